@@ -1,0 +1,49 @@
+"""The card row: what a card is, whatever it costs. Key card_id; `slug` is unique and made for people."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+CARD_SCHEMA = pa.schema(
+    [
+        pa.field("card_id", pa.string(), nullable=False),
+        pa.field("slug", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("set_id", pa.string(), nullable=False),
+        pa.field("set_name", pa.string(), nullable=False),
+        pa.field("number", pa.string()),
+        pa.field("rarity", pa.string()),
+        pa.field("printing", pa.string()),
+        pa.field("released", pa.date32()),
+        pa.field("image_url", pa.string()),
+        pa.field("source_ids", pa.string()),  # JSON: the ids this card has at its sources
+    ]
+)
+
+
+def slugify(text: str, separator: str = "_") -> str:
+    """Lower-case ASCII letters and digits joined by `separator`: "Pokémon ex #199/165" -> "pokemon_ex_199_165"."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return separator.join(re.findall(r"[a-z0-9]+", plain.lower().replace("'", "")))
+
+
+def unique_slugs(candidates: Iterable[Sequence[str]]) -> list[str]:
+    """One slug a card from its candidate texts, shortest first: the first that nobody else has, in the order given.
+
+    A card whose every candidate is taken gets its last one with a counter, so the result depends only on the order.
+    """
+    taken: set[str] = set()
+    slugs = []
+    for texts in candidates:
+        options = [slug for slug in map(slugify, texts) if slug] or ["card"]
+        slug = next((option for option in options if option not in taken), None)
+        count = 2
+        while slug is None:
+            numbered = f"{options[-1]}_{count}"
+            slug = None if numbered in taken else numbered
+            count += 1
+        taken.add(slug)
+        slugs.append(slug)
+    return slugs

@@ -1,0 +1,50 @@
+"""The price row: one card, one day. Key (card_id, date).
+
+`market_price`, `low_price`, `mid_price` and `high_price` are in `currency`; `volume` counts the day's sales; `date` is
+the UTC market day; `observed_at` is when we learnt the price.
+"""
+
+import pyarrow as pa
+
+from pokewatch.errors import PriceSchemaError
+
+CARD_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}$"
+CURRENCIES = ("USD", "EUR")
+PRICE_COLUMNS = ("market_price", "low_price", "mid_price", "high_price")
+
+PRICE_SCHEMA = pa.schema(
+    [
+        pa.field("card_id", pa.string(), nullable=False),
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("market_price", pa.float64()),
+        pa.field("low_price", pa.float64()),
+        pa.field("mid_price", pa.float64()),
+        pa.field("high_price", pa.float64()),
+        pa.field("volume", pa.int32()),
+        pa.field("currency", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("observed_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with exactly the columns, order and types of `schema`; nullable columns it lacks are added as nulls.
+
+    Raises PriceSchemaError naming the column that is missing, unknown or cannot be cast.
+    """
+    unknown = [name for name in table.column_names if name not in schema.names]
+    if unknown:
+        raise PriceSchemaError(f"unknown column {unknown[0]!r}; the columns are {', '.join(schema.names)}")
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            if not field.nullable:
+                raise PriceSchemaError(f"column {field.name!r} is missing")
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        try:
+            columns.append(table[field.name].cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise PriceSchemaError(f"column {field.name!r} cannot be read as {field.type}: {error}") from None
+    return pa.table(columns, schema=schema)

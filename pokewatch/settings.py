@@ -1,0 +1,136 @@
+"""Settings: one class a concern. Environment over `$POKEWATCH_HOME/settings.env` over default.
+
+Nothing is read at import: call `read()` where the value is needed. A malformed value raises SettingsError naming the
+variable and the value; secrets are never shown.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pokewatch.errors import SettingsError
+
+PREFIX = "POKEWATCH_"
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def home_folder() -> Path:
+    """The folder that holds all state: POKEWATCH_HOME, or `~/.pokewatch`."""
+    return Path(os.environ.get(f"{PREFIX}HOME") or "~/.pokewatch").expanduser().absolute()
+
+
+class _Section(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = DotEnvSettingsSource(settings_cls, env_file=home_folder() / "settings.env")
+        return init_settings, env_settings, file
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """The section as the environment has it; `given` values go before it, None meaning "not given"."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            faults = "; ".join(cls._fault(dict(fault)) for fault in error.errors())
+            raise SettingsError(faults) from None
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """The environment variable of the field `name`."""
+        alias = cls.model_fields[name].validation_alias
+        if isinstance(alias, AliasChoices):
+            return str(alias.choices[0])
+        return str(alias) if alias else f"{PREFIX}{name}".upper()
+
+    @classmethod
+    def _fault(cls, fault: dict[str, Any]) -> str:
+        location = str(fault["loc"][0]) if fault["loc"] else cls.__name__
+        named = {cls.variable(name).lower(): name for name in cls.model_fields}
+        name = location if location in cls.model_fields else named.get(location.lower(), location)
+        variable = cls.variable(name) if name in cls.model_fields else location
+        secret = name in cls.model_fields and _is_secret(cls.model_fields[name])
+        value = "" if secret else f" (got {fault['input']!r})"
+        return f"{variable}: {fault['msg']}{value}"
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+class Home(_Section):
+    """Where everything is kept."""
+
+    home: Path = Field(default_factory=home_folder, description="Folder that holds all state: lakes, versions, models, books, keys.")
+
+    @property
+    def lakes(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def books(self) -> Path:
+        return self.home / "books"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys.sqlite"
+
+
+class VersionSettings(_Section):
+    """Data versions (DVC)."""
+
+    dvc_remote: str = Field("", description="DVC remote the data is pushed to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.")
+
+    def remote(self) -> str:
+        return self.dvc_remote or str(home_folder() / "dvc-remote")
+
+
+class RegistrySettings(_Section):
+    """The model registry (MLflow)."""
+
+    mlflow_tracking_uri: str = Field(
+        "",
+        validation_alias=AliasChoices("POKEWATCH_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
+        description="MLflow tracking URI (sqlite:///..., http://..., DagsHub's). Default: an SQLite file in POKEWATCH_HOME.",
+    )
+    model_name: str = Field("pokewatch", description="Name of the registered model.")
+
+    def tracking_uri(self) -> str:
+        return self.mlflow_tracking_uri or f"sqlite:///{home_folder() / 'mlflow' / 'mlflow.db'}"
+
+
+class DecisionSettings(_Section):
+    """When to buy and when to sell (fractions of the fair price)."""
+
+    buy_threshold_pct: float = Field(-0.10, le=0, gt=-1, allow_inf_nan=False, description="BUY at or below this deviation from the fair price.")
+    sell_threshold_pct: float = Field(0.15, ge=0, allow_inf_nan=False, description="SELL at or above this deviation from the fair price.")
+
+
+class ServingSettings(_Section):
+    """MLServer."""
+
+    mlserver_host: str = Field("127.0.0.1", description="Address MLServer listens on.")
+    mlserver_http_port: Port = Field(8080, description="MLServer's REST port.")
+    mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
+    mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
+
+
+class GatewaySettings(_Section):
+    """The gateway."""
+
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: Port = Field(8000, description="The gateway's port.")
+    mlserver_url: str = Field("http://127.0.0.1:8080", description="MLServer's REST address, as the gateway reaches it.")
