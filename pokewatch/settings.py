@@ -92,7 +92,7 @@ class Home(_Section):
 class VersionSettings(_Section):
     """Data versions (DVC)."""
 
-    dvc_remote: str = Field("", description="DVC remote the data is pushed to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.")
+    dvc_remote: str = Field("", description="DVC remote to push to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.")
 
     def remote(self) -> str:
         return self.dvc_remote or str(home_folder() / "dvc-remote")
@@ -115,7 +115,9 @@ class RegistrySettings(_Section):
 class DecisionSettings(_Section):
     """When to buy and when to sell (fractions of the fair price)."""
 
-    buy_threshold_pct: float = Field(-0.10, le=0, gt=-1, allow_inf_nan=False, description="BUY at or below this deviation from the fair price.")
+    buy_threshold_pct: float = Field(
+        -0.10, le=0, gt=-1, allow_inf_nan=False, description="BUY at or below this deviation from the fair price."
+    )
     sell_threshold_pct: float = Field(0.15, ge=0, allow_inf_nan=False, description="SELL at or above this deviation from the fair price.")
 
 

@@ -1,0 +1,28 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A POKEWATCH_HOME of the test's own, with no other PokeWatch setting around."""
+    for name in os.environ:
+        if name.startswith("POKEWATCH_") and name not in {"POKEWATCH_REQUIRE_TOOLS", "POKEWATCH_SHARED_DATA"}:
+            monkeypatch.delenv(name)
+    for name in ("MLFLOW_TRACKING_URI", "POKEMON_PRICE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("POKEWATCH_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real prices kept outside the project."""
+    folder = Path(os.environ.get("POKEWATCH_SHARED_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real prices at {folder}: set POKEWATCH_SHARED_DATA to test against them")
+    return folder
