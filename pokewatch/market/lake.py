@@ -1,0 +1,154 @@
+"""The lake: daily prices as Parquet, one immutable file a day, with the catalogue beside them.
+
+    <root>/raw/prices/date=YYYY-MM-DD/part.parquet
+    <root>/raw/catalog/part.parquet
+    <root>/quarantine/date=YYYY-MM-DD/part.parquet     rows that failed their checks, with the reason
+    <root>/processed/...                               what `valuation.processed` makes of the prices
+
+A file is written under a temporary name and renamed, so a crash leaves the old file or the new one, never half of one.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from pokewatch.errors import LakeError
+from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.prices import PRICE_SCHEMA, conform
+from pokewatch.market.sources import REJECTED_SCHEMA
+
+_DAY_FOLDER = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
+_PART = "part.parquet"
+
+
+class Lake:
+    """The prices of one market. Days and catalogue are read lazily; nothing is created until the first write."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.raw = root / "raw"
+        self.quarantine = root / "quarantine"
+        self.processed = root / "processed"
+        self._prices = self.raw / "prices"
+        self._catalog = self.raw / "catalog" / _PART
+
+    def days(self) -> list[date]:
+        """The days that have prices, in order."""
+        return _days_in(self._prices)
+
+    def day(self, day: date) -> pa.Table:
+        """The prices of one day (PRICE_SCHEMA). Raises LakeError if there are none."""
+        path = _part(self._prices, day)
+        if not path.exists():
+            raise LakeError(f"no prices for {day} in {self._prices}")
+        return _read(path, PRICE_SCHEMA)
+
+    def prices(self, start: date | None = None, end: date | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The days from `start` to `end` (both inclusive, open when None), one table a day, in order."""
+        for day in self.days():
+            if (start is None or day >= start) and (end is None or day <= end):
+                yield _read(_part(self._prices, day), PRICE_SCHEMA, columns)
+
+    def dataset(self) -> ds.Dataset:
+        """All prices as a lazy pyarrow dataset."""
+        files = [str(_part(self._prices, day)) for day in self.days()]
+        return ds.dataset(files, schema=PRICE_SCHEMA, format="parquet")
+
+    def write_day(self, day: date, prices: pa.Table) -> bool:
+        """Keep `prices` as the rows of `day`; False, with nothing written, where the day already says the same.
+
+        A row's `observed_at` is not part of what it says: asking again does not change when we first learnt it.
+        Raises LakeError for a row of another day, PriceSchemaError for a wrong column.
+        """
+        prices = conform(prices, PRICE_SCHEMA).sort_by("card_id")
+        others = [found for found in prices["date"].unique().to_pylist() if found != day]
+        if others:
+            raise LakeError(f"date: a row of {others[0]} among the prices of {day}")
+        path = _part(self._prices, day)
+        if path.exists() and _without_observed_at(self.day(day)).equals(_without_observed_at(prices)):
+            return False
+        _write(path, prices)
+        return True
+
+    def catalog(self) -> pa.Table:
+        """Every card (CARD_SCHEMA). Raises LakeError if there is no catalogue."""
+        if not self._catalog.exists():
+            raise LakeError(f"no catalogue at {self._catalog}")
+        return _read(self._catalog, CARD_SCHEMA)
+
+    def has_catalog(self) -> bool:
+        return self._catalog.exists()
+
+    def write_catalog(self, cards: pa.Table) -> bool:
+        """Replace the catalogue; False, with nothing written, where it already says the same."""
+        cards = conform(cards, CARD_SCHEMA).sort_by("card_id")
+        if self._catalog.exists() and self.catalog().equals(cards):
+            return False
+        _write(self._catalog, cards)
+        return True
+
+    def quarantined_days(self) -> list[date]:
+        """The days that have rows in quarantine, in order."""
+        return _days_in(self.quarantine)
+
+    def quarantined(self, day: date) -> pa.Table:
+        """The rejected rows of a day (REJECTED_SCHEMA), empty if there are none."""
+        path = _part(self.quarantine, day)
+        return _read(path, REJECTED_SCHEMA) if path.exists() else REJECTED_SCHEMA.empty_table()
+
+    def write_quarantined(self, day: date, rejected: pa.Table) -> None:
+        """Replace the rejected rows of a day; an empty table removes them."""
+        path = _part(self.quarantine, day)
+        if rejected.num_rows:
+            _write(path, conform(rejected, REJECTED_SCHEMA))
+        elif path.exists():
+            path.unlink()
+            path.parent.rmdir()
+
+
+def _part(folder: Path, day: date) -> Path:
+    return folder / f"date={day.isoformat()}" / _PART
+
+
+def _days_in(folder: Path) -> list[date]:
+    if not folder.is_dir():
+        return []
+    named = ((match, entry) for entry in folder.iterdir() if (match := _DAY_FOLDER.match(entry.name)))
+    return sorted(date.fromisoformat(match[1]) for match, entry in named if (entry / _PART).exists())
+
+
+def _without_observed_at(prices: pa.Table) -> pa.Table:
+    return prices.drop_columns(["observed_at"])
+
+
+def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    try:
+        return conform(pq.read_table(path, columns=wanted.names, partitioning=None), wanted)
+    except (OSError, pa.ArrowException) as error:
+        raise LakeError(f"{path} cannot be read: {error}") from error
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Write, flush to disk and rename, so that `path` holds the old table or the new one whatever happens."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(".part-*"):
+        leftover.unlink()
+    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
