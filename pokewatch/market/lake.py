@@ -5,12 +5,14 @@
     <root>/quarantine/date=YYYY-MM-DD/part.parquet     rows that failed their checks, with the reason
     <root>/processed/...                               what `valuation.processed` makes of the prices
 
-A file is written under a temporary name and renamed, so a crash leaves the old file or the new one, never half of one.
+A file is written in <root>/.incomplete and renamed, so a crash leaves the old file or the new one, never half of one.
 """
 
+import contextlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -26,6 +28,7 @@ from pokewatch.market.sources import REJECTED_SCHEMA
 
 _DAY_FOLDER = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
 _PART = "part.parquet"
+_ABANDONED_SECONDS = 24 * 3600.0
 
 
 class Lake:
@@ -38,6 +41,7 @@ class Lake:
         self.processed = root / "processed"
         self._prices = self.raw / "prices"
         self._catalog = self.raw / "catalog" / _PART
+        self._incomplete = root / ".incomplete"
 
     def days(self) -> list[date]:
         """The days that have prices, in order."""
@@ -74,7 +78,7 @@ class Lake:
         path = _part(self._prices, day)
         if path.exists() and _without_observed_at(self.day(day)).equals(_without_observed_at(prices)):
             return False
-        _write(path, prices)
+        _write(path, prices, self._incomplete)
         return True
 
     def catalog(self) -> pa.Table:
@@ -91,7 +95,7 @@ class Lake:
         cards = conform(cards, CARD_SCHEMA).sort_by("card_id")
         if self._catalog.exists() and self.catalog().equals(cards):
             return False
-        _write(self._catalog, cards)
+        _write(self._catalog, cards, self._incomplete)
         return True
 
     def quarantined_days(self) -> list[date]:
@@ -107,7 +111,7 @@ class Lake:
         """Replace the rejected rows of a day; an empty table removes them."""
         path = _part(self.quarantine, day)
         if rejected.num_rows:
-            _write(path, conform(rejected, REJECTED_SCHEMA))
+            _write(path, conform(rejected, REJECTED_SCHEMA), self._incomplete)
         elif path.exists():
             path.unlink()
             path.parent.rmdir()
@@ -136,19 +140,28 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
         raise LakeError(f"{path} cannot be read: {error}") from error
 
 
-def _write(path: Path, table: pa.Table) -> None:
-    """Write, flush to disk and rename, so that `path` holds the old table or the new one whatever happens."""
+def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
+    """Write into `incomplete`, flush to disk and rename: `path` holds the old table or the new one whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(".part-*"):
-        leftover.unlink()
-    handle, temporary = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    incomplete.mkdir(parents=True, exist_ok=True)
+    _sweep(incomplete)
+    handle, name = tempfile.mkstemp(dir=incomplete, suffix=".parquet")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _sweep(incomplete: Path) -> None:
+    """Remove what a killed writer left; files of the last day may belong to a writer still at work."""
+    for leftover in incomplete.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                leftover.unlink()
