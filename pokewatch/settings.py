@@ -94,6 +94,8 @@ class VersionSettings(_Section):
 
     dvc_remote: str = Field("", description="DVC remote to push to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.")
 
+    dvc_endpoint_url: str = Field("", description="Endpoint of an S3-compatible remote (MinIO, DagsHub); credentials come from AWS_*.")
+
     def remote(self) -> str:
         return self.dvc_remote or str(home_folder() / "dvc-remote")
 

@@ -1,0 +1,90 @@
+"""Data versions: folders kept under their content hash with DVC.
+
+A version is the hash of a whole folder. With the hash and the remote alone, and no git, any process or pod can
+materialise exactly that folder. Files are hard links into DVC's cache where the file system has them, so keeping a
+version costs no second copy; they are replaced by renaming and never written in place.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pokewatch.errors import VersionError
+from pokewatch.settings import VersionSettings
+
+_VERSION = re.compile(r"^[0-9a-f]{32}$")
+
+
+class DataVersions:
+    """The versions of folders below `root`, pushed to `settings.remote()`: a folder or an s3:// address."""
+
+    def __init__(self, root: Path, settings: VersionSettings | None = None) -> None:
+        self.root = root
+        self._settings = settings or VersionSettings.read()
+
+    def keep(self, folder: Path) -> str:
+        """Add `folder` (somewhere below the root) as it is now, push it, and return its content hash.
+
+        Raises VersionError where the folder is empty, or the remote cannot be written.
+        """
+        if not any(path.is_file() for path in folder.rglob("*")):
+            raise VersionError(f"nothing to keep in {folder}")
+        with _reported(f"{folder} cannot be kept at {self._settings.remote()}"), _repository(self.root, self._settings) as repository:
+            (stage,) = repository.add(str(folder))
+            repository.push(targets=[stage.path])
+            return str(stage.outs[0].hash_info.value).removesuffix(".dir")
+
+    def materialise(self, version: str, folder: Path) -> None:
+        """Put the files of `version` into `folder`, which must not exist or be empty: all of them or none.
+
+        Raises VersionError for a malformed version, and for one the remote does not have.
+        """
+        if not _VERSION.match(version):
+            raise VersionError(f"data version {version!r} is not a content hash (32 hexadecimal digits)")
+        if folder.exists() and any(folder.iterdir()):
+            raise VersionError(f"{folder} is not empty")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        remote = self._settings.remote()
+        with tempfile.TemporaryDirectory(prefix=".version-", dir=folder.parent) as scratch:
+            pointer = Path(scratch) / "data.dvc"
+            pointer.write_text(f"outs:\n- md5: {version}.dir\n  hash: md5\n  path: data\n")
+            with _reported(f"data version {version} is not at {remote}"), _repository(Path(scratch), self._settings) as repository:
+                repository.pull(targets=[str(pointer)])
+            (Path(scratch) / "data").replace(folder)
+
+
+@contextmanager
+def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
+    """The DVC repository of `root`, without git, made or brought up to the settings as needed."""
+    from dvc.repo import Repo  # takes most of a second to import
+
+    folder = root / ".dvc"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config").write_text(_configuration(folder, settings))
+    with Repo(str(root)) as repository:
+        yield repository
+
+
+def _configuration(folder: Path, settings: VersionSettings) -> str:
+    remote = settings.remote()
+    url = remote if "://" in remote else str(Path(remote).expanduser().absolute())
+    endpoint = f"    endpointurl = {settings.dvc_endpoint_url}\n" if settings.dvc_endpoint_url else ""
+    return (
+        "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n    remote = store\n"
+        f"    site_cache_dir = {folder / 'site'}\n"
+        f"[cache]\n    type = hardlink,copy\n['remote \"store\"']\n    url = {url}\n{endpoint}"
+    )
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """Raise DVC's and its file systems' failures as VersionError."""
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except (DvcException, OSError, ValueError) as error:
+        raise VersionError(f"{what}: {' '.join(str(error).split())}") from error

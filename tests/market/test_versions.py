@@ -1,0 +1,92 @@
+"""Data versions against a real DVC: what comes back is what was kept, whole or not at all."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import VersionError
+from pokewatch.market.versions import DataVersions
+from pokewatch.settings import VersionSettings
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")  # DVC's use of pygtrie
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "lake"
+    for day in (1, 2):
+        part = folder / "raw" / f"date=2026-01-0{day}" / "part.parquet"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"day %d" % day)
+    return folder
+
+
+def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(root: Path, tmp_path: Path) -> None:
+    version = DataVersions(root).keep(root / "raw")
+    before = contents(root / "raw")
+    shutil.rmtree(root)
+    DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
+    assert contents(tmp_path / "elsewhere" / "raw") == before
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["raw"]
+
+
+def test_the_version_follows_the_content_and_nothing_else(root: Path, tmp_path: Path) -> None:
+    versions = DataVersions(root)
+    first = versions.keep(root / "raw")
+    assert versions.keep(root / "raw") == first
+    shutil.copytree(root / "raw", tmp_path / "copy" / "raw")
+    assert DataVersions(tmp_path / "copy").keep(tmp_path / "copy" / "raw") == first
+
+    part = root / "raw" / "date=2026-01-02" / "part.parquet"
+    part.unlink()
+    part.write_bytes(b"day 2, corrected")
+    second = versions.keep(root / "raw")
+    assert second != first
+    versions.materialise(first, tmp_path / "first")
+    assert (tmp_path / "first" / "date=2026-01-02" / "part.parquet").read_bytes() == b"day 2"
+
+
+def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:
+    DataVersions(root).keep(root / "raw")
+    target = tmp_path / "target" / "raw"
+    with pytest.raises(VersionError, match="0" * 32):
+        DataVersions(tmp_path).materialise("0" * 32, target)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+def test_a_version_with_a_lost_file_is_refused_whole(root: Path, tmp_path: Path) -> None:
+    version = DataVersions(root).keep(root / "raw")
+    lost = next(path for path in Path(VersionSettings.read().remote()).rglob("*") if path.is_file() and path.read_bytes() == b"day 1")
+    lost.unlink()
+    with pytest.raises(VersionError, match=version):
+        DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
+    assert not (tmp_path / "elsewhere" / "raw").exists()
+
+
+@pytest.mark.parametrize("version", ["", "abc", "../../etc/passwd", "A" * 32], ids=["empty", "short", "path", "upper"])
+def test_a_malformed_version_is_named(version: str, tmp_path: Path) -> None:
+    with pytest.raises(VersionError, match="content hash"):
+        DataVersions(tmp_path).materialise(version, tmp_path / "raw")
+
+
+def test_materialising_over_files_is_refused(root: Path) -> None:
+    version = DataVersions(root).keep(root / "raw")
+    with pytest.raises(VersionError, match="not empty"):
+        DataVersions(root).materialise(version, root / "raw")
+
+
+def test_an_empty_folder_is_no_version(tmp_path: Path) -> None:
+    with pytest.raises(VersionError, match="nothing to keep"):
+        DataVersions(tmp_path).keep(tmp_path)
+
+
+def test_a_remote_that_cannot_be_written_is_told(root: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(VersionError, match="cannot be kept"):
+        DataVersions(root, VersionSettings(dvc_remote=str(blocked))).keep(root / "raw")
