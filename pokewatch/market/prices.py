@@ -45,6 +45,9 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
             continue
         try:
             columns.append(table[field.name].cast(field.type))
+            if not field.nullable and columns[-1].null_count:
+                row = columns[-1].is_null().to_pylist().index(True)
+                raise PriceSchemaError(f"column {field.name!r} has no value in row {row}")
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise PriceSchemaError(f"column {field.name!r} cannot be read as {field.type}: {error}") from None
     return pa.table(columns, schema=schema)

@@ -1,0 +1,134 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pokewatch.errors import LakeError, PriceSchemaError
+from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.lake import Lake
+from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.sources import REJECTED_SCHEMA
+
+DAY = date(2026, 1, 2)
+
+
+def prices(day: date = DAY, market: float = 1.5, cards: tuple[str, ...] = ("b", "a"), hour: int = 20) -> pa.Table:
+    rows = [
+        {
+            "card_id": card,
+            "date": day,
+            "market_price": market,
+            "currency": "USD",
+            "source": "test",
+            "observed_at": datetime(2026, 1, 2, hour, tzinfo=UTC),
+        }
+        for card in cards
+    ]
+    return pa.Table.from_pylist(rows, schema=PRICE_SCHEMA)
+
+
+def cards(name: str = "Emberfox") -> pa.Table:
+    row = {"card_id": "a", "slug": "emberfox", "name": name, "set_id": "s", "set_name": "Set"}
+    return pa.Table.from_pylist([row], schema=CARD_SCHEMA)
+
+
+def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_day_comes_back_sorted_by_card(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.write_day(DAY, prices())
+    assert lake.days() == [DAY]
+    assert lake.day(DAY)["card_id"].to_pylist() == ["a", "b"]
+    assert lake.day(DAY).schema.equals(PRICE_SCHEMA)
+
+
+def test_writing_the_same_day_again_touches_no_file(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, prices())
+    lake.write_catalog(cards())
+    before = snapshot(tmp_path)
+    assert not lake.write_day(DAY, prices(cards=("a", "b"), hour=23))
+    assert not lake.write_catalog(cards())
+    assert snapshot(tmp_path) == before
+
+
+def test_a_corrected_day_replaces_the_old_one(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, prices())
+    assert lake.write_day(DAY, prices(market=2.0))
+    assert lake.day(DAY)["market_price"].to_pylist() == [2.0, 2.0]
+
+
+def test_reading_a_range_keeps_order_and_columns(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    days = [date(2026, 1, day) for day in (3, 1, 2, 5)]
+    for day in days:
+        lake.write_day(day, prices(day))
+    tables = list(lake.prices(date(2026, 1, 2), date(2026, 1, 4), ["card_id", "date"]))
+    assert [table["date"][0].as_py().day for table in tables] == [2, 3]
+    assert tables[0].column_names == ["card_id", "date"]
+    assert lake.dataset().count_rows() == 8
+
+
+def test_a_failed_write_leaves_the_old_day_and_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, prices())
+    before = snapshot(tmp_path)
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pokewatch.market.lake.pq.write_table", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        lake.write_day(DAY, prices(market=9.0))
+    assert snapshot(tmp_path) == before
+
+
+def test_a_row_of_another_day_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="2026-01-02 among the prices of 2026-01-03"):
+        Lake(tmp_path).write_day(date(2026, 1, 3), prices())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (prices().drop_columns(["currency"]), "'currency' is missing"),
+        (prices().append_column("price", pa.array([1.0, 2.0])), "unknown column 'price'"),
+        (prices().set_column(2, "market_price", pa.array(["one", "two"])), "'market_price' cannot be read as double"),
+        (prices().set_column(0, "card_id", pa.array([None, "b"])), "'card_id' has no value in row 0"),
+    ],
+    ids=["missing", "unknown", "type", "null"],
+)
+def test_a_table_of_another_shape_is_named(table: pa.Table, message: str, tmp_path: Path) -> None:
+    with pytest.raises(PriceSchemaError, match=message):
+        Lake(tmp_path).write_day(DAY, table)
+
+
+def test_a_missing_day_and_catalogue_are_told(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no prices for 2026-01-02"):
+        Lake(tmp_path).day(DAY)
+    with pytest.raises(LakeError, match="no catalogue"):
+        Lake(tmp_path).catalog()
+    assert Lake(tmp_path).days() == []
+
+
+def test_a_damaged_day_is_named(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, prices())
+    part = tmp_path / "raw" / "prices" / "date=2026-01-02" / "part.parquet"
+    part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(LakeError, match="date=2026-01-02"):
+        lake.day(DAY)
+
+
+def test_quarantine_keeps_reasons_and_empties(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rejected = pa.Table.from_pylist([{"date": DAY, "card_id": "a", "row": "{}", "reason": "negative"}], schema=REJECTED_SCHEMA)
+    lake.write_quarantined(DAY, rejected)
+    assert lake.quarantined(DAY)["reason"].to_pylist() == ["negative"]
+    assert lake.quarantined_days() == [DAY]
+    lake.write_quarantined(DAY, REJECTED_SCHEMA.empty_table())
+    assert lake.quarantined_days() == []
