@@ -1,0 +1,245 @@
+"""The trading rule: BUY, SELL or HOLD from a price, a fair price and its 90% interval. Pure functions over NumPy arrays.
+
+The deviation `(market_price - fair_price) / fair_price` is a fraction: 90 against 100 is -0.1. BUY at or below the buying
+threshold, SELL at or above the selling one, HOLD between. A status other than `ok` is HOLD with that status as the reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
+
+Policy = Literal["threshold", "net_of_fees"]
+POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
+
+Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
+_DECIMALS = 12  # deviations are rounded here, so that the inclusive edges hold whatever the binary fractions
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Deviations, as fractions, at which to trade: floats or arrays, one a row."""
+
+    buy: ArrayLike = -0.10
+    sell: ArrayLike = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """What a marketplace takes from an order of one card, in `currency`.
+
+    The seller pays `commission` of the price up to `commission_cap`, `processing` of the price, and `fixed`. The buyer pays
+    `buyer_rate` of the price and `buyer_fixed` on top of it.
+    """
+
+    name: str
+    currency: str
+    commission: float
+    commission_cap: float = np.inf
+    processing: float = 0.0
+    fixed: float = 0.0
+    buyer_rate: float = 0.0
+    buyer_fixed: float = 0.0
+
+    def cost(self, price: ArrayLike) -> Floats:
+        """What a buyer pays in all for a card priced `price`."""
+        return np.multiply(price, 1 + self.buyer_rate) + self.buyer_fixed
+
+    def proceeds(self, price: ArrayLike) -> Floats:
+        """What a seller keeps of a card sold at `price`; below zero where the fixed fee is more than the price."""
+        price = np.asarray(price, dtype=np.float64)
+        return price - np.minimum(price * self.commission, self.commission_cap) - price * self.processing - self.fixed
+
+
+FEES: Mapping[str, FeeSchedule] = MappingProxyType(
+    {
+        schedule.name: schedule
+        for schedule in (
+            FeeSchedule("tcgplayer", "USD", commission=0.1075, commission_cap=75.0, processing=0.025, fixed=0.30),
+            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
+            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
+        )
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """One decision a row. `confidence` is NaN without an interval; `valid` is False where the row held no usable prices."""
+
+    signal: Strings
+    deviation_pct: Floats
+    confidence: Floats
+    reason: Strings
+    valid: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    market: Floats
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    buy: Floats
+    sell: Floats
+
+    def kept(self, valid: Bools) -> "_Rows":
+        """The rows with every value of an invalid one replaced by one that computes without warnings."""
+        market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
+        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
+        return _Rows(market, fair, np.minimum(lower, fair), np.maximum(upper, fair), self.buy, self.sell)
+
+
+def decide(
+    market_price: ArrayLike,
+    fair_price: ArrayLike,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    status: ArrayLike | Sequence[str] | None = None,
+    *,
+    thresholds: Thresholds = Thresholds(),
+    policy: Policy = "threshold",
+    fees: FeeSchedule | None = None,
+    on_fault: Literal["raise", "hold"] = "raise",
+) -> Decisions:
+    """Judge each price against its fair price. Arguments broadcast; the answers have at least one dimension.
+
+    `lower` and `upper` are the 5% and 95% quantiles of the price at the horizon, `fair_price` its median; NaN in either is
+    no interval. Policy `net_of_fees` lets a trade through only where the interval's near edge clears the round trip:
+    BUY where selling at `lower` brings more than buying costs, SELL where selling now brings more than buying back at `upper`.
+
+    Raises ValueError naming the argument, index and value for prices that are not positive and finite, an interval that
+    does not hold its fair price, or thresholds not within -1 < buy <= 0 <= sell. With `on_fault="hold"` a row of bad
+    prices fails alone: HOLD, `valid` False, and the argument at fault as the reason unless its status already tells one.
+    """
+    rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
+    _check_thresholds(rows)
+    _check_policy(policy, fees)
+    faults = _faults(rows)
+    if on_fault == "raise":
+        _raise_first(faults, rows)
+    valid = ~np.logical_or.reduce(list(faults.values()))
+    kept = rows.kept(valid)
+    deviation = np.round(kept.market / kept.fair - 1.0, _DECIMALS)
+    signal, reason = _by_threshold(deviation, kept)
+    if policy == "net_of_fees" and fees is not None:
+        signal, reason = _net_of_fees(signal, reason, kept, fees)
+    for name, fault in faults.items():
+        reason = np.where(fault, f"invalid_{name}", reason)
+    signal = np.where(valid, signal, HOLD)
+    if status is not None:
+        signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
+    return Decisions(signal, np.where(valid, deviation, np.nan), _confidence(signal, kept), reason, valid)
+
+
+def normal_cdf(z: Floats) -> Floats:
+    """Standard normal distribution function to 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17."""
+    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
+    series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
+    tail = np.exp(-0.5 * np.square(z)) * (1.0 / np.sqrt(2.0 * np.pi)) * series
+    return np.where(z < 0, tail, 1.0 - tail)
+
+
+def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) -> Floats:
+    """P(price at the horizon <= `price`); NaN without an interval.
+
+    Two-piece log-normal: median `fair`, 5% and 95% quantiles `lower` and `upper`, each side with its own deviation on the
+    log scale. A side of no width is a step at `fair`.
+    """
+    distance = np.log(price / fair)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigma = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair)) / Z_95
+        z = np.where(distance == 0, 0.0, distance / sigma)
+    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(np.clip(z, -38.0, 38.0)))
+
+
+def _broadcast(market: ArrayLike, fair: ArrayLike, lower: ArrayLike | None, upper: ArrayLike | None, thresholds: Thresholds) -> _Rows:
+    given = (market, fair, np.nan if lower is None else lower, np.nan if upper is None else upper, thresholds.buy, thresholds.sell)
+    return _Rows(*np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=np.float64)) for value in given)))
+
+
+def _check_thresholds(rows: _Rows) -> None:
+    for name, values, good in (
+        ("buy threshold", rows.buy, (rows.buy > -1) & (rows.buy <= 0)),
+        ("sell threshold", rows.sell, (rows.sell >= 0) & (rows.sell < np.inf)),
+    ):
+        if not good.all():
+            at = int(np.argmin(good))
+            raise ValueError(f"{name} at row {at} must be a fraction with -1 < buy <= 0 <= sell, got {values.flat[at]}")
+
+
+def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
+    if policy == "net_of_fees" and fees is None:
+        raise ValueError(f"policy net_of_fees needs a fee schedule, one of {', '.join(FEES)} or your own")
+
+
+def _faults(rows: _Rows) -> dict[str, Bools]:
+    """Which rows each argument spoils. Comparisons with NaN are False, so `~(0 < x)` catches it."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratio = rows.market / rows.fair
+        return {
+            "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
+            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | np.isinf(ratio) | (ratio == 0),
+            "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
+            "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
+        }
+
+
+_WANTED = {
+    "fair_price": "positive and finite",
+    "market_price": "positive, finite and comparable with fair_price",
+    "lower": "between 0 and fair_price",
+    "upper": "finite and no less than fair_price",
+}
+
+
+def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
+    values = {"fair_price": rows.fair, "market_price": rows.market, "lower": rows.lower, "upper": rows.upper}
+    for name, fault in faults.items():
+        if fault.any():
+            at = int(np.argmax(fault))
+            raise ValueError(f"{name} at row {at} must be {_WANTED[name]}, got {values[name].flat[at]}")
+
+
+def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
+    buy = deviation <= np.round(rows.buy, _DECIMALS)
+    sell = deviation >= np.round(rows.sell, _DECIMALS)
+    signal = np.where(buy, BUY, np.where(sell, SELL, HOLD))
+    return signal, np.where(buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds"))
+
+
+def _net_of_fees(signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule) -> tuple[Strings, Strings]:
+    buying, selling = signal == BUY, signal == SELL
+    known = ~np.isnan(rows.lower + rows.upper)
+    clears = (buying & (fees.proceeds(rows.lower) > fees.cost(rows.market))) | (
+        selling & (fees.proceeds(rows.market) > fees.cost(rows.upper))
+    )
+    stopped = (buying | selling) & ~clears
+    reason = np.where(clears, "clears_fees", reason)
+    return np.where(stopped, HOLD, signal), np.where(stopped, np.where(known, "inside_fees", "no_interval"), reason)
+
+
+def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strings, Strings]:
+    stopped = (status != "ok") & (status != "")
+    return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
+
+
+def _confidence(signal: Strings, rows: _Rows) -> Floats:
+    """Of BUY, P(price at the horizon > price judged); of SELL, P(<); of HOLD, P(within the two thresholds of it)."""
+    if np.isnan(rows.lower + rows.upper).all():
+        return np.full(rows.market.shape, np.nan)
+    spread = rows.fair, rows.lower, rows.upper
+    below = predictive_cdf(rows.market, *spread)
+    inside = predictive_cdf(rows.market * (1 + rows.sell), *spread) - predictive_cdf(rows.market * (1 + rows.buy), *spread)
+    return np.clip(np.where(signal == BUY, 1.0 - below, np.where(signal == SELL, below, inside)), 0.0, 1.0)
