@@ -4,6 +4,7 @@ The deviation `(market_price - fair_price) / fair_price` is a fraction: 90 again
 threshold, SELL at or above the selling one, HOLD between. A status other than `ok` is HOLD with that status as the reason.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -17,6 +18,7 @@ BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
+SQRT_TAU = math.sqrt(math.tau)
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 _DECIMALS = 12  # deviations are rounded here, so that the inclusive edges hold whatever the binary fractions
 
@@ -134,7 +136,7 @@ def decide(
     if policy == "net_of_fees" and fees is not None:
         signal, reason = _net_of_fees(signal, reason, kept, fees)
     for name, fault in faults.items():
-        reason = np.where(fault, f"invalid_{name}", reason)
+        reason = np.where(fault, f"invalid_{name}", reason) if fault.any() else reason
     signal = np.where(valid, signal, HOLD)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
@@ -145,8 +147,9 @@ def normal_cdf(z: Floats) -> Floats:
     """Standard normal distribution function to 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17."""
     t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-    tail = np.exp(-0.5 * np.square(z)) * (1.0 / np.sqrt(2.0 * np.pi)) * series
-    return np.where(z < 0, tail, 1.0 - tail)
+    tail = np.exp(-0.5 * np.square(z)) * series / SQRT_TAU
+    cdf: Floats = np.where(z < 0, tail, 1.0 - tail)
+    return cdf
 
 
 def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) -> Floats:
@@ -155,10 +158,10 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
     Two-piece log-normal: median `fair`, 5% and 95% quantiles `lower` and `upper`, each side with its own deviation on the
     log scale. A side of no width is a step at `fair`.
     """
-    distance = np.log(price / fair)
     with np.errstate(divide="ignore", invalid="ignore"):
-        sigma = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair)) / Z_95
-        z = np.where(distance == 0, 0.0, distance / sigma)
+        distance = np.log(price / fair)
+        width = np.log(np.where(distance < 0, fair / lower, upper / fair))
+        z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
     return np.where(np.isnan(lower + upper), np.nan, normal_cdf(np.clip(z, -38.0, 38.0)))
 
 
@@ -239,7 +242,8 @@ def _confidence(signal: Strings, rows: _Rows) -> Floats:
     """Of BUY, P(price at the horizon > price judged); of SELL, P(<); of HOLD, P(within the two thresholds of it)."""
     if np.isnan(rows.lower + rows.upper).all():
         return np.full(rows.market.shape, np.nan)
+    buying, selling = signal == BUY, signal == SELL
     spread = rows.fair, rows.lower, rows.upper
-    below = predictive_cdf(rows.market, *spread)
-    inside = predictive_cdf(rows.market * (1 + rows.sell), *spread) - predictive_cdf(rows.market * (1 + rows.buy), *spread)
-    return np.clip(np.where(signal == BUY, 1.0 - below, np.where(signal == SELL, below, inside)), 0.0, 1.0)
+    below = np.where(selling, 0.0, predictive_cdf(np.where(buying, rows.market, rows.market * (1 + rows.buy)), *spread))
+    until = np.where(buying, 1.0, predictive_cdf(np.where(selling, rows.market, rows.market * (1 + rows.sell)), *spread))
+    return np.where(np.isnan(rows.lower + rows.upper), np.nan, np.clip(until - below, 0.0, 1.0))

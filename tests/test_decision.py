@@ -48,16 +48,10 @@ def test_the_edge_is_inclusive_for_any_cents(fair: int, side: tuple[Fraction, st
     assert signal_of(int(market) / 100, fair / 100) == signal
 
 
-@given(
-    fair=PRICE,
-    side=st.sampled_from([-0.10, 0.15]),
-    short=st.floats(1e-6, 1e-2),
-    thresholds=st.sampled_from([None, (-0.25, 0.3), (-0.07, 0.07)]),
-)
-def test_short_of_the_edge_is_hold(fair: float, side: float, short: float, thresholds: tuple[float, float] | None) -> None:
-    buy, sell = thresholds or (-0.10, 0.15)
-    edge = buy if side < 0 else sell
-    assert signal_of(fair * (1 + edge * (1 - short)), fair, thresholds=Thresholds(buy, sell)) == "HOLD"
+@given(fair=PRICE, buying=st.booleans(), short=st.floats(1e-6, 1e-2), edges=st.sampled_from([(-0.10, 0.15), (-0.25, 0.3), (-0.07, 0.07)]))
+def test_short_of_the_edge_is_hold(fair: float, buying: bool, short: float, edges: tuple[float, float]) -> None:
+    edge = edges[0] if buying else edges[1]
+    assert signal_of(fair * (1 + edge * (1 - short)), fair, thresholds=Thresholds(*edges)) == "HOLD"
 
 
 @given(market=CENTS, fair=CENTS)
@@ -234,8 +228,16 @@ def test_confidence_against_simulated_prices() -> None:
 
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "confidence"),
-    [(90, 100, 100, 1.0), (115, 100, 100, 1.0), (100, 100, 100, 1.0), (90, 100, 150, 1.0), (90, 0, 150, 0.5), (100, np.nan, 110, np.nan)],
-    ids=["buy", "sell", "hold", "no width below", "boundless below", "half an interval"],
+    [
+        (90, 100, 100, 1.0),
+        (115, 100, 100, 1.0),
+        (100, 100, 100, 1.0),
+        (90, 100, 150, 1.0),
+        (90, 0, 150, 0.5),
+        (150, 0, 150, 0.95),
+        (100, np.nan, 110, np.nan),
+    ],
+    ids=["buy", "sell", "hold", "no width below", "boundless below", "sell when boundless below", "half an interval"],
 )
 def test_confidence_of_degenerate_intervals(market: float, lower: float, upper: float, confidence: float) -> None:
     np.testing.assert_allclose(decide(market, 100, lower, upper).confidence, [confidence], atol=1e-7)
