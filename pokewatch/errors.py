@@ -3,6 +3,7 @@
     PokeWatchError                 anything below; the command line prints it and exits with `exit_code`
     +-- SettingsError              a setting or command-line value is malformed
     +-- SourceError                a price source gave up, or answered what cannot be used
+    |   +-- MissingAtSourceError   the source has no such day, set or page
     +-- LakeError                  the lake cannot be read or written
     |   +-- PriceSchemaError       a table does not have the columns of a price or card row
     +-- QualityError               a day of prices failed its checks
@@ -42,6 +43,10 @@ class SourceError(PokeWatchError):
         self.source = source
         self.url = url
         self.cause = cause
+
+
+class MissingAtSourceError(SourceError):
+    pass
 
 
 class LakeError(PokeWatchError):
