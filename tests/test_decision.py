@@ -229,15 +229,14 @@ def test_confidence_against_simulated_prices() -> None:
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "confidence"),
     [
-        (90, 100, 100, 1.0),
-        (115, 100, 100, 1.0),
-        (100, 100, 100, 1.0),
-        (90, 100, 150, 1.0),
-        (90, 0, 150, 0.5),
-        (150, 0, 150, 0.95),
-        (100, np.nan, 110, np.nan),
+        pytest.param(90, 100, 100, 1.0, id="buy"),
+        pytest.param(115, 100, 100, 1.0, id="sell"),
+        pytest.param(100, 100, 100, 1.0, id="hold"),
+        pytest.param(90, 100, 150, 1.0, id="no width below"),
+        pytest.param(90, 0, 150, 0.5, id="boundless below"),
+        pytest.param(150, 0, 150, 0.95, id="sell when boundless below"),
+        pytest.param(100, np.nan, 110, np.nan, id="half an interval"),
     ],
-    ids=["buy", "sell", "hold", "no width below", "boundless below", "sell when boundless below", "half an interval"],
 )
 def test_confidence_of_degenerate_intervals(market: float, lower: float, upper: float, confidence: float) -> None:
     np.testing.assert_allclose(decide(market, 100, lower, upper).confidence, [confidence], atol=1e-7)
