@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real prices at {folder}: set POKEWATCH_SHARED_DATA to test against them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables with nothing in them: making them takes seconds, copying them does not."""
+    from mlflow.tracking import MlflowClient
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def registry_home(home: Path, empty_mlflow_database: Path) -> Path:
+    """POKEWATCH_HOME with an empty registry."""
+    (home / "mlflow").mkdir()
+    shutil.copy(empty_mlflow_database, home / "mlflow" / "mlflow.db")
+    return home

@@ -1,0 +1,209 @@
+"""The model registry (MLflow): runs, registered versions and the aliases that say which of them serves.
+
+A registered version is a price book and where it came from. `challenger` is the last one that passed the gate,
+`champion` the one that serves, `previous` the champion before it.
+"""
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pokewatch.errors import NoChampionError, RegistryError
+from pokewatch.settings import Home, RegistrySettings
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+PREVIOUS = "previous"
+BOOK = "book"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """One registered version: `digest` names its price book, `data_version` the prices it was made from."""
+
+    version: str
+    run_id: str
+    digest: str
+    data_version: str
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The registry at `settings.tracking_uri()`. Every failure to reach it is a RegistryError."""
+
+    def __init__(self, settings: RegistrySettings | None = None) -> None:
+        self._settings = settings or RegistrySettings.read()
+        self._uri = self._settings.tracking_uri()
+        self._name = self._settings.model_name
+        self._connected: Any = None
+
+    def log_run(
+        self,
+        book: Path,
+        *,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        documents: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Log a run with the folder `book` and JSON `documents` as artifacts; its run id."""
+        with self._asked("the run cannot be logged"):
+            client = self._client()
+            run = client.create_run(self._experiment(client), tags=dict(tags))
+            run_id = str(run.info.run_id)
+            try:
+                self._log_figures(client, run_id, parameters, metrics)
+                client.log_artifacts(run_id, str(book), BOOK)
+                for name, document in (documents or {}).items():
+                    client.log_dict(run_id, document, name)
+            except BaseException:
+                client.set_terminated(run_id, "FAILED")
+                raise
+            client.set_terminated(run_id)
+            return run_id
+
+    def register(self, run_id: str, digest: str) -> RegisteredModel:
+        """A new version from the run's book; the run's tags (`data_version` among them) become the version's."""
+        with self._asked(f"run {run_id} cannot be registered"):
+            client = self._client()
+            run = client.get_run(run_id)
+            self._ensure_registered_model(client)
+            tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")} | {"digest": digest}
+            version = client.create_model_version(self._name, f"{run.info.artifact_uri}/{BOOK}", run_id, tags=tags)
+            return _registered(version)
+
+    def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
+        """The version an alias points to. Raises NoChampionError where there is none."""
+        if self._is_embedded() and not self._database().exists():
+            raise NoChampionError(_nothing_behind(alias))
+        with self._asked(f"alias {alias!r} cannot be resolved"):
+            from mlflow.exceptions import MlflowException
+
+            try:
+                return _registered(self._client().get_model_version_by_alias(self._name, alias))
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    raise NoChampionError(_nothing_behind(alias)) from None
+                raise
+
+    def version(self, version: str) -> RegisteredModel:
+        """One registered version. Raises RegistryError where there is none of that number."""
+        with self._asked(f"model version {version!r} cannot be found"):
+            return _registered(self._client().get_model_version(self._name, version))
+
+    def point(self, alias: str, version: str) -> None:
+        """Make `alias` name `version`, whatever it named before."""
+        with self._asked(f"alias {alias!r} cannot be moved to version {version}"):
+            self._client().set_registered_model_alias(self._name, alias, version)
+
+    def release(self, alias: str) -> None:
+        """Make `alias` name nothing."""
+        with self._asked(f"alias {alias!r} cannot be removed"):
+            self._client().delete_registered_model_alias(self._name, alias)
+
+    def fetch_book(self, model: RegisteredModel) -> Path:
+        """The folder of the version's book on this machine, downloaded once. Whether it is intact, opening it tells."""
+        folder = Home.read().books / model.digest
+        if folder.exists():
+            return folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            self._asked(f"the book of model version {model.version} cannot be fetched"),
+            tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder.parent) as scratch,
+        ):
+            self._client().download_artifacts(model.run_id, BOOK, scratch)
+            move_book(Path(scratch) / BOOK, folder)
+        return folder
+
+    def document(self, model: RegisteredModel, name: str) -> Any:
+        """A JSON document logged with the version's run."""
+        with self._asked(f"{name} of model version {model.version} cannot be read"), tempfile.TemporaryDirectory() as scratch:
+            return json.loads(Path(self._client().download_artifacts(model.run_id, name, scratch)).read_text())
+
+    def _client(self) -> Any:
+        """The MLflow client, made on first use: importing MLflow and opening its database take seconds."""
+        if self._connected is None:
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            from mlflow.tracking import MlflowClient
+
+            for chatty in ("mlflow.store.db.utils", "alembic"):
+                logging.getLogger(chatty).setLevel(logging.WARNING)
+            if self._is_embedded():
+                self._database().parent.mkdir(parents=True, exist_ok=True)
+            self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        return self._connected
+
+    def _experiment(self, client: Any) -> str:
+        found = client.get_experiment_by_name(self._name)
+        if found is not None:
+            return str(found.experiment_id)
+        beside = (self._database().parent / "artifacts").as_uri() if self._is_embedded() else None
+        return str(client.create_experiment(self._name, artifact_location=beside))
+
+    def _log_figures(self, client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+            params=[Param(name, str(value)) for name, value in parameters.items()],
+        )
+
+    def _ensure_registered_model(self, client: Any) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.create_registered_model(self._name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _is_embedded(self) -> bool:
+        return self._uri.startswith("sqlite:///")
+
+    def _database(self) -> Path:
+        return Path(self._uri.removeprefix("sqlite:///")).absolute()
+
+    @contextmanager
+    def _asked(self, what: str) -> Iterator[None]:
+        """Raise whatever MLflow and the transports below it raise as RegistryError."""
+        try:
+            yield
+        except RegistryError:
+            raise
+        except Exception as error:
+            credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
+            address, cause = self._uri, str(error)
+            if credentials:
+                address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
+            raise RegistryError(f"{what} at {address}: {cause}") from (None if credentials else error)
+
+
+def move_book(book: Path, folder: Path) -> None:
+    """Rename a complete book to its place; where another process was first, its copy stays."""
+    try:
+        book.replace(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _registered(version: Any) -> RegisteredModel:
+    tags = dict(version.tags)
+    missing = [name for name in ("digest", "data_version") if name not in tags]
+    if missing:
+        raise RegistryError(f"model version {version.version} has no tag {missing[0]!r}: PokeWatch did not register it")
+    return RegisteredModel(str(version.version), str(version.run_id), tags["digest"], tags["data_version"], tags)
+
+
+def _nothing_behind(alias: str) -> str:
+    return f"no model is {alias} yet: run the pipeline first (make run, or python flows/flow.py run)"

@@ -1,0 +1,99 @@
+"""The registry against a real MLflow on SQLite."""
+
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import NoChampionError, RegistryError
+from pokewatch.registry import CHAMPION, Registry
+from pokewatch.settings import Home, RegistrySettings
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+]
+
+DATA_VERSION = "d" * 32
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Path:
+    folder = tmp_path / "book"
+    folder.mkdir()
+    (folder / "manifest.json").write_text("{}")
+    return folder
+
+
+def log(registry: Registry, book: Path, **tags: str) -> str:
+    return registry.log_run(
+        book,
+        parameters={"model": "median7", "horizon": 7},
+        metrics={"mape": 1.5},
+        tags={"data_version": DATA_VERSION, "git_commit": "abc"} | tags,
+        documents={"evaluation.json": {"mape": 1.5}},
+    )
+
+
+def test_nothing_is_champion_at_first_and_nothing_is_made(home: Path) -> None:
+    with pytest.raises(NoChampionError, match="run the pipeline first"):
+        Registry().resolve()
+    assert list(home.iterdir()) == []
+
+
+def test_from_alias_back_to_run_data_and_book(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    run_id = log(registry, book)
+    with pytest.raises(NoChampionError):
+        registry.resolve(CHAMPION)
+    registered = registry.register(run_id, "b" * 64)
+    registry.point(CHAMPION, registered.version)
+
+    champion = Registry().resolve(CHAMPION)
+    assert champion == registered
+    assert (champion.version, champion.run_id, champion.data_version) == ("1", run_id, DATA_VERSION)
+    assert champion.tags["git_commit"] == "abc"
+    assert Registry().document(champion, "evaluation.json") == {"mape": 1.5}
+
+
+def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    model = registry.register(log(registry, book), "b" * 64)
+    folder = registry.fetch_book(model)
+    assert folder == Home.read().books / ("b" * 64)
+    assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+    (folder / "mark").touch()
+    assert (registry.fetch_book(model) / "mark").exists()
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_aliases_move_and_are_released(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    first, second = (registry.register(log(registry, book), "b" * 64) for _ in range(2))
+    assert (first.version, second.version) == ("1", "2")
+    registry.point(CHAMPION, second.version)
+    registry.point(CHAMPION, first.version)
+    assert registry.resolve(CHAMPION) == first
+    registry.release(CHAMPION)
+    with pytest.raises(NoChampionError):
+        registry.resolve(CHAMPION)
+
+
+def test_a_version_somebody_else_registered_is_refused(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    run_id = registry.log_run(book, parameters={}, metrics={}, tags={})
+    with pytest.raises(RegistryError, match="no tag 'data_version'"):
+        registry.register(run_id, "b" * 64)
+
+
+def test_a_version_that_is_not_there_is_named(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    registry.register(log(registry, book), "b" * 64)
+    with pytest.raises(RegistryError, match="'7'"):
+        registry.version("7")
+
+
+def test_a_registry_out_of_reach_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    settings = RegistrySettings(MLFLOW_TRACKING_URI="http://user:secret@127.0.0.1:9")
+    with pytest.raises(RegistryError, match=r"http://127\.0\.0\.1:9") as caught:
+        Registry(settings).resolve()
+    assert "user:secret" not in str(caught.value)
