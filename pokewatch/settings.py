@@ -6,17 +6,27 @@ variable and the value; secrets are never shown.
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pokewatch.errors import SettingsError
 
 PREFIX = "POKEWATCH_"
+TCGCSV_URL = "https://tcgcsv.com"
+
+
+def _listed(value: Any) -> Any:
+    """ "3,85" as ["3", "85"]."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 def home_folder() -> Path:
@@ -87,6 +97,57 @@ class Home(_Section):
     @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
+
+
+class SourceSettings(_Section):
+    """Where prices come from."""
+
+    tcgcsv_url: HttpUrl = Field(TCGCSV_URL, description="TCGCSV's address, or that of a mirror with the same paths.")
+    tcgcsv_categories: Numbers = Field((3, 85), min_length=1, description="TCGplayer categories: 3 is Pokémon, 85 Pokémon Japan.")
+    tcgcsv_pause: float | None = Field(
+        None,
+        ge=0,
+        le=60,
+        description="Seconds between two requests. Default: 0.1 for TCGCSV itself, as it asks for; 0 for another address.",
+    )
+    pokemon_price_url: HttpUrl = Field("https://www.pokemonpricetracker.com/api/v2", description="PokemonPriceTracker's address.")
+    pokemon_price_api_key: SecretStr | None = Field(
+        None, validation_alias="POKEMON_PRICE_API_KEY", description="PokemonPriceTracker's API key. No default: that source needs one."
+    )
+    pokemon_price_sets: Names = Field((), description="Ids of the PokemonPriceTracker sets to collect, by comma. Default: every set.")
+    pokemon_price_language: Literal["english", "japanese"] = Field("english", description="Which cards PokemonPriceTracker is asked for.")
+    file_path: Path | None = Field(None, description="A panel of one's own for the source `file`: CSV or Parquet.")
+    file_columns: str = Field("", description="Its columns where their names do not tell: `market_price=trend,card_id=sku`.")
+    file_currency: Literal["USD", "EUR"] = Field("USD", description="Its currency where it has no such column.")
+    http_timeout: float = Field(15.0, gt=0, le=600, description="Seconds a source may stay silent before it is asked again.")
+    http_attempts: int = Field(4, ge=1, le=20, description="How often a busy or silent source is asked before giving up.")
+
+    def pause(self) -> float:
+        """Seconds between two requests to TCGCSV."""
+        if self.tcgcsv_pause is not None:
+            return self.tcgcsv_pause
+        return 0.1 if self.tcgcsv_url.rstrip("/") == TCGCSV_URL else 0.0
+
+
+class QualitySettings(_Section):
+    """When a row or a day of prices is not to be believed."""
+
+    quality_max_price: float = Field(1_000_000.0, gt=0, description="No card costs more: a row above is quarantined.")
+    quality_min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least share of the previous day's cards a day must have. Default: 0.9; 0.1 for a panel of one's own.",
+    )
+    quality_max_jumps: float = Field(0.01, ge=0, le=1, description="Largest share of cards whose price may change fivefold within a day.")
+    quality_max_unchanged: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest share of prices that may repeat the day before. Default: 0.98; 1 for a panel of one's own.",
+    )
+    quality_max_quarantine: float = Field(0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined.")
+    quality_min_cards: int = Field(100, ge=1, description="Cards two days must share before jumps and repeats are judged.")
 
 
 class VersionSettings(_Section):
