@@ -95,6 +95,10 @@ class Home(_Section):
         return self.home / "books"
 
     @property
+    def versions(self) -> Path:
+        return self.home / "versions"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
 

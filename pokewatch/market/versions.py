@@ -5,7 +5,10 @@ materialise exactly that folder. Files are hard links into DVC's cache where the
 version costs no second copy; they are replaced by renaming and never written in place.
 """
 
+import contextlib
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
-from pokewatch.settings import VersionSettings
+from pokewatch.settings import Home, VersionSettings
 
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
 
@@ -54,6 +57,29 @@ class DataVersions:
             with _reported(f"data version {version} is not at {remote}"), _repository(Path(scratch), self._settings) as repository:
                 repository.pull(targets=[str(pointer)])
             (Path(scratch) / "data").replace(folder)
+
+    def checkout(self, version: str) -> Path:
+        """A folder with the files of `version`, materialised once a machine; not to be written to."""
+        folder = Home.read().versions / version
+        if folder.is_dir():
+            os.utime(folder)
+            return folder
+        with tempfile.TemporaryDirectory(prefix=".checkout-", dir=_made(folder.parent)) as scratch:
+            self.materialise(version, Path(scratch) / version)
+            with contextlib.suppress(OSError):  # another process had it ready first
+                (Path(scratch) / version).replace(folder)
+        return folder
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the `keep` versions checked out last; the remote still has them."""
+        versions = [path for path in Home.read().versions.glob("*") if _VERSION.match(path.name)]
+        for folder in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @contextmanager

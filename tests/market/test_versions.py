@@ -1,5 +1,6 @@
 """Data versions against a real DVC: what comes back is what was kept, whole or not at all."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -90,3 +91,20 @@ def test_a_remote_that_cannot_be_written_is_told(root: Path, tmp_path: Path) -> 
     blocked.write_text("not a folder")
     with pytest.raises(VersionError, match="cannot be kept"):
         DataVersions(root, VersionSettings(dvc_remote=str(blocked))).keep(root / "raw")
+
+
+def test_a_checkout_is_made_once_and_pruned_by_age(root: Path, home: Path) -> None:
+    versions = DataVersions(root)
+    kept = []
+    for content in (b"one", b"two", b"three"):
+        (root / "raw" / "file").unlink(missing_ok=True)
+        (root / "raw" / "file").write_bytes(content)
+        kept.append(versions.keep(root / "raw"))
+    folders = [versions.checkout(version) for version in kept]
+    for age, folder in enumerate(reversed(folders)):
+        os.utime(folder, (1e9 - age, 1e9 - age))
+    assert versions.checkout(kept[0]) == folders[0]
+    assert (folders[0] / "file").read_bytes() == b"one"
+    versions.prune(keep=2)
+    assert [folder.exists() for folder in folders] == [True, False, True]
+    assert sorted(path.name for path in (home / "versions").iterdir()) == sorted([kept[0], kept[2]])
