@@ -1,0 +1,111 @@
+"""The simulated market: invented cards whose prices behave like real ones, from a seed, with a fair price that is known.
+
+The embedded default, so that everything runs without a network; labelled simulated wherever a person sees it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from pokewatch.errors import SettingsError, SourceError
+from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
+from pokewatch.market.sources.simulated_catalog import EPOCH, make_cards
+from pokewatch.market.sources.simulated_process import MarketPath, Quotes, Regime
+
+FAIR_SCHEMA = pa.schema([("card_id", pa.string()), ("date", pa.date32()), ("fair_price", pa.float64())])
+_BATCH_ROWS = 200_000
+_PUBLISHED = timedelta(days=1, hours=2)  # a day's prices are learnt at 02:00 UTC of the next
+_UNIX_EPOCH = date(1970, 1, 1)
+
+
+class SimulatedSource:
+    """`cards` cards from `seed`, with planted `regimes` for tests of monitoring. A day's prices depend on nothing else.
+
+    Raises SettingsError for a number of cards or a seed out of range.
+    """
+
+    name = "simulated"
+
+    def __init__(self, cards: int = 1000, seed: int = 0, regimes: Sequence[Regime] = ()) -> None:
+        if cards < 1:
+            raise SettingsError(f"cards: the simulated market needs at least 1, got {cards}")
+        if not 0 <= seed < 1 << 63:
+            raise SettingsError(f"seed: must be between 0 and 2^63 - 1, got {seed}")
+        self.lake_name = "-".join(["simulated", str(cards), str(seed), *_digest(regimes)])
+        self._seed, self._regimes = seed, tuple(regimes)
+        self._catalog, self._traits = make_cards(cards, seed)
+        self._card_id = self._catalog["card_id"].combine_chunks()
+        self._left: MarketPath | None = None  # where the last walk ended, so that the next day asked need not start at EPOCH
+
+    def available(self) -> tuple[date, date]:
+        return EPOCH, datetime.now(UTC).date() - timedelta(days=1)
+
+    def catalog(self) -> pa.Table:
+        return self._catalog
+
+    def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
+        """Batches of about 200,000 rows. Raises SourceError for a day before the first or after yesterday."""
+        waiting: list[tuple[date, Quotes]] = []
+        for day, path in self._walk(days):
+            waiting.append((day, path.quotes()))
+            if sum(len(quotes.card) for _, quotes in waiting) >= _BATCH_ROWS:
+                yield self._batch(waiting)
+                waiting = []
+        if waiting:
+            yield self._batch(waiting)
+
+    def true_fair(self, days: Sequence[date]) -> pa.Table:
+        """The true fair price (FAIR_SCHEMA) of every card on the market on each day: the latent price, of which a fresh quote
+        is a noisy, lagging observation."""
+        tables = [FAIR_SCHEMA.empty_table()]
+        for day, path in self._walk(days):
+            fair = path.fair()
+            rows = np.flatnonzero(~np.isnan(fair))
+            columns = [self._card_id.take(pa.array(rows)), _repeat_day(day, len(rows)), pa.array(fair[rows])]
+            tables.append(pa.table(columns, schema=FAIR_SCHEMA))
+        return pa.concat_tables(tables)
+
+    def _walk(self, days: Sequence[date]) -> Iterator[tuple[date, MarketPath]]:
+        path, self._left = self._left, None
+        first, last = self.available()
+        for day in days:
+            if not first <= day <= last:
+                raise SourceError(self.name, self.lake_name, f"no prices for {day}: the simulated market runs from {first} to {last}")
+            target = (day - EPOCH).days
+            if path is None or path.day > target:
+                path = MarketPath(self._traits, self._seed, self._regimes)
+            while path.day < target:
+                path.advance()
+            yield day, path
+        self._left = path
+
+    def _batch(self, waiting: list[tuple[date, Quotes]]) -> PriceBatch:
+        prices = pa.concat_tables(self._table(day, quotes) for day, quotes in waiting)
+        return PriceBatch(tuple(day for day, _ in waiting), prices, REJECTED_SCHEMA.empty_table())
+
+    def _table(self, day: date, quotes: Quotes) -> pa.Table:
+        count = len(quotes.card)
+        observed = datetime(day.year, day.month, day.day, tzinfo=UTC) + _PUBLISHED
+        columns = [
+            self._card_id.take(pa.array(quotes.card)),
+            _repeat_day(day, count),
+            *(pa.array(price, from_pandas=True) for price in (quotes.market, quotes.low, quotes.mid, quotes.high)),
+            pa.array(quotes.volume),
+            pa.repeat("USD", count),
+            pa.repeat(self.name, count),
+            pa.repeat(pa.scalar(observed, PRICE_SCHEMA.field("observed_at").type), count),
+        ]
+        return pa.table(columns, schema=PRICE_SCHEMA)
+
+
+def _repeat_day(day: date, count: int) -> pa.Array:
+    return pa.array(np.full(count, (day - _UNIX_EPOCH).days, dtype=np.int32)).cast(pa.date32())
+
+
+def _digest(regimes: Sequence[Regime]) -> list[str]:
+    """A market with planted changes is a market of its own: part of its lake's name."""
+    return [hashlib.sha256(repr(tuple(regimes)).encode()).hexdigest()[:8]] if regimes else []
