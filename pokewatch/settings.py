@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -85,6 +85,11 @@ class Home(_Section):
     """Where everything is kept."""
 
     home: Path = Field(default_factory=home_folder, description="Folder that holds all state: lakes, versions, models, books, keys.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
 
     @property
     def lakes(self) -> Path:
@@ -203,3 +208,8 @@ class GatewaySettings(_Section):
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="The gateway's port.")
     mlserver_url: str = Field("http://127.0.0.1:8080", description="MLServer's REST address, as the gateway reaches it.")
+
+
+def sections() -> list[type[_Section]]:
+    """Every class of settings, in the order of this module."""
+    return _Section.__subclasses__()

@@ -1,0 +1,219 @@
+"""The `pokewatch` command.
+
+Exit codes: 0 done; 1 something broke; 2 a setting or option is wrong; 3 no such card, day or key; 4 a source, lake, version or
+book cannot be used; 5 prices or a model failed their checks; 6 no model, or no registry; 7 a deploy was taken back.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pokewatch.errors import PokeWatchError
+
+_AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class _Day(click.ParamType):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day such as {datetime.now(UTC).date()}", param, ctx)
+
+
+class _Failure(click.ClickException):
+    def __init__(self, error: PokeWatchError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PokeWatchError as error:
+            raise _Failure(error) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="pokewatch")
+def main() -> None:
+    """What a trading card is worth: collect prices, value cards, serve the answers.
+
+    Everything is kept in POKEWATCH_HOME (default ~/.pokewatch). A first look, without account or network:
+
+    \b
+      python flows/flow.py run        simulated prices, a model, its evaluation
+      pokewatch value --sample 5      what the model says of a few cards
+    """
+
+
+@main.command()
+@click.option("--source", default="simulated", show_default=True, help="simulated, tcgcsv, pokemon_price_tracker or file.")
+@click.option("--from", "start", type=_Day(), help="First day.")
+@click.option("--to", "end", type=_Day(), help="Last day. Default: the last day the source has.")
+@click.option("--days", type=click.IntRange(min=1), help="That many days up to the last. Default: 30.")
+@click.option("--cards", type=click.IntRange(min=1), default=1000, show_default=True, help="Cards of the simulated market.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated market.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="The file of --source file: CSV or Parquet.")
+@click.option("--refresh", is_flag=True, help="Ask again for days that are already there.")
+@click.option("--format", "export_format", type=click.Choice(["parquet", "csv"]), help="Also write the days into one file of this format.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="That file. Default: a name made of source and days, in POKEWATCH_HOME/exports."
+)
+@_AS_JSON
+def collect(
+    source: str,
+    start: date | None,
+    end: date | None,
+    days: int | None,
+    cards: int,
+    seed: int,
+    path: Path | None,
+    refresh: bool,
+    export_format: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Collect daily prices into the lake.
+
+    Days that are there already are left alone, so the same command again costs nothing and continues what was interrupted.
+
+    \b
+      pokewatch collect --days 400
+      pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source file --file my_prices.csv --format parquet
+    """
+    from pokewatch.market.collect import asked_days, collect, export
+    from pokewatch.market.lake import Lake
+    from pokewatch.market.sources import open_source
+    from pokewatch.settings import Home
+
+    opened = open_source(source, cards=cards, seed=seed, path=path)
+    lake = Lake(Home.read().lakes / opened.lake_name)
+    asked = asked_days(opened, start, end, days)
+    with _progress(f"Collecting {len(asked)} days", len(asked)) as advance:
+        report = collect(opened, lake, asked, refresh=refresh, progress=advance)
+    exported = None
+    if export_format or output:
+        export_format = export_format or (output.suffix.removeprefix(".") if output else "parquet")
+        exported = output or Home.read().home / "exports" / f"pokewatch-{source}-{asked[0]}-{asked[-1]}.{export_format}"
+        export(lake, asked, exported, export_format)
+    _tell_collected(report, lake.root, exported, as_json)
+
+
+def _tell_collected(report: Any, lake: Path, exported: Path | None, as_json: bool) -> None:
+    if as_json:
+        _print_json(report.to_json() | {"lake": str(lake), "exported": str(exported) if exported else None})
+        return
+    click.echo(f"{len(report.written)} days written, {len(report.unchanged)} already there: {report.rows:,} prices in {lake}")
+    for reason, count in sorted(report.quarantined.items()):
+        click.echo(f"quarantined: {count:,} rows, {reason}", err=True)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if exported:
+        click.echo(f"exported to {exported}")
+
+
+@main.command()
+@click.argument("cards", nargs=-1)
+@click.option("--price", type=click.FloatRange(min=0, min_open=True), help="Judge this offered price instead of the market price.")
+@click.option("--date", "day", type=_Day(), help="As of this day. Default: the latest.")
+@click.option("--sample", type=click.IntRange(1, 1000), help="Show that many cards of the book, its strongest signals first.")
+@_AS_JSON
+def value(cards: tuple[str, ...], price: float | None, day: date | None, sample: int | None, as_json: bool) -> None:
+    """What the champion says CARDS are worth, by id or slug: market, fair price, interval, signal and reason.
+
+    \b
+      pokewatch value --sample 5
+      pokewatch value emberfox_ex_199 --price 12.50
+    """
+    from pokewatch.valuation.quotes import strongest, valued
+
+    if not cards and sample is None:
+        raise click.UsageError("name a card (id or slug), or ask for some with --sample N")
+    book, model = _champion_book()
+    wanted = [*cards, *(strongest(book, sample) if sample else ())]
+    rows = [_with_model(row, model) for row in valued(book, wanted, day=day, price=price)]
+    if as_json:
+        _print_json(rows)
+        return
+    _print_table(rows, ("card", "date", "market", "fair", "interval", "deviation", "signal", "reason"), _value_cells)
+    _tell_origin(book.facts, model)
+
+
+def _tell_origin(facts: Any, model: Any) -> None:
+    simulated = "simulated prices" if facts.source == "simulated" else "prices"
+    click.echo(f"{simulated} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
+    click.echo(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+
+
+def _champion_book() -> tuple[Any, Any]:
+    from pokewatch.registry import Registry
+    from pokewatch.valuation.book import PriceBook
+
+    registry = Registry()
+    champion = registry.resolve()
+    return PriceBook.open(registry.fetch_book(champion), champion.digest), champion
+
+
+def _with_model(row: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    return {**row, "model_version": model.version, "data_version": model.data_version}
+
+
+def _value_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = "-" if row["lower"] is None else f"{row['lower']:,.2f} - {row['upper']:,.2f}"
+    deviation = "-" if row["deviation_pct"] is None else f"{row['deviation_pct']:+.1%}"
+    prices = (_money(row["market_price"]), _money(row["fair_price"]), interval, deviation)
+    return (row["slug"], row["date"], *prices, row["signal"], row["reason"])
+
+
+def _money(price: float | None) -> str:
+    return "-" if price is None else f"{price:,.2f}"
+
+
+@main.command()
+@_AS_JSON
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Say what is wrong with this installation, and how to mend it. Exits with 1 if anything is."""
+    from pokewatch.doctor import examine
+
+    findings = list(examine())
+    if as_json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:8}{finding.name}: {finding.detail}")
+            if finding.remedy:
+                click.echo(f"{'':8}  -> {finding.remedy}")
+    ctx.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
+
+
+@contextmanager
+def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, only where that is a terminal."""
+    stderr = click.get_text_stream("stderr")
+    with click.progressbar(length=length, label=label, file=stderr, hidden=not stderr.isatty()) as bar:
+        yield bar.update
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, default=str, indent=2, allow_nan=False))
+
+
+def _print_table(rows: Iterable[Mapping[str, Any]], header: Sequence[str], cells: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
+    table = [tuple(header), *(tuple(cells(row)) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
