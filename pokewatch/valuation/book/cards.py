@@ -1,0 +1,113 @@
+"""The cards of a book: by id or slug, by words, and what an unknown one most looks like."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pokewatch.errors import UnknownCardError
+from pokewatch.valuation.book.layout import numbers
+
+_FIELDS = ("card_id", "slug", "name", "set_id", "set_name", "number", "rarity", "printing", "released", "image_url")
+_LETTERS = 256
+
+
+def search_text(text: str) -> str:
+    """Lower-case words without accents or punctuation: "Pokémon-ex #199/165" -> "pokemon ex 199 165"."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return " ".join(re.findall(r"[^\W_]+", plain.casefold().replace("'", "")))
+
+
+class Cards:
+    """A book's catalogue (BOOK_CARD_SCHEMA), in the book's order."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.ids: list[str] = table["card_id"].to_pylist()
+        slugs = table["slug"].to_pylist()
+        self._at: dict[str, int] = dict(zip(slugs, range(len(slugs)), strict=True)) | dict(zip(self.ids, range(len(slugs)), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def positions(self, cards: Sequence[str]) -> NDArray[np.intp]:
+        """Where each card id or slug is in the book; -1 where it is not."""
+        at = self._at
+        return np.array([at.get(card, -1) for card in cards], dtype=np.intp)
+
+    def position(self, card: str) -> int:
+        """Where a card is. Raises UnknownCardError with those that look most like it."""
+        found = self._at.get(card)
+        if found is None:
+            raise UnknownCardError(card, self.near(card))
+        return found
+
+    def describe(self, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """The catalogue's fields of the cards at `positions`; `released` as ISO text."""
+        rows: list[dict[str, Any]] = self._table.select(_FIELDS).take(pa.array(positions)).to_pylist()
+        for row in rows:
+            row["released"] = row["released"].isoformat() if row["released"] else None
+        return rows
+
+    def search(
+        self, words: str = "", set_name: str | None = None, rarity: str | None = None, *, limit: int, after: str | None = None
+    ) -> NDArray[np.intp]:
+        """Positions of up to `limit` cards that have every word, in the book's order, from behind the card `after` on.
+
+        A set is named by its id or its name; set and rarity in any letter case. Raises UnknownCardError for an unknown `after`.
+        """
+        start = 0 if after is None else self.position(after) + 1
+        table = self._table.slice(start)
+        keep = np.ones(table.num_rows, dtype=np.bool_)
+        for word in search_text(words).split():
+            keep &= _mask(pc.match_substring(table["search"], word))
+        if set_name:
+            keep &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
+        if rarity:
+            keep &= _equal(table["rarity"], rarity)
+        return np.flatnonzero(keep)[:limit] + start
+
+    def near(self, card: str, count: int = 3) -> list[str]:
+        """The slugs that share most letter pairs with `card` (Dice's coefficient), best first; none that share under a third."""
+        wanted = _pairs(np.frombuffer(search_text(card).replace(" ", "_").encode(), dtype=np.uint8))
+        if len(wanted) == 0 or len(self) == 0:
+            return []
+        letters, edges = _bytes_of(self._table["slug"])
+        shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
+        first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
+        score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
+        best = np.argsort(-score, kind="stable")[:count]
+        slugs = self._table["slug"].take(pa.array(best)).to_pylist()
+        return [slug for slug, at in zip(slugs, best, strict=True) if score[at] >= 1 / 3]
+
+
+def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return numbers(pc.fill_null(values, False).cast(pa.uint8()), np.bool_)
+
+
+def _equal(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
+    return _mask(pc.equal(pc.utf8_lower(column), text.lower()))
+
+
+def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """All bytes of a column of strings, and where each string begins, with the end of the last."""
+    texts = column.combine_chunks()
+    texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
+    _, offsets, content = texts.buffers()
+    edges = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    return np.frombuffer(content, dtype=np.uint8), edges
+
+
+def _pairs(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return letters[:-1].astype(np.int64) * _LETTERS + letters[1:]
+
+
+def _isin(pairs: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+    table = np.zeros(_LETTERS * _LETTERS, dtype=np.bool_)
+    table[wanted] = True
+    return table[pairs]

@@ -1,0 +1,190 @@
+"""Writing a price book: a block of cards at a time, so that memory holds one block and never the book."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pokewatch.errors import BookError
+from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.prices import conform
+from pokewatch.valuation.book.cards import search_text
+from pokewatch.valuation.book.layout import (
+    BOOK_CARD_SCHEMA,
+    CENTS,
+    COLUMNS,
+    DATE_SCHEMA,
+    FILES,
+    MANIFEST,
+    STATUSES,
+    BookFacts,
+    Manifest,
+    column_schema,
+    to_cents,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BookRows:
+    """The rows of some cards, all on the same days: `card_id` [n], `dates` datetime64[D] [d] ascending, the rest [n, d].
+
+    Prices are float64 with NaN for none; `status` is an index in STATUSES.
+    """
+
+    card_id: Sequence[str]
+    dates: NDArray[np.datetime64]
+    market: NDArray[np.float64]
+    low: NDArray[np.float64]
+    fair: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    status: NDArray[np.int8]
+
+
+def write_book(folder: Path, catalog: pa.Table, rows: BookRows | Iterable[BookRows], facts: BookFacts) -> str:
+    """Write the book of `rows` into `folder` and return its digest: the same input always gives the same one.
+
+    `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. The folder appears whole or not at all.
+    Raises ValueError for rows that do not fit together, BookError where `folder` already holds something else.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+        book = Path(scratch) / "book"
+        book.mkdir()
+        digest = _write(book, catalog, [rows] if isinstance(rows, BookRows) else rows, facts)
+        if _digest_of(folder) == digest:
+            return digest
+        try:
+            book.rename(folder)
+        except OSError as error:
+            raise BookError(f"the book cannot be put at {folder}: {error.strerror}") from None
+    return digest
+
+
+def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: BookFacts) -> str:
+    card_ids, dates = _spool(book, blocks)
+    for name in COLUMNS:
+        _seal(book, name, len(card_ids), len(dates))
+    _write_table(book / "cards.arrow", _cards(catalog, card_ids))
+    _write_table(book / "dates.arrow", pa.table({"date": pa.array(dates)}, schema=DATE_SCHEMA))
+    manifest = Manifest(
+        facts=facts,
+        cards=len(card_ids),
+        days=len(dates),
+        first_day=dates[0].item(),
+        last_day=dates[-1].item(),
+        files={name: _sha256(book / name) for name in FILES},
+    ).to_bytes()
+    (book / MANIFEST).write_bytes(manifest)
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def _spool(book: Path, blocks: Iterable[BookRows]) -> tuple[list[str], NDArray[np.datetime64]]:
+    """Append every block's columns to raw files; the cards in order, and the days."""
+    card_ids: list[str] = []
+    dates: NDArray[np.datetime64] | None = None
+    with ExitStack() as stack:
+        spools = {name: stack.enter_context((book / f"{name}.raw").open("wb")) for name in COLUMNS}
+        for block in blocks:
+            dates = _checked_dates(block, dates)
+            _append(block, spools)
+            card_ids.extend(block.card_id)
+    if dates is None or not card_ids:
+        raise ValueError("a price book needs at least one card and one day")
+    return card_ids, dates
+
+
+def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDArray[np.datetime64]:
+    found = block.dates.astype("datetime64[D]")
+    if dates is not None and not np.array_equal(found, dates):
+        raise ValueError(f"all cards of a book share its days: got {found[:1]}..{found[-1:]} after {dates[0]}..{dates[-1]}")
+    if len(found) == 0 or (np.diff(found) <= np.timedelta64(0)).any():
+        raise ValueError("dates must be at least one day and strictly ascending")
+    return found
+
+
+def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
+    shape = (len(block.card_id), len(block.dates))
+    for name in COLUMNS:
+        values = np.asarray(getattr(block, name))
+        if values.shape != shape:
+            raise ValueError(f"{name} must have the shape [cards, days] {shape}, got {values.shape}")
+    _check_values(block)
+    for name, kind in COLUMNS.items():
+        values = np.asarray(getattr(block, name))
+        stored = to_cents(values) if name in CENTS else values.astype(kind)
+        spools[name].write(np.ascontiguousarray(stored).data)
+
+
+def _check_values(block: BookRows) -> None:
+    """A status that exists and, where it is `ok`, a fair price inside its interval."""
+    status = np.asarray(block.status)
+    known = (status >= 0) & (status < len(STATUSES))
+    _demand(known, block, f"status must be an index in STATUSES, 0 to {len(STATUSES) - 1}", status)
+    ok = status == STATUSES.index("ok")
+    fair = np.asarray(block.fair)
+    with np.errstate(invalid="ignore"):
+        _demand(~ok | ((fair > 0) & np.isfinite(fair)), block, "the fair price of a row that is ok must be positive and finite", fair)
+        outside = (np.asarray(block.lower) > fair) | (np.asarray(block.upper) < fair)
+    _demand(~outside, block, "an interval must hold its fair price", fair)
+
+
+def _demand(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
+    if not good.all():
+        card, day = divmod(int(np.argmin(good)), good.shape[1])
+        raise ValueError(f"{rule}: card {block.card_id[card]} on {block.dates[day]} has {values[card, day]}")
+
+
+def _seal(book: Path, name: str, cards: int, days: int) -> None:
+    """Turn a raw file into an Arrow file of one batch, through a memory map: one contiguous buffer however many blocks came."""
+    raw = book / f"{name}.raw"
+    with pa.memory_map(str(raw)) as mapped:
+        values = pa.Array.from_buffers(pa.from_numpy_dtype(COLUMNS[name]), cards * days, [None, mapped.read_buffer()])
+        schema = column_schema(name, days)
+        column = pa.FixedSizeListArray.from_arrays(values, type=schema.field(0).type)
+        _write_table(book / f"{name}.arrow", pa.Table.from_batches([pa.record_batch([column], schema=schema)]))
+    raw.unlink()
+
+
+def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
+    """The catalogue's rows of the book's cards, in the book's order, with the text that searches look in."""
+    catalog = conform(catalog, CARD_SCHEMA)
+    at = {card_id: row for row, card_id in enumerate(catalog["card_id"].to_pylist())}
+    missing = [card_id for card_id in card_ids if card_id not in at]
+    if missing:
+        raise ValueError(f"the catalogue has no card {missing[0]!r} ({len(missing)} missing)")
+    if len(set(card_ids)) != len(card_ids):
+        raise ValueError("a card may be in a book only once")
+    cards = catalog.take(pa.array([at[card_id] for card_id in card_ids], pa.int64())).combine_chunks()
+    return cards.append_column(BOOK_CARD_SCHEMA.field("search"), pa.array(_search_texts(cards), pa.string()))
+
+
+def _search_texts(cards: pa.Table) -> Iterator[str]:
+    columns = (cards[name].to_pylist() for name in ("name", "number", "set_name", "set_id", "rarity", "printing"))
+    for texts in zip(*columns, strict=True):
+        yield search_text(" ".join(text for text in texts if text))
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(folder: Path) -> str | None:
+    """The digest of the book that is already in `folder`, if one is."""
+    try:
+        return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    except OSError:
+        return None
