@@ -19,7 +19,7 @@ from pokewatch.errors import PokeWatchError
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-class _Day(click.ParamType):
+class _Day(click.ParamType[date]):
     name = "YYYY-MM-DD"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
@@ -31,18 +31,13 @@ class _Day(click.ParamType):
             self.fail(f"{value!r} is not a day such as {datetime.now(UTC).date()}", param, ctx)
 
 
-class _Failure(click.ClickException):
-    def __init__(self, error: PokeWatchError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code
-
-
 class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except PokeWatchError as error:
-            raise _Failure(error) from error
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -201,11 +196,11 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+def _progress(label: str, length: int) -> Iterator[Callable[[date, int, int], None]]:
     """A bar on standard error, only where that is a terminal."""
     stderr = click.get_text_stream("stderr")
     with click.progressbar(length=length, label=label, file=stderr, hidden=not stderr.isatty()) as bar:
-        yield bar.update
+        yield lambda _day, done, _total: bar.update(done - bar.pos)
 
 
 def _print_json(value: Any) -> None:

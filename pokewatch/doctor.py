@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pokewatch.errors import NoChampionError, PokeWatchError
 from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
+
+if TYPE_CHECKING:
+    from pokewatch.market.lake import Lake
 
 State = Literal["ok", "warning", "fault"]
 
@@ -105,7 +108,7 @@ def _lakes() -> Iterator[Finding]:
         yield _lake(Lake(root))
 
 
-def _lake(lake: "Lake") -> Finding:  # noqa: F821
+def _lake(lake: "Lake") -> Finding:
     name, days = f"prices: {lake.root.name}", lake.days()
     if not days:
         return Finding(name, "warning", "no day collected", f"pokewatch collect --source {lake.root.name.split('-')[0]}")

@@ -212,4 +212,4 @@ class GatewaySettings(_Section):
 
 def sections() -> list[type[_Section]]:
     """Every class of settings, in the order of this module."""
-    return _Section.__subclasses__()
+    return [section for section in _Section.__subclasses__() if section.__module__ == __name__]
