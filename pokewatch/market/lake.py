@@ -2,8 +2,7 @@
 
     <root>/raw/prices/date=YYYY-MM-DD/part.parquet
     <root>/raw/catalog/part.parquet
-    <root>/quarantine/date=YYYY-MM-DD/part.parquet     rows that failed their checks, with the reason
-    <root>/processed/...                               what `valuation.processed` makes of the prices
+    <root>/raw/quarantine/date=YYYY-MM-DD/part.parquet     rows that failed their checks, with the reason
 
 A file is written in <root>/.incomplete and renamed, so a crash leaves the old file or the new one, never half of one.
 """
@@ -32,13 +31,15 @@ _ABANDONED_SECONDS = 24 * 3600.0
 
 
 class Lake:
-    """The prices of one market. Days and catalogue are read lazily; nothing is created until the first write."""
+    """The prices of one market. Days and catalogue are read lazily; nothing is created until the first write.
 
-    def __init__(self, root: Path) -> None:
+    `raw` is where a version of a lake was checked out to; of a lake that is written to it is the folder below the root.
+    """
+
+    def __init__(self, root: Path, raw: Path | None = None) -> None:
         self.root = root
-        self.raw = root / "raw"
-        self.quarantine = root / "quarantine"
-        self.processed = root / "processed"
+        self.raw = raw or root / "raw"
+        self.quarantine = self.raw / "quarantine"
         self._prices = self.raw / "prices"
         self._catalog = self.raw / "catalog" / _PART
         self._incomplete = root / ".incomplete"
