@@ -146,7 +146,7 @@ class QualitySettings(_Section):
         None,
         ge=0,
         le=1,
-        description="Least share of the previous day's cards a day must have. Default: 0.9; 0.1 for a panel of one's own.",
+        description="Least share of the previous day's cards a day must have. Default: 0.9; 0 for a panel of one's own.",
     )
     quality_max_jumps: float = Field(0.01, ge=0, le=1, description="Largest share of cards whose price may change fivefold within a day.")
     quality_max_unchanged: float | None = Field(
@@ -207,7 +207,36 @@ class GatewaySettings(_Section):
 
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="The gateway's port.")
-    mlserver_url: str = Field("http://127.0.0.1:8080", description="MLServer's REST address, as the gateway reaches it.")
+    mlserver_url: str = Field(
+        "http://127.0.0.1:8080", pattern=r"^https?://[^/\s]+", description="MLServer's REST address, as the gateway reaches it."
+    )
+    redis_url: SecretStr | None = Field(None, description="Redis for the rate limits that several gateways share. Default: limits in memory.")
+    answer_cache: bool = Field(True, description="Keep answers until the model or the data changes.")
+    answer_cache_mb: int = Field(64, ge=1, le=65_536, description="Most memory for kept answers, in MiB.")
+    stale_seconds: float = Field(
+        900, ge=0, allow_inf_nan=False, description="Oldest answer given, marked stale, while MLServer is down; 0 gives none."
+    )
+    body_bytes: int = Field(1_048_576, ge=1_024, description="Largest request body the gateway reads.")
+    body_seconds: float = Field(10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive.")
+    connect_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="Longest time to connect to MLServer.")
+    upstream_seconds: float = Field(2, gt=0, allow_inf_nan=False, description="Longest time one exchange with MLServer may take.")
+    deadline_seconds: float = Field(
+        3, gt=0, allow_inf_nan=False, description="Longest wait for a turn, and again for the answer, before a request gets 504."
+    )
+    in_flight: int = Field(2, ge=1, le=64, description="Calls to MLServer at a time, of each kind; requests arriving meanwhile share the next.")
+    queue_rows: int = Field(20_000, ge=1, description="Cards waiting or in calls beyond which requests get 503.")
+    breaker_failures: int = Field(5, ge=1, description="Failures in a row after which MLServer is left alone for a while.")
+    breaker_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="How long at first; each failed try doubles it, to 10 s.")
+    failed_key_rate: str = Field(
+        "30/minute", pattern=r"^(none|[1-9]\d{0,8}/(second|minute|hour|day))$", description="Requests without a valid key an address may make."
+    )
+    watch_seconds: float = Field(0.5, gt=0, le=60, description="How often the gateway asks MLServer which versions it serves.")
+    ready_data_days: int = Field(0, ge=0, description="Age of the newest prices, in days, beyond which /ready answers 503; 0 only reports it.")
+    access_log: bool = Field(True, description="One JSON line a request on standard output.")
+    drain_seconds: float = Field(
+        0, ge=0, allow_inf_nan=False, description="On SIGTERM, time between /ready turning 503 and the end of new connections."
+    )
+    stop_seconds: int = Field(20, ge=1, description="Longest time that open requests may take to end after that.")
 
 
 def sections() -> list[type[_Section]]:

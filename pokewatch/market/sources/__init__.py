@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
+
+from pokewatch.errors import SettingsError
+from pokewatch.settings import SourceSettings
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -24,6 +28,7 @@ class PriceBatch:
     days: tuple[date, ...]
     prices: pa.Table  # PRICE_SCHEMA
     rejected: pa.Table  # REJECTED_SCHEMA
+    cards: pa.Table | None = None  # CARD_SCHEMA: the cards of these prices, where `catalog()` does not tell them all
 
 
 class Source(Protocol):
@@ -40,3 +45,31 @@ class Source(Protocol):
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
         """The asked days in order, a batch at a time; a day the source lacks raises SourceError."""
+
+
+SOURCES = ("simulated", "tcgcsv", "pokemon_price_tracker", "file")
+
+
+def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | None = None) -> Source:
+    """The source `name`. `cards` and `seed` make the simulated market, `path` is that of a panel of one's own.
+
+    Raises SettingsError for an unknown name or a setting the source needs.
+    """
+    settings = SourceSettings.read()
+    if name == "simulated":
+        from pokewatch.market.sources.simulated import SimulatedSource
+
+        return SimulatedSource(cards=cards, seed=seed)
+    if name == "tcgcsv":
+        from pokewatch.market.sources.tcgcsv import TcgcsvSource
+
+        return TcgcsvSource(settings)
+    if name == "pokemon_price_tracker":
+        from pokewatch.market.sources.pokemon_price_tracker import PokemonPriceTrackerSource
+
+        return PokemonPriceTrackerSource(settings)
+    if name == "file":
+        from pokewatch.market.sources.file import FileSource
+
+        return FileSource(settings, path)
+    raise SettingsError(f"--source: there is no source {name!r}; the sources are {', '.join(SOURCES)}")

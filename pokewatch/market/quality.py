@@ -1,0 +1,274 @@
+"""Is a row, is a day of prices to be believed?
+
+A bad row goes to quarantine with its reasons (`split_rows`). A day is measured as a whole, also against the day before
+(`measure_day`), and judged by thresholds that are data (`judge`, `check_days`): a bad day stops the pipeline.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from statistics import median
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
+from pandera.errors import SchemaErrors
+
+from pokewatch.checks import Check, failures
+from pokewatch.errors import QualityError
+from pokewatch.market.lake import Lake
+from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.settings import QualitySettings
+
+JUMP = 5.0  # the factor within a day that counts as a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+_COMPARED_WITHIN = timedelta(days=7)
+_DUPLICATE = "another row has the same card and date"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a day is bad. Shares of 1; `max_price` in the currency of the price."""
+
+    max_price: float = 1_000_000.0
+    min_coverage: float = 0.9
+    max_jumps: float = 0.01
+    max_unchanged: float = 0.98
+    max_quarantine: float = 0.02
+    min_cards: int = 100
+
+    @classmethod
+    def of(cls, settings: QualitySettings, source: str) -> Self:
+        """The thresholds for `source`: a panel of one's own may have holes and repeat days, a market's feed may not."""
+        own = source == "file"
+        coverage, unchanged = settings.quality_min_coverage, settings.quality_max_unchanged
+        return cls(
+            max_price=settings.quality_max_price,
+            min_coverage=coverage if coverage is not None else (0.0 if own else 0.9),
+            max_jumps=settings.quality_max_jumps,
+            max_unchanged=unchanged if unchanged is not None else (1.0 if own else 0.98),
+            max_quarantine=settings.quality_max_quarantine,
+            min_cards=settings.quality_min_cards,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DayMeasures:
+    """What was measured on one day. A share is None where there was too little to compare with."""
+
+    day: date
+    rows: int
+    malformed: int
+    not_positive: int
+    duplicates: int
+    days_ahead: int
+    currencies: int
+    quarantined: float
+    coverage: float | None = None
+    jumps: float | None = None
+    unchanged: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    name: str
+    measure: Callable[[DayMeasures], float | None]
+    least: bool  # the threshold is the least allowed, else the most
+    share: bool
+    why: str
+
+    def text(self, value: float) -> str:
+        return f"{value:.1%}" if self.share else f"{value:,.0f}"
+
+
+_RULES: tuple[tuple[_Rule, Callable[[Thresholds], float]], ...] = (
+    (_Rule("rows", lambda m: m.rows, True, False, "a day without prices"), lambda _: 1),
+    (_Rule("schema", lambda m: m.malformed, False, False, "rows without a proper card_id or currency"), lambda _: 0),
+    (_Rule("positivity", lambda m: m.not_positive, False, False, "prices that are not positive or beyond belief"), lambda _: 0),
+    (_Rule("duplicates", lambda m: m.duplicates, False, False, "a card has two prices on one day"), lambda _: 0),
+    (_Rule("future_dates", lambda m: m.days_ahead, False, False, "prices of a day that has not come"), lambda _: 0),
+    (_Rule("currencies", lambda m: m.currencies, False, False, "prices in different currencies cannot be compared"), lambda _: 1),
+    (
+        _Rule("quarantine", lambda m: m.quarantined, False, True, "too many rows are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE"),
+        lambda t: t.max_quarantine,
+    ),
+    (
+        _Rule("coverage", lambda m: m.coverage, True, True, "cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE"),
+        lambda t: t.min_coverage,
+    ),
+    (
+        _Rule("jumps", lambda m: m.jumps, False, True, "prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS"),
+        lambda t: t.max_jumps,
+    ),
+    (
+        _Rule("staleness", lambda m: m.unchanged, False, True, "the day repeats the one before; POKEWATCH_QUALITY_MAX_UNCHANGED"),
+        lambda t: t.max_unchanged,
+    ),
+)
+
+
+def split_rows(prices: pa.Table, max_price: float, today: date) -> tuple[pa.Table, pa.Table]:
+    """The rows of `prices` (PRICE_SCHEMA, any number of days) that hold, and the others (REJECTED_SCHEMA) with the reason.
+
+    Of rows with the same card and date the first good one holds.
+    """
+    reasons = _reasons(prices, max_price, today)
+    holds = np.ones(prices.num_rows, dtype=bool)
+    holds[list(reasons)] = False
+    candidates = np.flatnonzero(holds)
+    for index in candidates[_repeated(prices.take(pa.array(candidates)))]:
+        holds[index] = False
+        reasons[int(index)] = [_DUPLICATE]
+    return prices.filter(pa.array(holds)), _rejections(prices, reasons)
+
+
+def measure_day(prices: pa.Table, day: date, previous: pa.Table | None, rejected: int, today: date, thresholds: Thresholds) -> DayMeasures:
+    """Measure the rows of a day, of which `rejected` are gone already, against the rows of an earlier day."""
+    ids, currencies = prices["card_id"], prices["currency"]
+    if previous is not None:
+        currencies = pa.chunked_array([*currencies.chunks, *previous["currency"].chunks])
+    return DayMeasures(
+        day=day,
+        rows=prices.num_rows,
+        malformed=_count(pc.invert(_well_formed(prices))),
+        not_positive=_count(_beyond_belief(prices, thresholds.max_price)),
+        duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
+        days_ahead=max(0, (day - today).days),
+        currencies=pc.count_distinct(currencies).as_py(),
+        quarantined=rejected / max(1, prices.num_rows + rejected),
+        **(_compared(prices, previous, thresholds.min_cards) if previous is not None else {}),
+    )
+
+
+def judge(measures: Sequence[DayMeasures], thresholds: Thresholds) -> list[Check]:
+    """One check a rule: its worst day against the threshold."""
+    return [_check(rule, limit(thresholds), measures) for rule, limit in _RULES]
+
+
+def check_days(lake: Lake, days: Iterable[date], thresholds: Thresholds, today: date) -> list[Check]:
+    """The checks of `days` of the lake, each against the lake's day before it. Raises LakeError for a day it lacks."""
+    kept = lake.days()
+    measures = []
+    last: tuple[date, pa.Table] | None = None
+    for day in sorted(days):
+        earlier = comparable(day, kept)
+        if last is None or last[0] != earlier:
+            last = (earlier, lake.day(earlier)) if earlier else None
+        prices = lake.day(day)
+        measures.append(measure_day(prices, day, last[1] if last else None, lake.quarantined(day).num_rows, today, thresholds))
+        last = (day, prices)
+    return judge(measures, thresholds)
+
+
+def comparable(day: date, days: Iterable[date]) -> date | None:
+    """The latest of `days` before `day` and near enough to compare with."""
+    return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
+
+
+def require(checks: Iterable[Check]) -> None:
+    """Raise QualityError naming each failed check and its figures."""
+    failed = failures(checks)
+    if failed:
+        raise QualityError(failed)
+
+
+def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
+    threshold = f"at {'least' if rule.least else 'most'} {rule.text(limit)}"
+    found = [(value, each.day) for each in measures if (value := rule.measure(each)) is not None]
+    if not found:
+        return Check(rule.name, threshold, "not measured: too little to compare", bool(measures), rule.why)
+    value, day = min(found) if rule.least else max(found)
+    usual = f", usually {rule.text(median(value for value, _ in found))}" if len(found) > 1 else ""
+    return Check(rule.name, threshold, f"{rule.text(value)} on {day}{usual}", value >= limit if rule.least else value <= limit, rule.why)
+
+
+def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:
+    """Coverage, jumps and repeats; the last two None where fewer than `min_cards` cards have both prices."""
+    rows = pc.index_in(prices["card_id"], value_set=previous["card_id"].combine_chunks())
+    coverage = (prices.num_rows - rows.null_count) / max(1, previous.num_rows)
+    now = prices["market_price"].to_numpy()
+    before = previous["market_price"].take(rows).to_numpy()
+    both = np.isfinite(now) & np.isfinite(before) & (now > 0) & (before > 0)
+    if both.sum() < min_cards:
+        return {"coverage": coverage}
+    moves = np.abs(np.log(now[both] / before[both]))
+    return {"coverage": coverage, "jumps": float(np.mean(moves >= np.log(JUMP))), "unchanged": float(np.mean(moves == 0))}
+
+
+def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
+    ids = pc.fill_null(pc.match_substring_regex(prices["card_id"], CARD_ID_PATTERN), False)
+    return pc.and_(ids, pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES)))
+
+
+def _beyond_belief(prices: pa.Table, max_price: float) -> pa.ChunkedArray:
+    bad = pa.scalar(False)
+    for name in PRICE_COLUMNS:
+        believed = pc.and_(pc.greater(prices[name], 0), pc.less_equal(prices[name], max_price))
+        bad = pc.or_(bad, pc.invert(pc.fill_null(believed, True)))
+    return bad
+
+
+def _count(flags: pa.ChunkedArray) -> int:
+    return int(pc.sum(flags).as_py() or 0)
+
+
+@cache
+def _row_schema(max_price: float, today: date) -> pandera.DataFrameSchema:
+    priced = [pandera.Check.gt(0, error="is not positive"), pandera.Check.le(max_price, error=f"is not a price up to {max_price:,.0f}")]
+    columns = {name: pandera.Column(float, priced, nullable=True) for name in PRICE_COLUMNS}
+    columns["card_id"] = pandera.Column(str, pandera.Check.str_matches(CARD_ID_PATTERN, error=f"does not match {CARD_ID_PATTERN}"))
+    columns["date"] = pandera.Column("datetime64[s]", pandera.Check.le(pd.Timestamp(today), error=f"is after {today}"))
+    columns["currency"] = pandera.Column(str, pandera.Check.isin(CURRENCIES, error=f"is not {' or '.join(CURRENCIES)}"))
+    columns["volume"] = pandera.Column(float, pandera.Check.ge(0, error="is negative"), nullable=True)
+    return pandera.DataFrameSchema(columns)
+
+
+def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[str]]:
+    """Why rows do not hold, by row number."""
+    try:
+        _row_schema(max_price, today).validate(_frame(prices), lazy=True)
+    except SchemaErrors as errors:
+        reasons: dict[int, list[str]] = {}
+        cases = errors.failure_cases
+        for index, column, check in zip(cases["index"], cases["column"], cases["check"], strict=True):
+            reason = "is missing" if check == "not_nullable" else check
+            reasons.setdefault(int(index), []).append(f"{column} {reason}")
+        return reasons
+    return {}
+
+
+def _frame(prices: pa.Table) -> pd.DataFrame:
+    """The checked columns for pandera. NaN, which pandas would take for "no price", becomes infinite and so fails."""
+    columns = {name: prices[name] for name in ("card_id", "currency")}
+    columns["date"] = prices["date"].cast(pa.timestamp("s"))
+    columns["volume"] = prices["volume"].cast(pa.float64())
+    for name in PRICE_COLUMNS:
+        columns[name] = pc.if_else(pc.is_nan(prices[name]), float("inf"), prices[name])
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
+
+
+def _repeated(prices: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which rows have the card and date of an earlier row."""
+    keys = prices.select(["card_id", "date"]).set_column(1, "date", prices["date"].cast(pa.int32())).to_pandas()
+    return np.asarray(keys.duplicated(), dtype=np.bool_)
+
+
+def _rejections(prices: pa.Table, reasons: dict[int, list[str]]) -> pa.Table:
+    indices = sorted(reasons)
+    rows = prices.take(pa.array(indices, pa.int64())).to_pylist()
+    return pa.table(
+        {
+            "date": [row["date"] for row in rows],
+            "card_id": [row["card_id"] for row in rows],
+            "row": [json.dumps(row, default=str) for row in rows],
+            "reason": ["; ".join(reasons[index]) for index in indices],
+        },
+        schema=REJECTED_SCHEMA,
+    )

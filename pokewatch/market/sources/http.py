@@ -1,0 +1,202 @@
+"""A polite HTTP client for price sources: one connection at a time, capped in time and size, patient with a busy server.
+
+Every way of failing ends in a SourceError that names the source, the address without user, password or query, and the cause.
+"""
+
+import io
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import httpx
+import tenacity
+
+from pokewatch.errors import MissingAtSourceError, SourceError
+
+USER_AGENT = "PokeWatch/0.1 (trading-card price watch; asks once a day)"
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How long to wait, how much to take and how often to try. Times in seconds, sizes in bytes."""
+
+    connect: float = 5.0
+    read: float = 15.0
+    total: float = 120.0  # of one attempt, from request to last byte
+    attempts: int = 4
+    longest_wait: float = 60.0  # between attempts, whatever the server asks for
+    max_bytes: int = 64 << 20
+    pause: float = 0.0  # least time between the starts of two requests
+
+
+class _TransientError(Exception):
+    """An attempt that failed in a way that may pass. `retry_after` is what the server asked for, in seconds."""
+
+    def __init__(self, cause: str, retry_after: float | None = None) -> None:
+        super().__init__(cause)
+        self.retry_after = retry_after
+
+
+@dataclass
+class HttpClient:
+    """GET with retries. `transport`, `sleep` and `clock` are passed in by tests; `headers` may carry a key."""
+
+    source: str
+    limits: HttpLimits = field(default_factory=HttpLimits)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    transport: httpx.BaseTransport | None = None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._client = httpx.Client(
+            headers={"User-Agent": USER_AGENT, **self.headers},
+            timeout=httpx.Timeout(self.limits.read, connect=self.limits.connect),
+            limits=httpx.Limits(max_connections=2),
+            follow_redirects=True,
+            max_redirects=3,
+            transport=self.transport,
+        )
+        self._last_start = -self.limits.pause
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def text(self, url: str, params: Mapping[str, str] | None = None) -> str:
+        """The body as text. Raises MissingAtSourceError for 404, SourceError for every other failure."""
+        body = io.BytesIO()
+        self._fetch(url, params, body)
+        return body.getvalue().decode("utf-8", errors="replace")
+
+    def json(self, url: str, params: Mapping[str, str] | None = None) -> Any:
+        """The body as JSON. Raises SourceError, telling how the body begins, where it is something else (an HTML page)."""
+        text = self.text(url, params)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            begins = " ".join(text[:60].split())
+            raise SourceError(self.source, shown(url), f"answered something that is not JSON, beginning {begins!r}") from None
+
+    def download(self, url: str, path: Path) -> None:
+        """The body as the file `path`, which appears whole or not at all."""
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with part.open("wb") as file:
+                self._fetch(url, None, file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _fetch(self, url: str, params: Mapping[str, str] | None, body: BinaryIO) -> None:
+        try:
+            for attempt in self._retrying():
+                with attempt, self._mapped(url):
+                    body.seek(0)
+                    body.truncate()
+                    self._attempt(url, params, body)
+        except _TransientError as error:
+            raise SourceError(self.source, shown(url), f"{error}; gave up after {self.limits.attempts} attempts") from None
+
+    def _attempt(self, url: str, params: Mapping[str, str] | None, body: BinaryIO) -> None:
+        self._wait_for_turn()
+        started = self.clock()
+        with self._client.stream("GET", url, params=params) as response:
+            self._check_status(response)
+            self._check_size(int(response.headers.get("Content-Length") or 0), url)
+            size = 0
+            for chunk in response.iter_bytes(64 << 10):
+                size += len(chunk)
+                self._check_size(size, url)
+                if self.clock() - started > self.limits.total:
+                    raise _TransientError(f"was not through after {self.limits.total:g} s")
+                body.write(chunk)
+
+    def _wait_for_turn(self) -> None:
+        wait = self._last_start + self.limits.pause - self.clock()
+        if wait > 0:
+            self.sleep(wait)
+        self._last_start = self.clock()
+
+    def _check_status(self, response: httpx.Response) -> None:
+        status = f"answered {response.status_code} {response.reason_phrase}".strip()
+        if response.status_code in _BUSY:
+            asked = _retry_after(response.headers.get("Retry-After"))
+            if asked is not None and asked > self.limits.longest_wait:
+                cause = f"{status} and asks to wait {asked:.0f} s, more than the {self.limits.longest_wait:.0f} s we wait: try again later"
+                raise SourceError(self.source, shown(str(response.url)), cause)
+            raise _TransientError(status, asked)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise MissingAtSourceError(self.source, shown(str(response.url)), status)
+        if not response.is_success:
+            raise SourceError(self.source, shown(str(response.url)), status)
+
+    def _check_size(self, size: int, url: str) -> None:
+        if size > self.limits.max_bytes:
+            raise SourceError(self.source, shown(url), f"sends more than the {self.limits.max_bytes:,} bytes we take")
+
+    @contextmanager
+    def _mapped(self, url: str) -> Iterator[None]:
+        """Turn what httpx raises into a failure worth another attempt or into the end."""
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise _TransientError(_timeout_text(error, self.limits)) from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError, httpx.DecodingError) as error:
+            raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise SourceError(self.source, shown(url), f"cannot be asked: {error or type(error).__name__}") from None
+
+    def _retrying(self) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TransientError),
+            stop=tenacity.stop_after_attempt(self.limits.attempts),
+            wait=self._wait,
+            sleep=self.sleep,
+            reraise=True,
+        )
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, _TransientError) else None
+        backoff = 0.5 * 2 ** (state.attempt_number - 1) * (1 + random.random())
+        return min(asked + random.random() if asked is not None else backoff, self.limits.longest_wait)
+
+
+def shown(url: str) -> str:
+    """`url` fit for a message: without user, password and query, where secrets live."""
+    try:
+        return str(httpx.URL(url).copy_with(username=None, password=None, query=None))
+    except httpx.InvalidURL:
+        return "(an address that cannot be read)"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds asked for by a Retry-After header (seconds or an HTTP date), None where it is absent or unreadable."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _timeout_text(error: httpx.TimeoutException, limits: HttpLimits) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {limits.connect:g} s"
+    return f"no answer within {limits.read:g} s"

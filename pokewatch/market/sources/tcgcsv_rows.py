@@ -1,0 +1,169 @@
+"""What TCGCSV's JSON says, as rows: prices of cards, and the cards as products and groups describe them.
+
+TCGplayer sells products; a card is a product in one printing, so its key is (productId, subTypeName).
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from pokewatch.market.catalog import CARD_SCHEMA, slugify
+from pokewatch.market.merge import short_slug
+from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.sources import REJECTED_SCHEMA
+
+_PRICES = {"market_price": "marketPrice", "low_price": "lowPrice", "mid_price": "midPrice", "high_price": "highPrice"}
+
+
+class BadEnvelopeError(ValueError):
+    """The JSON around the rows is not TCGCSV's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A card as its price row names it."""
+
+    card_id: str
+    product: int
+    printing: str
+    group: int
+
+
+@dataclass
+class PriceRows:
+    """The price rows of one day, good and rejected, column by column."""
+
+    day: date
+    listings: dict[str, Listing] = field(default_factory=dict)
+    card_ids: list[str] = field(default_factory=list)
+    columns: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in _PRICES})
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, group: int, rows: Iterable[Any]) -> None:
+        """Take the `rows` of a group; one that is not a price row is kept aside with its reason."""
+        for row in rows:
+            reason = _fault(row)
+            if reason:
+                self.rejected.append({"date": self.day, "card_id": None, "row": json.dumps(row), "reason": reason})
+                continue
+            card_id = card_id_of(row["productId"], row["subTypeName"])
+            self.listings.setdefault(card_id, Listing(card_id, row["productId"], row["subTypeName"], group))
+            self.card_ids.append(card_id)
+            for name, key in _PRICES.items():
+                self.columns[name].append(row.get(key))
+
+    def prices(self, source: str, observed_at: datetime) -> pa.Table:
+        count = len(self.card_ids)
+        table = {
+            "card_id": self.card_ids,
+            "date": [self.day] * count,
+            **self.columns,
+            "volume": pa.nulls(count, pa.int32()),
+            "currency": ["USD"] * count,
+            "source": [source] * count,
+            "observed_at": [observed_at] * count,
+        }
+        return pa.table(table, schema=PRICE_SCHEMA)
+
+    def rejections(self) -> pa.Table:
+        return pa.Table.from_pylist(self.rejected, schema=REJECTED_SCHEMA)
+
+
+def results(body: Any) -> list[Any]:
+    """The rows in TCGCSV's envelope. Raises BadEnvelopeError."""
+    if not isinstance(body, dict) or not isinstance(body.get("results"), list):
+        raise BadEnvelopeError("the answer has no list of results")
+    if body.get("success") is not True:
+        raise BadEnvelopeError(f"the answer says it failed: {str(body.get('errors'))[:200]}")
+    return list(body["results"])
+
+
+def card_id_of(product: int, printing: str) -> str:
+    return f"tcgplayer-{product}-{slugify(printing, '-')}"
+
+
+def set_id_of(group: int) -> str:
+    return f"tcgplayer-group-{group}"
+
+
+def _fault(row: Any) -> str:
+    """Why `row` is not a price row, "" if it is one. Whether its prices make sense is for `quality` to say."""
+    if not isinstance(row, dict):
+        return "the row is not an object"
+    product, printing = row.get("productId"), row.get("subTypeName")
+    if type(product) is not int or product <= 0:
+        return "productId is not a positive whole number"
+    if not isinstance(printing, str) or not slugify(printing):
+        return "subTypeName (the printing) is missing"
+    for key in _PRICES.values():
+        value = row.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{key} is not a number"
+        if not _is_finite(value):
+            return f"{key} is not a finite number"
+    return ""
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number too large for a float
+        return False
+
+
+def card_rows(listings: Iterable[Listing], products: Mapping[int, Mapping[str, Any]], groups: Mapping[int, Mapping[str, Any]]) -> pa.Table:
+    """The cards of `listings` (CARD_SCHEMA). One whose product is unknown gets its id as name."""
+    rows = [_card(listing, products.get(listing.product), groups.get(listing.group, {})) for listing in listings]
+    return pa.Table.from_pylist(rows, schema=CARD_SCHEMA)
+
+
+def _card(listing: Listing, product: Mapping[str, Any] | None, group: Mapping[str, Any]) -> dict[str, Any]:
+    details = _details(product or {})
+    number = details.get("Number")
+    name = _name(product, number) or listing.card_id
+    return {
+        "card_id": listing.card_id,
+        "slug": short_slug(name, number),
+        "name": name,
+        "set_id": set_id_of(listing.group),
+        "set_name": _text(group.get("name")) or f"TCGplayer group {listing.group}",
+        "number": number,
+        "rarity": details.get("Rarity"),
+        "printing": listing.printing,
+        "released": _day(group.get("publishedOn")),
+        "image_url": _text((product or {}).get("imageUrl")),
+        "source_ids": json.dumps({"tcgplayer": listing.product}),
+    }
+
+
+def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
+    """The product's name without the number that TCGplayer hangs on some: "Zekrom ex - 172/086"."""
+    name = _text((product or {}).get("name"))
+    if name and number:
+        return name.removesuffix(f" - {number}") or name
+    return name
+
+
+def _details(product: Mapping[str, Any]) -> dict[str, str]:
+    """Number, Rarity and the like. A sealed product has neither."""
+    entries = product.get("extendedData")
+    pairs = [(entry.get("name"), _text(entry.get("value"))) for entry in entries or () if isinstance(entry, dict)] if entries else []
+    return {name: value for name, value in pairs if isinstance(name, str) and value}
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return datetime.fromisoformat(value).date()
+    except (TypeError, ValueError):
+        return None
