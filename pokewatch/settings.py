@@ -200,6 +200,8 @@ class ServingSettings(_Section):
     mlserver_http_port: Port = Field(8080, description="MLServer's REST port.")
     mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
     mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
+    max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
+    load_timeout: float = Field(60.0, gt=0, description="Seconds that loading a price book may take, its download included.")
 
 
 class GatewaySettings(_Section):
@@ -210,28 +212,38 @@ class GatewaySettings(_Section):
     mlserver_url: str = Field(
         "http://127.0.0.1:8080", pattern=r"^https?://[^/\s]+", description="MLServer's REST address, as the gateway reaches it."
     )
-    redis_url: SecretStr | None = Field(None, description="Redis for the rate limits that several gateways share. Default: limits in memory.")
+    redis_url: SecretStr | None = Field(
+        None, description="Redis for the rate limits that several gateways share. Default: limits in memory."
+    )
     answer_cache: bool = Field(True, description="Keep answers until the model or the data changes.")
     answer_cache_mb: int = Field(64, ge=1, le=65_536, description="Most memory for kept answers, in MiB.")
     stale_seconds: float = Field(
         900, ge=0, allow_inf_nan=False, description="Oldest answer given, marked stale, while MLServer is down; 0 gives none."
     )
     body_bytes: int = Field(1_048_576, ge=1_024, description="Largest request body the gateway reads.")
-    body_seconds: float = Field(10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive.")
+    body_seconds: float = Field(
+        10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive."
+    )
     connect_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="Longest time to connect to MLServer.")
     upstream_seconds: float = Field(2, gt=0, allow_inf_nan=False, description="Longest time one exchange with MLServer may take.")
     deadline_seconds: float = Field(
         3, gt=0, allow_inf_nan=False, description="Longest wait for a turn, and again for the answer, before a request gets 504."
     )
-    in_flight: int = Field(2, ge=1, le=64, description="Calls to MLServer at a time, of each kind; requests arriving meanwhile share the next.")
+    in_flight: int = Field(
+        2, ge=1, le=64, description="Calls to MLServer at a time, of each kind; requests arriving meanwhile share the next."
+    )
     queue_rows: int = Field(20_000, ge=1, description="Cards waiting or in calls beyond which requests get 503.")
     breaker_failures: int = Field(5, ge=1, description="Failures in a row after which MLServer is left alone for a while.")
     breaker_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="How long at first; each failed try doubles it, to 10 s.")
     failed_key_rate: str = Field(
-        "30/minute", pattern=r"^(none|[1-9]\d{0,8}/(second|minute|hour|day))$", description="Requests without a valid key an address may make."
+        "30/minute",
+        pattern=r"^(none|[1-9]\d{0,8}/(second|minute|hour|day))$",
+        description="Requests without a valid key an address may make.",
     )
     watch_seconds: float = Field(0.5, gt=0, le=60, description="How often the gateway asks MLServer which versions it serves.")
-    ready_data_days: int = Field(0, ge=0, description="Age of the newest prices, in days, beyond which /ready answers 503; 0 only reports it.")
+    ready_data_days: int = Field(
+        0, ge=0, description="Age of the newest prices, in days, beyond which /ready answers 503; 0 only reports it."
+    )
     access_log: bool = Field(True, description="One JSON line a request on standard output.")
     drain_seconds: float = Field(
         0, ge=0, allow_inf_nan=False, description="On SIGTERM, time between /ready turning 503 and the end of new connections."
