@@ -1,0 +1,119 @@
+"""`fair-price`: what cards are worth, from the champion's price book."""
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import ClassVar
+
+import numpy as np
+from mlserver.errors import MLServerError
+from mlserver.types import Parameters
+from numpy.typing import NDArray
+
+from pokewatch.errors import PokeWatchError
+from pokewatch.serving import metrics
+from pokewatch.serving.editions import SHELF, Edition, open_edition
+from pokewatch.serving.runtime import TensorRuntime, Values, by_name
+from pokewatch.serving.tensors import Column, Tensor
+from pokewatch.settings import ServingSettings
+from pokewatch.valuation.book import Quotes
+
+logger = logging.getLogger("pokewatch.serving")
+
+INVALID_PRICE = "invalid_price"
+_PRICES: Mapping[str, str] = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper"}
+_NO_DAY = date.min
+_ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+
+
+class FairPriceRuntime(TensorRuntime):
+    """Looks cards up by id or slug, on a day or the latest. A row that cannot be valued says so in its `status`."""
+
+    declared_inputs: ClassVar[Mapping[str, Tensor]] = by_name(
+        Tensor("card_id", "BYTES"),
+        Tensor("date", "BYTES", optional=True),
+        Tensor("market_price", "FP64", optional=True),
+    )
+    declared_outputs: ClassVar[Mapping[str, Tensor]] = by_name(
+        Tensor("card_id", "BYTES"),
+        Tensor("date", "BYTES"),
+        Tensor("market_price", "FP64"),
+        Tensor("fair_price", "FP64"),
+        Tensor("lower", "FP64"),
+        Tensor("upper", "FP64"),
+        Tensor("status", "BYTES"),
+    )
+
+    async def load(self) -> bool:
+        """Resolve, verify, open and warm the champion's book, beside the one being served; then swap."""
+        try:
+            edition = await asyncio.wait_for(asyncio.to_thread(open_edition, self.settings), ServingSettings.read().load_timeout)
+        except (PokeWatchError, TimeoutError) as error:
+            metrics.LOADS.labels("refused").inc()
+            reason = str(error) or f"it took longer than {ServingSettings.read().load_timeout} s"
+            raise MLServerError(f"{self.name} cannot be loaded: {reason}", 500) from error
+        SHELF.current, former = edition, SHELF.current
+        metrics.LOADS.labels("served").inc()
+        metrics.tell_edition(edition, former)
+        logger.info("serving model version %s, data version %s", edition.model_version, edition.data_version)
+        return True
+
+    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
+        edition = SHELF.edition()
+        asked: list[str] = columns["card_id"]  # type: ignore[assignment]
+        days = _days(columns["date"]) if "date" in columns else None
+        quotes = edition.book.look_up(asked, days)
+        if "market_price" in columns:
+            quotes = _with_offers(quotes, np.asarray(columns["market_price"]))
+        for status, count in Counter(quotes.status.tolist()).items():
+            metrics.rows_of(status).inc(count)
+        return {tensor.name: _output(tensor.name, edition, asked, quotes) for tensor in wanted}, edition.parameters()
+
+
+def _days(dates: Column) -> NDArray[np.datetime64]:
+    """ISO days; "" is NaT, the latest. What is no day is before every book: its row gets `unknown_date`."""
+    known = {text: _day(text) for text in set(dates)}
+    return np.array([known[text] for text in dates], dtype="datetime64[D]")
+
+
+def _day(text: str) -> np.datetime64:
+    if not text:
+        return np.datetime64("NaT", "D")
+    try:
+        return np.datetime64(date.fromisoformat(text) if _ISO_DAY.match(text) else _NO_DAY, "D")
+    except ValueError:
+        return np.datetime64(_NO_DAY, "D")
+
+
+def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
+    """The quotes judged at the offered prices."""
+    valued = (quotes.status != "unknown_card") & (quotes.status != "unknown_date")
+    status = np.where(valued & (offers <= 0), INVALID_PRICE, quotes.status)
+    return replace(quotes, market=offers, status=status)
+
+
+def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
+    known = edition.card_ids
+    return [known[at] if at >= 0 else card.encode() for at, card in zip(quotes.position.tolist(), asked, strict=True)]
+
+
+def _dates(quotes: Quotes) -> Values:
+    dates = quotes.date.tolist()
+    known = {day: str(day).encode() if day else b"" for day in set(dates)}
+    return [known[day] for day in dates]
+
+
+def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
+    match name:
+        case "card_id":
+            return _card_ids(edition, asked, quotes)
+        case "date":
+            return _dates(quotes)
+        case "status":
+            return [status.encode() for status in quotes.status.tolist()]
+    prices: Values = getattr(quotes, _PRICES[name]).tolist()
+    return prices

@@ -1,0 +1,38 @@
+"""Logs as one JSON object a line."""
+
+import json
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from mlserver.context import model_name_var
+from mlserver.errors import MLServerError
+
+request_id_var: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class JsonFormatter(logging.Formatter):
+    """`time`, `level`, `logger`, `message`, and where they are known `model`, `request_id`, `error` and the record's `fields`.
+
+    A refused request is the client's doing: MLServer logs it with a traceback, which is left out here.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if model := model_name_var.get(""):
+            line["model"] = model
+        if request_id := request_id_var.get():
+            line["request_id"] = request_id
+        line |= getattr(record, "fields", {})
+        if record.exc_info and not _is_refusal(record.exc_info[1]):
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    return isinstance(error, MLServerError) and error.status_code < 500

@@ -1,0 +1,68 @@
+"""What both runtimes share: from a V2 request to checked columns, the answer, and what is counted and logged about it."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from types import MappingProxyType
+from typing import ClassVar
+
+from mlserver import MLModel
+from mlserver.settings import ModelSettings
+from mlserver.types import InferenceRequest, InferenceResponse, Parameters
+
+from pokewatch.serving.logs import request_id_var
+from pokewatch.serving.metrics import REFUSED, SECONDS
+from pokewatch.serving.tensors import BadInputError, Column, Tensor, decode, encode, wanted_outputs
+from pokewatch.settings import ServingSettings
+
+logger = logging.getLogger("pokewatch.serving")
+
+Values = list[bytes] | list[float]
+
+
+def by_name(*tensors: Tensor) -> Mapping[str, Tensor]:
+    """Tensors in the order given, by name."""
+    return MappingProxyType({tensor.name: tensor for tensor in tensors})
+
+
+class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """A runtime declared by its tensors. `answer` gets columns that are checked, and says only what is asked of it."""
+
+    declared_inputs: ClassVar[Mapping[str, Tensor]]
+    declared_outputs: ClassVar[Mapping[str, Tensor]]
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self.inputs = [tensor.metadata() for tensor in self.declared_inputs.values()]
+        self.outputs = [tensor.metadata() for tensor in self.declared_outputs.values()]
+        self._max_rows = ServingSettings.read().max_rows
+        self._seconds = SECONDS.labels(self.name)
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        started = perf_counter()
+        request_id = _request_id(payload)
+        request_id_var.set(request_id)
+        try:
+            wanted = wanted_outputs(payload, self.declared_outputs)
+            columns = decode(payload, self.declared_inputs, self._max_rows)
+            values, parameters = self.answer(columns, wanted)
+        except BadInputError as error:
+            REFUSED.labels(self.name).inc()
+            logger.warning("refused: %s", error)
+            raise
+        parameters.headers = {"X-Request-Id": request_id} if request_id else None
+        outputs = [encode(tensor, values[tensor.name]) for tensor in wanted]
+        self._seconds.observe(perf_counter() - started)
+        return InferenceResponse.model_construct(model_name=self.name, parameters=parameters, outputs=outputs)
+
+    @abstractmethod
+    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
+        """The `wanted` outputs, each with a value a row, and the parameters of the response."""
+
+
+def _request_id(payload: InferenceRequest) -> str:
+    """The caller's X-Request-Id, else the V2 id. It goes into a header, so anything but plain ASCII is left out."""
+    headers = payload.parameters.headers if payload.parameters else None
+    given = str((headers or {}).get("x-request-id") or payload.id)[:128]
+    return given if given.isascii() and given.isprintable() else ""

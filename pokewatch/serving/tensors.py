@@ -1,0 +1,141 @@
+"""V2 tensors in and out: from a request to checked columns, and from columns to a response.
+
+MLServer checks no names, lengths or element types, and turns an exception here into a 500; so every fault a client can
+make is found before any value is used, and raised as BadInputError with the name of the input.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mlserver.errors import MLServerError
+from mlserver.types import InferenceRequest, MetadataTensor, Parameters, RequestInput, ResponseOutput, TensorData
+from numpy.typing import NDArray
+
+Column = list[str] | NDArray[np.float64]
+
+
+class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no types
+    """A malformed request: HTTP 400, gRPC INVALID_ARGUMENT."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 400)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all."""
+
+    name: str
+    datatype: str
+    optional: bool = False
+    nullable: bool = False
+    per_request: bool = False
+
+    def metadata(self) -> MetadataTensor:
+        parameters = Parameters(optional=True) if self.optional else None
+        return MetadataTensor(name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters)
+
+
+def decode(request: InferenceRequest, declared: Mapping[str, Tensor], max_rows: int) -> dict[str, Column]:
+    """The columns given: text as a list of str, FP64 as float64 with NaN for null. Raises BadInputError."""
+    columns: dict[str, Column] = {}
+    for given in request.inputs:
+        tensor = declared.get(given.name)
+        if tensor is None:
+            raise BadInputError(f"unknown input {_shown(given.name)}; the inputs are {', '.join(declared)}")
+        if given.name in columns:
+            raise BadInputError(f"input {given.name!r} is given twice")
+        columns[given.name] = _column(tensor, given, max_rows)
+    for tensor in declared.values():
+        if tensor.name not in columns and not tensor.optional:
+            raise BadInputError(f"input {tensor.name!r} is missing")
+    _check_rows(columns, declared)
+    return columns
+
+
+def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) -> Sequence[Tensor]:
+    """The outputs asked for, in that order; all of them if none is named. Raises BadInputError."""
+    if not request.outputs:
+        return tuple(declared.values())
+    names = [output.name for output in request.outputs]
+    for name in names:
+        if name not in declared:
+            raise BadInputError(f"unknown output {_shown(name)}; the outputs are {', '.join(declared)}")
+    if len(set(names)) != len(names):
+        raise BadInputError("an output is asked for twice")
+    return tuple(declared[name] for name in names)
+
+
+def encode(tensor: Tensor, values: list[bytes] | list[float]) -> ResponseOutput:
+    """An output of shape [n]. Built without validation: the values are our own and validating copies them."""
+    data = TensorData.model_construct(root=values)
+    return ResponseOutput.model_construct(name=tensor.name, shape=[len(values)], datatype=tensor.datatype, data=data)
+
+
+def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:
+    name = tensor.name
+    if given.datatype != tensor.datatype:
+        raise BadInputError(f"input {name!r} must have datatype {tensor.datatype}, got {_shown(given.datatype)}")
+    values = getattr(given.data, "root", given.data)
+    if not isinstance(values, list):
+        raise BadInputError(f"input {name!r} must have a list as data, got {_shown(values)}")
+    if given.shape[1:] == [1] and values and all(isinstance(value, list) and len(value) == 1 for value in values):
+        values = [value[0] for value in values]
+    if given.shape not in ([len(values)], [len(values), 1]):
+        raise BadInputError(
+            f"input {name!r} has {len(values)} values, which do not fill the shape {_shown(given.shape)}; wanted [n] or [n, 1]"
+        )
+    if not values:
+        raise BadInputError(f"input {name!r} has no rows")
+    if len(values) > max_rows:
+        raise BadInputError(f"input {name!r} has {len(values)} rows, the most is {max_rows}")
+    return _READERS[tensor.datatype](tensor, values)
+
+
+def _texts(tensor: Tensor, values: list[Any]) -> list[str]:
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return values
+    if not kinds <= {str, bytes}:
+        at, value = next((at, value) for at, value in enumerate(values) if type(value) not in (str, bytes))
+        raise BadInputError(f"input {tensor.name!r} must be text, got {_shown(value)} at row {at}")
+    try:
+        return [value if type(value) is str else value.decode() for value in values]
+    except UnicodeDecodeError:
+        raise BadInputError(f"input {tensor.name!r} must be UTF-8 text") from None
+
+
+def _floats(tensor: Tensor, values: list[Any]) -> NDArray[np.float64]:
+    allowed = (float, int, type(None)) if tensor.nullable else (float, int)
+    if not set(map(type, values)) <= set(allowed):
+        at, value = next((at, value) for at, value in enumerate(values) if type(value) not in allowed)
+        raise BadInputError(f"input {tensor.name!r} must be numbers, got {_shown(value)} at row {at}")
+    try:
+        column = np.array(values, dtype=np.float64)
+    except OverflowError:
+        raise BadInputError(f"input {tensor.name!r} has a number too large for FP64") from None
+    bad = np.isinf(column) if tensor.nullable else ~np.isfinite(column)
+    if bad.any():
+        at = int(np.argmax(bad))
+        raise BadInputError(f"input {tensor.name!r} must be finite, got {column[at]} at row {at}")
+    return column
+
+
+_READERS: Mapping[str, Callable[[Tensor, list[Any]], Column]] = {"BYTES": _texts, "FP64": _floats}
+
+
+def _check_rows(columns: Mapping[str, Column], declared: Mapping[str, Tensor]) -> None:
+    """All columns have as many rows as the first declared; a `per_request` one may also have one."""
+    first = next(iter(declared))
+    rows = len(columns[first])
+    for name, column in columns.items():
+        if len(column) != rows and not (declared[name].per_request and len(column) == 1):
+            raise BadInputError(f"input {name!r} has {len(column)} rows, {first!r} has {rows}")
+
+
+def _shown(value: object) -> str:
+    """A value of the client's, cut short."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
