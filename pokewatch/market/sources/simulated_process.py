@@ -24,8 +24,8 @@ Bools = NDArray[np.bool_]
 
 COMMON_SD = 0.0013  # a day, over the whole market
 _SET_SD = 0.0008
-_WALK_SD = 0.0010  # median card
-_DRIFT_SD, _DRIFT_KEPT = 0.00015, 0.93
+_WALK_SD = 0.0008  # median card
+_DRIFT_SD, _DRIFT_KEPT = 0.00010, 0.93
 _JUMP_CHANCE, _JUMP_SD = 0.0004, 0.10
 _NOISE_KNOTS = np.log([0.3, 2.5, 10.0, 45.0, 200.0])
 _NOISE_SD = (0.054, 0.020, 0.021, 0.0210, 0.030)  # of a sale's middling noise, at those prices, for a card of middling liquidity
