@@ -7,13 +7,14 @@ import io
 import json
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 import httpx
 import tenacity
@@ -47,11 +48,15 @@ class _TransientError(Exception):
 
 @dataclass
 class HttpClient:
-    """GET with retries. `transport`, `sleep` and `clock` are passed in by tests; `headers` may carry a key."""
+    """GET with retries. `headers` may carry a key; `hints` say what a status means here and what to do about it.
+
+    `transport`, `sleep` and `clock` are for tests to pass in.
+    """
 
     source: str
     limits: HttpLimits = field(default_factory=HttpLimits)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hints: Mapping[int, str] = field(default_factory=dict)
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -66,12 +71,7 @@ class HttpClient:
             transport=self.transport,
         )
         self._last_start = -self.limits.pause
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+        weakref.finalize(self, self._client.close)
 
     def text(self, url: str, params: Mapping[str, str] | None = None) -> str:
         """The body as text. Raises MissingAtSourceError for 404, SourceError for every other failure."""
@@ -130,6 +130,8 @@ class HttpClient:
 
     def _check_status(self, response: httpx.Response) -> None:
         status = f"answered {response.status_code} {response.reason_phrase}".strip()
+        if response.status_code in self.hints:
+            status += f": {self.hints[response.status_code]}"
         if response.status_code in _BUSY:
             asked = _retry_after(response.headers.get("Retry-After"))
             if asked is not None and asked > self.limits.longest_wait:

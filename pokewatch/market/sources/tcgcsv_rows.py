@@ -4,7 +4,6 @@ TCGplayer sells products; a card is a product in one printing, so its key is (pr
 """
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,7 +14,7 @@ import pyarrow as pa
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import short_slug
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.market.sources import REJECTED_SCHEMA, cells
 
 _PRICES = {"market_price": "marketPrice", "low_price": "lowPrice", "mid_price": "midPrice", "high_price": "highPrice"}
 
@@ -49,7 +48,7 @@ class PriceRows:
         for row in rows:
             reason = _fault(row)
             if reason:
-                self.rejected.append({"date": self.day, "card_id": None, "row": json.dumps(row), "reason": reason})
+                self.rejected.append(cells.rejected(self.day, None, row, reason))
                 continue
             card_id = card_id_of(row["productId"], row["subTypeName"])
             self.listings.setdefault(card_id, Listing(card_id, row["productId"], row["subTypeName"], group))
@@ -100,22 +99,7 @@ def _fault(row: Any) -> str:
         return "productId is not a positive whole number"
     if not isinstance(printing, str) or not slugify(printing):
         return "subTypeName (the printing) is missing"
-    for key in _PRICES.values():
-        value = row.get(key)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{key} is not a number"
-        if not _is_finite(value):
-            return f"{key} is not a finite number"
-    return ""
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number too large for a float
-        return False
+    return next(filter(None, (cells.price_fault(key, row.get(key)) for key in _PRICES.values())), "")
 
 
 def card_rows(listings: Iterable[Listing], products: Mapping[int, Mapping[str, Any]], groups: Mapping[int, Mapping[str, Any]]) -> pa.Table:
@@ -133,19 +117,19 @@ def _card(listing: Listing, product: Mapping[str, Any] | None, group: Mapping[st
         "slug": short_slug(name, number),
         "name": name,
         "set_id": set_id_of(listing.group),
-        "set_name": _text(group.get("name")) or f"TCGplayer group {listing.group}",
+        "set_name": cells.text(group.get("name")) or f"TCGplayer group {listing.group}",
         "number": number,
         "rarity": details.get("Rarity"),
         "printing": listing.printing,
-        "released": _day(group.get("publishedOn")),
-        "image_url": _text((product or {}).get("imageUrl")),
+        "released": cells.day(group.get("publishedOn")),
+        "image_url": cells.text((product or {}).get("imageUrl")),
         "source_ids": json.dumps({"tcgplayer": listing.product}),
     }
 
 
 def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
     """The product's name without the number that TCGplayer hangs on some: "Zekrom ex - 172/086"."""
-    name = _text((product or {}).get("name"))
+    name = cells.text((product or {}).get("name"))
     if name and number:
         return name.removesuffix(f" - {number}") or name
     return name
@@ -154,16 +138,5 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
     """Number, Rarity and the like. A sealed product has neither."""
     entries = product.get("extendedData")
-    pairs = [(entry.get("name"), _text(entry.get("value"))) for entry in entries or () if isinstance(entry, dict)] if entries else []
+    pairs = [(entry.get("name"), cells.text(entry.get("value"))) for entry in entries or () if isinstance(entry, dict)] if entries else []
     return {name: value for name, value in pairs if isinstance(name, str) and value}
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
-
-
-def _day(value: Any) -> date | None:
-    try:
-        return datetime.fromisoformat(value).date()
-    except (TypeError, ValueError):
-        return None

@@ -1,0 +1,216 @@
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.market.upstream import Reply, Sleeps, Upstream
+
+from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+
+QUICK = HttpLimits(connect=2.0, read=0.2, attempts=3, max_bytes=10_000)
+
+
+def client(limits: HttpLimits = QUICK, sleeps: Sleeps | None = None, **options: object) -> HttpClient:
+    sleeps = sleeps or Sleeps()
+    return HttpClient("test", limits, sleep=sleeps.sleep, clock=sleeps.now, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(upstream: Upstream, status: int) -> None:
+    upstream.routes["/a"] = [Reply(status=status), Reply(status=status), Reply(b'{"x": 1}')]
+    sleeps = Sleeps()
+
+    assert client(sleeps=sleeps).json(f"{upstream.url}/a") == {"x": 1}
+    assert len(upstream.requests) == 3
+    assert len(sleeps.taken) == 2
+
+
+def test_waits_grow_and_are_jittered(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=500)
+    waits = []
+    for seed in range(3):
+        random.seed(seed)
+        sleeps = Sleeps()
+        with pytest.raises(SourceError):
+            client(HttpLimits(attempts=5, longest_wait=3.0), sleeps).text(f"{upstream.url}/a")
+        waits.append(sleeps.taken)
+
+    assert all(0.5 <= first < 1.0 <= second < 2.0 <= third <= 3.0 == fourth for first, second, third, fourth in waits)
+    assert len({tuple(taken) for taken in waits}) == 3
+
+
+def test_giving_up_names_source_address_and_cause(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=503)
+
+    with pytest.raises(SourceError) as caught:
+        client().text(f"{upstream.url}/a")
+
+    assert str(caught.value) == f"test: {upstream.url}/a: answered 503 Service Unavailable; gave up after 3 attempts"
+    assert len(upstream.requests) == 3
+
+
+@pytest.mark.parametrize("asked", ["7", format_datetime(datetime.now(UTC) + timedelta(seconds=45), usegmt=True)], ids=["seconds", "date"])
+def test_retry_after_is_honoured(upstream: Upstream, asked: str) -> None:
+    upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": asked}), Reply(b"here")]
+    sleeps = Sleeps()
+
+    assert client(sleeps=sleeps).text(f"{upstream.url}/a") == "here"
+    assert sleeps.taken[0] >= (7 if asked == "7" else 5)  # the date was made when the tests were collected
+
+
+def test_an_unreadable_retry_after_is_ignored(upstream: Upstream) -> None:
+    upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": "soon"}), Reply(b"here")]
+
+    assert client().text(f"{upstream.url}/a") == "here"
+
+
+def test_a_server_that_asks_for_hours_is_not_waited_for(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=429, headers={"Retry-After": "7200"})
+    sleeps = Sleeps()
+
+    with pytest.raises(SourceError, match="429 Too Many Requests and asks to wait 7200 s, more than the 60 s we wait: try again later"):
+        client(sleeps=sleeps).text(f"{upstream.url}/a")
+    assert len(upstream.requests) == 1
+    assert sleeps.taken == []
+
+
+def test_silence_is_a_timeout(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(stall=True)
+
+    with pytest.raises(SourceError, match=r"no answer within 0\.2 s; gave up after 3 attempts"):
+        client().text(f"{upstream.url}/a")
+    assert len(upstream.requests) == 3
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(SourceError, match="connection failed: .*; gave up after 3 attempts"):
+        client().text("http://127.0.0.1:1/a")
+
+
+def test_a_body_that_takes_too_long_in_all(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(b"x" * 5000)
+    ticks = iter(range(0, 10_000, 100))
+
+    slow = HttpClient("test", QUICK, sleep=lambda _: None, clock=lambda: float(next(ticks) * 10))
+    with pytest.raises(SourceError, match="was not through after 120 s; gave up after 3 attempts"):
+        slow.text(f"{upstream.url}/a")
+
+
+def test_a_cut_body_is_asked_for_again(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.routes["/a"] = [Reply(b"y" * 5000, cut=1234), Reply(b"z" * 3000)]
+
+    client().download(f"{upstream.url}/a", tmp_path / "a")
+
+    assert (tmp_path / "a").read_bytes() == b"z" * 3000
+
+
+def test_a_failed_download_leaves_what_was_there(upstream: Upstream, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    upstream.routes["/a"] = Reply(b"y" * 5000, cut=1234)
+
+    with pytest.raises(SourceError, match="connection failed"):
+        client().download(f"{upstream.url}/a", tmp_path / "a")
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"old"}
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "unannounced"])
+def test_an_oversized_body_is_refused(upstream: Upstream, chunked: bool) -> None:
+    upstream.routes["/a"] = Reply(b"x" * 10_001, chunked=chunked)
+
+    with pytest.raises(SourceError, match="sends more than the 10,000 bytes we take"):
+        client().text(f"{upstream.url}/a")
+    assert len(upstream.requests) == 1
+
+
+def test_a_small_body_that_unzips_large_is_refused(upstream: Upstream) -> None:
+    import gzip
+
+    upstream.routes["/a"] = Reply(gzip.compress(b"x" * 1_000_000), headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(SourceError, match="sends more than the 10,000 bytes we take"):
+        client().text(f"{upstream.url}/a")
+
+
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>down for\n maintenance", b"", b"[" * 100_000], ids=["html", "empty", "nested"])
+def test_what_is_not_json_is_told(upstream: Upstream, body: bytes) -> None:
+    upstream.routes["/a"] = Reply(body)
+
+    with pytest.raises(SourceError, match="answered something that is not JSON, beginning") as caught:
+        client(HttpLimits()).json(f"{upstream.url}/a")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_is_told_from_refused(upstream: Upstream) -> None:
+    upstream.routes["/refused"] = Reply(status=401)
+
+    with pytest.raises(MissingAtSourceError, match="answered 404 Not Found"):
+        client().text(f"{upstream.url}/missing")
+    with pytest.raises(SourceError, match="answered 401 Unauthorized: ask for a key") as caught:
+        client(hints={401: "ask for a key"}).text(f"{upstream.url}/refused")
+    assert not isinstance(caught.value, MissingAtSourceError)
+    assert len(upstream.requests) == 2
+
+
+def test_going_round_in_circles(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=302, headers={"Location": "/a"})
+
+    with pytest.raises(SourceError, match="cannot be asked: .*redirects"):
+        client().text(f"{upstream.url}/a")
+
+
+@pytest.mark.parametrize("address", ["ftp://example.test/a", "http://[::1/a", "http://"], ids=["protocol", "brackets", "no host"])
+def test_an_address_that_cannot_be_asked(address: str) -> None:
+    with pytest.raises(SourceError, match="cannot be asked"):
+        client().text(address)
+
+
+def test_secrets_stay_out_of_messages(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=403)
+    address = upstream.url.replace("http://", "http://me:hunter2@") + "/a?token=hunter3"
+    keyed = client(headers={"Authorization": "Bearer hunter4"})
+
+    with pytest.raises(SourceError) as caught:
+        keyed.text(address)
+
+    assert "hunter" not in str(caught.value) + repr(keyed) + repr(caught.value)
+    assert shown(address) == f"{upstream.url}/a"
+    assert upstream.requests[0].headers["Authorization"] != ""
+
+
+def test_it_says_who_is_asking(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(b"{}")
+
+    client().json(f"{upstream.url}/a", {"q": "x"})
+
+    assert upstream.requests[0].headers["User-Agent"].startswith("PokeWatch/")
+    assert upstream.requests[0].query == {"q": ["x"]}
+
+
+def test_requests_keep_their_distance(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(json.dumps([]).encode())
+    sleeps = Sleeps()
+    polite = client(HttpLimits(pause=5.0), sleeps)
+
+    for _ in range(3):
+        polite.json(f"{upstream.url}/a")
+
+    assert len(sleeps.taken) == 2
+    assert all(4.0 < wait <= 5.0 for wait in sleeps.taken)
+
+
+def _subclasses(kind: type[Exception]) -> list[type[Exception]]:
+    return [kind, *(found for below in kind.__subclasses__() for found in _subclasses(below))]
+
+
+@pytest.mark.parametrize("kind", [*_subclasses(httpx.RequestError), httpx.InvalidURL], ids=lambda kind: kind.__name__)
+def test_every_error_of_httpx_is_mapped(kind: type[Exception]) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise kind("broken")
+
+    with pytest.raises(SourceError, match=r"^test: http://example\.test/a: "):
+        client(transport=httpx.MockTransport(fail)).text("http://example.test/a")
