@@ -193,6 +193,16 @@ class DecisionSettings(_Section):
     sell_threshold_pct: float = Field(0.15, ge=0, allow_inf_nan=False, description="SELL at or above this deviation from the fair price.")
 
 
+class GateSettings(_Section):
+    """What a model must show before it ships."""
+
+    gate_mape: float = Field(15.0, gt=0, allow_inf_nan=False, description="Largest mean error of the fair price, in percent.")
+    gate_coverage_rate: float = Field(0.90, ge=0, le=1, description="Least share of quoted cards that must get a fair price.")
+    gate_interval_low: float = Field(0.86, ge=0, le=1, description="Least share of later prices inside the 90% interval.")
+    gate_interval_high: float = Field(0.94, ge=0, le=1, description="Largest share of later prices inside the 90% interval.")
+    gate_interval_rows: int = Field(500, ge=1, description="Card-days it takes to hold the interval to those two.")
+
+
 class ServingSettings(_Section):
     """MLServer."""
 

@@ -1,0 +1,160 @@
+"""Intervals that keep their word: 90% of the quotes at the horizon fall inside, in every group of like cards.
+
+Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression", JASA 2018) on errors scaled
+by how far a card like this one usually moves, calibrated by liquidity x volatility on several past days (Mondrian: Vovk et
+al., "Algorithmic Learning in a Random World", 2005). A narrower cell (its price band too) is used where it has errors enough.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.panel import Floats
+
+OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES))
+
+LIQUIDITIES = ("dormant", "slow", "active")
+_LIQUIDITY_EDGES = (0.04, 0.2)  # share of days with a fresh quote
+BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
+_BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
+
+MISS = 0.05  # of the quotes may fall below the interval, as many above
+_LEAST_ERRORS = 200  # in a cell, before it is trusted alone
+_SMALLEST = 0.01
+_PRIOR_ERROR = 0.5  # log error taken for granted where nothing was ever learnt
+_SCALE_FEATURES = ("volatility", "fresh_share", "age", "low_spread", "log_price")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRules:
+    """When a value is given but not trusted."""
+
+    thin_days: int = 3  # fewer quoted days are a thin history
+    stale_days: int = 60  # days without a fresh quote that make the price stale
+    missing_days: int = 3  # days without any quote that make the price stale
+    wide_ratio: float = 3.0  # upper over lower beyond which the interval is wide
+
+
+def liquidity_of(fresh_share: NDArray[Any]) -> NDArray[np.int64]:
+    """Index into LIQUIDITIES."""
+    return np.searchsorted(_LIQUIDITY_EDGES, fresh_share, side="left")
+
+
+def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
+    """Index into BANDS; a price on an edge belongs to the dearer band."""
+    return np.searchsorted(_BAND_EDGES, price, side="right")
+
+
+class Intervals:
+    """The lower and upper log distance from the median forecast, by what is known of the card that day."""
+
+    def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
+        given = parameters or {}
+        self._scale = np.asarray(given.get("scale", ()), dtype=np.float64)
+        self._cuts = np.asarray(given.get("cuts", ()), dtype=np.float64).reshape(-1, 2)
+        self._cells: dict[str, tuple[float, float]] = {name: (low, high) for name, (low, high) in given.get("cells", {}).items()}
+
+    def fit(self, values: NDArray[np.float32], errors: Floats) -> None:
+        """Learn from `errors` [m], log quote at the horizon minus log forecast, of forecasts not fitted to them; `values` [m, F]."""
+        self._cells = {}
+        if len(errors) < 2 / MISS:
+            return
+        self._scale = _fit_scale(values, errors)
+        scale = self._scales(values)
+        liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
+        self._cuts = np.stack([_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))])
+        scores = errors / scale
+        self._cells[""] = _edges(scores)
+        for keys in self._keys(values, scale):
+            names, code = np.unique(keys, return_inverse=True)
+            for index, name in enumerate(names.tolist()):
+                inside = scores[code == index]
+                if len(inside) >= _LEAST_ERRORS:
+                    self._cells[name] = _edges(inside)
+
+    def distances(self, values: NDArray[np.float32]) -> tuple[Floats, Floats]:
+        """Log distances [m] of the lower and upper edge from the forecast, the first never above zero, the second never below."""
+        if not self._cells:
+            return np.full(len(values), -_PRIOR_ERROR), np.full(len(values), _PRIOR_ERROR)
+        scale = self._scales(values)
+        edges = np.tile(np.asarray(self._cells[""]), (len(values), 1))
+        for keys in self._keys(values, scale):
+            names, code = np.unique(keys, return_inverse=True)
+            known = np.array([self._cells.get(name, (np.nan, np.nan)) for name in names.tolist()]).reshape(-1, 2)[code]
+            edges = np.where(np.isnan(known), edges, known).astype(np.float64, copy=False)
+        return np.minimum(edges[:, 0] * scale, 0.0), np.maximum(edges[:, 1] * scale, 0.0)
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "scale": self._scale.tolist(),
+            "cuts": self._cuts.tolist(),
+            "cells": {name: list(edges) for name, edges in self._cells.items()},
+        }
+
+    def _scales(self, values: NDArray[np.float32]) -> Floats:
+        # Summed term by term: a matrix product's rounding would depend on how many cards there are.
+        logs = sum((term * weight for term, weight in zip(_scale_terms(values), self._scale.tolist(), strict=True)), np.zeros(len(values)))
+        scale: Floats = np.exp(np.clip(logs, np.log(_SMALLEST) - 3, 1.0))
+        return scale
+
+    def _keys(self, values: NDArray[np.float32], scale: Floats) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+        """The card's group, liquidity x volatility, and the narrower cell within it, in the order they are tried."""
+        liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
+        volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
+        band = band_of(np.exp(values[:, COLUMN["log_price"]]))
+        group = np.char.add(np.array(["d", "s", "a"])[liquidity], np.array(["0", "1", "2"])[volatility])
+        return group, np.char.add(group, np.array(["a", "b", "c", "d", "e"])[band])
+
+
+def statuses(
+    fair: Floats, lower: Floats, upper: Floats, quoted_days: NDArray[Any], since: NDArray[Any], age: NDArray[Any], rules: StatusRules
+) -> NDArray[np.int8]:
+    """Index into STATUSES [n]: a thin history before a stale price before a wide interval."""
+    status = np.full(len(fair), OK, dtype=np.int8)
+    with np.errstate(invalid="ignore"):
+        status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
+        status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
+    status[(quoted_days < rules.thin_days) | ~np.isfinite(fair)] = THIN_HISTORY
+    return status
+
+
+def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
+    columns = [values[:, COLUMN[name]].astype(np.float64) for name in _SCALE_FEATURES]
+    volatility, fresh, age, ask, price = (np.where(np.isfinite(column), column, 0.0) for column in columns)
+    moved = np.log(volatility + 0.002)
+    return [
+        np.ones(len(values)),
+        moved,
+        np.square(moved),
+        np.sqrt(fresh),
+        np.log1p(age),
+        np.minimum(np.abs(ask), 2.0),
+        price,
+        np.square(price) / 10,
+    ]
+
+
+def _fit_scale(values: NDArray[np.float32], errors: Floats) -> Floats:
+    """Least squares on the log of the absolute error, with a little ridge against thin data."""
+    terms, sizes = np.stack(_scale_terms(values)), np.log(np.abs(errors) + _SMALLEST)
+    weight = np.full(len(terms), 1e-3 * len(errors))
+    weight[0] = 1e-9 * len(errors)
+    squares = np.einsum("im,jm->ij", terms, terms)
+    return np.asarray(np.linalg.solve(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes)), dtype=np.float64)
+
+
+def _tercile_cuts(scale: Floats, everyone: Floats) -> Floats:
+    cuts: Floats = np.quantile(scale if len(scale) >= _LEAST_ERRORS else everyone, (1 / 3, 2 / 3))
+    return cuts
+
+
+def _edges(scores: Floats) -> tuple[float, float]:
+    """The scores' 5% and 95% quantiles with split conformal's correction for a finite sample."""
+    ordered, n = np.sort(scores), len(scores)
+    rank = min(int(np.ceil((n + 1) * (1 - MISS))), n)
+    return float(ordered[n - rank]), float(ordered[rank - 1])

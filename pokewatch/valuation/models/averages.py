@@ -1,0 +1,31 @@
+"""Averages of the last days' quotes: the baselines everyone knows."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.models.model import Model
+from pokewatch.valuation.panel import Floats
+
+
+class _Average(Model):
+    feature: ClassVar[str]
+
+    def move(self, values: NDArray[np.float32]) -> Floats:
+        return values[:, COLUMN[self.feature]].astype(np.float64)
+
+
+class RollingMean(_Average):
+    """The classic: the mean quote of the last three days. A day without a quote repeats the last one."""
+
+    name = "rolling_mean"
+    feature = "mean3"
+
+
+class Median7(_Average):
+    """The median quote of the last seven days."""
+
+    name = "median7"
+    feature = "median7"

@@ -1,0 +1,113 @@
+"""Pairs to learn from: what was known on a day, and the quote `horizon` days later."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream
+from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
+
+MOST_DAYS = 24
+MOST_ROWS_A_DAY = 25_000
+_LEARNING_PERIODS = ((42, 1), (196, 7))  # (days of history, days a model is used for before it learns again)
+_LONGEST_PERIOD = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """[m] rows: `values` [m, F] as of `day`, `last` the log of the quote that day, `target` the log move to the quote at day + h.
+
+    `renewed` tells whether that quote is newer than `day`; `key` is a stable hash of the card.
+    """
+
+    day: NDArray[np.int32]
+    card: NDArray[np.int32]
+    key: NDArray[np.uint32]
+    values: NDArray[np.float32]
+    last: Floats
+    target: Floats
+    renewed: Bools
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        return self.values[:, COLUMN[name]]
+
+    def select(self, rows: NDArray[np.generic]) -> "Pairs":
+        return Pairs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def training_days(dates: Dates, horizon: int, most: int = MOST_DAYS) -> list[int]:
+    """Indices of the days to learn from on the last of `dates`: those whose quote `horizon` days later is known, every
+    second, fourth, ... where there are more than `most`, counted on the calendar so that days do not depend on where
+    `dates` ends. [] if there are none."""
+    known = max(len(dates) - horizon, 0)
+    step = 1
+    while known > most * step:
+        step *= 2
+    calendar = dates[:known].astype("datetime64[D]").astype(np.int64)
+    return np.flatnonzero(calendar % step == 0).tolist()
+
+
+def learning_day(dates: Dates) -> int:
+    """Index of the day whose model values the last of `dates`: that day itself while history is short, then the last of a
+    week, later of four weeks, counted on the calendar. So a day's model is the same however many days follow it."""
+    newest = len(dates) - 1
+    period = next((period for days, period in _LEARNING_PERIODS if newest < days), _LONGEST_PERIOD)
+    return newest - int(dates[newest].astype("datetime64[D]").astype(np.int64)) % period
+
+
+def collect(panel: Panel, horizon: int, days: Sequence[int]) -> Pairs:
+    """The pairs of the asked days, from one pass over the panel; see `day_pairs`."""
+    return joined([day_pairs(panel, horizon, features) for features in stream(panel, days)])
+
+
+def day_pairs(panel: Panel, horizon: int, features: DayFeatures, most: int = MOST_ROWS_A_DAY) -> Pairs:
+    """The pairs of one day: cards quoted on it and `horizon` days later.
+
+    Where there are more than `most`, those with the smallest hash of card and day are kept, so that which they are does not
+    depend on later days or on other cards.
+    """
+    day = features.day
+    later = panel.market[day + horizon]
+    rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
+    keys = card_keys(panel.card_id[rows])
+    if len(rows) > most:
+        turn = np.uint32(int(panel.dates[day].astype("datetime64[D]").astype(np.int64)) * 2654435761 % 2**32)
+        kept = np.sort(np.argsort((keys ^ turn) * np.uint32(2246822519), kind="stable")[:most])
+        rows, keys = rows[kept], keys[kept]
+    return Pairs(
+        day=np.full(len(rows), day, dtype=np.int32),
+        card=rows.astype(np.int32),
+        key=keys,
+        values=features.values[rows],
+        last=features.last[rows],
+        target=np.log(later[rows]) - features.last[rows],
+        renewed=np.any(panel.fresh[day + 1 : day + horizon + 1, rows], axis=0),
+    )
+
+
+def joined(parts: Sequence[Pairs]) -> Pairs:
+    """All rows of the parts, in order."""
+    parts = parts or [_NOTHING]
+    return Pairs(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)})
+
+
+def card_keys(card_id: Strings) -> NDArray[np.uint32]:
+    """A stable hash of each card_id [n]."""
+    return np.fromiter((zlib.crc32(card.encode()) for card in card_id.tolist()), dtype=np.uint32, count=len(card_id))
+
+
+_NOTHING = Pairs(
+    day=np.empty(0, dtype=np.int32),
+    card=np.empty(0, dtype=np.int32),
+    key=np.empty(0, dtype=np.uint32),
+    values=np.empty((0, len(NAMES)), dtype=np.float32),
+    last=np.empty(0),
+    target=np.empty(0),
+    renewed=np.empty(0, dtype=np.bool_),
+)

@@ -1,0 +1,199 @@
+"""The panel: the prices of many cards over consecutive days as dense, days-major arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pokewatch.errors import ValuationError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
+Dates = NDArray[np.datetime64]
+
+_OTHER_NAMES = {"low_price": "low", "mid_price": "mid", "set_id": "set", "set_release_date": "released"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """`market`, `low`, `mid` [d, n] in `currency`, NaN where not quoted; `fresh` [d, n] marks quotes that are new evidence.
+
+    `dates` [d] are consecutive days; the cards [n] are sorted by `card_id`. `released` is NaT where unknown, the texts "".
+    """
+
+    card_id: Strings
+    dates: Dates
+    market: Floats
+    fresh: Bools
+    low: Floats | None
+    mid: Floats | None
+    set_id: Strings
+    rarity: Strings
+    printing: Strings
+    released: Dates
+    currency: Strings
+
+    @property
+    def days(self) -> int:
+        return len(self.dates)
+
+    @property
+    def cards(self) -> int:
+        return len(self.card_id)
+
+    def up_to(self, day: int) -> "Panel":
+        """The panel as it was known on day `day` (an index into `dates`), as views."""
+        end = day + 1
+        return replace(
+            self,
+            dates=self.dates[:end],
+            market=self.market[:end],
+            fresh=self.fresh[:end],
+            low=None if self.low is None else self.low[:end],
+            mid=None if self.mid is None else self.mid[:end],
+        )
+
+    def select(self, cards: NDArray[Any]) -> "Panel":
+        """The cards of an index or mask [n]."""
+        return replace(
+            self,
+            card_id=self.card_id[cards],
+            market=self.market[:, cards],
+            fresh=self.fresh[:, cards],
+            low=None if self.low is None else self.low[:, cards],
+            mid=None if self.mid is None else self.mid[:, cards],
+            set_id=self.set_id[cards],
+            rarity=self.rarity[cards],
+            printing=self.printing[cards],
+            released=self.released[cards],
+            currency=self.currency[cards],
+        )
+
+
+def fresh_quotes(market: Floats, told: Bools | None = None) -> Bools:
+    """[d, n]: quotes that differ from the card's last one, or that the source tells are new (`told`).
+
+    The first quote of a card is fresh. As-of: day t depends on days up to t only.
+    """
+    fresh = np.zeros(market.shape, dtype=np.bool_)
+    last = np.full(market.shape[1], np.nan)
+    for day, quotes in enumerate(market):
+        quoted = np.isfinite(quotes)
+        fresh[day] = quoted & (quotes != last)
+        last = np.where(quoted, quotes, last)
+    if told is not None:
+        fresh |= told & np.isfinite(market)
+    return fresh
+
+
+def read_panel(path: Path) -> Panel:
+    """The panel of a CSV or Parquet file (see `panel_from_table`). Raises ValuationError naming the file."""
+    try:
+        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise ValuationError(f"{path} cannot be read: {error}") from error
+    return panel_from_table(table)
+
+
+def panel_from_table(table: pa.Table) -> Panel:
+    """The panel of a long table: card_id, date, market_price and optionally low or low_price, mid or mid_price, set, rarity,
+    printing, released, currency, stale_days (0 on a day the quote was renewed).
+
+    Prices that are not positive and finite count as missing; of two rows of a card and day the last stands.
+    Raises ValuationError for a missing column or an empty table.
+    """
+    table = table.rename_columns([_renamed(name, table.column_names) for name in table.column_names])
+    for name in ("card_id", "date", "market_price"):
+        if name not in table.column_names:
+            raise ValuationError(f"column {name!r} is missing; the columns are {', '.join(table.column_names)}")
+    if table.num_rows == 0:
+        raise ValuationError("the table has no prices")
+    card_id, card = _sorted_codes(_column(table, "card_id", pa.string()))
+    dates, day = _calendar(_days_column(table, "date"))
+    place = _Place(day, card, (len(dates), len(card_id)))
+    market = place.prices(table, "market_price")
+    stale = place.prices(table, "stale_days", least=-1.0) if "stale_days" in table.column_names else None
+    return Panel(
+        card_id=card_id,
+        dates=dates,
+        market=market,
+        fresh=fresh_quotes(market, None if stale is None else stale == 0),
+        low=place.prices(table, "low") if "low" in table.column_names else None,
+        mid=place.prices(table, "mid") if "mid" in table.column_names else None,
+        set_id=place.texts(table, "set"),
+        rarity=place.texts(table, "rarity"),
+        printing=place.texts(table, "printing"),
+        released=place.released(table),
+        currency=place.texts(table, "currency"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where each row of a long table belongs in the dense arrays."""
+
+    day: NDArray[np.int64]
+    card: NDArray[np.int64]
+    shape: tuple[int, int]
+
+    def prices(self, table: pa.Table, name: str, least: float = 0.0) -> Floats:
+        given = _column(table, name, pa.float64()).to_numpy(zero_copy_only=False)
+        dense = np.full(self.shape, np.nan)
+        dense[self.day, self.card] = np.where(np.isfinite(given) & (given > least), given, np.nan)
+        return dense
+
+    def texts(self, table: pa.Table, name: str) -> Strings:
+        if name not in table.column_names:
+            return np.full(self.shape[1], "", dtype=np.str_)
+        values, code = _sorted_codes(_column(table, name, pa.string()).fill_null(""))
+        codes = np.zeros(self.shape[1], dtype=np.int64)
+        codes[self.card] = code
+        return values[codes]
+
+    def released(self, table: pa.Table) -> Dates:
+        released = np.full(self.shape[1], np.datetime64("NaT"), dtype="datetime64[D]")
+        if "released" in table.column_names:
+            released[self.card] = _days_column(table, "released")
+        return released
+
+
+def _renamed(name: str, names: Sequence[str]) -> str:
+    other = _OTHER_NAMES.get(name, name)
+    return name if other in names else other
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    try:
+        return table[name].combine_chunks().cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValuationError(f"column {name!r} cannot be read as {kind}: {error}") from None
+
+
+def _days_column(table: pa.Table, name: str) -> Dates:
+    column = table[name].combine_chunks()
+    if pa.types.is_timestamp(column.type):
+        column = pc.floor_temporal(column, unit="day").cast(pa.timestamp("s"))
+    days: Dates = _column(pa.table({name: column}), name, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    return days
+
+
+def _sorted_codes(column: pa.Array) -> tuple[Strings, NDArray[np.int64]]:
+    encoded = column.dictionary_encode()
+    values = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
+    order = np.argsort(values, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return values[order], rank[encoded.indices.to_numpy()]
+
+
+def _calendar(days: Dates) -> tuple[Dates, NDArray[np.int64]]:
+    first = days.min()
+    return np.arange(first, days.max() + 1), (days - first).astype(np.int64)

@@ -1,0 +1,227 @@
+"""Processed prices: what valuation needs of a lake, one row a card, one file a bucket of sets.
+
+    <folder>/bucket-07.arrow     Arrow IPC (zstd): the card's set, rarity, printing, release, currency and its daily prices
+
+The buckets are fixed by the set's id, so a file's bytes do not depend on how many shards share the work, and one version
+(the folder's content hash) names one panel.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pokewatch.errors import ValuationError
+from pokewatch.market.lake import Lake
+from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
+
+BUCKETS = 32
+_PRICES = (("market", "market_price"), ("low", "low_price"), ("mid", "mid_price"))
+_TEXTS = ("set_id", "rarity", "printing")
+_COLUMNS = ["card_id", "market_price", "low_price", "mid_price", "volume", "currency"]
+
+
+def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder: Path) -> list[Path]:
+    """Write the buckets b with b % shards == shard of the days `start` to `end` (inclusive); the files written.
+
+    Cards without a single price in those days are left out. Raises ValuationError where the lake has no prices then,
+    ValueError for a shard that does not exist.
+    """
+    if not 0 <= shard < shards:
+        raise ValueError(f"shard must be within 0..{shards - 1}, got {shard}")
+    if end < start:
+        raise ValueError(f"the days run from {start} to {end}")
+    cards = _cards(lake, start, end)
+    mine = cards.bucket % shards == shard
+    prices = _read_lake(lake, start, end, cards.card_id[mine])
+    bucket = cards.bucket[mine]
+    texts = {name: text[mine] for name, text in cards.texts.items()}
+    written = []
+    for number in np.unique(bucket).tolist():
+        rows = np.flatnonzero((bucket == number) & prices.known)
+        if len(rows):
+            path = folder / f"bucket-{number:02d}.arrow"
+            _write(path, _bucket_table(prices, rows, texts, cards.released[mine], start, end))
+            written.append(path)
+    return written
+
+
+def read_processed(folder: Path) -> Panel:
+    """The panel of all buckets in `folder`. Raises ValuationError where they are missing, damaged or of different days."""
+    paths = sorted(folder.glob("bucket-*.arrow"))
+    if not paths:
+        raise ValuationError(f"no processed prices in {folder}")
+    tables = [_read(path) for path in paths]
+    spans = {(table.schema.metadata[b"start"], table.schema.metadata[b"end"]) for table in tables}
+    if len(spans) > 1:
+        raise ValuationError(f"the processed prices in {folder} are of different days")
+    start, end = (np.datetime64(day.decode(), "D") for day in spans.pop())
+    dates = np.arange(start, end + 1)
+    texts = {name: _texts(tables, name) for name in ("card_id", *_TEXTS, "currency")}
+    order = np.argsort(texts["card_id"], kind="stable")
+    released = np.concatenate([table["released"].to_numpy() for table in tables]).astype("datetime64[D]")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    market, low, mid = (_dense(tables, name, rank, len(dates)) for name, _ in _PRICES)
+    if market is None:
+        raise ValuationError(f"the processed prices in {folder} have no market price")
+    return Panel(
+        card_id=texts["card_id"][order],
+        dates=dates,
+        market=market,
+        fresh=fresh_quotes(market, _traded(tables, rank, len(dates))),
+        low=low,
+        mid=mid,
+        set_id=texts["set_id"][order],
+        rarity=texts["rarity"][order],
+        printing=texts["printing"][order],
+        released=released[order],
+        currency=texts["currency"][order],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    card_id: Strings
+    bucket: NDArray[np.int64]
+    texts: dict[str, Strings]
+    released: Dates
+
+
+@dataclass(frozen=True, slots=True)
+class _Prices:
+    """[d, n] as the lake has them; `traded` where a sale was reported."""
+
+    card_id: Strings
+    dates: Dates
+    columns: dict[str, Floats]
+    traded: Bools
+    currency: Strings
+    known: Bools  # [n]: cards with a market price on some day
+
+
+def _cards(lake: Lake, start: date, end: date) -> _Cards:
+    """Every card priced in those days, sorted, with what the catalogue says of it."""
+    known: Strings = np.empty(0, dtype=np.str_)
+    before = None
+    for day in lake.prices(start, end, ["card_id"]):
+        ids = day["card_id"].combine_chunks()
+        if before is None or not ids.equals(before):
+            known = np.union1d(known, np.asarray(ids.to_pylist(), dtype=np.str_))
+        before = ids
+    if not len(known):
+        raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
+    catalog = lake.catalog()
+    row = pc.index_in(pa.array(known.tolist(), pa.string()), value_set=catalog["card_id"])
+    texts = {name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_) for name in _TEXTS}
+    sets, code = np.unique(texts["set_id"], return_inverse=True)
+    bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
+    released = catalog["released"].take(row).combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    return _Cards(known, bucket, texts, released)
+
+
+def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
+    dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
+    shape = len(dates), len(card_id)
+    columns = {name: np.full(shape, np.nan) for name, _ in _PRICES}
+    traded = np.zeros(shape, dtype=np.bool_)
+    currency = np.full(len(card_id), "", dtype="U3")
+    for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
+        for name, column in _PRICES:
+            columns[name][day, place] = _floats(table, column)[rows]
+        traded[day, place] = (_floats(table, "volume") > 0)[rows]
+        currency[place] = _currencies(table)[rows]
+    return _Prices(card_id, dates, columns, traded, currency, np.isfinite(columns["market"]).any(axis=0))
+
+
+def _rows_by_day(
+    lake: Lake, start: date, end: date, card_id: Strings
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], pa.Table]]:
+    """(day index, the rows of the table that are among `card_id`, where each belongs, the table) of each day the lake has."""
+    wanted = pa.array(card_id.tolist(), pa.string())
+    days = [day for day in lake.days() if start <= day <= end]
+    before, rows, place = None, np.empty(0, np.int64), np.empty(0, np.int64)
+    for day, table in zip(days, lake.prices(start, end, _COLUMNS), strict=True):
+        ids = table["card_id"].combine_chunks()
+        if before is None or not ids.equals(before):
+            found = pc.fill_null(pc.index_in(ids, value_set=wanted), -1).to_numpy()
+            rows = np.flatnonzero(found >= 0)
+            place, before = found[rows], ids
+        yield (day - start).days, rows, place, table
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    values: Floats = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def _currencies(table: pa.Table) -> Strings:
+    encoded = table["currency"].combine_chunks().dictionary_encode()
+    names = np.asarray(encoded.dictionary.to_pylist(), dtype=np.str_)
+    return np.asarray(names[encoded.indices.to_numpy()], dtype=np.str_)
+
+
+def _bucket_table(prices: _Prices, rows: NDArray[np.int64], texts: dict[str, Strings], released: Dates, start: date, end: date) -> pa.Table:
+    columns = {"card_id": pa.array(prices.card_id[rows].tolist(), pa.string())}
+    columns |= {name: pa.array(text[rows].tolist(), pa.string()) for name, text in texts.items()}
+    columns["released"] = pa.array(released[rows], pa.date32())
+    columns["currency"] = pa.array(prices.currency[rows].tolist(), pa.string())
+    columns |= {name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates)) for name, column in prices.columns.items()}
+    columns["traded"] = _listed(pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates))
+    metadata = {"start": start.isoformat(), "end": end.isoformat()}
+    return pa.table(columns).replace_schema_metadata(metadata)
+
+
+def _listed(values: pa.Array, size: int) -> pa.Array:
+    return pa.FixedSizeListArray.from_arrays(values, size)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".incomplete")
+    with pa.ipc.new_file(temporary, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    temporary.replace(path)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        with pa.ipc.open_file(path) as reader:
+            return reader.read_all()
+    except (OSError, pa.ArrowException) as error:
+        raise ValuationError(f"{path} cannot be read: {error}") from error
+
+
+def _texts(tables: list[pa.Table], name: str) -> Strings:
+    return np.asarray(pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]).to_pylist(), dtype=np.str_)
+
+
+def _dense(tables: list[pa.Table], name: str, rank: NDArray[np.int64], days: int) -> Floats | None:
+    """[d, n]; None where no card has the price on any day."""
+    dense = np.full((days, len(rank)), np.nan)
+    for place, values in _placed(tables, name, rank, days):
+        dense[:, place] = values.T
+    return dense if np.isfinite(dense).any() else None
+
+
+def _traded(tables: list[pa.Table], rank: NDArray[np.int64], days: int) -> Bools:
+    traded = np.zeros((days, len(rank)), dtype=np.bool_)
+    for place, values in _placed(tables, "traded", rank, days):
+        traded[:, place] = values.T
+    return traded
+
+
+def _placed(
+    tables: list[pa.Table], name: str, rank: NDArray[np.int64], days: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.generic]]]:
+    first = 0
+    for table in tables:
+        place = rank[first : first + table.num_rows]
+        first += table.num_rows
+        yield place, table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, days)

@@ -1,0 +1,48 @@
+"""The rows of a price book: what a model says of each of the last days, and what it would have said then."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.book import BookRows
+from pokewatch.valuation.intervals import THIN_HISTORY
+from pokewatch.valuation.models import Model
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.walk import walk
+
+_BLOCK = 4096  # cards at a time
+
+
+def book_rows(model: Model, panel: Panel, days: int) -> Iterator[BookRows]:
+    """The last `days` days, in blocks of cards. Days before the one `model` has learnt until are valued by models like it that
+    had learnt only until then, so that judging the book's past by what came later is honest.
+
+    Raises ValueError for fewer than 1 day.
+    """
+    if days < 1:
+        raise ValueError(f"days must be at least 1, got {days}")
+    first = max(0, panel.days - days)
+    shape = panel.days - first, panel.cards
+    fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
+    status = np.full(shape, THIN_HISTORY, dtype=np.int8)
+    for features, values in walk(panel, model.name, model.horizon, range(first, panel.days), latest=model):
+        row = features.day - first
+        fair[row], lower[row], upper[row], status[row] = values.fair, values.lower, values.upper, values.status
+    for begin in range(0, panel.cards, _BLOCK):
+        cards = slice(begin, begin + _BLOCK)
+        market = panel.market[first:, cards].T
+        yield BookRows(
+            card_id=panel.card_id[cards].tolist(),
+            dates=panel.dates[first:],
+            market=market,
+            low=np.full_like(market, np.nan) if panel.low is None else panel.low[first:, cards].T,
+            fair=_doubles(fair[:, cards]),
+            lower=_doubles(lower[:, cards]),
+            upper=_doubles(upper[:, cards]),
+            status=np.ascontiguousarray(status[:, cards].T),
+        )
+
+
+def _doubles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return values.T.astype(np.float64)
