@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from pokewatch.valuation.book.layout import numbers
 
 _FIELDS = ("card_id", "slug", "name", "set_id", "set_name", "number", "rarity", "printing", "released", "image_url")
 _LETTERS = 256
+_CANDIDATES = 50
+_LIKE = 1 / 3  # Dice's coefficient of letter pairs, below which two words look nothing alike
 
 
 def search_text(text: str) -> str:
@@ -49,7 +52,7 @@ class Cards:
 
     def describe(self, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
         """The catalogue's fields of the cards at `positions`; `released` as ISO text."""
-        rows: list[dict[str, Any]] = self._table.select(_FIELDS).take(pa.array(positions)).to_pylist()
+        rows: list[dict[str, Any]] = self._table.select(_FIELDS).take(pa.array(positions.tolist(), pa.int64())).to_pylist()
         for row in rows:
             row["released"] = row["released"].isoformat() if row["released"] else None
         return rows
@@ -73,17 +76,18 @@ class Cards:
         return np.flatnonzero(keep)[:limit] + start
 
     def near(self, card: str, count: int = 3) -> list[str]:
-        """The slugs that share most letter pairs with `card` (Dice's coefficient), best first; none that share under a third."""
-        wanted = _pairs(np.frombuffer(search_text(card).replace(" ", "_").encode(), dtype=np.uint8))
+        """The slugs most like `card`, best first: those that share most letter pairs, ranked by their longest common parts."""
+        asked = search_text(card).replace(" ", "_")
+        wanted = _pairs(np.frombuffer(asked.encode(), dtype=np.uint8))
         if len(wanted) == 0 or len(self) == 0:
             return []
         letters, edges = _bytes_of(self._table["slug"])
         shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
         first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
         score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-        best = np.argsort(-score, kind="stable")[:count]
-        slugs = self._table["slug"].take(pa.array(best)).to_pylist()
-        return [slug for slug, at in zip(slugs, best, strict=True) if score[at] >= 1 / 3]
+        best = np.argsort(-score, kind="stable")[:_CANDIDATES]
+        slugs = self._table["slug"].take(pa.array(best[score[best] >= _LIKE].tolist(), pa.int64())).to_pylist()
+        return sorted(slugs, key=lambda slug: -SequenceMatcher(None, asked, slug).ratio())[:count]
 
 
 def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -107,7 +107,7 @@ class Manifest:
         _check_files(found.get("files"))
         try:
             return cls._from(found)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BookError(f"the manifest is not one of a price book: {type(error).__name__} {error}") from None
 
     @classmethod

@@ -1,0 +1,60 @@
+"""Small deterministic price books."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.valuation.book import STATUSES, BookFacts, BookRows, write_book
+
+FIRST_DAY = date(2026, 1, 1)
+FACTS = BookFacts(
+    data_version="dv-1",
+    created_at=datetime(2026, 3, 1, 2, tzinfo=UTC),
+    model="local_level",
+    horizon=7,
+    currency="USD",
+    source="simulated",
+    git_commit="abc1234",
+    run_id="run-1",
+    metrics={"mape": 4.2},
+)
+
+
+def catalog(count: int) -> pa.Table:
+    """`count` cards `tcgplayer-<i>-normal`, slug `card_<i>`, in sets of ten, every third a Rare."""
+    numbers = range(count)
+    columns = {
+        "card_id": [f"tcgplayer-{i}-normal" for i in numbers],
+        "slug": [f"card_{i}" for i in numbers],
+        "name": [f"Pokémon {i}" for i in numbers],
+        "set_id": [f"set{i // 10}" for i in numbers],
+        "set_name": [f"Set {i // 10}" for i in numbers],
+        "number": [f"{i:03}/100" for i in numbers],
+        "rarity": ["Rare" if i % 3 == 0 else "Common" for i in numbers],
+        "printing": ["Normal"] * count,
+        "released": [date(2025, 6, 1) if i else None for i in numbers],
+        "image_url": [None] * count,
+        "source_ids": [None] * count,
+    }
+    return pa.table(columns, schema=CARD_SCHEMA)
+
+
+def rows(count: int, days: int = 5, scale: float = 1.0) -> BookRows:
+    """Card i has market price i + 1 on the first day and a cent more each day; its fair price is `scale` times that."""
+    market = np.arange(1.0, count + 1)[:, None] + np.arange(days) / 100
+    fair = market * scale
+    status = np.zeros((count, days), dtype=np.int8)
+    if count > 1:
+        status[1] = STATUSES.index("thin_history")
+        fair[1] = np.nan
+    dates = np.datetime64(FIRST_DAY) + np.arange(days)
+    ids = [f"tcgplayer-{i}-normal" for i in range(count)]
+    return BookRows(ids, dates, market, market * 0.9, fair, fair * 0.8, fair * 1.25, status)
+
+
+def make_book(folder: Path, count: int = 40, days: int = 5, *, scale: float = 1.0, facts: BookFacts = FACTS) -> str:
+    """Write `rows` as a book; its digest."""
+    return write_book(folder, catalog(count), rows(count, days, scale), facts)

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serving.books import make_book
+from tests.serving.server import Server, models_folder, point_at, running
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running MLServer whose book is `make_book()`, given directly, as version 7."""
+    folder = tmp_path_factory.mktemp("mlserver")
+    digest = make_book(folder / "book")
+    ports = models_folder(folder / "models")
+    point_at(folder / "models", folder / "book", digest, "7")
+    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
+        yield found
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> tuple[Path, str]:
+    """A book's folder and digest."""
+    return tmp_path / "book", make_book(tmp_path / "book")

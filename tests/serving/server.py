@@ -1,0 +1,139 @@
+"""A real MLServer over `mlserver_models`, as a process of its own on free ports."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tests.conftest import ROOT
+
+MODELS = ROOT / "mlserver_models"
+
+
+@dataclass(frozen=True)
+class Server:
+    process: subprocess.Popen[bytes]
+    folder: Path
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes; multiprocessing's resource tracker is none."""
+        return [child for child in psutil.Process(self.process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+
+    def stop(self) -> int:
+        """Ask it to end (SIGTERM); its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def point_at(folder: Path, book: Path, digest: str, version: str) -> None:
+    """Make the models folder serve this book, the champion or not."""
+    settings = MODELS / "fair-price" / "model-settings.json"
+    content = json.loads(settings.read_text()) | {
+        "parameters": {"uri": str(book), "extra": {"digest": digest, "model_version": version}},
+    }
+    target = folder / "fair-price" / "model-settings.json"
+    written = target.with_suffix(".new")
+    written.write_text(json.dumps(content))
+    written.replace(target)
+
+
+def models_folder(folder: Path, workers: int = 0, **settings: Any) -> tuple[int, int, int]:
+    """A copy of `mlserver_models` on free ports: HTTP, gRPC, metrics."""
+    shutil.copytree(MODELS, folder, dirs_exist_ok=True)
+    ports = free_ports(3)
+    content = json.loads((folder / "settings.json").read_text()) | {
+        "parallel_workers": workers,
+        "metrics_dir": str(folder / "metrics"),
+        "environments_dir": str(folder / "environments"),
+        **dict(zip(("http_port", "grpc_port", "metrics_port"), ports, strict=True)),
+        **settings,
+    }
+    (folder / "settings.json").write_text(json.dumps(content))
+    return ports[0], ports[1], ports[2]
+
+
+@contextmanager
+def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """The server of a models folder, once it is ready; killed at the end if it still runs."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "mlserver"), "start", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, folder, *ports)
+    try:
+        _wait_ready(server)
+        yield server
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+            child.kill()
+        process.kill()
+        process.wait()
+
+
+@retry(
+    stop=stop_after_delay(60), wait=wait_fixed(0.05), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+)
+def _wait_ready(server: Server) -> None:
+    if server.process.poll() is not None:
+        raise RuntimeError(f"MLServer ended with {server.process.returncode}:\n{server.log()}")
+    for model in ("fair-price", "decision"):
+        assert httpx.get(f"{server.url}/v2/models/{model}/ready").status_code == 200
+
+
+def tensor(name: str, data: list[Any], datatype: str | None = None, shape: list[int] | None = None) -> dict[str, Any]:
+    """A V2 input for REST."""
+    kind = datatype or ("BYTES" if data and isinstance(data[0], str) else "FP64")
+    return {"name": name, "shape": shape or [len(data)], "datatype": kind, "data": data}
+
+
+def infer(server: Server, model: str, *inputs: dict[str, Any], **more: Any) -> httpx.Response:
+    """A V2 request over REST."""
+    return httpx.post(f"{server.url}/v2/models/{model}/infer", json={"inputs": list(inputs), **more}, timeout=30)
+
+
+def columns(response: httpx.Response) -> dict[str, list[Any]]:
+    """The outputs of an answer, by name."""
+    assert response.status_code == 200, response.text
+    return {output["name"]: output["data"] for output in response.json()["outputs"]}

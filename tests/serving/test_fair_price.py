@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+
+from tests.serving.server import Server, columns, infer, tensor
+
+
+def test_latest_by_id_and_by_slug(server: Server) -> None:
+    response = infer(server, "fair-price", tensor("card_id", ["tcgplayer-4-normal", "card_5"]), id="one")
+    assert response.json()["id"] == "one"
+    assert columns(response) == {
+        "card_id": ["tcgplayer-4-normal", "tcgplayer-5-normal"],
+        "date": ["2026-01-05", "2026-01-05"],
+        "market_price": [5.04, 6.04],
+        "fair_price": [5.04, 6.04],
+        "lower": [4.032, 4.832],
+        "upper": [6.3, 7.55],
+        "status": ["ok", "ok"],
+    }
+
+
+def test_answers_carry_the_versions(server: Server) -> None:
+    parameters = infer(server, "fair-price", tensor("card_id", ["card_5"])).json()["parameters"]
+    assert (parameters["model_version"], parameters["data_version"], parameters["run_id"]) == ("7", "dv-1", "run-1")
+
+
+def test_days(server: Server) -> None:
+    dates = ["2026-01-02", "", "2026-05-05", "2025-12-31", "soon", "2026-02-30"]
+    found = columns(infer(server, "fair-price", tensor("card_id", ["card_0"] * 6), tensor("date", dates)))
+    assert found["date"] == ["2026-01-02", "2026-01-05", "2026-01-05", "", "", ""]
+    assert found["market_price"] == [1.01, 1.04, 1.04, None, None, None]
+    assert found["status"] == ["ok", "ok", "ok", "unknown_date", "unknown_date", "unknown_date"]
+
+
+def test_a_row_that_cannot_be_valued_fails_alone(server: Server) -> None:
+    found = columns(infer(server, "fair-price", tensor("card_id", ["card_0", "nobody", "card_1"])))
+    assert found["status"] == ["ok", "unknown_card", "thin_history"]
+    assert found["card_id"] == ["tcgplayer-0-normal", "nobody", "tcgplayer-1-normal"]
+    assert found["fair_price"] == [1.04, None, None]
+    assert found["market_price"] == [1.04, None, 2.04]
+    assert found["date"] == ["2026-01-05", "", "2026-01-05"]
+
+
+def test_an_offered_price_is_the_one_answered(server: Server) -> None:
+    offers = tensor("market_price", [0.5, -1, 3])
+    found = columns(infer(server, "fair-price", tensor("card_id", ["card_0", "card_2", "nobody"]), offers))
+    assert found["market_price"] == [0.5, -1.0, 3.0]
+    assert found["fair_price"] == [1.04, 3.04, None]
+    assert found["status"] == ["ok", "invalid_price", "unknown_card"]
+
+
+def test_only_the_outputs_asked_for_in_their_order(server: Server) -> None:
+    response = infer(server, "fair-price", tensor("card_id", ["card_0"]), outputs=[{"name": "status"}, {"name": "fair_price"}])
+    assert [(o["name"], o["datatype"], o["shape"]) for o in response.json()["outputs"]] == [
+        ("status", "BYTES", [1]),
+        ("fair_price", "FP64", [1]),
+    ]
+
+
+@pytest.mark.parametrize("shape", [[2], [2, 1]], ids=str)
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+def test_tritonclient(server: Server, transport: str, shape: list[int]) -> None:
+    module = tritonclient.http if transport == "http" else tritonclient.grpc
+    url = f"127.0.0.1:{server.http_port}" if transport == "http" else server.grpc
+    options = {"binary_data": False} if transport == "http" else {}
+    with module.InferenceServerClient(url) as client:
+        assert client.is_server_ready()
+        assert client.is_model_ready("fair-price")
+        cards = module.InferInput("card_id", shape, "BYTES")
+        cards.set_data_from_numpy(np.array([b"card_4", b"nobody"], dtype=object).reshape(shape), **options)
+        offers = module.InferInput("market_price", shape, "FP64")
+        offers.set_data_from_numpy(np.array([4.5, 1.0]).reshape(shape), **options)
+        wanted = [module.InferRequestedOutput(name, **options) for name in ("card_id", "market_price", "fair_price", "status")]
+        answer = client.infer("fair-price", [cards, offers], outputs=wanted, request_id="r1")
+    assert [_text(value) for value in answer.as_numpy("status")] == ["ok", "unknown_card"]
+    assert [_text(value) for value in answer.as_numpy("card_id")] == ["tcgplayer-4-normal", "nobody"]
+    assert answer.as_numpy("market_price").tolist() == [4.5, 1.0]
+    assert answer.as_numpy("fair_price")[0] == 5.04
+    assert np.isnan(answer.as_numpy("fair_price").astype(float)[1])
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,87 @@
+import pytest
+
+from pokewatch.errors import UnknownCardError
+from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book.cards import Cards, search_text
+from tests.serving.books import make_book
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
+    folder = tmp_path_factory.mktemp("cards") / "book"
+    return PriceBook.open(folder, make_book(folder)).cards
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("Pokémon-ex #199/165", "pokemon ex 199 165"), ("Farfetch'd", "farfetchd"), ("", ""), ("ポケモン", "ホケモン"), ("a_b", "a b")],
+    ids=["accents", "apostrophe", "empty", "japanese", "underscore"],
+)
+def test_search_text(text: str, words: str) -> None:
+    assert search_text(text) == words
+
+
+def test_positions_by_id_and_by_slug(cards: Cards) -> None:
+    assert cards.positions(["tcgplayer-4-normal", "card_4", "card_40", ""]).tolist() == [4, 4, -1, -1]
+
+
+def test_describe(cards: Cards) -> None:
+    assert cards.describe(cards.positions(["card_12", "card_0"])) == [
+        {
+            "card_id": "tcgplayer-12-normal",
+            "slug": "card_12",
+            "name": "Pokémon 12",
+            "set_id": "set1",
+            "set_name": "Set 1",
+            "number": "012/100",
+            "rarity": "Rare",
+            "printing": "Normal",
+            "released": "2025-06-01",
+            "image_url": None,
+        },
+        cards.describe(cards.positions(["card_0"]))[0] | {"released": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "set_name", "rarity", "found"),
+    [
+        ("", None, None, list(range(40))),
+        ("POKEMON 012", None, None, [12]),
+        ("pokémon", "set1", "rare", [12, 15, 18]),
+        ("", "Set 3", "RARE", [30, 33, 36, 39]),
+        ("", "set 3", None, list(range(30, 40))),
+        ("mewtwo", None, None, []),
+        ("", "set", None, []),
+        ("%.*", None, None, list(range(40))),
+    ],
+    ids=["all", "words", "set id", "set name", "set name case", "none", "no such set", "punctuation"],
+)
+def test_search(cards: Cards, words: str, set_name: str | None, rarity: str | None, found: list[int]) -> None:
+    assert cards.search(words, set_name, rarity, limit=100).tolist() == found
+
+
+def test_pages_put_together_are_the_whole(cards: Cards) -> None:
+    seen: list[int] = []
+    after = None
+    while page := cards.search("", rarity="Rare", limit=4, after=after).tolist():
+        seen += page
+        after = cards.ids[page[-1]]
+    assert seen == list(range(0, 40, 3))
+
+
+def test_search_behind_an_unknown_card(cards: Cards) -> None:
+    with pytest.raises(UnknownCardError):
+        cards.search(limit=1, after="nobody")
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"), [("card_12x", "card_12"), ("Card 31", "card_31"), ("crd_7", "card_7")], ids=["typo", "spelt out", "left out"]
+)
+def test_near(cards: Cards, asked: str, near: str) -> None:
+    assert near in cards.near(asked)
+
+
+@pytest.mark.parametrize("asked", ["", "x", "zzzz-qqqq", "%%%"])
+def test_nothing_near(cards: Cards, asked: str) -> None:
+    assert cards.near(asked) == []
