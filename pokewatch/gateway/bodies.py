@@ -1,0 +1,83 @@
+"""Request bodies: read with a cap and a deadline, decoded into typed models, faults told by JSON pointer."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.types import Receive
+
+from pokewatch.gateway.exchange import Exchange
+from pokewatch.gateway.problems import MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_LARGE, ProblemError, invalid
+
+Model = TypeVar("Model")
+
+_PATH = re.compile(r"(?P<fault>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
+
+
+async def read(exchange: Exchange, receive: Receive, most: int, seconds: float) -> bytes:
+    """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 over `most` bytes, 408 after `seconds`."""
+    headers = exchange.headers
+    _check_type(headers)
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > most:
+        raise ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _gather(receive, most)
+    except TimeoutError:
+        raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE) from None
+
+
+_CLOSE = ((b"connection", b"close"),)
+
+
+def _check_type(headers: dict[bytes, bytes]) -> None:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
+    coding = headers.get(b"content-encoding", b"identity").lower()
+    if coding != b"identity":
+        raise ProblemError(MEDIA_TYPE, f"the body must not be compressed (content-encoding is {coding.decode('latin-1')!r})")
+
+
+async def _gather(receive: Receive, most: int) -> bytes:
+    message = await receive()
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        return body
+    parts, size = [], 0
+    while True:
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            raise ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
+    """The body as a model. Raises ProblemError: 400 where it is not JSON, 422 with a pointer where a value is not allowed."""
+    try:
+        return decoder(body)
+    except msgspec.ValidationError as error:
+        raise invalid(*located(str(error))) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProblemError(NOT_JSON, f"the body is not JSON: {error}") from None
+
+
+def located(message: str) -> tuple[str, str]:
+    """A msgspec message as (JSON pointer, what is wrong): "... - at `$.cards[3].date`" points at /cards/3/date."""
+    match = _PATH.fullmatch(message)
+    assert match is not None
+    steps = [name or index for name, index in _STEP.findall(match["path"] or "")]
+    fault = match["fault"]
+    member = _MEMBER.match(fault)
+    if member is not None:
+        steps.append(member[1])
+        fault = "is required" if "missing" in fault else "is not a field"
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps), fault.replace(r"\\A", "^").replace(r"\\Z", "$")

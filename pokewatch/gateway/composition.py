@@ -1,0 +1,108 @@
+"""Fair price and decision in one: the two models asked one after the other, column by column."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pokewatch.gateway import v2
+from pokewatch.gateway.models import FairPrice, SignalAnswer
+from pokewatch.gateway.problems import UNKNOWN_DATE, ProblemError, unknown_card
+from pokewatch.gateway.upstream import Upstream
+from pokewatch.gateway.v2 import Tensor, Versions
+
+FAIR_PRICE_PATH = "/v2/models/fair-price/infer"
+DECISION_PATH = "/v2/models/decision/infer"
+
+_PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
+_SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
+_JUDGED = ("market_price", "fair_price", "lower", "upper")
+
+
+class Ask(NamedTuple):
+    """A card to value. `date` is "" for the latest day, `offered` None for the market's own price.
+
+    `onward` holds the caller's header lines for the model server; a shared call takes those of its first row.
+    """
+
+    card_id: str
+    date: str
+    offered: float | None
+    onward: bytes = b""
+
+
+class Judge(NamedTuple):
+    """A price to judge. The thresholds are None for the decision model's own."""
+
+    market_price: float
+    fair_price: float
+    buy: float | None
+    sell: float | None
+    onward: bytes = b""
+
+
+class Composition:
+    """The rows of one call must agree on which optional values they have. `saw` is told the versions of every answer."""
+
+    def __init__(self, prices: Upstream, decisions: Upstream, saw: Callable[[Versions], None]) -> None:
+        self._prices = prices
+        self._decisions = decisions
+        self._saw = saw
+
+    async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
+        """Each row's answer or its problem. Raises ProblemError where all fail alike, RefusedError where the batch was refused."""
+        onward = asks[0].onward
+        columns, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), _PRICES, deadline, onward)
+        versions = self._versions(parameters)
+        self._saw(versions)
+        inputs = [*(v2.floats(name, columns[name]) for name in _JUDGED), v2.strings("status", columns["status"])]
+        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, _SIGNALS, deadline, onward)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        ends = now, versions.model_version, versions.data_version
+        rows = zip(asks, *(columns[name] for name in _PRICES), *(said[name] for name in _SIGNALS), strict=True)
+        return [_answer(row, ends) for row in rows]
+
+    async def judge(self, rows: Sequence[Judge], deadline: float) -> list[SignalAnswer | ProblemError]:
+        """The signal of each price, with no interval and so with no confidence."""
+        first = rows[0]
+        inputs = [v2.floats("market_price", [row.market_price for row in rows]), v2.floats("fair_price", [row.fair_price for row in rows])]
+        if first.buy is not None:
+            inputs.append(v2.floats("buy_threshold_pct", [row.buy for row in rows]))
+        if first.sell is not None:
+            inputs.append(v2.floats("sell_threshold_pct", [row.sell for row in rows]))
+        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, _SIGNALS, deadline, first.onward)
+        return [SignalAnswer(*row) for row in zip(*(said[name] for name in _SIGNALS), strict=True)]
+
+    def _versions(self, parameters: dict[str, Any]) -> Versions:
+        try:
+            return v2.versions(parameters)
+        except ValueError as error:
+            raise self._prices.fault(str(error)) from error
+
+    async def _infer(
+        self, upstream: Upstream, path: str, inputs: list[Tensor], names: Sequence[str], deadline: float, onward: bytes
+    ) -> tuple[v2.Columns, dict[str, Any]]:
+        left = deadline - asyncio.get_running_loop().time()
+        body = await upstream.send(path, v2.request(inputs), onward, left)
+        try:
+            return v2.columns(body, names, len(inputs[0].data))
+        except ValueError as error:
+            raise upstream.fault(str(error)) from error
+
+
+def _price_inputs(asks: Sequence[Ask]) -> list[Tensor]:
+    inputs = [v2.strings("card_id", [ask.card_id for ask in asks])]
+    if any(ask.date for ask in asks):
+        inputs.append(v2.strings("date", [ask.date for ask in asks]))
+    if asks[0].offered is not None:
+        inputs.append(v2.floats("market_price", [ask.offered for ask in asks if ask.offered is not None]))
+    return inputs
+
+
+def _answer(row: tuple[Any, ...], ends: tuple[str, str, str]) -> FairPrice | ProblemError:
+    ask, card_id, day, market, fair, lower, upper, status, signal, deviation, confidence, reason = row
+    if status == "unknown_card":
+        return unknown_card(ask.card_id)
+    if status == "unknown_date":
+        return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {ask.date}")
+    return FairPrice(card_id, day, market, fair, deviation, signal, lower, upper, confidence, reason, status, *ends)

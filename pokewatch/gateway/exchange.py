@@ -1,0 +1,156 @@
+"""One request and its answer: the outermost middleware gives every request an id, counts it, logs it and answers its problems."""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pokewatch.gateway.keys import Key
+from pokewatch.gateway.logs import AccessLog, Line, stamp
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.problems import CONTENT_TYPE, INTERNAL, ProblemError
+
+logger = logging.getLogger("pokewatch.gateway")
+
+Header = tuple[bytes, bytes]
+Answer = tuple[int, Sequence[Header], bytes]
+JSON: Header = (b"content-type", b"application/json")
+PROBLEM: Header = (b"content-type", CONTENT_TYPE.encode())
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
+_encode = msgspec.json.Encoder().encode
+
+
+class Exchange:
+    """What the middleware and the endpoint know about one request. Header names are in lower case."""
+
+    __slots__ = ("added", "body", "headers", "key", "request_id", "route", "scope", "started", "status")
+
+    def __init__(self, scope: Scope, request_id: str) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id")
+        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else request_id
+        self.route = "other"
+        self.key: Key | None = None
+        self.added: Sequence[Header] = ()
+        self.body = b""
+        self.status = 0
+        self.started = time.perf_counter()
+
+    @property
+    def traceparent(self) -> bytes:
+        given = self.headers.get(b"traceparent", b"")
+        return given if _TRACEPARENT.fullmatch(given) else b""
+
+    @property
+    def address(self) -> str:
+        client = self.scope.get("client")
+        return str(client[0]) if client else "unknown"
+
+    def onward(self) -> bytes:
+        """The header lines that go on to the model server."""
+        trace = b"traceparent: %s\r\n" % self.traceparent if self.traceparent else b""
+        return b"x-request-id: %s\r\n%s" % (self.request_id.encode(), trace)
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    exchange: Exchange = scope["pokewatch.exchange"]
+    return exchange
+
+
+async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_problem(problem: ProblemError, exchange: Exchange, send: Send) -> None:
+    body = _encode(problem.problem(exchange.request_id, v2=exchange.scope["path"].startswith("/v2/")))
+    headers = [PROBLEM, (b"cache-control", b"no-store"), *problem.headers]
+    if problem.retry_after is not None and not any(name == b"retry-after" for name, _ in problem.headers):
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    await answer(send, problem.kind.status, headers, body)
+
+
+class Reception:
+    """Plain ASGI middleware, the outermost of ours."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, access: AccessLog) -> None:
+        self.app = app
+        self._metrics = metrics
+        self._access = access
+        self._prefix = os.urandom(6).hex()
+        self._number = count(1)
+        self._counters: dict[tuple[str, str, int], Any] = {}
+        self._times: dict[str, Any] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = scope["pokewatch.exchange"] = Exchange(scope, f"{self._prefix}-{next(self._number):x}")
+
+        async def reply(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], *exchange.added, (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF]
+            await send(message)
+
+        try:
+            await self._guarded(exchange, scope, receive, reply)
+        finally:
+            self._note(exchange)
+
+    async def _guarded(self, exchange: Exchange, scope: Scope, receive: Receive, reply: Send) -> None:
+        try:
+            await self.app(scope, receive, reply)
+        except ProblemError as problem:
+            if exchange.status:
+                raise
+            await answer_problem(problem, exchange, reply)
+        except Exception:
+            # Raised again after the answer, so that the server logs the traceback and a test sees it.
+            logger.error("defect", extra={"request_id": exchange.request_id, "route": exchange.route})
+            if not exchange.status:
+                await answer_problem(ProblemError(INTERNAL, "the gateway failed; its log tells why"), exchange, reply)
+            raise
+
+    def _note(self, exchange: Exchange) -> None:
+        took = time.perf_counter() - exchange.started
+        method = exchange.scope["method"]
+        label = exchange.route, method if method in _METHODS else "other", exchange.status
+        counter = self._counters.get(label)
+        if counter is None:
+            counter = self._counters[label] = self._metrics.requests.labels(*label)
+            self._times[exchange.route] = self._metrics.seconds.labels(exchange.route)
+        counter.inc()
+        self._times[exchange.route].observe(took)
+        if self._access.on:
+            self._access.add(_line(exchange, took))
+
+
+def _line(exchange: Exchange, took: float) -> Line:
+    scope = exchange.scope
+    return Line(
+        stamp(time.time()),
+        "request",
+        scope["method"],
+        scope["path"][:200],
+        exchange.route,
+        exchange.status,
+        round(took * 1_000, 3),
+        exchange.request_id,
+        exchange.address,
+        exchange.key.id if exchange.key else None,
+        exchange.traceparent.decode() or None,
+    )

@@ -1,0 +1,75 @@
+"""Who may pass: the key and its scope, its rate, and how often an address may fail."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pokewatch.gateway import limits
+from pokewatch.gateway.exchange import Exchange, exchange_of
+from pokewatch.gateway.keyring import Keyring
+from pokewatch.gateway.keys import Key
+from pokewatch.gateway.limits import Limiter, Rate
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.problems import FORBIDDEN, KEYS_UNREADABLE, RATE_LIMITED, UNAUTHORIZED, ProblemError
+
+_CHALLENGE = ((b"www-authenticate", b'Bearer realm="pokewatch"'),)
+
+
+class Doorman:
+    """Decides; shared by all gates. Failed authentication counts against the address, a good key never does."""
+
+    def __init__(self, keyring: Keyring, limiter: Limiter, failures: Rate | None, metrics: Metrics) -> None:
+        self._keyring = keyring
+        self._limiter = limiter
+        self._failures = failures
+        self._by_key = metrics.limited.labels("key")
+        self._by_address = metrics.limited.labels("address")
+
+    async def admit(self, exchange: Exchange, scope: str) -> None:
+        """Sets the exchange's key and limit fields. Raises ProblemError 401, 403, 429 or 503."""
+        key = exchange.key = await self._authenticated(exchange)
+        if not key.allows(scope):
+            raise ProblemError(FORBIDDEN, f"this needs a key with the scope {scope!r}")
+        if key.rate is not None:
+            verdict = await self._limiter.hit(f"key:{key.id}", key.rate)
+            exchange.added = limits.fields(verdict, key.rate)
+            if not verdict.allowed:
+                self._by_key.inc()
+                raise ProblemError(RATE_LIMITED, f"the key's limit of {key.rate} is used up", retry_after=verdict.wait)
+
+    async def _authenticated(self, exchange: Exchange) -> Key:
+        presented = _presented(exchange.headers)
+        key = self._keyring.find(presented)
+        if self._keyring.blind():
+            raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
+        if key is not None:
+            return key
+        if self._failures is not None:
+            verdict = await self._limiter.hit(f"address:{exchange.address}", self._failures)
+            if not verdict.allowed:
+                self._by_address.inc()
+                raise ProblemError(RATE_LIMITED, "too many requests without a valid key", retry_after=verdict.wait)
+        raise ProblemError(UNAUTHORIZED, "send a valid API key in X-API-Key, or as Authorization: Bearer", headers=_CHALLENGE)
+
+
+class Gate:
+    """Plain ASGI middleware around one route. `scope` is what a key needs; None lets everybody pass."""
+
+    def __init__(self, app: ASGIApp, doorman: Doorman, route: str, scope: str | None) -> None:
+        self.app = app
+        self._doorman = doorman
+        self._route = route
+        self._scope = scope
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        exchange.route = self._route
+        if self._scope is not None:
+            await self._doorman.admit(exchange, self._scope)
+        await self.app(scope, receive, send)
+
+
+def _presented(headers: dict[bytes, bytes]) -> str:
+    key = headers.get(b"x-api-key")
+    if key is None:
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        key = key if scheme.lower() == b"bearer" else b""
+    return key.strip().decode("latin-1")

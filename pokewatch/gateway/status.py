@@ -1,0 +1,46 @@
+"""GET /health, /ready and /metrics."""
+
+from collections.abc import Callable
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.models import Alive, Ready
+from pokewatch.gateway.problems import unavailable
+from pokewatch.gateway.watch import Watch
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_FACTS = ("model_version", "data_version", "run_id", "model", "cards", "first_day", "last_day")
+_encode = msgspec.json.Encoder().encode
+
+
+class Status:
+    """`oldest` is the age of the data, in days, beyond which the gateway is not ready; 0 for none."""
+
+    def __init__(self, watch: Watch, metrics: Metrics, oldest: int, draining: Callable[[], bool]) -> None:
+        self._watch = watch
+        self._metrics = metrics
+        self._oldest = oldest
+        self._draining = draining
+
+    async def health(self, exchange: Exchange) -> Answer:
+        """Whether the process runs. Does not depend on the model server: restarting us would not mend it."""
+        return 200, [JSON, _NO_STORE], _encode(Alive())
+
+    async def ready(self, exchange: Exchange) -> Answer:
+        """Whether requests would be answered."""
+        watch = self._watch
+        if self._draining():
+            raise unavailable("shutting down")
+        if watch.trouble is not None or watch.served is None:
+            raise unavailable(watch.trouble.detail if watch.trouble else "the model server has not been asked yet")
+        age = watch.data_age() or 0
+        if self._oldest and age > self._oldest:
+            raise unavailable(f"the newest prices are of {watch.served.last_day}, {age} days ago; {self._oldest} are allowed", 3_600)
+        facts = msgspec.structs.asdict(watch.served)
+        return 200, [JSON, _NO_STORE], _encode(Ready(**{name: facts[name] for name in _FACTS}, data_age_days=age))
+
+    async def metrics(self, exchange: Exchange) -> Answer:
+        return 200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _NO_STORE], generate_latest(self._metrics.registry)

@@ -1,0 +1,96 @@
+"""One model, or the catalogue, behind the gateway: a deadline, a breaker, and honest problems for whatever it answers."""
+
+import logging
+import math
+from time import perf_counter
+
+from pokewatch.gateway.breaker import Breaker, State
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.problems import UPSTREAM_FAULT, UPSTREAM_TIMEOUT, ProblemError, unavailable
+from pokewatch.gateway.v2 import Refusal, refusal
+from pokewatch.gateway.wire import DeadlineError, GarbageError, Reply, Wire, WireError
+
+logger = logging.getLogger("pokewatch.gateway.upstream")
+
+
+class RefusedError(Exception):
+    """The upstream works and refuses this request (4xx): the request's fault, not the upstream's."""
+
+    def __init__(self, status: int, refusal: Refusal) -> None:
+        super().__init__(refusal.error)
+        self.status = status
+        self.refusal = refusal
+
+
+class Upstream:
+    """`seconds` is the longest one exchange may take. Every exchange is an inference or a look-up: repeating one is safe."""
+
+    def __init__(self, name: str, wire: Wire, breaker: Breaker, metrics: Metrics, seconds: float) -> None:
+        self.name = name
+        self._wire = wire
+        self._breaker = breaker
+        self._seconds = seconds
+        self._took = metrics.upstream_seconds.labels(name)
+        self._failures = metrics.upstream_failures.labels(name)
+        self._state = metrics.upstream_state.labels(name)
+        self._state.set(State.CLOSED)
+
+    async def send(self, path: str, body: bytes | None, headers: bytes = b"", seconds: float = math.inf) -> bytes:
+        """The body of a 200. Raises RefusedError for a refusal and ProblemError for everything that went wrong."""
+        wait = self._breaker.wait()
+        if wait:
+            raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
+        started = perf_counter()
+        try:
+            reply = await self._wire.send(path, body, min(seconds, self._seconds), headers)
+        except WireError as error:
+            self._failed(error)
+            raise self._problem(error) from error
+        self._took.observe(perf_counter() - started)
+        return self._judge(reply)
+
+    def fault(self, detail: str) -> ProblemError:
+        """The problem of a reply that cannot be used, counted as a failure."""
+        self._failed(detail)
+        return ProblemError(UPSTREAM_FAULT, f"the model server ({self.name}) answered what cannot be used")
+
+    def _judge(self, reply: Reply) -> bytes:
+        if reply.status == 200:
+            self._succeeded()
+            return reply.body
+        refused = refusal(reply.body)
+        if self._unloaded(reply.status, refused.error):
+            self._failed(f"{reply.status} {refused.error}")
+            raise unavailable(f"the model server ({self.name}) has no model loaded")
+        if reply.status < 500:
+            self._succeeded()
+            raise RefusedError(reply.status, refused)
+        if reply.status == 503:
+            self._failed(f"{reply.status} {refused.error}")
+            raise unavailable(f"the model server ({self.name}) is not available")
+        raise self.fault(f"{reply.status} {refused.error}")
+
+    def _unloaded(self, status: int, error: str) -> bool:
+        """MLServer says 400 "not ready" while a model loads and 404 "not found" for one it does not have."""
+        return (status == 400 and "not ready" in error) or (status == 404 and "model" in error.lower() and "not found" in error)
+
+    def _problem(self, error: WireError) -> ProblemError:
+        if isinstance(error, DeadlineError):
+            return ProblemError(UPSTREAM_TIMEOUT, f"the model server ({self.name}) did not answer in time", retry_after=1)
+        if isinstance(error, GarbageError):
+            return ProblemError(UPSTREAM_FAULT, f"the model server ({self.name}) answered what cannot be used")
+        return unavailable(f"the model server ({self.name}) cannot be reached")
+
+    def _failed(self, cause: object) -> None:
+        before = self._breaker.state
+        self._breaker.failed()
+        self._failures.inc()
+        self._state.set(self._breaker.state)
+        if before is not self._breaker.state or before is State.CLOSED:
+            logger.warning("upstream failed", extra={"upstream": self.name, "cause": str(cause), "breaker": self._breaker.state.name})
+
+    def _succeeded(self) -> None:
+        if self._breaker.state is not State.CLOSED:
+            logger.info("upstream recovered", extra={"upstream": self.name})
+            self._state.set(State.CLOSED)
+        self._breaker.succeeded()

@@ -1,0 +1,109 @@
+"""The Open Inference Protocol (V2), JSON form: what the gateway sends, reads and answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+Column = list[Any]
+Columns = Mapping[str, Column]
+
+
+class Tensor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`data` is flat, or nested as [n, 1]."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: Column
+    parameters: dict[str, Any] | None = None
+
+
+class Output(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A tensor asked for by name."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    inputs: list[Tensor]
+    id: str | None = None
+    parameters: dict[str, Any] | None = None
+    outputs: list[Output] | None = None
+
+
+class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    model_name: str
+    outputs: list[Tensor]
+    id: str | None = None
+    model_version: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A V2 error object, and a catalogue error."""
+
+    error: str
+    near: list[str] = []
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """What an answer comes from."""
+
+    model_version: str
+    data_version: str
+    run_id: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(InferResponse).decode
+_refusal = msgspec.json.Decoder(Refusal).decode
+
+
+def strings(name: str, values: Sequence[str]) -> Tensor:
+    return Tensor(name, [len(values)], "BYTES", list(values))
+
+
+def floats(name: str, values: Sequence[float | None]) -> Tensor:
+    return Tensor(name, [len(values)], "FP64", list(values))
+
+
+def request(inputs: list[Tensor]) -> bytes:
+    return _encode(InferRequest(inputs))
+
+
+def columns(body: bytes, names: Sequence[str], rows: int) -> tuple[Columns, dict[str, Any]]:
+    """The outputs `names` of a reply, each with `rows` values, and its parameters. Raises ValueError when it is anything else."""
+    try:
+        reply = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a V2 reply: {error}") from error
+    found = {tensor.name: flat(tensor.data) for tensor in reply.outputs}
+    for name in names:
+        if len(found.get(name, ())) != rows:
+            raise ValueError(f"output {name!r} has {len(found.get(name, ()))} values for {rows} rows")
+    return found, reply.parameters or {}
+
+
+def versions(parameters: dict[str, Any]) -> Versions:
+    """The versions that a reply's parameters carry. Raises ValueError when they do not."""
+    try:
+        return msgspec.convert(parameters, Versions)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"a reply without versions: {error}") from error
+
+
+def flat(data: Column) -> Column:
+    """[n, 1] as [n]."""
+    if data and isinstance(data[0], list):
+        return [value for row in data for value in row]
+    return data
+
+
+def refusal(body: bytes) -> Refusal:
+    """The error of a reply, as far as it has one."""
+    try:
+        return _refusal(body)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return Refusal(body[:200].decode("utf-8", "replace"))

@@ -1,0 +1,82 @@
+"""What is served: the versions that answers come from, and how old the data is. Polled, and told by every answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.problems import ProblemError
+from pokewatch.gateway.upstream import RefusedError, Upstream
+from pokewatch.gateway.v2 import Versions
+
+logger = logging.getLogger("pokewatch.gateway.watch")
+
+
+class Served(msgspec.Struct, frozen=True):
+    """The model server's own account of what it serves (`/catalog/status`)."""
+
+    model_version: str
+    data_version: str
+    run_id: str
+    created_at: str
+    first_day: str
+    last_day: str
+    cards: int
+    horizon: int
+    model: str
+
+
+_decode = msgspec.json.Decoder(Served).decode
+
+
+class Watch:
+    """Asks every `seconds`. `versions` is what the newest answer came from, None before the first."""
+
+    def __init__(self, catalog: Upstream, decisions: Upstream, metrics: Metrics, seconds: float) -> None:
+        self._catalog = catalog
+        self._decisions = decisions
+        self._seconds = seconds
+        self._changes = metrics.changes
+        self.versions: Versions | None = None
+        self.served: Served | None = None
+        self.trouble: ProblemError | None = None
+        metrics.data_age.set_function(lambda: float(self.data_age() or 0))
+
+    def saw(self, versions: Versions) -> None:
+        """To be called with the versions of every answer: it may be newer than the last poll."""
+        if versions != self.versions:
+            if self.versions is not None:
+                self._changes.inc()
+                logger.info("versions changed", extra={"model_version": versions.model_version, "data_version": versions.data_version})
+            self.versions = versions
+
+    def data_age(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> int | None:
+        """Days since the newest market day."""
+        return None if self.served is None else (today() - date.fromisoformat(self.served.last_day)).days
+
+    async def look(self) -> None:
+        """Asks once. Raises ProblemError where a model is not there to answer."""
+        try:
+            body = await self._catalog.send("/catalog/status", b"{}")
+            await self._decisions.send("/v2/models/decision/ready", None)
+        except RefusedError as refused:
+            raise self._catalog.fault(str(refused)) from refused
+        try:
+            served = _decode(body)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise self._catalog.fault(str(error)) from error
+        self.served = served
+        self.saw(Versions(served.model_version, served.data_version, served.run_id))
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            try:
+                await self.look()
+                self.trouble = None
+            except ProblemError as problem:
+                self.trouble = problem
+            await asyncio.sleep(self._seconds)

@@ -1,0 +1,207 @@
+"""A lean HTTP/1.1 client: keep-alive connections to one server, a deadline on every exchange.
+
+It exists for latency: see "Transports" in docs/api.md for its measurement against aiohttp and gRPC.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+MOST_BYTES = 64 * 1024 * 1024
+OLDEST_SECONDS = 30.0
+
+
+class WireError(Exception):
+    """The exchange failed.
+
+    +-- ConnectError   no connection could be made
+    +-- BrokenError    the connection was reset or closed before the reply was whole
+    +-- GarbageError   what came back is not HTTP, or too much of it
+    +-- DeadlineError  no whole reply in time
+    """
+
+
+class ConnectError(WireError):
+    pass
+
+
+class BrokenError(WireError):
+    pass
+
+
+class GarbageError(WireError):
+    pass
+
+
+class DeadlineError(WireError):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, one exchange at a time."""
+
+    def __init__(self, on_lost: "Callable[[_Connection], None]") -> None:
+        self._on_lost = on_lost
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._done = False
+        self.open = False
+        self.born = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.open = True
+        self.born = asyncio.get_running_loop().time()
+
+    def exchange(self, request: bytes, seconds: float) -> asyncio.Future[Reply]:
+        """Sends a whole request. The future ends within `seconds`, with the reply or a WireError."""
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        self._parts, self._size, self._done = [], 0, False
+        self._timer = loop.call_later(seconds, self.fail, DeadlineError(f"no whole reply in {seconds:.3g} s"))
+        self._transport.write(request)
+        return self._waiter
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self.fail(GarbageError("data that nobody asked for"))
+            return
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self.fail(GarbageError(f"a reply over {MOST_BYTES} bytes"))
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.fail(GarbageError(f"not an HTTP reply: {error}"))
+            return
+        if self._done:
+            self._finish()
+
+    def on_body(self, body: bytes) -> None:
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        self._done = True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.fail(BrokenError(f"connection lost: {error or 'closed by the server'}"))
+
+    def fail(self, error: WireError) -> None:
+        self.close()
+        waiter = self._settle()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            assert self._transport is not None
+            self._transport.abort()
+            self._on_lost(self)
+
+    def _finish(self) -> None:
+        status = self._parser.get_status_code()
+        if not self._parser.should_keep_alive():
+            self.close()
+        waiter = self._settle()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(Reply(status, b"".join(self._parts)))
+
+    def _settle(self) -> asyncio.Future[Reply] | None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiter, self._waiter = self._waiter, None
+        return waiter
+
+
+class Wire:
+    """Exchanges with the server at `url`. Raises WireError; the caller bounds how many run at once."""
+
+    def __init__(self, url: str, connect_seconds: float = 1.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"got {url!r}, expected http://host:port or https://host:port")
+        self._host = parts.hostname
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._base = parts.path.rstrip("/")
+        self._head = f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\naccept: application/json\r\n".encode()
+        self._connect_seconds = connect_seconds
+        self._idle: deque[_Connection] = deque()
+        self._all: set[_Connection] = set()
+
+    async def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Reply:
+        """POSTs a JSON body, or GETs where there is none. `headers` are whole lines, each ending in CRLF."""
+        target = (self._base + path).encode()
+        if body is None:
+            return await self._exchange(b"".join((b"GET ", target, self._head, headers, b"\r\n")), seconds)
+        length = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        return await self._exchange(b"".join((b"POST ", target, self._head, headers, length, body)), seconds)
+
+    async def _exchange(self, request: bytes, seconds: float) -> Reply:
+        """One retry, at once, where a kept connection turns out to be closed: the server had ended it, not the request."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        kept = self._kept(loop.time())
+        if kept is not None:
+            try:
+                return await self._on(kept, request, seconds)
+            except BrokenError:
+                pass
+        fresh = await self._connect(min(self._connect_seconds, deadline - loop.time()))
+        return await self._on(fresh, request, deadline - loop.time())
+
+    async def _on(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
+        try:
+            reply = await connection.exchange(request, seconds)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        if connection.open:
+            self._idle.append(connection)
+        return reply
+
+    def _kept(self, now: float) -> _Connection | None:
+        """The connection used last; old ones are ended so that a new replica behind the address gets its share."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.open and now - connection.born < OLDEST_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, seconds: float) -> _Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                _, connection = await loop.create_connection(lambda: _Connection(self._all.discard), self._host, self._port, ssl=self._tls)
+        except TimeoutError:
+            raise ConnectError(f"{self._host}:{self._port}: no connection in {seconds:.3g} s") from None
+        except OSError as error:
+            raise ConnectError(f"{self._host}:{self._port}: {error.strerror or error}") from error
+        self._all.add(connection)
+        return connection
+
+    def close(self) -> None:
+        for connection in list(self._all):
+            connection.close()
+        self._idle.clear()

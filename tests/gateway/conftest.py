@@ -1,0 +1,101 @@
+"""A real MLServer with a small book, and gateways in front of it: in this process, or as one of their own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from pokewatch.gateway.app import create_app
+from pokewatch.gateway.keys import KeyStore, NewKey
+from pokewatch.settings import GatewaySettings
+from tests.serving.books import make_book
+from tests.serving.server import Server, models_folder, point_at, running
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway on a port of its own, and a key for it."""
+
+    url: str
+    key: NewKey
+    store: KeyStore
+    app: Any
+
+    def post(self, path: str, json: Any, **more: Any) -> httpx.Response:
+        return self.ask("POST", path, json=json, **more)
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.ask("GET", path, **more)
+
+    def ask(self, method: str, path: str, key: str | None = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        """With the gateway's own key unless `key` says another; "" sends none."""
+        given = {} if key == "" else {"X-API-Key": key or self.key.key}
+        return httpx.request(method, self.url + path, headers={**given, **(headers or {})}, timeout=30, **more)
+
+
+@contextmanager
+def serving(settings: GatewaySettings, store: KeyStore) -> Iterator[tuple[str, Any]]:
+    """The address of a gateway served by uvicorn in a thread, and its application."""
+    app = create_app(settings, store)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None))
+    started = threading.Event()
+    startup = server.startup
+
+    async def announced(**arguments: Any) -> None:
+        await startup(**arguments)
+        started.set()
+
+    server.startup = announced  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert started.wait(20)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", app
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def gateway_at(mlserver_url: str, folder: Path, rate: str = "none", **settings: Any) -> Iterator[Gateway]:
+    """A gateway in front of `mlserver_url`, with a key that has every scope."""
+    store = KeyStore(folder / "keys.sqlite")
+    key = store.create("tests", scopes=("read", "batch", "admin"), rate=rate)
+    found = GatewaySettings.read(**{"mlserver_url": mlserver_url, "access_log": False, "watch_seconds": 0.1, **settings})
+    with serving(found, store) as (url, app):
+        yield Gateway(url, key, store, app)
+
+
+@pytest.fixture(scope="session")
+def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running MLServer whose book is `make_book()`, as version 7: 40 cards, the days 2026-01-01 to 05."""
+    folder = tmp_path_factory.mktemp("mlserver")
+    digest = make_book(folder / "book")
+    ports = models_folder(folder / "models")
+    point_at(folder / "models", folder / "book", digest, "7")
+    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway in front of that MLServer, shared by the tests that change nothing; its key has every scope and no limit."""
+    with gateway_at(mlserver.url, tmp_path_factory.mktemp("gateway")) as found:
+        yield found
+
+
+@pytest.fixture
+def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Makes gateways that live as long as the test."""
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        yield lambda url, **settings: stack.enter_context(gateway_at(url, tmp_path, **settings))
