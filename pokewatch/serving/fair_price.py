@@ -7,15 +7,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from fastapi import Body
 from mlserver.errors import MLServerError
+from mlserver.handlers import custom_handler
+from mlserver.rest.responses import Response
 from mlserver.types import Parameters
 from numpy.typing import NDArray
 
 from pokewatch.errors import PokeWatchError
-from pokewatch.serving import metrics
+from pokewatch.serving import catalog, metrics
 from pokewatch.serving.editions import SHELF, Edition, open_edition
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import Column, Tensor
@@ -72,6 +75,12 @@ class FairPriceRuntime(TensorRuntime):
         for status, count in Counter(quotes.status.tolist()).items():
             metrics.rows_of(status).inc(count)
         return {tensor.name: _output(tensor.name, edition, asked, quotes) for tensor in wanted}, edition.parameters()
+
+    @custom_handler(rest_path="/catalog/{question}")  # type: ignore[untyped-decorator]  # MLServer ships no types
+    async def ask_catalog(self, question: str, payload: Annotated[Any, Body()] = None) -> Response:
+        """Answered in a thread: looking through all cards takes milliseconds, which valuations need not wait for."""
+        status, content = await asyncio.to_thread(catalog.answer, SHELF.edition(), question, payload)
+        return Response(content, status)
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

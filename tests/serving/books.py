@@ -52,7 +52,7 @@ def rows(count: int, days: int = 5, scale: float = 1.0) -> BookRows:
         fair[1] = np.nan
     dates = np.datetime64(FIRST_DAY) + np.arange(days)
     ids = [f"tcgplayer-{i}-normal" for i in range(count)]
-    return BookRows(ids, dates, market, market * 0.9, fair, fair * 0.8, fair * 1.25, status)
+    return BookRows(ids, dates, market, market * 0.75, fair, fair * 0.8, fair * 1.25, status)
 
 
 def make_book(folder: Path, count: int = 40, days: int = 5, *, scale: float = 1.0, facts: BookFacts = FACTS) -> str:

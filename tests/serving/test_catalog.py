@@ -1,0 +1,135 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving.server import Server
+
+
+def ask(server: Server, question: str, payload: Any = None) -> httpx.Response:
+    return httpx.post(f"{server.url}/catalog/{question}", json=payload)
+
+
+def answer(server: Server, question: str, payload: Any = None) -> dict[str, Any]:
+    response = ask(server, question, payload)
+    assert response.status_code == 200, response.text
+    content: dict[str, Any] = response.json()
+    assert (content.pop("model_version"), content.pop("data_version"), content.pop("run_id")) == ("7", "dv-1", "run-1")
+    return content
+
+
+@pytest.mark.parametrize("payload", [{}, None], ids=["empty", "null"])
+def test_status(server: Server, payload: Any) -> None:
+    assert answer(server, "status", payload) == {
+        "created_at": "2026-03-01T02:00:00+00:00",
+        "first_day": "2026-01-01",
+        "last_day": "2026-01-05",
+        "cards": 40,
+        "horizon": 7,
+        "model": "local_level",
+        "currency": "USD",
+        "source": "simulated",
+        "metrics": {"mape": 4.2},
+    }
+
+
+def test_card(server: Server) -> None:
+    expected = {
+        "card_id": "tcgplayer-2-normal",
+        "slug": "card_2",
+        "name": "Pokémon 2",
+        "set_id": "set0",
+        "set_name": "Set 0",
+        "number": "002/100",
+        "rarity": "Common",
+        "printing": "Normal",
+        "released": "2025-06-01",
+        "image_url": None,
+        "market_price": 3.04,
+        "low_price": 2.28,
+        "fair_price": 3.04,
+        "lower": 2.432,
+        "upper": 3.8,
+        "status": "ok",
+        "date": "2026-01-05",
+    }
+    assert answer(server, "card", {"card_id": "card_2"}) == expected
+    assert answer(server, "card", {"card_id": "tcgplayer-2-normal"}) == expected
+
+
+def test_unknown_card_has_near_ones(server: Server) -> None:
+    for question in ("card", "history"):
+        response = ask(server, question, {"card_id": "card_2x"})
+        assert response.status_code == 404
+        assert response.json()["error"] == "unknown card 'card_2x'"
+        assert "card_2" in response.json()["near"]
+
+
+def test_search_in_pages(server: Server) -> None:
+    first = answer(server, "search", {"q": "pokemon", "rarity": "rare", "limit": 10})
+    second = answer(server, "search", {"q": "pokemon", "rarity": "rare", "limit": 10, "after": first["next"]})
+    assert [card["slug"] for card in first["cards"] + second["cards"]] == [f"card_{i}" for i in range(0, 40, 3)]
+    assert second["next"] is None
+    assert first["cards"][1]["market_price"] == 4.04
+
+
+def test_a_full_last_page_is_the_last(server: Server) -> None:
+    assert answer(server, "search", {"set": "Set 3", "limit": 10})["next"] is None
+
+
+def test_history(server: Server) -> None:
+    assert answer(server, "history", {"card_id": "card_1", "from": "2026-01-04", "to": "2026-02-01"}) == {
+        "card_id": "tcgplayer-1-normal",
+        "dates": ["2026-01-04", "2026-01-05"],
+        "market_price": [2.03, 2.04],
+        "low_price": [1.52, 1.53],
+        "fair_price": [None, None],
+        "lower": [None, None],
+        "upper": [None, None],
+        "status": ["thin_history", "thin_history"],
+    }
+
+
+def test_movers_judge_the_lowest_ask(server: Server) -> None:
+    found = answer(server, "movers", {"price": "low", "limit": 3})
+    assert found["sell"] == []
+    assert len(found["buy"]) == 3
+    first = found["buy"][0]
+    assert first["signal"] == "BUY"
+    assert first["deviation_pct"] == pytest.approx(first["low_price"] / first["fair_price"] - 1, abs=1e-9)
+    assert 0.5 < first["confidence"] < 1
+    assert "card_1" not in [card["slug"] for card in found["buy"]]
+    deviations = [card["deviation_pct"] for card in found["buy"]]
+    assert deviations == sorted(deviations)
+
+
+def test_no_card_moves_when_all_are_fair(server: Server) -> None:
+    found = answer(server, "movers")
+    assert (found["date"], found["buy"], found["sell"]) == ("2026-01-05", [], [])
+
+
+@pytest.mark.parametrize(
+    ("question", "payload", "named"),
+    [
+        ("card", {}, "card_id"),
+        ("card", {"card_id": 3}, "card_id"),
+        ("card", [], "the body"),
+        ("search", {"limit": 0}, "limit"),
+        ("search", {"limit": 1001}, "limit"),
+        ("search", {"limit": "many"}, "limit"),
+        ("search", {"page": 2}, "page"),
+        ("history", {"card_id": "card_1", "from": "soon"}, "from"),
+        ("movers", {"price": "high"}, "price"),
+        ("movers", {"buy_threshold_pct": 0.5}, "buy_threshold_pct"),
+    ],
+    ids=str,
+)
+def test_a_malformed_question_is_named(server: Server, question: str, payload: Any, named: str) -> None:
+    response = ask(server, question, payload)
+    assert response.status_code == 422
+    assert response.json()["error"].startswith(f"{named}: ")
+
+
+def test_unknown_question(server: Server) -> None:
+    response = ask(server, "weather", {})
+    assert (response.status_code, "the questions are" in response.json()["error"]) == (404, True)
