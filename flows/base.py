@@ -35,4 +35,4 @@ class OnTarget(FlowMutator):
 class PokeWatchSpec(FlowSpec):
     """Base of the flows: `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
 
-    deploy = Config("deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json.")
+    deployment = Config("deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json.")

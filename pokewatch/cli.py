@@ -5,16 +5,20 @@ book cannot be used; 5 prices or a model failed their checks; 6 no model, or no 
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pokewatch.errors import PokeWatchError
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -196,11 +200,12 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(label: str, length: int) -> Iterator[Callable[[date, int, int], None]]:
+def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, only where that is a terminal."""
-    stderr = click.get_text_stream("stderr")
-    with click.progressbar(length=length, label=label, file=stderr, hidden=not stderr.isatty()) as bar:
-        yield lambda _day, done, _total: bar.update(done - bar.pos)
+    stderr = sys.stderr
+    bar: ProgressBar[int] = click.progressbar(length=length, label=label, file=stderr, hidden=not stderr.isatty())
+    with bar:
+        yield bar.update
 
 
 def _print_json(value: Any) -> None:

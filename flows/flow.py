@@ -1,0 +1,167 @@
+"""The daily pipeline: from prices to the model that serves. `python flow.py run` needs nothing but this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from base import PokeWatchSpec
+from metaflow import Parameter, card, current, project, retry, schedule, step, timeout
+
+
+@project(name="pokewatch")
+@schedule(cron="0 2 * * *")
+class PokeWatchFlow(PokeWatchSpec):
+    """From prices to the model that serves.
+
+    1. collect the days the lake lacks, and keep the lake as a version
+    2. validate them: a bad day stops the run, and the last good model keeps serving
+    3. process the cards, shard by shard, into the panel whose hash is the data version
+    4. train every candidate, and evaluate each by walking forward
+    5. choose the simplest that is not beaten, and put it through the gate
+    6. register its price book, and make it champion
+    """
+
+    source = Parameter("source", default="simulated", help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
+    last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
+    horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
+    shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
+    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
+    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
+    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+
+    @step
+    def start(self) -> None:
+        """Check the parameters before anything is asked of anybody."""
+        from pokewatch.pipeline import check_parameters
+
+        check_parameters(self.days, self.horizon, self.shards, self.last_day)
+        self.next(self.collect)
+
+    @timeout(hours=3)
+    @retry(times=2, minutes_between_retries=5)
+    @step
+    def collect(self) -> None:
+        """Bring in the days the lake lacks."""
+        from pokewatch.pipeline import collect_prices, parse_day
+
+        path = Path(self.file).absolute() if self.file else None
+        end = parse_day(self.last_day)
+        self.collected = collect_prices(self.source, end=end, days=self.days, cards=self.cards, seed=self.seed, path=path)
+        self.next(self.validate)
+
+    @card(type="blank")
+    @timeout(hours=1)
+    @retry(times=1)
+    @step
+    def validate(self) -> None:
+        """Check the quality of the prices, and show it."""
+        from cards import quality_card
+
+        from pokewatch.pipeline import daily_figures, validate
+
+        self.checks = validate(self.collected)
+        current.card.extend(quality_card(self.collected, self.checks, daily_figures(self.collected)))
+        self.next(self.plan)
+
+    @step
+    def plan(self) -> None:
+        """Stop here if the prices failed their checks; else split the cards."""
+        from pokewatch.market.quality import require
+        from pokewatch.valuation.models import MODELS
+
+        require(self.checks)
+        self.shard = list(range(self.shards))
+        self.candidates = list(MODELS)
+        self.next(self.features, foreach="shard")
+
+    @timeout(hours=2)
+    @retry(times=2)
+    @step
+    def features(self) -> None:
+        """Process one shard of the cards."""
+        from pokewatch.pipeline import process_shard
+
+        self.shard_version = process_shard(self.collected, self.input, self.shards)
+        self.next(self.assemble)
+
+    @timeout(hours=1)
+    @retry(times=2)
+    @step
+    def assemble(self, inputs: Any) -> None:
+        """Join the shards into the panel whose hash is the data version."""
+        from pokewatch.pipeline import join_shards
+
+        self.merge_artifacts(inputs, include=["collected", "candidates"])
+        self.data_version = join_shards([each.shard_version for each in inputs])
+        self.next(self.train)
+
+    @timeout(hours=4)
+    @retry(times=1)
+    @step
+    def train(self) -> None:
+        """Fit every candidate on all there is."""
+        from pokewatch.pipeline import train
+
+        self.parameters = train(self.data_version, self.candidates, self.horizon)
+        self.next(self.evaluate, foreach="candidates")
+
+    @card(type="blank")
+    @timeout(hours=4)
+    @retry(times=1)
+    @step
+    def evaluate(self) -> None:
+        """Judge one candidate by walking forward."""
+        from cards import evaluation_card
+
+        from pokewatch.pipeline import evaluate_candidate
+
+        self.evaluation = evaluate_candidate(self.data_version, self.input, self.horizon)
+        current.card.extend(evaluation_card(self.evaluation))
+        self.next(self.gate)
+
+    @card(type="blank")
+    @retry(times=1)
+    @step
+    def gate(self, inputs: Any) -> None:
+        """Choose the simplest candidate that is not beaten, and see whether it is good enough to ship."""
+        from cards import gate_card
+
+        from pokewatch.pipeline import judge
+
+        self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
+        self.evaluations = [each.evaluation for each in inputs]
+        self.verdict = judge(self.evaluations)
+        current.card.extend(gate_card(self.verdict, self.evaluations))
+        self.next(self.register)
+
+    @step
+    def register(self) -> None:
+        """Stop here if the gate refused; else register the price book as challenger."""
+        from pokewatch.pipeline import register, require_passed
+
+        require_passed(self.verdict)
+        chosen = self.verdict.model
+        evaluation = next(each for each in self.evaluations if each["model"] == chosen)
+        tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
+        self.registered = register(self.collected, self.data_version, self.parameters[chosen], evaluation, tags)
+        self.next(self.deploy)
+
+    @step
+    def deploy(self) -> None:
+        """Make the challenger champion."""
+        from pokewatch.registry import CHAMPION, Registry
+
+        Registry().point(CHAMPION, self.registered.version)
+        self.next(self.end)
+
+    @step
+    def end(self) -> None:
+        """Say what came of it."""
+        from pokewatch.pipeline import tidy
+
+        tidy()
+        print(f"model version {self.registered.version} ({self.verdict.model}) is champion, on data version {self.data_version}")
+
+
+if __name__ == "__main__":
+    PokeWatchFlow()

@@ -1,0 +1,256 @@
+"""The batch half, step by step: what the steps of `flows/flow.py` call.
+
+Steps may run in different processes, pods and days: they hand each other content hashes and plain JSON, never a path.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from pokewatch.checks import Check, failures
+from pokewatch.errors import GateError, NoChampionError, SettingsError
+from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.lake import Lake
+from pokewatch.market.quality import Thresholds, check_days
+from pokewatch.market.sources import open_source
+from pokewatch.market.versions import DataVersions
+from pokewatch.registry import CHALLENGER, CHAMPION, RegisteredModel, Registry, move_book
+from pokewatch.settings import Home, QualitySettings
+from pokewatch.valuation.book import BookFacts, write_book
+from pokewatch.valuation.choice import choose
+from pokewatch.valuation.evaluation import Evaluation, evaluate
+from pokewatch.valuation.gate import gate
+from pokewatch.valuation.models import create, restore
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.processed import process, read_processed
+from pokewatch.valuation.rows import book_rows
+
+KEPT_VERSIONS = 6  # checked out on this machine; the remote has them all
+BOOK_DAYS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What collection left: the version of the raw lake, and which of its days this run is about."""
+
+    source: str
+    raw_version: str
+    first_day: date
+    last_day: date
+    report: Mapping[str, Any]
+    held: tuple[Check, ...]  # failed checks of days that were therefore kept out of the lake
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The model chosen and why, every check of the gate, and the version and model that are champion now, if any."""
+
+    model: str
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+    champion: tuple[str, str] | None
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+def check_parameters(days: int, horizon: int, shards: int, last_day: str) -> None:
+    """Raise SettingsError for a parameter of the flow that cannot be."""
+    for name, value in (("days", days), ("horizon", horizon), ("shards", shards)):
+        if value < 1:
+            raise SettingsError(f"--{name} must be at least 1, got {value}")
+    parse_day(last_day)
+
+
+def parse_day(text: str) -> date | None:
+    """The day of `text` as YYYY-MM-DD, None of "". Raises SettingsError."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingsError(f"--to: {text!r} is not a day such as 2026-01-31") from None
+
+
+def collect_prices(
+    source: str,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    days: int | None = None,
+    cards: int = 1000,
+    seed: int = 0,
+    path: Path | None = None,
+) -> Collected:
+    """Bring the asked days into the lake of `source` and keep it as a version."""
+    opened = open_source(source, cards=cards, seed=seed, path=path)
+    lake = Lake(Home.read().lakes / opened.lake_name)
+    asked = asked_days(opened, start, end, days)
+    report = collect(opened, lake, asked)
+    version = DataVersions(lake.root).keep(lake.raw)
+    held = tuple(check for checks in report.held.values() for check in checks if not check.passed)
+    return Collected(source, version, asked[0], asked[-1], report.to_json(), held)
+
+
+def validate(collected: Collected) -> list[Check]:
+    """The quality checks of the run's days, and those that days held back have failed."""
+    lake = _raw_lake(collected.raw_version)
+    days = [day for day in lake.days() if collected.first_day <= day <= collected.last_day]
+    found = Check("days", "at least 1", str(len(days)), bool(days), "no day of the range has prices")
+    thresholds = Thresholds.of(QualitySettings.read(), collected.source)
+    return [found, *collected.held, *check_days(lake, days, thresholds, datetime.now(UTC).date())]
+
+
+def daily_figures(collected: Collected) -> dict[str, Any]:
+    """What the run's days look like: `days`, and `series` of a figure a day, for pictures."""
+    lake = _raw_lake(collected.raw_version)
+    days: list[date] = []
+    series: dict[str, list[float | None]] = {"cards with a price": [], "median price": [], "rows quarantined": []}
+    for table in lake.prices(collected.first_day, collected.last_day, ["date", "market_price"]):
+        days.append(table["date"][0].as_py())
+        series["cards with a price"].append(table.num_rows - table["market_price"].null_count)
+        series["median price"].append(pc.approximate_median(table["market_price"]).as_py())
+        series["rows quarantined"].append(lake.quarantined(days[-1]).num_rows)
+    return {"days": days, "series": series}
+
+
+def process_shard(collected: Collected, shard: int, shards: int) -> str | None:
+    """Process the cards of one shard of `shards`; the version of what came out, None where no card is in it."""
+    with _kept() as (folder, keep):
+        lake = _raw_lake(collected.raw_version)
+        written = process(lake, collected.first_day, collected.last_day, shard, shards, folder)
+        return keep() if written else None
+
+
+def join_shards(versions: Sequence[str | None]) -> str:
+    """One version of all shards: the same however many there were."""
+    store = DataVersions(Home.read().home)
+    with _kept() as (folder, keep):
+        for version in filter(None, versions):
+            shutil.copytree(store.checkout(version), folder, dirs_exist_ok=True)
+        return keep()
+
+
+def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, dict[str, Any]]:
+    """Fit each model on all there is; its parameters."""
+    panel = _panel(data_version)
+    return {name: create(name, horizon).fit(panel).parameters() for name in names}
+
+
+def evaluate_candidate(data_version: str, name: str, horizon: int) -> dict[str, Any]:
+    """The walk-forward evaluation of one model, as plain JSON."""
+    (found,) = evaluate(_panel(data_version), [name], horizon)
+    return found.to_dict()
+
+
+def judge(evaluations: Sequence[Mapping[str, Any]], registry: Registry | None = None) -> Verdict:
+    """Choose the simplest model that is not beaten, and put it through the gate."""
+    found = [Evaluation.from_dict(each) for each in evaluations]
+    choice = choose(found)
+    chosen = next(each for each in found if each.model == choice.model)
+    champion = _champion(registry or Registry())
+    model = champion.tags["model"] if champion else None
+    rival = next((each for each in found if each.model == model), None)
+    return Verdict(choice.model, choice.reasons, tuple(gate(chosen, rival)), (champion.version, model) if champion and model else None)
+
+
+def require_passed(verdict: Verdict) -> None:
+    """Raise GateError naming each failed check and its figures."""
+    if not verdict.passed:
+        raise GateError(f"{verdict.model} is not good enough to ship: {failures(verdict.checks)}")
+
+
+def register(
+    collected: Collected, data_version: str, parameters: Mapping[str, Any], evaluation: Mapping[str, Any], tags: Mapping[str, str]
+) -> RegisteredModel:
+    """Write the price book of a fitted model, log it as a run, register it and make it challenger."""
+    figures = {name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))}
+    panel = _panel(data_version)
+    facts = BookFacts(
+        data_version=data_version,
+        created_at=datetime.now(UTC),
+        model=parameters["model"],
+        horizon=parameters["horizon"],
+        currency=str(panel.currency[0]),
+        source=collected.source,
+        git_commit=git_commit(),
+        run_id=tags.get("metaflow_run_id", ""),
+        metrics=figures,
+    )
+    book, digest = _write_book(panel, parameters, _raw_lake(collected.raw_version), facts)
+    registry = Registry()
+    run_id = registry.log_run(
+        book,
+        parameters={"model": facts.model, "horizon": facts.horizon, "source": facts.source, "cards": panel.cards, "days": panel.days},
+        metrics=figures,
+        tags={
+            "data_version": data_version,
+            "raw_version": collected.raw_version,
+            "git_commit": facts.git_commit,
+            "model": facts.model,
+            "source": facts.source,
+            **tags,
+        },
+        documents={"parameters.json": dict(parameters), "evaluation.json": dict(evaluation)},
+    )
+    model = registry.register(run_id, digest)
+    registry.point(CHALLENGER, model.version)
+    return model
+
+
+def tidy() -> None:
+    """Remove checked-out versions that this machine has not used lately."""
+    DataVersions(Home.read().home).prune(KEPT_VERSIONS)
+
+
+def git_commit() -> str:
+    """The commit of this code: POKEWATCH_GIT_COMMIT in an image, git's answer in a checkout, "" elsewhere."""
+    if given := os.environ.get("POKEWATCH_GIT_COMMIT"):
+        return given
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else ""
+
+
+def _write_book(panel: Panel, parameters: Mapping[str, Any], lake: Lake, facts: BookFacts) -> tuple[Path, str]:
+    books = Home.read().books
+    books.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
+        written = Path(scratch) / "book"
+        digest = write_book(written, lake.catalog(), book_rows(restore(parameters), panel, BOOK_DAYS), facts)
+        move_book(written, books / digest)
+    return books / digest, digest
+
+
+def _champion(registry: Registry) -> RegisteredModel | None:
+    try:
+        return registry.resolve(CHAMPION)
+    except NoChampionError:
+        return None
+
+
+def _raw_lake(version: str) -> Lake:
+    folder = DataVersions(Home.read().home).checkout(version)
+    return Lake(folder.parent, raw=folder)
+
+
+def _panel(data_version: str) -> Panel:
+    return read_processed(DataVersions(Home.read().home).checkout(data_version))
+
+
+@contextmanager
+def _kept() -> Iterator[tuple[Path, Callable[[], str]]]:
+    """A folder to write into, and what keeps it as a version; it is gone afterwards."""
+    home = Home.read().home
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".shard-", dir=home) as scratch:
+        folder = Path(scratch) / "data"
+        folder.mkdir()
+        yield folder, lambda: DataVersions(Path(scratch)).keep(folder)
