@@ -17,7 +17,6 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pokewatch.errors import LakeError
@@ -56,15 +55,10 @@ class Lake:
         return _read(path, PRICE_SCHEMA)
 
     def prices(self, start: date | None = None, end: date | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The days from `start` to `end` (both inclusive, open when None), one table a day, in order."""
+        """The days from `start` to `end` (both inclusive, open when None), in order: a table a day, read when it is asked for."""
         for day in self.days():
             if (start is None or day >= start) and (end is None or day <= end):
                 yield _read(_part(self._prices, day), PRICE_SCHEMA, columns)
-
-    def dataset(self) -> ds.Dataset:
-        """All prices as a lazy pyarrow dataset."""
-        files = [str(_part(self._prices, day)) for day in self.days()]
-        return ds.dataset(files, schema=PRICE_SCHEMA, format="parquet")
 
     def write_day(self, day: date, prices: pa.Table) -> bool:
         """Keep `prices` as the rows of `day`; False, with nothing written, where the day already says the same.
@@ -136,7 +130,8 @@ def _without_observed_at(prices: pa.Table) -> pa.Table:
 def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
-        return conform(pq.read_table(path, columns=wanted.names, partitioning=None), wanted)
+        with pq.ParquetFile(path) as file:
+            return conform(file.read(wanted.names), wanted)
     except (OSError, pa.ArrowException) as error:
         raise LakeError(f"{path} cannot be read: {error}") from error
 
