@@ -149,6 +149,7 @@ def test_halts_delistings_and_missing_rows(history: History) -> None:
     no_price = np.isfinite(history.low) & np.isnan(history.market)
     halted = no_price.any(axis=0)
     assert 0.001 < halted.mean() < 0.02
+    assert (history.volume[no_price] == 0).all()
     steady = np.arange(CARDS) < len(FEATURED)
     assert not halted[steady].any()
     there = np.isfinite(history.low)
