@@ -8,7 +8,6 @@
 """
 
 import json
-import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +29,6 @@ from pokewatch.settings import SourceSettings
 
 FIRST_DAY = date(2024, 2, 8)
 _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
-_MEMBER = re.compile(r"^(\d{4}-\d{2}-\d{2})/(\d{1,9})/(\d{1,9})/prices$")
 _AHEAD = 2  # days fetched and unpacked at a time
 _PATIENCE = 3  # groups in a row that may fail before the rest of the catalogue is left for another day
 
@@ -50,6 +48,7 @@ class TcgcsvSource:
     ) -> None:
         self._url = settings.tcgcsv_url.rstrip("/")
         self._categories = settings.tcgcsv_categories
+        self._pattern = rf"^\d{{4}}-\d{{2}}-\d{{2}}/({'|'.join(map(str, self._categories))})/\d{{1,9}}/prices$"
         self._now = now
         limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts, pause=settings.pause())
         self._http = HttpClient(self.name, limits, transport=transport, **client)
@@ -102,23 +101,19 @@ class TcgcsvSource:
             path = Path(folder) / "prices.7z"
             self._http.download(url, path)
             try:
-                members = read_members(path, self._is_wanted)
+                members = read_members(path, self._pattern)
                 return self._rows_of(day, members)
             except (BadArchiveError, BadEnvelopeError) as error:
                 raise SourceError(self.name, shown(url), f"{error}; nothing of {day} was kept") from error
 
-    def _is_wanted(self, member: str) -> bool:
-        match = _MEMBER.match(member)
-        return match is not None and int(match[2]) in self._categories
-
     def _rows_of(self, day: date, members: dict[str, bytes]) -> PriceRows:
         rows = PriceRows(day)
         for name, body in sorted(members.items()):
-            match = _MEMBER.match(name)
-            if match is None or match[1] != day.isoformat():
+            written, _, group, _ = name.split("/")
+            if written != day.isoformat():
                 raise BadEnvelopeError(f"the archive holds {name!r}, which is not of {day}")
             try:
-                rows.add(int(match[3]), results(json.loads(body)))
+                rows.add(int(group), results(json.loads(body)))
             except (ValueError, RecursionError) as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
         if not rows.card_ids:

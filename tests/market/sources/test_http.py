@@ -6,10 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.market.upstream import Reply, Sleeps, Upstream
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+from tests.market.upstream import Reply, Sleeps, Upstream
 
 QUICK = HttpLimits(connect=2.0, read=0.2, attempts=3, max_bytes=10_000)
 
@@ -87,7 +87,7 @@ def test_silence_is_a_timeout(upstream: Upstream) -> None:
 
 
 def test_nobody_there() -> None:
-    with pytest.raises(SourceError, match="connection failed: .*; gave up after 3 attempts"):
+    with pytest.raises(SourceError, match=r"connection failed: .*; gave up after 3 attempts"):
         client().text("http://127.0.0.1:1/a")
 
 
@@ -159,7 +159,7 @@ def test_missing_is_told_from_refused(upstream: Upstream) -> None:
 def test_going_round_in_circles(upstream: Upstream) -> None:
     upstream.routes["/a"] = Reply(status=302, headers={"Location": "/a"})
 
-    with pytest.raises(SourceError, match="cannot be asked: .*redirects"):
+    with pytest.raises(SourceError, match=r"cannot be asked: .*redirects"):
         client().text(f"{upstream.url}/a")
 
 
