@@ -10,6 +10,7 @@ from pokewatch.settings import home_folder
 
 # Runs are kept with everything else, wherever the flow is started from; a user of one's own configuration is not touched.
 os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(home_folder()))
+os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
 # In a container and under cron there may be no user, or root, and Metaflow runs as neither.
 if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")):
     os.environ["METAFLOW_USER"] = "pokewatch"
@@ -35,4 +36,6 @@ class OnTarget(FlowMutator):
 class PokeWatchSpec(FlowSpec):
     """Base of the flows: `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
 
-    deployment = Config("deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json.")
+    deployment = Config(
+        "deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json."
+    )

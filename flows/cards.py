@@ -79,8 +79,11 @@ def _verdict(failed: Sequence[Check], good: str, bad: str) -> str:
 
 
 def _checks_table(checks: Sequence[Check]) -> Table:
-    rows = [[check.name, check.threshold, check.actual, Markdown(PASSED if check.passed else FAILED), check.why] for check in checks]
-    return Table(rows, headers=["check", "threshold", "actual", "", "why"])
+    rows = [
+        [check.name, f"{check.actual} (wanted {check.threshold})", Markdown(PASSED if check.passed else FAILED), check.why]
+        for check in checks
+    ]
+    return Table(rows, headers=["check", "found", "", "why"])
 
 
 def _scores_table(evaluations: Sequence[Evaluation]) -> Table:
@@ -98,14 +101,14 @@ def _scores_table(evaluations: Sequence[Evaluation]) -> Table:
         "hold_rate": "HOLD",
         "dataset_size": "card-days",
     }
-    rows = [[each["model"], *(_number(each[name]) for name in names)] for each in evaluations]
-    return Table(rows, headers=["model", *names.values()])
+    rows = [[title, *(_number(each[name]) for each in evaluations)] for name, title in names.items()]
+    return Table(rows, headers=["", *(each["model"] for each in evaluations)])
 
 
 def _groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
-    names = ("n", "rmae_last", "mape", "bias", "coverage_90", "width")
+    names = ("n", "rmae_last", "mape", "coverage_90", "width")
     rows = [[group["price_band"], group["liquidity"], *(_number(group[name]) for name in names)] for group in groups]
-    headers = ["price", "liquidity", "card-days", "error / last price's", "MAPE %", "bias", "coverage of 90%", "width (log)"]
+    headers = ["price", "liquidity", "card-days", "error / last's", "MAPE %", "coverage", "width (log)"]
     return Table(rows, headers=headers)
 
 

@@ -38,7 +38,7 @@ def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") ->
     axes.set_xticks(range(len(bands)), bands)
     axes.set_xlabel("price")
     axes.set_title("error as a share of the last price's (below 1 is better)", loc="left", fontsize=10)
-    axes.legend(title="liquidity", frameon=False, fontsize=8, title_fontsize=8)
+    axes.legend(title="liquidity", frameon=False, fontsize=8, title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
