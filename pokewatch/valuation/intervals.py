@@ -64,7 +64,8 @@ class Intervals:
         self._cells = {}
         if len(errors) < 2 / MISS:
             return
-        self._scale = _fit_scale(values, errors)
+        # A scale fitted to few errors flatters them: with fewer than a cell's worth all cards count as alike.
+        self._scale = _fit_scale(values, errors) if len(errors) >= _LEAST_ERRORS else np.zeros(len(_scale_terms(values)))
         scale = self._scales(values)
         liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
         self._cuts = np.stack([_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))])

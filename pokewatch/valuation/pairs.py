@@ -12,8 +12,7 @@ from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
 MOST_DAYS = 24
 MOST_ROWS_A_DAY = 25_000
-_LEARNING_PERIODS = ((42, 1), (196, 7))  # (days of history, days a model is used for before it learns again)
-_LONGEST_PERIOD = 28
+_LEARNING_PERIODS = ((196, 28), (42, 7), (0, 1))  # (days of history, days a model is used for before it learns again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def learning_day(dates: Dates) -> int:
     """Index of the day whose model values the last of `dates`: that day itself while history is short, then the last of a
     week, later of four weeks, counted on the calendar. So a day's model is the same however many days follow it."""
     newest = len(dates) - 1
-    period = next((period for days, period in _LEARNING_PERIODS if newest < days), _LONGEST_PERIOD)
-    return newest - int(dates[newest].astype("datetime64[D]").astype(np.int64)) % period
+    since, period = next((since, period) for since, period in _LEARNING_PERIODS if newest >= since)
+    return max(newest - int(dates[newest].astype("datetime64[D]").astype(np.int64)) % period, since - 1)
 
 
 def collect(panel: Panel, horizon: int, days: Sequence[int]) -> Pairs:

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pokewatch.valuation.models import create
+from pokewatch.valuation.panel import Panel
+from tests.valuation.panels import panel_of
+
+
+def noisy(noise: float, drift: float, days: int = 120, cards: int = 300) -> tuple[Panel, NDArray[np.float64]]:
+    """Quotes around a wandering level [d, n], and the level."""
+    rng = np.random.default_rng(5)
+    level = 3.0 + np.cumsum(rng.normal(0, drift, (days, cards)), axis=0)
+    return panel_of(np.exp(level + rng.normal(0, noise, (days, cards)))), np.exp(level)
+
+
+def error(values: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
+    return float(np.abs(np.log(values / truth)).mean())
+
+
+def test_it_finds_the_level_beneath_noisy_quotes() -> None:
+    panel, level = noisy(noise=0.1, drift=0.005)
+    fair = create("local_level", 7).fit(panel).value(panel, panel.days - 1).fair
+    assert error(fair, level[-1]) < 0.4 * error(panel.market[-1], level[-1])
+
+
+def test_it_repeats_the_last_quote_of_a_random_walk() -> None:
+    panel, _ = noisy(noise=0.0, drift=0.02)
+    fair = create("local_level", 7).fit(panel).value(panel, panel.days - 1).fair
+    assert error(fair, panel.market[-1]) < 0.004
+
+
+def test_it_goes_beyond_quotes_that_lag_behind() -> None:
+    rng = np.random.default_rng(5)
+    moves = rng.normal(0, 0.02, (120, 300))
+    for day in range(1, 120):
+        moves[day] += 0.8 * moves[day - 1]
+    panel = panel_of(np.exp(3.0 + np.cumsum(moves, axis=0)))
+    fair = create("local_level", 3).fit(panel.up_to(110)).value(panel, 110).fair
+    assert error(fair, panel.market[113]) < 0.95 * error(panel.market[110], panel.market[113])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shuffled_outcomes_teach_it_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    walk = np.exp(3.0 + np.cumsum(rng.normal(0, 0.02, (60, 200)), axis=0))
+    panel = panel_of(walk)
+    fair = create("local_level", 7).fit(panel).value(panel, 59).fair
+    assert error(fair, panel.market[59]) < 0.01

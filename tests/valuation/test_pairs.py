@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pokewatch.valuation.features import stream
+from pokewatch.valuation.pairs import card_keys, collect, day_pairs, joined, learning_day, training_days
+from tests.valuation.panels import START, market_like, panel_of
+
+
+def dates(days: int) -> np.ndarray:
+    return START + np.arange(days)
+
+
+@given(days=st.integers(1, 900), horizon=st.integers(1, 60))
+def test_every_day_learnt_from_has_an_outcome_that_is_known(days: int, horizon: int) -> None:
+    found = training_days(dates(days), horizon)
+    assert found == sorted(set(found))
+    assert len(found) <= 24
+    assert all(day >= 0 and day + horizon <= days - 1 for day in found)
+    if days > horizon * 2 + 24:
+        assert len(found) >= 12
+
+
+@given(days=st.integers(1, 900), more=st.integers(0, 100))
+def test_the_day_a_model_learns_on_does_not_depend_on_later_days(days: int, more: int) -> None:
+    day = days - 1
+    assert learning_day(dates(days)) == learning_day(dates(days + more)[: day + 1])
+    assert 0 <= day - learning_day(dates(days)) < 28
+
+
+def test_models_learn_daily_at_first_and_rarely_later() -> None:
+    learnt = [learning_day(dates(days)) for days in range(1, 600)]
+    assert learnt == sorted(learnt)
+    assert learnt[:42] == list(range(42))
+    assert {later - earlier for earlier, later in zip(sorted(set(learnt))[-10:], sorted(set(learnt))[-9:], strict=False)} == {28}
+
+
+def test_pairs_are_cards_quoted_on_both_days() -> None:
+    prices = np.array([[1.0, 2.0, np.nan], [1.0, np.nan, 3.0], [2.0, 4.0, 3.0]])
+    pairs = collect(panel_of(prices), 2, [0])
+    assert pairs.card.tolist() == [0, 1]
+    np.testing.assert_allclose(pairs.target, np.log([2.0, 2.0]))
+    assert pairs.renewed.tolist() == [True, True]
+
+
+def test_a_repeated_quote_is_no_renewed_truth() -> None:
+    assert collect(panel_of([[1.0], [1.0], [1.0]]), 1, [0, 1]).renewed.tolist() == [False, False]
+
+
+def test_no_days_give_no_pairs() -> None:
+    pairs = collect(panel_of(market_like(5, 4)), 2, [])
+    assert len(pairs) == 0
+    assert pairs.values.shape == (0, joined([]).values.shape[1])
+
+
+def test_which_rows_are_kept_depends_on_card_and_day_alone() -> None:
+    panel = panel_of(np.tile(np.arange(1.0, 41.0), (10, 1)) + np.arange(10)[:, None])
+    kept = []
+    for day in (2, 3):
+        found = day_pairs(panel, 3, next(stream(panel, [day])), most=20)
+        half = panel.select(np.isin(np.arange(40), found.card) | (np.arange(40) % 2 == 0))
+        again = day_pairs(half, 3, next(stream(half, [day])), most=20)
+        assert set(panel.card_id[found.card]) == set(half.card_id[again.card])
+        kept.append(set(found.card.tolist()))
+    assert len(kept[0]) == len(kept[1]) == 20
+    assert kept[0] != kept[1]
+
+
+def test_a_cards_key_is_the_same_everywhere() -> None:
+    assert card_keys(np.array(["tcgplayer-1-normal", "c000"])).tolist() == [1545945534, 3575866430]
+
+
+def test_rows_can_be_chosen() -> None:
+    pairs = collect(panel_of(market_like(20, 10)), 3, [5, 6])
+    chosen = pairs.select(pairs.day == 6)
+    assert set(chosen.day.tolist()) == {6}
+    assert len(chosen.values) == len(chosen.target) == len(chosen)
+
+
+def test_a_target_beyond_the_panel_is_refused() -> None:
+    with pytest.raises(IndexError):
+        collect(panel_of(market_like(5, 3)), 3, [3])

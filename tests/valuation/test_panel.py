@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from pokewatch.errors import ValuationError
+from pokewatch.valuation.panel import fresh_quotes, panel_from_table, read_panel
+from tests.valuation.panels import long_table, market_like, panel_of
+
+
+def table_of(**columns: list[object]) -> pa.Table:
+    return pa.table({"card_id": ["b", "a"], "date": ["2025-01-03", "2025-01-01"], "market_price": [2.0, 1.0]} | columns)
+
+
+def test_cards_are_sorted_and_days_are_consecutive() -> None:
+    panel = panel_from_table(table_of())
+    assert panel.card_id.tolist() == ["a", "b"]
+    assert [str(day) for day in panel.dates] == ["2025-01-01", "2025-01-02", "2025-01-03"]
+    np.testing.assert_array_equal(panel.market, [[1.0, np.nan], [np.nan, np.nan], [np.nan, 2.0]])
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    table = long_table(market_like(12, 7))
+    rows = np.random.default_rng(1).permutation(table.num_rows)
+    one, other = panel_from_table(table), panel_from_table(table.take(pa.array(rows)))
+    np.testing.assert_array_equal(one.market, other.market)
+    assert one.card_id.tolist() == other.card_id.tolist()
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, float("nan"), float("inf"), None], ids=str)
+def test_a_price_that_is_none_counts_as_missing(price: float | None) -> None:
+    panel = panel_from_table(table_of(market_price=[price, 1.0]))
+    assert np.isnan(panel.market[2, 1])
+    assert not panel.fresh[2, 1]
+
+
+@pytest.mark.parametrize(("given", "field"), [("low_price", "low"), ("low", "low"), ("mid_price", "mid"), ("mid", "mid")])
+def test_asks_go_by_either_name(given: str, field: str) -> None:
+    panel = panel_from_table(table_of(**{given: [0.5, 0.25]}))
+    assert getattr(panel, field)[2, 1] == 0.5
+
+
+def test_what_a_card_is_comes_along() -> None:
+    panel = panel_from_table(
+        table_of(set=["y", "x"], rarity=["Rare", None], set_release_date=["2024-01-01", None], currency=["EUR", "EUR"])
+    )
+    assert panel.set_id.tolist() == ["x", "y"]
+    assert panel.rarity.tolist() == ["", "Rare"]
+    assert [str(day) for day in panel.released] == ["NaT", "2024-01-01"]
+    assert panel.currency.tolist() == ["EUR", "EUR"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (pa.table({"card_id": ["a"], "date": ["2025-01-01"]}), "'market_price' is missing"),
+        (table_of().slice(0, 0), "no prices"),
+        (table_of(date=["soon", "later"]), "'date' cannot be read"),
+        (table_of(market_price=["dear", "cheap"]), "'market_price' cannot be read"),
+    ],
+    ids=["missing", "empty", "date", "price"],
+)
+def test_a_table_that_is_no_panel_is_refused(table: pa.Table, said: str) -> None:
+    with pytest.raises(ValuationError, match=said):
+        panel_from_table(table)
+
+
+def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
+    table = long_table(market_like(6, 3))
+    pq.write_table(table, tmp_path / "prices.parquet")
+    pyarrow.csv.write_csv(table, tmp_path / "prices.csv")
+    one, other = read_panel(tmp_path / "prices.parquet"), read_panel(tmp_path / "prices.csv")
+    np.testing.assert_array_equal(one.market, other.market)
+    with pytest.raises(ValuationError, match=r"none\.parquet"):
+        read_panel(tmp_path / "none.parquet")
+
+
+def test_an_unchanged_quote_is_not_fresh_unless_the_source_says_so() -> None:
+    market = np.array([[np.nan], [1.0], [1.0], [np.nan], [1.0], [2.0]])
+    assert fresh_quotes(market)[:, 0].tolist() == [False, True, False, False, False, True]
+    told = np.array([[True], [False], [True], [True], [False], [False]])
+    assert fresh_quotes(market, told)[:, 0].tolist() == [False, True, True, False, False, True]
+
+
+def test_no_stale_days_mean_a_renewed_quote() -> None:
+    table = long_table([[1.0], [1.0], [1.0]]).append_column("stale_days", pa.array([0, 1, 0]))
+    assert panel_from_table(table).fresh[:, 0].tolist() == [True, False, True]
+
+
+def test_a_past_panel_and_some_cards_are_parts_of_the_whole() -> None:
+    panel = panel_of(market_like(10, 6), low=market_like(10, 6, seed=1))
+    past = panel.up_to(3).select(np.array([True, False, True, False, False, False]))
+    assert (past.days, past.cards) == (4, 2)
+    np.testing.assert_array_equal(past.market, panel.market[:4, [0, 2]])
+    assert past.low is not None
+    assert past.low.shape == past.fresh.shape == (4, 2)
