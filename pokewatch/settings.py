@@ -211,7 +211,17 @@ class ServingSettings(_Section):
     mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
     mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
     max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
+    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
     load_timeout: float = Field(60.0, gt=0, description="Seconds that loading a price book may take, its download included.")
+    mlserver_urls: str = Field(
+        "",
+        description="REST addresses of the MLServers that a deploy reloads, separated by commas. Default: the one on this machine.",
+    )
+
+    def addresses(self) -> list[str]:
+        """The REST address of every MLServer that a deploy reloads."""
+        given = [address.strip().rstrip("/") for address in self.mlserver_urls.split(",")]
+        return [address for address in given if address] or [f"http://127.0.0.1:{self.mlserver_http_port}"]
 
 
 class GatewaySettings(_Section):

@@ -113,7 +113,7 @@ def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str,
 
 
 @retry(
-    stop=stop_after_delay(60), wait=wait_fixed(0.05), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+    stop=stop_after_delay(120), wait=wait_fixed(0.05), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
 )
 def _wait_ready(server: Server) -> None:
     if server.process.poll() is not None:

@@ -1,0 +1,145 @@
+"""What MLServer 1.7.1 lets through or answers with a 500 before a runtime sees the request, closed.
+
+MLServer has no hook in front of its request handling. It does load the class named by `model_repository_implementation` in
+settings.json before it builds its servers, so that class puts these guards in place, however the server is started:
+
+- a body over POKEWATCH_MAX_BODY_BYTES, unpacked or not, is a 413 (MLServer reads and unpacks any size);
+- what FastAPI refuses is a V2 error object (MLServer leaves FastAPI's own shape);
+- a gRPC tensor whose contents do not fit is INVALID_ARGUMENT (INTERNAL, or ignored);
+- an unknown model's name makes no metric (each becomes a label);
+- a request's id goes into no header (as CloudEvents' `Ce-Id` one with a line break or an accent cuts the connection);
+- `infer_stream` says no before it starts (it begins a 200, then finds the fault).
+
+MLServer is pinned exactly, and a test on a real server holds each of these.
+"""
+
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import mlserver.grpc.servicers
+import mlserver.rest.app
+import mlserver.server
+from fastapi import HTTPException
+from fastapi.exceptions import RequestValidationError
+from mlserver.errors import MLServerError
+from mlserver.grpc.converters import ModelInferRequestConverter
+from mlserver.handlers import DataPlane
+from mlserver.middleware import InferenceMiddlewares
+from mlserver.repository import SchemalessModelRepository
+from mlserver.rest.endpoints import Endpoints
+from mlserver.rest.requests import Request
+from mlserver.rest.responses import Response
+from mlserver.types import InferenceRequest
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from pokewatch.serving.tensors import BadInputError
+from pokewatch.settings import ServingSettings
+
+_CONTENTS = {"FP64": "fp64_contents", "BYTES": "bytes_contents"}
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class GuardedModels(SchemalessModelRepository):  # type: ignore[misc]  # MLServer ships no types
+    """MLServer's models folder, behind the guards."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        install(ServingSettings.read().max_body_bytes)
+
+
+def install(max_body_bytes: int) -> None:
+    """Put the guards in front of every MLServer made in this process from now on."""
+
+    class CappedRequest(Request):  # type: ignore[misc]
+        async def body(self) -> bytes:
+            if not hasattr(self, "_body"):
+                body = await _read(self, max_body_bytes)
+                self._body = _unpacked(body, max_body_bytes) if "gzip" in self.headers.getlist("Content-Encoding") else body
+            return self._body
+
+    mlserver.rest.app.Request = CappedRequest
+    mlserver.rest.app.Endpoints = WholeEndpoints
+    mlserver.rest.app._EXCEPTION_HANDLERS |= {RequestValidationError: _unprocessable, StarletteHTTPException: _refused}
+    mlserver.grpc.servicers.ModelInferRequestConverter = CheckedConverter
+    mlserver.server.DataPlane = KnownModels
+
+
+class CheckedConverter(ModelInferRequestConverter):  # type: ignore[misc]
+    """From a gRPC request, whose contents must be of the declared type and as many as the shape says."""
+
+    @classmethod
+    def to_types(cls, pb_object: Any) -> InferenceRequest:
+        _check_contents(pb_object)
+        try:
+            return super().to_types(pb_object)
+        except (struct.error, ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError) as error:
+            raise BadInputError(f"the request's tensors or parameters cannot be read: {error}") from None
+
+
+class KnownModels(DataPlane):  # type: ignore[misc]
+    """Looks the model up before it is counted, and answers without CloudEvents headers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._inference_middleware = InferenceMiddlewares()
+
+    @asynccontextmanager
+    async def _infer_contextmanager(self, name: str, version: str | None = None) -> AsyncIterator[Any]:
+        await self._model_registry.get_model(name, version)
+        async with super()._infer_contextmanager(name, version) as model:
+            yield model
+
+
+class WholeEndpoints(Endpoints):  # type: ignore[misc]
+    """REST without streams: the runtimes answer a request as a whole."""
+
+    async def infer_stream(self, model_name: str, model_version: str | None = None) -> Response:
+        raise MLServerError(f"{model_name} does not stream; ask /v2/models/{model_name}/infer", 405)
+
+
+def _check_contents(request: Any) -> None:
+    empty = 0
+    for tensor in request.inputs:
+        given = [field.name for field, _ in tensor.contents.ListFields()]
+        empty += not given
+        wanted = _CONTENTS.get(tensor.datatype)
+        if given and wanted and given != [wanted]:
+            raise BadInputError(f"input {tensor.name[:80]!r} has datatype {tensor.datatype} and {given[0]}, wanted {wanted}")
+    raw = len(request.raw_input_contents)
+    if raw and raw != empty:
+        raise BadInputError(f"the request has {raw} raw contents for {empty} inputs without contents of their own")
+
+
+async def _read(request: Request, most: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise HTTPException(413, f"the request body is larger than {most} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        content = unpacker.decompress(body, most + 1)
+    except zlib.error as error:
+        raise HTTPException(400, f"the request body is not gzip: {error}") from None
+    if len(content) > most:
+        raise HTTPException(413, f"the request body is larger than {most} bytes once unpacked")
+    if not unpacker.eof or unpacker.unused_data:
+        raise HTTPException(400, "the request body is not one whole gzip stream")
+    return content
+
+
+async def _unprocessable(_: Request, error: RequestValidationError) -> Response:
+    faults = (f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5])
+    return Response({"error": "; ".join(faults)}, 422)
+
+
+async def _refused(_: Request, error: StarletteHTTPException) -> Response:
+    return Response({"error": str(error.detail)}, error.status_code, headers=error.headers)
