@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,7 +19,7 @@ PPMD = [{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 24}]
 
 @dataclass
 class Reply:
-    """`cut` sends only so many bytes of the announced body and hangs up; `stall` never answers; `drip` sends byte by byte."""
+    """`cut` sends only so many bytes of the announced body and hangs up; `stall` never answers, `chunked` announces no length."""
 
     body: bytes = b""
     status: int = 200
@@ -35,6 +34,13 @@ class Request:
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up is nothing to print."""
 
 
 class Upstream:
@@ -56,8 +62,7 @@ class Upstream:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self._lock = threading.Lock()
 
@@ -161,9 +166,3 @@ class Sleeps:
 
     def now(self) -> float:
         return time.monotonic() + sum(self.taken)
-
-
-def serve_folder(upstream: Upstream, folder: Path, prefix: str) -> None:
-    """Serve the files of `folder` below the path `prefix`."""
-    for path in folder.iterdir():
-        upstream.routes[f"{prefix}/{path.name}"] = Reply(path.read_bytes())

@@ -1,0 +1,289 @@
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.sources import PriceBatch
+from pokewatch.market.sources.tcgcsv import FIRST_DAY, TcgcsvSource
+from pokewatch.settings import SourceSettings
+from tests.market.upstream import Reply, Sleeps, Upstream, archive_bytes, archive_path, price, seven_zip
+
+DAY = date(2025, 10, 22)
+NOW = datetime(2025, 10, 23, 1, 0, tzinfo=UTC)
+LUGIA = {
+    "productId": 451396,
+    "name": "Lugia VSTAR - 139/195",
+    "imageUrl": "https://images.test/451396.jpg",
+    "groupId": 3170,
+    "extendedData": [{"name": "Number", "value": "139/195"}, {"name": "Rarity", "value": "Ultra Rare"}, {"name": "HP", "value": "280"}],
+}
+BOX = {
+    "productId": 7,
+    "name": "Silver Tempest Booster Box",
+    "groupId": 3170,
+    "extendedData": [{"name": "Description", "value": "36 packs"}],
+}
+TEMPEST = {"groupId": 3170, "name": "SWSH12: Silver Tempest", "publishedOn": "2022-11-11T00:00:00", "categoryId": 3}
+
+
+@pytest.fixture
+def opened(upstream: Upstream) -> Callable[..., TcgcsvSource]:
+    def open_source(now: datetime = NOW, **settings: Any) -> TcgcsvSource:
+        given = {"tcgcsv_url": upstream.url, "http_attempts": 2, "http_timeout": 2.0} | settings
+        return TcgcsvSource(SourceSettings.read(**given), now=lambda: now, sleep=Sleeps().sleep)
+
+    return open_source
+
+
+def only(batches: Any) -> PriceBatch:
+    (batch,) = batches
+    return batch
+
+
+def reasons(batch: PriceBatch) -> dict[str, int]:
+    return dict(Counter(batch.rejected["reason"].to_pylist()))
+
+
+def test_an_archive_becomes_price_rows(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil"), price(451396, None, "Reverse Holofoil")], (85, 9): [price(5, 1.0)]})
+
+    batch = only(opened().prices([DAY]))
+
+    assert batch.days == (DAY,)
+    assert batch.prices.schema == PRICE_SCHEMA
+    assert batch.rejected.num_rows == 0
+    assert batch.prices.sort_by("card_id").to_pylist()[0] == {
+        "card_id": "tcgplayer-451396-holofoil",
+        "date": DAY,
+        "market_price": 12.5,
+        "low_price": 8.0,
+        "mid_price": 11.0,
+        "high_price": 20.0,
+        "volume": None,
+        "currency": "USD",
+        "source": "tcgcsv",
+        "observed_at": NOW,
+    }
+    assert sorted(zip(batch.prices["card_id"].to_pylist(), batch.prices["market_price"].to_pylist(), strict=True)) == [
+        ("tcgplayer-451396-holofoil", 12.5),
+        ("tcgplayer-451396-reverse-holofoil", None),
+        ("tcgplayer-5-normal", 1.0),
+    ]
+
+
+def test_other_games_are_left_out(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(DAY, {(1, 1): [price(1)], (3, 1): [price(2)], (85, 1): [price(3)], (33, 1): [price(4)]})
+
+    assert set(only(opened().prices([DAY])).prices["card_id"].to_pylist()) == {"tcgplayer-2-normal", "tcgplayer-3-normal"}
+    one = opened(tcgcsv_categories="1")
+    assert only(one.prices([DAY])).prices["card_id"].to_pylist() == ["tcgplayer-1-normal"]
+
+
+def test_cards_are_described_by_products_and_groups(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil"), price(7, 99.0)]})
+    upstream.results("/tcgplayer/3/groups", [TEMPEST])
+    upstream.results("/tcgplayer/85/groups", [])
+    upstream.results("/tcgplayer/3/3170/products", [LUGIA, BOX])
+
+    source = opened()
+    cards = only(source.prices([DAY])).cards
+
+    assert cards is not None
+    assert cards.schema == CARD_SCHEMA
+    lugia, box = cards.to_pylist()
+    assert lugia == {
+        "card_id": "tcgplayer-451396-holofoil",
+        "slug": "lugia_vstar_139",
+        "name": "Lugia VSTAR",
+        "set_id": "tcgplayer-group-3170",
+        "set_name": "SWSH12: Silver Tempest",
+        "number": "139/195",
+        "rarity": "Ultra Rare",
+        "printing": "Holofoil",
+        "released": date(2022, 11, 11),
+        "image_url": "https://images.test/451396.jpg",
+        "source_ids": '{"tcgplayer": 451396}',
+    }
+    assert (box["name"], box["number"], box["rarity"]) == ("Silver Tempest Booster Box", None, None)
+    assert source.warnings == []
+
+
+def test_without_catalogue_cards_go_by_their_ids(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil")]})
+
+    source = opened()
+    (card,) = only(source.prices([DAY])).cards.to_pylist()  # type: ignore[union-attr]
+
+    assert (card["name"], card["set_id"], card["printing"]) == ("tcgplayer-451396-holofoil", "tcgplayer-group-3170", "Holofoil")
+    assert [warning.split(": ", 1)[1].split("/tcgplayer")[1] for warning in source.warnings] == [
+        "/3/groups: answered 404 Not Found: no names of category 3, its cards are named by their ids until the next collection",
+        "/85/groups: answered 404 Not Found: no names of category 85, its cards are named by their ids until the next collection",
+    ]
+
+
+def test_a_failing_catalogue_is_left_alone_after_a_few_sets(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(DAY, {(3, group): [price(group)] for group in range(1, 20)})
+    upstream.results("/tcgplayer/3/groups", [{"groupId": group, "name": f"Set {group}"} for group in range(1, 20)])
+    upstream.results("/tcgplayer/85/groups", [])
+
+    source = opened()
+    cards = only(source.prices([DAY])).cards
+
+    assert cards is not None
+    assert cards.num_rows == 19
+    assert sum(path.endswith("/products") for path in upstream.paths()) == 3
+    assert len(source.warnings) == 3
+
+
+def test_products_are_asked_for_once(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    for day in (DAY, date(2025, 10, 21)):
+        upstream.archive(day, {(3, 3170): [price(451396)]})
+    upstream.results("/tcgplayer/3/groups", [TEMPEST])
+    upstream.results("/tcgplayer/85/groups", [])
+    upstream.results("/tcgplayer/3/3170/products", [LUGIA])
+
+    list(opened().prices([DAY, date(2025, 10, 21)]))
+
+    assert Counter(upstream.paths()).most_common(1)[0][1] == 1
+
+
+def test_days_come_in_order_whatever_order_they_are_asked_in(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    days = [date(2025, 10, number) for number in (20, 18, 21, 19)]
+    for day in days:
+        upstream.archive(day, {(3, 1): [price(1)]})
+
+    assert [batch.days for batch in opened().prices(days)] == [(day,) for day in sorted(days)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        (Reply(status=500), "answered 500 Internal Server Error; gave up after 2 attempts"),
+        (Reply(b"<html>gone fishing</html>"), "cut or damaged 7z archive"),
+        (Reply(archive_bytes(DAY, {(3, 1): [price(1)]})[:-20]), "cut or damaged 7z archive"),
+        (Reply(archive_bytes(DAY, {(3, 1): [price(1)]}), cut=100), "connection failed"),
+        (Reply(archive_bytes(DAY, {(1, 1): [price(1)]})), "the archive has no prices of categories 3, 85; nothing of 2025-10-22 was kept"),
+        (Reply(archive_bytes(date(2025, 10, 21), {(3, 1): [price(1)]})), "which is not of 2025-10-22; nothing of 2025-10-22 was kept"),
+        (Reply(seven_zip({f"{DAY}/3/1/prices": b"<html>"})), "2025-10-22/3/1/prices: .*; nothing of 2025-10-22 was kept"),
+        (Reply(seven_zip({f"{DAY}/3/1/prices": b"[]"})), "2025-10-22/3/1/prices: the answer has no list of results"),
+        (
+            Reply(seven_zip({f"{DAY}/3/1/prices": b'{"success": false, "errors": ["down"], "results": []}'})),
+            r"2025-10-22/3/1/prices: the answer says it failed: \['down'\]",
+        ),
+    ],
+    ids=["500", "html", "cut", "hung up", "no cards", "other day", "html inside", "list inside", "failed inside"],
+)
+def test_an_unusable_archive_is_told(upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, cause: str) -> None:
+    upstream.routes[archive_path(DAY)] = reply
+
+    with pytest.raises(SourceError, match=cause) as caught:
+        list(opened().prices([DAY]))
+
+    assert str(caught.value).startswith(f"tcgcsv: {upstream.url}{archive_path(DAY)}: ")
+
+
+def test_a_day_without_archive_is_missing(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    upstream.archive(date(2025, 10, 1), {(3, 1): [price(1)]})
+    batches = opened().prices([date(2025, 10, 1), date(2025, 10, 2)])
+
+    assert next(batches).days == (date(2025, 10, 1),)
+    with pytest.raises(MissingAtSourceError, match=r"prices-2025-10-02\.ppmd\.7z: answered 404"):
+        next(batches)
+
+
+@pytest.fixture
+def live(upstream: Upstream) -> Upstream:
+    upstream.routes["/last-updated.txt"] = Reply(b"2025-10-22T20:04:11+0000\n")
+    upstream.results("/tcgplayer/3/groups", [TEMPEST, {"groupId": 2, "name": "Empty"}])
+    upstream.results("/tcgplayer/85/groups", [])
+    upstream.results("/tcgplayer/3/3170/products", [LUGIA, BOX])
+    upstream.results("/tcgplayer/3/3170/prices", [price(451396, 12.5, "Holofoil"), price(7, 99.0), price(8, "x")])
+    return upstream
+
+
+def test_today_comes_from_the_live_pages(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    source = opened()
+
+    batch = only(source.prices([DAY]))
+
+    assert source.available() == (FIRST_DAY, DAY)
+    assert batch.prices["market_price"].to_pylist() == [12.5, 99.0]
+    assert reasons(batch) == {"marketPrice is not a number": 1}
+    assert batch.cards is not None
+    assert batch.cards["name"].to_pylist() == ["Lugia VSTAR", "Silver Tempest Booster Box"]
+    assert any("/tcgplayer/3/2/prices: answered 404 Not Found: no prices of that set" in warning for warning in source.warnings)
+
+
+def test_the_archive_goes_before_the_live_pages(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    live.archive(DAY, {(3, 3170): [price(451396, 13.0, "Holofoil")]})
+
+    assert only(opened().prices([DAY])).prices["market_price"].to_pylist() == [13.0]
+    assert not any(path.endswith("/prices") for path in live.paths())
+
+
+def test_prices_of_yesterday_are_not_sold_as_todays(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    with pytest.raises(MissingAtSourceError, match="the latest prices are of 2025-10-22"):
+        list(opened().prices([date(2025, 10, 23)]))
+
+
+@pytest.mark.parametrize(
+    ("reply", "now", "last"),
+    [
+        (Reply(status=404), datetime(2025, 10, 23, 20, 15, tzinfo=UTC), date(2025, 10, 22)),
+        (Reply(status=404), datetime(2025, 10, 23, 20, 45, tzinfo=UTC), date(2025, 10, 23)),
+        (Reply(b"<html>"), datetime(2025, 10, 23, 1, 0, tzinfo=UTC), date(2025, 10, 22)),
+        (Reply(b"2025-10-22T23:30:00-05:00"), datetime(2025, 10, 24, 1, 0, tzinfo=UTC), date(2025, 10, 23)),
+    ],
+    ids=["before the update", "after the update", "html", "other zone"],
+)
+def test_the_latest_day_is_told_by_the_mirror_or_its_schedule(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, now: datetime, last: date
+) -> None:
+    upstream.routes["/last-updated.txt"] = reply
+
+    assert opened(now).available()[1] == last
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (Reply(b"<html>"), "answered something that is not JSON, beginning '<html>'"),
+        (Reply(b"[1]"), "the answer has no list of results"),
+        (Reply(b'{"success": false, "errors": ["x"], "results": []}'), "the answer says it failed"),
+        (Reply(b'{"success": true, "errors": [], "results": []}'), "no live prices of categories 3, 85"),
+    ],
+    ids=["html", "list", "failed", "empty"],
+)
+def test_unusable_live_pages_are_told(live: Upstream, opened: Callable[..., TcgcsvSource], body: Reply, cause: str) -> None:
+    live.routes["/tcgplayer/3/groups"] = body
+
+    with pytest.raises(SourceError, match=cause):
+        list(opened().prices([DAY]))
+
+
+def test_the_catalogue_of_today(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    cards = opened().catalog()
+
+    assert cards.schema == CARD_SCHEMA
+    assert cards["card_id"].to_pylist() == ["tcgplayer-451396-holofoil", "tcgplayer-7-normal"]
+
+
+def test_odd_entries_of_the_catalogue_do_no_harm(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+    odd: list[Any] = [None, "x", {"productId": "7"}, LUGIA | {"extendedData": "x", "name": 5, "imageUrl": 7}]
+    live.results("/tcgplayer/3/3170/products", odd)
+    live.results("/tcgplayer/3/groups", [None, {"groupId": "x"}, TEMPEST | {"publishedOn": "soon", "name": None}])
+
+    (lugia, _) = opened().catalog().to_pylist()
+
+    assert (lugia["name"], lugia["released"], lugia["set_name"]) == ("tcgplayer-451396-holofoil", None, "TCGplayer group 3170")
+
+
+def test_the_public_service_is_asked_slowly() -> None:
+    assert SourceSettings.read().pause() == 0.1
+    assert SourceSettings.read(tcgcsv_url="http://127.0.0.1:1").pause() == 0.0
+    assert SourceSettings.read(tcgcsv_pause=2.0).pause() == 2.0
