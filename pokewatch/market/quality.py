@@ -229,10 +229,10 @@ def _row_schema(max_price: float, today: date) -> pandera.DataFrameSchema:
     return pandera.DataFrameSchema(columns)
 
 
-def _is_card_id(ids: pd.Series) -> npt.NDArray[np.bool_]:
+def _is_card_id(ids: "pd.Series[str]") -> "pd.Series[bool]":
     """By Arrow: its `$` is the end of the text, while that of Python lets a line break follow."""
     fits = pc.match_substring_regex(pa.array(ids, pa.string(), from_pandas=True), CARD_ID_PATTERN)
-    return np.asarray(pc.fill_null(fits, False).to_numpy(zero_copy_only=False))
+    return pd.Series(pc.fill_null(fits, False).to_numpy(zero_copy_only=False), index=ids.index)
 
 
 def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[str]]:
