@@ -1,0 +1,71 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pokewatch.checks import Check, failures
+from pokewatch.settings import GateSettings
+from pokewatch.valuation.evaluation import Evaluation
+from pokewatch.valuation.gate import gate
+from tests.valuation.test_choice import judged
+
+GOOD: dict[str, Any] = {"mape": 15.0, "coverage_rate": 0.9, "coverage_90": 0.9, "n": 5000}
+
+
+def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluation:
+    return replace(judged("local_level", error, origins), scores=GOOD | scores)
+
+
+def found(checks: list[Check]) -> dict[str, bool]:
+    return {check.name: check.passed for check in checks}
+
+
+def test_a_good_model_passes_every_check() -> None:
+    checks = gate(candidate())
+    assert found(checks) == {"mape": True, "coverage_rate": True, "interval_coverage": True, "champion": True}
+    assert failures(checks) == ""
+
+
+@pytest.mark.parametrize(
+    ("scores", "failed"),
+    [
+        ({"mape": 15.01}, "mape"),
+        ({"coverage_rate": 0.899}, "coverage_rate"),
+        ({"coverage_90": 0.859}, "interval_coverage"),
+        ({"coverage_90": 0.941}, "interval_coverage"),
+        ({"mape": None}, "mape"),
+        ({"coverage_rate": None}, "coverage_rate"),
+        ({"coverage_90": None}, "interval_coverage"),
+    ],
+    ids=str,
+)
+def test_each_threshold_stops_what_is_beyond_it(scores: dict[str, Any], failed: str) -> None:
+    checks = found(gate(candidate(**scores)))
+    assert [name for name, passed in checks.items() if not passed] == [failed]
+
+
+def test_nan_does_not_pass() -> None:
+    assert not any(list(found(gate(candidate(mape=np.nan, coverage_rate=np.nan, coverage_90=np.nan))).values())[:3])
+
+
+@pytest.mark.parametrize(("origins", "n"), [(3, 5000), (12, 499)], ids=["few-days", "few-cards"])
+def test_little_data_is_not_held_to_the_intervals_coverage_and_says_so(origins: int, n: int) -> None:
+    check = next(check for check in gate(candidate(origins, coverage_90=0.99, n=n)) if check.name == "interval_coverage")
+    assert check.passed
+    assert "too few" in check.why
+    check = next(check for check in gate(candidate(origins, coverage_90=0.4, n=n)) if check.name == "interval_coverage")
+    assert not check.passed
+
+
+@pytest.mark.parametrize(("error", "passed"), [(0.9, True), (0.89, True), (0.91, False)], ids=["equal", "better", "worse"])
+def test_the_champion_must_not_be_better(error: float, passed: bool) -> None:
+    check = gate(candidate(error=error), judged("median7", 0.9))[-1]
+    assert (check.name, check.passed) == ("champion", passed)
+    assert "median7" in check.why
+
+
+def test_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_GATE_MAPE", "20")
+    assert failures(gate(candidate(mape=19.0))) == ""
+    assert failures(gate(candidate(mape=19.0), settings=GateSettings(gate_mape=10.0))) != ""
