@@ -5,6 +5,7 @@ book cannot be used; 5 prices or a model failed their checks; 6 no model, or no 
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,19 @@ class _Day(click.ParamType[date]):
             return date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a day such as {datetime.now(UTC).date()}", param, ctx)
+
+
+class _Price(click.ParamType[float]):
+    name = "PRICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            price = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a price", param, ctx)
+        if not 0 < price < math.inf:
+            self.fail(f"a price is above zero and finite, got {value}", param, ctx)
+        return price
 
 
 class _Commands(click.Group):
@@ -126,7 +140,7 @@ def _tell_collected(report: Any, lake: Path, exported: Path | None, as_json: boo
 
 @main.command()
 @click.argument("cards", nargs=-1)
-@click.option("--price", type=click.FloatRange(min=0, min_open=True), help="Judge this offered price instead of the market price.")
+@click.option("--price", type=_Price(), help="Judge this offered price instead of the market price.")
 @click.option("--date", "day", type=_Day(), help="As of this day. Default: the latest.")
 @click.option("--sample", type=click.IntRange(1, 1000), help="Show that many cards of the book, its strongest signals first.")
 @_AS_JSON

@@ -1,5 +1,6 @@
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,25 @@ def registry_home(home: Path, empty_mlflow_database: Path) -> Path:
     (home / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, home / "mlflow" / "mlflow.db")
     return home
+
+
+@pytest.fixture(scope="session")
+def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Path:
+    """A POKEWATCH_HOME with a champion in it, shared by the session: read it, do not change it."""
+    from tests.champion import make_champion
+
+    folder = tmp_path_factory.mktemp("champion")
+    (folder / "mlflow").mkdir()
+    shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a session's fixture does not see the filters of the test that asked for it
+        patch.setenv("POKEWATCH_HOME", str(folder))
+        make_champion()
+    return folder
+
+
+@pytest.fixture
+def champion_home(home: Path, champion_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """POKEWATCH_HOME with a champion: 120 simulated cards over 90 days."""
+    monkeypatch.setenv("POKEWATCH_HOME", str(champion_folder))
+    return champion_folder

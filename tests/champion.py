@@ -1,0 +1,28 @@
+"""A small champion made by the real pipeline, for the tests of what stands on one."""
+
+from dataclasses import dataclass
+
+from pokewatch.pipeline import Collected, collect_prices, evaluate_candidate, join_shards, judge, process_shard, register, train
+from pokewatch.registry import CHAMPION, RegisteredModel, Registry
+
+MODEL = "median7"
+DAYS = 90
+
+
+@dataclass(frozen=True)
+class Champion:
+    collected: Collected
+    model: RegisteredModel
+
+
+def make_champion(cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL) -> Champion:
+    """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
+    collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
+    data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
+    parameters = train(data_version, [name], horizon)
+    evaluation = evaluate_candidate(data_version, name, horizon)
+    verdict = judge([evaluation])
+    assert verdict.model == name
+    registered = register(collected, data_version, parameters[name], evaluation, {})
+    Registry().point(CHAMPION, registered.version)
+    return Champion(collected, registered)
