@@ -9,6 +9,8 @@ from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 from pokewatch import plots
 from pokewatch.checks import Check
 from pokewatch.pipeline import Collected, Verdict
+from pokewatch.registry import RegisteredModel
+from pokewatch.serving.deploy import Outcome
 
 Component = MetaflowCardComponent
 Evaluation = Mapping[str, Any]
@@ -68,6 +70,23 @@ def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation]) -> Iterator[C
     yield Markdown(f"## {verdict.model} in detail")
     yield Image.from_matplotlib(plots.error_plot(chosen["groups"]))
     yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
+
+
+def deploy_card(registered: RegisteredModel, verdict: Verdict, outcomes: Sequence[Outcome]) -> Iterator[Component]:
+    """Which version is champion now, what it replaced, and which servers follow it."""
+    before = f"version {verdict.champion[0]} ({verdict.champion[1]})" if verdict.champion else "none"
+    yield Markdown(f"# Version {registered.version} is champion")
+    yield Table(
+        [
+            ["model", verdict.model],
+            ["champion before", before],
+            ["data version", registered.data_version],
+            ["price book", registered.digest],
+            ["run", registered.run_id],
+            *[[outcome.address, outcome.state] for outcome in outcomes],
+        ],
+        headers=["", ""],
+    )
 
 
 def _market(source: str) -> str:

@@ -146,12 +146,17 @@ class PokeWatchFlow(PokeWatchSpec):
         self.registered = register(self.collected, self.data_version, self.parameters[chosen], evaluation, tags)
         self.next(self.deploy)
 
+    @card(type="blank")
     @step
     def deploy(self) -> None:
-        """Make the challenger champion."""
-        from pokewatch.registry import CHAMPION, Registry
+        """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
+        from cards import deploy_card
 
-        Registry().point(CHAMPION, self.registered.version)
+        from pokewatch.registry import Registry
+        from pokewatch.serving.deploy import deploy
+
+        self.outcomes = deploy(Registry(), self.registered.version)
+        current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes))
         self.next(self.end)
 
     @step

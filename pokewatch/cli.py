@@ -7,6 +7,7 @@ book cannot be used; 5 prices or a model failed their checks; 6 no model, or no 
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -196,6 +197,147 @@ def _money(price: float | None) -> str:
 
 
 @main.command()
+def serve() -> None:
+    """Start MLServer and the gateway together; Ctrl-C ends both.
+
+    They serve the champion. A pipeline that deploys a new one while they run changes the answers without a restart.
+    """
+    from pokewatch.settings import GatewaySettings, ServingSettings
+    from pokewatch.stack import Stack
+    from pokewatch.valuation.quotes import strongest
+
+    book, champion = _champion_book()
+    (card,) = strongest(book, 1)
+    stack = Stack(ServingSettings.read(), GatewaySettings.read())
+    try:
+        with stack.running():
+            click.echo(_how_to_ask(stack, champion, card))
+            stack.wait()
+    except KeyboardInterrupt:
+        click.echo("ended")
+
+
+def _how_to_ask(stack: Any, champion: Any, card: str) -> str:
+    from pokewatch.gateway.keys import KeyStore
+    from pokewatch.settings import Home
+
+    if any(key.live(time.time()) for key in KeyStore(Home.read().keys).list()):
+        key = "YOUR_KEY"
+        made = "keys: pokewatch keys list; a new one: pokewatch keys create NAME"
+    else:
+        key = KeyStore(Home.read().keys).create("first").key
+        made = "this key was made just now and is shown only once; more: pokewatch keys create NAME"
+    asked = f"-H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{json.dumps({'card_id': card})}'"
+    return "\n".join(
+        (
+            f"gateway   {stack.gateway_url}    documentation at {stack.gateway_url}/docs",
+            f"MLServer  {stack.mlserver_url}    model version {champion.version}, data version {champion.data_version}",
+            "",
+            "Ask it what a card is worth:",
+            "",
+            f"curl -s {stack.gateway_url}/fair_price {asked}",
+            "",
+            f"({made})",
+        )
+    )
+
+
+@main.command()
+def gateway() -> None:
+    """Start the gateway alone; where MLServer is, POKEWATCH_MLSERVER_URL tells."""
+    from pokewatch.gateway.server import run
+    from pokewatch.settings import GatewaySettings
+
+    run(GatewaySettings.read())
+
+
+@main.group()
+def keys() -> None:
+    """Make, list, revoke and rotate the API keys of the gateway."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--scopes", default="read,batch", show_default=True, help="What it may do, by comma: read, batch, admin.")
+@click.option("--rate", default="100/minute", show_default=True, help="Requests it may make, such as 100/minute, or none for no limit.")
+@click.option("--expires", help="When it ends, such as 90d or 12h. Default: never.")
+@_AS_JSON
+def create(name: str, scopes: str, rate: str, expires: str | None, as_json: bool) -> None:
+    """Make a key called NAME. It is shown this once and stored as a hash."""
+    from pokewatch.gateway.keys import parse_duration, parse_scopes
+
+    made = _key_store().create(name, parse_scopes(scopes), rate, parse_duration(expires) if expires else None)
+    _tell_new_key(made, as_json)
+
+
+@keys.command("list")
+@_AS_JSON
+def list_keys(as_json: bool) -> None:
+    """List the keys, the revoked and expired ones too."""
+    rows = [_key_row(key) for key in _key_store().list()]
+    if as_json:
+        _print_json(rows)
+    else:
+        columns = ("id", "name", "scopes", "rate", "created", "expires", "state")
+        _print_table(rows, columns, lambda row: [str(row[column] or "-") for column in columns])
+
+
+@keys.command()
+@click.argument("key_id")
+@_AS_JSON
+def revoke(key_id: str, as_json: bool) -> None:
+    """End the key with this id at once, on every gateway that shares the store."""
+    row = _key_row(_key_store().revoke(key_id))
+    if as_json:
+        _print_json(row)
+    else:
+        click.echo(f"key {key_id} ({row['name']}) is revoked")
+
+
+@keys.command()
+@click.argument("key_id")
+@click.option("--grace", default="0s", show_default=True, help="How long the old key still works, such as 1h.")
+@_AS_JSON
+def rotate(key_id: str, grace: str, as_json: bool) -> None:
+    """Replace the key with this id by a new one of the same name, scopes, rate and end."""
+    from pokewatch.gateway.keys import parse_duration
+
+    _tell_new_key(_key_store().rotate(key_id, parse_duration(grace)), as_json)
+
+
+def _key_store() -> Any:
+    from pokewatch.gateway.keys import KeyStore
+    from pokewatch.settings import Home
+
+    return KeyStore(Home.read().keys)
+
+
+def _tell_new_key(made: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json({**asdict(made), "created_at": _moment(made.created_at), "expires_at": _moment(made.expires_at)})
+        return
+    click.echo(made.key)
+    click.echo(f"key {made.id} ({made.name}): scopes {', '.join(made.scopes)}; {made.rate}; shown only this once", err=True)
+
+
+def _key_row(key: Any) -> dict[str, Any]:
+    state = "live" if key.live(time.time()) else "revoked" if key.revoked_at is not None else "expired"
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": ",".join(sorted(key.scopes)),
+        "rate": str(key.rate or "none"),
+        "created": _moment(key.created_at),
+        "expires": _moment(key.expires_at),
+        "state": state,
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+@main.command()
 @_AS_JSON
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
@@ -231,3 +373,7 @@ def _print_table(rows: Iterable[Mapping[str, Any]], header: Sequence[str], cells
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     for row in table:
         click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main()

@@ -16,6 +16,7 @@
     +-- DeployError                the new champion did not answer; the old one is back
     +-- UnknownCardError           no card of that id or slug in the book
     +-- UnknownDateError           the book has no such day
+    +-- StackError                 a server did not start, or ended by itself
     +-- KeyStoreError              an API key that cannot be made, found or revoked
 
 Library code under `valuation` and `decision` raises ValueError for a wrong argument; the tree above is for what a
@@ -109,6 +110,10 @@ class UnknownDateError(PokeWatchError):
     def __init__(self, day: str, first: str, last: str) -> None:
         super().__init__(f"no prices for {day}: the book runs from {first} to {last}")
         self.day = day
+
+
+class StackError(PokeWatchError):
+    pass
 
 
 class KeyStoreError(PokeWatchError):
