@@ -181,7 +181,7 @@ class _Collection:
     def _interrupted(self, error: SourceError) -> SourceError:
         if not self.report.written:
             return error
-        kept = f"{len(self.report.written)} days before it are in the lake: collect again to go on"
+        kept = f"{len(self.report.written)} of {len(self.report.asked)} days were written before: collect again to go on"
         return type(error)(error.source, error.url, f"{error.cause}; {kept}")
 
     def _take(self, batch: PriceBatch) -> None:
