@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import SettingsError
+from pokewatch.market.sources import SOURCES, open_source
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_opens_by_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEMON_PRICE_API_KEY", "key")
+
+    source = open_source(name, cards=5, seed=1, path=tmp_path / "prices.csv")
+
+    assert source.name == name
+    assert source.lake_name.startswith(name)
+
+
+def test_an_unknown_source_is_told_with_those_there_are() -> None:
+    with pytest.raises(SettingsError, match="there is no source 'ebay'; the sources are simulated, tcgcsv, pokemon_price_tracker, file"):
+        open_source("ebay")
