@@ -3,19 +3,25 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import product
+from typing import Any
 
 from pokewatch.gateway.breaker import Breaker
-from pokewatch.gateway.coalescing import Coalescer, Load
-from pokewatch.gateway.composition import Ask, Composition
+from pokewatch.gateway.cache import Answers
+from pokewatch.gateway.catalog import Catalog
+from pokewatch.gateway.coalescing import Call, Coalescer, Load
+from pokewatch.gateway.composition import Composition
 from pokewatch.gateway.exchange import Answer, Exchange
 from pokewatch.gateway.gate import Doorman
+from pokewatch.gateway.inference import Inference
 from pokewatch.gateway.keyring import Keyring
 from pokewatch.gateway.keys import KeyStore, parse_rate
 from pokewatch.gateway.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.logs import AccessLog
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.models import FairPrice
-from pokewatch.gateway.prices import Prices
+from pokewatch.gateway.prices import Batches, Prices, Signals
+from pokewatch.gateway.reference import Reference
+from pokewatch.gateway.shared_limits import RedisLimiter
 from pokewatch.gateway.status import Status
 from pokewatch.gateway.upstream import Upstream
 from pokewatch.gateway.watch import Watch
@@ -24,9 +30,11 @@ from pokewatch.settings import GatewaySettings
 
 Handler = Callable[[Exchange], Awaitable[Answer]]
 
+_MIB = 1_048_576
+
 
 class Assembly:
-    """Made in `create_app`; `start` and `stop` belong to the application's lifespan."""
+    """`start` and `stop` belong to the application's lifespan. `handlers` has one for each operation's name."""
 
     def __init__(self, settings: GatewaySettings, store: KeyStore) -> None:
         self.settings = settings
@@ -34,16 +42,17 @@ class Assembly:
         self.metrics = Metrics()
         self.access = AccessLog(sys.stdout.write if settings.access_log else None)
         self.keyring = Keyring(store)
-        self.limiter: Limiter = MemoryLimiter()
+        self.limiter = _limiter(settings, self.metrics)
         self.doorman = Doorman(self.keyring, self.limiter, parse_rate(settings.failed_key_rate), self.metrics)
+        self.answers = Answers(settings.answer_cache, settings.answer_cache_mb * _MIB, settings.stale_seconds, self.metrics)
+        self.load = Load(settings.queue_rows, self.metrics)
         self.wire = Wire(settings.mlserver_url, settings.connect_seconds)
         self.upstreams = {name: self._upstream(name) for name in ("fair-price", "decision", "catalog")}
         self.watch = Watch(self.upstreams["catalog"], self.upstreams["decision"], self.metrics, settings.watch_seconds)
-        self._load = Load(settings.queue_rows, self.metrics)
         self.composition = Composition(self.upstreams["fair-price"], self.upstreams["decision"], self.watch.saw)
-        self.coalescers: list[Coalescer[Ask, FairPrice]] = [self._coalescer() for _ in range(2)]
-        self.handlers = self._handlers()
+        self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self.handlers = self._handlers()
 
     async def start(self) -> None:
         """Reads the keys (KeyStoreError where it cannot) and starts to watch keys and versions."""
@@ -54,8 +63,10 @@ class Assembly:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for coalescer in self.coalescers:
+        for coalescer in self._coalescers:
             await coalescer.close()
+        if isinstance(self.limiter, RedisLimiter):
+            await self.limiter.close()
         self.wire.close()
         self.access.flush()
 
@@ -64,12 +75,46 @@ class Assembly:
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
         return Upstream(name, self.wire, breaker, self.metrics, settings.upstream_seconds)
 
-    def _coalescer(self) -> Coalescer[Ask, FairPrice]:
+    def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self.settings
-        return Coalescer(self.composition.value, self._load, self.metrics, seconds=settings.deadline_seconds, in_flight=settings.in_flight)
+        made: Coalescer[Any, Any] = Coalescer(
+            call, self.load, self.metrics, seconds=settings.deadline_seconds, in_flight=settings.in_flight
+        )
+        self._coalescers.append(made)
+        return made
 
     def _handlers(self) -> dict[str, Handler]:
-        at_market, offered = self.coalescers
-        prices = Prices(at_market, offered, self.metrics)
-        status = Status(self.watch, self.metrics, self.settings.ready_data_days, lambda: self.draining)
-        return {"fair_price": prices.fair_price, "health": status.health, "ready": status.ready, "metrics": status.metrics}
+        seconds = self.settings.deadline_seconds
+        composition, metrics, watch = self.composition, self.metrics, self.watch
+        by_offer = {offered: self._coalescer(composition.value) for offered in (False, True)}
+        by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
+        batches = Batches(composition, self.load, seconds, metrics)
+        catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
+        inference = Inference(composition, self.upstreams, watch, self.load, seconds)
+        status = Status(watch, metrics, self.settings.ready_data_days, lambda: self.draining)
+        reference = Reference()
+        return {
+            "fair_price": Prices(by_offer, self.answers, watch, metrics).fair_price,
+            "fair_price_batch": batches.fair_prices,
+            "signal": Signals(by_thresholds).signal,
+            "cards": catalog.cards,
+            "card": catalog.card,
+            "history": catalog.history,
+            "movers": catalog.movers,
+            "v2_server": inference.server,
+            "v2_live": inference.live,
+            "v2_ready": inference.ready,
+            "v2_model": inference.metadata,
+            "v2_model_ready": inference.model_ready,
+            "v2_infer": inference.infer,
+            "health": status.health,
+            "ready": status.ready,
+            "metrics": status.metrics,
+            "openapi": reference.openapi,
+            "docs": reference.docs,
+        }
+
+
+def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:
+    memory = MemoryLimiter()
+    return memory if settings.redis_url is None else RedisLimiter(settings.redis_url.get_secret_value(), memory, metrics)

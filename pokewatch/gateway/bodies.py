@@ -13,6 +13,7 @@ from pokewatch.gateway.problems import MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_L
 
 Model = TypeVar("Model")
 
+_CLOSE = ((b"connection", b"close"),)
 _PATH = re.compile(r"(?P<fault>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
@@ -21,7 +22,7 @@ _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]
 async def read(exchange: Exchange, receive: Receive, most: int, seconds: float) -> bytes:
     """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 over `most` bytes, 408 after `seconds`."""
     headers = exchange.headers
-    _check_type(headers)
+    _check_type(headers, untyped=exchange.route.startswith("/v2/"))
     length = headers.get(b"content-length", b"0")
     if not length.isdigit() or int(length) > most:
         raise ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
@@ -32,12 +33,10 @@ async def read(exchange: Exchange, receive: Receive, most: int, seconds: float) 
         raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE) from None
 
 
-_CLOSE = ((b"connection", b"close"),)
-
-
-def _check_type(headers: dict[bytes, bytes]) -> None:
+def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:
+    """V2 clients (tritonclient) send no type at all, so `untyped` allows that."""
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json":
+    if kind != b"application/json" and not (untyped and not kind):
         raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
     coding = headers.get(b"content-encoding", b"identity").lower()
     if coding != b"identity":

@@ -14,8 +14,8 @@ from pokewatch.gateway.v2 import Tensor, Versions
 FAIR_PRICE_PATH = "/v2/models/fair-price/infer"
 DECISION_PATH = "/v2/models/decision/infer"
 
-_PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
-_SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
+PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
+SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
 _JUDGED = ("market_price", "fair_price", "lower", "upper")
 
 
@@ -49,18 +49,22 @@ class Composition:
         self._decisions = decisions
         self._saw = saw
 
-    async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
-        """Each row's answer or its problem. Raises ProblemError where all fail alike, RefusedError where the batch was refused."""
+    async def table(self, asks: Sequence[Ask], deadline: float) -> tuple[v2.Columns, Versions]:
+        """The outputs of both models as one table. Raises ProblemError where all fail alike, RefusedError where they are refused."""
         onward = asks[0].onward
-        columns, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), _PRICES, deadline, onward)
+        prices, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), PRICES, deadline, onward)
         versions = self._versions(parameters)
         self._saw(versions)
-        inputs = [*(v2.floats(name, columns[name]) for name in _JUDGED), v2.strings("status", columns["status"])]
-        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, _SIGNALS, deadline, onward)
+        inputs = [*(v2.floats(name, prices[name]) for name in _JUDGED), v2.strings("status", prices["status"])]
+        signals, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, onward)
+        return {**prices, **signals}, versions
+
+    async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
+        """Each row's answer or its problem. Raises as `table` does."""
+        columns, versions = await self.table(asks, deadline)
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         ends = now, versions.model_version, versions.data_version
-        rows = zip(asks, *(columns[name] for name in _PRICES), *(said[name] for name in _SIGNALS), strict=True)
-        return [_answer(row, ends) for row in rows]
+        return [_answer(row, ends) for row in zip(asks, *(columns[name] for name in (*PRICES, *SIGNALS)), strict=True)]
 
     async def judge(self, rows: Sequence[Judge], deadline: float) -> list[SignalAnswer | ProblemError]:
         """The signal of each price, with no interval and so with no confidence."""
@@ -70,8 +74,8 @@ class Composition:
             inputs.append(v2.floats("buy_threshold_pct", [row.buy for row in rows]))
         if first.sell is not None:
             inputs.append(v2.floats("sell_threshold_pct", [row.sell for row in rows]))
-        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, _SIGNALS, deadline, first.onward)
-        return [SignalAnswer(*row) for row in zip(*(said[name] for name in _SIGNALS), strict=True)]
+        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, first.onward)
+        return [SignalAnswer(*row) for row in zip(*(said[name] for name in SIGNALS), strict=True)]
 
     def _versions(self, parameters: dict[str, Any]) -> Versions:
         try:

@@ -1,19 +1,25 @@
-"""Every operation of the API, once: routes and the OpenAPI document are both made from this table."""
+"""Every operation of the API, once: the routes and the OpenAPI document are both made from this table."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.gateway import models, problems
+from pokewatch.gateway import models, problems, v2
 from pokewatch.gateway.problems import Kind
 
 KEYED = (problems.UNAUTHORIZED, problems.FORBIDDEN, problems.RATE_LIMITED, problems.KEYS_UNREADABLE)
 BODIED = (problems.NOT_JSON, problems.SLOW_REQUEST, problems.TOO_LARGE, problems.MEDIA_TYPE, problems.INVALID)
 MODELLED = (problems.UPSTREAM_FAULT, problems.UNAVAILABLE, problems.OVERLOADED, problems.UPSTREAM_TIMEOUT)
+LISTED = (*KEYED, problems.INVALID, *MODELLED)
+
+_INFERENCE = {"inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["charizard_ex_199"]}]}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`scope` is the scope a key needs, None where no key is asked for. `name` is the operationId and names the handler."""
+    """`name` is the operationId and names the handler. `scope` is what a key needs; without one, no key is asked for.
+
+    `response` is a model, or the media type of an answer that is no JSON. `tagged` answers have an entity tag.
+    """
 
     name: str
     method: str
@@ -22,7 +28,10 @@ class Operation:
     response: Any
     scope: str | None = "read"
     request: Any = None
+    example: Any = None
+    query: Any = None
     problems: tuple[Kind, ...] = ()
+    tagged: bool = False
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -30,12 +39,105 @@ OPERATIONS: tuple[Operation, ...] = (
         "fair_price",
         "POST",
         "/fair_price",
-        "What a card is worth, and whether to buy or sell",
+        "What a card is worth, and whether to buy or sell it",
         models.FairPriceAnswer,
         request=models.FairPriceRequest,
+        example={"card_id": "charizard_ex_199", "market_price": 40.0},
         problems=(*KEYED, *BODIED, problems.UNKNOWN_CARD, problems.UNKNOWN_DATE, *MODELLED),
     ),
-    Operation("health", "GET", "/health", "Whether the gateway runs", models.Alive, scope=None),
-    Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=(problems.UNAVAILABLE,)),
-    Operation("metrics", "GET", "/metrics", "Prometheus metrics", str, scope=None),
+    Operation(
+        "fair_price_batch",
+        "POST",
+        "/fair_price/batch",
+        "Up to 1,000 cards in one request",
+        models.BatchAnswer,
+        scope="batch",
+        request=models.BatchRequest,
+        example={"cards": [{"card_id": "charizard_ex_199"}, {"card_id": "pikachu_25", "date": "2026-11-20"}]},
+        problems=(*KEYED, *BODIED, *MODELLED),
+    ),
+    Operation(
+        "signal",
+        "POST",
+        "/signal",
+        "The signal of a price against a fair price",
+        models.SignalAnswer,
+        request=models.SignalRequest,
+        example={"market_price": 90.0, "fair_price": 100.0},
+        problems=(*KEYED, *BODIED, *MODELLED),
+    ),
+    Operation(
+        "cards",
+        "GET",
+        "/cards",
+        "Search for cards",
+        models.CardPage,
+        query=models.CardsQuery,
+        problems=(*LISTED, problems.UNKNOWN_PAGE),
+        tagged=True,
+    ),
+    Operation(
+        "card",
+        "GET",
+        "/cards/{card_id}",
+        "A card and its latest prices",
+        models.CardAnswer,
+        query=models.NoQuery,
+        problems=(*LISTED, problems.UNKNOWN_CARD),
+        tagged=True,
+    ),
+    Operation(
+        "history",
+        "GET",
+        "/cards/{card_id}/history",
+        "A card's prices by day",
+        models.History,
+        query=models.HistoryQuery,
+        problems=(*LISTED, problems.UNKNOWN_CARD),
+        tagged=True,
+    ),
+    Operation(
+        "movers",
+        "GET",
+        "/movers",
+        "The strongest BUY and SELL of the latest day",
+        models.Movers,
+        query=models.MoversQuery,
+        problems=LISTED,
+        tagged=True,
+    ),
+    Operation("v2_server", "GET", "/v2", "V2: server metadata", models.ServerMetadata, problems=KEYED),
+    Operation("v2_live", "GET", "/v2/health/live", "V2: whether the server lives", models.ServerState, scope=None),
+    Operation("v2_ready", "GET", "/v2/health/ready", "V2: whether the server is ready", models.ServerState, scope=None, problems=MODELLED),
+    Operation(
+        "v2_model",
+        "GET",
+        "/v2/models/{model}",
+        "V2: model metadata",
+        models.ModelMetadata,
+        problems=(*KEYED, problems.UNKNOWN_MODEL, *MODELLED),
+    ),
+    Operation(
+        "v2_model_ready",
+        "GET",
+        "/v2/models/{model}/ready",
+        "V2: whether a model is ready",
+        models.ModelReady,
+        problems=(*KEYED, problems.UNKNOWN_MODEL, *MODELLED),
+    ),
+    Operation(
+        "v2_infer",
+        "POST",
+        "/v2/models/{model}/infer",
+        "V2: inference; more than one row needs the scope batch",
+        v2.InferResponse,
+        request=v2.InferRequest,
+        example=_INFERENCE,
+        problems=(*KEYED, *BODIED, problems.UNKNOWN_MODEL, *MODELLED),
+    ),
+    Operation("health", "GET", "/health", "Whether the gateway lives", models.Alive, scope=None),
+    Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=MODELLED),
+    Operation("metrics", "GET", "/metrics", "Prometheus metrics", "text/plain", scope=None),
+    Operation("openapi", "GET", "/openapi.json", "This document", dict[str, Any], scope=None),
+    Operation("docs", "GET", "/docs", "This document for people", "text/html", scope=None),
 )

@@ -1,33 +1,30 @@
 """POST /fair_price, /fair_price/batch and /signal."""
 
-from datetime import date
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from pokewatch.gateway.bodies import decode
-from pokewatch.gateway.coalescing import Coalescer
-from pokewatch.gateway.composition import Ask
+from pokewatch.gateway.cache import Answers
+from pokewatch.gateway.coalescing import Coalescer, Load
+from pokewatch.gateway.composition import Ask, Composition, Judge
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.models import FairPrice, FairPriceRequest
-from pokewatch.gateway.problems import ProblemError, invalid
+from pokewatch.gateway.models import BatchProblem, BatchRequest, FairPrice, FairPriceRequest, SignalAnswer, SignalRequest
+from pokewatch.gateway.problems import ProblemError, invalid, is_outage
+from pokewatch.gateway.queries import checked_day
+from pokewatch.gateway.upstream import RefusedError
+from pokewatch.gateway.watch import Watch
 
 _encode = msgspec.json.Encoder().encode
 _fair_price = msgspec.json.Decoder(FairPriceRequest).decode
+_batch = msgspec.json.Decoder(BatchRequest).decode
+_signal = msgspec.json.Decoder(SignalRequest).decode
 _PRIVATE: list[Header] = [JSON, (b"cache-control", b"no-store")]
-
-
-def checked_day(text: str, pointer: str) -> str:
-    """`text` if it is a calendar day as YYYY-MM-DD. Raises ProblemError (422)."""
-    try:
-        if len(text) == 10 and text[4] == text[7] == "-":
-            date.fromisoformat(text)
-            return text
-    except ValueError:
-        pass
-    raise invalid(pointer, f"{text[:40]!r} is not a day like 2026-11-20")
+_STALE = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
 
 
 def asked(request: FairPriceRequest, onward: bytes) -> Ask:
@@ -36,17 +33,105 @@ def asked(request: FairPriceRequest, onward: bytes) -> Ask:
 
 
 class Prices:
-    """The coalescers by lane: cards at the market's price, cards at a price offered."""
+    """Single cards share calls, those at the market's price apart from those at a price offered; a batch is a call already."""
 
-    def __init__(self, at_market: Coalescer[Ask, FairPrice], offered: Coalescer[Ask, FairPrice], metrics: Metrics) -> None:
-        self._at_market = at_market
-        self._offered = offered
+    def __init__(self, coalescers: "dict[bool, Coalescer[Ask, FairPrice]]", answers: Answers, watch: Watch, metrics: Metrics) -> None:
+        self._coalescers = coalescers
+        self._answers = answers
+        self._watch = watch
         self._signals: dict[str, Any] = {name: metrics.predictions.labels(name) for name in ("BUY", "SELL", "HOLD")}
 
     async def fair_price(self, exchange: Exchange) -> Answer:
         ask = asked(decode(_fair_price, exchange.body), exchange.onward())
-        found = await (self._at_market if ask.offered is None else self._offered).submit(ask)
+        request = ask[:3]
+        kept = self._answers.fresh(request, self._watch.versions)
+        if kept is not None:
+            return _answer(kept.prefix, False, exchange)
+        found = await self._coalescers[ask.offered is not None].submit(ask)
+        if isinstance(found, ProblemError):
+            last = self._answers.stale(request) if is_outage(found) else None
+            if last is None:
+                raise found.with_traceback(None)
+            return _answer(last.prefix, True, exchange)
+        self._signals[found.signal].inc()
+        prefix = _encode(found)[:-1]
+        self._answers.keep(request, prefix, found.model_version, found.data_version)
+        return _answer(prefix, False, exchange)
+
+
+def _answer(prefix: bytes, stale: bool, exchange: Exchange) -> Answer:
+    return 200, _PRIVATE, prefix + _STALE[stale] % exchange.request_id.encode()
+
+
+class Batches:
+    """Many cards in one request: each its own answer or its own problem."""
+
+    def __init__(self, composition: Composition, load: Load, seconds: float, metrics: Metrics) -> None:
+        self._composition = composition
+        self._load = load
+        self._seconds = seconds
+        self._signals = metrics.predictions
+
+    async def fair_prices(self, exchange: Exchange) -> Answer:
+        cards = decode(_batch, exchange.body).cards
+        onward = exchange.onward()
+        rows = [_row(raw, onward) for raw in cards]
+        outcomes = await self._valued(rows)
+        predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
+        self._count(outcomes)
+        return 200, _PRIVATE, b'{"predictions":%s,"request_id":"%s"}' % (_encode(predictions), exchange.request_id.encode())
+
+    async def _valued(self, rows: "list[Ask | ProblemError]") -> "list[FairPrice | ProblemError]":
+        """Each row's outcome, in order: one call for the rows at the market's price, one for those at a price offered."""
+        lanes: list[list[int]] = [[], []]
+        for number, row in enumerate(rows):
+            if isinstance(row, Ask):
+                lanes[row.offered is not None].append(number)
+        outcomes: list[Any] = list(rows)
+        calls = [self._call([rows[number] for number in lane]) for lane in lanes if lane]  # type: ignore[misc]
+        for lane, found in zip(filter(None, lanes), await asyncio.gather(*calls), strict=True):
+            for number, outcome in zip(lane, found, strict=True):
+                outcomes[number] = outcome
+        return outcomes
+
+    async def _call(self, asks: Sequence[Ask]) -> "list[FairPrice | ProblemError]":
+        self._load.enter(len(asks))
+        try:
+            return await self._composition.value(asks, asyncio.get_running_loop().time() + self._seconds)
+        except RefusedError as refused:
+            raise invalid("/cards", str(refused)) from None
+        finally:
+            self._load.leave(len(asks))
+
+    def _count(self, outcomes: "Sequence[FairPrice | ProblemError]") -> None:
+        signals = [outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)]
+        for signal in set(signals):
+            self._signals.labels(signal).inc(signals.count(signal))
+
+
+def _row(raw: msgspec.Raw, onward: bytes) -> Ask | ProblemError:
+    try:
+        return asked(decode(_fair_price, bytes(raw)), onward)
+    except ProblemError as problem:
+        return problem
+
+
+def _prediction(outcome: FairPrice | ProblemError, request_id: str) -> FairPrice | BatchProblem:
+    return BatchProblem(outcome.problem(request_id)) if isinstance(outcome, ProblemError) else outcome
+
+
+class Signals:
+    """POST /signal. Requests share a call where they agree on which thresholds they give."""
+
+    def __init__(self, coalescers: "dict[tuple[bool, bool], Coalescer[Judge, SignalAnswer]]") -> None:
+        self._coalescers = coalescers
+
+    async def signal(self, exchange: Exchange) -> Answer:
+        request = decode(_signal, exchange.body)
+        buy = None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct
+        sell = None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct
+        judge = Judge(request.market_price, request.fair_price, buy, sell, exchange.onward())
+        found = await self._coalescers[buy is not None, sell is not None].submit(judge)
         if isinstance(found, ProblemError):
             raise found.with_traceback(None)
-        self._signals[found.signal].inc()
-        return 200, _PRIVATE, b'%s,"stale":false,"request_id":"%s"}' % (_encode(found)[:-1], exchange.request_id.encode())
+        return 200, _PRIVATE, _encode(found)

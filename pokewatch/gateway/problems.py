@@ -24,6 +24,8 @@ FORBIDDEN = Kind("forbidden", 403, "Scope missing", "The key is valid but lacks 
 NOT_FOUND = Kind("not-found", 404, "No such resource", "The gateway has nothing at this address.")
 UNKNOWN_CARD = Kind("unknown-card", 404, "Unknown card", "No card of that id or slug; `near` lists the most similar ones.")
 UNKNOWN_DATE = Kind("unknown-date", 404, "No price for that day", "The card is known but the price book has no row for that day.")
+UNKNOWN_PAGE = Kind("unknown-page", 404, "Unknown page", "The cursor is not one that this search gave.")
+UNKNOWN_MODEL = Kind("unknown-model", 404, "Unknown model", "The gateway has no V2 model of that name.")
 METHOD = Kind("method-not-allowed", 405, "Method not allowed", "The address exists; the `Allow` header lists its methods.")
 SLOW_REQUEST = Kind("slow-request", 408, "Request too slow", "The body did not arrive in time.")
 TOO_LARGE = Kind("too-large", 413, "Body too large", "The body is larger than the gateway reads.")
@@ -44,6 +46,8 @@ KINDS: tuple[Kind, ...] = (
     NOT_FOUND,
     UNKNOWN_CARD,
     UNKNOWN_DATE,
+    UNKNOWN_PAGE,
+    UNKNOWN_MODEL,
     METHOD,
     SLOW_REQUEST,
     TOO_LARGE,
@@ -126,3 +130,8 @@ def unknown_card(card: str, near: Sequence[str] = ()) -> ProblemError:
 
 def unavailable(detail: str, retry_after: int = 1) -> ProblemError:
     return ProblemError(UNAVAILABLE, detail, retry_after=retry_after)
+
+
+def is_outage(problem: ProblemError) -> bool:
+    """Whether the model server is to blame, so that an earlier answer may stand in."""
+    return problem.kind in (UNAVAILABLE, UPSTREAM_FAULT, UPSTREAM_TIMEOUT)

@@ -12,7 +12,7 @@ from pokewatch.gateway.problems import unavailable
 from pokewatch.gateway.watch import Watch
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
-_FACTS = ("model_version", "data_version", "run_id", "model", "cards", "first_day", "last_day")
+_FACTS = ("model_version", "data_version", "run_id", "model", "horizon", "source", "currency", "cards", "first_day", "last_day")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,7 +27,7 @@ class Status:
 
     async def health(self, exchange: Exchange) -> Answer:
         """Whether the process runs. Does not depend on the model server: restarting us would not mend it."""
-        return 200, [JSON, _NO_STORE], _encode(Alive())
+        return 200, [JSON, _NO_STORE], _encode(Alive("alive"))
 
     async def ready(self, exchange: Exchange) -> Answer:
         """Whether requests would be answered."""
@@ -40,7 +40,7 @@ class Status:
         if self._oldest and age > self._oldest:
             raise unavailable(f"the newest prices are of {watch.served.last_day}, {age} days ago; {self._oldest} are allowed", 3_600)
         facts = msgspec.structs.asdict(watch.served)
-        return 200, [JSON, _NO_STORE], _encode(Ready(**{name: facts[name] for name in _FACTS}, data_age_days=age))
+        return 200, [JSON, _NO_STORE], _encode(Ready(status="ready", **{name: facts[name] for name in _FACTS}, data_age_days=age))
 
     async def metrics(self, exchange: Exchange) -> Answer:
         return 200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _NO_STORE], generate_latest(self._metrics.registry)

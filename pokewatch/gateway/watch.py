@@ -27,6 +27,8 @@ class Served(msgspec.Struct, frozen=True):
     cards: int
     horizon: int
     model: str
+    source: str
+    currency: str
 
 
 _decode = msgspec.json.Decoder(Served).decode

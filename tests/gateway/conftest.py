@@ -1,6 +1,5 @@
 """A real MLServer with a small book, and gateways in front of it: in this process, or as one of their own."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

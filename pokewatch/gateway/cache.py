@@ -1,0 +1,75 @@
+"""Answers kept: while their versions are served they answer again at once; later, while the model server is down, as stale ones."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from hashlib import sha256
+from typing import NamedTuple
+
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.v2 import Versions
+
+_OVERHEAD = 400
+
+
+class Kept(NamedTuple):
+    """A JSON object without its last members and brace: whether it is stale is for the moment of answering to say."""
+
+    prefix: bytes
+    versions: tuple[str, str]
+    at: float
+
+
+class Answers:
+    """Least recently used go first beyond `most_bytes`. `fresh` finds nothing while `on` is False; `stale` still does."""
+
+    def __init__(
+        self, on: bool, most_bytes: int, stale_seconds: float, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._on = on
+        self._most = most_bytes
+        self._stale_seconds = stale_seconds
+        self._clock = clock
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._hits, self._misses, self._stale = (metrics.cache.labels(result) for result in ("hit", "miss", "stale"))
+        self.bytes = 0
+
+    def fresh(self, request: Hashable, versions: Versions | None) -> Kept | None:
+        """The answer to `request` if it comes from the versions that are served now."""
+        if not self._on or versions is None:
+            return None
+        kept = self._kept.get(request)
+        if kept is None or kept.versions != (versions.model_version, versions.data_version):
+            self._misses.inc()
+            return None
+        self._hits.inc()
+        self._kept.move_to_end(request)
+        return kept
+
+    def stale(self, request: Hashable) -> Kept | None:
+        """The last answer to `request`, whatever it came from, if it is not too old."""
+        kept = self._kept.get(request)
+        if kept is None or self._clock() - kept.at >= self._stale_seconds:
+            return None
+        self._stale.inc()
+        return kept
+
+    def keep(self, request: Hashable, prefix: bytes, model_version: str, data_version: str) -> Kept:
+        kept = Kept(prefix, (model_version, data_version), self._clock())
+        former = self._kept.pop(request, None)
+        self.bytes += len(prefix) + _OVERHEAD - (len(former.prefix) + _OVERHEAD if former else 0)
+        self._kept[request] = kept
+        while self.bytes > self._most:
+            _, gone = self._kept.popitem(last=False)
+            self.bytes -= len(gone.prefix) + _OVERHEAD
+        return kept
+
+
+def etag(versions: tuple[str, str]) -> bytes:
+    """The strong entity tag of every answer that these versions give: the same address, the same bytes."""
+    return b'"' + sha256("\n".join(versions).encode()).hexdigest()[:32].encode() + b'"'
+
+
+def matches(if_none_match: bytes, tag: bytes) -> bool:
+    """Whether an If-None-Match field names `tag` (RFC 9110: weak comparison)."""
+    return any(given.strip().removeprefix(b"W/") in (tag, b"*") for given in if_none_match.split(b","))

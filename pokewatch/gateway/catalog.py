@@ -1,0 +1,112 @@
+"""GET /cards, /cards/{card_id}, /cards/{card_id}/history and /movers: the catalogue of the price book, with entity tags."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from pokewatch.gateway.cache import Answers, Kept, etag, matches
+from pokewatch.gateway.coalescing import Load
+from pokewatch.gateway.cursor import after, cursor
+from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
+from pokewatch.gateway.models import CARD_PATTERN, CardAnswer, CardPage, CardsQuery, History, HistoryQuery, Movers, MoversQuery, NoQuery
+from pokewatch.gateway.problems import ProblemError, invalid, is_outage, unknown_card
+from pokewatch.gateway.queries import checked_day, query
+from pokewatch.gateway.upstream import RefusedError, Upstream
+from pokewatch.gateway.v2 import Versions
+from pokewatch.gateway.watch import Watch
+
+Found = TypeVar("Found", CardAnswer, CardPage, History, Movers)
+
+_CARD = re.compile(CARD_PATTERN)
+_REVALIDATE: Header = (b"cache-control", b"private, no-cache")
+_encode = msgspec.json.Encoder().encode
+
+
+class Catalog:
+    """Asks the catalogue's endpoints of the model server, and remembers what they said."""
+
+    def __init__(self, upstream: Upstream, watch: Watch, answers: Answers, load: Load) -> None:
+        self._upstream = upstream
+        self._watch = watch
+        self._answers = answers
+        self._load = load
+
+    async def cards(self, exchange: Exchange) -> Answer:
+        asked = query(CardsQuery, exchange.scope["query_string"])
+        search = repr((asked.q, asked.set, asked.rarity))
+        payload = _given({"q": asked.q, "set": asked.set, "rarity": asked.rarity, "limit": asked.limit})
+        if asked.cursor is not UNSET:
+            payload["after"] = after(asked.cursor, search)
+
+        async def page() -> CardPage:
+            found = await self._ask("search", payload, exchange, CardPage)
+            return found if found.next is None else msgspec.structs.replace(found, next=cursor(found.next, search))
+
+        return await self._answer(exchange, ("cards", *payload.items()), page)
+
+    async def card(self, exchange: Exchange) -> Answer:
+        query(NoQuery, exchange.scope["query_string"])
+        card_id = _card_id(exchange)
+        return await self._answer(exchange, ("card", card_id), lambda: self._ask("card", {"card_id": card_id}, exchange, CardAnswer))
+
+    async def history(self, exchange: Exchange) -> Answer:
+        asked = query(HistoryQuery, exchange.scope["query_string"])
+        days = _given({"from": asked.start, "to": asked.end})
+        payload = {"card_id": _card_id(exchange), **{name: checked_day(day, f"?{name}") for name, day in days.items()}}
+        return await self._answer(exchange, ("history", *payload.items()), lambda: self._ask("history", payload, exchange, History))
+
+    async def movers(self, exchange: Exchange) -> Answer:
+        asked = query(MoversQuery, exchange.scope["query_string"])
+        payload = _given(msgspec.structs.asdict(asked))
+        return await self._answer(exchange, ("movers", *payload.items()), lambda: self._ask("movers", payload, exchange, Movers))
+
+    async def _answer(self, exchange: Exchange, request: Any, ask: Callable[[], Awaitable[Any]]) -> Answer:
+        """From the answers kept, from the model server, or, while that is down, from the answers kept however old."""
+        kept = self._answers.fresh(request, self._watch.versions)
+        if kept is None:
+            try:
+                kept = self._keep(request, await ask())
+            except ProblemError as problem:
+                last = self._answers.stale(request) if is_outage(problem) else None
+                if last is None:
+                    raise
+                return 200, [JSON, (b"cache-control", b"no-store")], last.prefix + b"true}"
+        tag = etag(kept.versions)
+        headers = [_REVALIDATE, (b"etag", tag)]
+        if matches(exchange.headers.get(b"if-none-match", b""), tag):
+            return 304, headers, b""
+        return 200, [JSON, *headers], kept.prefix + b"false}"
+
+    def _keep(self, request: Any, found: Any) -> Kept:
+        self._watch.saw(Versions(found.model_version, found.data_version))
+        return self._answers.keep(request, _encode(found).removesuffix(b"false}"), found.model_version, found.data_version)
+
+    async def _ask(self, question: str, payload: dict[str, Any], exchange: Exchange, model: type[Found]) -> Found:
+        self._load.enter(1)
+        try:
+            body = await self._upstream.send(f"/catalog/{question}", _encode(payload), exchange.onward())
+        except RefusedError as refused:
+            if refused.status == 404:
+                raise unknown_card(str(payload.get("card_id")), refused.refusal.near) from None
+            raise invalid("", str(refused)) from None
+        finally:
+            self._load.leave(1)
+        try:
+            return msgspec.json.decode(body, type=model)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._upstream.fault(str(error)) from error
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not UNSET}
+
+
+def _card_id(exchange: Exchange) -> str:
+    """The card in the path. What cannot be one is unknown without asking."""
+    card_id: str = exchange.scope["path_params"]["card_id"]
+    if not _CARD.fullmatch(card_id):
+        raise unknown_card(card_id[:80])
+    return card_id

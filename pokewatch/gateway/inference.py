@@ -1,0 +1,158 @@
+"""V2 at the gateway: `pokewatch`, the composition as one model; `fair-price` and `decision`, passed through. Nothing else of MLServer."""
+
+import asyncio
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from pokewatch.gateway import v2
+from pokewatch.gateway.bodies import decode
+from pokewatch.gateway.coalescing import Load
+from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition
+from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
+from pokewatch.gateway.models import MODELS, MOST_ROWS, ModelMetadata, ModelReady, ServerMetadata, ServerState, TensorMetadata
+from pokewatch.gateway.problems import FORBIDDEN, MEDIA_TYPE, UNKNOWN_MODEL, ProblemError, invalid
+from pokewatch.gateway.upstream import RefusedError, Upstream
+from pokewatch.gateway.v2 import Column, InferRequest, InferResponse, Tensor
+from pokewatch.gateway.watch import Watch
+
+_TEXTS = frozenset({"card_id", "date", "status", "signal", "reason"})
+_OUTPUTS = (*PRICES, *SIGNALS)
+_INPUTS = {"card_id": "BYTES", "date": "BYTES", "market_price": "FP64"}
+_ELEMENTS = {"BYTES": str, "FP64": float}
+_OPTIONAL = {"optional": True}
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_encode = msgspec.json.Encoder().encode
+_infer = msgspec.json.Decoder(InferRequest).decode
+
+METADATA = ModelMetadata(
+    "pokewatch",
+    "pokewatch",
+    [TensorMetadata(name, kind, [-1], None if name == "card_id" else _OPTIONAL) for name, kind in _INPUTS.items()],
+    [TensorMetadata(name, "BYTES" if name in _TEXTS else "FP64", [-1]) for name in _OUTPUTS],
+)
+
+
+class Inference:
+    def __init__(self, composition: Composition, models: dict[str, Upstream], watch: Watch, load: Load, seconds: float) -> None:
+        self._composition = composition
+        self._models = models
+        self._watch = watch
+        self._load = load
+        self._seconds = seconds
+
+    async def server(self, exchange: Exchange) -> Answer:
+        return _json(ServerMetadata("pokewatch", version("pokewatch"), []))
+
+    async def live(self, exchange: Exchange) -> Answer:
+        return _json(ServerState(live=True))
+
+    async def ready(self, exchange: Exchange) -> Answer:
+        self._check_ready()
+        return _json(ServerState(ready=True))
+
+    async def metadata(self, exchange: Exchange) -> Answer:
+        name = _model(exchange)
+        if name == "pokewatch":
+            return _json(METADATA)
+        body = await self._send(name, f"/v2/models/{name}", None, exchange)
+        try:
+            return _json(msgspec.json.decode(body, type=ModelMetadata))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self._models[name].fault(str(error)) from error
+
+    async def model_ready(self, exchange: Exchange) -> Answer:
+        name = _model(exchange)
+        if name == "pokewatch":
+            self._check_ready()
+        else:
+            await self._send(name, f"/v2/models/{name}/ready", None, exchange)
+        return _json(ModelReady(name, True))
+
+    async def infer(self, exchange: Exchange) -> Answer:
+        name = _model(exchange)
+        if b"inference-header-content-length" in exchange.headers:
+            raise ProblemError(MEDIA_TYPE, "tensors must be JSON; clients call it binary_data=False")
+        request = decode(_infer, exchange.body)
+        rows = max((len(tensor.data) for tensor in request.inputs), default=0)
+        if rows > MOST_ROWS:
+            raise invalid("/inputs", f"{rows} rows are more than {MOST_ROWS}")
+        if rows > 1 and exchange.key is not None and not exchange.key.allows("batch"):
+            raise ProblemError(FORBIDDEN, "more than one row needs a key with the scope 'batch'")
+        self._load.enter(max(rows, 1))
+        try:
+            if name == "pokewatch":
+                return _json(await self._composed(request, exchange))
+            return 200, [JSON, _NO_STORE], await self._send(name, f"/v2/models/{name}/infer", exchange.body, exchange)
+        finally:
+            self._load.leave(max(rows, 1))
+
+    async def _composed(self, request: InferRequest, exchange: Exchange) -> InferResponse:
+        asks = asked(request, exchange.onward())
+        wanted = _wanted(request)
+        try:
+            columns, versions = await self._composition.table(asks, asyncio.get_running_loop().time() + self._seconds)
+        except RefusedError as refused:
+            raise invalid("/inputs", str(refused)) from None
+        outputs = [Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name]) for name in wanted]
+        return InferResponse("pokewatch", outputs, request.id, versions.model_version, msgspec.structs.asdict(versions))
+
+    async def _send(self, name: str, path: str, body: bytes | None, exchange: Exchange) -> bytes:
+        try:
+            return await self._models[name].send(path, body, exchange.onward(), self._seconds)
+        except RefusedError as refused:
+            raise invalid("", str(refused)) from None
+
+    def _check_ready(self) -> None:
+        if self._watch.trouble is not None:
+            raise self._watch.trouble.with_traceback(None)
+
+
+def asked(request: InferRequest, onward: bytes) -> list[Ask]:
+    """The rows of a request to `pokewatch`. Raises ProblemError (422) with a pointer to the tensor at fault."""
+    columns: dict[str, Column] = {}
+    for number, tensor in enumerate(request.inputs):
+        if tensor.name not in _INPUTS or tensor.name in columns:
+            raise invalid(f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each once")
+        columns[tensor.name] = _column(tensor, f"/inputs/{number}")
+    if "card_id" not in columns or not columns["card_id"]:
+        raise invalid("/inputs", "card_id is required, with at least one row")
+    cards = columns["card_id"]
+    if any(len(column) != len(cards) for column in columns.values()):
+        raise invalid("/inputs", "the inputs differ in their numbers of rows")
+    dates = columns.get("date", [""] * len(cards))
+    offers = columns.get("market_price", [None] * len(cards))
+    return [Ask(*row, onward) for row in zip(cards, dates, offers, strict=True)]
+
+
+def _column(tensor: Tensor, pointer: str) -> Column:
+    kind = _INPUTS[tensor.name]
+    if tensor.datatype != kind:
+        raise invalid(f"{pointer}/datatype", f"expected {kind}")
+    try:
+        column: Column = msgspec.convert(v2.flat(tensor.data), list[_ELEMENTS[kind]])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise invalid(f"{pointer}/data", str(error)) from None
+    if tensor.shape not in ([len(column)], [len(column), 1]):
+        raise invalid(f"{pointer}/shape", f"expected [{len(column)}] or [{len(column)}, 1]")
+    return column
+
+
+def _wanted(request: InferRequest) -> list[str]:
+    names = [output.name for output in request.outputs or ()] or list(_OUTPUTS)
+    for number, name in enumerate(names):
+        if name not in _OUTPUTS:
+            raise invalid(f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}")
+    return names
+
+
+def _model(exchange: Exchange) -> str:
+    name: str = exchange.scope["path_params"]["model"]
+    if name not in MODELS:
+        raise ProblemError(UNKNOWN_MODEL, f"the models are {', '.join(MODELS)}")
+    return name
+
+
+def _json(found: Any) -> Answer:
+    return 200, [JSON, _NO_STORE], _encode(found)

@@ -1,0 +1,108 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.problems import assert_problem
+
+
+def tensor(name: str, data: list[Any], shape: list[int] | None = None) -> dict[str, Any]:
+    return {"name": name, "shape": shape or [len(data)], "datatype": "FP64" if name.endswith("price") else "BYTES", "data": data}
+
+
+def test_the_composition_is_one_model(gateway: Gateway) -> None:
+    body = {"id": "mine", "inputs": [tensor("card_id", ["card_4", "nobody", "card_1"])]}
+    found = gateway.post("/v2/models/pokewatch/infer", body).json()
+    assert (found["id"], found["model_name"]) == ("mine", "pokewatch")
+    assert found["parameters"] == {"model_version": "7", "data_version": "dv-1", "run_id": "run-1"}
+    outputs = {output["name"]: output["data"] for output in found["outputs"]}
+    assert outputs["status"] == ["ok", "unknown_card", "thin_history"]
+    assert outputs["fair_price"] == [5.04, None, None]
+    assert outputs["signal"] == ["HOLD"] * 3
+
+
+def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
+    inputs = [tensor("card_id", [["card_4"], ["card_4"]], [2, 1]), tensor("market_price", [4, 6.5]), tensor("date", ["", "2026-01-01"])]
+    body = {"inputs": inputs, "outputs": [{"name": "signal"}, {"name": "date"}]}
+    outputs = gateway.post("/v2/models/pokewatch/infer", body).json()["outputs"]
+    assert [(output["name"], output["data"]) for output in outputs] == [("signal", ["BUY", "SELL"]), ("date", ["2026-01-05", "2026-01-01"])]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "pointer"),
+    [
+        ([], "/inputs"),
+        ([tensor("card_id", [])], "/inputs"),
+        ([tensor("date", [""])], "/inputs"),
+        ([tensor("card_id", ["a"]), tensor("card_id", ["a"])], "/inputs/1/name"),
+        ([tensor("card_id", ["a"]), tensor("date", ["", ""])], "/inputs"),
+        ([tensor("card_id", ["a"]), tensor("colour", ["red"])], "/inputs/1/name"),
+        ([tensor("card_id", ["a"], [2])], "/inputs/0/shape"),
+        ([tensor("card_id", [1])], "/inputs/0/data"),
+        ([{**tensor("card_id", ["a"]), "datatype": "FP64"}], "/inputs/0/datatype"),
+        ([tensor("card_id", ["a"]), tensor("market_price", [None])], "/inputs/1/data"),
+        ([tensor("card_id", ["a"] * 1_001)], "/inputs"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_malformed_requests(gateway: Gateway, inputs: list[Any], pointer: str) -> None:
+    problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 422, "invalid")
+    assert problem["errors"][0]["pointer"] == pointer
+    assert problem["error"] == problem["detail"]
+
+
+def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
+    problem = assert_problem(gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}), 422, "invalid")
+    assert "unknown input 'card_id'" in str(problem["error"])
+
+
+def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
+    key = gateway.store.create("reader", scopes=["read"])
+    gateway.app.state.assembly.keyring.refresh()
+    one, two = ({"inputs": [tensor("card_id", ["card_4"] * rows)]} for rows in (1, 2))
+    for model in ("pokewatch", "fair-price"):
+        assert gateway.post(f"/v2/models/{model}/infer", one, key=key.key).status_code == 200
+        assert_problem(gateway.post(f"/v2/models/{model}/infer", two, key=key.key), 403, "forbidden")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["index", "models/fair-price/load", "models/decision/unload"])
+def test_the_repository_is_out_of_reach(gateway: Gateway, method: str, path: str) -> None:
+    assert gateway.ask(method, f"/v2/repository/{path}").status_code == 404
+
+
+def test_unknown_models(gateway: Gateway) -> None:
+    for path in ("", "/ready"):
+        assert_problem(gateway.get(f"/v2/models/other{path}"), 404, "unknown-model")
+    assert_problem(gateway.post("/v2/models/other/infer", {"inputs": []}), 404, "unknown-model")
+
+
+def test_tritonclient(gateway: Gateway) -> None:
+    headers = {"X-API-Key": gateway.key.key}
+    with triton.InferenceServerClient(gateway.url.removeprefix("http://")) as client:
+        assert client.is_server_live(headers=headers)
+        assert client.is_server_ready(headers=headers)
+        for model in ("pokewatch", "fair-price", "decision"):
+            assert client.is_model_ready(model, headers=headers)
+            assert client.get_model_metadata(model, headers=headers)["name"] == model
+        cards = _input("card_id", np.array([b"card_4", b"card_5"], dtype=object))
+        answer = client.infer("pokewatch", [cards], headers=headers)
+        assert [str(signal) for signal in answer.as_numpy("signal")] == ["HOLD", "HOLD"]
+        prices = client.infer("fair-price", [cards], headers=headers)
+        assert prices.as_numpy("fair_price").tolist() == [5.04, 6.04]
+        judged = [_input("market_price", np.array([90.0])), _input("fair_price", np.array([100.0]))]
+        assert str(client.infer("decision", judged, headers=headers).as_numpy("signal")[0]) == "BUY"
+        with pytest.raises(InferenceServerException, match="send a valid API key"):
+            client.infer("pokewatch", [cards])
+        cards.set_data_from_numpy(np.array([b"card_4", b"card_5"], dtype=object), binary_data=True)
+        with pytest.raises(InferenceServerException, match="binary_data=False"):
+            client.infer("pokewatch", [cards], headers=headers)
+
+
+def _input(name: str, values: np.ndarray) -> triton.InferInput:
+    found = triton.InferInput(name, list(values.shape), "BYTES" if values.dtype == object else "FP64")
+    found.set_data_from_numpy(values, binary_data=False)
+    return found
