@@ -90,7 +90,7 @@ class Traits:
     set_index: NDArray[np.int64]
     released: NDArray[np.int64]  # day of release counted from EPOCH
     log_price: NDArray[np.float64]  # log USD, long after release and at EPOCH
-    liquidity: NDArray[np.float64]  # share of days with a sale
+    liquidity: NDArray[np.float64]  # chance of a sale on a day that does not follow one
     steady: NDArray[np.bool_]  # never halted or delisted
 
 
@@ -172,14 +172,14 @@ def _printings(rarity: int, released: int, holo: bool) -> tuple[tuple[str, float
 
 
 _LOG_PRICE_KNOTS = np.log([0.5, 2.5, 10.0, 45.0, 200.0])
-_SALE_DAYS = (0.52, 0.42, 0.37, 0.25, 0.17)  # mean share of days with a sale, at those prices
+_SALE_CHANCE = (0.50, 0.41, 0.37, 0.25, 0.17)  # mean liquidity at those prices
 
 
 def _liquidity(log_price: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Share of days with a sale: very uneven, so that a change today makes one tomorrow twice as likely."""
-    mean = np.interp(log_price, _LOG_PRICE_KNOTS, _SALE_DAYS)
-    spread = 4.0  # of the beta distribution: its two parameters add up to this
-    return np.clip(rng.beta(mean * spread, (1 - mean) * spread), 0.06, 0.95)
+    """Chance of a sale on a day that does not follow one; uneven among cards of the same price."""
+    mean = np.interp(log_price, _LOG_PRICE_KNOTS, _SALE_CHANCE)
+    spread = 12.0  # of the beta distribution: its two parameters add up to this
+    return np.clip(rng.beta(mean * spread, (1 - mean) * spread), 0.12, 0.95)
 
 
 def _table(rows: list[_Row], released: NDArray[np.int64]) -> pa.Table:

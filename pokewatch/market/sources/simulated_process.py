@@ -23,13 +23,13 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 COMMON_SD = 0.0013  # a day, over the whole market
-_SET_SD = 0.0008
-_WALK_SD = 0.0008  # median card
-_DRIFT_SD, _DRIFT_KEPT = 0.00010, 0.93
+_SET_SD = 0.0005
+_WALK_SD = 0.0004  # median card
+_DRIFT_SD, _DRIFT_KEPT = 0.00005, 0.93
 _JUMP_CHANCE, _JUMP_SD = 0.0004, 0.10
 _NOISE_KNOTS = np.log([0.3, 2.5, 10.0, 45.0, 200.0])
-_NOISE_SD = (0.054, 0.020, 0.021, 0.0210, 0.030)  # of a sale's middling noise, at those prices, for a card of middling liquidity
-_NOISE_TAIL = 0.75  # sd of the log of each sale's own noise scale
+_NOISE_SD = (0.044, 0.0150, 0.0160, 0.0160, 0.0215)  # of a sale's middling noise, at those prices, for a card of middling liquidity
+_NOISE_TAIL = 0.85  # sd of the log of each sale's own noise scale
 _BAD_QUOTE_CHANCE, _BAD_QUOTE_SD = 0.002, 0.55
 _WEEKLY_DECAY = (0.051, 0.051, 0.033, 0.016, 0.016)  # in the weeks after release
 _LOW_RATIO = (0.42, 0.63, 0.78, 0.90, 1.0)  # lowest ask to market at the knots
@@ -89,7 +89,7 @@ class MarketPath:
         self._walk_sd = _WALK_SD * np.exp(0.4 * fates.standard_normal(count))
         middling = np.interp(traits.log_price, _NOISE_KNOTS, _NOISE_SD)
         self._noise_sd = middling * np.clip((0.25 / traits.liquidity) ** 0.4, 0.5, 1.8)
-        self._gain = np.clip(1.05 - 0.5 * traits.liquidity, 0.6, 1.0)
+        self._gain = np.clip(1.05 - 0.25 * traits.liquidity, 0.6, 1.0)
         self._ratios = _ask_ratios(traits.log_price, fates)
         self._halted, self._delisted = _fates(traits, fates)
         self._release = _release_premium()
