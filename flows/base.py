@@ -1,35 +1,73 @@
-"""What every flow of PokeWatch shares: where its state is kept, and `@kubernetes` only where there is a cluster.
+"""What every flow of PokeWatch shares: where its state is kept, where its steps run, and who hears of its end.
 
 Import this before `metaflow`: it settles Metaflow's environment.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from pokewatch.settings import home_folder
 
-# Runs are kept with everything else, wherever the flow is started from; a user of one's own configuration is not touched.
-os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(home_folder()))
-os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
+# In a pod Metaflow hands its records over through the datastore, and looks for them where it put them itself.
+if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
+    # Runs are kept with everything else, wherever the flow is started from; a user of one's own configuration is not touched.
+    os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(home_folder()))
+    os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
+# Without this a real `argo-workflows create` writes a CronWorkflow that newer Argo no longer takes.
+os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
 # In a container and under cron there may be no user, or root, and Metaflow runs as neither.
 if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")):
     os.environ["METAFLOW_USER"] = "pokewatch"
 
 from metaflow import Config, FlowMutator, FlowSpec
+from metaflow.exception import MetaflowException
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
+_REQUIRED = ("image", "namespace", "service_account", "secrets")
 
 
 class OnTarget(FlowMutator):
-    """Turn each step's `@kubernetes` into nothing where the deploy config says `local`: one machine has no cluster to ask."""
+    """Run the steps where the deploy config says.
+
+    `local`: their `@kubernetes` is taken off, since one machine has no cluster to ask, and scheduling is refused.
+    `kubernetes`: it is completed with the config's image, namespace, service account and secrets, and its settings are set.
+    """
 
     def mutate(self, mutable_flow):  # noqa: ANN001, ANN201
-        target = dict(mutable_flow.configs)["deploy"]["target"]
-        if target != "local":
-            return
-        for _, step in mutable_flow.steps:
-            if step.has_decorator("kubernetes"):
-                step.remove_decorator("kubernetes")
+        deploy = dict(mutable_flow.configs)["deploy"]
+        if deploy["target"] == "local":
+            _refuse_scheduling(sys.argv[1:])
+        elif missing := [name for name in _REQUIRED if not deploy.get(name)]:
+            raise MetaflowException(f"the deploy config lacks {', '.join(missing)}")
+        for name, step in mutable_flow.steps:
+            _settle(name, step, deploy)
+
+
+def _refuse_scheduling(arguments: list[str]) -> None:
+    if "argo-workflows" in arguments and "create" in arguments[arguments.index("argo-workflows") :]:
+        raise MetaflowException(
+            "The local config has no image, service account or secrets for Argo to run the steps with: "
+            "add --config deploy configs/cluster.json before argo-workflows."
+        )
+
+
+def _settle(name, step, deploy) -> None:  # noqa: ANN001
+    ours = [kwargs for decorator, _, _, kwargs in step.decorator_specs if decorator == "kubernetes"]
+    if deploy["target"] == "local":
+        if ours:
+            step.remove_decorator("kubernetes")
+        return
+    if not ours:
+        raise MetaflowException(f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch")
+    # Only what a step asks of a machine is its own: the other keywords seen here are Metaflow's defaults.
+    asked = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
+    given = {key: value for key, value in deploy.items() if key not in ("target", "environment")}
+    step.add_decorator("kubernetes", deco_kwargs={**asked, **given}, duplicates=step.OVERRIDE)
+    # A node can go away under any step; where a step itself asks for other retries, those stay.
+    step.add_decorator("retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE)
+    if deploy.get("environment"):
+        step.add_decorator("environment", deco_kwargs={"vars": dict(deploy["environment"])}, duplicates=step.OVERRIDE)
 
 
 @OnTarget

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from base import PokeWatchSpec
-from metaflow import Parameter, card, current, project, retry, schedule, step, timeout
+from metaflow import Parameter, card, current, kubernetes, project, retry, schedule, step, timeout
 
 
 @project(name="pokewatch")
@@ -29,6 +29,8 @@ class PokeWatchFlow(PokeWatchSpec):
     cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
     file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
 
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
         """Check the parameters before anything is asked of anybody."""
@@ -39,6 +41,7 @@ class PokeWatchFlow(PokeWatchSpec):
 
     @timeout(hours=3)
     @retry(times=2, minutes_between_retries=5)
+    @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def collect(self) -> None:
         """Bring in the days the lake lacks."""
@@ -52,6 +55,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @card(type="blank")
     @timeout(hours=1)
     @retry(times=1)
+    @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def validate(self) -> None:
         """Check the quality of the prices, and show it."""
@@ -63,6 +67,8 @@ class PokeWatchFlow(PokeWatchSpec):
         current.card.extend(quality_card(self.collected, self.checks, daily_figures(self.collected)))
         self.next(self.plan)
 
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def plan(self) -> None:
         """Stop here if the prices failed their checks; else split the cards."""
@@ -76,6 +82,7 @@ class PokeWatchFlow(PokeWatchSpec):
 
     @timeout(hours=2)
     @retry(times=2)
+    @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def features(self) -> None:
         """Process one shard of the cards."""
@@ -86,6 +93,7 @@ class PokeWatchFlow(PokeWatchSpec):
 
     @timeout(hours=1)
     @retry(times=2)
+    @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def assemble(self, inputs: Any) -> None:
         """Join the shards into the panel whose hash is the data version."""
@@ -97,6 +105,7 @@ class PokeWatchFlow(PokeWatchSpec):
 
     @timeout(hours=4)
     @retry(times=1)
+    @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def train(self) -> None:
         """Fit every candidate on all there is."""
@@ -108,6 +117,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @card(type="blank")
     @timeout(hours=4)
     @retry(times=1)
+    @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def evaluate(self) -> None:
         """Judge one candidate by walking forward."""
@@ -120,7 +130,9 @@ class PokeWatchFlow(PokeWatchSpec):
         self.next(self.gate)
 
     @card(type="blank")
+    @timeout(minutes=30)
     @retry(times=1)
+    @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def gate(self, inputs: Any) -> None:
         """Choose the simplest candidate that is not beaten, and see whether it is good enough to ship."""
@@ -134,6 +146,8 @@ class PokeWatchFlow(PokeWatchSpec):
         current.card.extend(gate_card(self.verdict, self.evaluations))
         self.next(self.register)
 
+    @timeout(hours=1)
+    @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def register(self) -> None:
         """Stop here if the gate refused; else register the price book as challenger."""
@@ -147,6 +161,8 @@ class PokeWatchFlow(PokeWatchSpec):
         self.next(self.deploy)
 
     @card(type="blank")
+    @timeout(minutes=30)
+    @kubernetes(cpu=0.5, memory=2048, disk=20480)
     @step
     def deploy(self) -> None:
         """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
@@ -159,6 +175,8 @@ class PokeWatchFlow(PokeWatchSpec):
         current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes))
         self.next(self.end)
 
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def end(self) -> None:
         """Say what came of it."""
