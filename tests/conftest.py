@@ -3,7 +3,12 @@ import shutil
 import warnings
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# No test asserts a time, and the same commit passes or fails the same way every time.
+hypothesis.settings.register_profile("pokewatch", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("pokewatch")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -21,7 +21,7 @@ from pokewatch.errors import LakeError, MissingAtSourceError, QualityError, Sett
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merged
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.quality import Thresholds, comparable, judge, measure_day, split_rows
+from pokewatch.market.quality import Thresholds, comparable, judge, measure_day
 from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.settings import QualitySettings
 
@@ -185,6 +185,8 @@ class _Collection:
         return type(error)(error.source, error.url, f"{error.cause}; {kept}")
 
     def _take(self, batch: PriceBatch) -> None:
+        from pokewatch.market.row_checks import split_rows
+
         good, bad = split_rows(batch.prices, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])
         self.report.quarantined.update(rejected["reason"].to_pylist())

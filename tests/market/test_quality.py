@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pokewatch.errors import QualityError, SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.quality import Thresholds, check_days, comparable, judge, measure_day, require, split_rows
+from pokewatch.market.quality import Thresholds, check_days, comparable, judge, measure_day, require
+from pokewatch.market.row_checks import split_rows
 from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.settings import QualitySettings
 

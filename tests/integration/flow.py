@@ -1,0 +1,31 @@
+"""Running the flow as a user does: a process of its own, from some other folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FLOW = Path(__file__).resolve().parents[2] / "flows" / "flow.py"
+
+
+def run_flow(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`python flow.py ARGUMENTS` in `folder`, with what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")} | settings
+    return subprocess.run(
+        [sys.executable, str(FLOW), *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+
+
+def print_cards(home: Path, step: str) -> str:
+    """The HTML of a step's card in the last run, with its base64 texts and all."""
+    cards = sorted(
+        (home / ".metaflow" / "mf.cards").glob(f"PokeWatchFlow/runs/*/steps/{step}/tasks/*/cards/*.html"),
+        key=lambda path: path.stat().st_mtime,
+    )
+    return cards[-1].read_text()
