@@ -12,7 +12,7 @@ from pokewatch.gateway.coalescing import Load
 from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.models import MODELS, MOST_ROWS, ModelMetadata, ModelReady, ServerMetadata, ServerState, TensorMetadata
-from pokewatch.gateway.problems import FORBIDDEN, MEDIA_TYPE, UNKNOWN_MODEL, ProblemError, invalid
+from pokewatch.gateway.problems import FORBIDDEN, MEDIA_TYPE, UNKNOWN_MODEL, ProblemError, invalid, misfit
 from pokewatch.gateway.upstream import RefusedError, Upstream
 from pokewatch.gateway.v2 import Column, InferRequest, InferResponse, Tensor
 from pokewatch.gateway.watch import Watch
@@ -94,7 +94,7 @@ class Inference:
         try:
             columns, versions = await self._composition.table(asks, asyncio.get_running_loop().time() + self._seconds)
         except RefusedError as refused:
-            raise invalid("/inputs", str(refused)) from None
+            raise misfit("/inputs", str(refused)) from None
         outputs = [Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name]) for name in wanted]
         return InferResponse("pokewatch", outputs, request.id, versions.model_version, msgspec.structs.asdict(versions))
 
@@ -102,7 +102,7 @@ class Inference:
         try:
             return await self._models[name].send(path, body, exchange.onward(), self._seconds)
         except RefusedError as refused:
-            raise invalid("", str(refused)) from None
+            raise misfit("", str(refused)) from None
 
     def _check_ready(self) -> None:
         if self._watch.trouble is not None:
@@ -110,17 +110,17 @@ class Inference:
 
 
 def asked(request: InferRequest, onward: bytes) -> list[Ask]:
-    """The rows of a request to `pokewatch`. Raises ProblemError (422) with a pointer to the tensor at fault."""
+    """The rows of a request to `pokewatch`. Raises ProblemError (409) with a pointer to the tensor at fault."""
     columns: dict[str, Column] = {}
     for number, tensor in enumerate(request.inputs):
         if tensor.name not in _INPUTS or tensor.name in columns:
-            raise invalid(f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each once")
+            raise misfit(f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each once")
         columns[tensor.name] = _column(tensor, f"/inputs/{number}")
     if "card_id" not in columns or not columns["card_id"]:
-        raise invalid("/inputs", "card_id is required, with at least one row")
+        raise misfit("/inputs", "card_id is required, with at least one row")
     cards = columns["card_id"]
     if any(len(column) != len(cards) for column in columns.values()):
-        raise invalid("/inputs", "the inputs differ in their numbers of rows")
+        raise misfit("/inputs", "the inputs differ in their numbers of rows")
     dates = columns.get("date", [""] * len(cards))
     offers = columns.get("market_price", [None] * len(cards))
     return [Ask(*row, onward) for row in zip(cards, dates, offers, strict=True)]
@@ -129,13 +129,13 @@ def asked(request: InferRequest, onward: bytes) -> list[Ask]:
 def _column(tensor: Tensor, pointer: str) -> Column:
     kind = _INPUTS[tensor.name]
     if tensor.datatype != kind:
-        raise invalid(f"{pointer}/datatype", f"expected {kind}")
+        raise misfit(f"{pointer}/datatype", f"expected {kind}")
     try:
         column: Column = msgspec.convert(v2.flat(tensor.data), list[_ELEMENTS[kind]])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
-        raise invalid(f"{pointer}/data", str(error)) from None
+        raise misfit(f"{pointer}/data", str(error)) from None
     if tensor.shape not in ([len(column)], [len(column), 1]):
-        raise invalid(f"{pointer}/shape", f"expected [{len(column)}] or [{len(column)}, 1]")
+        raise misfit(f"{pointer}/shape", f"expected [{len(column)}] or [{len(column)}, 1]")
     return column
 
 
@@ -143,7 +143,7 @@ def _wanted(request: InferRequest) -> list[str]:
     names = [output.name for output in request.outputs or ()] or list(_OUTPUTS)
     for number, name in enumerate(names):
         if name not in _OUTPUTS:
-            raise invalid(f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}")
+            raise misfit(f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}")
     return names
 
 

@@ -112,10 +112,10 @@ def _ref(model: Any) -> dict[str, Any]:
 
 
 def _portable(node: Any) -> Any:
-    """Patterns as JSON Schema has them: Python's anchors that no line end can slip past are ^ and $ there."""
+    """As JSON has it, and patterns as JSON Schema has them: Python's anchors that no line end slips past are ^ and $ there."""
     if isinstance(node, dict):
         return {
             key: value.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" and isinstance(value, str) else _portable(value)
             for key, value in node.items()
         }
-    return [_portable(item) for item in node] if isinstance(node, list) else node
+    return [_portable(item) for item in node] if isinstance(node, list | tuple) else node

@@ -133,7 +133,7 @@ OPERATIONS: tuple[Operation, ...] = (
         v2.InferResponse,
         request=v2.InferRequest,
         example=_INFERENCE,
-        problems=(*KEYED, *BODIED, problems.UNKNOWN_MODEL, *MODELLED),
+        problems=(*KEYED, *BODIED, problems.UNKNOWN_MODEL, problems.MISFIT, *MODELLED),
     ),
     Operation("health", "GET", "/health", "Whether the gateway lives", models.Alive, scope=None),
     Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=MODELLED),

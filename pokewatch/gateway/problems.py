@@ -28,6 +28,7 @@ UNKNOWN_PAGE = Kind("unknown-page", 404, "Unknown page", "The cursor is not one 
 UNKNOWN_MODEL = Kind("unknown-model", 404, "Unknown model", "The gateway has no V2 model of that name.")
 METHOD = Kind("method-not-allowed", 405, "Method not allowed", "The address exists; the `Allow` header lists its methods.")
 SLOW_REQUEST = Kind("slow-request", 408, "Request too slow", "The body did not arrive in time.")
+MISFIT = Kind("misfit", 409, "Tensors do not fit the model", "The V2 request is valid, but not for this model; its metadata tells what is.")
 TOO_LARGE = Kind("too-large", 413, "Body too large", "The body is larger than the gateway reads.")
 MEDIA_TYPE = Kind("media-type", 415, "Unsupported media type", "The body must be `application/json`, uncompressed.")
 INVALID = Kind("invalid", 422, "Invalid request", "The request is well-formed but a value is not allowed; `errors` points at it.")
@@ -50,6 +51,7 @@ KINDS: tuple[Kind, ...] = (
     UNKNOWN_MODEL,
     METHOD,
     SLOW_REQUEST,
+    MISFIT,
     TOO_LARGE,
     MEDIA_TYPE,
     INVALID,
@@ -122,6 +124,10 @@ class ProblemError(Exception):
 
 def invalid(pointer: str, detail: str) -> ProblemError:
     return ProblemError(INVALID, f"{pointer or 'body'}: {detail}", errors=[Fault(pointer, detail)])
+
+
+def misfit(pointer: str, detail: str) -> ProblemError:
+    return ProblemError(MISFIT, f"{pointer or 'body'}: {detail}", errors=[Fault(pointer, detail)])
 
 
 def unknown_card(card: str, near: Sequence[str] = ()) -> ProblemError:

@@ -49,13 +49,14 @@ def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
     ids=lambda value: str(value)[:60],
 )
 def test_malformed_requests(gateway: Gateway, inputs: list[Any], pointer: str) -> None:
-    problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 422, "invalid")
+    status, name = (422, "invalid") if len(inputs) == 1 and len(inputs[0]["data"]) > 1_000 else (409, "misfit")
+    problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs}), status, name)
     assert problem["errors"][0]["pointer"] == pointer
     assert problem["error"] == problem["detail"]
 
 
 def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
-    problem = assert_problem(gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}), 422, "invalid")
+    problem = assert_problem(gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}), 409, "misfit")
     assert "unknown input 'card_id'" in str(problem["error"])
 
 

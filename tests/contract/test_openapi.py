@@ -1,0 +1,78 @@
+"""The OpenAPI document: valid, complete, and true of the running gateway."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openapi_spec_validator import validate
+
+from pokewatch.gateway.openapi import document
+from pokewatch.gateway.operations import OPERATIONS
+from pokewatch.gateway.problems import KINDS
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.serving.server import Server
+
+
+@pytest.fixture(scope="module")
+def open_gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that forgives any number of failed keys, for a test that sends nothing else."""
+    with gateway_at(mlserver.url, tmp_path_factory.mktemp("contract"), failed_key_rate="none") as found:
+        yield found
+
+
+def test_it_is_valid() -> None:
+    validate(document())
+
+
+def test_it_is_served(gateway: Gateway) -> None:
+    response = gateway.get("/openapi.json", key="")
+    assert response.json() == document()
+    assert response.json()["openapi"] == "3.1.0"
+
+
+def test_it_has_every_route(gateway: Gateway) -> None:
+    routes = {(method, route.path) for route in gateway.app.routes for method in route.methods - {"HEAD"}}
+    assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
+
+
+def test_every_problem_is_documented_for_some_operation() -> None:
+    documented = {kind for operation in OPERATIONS for kind in operation.problems}
+    assert {kind.name for kind in KINDS if kind not in documented} == {"not-found", "method-not-allowed", "internal"}
+
+
+def test_the_page_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
+    response = gateway.get("/docs", key="")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "http" not in response.text.replace("http-equiv", "")
+    for kind in KINDS:
+        assert f'id="{kind.name}"' in response.text
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["key", "no-key"])
+def test_schemathesis_finds_nothing(open_gateway: Gateway, tmp_path: Path, keyed: bool) -> None:
+    arguments = ["--checks", "all", "--max-examples", "4", "--generation-deterministic", "--no-color", "--report-dir", str(tmp_path)]
+    if keyed:
+        arguments += ["-H", f"X-API-Key: {open_gateway.key.key}"]
+    found = subprocess.run(
+        [str(Path(sys.executable).parent / "st"), "run", f"{open_gateway.url}/openapi.json", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert found.returncode == 0, found.stdout[-4_000:] + found.stderr[-1_000:]
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_nothing_for_long(open_gateway: Gateway, tmp_path: Path) -> None:
+    arguments = ["--checks", "all", "--max-examples", "150", "--no-color", "-H", f"X-API-Key: {open_gateway.key.key}"]
+    found = subprocess.run(
+        [str(Path(sys.executable).parent / "st"), "run", f"{open_gateway.url}/openapi.json", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=290,
+    )
+    assert found.returncode == 0, found.stdout[-4_000:] + found.stderr[-1_000:]
