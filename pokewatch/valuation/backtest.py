@@ -4,7 +4,7 @@ Orders are filled and closed as `trades` says. Beside the result stands the naiv
 the signal: on noisy quotes it turns noise into profit, and is reported as the sham it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -111,24 +111,17 @@ def compare_policies(
     fees: FeeSchedule,
     horizon: int,
     *,
+    policies: Sequence[Policy] = POLICIES,
     thresholds: Thresholds | None = None,
     draws: int = 200,
     seed: int = 0,
-) -> dict[Policy, Backtest]:
-    """One backtest a policy, on the same days, quotes and judgements."""
-    return {
-        policy: backtest(
-            dates,
-            quotes,
-            signal_codes(quotes.market, judged, policy, fees, thresholds),
-            fees,
-            horizon,
-            policy=policy,
-            draws=draws,
-            seed=seed,
-        )
-        for policy in POLICIES
-    }
+) -> list[Backtest]:
+    """One backtest a policy, in their order, on the same days, quotes and judgements."""
+    made = []
+    for policy in policies:
+        signals = signal_codes(quotes.market, judged, policy, fees, thresholds)
+        made.append(backtest(dates, quotes, signals, fees, horizon, policy=policy, draws=draws, seed=seed))
+    return made
 
 
 def backtest(
@@ -156,6 +149,7 @@ def backtest(
     exchange = Exchange(quotes, fees, horizon, sell=signals == SELL_CODE)
     orders = exchange.outcomes(*_where(signals == BUY_CODE))
     taken = one_at_a_time(orders, cards)
+    awaited = ~orders.filled & (orders.day + horizon >= len(dates))
     followed = orders.take(taken & orders.finished)
     pool = exchange.outcomes(*_where(signals != NOT_JUDGED))
     everything = Exchange(quotes, fees, horizon).outcomes(pool.day, pool.card)
@@ -171,9 +165,9 @@ def backtest(
         horizon=horizon,
         dates=tuple(np.datetime_as_string(dates, unit="D").tolist()),
         signals=len(orders.day),
-        unfilled=int((~orders.filled).sum()),
+        unfilled=int((~orders.filled & ~awaited).sum()),
         overlapping=int((orders.filled & ~taken).sum()),
-        unfinished=int((taken & ~orders.finished).sum()),
+        unfinished=int((awaited | (taken & ~orders.finished)).sum()),
         followed=_summary(followed),
         buy_everything=_summary(everything),
         random=_random(followed, pools, draws, np.random.default_rng(seed)),

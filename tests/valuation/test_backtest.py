@@ -36,7 +36,7 @@ def test_a_panel_by_hand() -> None:
     quotes = rising_and_falling()
     made = backtest(dates(30), quotes, codes(quotes, (0, 0), (0, 1), (3, 0), (29, 2)), NO_FEES, horizon=5, draws=50)
     gain, loss = np.exp(0.02 * 7) - 1, np.exp(-0.02 * 7) - 1  # filled on day 1, sold at the middle of days 6 to 10
-    assert (made.signals, made.followed.trades, made.unfilled, made.overlapping, made.unfinished) == (4, 2, 1, 1, 0)
+    assert (made.signals, made.followed.trades, made.unfilled, made.overlapping, made.unfinished) == (4, 2, 0, 1, 1)
     assert made.followed.mean_net == pytest.approx((gain + loss) / 2)
     assert made.followed.hit_rate == 0.5
     assert made.followed.mean_days_held == 9
@@ -47,6 +47,17 @@ def test_a_panel_by_hand() -> None:
     assert made.buy_everything.trades == 6  # three cards, each twice: ordered on days 0 and 11
     assert made.buy_everything.mean_net == pytest.approx((gain + loss) / 3)
     assert made.random.mean_net == pytest.approx((gain + loss) / 3, abs=0.02)
+
+
+def test_every_signal_is_accounted_for() -> None:
+    quotes = rising_and_falling()
+    stale = Quotes(quotes.market, quotes.fresh.copy())
+    stale.fresh[1:8, 0] = False
+    signals = codes(stale, (0, 0), (0, 1), (5, 1), (20, 0), (28, 2), (29, 2))
+    signals[22, 0] = SELL_CODE
+    made = backtest(dates(30), stale, signals, NO_FEES, horizon=5, draws=1)
+    assert (made.unfilled, made.overlapping, made.unfinished, made.followed.trades) == (1, 1, 2, 2)
+    assert made.signals == 6
 
 
 def test_drawdown_is_the_largest_fall_from_a_height() -> None:
@@ -167,11 +178,11 @@ def test_the_later_the_fill_the_smaller_the_illusion(simulated: tuple[Quotes, Fl
 def test_the_sham_earns_what_following_the_signals_does_not(simulated: tuple[Quotes, Floats, Judged]) -> None:
     quotes, _, judged = simulated
     made = compare_policies(dates(len(quotes.market)), quotes, judged, FEES["ebay"], 7)
-    threshold, net_of_fees = made["threshold"], made["net_of_fees"]
+    threshold, net_of_fees = made
     assert threshold.sham_same_day.mean_net > threshold.followed.mean_net + 0.05
     assert threshold.followed.mean_net < 0
     assert threshold.followed.mean_net > threshold.buy_everything.mean_net - 0.05
     assert net_of_fees.signals < threshold.signals
-    assert {made[policy].policy for policy in made} == {"threshold", "net_of_fees"}
+    assert [one.policy for one in made] == ["threshold", "net_of_fees"]
     days = timedelta(days=len(quotes.market) - 1)
     assert np.datetime64(threshold.dates[-1]) - np.datetime64(threshold.dates[0]) == np.timedelta64(days)

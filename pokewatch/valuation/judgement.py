@@ -1,0 +1,67 @@
+"""What a model would have said of every card, day by day, and the backtest of acting on it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pokewatch.decision import FeeSchedule
+from pokewatch.errors import ValuationError
+from pokewatch.valuation.backtest import Backtest, Judged, compare_policies
+from pokewatch.valuation.intervals import OK
+from pokewatch.valuation.panel import Panel, read_panel
+from pokewatch.valuation.trades import EXIT_DAYS, Quotes
+from pokewatch.valuation.walk import walk
+
+_LEAST_DAYS = 60  # judged, where the panel has them
+
+
+def first_judged_day(days: int, horizon: int) -> int:
+    """The second half of the panel, or more of it where that is short; never before there is a pair to learn from.
+
+    Raises ValuationError where no trade could be seen to its end.
+    """
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1 day, got {horizon}")
+    first = max(horizon, min(days // 2, days - _LEAST_DAYS))
+    needed = 2 * horizon + EXIT_DAYS + 1
+    if days < needed:
+        raise ValuationError(f"{days} days are too few for a backtest at a horizon of {horizon} days: {needed} are needed")
+    return first
+
+
+def judged_days(panel: Panel, model: str, horizon: int, first: int, min_price: float | None = None) -> Judged:
+    """What `model` says on each day index from `first` on, [days - first, cards], learnt from what was known by then.
+
+    Cards quoted under `min_price` are left out. Raises ValueError for an unknown model.
+    """
+    shape = panel.days - first, panel.cards
+    fair, lower, upper = (np.full(shape, np.nan) for _ in range(3))
+    ok = np.zeros(shape, dtype=np.bool_)
+    for features, values in walk(panel, model, horizon, range(first, panel.days)):
+        row = features.day - first
+        kept = panel.market[features.day] >= (min_price or 0.0)
+        fair[row, kept], lower[row, kept], upper[row, kept] = values.fair[kept], values.lower[kept], values.upper[kept]
+        ok[row] = values.status == OK
+    return Judged(fair, lower, upper, ok)
+
+
+def backtest_panel(
+    panel: Panel, model: str, horizon: int, fees: FeeSchedule, *, min_price: float | None = None, **options: Any
+) -> list[Backtest]:
+    """`compare_policies` over the panel's later days, which takes the `options`.
+
+    Fees are taken at face value whatever currency the cards are quoted in. Raises ValuationError for a panel too short,
+    ValueError for an unknown model or policy.
+    """
+    first = first_judged_day(panel.days, horizon)
+    judged = judged_days(panel, model, horizon, first, min_price)
+    quotes = Quotes(panel.market[first:], panel.fresh[first:])
+    return compare_policies(panel.dates[first:], quotes, judged, fees, horizon, **options)
+
+
+def backtest_file(path: Path, model: str, horizon: int, fees: FeeSchedule, **options: Any) -> list[dict[str, Any]]:
+    """`backtest_panel` of the panel of a file, as plain JSON with the model and the currencies the cards are quoted in, where known."""
+    panel = read_panel(path)
+    quoted_in = sorted(set(panel.currency.tolist()) - {""})
+    return [{"model": model, "quoted_in": quoted_in, **made.to_json()} for made in backtest_panel(panel, model, horizon, fees, **options)]
