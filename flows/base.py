@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from pokewatch.settings import home_folder
+from pokewatch.settings import NotifySettings, home_folder
 
 # In a pod Metaflow hands its records over through the datastore, and looks for them where it put them itself.
 if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
@@ -28,20 +28,31 @@ _REQUIRED = ("image", "namespace", "service_account", "secrets")
 
 
 class OnTarget(FlowMutator):
-    """Run the steps where the deploy config says.
+    """Run the steps where the deploy config says, and tell people of their end.
 
     `local`: their `@kubernetes` is taken off, since one machine has no cluster to ask, and scheduling is refused.
     `kubernetes`: it is completed with the config's image, namespace, service account and secrets, and its settings are set.
     """
 
+    def pre_mutate(self, mutable_flow):  # noqa: ANN001, ANN201
+        if dict(mutable_flow.configs)["deploy"]["target"] != "local":
+            _hook(mutable_flow, "")  # a function of the flow's file: Argo takes no name with a dot in it
+        elif NotifySettings.read().addresses():
+            _hook(mutable_flow, "pokewatch.monitoring.notify.")  # Metaflow seeks the flow's file in the working directory
+
     def mutate(self, mutable_flow):  # noqa: ANN001, ANN201
         deploy = dict(mutable_flow.configs)["deploy"]
         if deploy["target"] == "local":
             _refuse_scheduling(sys.argv[1:])
-        elif missing := [name for name in _REQUIRED if not deploy.get(name)]:
-            raise MetaflowException(f"the deploy config lacks {', '.join(missing)}")
+        else:
+            _require_complete(deploy)
         for name, step in mutable_flow.steps:
             _settle(name, step, deploy)
+
+
+def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001
+    hooks = {"on_success": [f"{module}tell_success"], "on_error": [f"{module}tell_failure"]}
+    mutable_flow.add_decorator("exit_hook", deco_kwargs=hooks)
 
 
 def _refuse_scheduling(arguments: list[str]) -> None:
@@ -49,6 +60,18 @@ def _refuse_scheduling(arguments: list[str]) -> None:
         raise MetaflowException(
             "The local config has no image, service account or secrets for Argo to run the steps with: "
             "add --config deploy configs/cluster.json before argo-workflows."
+        )
+
+
+def _require_complete(deploy) -> None:  # noqa: ANN001
+    missing = [name for name in _REQUIRED if not deploy.get(name)]
+    if missing:
+        raise MetaflowException(f"The deploy config lacks {', '.join(missing)}.")
+    # Metaflow's Argo compiler takes the namespace from here alone, and refuses a step that names another.
+    namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE")
+    if namespace != deploy["namespace"]:
+        raise MetaflowException(
+            f"METAFLOW_KUBERNETES_NAMESPACE is {namespace or 'not set'}, and the deploy config's namespace {deploy['namespace']}."
         )
 
 
@@ -62,7 +85,7 @@ def _settle(name, step, deploy) -> None:  # noqa: ANN001
         raise MetaflowException(f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch")
     # Only what a step asks of a machine is its own: the other keywords seen here are Metaflow's defaults.
     asked = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
-    given = {key: value for key, value in deploy.items() if key not in ("target", "environment")}
+    given = {key: value for key, value in deploy.items() if key not in ("target", "source", "environment")}
     step.add_decorator("kubernetes", deco_kwargs={**asked, **given}, duplicates=step.OVERRIDE)
     # A node can go away under any step; where a step itself asks for other retries, those stay.
     step.add_decorator("retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE)

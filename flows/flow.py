@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from base import PokeWatchSpec
-from metaflow import Parameter, card, current, kubernetes, project, retry, schedule, step, timeout
+from metaflow import Parameter, card, config_expr, current, kubernetes, project, retry, schedule, step, timeout
+
+from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
 
 
 @project(name="pokewatch")
@@ -20,7 +22,7 @@ class PokeWatchFlow(PokeWatchSpec):
     6. register its price book, and make it champion
     """
 
-    source = Parameter("source", default="simulated", help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
     days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
     horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")

@@ -272,6 +272,19 @@ class GatewaySettings(_Section):
     stop_seconds: int = Field(20, ge=1, description="Longest time that open requests may take to end after that.")
 
 
+class NotifySettings(_Section):
+    """Who is told when a run of a flow ends."""
+
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Apprise addresses (slack://..., mailto://..., json://...) by comma. Default: nobody is told.",
+    )
+
+    def addresses(self) -> list[str]:
+        """Each address; they hold secrets."""
+        return [address.strip() for address in self.notify_urls.get_secret_value().split(",") if address.strip()]
+
+
 def sections() -> list[type[_Section]]:
     """Every class of settings, in the order of this module."""
     return [section for section in _Section.__subclasses__() if section.__module__ == __name__]
