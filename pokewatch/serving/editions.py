@@ -30,7 +30,7 @@ class Edition:
 
     def parameters(self) -> Parameters:
         """The versions as parameters of a response: new ones each time, because MLServer adds headers to them."""
-        return Parameters.model_construct(**self.versions())
+        return Parameters(**self.versions())
 
 
 class Shelf:

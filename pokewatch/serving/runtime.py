@@ -54,7 +54,7 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
         parameters.headers = {"X-Request-Id": request_id} if request_id else None
         outputs = [encode(tensor, values[tensor.name]) for tensor in wanted]
         self._seconds.observe(perf_counter() - started)
-        return InferenceResponse.model_construct(model_name=self.name, parameters=parameters, outputs=outputs)
+        return InferenceResponse.model_validate({"model_name": self.name, "parameters": parameters, "outputs": outputs})
 
     @abstractmethod
     def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from mlserver.errors import MLServerError
-from mlserver.types import InferenceRequest, MetadataTensor, Parameters, RequestInput, ResponseOutput, TensorData
+from mlserver.types import InferenceRequest, MetadataTensor, Parameters, RequestInput
 from numpy.typing import NDArray
 
 Column = list[str] | NDArray[np.float64]
@@ -68,10 +68,9 @@ def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) ->
     return tuple(declared[name] for name in names)
 
 
-def encode(tensor: Tensor, values: list[bytes] | list[float]) -> ResponseOutput:
-    """An output of shape [n]. Built without validation: the values are our own and validating copies them."""
-    data = TensorData.model_construct(root=values)
-    return ResponseOutput.model_construct(name=tensor.name, shape=[len(values)], datatype=tensor.datatype, data=data)
+def encode(tensor: Tensor, values: list[bytes] | list[float]) -> dict[str, Any]:
+    """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
+    return {"name": tensor.name, "shape": [len(values)], "datatype": tensor.datatype, "data": values}
 
 
 def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:

@@ -44,7 +44,7 @@ def champion(registry_home: Path, tmp_path: Path) -> RegisteredModel:
     return first
 
 
-@pytest.fixture(params=[0, 2], ids=["no workers", "2 workers"])
+@pytest.fixture(params=[0, pytest.param(2, marks=pytest.mark.slow)], ids=["no workers", "2 workers"])
 def server(request: pytest.FixtureRequest, tmp_path: Path, champion: RegisteredModel) -> Iterator[Server]:
     ports = models_folder(tmp_path / "models", workers=request.param)
     with running(tmp_path / "models", ports) as found:

@@ -1,0 +1,23 @@
+"""The least an MLServer runtime can do: two numbers in, their ratio and a word out, unchecked."""
+
+import numpy as np
+from mlserver import MLModel
+from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
+
+WORDS = np.array(["HOLD", "BUY", "SELL"])
+
+
+class BareRuntime(MLModel):
+    async def load(self) -> bool:
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        given = {tensor.name: np.asarray(tensor.data.root, dtype=np.float64) for tensor in payload.inputs}
+        deviation = given["market_price"] / given["fair_price"] - 1
+        words = WORDS[np.select([deviation <= -0.1, deviation >= 0.15], [1, 2], 0)]
+        shape = [len(deviation)]
+        outputs = [
+            ResponseOutput(name="signal", shape=shape, datatype="BYTES", data=[word.encode() for word in words.tolist()]),
+            ResponseOutput(name="deviation_pct", shape=shape, datatype="FP64", data=deviation.tolist()),
+        ]
+        return InferenceResponse(model_name=self.name, outputs=outputs)

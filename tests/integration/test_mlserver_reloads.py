@@ -1,0 +1,122 @@
+"""200 reloads between two real versions under load, every tenth of them of a damaged book."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import grpc
+import httpx
+import psutil
+import pytest
+from mlserver.grpc import dataplane_pb2 as pb
+from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
+
+from pokewatch.registry import CHAMPION, RegisteredModel, Registry
+from tests.serving.books import FACTS, make_book
+from tests.serving.server import Server, infer, models_folder, running, tensor
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+]
+
+CARDS = ["card_0", "card_4", "card_9", "tcgplayer-20-normal"]
+MARKET = [1.04, 5.04, 10.04, 21.04]
+RELOADS = 200
+Answer = tuple[str, list[float]]
+
+
+def register(folder: Path, scale: float, damage: bool = False) -> RegisteredModel:
+    digest = make_book(folder, scale=scale, facts=replace(FACTS, data_version=f"dv-{scale}"))
+    if damage:
+        (folder / "upper.arrow").write_bytes((folder / "upper.arrow").read_bytes()[:-8])
+    registry = Registry()
+    return registry.register(registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": f"dv-{scale}"}), digest)
+
+
+def over_rest(server: Server) -> Callable[[], Answer]:
+    client = httpx.Client(timeout=60)
+    body = {"inputs": [tensor("card_id", CARDS)]}
+
+    def ask() -> Answer:
+        response = client.post(f"{server.url}/v2/models/fair-price/infer", json=body)
+        assert response.status_code == 200, response.text
+        content = response.json()
+        return content["parameters"]["model_version"], next(o["data"] for o in content["outputs"] if o["name"] == "fair_price")
+
+    return ask
+
+
+def over_grpc(server: Server) -> Callable[[], Answer]:
+    stub = GRPCInferenceServiceStub(grpc.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]))
+    contents = pb.InferTensorContents(bytes_contents=[card.encode() for card in CARDS])
+    inputs = [pb.ModelInferRequest.InferInputTensor(name="card_id", datatype="BYTES", shape=[len(CARDS)], contents=contents)]
+    request = pb.ModelInferRequest(model_name="fair-price", inputs=inputs)
+
+    def ask() -> Answer:
+        answer = stub.ModelInfer(request, timeout=60)
+        prices = next(output.contents.fp64_contents for output in answer.outputs if output.name == "fair_price")
+        return answer.parameters["model_version"].string_param, list(prices)
+
+    return ask
+
+
+@contextmanager
+def busy(server: Server, expected: dict[str, list[float]]) -> Iterator[list[str]]:
+    """16 connections that ask without a pause; yields the faults they find."""
+    faults: list[str] = []
+    over = threading.Event()
+    asked = [0] * 16
+
+    def loop(at: int) -> None:
+        ask = (over_rest if at % 2 else over_grpc)(server)
+        while not over.is_set():
+            try:
+                version, prices = ask()
+                asked[at] += 1
+                if prices != pytest.approx(expected[version], rel=1e-6):
+                    faults.append(f"version {version} with {prices}")
+            except Exception as error:  # whatever goes wrong is a fault to count
+                faults.append(repr(error))
+
+    with ThreadPoolExecutor(16) as threads:
+        for at in range(16):
+            threads.submit(loop, at)
+        try:
+            yield faults
+        finally:
+            over.set()
+    assert min(asked) > RELOADS // 10, "every connection was busy"
+
+
+def test_two_hundred_reloads(registry_home: Path, tmp_path: Path) -> None:
+    versions = [register(tmp_path / "a", 1.0), register(tmp_path / "b", 1.5)]
+    damaged = register(tmp_path / "c", 3.0, damage=True)
+    expected = {model.version: [price * scale for price in MARKET] for model, scale in zip(versions, (1.0, 1.5), strict=True)}
+    registry = Registry()
+    registry.point(CHAMPION, versions[0].version)
+    ports = models_folder(tmp_path / "models")
+    with running(tmp_path / "models", ports) as server, busy(server, expected) as faults:
+        process, memory = psutil.Process(server.process.pid), {}
+        serving = versions[0]
+        for count in range(1, RELOADS + 1):
+            target = damaged if count % 10 == 0 else versions[count % 2]
+            registry.point(CHAMPION, target.version)
+            response = httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=60)
+            if target is damaged:
+                assert response.status_code == 500
+                assert "upper.arrow is damaged" in response.json()["error"]
+            else:
+                assert response.status_code == 200, response.text
+                serving = target
+            answer = infer(server, "fair-price", tensor("card_id", CARDS))
+            assert answer.json()["parameters"]["model_version"] == serving.version
+            memory[count] = process.memory_full_info().uss
+        assert faults == []
+        click.echo(f"unshared memory after 20 reloads {memory[20] / 1e6:.1f} MB, after {RELOADS} {memory[RELOADS] / 1e6:.1f} MB")
+        assert memory[RELOADS] < 1.1 * memory[20]
