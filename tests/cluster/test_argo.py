@@ -1,0 +1,142 @@
+"""What `argo-workflows create` really sends to a cluster, value by value."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hera.workflows import CronWorkflow, WorkflowTemplate
+
+from tests.cluster.api import kubernetes
+from tests.cluster.flow import CLUSTER, environment, start
+
+IMAGE = "pokewatch/pipeline:0.1.0"
+SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]
+# cpu, memory in MB, disk in MB, timeout in seconds, retries, minutes between them
+STEPS = {
+    "start": ("0.5", 1024, 2048, 600, 2, 1),
+    "collect": ("1", 4096, 20480, 10_800, 2, 5),
+    "validate": ("1", 4096, 20480, 3_600, 1, 2),
+    "plan": ("0.5", 1024, 2048, 600, 2, 1),
+    "features": ("2", 8192, 20480, 7_200, 2, 2),
+    "assemble": ("1", 4096, 20480, 3_600, 2, 2),
+    "train": ("2", 8192, 20480, 14_400, 1, 2),
+    "evaluate": ("2", 8192, 20480, 14_400, 1, 2),
+    "gate": ("0.5", 2048, 4096, 1_800, 1, 2),
+    "register": ("2", 8192, 20480, 3_600, 2, 1),
+    "deploy": ("0.5", 2048, 20480, 1_800, 2, 1),
+    "end": ("0.5", 1024, 2048, 600, 2, 1),
+}
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def created(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
+    """The objects of a production deployment, by kind, as a Kubernetes API got them."""
+    folder = tmp_path_factory.mktemp("argo")
+    with kubernetes() as cluster:
+        env = environment(folder, s3, cluster.kubeconfig(folder)) | {"POKEWATCH_NOTIFY_URLS": "slack://A/B/never-in-the-template"}
+        done = start("--production", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", env=env, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {path.split("/")[0]: _bare(found) for path, found in cluster.objects.items()}
+
+
+def _bare(value: Any) -> Any:
+    """Without the nulls that say nothing."""
+    if isinstance(value, dict):
+        return {key: _bare(each) for key, each in value.items() if each is not None}
+    return [_bare(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def templates(created: dict[str, Manifest]) -> dict[str, Manifest]:
+    return {template["name"]: template for template in created["workflowtemplates"]["spec"]["templates"]}
+
+
+def test_the_template_has_every_step_and_no_other_container(templates: dict[str, Manifest]) -> None:
+    containers = {name for name, template in templates.items() if "container" in template}
+    assert containers == {*STEPS, "success-tell-success", "error-tell-failure", "error-msg-capture-hook"} & containers
+    assert set(STEPS) <= containers
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
+    cpu, memory, disk, timeout, retries, minutes = STEPS[step]
+    template, container = templates[step], templates[step]["container"]
+    asked = {"cpu": cpu, "memory": f"{memory}M", "ephemeral-storage": f"{disk}M"}
+    assert container["image"] == IMAGE
+    assert container["imagePullPolicy"] == "IfNotPresent"
+    assert (container["resources"]["requests"], container["resources"]["limits"]) == (asked, asked)
+    assert container["envFrom"] == SECRETS
+    assert container["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 10001,
+        "runAsGroup": 10001,
+        "allowPrivilegeEscalation": False,
+    }
+    assert template["serviceAccountName"] == "pokewatch-pipeline"
+    assert template["activeDeadlineSeconds"] == timeout
+    assert template["retryStrategy"] == {"limit": retries, "retryPolicy": "Always", "backoff": {"duration": f"{minutes}m"}}
+    settings = {
+        each["name"]: each["value"] for each in container["env"] if each["name"] in {"POKEWATCH_MLSERVER_URLS", "MLFLOW_TRACKING_URI"}
+    }
+    assert settings == json.loads(CLUSTER.read_text())["environment"]
+
+
+def test_people_are_told_of_success_and_failure(created: dict[str, Manifest], templates: dict[str, Manifest]) -> None:
+    hooks = created["workflowtemplates"]["spec"]["hooks"]
+    assert hooks["success-tell-success"] == {"template": "success-tell-success", "expression": "workflow.status == 'Succeeded'"}
+    assert hooks["error-tell-failure"] == {
+        "template": "error-tell-failure",
+        "expression": "workflow.status == 'Error' || workflow.status == 'Failed'",
+    }
+    for name, function in (("success-tell-success", "tell_success"), ("error-tell-failure", "tell_failure")):
+        container = templates[name]["container"]
+        assert container["image"] == IMAGE
+        assert container["envFrom"] == SECRETS
+        assert container["command"][-1].endswith(f"exit_hook_script flow.py {function} $RUN_PATHSPEC")
+
+
+def test_no_secret_is_in_what_is_sent(created: dict[str, Manifest]) -> None:
+    text = json.dumps(created)
+    assert "never-in-the-template" not in text
+    assert "AWS_SECRET_ACCESS_KEY" not in text
+
+
+def test_the_schedule(created: dict[str, Manifest]) -> None:
+    cron = created["cronworkflows"]
+    assert cron["spec"]["schedules"] == ["0 2 * * *"]
+    assert cron["spec"]["suspend"] is False
+    assert not cron["spec"].get("timezone")  # Argo's default is UTC
+    assert cron["spec"]["workflowSpec"]["workflowTemplateRef"] == {"name": created["workflowtemplates"]["metadata"]["name"]}
+    assert created["workflowtemplates"]["metadata"]["name"] == "pokewatch.prod.pokewatchflow"
+
+
+def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
+    template = WorkflowTemplate.from_dict(created["workflowtemplates"])
+    assert template.name == "pokewatch.prod.pokewatchflow"
+    assert CronWorkflow.from_dict(created["cronworkflows"]).schedules == ["0 2 * * *"]
+
+
+def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:
+    done = start("argo-workflows", "create", "--only-json", env=environment(tmp_path, s3), cwd=tmp_path)
+    assert done.returncode != 0
+    assert "The local config has no image, service account or secrets" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "variables", "reason"),
+    [
+        ({"image": ""}, {}, "The deploy config lacks image."),
+        ({}, {"METAFLOW_KUBERNETES_NAMESPACE": "default"}, "METAFLOW_KUBERNETES_NAMESPACE is default, and the deploy config's namespace"),
+    ],
+    ids=["no image", "another namespace"],
+)
+def test_what_would_run_wrong_is_refused(change: Manifest, variables: dict[str, str], reason: str, tmp_path: Path, s3: str) -> None:
+    config = tmp_path / "cluster.json"
+    config.write_text(json.dumps(json.loads(CLUSTER.read_text()) | change))
+    env = environment(tmp_path, s3) | variables
+    done = start("--config", "deploy", str(config), "argo-workflows", "create", "--only-json", env=env, cwd=tmp_path)
+    assert done.returncode != 0
+    assert reason in done.stdout + done.stderr
