@@ -10,7 +10,7 @@ from mlserver.types import Parameters
 from mlserver.utils import to_absolute_path
 
 from pokewatch.errors import BookError, SettingsError
-from pokewatch.registry import CHAMPION, Registry
+from pokewatch.serving.champion import fetch_champion
 from pokewatch.valuation.book import PriceBook
 
 
@@ -57,15 +57,15 @@ class Shelf:
 SHELF = Shelf()
 
 
-def open_edition(settings: ModelSettings) -> Edition:
+def open_edition(settings: ModelSettings, seconds: float) -> Edition:
     """The champion's edition or, where the model's settings have `parameters.extra.digest`, the book at `parameters.uri`.
 
-    Raises RegistryError, BookError or SettingsError saying why there is none.
+    Fetching the champion may take `seconds`. Raises RegistryError, BookError or SettingsError saying why there is none.
     """
     parameters = settings.parameters
     extra = (parameters.extra if parameters else None) or {}
     if parameters is None or "digest" not in extra:
-        return _champion()
+        return _champion(seconds)
     if not parameters.uri:
         raise SettingsError(f"{settings.name}: parameters.extra.digest is given without parameters.uri, the folder of the book")
     book = PriceBook.open(Path(to_absolute_path(settings, parameters.uri)), str(extra["digest"]))
@@ -73,17 +73,16 @@ def open_edition(settings: ModelSettings) -> Edition:
     return _edition(book, version, book.facts.data_version, book.facts.run_id)
 
 
-def _champion() -> Edition:
-    registry = Registry()
-    model = registry.resolve(CHAMPION)
-    folder = registry.fetch_book(model)
+def _champion(seconds: float) -> Edition:
+    champion = fetch_champion(seconds)
+    folder = Path(champion.folder)
     try:
-        book = PriceBook.open(folder, model.digest)
+        book = PriceBook.open(folder, champion.digest)
     except BookError:
         # A copy that does not verify is of no use: without it the next load fetches a new one.
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return _edition(book, model.version, model.data_version, model.run_id)
+    return _edition(book, champion.version, champion.data_version, champion.run_id)
 
 
 def _edition(book: PriceBook, model_version: str, data_version: str, run_id: str) -> Edition:

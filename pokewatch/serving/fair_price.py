@@ -54,11 +54,10 @@ class FairPriceRuntime(TensorRuntime):
     async def load(self) -> bool:
         """Resolve, verify, open and warm the champion's book, beside the one being served; then swap."""
         try:
-            edition = await asyncio.wait_for(asyncio.to_thread(open_edition, self.settings), ServingSettings.read().load_timeout)
-        except (PokeWatchError, TimeoutError) as error:
+            edition = await asyncio.to_thread(open_edition, self.settings, ServingSettings.read().load_timeout)
+        except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
-            reason = str(error) or f"it took longer than {ServingSettings.read().load_timeout} s"
-            raise MLServerError(f"{self.name} cannot be loaded: {reason}", 500) from error
+            raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
         SHELF.current, former = edition, SHELF.current
         metrics.LOADS.labels("served").inc()
         metrics.tell_edition(edition, former)
