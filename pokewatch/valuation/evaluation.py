@@ -22,6 +22,7 @@ from pokewatch.valuation.walk import walk
 
 LEAST_ORIGINS = 12
 MOST_ORIGINS = 16
+_LEARNING_DAYS = 10  # days of pairs before the first origin, where there are that many
 
 Sums = dict[str, Floats]
 
@@ -100,15 +101,15 @@ def evaluate(
 
 
 def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
-    """Evenly spaced day indices, the last as late as the horizon allows, in the second half of the panel where that leaves
-    enough; earlier where it does not, but never before there is a pair to learn from."""
+    """Evenly spaced day indices, the last as late as the horizon allows, the first after a third of the panel and ten days to
+    learn from; earlier where that leaves too few origins, but never before there is a pair to learn from."""
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
     last = days - 1 - horizon
-    first = max(horizon, min(days // 2, last - LEAST_ORIGINS + 1))
+    first = max(horizon, min(max(horizon + _LEARNING_DAYS, days // 3), last - LEAST_ORIGINS + 1))
     if last < first:
         raise ValuationError(f"{days} days are too few to judge a horizon of {horizon} days: {2 * horizon + 1} are needed")
-    step = max(1, (last - first) // (most - 1))
+    step = max(1, -(-(last - first) // (most - 1)))
     return list(range(last, first - 1, -step))[:most][::-1]
 
 

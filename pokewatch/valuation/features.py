@@ -14,7 +14,7 @@ from pokewatch.valuation.panel import Bools, Floats, Panel
 
 WINDOW = 28  # days of moves that liquidity and volatility are judged by
 MOMENTA = (1, 3, 7, 14, 28)
-NOISE_RATIOS = (0.02, 0.1, 0.5, 2.0)  # drift variance a day over quote variance, for the local levels
+NOISE_RATIOS = (0.0005, 0.01, 0.1, 0.5, 2.0)  # drift variance a day over quote variance, for the local levels
 LEVELS = tuple(f"level_{ratio:g}" for ratio in NOISE_RATIOS)
 NAMES = (
     "mean3",

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
-MOST_DAYS = 24
-MOST_ROWS_A_DAY = 25_000
+MOST_DAYS = 48
+MOST_ROWS_A_DAY = 15_000
 _LEARNING_PERIODS = ((196, 28), (42, 7), (0, 1))  # (days of history, days a model is used for before it learns again)
 
 
@@ -76,8 +76,8 @@ def day_pairs(panel: Panel, horizon: int, features: DayFeatures, most: int = MOS
     rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
     keys = card_keys(panel.card_id[rows])
     if len(rows) > most:
-        turn = np.uint32(int(panel.dates[day].astype("datetime64[D]").astype(np.int64)) * 2654435761 % 2**32)
-        kept = np.sort(np.argsort((keys ^ turn) * np.uint32(2246822519), kind="stable")[:most])
+        calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))
+        kept = np.sort(np.argsort(mixed(keys ^ calendar), kind="stable")[:most])
         rows, keys = rows[kept], keys[kept]
     return Pairs(
         day=np.full(len(rows), day, dtype=np.int32),
@@ -98,7 +98,14 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
 
 def card_keys(card_id: Strings) -> NDArray[np.uint32]:
     """A stable hash of each card_id [n]."""
-    return np.fromiter((zlib.crc32(card.encode()) for card in card_id.tolist()), dtype=np.uint32, count=len(card_id))
+    return mixed(np.fromiter((zlib.crc32(card.encode()) for card in card_id.tolist()), dtype=np.uint32, count=len(card_id)))
+
+
+def mixed(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Every bit of a key spread over all: a CRC's single bits are nearly the same for like texts (MurmurHash3's finalizer)."""
+    keys = (keys ^ (keys >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    keys = (keys ^ (keys >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return keys ^ (keys >> np.uint32(16))
 
 
 _NOTHING = Pairs(

@@ -1,7 +1,8 @@
 """The robust local level: where quotes are noise around a slow level, go there; where they lag behind sales, go beyond.
 
-The level itself is `features._LocalLevel`. How much to follow (the ratio of drift to noise) and how far to go towards the
-level is learnt per liquidity: by absolute error, against repeating the last quote, with groups of few pairs leaning on all.
+The level itself is `features._LocalLevel`. How slow it is (the ratio of drift to noise) and how far to go towards it is learnt
+by absolute error, against repeating the last quote: per liquidity and distance from the level, for a quote far off is more
+likely a stray one than one a little off. Cells of few pairs lean on what is best over all liquidities.
 """
 
 from collections.abc import Mapping
@@ -17,40 +18,51 @@ from pokewatch.valuation.pairs import Pairs
 from pokewatch.valuation.panel import Floats
 
 STEPS = tuple(np.round(np.arange(-0.5, 1.26, 0.125), 3).tolist())  # shares of the way from the last quote to the level
-_LEAN = 300.0  # pairs' worth of weight on what is best over all groups
+DISTANCES = (0.05, 0.15, 0.4)  # log: edges of the classes of distance from the level
+LARGEST_STEP = 1.0  # log
+_LEAN = 30.0  # pairs' worth of weight on what is best over all liquidities
 _CAUTION = 0.002  # a step away from the last quote must save this share of the error
+
+_SHAPE = len(LIQUIDITIES), len(DISTANCES) + 1
 
 
 class LocalLevel(Model):
     name = "local_level"
 
     def move(self, values: NDArray[np.float32]) -> Floats:
-        liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
-        to_level = values[:, [COLUMN[name] for name in LEVELS]].astype(np.float64)
-        moves: Floats = self._step[liquidity] * to_level[np.arange(len(values)), self._level[liquidity]]
-        return moves
+        distance = values[:, COLUMN[LEVELS[self._level]]].astype(np.float64)
+        step = self._step[liquidity_of(values[:, COLUMN["fresh_share"]]), _distance_class(distance)]
+        return np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)
 
     def _learn(self, pairs: Pairs) -> dict[str, Any]:
         if len(pairs) == 0:
             return {}
-        liquidity = liquidity_of(pairs.column("fresh_share"))
-        losses = np.stack([_losses(pairs, liquidity == group) for group in range(len(LIQUIDITIES))])
-        everyone = losses.sum(axis=0) / len(pairs)
-        best = [np.unravel_index(np.argmin(loss + _LEAN * everyone), loss.shape) for loss in losses]
-        return {"level": [int(level) for level, _ in best], "step": [STEPS[step] for _, step in best]}
+        learnt = [_steps(pairs, level) for level in LEVELS]
+        best = int(np.argmin([loss for loss, _ in learnt]))
+        return {"level": best, "step": learnt[best][1].tolist()}
 
     def _restore(self, learnt: Mapping[str, Any]) -> None:
         super()._restore(learnt)
-        self._level = np.asarray(learnt.get("level", [0] * len(LIQUIDITIES)), dtype=np.int64)
-        self._step = np.asarray(learnt.get("step", [0.0] * len(LIQUIDITIES)), dtype=np.float64)
+        self._level = int(learnt.get("level", 0))
+        self._step = np.asarray(learnt.get("step", np.zeros(_SHAPE)), dtype=np.float64)
 
 
-def _losses(pairs: Pairs, rows: NDArray[np.bool_]) -> Floats:
-    """Sum of absolute errors [levels, steps] of the rows, with a margin on every step but the one of repeating the last quote."""
-    target = pairs.target[rows]
-    losses = np.empty((len(LEVELS), len(STEPS)))
-    for level, name in enumerate(LEVELS):
-        to_level = pairs.column(name)[rows].astype(np.float64)
-        for index, step in enumerate(STEPS):
-            losses[level, index] = np.abs(target - step * to_level).sum() * (1.0 + _CAUTION * (step != 0))
-    return losses
+def _steps(pairs: Pairs, level: str) -> tuple[float, Floats]:
+    """The absolute error of the best steps towards `level`, and the steps [liquidity, distance class]."""
+    distance = pairs.column(level).astype(np.float64)
+    cell = liquidity_of(pairs.column("fresh_share")) * _SHAPE[1] + _distance_class(distance)
+    losses = np.stack([_loss_by_cell(pairs.target, distance, step, cell) for step in STEPS], axis=-1).reshape(*_SHAPE, len(STEPS))
+    count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
+    everyone = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]
+    chosen = np.argmin(losses + _LEAN * everyone, axis=-1)
+    found = np.take_along_axis(losses, chosen[..., None], axis=-1).sum()
+    return float(found), np.asarray(STEPS)[chosen]
+
+
+def _loss_by_cell(target: Floats, distance: Floats, step: float, cell: NDArray[np.int64]) -> Floats:
+    error = np.abs(target - np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)) * (1.0 + _CAUTION * (step != 0))
+    return np.bincount(cell, weights=error, minlength=_SHAPE[0] * _SHAPE[1]).astype(np.float64, copy=False)
+
+
+def _distance_class(distance: Floats) -> NDArray[np.int64]:
+    return np.searchsorted(DISTANCES, np.abs(distance))

@@ -14,6 +14,7 @@ from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
 from pokewatch.valuation.pairs import Pairs, collect, learning_day, training_days
 from pokewatch.valuation.panel import Floats, Panel
 
+_ENOUGH = 1_000  # pairs to calibrate an interval on
 LARGEST_MOVE = 3.0  # log: no forecast is further than this from the last quote
 
 
@@ -51,10 +52,15 @@ class Model(ABC):
 
     def fit_pairs(self, pairs: Pairs, until: date) -> Self:
         """Learn from `pairs`, all of them known on the day `until`."""
-        self._restore(self._learn(pairs))
-        self._intervals.fit(pairs.values, pairs.target - self._held_out(pairs))
+        self.fit_forecast(pairs)
+        recent = _recent(pairs)
+        self._intervals.fit(recent.values, recent.target - self._held_out(recent))
         self.learnt_until = until
         return self
+
+    def fit_forecast(self, pairs: Pairs) -> None:
+        """Learn the forecast alone, without its interval."""
+        self._restore(self._learn(pairs))
 
     def value(self, panel: Panel, day: int) -> Values:
         """What each card is worth on day index `day`, from days up to it."""
@@ -75,7 +81,7 @@ class Model(ABC):
             "learnt_until": self.learnt_until.isoformat() if self.learnt_until else None,
             "rules": asdict(self._rules),
             "intervals": self._intervals.parameters(),
-            "learnt": self._learnt,
+            "learnt": self.learnt,
         }
 
     @abstractmethod
@@ -88,8 +94,16 @@ class Model(ABC):
 
     def _restore(self, learnt: Mapping[str, Any]) -> None:
         """Take what `_learn` gave; {} before that, when the forecast is the last quote or near it."""
-        self._learnt = dict(learnt)
+        self.learnt = dict(learnt)
 
     def _held_out(self, pairs: Pairs) -> Floats:
         """Forecasts [m] of the pairs by a model that did not see them; `move` itself where little or nothing is learnt."""
         return self.move(pairs.values)
+
+
+def _recent(pairs: Pairs) -> Pairs:
+    """The later half of the days, where it has pairs enough: how far off forecasts were long ago says less of today."""
+    if len(pairs) == 0:
+        return pairs
+    later = pairs.day >= np.median(np.unique(pairs.day))
+    return pairs.select(later) if later.sum() >= _ENOUGH else pairs
