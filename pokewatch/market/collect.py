@@ -245,6 +245,7 @@ class _Collection:
     def _warn(self) -> None:
         warnings = self.report.warnings
         warnings.extend(getattr(self.source, "warnings", ()))
+        warnings.extend(f"{day} was held back: {failures(checks)}" for day, checks in sorted(self.report.held.items()))
         if self.report.missing:
             warnings.append(f"{self.source.name} has no prices of {_listed(self.report.missing)}")
         if self.report.written:

@@ -169,7 +169,7 @@ def test_a_set_that_is_gone_is_a_warning(upstream: Upstream, opened: Callable[..
 def test_other_answers_are_told(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], body: Reply) -> None:
     upstream.routes["/cards"] = body
 
-    with pytest.raises(SourceError, match="the answer has no data|not JSON"):
+    with pytest.raises(SourceError, match=r"the answer has no data|not JSON"):
         opened().catalog()
 
 
