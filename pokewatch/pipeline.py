@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pokewatch.checks import Check, failures
 from pokewatch.errors import GateError, NoChampionError, SettingsError
 from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.heads import Heads
 from pokewatch.market.lake import Lake
 from pokewatch.market.quality import Thresholds, check_days
 from pokewatch.market.sources import open_source
@@ -90,12 +91,15 @@ def collect_prices(
     seed: int = 0,
     path: Path | None = None,
 ) -> Collected:
-    """Bring the asked days into the lake of `source` and keep it as a version."""
+    """Bring the asked days into the lake of `source`, restored first where this machine has none of it, and keep it as a version."""
     opened = open_source(source, cards=cards, seed=seed, path=path)
     lake = Lake(Home.read().lakes / opened.lake_name)
+    heads = Heads()
+    heads.restore(lake)
     asked = asked_days(opened, start, end, days)
     report = collect(opened, lake, asked)
     version = DataVersions(lake.root).keep(lake.raw)
+    heads.publish(lake.root.name, version)
     held = tuple(check for checks in report.held.values() for check in checks if not check.passed)
     return Collected(source, version, asked[0], asked[-1], report.to_json(), held)
 

@@ -216,7 +216,8 @@ class ServingSettings(_Section):
     load_timeout: float = Field(60.0, gt=0, description="Seconds that asking the registry for the champion and fetching its book may take.")
     mlserver_urls: str = Field(
         "",
-        description="REST addresses of the MLServers that a deploy reloads, separated by commas. Default: the one on this machine.",
+        description="REST addresses of the MLServers that a deploy reloads, by comma; dns+http://name:port is each one of that name. "
+        "Default: the one on this machine.",
     )
 
     def addresses(self) -> list[str]:

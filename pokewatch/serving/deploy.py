@@ -9,6 +9,7 @@ import httpx
 
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
+from pokewatch.serving.replicas import replicas
 from pokewatch.settings import ServingSettings
 
 _PROBE = {"inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}], "outputs": [{"name": "status"}]}
@@ -30,7 +31,7 @@ def deploy(registry: Registry, version: str, addresses: Sequence[str] | None = N
     tells why; `previous` is moved only by a deploy that succeeds.
     """
     settings = ServingSettings.read()
-    addresses = settings.addresses() if addresses is None else addresses
+    addresses = replicas(settings.addresses() if addresses is None else addresses)
     former = _champion(registry)
     registry.point(CHAMPION, version)
     with httpx.Client(timeout=settings.load_timeout + 10) as client:
@@ -42,6 +43,12 @@ def deploy(registry: Registry, version: str, addresses: Sequence[str] | None = N
     if former is not None and former != version:
         registry.point(PREVIOUS, former)
     return outcomes
+
+
+def rollback(registry: Registry, addresses: Sequence[str] | None = None) -> tuple[str, list[Outcome]]:
+    """Make the previous champion the champion again, everywhere; its version. Raises NoChampionError where there is none, DeployError."""
+    version = registry.resolve(PREVIOUS).version
+    return version, deploy(registry, version, addresses)
 
 
 def _champion(registry: Registry) -> str | None:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cluster.conftest import CREDENTIALS
 from tests.conftest import ROOT
+from tests.s3 import CREDENTIALS
 
 FLOW = ROOT / "flows" / "flow.py"
 CLUSTER = ROOT / "flows" / "configs" / "cluster.json"

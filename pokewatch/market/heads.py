@@ -1,0 +1,71 @@
+"""Heads: which version of a lake is the newest, kept beside the data versions themselves.
+
+A pod starts with an empty disk. With the head it takes up the lake where the last collection left it, from the remote alone.
+"""
+
+import re
+from typing import Any
+
+from pokewatch.errors import VersionError
+from pokewatch.market.lake import Lake
+from pokewatch.market.versions import DataVersions
+from pokewatch.settings import VersionSettings
+
+_NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
+_VERSION = re.compile(r"^[0-9a-f]{32}$")
+
+
+class Heads:
+    """The heads at the remote of the data versions. One writer a lake at a time: of two, the last one's word stays."""
+
+    def __init__(self, settings: VersionSettings | None = None) -> None:
+        self._settings = settings or VersionSettings.read()
+
+    def read(self, lake: str) -> str | None:
+        """The newest version of a lake, None where none was ever published. Raises VersionError."""
+        files, path = self._place(lake)
+        try:
+            version = str(files.cat_file(path).decode().strip())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise VersionError(f"the head of {lake} cannot be read at {path}: {error}") from error
+        if not _VERSION.match(version):
+            raise VersionError(f"the head of {lake} at {path} is no data version: {version[:80]!r}")
+        return version
+
+    def publish(self, lake: str, version: str) -> None:
+        """Make `version`, which must have been kept, the newest of its lake: at once or not at all. Raises VersionError."""
+        files, path = self._place(lake)
+        try:
+            if files.protocol == "s3":
+                files.pipe_file(path, version.encode())
+                return
+            files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            files.pipe_file(f"{path}.{version}", version.encode())
+            files.mv(f"{path}.{version}", path)
+        except OSError as error:
+            raise VersionError(f"the head of {lake} cannot be written to {path}: {error}") from error
+
+    def restore(self, lake: Lake) -> str | None:
+        """Fill an empty lake with the newest version of its name; that version, None where there was nothing to do. Raises VersionError."""
+        if lake.days():
+            return None
+        version = self.read(lake.root.name)
+        if version:
+            DataVersions(lake.root, self._settings).materialise(version, lake.raw)
+        return version
+
+    def _place(self, lake: str) -> tuple[Any, str]:
+        from fsspec.core import url_to_fs
+
+        if not _NAME.match(lake):
+            raise VersionError(f"{lake!r} is no name of a lake")
+        remote = self._settings.remote().rstrip("/")
+        options: dict[str, Any] = {"skip_instance_cache": True}
+        if remote.startswith("s3://"):
+            options["use_listings_cache"] = False
+            if self._settings.dvc_endpoint_url:
+                options["endpoint_url"] = self._settings.dvc_endpoint_url
+        files, root = url_to_fs(remote, **options)
+        return files, f"{root}/heads/{lake}"

@@ -1,0 +1,29 @@
+"""An S3 for tests: moto's server on a port of its own, with empty buckets."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+BUCKETS = ("flows", "data", "models")
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextmanager
+def running(host: str = "127.0.0.1") -> Iterator[str]:
+    """Its address as this machine reaches it."""
+    with socket.socket() as found:
+        found.bind((host, 0))
+        port = found.getsockname()[1]
+    server = ThreadedMotoServer(host, port, verbose=False)
+    server.start()
+    url = f"http://127.0.0.1:{port}"
+    client = boto3.client("s3", endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    for bucket in BUCKETS:
+        client.create_bucket(Bucket=bucket)
+    try:
+        yield url
+    finally:
+        server.stop()
