@@ -1,6 +1,5 @@
 """MLServer serving the registry's champion: start, reload, refuse."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +51,9 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, champion: RegisteredM
 
 
 def test_reloads(server: Server, champion: RegisteredModel, tmp_path: Path) -> None:
-    """The champion is served; a new one after a load; a bad one never, with the reason, and the catalogue stays with it."""
+    """The champion is served; a new one after a load; a damaged copy never, with the reason; the next load fetches a good one."""
     assert served(server) == (champion.version, 5.04)
+    assert (Home.read().books / champion.digest / "manifest.json").exists()
     parameters = infer(server, "fair-price", CARD).json()["parameters"]
     assert (parameters["data_version"], parameters["run_id"]) == ("dv-1", champion.run_id)
 
@@ -67,46 +67,19 @@ def test_reloads(server: Server, champion: RegisteredModel, tmp_path: Path) -> N
     Registry().point(CHAMPION, third.version)
     damaged = Registry().fetch_book(third) / "fair.arrow"
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    for _ in range(2 if server.workers() else 1):
-        refused = reload(server)
-        if refused.status_code == 200:
-            break
-        assert refused.status_code == 500
-        assert "fair.arrow is damaged" in refused.json()["error"]
-    catalogue = httpx.post(f"{server.url}/catalog/status", json={})
-    assert catalogue.status_code == 200
-
-
-def test_health_and_metrics(server: Server) -> None:
-    assert httpx.get(f"{server.url}/v2/health/ready").status_code == 200
-    infer(server, "fair-price", tensor("card_id", ["card_4", "card_1", "nobody"]))
-    infer(server, "decision", tensor("market_price", [90.0]), tensor("fair_price", [100.0]))
-    infer(server, "decision", tensor("market_price", [90.0]))
-    metrics = server.metrics()
-    for line in (
-        'pokewatch_rows_total{status="ok"} 1.0',
-        'pokewatch_rows_total{status="unknown_card"} 1.0',
-        'pokewatch_decisions_total{signal="BUY"} 1.0',
-        'pokewatch_refused_requests_total{model="decision"} 1.0',
-        'pokewatch_request_seconds_count{model="fair-price"} 1.0',
-        'pokewatch_model_info{data_version="dv-1",model_version="1"} 1.0',
-        "pokewatch_book_cards 40.0",
-        'pokewatch_evaluation{metric="mape"} 4.2',
-    ):
-        assert line in metrics
+    refused = reload(server)
+    assert refused.status_code == 500
+    assert "fair.arrow is damaged" in refused.json()["error"]
+    if not server.workers():
+        # Each worker fetches for itself: here the first drops the damaged copy, so the second may find a good one.
+        assert served(server) == (second.version, 10.08)
+        assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == second.version
+    assert reload(server).status_code == 200
+    assert served(server) == (third.version, 15.12)
+    assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == third.version
 
 
 def test_without_a_champion_it_says_what_to_run(tmp_path: Path) -> None:
     ports = models_folder(tmp_path / "models")
     with pytest.raises(RuntimeError, match="no model is champion yet: run the pipeline first"), running(tmp_path / "models", ports):
         pass
-
-
-def test_logs_are_json_with_the_request_id(server: Server) -> None:
-    httpx.post(f"{server.url}/v2/models/decision/infer", json={"inputs": [CARD]}, headers={"X-Request-Id": "r-17"})
-    lines = [json.loads(line) for line in server.log().splitlines()]
-    assert any(line.get("request_id") == "r-17" and line["level"] == "WARNING" and "card_id" in line["message"] for line in lines)
-
-
-def test_home_holds_the_book_by_its_digest(server: Server, champion: RegisteredModel) -> None:
-    assert (Home.read().books / champion.digest / "manifest.json").exists()

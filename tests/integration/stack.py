@@ -1,0 +1,69 @@
+"""`pokewatch serve` as a user runs it: a process of its own on free ports."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Served:
+    process: subprocess.Popen[bytes]
+    curl: str
+    gateway: str
+    mlserver: str
+    key: str
+    card: str
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def served(home: Path, log: Path, **settings: str) -> Iterator[Served]:
+    """A running `pokewatch serve`, ended as by Ctrl-C."""
+    gateway, http, grpc, metrics = free_ports(4)
+    environment = os.environ | {
+        "POKEWATCH_HOME": str(home),
+        "POKEWATCH_GATEWAY_PORT": str(gateway),
+        "POKEWATCH_MLSERVER_HTTP_PORT": str(http),
+        "POKEWATCH_MLSERVER_GRPC_PORT": str(grpc),
+        "POKEWATCH_MLSERVER_METRICS_PORT": str(metrics),
+        "PYTHONUNBUFFERED": "1",
+        **settings,
+    }
+    # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, "-m", "pokewatch.cli", "serve"], env=environment, stdout=output, stderr=output)
+    try:
+        curl = _printed_curl(process, log)
+        key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)
+        assert key is not None, curl
+        assert card is not None, curl
+        yield Served(process, curl, f"http://127.0.0.1:{gateway}", f"http://127.0.0.1:{http}", key[1], card[1])
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def _printed_curl(process: subprocess.Popen[bytes], log: Path) -> str:
+    """The line that `pokewatch serve` prints once both servers are ready."""
+    with log.open() as printed:
+        while process.poll() is None:
+            for line in iter(printed.readline, ""):
+                if line.startswith("curl "):
+                    return line.strip()
+            time.sleep(0.1)  # the interval of a poll: nothing tells that a file has grown
+    raise AssertionError(f"pokewatch serve ended with code {process.returncode}:\n{log.read_text()[-4000:]}")

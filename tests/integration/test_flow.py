@@ -1,0 +1,50 @@
+"""The daily flow as a user runs it."""
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import NoChampionError
+from pokewatch.registry import Registry
+from tests.integration.flow import print_cards, run_flow
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+
+SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
+NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
+
+
+def texts(card: str) -> str:
+    """What the card says: Metaflow keeps its content as base64 inside the page."""
+    return (
+        "".join(base64.b64decode(found).decode() for found in re.findall(r'mfCardDataId__[^"]*"[^>]*>([A-Za-z0-9+/=]{40,})', card)) or card
+    )
+
+
+def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(registry_home: Path, tmp_path: Path) -> None:
+    refused = run_flow(tmp_path, "run", *SMALL, **NOBODY, POKEWATCH_GATE_MAPE="0.001")
+    assert refused.returncode != 0
+    assert "is not good enough to ship: mape is" in refused.stdout
+    with pytest.raises(NoChampionError):
+        Registry().resolve()
+    assert "keeps serving" in texts(print_cards(registry_home, "gate"))
+    assert "simulated market" in texts(print_cards(registry_home, "validate"))
+
+    resumed = run_flow(tmp_path, "resume", "gate", **NOBODY)
+    assert resumed.returncode == 0, resumed.stdout
+    assert "Cloning previously run task" in resumed.stdout
+    champion = Registry().resolve()
+    assert f"model version {champion.version}" in resumed.stdout
+    assert champion.tags["metaflow_flow"] == "PokeWatchFlow"
+    assert "passed the gate" in texts(print_cards(registry_home, "gate"))
+    assert "not running" in texts(print_cards(registry_home, "deploy"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: Path) -> None:
+    stopped = run_flow(tmp_path, "run", "--horizon", "0")
+    assert stopped.returncode != 0
+    assert "--horizon must be at least 1, got 0" in stopped.stdout
+    assert not (home / "lake").exists()

@@ -1,0 +1,34 @@
+"""Other ways to start and ask MLServer: an image's folder with a book in it, and MLServer's own batch client."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.serving.books import make_book
+from tests.serving.server import MODELS, columns, infer, models_folder, running, tensor
+
+
+def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
+    """As `mlserver build` packs a folder: the book beside its settings, named by a relative path, started from anywhere."""
+    models = tmp_path / "models"
+    ports = models_folder(models)
+    digest = make_book(models / "fair-price" / "book")
+    settings = json.loads((MODELS / "fair-price" / "model-settings.json").read_text())
+    settings["parameters"] = {"uri": "./book", "extra": {"digest": digest}}
+    (models / "fair-price" / "model-settings.json").write_text(json.dumps(settings))
+    with running(models, ports) as server:
+        response = infer(server, "fair-price", tensor("card_id", ["card_4"]))
+        assert columns(response)["fair_price"] == [5.04]
+        assert response.json()["parameters"]["model_version"] == digest[:12]
+
+        (tmp_path / "in.jsonl").write_text("\n".join(json.dumps({"inputs": [tensor("card_id", [card])]}) for card in ("card_4", "card_5")))
+        program = shutil.which("mlserver", path=str(Path(sys.executable).parent))
+        assert program
+        asked = [program, "infer", "--url", f"127.0.0.1:{ports[0]}", "--model-name", "fair-price"]
+        files = ["--input-data-path", str(tmp_path / "in.jsonl"), "--output-data-path", str(tmp_path / "out.jsonl")]
+        subprocess.run([*asked, *files, "--workers", "1"], check=True, capture_output=True, timeout=120)
+    answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    prices = [next(o["data"] for o in answer["outputs"] if o["name"] == "fair_price") for answer in answers]
+    assert sorted(prices) == [[5.04], [6.04]]

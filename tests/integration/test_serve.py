@@ -1,0 +1,172 @@
+"""From the champion to an answer: MLServer and the gateway as `pokewatch serve` starts them."""
+
+import json
+import signal
+import subprocess
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from click.testing import CliRunner
+
+from pokewatch.cli import main
+from pokewatch.gateway.keys import KeyStore
+from pokewatch.market.versions import DataVersions
+from pokewatch.registry import Registry
+from pokewatch.serving.deploy import deploy
+from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book.layout import from_float32
+from pokewatch.valuation.models import restore
+from pokewatch.valuation.processed import read_processed
+from tests.champion import make_champion
+from tests.integration.stack import Served, served
+from tests.tools import require_tool
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+)
+
+FIELDS = {
+    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper", "confidence", "reason",
+    "status", "as_of", "stale", "model_version", "data_version", "request_id",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, champion_folder: Path) -> Path:
+    """A POKEWATCH_HOME of this module's own with a champion in it."""
+    home = tmp_path_factory.mktemp("served")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a module's fixture does not see the filters of the tests
+        patch.setenv("POKEWATCH_HOME", str(home))
+        make_champion()
+    return home
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(folder, tmp_path_factory.mktemp("log") / "serve.log", POKEWATCH_ANSWER_CACHE="0") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unlimited(folder: Path) -> str:
+    return KeyStore(folder / "keys.sqlite").create("busy", rate="none").key
+
+
+@pytest.fixture(autouse=True)
+def home_of_the_stack(home: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(folder))
+
+
+def ask(stack: Served, body: object, key: str | None = None) -> httpx.Response:
+    headers = {"X-API-Key": stack.key if key is None else key} if key != "" else {}
+    return httpx.post(f"{stack.gateway}/fair_price", json=body, headers=headers, timeout=10)
+
+
+def test_the_printed_line_is_answered(stack: Served) -> None:
+    require_tool("curl")
+    answer = subprocess.run(stack.curl, shell=True, capture_output=True, text=True, check=True)
+    assert set(json.loads(answer.stdout)) == FIELDS
+
+
+def test_an_answer_leads_back_to_its_data(stack: Served, tmp_path: Path) -> None:
+    answer = ask(stack, {"card_id": stack.card}).json()
+    registry = Registry()
+    model = registry.version(answer["model_version"])
+    assert model.data_version == answer["data_version"]
+    DataVersions(tmp_path).materialise(answer["data_version"], tmp_path / "data")
+    panel = read_processed(tmp_path / "data")
+    values = restore(registry.document(model, "parameters.json")).value(panel, panel.days - 1)
+    row = panel.card_id.tolist().index(answer["card_id"])
+    assert from_float32(values.fair[[row]].astype(np.float32))[0] == answer["fair_price"]
+
+
+def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
+    answer = ask(stack, {"card_id": stack.card}).json()
+    (row,) = json.loads(CliRunner().invoke(main, ["value", stack.card, "--json"]).stdout)
+    model = Registry().resolve()
+    quote = PriceBook.open(Registry().fetch_book(model), model.digest).quote(stack.card)
+    assert answer["fair_price"] == row["fair_price"] == quote.fair[0]
+    for name in ("date", "market_price", "lower", "upper", "signal", "deviation_pct", "confidence", "reason", "model_version"):
+        assert answer[name] == row[name], name
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "status"),
+    [
+        ({"card_id": "no_such_card"}, None, 404),
+        ({"card_id": "CARD", "date": "yesterday"}, None, 422),
+        ({"card_id": "CARD"}, "", 401),
+        ({"card_id": "CARD"}, "pw_wrong", 401),
+    ],
+    ids=["unknown-card", "bad-date", "no-key", "wrong-key"],
+)
+def test_what_cannot_be_answered_is_a_problem(body: dict[str, str], key: str | None, status: int, stack: Served) -> None:
+    answer = ask(stack, {name: stack.card if value == "CARD" else value for name, value in body.items()}, key)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_a_deploy_under_load_fails_no_request(unlimited: str, stack: Served) -> None:
+    before = ask(stack, {"card_id": stack.card}).json()["model_version"]
+    statuses: list[int] = []
+    versions: set[str] = set()
+    done = threading.Event()
+
+    def client() -> None:
+        with httpx.Client(timeout=30) as session:
+            while not done.is_set():
+                answer = session.post(f"{stack.gateway}/fair_price", json={"card_id": stack.card}, headers={"X-API-Key": unlimited})
+                statuses.append(answer.status_code)
+                versions.add(answer.json().get("model_version", answer.text))
+
+    clients = [threading.Thread(target=client) for _ in range(8)]
+    for each in clients:
+        each.start()
+    try:
+        challenger = make_champion_version(before)
+        outcomes = deploy(Registry(), challenger, [stack.mlserver])
+        after = ask(stack, {"card_id": stack.card}).json()["model_version"]
+    finally:
+        done.set()
+        for each in clients:
+            each.join()
+    assert [outcome.state for outcome in outcomes] == ["serving"]
+    assert after == challenger != before
+    assert set(statuses) == {200}
+    assert versions == {before, challenger}
+
+
+def make_champion_version(champion: str) -> str:
+    """Another registered version, from other days; `champion` stays champion."""
+    made = make_champion(days=80)
+    Registry().point("champion", champion)
+    return made.model.version
+
+
+def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) -> None:
+    key = json.loads(CliRunner().invoke(main, ["keys", "create", "patient", "--json"]).stdout)["key"]
+    with served(folder, tmp_path / "serve.log", POKEWATCH_STALE_SECONDS="0", POKEWATCH_ANSWER_CACHE="0") as stack:
+        (mlserver,) = [each for each in psutil.Process(stack.process.pid).children() if "mlserver" in " ".join(each.cmdline())]
+        mlserver.send_signal(signal.SIGSTOP)
+        try:
+            answer = ask(stack, {"card_id": stack.card}, key)
+            assert answer.status_code in (503, 504)
+            assert answer.headers["content-type"] == "application/problem+json"
+        finally:
+            mlserver.send_signal(signal.SIGCONT)
+
+
+def test_without_a_champion_serve_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path))
+    result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 6
+    assert "run the pipeline first" in result.stderr

@@ -1,0 +1,45 @@
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+from mlserver.errors import MLServerError
+
+from pokewatch.serving.logs import JsonFormatter, request_id_var
+
+
+def line(message: str = "hello", error: BaseException | None = None, **extra: Any) -> dict[str, Any]:
+    record = logging.LogRecord("pokewatch.serving", logging.WARNING, __file__, 1, message, (), None)
+    if error is not None:
+        try:
+            raise error
+        except BaseException:
+            record.exc_info = sys.exc_info()
+    record.__dict__.update(extra)
+    content: dict[str, Any] = json.loads(JsonFormatter().format(record))
+    return content
+
+
+def test_a_line_is_json_whatever_the_message() -> None:
+    found = line('a "quoted"\nmessage')
+    assert (found["message"], found["level"], found["logger"]) == ('a "quoted"\nmessage', "WARNING", "pokewatch.serving")
+    assert found["time"].endswith("+00:00")
+    assert not {"request_id", "model", "error"} & set(found)
+
+
+def test_the_request_id_is_told() -> None:
+    token = request_id_var.set("r-1")
+    try:
+        assert line()["request_id"] == "r-1"
+    finally:
+        request_id_var.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MLServerError("no such input", 400), False), (MLServerError("no book", 500), True), (ValueError("bug"), True)],
+    ids=["refusal", "failure", "bug"],
+)
+def test_a_traceback_is_for_our_own_faults(error: Exception, told: bool) -> None:
+    assert ("error" in line(error=error)) == told
