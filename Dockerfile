@@ -1,0 +1,70 @@
+# One recipe, three images: --target pipeline, serving, gateway. BASE_IMAGE needs Python 3.11 or 3.12 with venv.
+ARG BASE_IMAGE=python:3.11-slim
+
+FROM ${BASE_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet uv==0.13.9
+WORKDIR /src
+COPY requirements.lock pyproject.toml README.md ./
+COPY pokewatch pokewatch
+
+FROM build AS build-pipeline
+RUN python3 -m venv --without-pip /opt/pokewatch \
+    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[pipeline]"
+
+FROM build AS build-serving
+RUN python3 -m venv --without-pip /opt/pokewatch \
+    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[serving]"
+
+FROM build AS build-gateway
+RUN python3 -m venv --without-pip /opt/pokewatch \
+    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[gateway]"
+
+FROM ${BASE_IMAGE} AS runtime
+ARG VERSION=0.1.0
+ARG GIT_COMMIT=
+# A number, since Kubernetes cannot tell from a name that it is not root. The home is all that is written to, with /tmp.
+RUN mkdir -p /home/pokewatch/state && chown -R 10001:10001 /home/pokewatch
+ENV PATH=/opt/pokewatch/bin:/usr/local/bin:/usr/bin:/bin \
+    HOME=/home/pokewatch \
+    POKEWATCH_HOME=/home/pokewatch/state \
+    POKEWATCH_GIT_COMMIT=${GIT_COMMIT} \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+LABEL org.opencontainers.image.title="PokeWatch" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${GIT_COMMIT}"
+WORKDIR /home/pokewatch
+USER 10001:10001
+
+FROM runtime AS pipeline
+LABEL org.opencontainers.image.description="PokeWatch's flows and their steps"
+COPY --from=build-pipeline /opt/pokewatch /opt/pokewatch
+COPY flows /app/flows
+# Metaflow would install its own dependencies into the image at every task.
+ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
+    USERNAME=pokewatch \
+    MPLCONFIGDIR=/tmp/matplotlib
+HEALTHCHECK NONE
+CMD ["python", "/app/flows/flow.py", "run"]
+
+FROM runtime AS serving
+LABEL org.opencontainers.image.description="PokeWatch's models on MLServer"
+COPY --from=build-serving /opt/pokewatch /opt/pokewatch
+COPY mlserver_models /app/mlserver_models
+ENV MLSERVER_HOST=0.0.0.0 \
+    MLSERVER_METRICS_DIR=/tmp/metrics \
+    MLSERVER_ENVIRONMENTS_DIR=/tmp/environments
+EXPOSE 8080 8081 8082
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v2/health/ready', timeout=2)"]
+CMD ["mlserver", "start", "/app/mlserver_models"]
+
+FROM runtime AS gateway
+LABEL org.opencontainers.image.description="PokeWatch's API"
+COPY --from=build-gateway /opt/pokewatch /opt/pokewatch
+ENV POKEWATCH_GATEWAY_HOST=0.0.0.0
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
+CMD ["pokewatch", "gateway"]

@@ -1,0 +1,91 @@
+"""History in parallel, a month a task: `python backfill.py run --from 2025-01-01 --to 2025-12-31`."""
+
+from pathlib import Path
+from typing import Any
+
+from base import PokeWatchSpec
+from metaflow import Parameter, card, config_expr, current, kubernetes, project, retry, step, timeout
+
+from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+
+
+@project(name="pokewatch")
+class PokeWatchBackfill(PokeWatchSpec):
+    """Fill the lake with history.
+
+    1. split the days into months
+    2. collect each month into a lake of its own
+    3. merge them into the lake, in the order of time; days it has stay as they are
+    4. check all of it, and show it
+    """
+
+    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    first_day = Parameter("from", required=True, help="The first day, YYYY-MM-DD.")
+    last_day = Parameter("to", required=True, help="The last day, YYYY-MM-DD.")
+    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
+    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
+    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
+    @step
+    def start(self) -> None:
+        """Split the days into months."""
+        from pokewatch.backfill import months
+        from pokewatch.pipeline import parse_day
+
+        self.months = months(parse_day(self.first_day), parse_day(self.last_day))
+        self.next(self.collect, foreach="months")
+
+    @timeout(hours=6)
+    @retry(times=3, minutes_between_retries=5)
+    @kubernetes(cpu=1, memory=4096, disk=20480)
+    @step
+    def collect(self) -> None:
+        """Collect one month."""
+        from pokewatch.backfill import collect_month
+
+        self.version = collect_month(self.source, self.input, **self._market())
+        self.next(self.merge)
+
+    @timeout(hours=2)
+    @retry(times=2)
+    @kubernetes(cpu=1, memory=8192, disk=40960)
+    @step
+    def merge(self, inputs: Any) -> None:
+        """Bring the months into the lake."""
+        from pokewatch.backfill import merge_months
+
+        self.collected = merge_months(self.source, [each.version for each in inputs], **self._market())
+        self.next(self.validate)
+
+    @card(type="blank")
+    @timeout(hours=2)
+    @retry(times=1)
+    @kubernetes(cpu=1, memory=4096, disk=40960)
+    @step
+    def validate(self) -> None:
+        """Check the quality of the whole history, and show it."""
+        from cards import quality_card
+
+        from pokewatch.pipeline import daily_figures, validate
+
+        self.checks = validate(self.collected)
+        current.card.extend(quality_card(self.collected, self.checks, daily_figures(self.collected)))
+        self.next(self.end)
+
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
+    @step
+    def end(self) -> None:
+        """Say what came of it."""
+        failed = [check.name for check in self.checks if not check.passed]
+        written = len(self.collected.report["written"])
+        print(f"{written} days written to version {self.collected.raw_version}; {', '.join(failed) or 'no check'} failed")
+
+    def _market(self) -> dict[str, Any]:
+        return {"cards": self.cards, "seed": self.seed, "path": Path(self.file).absolute() if self.file else None}
+
+
+if __name__ == "__main__":
+    PokeWatchBackfill()
