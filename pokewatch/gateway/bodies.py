@@ -1,6 +1,5 @@
 """Request bodies: read with a cap and a deadline, decoded into typed models, faults told by JSON pointer."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,6 +7,7 @@ from typing import TypeVar
 import msgspec
 from starlette.types import Receive
 
+from pokewatch.gateway.deadlines import Deadlines
 from pokewatch.gateway.exchange import Exchange
 from pokewatch.gateway.problems import MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_LARGE, ProblemError, invalid
 
@@ -19,18 +19,26 @@ _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 
 
-async def read(exchange: Exchange, receive: Receive, most: int, seconds: float) -> bytes:
-    """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 over `most` bytes, 408 after `seconds`."""
-    headers = exchange.headers
-    _check_type(headers, untyped=exchange.route.startswith("/v2/"))
-    length = headers.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > most:
-        raise ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _gather(receive, most)
-    except TimeoutError:
-        raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE) from None
+class Bodies:
+    """Reads bodies of at most `most` bytes that arrive within `seconds`."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._deadlines = Deadlines(seconds)
+
+    async def read(self, exchange: Exchange, receive: Receive) -> bytes:
+        """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 where it is too large, 408 where it is too slow."""
+        headers = exchange.headers
+        _check_type(headers, untyped=exchange.route.startswith("/v2/"))
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._most:
+            raise ProblemError(TOO_LARGE, f"a body may have {self._most} bytes", headers=_CLOSE)
+        try:
+            with self._deadlines:
+                return await _gather(receive, self._most)
+        except TimeoutError:
+            raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {self._seconds:g} s", headers=_CLOSE) from None
 
 
 def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:

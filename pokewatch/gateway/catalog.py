@@ -65,7 +65,7 @@ class Catalog:
 
     async def _answer(self, exchange: Exchange, request: Any, ask: Callable[[], Awaitable[Any]]) -> Answer:
         """From the answers kept, from the model server, or, while that is down, from the answers kept however old."""
-        kept = self._answers.fresh(request, self._watch.versions)
+        kept = self._answers.fresh(request, self._watch.current())
         if kept is None:
             try:
                 kept = self._keep(request, await ask())

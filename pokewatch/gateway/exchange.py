@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -87,12 +86,10 @@ class Reception:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, access: AccessLog) -> None:
         self.app = app
-        self._metrics = metrics
+        self._requests = metrics.requests
         self._access = access
         self._prefix = os.urandom(6).hex()
         self._number = count(1)
-        self._counters: dict[tuple[str, str, int], Any] = {}
-        self._times: dict[str, Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,13 +125,7 @@ class Reception:
     def _note(self, exchange: Exchange) -> None:
         took = time.perf_counter() - exchange.started
         method = exchange.scope["method"]
-        label = exchange.route, method if method in _METHODS else "other", exchange.status
-        counter = self._counters.get(label)
-        if counter is None:
-            counter = self._counters[label] = self._metrics.requests.labels(*label)
-            self._times[exchange.route] = self._metrics.seconds.labels(exchange.route)
-        counter.inc()
-        self._times[exchange.route].observe(took)
+        self._requests.add(exchange.route, method if method in _METHODS else "other", exchange.status, took)
         if self._access.on:
             self._access.add(_line(exchange, took))
 

@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def redact(text: str) -> str:
-    return _KEY.sub(r"pw_\1_***", text)
+    return _KEY.sub(r"pw_\1_***", text) if "pw_" in text else text
 
 
 def stamp(seconds: float) -> str:

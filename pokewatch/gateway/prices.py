@@ -44,7 +44,7 @@ class Prices:
     async def fair_price(self, exchange: Exchange) -> Answer:
         ask = asked(decode(_fair_price, exchange.body), exchange.onward())
         request = ask[:3]
-        kept = self._answers.fresh(request, self._watch.versions)
+        kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
             return _answer(kept.prefix, False, exchange)
         found = await self._coalescers[ask.offered is not None].submit(ask)

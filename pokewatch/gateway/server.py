@@ -2,18 +2,44 @@
 
 import asyncio
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pokewatch.gateway import logs
-from pokewatch.gateway.app import create_app
+from pokewatch.gateway.app import create_app, settle_garbage
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.settings import GatewaySettings, Home
 
 
+class GuardedProtocol(HttpToolsProtocol):
+    """Ends connections whose first request's headers take longer than `header_seconds`; uvicorn itself waits forever."""
+
+    header_seconds = 10.0
+    _guard: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._guard = self.loop.call_later(self.header_seconds, transport.close)
+
+    def on_headers_complete(self) -> None:
+        self._release()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._release()
+        super().connection_lost(exc)
+
+    def _release(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+
+
 class Server(uvicorn.Server):
-    """On the first SIGTERM or SIGINT /ready turns 503; after `drain_seconds` connections are no longer taken."""
+    """On the first SIGTERM or SIGINT /ready turns 503; after `drain_seconds`, or at a second signal, no connection is taken any more."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette, drain_seconds: float) -> None:
         super().__init__(config)
@@ -21,30 +47,39 @@ class Server(uvicorn.Server):
         self._drain_seconds = drain_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._assembly.draining or not self._drain_seconds:
-            self._assembly.draining = True
-            super().handle_exit(sig, frame)
-            return
+        first = not self._assembly.draining
         self._assembly.draining = True
-        asyncio.get_running_loop().call_later(self._drain_seconds, super().handle_exit, sig, frame)
+        if first and self._drain_seconds:
+            asyncio.get_running_loop().call_later(self._drain_seconds, super().handle_exit, sig, frame)
+        else:
+            super().handle_exit(sig, frame)
+
+
+def configured(app: Starlette, settings: GatewaySettings, **more: Any) -> uvicorn.Config:
+    """uvicorn as the gateway runs on it."""
+    protocol = type("Protocol", (GuardedProtocol,), {"header_seconds": settings.body_seconds})
+    return uvicorn.Config(
+        app,
+        **{
+            "host": settings.gateway_host,
+            "port": settings.gateway_port,
+            "loop": "uvloop",
+            "http": protocol,
+            "ws": "none",
+            "lifespan": "on",
+            "access_log": False,
+            "server_header": False,
+            "proxy_headers": False,
+            "timeout_graceful_shutdown": settings.stop_seconds,
+            "log_config": None,
+            **more,
+        },
+    )
 
 
 def run(settings: GatewaySettings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT. Raises KeyStoreError where the keys cannot be read."""
     logs.configure("pokewatch", "uvicorn")
     app = create_app(settings, KeyStore(Home.read().keys))
-    config = uvicorn.Config(
-        app,
-        host=settings.gateway_host,
-        port=settings.gateway_port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=settings.stop_seconds,
-        log_config=None,
-    )
-    Server(config, app, settings.drain_seconds).run()
+    settle_garbage()
+    Server(configured(app, settings), app, settings.drain_seconds).run()

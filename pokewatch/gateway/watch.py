@@ -47,6 +47,10 @@ class Watch:
         self.trouble: ProblemError | None = None
         metrics.data_age.set_function(lambda: float(self.data_age() or 0))
 
+    def current(self) -> Versions | None:
+        """The versions that are served for certain: none while the model server does not say."""
+        return None if self.trouble is not None else self.versions
+
     def saw(self, versions: Versions) -> None:
         """To be called with the versions of every answer: it may be newer than the last poll."""
         if versions != self.versions:

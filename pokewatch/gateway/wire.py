@@ -61,6 +61,7 @@ class _Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._size = 0
         self._done = False
+        self._keep = False
         self.open = False
         self.born = 0.0
 
@@ -99,6 +100,8 @@ class _Connection(asyncio.Protocol):
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
+        # Only here does the parser still know: afterwards it expects the next message.
+        self._keep = self._parser.should_keep_alive()
         self._done = True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -119,7 +122,7 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self) -> None:
         status = self._parser.get_status_code()
-        if not self._parser.should_keep_alive():
+        if not self._keep:
             self.close()
         waiter = self._settle()
         if waiter is not None and not waiter.done():

@@ -13,6 +13,7 @@ import uvicorn
 
 from pokewatch.gateway.app import create_app
 from pokewatch.gateway.keys import KeyStore, NewKey
+from pokewatch.gateway.server import configured
 from pokewatch.settings import GatewaySettings
 from tests.serving.books import make_book
 from tests.serving.server import Server, models_folder, point_at, running
@@ -43,7 +44,7 @@ class Gateway:
 def serving(settings: GatewaySettings, store: KeyStore) -> Iterator[tuple[str, Any]]:
     """The address of a gateway served by uvicorn in a thread, and its application."""
     app = create_app(settings, store)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None))
+    server = uvicorn.Server(configured(app, settings, port=0))
     started = threading.Event()
     startup = server.startup
 

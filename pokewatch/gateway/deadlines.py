@@ -1,0 +1,43 @@
+"""One deadline for many tasks, by one timer: a timer a request costs more than the rest of reading its body."""
+
+import asyncio
+from types import TracebackType
+
+
+class Deadlines:
+    """`with deadlines:` bounds what the task does inside: it gets TimeoutError after `seconds`, or up to a quarter later."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: dict[asyncio.Task[object], float] = {}
+        self._late: set[asyncio.Task[object]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        self._ends[task] = loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds / 4, self._sweep, loop)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._ends.pop(task, None)
+        if task in self._late:
+            self._late.discard(task)
+            if task.uncancel() == 0 and kind is asyncio.CancelledError:
+                raise TimeoutError from error
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The oldest come first, for all have as long."""
+        now = loop.time()
+        while self._ends:
+            task, end = next(iter(self._ends.items()))
+            if now < end:
+                break
+            del self._ends[task]
+            self._late.add(task)
+            task.cancel()
+        self._timer = loop.call_later(self._seconds / 4, self._sweep, loop) if self._ends else None
