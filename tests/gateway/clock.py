@@ -1,4 +1,7 @@
-"""A clock that moves when told."""
+"""Time in tests: a clock that moves when told, and waiting for what has no event."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
 
 
 class Clock:
@@ -7,3 +10,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+async def until(check: Callable[[], Awaitable[bool]]) -> None:
+    """Waits for what another thread or process brings about."""
+    async with asyncio.timeout(20):
+        while not await check():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.02)

@@ -6,7 +6,7 @@ import pytest
 from pokewatch.errors import KeyStoreError
 from pokewatch.gateway.keyring import BLIND_SECONDS, WATCH_SECONDS, Keyring
 from pokewatch.gateway.keys import KeyStore
-from tests.gateway.clock import Clock
+from tests.gateway.clock import Clock, until
 
 
 @pytest.fixture
@@ -51,9 +51,11 @@ def test_watching_finds_new_keys(store: KeyStore) -> None:
         ring = Keyring(store)
         watching = asyncio.create_task(ring.watch())
         made = await asyncio.to_thread(store.create, "mine")
-        async with asyncio.timeout(20):
-            while ring.find(made.key) is None:
-                await asyncio.sleep(0.01)
+
+        async def known() -> bool:
+            return ring.find(made.key) is not None
+
+        await until(known)
         watching.cancel()
 
     asyncio.run(scenario())
