@@ -124,6 +124,7 @@ def collect(
         exported = output or Home.read().home / "exports" / f"pokewatch-{source}-{asked[0]}-{asked[-1]}.{export_format}"
         export(lake, asked, exported, export_format)
     _tell_collected(report, lake.root, exported, as_json)
+    report.require_no_held()
 
 
 def _tell_collected(report: Any, lake: Path, exported: Path | None, as_json: bool) -> None:
@@ -187,13 +188,109 @@ def _with_model(row: Mapping[str, Any], model: Any) -> dict[str, Any]:
 
 def _value_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     interval = "-" if row["lower"] is None else f"{row['lower']:,.2f} - {row['upper']:,.2f}"
-    deviation = "-" if row["deviation_pct"] is None else f"{row['deviation_pct']:+.1%}"
-    prices = (_money(row["market_price"]), _money(row["fair_price"]), interval, deviation)
+    prices = (_money(row["market_price"]), _money(row["fair_price"]), interval, _percent(row["deviation_pct"]))
     return (row["slug"], row["date"], *prices, row["signal"], row["reason"])
 
 
 def _money(price: float | None) -> str:
     return "-" if price is None else f"{price:,.2f}"
+
+
+_PANEL = click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet or CSV: card_id, date, market_price; optionally low, mid, set, rarity, stale_days.",
+)
+_MODEL = click.option("--model", help="rolling_mean, median7, local_level or boosted.")
+_HORIZON = click.option("--horizon", type=click.IntRange(min=1), default=7, show_default=True, help="Days ahead.")
+_MIN_PRICE = click.option("--min-price", type=_Price(), help="Only card-days quoted at this or more.")
+
+
+@main.command()
+@_PANEL
+@_HORIZON
+@_MODEL
+@_MIN_PRICE
+@_AS_JSON
+def evaluate(prices: Path, horizon: int, model: str | None, min_price: float | None, as_json: bool) -> None:
+    """Judge the models on a panel of prices by walking forward.
+
+    Each model is fitted on what was known at an origin and judged on the quotes HORIZON days later, at many origins. An error
+    of 0.95 of the last price's means: 5% less absolute error (on the log price) than taking the last price for the next.
+
+    \b
+      pokewatch evaluate --prices panel.parquet --horizon 7 --min-price 1
+    """
+    from pokewatch.valuation.evaluation import evaluate_file
+
+    with _arguments_told():
+        found = evaluate_file(prices, horizon, model, min_price)
+    if as_json:
+        _print_json(found)
+        return
+    columns = ("model", "origins", "card-days", "error / last", "95% interval", "error / median-7", "MAPE %", "bias", "coverage of 90%")
+    _print_table(found, columns, _evaluation_cells)
+
+
+def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = "-" if found["rmae_last_ci"] is None else "{:.4f} - {:.4f}".format(*found["rmae_last_ci"])
+    figures = [_figure(found[name]) for name in ("rmae_median7", "mape", "bias", "coverage_90")]
+    return (found["model"], str(len(found["origins"])), f"{found['n']:,}", _figure(found["rmae_last"]), interval, *figures)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+@main.command()
+@_PANEL
+@_HORIZON
+@click.option("--fees", type=click.Choice(["tcgplayer", "ebay", "cardmarket"]), default="tcgplayer", show_default=True, help="Whose fees.")
+@click.option("--policy", type=click.Choice(["threshold", "net_of_fees"]), multiple=True, help="Which rule to follow. Default: both.")
+@click.option("--model", default="local_level", show_default=True, help="rolling_mean, median7, local_level or boosted.")
+@_MIN_PRICE
+@_AS_JSON
+def backtest(prices: Path, horizon: int, fees: str, policy: tuple[str, ...], model: str, min_price: float | None, as_json: bool) -> None:
+    """What following the signals would have earned after fees.
+
+    Bought at the next fresh price, sold at a 5-day median, fees both ways; against buying everything, and against random signals
+    of the same number. The same-day figure beside it is what a naive backtest claims: it cannot be earned.
+
+    \b
+      pokewatch backtest --prices panel.parquet --fees tcgplayer
+    """
+    from pokewatch.decision import FEES
+    from pokewatch.valuation.judgement import backtest_file
+
+    policies = policy or ("threshold", "net_of_fees")
+    with _arguments_told():
+        found = backtest_file(prices, model, horizon, FEES[fees], policies=policies, min_price=min_price)
+    if as_json:
+        _print_json(found)
+        return
+    columns = ("policy", "BUY signals", "trades", "mean net", "hit rate", "random", "p", "everything", "drawdown", "same-day sham")
+    _print_table(found, columns, _backtest_cells)
+
+
+def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
+    followed, random = found["followed"], found["random"]
+    nets = [_percent(each["mean_net"]) for each in (followed, random, found["buy_everything"], found["sham_same_day"])]
+    counts = (found["policy"], str(found["signals"]), str(followed["trades"]), nets[0], _percent(followed["hit_rate"]))
+    return (*counts, nets[1], _figure(random["p_value"]), nets[2], _percent(found["curve"]["max_drawdown"]), nets[3])
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.1%}"
+
+
+@contextmanager
+def _arguments_told() -> Iterator[None]:
+    """Library code raises ValueError for a wrong argument: here the user gave it."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 @main.command()
@@ -249,6 +346,22 @@ def gateway() -> None:
     from pokewatch.settings import GatewaySettings
 
     run(GatewaySettings.read())
+
+
+@main.command()
+@_AS_JSON
+def rollback(as_json: bool) -> None:
+    """Make the previous champion champion again, on every MLServer, each of which must then answer with it."""
+    from pokewatch.registry import Registry
+    from pokewatch.serving.deploy import rollback
+
+    version, outcomes = rollback(Registry())
+    if as_json:
+        _print_json({"model_version": version, "servers": [asdict(outcome) for outcome in outcomes]})
+        return
+    click.echo(f"model version {version} is champion again")
+    for outcome in outcomes:
+        click.echo(f"{outcome.address}: {outcome.state}")
 
 
 @main.group()
