@@ -22,10 +22,7 @@ def run_flow(folder: Path, *arguments: str, **settings: str) -> subprocess.Compl
     )
 
 
-def print_cards(home: Path, step: str) -> str:
-    """The HTML of a step's card in the last run, with its base64 texts and all."""
-    cards = sorted(
-        (home / ".metaflow" / "mf.cards").glob(f"PokeWatchFlow/runs/*/steps/{step}/tasks/*/cards/*.html"),
-        key=lambda path: path.stat().st_mtime,
-    )
+def last_card(home: Path, step: str) -> str:
+    """The page of the newest card of a step."""
+    cards = sorted((home / ".metaflow").rglob(f"steps/{step}/tasks/*/cards/*.html"), key=lambda path: path.stat().st_mtime)
     return cards[-1].read_text()

@@ -8,7 +8,7 @@ import pytest
 
 from pokewatch.errors import NoChampionError
 from pokewatch.registry import Registry
-from tests.integration.flow import print_cards, run_flow
+from tests.integration.flow import last_card, run_flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
 
@@ -29,8 +29,8 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
     assert "is not good enough to ship: mape is" in refused.stdout
     with pytest.raises(NoChampionError):
         Registry().resolve()
-    assert "keeps serving" in texts(print_cards(registry_home, "gate"))
-    assert "simulated market" in texts(print_cards(registry_home, "validate"))
+    assert "keeps serving" in texts(last_card(registry_home, "gate"))
+    assert "simulated market" in texts(last_card(registry_home, "validate"))
 
     resumed = run_flow(tmp_path, "resume", "gate", **NOBODY)
     assert resumed.returncode == 0, resumed.stdout
@@ -38,8 +38,8 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
     champion = Registry().resolve()
     assert f"model version {champion.version}" in resumed.stdout
     assert champion.tags["metaflow_flow"] == "PokeWatchFlow"
-    assert "passed the gate" in texts(print_cards(registry_home, "gate"))
-    assert "not running" in texts(print_cards(registry_home, "deploy"))
+    assert "passed the gate" in texts(last_card(registry_home, "gate"))
+    assert "not running" in texts(last_card(registry_home, "deploy"))
     assert list(tmp_path.iterdir()) == []
 
 
