@@ -68,5 +68,5 @@ def _check_nulls(columns: Mapping[str, Column]) -> None:
 
 
 def _values(decisions: Decisions, tensor: Tensor) -> Values:
-    values = getattr(decisions, tensor.name).tolist()
-    return [value.encode() for value in values] if tensor.datatype == "BYTES" else values
+    values: Values = getattr(decisions, tensor.name).tolist()
+    return values

@@ -22,7 +22,6 @@ class Edition:
     model_version: str
     data_version: str
     run_id: str
-    card_ids: list[bytes]
 
     def versions(self) -> dict[str, str]:
         """What every answer carries."""
@@ -86,4 +85,4 @@ def _champion(seconds: float) -> Edition:
 
 
 def _edition(book: PriceBook, model_version: str, data_version: str, run_id: str) -> Edition:
-    return Edition(book, model_version, data_version, run_id, [card_id.encode() for card_id in book.cards.ids])
+    return Edition(book, model_version, data_version, run_id)

@@ -105,13 +105,13 @@ def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
 
 
 def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
-    known = edition.card_ids
-    return [known[at] if at >= 0 else card.encode() for at, card in zip(quotes.position.tolist(), asked, strict=True)]
+    known = edition.book.cards.ids
+    return [known[at] if at >= 0 else card for at, card in zip(quotes.position.tolist(), asked, strict=True)]
 
 
 def _dates(quotes: Quotes) -> Values:
     dates = quotes.date.tolist()
-    known = {day: str(day).encode() if day else b"" for day in set(dates)}
+    known = {day: str(day) if day else "" for day in set(dates)}
     return [known[day] for day in dates]
 
 
@@ -122,6 +122,6 @@ def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -
         case "date":
             return _dates(quotes)
         case "status":
-            return [status.encode() for status in quotes.status.tolist()]
+            return list(quotes.status.tolist())
     prices: Values = getattr(quotes, _PRICES[name]).tolist()
     return prices

@@ -8,7 +8,7 @@ settings.json before it builds its servers, so that class puts these guards in p
 - a gRPC tensor whose contents do not fit is INVALID_ARGUMENT (INTERNAL, or ignored);
 - an unknown model's name makes no metric (each becomes a label);
 - a request's id goes into no header (as CloudEvents' `Ce-Id` one with a line break or an accent cuts the connection);
-- `infer_stream` says no before it starts (it begins a 200, then finds the fault).
+- `infer_stream` says no before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
 
 MLServer is pinned exactly, and a test on a real server holds each of these.
 """
@@ -19,22 +19,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import mlserver.grpc.converters
 import mlserver.grpc.servicers
 import mlserver.rest.app
 import mlserver.server
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
-from mlserver.errors import MLServerError
 from mlserver.grpc.converters import ModelInferRequestConverter
 from mlserver.handlers import DataPlane
 from mlserver.middleware import InferenceMiddlewares
 from mlserver.repository import SchemalessModelRepository
-from mlserver.rest.endpoints import Endpoints
 from mlserver.rest.requests import Request
 from mlserver.rest.responses import Response
 from mlserver.types import InferenceRequest
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from pokewatch.serving.endpoints import DirectEndpoints, TextContents
 from pokewatch.serving.tensors import BadInputError
 from pokewatch.settings import ServingSettings
 
@@ -61,9 +61,10 @@ def install(max_body_bytes: int) -> None:
             return self._body
 
     mlserver.rest.app.Request = CappedRequest
-    mlserver.rest.app.Endpoints = WholeEndpoints
+    mlserver.rest.app.Endpoints = DirectEndpoints
     mlserver.rest.app._EXCEPTION_HANDLERS |= {RequestValidationError: _unprocessable, StarletteHTTPException: _refused}
     mlserver.grpc.servicers.ModelInferRequestConverter = CheckedConverter
+    mlserver.grpc.converters.InferTensorContentsConverter = TextContents
     mlserver.server.DataPlane = KnownModels
 
 
@@ -91,13 +92,6 @@ class KnownModels(DataPlane):  # type: ignore[misc]
         await self._model_registry.get_model(name, version)
         async with super()._infer_contextmanager(name, version) as model:
             yield model
-
-
-class WholeEndpoints(Endpoints):  # type: ignore[misc]
-    """REST without streams: the runtimes answer a request as a whole."""
-
-    async def infer_stream(self, model_name: str, model_version: str | None = None) -> Response:
-        raise MLServerError(f"{model_name} does not stream; ask /v2/models/{model_name}/infer", 405)
 
 
 def _check_contents(request: Any) -> None:

@@ -18,7 +18,7 @@ from pokewatch.settings import ServingSettings
 
 logger = logging.getLogger("pokewatch.serving")
 
-Values = list[bytes] | list[float]
+Values = list[str] | list[float]
 
 
 def by_name(*tensors: Tensor) -> Mapping[str, Tensor]:

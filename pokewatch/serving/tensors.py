@@ -68,7 +68,7 @@ def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) ->
     return tuple(declared[name] for name in names)
 
 
-def encode(tensor: Tensor, values: list[bytes] | list[float]) -> dict[str, Any]:
+def encode(tensor: Tensor, values: list[str] | list[float]) -> dict[str, Any]:
     """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
     return {"name": tensor.name, "shape": [len(values)], "datatype": tensor.datatype, "data": values}
 

@@ -3,7 +3,8 @@
     python -m tests.bench.serving [--seconds 2] [--rounds 5] [--workers 0,1,2]
 
 Each round asks every model in turn, so that whatever else the machine does falls on all of them; a figure is the median of
-its rounds, and a ratio the median of the ratios within a round.
+its rounds, and a ratio the median of the ratios within a round. `cpu` is the server's processor time for a request, and its ratio
+the bare runtime's over it: on a busy machine the one to trust. `fair-price/2` asks for as many outputs as the bare runtime has.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 import grpc.aio
+import psutil
 import uvloop
 from mlserver.grpc import dataplane_pb2 as pb
 
@@ -26,18 +29,36 @@ from tests.serving.server import Server, models_folder, point_at, running, tenso
 
 CARDS = 5000
 CONNECTIONS = 16
+MODELS = ("bare", "fair-price", "fair-price/2", "decision")
 Ask = Callable[[], Awaitable[None]]
 
 
+@dataclass(frozen=True)
+class Case:
+    transport: str
+    rows: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Requests a second, and the server's processor seconds for one."""
+
+    rate: float
+    cpu: float
+
+
 def inputs(model: str, rows: int) -> list[dict[str, Any]]:
-    if model == "fair-price":
+    if model.startswith("fair-price"):
         return [tensor("card_id", [f"tcgplayer-{i % CARDS}-normal" for i in range(rows)])]
     return [tensor("market_price", [90.0 + i % 30 for i in range(rows)]), tensor("fair_price", [100.0] * rows)]
 
 
 def rest_request(server: Server, model: str, rows: int) -> bytes:
-    body = json.dumps({"inputs": inputs(model, rows)}).encode()
-    head = f"POST /v2/models/{model}/infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    outputs = [{"name": name} for name in ("fair_price", "status")] if model.endswith("/2") else []
+    body = json.dumps({"inputs": inputs(model, rows), "outputs": outputs}).encode()
+    path = f"/v2/models/{model.removesuffix('/2')}/infer"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
@@ -66,7 +87,11 @@ def grpc_request(model: str, rows: int) -> bytes:
         tensors.append(
             pb.ModelInferRequest.InferInputTensor(name=given["name"], shape=given["shape"], datatype=given["datatype"], contents=contents)
         )
-    return bytes(pb.ModelInferRequest(model_name=model, inputs=tensors).SerializeToString())
+    wanted = (
+        [pb.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in ("fair_price", "status")] if model.endswith("/2") else []
+    )
+    request = pb.ModelInferRequest(model_name=model.removesuffix("/2"), inputs=tensors, outputs=wanted)
+    return bytes(request.SerializeToString())
 
 
 async def grpc_client(server: Server, content: bytes) -> Ask:
@@ -79,47 +104,50 @@ async def grpc_client(server: Server, content: bytes) -> Ask:
     return ask
 
 
-async def rate(server: Server, transport: str, model: str, rows: int, connections: int, seconds: float) -> float:
-    """Requests a second over `connections` connections, each asking again as soon as it is answered."""
-    if transport == "REST":
-        clients = [await rest_client(server, rest_request(server, model, rows)) for _ in range(connections)]
+def cpu_seconds(server: Server) -> float:
+    """Processor time of the server and its workers so far."""
+    times = [process.cpu_times() for process in (psutil.Process(server.process.pid), *server.workers())]
+    return sum(each.user + each.system for each in times)
+
+
+async def speed(server: Server, case: Case, connections: int, seconds: float) -> Speed:
+    """Over `connections` connections, each asking again as soon as it is answered."""
+    if case.transport == "REST":
+        clients = [await rest_client(server, rest_request(server, case.model, case.rows)) for _ in range(connections)]
     else:
-        clients = [await grpc_client(server, grpc_request(model, rows)) for _ in range(connections)]
+        clients = [await grpc_client(server, grpc_request(case.model, case.rows)) for _ in range(connections)]
     await asyncio.gather(*(ask() for ask in clients))
     done = 0
-    end = time.perf_counter() + seconds
+    cpu, started = cpu_seconds(server), time.perf_counter()
 
     async def loop(ask: Ask) -> None:
         nonlocal done
-        while time.perf_counter() < end:
+        while time.perf_counter() < started + seconds:
             await ask()
             done += 1
 
-    started = time.perf_counter()
     await asyncio.gather(*(loop(ask) for ask in clients))
-    return done / (time.perf_counter() - started)
+    return Speed(done / (time.perf_counter() - started), (cpu_seconds(server) - cpu) / done)
 
 
-async def measure(server: Server, seconds: float, rounds: int) -> Mapping[tuple[str, int, str], list[float]]:
-    cases = [
-        (transport, rows, model) for transport in ("REST", "gRPC") for rows in (1, 1000) for model in ("bare", "fair-price", "decision")
-    ]
-    rates: dict[tuple[str, int, str], list[float]] = {case: [] for case in cases}
+async def measure(server: Server, seconds: float, rounds: int) -> Mapping[Case, list[Speed]]:
+    cases = [Case(transport, rows, model) for transport in ("REST", "gRPC") for rows in (1, 1000) for model in MODELS]
+    speeds: dict[Case, list[Speed]] = {case: [] for case in cases}
     for _ in range(rounds):
-        for transport, rows, model in cases:
-            connections = CONNECTIONS if rows == 1 else 4
-            rates[transport, rows, model].append(await rate(server, transport, model, rows, connections, seconds))
-    return rates
+        for case in cases:
+            speeds[case].append(await speed(server, case, CONNECTIONS if case.rows == 1 else 4, seconds))
+    return speeds
 
 
-def report(rates: Mapping[tuple[str, int, str], list[float]], workers: int) -> None:
-    for (transport, rows, model), found in rates.items():
-        bare = rates[transport, rows, "bare"]
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(found, bare, strict=True))
-        unit = "requests/s" if rows == 1 else "rows/s"
+def report(speeds: Mapping[Case, list[Speed]], workers: int) -> None:
+    for case, found in speeds.items():
+        pairs = list(zip(found, speeds[replace(case, model="bare")], strict=True))
+        rate, cpu = statistics.median(each.rate for each in found), statistics.median(each.cpu for each in found)
+        by_rate = statistics.median(mine.rate / bare.rate for mine, bare in pairs)
+        by_cpu = statistics.median(bare.cpu / mine.cpu for mine, bare in pairs)
         click.echo(
-            f"workers={workers} {transport:4} rows={rows:4} {model:10} "
-            f"{statistics.median(found) * rows:9,.0f} {unit}, {ratio:.2f}x the bare runtime"
+            f"workers={workers} {case.transport:4} rows={case.rows:4} {case.model:12} {rate:7,.0f} requests/s "
+            f"{rate * case.rows:9,.0f} rows/s {by_rate:.2f}x the bare runtime; cpu {cpu * 1e6:6,.0f} us, {by_cpu:.2f}x"
         )
 
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -29,8 +29,8 @@ RELOADS = 200
 Answer = tuple[str, list[float]]
 
 
-def over_rest(server: Server) -> Callable[[], Answer]:
-    client = httpx.Client(timeout=60)
+def over_rest(server: Server, closing: ExitStack) -> Callable[[], Answer]:
+    client = closing.enter_context(httpx.Client(timeout=60))
     body = {"inputs": [tensor("card_id", CARDS)]}
 
     def ask() -> Answer:
@@ -42,8 +42,9 @@ def over_rest(server: Server) -> Callable[[], Answer]:
     return ask
 
 
-def over_grpc(server: Server) -> Callable[[], Answer]:
-    stub = GRPCInferenceServiceStub(grpc.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]))
+def over_grpc(server: Server, closing: ExitStack) -> Callable[[], Answer]:
+    channel = closing.enter_context(grpc.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]))
+    stub = GRPCInferenceServiceStub(channel)
     contents = pb.InferTensorContents(bytes_contents=[card.encode() for card in CARDS])
     inputs = [pb.ModelInferRequest.InferInputTensor(name="card_id", datatype="BYTES", shape=[len(CARDS)], contents=contents)]
     request = pb.ModelInferRequest(model_name="fair-price", inputs=inputs)
@@ -64,15 +65,16 @@ def busy(server: Server, expected: dict[str, list[float]]) -> Iterator[list[str]
     asked = [0] * 16
 
     def loop(at: int) -> None:
-        ask = (over_rest if at % 2 else over_grpc)(server)
-        while not over.is_set():
-            try:
-                version, prices = ask()
-                asked[at] += 1
-                if prices != pytest.approx(expected[version], rel=1e-6):
-                    faults.append(f"version {version} with {prices}")
-            except Exception as error:  # whatever goes wrong is a fault to count
-                faults.append(repr(error))
+        with ExitStack() as closing:
+            ask = (over_rest if at % 2 else over_grpc)(server, closing)
+            while not over.is_set():
+                try:
+                    version, prices = ask()
+                    asked[at] += 1
+                    if prices != pytest.approx(expected[version], rel=1e-6):
+                        faults.append(f"version {version} with {prices}")
+                except Exception as error:  # whatever goes wrong is a fault to count
+                    faults.append(repr(error))
 
     with ThreadPoolExecutor(16) as threads:
         for at in range(16):

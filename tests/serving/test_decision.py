@@ -1,11 +1,9 @@
 from typing import Any
 
-import numpy as np
 import pytest
-import tritonclient.grpc
-import tritonclient.http
 
 from tests.serving.server import Server, columns, infer, tensor
+from tests.serving.triton import ask
 
 
 def judge(server: Server, market: list[Any], fair: list[Any], *more: dict[str, Any]) -> dict[str, list[Any]]:
@@ -57,16 +55,5 @@ def test_fair_price_answers_go_straight_in(server: Server) -> None:
 @pytest.mark.parametrize("shape", [[2], [2, 1]], ids=str)
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_tritonclient(server: Server, transport: str, shape: list[int]) -> None:
-    module = tritonclient.http if transport == "http" else tritonclient.grpc
-    url = f"127.0.0.1:{server.http_port}" if transport == "http" else server.grpc
-    options = {"binary_data": False} if transport == "http" else {}
-    inputs = []
-    for name, values in {"market_price": [90.0, 120.0], "fair_price": [100.0, 100.0]}.items():
-        inputs.append(module.InferInput(name, shape, "FP64"))
-        inputs[-1].set_data_from_numpy(np.array(values).reshape(shape), **options)
-    with module.InferenceServerClient(url) as client:
-        outputs = [module.InferRequestedOutput(name, **options) for name in ("signal", "deviation_pct")]
-        answer = client.infer("decision", inputs, outputs=outputs)
-    signals = [value.decode() if isinstance(value, bytes) else value for value in answer.as_numpy("signal")]
-    assert signals == ["BUY", "SELL"]
-    assert answer.as_numpy("deviation_pct").tolist() == [-0.1, 0.2]
+    found = ask(server, transport, "decision", shape, ["signal", "deviation_pct"], market_price=[90.0, 120.0], fair_price=[100.0, 100.0])
+    assert found == {"signal": ["BUY", "SELL"], "deviation_pct": [-0.1, 0.2]}

@@ -1,0 +1,51 @@
+"""tritonclient, in a process of its own: its gRPC messages and MLServer's have the same names, and one process can hold only one of them.
+
+python -m tests.serving.triton '{"transport": "grpc", "address": ..., "model": ..., "inputs": {...}, "shape": [...], "outputs": [...]}'
+"""
+
+import importlib
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+
+from tests.serving.server import ROOT, Server
+
+
+def ask(server: Server, transport: str, model: str, shape: list[int], outputs: list[str], **inputs: list[Any]) -> dict[str, list[Any]]:
+    """The outputs as lists, text decoded, NaN as None."""
+    address = server.grpc if transport == "grpc" else f"127.0.0.1:{server.http_port}"
+    asked = {"transport": transport, "address": address, "model": model, "inputs": inputs, "shape": shape, "outputs": outputs}
+    done = subprocess.run([sys.executable, "-m", __name__, json.dumps(asked)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, list[Any]] = json.loads(done.stdout)
+    return answer
+
+
+def _infer(asked: dict[str, Any]) -> dict[str, list[Any]]:
+    module = importlib.import_module(f"tritonclient.{asked['transport']}")
+    options = {"binary_data": False} if asked["transport"] == "http" else {}
+    inputs = []
+    for name, values in asked["inputs"].items():
+        text = isinstance(values[0], str)
+        inputs.append(module.InferInput(name, asked["shape"], "BYTES" if text else "FP64"))
+        array = np.array([value.encode() for value in values], dtype=object) if text else np.array(values, dtype=np.float64)
+        inputs[-1].set_data_from_numpy(array.reshape(asked["shape"]), **options)
+    with module.InferenceServerClient(asked["address"]) as client:
+        assert client.is_server_ready()
+        assert client.is_model_ready(asked["model"])
+        wanted = [module.InferRequestedOutput(name, **options) for name in asked["outputs"]]
+        answer = client.infer(asked["model"], inputs, outputs=wanted, request_id="r1")
+    return {name: [_plain(value) for value in answer.as_numpy(name).tolist()] for name in asked["outputs"]}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return None if value != value else value
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_infer(json.loads(sys.argv[1]))))
