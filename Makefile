@@ -22,6 +22,7 @@ pipeline: setup
 
 run: pipeline
 	@$(BIN)/pokewatch value --sample 5
+	@$(BIN)/pokewatch serve
 
 lint: setup
 	$(BIN)/ruff check
@@ -40,6 +41,9 @@ bench: setup
 
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+docs: setup
+	$(BIN)/python -m pokewatch.reference docs
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build
