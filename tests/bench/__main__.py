@@ -1,0 +1,9 @@
+"""Every figure the documents claim, measured: `make bench`."""
+
+import importlib
+
+MEASURES = ("pipeline", "serving", "gateway")
+
+for name in MEASURES:
+    print(f"== {name}", flush=True)
+    importlib.import_module(f"tests.bench.{name}").main()
