@@ -2,23 +2,27 @@
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet uv==0.13.9
+RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet --no-cache-dir uv==0.13.9
 WORKDIR /src
 COPY requirements.lock pyproject.toml README.md ./
-COPY pokewatch pokewatch
+RUN python3 -m venv --without-pip /opt/pokewatch
+# What it depends on is a layer of its own: a change of the code leaves it as it is.
+ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/pokewatch/bin/python"
 
 FROM build AS build-pipeline
-RUN python3 -m venv --without-pip /opt/pokewatch \
-    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[pipeline]"
+RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra pipeline
+COPY pokewatch pokewatch
+RUN $UV --no-deps .
 
 FROM build AS build-serving
-RUN python3 -m venv --without-pip /opt/pokewatch \
-    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[serving]"
+RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra serving
+COPY pokewatch pokewatch
+RUN $UV --no-deps .
 
 FROM build AS build-gateway
-RUN python3 -m venv --without-pip /opt/pokewatch \
-    && /opt/tools/bin/uv pip install --no-cache --compile-bytecode --python /opt/pokewatch/bin/python --constraint requirements.lock ".[gateway]"
+RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra gateway
+COPY pokewatch pokewatch
+RUN $UV --no-deps .
 
 FROM ${BASE_IMAGE} AS runtime
 ARG VERSION=0.1.0

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 
-.PHONY: setup run pipeline test test-slow lint bench lock docs clean
+.PHONY: setup run pipeline test test-slow lint bench lock docs clean images deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -44,6 +44,37 @@ lock: setup
 
 docs: setup
 	$(BIN)/python -m pokewatch.reference docs
+
+# docker, podman or buildah, whichever there is.
+BUILDER ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(name) 2>/dev/null)))
+BUILD_ARGS ?=
+IMAGE ?= pokewatch
+VERSION ?= 0.1.0
+OVERLAY ?= local
+
+images:
+	@for target in pipeline serving gateway; do \
+		$(BUILDER) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg GIT_COMMIT=$$(git rev-parse HEAD) \
+			--target $$target --tag $(IMAGE)/$$target:$(VERSION) . || exit 1; \
+	done
+
+deploy:
+	k8s/deploy.sh $(OVERLAY)
+
+verify:
+	k8s/verify.sh
+
+rollback:
+	k8s/rollback.sh
+
+sbom: setup
+	@mkdir -p build/sbom
+	@for part in pipeline serving gateway; do \
+		$(BIN)/uv venv --quiet --clear build/sbom/$$part && \
+		$(BIN)/uv pip install --quiet --python build/sbom/$$part/bin/python --constraint requirements.lock --requirement pyproject.toml --extra $$part && \
+		$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --output-file build/sbom/$$part.json build/sbom/$$part && \
+		rm -rf build/sbom/$$part && echo build/sbom/$$part.json || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Whether everything runs, and one answer from end to end. POKEWATCH_KEY is an API key; POKEWATCH_URL the gateway's address where
+# it is not to be reached by way of kubectl.
+set -eu
+: "${POKEWATCH_KEY:?set POKEWATCH_KEY to an API key of the gateway}"
+for workload in statefulset/postgres deployment/redis deployment/mlflow deployment/mlserver deployment/gateway; do
+    kubectl --namespace pokewatch rollout status "$workload" --timeout 120s
+done
+url=${POKEWATCH_URL:-}
+if [ -z "$url" ]; then
+    port=${POKEWATCH_VERIFY_PORT:-18000}
+    kubectl --namespace pokewatch port-forward service/gateway "$port:80" >/dev/null &
+    forward=$!
+    trap 'kill $forward' EXIT
+    url=http://127.0.0.1:$port
+fi
+curl --silent --show-error --fail --retry 10 --retry-delay 1 --retry-connrefused "$url/ready"
+echo
+card=$(curl --silent --show-error --fail --header "X-API-Key: $POKEWATCH_KEY" "$url/cards?limit=1" | sed -n 's/.*"card_id": *"\([a-z0-9_-]*\)".*/\1/p')
+test -n "$card" || { echo "the catalogue is empty" >&2; exit 1; }
+curl --silent --show-error --fail --header "X-API-Key: $POKEWATCH_KEY" --header 'Content-Type: application/json' \
+    --data "{\"card_id\": \"$card\"}" "$url/fair_price"
+echo
