@@ -1,0 +1,69 @@
+"""Jobs started for real: each one a container of the pipeline's image."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import images
+from tests.tools import require_tool
+
+
+@dataclass
+class Container:
+    """A pod of one container."""
+
+    name: str
+    folder: Path
+
+    def ended(self) -> int | None:
+        state = self._state()
+        return int(state["ExitCode"]) if state["Status"] == "exited" else None
+
+    @property
+    def killed_for_memory(self) -> bool:
+        return bool(self._state()["OOMKilled"])
+
+    def kill(self) -> None:
+        subprocess.run(
+            [require_tool("podman"), "rm", "--force", "--time", "0", self.name],
+            env=images.engine_environment(self.folder),
+            capture_output=True,
+            check=False,
+        )
+
+    def _state(self) -> dict[str, Any]:
+        (found,) = json.loads(images.podman("container", "inspect", self.name, folder=self.folder))
+        state: dict[str, Any] = found["State"]
+        return state
+
+
+@dataclass
+class Node:
+    """Starts pods as a node's kubelet would: the pod's image, command, variables, Secrets, user and memory limit."""
+
+    folder: Path
+    secrets: Mapping[str, Mapping[str, str]]
+
+    def launch(self, name: str, spec: Mapping[str, Any]) -> Container:
+        (container,) = spec["containers"]
+        assert spec["serviceAccountName"] == "pokewatch-pipeline"
+        environment = {each["name"]: each["value"] for each in container["env"] if "value" in each}
+        environment["METAFLOW_KUBERNETES_POD_NAME"] = name
+        for source in container["envFrom"]:
+            environment |= self.secrets[source["secretRef"]["name"]]
+        command = ["run", "--detach", "--name", name, "--network", "host", "--no-healthcheck", "--cap-drop", "ALL"]
+        user = container["securityContext"]
+        command += ["--user", f"{user['runAsUser']}:{user['runAsGroup']}", "--security-opt", "no-new-privileges"]
+        command += [
+            "--memory",
+            container["resources"]["limits"]["memory"].lower(),
+            "--memory-swap",
+            container["resources"]["limits"]["memory"].lower(),
+        ]
+        for variable, value in environment.items():
+            command += ["--env", f"{variable}={value}"]
+        images.podman(*command, container["image"], *container["command"], folder=self.folder)
+        return Container(name, self.folder)
