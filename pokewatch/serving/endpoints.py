@@ -35,9 +35,9 @@ class TextContents(InferTensorContentsConverter):  # type: ignore[misc]
 
     @classmethod
     def _get_contents(cls, type_object: TensorData, datatype: Datatype) -> dict[str, Any]:
-        contents: dict[str, Any] = super()._get_contents(type_object, datatype)
+        contents: dict[str, Any] = super()._get_contents(getattr(type_object, "root", type_object), datatype)
         if "bytes_contents" in contents:
-            contents["bytes_contents"] = [value.encode() if isinstance(value, str) else value for value in type_object]
+            contents["bytes_contents"] = [value.encode() if isinstance(value, str) else value for value in contents["bytes_contents"]]
         return contents
 
 

@@ -28,8 +28,9 @@ from pokewatch.valuation.book import Quotes
 logger = logging.getLogger("pokewatch.serving")
 
 INVALID_PRICE = "invalid_price"
-_PRICES: Mapping[str, str] = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper"}
+_COLUMNS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper", "status": "status"}
 _NO_DAY = date.min
+_NAT = np.datetime64("NaT").astype(np.int64).item()
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -110,9 +111,9 @@ def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
 
 
 def _dates(quotes: Quotes) -> Values:
-    dates = quotes.date.tolist()
-    known = {day: str(day) if day else "" for day in set(dates)}
-    return [known[day] for day in dates]
+    days = quotes.date.astype(np.int64).tolist()
+    texts = {day: "" if day == _NAT else str(np.datetime64(day, "D")) for day in set(days)}
+    return [texts[day] for day in days]
 
 
 def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
@@ -121,7 +122,5 @@ def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -
             return _card_ids(edition, asked, quotes)
         case "date":
             return _dates(quotes)
-        case "status":
-            return list(quotes.status.tolist())
-    prices: Values = getattr(quotes, _PRICES[name]).tolist()
-    return prices
+    values: Values = getattr(quotes, _COLUMNS[name]).tolist()
+    return values

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from mlserver.errors import MLServerError
-from mlserver.types import InferenceRequest, MetadataTensor, Parameters, RequestInput
+from mlserver.types import Datatype, InferenceRequest, MetadataTensor, Parameters, RequestInput
 from numpy.typing import NDArray
 
 Column = list[str] | NDArray[np.float64]
@@ -70,7 +70,7 @@ def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) ->
 
 def encode(tensor: Tensor, values: list[str] | list[float]) -> dict[str, Any]:
     """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
-    return {"name": tensor.name, "shape": [len(values)], "datatype": tensor.datatype, "data": values}
+    return {"name": tensor.name, "shape": [len(values)], "datatype": Datatype[tensor.datatype], "data": values}
 
 
 def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:
