@@ -3,7 +3,7 @@
 set -eu
 overlay=${1:-local}
 here=$(dirname "$0")
-kubectl apply --kustomize "$here/overlays/$overlay" --selector app.kubernetes.io/part-of=pokewatch --server-side
+kubectl apply --kustomize "$here/overlays/$overlay" --server-side
 if ! kubectl --namespace pokewatch get secret gateway-keys >/dev/null 2>&1; then
     if [ "$overlay" != local ]; then
         echo "Secret gateway-keys is missing: see $here/overlays/$overlay/secrets.example.yaml" >&2

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.errors import DeployError
+from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from pokewatch.serving.deploy import Outcome, deploy
+from pokewatch.serving.deploy import Outcome, deploy, rollback
 from pokewatch.settings import ServingSettings
 from tests.serving.server import free_ports
 
@@ -140,3 +140,19 @@ def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ServingSettings.read().addresses() == ["http://127.0.0.1:8080"]
     monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://a:1/, http://b:2")
     assert ServingSettings.read().addresses() == ["http://a:1", "http://b:2"]
+
+
+def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with listening(Upstream(champion)) as first, listening(Upstream(champion)) as second:
+        addresses = [first.address, second.address]
+        deploy(registry, "2", addresses)
+        assert rollback(registry, addresses) == ("1", [Outcome(address, "serving") for address in addresses])
+        assert (first.serving, second.serving, champion_of(registry)) == ("1", "1", "1")
+
+
+def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:
+    with pytest.raises(NoChampionError, match="no model is previous"):
+        rollback(registry, [])

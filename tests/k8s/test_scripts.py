@@ -1,0 +1,155 @@
+"""The scripts behind `make deploy`, `verify` and `rollback`, with a kubectl that writes down what it is asked."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+KUBECTL = """#!{python}
+import json, os, pathlib, sys
+arguments = sys.argv[1:]
+folder = pathlib.Path(os.environ["KUBECTL_FOLDER"])
+sent = sys.stdin.read() if "--filename" in arguments else ""
+with (folder / "asked").open("a") as file:
+    file.write(json.dumps([arguments, sent]) + "\\n")
+for said, answer in json.loads((folder / "answers").read_text()).items():
+    if said in " ".join(arguments):
+        sys.stdout.write(answer["out"])
+        sys.exit(answer["code"])
+"""
+
+
+class Kubectl:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        program = folder / "kubectl"
+        program.write_text(KUBECTL.format(python=sys.executable))
+        program.chmod(0o755)
+        self.answer({})
+
+    def answer(self, answers: dict[str, tuple[str, int]]) -> None:
+        """What it prints and its exit code where its arguments hold some words; nothing and 0 elsewhere."""
+        content = {said: {"out": out, "code": code} for said, (out, code) in answers.items()}
+        (self.folder / "answers").write_text(json.dumps(content))
+
+    def asked(self) -> list[tuple[str, str]]:
+        """Arguments and standard input of every call."""
+        lines = (self.folder / "asked").read_text().splitlines()
+        return [(" ".join(arguments), sent) for arguments, sent in map(json.loads, lines)]
+
+    def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "KUBECTL_FOLDER": str(self.folder), **variables}
+        return subprocess.run([str(ROOT / "k8s" / script), *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> Kubectl:
+    return Kubectl(tmp_path)
+
+
+def test_deploy_applies_the_overlay_and_makes_the_first_key(kubectl: Kubectl) -> None:
+    kubectl.answer({"get secret gateway-keys": ("", 1)})
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=str(Path(sys.executable).with_name("pokewatch")))
+    assert done.returncode == 0, done.stderr
+    calls = [call for call, _ in kubectl.asked()]
+    assert calls[0].endswith("overlays/local --server-side")
+    assert any("create secret generic gateway-keys --from-file=keys.sqlite=" in call for call in calls)
+    assert "pw_" in done.stdout
+    assert calls[-1] == "--namespace pokewatch rollout status deployment/mlflow --timeout 300s"
+
+
+def test_deploy_to_production_makes_no_key(kubectl: Kubectl) -> None:
+    kubectl.answer({"get secret gateway-keys": ("", 1)})
+    done = kubectl.run("deploy.sh", "production")
+    assert done.returncode == 1
+    assert "Secret gateway-keys is missing" in done.stderr
+    assert not any("create secret" in call for call, _ in kubectl.asked())
+
+
+def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> None:
+    kubectl.answer(
+        {
+            "get deployment mlflow": ("registry.example.com/pokewatch/pipeline:7", 0),
+            "create": ("job.batch/rollback-x", 0),
+            "{.status.succeeded}": ("1", 0),
+            "logs": ("model version 3 is champion again\n", 0),
+        }
+    )
+    done = kubectl.run("rollback.sh")
+    assert (done.returncode, done.stdout) == (0, "model version 3 is champion again\n")
+    (created,) = [sent for call, sent in kubectl.asked() if call.startswith("create")]
+    assert "image: registry.example.com/pokewatch/pipeline:7\n" in created
+
+
+def test_a_rollback_that_failed_is_told(kubectl: Kubectl) -> None:
+    kubectl.answer(
+        {
+            "get deployment mlflow": ("pokewatch/pipeline:7", 0),
+            "create": ("job.batch/rollback-x", 0),
+            "{.status.succeeded}{.status.failed}": ("1", 0),
+            "{.status.succeeded}": ("", 0),
+            "logs": ("http://10.0.0.1:8080 answers with version 4, not 3\n", 0),
+        }
+    )
+    done = kubectl.run("rollback.sh")
+    assert done.returncode == 1
+    assert "answers with version 4, not 3" in done.stdout
+
+
+class _Gateway(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self._answer(
+            {"cards": [{"card_id": "card-1", "name": "x"}], "next": None} if self.path.startswith("/cards") else {"status": "ready"}
+        )
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer({**asked, "fair_price": 2.5} if self.headers["X-API-Key"] == "good" else None)
+
+    def _answer(self, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200 if content else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Gateway)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_verify_asks_every_workload_and_prints_an_answer(kubectl: Kubectl, gateway: str) -> None:
+    done = kubectl.run("verify.sh", POKEWATCH_URL=gateway, POKEWATCH_KEY="good")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"card_id": "card-1", "fair_price": 2.5}
+    assert sum("rollout status" in call for call, _ in kubectl.asked()) == 5
+
+
+def test_verify_fails_with_what_it_asks(kubectl: Kubectl, gateway: str) -> None:
+    assert kubectl.run("verify.sh", POKEWATCH_URL=gateway, POKEWATCH_KEY="bad").returncode != 0
+    kubectl.answer({"rollout status deployment/mlserver": ("", 1)})
+    assert kubectl.run("verify.sh", POKEWATCH_URL=gateway, POKEWATCH_KEY="good").returncode == 1
+
+
+def test_verify_wants_a_key(kubectl: Kubectl) -> None:
+    done = kubectl.run("verify.sh", POKEWATCH_KEY="")
+    assert done.returncode != 0
+    assert "set POKEWATCH_KEY" in done.stderr
