@@ -57,8 +57,8 @@ class Outcomes:
         return self.exit_day + EXIT_DAYS - 1
 
     def take(self, rows: NDArray[np.bool_] | Days) -> "Outcomes":
-        columns = (self.day, self.card, self.entry_day, self.exit_day, self.net, self.filled, self.finished)
-        return Outcomes(*(column[rows] for column in columns))
+        days = (self.day[rows], self.card[rows], self.entry_day[rows], self.exit_day[rows])
+        return Outcomes(*days, self.net[rows], self.filled[rows], self.finished[rows])
 
 
 class Exchange:
