@@ -8,11 +8,13 @@ settings.json before it builds its servers, so that class puts these guards in p
 - a gRPC tensor whose contents do not fit is INVALID_ARGUMENT (INTERNAL, or ignored);
 - an unknown model's name makes no metric (each becomes a label);
 - a request's id goes into no header (as CloudEvents' `Ce-Id` one with a line break or an accent cuts the connection);
+- MLSERVER_HOST goes before the `host` of settings.json, which keeps to this machine (the file would win, and an image listen to nobody);
 - `infer_stream` says no before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
 
 MLServer is pinned exactly, and a test on a real server holds each of these.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -28,9 +30,11 @@ from fastapi.exceptions import RequestValidationError
 from mlserver.grpc.converters import ModelInferRequestConverter
 from mlserver.handlers import DataPlane
 from mlserver.middleware import InferenceMiddlewares
+from mlserver.registry import MultiModelRegistry
 from mlserver.repository import SchemalessModelRepository
 from mlserver.rest.requests import Request
 from mlserver.rest.responses import Response
+from mlserver.settings import Settings
 from mlserver.types import InferenceRequest
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -81,10 +85,11 @@ class CheckedConverter(ModelInferRequestConverter):  # type: ignore[misc]
 
 
 class KnownModels(DataPlane):  # type: ignore[misc]
-    """Looks the model up before it is counted, and answers without CloudEvents headers."""
+    """Looks the model up before it is counted, and answers without CloudEvents headers. Made before the servers listen."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, settings: Settings, model_registry: MultiModelRegistry) -> None:
+        settings.host = os.environ.get("MLSERVER_HOST") or settings.host
+        super().__init__(settings, model_registry)
         self._inference_middleware = InferenceMiddlewares()
 
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,16 @@ from tests.serving.server import MODELS, columns, infer, models_folder, running,
 
 
 def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
-    """As `mlserver build` packs a folder: the book beside its settings, named by a relative path, started from anywhere."""
+    """As `mlserver build` packs a folder: the book beside its settings, named by a relative path, started from anywhere and open to all."""
     models = tmp_path / "models"
     ports = models_folder(models)
     digest = make_book(models / "fair-price" / "book")
     settings = json.loads((MODELS / "fair-price" / "model-settings.json").read_text())
     settings["parameters"] = {"uri": "./book", "extra": {"digest": digest}}
     (models / "fair-price" / "model-settings.json").write_text(json.dumps(settings))
-    with running(models, ports) as server:
+    with running(models, ports, {"MLSERVER_HOST": "0.0.0.0"}) as server:
+        for port in ports:
+            socket.create_connection(("127.0.0.2", port)).close()
         response = infer(server, "fair-price", tensor("card_id", ["card_4"]))
         assert columns(response)["fair_price"] == [5.04]
         assert response.json()["parameters"]["model_version"] == digest[:12]

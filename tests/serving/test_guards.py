@@ -1,5 +1,6 @@
 import gzip
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -135,6 +136,13 @@ def test_gzip_both_ways(server: Server) -> None:
     response = httpx.post(server.url + INFER, content=body, headers={**JSON, "Content-Encoding": "gzip", "Accept-Encoding": "gzip"})
     assert response.headers["Content-Encoding"] == "gzip"
     assert response.json()["outputs"][0]["data"] == ["tcgplayer-4-normal"] * 200
+
+
+@pytest.mark.parametrize("port", ["http_port", "grpc_port", "metrics_port"])
+def test_only_this_machine_is_listened_to(server: Server, port: str) -> None:
+    """127.0.0.2 reaches what listens everywhere, and nothing that listens on 127.0.0.1."""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", getattr(server, port)))
 
 
 def test_streams_are_refused_before_they_begin(server: Server) -> None:
