@@ -4,12 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pokewatch.gateway import logs
@@ -19,7 +14,6 @@ from pokewatch.gateway.exchange import Reception, answer, exchange_of
 from pokewatch.gateway.gate import Gate
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.operations import OPERATIONS, Operation
-from pokewatch.gateway.problems import METHOD, NOT_FOUND, ProblemError
 from pokewatch.settings import GatewaySettings, Home
 
 
@@ -49,44 +43,42 @@ class Shortcut:
         await (known or self.app)(scope, receive, send)
 
 
-def create_app(settings: GatewaySettings, store: KeyStore) -> Starlette:
-    """A gateway as the settings say. Its state has the `assembly`."""
-    assembly = Assembly(settings, store)
+class Gateway:
+    """The whole application: our middleware around Starlette's router.
+
+    There is no `Starlette` object: its own outer layers, whose work Reception does, would cost every request as much as its endpoint does.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        bodies = Bodies(assembly.settings.body_bytes, assembly.settings.body_seconds)
+        self.assembly = assembly
+        self.routes = [_route(operation, assembly, bodies) for operation in OPERATIONS]
+        router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
+        self._app = Reception(Shortcut(router, self.routes), assembly.metrics, assembly.access)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Where there is an application the router raises its 404 and 405 instead of answering them as text.
+        scope["app"] = self
+        await self._app(scope, receive, send)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await assembly.start()
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        await self.assembly.start()
         try:
             yield
         finally:
-            await assembly.stop()
+            await self.assembly.stop()
 
-    bodies = Bodies(settings.body_bytes, settings.body_seconds)
-    routes = [_route(operation, assembly, bodies) for operation in OPERATIONS]
-    app = Starlette(
-        routes=routes,
-        middleware=[Middleware(Reception, metrics=assembly.metrics, access=assembly.access), Middleware(Shortcut, routes=routes)],
-        exception_handlers={HTTPException: _unrouted},
-        lifespan=lifespan,
-    )
-    app.router.redirect_slashes = False
-    app.state.assembly = assembly
-    return app
+
+def create_app(settings: GatewaySettings, store: KeyStore) -> Gateway:
+    """A gateway as the settings say."""
+    return Gateway(Assembly(settings, store))
 
 
 def _route(operation: Operation, assembly: Assembly, bodies: Bodies) -> Route:
     endpoint = Endpoint(assembly.handlers[operation.name], None if operation.request is None else bodies)
     gate = Gate(endpoint, assembly.doorman, operation.path, operation.scope)
     return Route(operation.path, gate, methods=[operation.method], name=operation.name)
-
-
-async def _unrouted(request: Request, error: Exception) -> Response:
-    """The router's own 404 and 405, as problems."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        raise ProblemError(METHOD, f"{request.method} is not one of {allowed}", headers=[(b"allow", allowed.encode())])
-    raise ProblemError(NOT_FOUND, "there is nothing at this address")
 
 
 def settle_garbage() -> None:
@@ -103,7 +95,7 @@ class App:
     """Reads its settings when the server starts it, so that importing this module reads nothing."""
 
     def __init__(self) -> None:
-        self._app: Starlette | None = None
+        self._app: Gateway | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

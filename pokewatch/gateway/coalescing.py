@@ -67,7 +67,7 @@ class Coalescer(Generic[Row, Result]):
         """A future of the row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
         self._load.enter(1)
         loop = asyncio.get_running_loop()
-        entry = _Entry[Row, Result](row, loop.create_future(), loop.time() + self._seconds)
+        entry: _Entry[Row, Result] = _Entry(row, loop.create_future(), loop.time() + self._seconds)
         self._waiting.append(entry)
         if not self._due and len(self._running) < self._in_flight:
             # At the end of this turn of the loop: whatever arrives in the same turn comes along, and nothing waits.

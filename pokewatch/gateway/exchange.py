@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from itertools import count
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pokewatch.gateway.keys import Key
 from pokewatch.gateway.logs import AccessLog, Line, stamp
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.problems import CONTENT_TYPE, INTERNAL, ProblemError
+from pokewatch.gateway.problems import CONTENT_TYPE, INTERNAL, METHOD, NOT_FOUND, ProblemError
 
 logger = logging.getLogger("pokewatch.gateway")
 
@@ -81,6 +82,14 @@ async def answer_problem(problem: ProblemError, exchange: Exchange, send: Send) 
     await answer(send, problem.kind.status, headers, body)
 
 
+def unrouted(error: HTTPException, method: str) -> ProblemError:
+    """The router's own 404 and 405 as problems."""
+    if error.status_code == 405:
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        return ProblemError(METHOD, f"{method} is not one of {allowed}", headers=[(b"allow", allowed.encode())])
+    return ProblemError(NOT_FOUND, "there is nothing at this address")
+
+
 class Reception:
     """Plain ASGI middleware, the outermost of ours."""
 
@@ -111,9 +120,10 @@ class Reception:
     async def _guarded(self, exchange: Exchange, scope: Scope, receive: Receive, reply: Send) -> None:
         try:
             await self.app(scope, receive, reply)
-        except ProblemError as problem:
+        except (ProblemError, HTTPException) as error:
             if exchange.status:
                 raise
+            problem = error if isinstance(error, ProblemError) else unrouted(error, scope["method"])
             await answer_problem(problem, exchange, reply)
         except Exception:
             # Raised again after the answer, so that the server logs the traceback and a test sees it.

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 SLOTS = 60
@@ -114,7 +115,9 @@ class MemoryLimiter:
 
 def fields(verdict: Verdict, rate: Rate) -> tuple[tuple[bytes, bytes], ...]:
     """The header fields of draft-ietf-httpapi-ratelimit-headers-10."""
-    return (
-        (b"ratelimit-policy", b'"key";q=%d;w=%d' % (rate.count, rate.seconds)),
-        (b"ratelimit", b'"key";r=%d;t=%d' % (verdict.remaining, math.ceil(verdict.reset))),
-    )
+    return _policy(rate), (b"ratelimit", b'"key";r=%d;t=%d' % (verdict.remaining, math.ceil(verdict.reset)))
+
+
+@lru_cache(maxsize=1_000)
+def _policy(rate: Rate) -> tuple[bytes, bytes]:
+    return b"ratelimit-policy", b'"key";q=%d;w=%d' % (rate.count, rate.seconds)

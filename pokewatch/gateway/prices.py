@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from pokewatch.gateway.bodies import decode
 from pokewatch.gateway.cache import Answers
@@ -13,15 +13,21 @@ from pokewatch.gateway.coalescing import Coalescer, Load
 from pokewatch.gateway.composition import Ask, Composition, Judge
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.models import BatchProblem, BatchRequest, FairPrice, FairPriceRequest, SignalAnswer, SignalRequest
+from pokewatch.gateway.models import MOST_ROWS, BatchProblem, BatchRequest, FairPrice, FairPriceRequest, SignalAnswer, SignalRequest
 from pokewatch.gateway.problems import ProblemError, invalid, is_outage
 from pokewatch.gateway.queries import checked_day
 from pokewatch.gateway.upstream import RefusedError
 from pokewatch.gateway.watch import Watch
 
+
+class WellFormedBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cards: Annotated[list[FairPriceRequest], Meta(max_length=MOST_ROWS)]
+
+
 _encode = msgspec.json.Encoder().encode
 _fair_price = msgspec.json.Decoder(FairPriceRequest).decode
 _batch = msgspec.json.Decoder(BatchRequest).decode
+_well_formed = msgspec.json.Decoder(WellFormedBatch).decode
 _signal = msgspec.json.Decoder(SignalRequest).decode
 _PRIVATE: list[Header] = [JSON, (b"cache-control", b"no-store")]
 _STALE = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
@@ -73,9 +79,7 @@ class Batches:
         self._signals = metrics.predictions
 
     async def fair_prices(self, exchange: Exchange) -> Answer:
-        cards = decode(_batch, exchange.body).cards
-        onward = exchange.onward()
-        rows = [_row(raw, onward) for raw in cards]
+        rows = _rows(exchange.body, exchange.onward())
         outcomes = await self._valued(rows)
         predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
         self._count(outcomes)
@@ -107,6 +111,14 @@ class Batches:
         signals = [outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)]
         for signal in set(signals):
             self._signals.labels(signal).inc(signals.count(signal))
+
+
+def _rows(body: bytes, onward: bytes) -> list[Ask | ProblemError]:
+    """All at once where all are well; else one by one, so that each fault is its own row's."""
+    try:
+        return [asked(request, onward) for request in _well_formed(body).cards]
+    except (ValueError, RecursionError, ProblemError):
+        return [_row(raw, onward) for raw in decode(_batch, body).cards]
 
 
 def _row(raw: msgspec.Raw, onward: bytes) -> Ask | ProblemError:

@@ -5,11 +5,10 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pokewatch.gateway import logs
-from pokewatch.gateway.app import create_app, settle_garbage
+from pokewatch.gateway.app import Gateway, create_app, settle_garbage
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.settings import GatewaySettings, Home
 
@@ -41,9 +40,9 @@ class GuardedProtocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """On the first SIGTERM or SIGINT /ready turns 503; after `drain_seconds`, or at a second signal, no connection is taken any more."""
 
-    def __init__(self, config: uvicorn.Config, app: Starlette, drain_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: Gateway, drain_seconds: float) -> None:
         super().__init__(config)
-        self._assembly = app.state.assembly
+        self._assembly = app.assembly
         self._drain_seconds = drain_seconds
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -55,7 +54,7 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
 
-def configured(app: Starlette, settings: GatewaySettings, **more: Any) -> uvicorn.Config:
+def configured(app: Gateway, settings: GatewaySettings, **more: Any) -> uvicorn.Config:
     """uvicorn as the gateway runs on it."""
     protocol = type("Protocol", (GuardedProtocol,), {"header_seconds": settings.body_seconds})
     return uvicorn.Config(

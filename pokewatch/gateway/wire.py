@@ -4,6 +4,7 @@ It exists for latency: see "Transports" in docs/api.md for its measurement again
 """
 
 import asyncio
+import math
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import httptools
 
 MOST_BYTES = 64 * 1024 * 1024
 OLDEST_SECONDS = 30.0
+SWEEP_SECONDS = 0.05
 
 
 class WireError(Exception):
@@ -57,7 +59,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Reply] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.deadline = math.inf
         self._parts: list[bytes] = []
         self._size = 0
         self._done = False
@@ -71,12 +73,12 @@ class _Connection(asyncio.Protocol):
         self.born = asyncio.get_running_loop().time()
 
     def exchange(self, request: bytes, seconds: float) -> asyncio.Future[Reply]:
-        """Sends a whole request. The future ends within `seconds`, with the reply or a WireError."""
+        """Sends a whole request. The future ends with the reply or a WireError; `overdue` ends it at `deadline`."""
         assert self._transport is not None
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         self._parts, self._size, self._done = [], 0, False
-        self._timer = loop.call_later(seconds, self.fail, DeadlineError(f"no whole reply in {seconds:.3g} s"))
+        self.deadline = loop.time() + seconds
         self._transport.write(request)
         return self._waiter
 
@@ -113,6 +115,9 @@ class _Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
 
+    def overdue(self) -> None:
+        self.fail(DeadlineError("no whole reply in time"))
+
     def close(self) -> None:
         if self.open:
             self.open = False
@@ -129,9 +134,7 @@ class _Connection(asyncio.Protocol):
             waiter.set_result(Reply(status, b"".join(self._parts)))
 
     def _settle(self) -> asyncio.Future[Reply] | None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.deadline = math.inf
         waiter, self._waiter = self._waiter, None
         return waiter
 
@@ -150,6 +153,7 @@ class Wire:
         self._head = f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\naccept: application/json\r\n".encode()
         self._connect_seconds = connect_seconds
         self._idle: deque[_Connection] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._all: set[_Connection] = set()
 
     async def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Reply:
@@ -174,6 +178,8 @@ class Wire:
         return await self._on(fresh, request, deadline - loop.time())
 
     async def _on(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
+        if self._timer is None:
+            self._sweep(asyncio.get_running_loop())
         try:
             reply = await connection.exchange(request, seconds)
         except asyncio.CancelledError:
@@ -204,7 +210,17 @@ class Wire:
         self._all.add(connection)
         return connection
 
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends what is overdue, at most SWEEP_SECONDS late: one timer for all, for one an exchange costs more than writing it."""
+        now = loop.time()
+        for connection in [each for each in self._all if each.deadline <= now]:
+            connection.overdue()
+        self._timer = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._all else None
+
     def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for connection in list(self._all):
             connection.close()
         self._idle.clear()

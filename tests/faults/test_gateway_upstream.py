@@ -72,7 +72,7 @@ def test_every_fault(proxy: Proxy, make_gateway: Callable[..., Gateway], mode: s
     assert min(problems) in seen or mode in ("hang", "trickle", "garbage")
     proxy.mode = "pass"
     recovers(gateway)
-    assert gateway.app.state.assembly.load.rows == 0, "no row is left in a queue or a call"
+    assert gateway.app.assembly.load.rows == 0, "no row is left in a queue or a call"
 
 
 def test_a_slow_network_is_only_slow(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:

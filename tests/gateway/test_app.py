@@ -124,19 +124,19 @@ def test_a_bearer_key(gateway: Gateway, scheme: str) -> None:
 
 def test_scopes(gateway: Gateway) -> None:
     key = gateway.store.create("batches", scopes=["batch"])
-    gateway.app.state.assembly.keyring.refresh()
+    gateway.app.assembly.keyring.refresh()
     assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 403, "forbidden")
 
 
 def test_an_expired_key(gateway: Gateway) -> None:
     key = gateway.store.create("short", expires=timedelta(microseconds=1))
-    gateway.app.state.assembly.keyring.refresh()
+    gateway.app.assembly.keyring.refresh()
     assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 401, "unauthorized")
 
 
 def test_limits(gateway: Gateway) -> None:
     key = gateway.store.create("slow", rate="2/hour")
-    gateway.app.state.assembly.keyring.refresh()
+    gateway.app.assembly.keyring.refresh()
     responses = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert [response.headers["ratelimit"].split(";t=")[0] for response in responses] == ['"key";r=1', '"key";r=0', '"key";r=0']

@@ -62,7 +62,7 @@ def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
 
 def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
-    gateway.app.state.assembly.keyring.refresh()
+    gateway.app.assembly.keyring.refresh()
     one, two = ({"inputs": [tensor("card_id", ["card_4"] * rows)]} for rows in (1, 2))
     for model in ("pokewatch", "fair-price"):
         assert gateway.post(f"/v2/models/{model}/infer", one, key=key.key).status_code == 200

@@ -1,0 +1,215 @@
+"""The gateway against a bare route and a plain gateway, all in one run: python -m tests.bench.gateway [--seconds 8]
+
+Every server is a process of its own on uvloop and httptools; wrk asks for distinct cards. Ratios are what counts: a machine's
+load moves all of them alike. Exits with 1 where a ratio misses its target.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import httpx
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from pokewatch.gateway.keys import KeyStore
+from tests.bench.gateway_transports import transports
+from tests.conftest import ROOT
+from tests.serving.books import make_book
+from tests.serving.server import Server, free_ports, models_folder, point_at, running
+
+CARDS = 2_000
+SCRIPT = Path(__file__).with_name("gateway.wrk.lua")
+GATEWAY = "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; run(GatewaySettings.read())"
+FAIR_PRICE = '{"card_id":"card_%d"}'
+INFER_PRICE = '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_%d"]}]}'
+INFER_SIGNAL = (
+    '{"inputs":[{"name":"market_price","shape":[1],"datatype":"FP64","data":[%d.5]},'
+    '{"name":"fair_price","shape":[1],"datatype":"FP64","data":[100.0]}]}'
+)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk measured: requests a second, milliseconds, errors."""
+
+    rate: float
+    p50: float
+    p95: float
+    p99: float
+    errors: int
+
+    def __str__(self) -> str:
+        return f"{self.rate:8.0f}/s   p50 {self.p50:7.2f} ms   p95 {self.p95:7.2f} ms   p99 {self.p99:7.2f} ms   errors {self.errors}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and the bound it should keep."""
+
+    name: str
+    value: float
+    bound: float
+    at_most: bool = False
+
+    def kept(self) -> bool:
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def __str__(self) -> str:
+        sign = "<=" if self.at_most else ">="
+        return f"{'kept  ' if self.kept() else 'MISSED'}  {self.name:58} {self.value:10.2f}   {sign} {self.bound:g}"
+
+
+def wrk(url: str, connections: int, seconds: int, key: str, path: str = "/fair_price", body: str = FAIR_PRICE, cards: int = CARDS) -> Load:
+    settings = {"WRK_BODY": body, "WRK_PATH": path, "WRK_CARDS": str(cards), "WRK_KEY": key}
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url]
+    found = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
+    return Load(**json.loads(found.stdout.strip().splitlines()[-1]))
+
+
+@contextmanager
+def process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of a server started by `command`, once it answers."""
+    started = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        _answers(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        started.terminate()
+        started.wait(30)
+
+
+@retry(stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(httpx.TransportError), reraise=True)
+def _answers(url: str) -> None:
+    httpx.get(f"{url}/health")
+
+
+class Field:
+    """The servers of one run."""
+
+    def __init__(self, folder: Path, stack: ExitStack, server: Server) -> None:
+        self.mlserver = server
+        home = folder / "home"
+        self.key = KeyStore(home / "keys.sqlite").create("bench", rate="10000000/minute").key
+        self._stack = stack
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "POKEWATCH_HOME": str(home),
+            "POKEWATCH_MLSERVER_URL": server.url,
+            "MLSERVER_URL": server.url,
+        }
+
+    def rival(self, name: str) -> str:
+        [port] = free_ports(1)
+        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "--port", str(port)]
+        return self._stack.enter_context(
+            process(["-m", "uvicorn", *options, f"tests.bench.gateway_rivals:{name}"], port, self._environment)
+        )
+
+    def gateway(self, **settings: str) -> str:
+        [port] = free_ports(1)
+        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), **settings}
+        return self._stack.enter_context(process(["-c", GATEWAY], port, environment))
+
+
+@contextmanager
+def field() -> Iterator[Field]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
+        digest = make_book(folder / "book", count=CARDS)
+        ports = models_folder(folder / "models")
+        point_at(folder / "models", folder / "book", digest, "1")
+        server = stack.enter_context(running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}))
+        yield Field(folder, stack, server)
+
+
+def batches(url: str, key: str, seconds: int) -> float:
+    """Cards a second in batches of 1,000, two batches at a time."""
+
+    async def scenario() -> float:
+        body = json.dumps({"cards": [{"card_id": f"card_{number}"} for number in range(1_000)]})
+        headers = {"X-API-Key": key, "Content-Type": "application/json"}
+        done = 0
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+            started = perf_counter()
+
+            async def ask() -> None:
+                nonlocal done
+                while perf_counter() - started < seconds:
+                    response = await client.post("/fair_price/batch", content=body)
+                    assert response.status_code == 200
+                    done += 1_000
+
+            await asyncio.gather(ask(), ask())
+            return done / (perf_counter() - started)
+
+    return asyncio.run(scenario())
+
+
+def compared(name: str, ours: str, bare: str, plain: str, seconds: int, key: str) -> dict[str, Load]:
+    """Each server in turn, at 64 connections, three times over: a slow spell of the machine falls on all."""
+    urls = {"bare": bare, "plain": plain, "ours": ours}
+    rounds = [{which: wrk(url, 64, seconds, key) for which, url in urls.items()} for _ in range(3)]
+    found = {which: sorted((each[which] for each in rounds), key=lambda load: load.rate)[1] for which in urls}
+    for which, load in found.items():
+        print(f"{name} {which:6} 64 connections   {load}", flush=True)
+    return found
+
+
+def measured(seconds: int) -> list[Target]:
+    with field() as servers:
+        key = servers.key
+        bare, plain = servers.rival("bare_app"), servers.rival("plain")
+        ours = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
+        cached = servers.gateway(POKEWATCH_ANSWER_CACHE="1")
+        at_64 = compared("no cache", ours, bare, plain, seconds, key)
+        plain_256, ours_256 = (wrk(url, 256, seconds, key) for url in (plain, ours))
+        print(f"plain 256 connections   {plain_256}\nours  256 connections   {ours_256}", flush=True)
+        mlserver = servers.mlserver.url
+        pairs = []
+        for _ in range(3):
+            price = wrk(mlserver, 1, seconds // 2 or 1, "", "/v2/models/fair-price/infer", INFER_PRICE)
+            signal = wrk(mlserver, 1, seconds // 2 or 1, "", "/v2/models/decision/infer", INFER_SIGNAL, 99)
+            one = wrk(ours, 1, seconds // 2 or 1, key)
+            pairs.append((one.p50, price.p50 + signal.p50))
+        alone, direct = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+        print(f"one connection: ours p50 {alone:.2f} ms, two direct calls {direct:.2f} ms", flush=True)
+        wrk(cached, 64, 2, key)
+        hits = wrk(cached, 64, seconds, key)
+        print(f"ours, cache on 64 connections   {hits}", flush=True)
+        cards = batches(ours, key, seconds)
+        for name, milliseconds in transports(servers.mlserver).items():
+            print(f"transport {name:28} {milliseconds:.3f} ms a call (median)", flush=True)
+    return [
+        Target("64 connections: ours / plain", at_64["ours"].rate / at_64["plain"].rate, 8),
+        Target("64 connections: ours / bare", at_64["ours"].rate / at_64["bare"].rate, 0.33),
+        Target("64 connections: p95, ms", at_64["ours"].p95, 100, at_most=True),
+        Target("256 connections: ours / plain", ours_256.rate / plain_256.rate, 12),
+        Target("1 connection: p50 / two direct calls", alone / direct, 1.5, at_most=True),
+        Target("batches of 1,000: cards a second", cards, 50_000),
+        Target("64 connections, cache on: ours / bare", hits.rate / at_64["bare"].rate, 0.5),
+        Target("errors", at_64["ours"].errors + ours_256.errors + hits.errors, 0, at_most=True),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=8, help="length of each load")
+    targets: list[Any] = measured(parser.parse_args(arguments).seconds)
+    print(*targets, sep="\n")
+    return 0 if all(target.kept() for target in targets) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
