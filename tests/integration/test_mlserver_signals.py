@@ -70,10 +70,12 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         with ThreadPoolExecutor(connections) as threads:
             for _ in range(connections):
                 threads.submit(loop)
-            before = server.workers()
-            before[0].kill()
-            replacement = _replacement(server, before)
-            over.set()
+            try:
+                before = server.workers()
+                before[0].kill()
+                replacement = _replacement(server, before)
+            finally:
+                over.set()
         assert len(failures) <= connections
         assert all(status == 500 and "Worker process stopped unexpectedly" in text for status, text in failures), failures
         assert replacement.is_running()

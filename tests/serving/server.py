@@ -45,13 +45,20 @@ class Server:
         return (self.folder / "log").read_text()
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes; multiprocessing's resource tracker is none."""
-        return [child for child in psutil.Process(self.process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+        """The living worker processes; multiprocessing's resource tracker is none."""
+        return [child for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM); its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,7 +7,7 @@ from pokewatch.serving.champion import fetch_champion
 
 
 def test_without_one_the_reason_is_told(home: Path) -> None:
-    with pytest.raises(RegistryError, match="^no model is champion yet: run the pipeline first"):
+    with pytest.raises(RegistryError, match=r"^no model is champion yet: run the pipeline first"):
         fetch_champion(120)
 
 
