@@ -22,9 +22,9 @@ SECONDS = Histogram(
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
 )
 LOADS = Counter("pokewatch_book_loads", "Loads of a price book.", ["outcome"])
-BOOK_CREATED = Gauge("pokewatch_book_created_timestamp_seconds", "When the served book was made.", multiprocess_mode="livemin")
-BOOK_LAST_DAY = Gauge("pokewatch_book_last_day_timestamp_seconds", "Midnight (UTC) of the book's last day.", multiprocess_mode="livemin")
-BOOK_CARDS = Gauge("pokewatch_book_cards", "Cards in the served book.", multiprocess_mode="livemin")
+BOOK_CREATED = Gauge("pokewatch_book_created_timestamp_seconds", "When the served book was made.", multiprocess_mode="livemax")
+BOOK_LAST_DAY = Gauge("pokewatch_book_last_day_timestamp_seconds", "Midnight (UTC) of the book's last day.", multiprocess_mode="livemax")
+BOOK_CARDS = Gauge("pokewatch_book_cards", "Cards in the served book.", multiprocess_mode="livemax")
 MODEL_INFO = Gauge(
     "pokewatch_model_info",
     "1 for the version being served, 0 for one served before.",
