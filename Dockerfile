@@ -25,19 +25,14 @@ COPY pokewatch pokewatch
 RUN $UV --no-deps .
 
 FROM ${BASE_IMAGE} AS runtime
-ARG VERSION=0.1.0
-ARG GIT_COMMIT=
 # A number, since Kubernetes cannot tell from a name that it is not root. The home is all that is written to, with /tmp.
 RUN mkdir -p /home/pokewatch/state && chown -R 10001:10001 /home/pokewatch
 ENV PATH=/opt/pokewatch/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/home/pokewatch \
     POKEWATCH_HOME=/home/pokewatch/state \
-    POKEWATCH_GIT_COMMIT=${GIT_COMMIT} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
-LABEL org.opencontainers.image.title="PokeWatch" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${GIT_COMMIT}"
+LABEL org.opencontainers.image.title="PokeWatch"
 WORKDIR /home/pokewatch
 USER 10001:10001
 
@@ -50,6 +45,11 @@ ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
     USERNAME=pokewatch \
     MPLCONFIGDIR=/tmp/matplotlib
 HEALTHCHECK NONE
+# Last, so that another commit leaves the layers above as they are.
+ARG VERSION=0.1.0
+ARG GIT_COMMIT=
+ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
+LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["python", "/app/flows/flow.py", "run"]
 
 FROM runtime AS serving
@@ -62,6 +62,10 @@ ENV MLSERVER_HOST=0.0.0.0 \
 EXPOSE 8080 8081 8082
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v2/health/ready', timeout=2)"]
+ARG VERSION=0.1.0
+ARG GIT_COMMIT=
+ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
+LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["mlserver", "start", "/app/mlserver_models"]
 
 FROM runtime AS gateway
@@ -71,4 +75,8 @@ ENV POKEWATCH_GATEWAY_HOST=0.0.0.0
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
+ARG VERSION=0.1.0
+ARG GIT_COMMIT=
+ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
+LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["pokewatch", "gateway"]

@@ -35,7 +35,7 @@ print(json.dumps({
 """
 MODULES = {
     "gateway": [],
-    "serving": ["numpy", "pyarrow", "mlflow", "mlserver"],
+    "serving": ["numpy", "pandas", "pyarrow", "mlflow", "mlserver"],  # pandas is what MLServer itself asks for
     "pipeline": ["numpy", "pandas", "pyarrow", "mlflow", "metaflow", "lightgbm"],
 }
 MOST_MB = {"gateway": 300, "serving": 900, "pipeline": 1600}
