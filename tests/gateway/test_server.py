@@ -25,11 +25,11 @@ UVICORN = "import uvicorn; import os; uvicorn.run('pokewatch.gateway.app:app', p
 
 
 @contextmanager
-def started(code: str, log: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def started(code: str, log: Path, python: str = sys.executable, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     [port] = free_ports(1)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "POKEWATCH_GATEWAY_PORT": str(port), **settings}
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([python, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         _lives(f"http://127.0.0.1:{port}", process, log)
         yield process, f"http://127.0.0.1:{port}"

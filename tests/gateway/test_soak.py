@@ -1,0 +1,129 @@
+"""The gateway for a while, under load, its model reloaded every two seconds; and on the other Starlette."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from pokewatch.gateway.keys import KeyStore
+from pokewatch.settings import Home
+from tests.conftest import ROOT
+from tests.gateway.clock import until
+from tests.gateway.test_server import RUN, started
+from tests.serving.books import make_book
+from tests.serving.server import Server, models_folder, point_at, running
+from tests.tools import require_tool
+
+Answers = list[tuple[int, str, float]]
+
+
+@pytest.fixture
+def reloadable(tmp_path: Path) -> Iterator[tuple[Server, list[tuple[Path, str]]]]:
+    """An MLServer of the test's own and two books for it."""
+    books = [(tmp_path / f"book{number}", make_book(tmp_path / f"book{number}", scale=1 + number / 10)) for number in range(2)]
+    ports = models_folder(tmp_path / "models")
+    point_at(tmp_path / "models", *books[0], "0")
+    with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "mlserver")}) as server:
+        yield server, books
+
+
+async def reloads(server: Server, books: list[tuple[Path, str]], seconds: float, pause: float) -> int:
+    """Serves one book, then the other, as versions 1, 2, 3, ...; how often."""
+    ends = time.monotonic() + seconds
+    version = 0
+    async with httpx.AsyncClient(timeout=30) as client:
+        while time.monotonic() < ends:
+            version += 1
+            point_at(server.folder, *books[version % 2], str(version))
+            response = await client.post(f"{server.url}/v2/repository/models/fair-price/load")
+            assert response.status_code == 200, response.text
+            await asyncio.sleep(pause)
+    return version
+
+
+async def busy(url: str, key: str, number: int, stop: asyncio.Event, answers: Answers) -> None:
+    """Asks until told to stop; notes status, version and the fair price in units of its card's first book."""
+    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=30) as client:
+        while not stop.is_set():
+            card = 2 + number % 38
+            response = await client.post("/fair_price", json={"card_id": f"card_{card}"})
+            body = response.json()
+            answers.append((response.status_code, body.get("model_version", ""), round(body.get("fair_price", 0) / (card + 1.04), 3)))
+            number += 7
+
+
+async def under_load(
+    url: str, key: str, server: Server, books: list[tuple[Path, str]], seconds: float, pause: float
+) -> tuple[Answers, int]:
+    answers: Answers = []
+    stop = asyncio.Event()
+    clients = [asyncio.create_task(busy(url, key, number, stop, answers)) for number in range(8)]
+    count = await reloads(server, books, seconds, pause)
+    stop.set()
+    await asyncio.gather(*clients)
+    return answers, count
+
+
+def test_reloads_are_seen_and_never_felt(reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path) -> None:
+    server, books = reloadable
+    key = KeyStore(Home.read().keys).create("soak", rate="none").key
+    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_WATCH_SECONDS="0.05") as (_, url):
+        answers, count = asyncio.run(under_load(url, key, server, books, 4, 0.5))
+        asyncio.run(settled(url, key, str(count)))
+    assert {status for status, _, _ in answers} == {200}
+    assert len({version for _, version, _ in answers}) > 2
+    # The price is of the version the answer names, whatever was kept when: even ones are book 0, odd ones book 1.
+    assert {(int(version) % 2, price) for _, version, price in answers} == {(0, 1.0), (1, 1.1)}
+
+
+async def settled(url: str, key: str, version: str) -> None:
+    """Waits until the answers kept from before are gone."""
+    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as client:
+
+        async def new() -> bool:
+            return bool((await client.post("/fair_price", json={"card_id": "card_4"})).json()["model_version"] == version)
+
+        await until(new)
+
+
+@pytest.mark.slow
+def test_a_minute_of_reloads_under_load(reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path) -> None:
+    server, books = reloadable
+    key = KeyStore(Home.read().keys).create("soak", rate="none").key
+    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_ANSWER_CACHE="0") as (process, url):
+        asyncio.run(under_load(url, key, server, books, 10, 2))
+        before = psutil.Process(process.pid).memory_info().rss
+        answers, count = asyncio.run(under_load(url, key, server, books, 60, 2))
+        grown = psutil.Process(process.pid).memory_info().rss - before
+    assert {status for status, _, _ in answers} == {200}
+    assert count >= 15
+    assert grown < 16 * 1_048_576, f"{grown / 1_048_576:.1f} MiB more after {len(answers)} requests"
+
+
+@pytest.mark.slow
+def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
+    """With the gateway's own dependencies alone, on the newest Starlette, every deprecation an error."""
+    uv = require_tool("uv")
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", str(python.parent.parent)], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), f"{ROOT}[gateway]", "starlette>=1"], check=True)
+    shown = subprocess.run(
+        [str(python), "-c", "import starlette; print(starlette.__version__)"], capture_output=True, text=True, check=True
+    )
+    assert int(shown.stdout.split(".")[0]) >= 1
+    missing = "import importlib.util as u; assert not any(map(u.find_spec, ('numpy', 'pandas', 'mlflow', 'mlserver')))"
+    subprocess.run([str(python), "-c", missing], check=True)
+    key = KeyStore(Home.read().keys).create("tests").key
+    with started(RUN, tmp_path / "log", python=str(python), PYTHONWARNINGS="error", POKEWATCH_MLSERVER_URL=mlserver.url) as (_, url):
+        with httpx.Client(base_url=url, headers={"X-API-Key": key}) as client:
+            assert client.post("/fair_price", json={"card_id": "card_4"}).json()["signal"] == "HOLD"
+            statuses = [
+                client.get(path).status_code for path in ("/cards", "/cards/card_4", "/cards/nobody", "/fair_price", "/nowhere", "/docs")
+            ]
+            assert statuses == [200, 200, 404, 405, 404, 200]
+            assert client.post("/v2/models/decision/infer", json={"inputs": []}).status_code == 409
