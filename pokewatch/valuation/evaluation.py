@@ -137,7 +137,7 @@ def forecasts(panel: Panel, name: str, horizon: int, origins: Sequence[int], min
                 upper=values.upper[rows],
                 status=values.status[rows],
                 band=band_of(last[rows]),
-                liquidity=liquidity_of(today.column("fresh_share")[rows]),
+                liquidity=liquidity_of(today.values[rows]),
                 renewed=np.any(panel.fresh[origin + 1 : origin + horizon + 1, rows], axis=0),
             )
         )

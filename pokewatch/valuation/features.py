@@ -26,6 +26,7 @@ NAMES = (
     "low_move_7",
     "mid_move_7",
     "age",
+    "stale_days",
     "fresh_share",
     "volatility",
     "last_move",
@@ -129,6 +130,7 @@ class _State:
             **{name: level.mean - self.last for name, level in zip(LEVELS, self.levels, strict=True)},
             **{f"momentum_{days}": self.last - window[max(-1 - days, -len(window))] for days in MOMENTA},
             "age": day - self.fresh_day.astype(np.float64),
+            "stale_days": self._stale(day),
             "fresh_share": np.stack(self.freshes).mean(axis=0),
             "volatility": _mean(np.abs(np.diff(window[-WINDOW - 1 :], axis=0))) if len(window) > 1 else np.zeros(len(self.last)),
             "last_move": self.last_move,
@@ -148,6 +150,11 @@ class _State:
     def _scale(self) -> Floats:
         scale = (self.move_sum + _FIRST_SCALE * _SCALE_WEIGHT) / (self.moves + _SCALE_WEIGHT)
         return np.maximum(scale, _LEAST_SCALE)
+
+    def _stale(self, day: int) -> Floats:
+        """How old the quote is: days without one, or what the source says of it."""
+        since = (day - self.quoted_day).astype(np.float64)
+        return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
 
     def _asks(self, name: str, kept: "deque[Floats]") -> dict[str, Floats]:
         if not kept:

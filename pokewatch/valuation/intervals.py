@@ -20,6 +20,7 @@ OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES)
 
 LIQUIDITIES = ("dormant", "slow", "active")
 _LIQUIDITY_EDGES = (0.04, 0.2)  # share of days with a fresh quote
+_RENEWED_DAYS = 3
 BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
@@ -27,7 +28,7 @@ MISS = 0.05  # of the quotes may fall below the interval, as many above
 _LEAST_ERRORS = 200  # in a cell, before it is trusted alone
 _SMALLEST = 0.01
 _PRIOR_ERROR = 0.5  # log error taken for granted where nothing was ever learnt
-_SCALE_FEATURES = ("volatility", "fresh_share", "age", "low_spread", "log_price")
+_SCALE_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ class StatusRules:
     wide_ratio: float = 3.0  # upper over lower beyond which the interval is wide
 
 
-def liquidity_of(fresh_share: NDArray[Any]) -> NDArray[np.int64]:
-    """Index into LIQUIDITIES."""
-    return np.searchsorted(_LIQUIDITY_EDGES, fresh_share, side="left")
+def liquidity_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Index into LIQUIDITIES of features `values` [m, F]; a quote that was not renewed for days is dormant whatever it did before."""
+    liquidity = np.searchsorted(_LIQUIDITY_EDGES, values[:, COLUMN["fresh_share"]], side="left")
+    return np.where(values[:, COLUMN["stale_days"]] > _RENEWED_DAYS, 0, liquidity)
 
 
 def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
@@ -67,7 +69,7 @@ class Intervals:
         # A scale fitted to few errors flatters them: with fewer than a cell's worth all cards count as alike.
         self._scale = _fit_scale(values, errors) if len(errors) >= _LEAST_ERRORS else np.zeros(len(_scale_terms(values)))
         scale = self._scales(values)
-        liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
+        liquidity = liquidity_of(values)
         self._cuts = np.stack([_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))])
         scores = errors / scale
         self._cells[""] = _edges(scores)
@@ -105,7 +107,7 @@ class Intervals:
 
     def _keys(self, values: NDArray[np.float32], scale: Floats) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """The card's group, liquidity x volatility, and the narrower cell within it, in the order they are tried."""
-        liquidity = liquidity_of(values[:, COLUMN["fresh_share"]])
+        liquidity = liquidity_of(values)
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         band = band_of(np.exp(values[:, COLUMN["log_price"]]))
         group = np.char.add(np.array(["d", "s", "a"])[liquidity], np.array(["0", "1", "2"])[volatility])
@@ -126,7 +128,7 @@ def statuses(
 
 def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _SCALE_FEATURES]
-    volatility, fresh, age, ask, price = (np.where(np.isfinite(column), column, 0.0) for column in columns)
+    volatility, fresh, age, stale, ask, price = (np.where(np.isfinite(column), column, 0.0) for column in columns)
     moved = np.log(volatility + 0.002)
     return [
         np.ones(len(values)),
@@ -134,6 +136,7 @@ def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
         np.square(moved),
         np.sqrt(fresh),
         np.log1p(age),
+        np.log1p(np.maximum(stale, 0.0)),
         np.minimum(np.abs(ask), 2.0),
         price,
         np.square(price) / 10,

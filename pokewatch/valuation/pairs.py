@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
-MOST_DAYS = 48
+MOST_DAYS = 96
 MOST_ROWS_A_DAY = 15_000
+MOST_ROWS = 300_000
 _LEARNING_PERIODS = ((196, 28), (42, 7), (0, 1))  # (days of history, days a model is used for before it learns again)
 
 
@@ -94,6 +95,14 @@ def joined(parts: Sequence[Pairs]) -> Pairs:
     """All rows of the parts, in order."""
     parts = parts or [_NOTHING]
     return Pairs(**{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)})
+
+
+def thinned(pairs: Pairs, most: int = MOST_ROWS) -> Pairs:
+    """At most `most` of the pairs, whichever cards and days come first in a shuffle that is always the same."""
+    if len(pairs) <= most:
+        return pairs
+    turn = mixed(pairs.key + pairs.day.astype(np.uint32))
+    return pairs.select(np.sort(np.argsort(turn, kind="stable")[:most]))
 
 
 def card_keys(card_id: Strings) -> NDArray[np.uint32]:

@@ -26,6 +26,7 @@ _OTHER_NAMES = {"low_price": "low", "mid_price": "mid", "set_id": "set", "set_re
 class Panel:
     """`market`, `low`, `mid` [d, n] in `currency`, NaN where not quoted; `fresh` [d, n] marks quotes that are new evidence.
 
+    `stale` [d, n] is how many days old the source says the quote is, None where it does not say.
     `dates` [d] are consecutive days; the cards [n] are sorted by `card_id`. `released` is NaT where unknown, the texts "".
     """
 
@@ -40,6 +41,7 @@ class Panel:
     printing: Strings
     released: Dates
     currency: Strings
+    stale: Floats | None = None
 
     @property
     def days(self) -> int:
@@ -59,6 +61,7 @@ class Panel:
             fresh=self.fresh[:end],
             low=None if self.low is None else self.low[:end],
             mid=None if self.mid is None else self.mid[:end],
+            stale=None if self.stale is None else self.stale[:end],
         )
 
     def select(self, cards: NDArray[Any]) -> "Panel":
@@ -70,6 +73,7 @@ class Panel:
             fresh=self.fresh[:, cards],
             low=None if self.low is None else self.low[:, cards],
             mid=None if self.mid is None else self.mid[:, cards],
+            stale=None if self.stale is None else self.stale[:, cards],
             set_id=self.set_id[cards],
             rarity=self.rarity[cards],
             printing=self.printing[cards],
@@ -133,6 +137,7 @@ def panel_from_table(table: pa.Table) -> Panel:
         printing=place.texts(table, "printing"),
         released=place.released(table),
         currency=place.texts(table, "currency"),
+        stale=stale,
     )
 
 

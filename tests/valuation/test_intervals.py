@@ -39,7 +39,7 @@ def test_nine_of_ten_fall_inside_in_every_group() -> None:
     values = some_features(60_000, seed=7)
     hit = inside(intervals, values, some_errors(values, seed=8))
     assert hit.mean() == pytest.approx(0.9, abs=0.01)
-    liquidity, volatile = liquidity_of(values[:, COLUMN["fresh_share"]]), values[:, COLUMN["volatility"]] > 0.02
+    liquidity, volatile = liquidity_of(values), values[:, COLUMN["volatility"]] > 0.02
     for group in range(3):
         for level in (False, True):
             assert hit[(liquidity == group) & (volatile == level)].mean() == pytest.approx(0.9, abs=0.03)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.valuation.features import stream
-from pokewatch.valuation.pairs import card_keys, collect, day_pairs, joined, learning_day, training_days
+from pokewatch.valuation.pairs import card_keys, collect, day_pairs, joined, learning_day, thinned, training_days
 from tests.valuation.panels import START, market_like, panel_of
 
 
@@ -16,9 +16,9 @@ def dates(days: int) -> np.ndarray:
 def test_every_day_learnt_from_has_an_outcome_that_is_known(days: int, horizon: int) -> None:
     found = training_days(dates(days), horizon)
     assert found == sorted(set(found))
-    assert len(found) <= 48
+    assert len(found) <= 96
     assert all(day >= 0 and day + horizon <= days - 1 for day in found)
-    if days > horizon * 2 + 48:
+    if days > horizon * 2 + 96:
         assert len(found) >= 12
 
 
@@ -69,6 +69,15 @@ def test_which_rows_are_kept_depends_on_card_and_day_alone() -> None:
 
 def test_a_cards_key_is_the_same_everywhere() -> None:
     assert card_keys(np.array(["tcgplayer-1-normal", "c000"])).tolist() == [2540547985, 2704930001]
+
+
+def test_too_many_pairs_are_thinned_evenly() -> None:
+    pairs = collect(panel_of(np.tile(np.arange(1.0, 101.0), (30, 1))), 3, list(range(20)))
+    few = thinned(pairs, 500)
+    assert len(few) == 500
+    assert len(np.unique(few.day)) == 20
+    assert len(np.unique(few.card)) > 95
+    assert thinned(pairs, 2000) is pairs
 
 
 def test_rows_can_be_chosen() -> None:

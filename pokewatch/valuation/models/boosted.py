@@ -4,48 +4,82 @@ The cards are dealt into folds, and a booster for each learns from the other fol
 forecast is a median). The forecast is the mean of all; the errors that calibrate the interval are those of the fold that a
 booster has not seen. Trees are kept as text.
 
-Residuals are divided by the square root of how much a card moves, and weighted by it: cards then teach each other the shape
-of a move whatever its size, and the sum that is minimised stays the absolute error.
+Where cards are many, residuals are divided by the square root of how much a card moves, and weighted by it: cards then teach
+each other the shape of a move whatever its size, and the sum that is minimised stays the absolute error.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
-from pokewatch.valuation.pairs import Pairs, mixed
+from pokewatch.valuation.pairs import Pairs
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.processors import usable_processors
 
-MOST_ROWS = 300_000
+FEATURES = (
+    "log_price",
+    "fresh_share",
+    "volatility",
+    "age",
+    "last_move",
+    "low_spread",
+    "mid_spread",
+    "low_move_7",
+    "mid_move_7",
+    "momentum_3",
+    "momentum_7",
+    "momentum_14",
+    "momentum_28",
+    LEVELS[0],
+    LEVELS[2],
+    "since_release",
+)
+GROUP_FEATURES = ("group_since_fresh", "group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
+_GROUP_HORIZONS = 8  # a group's move is one observation a horizon, however many cards are in it
 _LEAST_ROWS = 1_000
-_LEAST_MOVE = 0.002  # a day, log
 _LEAST_DAYS = 5
 _ROWS_WORTH_THREADS = 50_000
-_UNTAUGHT = (28, 14, 7)  # days of a panel's beginning, when features know little; left out where half of all days remain
+_LEAST_MOVE = 0.002  # a day, log
+_STRETCHES = (0.0, 0.5, 1.0)
 _LARGEST_RESIDUAL = 1.0  # log: a single card teaches no more than that
-_GROUP_FEATURES = ("group_since_fresh", "group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
-_GROUP_HORIZONS = 8  # a group's move is one observation a horizon, however many cards are in it
 
 _COMMON: Mapping[str, Any] = {
     "objective": "regression_l1",
     "learning_rate": 0.05,
     "min_data_in_leaf": 100,
     "bagging_freq": 1,
-    "bagging_fraction": 0.8,
-    "max_bin": 255,
     "seed": 1,
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
 }
-_SMALL: Mapping[str, Any] = {"num_leaves": 7, "num_iterations": 60, "feature_fraction": 0.5, "lambda_l2": 10.0}
-_LARGE: Mapping[str, Any] = {"num_leaves": 31, "num_iterations": 200, "feature_fraction": 0.7, "lambda_l2": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How much to learn. `power` of a card's mean move divides its residuals; the first `untaught` days of a panel, when
+    features know little of the past, are left out where half of the days remain."""
+
+    trees: Mapping[str, Any]
+    folds: int
+    power: float
+    untaught: int
+    penny_weight: float
+
+
+_SMALL = _Size(
+    {"num_leaves": 7, "num_iterations": 60, "feature_fraction": 0.5, "bagging_fraction": 0.5, "lambda_l2": 10.0}, 10, 0.0, 0, 1.0
+)
+_LARGE = _Size(
+    {"num_leaves": 31, "num_iterations": 200, "feature_fraction": 0.7, "bagging_fraction": 0.8, "lambda_l2": 1.0}, 3, 0.5, 7, 0.05
+)
 _LARGE_FROM = 5_000  # cards times horizons, which overlapping outcomes do not multiply
 
 
@@ -61,24 +95,36 @@ class Boosted(Model):
     def _learn(self, pairs: Pairs) -> dict[str, Any]:
         base = LocalLevel(self.horizon)
         base.fit_forecast(pairs)
-        learnt = {"base": base.learnt, "features": [], "trees": []}
-        pairs = _teaching(pairs)
+        learnt: dict[str, Any] = {"base": base.learnt, "features": [], "trees": []}
+        size = _LARGE if _worth(pairs, self.horizon) >= _LARGE_FROM else _SMALL
+        pairs = _teaching(pairs, size.untaught)
         if len(pairs) < _LEAST_ROWS or len(np.unique(pairs.day)) < _LEAST_DAYS:
             return learnt
         features = self._features(pairs)
-        size, folds = (_LARGE, 2) if self._worth(pairs) >= _LARGE_FROM else (_SMALL, 5)
-        scale = _scale(pairs.values)
+        scale = _scale(pairs.values, size.power)
+        price_weight = np.clip(np.exp(pairs.last), size.penny_weight, 1.0)
         residual = np.clip(pairs.target - base.move(pairs.values), -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL) / scale
         trees = []
-        for fold in range(folds):
-            seen = pairs.key % folds != fold
-            trees.append(_grow(pairs.values[seen][:, features], residual[seen], scale[seen], size))
-        return learnt | {"features": features, "trees": trees}
+        for fold in range(size.folds):
+            seen = pairs.key % size.folds != fold
+            trees.append(_grow(pairs.values[seen][:, features], residual[seen], (scale * price_weight)[seen], size.trees))
+        learnt |= {"features": features, "power": size.power, "trees": trees}
+        return learnt | {"stretch": self._best_stretch(learnt, pairs, price_weight)}
+
+    def _best_stretch(self, learnt: dict[str, Any], pairs: Pairs, weight: Floats) -> float:
+        """How far to follow the trees, judged on the fold each has not seen: not at all where they have learnt nothing."""
+        self._restore(learnt)
+        base = self._base.move(pairs.values)
+        residual, found = pairs.target - base, self._held_out(pairs) - base
+        losses = [(weight * np.abs(residual - stretch * found)).sum() for stretch in _STRETCHES]
+        return _STRETCHES[int(np.argmin(losses))]
 
     def _restore(self, learnt: Mapping[str, Any]) -> None:
         super()._restore(learnt)
         self._base = LocalLevel(self.horizon, {"learnt": learnt.get("base", {})})
         self._columns = np.asarray(learnt.get("features", []), dtype=np.int64)
+        self._power = float(learnt.get("power", 0.0))
+        self._stretch = float(learnt.get("stretch", 1.0))
         self._boosters = [lightgbm.Booster(model_str=trees) for trees in learnt.get("trees", [])]
 
     def _held_out(self, pairs: Pairs) -> Floats:
@@ -92,16 +138,19 @@ class Boosted(Model):
     def _residual(self, booster: lightgbm.Booster, values: NDArray[np.float32]) -> Floats:
         threads = usable_processors() if len(values) >= _ROWS_WORTH_THREADS else 1
         found = booster.predict(values[:, self._columns], num_threads=threads)
-        return np.asarray(found, dtype=np.float64) * _scale(values)
+        return np.asarray(found, dtype=np.float64) * _scale(values, self._power) * self._stretch
 
     def _features(self, pairs: Pairs) -> list[int]:
         span = int(pairs.day.max()) - int(pairs.day.min())
-        left_out = () if span >= _GROUP_HORIZONS * self.horizon else _GROUP_FEATURES
-        return [column for name, column in COLUMN.items() if name not in left_out]
+        names = FEATURES + (GROUP_FEATURES if span >= _GROUP_HORIZONS * self.horizon else ())
+        return [COLUMN[name] for name in names]
 
-    def _worth(self, pairs: Pairs) -> float:
-        """Independent observations, as far as they go: overlapping outcomes of one card are one."""
-        return len(np.unique(pairs.card)) * max(1.0, (int(pairs.day.max()) - int(pairs.day.min())) / self.horizon)
+
+def _worth(pairs: Pairs, horizon: int) -> float:
+    """Independent observations, as far as they go: overlapping outcomes of one card are one."""
+    if len(pairs) == 0:
+        return 0.0
+    return len(np.unique(pairs.card)) * max(1.0, (int(pairs.day.max()) - int(pairs.day.min())) / horizon)
 
 
 def _grow(values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]) -> str:
@@ -113,18 +162,12 @@ def _grow(values: NDArray[np.float32], residual: Floats, weight: Floats, size: M
     return text[: text.index("end of trees") + len("end of trees")] + "\n"
 
 
-def _scale(values: NDArray[np.float32]) -> Floats:
-    """Square root of the card's mean daily move [m]."""
+def _scale(values: NDArray[np.float32], power: float) -> Floats:
+    """The card's mean daily move [m] to a power."""
     moved = np.nan_to_num(values[:, COLUMN["volatility"]].astype(np.float64))
-    return np.sqrt(np.maximum(moved, _LEAST_MOVE))
+    return np.asarray(np.power(np.maximum(moved, _LEAST_MOVE), power))
 
 
-def _teaching(pairs: Pairs) -> Pairs:
-    """The pairs to grow trees on: of days whose features know enough of the past, at most `MOST_ROWS`."""
+def _teaching(pairs: Pairs, untaught: int) -> Pairs:
     days = np.unique(pairs.day)
-    first = next((first for first in _UNTAUGHT if 2 * (days >= first).sum() >= len(days)), 0)
-    pairs = pairs.select(pairs.day >= first)
-    if len(pairs) > MOST_ROWS:
-        turn = mixed(pairs.key + pairs.day.astype(np.uint32))
-        pairs = pairs.select(np.sort(np.argsort(turn, kind="stable")[:MOST_ROWS]))
-    return pairs
+    return pairs.select(pairs.day >= untaught) if 2 * (days >= untaught).sum() >= len(days) else pairs

@@ -31,7 +31,7 @@ class LocalLevel(Model):
 
     def move(self, values: NDArray[np.float32]) -> Floats:
         distance = values[:, COLUMN[LEVELS[self._level]]].astype(np.float64)
-        step = self._step[liquidity_of(values[:, COLUMN["fresh_share"]]), _distance_class(distance)]
+        step = self._step[liquidity_of(values), _distance_class(distance)]
         return np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)
 
     def _learn(self, pairs: Pairs) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class LocalLevel(Model):
 def _steps(pairs: Pairs, level: str) -> tuple[float, Floats]:
     """The absolute error of the best steps towards `level`, and the steps [liquidity, distance class]."""
     distance = pairs.column(level).astype(np.float64)
-    cell = liquidity_of(pairs.column("fresh_share")) * _SHAPE[1] + _distance_class(distance)
+    cell = liquidity_of(pairs.values) * _SHAPE[1] + _distance_class(distance)
     losses = np.stack([_loss_by_cell(pairs.target, distance, step, cell) for step in STEPS], axis=-1).reshape(*_SHAPE, len(STEPS))
     count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
     everyone = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]

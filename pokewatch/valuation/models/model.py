@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.features import DayFeatures, stream
 from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
-from pokewatch.valuation.pairs import Pairs, collect, learning_day, training_days
+from pokewatch.valuation.pairs import Pairs, collect, learning_day, thinned, training_days
 from pokewatch.valuation.panel import Floats, Panel
 
 _ENOUGH = 1_000  # pairs to calibrate an interval on
@@ -52,6 +52,7 @@ class Model(ABC):
 
     def fit_pairs(self, pairs: Pairs, until: date) -> Self:
         """Learn from `pairs`, all of them known on the day `until`."""
+        pairs = thinned(pairs)
         self.fit_forecast(pairs)
         recent = _recent(pairs)
         self._intervals.fit(recent.values, recent.target - self._held_out(recent))
