@@ -1,0 +1,66 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pokewatch.gateway.cache import Answers, etag, matches
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.v2 import Versions
+from tests.gateway.clock import Clock
+
+ONE, TWO = Versions("1", "a"), Versions("2", "a")
+
+
+def answers(clock: Clock, *, on: bool = True, most: int = 10_000) -> Answers:
+    return Answers(on, most, 60, Metrics(), clock)
+
+
+def test_an_answer_is_fresh_while_its_versions_are_served() -> None:
+    kept = answers(Clock())
+    kept.keep("card", b"{1", "1", "a")
+    found = kept.fresh("card", ONE)
+    assert found is not None
+    assert found.prefix == b"{1"
+    assert kept.fresh("card", TWO) is None
+    assert kept.fresh("card", Versions("1", "b")) is None
+    assert kept.fresh("card", None) is None
+    assert kept.fresh("other", ONE) is None
+
+
+def test_switched_off_it_keeps_for_outages_only() -> None:
+    clock = Clock()
+    kept = answers(clock, on=False)
+    kept.keep("card", b"{1", "1", "a")
+    assert kept.fresh("card", ONE) is None
+    assert kept.stale("card") is not None
+    clock.now += 60
+    assert kept.stale("card") is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3_000)), max_size=60))
+def test_memory_is_bounded_and_accounted_for(writes: list[tuple[int, int]]) -> None:
+    kept = answers(Clock(), most=5_000)
+    for request, size in writes:
+        kept.keep(request, b"x" * size, "1", "a")
+        assert kept.bytes <= 5_000
+        assert kept.bytes == sum(len(each.prefix) + 400 for each in kept._kept.values())
+
+
+def test_the_least_used_goes_first() -> None:
+    kept = answers(Clock(), most=3_000)
+    for request in "abc":
+        kept.keep(request, b"x" * 500, "1", "a")
+    kept.fresh("a", ONE)
+    kept.keep("d", b"x" * 500, "1", "a")
+    assert [request for request in "abcd" if kept.fresh(request, ONE)] == ["a", "c", "d"]
+
+
+def test_entity_tags_tell_versions_apart() -> None:
+    assert etag(("1", "a")) == etag(("1", "a"))
+    assert len({etag(pair) for pair in [("1", "a"), ("2", "a"), ("1", "b"), ("1a", "")]}) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "same"), [(b'"x"', True), (b'W/"x"', True), (b"*", True), (b'"y", "x"', True), (b'"y"', False), (b"", False), (b"x", False)]
+)
+def test_if_none_match(given: bytes, same: bool) -> None:
+    assert matches(given, b'"x"') is same

@@ -1,0 +1,125 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pokewatch.gateway.wire import BrokenError, ConnectError, DeadlineError, GarbageError, Wire, WireError
+from tests.serving.server import free_ports
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def served(handler: Handler, scenario: Callable[[Wire], Awaitable[None]]) -> int:
+    """Runs `scenario` against a server whose connections `handler` has; how many connections there were."""
+    count = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        count += 1
+        try:
+            await handler(reader, writer)
+        finally:
+            writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+            wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            await scenario(wire)
+            wire.close()
+
+    asyncio.run(run())
+    return count
+
+
+async def request_from(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length")), 0)
+    return head + await reader.readexactly(length)
+
+
+def test_connections_are_kept() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(5):
+            sent = await request_from(reader)
+            assert sent.startswith(b"POST /path HTTP/1.1\r\nhost: 127.0.0.1:")
+            assert sent.endswith(b"x-mine: 1\r\ncontent-type: application/json\r\ncontent-length: 4\r\n\r\nbody")
+            writer.write(OK)
+
+    async def scenario(wire: Wire) -> None:
+        for _ in range(5):
+            reply = await wire.send("/path", b"body", 10, b"x-mine: 1\r\n")
+            assert (reply.status, reply.body) == (200, b"{}")
+
+    assert served(handler, scenario) == 1
+
+
+def test_a_kept_connection_found_closed_is_replaced() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_from(reader)
+        writer.write(OK)
+
+    async def scenario(wire: Wire) -> None:
+        for _ in range(3):
+            assert (await wire.send("/", None, 10)).status == 200
+
+    assert served(handler, scenario) == 3
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (b"", BrokenError),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n{}", BrokenError),
+        (b"HTTP/1.1 200", BrokenError),
+        (b"not HTTP at all\r\n\r\n", GarbageError),
+    ],
+    ids=["closed", "cut", "cut-head", "garbage"],
+)
+def test_replies_that_are_none(reply: bytes, error: type[WireError]) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_from(reader)
+        writer.write(reply)
+
+    async def scenario(wire: Wire) -> None:
+        with pytest.raises(error):
+            await wire.send("/", b"{}", 10)
+
+    assert served(handler, scenario) == 1
+
+
+def test_chunked_and_closing_replies() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_from(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n")
+
+    async def scenario(wire: Wire) -> None:
+        for _ in range(2):
+            assert (await wire.send("/", b"{}", 10)).body == b"{}"
+
+    assert served(handler, scenario) == 2
+
+
+def test_silence_has_an_end() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def scenario(wire: Wire) -> None:
+        with pytest.raises(DeadlineError):
+            await wire.send("/", b"{}", 0.05)
+
+    assert served(handler, scenario) == 1
+
+
+def test_nobody_there() -> None:
+    async def scenario() -> None:
+        with pytest.raises(ConnectError, match=r"127\.0\.0\.1"):
+            await Wire(f"http://127.0.0.1:{free_ports(1)[0]}").send("/", None, 10)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://x", "http://"])
+def test_addresses_of_nonsense(url: str) -> None:
+    with pytest.raises(ValueError, match="expected http"):
+        Wire(url)
