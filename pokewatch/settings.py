@@ -213,7 +213,9 @@ class ServingSettings(_Section):
     mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: `mlserver_models` of the checkout.")
     max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
-    load_timeout: float = Field(120.0, gt=0, description="Seconds that asking the registry for the champion and fetching its book may take.")
+    load_timeout: float = Field(
+        120.0, gt=0, description="Seconds that asking the registry for the champion and fetching its book may take."
+    )
     mlserver_urls: str = Field(
         "",
         description="REST addresses of the MLServers that a deploy reloads, by comma; dns+http://name:port is each one of that name. "
