@@ -16,7 +16,12 @@ from tests import images
 from tests.serving.server import free_ports
 from tests.tools import require_tool
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1800),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),  # DVC's use of pygtrie
+]
 
 LOOK = """
 import importlib.util as u, json, os, sys
