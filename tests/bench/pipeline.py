@@ -1,6 +1,6 @@
 """Seconds that the daily pipeline takes, from an empty home to a champion.
 
-    python -m tests.bench.pipeline [--cards 1000] [--days 400]
+python -m tests.bench.pipeline [--cards 1000] [--days 400]
 """
 
 import argparse
