@@ -13,6 +13,7 @@ from pokewatch.gateway.problems import MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_L
 
 Model = TypeVar("Model")
 
+_JSON = b"application/json"
 _CLOSE = ((b"connection", b"close"),)
 _PATH = re.compile(r"(?P<fault>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
@@ -43,11 +44,13 @@ class Bodies:
 
 def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:
     """V2 clients (tritonclient) send no type at all, so `untyped` allows that."""
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != b"application/json" and not (untyped and not kind):
-        raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
-    coding = headers.get(b"content-encoding", b"identity").lower()
-    if coding != b"identity":
+    kind = headers.get(b"content-type", b"")
+    if kind != _JSON:
+        kind = kind.partition(b";")[0].strip().lower()
+        if kind != _JSON and not (untyped and not kind):
+            raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
+    coding = headers.get(b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
         raise ProblemError(MEDIA_TYPE, f"the body must not be compressed (content-encoding is {coding.decode('latin-1')!r})")
 
 

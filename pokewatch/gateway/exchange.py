@@ -49,8 +49,8 @@ class Exchange:
 
     @property
     def traceparent(self) -> bytes:
-        given = self.headers.get(b"traceparent", b"")
-        return given if _TRACEPARENT.fullmatch(given) else b""
+        given = self.headers.get(b"traceparent")
+        return given if given and _TRACEPARENT.fullmatch(given) else b""
 
     @property
     def address(self) -> str:
@@ -59,8 +59,8 @@ class Exchange:
 
     def onward(self) -> bytes:
         """The header lines that go on to the model server."""
-        trace = b"traceparent: %s\r\n" % self.traceparent if self.traceparent else b""
-        return b"x-request-id: %s\r\n%s" % (self.request_id.encode(), trace)
+        request_id, trace = self.request_id.encode(), self.traceparent
+        return b"x-request-id: %s\r\ntraceparent: %s\r\n" % (request_id, trace) if trace else b"x-request-id: %s\r\n" % request_id
 
 
 def exchange_of(scope: Scope) -> Exchange:
