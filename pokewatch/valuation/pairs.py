@@ -12,7 +12,7 @@ from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
 MOST_DAYS = 96
 MOST_ROWS_A_DAY = 15_000
-MOST_ROWS = 300_000
+MOST_ROWS = 240_000
 _LEARNING_PERIODS = ((196, 28), (42, 7), (0, 1))  # (days of history, days a model is used for before it learns again)
 
 

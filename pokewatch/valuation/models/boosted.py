@@ -52,7 +52,6 @@ _LARGEST_RESIDUAL = 1.0  # log: a single card teaches no more than that
 
 _COMMON: Mapping[str, Any] = {
     "objective": "regression_l1",
-    "learning_rate": 0.05,
     "min_data_in_leaf": 100,
     "bagging_freq": 1,
     "seed": 1,
@@ -75,10 +74,32 @@ class _Size:
 
 
 _SMALL = _Size(
-    {"num_leaves": 7, "num_iterations": 60, "feature_fraction": 0.5, "bagging_fraction": 0.5, "lambda_l2": 10.0}, 10, 0.0, 0, 1.0
+    {
+        "num_leaves": 7,
+        "num_iterations": 60,
+        "learning_rate": 0.05,
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.5,
+        "lambda_l2": 10.0,
+    },
+    folds=10,
+    power=0.0,
+    untaught=0,
+    penny_weight=1.0,
 )
 _LARGE = _Size(
-    {"num_leaves": 31, "num_iterations": 200, "feature_fraction": 0.7, "bagging_fraction": 0.8, "lambda_l2": 1.0}, 3, 0.5, 7, 0.05
+    {
+        "num_leaves": 31,
+        "num_iterations": 120,
+        "learning_rate": 0.08,
+        "feature_fraction": 0.7,
+        "bagging_fraction": 0.8,
+        "lambda_l2": 1.0,
+    },
+    folds=2,
+    power=0.5,
+    untaught=7,
+    penny_weight=0.05,
 )
 _LARGE_FROM = 5_000  # cards times horizons, which overlapping outcomes do not multiply
 
