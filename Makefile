@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 
-.PHONY: setup run pipeline test test-slow lint bench lock docs clean images deploy verify rollback sbom
+.PHONY: setup run pipeline test test-slow test-pods lint bench lock docs clean images deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -31,10 +31,13 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not pods"
 
 test-slow: setup
-	$(PYTEST) -m slow -n 1
+	$(BIN)/pytest -q -m slow
+
+test-pods: setup
+	$(BIN)/pytest -q -m pods
 
 bench: setup
 	$(BIN)/python -m tests.bench
