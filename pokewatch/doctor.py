@@ -21,7 +21,7 @@ State = Literal["ok", "warning", "fault"]
 _EXTRAS = {
     "pipeline": ("pandas", "pyarrow", "dvc", "mlflow", "metaflow"),
     "serving": ("mlserver", "numpy"),
-    "gateway": ("starlette", "aiohttp"),
+    "gateway": ("starlette", "msgspec", "uvicorn"),
 }
 _FREE_BYTES = 2 * 1024**3
 
