@@ -6,6 +6,7 @@ book cannot be used; 5 prices or a model failed their checks; 6 no model, or no 
 
 import json
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -305,25 +306,22 @@ def serve() -> None:
 
     book, champion = _champion_book()
     (card,) = strongest(book, 1)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # whatever a shell that started this in the background has said of them
+        signal.signal(ending, signal.default_int_handler)
+    store = _key_store()
+    key = store.create("serve")
     stack = Stack(ServingSettings.read(), GatewaySettings.read())
     try:
         with stack.running():
-            click.echo(_how_to_ask(stack, champion, card))
+            click.echo(_how_to_ask(stack, champion, card, key.key))
             stack.wait()
     except KeyboardInterrupt:
         click.echo("ended")
+    finally:
+        store.revoke(key.id)
 
 
-def _how_to_ask(stack: Any, champion: Any, card: str) -> str:
-    from pokewatch.gateway.keys import KeyStore
-    from pokewatch.settings import Home
-
-    if any(key.live(time.time()) for key in KeyStore(Home.read().keys).list()):
-        key = "YOUR_KEY"
-        made = "keys: pokewatch keys list; a new one: pokewatch keys create NAME"
-    else:
-        key = KeyStore(Home.read().keys).create("first").key
-        made = "this key was made just now and is shown only once; more: pokewatch keys create NAME"
+def _how_to_ask(stack: Any, champion: Any, card: str, key: str) -> str:
     asked = f"-H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{json.dumps({'card_id': card})}'"
     return "\n".join(
         (
@@ -334,7 +332,7 @@ def _how_to_ask(stack: Any, champion: Any, card: str) -> str:
             "",
             f"curl -s {stack.gateway_url}/fair_price {asked}",
             "",
-            f"({made})",
+            "This key works while this runs; one of your own: pokewatch keys create NAME",
         )
     )
 

@@ -41,7 +41,7 @@ def commands_page() -> str:
     """The help of every command, as Markdown."""
     lines = ["# Commands", "", "`pokewatch COMMAND --help` prints the same."]
     for path, found in _commands(command, "pokewatch"):
-        context = click.Context(found, info_name=path, max_content_width=110, terminal_width=110)
+        context = click.Context(found, info_name=path, terminal_width=110, help_option_names=command.context_settings["help_option_names"])
         lines += ["", f"## {path}", "", "```text", found.get_help(context), "```"]
     return "\n".join(lines) + "\n"
 

@@ -18,9 +18,8 @@ NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 def texts(card: str) -> str:
     """What the card says: Metaflow keeps its content as base64 inside the page."""
-    return (
-        "".join(base64.b64decode(found).decode() for found in re.findall(r'mfCardDataId__[^"]*"[^>]*>([A-Za-z0-9+/=]{40,})', card)) or card
-    )
+    (content,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([A-Za-z0-9+/=]+)"', card)
+    return base64.b64decode(content).decode()
 
 
 def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(registry_home: Path, tmp_path: Path) -> None:
