@@ -17,7 +17,7 @@ class PokeWatchFlow(PokeWatchSpec):
     1. collect the days the lake lacks, and keep the lake as a version
     2. validate them: a bad day stops the run, and the last good model keeps serving
     3. process the cards, shard by shard, into the panel whose hash is the data version
-    4. train every candidate, and evaluate each by walking forward
+    4. train every candidate and the champion's model, and evaluate each by walking forward
     5. choose the simplest that is not beaten, and put it through the gate
     6. register its price book, and make it champion
     """
@@ -26,6 +26,11 @@ class PokeWatchFlow(PokeWatchSpec):
     days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
     horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
+    candidates = Parameter(
+        "candidates",
+        default=config_expr("deploy.candidates"),
+        help="Models to choose from, by comma: rolling_mean, median7, local_level, boosted, which takes minutes more.",
+    )
     shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
@@ -36,9 +41,10 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Check the parameters before anything is asked of anybody."""
-        from pokewatch.pipeline import check_parameters
+        from pokewatch.pipeline import check_parameters, parse_candidates
 
         check_parameters(self.days, self.horizon, self.shards, self.last_day)
+        self.models = parse_candidates(self.candidates)
         self.next(self.collect)
 
     @timeout(hours=3)
@@ -75,11 +81,11 @@ class PokeWatchFlow(PokeWatchSpec):
     def plan(self) -> None:
         """Stop here if the prices failed their checks; else split the cards."""
         from pokewatch.market.quality import require
-        from pokewatch.valuation.models import MODELS
+        from pokewatch.pipeline import with_champion
 
         require(self.checks)
+        self.models = with_champion(self.models)
         self.shard = list(range(self.shards))
-        self.candidates = list(MODELS)
         self.next(self.features, foreach="shard")
 
     @timeout(hours=2)
@@ -101,7 +107,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Join the shards into the panel whose hash is the data version."""
         from pokewatch.pipeline import join_shards
 
-        self.merge_artifacts(inputs, include=["collected", "candidates"])
+        self.merge_artifacts(inputs, include=["collected", "models"])
         self.data_version = join_shards([each.shard_version for each in inputs])
         self.next(self.train)
 
@@ -113,8 +119,8 @@ class PokeWatchFlow(PokeWatchSpec):
         """Fit every candidate on all there is."""
         from pokewatch.pipeline import train
 
-        self.parameters = train(self.data_version, self.candidates, self.horizon)
-        self.next(self.evaluate, foreach="candidates")
+        self.parameters = train(self.data_version, self.models, self.horizon)
+        self.next(self.evaluate, foreach="models")
 
     @card(type="blank")
     @timeout(hours=4)

@@ -30,7 +30,7 @@ from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.choice import choose
 from pokewatch.valuation.evaluation import Evaluation, evaluate
 from pokewatch.valuation.gate import gate
-from pokewatch.valuation.models import create, restore
+from pokewatch.valuation.models import MODELS, create, restore
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
 from pokewatch.valuation.rows import book_rows
@@ -71,6 +71,22 @@ def check_parameters(days: int, horizon: int, shards: int, last_day: str) -> Non
         if value < 1:
             raise SettingsError(f"--{name} must be at least 1, got {value}")
     parse_day(last_day)
+
+
+def parse_candidates(text: str) -> list[str]:
+    """The models named in `text`, by comma. Raises SettingsError for an unknown one, or none."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in MODELS]
+    if unknown or not names:
+        raise SettingsError(f"--candidates: the models are {', '.join(MODELS)}, got {text!r}")
+    return names
+
+
+def with_champion(names: Sequence[str]) -> list[str]:
+    """`names`, and the champion's model if it is not among them: the gate compares with it on the same days."""
+    champion = _champion(Registry())
+    model = champion.tags.get("model", "") if champion else ""
+    return [*names, model] if model in MODELS and model not in names else list(names)
 
 
 def parse_day(text: str) -> date | None:

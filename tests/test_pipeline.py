@@ -16,12 +16,14 @@ from pokewatch.pipeline import (
     evaluate_candidate,
     join_shards,
     judge,
+    parse_candidates,
     parse_day,
     process_shard,
     register,
     require_passed,
     train,
     validate,
+    with_champion,
 )
 from pokewatch.registry import CHALLENGER, CHAMPION, Registry
 from pokewatch.valuation.book import PriceBook
@@ -134,6 +136,15 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
 def test_a_parameter_that_cannot_be_is_named(given: tuple[int, int, int, str], named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         check_parameters(*given)
+
+
+def test_candidates_are_models_that_exist_and_the_champions(champion: Champion) -> None:
+    assert parse_candidates("rolling_mean, local_level") == ["rolling_mean", "local_level"]
+    assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
+    assert with_champion(["median7"]) == ["median7"]
+    for wrong in ("", "oracle", "median7,oracle"):
+        with pytest.raises(SettingsError, match="--candidates"):
+            parse_candidates(wrong)
 
 
 def test_days_are_read_as_iso() -> None:

@@ -10,9 +10,8 @@ each other the shape of a move whatever its size, and the sum that is minimised 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,9 @@ from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.pairs import Pairs
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.processors import usable_processors
+
+if TYPE_CHECKING:
+    import lightgbm  # takes seconds to import, and the other models do without
 
 FEATURES = (
     "log_price",
@@ -146,6 +148,8 @@ class Boosted(Model):
         self._columns = np.asarray(learnt.get("features", []), dtype=np.int64)
         self._power = float(learnt.get("power", 0.0))
         self._stretch = float(learnt.get("stretch", 1.0))
+        import lightgbm
+
         self._boosters = [lightgbm.Booster(model_str=trees) for trees in learnt.get("trees", [])]
 
     def _held_out(self, pairs: Pairs) -> Floats:
@@ -156,7 +160,7 @@ class Boosted(Model):
                 moves[unseen] += self._residual(booster, pairs.values[unseen])
         return moves
 
-    def _residual(self, booster: lightgbm.Booster, values: NDArray[np.float32]) -> Floats:
+    def _residual(self, booster: "lightgbm.Booster", values: NDArray[np.float32]) -> Floats:
         threads = usable_processors() if len(values) >= _ROWS_WORTH_THREADS else 1
         found = booster.predict(values[:, self._columns], num_threads=threads)
         return np.asarray(found, dtype=np.float64) * _scale(values, self._power) * self._stretch
@@ -177,6 +181,8 @@ def _worth(pairs: Pairs, horizon: int) -> float:
 def _grow(values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]) -> str:
     threads = usable_processors() if len(residual) >= _ROWS_WORTH_THREADS else 1
     given = {**_COMMON, **size, "num_threads": threads}
+    import lightgbm
+
     booster = lightgbm.train(given, lightgbm.Dataset(values, label=residual, weight=weight, params=given))
     # What follows the trees names the number of threads, which must not make two models differ.
     text: str = booster.model_to_string()
