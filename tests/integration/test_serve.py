@@ -39,7 +39,7 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, champion_folder: Path) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A POKEWATCH_HOME of this module's own with a champion in it."""
     home = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
