@@ -9,6 +9,7 @@ import click
 from pydantic_core import PydanticUndefined
 
 from pokewatch.cli import main as command
+from pokewatch.monitoring.metric_reference import metrics_page
 from pokewatch.settings import sections
 
 
@@ -53,7 +54,7 @@ def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Comm
             yield from _commands(found, f"{path} {name}")
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page}
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}
 
 
 def write(folder: Path) -> None:

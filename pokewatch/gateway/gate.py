@@ -22,6 +22,7 @@ class Doorman:
         self._failures = failures
         self._by_key = metrics.limited.labels("key")
         self._by_address = metrics.limited.labels("address")
+        self._keyless = metrics.keyless
 
     async def admit(self, exchange: Exchange, scope: str) -> None:
         """Sets the exchange's key and limit fields. Raises ProblemError 401, 403, 429 or 503."""
@@ -42,6 +43,7 @@ class Doorman:
             raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
         if key is not None:
             return key
+        self._keyless.inc()
         if self._failures is not None:
             verdict = await self._limiter.hit(f"address:{exchange.address}", self._failures)
             if not verdict.allowed:

@@ -42,10 +42,10 @@ class Watch:
         self._decisions = decisions
         self._seconds = seconds
         self._changes = metrics.changes
+        self._told = metrics.served
         self.versions: Versions | None = None
         self.served: Served | None = None
         self.trouble: ProblemError | None = None
-        metrics.data_age.set_function(lambda: float(self.data_age() or 0))
 
     def current(self) -> Versions | None:
         """The versions that are served for certain: none while the model server does not say."""
@@ -58,6 +58,7 @@ class Watch:
                 self._changes.inc()
                 logger.info("versions changed", extra={"model_version": versions.model_version, "data_version": versions.data_version})
             self.versions = versions
+            self._told.versions = (versions.model_version, versions.data_version)
 
     def data_age(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> int | None:
         """Days since the newest market day."""
@@ -75,6 +76,7 @@ class Watch:
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise self._catalog.fault(str(error)) from error
         self.served = served
+        self._told.last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
         self.saw(Versions(served.model_version, served.data_version, served.run_id))
 
     async def run(self) -> None:

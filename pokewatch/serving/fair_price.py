@@ -59,9 +59,9 @@ class FairPriceRuntime(TensorRuntime):
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
             raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
-        SHELF.current, former = edition, SHELF.current
+        SHELF.current = edition
         metrics.LOADS.labels("served").inc()
-        metrics.tell_edition(edition, former)
+        await asyncio.to_thread(metrics.tell_edition, edition)
         logger.info("serving model version %s, data version %s", edition.model_version, edition.data_version)
         return True
 

@@ -5,35 +5,59 @@ theirs are read from files. The default registry used here is shown with and wit
 by the runtimes: with workers, MLServer chooses the kind of storage just before it loads them.
 """
 
-from datetime import UTC, datetime, time
+import time
+from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
 
+from pokewatch.decision import SIGNALS
 from pokewatch.serving.editions import Edition
+from pokewatch.serving.gauges import Told, edition_gauges, measured_gauges
+from pokewatch.serving.measured import MeasuredFile
+from pokewatch.settings import Home
 from pokewatch.valuation.book import STATUSES
+
+MODELS = ("fair-price", "decision")
+OUTCOMES = ("served", "refused")
 
 ROWS = Counter("pokewatch_rows", "Rows valued by fair-price, by status.", ["status"])
 DECISIONS = Counter("pokewatch_decisions", "Rows judged by decision, by signal.", ["signal"])
-REFUSED = Counter("pokewatch_refused_requests", "Malformed requests.", ["model"])
+REFUSED = Counter("pokewatch_refused_requests", "Malformed requests, by model.", ["model"])
 SECONDS = Histogram(
     "pokewatch_request_seconds",
-    "Time inside the runtime.",
+    "Time inside the runtime, by model.",
     ["model"],
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
 )
-LOADS = Counter("pokewatch_book_loads", "Loads of a price book.", ["outcome"])
-BOOK_CREATED = Gauge("pokewatch_book_created_timestamp_seconds", "When the served book was made.", multiprocess_mode="livemax")
-BOOK_LAST_DAY = Gauge("pokewatch_book_last_day_timestamp_seconds", "Midnight (UTC) of the book's last day.", multiprocess_mode="livemax")
-BOOK_CARDS = Gauge("pokewatch_book_cards", "Cards in the served book.", multiprocess_mode="livemax")
-MODEL_INFO = Gauge(
-    "pokewatch_model_info",
-    "1 for the version being served, 0 for one served before.",
-    ["model_version", "data_version"],
-    multiprocess_mode="livemax",
+LOADS = Counter("pokewatch_book_loads", "Loads of a price book: served, or refused while the old one went on serving.", ["outcome"])
+STARTED = Gauge(
+    "pokewatch_runtime_start_time_seconds", "When the process of the runtimes started, the newest of several.", multiprocess_mode="livemax"
 )
-EVALUATION = Gauge("pokewatch_evaluation", "Evaluation figures of the served model.", ["metric"], multiprocess_mode="livemax")
 
+# A series that is there from the start, at 0, loses no first count to `rate` and `increase`.
 _ROWS_OF = {status: ROWS.labels(status) for status in (*STATUSES, "unknown_date", "invalid_price")}
+_ZEROES = (
+    *(DECISIONS.labels(signal) for signal in SIGNALS),
+    *(REFUSED.labels(model) for model in MODELS),
+    *(LOADS.labels(outcome) for outcome in OUTCOMES),
+)
+STARTED.set(time.time())
+
+
+class _Served:
+    """The gauges of the edition served, kept from load to load, and those of the newest look back."""
+
+    def __init__(self) -> None:
+        self.gauges: Sequence[Metric] = edition_gauges(None)
+        self.measured: MeasuredFile | None = None
+
+    def tell(self) -> Sequence[Metric]:
+        return [*self.gauges, *measured_gauges(self.measured.current() if self.measured else None)]
+
+
+_SERVED = _Served()
+_TOLD = Told(_SERVED.tell)
+REGISTRY.register(_TOLD)
 
 
 def rows_of(status: str) -> Counter:
@@ -41,15 +65,10 @@ def rows_of(status: str) -> Counter:
     return _ROWS_OF[status]
 
 
-def tell_edition(edition: Edition, former: Edition | None) -> None:
-    """Set what is known of the served edition; the figures of the one before it go."""
-    facts = edition.book.facts
-    BOOK_CREATED.set(facts.created_at.timestamp())
-    BOOK_LAST_DAY.set(datetime.combine(edition.book.last_day, time(), UTC).timestamp())
-    BOOK_CARDS.set(len(edition.book.cards))
-    if former is not None:
-        # Files shared by worker processes cannot forget a label, so the former version is told apart by its value.
-        MODEL_INFO.labels(former.model_version, former.data_version).set(0)
-    MODEL_INFO.labels(edition.model_version, edition.data_version).set(1)
-    for name, value in facts.metrics.items():
-        EVALUATION.labels(name).set(value)
+def tell_edition(edition: Edition) -> None:
+    """Set what is known of the served edition; all that was known of the one before it goes. Judges every card: milliseconds."""
+    _SERVED.gauges = edition_gauges(edition)
+    if _SERVED.measured is None:
+        _SERVED.measured = MeasuredFile(Home.read().home / "monitoring" / "latest.json")
+    _TOLD.changed()
+    _TOLD.keep_fresh()

@@ -1,20 +1,25 @@
 import json
 import re
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.serving.books import make_book
+from pokewatch.monitoring.metric_reference import full_name, runtime_metrics
+from tests.polling import eventually
+from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
+from tests.tools import require_tool
 
 
 @pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.slow)], ids=["no workers", "1 worker"])
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     ports = models_folder(tmp_path / "models", workers=request.param)
     point_at(tmp_path / "models", tmp_path / "book", make_book(tmp_path / "book"), "7")
-    with running(tmp_path / "models", ports) as server:
+    with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as server:
         yield server
 
 
@@ -37,9 +42,12 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
         'pokewatch_refused_requests_total{model="decision"}': 1.0,
         'pokewatch_request_seconds_count{model="fair-price"}': 1.0,
         'pokewatch_book_loads_total{outcome="served"}': 1.0,
-        'pokewatch_model_info{data_version="dv-1",model_version="7"}': 1.0,
+        'pokewatch_book_loads_total{outcome="refused"}': 0.0,
+        'pokewatch_model_info{data_version="dv-1",model="local_level",model_version="7",source="simulated"}': 1.0,
         "pokewatch_book_cards": 40.0,
         "pokewatch_book_created_timestamp_seconds": 1772330400.0,
+        'pokewatch_book_signal_ratio{signal="HOLD"}': 1.0,
+        'pokewatch_book_status_ratio{status="thin_history"}': 1 / 40,
         'pokewatch_evaluation{metric="mape"}': 4.2,
     }.items() <= found.items()
 
@@ -48,8 +56,51 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
     assert (refusal["level"], refusal["model"]) == ("WARNING", "decision")
     assert "'fair_price' is missing" in refusal["message"]
 
-    point_at(tmp_path / "models", tmp_path / "next", make_book(tmp_path / "next", scale=2.0), "8")
+    started = found["pokewatch_runtime_start_time_seconds"]
+    facts = replace(FACTS, data_version="dv-2", metrics={"rmae_last": 0.9})
+    point_at(tmp_path / "models", tmp_path / "next", make_book(tmp_path / "next", scale=2.0, facts=facts), "8")
     assert httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code == 200
     found = metrics(fresh)
-    assert found['pokewatch_model_info{data_version="dv-1",model_version="7"}'] == 0
-    assert found['pokewatch_model_info{data_version="dv-1",model_version="8"}'] == 1
+    told = {name: value for name, value in found.items() if name.startswith(("pokewatch_model_info", "pokewatch_evaluation"))}
+    assert told == {
+        'pokewatch_model_info{data_version="dv-2",model="local_level",model_version="8",source="simulated"}': 1.0,
+        'pokewatch_evaluation{metric="rmae_last"}': 0.9,
+    }
+    assert found['pokewatch_book_signal_ratio{signal="BUY"}'] == 1.0
+    assert found["pokewatch_runtime_start_time_seconds"] == started
+
+    point_at(tmp_path / "models", tmp_path / "next", "0" * 64, "9")
+    assert httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code == 500
+    refused = metrics(fresh)
+    assert refused['pokewatch_book_loads_total{outcome="refused"}'] == 1.0
+    assert [name for name in refused if 'model_version="8"' in name] == [name for name in found if 'model_version="8"' in name]
+
+
+def test_every_metric_is_linted_and_in_the_reference(fresh: Server) -> None:
+    for model in ("fair-price", "decision"):
+        infer(fresh, model, tensor("nothing", [1.0]))
+    shown = {line.split()[2] for line in fresh.metrics().splitlines() if line.startswith("# TYPE pokewatch_") and "_created " not in line}
+    described = {full_name(metric) for metric in runtime_metrics()}
+    # The look back has no sample yet, and a file of a worker holds samples only.
+    assert shown <= described
+    assert {name for name in described - shown if not name.startswith("pokewatch_monitoring")} == set()
+    done = subprocess.run(
+        [require_tool("promtool"), "check", "metrics"], input=fresh.metrics(), capture_output=True, text=True, check=False
+    )
+    assert [line for line in done.stderr.splitlines() if line.startswith("pokewatch_")] == []
+
+
+def test_the_look_back_shows_as_soon_as_it_is_written(fresh: Server, tmp_path: Path) -> None:
+    assert [name for name in metrics(fresh) if name.startswith("pokewatch_monitoring")] == []
+    folder = tmp_path / "home" / "monitoring"
+    folder.mkdir(parents=True)
+    (folder / "latest.json").write_text('{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "bias": null, "drift": 1}}')
+    found = eventually(
+        lambda: {name: value for name, value in metrics(fresh).items() if name.startswith("pokewatch_monitoring")},
+        lambda found: bool(found),
+    )
+    assert found == {
+        'pokewatch_monitoring{metric="coverage_90"}': 0.84,
+        'pokewatch_monitoring{metric="drift"}': 1.0,
+        "pokewatch_monitoring_day_timestamp_seconds": 1772409600.0,
+    }
