@@ -14,7 +14,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; about 1.3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirements requirements.lock --editable ".[pipeline,serving,gateway,test]"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirements requirements.lock --editable ".[pipeline,serving,gateway,test]"
 	@touch $@
 
 pipeline: setup
@@ -74,7 +74,7 @@ sbom: setup
 	@mkdir -p build/sbom
 	@for part in pipeline serving gateway; do \
 		$(BIN)/uv venv --quiet --clear build/sbom/$$part && \
-		$(BIN)/uv pip install --quiet --python build/sbom/$$part/bin/python --constraint requirements.lock --requirement pyproject.toml --extra $$part && \
+		$(BIN)/uv pip install --quiet --compile-bytecode --python build/sbom/$$part/bin/python --constraint requirements.lock --requirement pyproject.toml --extra $$part && \
 		$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --output-file build/sbom/$$part.json build/sbom/$$part && \
 		rm -rf build/sbom/$$part && echo build/sbom/$$part.json || exit 1; \
 	done
