@@ -81,10 +81,11 @@ class PokeWatchFlow(PokeWatchSpec):
     def plan(self) -> None:
         """Stop here if the prices failed their checks; else split the cards."""
         from pokewatch.market.quality import require
-        from pokewatch.pipeline import with_champion
+        from pokewatch.pipeline import market_change, with_champion
 
         require(self.checks)
         self.models = with_champion(self.models)
+        self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))
         self.next(self.features, foreach="shard")
 
@@ -96,7 +97,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Process one shard of the cards."""
         from pokewatch.pipeline import process_shard
 
-        self.shard_version = process_shard(self.collected, self.input, self.shards)
+        self.shard_version = process_shard(self.collected, self.input, self.shards, self.changed)
         self.next(self.assemble)
 
     @timeout(hours=1)

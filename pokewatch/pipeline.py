@@ -24,7 +24,7 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.quality import Thresholds, check_days
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
-from pokewatch.registry import CHALLENGER, CHAMPION, RegisteredModel, Registry, move_book
+from pokewatch.registry import CHALLENGER, CHAMPION, RegisteredModel, Registry, changed_of, move_book
 from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.choice import choose
@@ -142,11 +142,18 @@ def daily_figures(collected: Collected) -> dict[str, Any]:
     return {"days": days, "series": series}
 
 
-def process_shard(collected: Collected, shard: int, shards: int) -> str | None:
+def market_change(collected: Collected) -> date | None:
+    """Since when the source's market is another one than before, as monitoring has found; None where it is not."""
+    changed = Registry().recall(changed_of(collected.source))
+    found = date.fromisoformat(changed) if changed else None
+    return found if found and found <= collected.last_day else None
+
+
+def process_shard(collected: Collected, shard: int, shards: int, changed: date | None = None) -> str | None:
     """Process the cards of one shard of `shards`; the version of what came out, None where no card is in it."""
     with _kept() as (folder, keep):
         lake = _raw_lake(collected.raw_version)
-        written = process(lake, collected.first_day, collected.last_day, shard, shards, folder)
+        written = process(lake, collected.first_day, collected.last_day, shard, shards, folder, changed)
         return keep() if written else None
 
 

@@ -109,6 +109,27 @@ class Registry:
         with self._asked(f"alias {alias!r} cannot be removed"):
             self._client().delete_registered_model_alias(self._name, alias)
 
+    def remember(self, name: str, value: str) -> None:
+        """Keep a short text under a name, whatever was kept before."""
+        with self._asked(f"{name} cannot be kept"):
+            client = self._client()
+            self._ensure_registered_model(client)
+            client.set_registered_model_tag(self._name, name, value)
+
+    def recall(self, name: str) -> str:
+        """What was last kept under a name; "" where nothing was."""
+        if self._is_embedded() and not self._database().exists():
+            return ""
+        with self._asked(f"{name} cannot be read"):
+            from mlflow.exceptions import MlflowException
+
+            try:
+                return str(self._client().get_registered_model(self._name).tags.get(name, ""))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return ""
+                raise
+
     def fetch_book(self, model: RegisteredModel) -> Path:
         """The folder of the version's book on this machine, downloaded once. Whether it is intact, opening it tells."""
         folder = Home.read().books / model.digest
@@ -186,6 +207,11 @@ class Registry:
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
             raise RegistryError(f"{what} at {address}: {cause}") from (None if credentials else error)
+
+
+def changed_of(source: str) -> str:
+    """The name under which `Registry.recall` knows since which day the market of a source is another one."""
+    return f"market_changed.{source}"
 
 
 def move_book(book: Path, folder: Path) -> None:

@@ -97,3 +97,12 @@ def test_a_registry_out_of_reach_is_told_without_its_password(monkeypatch: pytes
     with pytest.raises(RegistryError, match=r"http://127\.0\.0\.1:9") as caught:
         Registry(settings).resolve()
     assert "user:secret" not in str(caught.value)
+
+
+def test_what_is_remembered_is_recalled(registry_home: Path) -> None:
+    registry = Registry()
+    assert registry.recall("market_changed") == ""
+    registry.remember("market_changed", "2026-01-02")
+    registry.remember("market_changed", "2026-01-31")
+    assert Registry().recall("market_changed") == "2026-01-31"
+    assert Registry().recall("something else") == ""

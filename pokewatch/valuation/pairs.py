@@ -13,6 +13,7 @@ from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 MOST_DAYS = 96
 MOST_ROWS_A_DAY = 15_000
 MOST_ROWS = 240_000
+LEAST_LESSONS = 3  # days of a changed market whose outcome is known, before learning starts anew from there
 _LEARNING_PERIODS = ((196, 28), (42, 7), (0, 1))  # (days of history, days a model is used for before it learns again)
 
 
@@ -59,6 +60,26 @@ def learning_day(dates: Dates) -> int:
     newest = len(dates) - 1
     since, period = next((since, period) for since, period in _LEARNING_PERIODS if newest >= since)
     return max(newest - int(dates[newest].astype("datetime64[D]").astype(np.int64)) % period, since - 1)
+
+
+def learnt_on(panel: Panel, day: int, horizon: int) -> int:
+    """The `learning_day` of day index `day`; where the market has changed, history counts from there."""
+    start = _start(panel, day, horizon)
+    return start + learning_day(panel.dates[start : day + 1])
+
+
+def lessons(panel: Panel, on: int, horizon: int) -> list[int]:
+    """The `training_days` of a model that learns on day index `on`; none from before the market has changed."""
+    start = _start(panel, on, horizon)
+    return [start + day for day in training_days(panel.dates[start : on + 1], horizon)]
+
+
+def _start(panel: Panel, day: int, horizon: int) -> int:
+    """Where history begins for what is learnt on `day`: the panel's first day, or the change, once there are lessons since."""
+    if panel.changed is None:
+        return 0
+    changed = int((np.datetime64(panel.changed, "D") - panel.dates[0]).astype(np.int64))
+    return changed if 0 < changed <= day + 1 - horizon - LEAST_LESSONS else 0
 
 
 def collect(panel: Panel, horizon: int, days: Sequence[int]) -> Pairs:

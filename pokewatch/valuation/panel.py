@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ class Panel:
 
     `stale` [d, n] is how many days old the source says the quote is, None where it does not say.
     `dates` [d] are consecutive days; the cards [n] are sorted by `card_id`. `released` is NaT where unknown, the texts "".
+    `changed` is the day since which the market is another one, as far as is known: models then learn from that day on.
     """
 
     card_id: Strings
@@ -42,6 +44,7 @@ class Panel:
     released: Dates
     currency: Strings
     stale: Floats | None = None
+    changed: date | None = None
 
     @property
     def days(self) -> int:

@@ -27,11 +27,11 @@ _TEXTS = ("set_id", "rarity", "printing")
 _COLUMNS = ["card_id", "market_price", "low_price", "mid_price", "volume", "currency"]
 
 
-def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder: Path) -> list[Path]:
+def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder: Path, changed: date | None = None) -> list[Path]:
     """Write the buckets b with b % shards == shard of the days `start` to `end` (inclusive); the files written.
 
-    Cards without a single price in those days are left out. Raises ValuationError where the lake has no prices then,
-    ValueError for a shard that does not exist.
+    Cards without a single price in those days are left out. `changed`, of `Panel`, is part of what is written.
+    Raises ValuationError where the lake has no prices then, ValueError for a shard that does not exist.
     """
     if not 0 <= shard < shards:
         raise ValueError(f"shard must be within 0..{shards - 1}, got {shard}")
@@ -42,12 +42,13 @@ def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder:
     prices = _read_lake(lake, start, end, cards.card_id[mine])
     bucket = cards.bucket[mine]
     texts = {name: text[mine] for name, text in cards.texts.items()}
+    span = {"start": start.isoformat(), "end": end.isoformat(), "changed": changed.isoformat() if changed else ""}
     written = []
     for number in np.unique(bucket).tolist():
         rows = np.flatnonzero((bucket == number) & prices.known)
         if len(rows):
             path = folder / f"bucket-{number:02d}.arrow"
-            _write(path, _bucket_table(prices, rows, texts, cards.released[mine], start, end))
+            _write(path, _bucket_table(prices, rows, texts, cards.released[mine], span))
             written.append(path)
     return written
 
@@ -58,11 +59,11 @@ def read_processed(folder: Path) -> Panel:
     if not paths:
         raise ValuationError(f"no processed prices in {folder}")
     tables = [_read(path) for path in paths]
-    spans = {(table.schema.metadata[b"start"], table.schema.metadata[b"end"]) for table in tables}
+    spans = {tuple(table.schema.metadata.get(name, b"").decode() for name in (b"start", b"end", b"changed")) for table in tables}
     if len(spans) > 1:
         raise ValuationError(f"the processed prices in {folder} are of different days")
-    start, end = (np.datetime64(day.decode(), "D") for day in spans.pop())
-    dates = np.arange(start, end + 1)
+    start, end, changed = spans.pop()
+    dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
     texts = {name: _texts(tables, name) for name in ("card_id", *_TEXTS, "currency")}
     order = np.argsort(texts["card_id"], kind="stable")
     released = np.concatenate([table["released"].to_numpy() for table in tables]).astype("datetime64[D]")
@@ -83,6 +84,7 @@ def read_processed(folder: Path) -> Panel:
         printing=texts["printing"][order],
         released=released[order],
         currency=texts["currency"][order],
+        changed=date.fromisoformat(changed) if changed else None,
     )
 
 
@@ -167,15 +169,14 @@ def _currencies(table: pa.Table) -> Strings:
     return np.asarray(names[encoded.indices.to_numpy()], dtype=np.str_)
 
 
-def _bucket_table(prices: _Prices, rows: NDArray[np.int64], texts: dict[str, Strings], released: Dates, start: date, end: date) -> pa.Table:
+def _bucket_table(prices: _Prices, rows: NDArray[np.int64], texts: dict[str, Strings], released: Dates, span: dict[str, str]) -> pa.Table:
     columns = {"card_id": pa.array(prices.card_id[rows].tolist(), pa.string())}
     columns |= {name: pa.array(text[rows].tolist(), pa.string()) for name, text in texts.items()}
     columns["released"] = pa.array(released[rows], pa.date32())
     columns["currency"] = pa.array(prices.currency[rows].tolist(), pa.string())
     columns |= {name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates)) for name, column in prices.columns.items()}
     columns["traded"] = _listed(pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates))
-    metadata = {"start": start.isoformat(), "end": end.isoformat()}
-    return pa.table(columns).replace_schema_metadata(metadata)
+    return pa.table(columns).replace_schema_metadata({name: value for name, value in span.items() if value})
 
 
 def _listed(values: pa.Array, size: int) -> pa.Array:

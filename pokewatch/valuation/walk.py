@@ -10,7 +10,7 @@ import numpy as np
 
 from pokewatch.valuation.features import DayFeatures, stream
 from pokewatch.valuation.models import Model, Values, create
-from pokewatch.valuation.pairs import Pairs, day_pairs, joined, learning_day, training_days
+from pokewatch.valuation.pairs import Pairs, day_pairs, joined, learnt_on, lessons
 from pokewatch.valuation.panel import Panel
 
 
@@ -19,19 +19,19 @@ def walk(panel: Panel, name: str, horizon: int, days: Collection[int], latest: M
 
     `latest`, where given, values the days from the one it has learnt until; earlier days have models of their own.
     """
-    learnt_on = {day: _learnt_on(panel, day, latest) for day in sorted(set(days))}
-    lessons = {on: training_days(panel.dates[: on + 1], horizon) for on in sorted(set(learnt_on.values()))}
+    models_of = {day: _learnt_on(panel, day, horizon, latest) for day in sorted(set(days))}
+    learnt_from = {on: lessons(panel, on, horizon) for on in sorted(set(models_of.values()))}
     if latest is not None:
-        lessons.pop(_index(panel, latest), None)
-    needed_until = {day: on for on, lesson in lessons.items() for day in lesson}
+        learnt_from.pop(_index(panel, latest), None)
+    needed_until = {day: on for on, lesson in learnt_from.items() for day in lesson}
     pairs: dict[int, Pairs] = {}
     models: dict[int, Model] = {} if latest is None else {_index(panel, latest): latest}
-    for features in stream(panel, learnt_on.keys() | needed_until.keys()):
+    for features in stream(panel, models_of.keys() | needed_until.keys()):
         day = features.day
-        if day in learnt_on:
-            on = learnt_on[day]
+        if day in models_of:
+            on = models_of[day]
             if on not in models:
-                known = joined([pairs[lesson] for lesson in lessons[on]])
+                known = joined([pairs[lesson] for lesson in learnt_from[on]])
                 models = {**models, on: create(name, horizon).fit_pairs(known, panel.dates[on].item())}
                 pairs = {lesson: kept for lesson, kept in pairs.items() if needed_until[lesson] > on}
             yield features, models[on].value_features(features)
@@ -39,10 +39,10 @@ def walk(panel: Panel, name: str, horizon: int, days: Collection[int], latest: M
             pairs[day] = day_pairs(panel, horizon, features)
 
 
-def _learnt_on(panel: Panel, day: int, latest: Model | None) -> int:
+def _learnt_on(panel: Panel, day: int, horizon: int, latest: Model | None) -> int:
     if latest is not None and day >= _index(panel, latest):
         return _index(panel, latest)
-    return learning_day(panel.dates[: day + 1])
+    return learnt_on(panel, day, horizon)
 
 
 def _index(panel: Panel, model: Model) -> int:

@@ -1,10 +1,23 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.valuation.features import stream
-from pokewatch.valuation.pairs import card_keys, collect, day_pairs, joined, learning_day, thinned, training_days
+from pokewatch.valuation.pairs import (
+    LEAST_LESSONS,
+    card_keys,
+    collect,
+    day_pairs,
+    joined,
+    learning_day,
+    learnt_on,
+    lessons,
+    thinned,
+    training_days,
+)
 from tests.valuation.panels import START, market_like, panel_of
 
 
@@ -34,6 +47,22 @@ def test_models_learn_daily_at_first_and_rarely_later() -> None:
     assert learnt == sorted(learnt)
     assert learnt[:42] == list(range(42))
     assert {later - earlier for earlier, later in zip(sorted(set(learnt))[-10:], sorted(set(learnt))[-9:], strict=False)} == {28}
+
+
+@given(days=st.integers(20, 500), horizon=st.integers(1, 60), changed=st.integers(-5, 500))
+def test_once_there_are_lessons_of_a_changed_market_all_are_from_it(days: int, horizon: int, changed: int) -> None:
+    panel = panel_of(np.ones((days, 1)))
+    start = panel.dates[0] + changed
+    known = replace(panel, changed=start.item())
+    day = days - 1
+    on, before = learnt_on(known, day, horizon), learnt_on(panel, day, horizon)
+    learns_anew = 0 < changed <= day + 1 - horizon - LEAST_LESSONS
+    assert before <= on <= day if learns_anew else on == before
+    if 0 < changed <= on + 1 - horizon - LEAST_LESSONS:
+        assert min(lessons(known, on, horizon)) >= changed
+    else:
+        assert lessons(known, on, horizon) == training_days(panel.dates[: on + 1], horizon)
+    assert all(lesson + horizon <= on for lesson in lessons(known, on, horizon))
 
 
 def test_pairs_are_cards_quoted_on_both_days() -> None:

@@ -44,6 +44,15 @@ def test_the_files_are_the_same_whatever_the_number_of_shards(tmp_path: Path) ->
     assert digests(tmp_path / "of-1") == digests(tmp_path / "of-3") == digests(tmp_path / "of-40")
 
 
+def test_when_the_market_changed_is_part_of_the_version(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    fill(lake)
+    for name, changed in (("unchanged", None), ("changed", START + timedelta(days=4))):
+        process(lake, START, END, 0, 1, tmp_path / name, changed)
+        assert read_processed(tmp_path / name).changed == changed
+    assert digests(tmp_path / "unchanged") != digests(tmp_path / "changed")
+
+
 @pytest.mark.parametrize("missing", [None, START + timedelta(days=4)], ids=["whole", "a-day-missing"])
 def test_the_panel_holds_what_the_lake_has(tmp_path: Path, missing: date | None) -> None:
     lake = Lake(tmp_path / "lake")

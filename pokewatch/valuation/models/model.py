@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.features import DayFeatures, stream
 from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
-from pokewatch.valuation.pairs import Pairs, collect, learning_day, thinned, training_days
+from pokewatch.valuation.pairs import Pairs, collect, learnt_on, lessons, thinned
 from pokewatch.valuation.panel import Floats, Panel
 
 _ENOUGH = 1_000  # pairs to calibrate an interval on
@@ -47,8 +47,8 @@ class Model(ABC):
 
     def fit(self, panel: Panel, until: int | None = None) -> Self:
         """Learn from every pair known on day index `until`; by default the panel's last `learning_day`."""
-        on = learning_day(panel.dates) if until is None else until
-        return self.fit_pairs(collect(panel, self.horizon, training_days(panel.dates[: on + 1], self.horizon)), panel.dates[on].item())
+        on = learnt_on(panel, panel.days - 1, self.horizon) if until is None else until
+        return self.fit_pairs(collect(panel, self.horizon, lessons(panel, on, self.horizon)), panel.dates[on].item())
 
     def fit_pairs(self, pairs: Pairs, until: date) -> Self:
         """Learn from `pairs`, all of them known on the day `until`."""
