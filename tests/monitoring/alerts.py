@@ -1,0 +1,276 @@
+"""What each rule must do, on synthetic series: every alert fires in one case and holds still in another."""
+
+from dataclasses import dataclass, field
+
+HOURS, TENS = 60, 10  # minutes between two samples where a minute would be many
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`value` is how the description puts the figure; `labels` those that the alert adds to its own, None where it must not fire.
+
+    Samples and evaluations are `step` minutes apart; `at` is the number of the sample at which the alert is looked at.
+    """
+
+    alert: str
+    name: str
+    series: Series
+    at: int
+    labels: dict[str, str] | None = None
+    value: str = ""
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a recording rule must come to at the sample number `at`: {labels: value}."""
+
+    name: str
+    series: Series
+    at: int
+    samples: dict[str, float] = field(default_factory=dict)
+    step: int = 1
+
+
+def requests(good: int, bad: int, samples: int, route: str = "/fair_price") -> Series:
+    """So many answers with 200, and with 503, from sample to sample."""
+    labels = f'job="gateway",instance="g1",method="POST",route="{route}"'
+    name = "pokewatch_gateway_requests_total"
+    return {
+        f'{name}{{{labels},status="200"}}': f"0+{good}x{samples}",
+        f'{name}{{{labels},status="503"}}': f"0+{bad}x{samples}",
+    }
+
+
+def times(fast: int, slow: int, samples: int, route: str = "/fair_price") -> Series:
+    """So many requests within 150 ms, and beyond, from sample to sample."""
+    labels = f'job="gateway",instance="g1",route="{route}"'
+    name = "pokewatch_gateway_request_seconds"
+    return {
+        f'{name}_bucket{{{labels},le="0.15"}}': f"0+{fast}x{samples}",
+        f"{name}_count{{{labels}}}": f"0+{fast + slow}x{samples}",
+    }
+
+
+def _after(series: Series, calm: Series) -> Series:
+    """`series`, each followed by that of `calm`, whose counts go on from 0: a counter that was reset."""
+    return {name: f"{first} {calm[name]}" for name, first in series.items()}
+
+
+def up(**jobs: str) -> Series:
+    return {f'up{{job="{job}",instance="{job[0]}1"}}': values for job, values in jobs.items()}
+
+
+def mlserver(name: str, values: str, instance: str = "m1", **labels: str) -> Series:
+    more = "".join(f',{label}="{value}"' for label, value in labels.items())
+    return {f'{name}{{job="mlserver",instance="{instance}"{more}}}': values}
+
+
+def _served(**models: str) -> Series:
+    """Which model each instance serves, for 30 minutes."""
+    return {
+        name: "1x30"
+        for instance, version in models.items()
+        for name in mlserver("pokewatch_model_info", "", instance, model_version=version, data_version="d")
+    }
+
+
+def _look_back(metric: str, values: str) -> Series:
+    return mlserver("pokewatch_monitoring", values, metric=metric)
+
+
+def _evaluated(metric: str, value: float, enough: int = 1) -> Series:
+    found = mlserver("pokewatch_evaluation", f"{value}x120", metric=metric)
+    return found | mlserver("pokewatch_evaluation", f"{enough}x120", metric="enough_origins")
+
+
+def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Series:
+    """BUY, SELL and HOLD in an hour each, for a week and then for seven hours."""
+    name = "pokewatch_gateway_predictions_total"
+    return {
+        f'{name}{{job="gateway",instance="g1",signal="{signal}"}}': f"0+{old}x168 {old * 168}+{new}x7"
+        for signal, old, new in zip(("BUY", "SELL", "HOLD"), before, after, strict=True)
+    }
+
+
+_FAST = {"objective": "availability"}
+_SLOW = {"objective": "latency"}
+_HOUR = 3600
+
+ALERTS = (
+    Case("AvailabilityBurnFast", "2% of requests fail for an hour", requests(98, 2, 70), 65, _FAST, "2%"),
+    Case("AvailabilityBurnFast", "1% of requests fail for an hour", requests(99, 1, 70), 65),
+    Case("AvailabilityBurnFast", "all requests failed, until six minutes ago", _after(requests(0, 100, 59), requests(100, 0, 8)), 67),
+    Case("AvailabilityBurnFast", "six requests in an hour, all failed", requests(0, 2, 3), 4),
+    Case("AvailabilityBurnFast", "a probe fails", requests(0, 100, 70, "/ready"), 65),
+    Case("AvailabilityBurn", "1% of requests fail for six hours", requests(990, 10, 37), 37, _FAST, "1%", TENS),
+    Case("AvailabilityBurn", "0.5% of requests fail for six hours", requests(995, 5, 37), 37, step=TENS),
+    Case("AvailabilityBurnSlow", "0.2% of requests fail for three days", requests(499, 1, 72), 72, _FAST, "0.2%", HOURS),
+    Case("AvailabilityBurnSlow", "0.05% of requests fail for three days", requests(1999, 1, 72), 72, step=HOURS),
+    Case("LatencyBurnFast", "three of four are slow for an hour", times(25, 75, 70), 65, _SLOW, "75%"),
+    Case("LatencyBurnFast", "half are slow for an hour", times(50, 50, 70), 65),
+    Case("LatencyBurnFast", "six requests in all, every one slow", times(0, 2, 3), 4),
+    Case("LatencyBurn", "two of five are slow for six hours", times(600, 400, 37), 37, _SLOW, "40%", TENS),
+    Case("LatencyBurn", "one of five is slow for six hours", times(800, 200, 37), 37, step=TENS),
+    Case("LatencyBurnSlow", "one of ten is slow for three days", times(90, 10, 72), 72, _SLOW, "10%", HOURS),
+    Case("LatencyBurnSlow", "one of fifty is slow for three days", times(98, 2, 72), 72, step=HOURS),
+    Case("GatewayDown", "the only gateway is down", up(gateway="1x5 0x10", mlserver="1x15"), 9, {}),
+    Case("GatewayDown", "there is none to be found", up(mlserver="1x15"), 5, {}),
+    Case("GatewayDown", "one of two is down", {**up(gateway="0x15"), 'up{job="gateway",instance="g2"}': "1x15"}, 9),
+    Case("GatewayDown", "one scrape failed", up(gateway="1x5 0 1x9"), 9),
+    Case("MLServerDown", "the only MLServer is down", up(mlserver="1x5 0x10", gateway="1x15"), 9, {}),
+    Case("MLServerDown", "one of two is down", {**up(mlserver="0x15"), 'up{job="mlserver",instance="m2"}': "1x15"}, 9),
+    Case("ReplicaDown", "for a quarter of an hour", up(mlserver="0x20"), 15, {"job": "mlserver", "instance": "m1"}),
+    Case("ReplicaDown", "for five minutes", up(mlserver="1x10 0x5 1x5"), 15),
+    Case(
+        "BreakerOpen",
+        "for four minutes",
+        {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': "0x3 2x6"},
+        8,
+        {"upstream": "decision"},
+    ),
+    Case(
+        "BreakerOpen", "for a minute", {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': "0x3 2 0x5"}, 8
+    ),
+    Case(
+        "WorkersRestarting",
+        "a worker starts three times anew",
+        mlserver("pokewatch_runtime_start_time_seconds", "10x5 300x5 600x5 900x5"),
+        20,
+        {"job": "mlserver", "instance": "m1"},
+        "3",
+    ),
+    Case(
+        "WorkersRestarting",
+        "a gateway starts three times anew",
+        {'process_start_time_seconds{job="gateway",instance="g1"}': "10x5 300x5 600x5 900x5"},
+        20,
+        {"job": "gateway", "instance": "g1"},
+        "3",
+    ),
+    Case("WorkersRestarting", "one restart", mlserver("pokewatch_runtime_start_time_seconds", "10x5 300x15"), 20),
+    Case("KeyGuessing", "a hundred a minute", {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+100x20"}, 15, {}, "1000"),
+    Case("KeyGuessing", "ten a minute", {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+10x20"}, 15),
+    # Time begins at 0 here: a book of that moment is as old as the test.
+    Case(
+        "StaleData",
+        "the newest day ended 38 hours ago",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70"),
+        62,
+        {},
+        "1d 14h 0m 0s",
+        HOURS,
+    ),
+    Case("StaleData", "the newest day ended 35 hours ago", mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70"), 59, step=HOURS),
+    Case(
+        "StaleData",
+        "one replica still has old data",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70")
+        | mlserver("pokewatch_book_last_day_timestamp_seconds", "86400x70", instance="m2"),
+        62,
+        step=HOURS,
+    ),
+    Case(
+        "PipelineMissing",
+        "the last book is 32 hours old",
+        mlserver("pokewatch_book_created_timestamp_seconds", "0x40"),
+        32,
+        {},
+        "1d 8h 0m 0s",
+        HOURS,
+    ),
+    Case("PipelineMissing", "the last book is 25 hours old", mlserver("pokewatch_book_created_timestamp_seconds", "0x40"), 25, step=HOURS),
+    Case("BookRefused", "a load failed", mlserver("pokewatch_book_loads_total", "0x10 1x30", outcome="refused"), 20, {}, "1"),
+    Case(
+        "BookRefused",
+        "a load failed long ago, others succeed",
+        mlserver("pokewatch_book_loads_total", "3x90", outcome="refused")
+        | mlserver("pokewatch_book_loads_total", "0+1x90", outcome="served"),
+        80,
+    ),
+    Case("ReplicasDisagree", "two versions for a quarter of an hour", _served(m1="7", m2="8"), 15, {}, "2"),
+    Case("ReplicasDisagree", "two versions for five minutes", _served(m1="7", m2="8"), 5),
+    Case("ReplicasDisagree", "two replicas of one version", _served(m1="8", m2="8"), 15),
+    Case(
+        "MonitoringMissing",
+        "the last look back was five days ago",
+        mlserver("pokewatch_monitoring_day_timestamp_seconds", "0x130"),
+        5 * 24,
+        {},
+        "5d 0h 0m 0s",
+        HOURS,
+    ),
+    Case(
+        "MonitoringMissing",
+        "the last look back was three days ago",
+        mlserver("pokewatch_monitoring_day_timestamp_seconds", "0x130"),
+        3 * 24,
+        step=HOURS,
+    ),
+    Case("CalibrationOutOfBand", "the interval covers too little", _look_back("coverage_90", "0.80x120"), 90, {"measured": "live"}, "80%"),
+    Case("CalibrationOutOfBand", "the interval covers too much", _look_back("coverage_90", "0.97x120"), 90, {"measured": "live"}, "97%"),
+    Case(
+        "CalibrationOutOfBand",
+        "a model with a bad evaluation was shipped",
+        _evaluated("coverage_90", 0.8),
+        90,
+        {"measured": "evaluation"},
+        "80%",
+    ),
+    Case("CalibrationOutOfBand", "an evaluation on few days", _evaluated("coverage_90", 0.8, enough=0), 90),
+    Case("CalibrationOutOfBand", "within the band", _look_back("coverage_90", "0.86x120") | _evaluated("coverage_90", 0.94), 90),
+    Case("ModelErrorHigh", "worse than the last price", _look_back("rmae_last", "1.25x120"), 90, {"measured": "live"}, "1.25"),
+    Case(
+        "ModelErrorHigh", "worse than the last price when evaluated", _evaluated("rmae_last", 1.25), 90, {"measured": "evaluation"}, "1.25"
+    ),
+    Case("ModelErrorHigh", "about as good as the last price", _look_back("rmae_last", "1.05x120") | _evaluated("rmae_last", 0.9), 90),
+    Case("DriftFound", "the look back says so", _look_back("drift", "1x10"), 5, {}),
+    Case("DriftFound", "the look back says not", _look_back("drift", "0x10"), 5),
+    Case(
+        "SignalMixShifted",
+        "from 5% to 25% of the cards",
+        mlserver("pokewatch_book_signal_ratio", "0.05x168 0.25x6", signal="BUY"),
+        172,
+        {"signal": "BUY"},
+        "20%",
+        HOURS,
+    ),
+    Case(
+        "SignalMixShifted",
+        "from 5% to 12% of the cards",
+        mlserver("pokewatch_book_signal_ratio", "0.05x168 0.12x6", signal="BUY"),
+        172,
+        step=HOURS,
+    ),
+    Case("AnswerMixShifted", "from 10% to 58% of the answers", _answers((10, 45, 45), (58, 21, 21)), 175, {"signal": "BUY"}, "48%", HOURS),
+    Case("AnswerMixShifted", "from 10% to 20% of the answers", _answers((10, 10, 80), (20, 10, 70)), 175, step=HOURS),
+    Case("AnswerMixShifted", "other answers, but only a few", _answers((10, 10, 80), (1, 0, 0)), 175, step=HOURS),
+)
+
+_WINDOWS = {"5m": (10, 1), "30m": (40, 1), "1h": (70, 1), "6h": (37, TENS), "3d": (72, HOURS)}
+_TWO_MODELS = {
+    **_look_back("coverage_90", "0.9x10"),
+    **_evaluated("coverage_90", 0.88),
+    **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
+}
+RECORDS = (
+    *(Record(f"pokewatch:gateway_errors:ratio_rate{w}", requests(98, 2, n), n, {"{}": 0.02}, step) for w, (n, step) in _WINDOWS.items()),
+    *(Record(f"pokewatch:gateway_slow:ratio_rate{w}", times(75, 25, n), n, {"{}": 0.25}, step) for w, (n, step) in _WINDOWS.items()),
+    Record("pokewatch:data_age:seconds", mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25"), 25, {"{}": _HOUR}, HOURS),
+    Record("pokewatch:book_age:seconds", mlserver("pokewatch_book_created_timestamp_seconds", "600x60"), 60, {"{}": _HOUR - 600}),
+    Record("pokewatch:coverage_90:ratio", _TWO_MODELS, 5, {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.88}),
+    Record(
+        "pokewatch:rmae_last:ratio",
+        {**_look_back("rmae_last", "0.9x10"), **_evaluated("rmae_last", 0.8)},
+        5,
+        {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.8},
+    ),
+    Record(
+        "pokewatch:answers_6h:ratio",
+        _answers((10, 10, 80), (10, 10, 80)),
+        168,
+        {'{signal="BUY"}': 0.1, '{signal="SELL"}': 0.1, '{signal="HOLD"}': 0.8},
+        HOURS,
+    ),
+)
