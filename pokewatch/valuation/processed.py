@@ -66,7 +66,7 @@ def read_processed(folder: Path) -> Panel:
     dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
     texts = {name: _texts(tables, name) for name in ("card_id", *_TEXTS, "currency")}
     order = np.argsort(texts["card_id"], kind="stable")
-    released = np.concatenate([table["released"].to_numpy() for table in tables]).astype("datetime64[D]")
+    released = np.concatenate([_days(table["released"]) for table in tables])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     market, low, mid = (_dense(tables, name, rank, len(dates)) for name, _ in _PRICES)
@@ -124,8 +124,7 @@ def _cards(lake: Lake, start: date, end: date) -> _Cards:
     texts = {name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_) for name in _TEXTS}
     sets, code = np.unique(texts["set_id"], return_inverse=True)
     bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
-    released = catalog["released"].take(row).combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[D]")
-    return _Cards(known, bucket, texts, released)
+    return _Cards(known, bucket, texts, _days(catalog["released"].take(row)))
 
 
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
@@ -161,6 +160,13 @@ def _rows_by_day(
 def _floats(table: pa.Table, name: str) -> Floats:
     values: Floats = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values
+
+
+def _days(column: pa.ChunkedArray) -> Dates:
+    """[n], NaT where null. Through numbers, since of dates to_numpy would import pandas."""
+    numbers = pc.fill_null(column.cast(pa.int32()).cast(pa.int64()), np.iinfo(np.int64).min)
+    days: Dates = numbers.to_numpy().view("datetime64[D]")
+    return days
 
 
 def _currencies(table: pa.Table) -> Strings:

@@ -18,12 +18,12 @@ from pokewatch.cli import main
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.market.versions import DataVersions
 from pokewatch.registry import Registry
-from pokewatch.serving.deploy import deploy
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
-from tests.champion import make_champion
+from tests.champion import MODEL, make_champion
+from tests.integration.flow import run_flow
 from tests.integration.stack import Served, served
 from tests.tools import require_tool
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_answered_is_a_problem(body: dict[str, str], key: str | N
     assert answer.json()["status"] == status
 
 
-def test_a_deploy_under_load_fails_no_request(unlimited: str, stack: Served) -> None:
+def test_a_pipeline_run_under_load_fails_no_request(folder: Path, unlimited: str, stack: Served, tmp_path: Path) -> None:
     before = ask(stack, {"card_id": stack.card}).json()["model_version"]
     statuses: list[int] = []
     versions: set[str] = set()
@@ -132,24 +132,18 @@ def test_a_deploy_under_load_fails_no_request(unlimited: str, stack: Served) -> 
     for each in clients:
         each.start()
     try:
-        challenger = make_champion_version(before)
-        outcomes = deploy(Registry(), challenger, [stack.mlserver])
+        market = ("--cards", "120", "--days", "80", "--candidates", MODEL)
+        pipeline = run_flow(tmp_path, "run", *market, POKEWATCH_HOME=str(folder), POKEWATCH_MLSERVER_URLS=stack.mlserver)
         after = ask(stack, {"card_id": stack.card}).json()["model_version"]
     finally:
         done.set()
         for each in clients:
             each.join()
-    assert [outcome.state for outcome in outcomes] == ["serving"]
-    assert after == challenger != before
+    assert pipeline.returncode == 0, pipeline.stdout
+    assert f"model version {after} ({MODEL}) is champion" in pipeline.stdout
+    assert after != before
     assert set(statuses) == {200}
-    assert versions == {before, challenger}
-
-
-def make_champion_version(champion: str) -> str:
-    """Another registered version, from other days; `champion` stays champion."""
-    made = make_champion(days=80)
-    Registry().point("champion", champion)
-    return made.model.version
+    assert versions == {before, after}
 
 
 def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) -> None:
