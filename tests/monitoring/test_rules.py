@@ -25,6 +25,7 @@ def _test(folder: Path, name: str, given: Case | Record, **test: Any) -> None:
     (file,) = [path for path in RULE_FILES if re.search(rf"^ *- (alert|record): {name}$", path.read_text(), re.MULTILINE)]
     content = {
         "rule_files": [str(file)],
+        "group_eval_order": [group["name"] for group in yaml.safe_load(file.read_text())["groups"]],
         "evaluation_interval": f"{given.step}m",
         "tests": [
             {
