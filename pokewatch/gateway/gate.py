@@ -14,7 +14,8 @@ _CHALLENGE = ((b"www-authenticate", b'Bearer realm="pokewatch"'),)
 
 
 class Doorman:
-    """Decides; shared by all gates. Failed authentication counts against the address, a good key never does."""
+    """Decides; shared by all gates. Failed authentication counts against the address, a good key does not, unless it is so new that the
+    store had to be asked for it."""
 
     def __init__(self, keyring: Keyring, limiter: Limiter, failures: Rate | None, metrics: Metrics) -> None:
         self._keyring = keyring
@@ -43,12 +44,16 @@ class Doorman:
             raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
         if key is not None:
             return key
-        self._keyless.inc()
         if self._failures is not None:
             verdict = await self._limiter.hit(f"address:{exchange.address}", self._failures)
             if not verdict.allowed:
                 self._by_address.inc()
+                self._keyless.inc()
                 raise ProblemError(RATE_LIMITED, "too many requests without a valid key", retry_after=verdict.wait)
+        key = await self._keyring.find_anew(presented)
+        if key is not None:
+            return key
+        self._keyless.inc()
         raise ProblemError(UNAUTHORIZED, "send a valid API key in X-API-Key, or as Authorization: Bearer", headers=_CHALLENGE)
 
 

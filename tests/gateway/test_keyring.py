@@ -61,6 +61,19 @@ def test_watching_finds_new_keys(store: KeyStore) -> None:
     asyncio.run(scenario())
 
 
+def test_a_key_is_found_anew_the_moment_it_is_made(store: KeyStore) -> None:
+    ring = Keyring(store)
+    ring.refresh()
+    made = store.create("mine")
+    assert ring.find(made.key) is None
+
+    async def scenario() -> None:
+        found = await asyncio.gather(*(ring.find_anew(key) for key in (made.key, "pw_wrong", made.key)))
+        assert [key and key.id for key in found] == [made.id, None, made.id]
+
+    asyncio.run(scenario())
+
+
 def test_an_unreadable_store_blinds_the_ring(store: KeyStore) -> None:
     clock = Clock()
     store.create("mine")
