@@ -20,16 +20,18 @@ from tests.tools import require_tool
 
 K8S = ROOT / "k8s"
 OVERLAYS = ("local", "production")
+APPLIED = {**{overlay: K8S / "overlays" / overlay for overlay in OVERLAYS}, "monitoring": K8S / "monitoring"}
 MADE_BEFOREHAND = {
     "local": [{"kind": "Secret", "metadata": {"namespace": "pokewatch", "name": "gateway-keys"}, "data": {"keys.sqlite": ""}}],
     "production": list(yaml.safe_load_all((K8S / "overlays" / "production" / "secrets.example.yaml").read_text())),
+    "monitoring": list(yaml.safe_load_all((K8S / "monitoring" / "secrets.example.yaml").read_text())),
 }
 
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
-    """Each overlay as kubectl renders it, with the jobs that the make targets start."""
-    return {overlay: [*_rendered(K8S / "overlays" / overlay), *_jobs()] for overlay in OVERLAYS}
+    """What is applied, as kubectl renders it; the overlays with the jobs that the make targets start."""
+    return {name: [*_rendered(folder), *(_jobs() if name in OVERLAYS else [])] for name, folder in APPLIED.items()}
 
 
 def _rendered(overlay: Path) -> list[Manifest]:
@@ -48,9 +50,9 @@ def _faults(rule: Rule, manifests: list[Manifest], overlay: str) -> list[str]:
     return list(rule(manifests))
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", APPLIED)
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
-def test_the_overlays_keep_every_rule(rule: Rule, overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+def test_what_is_applied_keeps_every_rule(rule: Rule, overlay: str, rendered: dict[str, list[Manifest]]) -> None:
     assert _faults(rule, rendered[overlay], overlay) == []
 
 
@@ -191,7 +193,7 @@ def test_the_ports_and_routes_that_the_rules_know_are_those_of_the_code() -> Non
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.37"])
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", APPLIED)
 def test_the_schemas_of_kubernetes_take_them(overlay: str, version: str, rendered: dict[str, list[Manifest]]) -> None:
     for manifest in rendered[overlay]:
         kubernetes_validate.validate(manifest, version, strict=True)
