@@ -215,7 +215,7 @@ MODEL = (
         (
             Panel(
                 "Coverage of the 90% interval",
-                "Share of later prices inside it, as evaluated before the model shipped and as measured on past answers. 86% to 94% is allowed.",
+                "Share of later prices inside it, as evaluated before the model shipped and as measured since. 86% to 94% is allowed.",
                 [("pokewatch:coverage_90:ratio", "{{measured}}")],
                 "percentunit",
                 limits=[(0.86, "good"), (0.94, "bad")],
