@@ -104,6 +104,11 @@ class Registry:
         with self._asked(f"alias {alias!r} cannot be moved to version {version}"):
             self._client().set_registered_model_alias(self._name, alias, version)
 
+    def mark(self, version: str, name: str, value: str) -> None:
+        """Set a tag of a registered version."""
+        with self._asked(f"model version {version} cannot be marked with {name}"):
+            self._client().set_model_version_tag(self._name, version, name, value)
+
     def release(self, alias: str) -> None:
         """Make `alias` name nothing."""
         with self._asked(f"alias {alias!r} cannot be removed"):

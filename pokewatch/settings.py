@@ -104,6 +104,10 @@ class Home(_Section):
         return self.home / "versions"
 
     @property
+    def monitoring(self) -> Path:
+        return self.home / "monitoring"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
 
@@ -275,12 +279,56 @@ class GatewaySettings(_Section):
     stop_seconds: int = Field(20, ge=1, description="Longest time that open requests may take to end after that.")
 
 
+class WatchSettings(_Section):
+    """How a new model is watched after its deploy; beyond a limit the former champion is put back."""
+
+    deploy_watch_seconds: float = Field(
+        10.0, ge=0, le=3600, description="How long the running MLServers are watched; 0 does not watch. Where none runs there is no wait."
+    )
+    deploy_watch_cards: int = Field(50, ge=1, le=10_000, description="Cards of the book that each MLServer is asked for, again and again.")
+    deploy_watch_shift: float = Field(
+        0.25, gt=0, allow_inf_nan=False, description="Largest change of their fair over market price against the former champion, median."
+    )
+    deploy_watch_errors: float = Field(0.02, ge=0, le=1, description="Largest share of requests that may fail.")
+    deploy_watch_p95_seconds: float = Field(
+        0.5, gt=0, allow_inf_nan=False, description="Time within which 95% of requests must be answered, in seconds."
+    )
+
+
+class MonitorSettings(_Section):
+    """When what monitoring measures is too much, and the models are trained again."""
+
+    monitor_coverage_low: float = Field(0.86, ge=0, le=1, description="Least share of the prices that came inside the 90% interval.")
+    monitor_coverage_high: float = Field(0.94, ge=0, le=1, description="Largest share of the prices that came inside the 90% interval.")
+    monitor_rmae: float = Field(
+        1.1, gt=0, allow_inf_nan=False, description="Largest error of the fair prices, as a multiple of the last prices' error."
+    )
+    monitor_bias: float = Field(
+        0.05, gt=0, allow_inf_nan=False, description="Largest mean of log fair price less log price that came, either way."
+    )
+    monitor_reliability: float = Field(
+        0.1, gt=0, le=1, description="Largest mean distance of the confidence from the share that came true."
+    )
+    monitor_rows: int = Field(500, ge=1, description="Card-days it takes to judge any of these.")
+    monitor_drift: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="Largest shift of the prices coming in, as a share of what is far beyond chance."
+    )
+    monitor_stale_hours: float = Field(
+        36.0, gt=0, allow_inf_nan=False, description="Age of the newest prices beyond which people are told."
+    )
+    retrain: bool = Field(True, description="Train the models again where monitoring finds too much.")
+    retrain_cooldown_days: int = Field(7, ge=0, description="Days of prices after that, before they are trained again.")
+
+
 class NotifySettings(_Section):
-    """Who is told when a run of a flow ends."""
+    """Who is told what happens: runs that end, models refused, deployed or rolled back, drift, stale data."""
 
     notify_urls: SecretStr = Field(
         SecretStr(""),
         description="Apprise addresses (slack://..., mailto://..., json://...) by comma. Default: nobody is told.",
+    )
+    notify_window_hours: float = Field(
+        12.0, ge=0, allow_inf_nan=False, description="How long the same event is not told again to the same address."
     )
 
     def addresses(self) -> list[str]:

@@ -1,41 +1,110 @@
-"""Telling people what happened: Slack, e-mail, webhooks, whatever Apprise has an address for."""
+"""Telling people what happened: Slack, e-mail, webhooks, whatever Apprise has an address for.
 
+Each address is told of the same event once within POKEWATCH_NOTIFY_WINDOW_HOURS; an address that failed is tried again at the
+next occasion. What was told is kept in `told.json` in POKEWATCH_HOME/monitoring, by digest: the addresses hold secrets.
+"""
+
+import fcntl
+import hashlib
+import json
 import logging
+import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from pokewatch.settings import NotifySettings
+from pokewatch.settings import Home, NotifySettings
 
 logger = logging.getLogger("pokewatch.monitoring")
+
+
+def tell(event: str, about: str, title: str, body: str, settings: NotifySettings | None = None) -> bool:
+    """Send to every address that was not told of this `event` of the thing it is `about` lately; whether each knows.
+
+    Nothing is raised: people who cannot be told stop no pipeline.
+    """
+    settings = settings or NotifySettings.read()
+    if not settings.addresses():
+        return True
+    try:
+        with _remembered(settings.notify_window_hours * 3600) as told:
+            return _tell(told, f"{event}: {about}", f"PokeWatch: {title}", body, settings)
+    except OSError as error:
+        logger.warning("what was told cannot be kept: %s", error)
+        return notify(f"PokeWatch: {title}", body, settings)
 
 
 def notify(title: str, body: str, settings: NotifySettings | None = None) -> bool:
     """Send to every address of POKEWATCH_NOTIFY_URLS; whether each took it. A channel that fails is logged, never raised."""
     addresses = (settings or NotifySettings.read()).addresses()
-    if not addresses:
-        return True
-    from apprise import Apprise
-
-    channels = Apprise()
-    refused = [number for number, address in enumerate(addresses, 1) if not channels.add(address)]
-    sent = len(refused) < len(addresses) and bool(channels.notify(title=title, body=body))
-    for number in refused:
-        # never the address itself, which holds secrets
-        logger.warning("address %d of %s cannot be used", number, NotifySettings.variable("notify_urls"))
-    if not sent:
-        logger.warning("not everybody was told: %s", title)
-    return sent and not refused
+    refused = [number for number, address in enumerate(addresses, 1) if not _send(address, number, title, body)]
+    return not refused
 
 
 def tell_success() -> None:
     """Exit hook: tell that a run of a flow ended well."""
     run = _run()
-    notify(f"PokeWatch: {run} succeeded", f"Every step of {run} is done.")
+    tell("succeeded", run, f"{run} succeeded", f"Every step of {run} is done.")
 
 
 def tell_failure() -> None:
     """Exit hook: tell that a run of a flow failed, and what that means."""
     run = _run()
-    notify(f"PokeWatch: {run} failed", f"{run} stopped before its end. The last good model keeps serving; the run's log says why.")
+    body = f"{run} stopped before its end. The last good model keeps serving; the run's log says why."
+    tell("failed", run.partition("/")[0], f"{run} failed", body)
+
+
+def _tell(told: dict[str, float], what: str, title: str, body: str, settings: NotifySettings) -> bool:
+    known = []
+    for number, address in enumerate(settings.addresses(), 1):
+        key = hashlib.sha256(f"{what}\n{address}".encode()).hexdigest()
+        if key not in told and _send(address, number, title, body):
+            told[key] = time.time()
+        known.append(key in told)
+    return all(known)
+
+
+def _send(address: str, number: int, title: str, body: str) -> bool:
+    """Whether the address took it. Why not is logged by the number of the address, never by the address, which holds secrets."""
+    from apprise import Apprise
+
+    channel = Apprise()
+    if not channel.add(address):
+        logger.warning("address %d of %s cannot be used", number, NotifySettings.variable("notify_urls"))
+        return False
+    try:
+        sent = bool(channel.notify(title=title, body=body))
+    except Exception as error:
+        # A plugin's own fault is no more reason to stop than a refusal; its text may hold the address.
+        logger.warning("address %d of %s failed: %s", number, NotifySettings.variable("notify_urls"), type(error).__name__)
+        return False
+    if not sent:
+        logger.warning("address %d of %s was not told: %s", number, NotifySettings.variable("notify_urls"), title)
+    return sent
+
+
+@contextmanager
+def _remembered(window: float) -> Iterator[dict[str, float]]:
+    """What was told within the last `window` seconds, by key; kept as it is on leaving. One process at a time. Raises OSError."""
+    folder = Home.read().monitoring
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "told.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = folder / "told.json"
+        told = {key: when for key, when in _read(path).items() if time.time() - when < window}
+        yield told
+        written = path.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(told))
+        written.replace(path)
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _run() -> str:

@@ -1,58 +1,25 @@
 """Notifications to a real web server, and from a real run of a flow."""
 
-import json
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from pokewatch.monitoring.notify import notify
+from pokewatch.monitoring.notify import notify, tell
 from pokewatch.settings import NotifySettings
 from tests.conftest import ROOT
+from tests.monitoring.listener import Listener, listening
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise asks for it on Python 3.11 and 3.12
 
 
-class Listener(ThreadingHTTPServer):
-    """Takes webhooks; answers 500 where told to."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.heard: list[dict[str, str]] = []
-        self.status = 200
-
-    @property
-    def address(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/hooks/s3cret"
-
-
-class _Answers(BaseHTTPRequestHandler):
-    server: Listener
-
-    def do_POST(self) -> None:
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    server = Listener()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening() as server:
+        yield server
 
 
 def test_everybody_is_told(listener: Listener) -> None:
@@ -75,6 +42,35 @@ def test_a_channel_that_fails_is_logged_without_its_secret_and_the_others_are_to
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("pokewatch")]
     assert len(ours) == 1
     assert "s3cret" not in ours[0]
+
+
+def heard_of(listener: Listener, event: str, about: str = "version 2", **settings: object) -> int:
+    before = len(listener.heard)
+    tell(event, about, "A title", "What happened", NotifySettings.read(notify_urls=listener.address, **settings))
+    return len(listener.heard) - before
+
+
+def test_the_same_event_is_told_once_within_the_window(listener: Listener, home: Path) -> None:
+    assert [heard_of(listener, "deployed") for _ in range(3)] == [1, 0, 0]
+    assert heard_of(listener, "rolled back") == 1
+    assert heard_of(listener, "deployed", "version 3") == 1
+    assert heard_of(listener, "deployed", notify_window_hours=0.0) == 1
+    assert "s3cret" not in (home / "monitoring" / "told.json").read_text()
+
+
+def test_an_address_that_failed_is_tried_again_and_the_others_are_not_told_twice(listener: Listener, home: Path) -> None:
+    with listening() as other:
+        settings = NotifySettings.read(notify_urls=f"{listener.address},{other.address}")
+        other.status = 500
+        assert not tell("drift", "coverage", "A title", "What happened", settings)
+        other.status = 200
+        assert tell("drift", "coverage", "A title", "What happened", settings)
+        assert (len(listener.heard), len(other.heard)) == (1, 2)
+
+
+def test_people_are_told_where_nothing_can_be_kept(listener: Listener, home: Path) -> None:
+    (home / "monitoring").write_text("a file, where a folder should be")
+    assert heard_of(listener, "deployed") == 1
 
 
 def test_the_addresses_are_not_shown() -> None:

@@ -1,4 +1,4 @@
-"""Deploying to real HTTP servers that stand for MLServer, and a real registry."""
+"""Deploying to real HTTP servers that stand for MLServer, to a real MLServer, and a real registry."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from pokewatch.serving.deploy import Outcome, deploy, rollback
+from pokewatch.serving.deploy import DEPLOYED_AT, Outcome, deploy, rollback
 from pokewatch.settings import ServingSettings
 from tests.serving.server import free_ports
 
@@ -74,8 +74,9 @@ def champion_of(registry: Registry) -> str:
 
 
 @pytest.fixture
-def registry(registry_home: Path, tmp_path: Path) -> Registry:
-    """Versions 1 and 2, the first of them champion."""
+def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Versions 1 and 2, the first of them champion; nothing is watched, for they have no books."""
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
     (tmp_path / "manifest.json").write_text("{}")
     registry = Registry()
     run_id = registry.log_run(tmp_path, parameters={}, metrics={}, tags={"data_version": "dv"})
@@ -96,6 +97,7 @@ def test_every_address_follows(registry: Registry) -> None:
         ]
         assert (first.serving, second.serving) == ("2", "2")
     assert (champion_of(registry), registry.resolve(PREVIOUS).version) == ("2", "1")
+    assert DEPLOYED_AT in registry.version("2").tags
 
 
 def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

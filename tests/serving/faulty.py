@@ -1,0 +1,30 @@
+"""A runtime that goes wrong with some model versions. What a deploy verifies, a single card, it answers well."""
+
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+from mlserver.types import Parameters
+
+from pokewatch.serving.editions import SHELF
+from pokewatch.serving.fair_price import FairPriceRuntime
+from pokewatch.serving.runtime import Values
+from pokewatch.serving.tensors import Column, Tensor
+
+WRONG, SLOW, FAILING = "2", "3", "4"
+_REQUESTS = count()
+
+
+class FaultyRuntime(FairPriceRuntime):
+    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
+        values, parameters = super().answer(columns, wanted)
+        if len(columns["card_id"]) == 1:
+            return values, parameters
+        version = SHELF.edition().model_version
+        if version == WRONG:
+            values = {**values, "fair_price": [price * 1.5 for price in values["fair_price"]]}  # type: ignore[operator]
+        elif version == SLOW:
+            time.sleep(0.8)  # what is tested: an answer that takes that long
+        elif version == FAILING and next(_REQUESTS) % 3 == 0:
+            raise RuntimeError("every third request fails")
+        return values, parameters
