@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, LEVELS
+from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.pairs import Pairs
@@ -49,7 +50,7 @@ _LEAST_ROWS = 1_000
 _LEAST_DAYS = 5
 _ROWS_WORTH_THREADS = 50_000
 _LEAST_MOVE = 0.002  # a day, log
-_STRETCHES = (0.0, 0.5, 1.0)
+_STRETCHES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _LARGEST_RESIDUAL = 1.0  # log: a single card teaches no more than that
 
 _COMMON: Mapping[str, Any] = {
@@ -134,20 +135,22 @@ class Boosted(Model):
         learnt |= {"features": features, "power": size.power, "trees": trees}
         return learnt | {"stretch": self._best_stretch(learnt, pairs, price_weight)}
 
-    def _best_stretch(self, learnt: dict[str, Any], pairs: Pairs, weight: Floats) -> float:
-        """How far to follow the trees, judged on the fold each has not seen: not at all where they have learnt nothing."""
+    def _best_stretch(self, learnt: dict[str, Any], pairs: Pairs, weight: Floats) -> list[float]:
+        """How far to follow the trees, per liquidity, judged on the fold each has not seen: not at all where they know nothing."""
         self._restore(learnt)
         base = self._base.move(pairs.values)
         residual, found = pairs.target - base, self._held_out(pairs) - base
-        losses = [(weight * np.abs(residual - stretch * found)).sum() for stretch in _STRETCHES]
-        return _STRETCHES[int(np.argmin(losses))]
+        losses = np.stack([weight * np.abs(residual - stretch * found) for stretch in _STRETCHES])
+        liquidity = liquidity_of(pairs.values)
+        summed = [losses[:, liquidity == number].sum(axis=1) for number in range(len(LIQUIDITIES))]
+        return [_STRETCHES[int(np.argmin(each))] for each in summed]
 
     def _restore(self, learnt: Mapping[str, Any]) -> None:
         super()._restore(learnt)
         self._base = LocalLevel(self.horizon, {"learnt": learnt.get("base", {})})
         self._columns = np.asarray(learnt.get("features", []), dtype=np.int64)
         self._power = float(learnt.get("power", 0.0))
-        self._stretch = float(learnt.get("stretch", 1.0))
+        self._stretch = np.asarray(learnt.get("stretch", [1.0] * len(LIQUIDITIES)))
         import lightgbm
 
         self._boosters = [lightgbm.Booster(model_str=trees) for trees in learnt.get("trees", [])]
@@ -163,7 +166,8 @@ class Boosted(Model):
     def _residual(self, booster: "lightgbm.Booster", values: NDArray[np.float32]) -> Floats:
         threads = usable_processors() if len(values) >= _ROWS_WORTH_THREADS else 1
         found = booster.predict(values[:, self._columns], num_threads=threads)
-        return np.asarray(found, dtype=np.float64) * _scale(values, self._power) * self._stretch
+        residual: Floats = np.asarray(found, dtype=np.float64) * _scale(values, self._power) * self._stretch[liquidity_of(values)]
+        return residual
 
     def _features(self, pairs: Pairs) -> list[int]:
         span = int(pairs.day.max()) - int(pairs.day.min())
