@@ -56,8 +56,8 @@ def evaluation_card(evaluation: Evaluation) -> Iterator[Component]:
     yield _groups_table(evaluation["groups"])
 
 
-def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation]) -> Iterator[Component]:
-    """The candidates side by side, the one chosen, and every check it had to pass."""
+def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation], others: Sequence[Evaluation] = ()) -> Iterator[Component]:
+    """The candidates side by side, the one chosen, every check it had to pass, and how they do at `others`, the further horizons."""
     failed = [check for check in verdict.checks if not check.passed]
     yield Markdown(f"# {verdict.model} is the candidate")
     yield Markdown("The simplest model that no other beats: a more complex one ships only where it is better beyond chance.")
@@ -67,13 +67,18 @@ def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation]) -> Iterator[C
     yield Image.from_matplotlib(plots.candidates_plot(evaluations, verdict.model))
     yield _scores_table(evaluations)
     chosen = next(each for each in evaluations if each["model"] == verdict.model)
+    for horizon in dict.fromkeys(each["horizon"] for each in others):
+        yield Markdown(f"## At {horizon} days")
+        yield _scores_table([each for each in others if each["horizon"] == horizon])
     yield Markdown(f"## {verdict.model} in detail")
     yield Image.from_matplotlib(plots.error_plot(chosen["groups"]))
     yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
 
 
-def deploy_card(registered: RegisteredModel, verdict: Verdict, outcomes: Sequence[Outcome]) -> Iterator[Component]:
-    """Which version is champion now, what it replaced, and which servers follow it."""
+def deploy_card(
+    registered: RegisteredModel, verdict: Verdict, outcomes: Sequence[Outcome], backtest: Mapping[str, Any]
+) -> Iterator[Component]:
+    """Which version is champion now, what it replaced, which servers follow it, and what its signals would have earned."""
     before = f"version {verdict.champion[0]} ({verdict.champion[1]})" if verdict.champion else "none"
     yield Markdown(f"# Version {registered.version} is champion")
     yield Table(
@@ -87,6 +92,35 @@ def deploy_card(registered: RegisteredModel, verdict: Verdict, outcomes: Sequenc
         ],
         headers=["", ""],
     )
+    policies = backtest["policies"]
+    yield Markdown("## What following its signals would have earned")
+    if not policies:
+        yield Markdown("The days are too few to see a trade to its end.")
+        return
+    yield Markdown(
+        f"After the fees of {policies[0]['fees']}, on {backtest['cards']:,} cards: bought at the next renewed price, sold at a five-day "
+        "median. The sham buys at the very quote that gave the signal, which nobody can do."
+    )
+    for each in policies:
+        yield Image.from_matplotlib(plots.equity_plot(each))
+    yield _trades_table(policies)
+
+
+def _trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
+    ways = {
+        "followed": "signals followed",
+        "random": "random signals",
+        "buy_everything": "everything bought",
+        "sham_same_day": "sham: the same day",
+    }
+    rows = [
+        [each["policy"], title, _number(each[way].get("trades")), _number(each[way]["mean_net"]), _number(each[way].get("hit_rate"))]
+        for each in policies
+        for way, title in ways.items()
+    ]
+    rows += [[each["policy"], "chance that random ones earn as much", "-", _number(each["random"]["p_value"]), "-"] for each in policies]
+    rows += [[each["policy"], "largest fall", "-", _number(-each["curve"]["max_drawdown"]), "-"] for each in policies]
+    return Table(rows, headers=["policy", "", "trades", "mean, after fees", "with a profit"])
 
 
 def _market(source: str) -> str:

@@ -17,7 +17,7 @@ class PokeWatchFlow(PokeWatchSpec):
     1. collect the days the lake lacks, and keep the lake as a version
     2. validate them: a bad day stops the run, and the last good model keeps serving
     3. process the cards, shard by shard, into the panel whose hash is the data version
-    4. train every candidate and the champion's model, and evaluate each by walking forward
+    4. train every candidate and the champion's model, and evaluate each at each horizon by walking forward
     5. choose the simplest that is not beaten, and put it through the gate
     6. register its price book, and make it champion
     """
@@ -26,6 +26,9 @@ class PokeWatchFlow(PokeWatchSpec):
     days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
     horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
+    other_horizons = Parameter(
+        "other-horizons", default="30", help="Days ahead that candidates are judged at besides, by comma, where the history allows."
+    )
     candidates = Parameter(
         "candidates",
         default=config_expr("deploy.candidates"),
@@ -41,9 +44,10 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Check the parameters before anything is asked of anybody."""
-        from pokewatch.pipeline import check_parameters, parse_candidates
+        from pokewatch.pipeline import check_parameters, parse_candidates, parse_horizons
 
         check_parameters(self.days, self.horizon, self.shards, self.last_day)
+        self.horizons = [self.horizon, *parse_horizons(self.other_horizons)]
         self.models = parse_candidates(self.candidates)
         self.next(self.collect)
 
@@ -108,7 +112,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Join the shards into the panel whose hash is the data version."""
         from pokewatch.pipeline import join_shards
 
-        self.merge_artifacts(inputs, include=["collected", "models"])
+        self.merge_artifacts(inputs, include=["collected", "models", "horizons"])
         self.data_version = join_shards([each.shard_version for each in inputs])
         self.next(self.train)
 
@@ -118,10 +122,11 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def train(self) -> None:
         """Fit every candidate on all there is."""
-        from pokewatch.pipeline import train
+        from pokewatch.pipeline import train, trials
 
         self.parameters = train(self.data_version, self.models, self.horizon)
-        self.next(self.evaluate, foreach="models")
+        self.trials = trials(self.collected, self.models, self.horizons)
+        self.next(self.evaluate, foreach="trials")
 
     @card(type="blank")
     @timeout(hours=4)
@@ -129,12 +134,12 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def evaluate(self) -> None:
-        """Judge one candidate by walking forward."""
+        """Judge one candidate at one horizon by walking forward."""
         from cards import evaluation_card
 
         from pokewatch.pipeline import evaluate_candidate
 
-        self.evaluation = evaluate_candidate(self.data_version, self.input, self.horizon)
+        self.evaluation = evaluate_candidate(self.data_version, *self.input)
         current.card.extend(evaluation_card(self.evaluation))
         self.next(self.gate)
 
@@ -150,9 +155,10 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.pipeline import judge
 
         self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
-        self.evaluations = [each.evaluation for each in inputs]
+        found = [each.evaluation for each in inputs]
+        self.evaluations = [each for each in found if each["horizon"] == self.horizon]
         self.verdict = judge(self.evaluations)
-        current.card.extend(gate_card(self.verdict, self.evaluations))
+        current.card.extend(gate_card(self.verdict, self.evaluations, [each for each in found if each["horizon"] != self.horizon]))
         self.next(self.register)
 
     @timeout(hours=1)
@@ -177,11 +183,13 @@ class PokeWatchFlow(PokeWatchSpec):
         """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
         from cards import deploy_card
 
+        from pokewatch.pipeline import BACKTEST
         from pokewatch.registry import Registry
         from pokewatch.serving.deploy import deploy
 
-        self.outcomes = deploy(Registry(), self.registered.version)
-        current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes))
+        registry = Registry()
+        self.outcomes = deploy(registry, self.registered.version)
+        current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes, registry.document(self.registered, BACKTEST)))
         self.next(self.end)
 
     @timeout(minutes=10)

@@ -14,9 +14,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.checks import Check, failures
+from pokewatch.decision import FEES
 from pokewatch.errors import GateError, NoChampionError, SettingsError
 from pokewatch.market.collect import asked_days, collect
 from pokewatch.market.heads import Heads
@@ -24,19 +26,23 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.quality import Thresholds, check_days
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
-from pokewatch.registry import CHALLENGER, CHAMPION, RegisteredModel, Registry, changed_of, move_book
+from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of, move_book
 from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.choice import choose
 from pokewatch.valuation.evaluation import Evaluation, evaluate
 from pokewatch.valuation.gate import gate
+from pokewatch.valuation.judgement import backtest_valued
 from pokewatch.valuation.models import MODELS, create, restore
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
-from pokewatch.valuation.rows import book_rows
+from pokewatch.valuation.rows import ValuedDays, book_rows, valued_days
 
 KEPT_VERSIONS = 6  # checked out on this machine; the remote has them all
 BOOK_DAYS = 400
+BACKTEST = "backtest.json"
+BACKTESTED_CARDS = 2_000  # of a larger market that many speak for all, at a fraction of the memory
+_MARKETPLACES = {"USD": "tcgplayer", "EUR": "cardmarket"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,15 @@ def parse_candidates(text: str) -> list[str]:
     if unknown or not names:
         raise SettingsError(f"--candidates: the models are {', '.join(MODELS)}, got {text!r}")
     return names
+
+
+def parse_horizons(text: str) -> list[int]:
+    """The days named in `text`, by comma; [] of "". Raises SettingsError for one that is not a number of days."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    wrong = [name for name in names if not name.isdecimal() or int(name) < 1]
+    if wrong:
+        raise SettingsError(f"--other-horizons: {wrong[0]!r} is not a number of days")
+    return [int(name) for name in names]
 
 
 def with_champion(names: Sequence[str]) -> list[str]:
@@ -172,6 +187,13 @@ def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, di
     return {name: create(name, horizon).fit(panel).parameters() for name in names}
 
 
+def trials(collected: Collected, names: Sequence[str], horizons: Sequence[int]) -> list[tuple[str, int]]:
+    """What to evaluate: each model at the first horizon, which is served, and at those of the others that the days allow."""
+    days = (collected.last_day - collected.first_day).days + 1
+    judged = [horizons[0], *(other for other in dict.fromkeys(horizons[1:]) if other != horizons[0] and days > 2 * other)]
+    return [(name, horizon) for horizon in judged for name in names]
+
+
 def evaluate_candidate(data_version: str, name: str, horizon: int) -> dict[str, Any]:
     """The walk-forward evaluation of one model, as plain JSON."""
     (found,) = evaluate(_panel(data_version), [name], horizon)
@@ -199,7 +221,6 @@ def register(
     collected: Collected, data_version: str, parameters: Mapping[str, Any], evaluation: Mapping[str, Any], tags: Mapping[str, str]
 ) -> RegisteredModel:
     """Write the price book of a fitted model, log it as a run, register it and make it challenger."""
-    figures = {name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))}
     panel = _panel(data_version)
     facts = BookFacts(
         data_version=data_version,
@@ -210,27 +231,45 @@ def register(
         source=collected.source,
         git_commit=git_commit(),
         run_id=tags.get("metaflow_run_id", ""),
-        metrics=figures,
+        metrics={name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))},
     )
-    book, digest = _write_book(panel, parameters, _raw_lake(collected.raw_version), facts)
+    valued = valued_days(restore(parameters), panel, BOOK_DAYS)
+    book, digest = write_book_of(panel, valued, _raw_lake(collected.raw_version).catalog(), facts)
+    earned = backtest_valued(panel, valued, facts.horizon, FEES[_MARKETPLACES[facts.currency]], BACKTESTED_CARDS)
     registry = Registry()
     run_id = registry.log_run(
         book,
         parameters={"model": facts.model, "horizon": facts.horizon, "source": facts.source, "cards": panel.cards, "days": panel.days},
-        metrics=figures,
+        metrics=dict(facts.metrics),
         tags={
             "data_version": data_version,
             "raw_version": collected.raw_version,
             "git_commit": facts.git_commit,
             "model": facts.model,
             "source": facts.source,
+            LAST_DAY: panel.dates[-1].item().isoformat(),
             **tags,
         },
-        documents={"parameters.json": dict(parameters), "evaluation.json": dict(evaluation)},
+        documents={
+            "parameters.json": dict(parameters),
+            "evaluation.json": dict(evaluation),
+            BACKTEST: {"cards": min(panel.cards, BACKTESTED_CARDS), "policies": [each.to_json() for each in earned]},
+        },
     )
     model = registry.register(run_id, digest)
     registry.point(CHALLENGER, model.version)
     return model
+
+
+def write_book_of(panel: Panel, valued: ValuedDays, catalog: pa.Table, facts: BookFacts) -> tuple[Path, str]:
+    """Write a price book among this machine's; its folder and digest."""
+    books = Home.read().books
+    books.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
+        written = Path(scratch) / "book"
+        digest = write_book(written, catalog, book_rows(panel, valued), facts)
+        move_book(written, books / digest)
+    return books / digest, digest
 
 
 def tidy() -> None:
@@ -244,16 +283,6 @@ def git_commit() -> str:
         return given
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return asked.stdout.strip() if asked.returncode == 0 else ""
-
-
-def _write_book(panel: Panel, parameters: Mapping[str, Any], lake: Lake, facts: BookFacts) -> tuple[Path, str]:
-    books = Home.read().books
-    books.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
-        written = Path(scratch) / "book"
-        digest = write_book(written, lake.catalog(), book_rows(restore(parameters), panel, BOOK_DAYS), facts)
-        move_book(written, books / digest)
-    return books / digest, digest
 
 
 def _champion(registry: Registry) -> RegisteredModel | None:

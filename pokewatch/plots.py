@@ -90,6 +90,20 @@ def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Fi
     return figure
 
 
+def equity_plot(backtest: Mapping[str, Any]) -> Figure:
+    """What a policy's signals would have made of 1, against buying everything and against random signals."""
+    figure, (axes,) = _figure(1, height=2.6)
+    days = np.asarray([date.fromisoformat(day) for day in backtest["dates"]])
+    curves = (("curve", "signals followed", INK), ("random_curve", "random signals", MUTED), ("buy_everything_curve", "everything", BAD))
+    for name, label, colour in curves:
+        axes.plot(days, backtest[name]["equity"], color=colour, label=label, linewidth=1.4)
+    axes.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
+    axes.set_title(f"{backtest['policy']}: {backtest['followed']['trades']:,} trades", loc="left", fontsize=10)
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
 def _figure(panels: int, height: float, width: float = 8.0) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height * panels), layout="constrained", dpi=110)
     axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]

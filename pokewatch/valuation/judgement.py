@@ -9,7 +9,9 @@ from pokewatch.decision import FeeSchedule
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.backtest import Backtest, Judged, compare_policies
 from pokewatch.valuation.intervals import OK
+from pokewatch.valuation.pairs import card_keys
 from pokewatch.valuation.panel import Panel, read_panel
+from pokewatch.valuation.rows import ValuedDays
 from pokewatch.valuation.trades import EXIT_DAYS, Quotes
 from pokewatch.valuation.walk import walk
 
@@ -24,10 +26,13 @@ def first_judged_day(days: int, horizon: int) -> int:
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
     first = max(horizon, min(days // 2, days - _LEAST_DAYS))
-    needed = 2 * horizon + EXIT_DAYS + 1
-    if days < needed:
-        raise ValuationError(f"{days} days are too few for a backtest at a horizon of {horizon} days: {needed} are needed")
+    if days < _needed(horizon):
+        raise ValuationError(f"{days} days are too few for a backtest at a horizon of {horizon} days: {_needed(horizon)} are needed")
     return first
+
+
+def _needed(horizon: int) -> int:
+    return 2 * horizon + EXIT_DAYS + 1
 
 
 def judged_days(panel: Panel, model: str, horizon: int, first: int, min_price: float | None = None) -> Judged:
@@ -58,6 +63,18 @@ def backtest_panel(
     judged = judged_days(panel, model, horizon, first, min_price)
     quotes = Quotes(panel.market[first:], panel.fresh[first:])
     return compare_policies(panel.dates[first:], quotes, judged, fees, horizon, **options)
+
+
+def backtest_valued(panel: Panel, valued: ValuedDays, horizon: int, fees: FeeSchedule, most_cards: int) -> list[Backtest]:
+    """`compare_policies` over days that are valued already, of at most `most_cards` cards, whichever come first in a shuffle that
+    is always the same; [] where the days are too few to see a trade to its end."""
+    if len(valued.fair) < _needed(horizon):
+        return []
+    cards = np.sort(np.argsort(card_keys(panel.card_id), kind="stable")[:most_cards])
+    fair, lower, upper = (values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper))
+    judged = Judged(fair, lower, upper, valued.status[:, cards] == OK)
+    quotes = Quotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
+    return compare_policies(panel.dates[valued.first :], quotes, judged, fees, horizon)
 
 
 def backtest_file(path: Path, model: str, horizon: int, fees: FeeSchedule, **options: Any) -> list[dict[str, Any]]:

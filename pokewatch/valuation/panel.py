@@ -67,6 +67,18 @@ class Panel:
             stale=None if self.stale is None else self.stale[:end],
         )
 
+    def after(self, day: int) -> "Panel":
+        """The panel from day index `day` on, as views."""
+        return replace(
+            self,
+            dates=self.dates[day:],
+            market=self.market[day:],
+            fresh=self.fresh[day:],
+            low=None if self.low is None else self.low[day:],
+            mid=None if self.mid is None else self.mid[day:],
+            stale=None if self.stale is None else self.stale[day:],
+        )
+
     def select(self, cards: NDArray[Any]) -> "Panel":
         """The cards of an index or mask [n]."""
         return replace(

@@ -4,7 +4,7 @@ import pytest
 from pokewatch.valuation import rows
 from pokewatch.valuation.book import BookRows
 from pokewatch.valuation.models import create
-from pokewatch.valuation.rows import book_rows
+from pokewatch.valuation.rows import book_rows, valued_days
 from pokewatch.valuation.walk import walk
 from tests.valuation.panels import market_like, panel_of
 
@@ -18,7 +18,7 @@ def joined(blocks: list[BookRows], field: str) -> np.ndarray:
 def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_BLOCK", 4)
     model = create("local_level", 3).fit(PANEL)
-    blocks = list(book_rows(model, PANEL, 20))
+    blocks = list(book_rows(PANEL, valued_days(model, PANEL, 20)))
     assert [len(block.card_id) for block in blocks] == [4, 4, 3]
     assert [card for block in blocks for card in block.card_id] == PANEL.card_id.tolist()
     np.testing.assert_array_equal(blocks[0].dates, PANEL.dates[-20:])
@@ -33,18 +33,18 @@ def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatc
 
 def test_the_newest_day_is_what_the_model_itself_says() -> None:
     model = create("local_level", 3).fit(PANEL)
-    (block,) = book_rows(model, PANEL, 5)
+    (block,) = book_rows(PANEL, valued_days(model, PANEL, 5))
     np.testing.assert_array_equal(block.fair[:, -1], model.value(PANEL, 49).fair.astype(np.float32))
 
 
 def test_a_short_history_gives_a_short_book() -> None:
-    (block,) = book_rows(create("median7", 3).fit(PANEL), PANEL, 400)
+    (block,) = book_rows(PANEL, valued_days(create("median7", 3).fit(PANEL), PANEL, 400))
     assert block.fair.shape == (11, 50)
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        list(book_rows(create("median7", 3).fit(PANEL), PANEL, 0))
+        list(book_rows(PANEL, valued_days(create("median7", 3).fit(PANEL), PANEL, 0)))
 
 
 def test_a_panel_without_asks_gives_a_book_without_them() -> None:
     panel = panel_of(market_like(10, 3))
-    (block,) = book_rows(create("median7", 2).fit(panel), panel, 10)
+    (block,) = book_rows(panel, valued_days(create("median7", 2).fit(panel), panel, 10))
     assert np.isnan(block.low).all()
