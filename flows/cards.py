@@ -8,6 +8,8 @@ from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 
 from pokewatch import plots
 from pokewatch.checks import Check
+from pokewatch.monitoring.calibration import Calibration
+from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import Collected, Verdict
 from pokewatch.registry import RegisteredModel
 from pokewatch.serving.deploy import Outcome
@@ -121,6 +123,50 @@ def _trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
     rows += [[each["policy"], "chance that random ones earn as much", "-", _number(each["random"]["p_value"]), "-"] for each in policies]
     rows += [[each["policy"], "largest fall", "-", _number(-each["curve"]["max_drawdown"]), "-"] for each in policies]
     return Table(rows, headers=["policy", "", "trades", "mean, after fees", "with a profit"])
+
+
+def monitor_card(source: str, found: Measurement, limits: tuple[float, float, float]) -> Iterator[Component]:
+    """What the models said against what came, and whether prices have drifted; `limits`: coverage from, to, and the largest shift."""
+    low, high, shift = limits
+    yield Markdown(f"# Model version {found.version} on {_market(source)}, {found.measured_on}")
+    yield Markdown(_verdict(found.failed, "Every check passed.", f"Out of bounds: {', '.join(check.name for check in found.failed)}."))
+    yield _checks_table(found.checks)
+    yield Markdown("## What was said against what came")
+    yield _calibrations_table(found.calibrations)
+    if found.made_on:
+        inside, judged = zip(*found.covered, strict=True)
+        yield Image.from_matplotlib(plots.coverage_plot(found.made_on, inside, judged, low, high))
+    for each in found.calibrations:
+        if each.lag == found.horizon:
+            yield Image.from_matplotlib(plots.reliability_plot(each.reliability))
+            yield Markdown("By price and liquidity:")
+            yield _groups_table(each.groups)
+    yield Markdown("## The prices coming in")
+    yield Markdown("The last week against the eight before it, as of each day.")
+    yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, shift))
+
+
+def action_card(retrain: bool, why: str) -> Iterator[Component]:
+    """What follows from the measurement."""
+    yield Markdown(f"# The models are {'' if retrain else 'not '}trained again")
+    yield Markdown(f"{why[:1].upper()}{why[1:]}.")
+
+
+def _calibrations_table(calibrations: Sequence[Calibration]) -> Table:
+    names = {
+        "rmae_last": "error / last price's",
+        "mape": "MAPE %",
+        "bias": "bias (log)",
+        "coverage_90": "inside the 90% interval",
+        "n": "card-days",
+    }
+    rows = [
+        ["made on", *(str(each.made_on) for each in calibrations)],
+        ["model version", *(f"{each.version}{'' if each.served else ', reconstructed'}" for each in calibrations)],
+        *[[title, *(_number(each.scores[name]) for each in calibrations)] for name, title in names.items()],
+        ["confidence off by", *(_number(each.reliability_gap) for each in calibrations)],
+    ]
+    return Table(rows, headers=["", *(f"{each.lag} days later" for each in calibrations)])
 
 
 def _market(source: str) -> str:

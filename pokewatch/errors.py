@@ -13,6 +13,7 @@
     +-- RegistryError              the model registry cannot be reached or holds something unexpected
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the candidate is not good enough to ship
+    +-- RetrainError             the models could not be trained again
     +-- DeployError                the new champion did not answer; the old one is back
     +-- UnknownCardError           no card of that id or slug in the book
     +-- UnknownDateError           the book has no such day
@@ -84,6 +85,10 @@ class NoChampionError(RegistryError):
 
 class GateError(PokeWatchError):
     exit_code = 5
+
+
+class RetrainError(PokeWatchError):
+    pass
 
 
 class DeployError(PokeWatchError):

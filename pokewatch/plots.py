@@ -72,6 +72,17 @@ def coverage_plot(origins: Sequence[date], covered: Sequence[float], valued: Seq
     return figure
 
 
+def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> Figure:
+    """How far the prices coming in have shifted, day by day, as a share of what is far beyond chance."""
+    figure, (axes,) = _figure(1, height=2.2)
+    axes.bar(np.asarray(days), np.asarray(degrees), color=[BAD if degree >= limit else INK for degree in degrees], width=0.8)
+    axes.axhline(limit, color=BAD, linewidth=1, linestyle="--")
+    axes.set_ylim(0, max(1.25 * limit, 1.1 * max(degrees, default=0.0)))
+    axes.set_title("largest shift of the prices coming in (1 is far beyond chance)", loc="left", fontsize=10)
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
 def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Figure:
     """Each candidate's error against the last price with its 95% interval."""
     figure, (axes,) = _figure(1, height=0.9 + 0.45 * len(evaluations))

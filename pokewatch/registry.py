@@ -23,6 +23,9 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 BOOK = "book"
+DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
+LAST_DAY = "last_day"  # tag of a version: the last day of its prices
+_VERSIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,21 @@ class Registry:
         """One registered version. Raises RegistryError where there is none of that number."""
         with self._asked(f"model version {version!r} cannot be found"):
             return _registered(self._client().get_model_version(self._name, version))
+
+    def versions(self) -> list[RegisteredModel]:
+        """The newest versions, at most 200, newest first."""
+        with self._asked("the model versions cannot be listed"):
+            found = self._client().search_model_versions(f"name='{self._name}'", _VERSIONS, order_by=["version_number DESC"])
+            return [_registered(version) for version in found]
+
+    def log_figures(self, model: RegisteredModel, figures: Mapping[str, float], step: int) -> None:
+        """Add figures to the run of a version, as what they were at `step`."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        with self._asked(f"the figures of model version {model.version} cannot be logged"):
+            metrics = [Metric(name, value, now, step) for name, value in figures.items()]
+            self._client().log_batch(model.run_id, metrics=metrics)
 
     def point(self, alias: str, version: str) -> None:
         """Make `alias` name `version`, whatever it named before."""

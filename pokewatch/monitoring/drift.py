@@ -69,15 +69,20 @@ class Shift:
 def measure_drift(panel: Panel, day: int | None = None) -> list[Shift]:
     """The shifts as of day index `day` (the last by default), one a name; of the sets, the one that shifted most.
 
-    Days after `day` are not looked at. [] while there is too little history.
+    Days after `day` are not looked at, nor those before the market changed, where that is known. [] while there are too few.
     """
     day = panel.days - 1 if day is None else day
-    weeks = min(day - WINDOW, REFERENCE) // WINDOW
+    weeks = min(day - _start(panel, day) - WINDOW, REFERENCE) // WINDOW
     if weeks * WINDOW < LEAST_REFERENCE:
         return []
     first = day - WINDOW * (weeks + 1)
     days = _Days(panel.up_to(day), first)
     return [days.moves(), days.unchanged(), days.coverage(), *days.spread(), *days.sets()]
+
+
+def _start(panel: Panel, day: int) -> int:
+    changed = panel.changed and int((np.datetime64(panel.changed, "D") - panel.dates[0]).astype(np.int64))
+    return changed if changed and 0 < changed <= day else 0
 
 
 class _Days:

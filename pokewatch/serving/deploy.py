@@ -12,12 +12,11 @@ import httpx
 from pokewatch.errors import BookError, DeployError, NoChampionError, RegistryError
 from pokewatch.monitoring import golden, notify
 from pokewatch.monitoring.watch import watch
-from pokewatch.registry import CHAMPION, PREVIOUS, Registry
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.serving.replicas import replicas
 from pokewatch.settings import ServingSettings, WatchSettings
 from pokewatch.valuation.book import PriceBook
 
-DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 _PROBE = {"inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}], "outputs": [{"name": "status"}]}
 
 

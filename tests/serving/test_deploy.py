@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import DeployError, NoChampionError
-from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from pokewatch.serving.deploy import DEPLOYED_AT, Outcome, deploy, rollback
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
+from pokewatch.serving.deploy import Outcome, deploy, rollback
 from pokewatch.settings import ServingSettings
 from tests.serving.server import free_ports
 

@@ -1,0 +1,88 @@
+"""The daily look at the models: `python monitor.py run` measures what they said against what came."""
+
+from pathlib import Path
+
+from base import PokeWatchSpec
+from metaflow import Parameter, card, config_expr, current, kubernetes, namespaced_event_name, project, retry, schedule, step, timeout
+
+from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+
+
+@project(name="pokewatch")
+@schedule(cron="0 6 * * *")
+class PokeWatchMonitor(PokeWatchSpec):
+    """Whether the models that serve can still be trusted, hours after the daily pipeline.
+
+    1. check the parameters
+    2. look: what was said 7 and 30 days ago against what came, and whether the prices coming in have drifted
+    3. act: tell people what is wrong and, where training mends it, train the models again
+    """
+
+    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    days = Parameter("days", default=400, help="Days of prices to look at, up to the last, and to train on.")
+    last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.")
+    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
+    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
+    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
+    @step
+    def start(self) -> None:
+        """Check the parameters before anything is asked of anybody."""
+        from pokewatch.monitoring.daily import Market
+        from pokewatch.pipeline import check_parameters, parse_day
+
+        check_parameters(self.days, 1, 1, self.last_day)
+        path = Path(self.file).absolute() if self.file else None
+        self.market = Market(self.source, self.days, self.cards, self.seed, path, parse_day(self.last_day))
+        self.next(self.look)
+
+    @card(type="blank")
+    @timeout(hours=2)
+    @retry(times=2)
+    @kubernetes(cpu=2, memory=8192, disk=20480)
+    @step
+    def look(self) -> None:
+        """Measure, keep what was found, and show it."""
+        from cards import monitor_card
+
+        from pokewatch.monitoring.daily import look
+        from pokewatch.settings import MonitorSettings
+
+        self.found = look(self.market)
+        limits = MonitorSettings.read()
+        edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
+        current.card.extend(monitor_card(self.source, self.found, edges))
+        self.next(self.act)
+
+    @card(type="blank")
+    @timeout(hours=8)
+    @retry(times=0)
+    @kubernetes(cpu=0.5, memory=2048, disk=4096)
+    @step
+    def act(self) -> None:
+        """Tell people what is wrong; have the models trained again where that is due."""
+        from cards import action_card
+
+        from pokewatch.monitoring.daily import EVENT, decide, retrain
+
+        self.action = decide(self.market, self.found)
+        current.card.extend(action_card(self.action.retrain, self.action.why))
+        if self.action.retrain:
+            print(f"the models are trained again: {self.action.why}")
+            retrain(self.market, Path(__file__).with_name("flow.py"), namespaced_event_name(EVENT))
+        self.next(self.end)
+
+    @timeout(minutes=10)
+    @kubernetes(cpu=0.5, memory=1024, disk=2048)
+    @step
+    def end(self) -> None:
+        """Say what came of it."""
+        failed = ", ".join(check.name for check in self.found.failed) or "no check"
+        print(f"model version {self.found.version} on {self.found.measured_on}: {failed} failed")
+        print(f"trained again: {'yes' if self.action.retrain else 'no'}; {self.action.why}")
+
+
+if __name__ == "__main__":
+    PokeWatchMonitor()
