@@ -10,17 +10,19 @@ import sys
 from dataclasses import asdict, dataclass
 
 from pokewatch.errors import PokeWatchError, RegistryError
+from pokewatch.serving.measured import REMEMBERED
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version that serves, and the folder of its book on this machine."""
+    """The version that serves, the folder of its book on this machine, and what monitoring measured last, "" where it has not."""
 
     version: str
     run_id: str
     digest: str
     data_version: str
     folder: str
+    measured: str = ""
 
 
 def fetch_champion(seconds: float) -> Champion:
@@ -41,7 +43,8 @@ def _fetch() -> Champion:
 
     registry = Registry()
     model = registry.resolve(CHAMPION)
-    return Champion(model.version, model.run_id, model.digest, model.data_version, str(registry.fetch_book(model)))
+    folder = registry.fetch_book(model)
+    return Champion(model.version, model.run_id, model.digest, model.data_version, str(folder), registry.recall(REMEMBERED))
 
 
 def main() -> None:

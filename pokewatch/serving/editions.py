@@ -11,17 +11,22 @@ from mlserver.utils import to_absolute_path
 
 from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
+from pokewatch.serving.measured import Measured, remembered
 from pokewatch.valuation.book import PriceBook
 
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """What a request holds on to from its first line to its last, whatever is loaded meanwhile."""
+    """What a request holds on to from its first line to its last, whatever is loaded meanwhile.
+
+    `measured` is what monitoring had measured when it was loaded.
+    """
 
     book: PriceBook
     model_version: str
     data_version: str
     run_id: str
+    measured: Measured | None = None
 
     def versions(self) -> dict[str, str]:
         """What every answer carries."""
@@ -69,7 +74,7 @@ def open_edition(settings: ModelSettings, seconds: float) -> Edition:
         raise SettingsError(f"{settings.name}: parameters.extra.digest is given without parameters.uri, the folder of the book")
     book = PriceBook.open(Path(to_absolute_path(settings, parameters.uri)), str(extra["digest"]))
     version = str(extra.get("model_version") or book.digest[:12])
-    return _edition(book, version, book.facts.data_version, book.facts.run_id)
+    return Edition(book, version, book.facts.data_version, book.facts.run_id)
 
 
 def _champion(seconds: float) -> Edition:
@@ -81,8 +86,4 @@ def _champion(seconds: float) -> Edition:
         # A copy that does not verify is of no use: without it the next load fetches a new one.
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return _edition(book, champion.version, champion.data_version, champion.run_id)
-
-
-def _edition(book: PriceBook, model_version: str, data_version: str, run_id: str) -> Edition:
-    return Edition(book, model_version, data_version, run_id)
+    return Edition(book, champion.version, champion.data_version, champion.run_id, remembered(champion.measured))

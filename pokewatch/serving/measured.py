@@ -1,4 +1,7 @@
-"""What the monitoring flow measured last, as serving finds it: `monitoring/latest.json` in POKEWATCH_HOME."""
+"""What the monitoring flow measured last, as serving finds it: `monitoring/latest.json` in POKEWATCH_HOME.
+
+Where serving and flows share no disk, the registry remembers the same document, and serving reads it at each load.
+"""
 
 import json
 import logging
@@ -7,6 +10,8 @@ from datetime import date
 from pathlib import Path
 
 logger = logging.getLogger("pokewatch.serving")
+
+REMEMBERED = "monitoring"  # the name under which `Registry.remember` keeps the document
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,20 @@ class Measured:
             return cls(date.fromisoformat(found["measured_on"]), figures)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a document of the monitoring flow: {type(error).__name__} {error}") from None
+
+
+def remembered(content: str) -> Measured | None:
+    """The document that came with the champion, None where there is none. One that is damaged is told in the log, and is none."""
+    try:
+        return Measured.parse(content) if content else None
+    except ValueError as error:
+        logger.warning("what the registry remembers of monitoring is passed over: %s", error)
+        return None
+
+
+def newest(*found: Measured | None) -> Measured | None:
+    """The one measured up to the latest day; of two of one day the first."""
+    return max((each for each in found if each is not None), key=lambda each: each.measured_on, default=None)
 
 
 class MeasuredFile:

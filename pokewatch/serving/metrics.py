@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
 from pokewatch.decision import SIGNALS
 from pokewatch.serving.editions import Edition
 from pokewatch.serving.gauges import Told, edition_gauges, measured_gauges
-from pokewatch.serving.measured import MeasuredFile
+from pokewatch.serving.measured import Measured, MeasuredFile, newest
 from pokewatch.settings import Home
 from pokewatch.valuation.book import STATUSES
 
@@ -49,10 +49,11 @@ class _Served:
 
     def __init__(self) -> None:
         self.gauges: Sequence[Metric] = edition_gauges(None)
-        self.measured: MeasuredFile | None = None
+        self.measured: Measured | None = None
+        self.file: MeasuredFile | None = None
 
     def tell(self) -> Sequence[Metric]:
-        return [*self.gauges, *measured_gauges(self.measured.current() if self.measured else None)]
+        return [*self.gauges, *measured_gauges(newest(self.file.current() if self.file else None, self.measured))]
 
 
 _SERVED = _Served()
@@ -68,7 +69,8 @@ def rows_of(status: str) -> Counter:
 def tell_edition(edition: Edition) -> None:
     """Set what is known of the served edition; all that was known of the one before it goes. Judges every card: milliseconds."""
     _SERVED.gauges = edition_gauges(edition)
-    if _SERVED.measured is None:
-        _SERVED.measured = MeasuredFile(Home.read().home / "monitoring" / "latest.json")
+    _SERVED.measured = edition.measured
+    if _SERVED.file is None:
+        _SERVED.file = MeasuredFile(Home.read().monitoring / "latest.json")
     _TOLD.changed()
     _TOLD.keep_fresh()

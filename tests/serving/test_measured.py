@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.serving.measured import Measured, MeasuredFile
+from pokewatch.serving.measured import Measured, MeasuredFile, newest, remembered
 
 GOOD = '{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "drift": 1, "bias": null}, "more": "of it"}'
 
@@ -46,3 +46,19 @@ def test_a_file_that_is_none_is_told_once(tmp_path: Path, caplog: pytest.LogCapt
     os.utime(path, ns=(1, 1))
     file.current()
     assert len(caplog.records) == 2
+
+
+def test_what_the_registry_remembers_never_stops_a_load(caplog: pytest.LogCaptureFixture) -> None:
+    assert remembered(GOOD) == Measured.parse(GOOD)
+    assert remembered("") is None
+    assert caplog.records == []
+    assert remembered("{") is None
+    assert "passed over" in caplog.text
+
+
+def test_the_newest_of_what_is_known_counts() -> None:
+    old, new = Measured(date(2026, 3, 1), {}), Measured(date(2026, 3, 2), {})
+    assert newest(None, None) is None
+    assert newest(old, new) == newest(new, old) == newest(None, new) == new
+    same = Measured(date(2026, 3, 2), {"drift": 1.0})
+    assert newest(new, same) is new
