@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from pokewatch.monitoring.metric_reference import full_name, gateway_metrics, runtime_metrics
-from pokewatch.settings import GateSettings
 from tests.monitoring.alerts import ALERTS, RECORDS, Case, Record
 from tests.monitoring.rulebook import RULE_FILES, alerts, records, rules
 from tests.tools import require_tool
@@ -100,9 +99,3 @@ def test_every_metric_of_ours_in_a_rule_exists() -> None:
             assert re.sub(r"_(bucket|count|sum)$", "", name) in known, rule
         for name in re.findall(r"\bpokewatch:[a-z_0-9:]+", rule["expr"]):
             assert name in records(), rule
-
-
-def test_the_band_of_the_interval_is_that_of_the_gate() -> None:
-    gate = GateSettings.read()
-    assert f"< {gate.gate_interval_low:g} " in alerts()["CalibrationOutOfBand"]["expr"]
-    assert alerts()["CalibrationOutOfBand"]["expr"].endswith(f"> {gate.gate_interval_high:g}")

@@ -1,0 +1,80 @@
+"""The documents say what the rules, the metrics and the settings say."""
+
+import re
+
+import pytest
+
+from pokewatch.monitoring.metric_reference import full_name, gateway_metrics, runtime_metrics
+from pokewatch.settings import GateSettings, MonitorSettings, sections
+from tests.conftest import ROOT
+from tests.monitoring.rulebook import alerts
+
+DOCS = ROOT / "docs"
+PAGES = ("monitoring.md", "runbook.md", "slo.md")
+
+
+def _text(page: str) -> str:
+    return (DOCS / page).read_text()
+
+
+def _sections() -> dict[str, str]:
+    _, *found = re.split(r"^## ", _text("runbook.md"), flags=re.MULTILINE)
+    return {section.partition("\n")[0]: section for section in found}
+
+
+def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
+    assert sorted(_sections()) == sorted(alerts())
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_a_section_says_how_grave_it_is_what_to_look_at_and_what_to_do(name: str) -> None:
+    section, rule = _sections()[name], alerts()[name]
+    assert f"`{rule['labels']['severity']}`" in section.splitlines()[2]
+    if "for" in rule:
+        number, unit = rule["for"][:-1], {"m": "minute", "h": "hour"}[rule["for"][-1]]
+        assert f", {number} {unit}" in section.splitlines()[2] or rule["for"] == "5m"
+    assert re.search(r"^- Look at", section, re.MULTILINE)
+    assert re.search(r"^- Do: |^- Look at and do: ", section, re.MULTILINE)
+
+
+def test_the_table_of_alerts_is_whole() -> None:
+    table = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (page|ticket) \|", _text("monitoring.md"), re.MULTILINE)
+    listed = {name: severity for names, severity in table for name in re.findall(r"\w+", names)}
+    assert listed == {name: rule["labels"]["severity"] for name, rule in alerts().items()}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_metric_setting_and_page_that_is_named_exists(page: str) -> None:
+    text = _text(page)
+    metrics = {full_name(metric) for metric in (*gateway_metrics(), *runtime_metrics())}
+    settings = {section.variable(name) for section in sections() for name in section.model_fields}
+    assert set(re.findall(r"`(pokewatch_[a-z_]+)[`{]", text)) <= metrics
+    assert set(re.findall(r"\bPOKEWATCH_[A-Z_]+", text)) <= settings
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert (DOCS / link).exists(), link
+    for path in re.findall(r"(?<![\w/])((?:k8s|tests)/[\w./-]+)", text):
+        assert (ROOT / path.rstrip(".")).exists(), path
+
+
+def test_the_bounds_are_the_same_everywhere() -> None:
+    gate, monitor = GateSettings.read(), MonitorSettings.read()
+    low, high = gate.gate_interval_low, gate.gate_interval_high
+    assert (monitor.monitor_coverage_low, monitor.monitor_coverage_high) == (low, high)
+    assert f"less than {low:.0%} or more than {high:.0%}" in _text("runbook.md")
+    assert f"covers {low:.0%} to {high:.0%}" in _text("slo.md")
+    assert alerts()["CalibrationOutOfBand"]["expr"] == f"pokewatch:coverage_90:ratio < {low:g} or pokewatch:coverage_90:ratio > {high:g}"
+    assert alerts()["ModelErrorHigh"]["expr"] == f"pokewatch:rmae_last:ratio > {monitor.monitor_rmae:g}"
+    assert alerts()["StaleData"]["expr"] == f"pokewatch:data_age:seconds > {monitor.monitor_stale_hours:g} * 3600"
+
+
+@pytest.mark.parametrize(("kind", "budget", "column"), [("errors", "0.001", 0), ("slow", "0.05", 1)], ids=["availability", "latency"])
+def test_the_table_of_burn_rates_is_that_of_the_rules(kind: str, budget: str, column: int) -> None:
+    rows = re.findall(r"^\| ([\d.]+) \| .* \| (page|ticket) \| ([\d.]+)% \| ([\d.]+)% \|$", _text("slo.md"), re.MULTILINE)
+    told = [(float(rate), severity, float((failed, slow)[column])) for rate, severity, failed, slow in rows]
+    objective = {"errors": "availability", "slow": "latency"}[kind]
+    ruled = []
+    for rule in alerts().values():
+        if rule["labels"].get("objective") == objective:
+            (rate,) = set(re.findall(rf"gateway_{kind}:ratio_rate\w+ > ([\d.]+) \* {budget}", rule["expr"]))
+            ruled.append((float(rate), rule["labels"]["severity"], pytest.approx(100 * float(rate) * float(budget))))
+    assert told == ruled
