@@ -7,7 +7,7 @@ The buckets are fixed by the set's id, so a file's bytes do not depend on how ma
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -58,7 +58,7 @@ def read_processed(folder: Path) -> Panel:
     paths = sorted(folder.glob("bucket-*.arrow"))
     if not paths:
         raise ValuationError(f"no processed prices in {folder}")
-    tables = [_read(path) for path in paths]
+    tables = [_read(path, ["card_id", *_TEXTS, "released", "currency"]) for path in paths]
     spans = {tuple(table.schema.metadata.get(name, b"").decode() for name in (b"start", b"end", b"changed")) for table in tables}
     if len(spans) > 1:
         raise ValuationError(f"the processed prices in {folder} are of different days")
@@ -69,14 +69,15 @@ def read_processed(folder: Path) -> Panel:
     released = np.concatenate([_days(table["released"]) for table in tables])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    market, low, mid = (_dense(tables, name, rank, len(dates)) for name, _ in _PRICES)
+    prices, traded = _dense(paths, rank, len(dates))
+    market, low, mid = (prices.get(name) for name, _ in _PRICES)
     if market is None:
         raise ValuationError(f"the processed prices in {folder} have no market price")
     return Panel(
         card_id=texts["card_id"][order],
         dates=dates,
         market=market,
-        fresh=fresh_quotes(market, _traded(tables, rank, len(dates))),
+        fresh=fresh_quotes(market, traded),
         low=low,
         mid=mid,
         set_id=texts["set_id"][order],
@@ -197,9 +198,11 @@ def _write(path: Path, table: pa.Table) -> None:
     temporary.replace(path)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path, names: Sequence[str]) -> pa.Table:
     try:
         with pa.ipc.open_file(path) as reader:
+            fields = [index for index, name in enumerate(reader.schema.names) if name in names]
+        with pa.ipc.open_file(path, options=pa.ipc.IpcReadOptions(included_fields=fields)) as reader:
             return reader.read_all()
     except (OSError, pa.ArrowException) as error:
         raise ValuationError(f"{path} cannot be read: {error}") from error
@@ -209,26 +212,21 @@ def _texts(tables: list[pa.Table], name: str) -> Strings:
     return np.asarray(pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]).to_pylist(), dtype=np.str_)
 
 
-def _dense(tables: list[pa.Table], name: str, rank: NDArray[np.int64], days: int) -> Floats | None:
-    """[d, n]; None where no card has the price on any day."""
-    dense = np.full((days, len(rank)), np.nan)
-    for place, values in _placed(tables, name, rank, days):
-        dense[:, place] = values.T
-    return dense if np.isfinite(dense).any() else None
-
-
-def _traded(tables: list[pa.Table], rank: NDArray[np.int64], days: int) -> Bools:
+def _dense(paths: Sequence[Path], rank: NDArray[np.int64], days: int) -> tuple[dict[str, Floats], Bools]:
+    """Each price [d, n] that some card has on some day, and where a sale was reported; a bucket at a time, for they are large."""
+    dense = {name: np.full((days, len(rank)), np.nan) for name, _ in _PRICES}
     traded = np.zeros((days, len(rank)), dtype=np.bool_)
-    for place, values in _placed(tables, "traded", rank, days):
-        traded[:, place] = values.T
-    return traded
-
-
-def _placed(
-    tables: list[pa.Table], name: str, rank: NDArray[np.int64], days: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.generic]]]:
     first = 0
-    for table in tables:
+    for path in paths:
+        table = _read(path, [*dense, "traded"])
         place = rank[first : first + table.num_rows]
         first += table.num_rows
-        yield place, table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, days)
+        for name, values in dense.items():
+            values[:, place] = _days_by_cards(table[name], days)
+        traded[:, place] = _days_by_cards(table["traded"], days)
+    return {name: values for name, values in dense.items() if np.isfinite(values).any()}, traded
+
+
+def _days_by_cards(column: pa.ChunkedArray, days: int) -> NDArray[np.generic]:
+    values: NDArray[np.generic] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(-1, days).T
