@@ -97,11 +97,12 @@ def deploy_card(
     policies = backtest["policies"]
     yield Markdown("## What following its signals would have earned")
     if not policies:
-        yield Markdown("The days are too few to see a trade to its end.")
+        yield Markdown("The days are too few to see a trade to its end, or the cards too cheap to trade.")
         return
+    judged = f"at most {backtest['most_cards']:,} of the cards at {backtest['min_price']:.2f} or more"
     yield Markdown(
-        f"After the fees of {policies[0]['fees']}, on {backtest['cards']:,} cards: bought at the next renewed price, sold at a five-day "
-        "median. The sham buys at the very quote that gave the signal, which nobody can do."
+        f"After the fees of {policies[0]['fees']}, on {judged}: bought at the next renewed price, sold at a five-day median. "
+        "The sham buys at the very quote that gave the signal, which nobody can do."
     )
     for each in policies:
         yield Image.from_matplotlib(plots.equity_plot(each))
@@ -116,12 +117,12 @@ def _trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
         "sham_same_day": "sham: the same day",
     }
     rows = [
-        [each["policy"], title, _number(each[way].get("trades")), _number(each[way]["mean_net"]), _number(each[way].get("hit_rate"))]
+        [each["policy"], title, _number(each[way].get("trades")), _percent(each[way]["mean_net"]), _percent(each[way].get("hit_rate"))]
         for each in policies
         for way, title in ways.items()
     ]
-    rows += [[each["policy"], "chance that random ones earn as much", "-", _number(each["random"]["p_value"]), "-"] for each in policies]
-    rows += [[each["policy"], "largest fall", "-", _number(-each["curve"]["max_drawdown"]), "-"] for each in policies]
+    rows += [[each["policy"], "chance that random ones earn as much", "-", _percent(each["random"]["p_value"]), "-"] for each in policies]
+    rows += [[each["policy"], "largest fall", "-", _percent(-each["curve"]["max_drawdown"]), "-"] for each in policies]
     return Table(rows, headers=["policy", "", "trades", "mean, after fees", "with a profit"])
 
 
@@ -221,3 +222,7 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -41,6 +41,7 @@ from pokewatch.valuation.rows import ValuedDays, book_rows, valued_days
 KEPT_VERSIONS = 6  # checked out on this machine; the remote has them all
 BOOK_DAYS = 400
 BACKTEST = "backtest.json"
+BACKTESTED_FROM = 5.0  # below, the fixed part of the fees alone eats what a trade could earn
 BACKTESTED_CARDS = 2_000  # of a larger market that many speak for all, at a fraction of the memory
 _MARKETPLACES = {"USD": "tcgplayer", "EUR": "cardmarket"}
 
@@ -235,7 +236,7 @@ def register(
     )
     valued = valued_days(restore(parameters), panel, BOOK_DAYS)
     book, digest = write_book_of(panel, valued, _raw_lake(collected.raw_version).catalog(), facts)
-    earned = backtest_valued(panel, valued, facts.horizon, FEES[_MARKETPLACES[facts.currency]], BACKTESTED_CARDS)
+    earned = backtest_valued(panel, valued, facts.horizon, FEES[_MARKETPLACES[facts.currency]], BACKTESTED_FROM, BACKTESTED_CARDS)
     registry = Registry()
     run_id = registry.log_run(
         book,
@@ -253,7 +254,7 @@ def register(
         documents={
             "parameters.json": dict(parameters),
             "evaluation.json": dict(evaluation),
-            BACKTEST: {"cards": min(panel.cards, BACKTESTED_CARDS), "policies": [each.to_json() for each in earned]},
+            BACKTEST: {"min_price": BACKTESTED_FROM, "most_cards": BACKTESTED_CARDS, "policies": [each.to_json() for each in earned]},
         },
     )
     model = registry.register(run_id, digest)

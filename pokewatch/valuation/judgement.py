@@ -65,15 +65,20 @@ def backtest_panel(
     return compare_policies(panel.dates[first:], quotes, judged, fees, horizon, **options)
 
 
-def backtest_valued(panel: Panel, valued: ValuedDays, horizon: int, fees: FeeSchedule, most_cards: int) -> list[Backtest]:
-    """`compare_policies` over days that are valued already, of at most `most_cards` cards, whichever come first in a shuffle that
-    is always the same; [] where the days are too few to see a trade to its end."""
-    if len(valued.fair) < _needed(horizon):
+def backtest_valued(panel: Panel, valued: ValuedDays, horizon: int, fees: FeeSchedule, min_price: float, most_cards: int) -> list[Backtest]:
+    """`compare_policies` over days that are valued already, of at most `most_cards` of the cards that were ever quoted at
+    `min_price` or more, whichever come first in a shuffle that is always the same, on the days when they were.
+
+    [] where the days are too few to see a trade to its end, or no card was.
+    """
+    dear = np.flatnonzero((panel.market[valued.first :] >= min_price).any(axis=0))
+    if len(valued.fair) < _needed(horizon) or not len(dear):
         return []
-    cards = np.sort(np.argsort(card_keys(panel.card_id), kind="stable")[:most_cards])
-    fair, lower, upper = (values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper))
-    judged = Judged(fair, lower, upper, valued.status[:, cards] == OK)
+    cards = np.sort(dear[np.argsort(card_keys(panel.card_id[dear]), kind="stable")[:most_cards]])
     quotes = Quotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
+    fair, lower, upper = (values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper))
+    fair[~(quotes.market >= min_price)] = np.nan
+    judged = Judged(fair, lower, upper, valued.status[:, cards] == OK)
     return compare_policies(panel.dates[valued.first :], quotes, judged, fees, horizon)
 
 

@@ -8,8 +8,9 @@ import pytest
 from pokewatch.decision import FEES, Thresholds
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.intervals import OK
-from pokewatch.valuation.judgement import backtest_file, backtest_panel, first_judged_day, judged_days
+from pokewatch.valuation.judgement import backtest_file, backtest_panel, backtest_valued, first_judged_day, judged_days
 from pokewatch.valuation.models import create
+from pokewatch.valuation.rows import valued_days
 from tests.valuation.panels import long_table, market_like, panel_of
 
 EAGER = Thresholds(-0.02, 0.03)
@@ -70,3 +71,23 @@ def test_a_file_is_plain_json(tmp_path: Path) -> None:
 def test_an_unknown_model_is_named() -> None:
     with pytest.raises(ValueError, match="got 'oracle'"):
         backtest_panel(panel_of(market_like(40, 5)), "oracle", 7, FEES["ebay"])
+
+
+def test_days_valued_for_a_book_are_backtested_as_the_panel_is() -> None:
+    panel = panel_of(market_like(70, 30))
+    first = first_judged_day(panel.days, 7)
+    valued = valued_days(create("median7", 7).fit(panel), panel, panel.days - first)
+    dear = float(np.median(panel.market[np.isfinite(panel.market)]))
+    found = backtest_valued(panel, valued, 7, FEES["tcgplayer"], dear, most_cards=30)
+    expected = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], min_price=dear)
+    assert [each.buy_everything.trades for each in found] == [each.buy_everything.trades for each in expected]
+    assert found[0].buy_everything.trades > 0
+    assert len(backtest_valued(panel, valued, 7, FEES["tcgplayer"], dear, most_cards=3)[0].dates) == panel.days - first
+
+
+def test_nothing_is_backtested_without_days_or_dear_cards() -> None:
+    panel = panel_of(market_like(70, 30))
+    valued = valued_days(create("median7", 7).fit(panel), panel, 19)
+    assert backtest_valued(panel, valued, 7, FEES["tcgplayer"], 0.0, most_cards=30) == []
+    longer = valued_days(create("median7", 7).fit(panel), panel, 40)
+    assert backtest_valued(panel, longer, 7, FEES["tcgplayer"], 1e9, most_cards=30) == []
