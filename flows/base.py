@@ -22,6 +22,7 @@ if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", 
 
 from metaflow import Config, FlowMutator, FlowSpec
 from metaflow.exception import MetaflowException
+from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _REQUIRED = ("image", "namespace", "service_account", "secrets")
@@ -32,9 +33,12 @@ class OnTarget(FlowMutator):
 
     `local`: their `@kubernetes` is taken off, since one machine has no cluster to ask, and scheduling is refused.
     `kubernetes`: it is completed with the config's image, namespace, service account and secrets, and its settings are set.
+    A flow's `@trigger` stays where Metaflow has been told of Argo Events; elsewhere nobody could send the event.
     """
 
     def pre_mutate(self, mutable_flow):  # noqa: ANN001, ANN201
+        if not ARGO_EVENTS_EVENT:
+            mutable_flow.remove_decorator("trigger")
         if dict(mutable_flow.configs)["deploy"]["target"] != "local":
             _hook(mutable_flow, "")  # a function of the flow's file: Argo takes no name with a dot in it
         elif NotifySettings.read().addresses():

@@ -4,13 +4,27 @@ from pathlib import Path
 from typing import Any
 
 from base import PokeWatchSpec
-from metaflow import Parameter, card, config_expr, current, kubernetes, project, retry, schedule, step, timeout
+from metaflow import (
+    Parameter,
+    card,
+    config_expr,
+    current,
+    kubernetes,
+    namespaced_event_name,
+    project,
+    retry,
+    schedule,
+    step,
+    timeout,
+    trigger,
+)
 
 from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
 
 
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
+@trigger(event=namespaced_event_name("retrain"))  # by monitor.py, where the models no longer describe the market
 class PokeWatchFlow(PokeWatchSpec):
     """From prices to the model that serves.
 

@@ -40,12 +40,11 @@ class Market:
     path: Path | None = None
     last_day: date | None = None
 
-    def arguments(self) -> list[str]:
+    def parameters(self) -> dict[str, str]:
         """The parameters with which `flow.py` looks at the same market."""
-        given = {"source": self.source, "days": self.days, "cards": self.cards, "seed": self.seed}
+        given = {"source": self.source, "days": str(self.days), "cards": str(self.cards), "seed": str(self.seed)}
         given |= {"file": str(self.path)} if self.path else {}
-        given |= {"to": self.last_day.isoformat()} if self.last_day else {}
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        return given | ({"to": self.last_day.isoformat()} if self.last_day else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +104,12 @@ def retrain(market: Market, flow: Path, event: Callable[[], str]) -> None:
     if ARGO_EVENTS_WEBHOOK_URL is None:
         logger.warning("there are no Argo Events here: the next daily run trains the models again")
         return
-    ArgoEvent(event()).publish(ignore_errors=False)
+    ArgoEvent(event(), payload=market.parameters()).publish(ignore_errors=False)
 
 
 def _run(market: Market, flow: Path) -> None:
-    command = [sys.executable, str(flow), "run", *market.arguments()]
+    options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
+    command = [sys.executable, str(flow), "run", *options]
     # Metaflow tells the process of a step which run, flow and configuration it belongs to; the new run is none of these.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_RUN", "METAFLOW_FLOW", "MF_"))}
     code = subprocess.run(command, env=environment, check=False).returncode

@@ -32,6 +32,7 @@ LIMITS: Mapping[str, float] = MappingProxyType(
     {"moves": 0.10, "unchanged": 0.06, "coverage": 0.05, "spread": 0.10, "set moves": 0.40, "set unchanged": 0.12}
 )
 _CHANCE = 1e-4  # p-value above which a difference may be luck; divided by the sets where each of them is tested
+_LUCK = 0.99
 _LEAST_CARDS = 20  # of a set, before it is judged alone
 _LEAST_MOVES = 30
 
@@ -59,8 +60,9 @@ class Shift:
 
     @property
     def degree(self) -> float:
-        """The effect as a share of its limit; 0 where it may be luck."""
-        return self.effect / self.limit if self.p_value < _CHANCE else 0.0
+        """The effect as a share of its limit: from 1 on it is too much, which luck never is."""
+        share = self.effect / self.limit
+        return share if self.p_value < _CHANCE else min(share, _LUCK)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "effect": self.effect, "limit": self.limit, "p_value": self.p_value, "set_id": self.set_id}

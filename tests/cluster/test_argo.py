@@ -8,7 +8,7 @@ import pytest
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from tests.cluster.api import kubernetes
-from tests.cluster.flow import CLUSTER, environment, start
+from tests.cluster.flow import CLUSTER, FLOW, environment, start
 
 IMAGE = "pokewatch/pipeline:0.1.0"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]
@@ -27,6 +27,13 @@ STEPS = {
     "deploy": ("0.5", 2048, 20480, 1_800, 2, 1),
     "end": ("0.5", 1024, 2048, 600, 2, 1),
 }
+EVENTS = {
+    "METAFLOW_ARGO_EVENTS_EVENT": "metaflow-event",
+    "METAFLOW_ARGO_EVENTS_EVENT_SOURCE": "argo-events-webhook",
+    "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT": "operate-workflow-sa",
+    "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://argo-events-webhook-eventsource-svc.argo-events.svc:12000/metaflow-event",
+}
+MONITOR_STEPS = {"start": (600, 2), "look": (7_200, 2), "act": (28_800, 0), "end": (600, 2)}  # timeout in seconds, retries
 
 Manifest = dict[str, Any]
 
@@ -47,6 +54,18 @@ def _bare(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _bare(each) for key, each in value.items() if each is not None}
     return [_bare(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.fixture(scope="module")
+def with_events(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
+    """The objects of the daily flow where Metaflow has been told of Argo Events, and of the monitor, by kind and name."""
+    folder = tmp_path_factory.mktemp("events")
+    with kubernetes() as cluster:
+        env = environment(folder, s3, cluster.kubeconfig(folder)) | EVENTS
+        for flow in (FLOW, FLOW.with_name("monitor.py")):
+            done = start("--production", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", env=env, cwd=folder, flow=flow)
+            assert done.returncode == 0, done.stdout + done.stderr
+        return {path: _bare(found) for path, found in cluster.objects.items()}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +130,31 @@ def test_the_schedule(created: dict[str, Manifest]) -> None:
     assert not cron["spec"].get("timezone")  # Argo's default is UTC
     assert cron["spec"]["workflowSpec"]["workflowTemplateRef"] == {"name": created["workflowtemplates"]["metadata"]["name"]}
     assert created["workflowtemplates"]["metadata"]["name"] == "pokewatch.prod.pokewatchflow"
+
+
+def test_the_daily_flow_waits_for_the_event_of_the_monitor_where_there_are_events(
+    created: dict[str, Manifest], with_events: dict[str, Manifest]
+) -> None:
+    assert "sensors" not in created
+    (sensor,) = [found for path, found in with_events.items() if path.startswith("sensors/")]
+    assert "mfns.pokewatch.prod.retrain" in json.dumps(sensor)
+    (trigger,) = sensor["spec"]["triggers"]
+    assert trigger["template"]["k8s"]["source"]["resource"]["spec"]["workflowTemplateRef"]["name"] == "pokewatch.prod.pokewatchflow"
+
+
+def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Manifest]) -> None:
+    cron, template = (with_events[f"{kind}/pokewatch.prod.pokewatchmonitor"] for kind in ("cronworkflows", "workflowtemplates"))
+    assert cron["spec"]["schedules"] == ["0 6 * * *"]
+    templates = {each["name"]: each for each in template["spec"]["templates"] if "container" in each}
+    assert set(MONITOR_STEPS) <= set(templates)
+    for step, (timeout, retries) in MONITOR_STEPS.items():
+        assert templates[step]["container"]["image"] == IMAGE
+        assert templates[step]["container"]["envFrom"] == SECRETS
+        assert templates[step]["serviceAccountName"] == "pokewatch-pipeline"
+        assert templates[step]["activeDeadlineSeconds"] == timeout
+        assert templates[step].get("retryStrategy", {"limit": 0})["limit"] == retries
+        told = {each["name"]: each["value"] for each in templates[step]["container"]["env"] if "value" in each}
+        assert told["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
 
 
 def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:

@@ -1,0 +1,128 @@
+"""What was said against what came, on panels and books small enough to count by hand."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.monitoring.calibration import Said, calibrate, coverage_by_day, said_on
+from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
+from pokewatch.valuation.book import BookRows, PriceBook, write_book
+from pokewatch.valuation.panel import Panel, panel_from_table
+from tests.serving.books import FACTS, catalog
+from tests.valuation.panels import long_table
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+
+CARDS, DAYS = 20, 60
+FIRST = np.datetime64("2025-01-06")
+
+
+def day(number: int) -> date:
+    found: date = (FIRST + number).item()
+    return found
+
+
+def prices() -> np.ndarray:
+    """Card i costs i + 1 and jumps by a tenth on day 50, those after the tenth card only."""
+    market = np.tile(np.arange(1.0, CARDS + 1), (DAYS, 1))
+    market[50:, 10:] *= 1.1
+    return market
+
+
+def panel() -> Panel:
+    table = long_table(prices(), start=FIRST)
+    ids = [f"tcgplayer-{int(card[1:])}-normal" for card in table["card_id"].to_pylist()]
+    return panel_from_table(table.set_column(0, "card_id", [ids]))
+
+
+def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[PriceBook, str]:
+    """A book that ends on day `last`, in which every card is worth `fair` times its price then, give or take 5%."""
+    market = prices()[last - days + 1 : last + 1].T
+    rows = BookRows(
+        card_id=[f"tcgplayer-{i}-normal" for i in range(CARDS)],
+        dates=FIRST + np.arange(last - days + 1, last + 1),
+        market=market,
+        low=market,
+        fair=market * fair,
+        lower=market * fair * 0.95,
+        upper=market * fair * 1.05,
+        status=np.zeros(market.shape, dtype=np.int8),
+    )
+    digest = write_book(folder, catalog(CARDS), rows, replace(FACTS, git_commit=folder.name))
+    return PriceBook.open(folder, digest), digest
+
+
+def register(registry: Registry, folder: Path, last: int, deployed: str = "2025-03-01T00:00:00", **tags: str) -> RegisteredModel:
+    _, digest = book(folder, last)
+    given = {"data_version": "dv", "source": "simulated", LAST_DAY: day(last).isoformat(), **tags}
+    model = registry.register(registry.log_run(folder, parameters={}, metrics={}, tags=given), digest)
+    if deployed:
+        registry.mark(model.version, DEPLOYED_AT, deployed)
+    return registry.version(model.version)
+
+
+def test_what_came_is_counted(tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 45)
+    found = calibrate(panel(), Said("1", opened, day(45), served=True), 7)
+    assert found is not None
+    assert (found.scores["n"], found.scores["coverage_90"], found.scores["rmae_last"]) == (20, 0.5, pytest.approx(1.0, rel=1e-6))
+    assert found.scores["bias"] == pytest.approx(-np.log(1.1) / 2, rel=1e-5)
+    assert sum(group["n"] for group in found.groups) == 20
+    assert sum(each["n"] for each in found.reliability) == 20
+    assert 0 <= (found.reliability_gap or 0) <= 1
+    assert found.to_dict()["made_on"] == "2025-02-20"
+
+
+def test_a_fair_price_that_was_right_beats_the_last_price(tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 45, fair=1.05)
+    found = calibrate(panel(), Said("1", opened, day(45), served=True), 7)
+    assert found is not None
+    assert found.scores["bias"] == pytest.approx(np.log(1.05) - np.log(1.1) / 2, rel=1e-4)
+    assert found.scores["coverage_90"] == 1.0
+
+
+@pytest.mark.parametrize(("said", "lag"), [(55, 7), (45, 30)], ids=["not yet known", "long"])
+def test_what_has_not_come_yet_is_not_judged(said: int, lag: int, tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", said)
+    assert calibrate(panel(), Said("1", opened, day(said), served=True), lag) is None
+
+
+def test_prices_after_the_day_judged_change_nothing(tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 45)
+    said = Said("1", opened, day(45), served=True)
+    assert calibrate(panel(), said, 7) == calibrate(panel().up_to(52), said, 7)
+
+
+def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(registry_home: Path, tmp_path: Path) -> None:
+    registry = Registry()
+    then = register(registry, tmp_path / "then", 45)
+    register(registry, tmp_path / "never-deployed", 46, deployed="")
+    register(registry, tmp_path / "of another market", 46, source="tcgcsv")
+    champion = register(registry, tmp_path / "now", 53)
+    opened, _ = book(tmp_path / "now", 53)
+    for asked in (45, 46, 51):
+        said = said_on(registry, day(asked), champion, opened)
+        assert said is not None
+        assert (said.version, said.day, said.served) == (then.version, day(45), True)
+        assert said.book.last_day == day(45)
+    newest = said_on(registry, day(53), champion, opened)
+    assert newest is not None
+    assert newest.version == champion.version
+
+
+def test_before_any_champion_the_book_of_todays_says_what_it_would_have_said(registry_home: Path, tmp_path: Path) -> None:
+    registry = Registry()
+    champion = register(registry, tmp_path / "now", 53)
+    opened, _ = book(tmp_path / "now", 53)
+    said = said_on(registry, day(30), champion, opened)
+    assert said == Said(champion.version, opened, day(30), served=False)
+    assert said_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
+
+
+def test_coverage_by_day(tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 52)
+    days = [day(number) for number in (40, 43, 45)]
+    assert coverage_by_day(panel(), opened, 7, days) == [(20, 20), (10, 20), (10, 20)]

@@ -1,0 +1,147 @@
+"""The daily look on a simulated market that changes: noticed, told, and learnt anew."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.errors import LakeError, NoChampionError
+from pokewatch.market.lake import Lake
+from pokewatch.market.sources.simulated_process import Regime
+from pokewatch.monitoring.daily import Market, decide, look, newest_prices
+from pokewatch.monitoring.history import History
+from pokewatch.pipeline import collect_prices, join_shards, market_change, process_shard, register, train
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, changed_of
+from pokewatch.settings import Home
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.walk import walk
+from tests.monitoring.listener import Listener, listening
+from tests.monitoring.markets import START, fill, market
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),  # DVC's use of pygtrie
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # Apprise asks for it on Python 3.11 and 3.12
+]
+
+CARDS = 600
+SHORT = 75  # days of quiet before the change, in the quick tests
+VOLATILITY = "volatility"
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    with listening() as server:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", server.address)
+        yield server
+
+
+def planted(kind: str, day: int) -> Regime:
+    return Regime(kind, START + timedelta(days=day), factor=3.0)  # type: ignore[arg-type]
+
+
+def prices(days: int, regimes: list[Regime]) -> None:
+    """Put the days into the lake that the source `simulated` of CARDS cards has."""
+    dates = [START + timedelta(days=day) for day in range(days)]
+    fill(Lake(Home.read().lakes / f"simulated-{CARDS}-0"), CARDS, 0, dates, regimes)
+
+
+def make_champion(last_day: date) -> str:
+    """Train on the lake up to a day as the pipeline does, and make the model champion."""
+    collected = collect_prices("simulated", start=START, end=last_day, cards=CARDS)
+    data_version = join_shards([process_shard(collected, 0, 1, market_change(collected))])
+    parameters = train(data_version, ["local_level"], 7)["local_level"]
+    registered = register(collected, data_version, parameters, {"model": "local_level", "horizon": 7}, {})
+    registry = Registry()
+    assert registered.tags[LAST_DAY] == last_day.isoformat()
+    registry.point(CHAMPION, registered.version)
+    registry.mark(registered.version, DEPLOYED_AT, f"{last_day}T02:00:00")
+    return registered.version
+
+
+def asked(day: int) -> Market:
+    return Market("simulated", 400, CARDS, last_day=START + timedelta(days=day))
+
+
+def test_a_change_is_noticed_told_once_and_remembered(registry_home: Path, listener: Listener) -> None:
+    prices(SHORT + 5, [planted(VOLATILITY, SHORT)])
+    make_champion(START + timedelta(days=SHORT - 8))
+    quiet = look(asked(SHORT - 1))
+    assert quiet.failed == []
+    assert {each.lag: each.served for each in quiet.calibrations} == {7: True, 30: False}
+    assert not decide(asked(SHORT - 1), quiet).retrain
+    noticed = look(asked(SHORT + 4))
+    action = decide(asked(SHORT + 4), noticed)
+    assert action.retrain
+    assert "drift of moves" in action.why
+    changed = Registry().recall(changed_of("simulated"))
+    assert START + timedelta(days=SHORT) < date.fromisoformat(changed) <= START + timedelta(days=SHORT + 4)
+    again = decide(asked(SHORT + 4), noticed)
+    assert not again.retrain
+    assert "so not before" in again.why
+    titles = [title for title in listener.titles() if "out of bounds" in title]
+    assert len(titles) == 1
+    assert "drift of moves" in titles[0]
+    assert list(History().days()) == [START + timedelta(days=SHORT - 1), START + timedelta(days=SHORT + 4)]
+    run = Registry()._client().get_run(Registry().resolve().run_id)
+    assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
+
+
+def test_quotes_that_stand_still_are_told_and_not_learnt_from(registry_home: Path, listener: Listener) -> None:
+    prices(SHORT + 5, [planted("freeze", SHORT)])
+    make_champion(START + timedelta(days=SHORT - 8))
+    action = decide(asked(SHORT + 4), look(asked(SHORT + 4)))
+    assert not action.retrain
+    assert "at fault" in action.why
+    assert Registry().recall(changed_of("simulated")) == ""
+    assert any("drift of unchanged" in title for title in listener.titles())
+    assert any("stale" in title for title in listener.titles())
+
+
+def test_without_model_or_prices_it_says_so(registry_home: Path) -> None:
+    with pytest.raises(NoChampionError):
+        look(asked(SHORT))
+    with pytest.raises(LakeError, match="no prices of simulated to look at yet"):
+        newest_prices(asked(SHORT))
+
+
+def coverage(panel: Panel, days: range) -> float:
+    inside = total = 0
+    for features, values in walk(panel, "local_level", 7, days):
+        truth = panel.market[features.day + 7]
+        judged = np.isfinite(truth) & np.isfinite(values.fair)
+        inside += int(((truth >= values.lower) & (truth <= values.upper))[judged].sum())
+        total += int(judged.sum())
+    return inside / total
+
+
+def test_learning_anew_brings_the_coverage_back() -> None:
+    regime = planted(VOLATILITY, 205)
+    ahead = range(205 + 12, 205 + 26)
+    assert coverage(market(800, 0, 240, [regime]), ahead) < 0.8
+    assert 0.88 <= coverage(market(800, 0, 240, [regime], changed=regime.day + timedelta(days=2)), ahead) <= 0.92
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Path) -> None:
+    """The monitor every day, training only when it says so: what is served covers 90% again once its forecasts come due."""
+    change, last = 120, 120 + 34
+    prices(last + 1, [planted(VOLATILITY, change)])
+    trained = [change - 8]
+    make_champion(START + timedelta(days=change - 8))
+    served: dict[int, float] = {}
+    for day in range(change - 2, last + 1):
+        found = look(asked(day))
+        served[day] = found.figures()["coverage_90"]
+        if decide(asked(day), found).retrain:
+            trained.append(day)
+            make_champion(START + timedelta(days=day))
+    assert change <= trained[1] <= change + 4
+    assert len(trained) <= 5, trained
+    learnt = next(day for day in trained if day >= change + 9)
+    assert min(served[day] for day in range(change, learnt)) < 0.8
+    after = [served[day] for day in range(learnt + 7, last + 1)]
+    assert 0.88 <= np.mean(after) <= 0.92, (trained, served)
