@@ -219,14 +219,16 @@ ALERTS = (
         "80%",
     ),
     Case("CalibrationOutOfBand", "an evaluation on few days", _evaluated("coverage_90", 0.8, enough=0), 90),
+    Case("CalibrationOutOfBand", "measured on few answers", _look_back("coverage_90", "0.80x120") | _look_back("n", "499x120"), 90),
     Case("CalibrationOutOfBand", "within the band", _look_back("coverage_90", "0.86x120") | _evaluated("coverage_90", 0.94), 90),
     Case("ModelErrorHigh", "worse than the last price", _look_back("rmae_last", "1.25x120"), 90, {"measured": "live"}, "1.25"),
     Case(
         "ModelErrorHigh", "worse than the last price when evaluated", _evaluated("rmae_last", 1.25), 90, {"measured": "evaluation"}, "1.25"
     ),
+    Case("ModelErrorHigh", "measured on few answers", _look_back("rmae_last", "1.25x120") | _look_back("n", "499x120"), 90),
     Case("ModelErrorHigh", "about as good as the last price", _look_back("rmae_last", "1.05x120") | _evaluated("rmae_last", 0.9), 90),
-    Case("DriftFound", "the look back says so", _look_back("drift", "1x10"), 5, {}),
-    Case("DriftFound", "the look back says not", _look_back("drift", "0x10"), 5),
+    Case("DriftFound", "twice the limit", _look_back("drift", "2x10"), 5, {}, "2.0"),
+    Case("DriftFound", "within the limit", _look_back("drift", "0.9x10"), 5),
     Case(
         "SignalMixShifted",
         "from 5% to 25% of the cards",
@@ -251,6 +253,7 @@ ALERTS = (
 _WINDOWS = {"5m": (10, 1), "30m": (40, 1), "1h": (70, 1), "6h": (37, TENS), "3d": (72, HOURS)}
 _TWO_MODELS = {
     **_look_back("coverage_90", "0.9x10"),
+    **_look_back("n", "500x10"),
     **_evaluated("coverage_90", 0.88),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
 }

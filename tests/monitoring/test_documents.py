@@ -7,7 +7,7 @@ import pytest
 from pokewatch.monitoring.metric_reference import full_name, gateway_metrics, runtime_metrics
 from pokewatch.settings import GateSettings, MonitorSettings, sections
 from tests.conftest import ROOT
-from tests.monitoring.rulebook import alerts
+from tests.monitoring.rulebook import alerts, records
 
 DOCS = ROOT / "docs"
 PAGES = ("monitoring.md", "runbook.md", "slo.md")
@@ -64,6 +64,9 @@ def test_the_bounds_are_the_same_everywhere() -> None:
     assert f"covers {low:.0%} to {high:.0%}" in _text("slo.md")
     assert alerts()["CalibrationOutOfBand"]["expr"] == f"pokewatch:coverage_90:ratio < {low:g} or pokewatch:coverage_90:ratio > {high:g}"
     assert alerts()["ModelErrorHigh"]["expr"] == f"pokewatch:rmae_last:ratio > {monitor.monitor_rmae:g}"
+    assert alerts()["DriftFound"]["expr"].endswith(f" >= {monitor.monitor_drift:g}")
+    for name in ("coverage_90", "rmae_last"):
+        assert f'pokewatch_monitoring{{metric="n"}} < {monitor.monitor_rows}' in records()[f"pokewatch:{name}:ratio"]["expr"]
     assert alerts()["StaleData"]["expr"] == f"pokewatch:data_age:seconds > {monitor.monitor_stale_hours:g} * 3600"
 
 
