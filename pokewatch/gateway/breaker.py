@@ -38,6 +38,10 @@ class Breaker:
         self._open_until = self._clock() + self._longest
         return 0.0
 
+    def told(self) -> State:
+        """The state as others see it: one whose pause is over stands half open, whether or not anybody has come to try."""
+        return State.HALF_OPEN if self.state is State.OPEN and self._clock() >= self._open_until else self.state
+
     def succeeded(self) -> None:
         self.state = State.CLOSED
         self._failures = 0

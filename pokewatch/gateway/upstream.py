@@ -32,8 +32,7 @@ class Upstream:
         self._seconds = seconds
         self._took = metrics.upstream_seconds.labels(name)
         self._failures = metrics.upstream_failures.labels(name)
-        self._state = metrics.upstream_state.labels(name)
-        self._state.set(State.CLOSED)
+        metrics.upstream_state.labels(name).set_function(lambda: float(breaker.told()))
 
     async def send(self, path: str, body: bytes | None, headers: bytes = b"", seconds: float = math.inf) -> bytes:
         """The body of a 200. Raises RefusedError for a refusal and ProblemError for everything that went wrong."""
@@ -85,12 +84,10 @@ class Upstream:
         before = self._breaker.state
         self._breaker.failed()
         self._failures.inc()
-        self._state.set(self._breaker.state)
         if before is not self._breaker.state or before is State.CLOSED:
             logger.warning("upstream failed", extra={"upstream": self.name, "cause": str(cause), "breaker": self._breaker.state.name})
 
     def _succeeded(self) -> None:
         if self._breaker.state is not State.CLOSED:
             logger.info("upstream recovered", extra={"upstream": self.name})
-            self._state.set(State.CLOSED)
         self._breaker.succeeded()

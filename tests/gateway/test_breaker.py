@@ -72,3 +72,21 @@ def test_a_probe_that_never_reports_is_given_up() -> None:
     assert breaker.wait() == 8
     clock.now += 8
     assert breaker.wait() == 0
+
+
+def test_one_that_nobody_tries_is_not_told_to_be_open_for_ever() -> None:
+    clock = Clock()
+    breaker = Breaker(FAILURES, PAUSE, LONGEST, clock)
+    assert breaker.told() is State.CLOSED
+    for _ in range(FAILURES):
+        breaker.failed()
+    assert breaker.told() is State.OPEN
+    clock.now += PAUSE
+    assert breaker.told() is State.HALF_OPEN
+    breaker.wait()
+    breaker.failed()
+    assert breaker.told() is State.OPEN
+    clock.now += LONGEST
+    breaker.wait()
+    breaker.succeeded()
+    assert breaker.told() is State.CLOSED

@@ -85,6 +85,10 @@ def _evaluated(metric: str, value: float, enough: int = 1) -> Series:
     return found | mlserver("pokewatch_evaluation", f"{enough}x120", metric="enough_origins")
 
 
+def _breaker(values: str) -> Series:
+    return {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': values}
+
+
 def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Series:
     """BUY, SELL and HOLD in an hour each, for a week and then for seven hours."""
     name = "pokewatch_gateway_predictions_total"
@@ -123,16 +127,9 @@ ALERTS = (
     Case("MLServerDown", "one of two is down", {**up(mlserver="0x15"), 'up{job="mlserver",instance="m2"}': "1x15"}, 9),
     Case("ReplicaDown", "for a quarter of an hour", up(mlserver="0x20"), 15, {"job": "mlserver", "instance": "m1"}),
     Case("ReplicaDown", "for five minutes", up(mlserver="1x10 0x5 1x5"), 15),
-    Case(
-        "BreakerOpen",
-        "for four minutes",
-        {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': "0x3 2x6"},
-        8,
-        {"upstream": "decision"},
-    ),
-    Case(
-        "BreakerOpen", "for a minute", {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': "0x3 2 0x5"}, 8
-    ),
+    Case("BreakerOpen", "it opens again after every try", _breaker("0x3 2 2 1 2 2 2 1 2"), 9, {"upstream": "decision"}),
+    Case("BreakerOpen", "for a minute", _breaker("0x3 2 0x8"), 6),
+    Case("BreakerOpen", "nobody asks any more", _breaker("0x3 2 1x20"), 20),
     Case(
         "WorkersRestarting",
         "a worker starts three times anew",
