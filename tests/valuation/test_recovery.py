@@ -1,0 +1,51 @@
+"""What only a simulated market can show: how near the fair price is to the truth behind the quotes."""
+
+from datetime import timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from pokewatch.market.sources.simulated import SimulatedSource
+from pokewatch.market.sources.simulated_catalog import EPOCH
+from pokewatch.valuation.panel import Panel, panel_from_table
+from pokewatch.valuation.walk import walk
+
+CARDS, DAYS, HORIZON = 500, 300, 7
+ORIGINS = range(150, DAYS - HORIZON, 12)
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[Panel, NDArray[np.float64]]:
+    """A market the models were not built on, with its catalogue, and the log of the true fair price [d, n]."""
+    source = SimulatedSource(CARDS, seed=20)
+    days = [EPOCH + timedelta(days=700 + day) for day in range(DAYS)]
+    quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
+    cards = source.catalog().select(["card_id", "set_id", "rarity"]).rename_columns(["card_id", "set", "rarity"])
+    columns = quotes.select(["card_id", "date", "market_price", "low_price", "mid_price"])
+    panel = panel_from_table(columns.join(cards, "card_id").combine_chunks())
+    known = source.true_fair(days)
+    truth = np.full((DAYS, panel.cards), np.nan)
+    place = {card: number for number, card in enumerate(panel.card_id.tolist())}
+    kept = [place.get(card, -1) for card in known["card_id"].to_pylist()]
+    rows = np.flatnonzero(np.array(kept) >= 0)
+    day = (np.array(known["date"].to_pylist(), dtype="datetime64[D]") - panel.dates[0]).astype(int)
+    truth[day[rows], np.array(kept)[rows]] = np.log(known["fair_price"].to_numpy())[rows]
+    return panel, truth
+
+
+def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(market: tuple[Panel, NDArray[np.float64]]) -> None:
+    panel, truth = market
+    error = last_error = 0.0
+    inside, judged = 0, 0
+    for today, values in walk(panel, "local_level", HORIZON, ORIGINS):
+        quoted = np.isfinite(panel.market[today.day]) & np.isfinite(truth[today.day + HORIZON])
+        now, later = truth[today.day, quoted], truth[today.day + HORIZON, quoted]
+        error += float(np.abs(np.log(values.fair[quoted]) - now).sum())
+        last_error += float(np.abs(today.last[quoted] - now).sum())
+        inside += int(((np.log(values.lower[quoted]) <= later) & (later <= np.log(values.upper[quoted]))).sum())
+        judged += int(quoted.sum())
+    assert error <= 0.55 * last_error
+    # The interval is for the quote, which is the truth and its noise: the truth alone is inside more often than 90%.
+    assert inside >= 0.9 * judged
