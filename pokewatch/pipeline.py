@@ -26,6 +26,7 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.quality import Thresholds, check_days
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
+from pokewatch.monitoring.notify import tell
 from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of, move_book
 from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.book import BookFacts, write_book
@@ -213,9 +214,13 @@ def judge(evaluations: Sequence[Mapping[str, Any]], registry: Registry | None = 
 
 
 def require_passed(verdict: Verdict) -> None:
-    """Raise GateError naming each failed check and its figures."""
+    """Raise GateError naming each failed check and its figures, once people have been told."""
     if not verdict.passed:
-        raise GateError(f"{verdict.model} is not good enough to ship: {failures(verdict.checks)}")
+        why = f"{verdict.model} is not good enough to ship: {failures(verdict.checks)}"
+        names = ", ".join(check.name for check in verdict.checks if not check.passed)
+        serving = f"Model version {verdict.champion[0]} keeps serving" if verdict.champion else "No model serves yet"
+        tell("gate refused", f"{verdict.model}: {names}", f"the gate refused {verdict.model}", f"{why}. {serving}.")
+        raise GateError(why)
 
 
 def register(

@@ -31,10 +31,12 @@ from pokewatch.valuation.book.layout import from_float32
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
 from tests.champion import Champion, make_champion
+from tests.monitoring.listener import listening
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
     "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+    "ignore:'imghdr' is deprecated:DeprecationWarning",  # Apprise asks for it on Python 3.11 and 3.12
 )
 
 
@@ -95,8 +97,15 @@ def test_a_refused_candidate_is_told_with_its_figures(registry_home: Path, monke
     monkeypatch.setenv("POKEWATCH_GATE_MAPE", "0.001")
     verdict = judge([evaluation])
     assert not verdict.passed
-    with pytest.raises(GateError, match=r"mape is \d+\.\d+%, wanted <= 0\.001%"):
-        require_passed(verdict)
+    with listening() as listener:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
+        for _ in range(2):
+            with pytest.raises(GateError, match=r"mape is \d+\.\d+%, wanted <= 0\.001%"):
+                require_passed(verdict)
+    (heard,) = listener.heard
+    assert heard["title"] == "PokeWatch: the gate refused median7"
+    assert "wanted <= 0.001%" in heard["message"]
+    assert "No model serves yet" in heard["message"]
 
 
 def test_the_champion_is_compared_on_the_same_days(champion: Champion) -> None:

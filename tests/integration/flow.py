@@ -1,6 +1,8 @@
 """Running the flow as a user does: a process of its own, from some other folder."""
 
+import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,11 +10,11 @@ from pathlib import Path
 FLOW = Path(__file__).resolve().parents[2] / "flows" / "flow.py"
 
 
-def run_flow(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python flow.py ARGUMENTS` in `folder`, with what it printed."""
+def run_flow(folder: Path, *arguments: str, flow: Path = FLOW, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`python FLOW ARGUMENTS` in `folder`, with what it printed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")} | settings
     return subprocess.run(
-        [sys.executable, str(FLOW), *arguments],
+        [sys.executable, str(flow), *arguments],
         cwd=folder,
         env=environment,
         text=True,
@@ -26,3 +28,9 @@ def last_card(home: Path, step: str) -> str:
     """The page of the newest card of a step."""
     cards = sorted((home / ".metaflow").rglob(f"steps/{step}/tasks/*/cards/*.html"), key=lambda path: path.stat().st_mtime)
     return cards[-1].read_text()
+
+
+def card_text(card: str) -> str:
+    """What a card says: Metaflow keeps its content as base64 inside the page."""
+    (content,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([A-Za-z0-9+/=]+)"', card)
+    return base64.b64decode(content).decode()

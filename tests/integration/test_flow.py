@@ -1,25 +1,17 @@
 """The daily flow as a user runs it."""
 
-import base64
-import re
 from pathlib import Path
 
 import pytest
 
 from pokewatch.errors import NoChampionError
 from pokewatch.registry import Registry
-from tests.integration.flow import last_card, run_flow
+from tests.integration.flow import card_text, last_card, run_flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
 NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
-
-
-def texts(card: str) -> str:
-    """What the card says: Metaflow keeps its content as base64 inside the page."""
-    (content,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([A-Za-z0-9+/=]+)"', card)
-    return base64.b64decode(content).decode()
 
 
 def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(registry_home: Path, tmp_path: Path) -> None:
@@ -28,8 +20,8 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
     assert "is not good enough to ship: mape is" in refused.stdout
     with pytest.raises(NoChampionError):
         Registry().resolve()
-    assert "keeps serving" in texts(last_card(registry_home, "gate"))
-    assert "simulated market" in texts(last_card(registry_home, "validate"))
+    assert "keeps serving" in card_text(last_card(registry_home, "gate"))
+    assert "simulated market" in card_text(last_card(registry_home, "validate"))
 
     resumed = run_flow(tmp_path, "resume", "gate", **NOBODY)
     assert resumed.returncode == 0, resumed.stdout
@@ -37,8 +29,8 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
     champion = Registry().resolve()
     assert f"model version {champion.version}" in resumed.stdout
     assert champion.tags["metaflow_flow"] == "PokeWatchFlow"
-    assert "passed the gate" in texts(last_card(registry_home, "gate"))
-    assert "not running" in texts(last_card(registry_home, "deploy"))
+    assert "passed the gate" in card_text(last_card(registry_home, "gate"))
+    assert "not running" in card_text(last_card(registry_home, "deploy"))
     assert list(tmp_path.iterdir()) == []
 
 
