@@ -1,0 +1,56 @@
+"""The monitor as a user runs it, on a simulated market in which volatility has tripled."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pokewatch.market.lake import Lake
+from pokewatch.market.sources.simulated_process import Regime
+from pokewatch.registry import Registry, changed_of
+from tests.integration.flow import FLOW, card_text, last_card, run_flow
+from tests.monitoring.listener import listening
+from tests.monitoring.markets import fill
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+
+MONITOR = FLOW.with_name("monitor.py")
+FIRST, QUIET = date(2025, 10, 1), date(2025, 12, 20)
+MARKET = ("--cards", "150", "--days", "120")
+NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
+
+
+def test_it_says_what_to_do_where_there_is_no_model(registry_home: Path, tmp_path: Path) -> None:
+    done = run_flow(tmp_path, "run", *MARKET, flow=MONITOR)
+    assert done.returncode != 0
+    assert "no model is champion yet: run the pipeline first" in done.stdout
+
+
+@pytest.mark.slow
+def test_it_notices_a_changed_market_and_runs_the_pipeline(registry_home: Path, tmp_path: Path) -> None:
+    changed = Regime("volatility", QUIET + timedelta(days=1), factor=4.0)
+    days = [FIRST + timedelta(days=day) for day in range((QUIET - FIRST).days + 8)]
+    fill(Lake(registry_home / "lake" / "simulated-150-0"), 150, 0, days, [changed])
+    trained = run_flow(tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), **NOBODY)
+    assert trained.returncode == 0, trained.stdout
+
+    with listening() as listener:
+        settings = NOBODY | {"POKEWATCH_NOTIFY_URLS": listener.address}
+        quiet = run_flow(tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings)
+        assert quiet.returncode == 0, quiet.stdout
+        assert "trained again: no; every check passed" in quiet.stdout
+        noticed = run_flow(tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings)
+        assert noticed.returncode == 0, noticed.stdout
+    assert "the models are trained again: failed: drift of moves" in noticed.stdout
+    assert "is champion, on data version" in noticed.stdout
+    assert Registry().resolve().version == "2"
+    assert Registry().recall(changed_of("simulated")) > QUIET.isoformat()
+    titles = listener.titles()
+    assert any(title.endswith("out of bounds") for title in titles)
+    assert "PokeWatch: model version 2 is champion" in titles
+    assert "Out of bounds: drift of moves" in card_text(last_card(registry_home, "look"))
+    assert "The models are trained again" in card_text(last_card(registry_home, "act"))
+    latest = json.loads((registry_home / "monitoring" / "latest.json").read_text())
+    assert latest["measured_on"] == days[-1].isoformat()
+    assert latest["figures"]["drift"] > 1
