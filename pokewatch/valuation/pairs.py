@@ -84,11 +84,12 @@ def _start(panel: Panel, day: int, horizon: int) -> int:
 
 def collect(panel: Panel, horizon: int, days: Sequence[int]) -> Pairs:
     """The pairs of the asked days, from one pass over the panel; see `day_pairs`."""
-    return joined([day_pairs(panel, horizon, features) for features in stream(panel, days)])
+    keys = card_keys(panel.card_id)
+    return joined([day_pairs(panel, keys, horizon, features) for features in stream(panel, days)])
 
 
-def day_pairs(panel: Panel, horizon: int, features: DayFeatures, most: int = MOST_ROWS_A_DAY) -> Pairs:
-    """The pairs of one day: cards quoted on it and `horizon` days later.
+def day_pairs(panel: Panel, card_key: NDArray[np.uint32], horizon: int, features: DayFeatures, most: int = MOST_ROWS_A_DAY) -> Pairs:
+    """The pairs of one day: cards quoted on it and `horizon` days later. `card_key` is `card_keys` of the panel's cards.
 
     Where there are more than `most`, those with the smallest hash of card and day are kept, so that which they are does not
     depend on later days or on other cards.
@@ -96,7 +97,7 @@ def day_pairs(panel: Panel, horizon: int, features: DayFeatures, most: int = MOS
     day = features.day
     later = panel.market[day + horizon]
     rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
-    keys = card_keys(panel.card_id[rows])
+    keys = card_key[rows]
     if len(rows) > most:
         calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))
         kept = np.sort(np.argsort(mixed(keys ^ calendar), kind="stable")[:most])

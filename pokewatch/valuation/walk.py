@@ -10,7 +10,7 @@ import numpy as np
 
 from pokewatch.valuation.features import DayFeatures, stream
 from pokewatch.valuation.models import Model, Values, create
-from pokewatch.valuation.pairs import Pairs, day_pairs, joined, learnt_on, lessons
+from pokewatch.valuation.pairs import Pairs, card_keys, day_pairs, joined, learnt_on, lessons
 from pokewatch.valuation.panel import Panel
 
 
@@ -24,6 +24,7 @@ def walk(panel: Panel, name: str, horizon: int, days: Collection[int], latest: M
     if latest is not None:
         learnt_from.pop(_index(panel, latest), None)
     needed_until = {day: on for on, lesson in learnt_from.items() for day in lesson}
+    card_key = card_keys(panel.card_id) if needed_until else np.empty(0, dtype=np.uint32)
     pairs: dict[int, Pairs] = {}
     models: dict[int, Model] = {} if latest is None else {_index(panel, latest): latest}
     for features in stream(panel, models_of.keys() | needed_until.keys()):
@@ -36,7 +37,7 @@ def walk(panel: Panel, name: str, horizon: int, days: Collection[int], latest: M
                 pairs = {lesson: kept for lesson, kept in pairs.items() if needed_until[lesson] > on}
             yield features, models[on].value_features(features)
         if day in needed_until:
-            pairs[day] = day_pairs(panel, horizon, features)
+            pairs[day] = day_pairs(panel, card_key, horizon, features)
 
 
 def _learnt_on(panel: Panel, day: int, horizon: int, latest: Model | None) -> int:

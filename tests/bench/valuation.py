@@ -60,7 +60,7 @@ def made(collected: Any, sample: Path) -> dict[str, float]:
 
 def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     """Seconds a card and forecast of our model, its learning included; its error and the last price's on the sample, which is kept."""
-    from pokewatch.valuation.models import create
+    from pokewatch.valuation.walk import walk
 
     origins = [panel.days - 1 - back for back in ORIGINS_BACK]
     market = panel.market
@@ -71,7 +71,8 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     log_price = np.log(np.take_along_axis(prices, known, axis=0))
     began, error, last_error = time.perf_counter(), 0.0, 0.0
     for origin in origins:
-        fair = create(MODEL, HORIZON).fit(panel, until=origin).value(panel, origin).fair[cards]
+        ((_, values),) = walk(panel, MODEL, HORIZON, [origin])
+        fair = values.fair[cards]
         error += float(np.abs(np.log(fair) - log_price[origin + HORIZON]).sum())
         last_error += float(np.abs(log_price[origin] - log_price[origin + HORIZON]).sum())
     seconds = (time.perf_counter() - began) / (len(origins) * panel.cards)

@@ -87,9 +87,9 @@ def test_which_rows_are_kept_depends_on_card_and_day_alone() -> None:
     panel = panel_of(np.tile(np.arange(1.0, 41.0), (10, 1)) + np.arange(10)[:, None])
     kept = []
     for day in (2, 3):
-        found = day_pairs(panel, 3, next(stream(panel, [day])), most=20)
+        found = day_pairs(panel, card_keys(panel.card_id), 3, next(stream(panel, [day])), most=20)
         half = panel.select(np.isin(np.arange(40), found.card) | (np.arange(40) % 2 == 0))
-        again = day_pairs(half, 3, next(stream(half, [day])), most=20)
+        again = day_pairs(half, card_keys(half.card_id), 3, next(stream(half, [day])), most=20)
         assert set(panel.card_id[found.card]) == set(half.card_id[again.card])
         kept.append(set(found.card.tolist()))
     assert len(kept[0]) == len(kept[1]) == 20
