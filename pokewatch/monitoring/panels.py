@@ -44,12 +44,13 @@ def stat(
     return Panel(title, description, [(expression, "")], unit, "stat", 6, limits, below)
 
 
-def _rate(metric: str, by: str, more: str = "") -> str:
-    return f"sum by ({by}) (rate({metric}{{{more}}}[5m]))"
+def _rate(metric: str, by: str) -> str:
+    return f"sum by ({by}) (rate({metric}[5m]))"
 
 
-def _quantile(share: float, metric: str, by: str = "le", more: str = "") -> str:
-    return f"histogram_quantile({share}, sum by ({by}) (rate({metric}_bucket{{{more}}}[5m])))"
+def _quantile(share: float, metric: str, by: str = "le", which: str = "") -> str:
+    """`which` is a selector in braces, or nothing for all."""
+    return f"histogram_quantile({share}, sum by ({by}) (rate({metric}_bucket{which}[5m])))"
 
 
 def _age(moment: str) -> str:
@@ -110,7 +111,7 @@ SERVICE = (
             Panel(
                 "Time to answer",
                 "From a request's headers to its answer.",
-                [(_quantile(share, _TIMES, more=COUNTED), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
+                [(_quantile(share, _TIMES, which=f"{{{COUNTED}}}"), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)],
                 "s",
                 limits=[(0.15, "bad")],
             ),
