@@ -40,7 +40,7 @@ class PokeWatchMonitor(PokeWatchSpec):
 
     @card(type="blank")
     @timeout(hours=2)
-    @retry(times=2)
+    @retry(times=1)
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def look(self) -> None:

@@ -19,6 +19,7 @@ from pokewatch.monitoring.history import History
 from pokewatch.monitoring.measurement import Measurement, age_hours, learns_from, measure, retraining_due
 from pokewatch.monitoring.notify import tell
 from pokewatch.registry import Registry, changed_of
+from pokewatch.serving.measured import REMEMBERED
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
@@ -68,7 +69,8 @@ def look(market: Market) -> Measurement:
     found = measure(panel, champion, book, registry, settings)
     history = History()
     history.append(found.measured_on, found.to_dict())
-    history.write_latest(found.measured_on, found.figures())
+    # for servers that share no disk with the flows
+    registry.remember(REMEMBERED, history.write_latest(found.measured_on, found.figures()))
     figures = {f"monitor_{name}": value for name, value in found.figures().items()}
     registry.log_figures(champion, figures, found.measured_on.toordinal())
     return found

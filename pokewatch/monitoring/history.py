@@ -50,12 +50,14 @@ class History:
             found = {date.fromisoformat(entry["measured_on"]): entry for entry in _entries(file)}
         return dict(sorted(found.items()))
 
-    def write_latest(self, measured_on: date, figures: Mapping[str, float]) -> None:
-        """Replace the newest figures, at once or not at all."""
+    def write_latest(self, measured_on: date, figures: Mapping[str, float]) -> str:
+        """Replace the newest figures, at once or not at all; what was written."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        document = json.dumps({"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False)
         written = self._folder / f"latest.{os.getpid()}"
-        written.write_text(json.dumps({"measured_on": measured_on.isoformat(), "figures": dict(figures)}, indent=1, allow_nan=False))
+        written.write_text(document)
         written.replace(self._folder / "latest.json")
+        return document
 
 
 def _entries(file: Any) -> Iterator[dict[str, Any]]:

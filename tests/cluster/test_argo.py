@@ -33,7 +33,7 @@ EVENTS = {
     "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT": "operate-workflow-sa",
     "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://argo-events-webhook-eventsource-svc.argo-events.svc:12000/metaflow-event",
 }
-MONITOR_STEPS = {"start": (600, 2), "look": (7_200, 2), "act": (28_800, 0), "end": (600, 2)}  # timeout in seconds, retries
+MONITOR_STEPS = {"start": (600, 2), "look": (7_200, 1), "act": (28_800, 0), "end": (600, 2)}  # timeout in seconds, retries
 
 Manifest = dict[str, Any]
 

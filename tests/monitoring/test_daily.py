@@ -14,6 +14,7 @@ from pokewatch.monitoring.daily import Market, decide, look, newest_prices
 from pokewatch.monitoring.history import History
 from pokewatch.pipeline import collect_prices, join_shards, market_change, process_shard, register, train
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, changed_of
+from pokewatch.serving.measured import REMEMBERED
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.walk import walk
@@ -85,6 +86,7 @@ def test_a_change_is_noticed_told_once_and_remembered(registry_home: Path, liste
     assert len(titles) == 1
     assert "drift of moves" in titles[0]
     assert list(History().days()) == [START + timedelta(days=SHORT - 1), START + timedelta(days=SHORT + 4)]
+    assert Registry().recall(REMEMBERED) == (registry_home / "monitoring" / "latest.json").read_text()
     run = Registry()._client().get_run(Registry().resolve().run_id)
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
 
