@@ -29,7 +29,7 @@ WINDOW = 7  # days that are judged
 REFERENCE = 56  # days before them that they are compared with
 LEAST_REFERENCE = 21
 LIMITS: Mapping[str, float] = MappingProxyType(
-    {"moves": 0.10, "unchanged": 0.06, "coverage": 0.05, "spread": 0.10, "set moves": 0.40, "set unchanged": 0.12}
+    {"moves": 0.10, "unchanged": 0.06, "coverage": 0.05, "spread": 0.10, "set moves": 0.50, "set unchanged": 0.12}
 )
 _CHANCE = 1e-4  # p-value above which a difference may be luck; divided by the sets where each of them is tested
 _LUCK = 0.99
