@@ -101,7 +101,9 @@ def _texts(tensor: Tensor, values: list[Any]) -> list[str]:
         at, value = next((at, value) for at, value in enumerate(values) if type(value) not in (str, bytes))
         raise BadInputError(f"input {tensor.name!r} must be text, got {_shown(value)} at row {at}")
     try:
-        return [value if type(value) is str else value.decode() for value in values]
+        return (
+            list(map(bytes.decode, values)) if kinds == {bytes} else [value if type(value) is str else value.decode() for value in values]
+        )
     except UnicodeDecodeError:
         raise BadInputError(f"input {tensor.name!r} must be UTF-8 text") from None
 

@@ -21,3 +21,14 @@ class BareRuntime(MLModel):
             ResponseOutput(name="deviation_pct", shape=shape, datatype="FP64", data=deviation.tolist()),
         ]
         return InferenceResponse(model_name=self.name, outputs=outputs)
+
+
+class EchoRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """Three text and four number outputs of as many rows as `card_id` has, as `fair-price` gives, with no work behind them."""
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        rows = payload.inputs[0].shape[0]
+        text, numbers = payload.inputs[0].data, [1.5] * rows
+        outputs = [ResponseOutput(name=f"text_{i}", shape=[rows], datatype="BYTES", data=text) for i in range(3)]
+        outputs += [ResponseOutput(name=f"number_{i}", shape=[rows], datatype="FP64", data=numbers) for i in range(4)]
+        return InferenceResponse(model_name=self.name, outputs=outputs)

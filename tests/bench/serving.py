@@ -4,7 +4,8 @@
 
 Each round asks every model in turn, so that whatever else the machine does falls on all of them; a figure is the median of
 its rounds, and a ratio the median of the ratios within a round. `cpu` is the server's processor time for a request, and its ratio
-the bare runtime's over it: on a busy machine the one to trust. `fair-price/2` asks for as many outputs as the bare runtime has.
+the bare runtime's over it: on a busy machine the one to trust. `fair-price/2` asks for as many outputs as the bare runtime has;
+`echo` answers the seven of `fair-price` with no work behind them: what MLServer itself takes for an answer of that size.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from tests.serving.server import Server, models_folder, point_at, running, tenso
 
 CARDS = 5000
 CONNECTIONS = 16
-MODELS = ("bare", "fair-price", "fair-price/2", "decision")
+MODELS = ("bare", "echo", "fair-price", "fair-price/2", "decision")
 Ask = Callable[[], Awaitable[None]]
 
 
@@ -49,7 +50,7 @@ class Speed:
 
 
 def inputs(model: str, rows: int) -> list[dict[str, Any]]:
-    if model.startswith("fair-price"):
+    if model.startswith(("fair-price", "echo")):
         return [tensor("card_id", [f"tcgplayer-{i % CARDS}-normal" for i in range(rows)])]
     return [tensor("market_price", [90.0 + i % 30 for i in range(rows)]), tensor("fair_price", [100.0] * rows)]
 
@@ -155,9 +156,10 @@ def bench(folder: Path, workers: int, seconds: float, rounds: int) -> None:
     ports = models_folder(folder / "models", workers)
     digest = make_book(folder / "book", CARDS)
     point_at(folder / "models", folder / "book", digest, "1")
-    bare = folder / "models" / "bare" / "model-settings.json"
-    bare.parent.mkdir()
-    bare.write_text(json.dumps({"name": "bare", "implementation": "tests.bench.numpy_runtime.BareRuntime"}))
+    for name, runtime in (("bare", "BareRuntime"), ("echo", "EchoRuntime")):
+        settings = folder / "models" / name / "model-settings.json"
+        settings.parent.mkdir()
+        settings.write_text(json.dumps({"name": name, "implementation": f"tests.bench.numpy_runtime.{runtime}"}))
     with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder)}) as server:
         report(uvloop.run(measure(server, seconds, rounds)), workers)
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,7 @@ class Cards:
 
     def positions(self, cards: Sequence[str]) -> NDArray[np.intp]:
         """Where each card id or slug is in the book; -1 where it is not."""
-        at = self._at
-        return np.array([at.get(card, -1) for card in cards], dtype=np.intp)
+        return np.fromiter(map(self._at.get, cards, repeat(-1)), dtype=np.intp, count=len(cards))
 
     def position(self, card: str) -> int:
         """Where a card is. Raises UnknownCardError with those that look most like it."""
