@@ -107,13 +107,15 @@ def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
 
 def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
     known = edition.book.cards.ids
+    if (quotes.position >= 0).all():
+        return list(map(known.__getitem__, quotes.position.tolist()))
     return [known[at] if at >= 0 else card for at, card in zip(quotes.position.tolist(), asked, strict=True)]
 
 
 def _dates(quotes: Quotes) -> Values:
     days = quotes.date.astype(np.int64).tolist()
     texts = {day: "" if day == _NAT else str(np.datetime64(day, "D")) for day in set(days)}
-    return [texts[day] for day in days]
+    return list(map(texts.__getitem__, days))
 
 
 def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
