@@ -217,6 +217,9 @@ class ServingSettings(_Section):
     mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: `mlserver_models` of the checkout.")
     max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
+    max_body_seconds: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="Longest time the body of such a request may take to arrive."
+    )
     load_timeout: float = Field(
         120.0, gt=0, description="Seconds that asking the registry for the champion and fetching its book may take."
     )

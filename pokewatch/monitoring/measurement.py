@@ -49,7 +49,7 @@ class Measurement:
         found: dict[str, float] = {}
         for each in self.calibrations:
             ending = "" if each.lag == self.horizon else f"_{each.lag}d"
-            values = {name: each.scores[name] for name in _SCORES} | {"reliability_gap": each.reliability_gap}
+            values = {name: each.scores[name] for name in ("n", *_SCORES)} | {"reliability_gap": each.reliability_gap}
             found |= {f"{name}{ending}": float(value) for name, value in values.items() if value is not None}
         for shift in self.shifts:
             found[f"drift_{shift.name.replace(' ', '_')}"] = shift.degree

@@ -4,6 +4,7 @@ MLServer has no hook in front of its request handling. It does load the class na
 settings.json before it builds its servers, so that class puts these guards in place, however the server is started:
 
 - a body over POKEWATCH_MAX_BODY_BYTES, unpacked or not, is a 413 (MLServer reads and unpacks any size);
+- a body that takes longer than POKEWATCH_MAX_BODY_SECONDS to arrive is a 408 (MLServer waits for ever);
 - what FastAPI refuses is a V2 error object (MLServer leaves FastAPI's own shape);
 - a gRPC tensor whose contents do not fit is INVALID_ARGUMENT (INTERNAL, or ignored);
 - an unknown model's name makes no metric (each becomes a label);
@@ -14,6 +15,7 @@ settings.json before it builds its servers, so that class puts these guards in p
 MLServer is pinned exactly, and a test on a real server holds each of these.
 """
 
+import asyncio
 import os
 import struct
 import zlib
@@ -51,16 +53,17 @@ class GuardedModels(SchemalessModelRepository):  # type: ignore[misc]  # MLServe
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        install(ServingSettings.read().max_body_bytes)
+        settings = ServingSettings.read()
+        install(settings.max_body_bytes, settings.max_body_seconds)
 
 
-def install(max_body_bytes: int) -> None:
+def install(max_body_bytes: int, max_body_seconds: float) -> None:
     """Put the guards in front of every MLServer made in this process from now on."""
 
     class CappedRequest(Request):  # type: ignore[misc]
         async def body(self) -> bytes:
             if not hasattr(self, "_body"):
-                body = await _read(self, max_body_bytes)
+                body = await _read(self, max_body_bytes, max_body_seconds)
                 self._body = _unpacked(body, max_body_bytes) if "gzip" in self.headers.getlist("Content-Encoding") else body
             return self._body
 
@@ -112,13 +115,17 @@ def _check_contents(request: Any) -> None:
         raise BadInputError(f"the request has {raw} raw contents for {empty} inputs without contents of their own")
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def _read(request: Request, most: int, seconds: float) -> bytes:
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise HTTPException(413, f"the request body is larger than {most} bytes")
-        parts.append(part)
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.stream():
+                size += len(part)
+                if size > most:
+                    raise HTTPException(413, f"the request body is larger than {most} bytes")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, f"the request body did not arrive within {seconds:g} s") from None
     return b"".join(parts)
 
 

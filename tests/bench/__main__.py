@@ -2,7 +2,7 @@
 
 import importlib
 
-MEASURES = ("pipeline", "serving", "gateway")
+MEASURES = ("pipeline", "valuation", "serving", "gateway")
 
 for name in MEASURES:
     print(f"== {name}", flush=True)

@@ -2,6 +2,7 @@ import gzip
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +12,8 @@ import pytest
 from mlserver.grpc import dataplane_pb2 as pb
 from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
 
-from tests.serving.server import Server, infer, tensor
+from tests.serving.books import make_book
+from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 
 INFER = "/v2/models/fair-price/infer"
 JSON = {"Content-Type": "application/json"}
@@ -122,6 +124,22 @@ def test_other_errors_have_the_same_shape(server: Server, method: str) -> None:
 def test_a_large_body_is_not_read(server: Server) -> None:
     response = httpx.post(server.url + INFER, content=b" " * 9_000_000, headers=JSON)
     assert (response.status_code, refused(response)) == (413, "the request body is larger than 8388608 bytes")
+
+
+def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+    digest, ports = make_book(tmp_path / "book"), models_folder(tmp_path / "models")
+    point_at(tmp_path / "models", tmp_path / "book", digest, "7")
+    environment = {"POKEWATCH_HOME": str(tmp_path / "home"), "POKEWATCH_MAX_BODY_SECONDS": "0.5"}
+    with (
+        running(tmp_path / "models", ports, environment) as impatient,
+        socket.create_connection(("127.0.0.1", impatient.http_port)) as slow,
+    ):
+        slow.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+        slow.settimeout(30)
+        answer = slow.recv(4096).decode()
+        assert answer.startswith("HTTP/1.1 408 ")
+        assert "did not arrive within 0.5 s" in answer + slow.recv(4096).decode()
+        assert infer(impatient, "fair-price", CARD).status_code == 200
 
 
 def test_a_body_that_unpacks_to_too_much(server: Server) -> None:
