@@ -25,6 +25,7 @@ from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
+_OF_PODS = ("image", "image_pull_policy", "namespace", "service_account", "qos", "secrets", "security_context")  # of @kubernetes
 _REQUIRED = ("image", "namespace", "service_account", "secrets")
 
 
@@ -89,7 +90,7 @@ def _settle(name, step, deploy) -> None:  # noqa: ANN001
         raise MetaflowException(f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch")
     # Only what a step asks of a machine is its own: the other keywords seen here are Metaflow's defaults.
     asked = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
-    given = {key: value for key, value in deploy.items() if key not in ("target", "source", "environment")}
+    given = {key: value for key, value in deploy.items() if key in _OF_PODS}
     step.add_decorator("kubernetes", deco_kwargs={**asked, **given}, duplicates=step.OVERRIDE)
     # A node can go away under any step; where a step itself asks for other retries, those stay.
     step.add_decorator("retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE)
