@@ -5,6 +5,8 @@ import sys
 from base import PokeWatchSpec
 from metaflow import catch, current, kubernetes, retry, step
 
+from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+
 
 class Fragile(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=512, disk=1024)
