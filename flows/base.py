@@ -24,7 +24,6 @@ from metaflow import Config, FlowMutator, FlowSpec
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 
-_IN_POD = bool(os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"))
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _OF_PODS = ("image", "image_pull_policy", "namespace", "service_account", "qos", "secrets", "security_context")  # of @kubernetes
 _REQUIRED = ("image", "namespace", "service_account", "secrets")
@@ -50,7 +49,7 @@ class OnTarget(FlowMutator):
         deploy = dict(mutable_flow.configs)["deploy"]
         if deploy["target"] == "local":
             _refuse_scheduling(sys.argv[1:])
-        elif not _IN_POD:  # whose flow has passed already, and where Metaflow does not tell the namespace
+        else:
             _require_complete(deploy)
         for name, step in mutable_flow.steps:
             _settle(name, step, deploy)

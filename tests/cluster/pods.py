@@ -50,8 +50,17 @@ class Node:
     def launch(self, name: str, spec: Mapping[str, Any]) -> Container:
         (container,) = spec["containers"]
         assert spec["serviceAccountName"] == "pokewatch-pipeline"
-        environment = {each["name"]: each["value"] for each in container["env"] if "value" in each}
-        environment["METAFLOW_KUBERNETES_POD_NAME"] = name
+        fields = {
+            "metadata.name": name,
+            "metadata.namespace": "pokewatch-flows",
+            "metadata.uid": f"uid-of-{name}",
+            "spec.serviceAccountName": spec["serviceAccountName"],
+            "status.hostIP": "127.0.0.1",
+        }
+        environment = {
+            each["name"]: each["value"] if each.get("value") is not None else fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
+            for each in container["env"]
+        }
         for source in container["envFrom"]:
             environment |= self.secrets[source["secretRef"]["name"]]
         command = ["run", "--detach", "--name", name, "--network", "host", "--no-healthcheck", "--cap-drop", "ALL"]
