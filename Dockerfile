@@ -38,6 +38,10 @@ USER 10001:10001
 
 FROM runtime AS pipeline
 LABEL org.opencontainers.image.description="PokeWatch's flows and their steps"
+# LightGBM's threads: its wheel does not bring the library.
+USER 0:0
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 COPY --from=build-pipeline /opt/pokewatch /opt/pokewatch
 COPY flows /app/flows
 # Metaflow would install its own dependencies into the image at every task.

@@ -84,6 +84,8 @@ def fits(name: str, given_tensor: dict[str, Any], model: str, status: list[Any] 
         return False
     if given_tensor["shape"] not in ([len(data)], [len(data), 1]):
         return False
+    if given_tensor["shape"][1:] and all(type(value) is list and len(value) == 1 for value in data):
+        data = [value for [value] in data]  # the rows of [n, 1] may also be written as such
     if datatype == "BYTES":
         return all(type(value) is str for value in data)
     if name in THRESHOLDS:
