@@ -1,6 +1,6 @@
 """Scores of forecasts: sums a day, ratios of sums, and intervals from resampling blocks of days.
 
-Errors are on the log price. Every score is one sum over another, so that resampling days is one matrix product.
+Errors are on the log price. Every score is one sum over another, so that resampling days is a weighted sum.
 """
 
 from collections.abc import Mapping
@@ -138,7 +138,7 @@ def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
     for name, (above, below) in SCORES.items():
         found[name] = _plain(_ratio(name, sums[above].sum(), sums[below].sum()))
         if name in WITH_INTERVAL:
-            drawn = _ratio(name, weights @ sums[above], weights @ sums[below])
+            drawn = _ratio(name, _resampled(sums[above], weights), _resampled(sums[below], weights))
             drawn = drawn[np.isfinite(drawn)]
             found[f"{name}_ci"] = [float(edge) for edge in np.quantile(drawn, (0.025, 0.975))] if len(drawn) else None
     return found
@@ -147,12 +147,18 @@ def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
 def paired_difference(sums: Mapping[str, Floats], rival: Mapping[str, Floats], weights: Floats) -> tuple[float, float, float]:
     """How much larger the rival's absolute error is, as a share of the last price's, with its 95% interval (low, high)."""
     difference, scale = rival["error"] - sums["error"], sums["error_last"]
-    drawn = _ratio("", weights @ difference, weights @ scale)
+    drawn = _ratio("", _resampled(difference, weights), _resampled(scale, weights))
     drawn = drawn[np.isfinite(drawn)]
     if not len(drawn):
         return 0.0, 0.0, 0.0
     low, high = np.quantile(drawn, (0.025, 0.975))
     return float(difference.sum() / scale.sum()), float(low), float(high)
+
+
+def _resampled(sums: Floats, weights: Floats) -> Floats:
+    """Each resample's sum [resamples]. Added up by numpy: how a matrix product rounds differs from machine to machine."""
+    total: Floats = (weights * sums).sum(axis=1)
+    return total
 
 
 def _ratio(name: str, above: Any, below: Any) -> Any:
