@@ -19,9 +19,8 @@ def ago(days: int) -> date:
 
 def measured(degrees: list[float], failed: list[str]) -> Measurement:
     days = tuple(ago(back) for back in range(len(degrees) - 1, -1, -1))
-    said = Calibration(
-        7, ago(7), "1", True, {"coverage_90": 0.7, "rmae_last": None, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0}, (), ()
-    )
+    scores = {"n": 900, "coverage_90": 0.7, "rmae_last": None, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0}
+    said = Calibration(7, ago(7), "1", True, scores, (), ())
     checks = tuple(Check(name, "", "", False, "") for name in failed)
     return Measurement(TODAY, "1", 7, (said,), (Shift("set moves", 0.2, 0.4, 0.0, "base"),), checks, days, tuple(degrees), (), ())
 
@@ -69,7 +68,7 @@ def test_lessons_come_with_the_horizon() -> None:
 def test_figures_are_flat_and_leave_out_what_is_not_known() -> None:
     figures = measured([0.1], []).figures()
     assert figures == {
-        "coverage_90": 0.7, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0, "drift_set_moves": 0.5, "drift": 0.5,
+        "n": 900.0, "coverage_90": 0.7, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0, "drift_set_moves": 0.5, "drift": 0.5,
     }  # fmt: skip
 
 
