@@ -28,7 +28,7 @@ from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.monitoring.notify import tell
 from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of, move_book
-from pokewatch.settings import Home, QualitySettings
+from pokewatch.settings import Home, QualitySettings, listed
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.choice import choose
 from pokewatch.valuation.evaluation import Evaluation, evaluate
@@ -83,7 +83,7 @@ def check_parameters(days: int, horizon: int, shards: int, last_day: str) -> Non
 
 def parse_candidates(text: str) -> list[str]:
     """The models named in `text`, by comma. Raises SettingsError for an unknown one, or none."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = listed(text)
     unknown = [name for name in names if name not in MODELS]
     if unknown or not names:
         raise SettingsError(f"--candidates: the models are {', '.join(MODELS)}, got {text!r}")
@@ -92,7 +92,7 @@ def parse_candidates(text: str) -> list[str]:
 
 def parse_horizons(text: str) -> list[int]:
     """The days named in `text`, by comma; [] of "". Raises SettingsError for one that is not a number of days."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = listed(text)
     wrong = [name for name in names if not name.isdecimal() or int(name) < 1]
     if wrong:
         raise SettingsError(f"--other-horizons: {wrong[0]!r} is not a number of days")

@@ -18,9 +18,13 @@ PREFIX = "POKEWATCH_"
 TCGCSV_URL = "https://tcgcsv.com"
 
 
+def listed(text: str) -> list[str]:
+    """ "3, 85" as ["3", "85"]; "" as []."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _listed(value: Any) -> Any:
-    """ "3,85" as ["3", "85"]."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    return listed(value) if isinstance(value, str) else value
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -336,7 +340,7 @@ class NotifySettings(_Section):
 
     def addresses(self) -> list[str]:
         """Each address; they hold secrets."""
-        return [address.strip() for address in self.notify_urls.get_secret_value().split(",") if address.strip()]
+        return listed(self.notify_urls.get_secret_value())
 
 
 def sections() -> list[type[_Section]]:

@@ -11,21 +11,20 @@ The interval and the confidence speak of `horizon` days ahead. Forecasts of 30 d
 them would: their error and bias mean something, how many prices were inside the interval then is only told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.features import WINDOW, stream
-from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, UNKNOWN_CARD, band_of, liquidity_of
+from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.reliability import reliability
-from pokewatch.valuation.scores import Forecasts, daily_sums, score, terms
+from pokewatch.valuation.scores import Forecasts, daily_sums, price_groups, score, terms
 
 SERVED_FOR = timedelta(days=6)  # how long a book may have gone on serving after its last day
 _CODES = {status: code for code, status in enumerate(STATUSES)}
@@ -90,14 +89,9 @@ def calibrate(panel: Panel, said: Said, lag: int) -> Calibration | None:
     rows = _forecasts(panel, said, origin, lag)
     if not np.isfinite(rows.fair).any():
         return None
-    groups = []
-    for band, band_name in enumerate(BANDS):
-        for liquidity, liquidity_name in enumerate(LIQUIDITIES):
-            inside = (rows.band == band) & (rows.liquidity == liquidity)
-            if inside.any():
-                groups.append({"price_band": band_name, "liquidity": liquidity_name, **_scores(rows, inside)})
-    bins = tuple(reliability(rows))
-    return Calibration(lag, said.day, said.version, said.served, _scores(rows), tuple(groups), bins)
+    found = terms(rows)
+    groups = tuple({**names, **_scores({name: term[inside] for name, term in found.items()})} for names, inside in price_groups(rows))
+    return Calibration(lag, said.day, said.version, said.served, _scores(found), groups, tuple(reliability(rows)))
 
 
 def coverage_by_day(panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]) -> list[tuple[int, int]]:
@@ -140,8 +134,6 @@ def _forecasts(panel: Panel, said: Said, origin: int, lag: int) -> Forecasts:
     )
 
 
-def _scores(rows: Forecasts, chosen: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    found = terms(rows)
-    kept: dict[str, Floats] = found if chosen is None else {name: term[chosen] for name, term in found.items()}
-    sums = daily_sums(kept, np.zeros(len(kept["quoted"]), dtype=np.int64), 1)
+def _scores(found: Mapping[str, Floats]) -> dict[str, Any]:
+    sums = daily_sums(found, np.zeros(len(found["quoted"]), dtype=np.int64), 1)
     return {name: value for name, value in score(sums, np.ones((1, 1))).items() if not name.endswith("_ci")}

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, band_of, liquidity_of
+from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Floats, Panel, read_panel
 from pokewatch.valuation.reliability import reliability
-from pokewatch.valuation.scores import Forecasts, block_weights, daily_sums, score, terms
+from pokewatch.valuation.scores import Forecasts, block_weights, daily_sums, price_groups, score, terms
 from pokewatch.valuation.walk import walk
 
 LEAST_ORIGINS = 12
@@ -157,12 +157,6 @@ def _evaluation(name: str, horizon: int, origins: Sequence[date], block: int, ro
         kept = found if chosen is None else {key: term[chosen] for key, term in found.items()}
         return daily_sums(kept, rows.origin if chosen is None else rows.origin[chosen], len(origins))
 
-    groups = []
-    for band, band_name in enumerate(BANDS):
-        for liquidity, liquidity_name in enumerate(LIQUIDITIES):
-            inside = (rows.band == band) & (rows.liquidity == liquidity)
-            if inside.any():
-                groups.append({"price_band": band_name, "liquidity": liquidity_name, **score(sums(inside), weights)})
     everything = sums()
     return Evaluation(
         model=name,
@@ -171,7 +165,7 @@ def _evaluation(name: str, horizon: int, origins: Sequence[date], block: int, ro
         block=block,
         scores=score(everything, weights),
         fresh=score(sums(rows.renewed), weights),
-        groups=tuple(groups),
+        groups=tuple({**names, **score(sums(inside), weights)} for names, inside in price_groups(rows)),
         reliability=tuple(reliability(rows)),
         sums=everything,
     )

@@ -3,7 +3,7 @@
 Errors are on the log price. Every score is one sum over another, so that resampling days is a weighted sum.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.intervals import MISS
+from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, MISS
 from pokewatch.valuation.panel import Bools, Floats
 
 RESAMPLES = 1000
@@ -82,6 +82,15 @@ def pinball(truth: Floats, forecast: Floats, level: float) -> Floats:
     error = truth - forecast
     loss: Floats = np.maximum(level * error, (level - 1.0) * error)
     return loss
+
+
+def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
+    """Each price band and liquidity that occurs: its names, and which rows [m] are in it."""
+    for band, band_name in enumerate(BANDS):
+        for liquidity, liquidity_name in enumerate(LIQUIDITIES):
+            inside = (rows.band == band) & (rows.liquidity == liquidity)
+            if inside.any():
+                yield {"price_band": band_name, "liquidity": liquidity_name}, inside
 
 
 def terms(rows: Forecasts) -> dict[str, Floats]:

@@ -2,8 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pokewatch.monitoring.golden import Golden
 from pokewatch.monitoring.watch import Breach, watch
 from pokewatch.settings import WatchSettings
 from pokewatch.valuation.book import PriceBook
+from tests.answering import answering
 from tests.serving.books import make_book
 from tests.serving.server import free_ports
 
@@ -88,25 +88,13 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def listening(upstream: Upstream) -> Iterator[Upstream]:
-    thread = threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield upstream
-    finally:
-        upstream.shutdown()
-        thread.join()
-        upstream.server_close()
-
-
 @pytest.fixture
 def golden(tmp_path: Path) -> Golden:
     return Golden.of(PriceBook.open(tmp_path / "book", make_book(tmp_path / "book")), "2", 10)
 
 
 def watched(upstream: Upstream, golden: Golden, monkeypatch: pytest.MonkeyPatch, **settings: float) -> Breach | None:
-    with listening(upstream), httpx.Client() as client:
+    with answering(upstream), httpx.Client() as client:
         monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(upstream.server_port))
         return watch(client, [upstream.address], golden, WatchSettings.read(**{**SECONDS, **settings}))
 

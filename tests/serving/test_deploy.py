@@ -1,9 +1,7 @@
 """Deploying to real HTTP servers that stand for MLServer, to a real MLServer, and a real registry."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.serving.deploy import Outcome, deploy, rollback
 from pokewatch.settings import ServingSettings
+from tests.answering import answering
 from tests.serving.server import free_ports
 
 pytestmark = [
@@ -57,18 +56,6 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def listening(upstream: Upstream) -> Iterator[Upstream]:
-    thread = threading.Thread(target=upstream.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield upstream
-    finally:
-        upstream.shutdown()
-        thread.join()
-        upstream.server_close()
-
-
 def champion_of(registry: Registry) -> str:
     return registry.resolve(CHAMPION).version
 
@@ -90,7 +77,7 @@ def test_every_address_follows(registry: Registry) -> None:
     def champion() -> str:
         return champion_of(registry)
 
-    with listening(Upstream(champion)) as first, listening(Upstream(champion)) as second:
+    with answering(Upstream(champion)) as first, answering(Upstream(champion)) as second:
         assert deploy(registry, "2", [first.address, second.address]) == [
             Outcome(first.address, "serving"),
             Outcome(second.address, "serving"),
@@ -116,7 +103,7 @@ def test_the_former_champion_is_put_back_everywhere(registry: Registry, fault: d
     def champion() -> str:
         return champion_of(registry)
 
-    with listening(Upstream(champion)) as good, listening(Upstream(champion, **fault)) as bad:  # type: ignore[arg-type]
+    with answering(Upstream(champion)) as good, answering(Upstream(champion, **fault)) as bad:  # type: ignore[arg-type]
         with pytest.raises(DeployError, match=f"{bad.address} {reason}; version 1 is champion again$"):
             deploy(registry, "2", [good.address, bad.address])
         assert (good.serving, bad.serving) == ("1", "1")
@@ -126,7 +113,7 @@ def test_the_former_champion_is_put_back_everywhere(registry: Registry, fault: d
 def test_without_a_former_champion_there_is_none_again(registry: Registry) -> None:
     registry.release(CHAMPION)
     with (
-        listening(Upstream(lambda: "2", refuses="2")) as bad,
+        answering(Upstream(lambda: "2", refuses="2")) as bad,
         pytest.raises(DeployError, match="no model is champion, as before"),
     ):
         deploy(registry, "2", [bad.address])
@@ -148,7 +135,7 @@ def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) 
     def champion() -> str:
         return champion_of(registry)
 
-    with listening(Upstream(champion)) as first, listening(Upstream(champion)) as second:
+    with answering(Upstream(champion)) as first, answering(Upstream(champion)) as second:
         addresses = [first.address, second.address]
         deploy(registry, "2", addresses)
         assert rollback(registry, addresses) == ("1", [Outcome(address, "serving") for address in addresses])
