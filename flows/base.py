@@ -23,6 +23,8 @@ if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", 
 from metaflow import Config, FlowMutator, FlowSpec
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
+from metaflow.plugins.kubernetes import kubernetes_cli
+from metaflow.plugins.kubernetes.kubernetes import Kubernetes, KubernetesException
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _OF_PODS = ("image", "image_pull_policy", "namespace", "service_account", "qos", "secrets", "security_context")  # of @kubernetes
@@ -51,8 +53,23 @@ class OnTarget(FlowMutator):
             _refuse_scheduling(sys.argv[1:])
         else:
             _require_complete(deploy)
+            kubernetes_cli.Kubernetes = _Pods
         for name, step in mutable_flow.steps:
             _settle(name, step, deploy)
+
+
+class _Pods(Kubernetes):
+    """Says why a pod failed as soon as that is known.
+
+    Metaflow 2.19 then fetches the records of the attempt, of which a pod that was killed left none, and tells of that failure instead.
+    """
+
+    def wait(self, stdout_location, stderr_location, echo=None) -> None:  # noqa: ANN001
+        try:
+            super().wait(stdout_location, stderr_location, echo)
+        except KubernetesException as error:
+            echo(str(error), "stderr", job_id=self._job.id)
+            raise
 
 
 def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001

@@ -60,8 +60,8 @@ def engine_environment(folder: Path) -> dict[str, str]:
 
 
 def podman(*arguments: str, folder: Path) -> str:
-    """Run podman to its end; its standard output."""
-    return _run([require_tool("podman"), *arguments], engine_environment(folder))
+    """Run podman to its end, in `folder`, where what watches over a container leaves its files; its standard output."""
+    return _run([require_tool("podman"), *arguments], engine_environment(folder), folder)
 
 
 def logs(name: str, folder: Path) -> str:
@@ -83,8 +83,8 @@ def locked_down(
     return ["run", *around, *limits, *variables, *volumes, image(target), *command]
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> str:
+    done = subprocess.run(command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done.stdout

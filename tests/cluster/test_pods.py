@@ -109,7 +109,9 @@ def test_a_pod_that_fails_is_retried_and_one_killed_for_memory_is_reported_as_th
     assert "this node is going down" in told
     assert "Task ran out of memory" in told
     assert "attempt 1; " in told
-    assert [job.step for job in cluster.jobs.values()].count("start") == 2
+    jobs = list(cluster.jobs.values())
+    assert [job.step for job in jobs].count("start") == 2
+    assert [job.step for job in jobs if job.pod.killed_for_memory] == ["greedy"]
 
 
 def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
