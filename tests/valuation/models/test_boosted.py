@@ -67,6 +67,13 @@ def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: Pai
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)
 
 
+@pytest.mark.parametrize("count", [2, 20])
+def test_every_card_is_unseen_by_half_of_the_boosters(pairs: Pairs, count: int) -> None:
+    unseen = np.stack([boosted._unseen(pairs, number, count) for number in range(count)])
+    assert (unseen.sum(axis=0) == count // 2).all()
+    assert unseen.mean(axis=1) == pytest.approx(0.5, abs=0.1)
+
+
 def test_shuffled_outcomes_teach_it_nothing(pairs: Pairs) -> None:
     shuffled = joined([pairs])
     shuffled.target[:] = np.random.default_rng(0).permutation(shuffled.target)
@@ -86,7 +93,8 @@ def test_an_outcome_among_the_features_would_be_seen(pairs: Pairs) -> None:
     assert np.abs(leaked.target - model.move(leaked.values)).sum() < 0.5 * np.abs(leaked.target).sum()
 
 
-def test_few_cards_grow_small_trees_and_many_large_ones(pairs: Pairs) -> None:
+def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boosted, "_LARGE_FROM", 1_000)
     assert boosted._worth(pairs, 7) == pytest.approx(400 * 62 / 7)
     assert boosted._worth(pairs, 62) == 400
     assert boosted._worth(joined([]), 7) == 0.0
@@ -95,7 +103,7 @@ def test_few_cards_grow_small_trees_and_many_large_ones(pairs: Pairs) -> None:
         model = create("boosted", horizon)
         model.fit_forecast(pairs)
         found.append(len(model.learnt["trees"]))
-    assert found == [10, 10]
+    assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [2, 20]
 
 
 def test_a_panels_first_days_are_left_out_where_enough_remain(pairs: Pairs) -> None:
