@@ -3,11 +3,13 @@
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pokewatch.errors import GateError, SettingsError
+from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline import (
     check_parameters,
@@ -24,14 +26,18 @@ from pokewatch.pipeline import (
     train,
     validate,
     with_champion,
+    write_book_of,
 )
 from pokewatch.registry import CHALLENGER, CHAMPION, Registry
+from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
-from pokewatch.valuation.models import restore
+from pokewatch.valuation.models import MODELS, restore
 from pokewatch.valuation.processed import read_processed
+from pokewatch.valuation.rows import valued_days
 from tests.champion import Champion, make_champion
 from tests.monitoring.listener import listening
+from tests.serving.books import FACTS
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -49,6 +55,29 @@ def test_the_data_version_does_not_depend_on_the_shards(home: Path) -> None:
     collected = collect_prices("simulated", days=20, cards=200, end=date(2026, 1, 31))
     versions = {shards: join_shards([process_shard(collected, shard, shards) for shard in range(shards)]) for shards in (1, 3, 10)}
     assert len(set(versions.values())) == 1
+
+
+def _made_with(shards: int) -> tuple[str, dict[str, dict[str, Any]], dict[str, str]]:
+    """The data version, the parameters of every model and the digests of their books, in the POKEWATCH_HOME of the moment."""
+    collected = collect_prices("simulated", days=60, cards=120, end=date(2026, 1, 31))
+    data_version = join_shards([process_shard(collected, shard, shards) for shard in range(shards)])
+    parameters = train(data_version, list(MODELS), 7)
+    store = DataVersions(Home.read().home)
+    panel, raw = read_processed(store.checkout(data_version)), store.checkout(collected.raw_version)
+    catalog = Lake(raw.parent, raw=raw).catalog()
+    digests = {}
+    for name in MODELS:
+        facts = replace(FACTS, data_version=data_version, model=name)
+        digests[name] = write_book_of(panel, valued_days(restore(parameters[name]), panel, 30), catalog, facts)[1]
+    return data_version, parameters, digests
+
+
+def test_ten_shards_and_one_give_the_same_models_and_books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for shards in (1, 10):
+        monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / str(shards)))  # what the other made is out of reach
+        made.append(_made_with(shards))
+    assert made[0] == made[1]
 
 
 def test_the_same_days_collected_twice_are_the_same_version(home: Path) -> None:
