@@ -143,7 +143,7 @@ def monitor_card(source: str, found: Measurement, limits: tuple[float, float, fl
             yield Markdown("By price and liquidity:")
             yield _groups_table(each.groups)
     yield Markdown("## The prices coming in")
-    yield Markdown("The last week against the eight before it, as of each day.")
+    yield Markdown("The last days against the eight weeks before them, as of each day.")
     yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, shift))
 
 

@@ -1,15 +1,23 @@
 """Whether the prices that come in still look like those the models have learnt from.
 
-The last week is compared with the eight weeks before it: whole weeks, because markets have weekdays. With thousands of cards
-every p-value is tiny, so a difference counts only where it is large as well: each has a limit of its own, several times what
-quiet markets showed by chance (tests/monitoring/test_drift.py measures that). What is compared:
+Each thing that is watched is one figure a day, judged against what this very market showed over the eight weeks before: markets
+differ, and what is a fault in one is every other Saturday in another. A day is out of bounds where its figure lies beyond Tukey's
+fences of those weeks, a quartile and one and a half times the distance between the quartiles, and is far from their median by
+what matters at all (FLOORS). It is drift once RUN measured days in succession are out of bounds on the same side: one odd day is none,
+and what stays is seen within the week. Where, besides, the pooled days could differ so by luck, it is not drift.
 
-    moves              the size of fresh moves, by the two-sample Kolmogorov-Smirnov statistic
-    unchanged          the share of quotes that repeat the day before
-    coverage           the share of known cards that have a quote
-    spread             the lowest ask over the market price, by the Kolmogorov-Smirnov statistic
-    set moves          how far the cards of one set went in a week, against that set's own weeks before
-    set unchanged      the share of its quotes that repeat the day before
+    moves              the log of the median size of fresh moves
+    unchanged          the log of the share of quotes that do not repeat the day before
+    coverage           the share of the cards quoted lately that are quoted today
+    spread             the median log of the lowest ask over the market price
+    set moves          the mean log move of a set's cards in a week, without its outermost tenths
+    set unchanged      the log of the share of a set's quotes that do not repeat the day before, less that of the market
+
+How seldom this errs: among days independent of each other, four in succession beyond the same fence are seen once in 100,000 days
+where the fences are drawn from eight weeks, and once in 18,000 where they are drawn from three, tails of Laplace's distribution or
+of Student's with two degrees of freedom notwithstanding. Four figures have seven sides: 0.01, and 0.07, alarms in 180 days. Days that
+resemble those before them run in succession more often, which is what the floors are for. Weekly moves of a set overlap, so
+that two days in succession tell as much as four; their floor is several times what sets of twenty cards showed by chance.
 
 Cards are released and delisted all the time, which is no drift: sets are judged by cards quoted all the while.
 """
@@ -25,16 +33,30 @@ from scipy import stats
 
 from pokewatch.valuation.panel import Bools, Floats, Panel
 
-WINDOW = 7  # days that are judged
+Counts = NDArray[np.int64]
+
+RUN = 4  # days in succession that must be out of bounds
+WEEK = 7
 REFERENCE = 56  # days before them that they are compared with
 LEAST_REFERENCE = 21
-LIMITS: Mapping[str, float] = MappingProxyType(
-    {"moves": 0.10, "unchanged": 0.06, "coverage": 0.05, "spread": 0.10, "set moves": 0.50, "set unchanged": 0.12}
+FLOORS: Mapping[str, float] = MappingProxyType(
+    {
+        "moves": 0.25,
+        "unchanged": 0.25,
+        "coverage": 0.05,
+        "spread": 0.10,
+        "set moves": 0.20,
+        "set unchanged": 0.70,
+    }
 )
+_FENCE = 1.5  # Tukey's, in distances between the quartiles
 _CHANCE = 1e-4  # p-value above which a difference may be luck; divided by the sets where each of them is tested
 _LUCK = 0.99
 _LEAST_CARDS = 20  # of a set, before it is judged alone
-_LEAST_MOVES = 30
+_LEAST = 30  # figures of cards that make one of a day
+_TRIMMED = 0.1
+_RUNS = {"set moves": 2}  # weekly moves overlap, so that what came stays in them anyway
+_ONLY_LESS = ("coverage",)
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -74,11 +96,10 @@ def measure_drift(panel: Panel, day: int | None = None) -> list[Shift]:
     Days after `day` are not looked at, nor those before the market changed, where that is known. [] while there are too few.
     """
     day = panel.days - 1 if day is None else day
-    weeks = min(day - _start(panel, day) - WINDOW, REFERENCE) // WINDOW
-    if weeks * WINDOW < LEAST_REFERENCE:
+    start = _start(panel, day)
+    if day - start - WEEK < LEAST_REFERENCE:
         return []
-    first = day - WINDOW * (weeks + 1)
-    days = _Days(panel.up_to(day), first)
+    days = _Days(panel.up_to(day), max(start, day - WEEK - REFERENCE))
     return [days.moves(), days.unchanged(), days.coverage(), *days.spread(), *days.sets()]
 
 
@@ -88,40 +109,36 @@ def _start(panel: Panel, day: int) -> int:
 
 
 class _Days:
-    """The days from `first` to the panel's last: the reference and, at their end, the window."""
+    """The days from `first` to the panel's last: those that are judged, at the end, and the reference before them."""
 
     def __init__(self, panel: Panel, first: int) -> None:
         self._panel = panel
         self._quote = np.log(panel.market[first:])
         self._move = np.diff(self._quote, axis=0)
         self._both = np.isfinite(self._move)
+        self._moved = self._both & (self._move != 0)
         self._fresh = panel.fresh[first + 1 :] & self._both
         self._low = None if panel.low is None else np.log(panel.low[first + 1 :])
 
     def moves(self) -> Shift:
-        size = np.abs(self._move)
-        now, before = size[-WINDOW:][self._fresh[-WINDOW:]], size[:-WINDOW][self._fresh[:-WINDOW]]
-        if min(len(now), len(before)) < _LEAST_MOVES:  # quotes that stand still are the business of `unchanged`
-            return Shift("moves", 0.0, LIMITS["moves"], 1.0)
-        return _distance("moves", now, before)
+        size = np.where(self._fresh & self._moved, np.abs(self._move), np.nan)
+        return _distribution("moves", size, np.log(_medians(size)))
 
     def unchanged(self) -> Shift:
-        return _share("unchanged", *self._repeats(slice(None)))
+        moved, both = self._moved.sum(axis=1), self._both.sum(axis=1)
+        return _share("unchanged", moved, both, _log_ratio(moved, both.astype(np.float64), both >= _LEAST))
 
     def coverage(self) -> Shift:
-        """Of the cards that the week before had, against that week: more of them is no fault."""
-        quoted = np.isfinite(self._quote[-2 * WINDOW :])
-        cards = quoted[:WINDOW].any(axis=0)
-        daily = quoted[:, cards].sum(axis=1).astype(np.float64)
-        now, before = daily[WINDOW:], daily[:WINDOW]
-        return _share("coverage", np.minimum(now, before.mean()), before, *np.full((2, WINDOW), float(cards.sum())))
+        """Of the cards that the week before had: more of them than usual is no fault."""
+        quoted = np.isfinite(self._quote)
+        lately = np.array([quoted[max(0, day - WEEK) : day].any(axis=0) for day in range(1, len(quoted))])
+        had, known = (quoted[1:] & lately).sum(axis=1), lately.sum(axis=1)
+        return _share("coverage", had, known, np.where(known > 0, had / np.maximum(1, known), np.nan))
 
     def spread(self) -> Iterator[Shift]:
         if self._low is not None:
             spread = self._low - self._quote[1:]
-            now, before = (part[np.isfinite(part)] for part in (spread[-WINDOW:], spread[:-WINDOW]))
-            if min(len(now), len(before)) >= _LEAST_MOVES:
-                yield _distance("spread", now, before)
+            yield _distribution("spread", spread, _medians(spread))
 
     def sets(self) -> Iterator[Shift]:
         found = [shift for name, cards in self._judged_sets() for shift in self._of_set(name, cards)]
@@ -129,46 +146,85 @@ class _Days:
         for name in ("set moves", "set unchanged"):
             of_name = [shift for shift in found if shift.name == name]
             if of_name:
-                worst = max(of_name, key=lambda shift: (shift.p_value * sets < _CHANCE, shift.effect))
+                worst = max(of_name, key=lambda shift: (shift.p_value * sets < _CHANCE, shift.effect / shift.limit))
                 yield Shift(name, worst.effect, worst.limit, min(1.0, worst.p_value * sets), worst.set_id)
 
     def _judged_sets(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Sets with cards enough that have been quoted all the while: prices of a new set fall for weeks, which is no drift."""
-        lasting = np.isfinite(self._quote[0]) & np.isfinite(self._quote[-1])
-        for name in np.unique(self._panel.set_id[lasting]).tolist():
-            cards = np.flatnonzero(lasting & (self._panel.set_id == name))
-            if len(cards) >= _LEAST_CARDS:
-                yield name, cards
+        quoted = np.isfinite(self._quote)
+        lasting = quoted[:WEEK].any(axis=0) & quoted[-WEEK:].any(axis=0)
+        cards = np.flatnonzero(lasting)
+        names, code = np.unique(self._panel.set_id[cards], return_inverse=True)
+        order, ends = np.argsort(code, kind="stable"), np.cumsum(np.bincount(code, minlength=len(names)))
+        for name, of_set in zip(names.tolist(), np.split(cards[order], ends[:-1]), strict=True):
+            if len(of_set) >= _LEAST_CARDS:
+                yield name, of_set
 
     def _of_set(self, name: str, cards: NDArray[np.int64]) -> Iterator[Shift]:
-        weekly = np.diff(self._quote[::WINDOW, cards], axis=0)
-        now, before = weekly[-1], weekly[:-1].ravel()
-        now, before = now[np.isfinite(now)], before[np.isfinite(before)]
-        if len(now) >= _LEAST_CARDS and len(before) >= _LEAST_CARDS:
-            yield _distance("set moves", now, before, name)
-        yield _share("set unchanged", *self._repeats(cards), set_id=name)
-
-    def _repeats(self, cards: slice | NDArray[np.int64]) -> tuple[Floats, Floats, Floats, Floats]:
-        both = self._both[:, cards]
-        return *_split((both & (self._move[:, cards] == 0)).sum(axis=1)), *_split(both.sum(axis=1))
+        known = _last_known(self._quote[:, cards])
+        weekly = known[WEEK:] - known[:-WEEK]
+        yield _distribution("set moves", weekly, _trimmed_means(weekly), name)
+        moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
+        usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
+        yield _share("set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST_CARDS // 2), name)
 
 
-def _split(daily: NDArray[Any]) -> tuple[Floats, Floats]:
-    return daily[-WINDOW:].astype(np.float64), daily[:-WINDOW].astype(np.float64)
+def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") -> Shift:
+    """Judges `daily` [d], a figure a day of `values` [d, n]; luck by the two-sample Kolmogorov-Smirnov test."""
+    effect, limit, run = _judged(name, daily)
+    if effect < limit:
+        return Shift(name, effect, limit, 1.0, set_id)
+    now, before = (part[np.isfinite(part)] for part in (values[run], values[:-WEEK]))
+    return Shift(name, effect, limit, float(stats.ks_2samp(now, before, method="asymp").pvalue), set_id)
 
 
-def _distance(name: str, now: Floats, before: Floats, set_id: str = "") -> Shift:
-    """Kolmogorov-Smirnov: the largest distance between the two distribution functions."""
-    found = stats.ks_2samp(now, before, method="asymp")
-    return Shift(name, float(found.statistic), LIMITS[name], float(found.pvalue), set_id)
+def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = "") -> Shift:
+    """Judges `daily` [d], a figure a day of how many were `counted` [d] `of` [d] so many; luck by the chi-squared test."""
+    effect, limit, run = _judged(name, daily)
+    if effect < limit:
+        return Shift(name, effect, limit, 1.0, set_id)
+    table = np.array([[counted[days].sum(), (of - counted)[days].sum()] for days in (run, slice(None, -WEEK))])
+    varies = bool((table.sum(axis=0) > 0).all())
+    return Shift(name, effect, limit, float(stats.chi2_contingency(table).pvalue) if varies else 1.0, set_id)
 
 
-def _share(name: str, now: Floats, before: Floats, of_now: Floats, of_before: Floats, set_id: str = "") -> Shift:
-    """The difference of two shares, counted day by day; tested as one two-by-two table (chi-squared)."""
-    table = np.array([[now.sum(), of_now.sum() - now.sum()], [before.sum(), of_before.sum() - before.sum()]])
-    if table.sum(axis=1).min() == 0:
-        return Shift(name, 0.0, LIMITS[name], 1.0, set_id)
-    effect = abs(table[0, 0] / table[0].sum() - table[1, 0] / table[1].sum())
-    varies: Bools = table.sum(axis=0) > 0
-    p_value = float(stats.chi2_contingency(table).pvalue) if varies.all() else 1.0
-    return Shift(name, float(effect), LIMITS[name], p_value, set_id)
+def _judged(name: str, daily: Floats) -> tuple[float, float, NDArray[np.int64]]:
+    """(effect, limit, the days judged) of a figure a day [d], NaN on days without: how far from the median of the days before the
+    least odd of the last ones is, on the side where that is most of the limit. The effect is 0 while there are too few."""
+    measured, length = np.isfinite(daily), _RUNS.get(name, RUN)
+    run = len(daily) - WEEK + np.flatnonzero(measured[-WEEK:])[-length:]
+    before = daily[:-WEEK][measured[:-WEEK]]
+    if len(run) < length or len(before) < LEAST_REFERENCE // 2:
+        return 0.0, FLOORS[name], run
+    low, middle, high = np.quantile(before, (0.25, 0.5, 0.75))
+    fence = _FENCE * (high - low)
+    above, below = max(FLOORS[name], high + fence - middle), max(FLOORS[name], middle - low + fence)
+    over, under = float((daily[run] - middle).min()), float((middle - daily[run]).min())
+    if name not in _ONLY_LESS and over / above > under / below:
+        return max(0.0, over), above, run
+    return max(0.0, under), below, run
+
+
+def _medians(values: Floats) -> Floats:
+    """[d] of [d, n]; NaN on days with few."""
+    enough = np.isfinite(values).sum(axis=1) >= _LEAST
+    found = np.full(len(values), np.nan)
+    found[enough] = np.nanmedian(values[enough], axis=1)
+    return found
+
+
+def _trimmed_means(values: Floats) -> Floats:
+    """[d] of [d, n], without the outermost tenths; NaN on days that lack a card."""
+    means: Floats = stats.trim_mean(values, _TRIMMED, axis=1)
+    return means
+
+
+def _log_ratio(counted: Counts, usual: Floats, enough: Bools) -> Floats:
+    """[d]: the log of how many were `counted` over how many are `usual`; NaN on days with too few to tell."""
+    return np.where(enough, np.log((counted + 0.5) / (usual + 0.5)), np.nan)
+
+
+def _last_known(quotes: Floats) -> Floats:
+    """[d, n]: quotes, those that are missing as they were last; NaN before the first."""
+    days = np.where(np.isfinite(quotes), np.arange(len(quotes))[:, None], 0)
+    return np.take_along_axis(quotes, np.maximum.accumulate(days, axis=0), axis=0)

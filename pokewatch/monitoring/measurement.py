@@ -12,7 +12,7 @@ from typing import Any
 
 from pokewatch.checks import Check
 from pokewatch.monitoring.calibration import Calibration, calibrate, coverage_by_day, said_on
-from pokewatch.monitoring.drift import WHY, Shift, measure_drift
+from pokewatch.monitoring.drift import RUN, WHY, Shift, measure_drift
 from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
@@ -69,9 +69,10 @@ class Measurement:
         names = {check.name for check in self.failed}
         if not names or names & {f"drift of {name}" for name in _FAULTS_OF_DATA}:
             return None
-        drifting = [day for day, degree in zip(self.days, self.degrees, strict=True) if degree < limit]
+        quiet = [day for day, degree in zip(self.days, self.degrees, strict=True) if degree < limit]
         if self.degrees and self.degrees[-1] >= limit:
-            return drifting[-1] + timedelta(days=1) if drifting else self.days[0]
+            noticed = quiet[-1] + timedelta(days=1) if quiet else self.days[0]
+            return noticed - timedelta(days=RUN - 1)
         return next((each.made_on for each in self.calibrations if each.lag == self.horizon), None)
 
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.monitoring.drift import LEAST_REFERENCE, LIMITS, WHY, WINDOW, Shift, measure_drift
+from pokewatch.monitoring.drift import FLOORS, LEAST_REFERENCE, REFERENCE, RUN, WEEK, WHY, Shift, measure_drift
 from pokewatch.valuation.panel import Panel
 from tests.monitoring.markets import START, market
 from tests.valuation.panels import panel_of
@@ -22,13 +23,17 @@ CHANGES = {
 }
 
 
+SEEDS = [(1000, 0), *(pytest.param(cards, seed, marks=pytest.mark.slow) for cards in (300, 1000) for seed in range(1, 5))]
+
+
 def alarms(panel: Panel, day: int) -> dict[str, Shift]:
     return {shift.name: shift for shift in measure_drift(panel, day) if shift.degree >= 1}
 
 
+@pytest.mark.parametrize(("cards", "seed"), SEEDS)
 @pytest.mark.parametrize(("regime", "name"), CHANGES.values(), ids=list(CHANGES))
-def test_a_planted_change_is_noticed_within_five_days(regime: Regime, name: str) -> None:
-    panel = market(1000, 0, PLANTED + 5, [regime])
+def test_a_planted_change_is_noticed_within_five_days(regime: Regime, name: str, cards: int, seed: int) -> None:
+    panel = market(cards, seed, PLANTED + 5, [regime])
     assert not any(alarms(panel, day) for day in range(PLANTED - 5, PLANTED))
     noticed = [day for day in range(PLANTED, PLANTED + 5) if name in alarms(panel, day)]
     assert noticed, {day: measure_drift(panel, day) for day in range(PLANTED, PLANTED + 5)}
@@ -36,22 +41,42 @@ def test_a_planted_change_is_noticed_within_five_days(regime: Regime, name: str)
 
 
 @pytest.mark.parametrize(
-    ("cards", "seed", "days"),
+    ("cards", "seed"),
     [
-        pytest.param(1000, 0, 60, id="60 days"),
-        *(
-            pytest.param(cards, seed, 180, marks=pytest.mark.slow, id=f"{cards} cards, seed {seed}")
-            for cards in (300, 1000)
-            for seed in range(3)
-        ),
-        pytest.param(4000, 7, 180, marks=pytest.mark.slow, id="4000 cards, seed 7"),
+        (1000, 0),
+        *(pytest.param(300, seed, marks=pytest.mark.slow) for seed in range(6)),
+        *(pytest.param(1000, seed, marks=pytest.mark.slow) for seed in range(1, 5)),
+        pytest.param(4000, 7, marks=pytest.mark.slow),
     ],
 )
-def test_quiet_days_raise_at_most_one_alarm(cards: int, seed: int, days: int) -> None:
-    first = WINDOW + LEAST_REFERENCE + 28
-    panel = market(cards, seed, first + days)
-    raised = {day: found for day in range(first, first + days) if (found := alarms(panel, day))}
+def test_180_quiet_days_raise_at_most_one_alarm(cards: int, seed: int) -> None:
+    panel = market(cards, seed, REFERENCE + 180)
+    raised = {day: found for day in range(REFERENCE, REFERENCE + 180) if (found := alarms(panel, day))}
     assert len(raised) <= 1, raised
+
+
+def restless(days: int, seed: int) -> NDArray[np.float64]:
+    """Quotes [d, 200] of a market in which days differ by far: some bring many quotes and large moves, and some none at all."""
+    rng = np.random.default_rng(seed)
+    renewed = rng.random((days, 200)) < np.where(rng.random(days) < 0.05, 0.0, rng.uniform(0.3, 0.7, days))[:, None]
+    size = 0.03 * np.exp(rng.laplace(0.0, 0.4, days))[:, None]
+    return np.asarray(np.exp(3.0 + np.cumsum(np.where(renewed, rng.laplace(0.0, size, (days, 200)), 0.0), axis=0)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_days_differ_by_in_a_market_is_no_drift_there(seed: int) -> None:
+    quotes = restless(REFERENCE + 180, seed)
+    panel = panel_of(quotes)
+    raised = {day: found for day in range(REFERENCE, panel.days) if (found := alarms(panel, day))}
+    assert len(raised) <= 1, raised
+    quotes[PLANTED:] = quotes[PLANTED - 1]
+    assert "unchanged" in alarms(panel_of(quotes), PLANTED + 4)
+
+
+@pytest.mark.parametrize(("days", "drifts"), [(1, False), (RUN - 1, False), (RUN, True)], ids=["odd day", "three", "four"])
+def test_odd_days_are_drift_once_they_are_four(days: int, drifts: bool) -> None:
+    panel = market(300, 0, PLANTED, [Regime("freeze", START + timedelta(days=PLANTED - days))])
+    assert ("unchanged" in alarms(panel, PLANTED - 1)) is drifts
 
 
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
@@ -69,13 +94,13 @@ def test_a_change_that_is_known_is_no_drift() -> None:
     panel = market(300, 0, PLANTED + 40, [CHANGES["volatility"][0]])
     known = replace(panel, changed=DAY)
     assert alarms(panel, PLANTED + 6)
-    assert measure_drift(known, PLANTED + WINDOW + LEAST_REFERENCE - 1) == []
+    assert measure_drift(known, PLANTED + WEEK + LEAST_REFERENCE - 1) == []
     assert measure_drift(known, PLANTED + 39)
     assert alarms(known, PLANTED + 39) == {}
     assert measure_drift(known, PLANTED - 1) == measure_drift(panel, PLANTED - 1)
 
 
-@pytest.mark.parametrize("days", [1, 8, WINDOW + LEAST_REFERENCE - 1], ids=str)
+@pytest.mark.parametrize("days", [1, 8, WEEK + LEAST_REFERENCE], ids=str)
 def test_too_little_history_says_nothing(days: int) -> None:
     assert measure_drift(panel_of(np.ones((days, 3)))) == []
 
@@ -83,7 +108,7 @@ def test_too_little_history_says_nothing(days: int) -> None:
 def test_prices_that_never_moved_are_no_drift() -> None:
     found = measure_drift(panel_of(np.ones((80, 30)), low=np.ones((80, 30))))
     assert {shift.degree for shift in found} == {0.0}
-    assert {shift.name for shift in found} <= set(LIMITS) == set(WHY)
+    assert {shift.name for shift in found} <= set(FLOORS) == set(WHY)
 
 
 def test_luck_is_no_drift() -> None:

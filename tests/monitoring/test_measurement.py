@@ -30,8 +30,8 @@ def measured(degrees: list[float], failed: list[str]) -> Measurement:
     [
         ([0.1, 0.2, 0.1], [], None),
         ([0.1, 2.0, 0.1], [], None),
-        ([0.1, 1.2, 0.9, 1.0, 1.7], ["drift of moves"], ago(1)),
-        ([1.2, 1.3], ["drift of set moves"], ago(1)),
+        ([0.1, 1.2, 0.9, 1.0, 1.7], ["drift of moves"], ago(1 + 3)),
+        ([1.2, 1.3], ["drift of set moves"], ago(1 + 3)),
         ([0.1, 0.2], ["coverage_90"], ago(7)),
         ([0.1, 1.2], ["drift of unchanged", "coverage_90"], None),
         ([0.1, 1.2], ["drift of coverage"], None),
