@@ -38,7 +38,7 @@ class Heads:
         """Make `version`, which must have been kept, the newest of its lake: at once or not at all. Raises VersionError."""
         files, path = self._place(lake)
         try:
-            if files.protocol == "s3":
+            if "s3" in files.protocol:
                 files.pipe_file(path, version.encode())
                 return
             files.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -57,15 +57,20 @@ class Heads:
         return version
 
     def _place(self, lake: str) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs
-
         if not _NAME.match(lake):
             raise VersionError(f"{lake!r} is no name of a lake")
-        remote = self._settings.remote().rstrip("/")
-        options: dict[str, Any] = {"skip_instance_cache": True}
-        if remote.startswith("s3://"):
-            options["use_listings_cache"] = False
-            if self._settings.dvc_endpoint_url:
-                options["endpoint_url"] = self._settings.dvc_endpoint_url
-        files, root = url_to_fs(remote, **options)
+        files, root = open_remote(self._settings.remote(), self._settings)
         return files, f"{root}/heads/{lake}"
+
+
+def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
+    """(fsspec's file system, the path in it) of a folder or s3://bucket/path, neither of which remembers what it has listed."""
+    from fsspec.core import url_to_fs
+
+    options: dict[str, Any] = {"skip_instance_cache": True}
+    if address.startswith("s3://"):
+        options["use_listings_cache"] = False
+        if settings.dvc_endpoint_url:
+            options["endpoint_url"] = settings.dvc_endpoint_url
+    files, root = url_to_fs(address.rstrip("/"), **options)
+    return files, root

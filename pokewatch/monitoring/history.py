@@ -1,80 +1,63 @@
-"""The history of what monitoring has measured: JSON lines, only ever added to, and the newest figures beside them.
+"""The history of what monitoring has measured, only ever added to, and the newest figures.
 
-    <POKEWATCH_HOME>/monitoring/history.jsonl    a line a day of prices; of several lines of a day the last stands
-    <POKEWATCH_HOME>/monitoring/latest.json      {"measured_on": day, "figures": {name: number}}
+    history/<day of prices>/<n>-<digest>.json    of several of a day the last stands; where `Kept` keeps it
+    <POKEWATCH_HOME>/monitoring/latest.json      {"measured_on": day, "figures": {name: number}}, for servers on this machine
 
-Measuring the same day again with the same result adds nothing. A line that a crash cut short is left out when reading.
+Measuring the same day again with the same result adds nothing. An entry that is damaged is left out when reading.
 """
 
-import fcntl
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
+from pokewatch.monitoring.kept import Kept
 from pokewatch.settings import Home
 
 logger = logging.getLogger("pokewatch.monitoring")
 
+_FOLDER = "history"
+
 
 class History:
-    """The history in `folder`; by default POKEWATCH_HOME/monitoring."""
+    """The history. Every method that asks where it is kept raises OSError where that cannot be reached."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or Home.read().monitoring
-        self._path = self._folder / "history.jsonl"
+    def __init__(self) -> None:
+        self._kept = Kept()
 
     def append(self, measured_on: date, record: Mapping[str, Any]) -> bool:
         """Add what was measured on a day; False, with nothing added, where the history says the same of it already."""
-        entry = {"measured_on": measured_on.isoformat(), **record}
-        line = json.dumps(entry, sort_keys=True, allow_nan=False)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            said = [known for known in _entries(file) if known["measured_on"] == entry["measured_on"]]
-            if said and said[-1] == json.loads(line):
-                return False
-            file.write(f"{_separator(file)}{line}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+        text = json.dumps({"measured_on": measured_on.isoformat(), **record}, sort_keys=True, allow_nan=False)
+        folder = f"{_FOLDER}/{measured_on}"
+        known = self._kept.names(folder)
+        if known and self._kept.read(known[-1]) == text:
+            return False
+        # the digest keeps writers at the same time apart: neither takes the other's place
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self._kept.write(f"{folder}/{len(known):04d}-{digest}.json", text)
         return True
 
     def days(self) -> dict[date, dict[str, Any]]:
         """What was measured, by day, in the order of days."""
-        if not self._path.exists():
-            return {}
-        with self._path.open("rb") as file:
-            found = {date.fromisoformat(entry["measured_on"]): entry for entry in _entries(file)}
-        return dict(sorted(found.items()))
+        found = {}
+        for name in self._kept.names(_FOLDER):
+            try:
+                entry = json.loads(self._kept.read(name) or "")
+            except ValueError:
+                logger.warning("%s of the history of monitoring is damaged, and is left out", name)
+                continue
+            found[date.fromisoformat(entry["measured_on"])] = entry
+        return found
 
     def write_latest(self, measured_on: date, figures: Mapping[str, float]) -> str:
         """Replace the newest figures, at once or not at all; what was written."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        folder = Home.read().monitoring
+        folder.mkdir(parents=True, exist_ok=True)
         document = json.dumps({"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False)
-        written = self._folder / f"latest.{os.getpid()}"
+        written = folder / f"latest.{os.getpid()}"
         written.write_text(document)
-        written.replace(self._folder / "latest.json")
+        written.replace(folder / "latest.json")
         return document
-
-
-def _entries(file: Any) -> Iterator[dict[str, Any]]:
-    file.seek(0)
-    for number, line in enumerate(file, 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            logger.warning("line %d of the history of monitoring was cut short, and is left out", number)
-            continue
-        yield entry
-
-
-def _separator(file: Any) -> str:
-    """A line break where the last line has none."""
-    end = file.seek(0, os.SEEK_END)
-    if end == 0:
-        return ""
-    file.seek(end - 1)
-    return "" if file.read(1) == b"\n" else "\n"

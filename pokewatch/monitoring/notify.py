@@ -1,23 +1,25 @@
 """Telling people what happened: Slack, e-mail, webhooks, whatever Apprise has an address for.
 
 Each address is told of the same event once within POKEWATCH_NOTIFY_WINDOW_HOURS; an address that failed is tried again at the
-next occasion. What was told is kept in `told.json` in POKEWATCH_HOME/monitoring, by digest: the addresses hold secrets.
+next occasion. What was told is kept as `told.json` (see `kept`), by digest: the addresses hold secrets. Processes of one machine take
+turns; of two pods that tell at the same moment, one may tell again what the other did.
 """
 
 import fcntl
 import hashlib
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
+from pokewatch.monitoring.kept import Kept
 from pokewatch.settings import Home, NotifySettings
 
 logger = logging.getLogger("pokewatch.monitoring")
+
+_TOLD = "told.json"
 
 
 def tell(event: str, about: str, title: str, body: str, settings: NotifySettings | None = None) -> bool:
@@ -32,7 +34,7 @@ def tell(event: str, about: str, title: str, body: str, settings: NotifySettings
         with _remembered(settings.notify_window_hours * 3600) as told:
             return _tell(told, f"{event}: {about}", f"PokeWatch: {title}", body, settings)
     except OSError as error:
-        logger.warning("what was told cannot be kept: %s", error)
+        logger.warning("what was told cannot be looked up: %s", error)
         return notify(f"PokeWatch: {title}", body, settings)
 
 
@@ -92,18 +94,19 @@ def _remembered(window: float) -> Iterator[dict[str, float]]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "told.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        path = folder / "told.json"
-        told = {key: when for key, when in _read(path).items() if time.time() - when < window}
+        kept = Kept()
+        told = {key: when for key, when in _parsed(kept.read(_TOLD)).items() if time.time() - when < window}
         yield told
-        written = path.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps(told))
-        written.replace(path)
+        try:
+            kept.write(_TOLD, json.dumps(told))
+        except OSError as error:
+            logger.warning("what was told cannot be kept: %s", error)
 
 
-def _read(path: Path) -> dict[str, float]:
+def _parsed(text: str | None) -> dict[str, float]:
     try:
-        return dict(json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError):
+        return dict(json.loads(text or "{}"))
+    except ValueError:
         return {}
 
 

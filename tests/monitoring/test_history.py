@@ -1,4 +1,4 @@
-"""The history on disk."""
+"""The history, wherever it is kept."""
 
 import json
 import multiprocessing
@@ -8,59 +8,64 @@ from pathlib import Path
 import pytest
 
 from pokewatch.monitoring.history import History
+from pokewatch.monitoring.kept import Kept
 
 DAY = date(2026, 1, 31)
 
 
-def test_days_come_back_in_order_and_a_day_again_adds_nothing(tmp_path: Path) -> None:
-    history = History(tmp_path)
+def test_days_come_back_in_order_and_a_day_again_adds_nothing(place: str) -> None:
+    history = History()
     assert history.days() == {}
     assert history.append(DAY, {"figures": {"bias": 0.1}})
     assert history.append(DAY - timedelta(days=1), {"figures": {"bias": 0.2}})
-    before = (tmp_path / "history.jsonl").read_bytes()
-    assert not history.append(DAY, {"figures": {"bias": 0.1}})
-    assert (tmp_path / "history.jsonl").read_bytes() == before
-    assert [(day, entry["figures"]["bias"]) for day, entry in History(tmp_path).days().items()] == [
+    before = Kept().names("history")
+    assert not History().append(DAY, {"figures": {"bias": 0.1}})
+    assert Kept().names("history") == before
+    assert [(day, entry["figures"]["bias"]) for day, entry in History().days().items()] == [
         (DAY - timedelta(days=1), 0.2),
         (DAY, 0.1),
     ]
 
 
-def test_another_result_of_a_day_is_added_and_stands(tmp_path: Path) -> None:
-    history = History(tmp_path)
-    history.append(DAY, {"version": "1"})
-    before = (tmp_path / "history.jsonl").read_bytes()
-    assert history.append(DAY, {"version": "2"})
-    assert (tmp_path / "history.jsonl").read_bytes().startswith(before)
-    assert history.days()[DAY]["version"] == "2"
+def test_another_result_of_a_day_is_added_and_stands(place: str) -> None:
+    kept = Kept()
+    for version in ("1", "2", "1"):
+        before = {name: kept.read(name) for name in kept.names("history")}
+        assert History().append(DAY, {"version": version})
+        assert {name: kept.read(name) for name in before} == before
+        assert len(kept.names("history")) == len(before) + 1
+        assert History().days()[DAY]["version"] == version
 
 
-def test_a_line_cut_short_loses_only_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    history = History(tmp_path)
-    history.append(DAY, {"version": "1"})
-    with (tmp_path / "history.jsonl").open("ab") as file:
-        file.write(b'{"measured_on": "2026-02-01", "ver')
-    assert history.append(DAY + timedelta(days=2), {"version": "3"})
-    assert [entry["version"] for entry in history.days().values()] == ["1", "3"]
-    assert "line 2 of the history of monitoring was cut short" in caplog.text
+def test_a_pod_finds_what_one_before_it_measured(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    History().append(DAY, {"version": "1"})
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "another disk"))
+    assert list(History().days()) == ([DAY] if place else [])
 
 
-def _append(folder: Path, number: int) -> None:
+def test_a_damaged_entry_loses_only_itself(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for days in (0, 2):
+        History().append(DAY + timedelta(days=days), {"version": str(days)})
+    Kept().write("history/2026-02-01/0000-x.json", '{"measured_on": "2026-02-01", "ver')
+    assert [entry["version"] for entry in History().days().values()] == ["0", "2"]
+    assert "history/2026-02-01/0000-x.json of the history of monitoring is damaged" in caplog.text
+
+
+def _append(number: int) -> None:
     for day in range(20):
-        History(folder).append(DAY + timedelta(days=day), {"by": number, "long": "x" * 5000})
+        History().append(DAY + timedelta(days=day), {"by": number, "long": "x" * 5000})
 
 
-def test_writers_at_the_same_time_do_not_mix_their_lines(tmp_path: Path) -> None:
+def test_of_writers_at_the_same_time_none_loses_a_line(home: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        pool.starmap(_append, [(tmp_path, number) for number in range(3)])
-    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
-    assert len(lines) == 60
-    assert len(History(tmp_path).days()) == 20
+        pool.map(_append, range(3))
+    assert len(Kept().names("history")) == 60
+    assert len(History().days()) == 20
 
 
-def test_the_latest_figures_are_replaced(tmp_path: Path) -> None:
-    history = History(tmp_path)
+def test_the_latest_figures_are_replaced(home: Path) -> None:
     for bias in (0.1, 0.2):
-        history.write_latest(DAY, {"bias": bias})
-    assert json.loads((tmp_path / "latest.json").read_text()) == {"measured_on": "2026-01-31", "figures": {"bias": 0.2}}
-    assert [path.name for path in tmp_path.iterdir()] == ["latest.json"]
+        History().write_latest(DAY, {"bias": bias})
+    folder = home / "monitoring"
+    assert json.loads((folder / "latest.json").read_text()) == {"measured_on": "2026-01-31", "figures": {"bias": 0.2}}
+    assert [path.name for path in folder.iterdir()] == ["latest.json"]

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.monitoring.kept import Kept
 from pokewatch.monitoring.notify import notify, tell
 from pokewatch.settings import NotifySettings
 from tests.conftest import ROOT
 from tests.monitoring.listener import Listener, listening
+from tests.s3 import CREDENTIALS
+from tests.serving.server import free_ports
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # Apprise asks for it on Python 3.11 and 3.12
 
@@ -50,12 +53,39 @@ def heard_of(listener: Listener, event: str, about: str = "version 2", **setting
     return len(listener.heard) - before
 
 
-def test_the_same_event_is_told_once_within_the_window(listener: Listener, home: Path) -> None:
+def test_the_same_event_is_told_once_within_the_window(listener: Listener, place: str) -> None:
     assert [heard_of(listener, "deployed") for _ in range(3)] == [1, 0, 0]
     assert heard_of(listener, "rolled back") == 1
     assert heard_of(listener, "deployed", "version 3") == 1
     assert heard_of(listener, "deployed", notify_window_hours=0.0) == 1
-    assert "s3cret" not in (home / "monitoring" / "told.json").read_text()
+    assert "s3cret" not in (Kept().read("told.json") or "s3cret")
+
+
+def test_what_another_pod_told_is_not_told_again(listener: Listener, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard_of(listener, "deployed")
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "another disk"))
+    assert heard_of(listener, "deployed") == (0 if place else 1)
+
+
+def test_people_are_told_where_the_place_to_keep_it_cannot_be_reached(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "s3://data/nowhere")
+    monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    for name, value in (CREDENTIALS | {"AWS_MAX_ATTEMPTS": "1"}).items():
+        monkeypatch.setenv(name, value)
+    assert heard_of(listener, "deployed") == 1
+    assert "cannot be looked up" in caplog.text
+
+
+def test_nobody_is_told_twice_where_nothing_can_be_written(
+    listener: Listener, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home / "remote").symlink_to(home / "not there")
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", str(home / "remote"))
+    assert heard_of(listener, "deployed") == 1
+    assert "cannot be kept" in caplog.text
 
 
 def test_an_address_that_failed_is_tried_again_and_the_others_are_not_told_twice(listener: Listener, home: Path) -> None:

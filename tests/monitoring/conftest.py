@@ -1,0 +1,29 @@
+"""Where monitoring keeps things in tests: this machine, a folder of a remote, and S3."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.s3 import CREDENTIALS, running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+@pytest.fixture(params=["machine", "folder", "s3"])
+def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What POKEWATCH_DVC_REMOTE says, "" where it says nothing."""
+    if request.param == "machine":
+        return ""
+    address = str(tmp_path / "remote")
+    if request.param == "s3":
+        address = f"s3://data/{tmp_path.name}"
+        for name, value in CREDENTIALS.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", request.getfixturevalue("s3"))
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
+    return address
