@@ -24,7 +24,7 @@ from metaflow import Config, FlowMutator, FlowSpec
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 from metaflow.plugins.kubernetes import kubernetes_cli
-from metaflow.plugins.kubernetes.kubernetes import Kubernetes, KubernetesException
+from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _OF_PODS = ("image", "image_pull_policy", "namespace", "service_account", "qos", "secrets", "security_context")  # of @kubernetes
@@ -59,17 +59,20 @@ class OnTarget(FlowMutator):
 
 
 class _Pods(Kubernetes):
-    """Says why a pod failed as soon as that is known.
+    """Tells how a pod ended that did not end well.
 
-    Metaflow 2.19 then fetches the records of the attempt, of which a pod that was killed left none, and tells of that failure instead.
+    Metaflow 2.19 takes one that was killed for memory for a finished one where it hears of the pod before it hears of the Job, and then
+    fails for the records that the step could not leave, which is all it tells.
     """
 
     def wait(self, stdout_location, stderr_location, echo=None) -> None:  # noqa: ANN001
         try:
             super().wait(stdout_location, stderr_location, echo)
-        except KubernetesException as error:
-            echo(str(error), "stderr", job_id=self._job.id)
-            raise
+        finally:
+            code, reason = self._job.reason
+            if code:
+                how = "was killed for memory: @kubernetes(memory=...) is too small" if reason == "OOMKilled" else f"failed: {reason}"
+                echo(f"The pod {how} (exit code {code}).", "stderr", job_id=self._job.id)
 
 
 def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001

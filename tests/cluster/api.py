@@ -33,6 +33,7 @@ Launcher = Callable[[str, Mapping[str, Any]], Pod]  # from a Job's name and its 
 class Job:
     manifest: dict[str, Any]
     pod: Pod
+    seen: bool = False  # a Job's status comes from its pod's, so it is known later
 
     @property
     def step(self) -> str:
@@ -44,12 +45,13 @@ class Job:
         return found
 
     def status(self) -> dict[str, int]:
-        code = self.pod.ended()
+        code = self.pod.ended() if self.seen else None
         return {"active": 1} if code is None else {"succeeded": 1} if code == 0 else {"failed": 1}
 
     def pod_object(self) -> dict[str, Any]:
         metadata = {"name": f"{self.manifest['metadata']['name']}-pod", "namespace": self.manifest["metadata"]["namespace"]}
         code = self.pod.ended()
+        self.seen = code is not None
         if code is None:
             state: dict[str, Any] = {"running": {"startedAt": _FINISHED}}
         else:

@@ -1,10 +1,8 @@
 """The rendered overlays keep every rule, and every rule finds what it is for."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -15,12 +13,9 @@ from pokewatch.gateway.operations import OPERATIONS
 from pokewatch.settings import GatewaySettings, ServingSettings
 from tests.conftest import ROOT
 from tests.k8s import rules
+from tests.k8s.rendering import APPLIED, K8S, OVERLAYS, rendered_jobs, rendered_overlay
 from tests.k8s.rules import Manifest, Rule
-from tests.tools import require_tool
 
-K8S = ROOT / "k8s"
-OVERLAYS = ("local", "production")
-APPLIED = {**{overlay: K8S / "overlays" / overlay for overlay in OVERLAYS}, "monitoring": K8S / "monitoring"}
 MADE_BEFOREHAND = {
     "local": [{"kind": "Secret", "metadata": {"namespace": "pokewatch", "name": "gateway-keys"}, "data": {"keys.sqlite": ""}}],
     "production": list(yaml.safe_load_all((K8S / "overlays" / "production" / "secrets.example.yaml").read_text())),
@@ -31,17 +26,7 @@ MADE_BEFOREHAND = {
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
     """What is applied, as kubectl renders it; the overlays with the jobs that the make targets start."""
-    return {name: [*_rendered(folder), *(_jobs() if name in OVERLAYS else [])] for name, folder in APPLIED.items()}
-
-
-def _rendered(overlay: Path) -> list[Manifest]:
-    done = subprocess.run([require_tool("kubectl"), "kustomize", str(overlay)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-def _jobs() -> list[Manifest]:
-    return [yaml.safe_load(path.read_text()) for path in sorted((K8S / "jobs").glob("*.yaml"))]
+    return {name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])] for name, folder in APPLIED.items()}
 
 
 def _faults(rule: Rule, manifests: list[Manifest], overlay: str) -> list[str]:
