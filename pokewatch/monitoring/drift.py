@@ -6,7 +6,7 @@ fences of those weeks, a quartile and one and a half times the distance between 
 what matters at all (FLOORS). It is drift once RUN measured days in succession are out of bounds on the same side: one odd day is none,
 and what stays is seen within the week. Where, besides, the pooled days could differ so by luck, it is not drift.
 
-    moves              the log of the median size of fresh moves
+    moves              the mean log of the size of fresh moves
     unchanged          the log of the share of quotes that do not repeat the day before
     coverage           the share of the cards quoted lately that are quoted today
     spread             the median log of the lowest ask over the market price
@@ -22,7 +22,7 @@ that two days in succession tell as much as four; their floor is several times w
 Cards are released and delisted all the time, which is no drift: sets are judged by cards quoted all the while.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -52,8 +52,7 @@ FLOORS: Mapping[str, float] = MappingProxyType(
 _FENCE = 1.5  # Tukey's, in distances between the quartiles
 _CHANCE = 1e-4  # p-value above which a difference may be luck; divided by the sets where each of them is tested
 _LUCK = 0.99
-_LEAST_CARDS = 20  # of a set, before it is judged alone
-_LEAST = 30  # figures of cards that make one of a day
+_LEAST = 20  # cards that make a figure of a day, or a set that is judged alone
 _TRIMMED = 0.1
 _RUNS = {"set moves": 2}  # weekly moves overlap, so that what came stays in them anyway
 _ONLY_LESS = ("coverage",)
@@ -121,8 +120,10 @@ class _Days:
         self._low = None if panel.low is None else np.log(panel.low[first + 1 :])
 
     def moves(self) -> Shift:
-        size = np.where(self._fresh & self._moved, np.abs(self._move), np.nan)
-        return _distribution("moves", size, np.log(_medians(size)))
+        size = np.full(self._move.shape, np.nan)
+        fresh = self._fresh & self._moved
+        size[fresh] = np.log(np.abs(self._move[fresh]))
+        return _distribution("moves", size, _daily(size, np.nanmean))
 
     def unchanged(self) -> Shift:
         moved, both = self._moved.sum(axis=1), self._both.sum(axis=1)
@@ -138,7 +139,7 @@ class _Days:
     def spread(self) -> Iterator[Shift]:
         if self._low is not None:
             spread = self._low - self._quote[1:]
-            yield _distribution("spread", spread, _medians(spread))
+            yield _distribution("spread", spread, _daily(spread, np.nanmedian))
 
     def sets(self) -> Iterator[Shift]:
         found = [shift for name, cards in self._judged_sets() for shift in self._of_set(name, cards)]
@@ -157,7 +158,7 @@ class _Days:
         names, code = np.unique(self._panel.set_id[cards], return_inverse=True)
         order, ends = np.argsort(code, kind="stable"), np.cumsum(np.bincount(code, minlength=len(names)))
         for name, of_set in zip(names.tolist(), np.split(cards[order], ends[:-1]), strict=True):
-            if len(of_set) >= _LEAST_CARDS:
+            if len(of_set) >= _LEAST:
                 yield name, of_set
 
     def _of_set(self, name: str, cards: NDArray[np.int64]) -> Iterator[Shift]:
@@ -166,7 +167,7 @@ class _Days:
         yield _distribution("set moves", weekly, _trimmed_means(weekly), name)
         moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
         usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
-        yield _share("set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST_CARDS // 2), name)
+        yield _share("set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST // 2), name)
 
 
 def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") -> Shift:
@@ -205,11 +206,11 @@ def _judged(name: str, daily: Floats) -> tuple[float, float, NDArray[np.int64]]:
     return max(0.0, under), below, run
 
 
-def _medians(values: Floats) -> Floats:
-    """[d] of [d, n]; NaN on days with few."""
+def _daily(values: Floats, figure: Callable[..., Floats]) -> Floats:
+    """[d]: the figure of each day of [d, n]; NaN on days with few."""
     enough = np.isfinite(values).sum(axis=1) >= _LEAST
     found = np.full(len(values), np.nan)
-    found[enough] = np.nanmedian(values[enough], axis=1)
+    found[enough] = figure(values[enough], axis=1)
     return found
 
 
