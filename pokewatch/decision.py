@@ -97,8 +97,11 @@ class _Rows:
     def kept(self, valid: Bools) -> "_Rows":
         """The rows with every value of an invalid one replaced by one that computes without warnings."""
         market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
-        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
-        return _Rows(market, fair, np.minimum(lower, fair), np.maximum(upper, fair), self.buy, self.sell)
+        return _Rows(market, fair, np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan), self.buy, self.sell)
+
+    def ordered(self) -> "_Rows":
+        """The rows with the fair price inside its interval, which rounding may have put it a hair outside of."""
+        return _Rows(self.market, self.fair, np.minimum(self.lower, self.fair), np.maximum(self.upper, self.fair), self.buy, self.sell)
 
 
 def decide(
@@ -129,18 +132,18 @@ def decide(
     faults = _faults(rows)
     if on_fault == "raise":
         _raise_first(faults, rows)
-    valid = ~np.logical_or.reduce(list(faults.values()))
-    kept = rows.kept(valid)
-    deviation = np.round(kept.market / kept.fair - 1.0, _DECIMALS)
+    valid = ~(faults["fair_price"] | faults["market_price"] | faults["lower"] | faults["upper"])
+    sound = np.count_nonzero(valid) == valid.size
+    kept = rows.ordered() if sound else rows.kept(valid).ordered()
+    deviation = (kept.market / kept.fair - 1.0).round(_DECIMALS)
     signal, reason = _by_threshold(deviation, kept)
     if policy == "net_of_fees" and fees is not None:
         signal, reason = _net_of_fees(signal, reason, kept, fees)
-    for name, fault in faults.items():
-        reason = np.where(fault, f"invalid_{name}", reason) if fault.any() else reason
-    signal = np.where(valid, signal, HOLD)
+    if not sound:
+        signal, reason, deviation = _by_fault(signal, reason, deviation, faults)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    return Decisions(signal, np.where(valid, deviation, np.nan), _confidence(signal, kept), reason, valid)
+    return Decisions(signal, deviation, _confidence(signal, kept), reason, valid)
 
 
 def normal_cdf(z: Floats) -> Floats:
@@ -162,12 +165,14 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
         distance = np.log(price / fair)
         width = np.log(np.where(distance < 0, fair / lower, upper / fair))
         z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
-    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(np.clip(z, -38.0, 38.0)))
+    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(np.minimum(np.maximum(z, -38.0), 38.0)))
 
 
 def _broadcast(market: ArrayLike, fair: ArrayLike, lower: ArrayLike | None, upper: ArrayLike | None, thresholds: Thresholds) -> _Rows:
     given = (market, fair, np.nan if lower is None else lower, np.nan if upper is None else upper, thresholds.buy, thresholds.sell)
-    return _Rows(*np.broadcast_arrays(*(np.atleast_1d(np.asarray(value, dtype=np.float64)) for value in given)))
+    arrays = [np.asarray(value, dtype=np.float64) for value in given]
+    shape = np.broadcast(np.empty(1), *arrays).shape
+    return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
 
 
 def _check_thresholds(rows: _Rows) -> None:
@@ -175,7 +180,7 @@ def _check_thresholds(rows: _Rows) -> None:
         ("buy threshold", rows.buy, (rows.buy > -1) & (rows.buy <= 0)),
         ("sell threshold", rows.sell, (rows.sell >= 0) & (rows.sell < np.inf)),
     ):
-        if not good.all():
+        if np.count_nonzero(good) < good.size:
             at = int(np.argmin(good))
             raise ValueError(f"{name} at row {at} must be a fraction with -1 < buy <= 0 <= sell, got {values.flat[at]}")
 
@@ -216,10 +221,16 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
 
 
 def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
-    buy = deviation <= np.round(rows.buy, _DECIMALS)
-    sell = deviation >= np.round(rows.sell, _DECIMALS)
+    buy, sell = deviation <= rows.buy.round(_DECIMALS), deviation >= rows.sell.round(_DECIMALS)
     signal = np.where(buy, BUY, np.where(sell, SELL, HOLD))
     return signal, np.where(buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds"))
+
+
+def _by_fault(signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools]) -> tuple[Strings, Strings, Floats]:
+    for name, fault in faults.items():
+        signal, deviation = np.where(fault, HOLD, signal), np.where(fault, np.nan, deviation)
+        reason = np.where(fault, f"invalid_{name}", reason)
+    return signal, reason, deviation
 
 
 def _net_of_fees(signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule) -> tuple[Strings, Strings]:
@@ -240,10 +251,11 @@ def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strin
 
 def _confidence(signal: Strings, rows: _Rows) -> Floats:
     """Of BUY, P(price at the horizon > price judged); of SELL, P(<); of HOLD, P(within the two thresholds of it)."""
-    if np.isnan(rows.lower + rows.upper).all():
+    if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
         return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
-    spread = rows.fair, rows.lower, rows.upper
-    below = np.where(selling, 0.0, predictive_cdf(np.where(buying, rows.market, rows.market * (1 + rows.buy)), *spread))
-    until = np.where(buying, 1.0, predictive_cdf(np.where(selling, rows.market, rows.market * (1 + rows.sell)), *spread))
-    return np.where(np.isnan(rows.lower + rows.upper), np.nan, np.clip(until - below, 0.0, 1.0))
+    edges = np.stack((rows.market * (1 + rows.buy), rows.market * (1 + rows.sell)))
+    below, until = predictive_cdf(np.where((buying, selling), rows.market, edges), rows.fair, rows.lower, rows.upper)
+    within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
+    confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)
+    return confidence

@@ -59,7 +59,7 @@ def _check_nulls(columns: Mapping[str, Column]) -> None:
     """A price may be null only in a row whose status says that it has no value."""
     for name in _PRICES:
         null = np.isnan(np.asarray(columns[name], dtype=np.float64))
-        if not null.any():
+        if not np.count_nonzero(null):
             continue
         if "status" in columns:
             null &= np.isin(np.asarray(columns["status"], dtype=np.str_), ("ok", ""))

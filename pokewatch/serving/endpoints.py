@@ -1,13 +1,17 @@
 """MLServer's REST endpoints without the copies.
 
-FastAPI takes a body apart and puts an answer together value by value, through Python. Here a body goes through pydantic once,
-and the columns of an answer straight into JSON: at a thousand rows that is half of the time.
+FastAPI takes a body apart and puts an answer together value by value, through Python, and looks an endpoint's parameters up at
+every call. Here a body goes through pydantic once, and the columns of an answer straight into JSON: at a thousand rows that is
+half of the time; and `infer` is called with what its address holds.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import mlserver.rest.app
 from mlserver.errors import MLServerError
 from mlserver.grpc.converters import InferTensorContentsConverter
+from mlserver.rest.app import APIRoute
 from mlserver.rest.endpoints import Endpoints
 from mlserver.rest.requests import Request
 from mlserver.rest.responses import Response
@@ -28,6 +32,20 @@ class DirectEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
 
     async def infer_stream(self, model_name: str, model_version: str | None = None) -> Response:
         raise MLServerError(f"{model_name} does not stream; ask /v2/models/{model_name}/infer", 405)
+
+
+class DirectRoute(APIRoute):  # type: ignore[misc]
+    """Asks `infer`, which reads its request itself, without FastAPI in between; the other endpoints as MLServer does."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+        if self.endpoint.__name__ != DirectEndpoints.infer.__name__:
+            handler: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+            return handler
+
+        async def handle(request: Request) -> Response:
+            return await self.endpoint(mlserver.rest.app.Request(request.scope, request.receive), **request.path_params)
+
+        return handle
 
 
 class TextContents(InferTensorContentsConverter):  # type: ignore[misc]

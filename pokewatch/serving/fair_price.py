@@ -107,9 +107,10 @@ def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
 
 def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
     known = edition.book.cards.ids
-    if (quotes.position >= 0).all():
-        return list(map(known.__getitem__, quotes.position.tolist()))
-    return [known[at] if at >= 0 else card for at, card in zip(quotes.position.tolist(), asked, strict=True)]
+    positions: list[int] = quotes.position.tolist()
+    if min(positions) >= 0:
+        return list(map(known.__getitem__, positions))
+    return [known[at] if at >= 0 else card for at, card in zip(positions, asked, strict=True)]
 
 
 def _dates(quotes: Quotes) -> Values:

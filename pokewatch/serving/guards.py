@@ -40,7 +40,7 @@ from mlserver.settings import Settings
 from mlserver.types import InferenceRequest
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from pokewatch.serving.endpoints import DirectEndpoints, TextContents
+from pokewatch.serving.endpoints import DirectEndpoints, DirectRoute, TextContents
 from pokewatch.serving.tensors import BadInputError
 from pokewatch.settings import ServingSettings
 
@@ -69,6 +69,7 @@ def install(max_body_bytes: int, max_body_seconds: float) -> None:
 
     mlserver.rest.app.Request = CappedRequest
     mlserver.rest.app.Endpoints = DirectEndpoints
+    mlserver.rest.app.APIRoute = DirectRoute
     mlserver.rest.app._EXCEPTION_HANDLERS |= {RequestValidationError: _unprocessable, StarletteHTTPException: _refused}
     mlserver.grpc.servicers.ModelInferRequestConverter = CheckedConverter
     mlserver.grpc.converters.InferTensorContentsConverter = TextContents

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Column = list[str] | NDArray[np.float64]
 
+_DATATYPES: Mapping[str, Datatype] = dict(Datatype.__members__)
+
 
 class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no types
     """A malformed request: HTTP 400, gRPC INVALID_ARGUMENT."""
@@ -70,7 +72,7 @@ def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) ->
 
 def encode(tensor: Tensor, values: list[str] | list[float]) -> dict[str, Any]:
     """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
-    return {"name": tensor.name, "shape": [len(values)], "datatype": Datatype[tensor.datatype], "data": values}
+    return {"name": tensor.name, "shape": [len(values)], "datatype": _DATATYPES[tensor.datatype], "data": values}
 
 
 def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:
@@ -118,7 +120,7 @@ def _floats(tensor: Tensor, values: list[Any]) -> NDArray[np.float64]:
     except OverflowError:
         raise BadInputError(f"input {tensor.name!r} has a number too large for FP64") from None
     bad = np.isinf(column) if tensor.nullable else ~np.isfinite(column)
-    if bad.any():
+    if np.count_nonzero(bad):
         at = int(np.argmax(bad))
         raise BadInputError(f"input {tensor.name!r} must be finite, got {column[at]} at row {at}")
     return column
