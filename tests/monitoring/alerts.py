@@ -98,11 +98,95 @@ def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Serie
     }
 
 
+def _mix(before: float, hours: int, after: float, hours_after: int) -> Series:
+    """The share of BUY in the book, and of the others so many answers an hour that it is the same there."""
+    shares = mlserver("pokewatch_book_signal_ratio", f"{before}x{hours} {after}x{hours_after}", signal="BUY")
+    name = "pokewatch_gateway_predictions_total"
+    for signal, old, new in (("BUY", before, after), ("HOLD", 1 - before, 1 - after)):
+        rates = round(old * 1000), round(new * 1000)
+        shares[f'{name}{{job="gateway",instance="g1",signal="{signal}"}}'] = (
+            f"0+{rates[0]}x{hours} {rates[0] * hours}+{rates[1]}x{hours_after}"
+        )
+    return shares
+
+
+def _burning(alert: str, budget: float, long: int, short: int, step: int) -> tuple[Case, ...]:
+    """What every burn rate must tell apart, by its budget, its windows of `long` and `short` samples, and 10 requests that suffered."""
+    of, labels = (requests, _FAST) if alert.startswith("Avail") else (times, _SLOW)
+    bad, half = min(950, round(3000 * budget)), round(500 * budget)
+    one = of(0, 1, 12)
+    again = {name: values if "+0x" in values else f"0+1x6 6x{long + 5} 7+1x4" for name, values in of(0, 1, long + 17).items()}
+    return (
+        Case(
+            alert,
+            "half the budget's pace by now, after more than all of it",
+            _after(of(1000 - bad, bad, long - short - 2), of(1000 - half, half, short + 2)),
+            long + 1,
+            step=step,
+        ),
+        Case(alert, "a dozen requests in all, none good", one, 12, labels, "100%", step),
+        Case(alert, "half a dozen requests in all, none good", of(0, 1, 5), 5, step=step),
+        Case(alert, "half a dozen requests now, and as many long ago", again, long + 17, step=step),
+        Case(alert, "none is good, after many that were", _after(of(100, 0, 2 * long), of(0, 1, long)), 3 * long + 1, labels, "100%", step),
+    )
+
+
 _FAST = {"objective": "availability"}
 _SLOW = {"objective": "latency"}
 _HOUR = 3600
 
 ALERTS = (
+    *_burning("AvailabilityBurnFast", 0.0144, 60, 5, 1),
+    *_burning("AvailabilityBurn", 0.006, 36, 3, TENS),
+    *_burning("AvailabilityBurnSlow", 0.001, 72, 6, HOURS),
+    *_burning("LatencyBurnFast", 0.72, 60, 5, 1),
+    *_burning("LatencyBurn", 0.3, 36, 3, TENS),
+    *_burning("LatencyBurnSlow", 0.05, 72, 6, HOURS),
+    Case("AvailabilityBurn", "3% fail, for half an hour only", _after(requests(1000, 0, 32), requests(970, 30, 4)), 36, step=TENS),
+    Case("AvailabilityBurnSlow", "0.5% fail, for seven hours only", _after(requests(1000, 0, 65), requests(995, 5, 7)), 72, step=HOURS),
+    Case("LatencyBurnSlow", "a quarter is slow, for seven hours only", _after(times(1000, 0, 65), times(750, 250, 7)), 72, step=HOURS),
+    Case("GatewayDown", "the scrape of now failed", up(gateway="1x5 0x10"), 6),
+    Case("MLServerDown", "the scrape of now failed", up(mlserver="1x5 0x10"), 6),
+    Case("BreakerOpen", "since now", _breaker("0x3 2x8"), 5),
+    Case(
+        "WorkersRestarting",
+        "three restarts of a worker in two hours",
+        mlserver("pokewatch_runtime_start_time_seconds", "10x30 300x30 600x30 900x30"),
+        115,
+    ),
+    Case(
+        "WorkersRestarting",
+        "three restarts of a gateway in two hours",
+        {'process_start_time_seconds{job="gateway",instance="g1"}': "10x30 300x30 600x30 900x30"},
+        115,
+    ),
+    Case("WorkersRestarting", "one restart of a gateway", {'process_start_time_seconds{job="gateway",instance="g1"}': "10x5 300x15"}, 20),
+    # Negative times: as if the test had begun 36 hours after that day's end, and 30 after the book was made.
+    Case("StaleData", "too old for four minutes", mlserver("pokewatch_book_last_day_timestamp_seconds", "-216000x20"), 4),
+    Case(
+        "StaleData",
+        "too old for ten minutes",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "-216000x20"),
+        10,
+        {},
+        "1d 12h 10m 0s",
+    ),
+    Case("PipelineMissing", "too old for four minutes", mlserver("pokewatch_book_created_timestamp_seconds", "-108000x20"), 4),
+    Case(
+        "PipelineMissing",
+        "too old for ten minutes",
+        mlserver("pokewatch_book_created_timestamp_seconds", "-108000x20"),
+        10,
+        {},
+        "1d 6h 10m 0s",
+    ),
+    Case("BookRefused", "a load failed two hours ago", mlserver("pokewatch_book_loads_total", "0x10 1x150", outcome="refused"), 130),
+    Case("CalibrationOutOfBand", "for half an hour", _look_back("coverage_90", "0.80x120"), 30),
+    Case("ModelErrorHigh", "for half an hour", _look_back("rmae_last", "1.25x120"), 30),
+    Case("SignalMixShifted", "since now", _mix(0.05, 168, 0.25, 6), 169, step=HOURS),
+    Case("SignalMixShifted", "ten days ago", _mix(0.05, 700, 0.25, 240), 930, step=HOURS),
+    Case("AnswerMixShifted", "since now", _mix(0.1, 168, 0.9, 6), 171, step=HOURS),
+    Case("AnswerMixShifted", "ten days ago", _mix(0.1, 700, 0.9, 240), 930, step=HOURS),
     Case("AvailabilityBurnFast", "2% of requests fail for an hour", requests(98, 2, 70), 65, _FAST, "2%"),
     Case("AvailabilityBurnFast", "1% of requests fail for an hour", requests(99, 1, 70), 65),
     Case("AvailabilityBurnFast", "all requests failed, until six minutes ago", _after(requests(0, 100, 59), requests(100, 0, 8)), 67),
@@ -257,7 +341,24 @@ _TWO_MODELS = {
     **_evaluated("coverage_90", 0.88),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
 }
+_MANY_AND_FEW = {  # what m2 says is of 400 answers
+    **_look_back("n", "600x10"),
+    **mlserver("pokewatch_monitoring", "400x10", "m2", metric="n"),
+}
 RECORDS = (
+    Record(
+        "pokewatch:coverage_90:ratio",
+        _MANY_AND_FEW | _look_back("coverage_90", "0.9x10") | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="coverage_90"),
+        5,
+        {'{measured="live"}': 0.9},
+    ),
+    Record(
+        "pokewatch:rmae_last:ratio",
+        _MANY_AND_FEW | _look_back("rmae_last", "0.9x10") | mlserver("pokewatch_monitoring", "2x10", "m2", metric="rmae_last"),
+        5,
+        {'{measured="live"}': 0.9},
+    ),
+    Record("pokewatch:answers_6h:ratio", _answers((5, 5, 40), (5, 5, 40)), 168, {}, HOURS),
     *(Record(f"pokewatch:gateway_errors:ratio_rate{w}", requests(98, 2, n), n, {"{}": 0.02}, step) for w, (n, step) in _WINDOWS.items()),
     *(Record(f"pokewatch:gateway_slow:ratio_rate{w}", times(75, 25, n), n, {"{}": 0.25}, step) for w, (n, step) in _WINDOWS.items()),
     Record("pokewatch:data_age:seconds", mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25"), 25, {"{}": _HOUR}, HOURS),
