@@ -1,7 +1,7 @@
 """The ASGI application: `uvicorn pokewatch.gateway.app:app`, or `pokewatch.gateway.server.run`."""
 
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.routing import Route, Router
@@ -38,9 +38,9 @@ class Shortcut:
         self.app = app
         self._known = {(method, route.path): route.app for route in routes if "{" not in route.path for method in route.methods or ()}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         known = self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        await (known or self.app)(scope, receive, send)
+        return (known or self.app)(scope, receive, send)
 
 
 class Gateway:

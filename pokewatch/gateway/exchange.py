@@ -113,12 +113,6 @@ class Reception:
             await send(message)
 
         try:
-            await self._guarded(exchange, scope, receive, reply)
-        finally:
-            self._note(exchange)
-
-    async def _guarded(self, exchange: Exchange, scope: Scope, receive: Receive, reply: Send) -> None:
-        try:
             await self.app(scope, receive, reply)
         except (ProblemError, HTTPException) as error:
             if exchange.status:
@@ -131,6 +125,8 @@ class Reception:
             if not exchange.status:
                 await answer_problem(ProblemError(INTERNAL, "the gateway failed; its log tells why"), exchange, reply)
             raise
+        finally:
+            self._note(exchange)
 
     def _note(self, exchange: Exchange) -> None:
         took = time.perf_counter() - exchange.started

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SLOTS = 60
 _PERIODS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
@@ -38,8 +38,7 @@ class Rate:
         return f"{self.count}/{period}"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a request may pass, how many more may, and in how many seconds the next (if none: the first) slot frees."""
 
     allowed: bool
@@ -104,7 +103,7 @@ class MemoryLimiter:
 
     def count(self, name: str, rate: Rate) -> Verdict:
         window = self._windows.get(name)
-        if window is None or window.rate != rate:
+        if window is None or (window.rate is not rate and window.rate != rate):
             window = self._windows[name] = Window(rate)
             if len(self._windows) > self._most:
                 self._windows.popitem(last=False)
