@@ -172,5 +172,8 @@ def from_cents(cents: np.ndarray) -> np.ndarray:
 
 
 def from_float32(prices: np.ndarray) -> np.ndarray:
-    """Estimated prices as float64, to a millionth: what lies beyond is the noise of float32."""
-    return np.round(prices.astype(np.float64), 6)
+    """Estimated prices as float64, to six significant digits: float32 holds seven, and 16.3 in it is 16.299999."""
+    wide = prices.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.power(10.0, np.maximum(5.0 - np.floor(np.log10(wide)), 0.0))
+        return np.where(wide > 0, np.round(wide * scale) / scale, wide)
