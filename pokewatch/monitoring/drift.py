@@ -197,7 +197,7 @@ def _judged(name: str, daily: Floats) -> tuple[float, float, NDArray[np.int64]]:
     before = daily[:-WEEK][measured[:-WEEK]]
     if len(run) < length or len(before) < LEAST_REFERENCE // 2:
         return 0.0, FLOORS[name], run
-    low, middle, high = np.quantile(before, (0.25, 0.5, 0.75))
+    low, middle, high = np.quantile(before, (0.25, 0.5, 0.75)).tolist()
     fence = _FENCE * (high - low)
     above, below = max(FLOORS[name], high + fence - middle), max(FLOORS[name], middle - low + fence)
     over, under = float((daily[run] - middle).min()), float((middle - daily[run]).min())

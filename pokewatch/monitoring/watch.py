@@ -24,7 +24,7 @@ logger = logging.getLogger("pokewatch.monitoring")
 _PAUSE = 0.2  # seconds between two golden requests to the same server
 _LEAST_REQUESTS = 5  # before a share of them is judged
 _LEAST_LIVE = 20
-_TIMEOUT = 10.0
+_TIMEOUT = 2.0  # seconds that a server may stay silent, unless more are allowed; several that hang are found out within a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Watched:
         self._golden, self._settings = golden, settings
         url = urlsplit(address)
         self._metrics = f"{url.scheme}://{url.netloc.rpartition(':')[0] or url.netloc}:{metrics_port}/metrics"
+        self._timeout = max(_TIMEOUT, 2 * settings.deploy_watch_p95_seconds)
         self._seconds: list[float] = []
         self._failed: list[str] = []
         self._start: _Live | None = None
@@ -70,7 +71,7 @@ class Watched:
         started = time.perf_counter()
         fault = ""
         try:
-            answer = client.post(f"{self.address}/v2/models/fair-price/infer", json=self._golden.request(), timeout=_TIMEOUT)
+            answer = client.post(f"{self.address}/v2/models/fair-price/infer", json=self._golden.request(), timeout=self._timeout)
             if answer.status_code != httpx.codes.OK:
                 self._failed.append(f"HTTP {answer.status_code}")
             else:
@@ -117,7 +118,7 @@ class Watched:
 
     def _live(self, client: httpx.Client) -> _Live | None:
         try:
-            answer = client.get(self._metrics, timeout=httpx.Timeout(5.0, connect=1.0))
+            answer = client.get(self._metrics, timeout=_TIMEOUT)
             return _counted(answer.raise_for_status().text)
         except (httpx.HTTPError, ValueError):
             return None

@@ -113,14 +113,14 @@ def _mix(before: float, hours: int, after: float, hours_after: int) -> Series:
 def _burning(alert: str, budget: float, long: int, short: int, step: int) -> tuple[Case, ...]:
     """What every burn rate must tell apart, by its budget, its windows of `long` and `short` samples, and 10 requests that suffered."""
     of, labels = (requests, _FAST) if alert.startswith("Avail") else (times, _SLOW)
-    bad, half = min(950, round(3000 * budget)), round(500 * budget)
+    bad, half = min(9500, round(30_000 * budget)), round(5000 * budget)
     one = of(0, 1, 12)
     again = {name: values if "+0x" in values else f"0+1x6 6x{long + 5} 7+1x4" for name, values in of(0, 1, long + 17).items()}
     return (
         Case(
             alert,
             "half the budget's pace by now, after more than all of it",
-            _after(of(1000 - bad, bad, long - short - 2), of(1000 - half, half, short + 2)),
+            _after(of(10_000 - bad, bad, long - short - 2), of(10_000 - half, half, short + 2)),
             long + 1,
             step=step,
         ),

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,20 @@ def test_wrong_answers_are_seen_at_the_first_request(golden: Golden, monkeypatch
 
 def test_a_few_live_requests_say_nothing(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
     assert watched(Upstream(golden, live={"failed": 1}), golden, monkeypatch) is None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60, func_only=True)
+def test_servers_that_hang_are_found_out_within_a_minute(golden: Golden) -> None:
+    upstreams = [Upstream(golden, delay=300.0) for _ in range(3)]
+    with ExitStack() as stack, httpx.Client() as client:
+        for upstream in upstreams:
+            stack.enter_context(answering(upstream))
+            stack.callback(upstream.delayed.set)  # type: ignore[union-attr]
+        breach = watch(client, [upstream.address for upstream in upstreams], golden, WatchSettings.read(deploy_watch_seconds=300))
+    assert breach is not None
+    assert breach.check == "errors"
+    assert breach.found.startswith("5 of 5 golden requests failed (ReadTimeout")
 
 
 def test_nobody_listens_any_more(golden: Golden) -> None:
