@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -13,6 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from pokewatch.gateway.keys import KeyStore
 from tests import images
+from tests.champion import make_champion
 from tests.serving.server import free_ports
 from tests.tools import require_tool
 
@@ -85,35 +86,33 @@ def containers(folder: Path) -> Iterator[list[str]]:
         images.podman("rm", "--force", "--time", "0", name, folder=folder)
 
 
-def test_together_they_answer(folder: Path, containers: list[str], champion_home: Path, tmp_path: Path) -> None:
-    rest, grpc, metrics, port = free_ports(4)
-    state, keys = tmp_path / "state", tmp_path / "keys"
-    subprocess.run(["cp", "-a", str(champion_home), str(state)], check=True)
-    key = KeyStore(keys / "keys.sqlite").create("test").key
-    for path in (state, keys):
-        subprocess.run(["chown", "-R", "10001:10001", str(path)], check=True)
-    # The embedded registry's artifacts are at paths of this machine.
-    serving = {
-        "MLSERVER_HTTP_PORT": str(rest),
-        "MLSERVER_GRPC_PORT": str(grpc),
-        "MLSERVER_METRICS_PORT": str(metrics),
-        "MLSERVER_HOST": "127.0.0.1",
-    }
-    gateway = {
-        "POKEWATCH_MLSERVER_URL": f"http://127.0.0.1:{rest}",
-        "POKEWATCH_GATEWAY_PORT": str(port),
-        "POKEWATCH_GATEWAY_HOST": "127.0.0.1",
-    }
-    for target, environment, mounts in (
-        ("serving", serving, [f"{state}:/home/pokewatch/state"]),
-        ("gateway", gateway, [f"{keys}:/home/pokewatch/state:ro"]),
-    ):
-        name = f"pokewatch-{target}-{uuid.uuid4().hex[:8]}"
-        containers.append(name)
-        images.podman(*images.locked_down(name, target, environment=environment, mounts=mounts), folder=folder)
+def test_together_they_answer(folder: Path, containers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow in the pipeline's image, MLServer in the serving image, the gateway in its own; the champion is made beside them."""
+    mlflow, rest, grpc, metrics, port = free_ports(5)
+    registry, url = f"http://127.0.0.1:{mlflow}", f"http://127.0.0.1:{port}"
+
+    def run(target: str, environment: dict[str, str], command: Sequence[str] = (), mode: str = "rw") -> None:
+        state = tmp_path / target
+        state.mkdir(exist_ok=True)
+        subprocess.run(["chown", "-R", "10001:10001", str(state)], check=True)
+        containers.append(f"pokewatch-{target}-{uuid.uuid4().hex[:8]}")
+        mounts = [f"{state}:/home/pokewatch/state:{mode}"]
+        images.podman(*images.locked_down(containers[-1], target, command, environment=environment, mounts=mounts), folder=folder)
+
+    stored = ["--backend-store-uri", "sqlite:////home/pokewatch/state/mlflow.db", "--artifacts-destination", "/home/pokewatch/state/models"]
+    run("pipeline", {}, ["mlflow", "server", "--port", str(mlflow), "--workers", "1", "--serve-artifacts", *stored])
+    _answers(f"{registry}/health")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
+    make_champion()
+    ports = {"HTTP": rest, "GRPC": grpc, "METRICS": metrics}
+    named = {f"MLSERVER_{name}_PORT": str(number) for name, number in ports.items()}
+    run("serving", {**named, "MLSERVER_HOST": "127.0.0.1", "MLFLOW_TRACKING_URI": registry})
+    key = KeyStore(tmp_path / "gateway" / "keys.sqlite").create("test").key
+    listening = {"POKEWATCH_GATEWAY_PORT": str(port), "POKEWATCH_GATEWAY_HOST": "127.0.0.1"}
+    run("gateway", {**listening, "POKEWATCH_MLSERVER_URL": f"http://127.0.0.1:{rest}"}, mode="ro")
+    _answers(f"{url}/ready")
+
     headers = {"X-API-Key": key}
-    url = f"http://127.0.0.1:{port}"
-    _ready(url)
     (card,) = httpx.get(f"{url}/cards", params={"limit": 1}, headers=headers).json()["cards"]
     answer = httpx.post(f"{url}/fair_price", json={"card_id": card["card_id"]}, headers=headers)
     assert answer.status_code == 200, answer.text
@@ -125,6 +124,6 @@ def test_together_they_answer(folder: Path, containers: list[str], champion_home
 @retry(
     stop=stop_after_delay(120), wait=wait_fixed(0.2), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
 )
-def _ready(url: str) -> None:
-    answer = httpx.get(f"{url}/ready")
+def _answers(url: str) -> None:
+    answer = httpx.get(url)
     assert answer.status_code == 200, answer.text
