@@ -16,17 +16,17 @@ from tests.monitoring.markets import fill
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
 
 MONITOR = FLOW.with_name("monitor.py")
-FIRST, QUIET = date(2025, 10, 1), date(2025, 12, 20)
-MARKET = ("--cards", "150", "--days", "120")
+FIRST, QUIET = date(2025, 6, 23), date(2025, 12, 20)
+MARKET = ("--cards", "200")
 NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_it_notices_a_changed_market_and_runs_the_pipeline(registry_home: Path, tmp_path: Path) -> None:
-    changed = Regime("volatility", QUIET + timedelta(days=1), factor=4.0)
+    changed = Regime("volatility", QUIET + timedelta(days=1), factor=3.0)
     days = [FIRST + timedelta(days=day) for day in range((QUIET - FIRST).days + 8)]
-    fill(Lake(registry_home / "lake" / "simulated-150-0"), 150, 0, days, [changed])
+    fill(Lake(registry_home / "lake" / "simulated-200-0"), 200, 0, days, [changed])
     trained = run_flow(tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), **NOBODY)
     assert trained.returncode == 0, trained.stdout
 
@@ -35,8 +35,6 @@ def test_it_notices_a_changed_market_and_runs_the_pipeline(registry_home: Path, 
         quiet = run_flow(tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings)
         assert quiet.returncode == 0, quiet.stdout
         assert "trained again: no; every check passed" in quiet.stdout
-        # on so short a history the days of the change weigh much in the evaluation: what is tested is that the pipeline runs
-        settings["POKEWATCH_GATE_INTERVAL_LOW"] = "0.7"
         noticed = run_flow(tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings)
         assert noticed.returncode == 0, noticed.stdout
     assert "the models are trained again: failed: drift of moves" in noticed.stdout
