@@ -1,10 +1,9 @@
 """History in parallel, a month a task: `python backfill.py run --from 2025-01-01 --to 2025-12-31`."""
 
-from pathlib import Path
 from typing import Any
 
 from base import PokeWatchSpec
-from metaflow import Parameter, card, config_expr, current, kubernetes, project, retry, step, timeout
+from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
 from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
 
@@ -19,12 +18,8 @@ class PokeWatchBackfill(PokeWatchSpec):
     4. check all of it, and show it
     """
 
-    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
     first_day = Parameter("from", required=True, help="The first day, YYYY-MM-DD.")
     last_day = Parameter("to", required=True, help="The last day, YYYY-MM-DD.")
-    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
-    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
-    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
@@ -45,7 +40,7 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Collect one month."""
         from pokewatch.backfill import collect_month
 
-        self.version = collect_month(self.source, self.input, **self._market())
+        self.version = collect_month(self.source, self.input, **self.market_of_source())
         self.next(self.merge)
 
     @timeout(hours=2)
@@ -56,7 +51,7 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Bring the months into the lake."""
         from pokewatch.backfill import merge_months
 
-        self.collected = merge_months(self.source, [each.version for each in inputs], **self._market())
+        self.collected = merge_months(self.source, [each.version for each in inputs], **self.market_of_source())
         self.next(self.validate)
 
     @card(type="blank")
@@ -82,9 +77,6 @@ class PokeWatchBackfill(PokeWatchSpec):
         failed = [check.name for check in self.checks if not check.passed]
         written = len(self.collected.report["written"])
         print(f"{written} days written to version {self.collected.raw_version}; {', '.join(failed) or 'no check'} failed")
-
-    def _market(self) -> dict[str, Any]:
-        return {"cards": self.cards, "seed": self.seed, "path": Path(self.file).absolute() if self.file else None}
 
 
 if __name__ == "__main__":

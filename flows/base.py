@@ -6,6 +6,7 @@ Import this before `metaflow`: it settles Metaflow's environment.
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from pokewatch.settings import NotifySettings, home_folder
 
@@ -20,7 +21,7 @@ os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
 if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")):
     os.environ["METAFLOW_USER"] = "pokewatch"
 
-from metaflow import Config, FlowMutator, FlowSpec
+from metaflow import Config, FlowMutator, FlowSpec, Parameter, config_expr
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 from metaflow.plugins.kubernetes import kubernetes_cli
@@ -125,3 +126,12 @@ class PokeWatchSpec(FlowSpec):
     deployment = Config(
         "deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json."
     )
+
+    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
+    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
+    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+
+    def market_of_source(self) -> dict[str, Any]:
+        """Which market of the source is meant: what the simulated one is made of, or the absolute path of a file of one's own."""
+        return {"cards": self.cards, "seed": self.seed, "path": Path(self.file).absolute() if self.file else None}

@@ -1,6 +1,5 @@
 """The daily pipeline: from prices to the model that serves. `python flow.py run` needs nothing but this machine."""
 
-from pathlib import Path
 from typing import Any
 
 from base import PokeWatchSpec
@@ -36,7 +35,6 @@ class PokeWatchFlow(PokeWatchSpec):
     6. register its price book, and make it champion
     """
 
-    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
     days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
     horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
@@ -49,9 +47,6 @@ class PokeWatchFlow(PokeWatchSpec):
         help="Models to choose from, by comma: rolling_mean, median7, local_level, boosted, which takes minutes more.",
     )
     shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
-    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
-    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
-    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
@@ -73,9 +68,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Bring in the days the lake lacks."""
         from pokewatch.pipeline import collect_prices, parse_day
 
-        path = Path(self.file).absolute() if self.file else None
-        end = parse_day(self.last_day)
-        self.collected = collect_prices(self.source, end=end, days=self.days, cards=self.cards, seed=self.seed, path=path)
+        self.collected = collect_prices(self.source, end=parse_day(self.last_day), days=self.days, **self.market_of_source())
         self.next(self.validate)
 
     @card(type="blank")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from base import PokeWatchSpec
-from metaflow import Parameter, card, config_expr, current, kubernetes, namespaced_event_name, project, retry, schedule, step, timeout
+from metaflow import Parameter, card, current, kubernetes, namespaced_event_name, project, retry, schedule, step, timeout
 
 from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
 
@@ -18,12 +18,8 @@ class PokeWatchMonitor(PokeWatchSpec):
     3. act: tell people what is wrong and, where training mends it, train the models again
     """
 
-    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
     days = Parameter("days", default=400, help="Days of prices to look at, up to the last, and to train on.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.")
-    seed = Parameter("seed", default=0, help="Seed of the simulated market.")
-    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
-    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
@@ -34,8 +30,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         from pokewatch.pipeline import check_parameters, parse_day
 
         check_parameters(self.days, 1, 1, self.last_day)
-        path = Path(self.file).absolute() if self.file else None
-        self.market = Market(self.source, self.days, self.cards, self.seed, path, parse_day(self.last_day))
+        self.market = Market(self.source, days=self.days, last_day=parse_day(self.last_day), **self.market_of_source())
         self.next(self.look)
 
     @card(type="blank")
