@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.pairs import settled
 from pokewatch.valuation.panel import Floats, Panel, read_panel
 from pokewatch.valuation.reliability import reliability
 from pokewatch.valuation.scores import Forecasts, block_weights, daily_sums, price_groups, score, terms
@@ -34,6 +35,7 @@ class Evaluation:
     model: str
     horizon: int
     origins: tuple[date, ...]
+    settled: tuple[bool, ...]  # of each origin: see `pairs.settled`
     block: int  # origins in a row that are resampled together
     scores: dict[str, Any]
     fresh: dict[str, Any]
@@ -45,12 +47,20 @@ class Evaluation:
         """[resamples, origins], the same for every model on the same origins."""
         return block_weights(len(self.origins), self.block)
 
+    def settled_coverage(self) -> tuple[float | None, int, int]:
+        """The share of later prices inside the interval, and of how many card-days on how many origins: the settled ones, for no
+        interval can hold what comes of a change unforeseen."""
+        kept = np.asarray(self.settled, dtype=np.bool_)
+        covered, valued, quoted = (float(self.sums[name][kept].sum()) for name in ("covered", "valued", "quoted"))
+        return covered / valued if valued else None, int(quoted), int(kept.sum())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON; `Evaluation.from_dict` takes it back."""
         return {
             "model": self.model,
             "horizon": self.horizon,
             "origins": [origin.isoformat() for origin in self.origins],
+            "settled": list(self.settled),
             "enough_origins": len(self.origins) >= LEAST_ORIGINS,
             "block": self.block,
             **self.scores,
@@ -63,11 +73,13 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Evaluation":
-        known = ("model", "horizon", "origins", "enough_origins", "block", "dataset_size", "fresh", "groups", "reliability", "by_origin")
+        known = {"model", "horizon", "origins", "settled", "enough_origins", "block", "dataset_size"}
+        known |= {"fresh", "groups", "reliability", "by_origin"}
         return cls(
             model=given["model"],
             horizon=given["horizon"],
             origins=tuple(map(date.fromisoformat, given["origins"])),
+            settled=tuple(given["settled"]),
             block=given["block"],
             scores={name: value for name, value in given.items() if name not in known},
             fresh=given["fresh"],
@@ -94,10 +106,7 @@ def evaluate(
     if unknown:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
     days = origin_days(panel.days, horizon, most_origins)
-    block = block_of(days, horizon)
-    return [
-        _evaluation(name, horizon, panel.dates[days].tolist(), block, forecasts(panel, name, horizon, days, min_price)) for name in names
-    ]
+    return [_evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price)) for name in names]
 
 
 def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
@@ -149,8 +158,8 @@ def _joined(parts: Sequence[Forecasts]) -> Forecasts:
     return Forecasts(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def _evaluation(name: str, horizon: int, origins: Sequence[date], block: int, rows: Forecasts) -> Evaluation:
-    found = terms(rows)
+def _evaluation(panel: Panel, name: str, horizon: int, days: Sequence[int], rows: Forecasts) -> Evaluation:
+    found, block, origins = terms(rows), block_of(days, horizon), panel.dates[days].tolist()
     weights = block_weights(len(origins), block)
 
     def sums(chosen: NDArray[np.bool_] | None = None) -> Sums:
@@ -162,6 +171,7 @@ def _evaluation(name: str, horizon: int, origins: Sequence[date], block: int, ro
         model=name,
         horizon=horizon,
         origins=tuple(origins),
+        settled=tuple(settled(panel, day, horizon) for day in days),
         block=block,
         scores=score(everything, weights),
         fresh=score(sums(rows.renewed), weights),

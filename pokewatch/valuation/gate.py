@@ -34,8 +34,10 @@ def _coverage_rate(candidate: Evaluation, limits: GateSettings) -> Check:
 
 def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     low, high = limits.gate_interval_low, limits.gate_interval_high
-    coverage, n, origins = candidate.scores["coverage_90"], candidate.scores["n"], len(candidate.origins)
+    coverage, n, origins = candidate.settled_coverage()
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
+    if origins < len(candidate.origins):
+        why += f"; {len(candidate.origins) - origins} days are left out, on which no model could know that the market changes"
     if coverage is not None and (n < limits.gate_interval_rows or origins < LEAST_ORIGINS):
         # A few days share one market move, so their coverage says little; it is shown, and refused only where it is absurd.
         why += f"; {n} card-days on {origins} days are too few to hold it to {wanted}, so half of them inside will do"

@@ -17,7 +17,7 @@ def judged(model: str, error: ArrayLike, origins: int = 12) -> Evaluation:
         "quoted": np.ones(origins),
     }
     days = tuple(date(2026, 1, 1) + timedelta(days=7 * number) for number in range(origins))
-    return Evaluation(model, 7, days, 1, {}, {}, (), (), sums)
+    return Evaluation(model, 7, days, (True,) * origins, 1, {}, {}, (), (), sums)
 
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 12)

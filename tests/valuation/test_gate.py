@@ -14,7 +14,11 @@ GOOD: dict[str, Any] = {"mape": 15.0, "coverage_rate": 0.9, "coverage_90": 0.9, 
 
 
 def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluation:
-    return replace(judged("local_level", error, origins), scores=GOOD | scores)
+    given = GOOD | scores
+    found, rows = judged("local_level", error, origins), np.full(origins, given["n"] / origins)
+    covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
+    sums = {"quoted": rows, "valued": rows if given["coverage_90"] is not None else 0 * rows, "covered": covered}
+    return replace(found, scores=given, sums={**found.sums, **sums})
 
 
 def found(checks: list[Check]) -> dict[str, bool]:
@@ -58,9 +62,24 @@ def test_little_data_is_not_held_to_the_intervals_coverage_and_says_so(origins: 
     assert not check.passed
 
 
+def test_days_on_which_the_market_changed_unforeseen_do_not_count_against_the_interval() -> None:
+    """Three of fifteen days, with hardly a price inside: 0.77 in all, 0.9 on the others."""
+    good = candidate(15)
+    covered = good.sums["covered"] * np.where(np.arange(15) < 3, 0.25, 1.0)
+    shaken = replace(good, sums=good.sums | {"covered": covered})
+    assert found(gate(shaken))["interval_coverage"] is False
+    check = gate(replace(shaken, settled=(False,) * 3 + (True,) * 12))[2]
+    assert (check.name, check.actual, check.passed) == ("interval_coverage", "0.900", True)
+    assert "3 days are left out" in check.why
+
+
+def test_an_interval_never_judged_does_not_pass() -> None:
+    assert found(gate(replace(candidate(), settled=(False,) * 12)))["interval_coverage"] is False
+
+
 @pytest.mark.parametrize(("error", "passed"), [(0.9, True), (0.89, True), (0.91, False)], ids=["equal", "better", "worse"])
 def test_the_champion_must_not_be_better(error: float, passed: bool) -> None:
-    check = gate(candidate(error=error), judged("median7", 0.9))[-1]
+    check = gate(candidate(error=error), replace(candidate(error=0.9), model="median7"))[-1]
     assert (check.name, check.passed) == ("champion", passed)
     assert "median7" in check.why
 

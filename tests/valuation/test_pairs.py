@@ -15,6 +15,7 @@ from pokewatch.valuation.pairs import (
     learning_day,
     learnt_on,
     lessons,
+    settled,
     thinned,
     training_days,
 )
@@ -63,6 +64,14 @@ def test_once_there_are_lessons_of_a_changed_market_all_are_from_it(days: int, h
     else:
         assert lessons(known, on, horizon) == training_days(panel.dates[: on + 1], horizon)
     assert all(lesson + horizon <= on for lesson in lessons(known, on, horizon))
+
+
+def test_a_value_is_unsettled_from_a_horizon_before_the_change_until_there_are_lessons_of_it() -> None:
+    panel = panel_of(np.ones((60, 1)))
+    found = [day for day in range(60) if not settled(replace(panel, changed=panel.dates[30].item()), day, 7)]
+    assert found == list(range(23, 30 + 7 + LEAST_LESSONS - 1))
+    for changed in (None, panel.dates[0].item()):
+        assert all(settled(replace(panel, changed=changed), day, 7) for day in range(60))
 
 
 def test_pairs_are_cards_quoted_on_both_days() -> None:
