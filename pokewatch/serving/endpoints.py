@@ -1,8 +1,8 @@
-"""MLServer's REST endpoints without the copies.
+"""REST endpoints for our own runtimes, without the copies; every other model is answered by MLServer's.
 
-FastAPI takes a body apart and puts an answer together value by value, through Python, and looks an endpoint's parameters up at
-every call. Here a body goes through pydantic once, and the columns of an answer straight into JSON: at a thousand rows that is
-half of the time; and `infer` is called with what its address holds.
+MLServer's endpoints have FastAPI take a body apart and put an answer together value by value, through Python, and look an
+endpoint's parameters up at every call. A runtime that deals in columns needs none of it: here a body goes through pydantic
+once, and the columns of an answer straight into JSON. Both end in the same data plane, which counts and names requests.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,31 +19,42 @@ from mlserver.types import Datatype, InferenceRequest, InferenceResponse, Respon
 from mlserver.utils import extract_headers, insert_headers
 from pydantic import ValidationError
 
+from pokewatch.serving.runtime import TensorRuntime
+
 
 class DirectEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no types
-    """`infer` for whole requests; the runtimes answer no streams, and say so before one begins."""
+    """Also answers whole requests to a TensorRuntime, which answers no streams and says so before one begins."""
 
-    async def infer(self, raw_request: Request, model_name: str, model_version: str | None = None) -> Response:
+    async def hosts_columns(self, model_name: str, model_version: str | None = None) -> bool:
+        """Whether the model is a TensorRuntime, in this process or in workers. Raises ModelNotFound."""
+        model = await self._data_plane._model_registry.get_model(model_name, model_version)
+        return isinstance(getattr(model, "_model", model), TensorRuntime)
+
+    async def infer_columns(self, raw_request: Request, model_name: str, model_version: str | None = None) -> Response:
         payload = _parsed(await raw_request.body())
         insert_headers(payload, dict(raw_request.headers))
         answer = await self._data_plane.infer(payload, model_name, model_version)
         headers = extract_headers(answer)
         return Response(_content(answer), headers=headers)
 
-    async def infer_stream(self, model_name: str, model_version: str | None = None) -> Response:
+    async def infer_columns_stream(self, raw_request: Request, model_name: str, model_version: str | None = None) -> Response:
         raise MLServerError(f"{model_name} does not stream; ask /v2/models/{model_name}/infer", 405)
 
 
 class DirectRoute(APIRoute):  # type: ignore[misc]
-    """Asks `infer`, which reads its request itself, without FastAPI in between; the other endpoints as MLServer does."""
+    """MLServer's route, but that a TensorRuntime is asked by DirectEndpoints."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
-        if self.endpoint.__name__ != DirectEndpoints.infer.__name__:
-            handler: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
-            return handler
+        usual: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+        endpoints = getattr(self.endpoint, "__self__", None)
+        if not isinstance(endpoints, DirectEndpoints) or self.endpoint.__name__ not in ("infer", "infer_stream"):
+            return usual
+        direct = endpoints.infer_columns if self.endpoint.__name__ == "infer" else endpoints.infer_columns_stream
 
         async def handle(request: Request) -> Response:
-            return await self.endpoint(mlserver.rest.app.Request(request.scope, request.receive), **request.path_params)
+            if not await endpoints.hosts_columns(**request.path_params):
+                return await usual(request)
+            return await direct(mlserver.rest.app.Request(request.scope, request.receive), **request.path_params)
 
         return handle
 

@@ -10,7 +10,7 @@ settings.json before it builds its servers, so that class puts these guards in p
 - an unknown model's name makes no metric (each becomes a label);
 - a request's id goes into no header (as CloudEvents' `Ce-Id` one with a line break or an accent cuts the connection);
 - MLSERVER_HOST goes before the `host` of settings.json, which keeps to this machine (the file would win, and an image listen to nobody);
-- `infer_stream` says no before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
+- our runtimes say no to `infer_stream` before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
 
 MLServer is pinned exactly, and a test on a real server holds each of these.
 """

@@ -1,4 +1,4 @@
-"""Requests and rows a second of the runtimes, beside a bare NumPy runtime in the same MLServer.
+"""Requests and rows a second of the runtimes, beside a bare NumPy runtime in the same MLServer, which answers it as it does by itself.
 
     python -m tests.bench.serving [--seconds 2] [--rounds 5] [--workers 0,1,2]
 
@@ -26,7 +26,7 @@ import uvloop
 from mlserver.grpc import dataplane_pb2 as pb
 
 from tests.serving.books import make_book
-from tests.serving.server import Server, models_folder, point_at, running, tensor
+from tests.serving.server import Server, add_model, models_folder, point_at, running, tensor
 
 CARDS = 5000
 CONNECTIONS = 16
@@ -157,9 +157,7 @@ def bench(folder: Path, workers: int, seconds: float, rounds: int) -> None:
     digest = make_book(folder / "book", CARDS)
     point_at(folder / "models", folder / "book", digest, "1")
     for name, runtime in (("bare", "BareRuntime"), ("echo", "EchoRuntime")):
-        settings = folder / "models" / name / "model-settings.json"
-        settings.parent.mkdir()
-        settings.write_text(json.dumps({"name": name, "implementation": f"tests.bench.numpy_runtime.{runtime}"}))
+        add_model(folder / "models", name, f"tests.bench.numpy_runtime.{runtime}")
     with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder)}) as server:
         report(uvloop.run(measure(server, seconds, rounds)), workers)
 

@@ -4,16 +4,17 @@ from pathlib import Path
 import pytest
 
 from tests.serving.books import make_book
-from tests.serving.server import Server, models_folder, point_at, running
+from tests.serving.server import Server, add_model, models_folder, point_at, running
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running MLServer whose book is `make_book()`, given directly, as version 7."""
+    """A running MLServer whose book is `make_book()`, given directly, as version 7; beside it `bare`, a runtime not of ours."""
     folder = tmp_path_factory.mktemp("mlserver")
     digest = make_book(folder / "book")
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
+    add_model(folder / "models", "bare", "tests.bench.numpy_runtime.BareRuntime")
     with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
         yield found
 

@@ -97,6 +97,12 @@ def models_folder(folder: Path, workers: int = 0, **settings: Any) -> tuple[int,
     return ports[0], ports[1], ports[2]
 
 
+def add_model(folder: Path, name: str, implementation: str) -> None:
+    """One more model in a models folder."""
+    (folder / name).mkdir()
+    (folder / name / "model-settings.json").write_text(json.dumps({"name": name, "implementation": implementation}))
+
+
 @contextmanager
 def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The server of a models folder, once it is ready; killed at the end if it still runs."""

@@ -168,6 +168,20 @@ def test_streams_are_refused_before_they_begin(server: Server) -> None:
     assert (response.status_code, "does not stream" in refused(response)) == (405, True)
 
 
+def test_a_runtime_not_of_ours_is_answered_by_mlserver_itself(server: Server) -> None:
+    response = infer(server, "bare", *PRICES)
+    assert [output["name"] for output in response.json()["outputs"]] == ["signal", "deviation_pct"]
+    assert "X-Request-Id" not in response.headers
+    streamed = httpx.post(f"{server.url}/v2/models/bare/infer_stream", json={"inputs": [*PRICES]})
+    assert (streamed.status_code, streamed.headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+def test_a_body_is_checked_whichever_runtime_it_is_for(server: Server) -> None:
+    for model in ("bare", "decision"):
+        response = httpx.post(f"{server.url}/v2/models/{model}/infer", content=b"{", headers=JSON)
+        assert (response.status_code, "JSON" in refused(response)) == (422, True)
+
+
 def test_unknown_models_make_no_metric(server: Server) -> None:
     assert infer(server, "nobodys-model", CARD).status_code == 404
     assert "nobodys-model" not in server.metrics()
