@@ -149,7 +149,20 @@ def _fit_scale(values: NDArray[np.float32], errors: Floats) -> Floats:
     weight = np.full(len(terms), 1e-3 * len(errors))
     weight[0] = 1e-9 * len(errors)
     squares = np.einsum("im,jm->ij", terms, terms)
-    return np.asarray(np.linalg.solve(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes)), dtype=np.float64)
+    return _solved(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes))
+
+
+def _solved(matrix: Floats, right: Floats) -> Floats:
+    """The x of `matrix` x = `right`, by Gauss and Jordan's elimination, which a positive definite matrix needs no pivots for.
+
+    The last digits of NumPy's own differ from machine to machine with the BLAS kernel it picks, and so would every interval.
+    """
+    rows = np.column_stack((matrix, right))
+    for number in range(len(rows)):
+        rows[number] /= rows[number, number]
+        others = np.arange(len(rows)) != number
+        rows[others] -= rows[others, number, None] * rows[number]
+    return rows[:, -1]
 
 
 def _tercile_cuts(scale: Floats, everyone: Floats) -> Floats:

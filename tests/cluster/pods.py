@@ -1,7 +1,6 @@
 """Jobs started for real: each one a container of the pipeline's image."""
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -65,8 +64,6 @@ class Node:
             each["name"]: each["value"] if each.get("value") is not None else fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
             for each in container["env"]
         }
-        # OpenBLAS has a kernel for every kind of CPU, each with a last digit of its own, and may have been told here which to take.
-        environment |= {variable: value for variable, value in os.environ.items() if variable.startswith("OPENBLAS_")}
         for source in container["envFrom"]:
             environment |= self.secrets[source["secretRef"]["name"]]
         command = ["run", "--detach", "--name", name, "--network", "host", "--no-healthcheck", "--cap-drop", "ALL"]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.features import COLUMN, NAMES
-from pokewatch.valuation.intervals import BANDS, Intervals, StatusRules, band_of, liquidity_of, statuses
+from pokewatch.valuation.intervals import BANDS, Intervals, StatusRules, _solved, band_of, liquidity_of, statuses
 
 
 def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -121,3 +121,13 @@ def test_a_price_on_an_edge_belongs_to_the_dearer_band() -> None:
         "20-100",
         ">100",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
+    rng = np.random.default_rng(size)
+    terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
+    matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
+    kept = matrix.copy()
+    np.testing.assert_allclose(_solved(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
+    np.testing.assert_array_equal(matrix, kept)
