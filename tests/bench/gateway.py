@@ -1,6 +1,6 @@
 """The gateway against a bare route and a plain gateway, all in one run: python -m tests.bench.gateway [--seconds 8]
 
-Every server is a process of its own on uvloop and httptools; wrk asks for distinct cards. Ratios are what counts: a machine's
+Every server is a process of its own on uvloop and httptools, without an access log; wrk asks for distinct cards. Ratios are what counts: a machine's
 load moves all of them alike. Exits with 1 where a ratio misses its target.
 """
 
@@ -119,7 +119,7 @@ class Field:
 
     def gateway(self, **settings: str) -> str:
         [port] = free_ports(1)
-        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), **settings}
+        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), "POKEWATCH_ACCESS_LOG": "0", **settings}
         return self._stack.enter_context(process(["-c", GATEWAY], port, environment))
 
 
