@@ -1,7 +1,7 @@
 """The gateway against a bare route and a plain gateway, all in one run: python -m tests.bench.gateway [--seconds 8]
 
-Every server is a process of its own on uvloop and httptools, without an access log; wrk asks for distinct cards. Ratios are what counts: a machine's
-load moves all of them alike. Exits with 1 where a ratio misses its target.
+Every server is a process of its own on uvloop and httptools, without an access log; wrk asks for distinct cards. Ratios are what
+counts: a machine's load moves all of them alike. Exits with 1 where a ratio misses its target.
 """
 
 import argparse
