@@ -82,13 +82,13 @@ def deploy_card(
 ) -> Iterator[Component]:
     """Which version is champion now, what it replaced, which servers follow it, and what its signals would have earned."""
     before = f"version {verdict.champion[0]} ({verdict.champion[1]})" if verdict.champion else "none"
-    yield Markdown(f"# Version {registered.version} is champion")
+    yield Markdown(f"# Version {registered.version} is champion, on prices from {_market(registered.tags['source'])}")
     yield Table(
         [
             ["model", verdict.model],
             ["champion before", before],
             ["data version", registered.data_version],
-            ["price book", registered.digest],
+            ["price book", f"{registered.digest[:32]}..."],  # the whole of it would leave the table
             ["run", registered.run_id],
             *[[outcome.address, outcome.state] for outcome in outcomes],
         ],

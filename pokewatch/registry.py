@@ -7,10 +7,11 @@ A registered version is a price book and where it came from. `challenger` is the
 import json
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,10 +155,19 @@ class Registry:
                 raise
 
     def fetch_book(self, model: RegisteredModel) -> Path:
-        """The folder of the version's book on this machine, downloaded once. Whether it is intact, opening it tells."""
+        """The folder of the version's book on this machine, downloaded where it is not there. Whether it is intact, opening it tells.
+
+        Books fetched long ago go, beyond POKEWATCH_BOOKS_KEPT: the registry has them all.
+        """
         folder = Home.read().books / model.digest
         if folder.exists():
-            return folder
+            folder.touch()
+        else:
+            self._download(model, folder)
+        _prune(folder.parent, self._settings.books_kept)
+        return folder
+
+    def _download(self, model: RegisteredModel, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
             self._asked(f"the book of model version {model.version} cannot be fetched"),
@@ -165,7 +175,6 @@ class Registry:
         ):
             self._client().download_artifacts(model.run_id, BOOK, scratch)
             move_book(Path(scratch) / BOOK, folder)
-        return folder
 
     def document(self, model: RegisteredModel, name: str) -> Any:
         """A JSON document logged with the version's run."""
@@ -235,6 +244,16 @@ class Registry:
 def changed_of(source: str) -> str:
     """The name under which `Registry.recall` knows since which day the market of a source is another one."""
     return f"market_changed.{source}"
+
+
+def _prune(books: Path, kept: int) -> None:
+    """Remove all books but those fetched last. Who has one open keeps it: its pages stay mapped."""
+    by_use = sorted((each for each in books.iterdir() if not each.name.startswith(".")), key=lambda each: each.stat().st_mtime)
+    for old in by_use[:-kept]:
+        gone = old.with_name(f".old-{old.name}")
+        with suppress(FileNotFoundError):  # another process removed it first
+            old.rename(gone)
+            shutil.rmtree(gone)
 
 
 def move_book(book: Path, folder: Path) -> None:

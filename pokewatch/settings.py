@@ -187,6 +187,7 @@ class RegistrySettings(_Section):
         description="MLflow tracking URI (sqlite:///..., http://..., DagsHub's). Default: an SQLite file in POKEWATCH_HOME.",
     )
     model_name: str = Field("pokewatch", description="Name of the registered model.")
+    books_kept: int = Field(8, ge=3, description="Price books that stay on this machine: the last that were asked for.")
 
     def tracking_uri(self) -> str:
         return self.mlflow_tracking_uri or f"sqlite:///{home_folder() / 'mlflow' / 'mlflow.db'}"

@@ -1,5 +1,6 @@
 """The registry against a real MLflow on SQLite."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,20 @@ def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> No
     (folder / "mark").touch()
     assert (registry.fetch_book(model) / "mark").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(registry_home: Path, book: Path) -> None:
+    registry = Registry(RegistrySettings(books_kept=3))
+    run_id = log(registry, book)
+    models = [registry.register(run_id, letter * 64) for letter in "abcd"]
+    folders = [registry.fetch_book(model) for model in models[:3]]
+    for age, folder in enumerate(reversed(folders)):
+        os.utime(folder, (1_000_000 - age, 1_000_000 - age))
+    registry.fetch_book(models[0])
+    newest = registry.fetch_book(models[3])
+    assert sorted(folders[0].parent.iterdir()) == sorted([folders[0], folders[2], newest])
+    assert (registry.fetch_book(models[1]) / "manifest.json").exists()
+    assert not folders[2].exists()
 
 
 def test_aliases_move_and_are_released(registry_home: Path, book: Path) -> None:
