@@ -1,6 +1,7 @@
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +25,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("POKEWATCH_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 with empty buckets."""
+    from tests.s3 import running  # moto takes seconds to import, and few tests need it
+
+    with running() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

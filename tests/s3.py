@@ -5,10 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import boto3
+import pytest
 from moto.server import ThreadedMotoServer
 
 BUCKETS = ("flows", "data", "models")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is kept under POKEWATCH_DVC_REMOTE be kept in the S3 at `url`."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", url)
 
 
 @contextmanager

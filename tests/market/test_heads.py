@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -13,19 +12,13 @@ from pokewatch.market.heads import Heads
 from pokewatch.market.lake import Lake
 from pokewatch.pipeline import collect_prices
 from pokewatch.settings import Home, VersionSettings
-from tests.s3 import CREDENTIALS, running
+from tests.s3 import reach
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
 )
 
 OLD, NEW = "a" * 32, "b" * 32
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    with running() as url:
-        yield url
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -35,9 +28,7 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         address = str(tmp_path / "remote")
     else:
         address = f"s3://data/{tmp_path.name}"
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", request.getfixturevalue("s3"))
+        reach(request.getfixturevalue("s3"), monkeypatch)
     monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
     return address
 

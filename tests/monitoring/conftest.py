@@ -1,17 +1,10 @@
 """Where monitoring keeps things in tests: this machine, a folder of a remote, and S3."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.s3 import CREDENTIALS, running
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    with running() as url:
-        yield url
+from tests.s3 import reach
 
 
 @pytest.fixture(params=["machine", "folder", "s3"])
@@ -22,8 +15,6 @@ def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatc
     address = str(tmp_path / "remote")
     if request.param == "s3":
         address = f"s3://data/{tmp_path.name}"
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", request.getfixturevalue("s3"))
+        reach(request.getfixturevalue("s3"), monkeypatch)
     monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
     return address
