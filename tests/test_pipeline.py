@@ -71,7 +71,7 @@ def _made_with(shards: int, filled: int) -> tuple[str, dict[str, dict[str, Any]]
     digests = {}
     for name in MODELS:
         facts = replace(FACTS, data_version=data_version, model=name)
-        digests[name] = write_book_of(panel, valued_days(restore(parameters[name]), panel, 30), catalog, facts)[1]
+        digests[name] = write_book_of(panel, valued_days(restore(parameters[name]), panel, 3), catalog, facts)[1]
     return data_version, parameters, digests
 
 

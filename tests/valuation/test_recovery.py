@@ -12,8 +12,8 @@ from pokewatch.market.sources.simulated_catalog import EPOCH
 from pokewatch.valuation.panel import Panel, panel_from_table
 from pokewatch.valuation.walk import walk
 
-CARDS, DAYS, HORIZON = 500, 300, 7
-ORIGINS = range(150, DAYS - HORIZON, 12)
+CARDS, DAYS, HORIZON = 500, 240, 7
+ORIGINS = range(150, DAYS - HORIZON, 16)
 
 
 def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
