@@ -4,6 +4,7 @@ A pod starts with an empty disk. With the head it takes up the lake where the la
 """
 
 import re
+import uuid
 from typing import Any
 
 from pokewatch.errors import VersionError
@@ -38,12 +39,7 @@ class Heads:
         """Make `version`, which must have been kept, the newest of its lake: at once or not at all. Raises VersionError."""
         files, path = self._place(lake)
         try:
-            if "s3" in files.protocol:
-                files.pipe_file(path, version.encode())
-                return
-            files.makedirs(path.rpartition("/")[0], exist_ok=True)
-            files.pipe_file(f"{path}.{version}", version.encode())
-            files.mv(f"{path}.{version}", path)
+            write_at_once(files, path, version)
         except OSError as error:
             raise VersionError(f"the head of {lake} cannot be written to {path}: {error}") from error
 
@@ -74,3 +70,14 @@ def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
             options["endpoint_url"] = settings.dvc_endpoint_url
     files, root = url_to_fs(address.rstrip("/"), **options)
     return files, root
+
+
+def write_at_once(files: Any, path: str, text: str) -> None:
+    """The text, whole or not at all, in place of what was there; what is half written has a name that ends in `.part`."""
+    if "s3" in files.protocol:
+        files.pipe_file(path, text.encode())
+        return
+    part = f"{path}.{uuid.uuid4().hex}.part"
+    files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    files.pipe_file(part, text.encode())
+    files.mv(part, path)

@@ -103,8 +103,7 @@ def measure_drift(panel: Panel, day: int | None = None) -> list[Shift]:
 
 
 def _start(panel: Panel, day: int) -> int:
-    changed = panel.changed and int((np.datetime64(panel.changed, "D") - panel.dates[0]).astype(np.int64))
-    return changed if changed and 0 < changed <= day else 0
+    return panel.change if 0 < panel.change <= day else 0
 
 
 class _Days:

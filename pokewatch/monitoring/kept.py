@@ -4,10 +4,10 @@ They are kept in POKEWATCH_HOME/monitoring or, where POKEWATCH_DVC_REMOTE says t
 `monitoring` there: a pod loses its own disk. A text is written at once or not at all.
 """
 
-import uuid
+from collections.abc import Callable
 from typing import Any
 
-from pokewatch.market.heads import open_remote
+from pokewatch.market.heads import open_remote, write_at_once
 from pokewatch.settings import Home, VersionSettings
 
 
@@ -22,29 +22,22 @@ class Kept:
     def read(self, name: str) -> str | None:
         """The text of that name, None where there is none."""
         try:
-            return str(self._asked("cat_file", f"{self._root}/{name}").decode())
+            return str(self._asked(self._files.cat_file, f"{self._root}/{name}").decode())
         except FileNotFoundError:
             return None
 
     def write(self, name: str, text: str) -> None:
         """Keep a text under a name, in place of the former."""
-        path = f"{self._root}/{name}"
-        if "s3" in self._files.protocol:
-            self._asked("pipe_file", path, text.encode())
-            return
-        self._asked("makedirs", path.rpartition("/")[0], exist_ok=True)
-        part = f"{path}.{uuid.uuid4().hex}.part"
-        self._asked("pipe_file", part, text.encode())
-        self._asked("mv", part, path)
+        self._asked(write_at_once, self._files, f"{self._root}/{name}", text)
 
     def names(self, folder: str) -> list[str]:
         """The names in a folder, and in those below it, sorted."""
-        found = self._asked("find", f"{self._root}/{folder}")
+        found = self._asked(self._files.find, f"{self._root}/{folder}")
         return sorted(path[len(self._root) + 1 :] for path in found if not path.endswith(".part"))
 
-    def _asked(self, what: str, *arguments: Any, **options: Any) -> Any:
+    def _asked(self, call: Callable[..., Any], *arguments: Any) -> Any:
         try:
-            return getattr(self._files, what)(*arguments, **options)
+            return call(*arguments)
         except OSError:
             raise
         except Exception as error:  # what is below fsspec has errors of its own: no credentials, nobody at the address

@@ -77,19 +77,12 @@ def lessons(panel: Panel, on: int, horizon: int) -> list[int]:
 def settled(panel: Panel, day: int, horizon: int) -> bool:
     """Whether a value given on day index `day` has its outcome in the market its model had learnt of: not where the market changes
     before the outcome, or has changed and there were too few lessons of it."""
-    changed = _change(panel)
-    return changed <= 0 or day + horizon < changed or _start(panel, learnt_on(panel, day, horizon), horizon) > 0
+    return panel.change <= 0 or day + horizon < panel.change or _start(panel, learnt_on(panel, day, horizon), horizon) > 0
 
 
 def _start(panel: Panel, day: int, horizon: int) -> int:
     """Where history begins for what is learnt on `day`: the panel's first day, or the change, once there are lessons since."""
-    changed = _change(panel)
-    return changed if 0 < changed <= day + 1 - horizon - LEAST_LESSONS else 0
-
-
-def _change(panel: Panel) -> int:
-    """Index of the day on which the market changed, 0 or less where it did not since the panel's first day."""
-    return 0 if panel.changed is None else int((np.datetime64(panel.changed, "D") - panel.dates[0]).astype(np.int64))
+    return panel.change if 0 < panel.change <= day + 1 - horizon - LEAST_LESSONS else 0
 
 
 def collect(panel: Panel, horizon: int, days: Sequence[int]) -> Pairs:

@@ -54,6 +54,11 @@ class Panel:
     def cards(self) -> int:
         return len(self.card_id)
 
+    @property
+    def change(self) -> int:
+        """Index of the day `changed`, 0 or less where the market has not changed since the first day."""
+        return 0 if self.changed is None else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
+
     def up_to(self, day: int) -> "Panel":
         """The panel as it was known on day `day` (an index into `dates`), as views."""
         end = day + 1
