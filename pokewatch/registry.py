@@ -7,7 +7,6 @@ A registered version is a price book and where it came from. `challenger` is the
 import json
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -160,9 +159,9 @@ class Registry:
         Books fetched long ago go, beyond POKEWATCH_BOOKS_KEPT: the registry has them all.
         """
         folder = Home.read().books / model.digest
-        if folder.exists():
-            folder.touch()
-        else:
+        try:
+            os.utime(folder)
+        except FileNotFoundError:
             self._download(model, folder)
         _prune(folder.parent, self._settings.books_kept)
         return folder
@@ -248,12 +247,14 @@ def changed_of(source: str) -> str:
 
 def _prune(books: Path, kept: int) -> None:
     """Remove all books but those fetched last. Who has one open keeps it: its pages stay mapped."""
-    by_use = sorted((each for each in books.iterdir() if not each.name.startswith(".")), key=lambda each: each.stat().st_mtime)
+    used: dict[Path, float] = {}
+    for book in books.iterdir():
+        with suppress(FileNotFoundError):  # another process is removing it
+            used[book] = book.stat().st_mtime
+    by_use = sorted((book for book in used if not book.name.startswith(".")), key=used.__getitem__)
     for old in by_use[:-kept]:
-        gone = old.with_name(f".old-{old.name}")
-        with suppress(FileNotFoundError):  # another process removed it first
-            old.rename(gone)
-            shutil.rmtree(gone)
+        with tempfile.TemporaryDirectory(prefix=".old-", dir=books) as scratch, suppress(FileNotFoundError):
+            old.rename(Path(scratch) / old.name)
 
 
 def move_book(book: Path, folder: Path) -> None:
