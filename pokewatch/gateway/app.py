@@ -40,10 +40,14 @@ class Shortcut:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         known = self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        return (known or self.app)(scope, receive, send)
+        if known is not None:
+            return known(scope, receive, send)
+        # Where there is an application the router raises its 404 and 405 instead of answering them as text.
+        scope["app"] = self
+        return self.app(scope, receive, send)
 
 
-class Gateway:
+class Gateway(Reception):
     """The whole application: our middleware around Starlette's router.
 
     There is no `Starlette` object: its own outer layers, whose work Reception does, would cost every request as much as its endpoint does.
@@ -54,12 +58,7 @@ class Gateway:
         self.assembly = assembly
         self.routes = [_route(operation, assembly, bodies) for operation in OPERATIONS]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
-        self._app = Reception(Shortcut(router, self.routes), assembly.metrics, assembly.access)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Where there is an application the router raises its 404 and 405 instead of answering them as text.
-        scope["app"] = self
-        await self._app(scope, receive, send)
+        super().__init__(Shortcut(router, self.routes), assembly.metrics, assembly.access)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:

@@ -31,43 +31,42 @@ class Bodies:
     async def read(self, exchange: Exchange, receive: Receive) -> bytes:
         """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 where it is too large, 408 where it is too slow."""
         headers = exchange.headers
-        _check_type(headers, untyped=exchange.route.startswith("/v2/"))
+        if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
+            _check_type(headers, untyped=exchange.route.startswith("/v2/"))
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
             raise ProblemError(TOO_LARGE, f"a body may have {self._most} bytes", headers=_CLOSE)
         try:
             with self._deadlines:
-                return await _gather(receive, self._most)
+                message = await receive()
+                body: bytes = message.get("body", b"")
+                if message.get("more_body"):
+                    body = await self._whole(body, receive)
         except TimeoutError:
             raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {self._seconds:g} s", headers=_CLOSE) from None
+        if len(body) > self._most:
+            raise ProblemError(TOO_LARGE, f"a body may have {self._most} bytes", headers=_CLOSE)
+        return body
+
+    async def _whole(self, first: bytes, receive: Receive) -> bytes:
+        """The body that begins with `first`, or as much of it as tells that it is too large."""
+        parts, size, more = [first], len(first), True
+        while more and size <= self._most:
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            more = message.get("more_body", False)
+        return b"".join(parts)
 
 
 def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:
     """V2 clients (tritonclient) send no type at all, so `untyped` allows that."""
-    kind = headers.get(b"content-type", b"")
-    if kind != _JSON:
-        kind = kind.partition(b";")[0].strip().lower()
-        if kind != _JSON and not (untyped and not kind):
-            raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if kind != _JSON and not (untyped and not kind):
+        raise ProblemError(MEDIA_TYPE, f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}")
     coding = headers.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
         raise ProblemError(MEDIA_TYPE, f"the body must not be compressed (content-encoding is {coding.decode('latin-1')!r})")
-
-
-async def _gather(receive: Receive, most: int) -> bytes:
-    message = await receive()
-    if not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        return body
-    parts, size = [], 0
-    while True:
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
-            raise ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
 
 
 def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:

@@ -4,7 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from hashlib import sha256
-from typing import NamedTuple
+
+import msgspec
 
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.v2 import Versions
@@ -12,12 +13,20 @@ from pokewatch.gateway.v2 import Versions
 _OVERHEAD = 400
 
 
-class Kept(NamedTuple):
-    """A JSON object without its last members and brace: whether it is stale is for the moment of answering to say."""
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """A JSON object without its last members and brace: whether it is stale is for the moment of answering to say.
+
+    There are so many that the garbage collector, which they give nothing to do, must not look at each.
+    """
 
     prefix: bytes
-    versions: tuple[str, str]
+    model_version: str
+    data_version: str
     at: float
+
+    def of(self, versions: Versions) -> bool:
+        """Whether it comes from these versions."""
+        return self.model_version == versions.model_version and self.data_version == versions.data_version
 
 
 class Answers:
@@ -31,7 +40,7 @@ class Answers:
         self._stale_seconds = stale_seconds
         self._clock = clock
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
-        self._hits, self._misses, self._stale = (metrics.cache.labels(result) for result in ("hit", "miss", "stale"))
+        self._lookups = metrics.cache
         self.bytes = 0
 
     def fresh(self, request: Hashable, versions: Versions | None) -> Kept | None:
@@ -39,10 +48,10 @@ class Answers:
         if not self._on or versions is None:
             return None
         kept = self._kept.get(request)
-        if kept is None or kept.versions != (versions.model_version, versions.data_version):
-            self._misses.inc()
+        if kept is None or not kept.of(versions):
+            self._lookups.add("miss")
             return None
-        self._hits.inc()
+        self._lookups.add("hit")
         self._kept.move_to_end(request)
         return kept
 
@@ -51,13 +60,13 @@ class Answers:
         kept = self._kept.get(request)
         if kept is None or self._clock() - kept.at >= self._stale_seconds:
             return None
-        self._stale.inc()
+        self._lookups.add("stale")
         return kept
 
     def keep(self, request: Hashable, prefix: bytes, model_version: str, data_version: str) -> Kept:
-        kept = Kept(prefix, (model_version, data_version), self._clock())
+        kept = Kept(prefix, model_version, data_version, self._clock())
         former = self._kept.pop(request, None)
-        self.bytes += len(prefix) + _OVERHEAD - (len(former.prefix) + _OVERHEAD if former else 0)
+        self.bytes += len(prefix) + _OVERHEAD if former is None else len(prefix) - len(former.prefix)
         self._kept[request] = kept
         while self.bytes > self._most:
             _, gone = self._kept.popitem(last=False)
@@ -65,9 +74,9 @@ class Answers:
         return kept
 
 
-def etag(versions: tuple[str, str]) -> bytes:
+def etag(model_version: str, data_version: str) -> bytes:
     """The strong entity tag of every answer that these versions give: the same address, the same bytes."""
-    return b'"' + sha256("\n".join(versions).encode()).hexdigest()[:32].encode() + b'"'
+    return b'"' + sha256(f"{model_version}\n{data_version}".encode()).hexdigest()[:32].encode() + b'"'
 
 
 def matches(if_none_match: bytes, tag: bytes) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pokewatch.gateway.metrics import Metrics
@@ -13,6 +12,7 @@ from pokewatch.gateway.upstream import RefusedError
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 Call = Callable[[Sequence[Row], float], Awaitable[Sequence[Result | ProblemError]]]
+_Entry = tuple[Row, asyncio.Future[Result | ProblemError], float]  # the last is its deadline
 
 
 class Load:
@@ -33,13 +33,6 @@ class Load:
 
     def leave(self, rows: int) -> None:
         self.rows -= rows
-
-
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[Row, Result]):
-    row: Row
-    future: "asyncio.Future[Result | ProblemError]"
-    deadline: float
 
 
 class Coalescer(Generic[Row, Result]):
@@ -67,13 +60,13 @@ class Coalescer(Generic[Row, Result]):
         """A future of the row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
         self._load.enter(1)
         loop = asyncio.get_running_loop()
-        entry: _Entry[Row, Result] = _Entry(row, loop.create_future(), loop.time() + self._seconds)
-        self._waiting.append(entry)
+        future: asyncio.Future[Result | ProblemError] = loop.create_future()
+        self._waiting.append((row, future, loop.time() + self._seconds))
         if not self._due and len(self._running) < self._in_flight:
             # At the end of this turn of the loop: whatever arrives in the same turn comes along, and nothing waits.
             self._due = True
             loop.call_soon(self._start)
-        return entry.future
+        return future
 
     async def close(self) -> None:
         """Waits for the calls that run."""
@@ -86,40 +79,40 @@ class Coalescer(Generic[Row, Result]):
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._most_rows))]
             task = asyncio.get_running_loop().create_task(self._run(batch))
             self._running.add(task)
-            task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        self._start()
 
     async def _run(self, batch: list[_Entry[Row, Result]]) -> None:
         try:
-            await self._settle([entry for entry in batch if self._in_time(entry)])
+            live = self._live(batch)
+            for entry, outcome in zip(live, await self._outcomes(live), strict=True):
+                if not entry[1].done():
+                    entry[1].set_result(outcome)
         except Exception as error:
-            for entry in batch:
-                if not entry.future.done():
-                    entry.future.set_exception(error)
+            for _, future, _ in batch:
+                if not future.done():
+                    future.set_exception(error)
         finally:
-            for entry in batch:
-                entry.future.cancel()
+            for _, future, _ in batch:
+                future.cancel()
             self._load.leave(len(batch))
 
-    def _in_time(self, entry: _Entry[Row, Result]) -> bool:
-        if entry.future.done():
-            return False
-        if asyncio.get_running_loop().time() < entry.deadline:
-            return True
-        entry.future.set_result(ProblemError(UPSTREAM_TIMEOUT, "the request waited too long for its turn", retry_after=1))
-        return False
+    def _live(self, batch: list[_Entry[Row, Result]]) -> list[_Entry[Row, Result]]:
+        """The rows whose callers still wait, and that did not wait too long."""
+        now = asyncio.get_running_loop().time()
+        for _, future, deadline in batch:
+            if deadline <= now and not future.done():
+                future.set_result(ProblemError(UPSTREAM_TIMEOUT, "the request waited too long for its turn", retry_after=1))
+        return [entry for entry in batch if not entry[1].done()]
 
-    async def _settle(self, batch: list[_Entry[Row, Result]]) -> None:
-        if not batch:
-            return
-        self._sizes.observe(len(batch))
-        outcomes = await self._answer([entry.row for entry in batch], batch[-1].deadline)
-        for entry, outcome in zip(batch, outcomes, strict=True):
-            if not entry.future.done():
-                entry.future.set_result(outcome)
+    async def _outcomes(self, live: list[_Entry[Row, Result]]) -> Sequence[Result | ProblemError]:
+        """Once they are there the next call goes out, before any answer is written: the model server works meanwhile."""
+        try:
+            if not live:
+                return []
+            self._sizes.observe(len(live))
+            return await self._answer([row for row, _, _ in live], live[-1][2])
+        finally:
+            self._running.discard(asyncio.current_task())
+            self._start()
 
     async def _answer(self, rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
         try:

@@ -19,16 +19,19 @@ SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
 _JUDGED = ("market_price", "fair_price", "lower", "upper")
 
 
+Onward = Callable[[], bytes]
+
+
 class Ask(NamedTuple):
     """A card to value. `date` is "" for the latest day, `offered` None for the market's own price.
 
-    `onward` holds the caller's header lines for the model server; a shared call takes those of its first row.
+    `onward` gives the caller's header lines for the model server; a shared call takes those of its first row.
     """
 
     card_id: str
     date: str
     offered: float | None
-    onward: bytes = b""
+    onward: Onward = bytes
 
 
 class Judge(NamedTuple):
@@ -38,7 +41,7 @@ class Judge(NamedTuple):
     fair_price: float
     buy: float | None
     sell: float | None
-    onward: bytes = b""
+    onward: Onward = bytes
 
 
 class Composition:
@@ -51,7 +54,7 @@ class Composition:
 
     async def table(self, asks: Sequence[Ask], deadline: float) -> tuple[v2.Columns, Versions]:
         """The outputs of both models as one table. Raises ProblemError where all fail alike, RefusedError where they are refused."""
-        onward = asks[0].onward
+        onward = asks[0].onward()
         prices, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), PRICES, deadline, onward)
         versions = self._versions(parameters)
         self._saw(versions)
@@ -74,7 +77,7 @@ class Composition:
             inputs.append(v2.floats("buy_threshold_pct", [row.buy for row in rows]))
         if first.sell is not None:
             inputs.append(v2.floats("sell_threshold_pct", [row.sell for row in rows]))
-        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, first.onward)
+        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, first.onward())
         return [SignalAnswer(*row) for row in zip(*(said[name] for name in SIGNALS), strict=True)]
 
     def _versions(self, parameters: dict[str, Any]) -> Versions:

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from itertools import count
 
 import msgspec
@@ -106,11 +106,11 @@ class Reception:
             return
         exchange = scope["pokewatch.exchange"] = Exchange(scope, f"{self._prefix}-{next(self._number):x}")
 
-        async def reply(message: Message) -> None:
+        def reply(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 message["headers"] = [*message["headers"], *exchange.added, (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF]
-            await send(message)
+            return send(message)
 
         try:
             await self.app(scope, receive, reply)
@@ -126,6 +126,8 @@ class Reception:
                 await answer_problem(ProblemError(INTERNAL, "the gateway failed; its log tells why"), exchange, reply)
             raise
         finally:
+            # Exchange and scope would keep each other alive until the garbage collector came by.
+            del scope["pokewatch.exchange"]
             self._note(exchange)
 
     def _note(self, exchange: Exchange) -> None:

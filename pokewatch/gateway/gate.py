@@ -27,7 +27,13 @@ class Doorman:
 
     async def admit(self, exchange: Exchange, scope: str) -> None:
         """Sets the exchange's key and limit fields. Raises ProblemError 401, 403, 429 or 503."""
-        key = exchange.key = await self._authenticated(exchange)
+        presented = _presented(exchange.headers)
+        key = self._keyring.find(presented)
+        if self._keyring.blind():
+            raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
+        if key is None:
+            key = await self._found_anew(presented, exchange)
+        exchange.key = key
         if not key.allows(scope):
             raise ProblemError(FORBIDDEN, f"this needs a key with the scope {scope!r}")
         if key.rate is not None:
@@ -37,13 +43,7 @@ class Doorman:
                 self._by_key.inc()
                 raise ProblemError(RATE_LIMITED, f"the key's limit of {key.rate} is used up", retry_after=verdict.wait)
 
-    async def _authenticated(self, exchange: Exchange) -> Key:
-        presented = _presented(exchange.headers)
-        key = self._keyring.find(presented)
-        if self._keyring.blind():
-            raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
-        if key is not None:
-            return key
+    async def _found_anew(self, presented: str, exchange: Exchange) -> Key:
         if self._failures is not None:
             verdict = await self._limiter.hit(f"address:{exchange.address}", self._failures)
             if not verdict.allowed:

@@ -9,7 +9,7 @@ import msgspec
 from pokewatch.gateway import v2
 from pokewatch.gateway.bodies import decode
 from pokewatch.gateway.coalescing import Load
-from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition
+from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.models import MODELS, MOST_ROWS, ModelMetadata, ModelReady, ServerMetadata, ServerState, TensorMetadata
 from pokewatch.gateway.problems import FORBIDDEN, MEDIA_TYPE, UNKNOWN_MODEL, ProblemError, invalid, misfit
@@ -89,7 +89,7 @@ class Inference:
             self._load.leave(max(rows, 1))
 
     async def _composed(self, request: InferRequest, exchange: Exchange) -> InferResponse:
-        asks = asked(request, exchange.onward())
+        asks = asked(request, exchange.onward)
         wanted = _wanted(request)
         try:
             columns, versions = await self._composition.table(asks, asyncio.get_running_loop().time() + self._seconds)
@@ -109,7 +109,7 @@ class Inference:
             raise self._watch.trouble.with_traceback(None)
 
 
-def asked(request: InferRequest, onward: bytes) -> list[Ask]:
+def asked(request: InferRequest, onward: Onward) -> list[Ask]:
     """The rows of a request to `pokewatch`. Raises ProblemError (409) with a pointer to the tensor at fault."""
     columns: dict[str, Column] = {}
     for number, tensor in enumerate(request.inputs):

@@ -32,7 +32,7 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market_price: Price | UnsetType = UNSET
 
 
-class FairPrice(msgspec.Struct, frozen=True):
+class FairPrice(msgspec.Struct, frozen=True, gc=False):
     """What a card is worth and what to do about it.
 
     `deviation_pct` is a fraction of the fair price: market 90, fair 100 gives -0.1. The price at the model's horizon lies between
@@ -55,7 +55,7 @@ class FairPrice(msgspec.Struct, frozen=True):
     data_version: str
 
 
-class FairPriceAnswer(FairPrice, frozen=True):
+class FairPriceAnswer(FairPrice, frozen=True, gc=False):
     """`stale` tells that this is an earlier answer, given because the model server is down."""
 
     stale: bool

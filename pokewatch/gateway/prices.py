@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta
 from pokewatch.gateway.bodies import decode
 from pokewatch.gateway.cache import Answers
 from pokewatch.gateway.coalescing import Coalescer, Load
-from pokewatch.gateway.composition import Ask, Composition, Judge
+from pokewatch.gateway.composition import Ask, Composition, Judge, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import MOST_ROWS, BatchProblem, BatchRequest, FairPrice, FairPriceRequest, SignalAnswer, SignalRequest
@@ -33,7 +33,7 @@ _PRIVATE: list[Header] = [JSON, (b"cache-control", b"no-store")]
 _STALE = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
 
 
-def asked(request: FairPriceRequest, onward: bytes) -> Ask:
+def asked(request: FairPriceRequest, onward: Onward) -> Ask:
     day = "" if request.date is UNSET else checked_day(request.date, "/date")
     return Ask(request.card_id, day, None if request.market_price is UNSET else request.market_price, onward)
 
@@ -45,10 +45,10 @@ class Prices:
         self._coalescers = coalescers
         self._answers = answers
         self._watch = watch
-        self._signals: dict[str, Any] = {name: metrics.predictions.labels(name) for name in ("BUY", "SELL", "HOLD")}
+        self._predictions = metrics.predictions
 
     async def fair_price(self, exchange: Exchange) -> Answer:
-        ask = asked(decode(_fair_price, exchange.body), exchange.onward())
+        ask = asked(decode(_fair_price, exchange.body), exchange.onward)
         request = ask[:3]
         kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
@@ -59,7 +59,7 @@ class Prices:
             if last is None:
                 raise found.with_traceback(None)
             return _answer(last.prefix, True, exchange)
-        self._signals[found.signal].inc()
+        self._predictions.add(found.signal)
         prefix = _encode(found)[:-1]
         self._answers.keep(request, prefix, found.model_version, found.data_version)
         return _answer(prefix, False, exchange)
@@ -76,10 +76,10 @@ class Batches:
         self._composition = composition
         self._load = load
         self._seconds = seconds
-        self._signals = metrics.predictions
+        self._predictions = metrics.predictions
 
     async def fair_prices(self, exchange: Exchange) -> Answer:
-        rows = _rows(exchange.body, exchange.onward())
+        rows = _rows(exchange.body, exchange.onward)
         outcomes = await self._valued(rows)
         predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
         self._count(outcomes)
@@ -110,10 +110,10 @@ class Batches:
     def _count(self, outcomes: "Sequence[FairPrice | ProblemError]") -> None:
         signals = [outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)]
         for signal in set(signals):
-            self._signals.labels(signal).inc(signals.count(signal))
+            self._predictions.add(signal, signals.count(signal))
 
 
-def _rows(body: bytes, onward: bytes) -> list[Ask | ProblemError]:
+def _rows(body: bytes, onward: Onward) -> list[Ask | ProblemError]:
     """All at once where all are well; else one by one, so that each fault is its own row's."""
     try:
         return [asked(request, onward) for request in _well_formed(body).cards]
@@ -121,7 +121,7 @@ def _rows(body: bytes, onward: bytes) -> list[Ask | ProblemError]:
         return [_row(raw, onward) for raw in decode(_batch, body).cards]
 
 
-def _row(raw: msgspec.Raw, onward: bytes) -> Ask | ProblemError:
+def _row(raw: msgspec.Raw, onward: Onward) -> Ask | ProblemError:
     try:
         return asked(decode(_fair_price, bytes(raw)), onward)
     except ProblemError as problem:
@@ -142,7 +142,7 @@ class Signals:
         request = decode(_signal, exchange.body)
         buy = None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct
         sell = None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct
-        judge = Judge(request.market_price, request.fair_price, buy, sell, exchange.onward())
+        judge = Judge(request.market_price, request.fair_price, buy, sell, exchange.onward)
         found = await self._coalescers[buy is not None, sell is not None].submit(judge)
         if isinstance(found, ProblemError):
             raise found.with_traceback(None)
