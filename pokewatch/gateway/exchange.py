@@ -114,11 +114,14 @@ class Reception:
 
         try:
             await self.app(scope, receive, reply)
-        except (ProblemError, HTTPException) as error:
+        except ProblemError as problem:
             if exchange.status:
                 raise
-            problem = error if isinstance(error, ProblemError) else unrouted(error, scope["method"])
             await answer_problem(problem, exchange, reply)
+        except HTTPException as error:
+            if exchange.status:
+                raise
+            await answer_problem(unrouted(error, scope["method"]), exchange, reply)
         except Exception:
             # Raised again after the answer, so that the server logs the traceback and a test sees it.
             logger.error("defect", extra={"request_id": exchange.request_id, "route": exchange.route})

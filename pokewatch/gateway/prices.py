@@ -56,9 +56,12 @@ class Prices:
         found = await self._coalescers[ask.offered is not None].submit(ask)
         if isinstance(found, ProblemError):
             last = self._answers.stale(request) if is_outage(found) else None
-            if last is None:
+            if last is not None:
+                return _answer(last.prefix, True, exchange)
+            try:
                 raise found.with_traceback(None)
-            return _answer(last.prefix, True, exchange)
+            finally:
+                del found  # else this frame and the problem's traceback would hold each other
         self._predictions.add(found.signal)
         prefix = _encode(found)[:-1]
         self._answers.keep(request, prefix, found.model_version, found.data_version)
@@ -145,5 +148,8 @@ class Signals:
         judge = Judge(request.market_price, request.fair_price, buy, sell, exchange.onward)
         found = await self._coalescers[buy is not None, sell is not None].submit(judge)
         if isinstance(found, ProblemError):
-            raise found.with_traceback(None)
+            try:
+                raise found.with_traceback(None)
+            finally:
+                del found
         return 200, _PRIVATE, _encode(found)

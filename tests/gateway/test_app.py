@@ -1,3 +1,4 @@
+import gc
 import socket
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 
 from pokewatch.gateway import app as module
+from pokewatch.gateway.exchange import Exchange
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
@@ -172,3 +174,19 @@ def test_model_server_down(make_gateway: Callable[..., Gateway]) -> None:
 
 def test_importing_the_application_reads_nothing() -> None:
     assert module.app._app is None
+
+
+def test_a_request_leaves_nothing_for_the_garbage_collector(gateway: Gateway) -> None:
+    """Garbage that waits for the collector costs a gateway under load pauses of milliseconds, and the processor's caches."""
+    bodies: list[dict[str, Any]] = [{"card_id": "card_4"}, {"card_id": "nobody"}, {"card_id": "card_4", "price": 1}]
+    gc.collect()
+    gc.disable()
+    try:
+        statuses = {gateway.post("/fair_price", body).status_code for body in bodies * 20}
+        statuses |= {gateway.post("/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}).status_code for each in (0, 1)}
+        statuses |= {gateway.get(path).status_code for path in ("/cards/card_4", "/movers", "/nothing") for _ in range(20)}
+        left = [each for each in gc.get_objects() if isinstance(each, Exchange)]
+    finally:
+        gc.enable()
+    assert statuses == {200, 404, 422}
+    assert len(left) <= 1, {(each.route, each.status) for each in left}
