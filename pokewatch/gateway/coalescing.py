@@ -54,7 +54,7 @@ class Coalescer(Generic[Row, Result]):
         self._in_flight = in_flight
         self._waiting: deque[_Entry[Row, Result]] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._due = False
+        self._gathering = False
 
     def submit(self, row: Row) -> "asyncio.Future[Result | ProblemError]":
         """A future of the row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
@@ -62,10 +62,8 @@ class Coalescer(Generic[Row, Result]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result | ProblemError] = loop.create_future()
         self._waiting.append((row, future, loop.time() + self._seconds))
-        if not self._due and len(self._running) < self._in_flight:
-            # At the end of this turn of the loop: whatever arrives in the same turn comes along, and nothing waits.
-            self._due = True
-            loop.call_soon(self._start)
+        if not self._gathering and len(self._running) < self._in_flight:
+            self._start()
         return future
 
     async def close(self) -> None:
@@ -73,14 +71,20 @@ class Coalescer(Generic[Row, Result]):
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _start(self) -> None:
-        self._due = False
-        while self._waiting and len(self._running) < self._in_flight:
-            waiting = self._waiting
-            batch = [waiting.popleft() for _ in range(min(len(waiting), self._most_rows))]
-            task = asyncio.get_running_loop().create_task(self._run(batch))
-            self._running.add(task)
+        """The next call, from the end of this turn of the loop: whatever arrives in the same turn comes along, and nothing waits."""
+        self._gathering = True
+        self._running.add(asyncio.get_running_loop().create_task(self._run()))
 
-    async def _run(self, batch: list[_Entry[Row, Result]]) -> None:
+    def _gathered(self) -> list[_Entry[Row, Result]]:
+        self._gathering = False
+        waiting = self._waiting
+        batch = [waiting.popleft() for _ in range(min(len(waiting), self._most_rows))]
+        if waiting and len(self._running) < self._in_flight:
+            self._start()
+        return batch
+
+    async def _run(self) -> None:
+        batch = self._gathered()
         try:
             live = self._live(batch)
             for entry, outcome in zip(live, await self._outcomes(live), strict=True):
@@ -112,7 +116,8 @@ class Coalescer(Generic[Row, Result]):
             return await self._answer([row for row, _, _ in live], live[-1][2])
         finally:
             self._running.discard(asyncio.current_task())
-            self._start()
+            if self._waiting and not self._gathering:
+                self._start()
 
     async def _answer(self, rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
         try:

@@ -5,36 +5,12 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pokewatch.gateway import logs
 from pokewatch.gateway.app import Gateway, create_app, settle_garbage
 from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.protocol import GuardedProtocol
 from pokewatch.settings import GatewaySettings, Home
-
-
-class GuardedProtocol(HttpToolsProtocol):
-    """Ends connections whose first request's headers take longer than `header_seconds`; uvicorn itself waits forever."""
-
-    header_seconds = 10.0
-    _guard: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._guard = self.loop.call_later(self.header_seconds, transport.close)
-
-    def on_headers_complete(self) -> None:
-        self._release()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._release()
-        super().connection_lost(exc)
-
-    def _release(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
-            self._guard = None
 
 
 class Server(uvicorn.Server):

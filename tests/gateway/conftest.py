@@ -41,10 +41,10 @@ class Gateway:
 
 
 @contextmanager
-def serving(settings: GatewaySettings, store: KeyStore) -> Iterator[tuple[str, Any]]:
-    """The address of a gateway served by uvicorn in a thread, and its application."""
+def serving(settings: GatewaySettings, store: KeyStore, **more: Any) -> Iterator[tuple[str, Any]]:
+    """The address of a gateway served by uvicorn in a thread, and its application. `more` goes to uvicorn."""
     app = create_app(settings, store)
-    server = uvicorn.Server(configured(app, settings, port=0))
+    server = uvicorn.Server(configured(app, settings, port=0, **more))
     started = threading.Event()
     startup = server.startup
 

@@ -183,7 +183,9 @@ def test_a_request_leaves_nothing_for_the_garbage_collector(gateway: Gateway) ->
     gc.disable()
     try:
         statuses = {gateway.post("/fair_price", body).status_code for body in bodies * 20}
-        statuses |= {gateway.post("/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}).status_code for each in (0, 1)}
+        statuses |= {
+            gateway.post("/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}).status_code for each in (0, 1)
+        }
         statuses |= {gateway.get(path).status_code for path in ("/cards/card_4", "/movers", "/nothing") for _ in range(20)}
         left = [each for each in gc.get_objects() if isinstance(each, Exchange)]
     finally:

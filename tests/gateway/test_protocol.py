@@ -1,0 +1,65 @@
+"""Answers written in one piece are the answers that uvicorn itself would write."""
+
+import re
+import socket
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from pokewatch.gateway.keys import KeyStore
+from pokewatch.settings import GatewaySettings
+from tests.gateway.conftest import serving
+
+GET = "GET {} HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\n\r\n"
+CASES = {
+    "small": GET.format("/health"),
+    "large": GET.format("/openapi.json"),
+    "pipelined": GET.format("/health") + GET.format("/nothing") + GET.format("/docs") + GET.format("/health"),
+    "head": GET.format("/health").replace("GET", "HEAD") + GET.format("/health"),
+    "no key": GET.format("/cards"),
+    "closing": GET.format("/health").replace("Host", "Connection: close\r\nHost"),
+    "http/1.0": "GET /health HTTP/1.0\r\nX-Request-Id: mine\r\n\r\n",
+    "http/1.0 kept": "GET /health HTTP/1.0\r\nConnection: keep-alive\r\nX-Request-Id: mine\r\n\r\n",
+    "unread body": "GET /health HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\nContent-Length: 3\r\n\r\nabc" + GET.format("/health"),
+}
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """One gateway on its own protocol and one on uvicorn's, in front of no model server."""
+    store = KeyStore(tmp_path_factory.mktemp("protocol") / "keys.sqlite")
+    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
+    with serving(settings, store) as (ours, _), serving(settings, store, http="httptools") as (usual, _):
+        yield ours, usual
+
+
+def exchange(url: str, sent: str) -> bytes:
+    """All that a server answers on one connection until it closes it, which a last request asks for."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(sent.encode() + CASES["closing"].encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    return re.sub(rb"date: [^\r]+", b"date: now", answer)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_bytes_as_uvicorns(urls: tuple[str, str], case: str) -> None:
+    ours, usual = (exchange(url, CASES[case]) for url in urls)
+    assert ours == usual
+    assert b"date: now" in ours
+
+
+def test_only_whole_answers_go_past_uvicorns_send(urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    statuses: list[int] = []
+    send = RequestResponseCycle.send
+
+    def noted(cycle: RequestResponseCycle, message: Any) -> Any:
+        statuses.extend([message["status"]] if "status" in message else [])
+        return send(cycle, message)
+
+    monkeypatch.setattr(RequestResponseCycle, "send", noted)
+    exchange(urls[0], CASES["large"] + CASES["no key"])
+    assert statuses == [401, 200], "the answer of 200 that closes the connection is uvicorn's to write, the one before is not"
