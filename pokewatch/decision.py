@@ -18,7 +18,6 @@ BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
-SQRT_TAU = math.sqrt(math.tau)
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 _DECIMALS = 12  # deviations are rounded here, so that the inclusive edges hold whatever the binary fractions
 
@@ -146,12 +145,14 @@ def decide(
     return Decisions(signal, deviation, _confidence(signal, kept), reason, valid)
 
 
+# Standard normal distribution function at steps of 0.001, up to where a tail is less than 1e-15.
+_GRID = np.linspace(-8.0, 8.0, 16_001)
+_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
+
+
 def normal_cdf(z: Floats) -> Floats:
-    """Standard normal distribution function to 7.5e-8: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.17."""
-    t = 1.0 / (1.0 + 0.2316419 * np.abs(z))
-    series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-    tail = np.exp(-0.5 * np.square(z)) * series / SQRT_TAU
-    cdf: Floats = np.where(z < 0, tail, 1.0 - tail)
+    """Standard normal distribution function to 3.1e-8: between two steps of a table it is off by at most step**2 / 8 * max|cdf''|."""
+    cdf: Floats = np.interp(z, _GRID, _CDF)
     return cdf
 
 
@@ -163,9 +164,9 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = np.log(price / fair)
-        width = np.log(np.where(distance < 0, fair / lower, upper / fair))
+        width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
         z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
-    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(np.minimum(np.maximum(z, -38.0), 38.0)))
+    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(z))
 
 
 def _broadcast(market: ArrayLike, fair: ArrayLike, lower: ArrayLike | None, upper: ArrayLike | None, thresholds: Thresholds) -> _Rows:
@@ -246,6 +247,8 @@ def _net_of_fees(signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedul
 
 def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strings, Strings]:
     stopped = (status != "ok") & (status != "")
+    if not np.count_nonzero(stopped):
+        return signal, reason
     return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
 
 
@@ -254,8 +257,10 @@ def _confidence(signal: Strings, rows: _Rows) -> Floats:
     if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
         return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
-    edges = np.stack((rows.market * (1 + rows.buy), rows.market * (1 + rows.sell)))
-    below, until = predictive_cdf(np.where((buying, selling), rows.market, edges), rows.fair, rows.lower, rows.upper)
+    edges = np.empty((2, *rows.market.shape))
+    edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+    edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
+    below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
     within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
     confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)
     return confidence
