@@ -48,7 +48,7 @@ class Coalescer(Generic[Row, Result]):
     ) -> None:
         self._call = call
         self._load = load
-        self._sizes = metrics.coalesced
+        self._sizes = metrics.coalesced.of()
         self._seconds = seconds
         self._most_rows = most_rows
         self._in_flight = in_flight

@@ -1,11 +1,12 @@
 """Fair price and decision in one: the two models asked one after the other, column by column."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from pokewatch.gateway import v2
+from pokewatch.gateway.logs import stamp
 from pokewatch.gateway.models import FairPrice, SignalAnswer
 from pokewatch.gateway.problems import UNKNOWN_DATE, ProblemError, unknown_card
 from pokewatch.gateway.upstream import Upstream
@@ -65,8 +66,7 @@ class Composition:
     async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
         """Each row's answer or its problem. Raises as `table` does."""
         columns, versions = await self.table(asks, deadline)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        ends = now, versions.model_version, versions.data_version
+        ends = stamp(time.time()), versions.model_version, versions.data_version
         return [_answer(row, ends) for row in zip(asks, *(columns[name] for name in (*PRICES, *SIGNALS)), strict=True)]
 
     async def judge(self, rows: Sequence[Judge], deadline: float) -> list[SignalAnswer | ProblemError]:

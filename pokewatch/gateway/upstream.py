@@ -30,7 +30,7 @@ class Upstream:
         self._wire = wire
         self._breaker = breaker
         self._seconds = seconds
-        self._took = metrics.upstream_seconds.labels(name)
+        self._took = metrics.upstream_seconds.of(name)
         self._failures = metrics.upstream_failures.labels(name)
         metrics.upstream_state.labels(name).set_function(lambda: float(breaker.told()))
 

@@ -7,7 +7,7 @@ import asyncio
 import math
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
@@ -156,13 +156,13 @@ class Wire:
         self._timer: asyncio.TimerHandle | None = None
         self._all: set[_Connection] = set()
 
-    async def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Reply:
+    def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Awaitable[Reply]:
         """POSTs a JSON body, or GETs where there is none. `headers` are whole lines, each ending in CRLF."""
         target = (self._base + path).encode()
         if body is None:
-            return await self._exchange(b"".join((b"GET ", target, self._head, headers, b"\r\n")), seconds)
+            return self._exchange(b"".join((b"GET ", target, self._head, headers, b"\r\n")), seconds)
         length = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
-        return await self._exchange(b"".join((b"POST ", target, self._head, headers, length, body)), seconds)
+        return self._exchange(b"".join((b"POST ", target, self._head, headers, length, body)), seconds)
 
     async def _exchange(self, request: bytes, seconds: float) -> Reply:
         """One retry, at once, where a kept connection turns out to be closed: the server had ended it, not the request."""
