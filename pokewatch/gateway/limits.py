@@ -69,25 +69,20 @@ class Window:
         self.total = 0
 
     def hit(self, now: float) -> Verdict:
-        slot = int(now / self.width)
-        self.forget(slot)
-        allowed = self.total < self.rate.count
+        slots, width, most = self.slots, self.width, self.rate.count
+        slot = int(now / width)
+        while slots and slots[0][0] < slot - SLOTS:
+            self.total -= slots.popleft()[1]
+        allowed = self.total < most
         if allowed:
-            self._count(slot)
-        oldest = self.slots[0][0] if self.slots else slot
-        return Verdict(allowed, self.rate.count - self.total, max(0.0, (oldest + SLOTS + 1) * self.width - now))
-
-    def forget(self, slot: int) -> None:
-        while self.slots and self.slots[0][0] < slot - SLOTS:
-            self.total -= self.slots.popleft()[1]
-
-    def _count(self, slot: int) -> None:
-        # A clock that steps back must not put slots out of order.
-        if self.slots and self.slots[-1][0] >= slot:
-            self.slots[-1][1] += 1
-        else:
-            self.slots.append([slot, 1])
-        self.total += 1
+            # A clock that steps back must not put slots out of order.
+            if slots and slots[-1][0] >= slot:
+                slots[-1][1] += 1
+            else:
+                slots.append([slot, 1])
+            self.total += 1
+        reset = ((slots[0][0] if slots else slot) + SLOTS + 1) * width - now
+        return Verdict(allowed, most - self.total, reset if reset > 0.0 else 0.0)
 
 
 class MemoryLimiter:

@@ -23,7 +23,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._guard = self.loop.call_later(self.header_seconds, transport.close)
 
     def on_headers_complete(self) -> None:
-        self._release()
+        if self._guard is not None:
+            self._release()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,11 +46,14 @@ def whole(app: ASGIApp) -> ASGIApp:
     return serve
 
 
+_NOTHING: Any = iter(())  # stays at its end, so it serves all
+
+
 class _Sent:
     """What a `send` that has nothing to wait for is awaited as."""
 
     def __await__(self) -> Generator[None, None, None]:
-        yield from ()
+        return _NOTHING
 
 
 _SENT = _Sent()

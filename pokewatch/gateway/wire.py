@@ -69,6 +69,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # uvloop would otherwise keep a request back until it has run everything else that is ready: the model server would wait.
+        self._transport.set_write_buffer_limits(high=0)
         self.open = True
         self.born = asyncio.get_running_loop().time()
 
