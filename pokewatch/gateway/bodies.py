@@ -1,7 +1,7 @@
 """Request bodies: read with a cap and a deadline, decoded into typed models, faults told by JSON pointer."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -25,27 +25,25 @@ class Bodies:
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
-        self._seconds = seconds
-        self._deadlines = Deadlines(seconds)
+        self._deadlines = Deadlines(seconds, late=lambda: _too_slow(seconds))
 
-    async def read(self, exchange: Exchange, receive: Receive) -> bytes:
+    def read(self, exchange: Exchange, receive: Receive) -> Awaitable[bytes]:
         """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 where it is too large, 408 where it is too slow."""
+        return self._deadlines.bounded(self._read(exchange, receive))
+
+    async def _read(self, exchange: Exchange, receive: Receive) -> bytes:
         headers = exchange.headers
         if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
             _check_type(headers, untyped=exchange.route.startswith("/v2/"))
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._most:
-            raise ProblemError(TOO_LARGE, f"a body may have {self._most} bytes", headers=_CLOSE)
-        try:
-            with self._deadlines:
-                message = await receive()
-                body: bytes = message.get("body", b"")
-                if message.get("more_body"):
-                    body = await self._whole(body, receive)
-        except TimeoutError:
-            raise ProblemError(SLOW_REQUEST, f"the body did not arrive within {self._seconds:g} s", headers=_CLOSE) from None
+            raise _too_large(self._most)
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            body = await self._whole(body, receive)
         if len(body) > self._most:
-            raise ProblemError(TOO_LARGE, f"a body may have {self._most} bytes", headers=_CLOSE)
+            raise _too_large(self._most)
         return body
 
     async def _whole(self, first: bytes, receive: Receive) -> bytes:
@@ -57,6 +55,14 @@ class Bodies:
             size += len(parts[-1])
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+def _too_large(most: int) -> ProblemError:
+    return ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
+
+
+def _too_slow(seconds: float) -> ProblemError:
+    return ProblemError(SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE)
 
 
 def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:

@@ -1,14 +1,20 @@
 """One deadline for many tasks, by one timer: a timer a request costs more than the rest of reading its body."""
 
 import asyncio
-from types import TracebackType
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from types import TracebackType, coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Deadlines:
-    """`with deadlines:` bounds what the task does inside: it gets TimeoutError after `seconds`, or up to a quarter later."""
+    """`with deadlines:` bounds what the task does inside: it gets the error `late` after `seconds`, or up to a quarter later."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, late: Callable[[], Exception] = TimeoutError) -> None:
         self._seconds = seconds
+        self._error = late
         self._ends: dict[asyncio.Task[object], float] = {}
         self._late: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -28,7 +34,26 @@ class Deadlines:
         if task in self._late:
             self._late.discard(task)
             if task.uncancel() == 0 and kind is asyncio.CancelledError:
-                raise TimeoutError from error
+                raise self._error() from error
+
+    @coroutine
+    def bounded(self, work: Coroutine[Any, Any, Result]) -> Generator[Any, None, Result]:
+        """What `work` returns. Only work that has to wait for something is given a deadline: the rest is over by then."""
+        step: Callable[[], Any] = partial(work.send, None)
+        try:
+            waited_for = step()
+            with self:
+                while True:
+                    try:
+                        yield waited_for
+                    except BaseException as error:
+                        step = partial(work.throw, error)
+                    else:
+                        step = partial(work.send, None)
+                    waited_for = step()
+        except StopIteration as done:
+            result: Result = done.value
+            return result
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """The oldest come first, for all have as long."""

@@ -82,7 +82,7 @@ class Window:
                 slots.append([slot, 1])
             self.total += 1
         reset = ((slots[0][0] if slots else slot) + SLOTS + 1) * width - now
-        return Verdict(allowed, most - self.total, reset if reset > 0.0 else 0.0)
+        return Verdict(allowed, most - self.total, max(0.0, reset))
 
 
 class MemoryLimiter:

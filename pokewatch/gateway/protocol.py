@@ -1,7 +1,7 @@
 """HTTP/1.1 on uvicorn's protocol: guarded against slow clients, and an answer that is there as a whole goes out in one piece."""
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,10 +9,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Ends connections whose first request's headers take longer than `header_seconds`; uvicorn itself waits forever."""
+    """Ends connections that are idle, or slow to tell a request's headers: after `header_seconds`, and uvicorn's keep-alive from then on.
+
+    uvicorn waits for headers forever, and makes a timer for every answer. Here a connection has one timer, moved on only when it ends.
+    """
 
     header_seconds = 10.0
-    _guard: asyncio.TimerHandle | None = None
+    _due: float | None = None  # None while a request is on its way
+    _timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -20,21 +24,39 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._guard = self.loop.call_later(self.header_seconds, transport.close)
+        self._end_in(self.header_seconds)
 
     def on_headers_complete(self) -> None:
-        if self._guard is not None:
-            self._release()
+        self._due = None
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._end_in(self.timeout_keep_alive)
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._release()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
-    def _release(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
-            self._guard = None
+    def _end_in(self, seconds: float) -> None:
+        self._due = self.loop.time() + seconds
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._end_if_due)
+
+    def _end_if_due(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        left = self._due - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._end_if_due)
+        elif not self.transport.is_closing():
+            self.transport.close()
 
 
 def whole(app: ASGIApp) -> ASGIApp:
@@ -52,7 +74,7 @@ _NOTHING: Any = iter(())  # stays at its end, so it serves all
 class _Sent:
     """What a `send` that has nothing to wait for is awaited as."""
 
-    def __await__(self) -> Generator[None, None, None]:
+    def __await__(self) -> Any:
         return _NOTHING
 
 

@@ -2,7 +2,9 @@
 
 import re
 import socket
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,3 +65,18 @@ def test_only_whole_answers_go_past_uvicorns_send(urls: tuple[str, str], monkeyp
     monkeypatch.setattr(RequestResponseCycle, "send", noted)
     exchange(urls[0], CASES["large"] + CASES["no key"])
     assert statuses == [401, 200], "the answer of 200 that closes the connection is uvicorn's to write, the one before is not"
+
+
+@pytest.mark.parametrize("last", ["", "GET /health HTTP/1.1\r\nHost: te"], ids=["idle", "half a head"])
+def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> None:
+    """Not while it is used: the second request comes after the time that the first left."""
+    store, settings = KeyStore(tmp_path / "keys.sqlite"), GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
+    with serving(settings, store, timeout_keep_alive=1) as (url, _):
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            for _ in range(3):
+                connection.sendall(CASES["small"].encode())
+                assert b"alive" in connection.recv(65_536)
+                time.sleep(0.6)
+            connection.sendall(last.encode())
+            assert connection.recv(65_536) == b""
