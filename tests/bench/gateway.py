@@ -101,7 +101,7 @@ class Field:
 
     def __init__(self, folder: Path, stack: ExitStack, server: Server) -> None:
         self.mlserver = server
-        home = folder / "home"
+        self.home = home = folder / "home"
         self.key = KeyStore(home / "keys.sqlite").create("bench", rate="10000000/minute").key
         self._stack = stack
         self._environment = {

@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from tests.conftest import ROOT
 from tests.gateway.clock import until
 from tests.gateway.test_server import RUN, started
 from tests.serving.books import make_book
-from tests.serving.server import Server, models_folder, point_at, running
+from tests.serving.server import Server, models_folder, point_at, reloads, running
 from tests.tools import require_tool
 
 Answers = list[tuple[int, str, float]]
@@ -30,20 +29,6 @@ def reloadable(tmp_path: Path) -> Iterator[tuple[Server, list[tuple[Path, str]]]
     point_at(tmp_path / "models", *books[0], "0")
     with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "mlserver")}) as server:
         yield server, books
-
-
-async def reloads(server: Server, books: list[tuple[Path, str]], seconds: float, pause: float) -> int:
-    """Serves one book, then the other, as versions 1, 2, 3, ...; how often."""
-    ends = time.monotonic() + seconds
-    version = 0
-    async with httpx.AsyncClient(timeout=30) as client:
-        while time.monotonic() < ends:
-            version += 1
-            point_at(server.folder, *books[version % 2], str(version))
-            response = await client.post(f"{server.url}/v2/repository/models/fair-price/load")
-            assert response.status_code == 200, response.text
-            await asyncio.sleep(pause)
-    return version
 
 
 async def busy(url: str, key: str, number: int, stop: asyncio.Event, answers: Answers) -> None:

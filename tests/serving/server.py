@@ -1,5 +1,6 @@
 """A real MLServer over `mlserver_models`, as a process of its own on free ports."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -150,3 +152,17 @@ def columns(response: httpx.Response) -> dict[str, list[Any]]:
     """The outputs of an answer, by name."""
     assert response.status_code == 200, response.text
     return {output["name"]: output["data"] for output in response.json()["outputs"]}
+
+
+async def reloads(server: Server, books: list[tuple[Path, str]], seconds: float, pause: float) -> int:
+    """Serves one book, then the other, as versions 1, 2, 3, ...; how often."""
+    ends = time.monotonic() + seconds
+    version = 0
+    async with httpx.AsyncClient(timeout=30) as client:
+        while time.monotonic() < ends:
+            version += 1
+            point_at(server.folder, *books[version % 2], str(version))
+            response = await client.post(f"{server.url}/v2/repository/models/fair-price/load")
+            assert response.status_code == 200, response.text
+            await asyncio.sleep(pause)
+    return version
