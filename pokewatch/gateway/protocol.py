@@ -39,14 +39,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._end_in(self.timeout_keep_alive)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._release()
         super().connection_lost(exc)
 
     def _end_in(self, seconds: float) -> None:
         self._due = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._due:
+            self._release()
         if self._timer is None:
             self._timer = self.loop.call_later(seconds, self._end_if_due)
+
+    def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _end_if_due(self) -> None:
         self._timer = None

@@ -70,8 +70,8 @@ def test_only_whole_answers_go_past_uvicorns_send(urls: tuple[str, str], monkeyp
 @pytest.mark.parametrize("last", ["", "GET /health HTTP/1.1\r\nHost: te"], ids=["idle", "half a head"])
 def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> None:
     """Not while it is used: the second request comes after the time that the first left."""
-    store, settings = KeyStore(tmp_path / "keys.sqlite"), GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
-    with serving(settings, store, timeout_keep_alive=1) as (url, _):
+    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=60)
+    with serving(settings, KeyStore(tmp_path / "keys.sqlite"), timeout_keep_alive=1) as (url, _):
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
             for _ in range(3):
