@@ -94,18 +94,22 @@ class Coalescer(Generic[Row, Result]):
             for _, future, _ in batch:
                 if not future.done():
                     future.set_exception(error)
-        finally:
+        except asyncio.CancelledError:
             for _, future, _ in batch:
                 future.cancel()
+            raise
+        finally:
             self._load.leave(len(batch))
 
     def _live(self, batch: list[_Entry[Row, Result]]) -> list[_Entry[Row, Result]]:
         """The rows whose callers still wait, and that did not wait too long."""
         now = asyncio.get_running_loop().time()
-        for _, future, deadline in batch:
-            if deadline <= now and not future.done():
-                future.set_result(ProblemError(UPSTREAM_TIMEOUT, "the request waited too long for its turn", retry_after=1))
-        return [entry for entry in batch if not entry[1].done()]
+        live = [entry for entry in batch if entry[2] > now and not entry[1].done()]
+        if len(live) < len(batch):
+            for _, future, deadline in batch:
+                if deadline <= now and not future.done():
+                    future.set_result(ProblemError(UPSTREAM_TIMEOUT, "the request waited too long for its turn", retry_after=1))
+        return live
 
     async def _outcomes(self, live: list[_Entry[Row, Result]]) -> Sequence[Result | ProblemError]:
         """Once they are there the next call goes out, before any answer is written: the model server works meanwhile."""

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Rate(msgspec.Struct, frozen=True):
         return f"{self.count}/{period}"
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """Whether a request may pass, how many more may, and in how many seconds the next (if none: the first) slot frees."""
 
     allowed: bool
