@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pokewatch.gateway import v2
@@ -18,6 +19,8 @@ DECISION_PATH = "/v2/models/decision/infer"
 PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
 SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
 _JUDGED = ("market_price", "fair_price", "lower", "upper")
+_judged = itemgetter(*_JUDGED)
+_answered = itemgetter(*PRICES, *SIGNALS)
 
 
 Onward = Callable[[], bytes]
@@ -59,7 +62,7 @@ class Composition:
         prices, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), PRICES, deadline, onward)
         versions = self._versions(parameters)
         self._saw(versions)
-        inputs = [*(v2.floats(name, prices[name]) for name in _JUDGED), v2.strings("status", prices["status"])]
+        inputs = [*map(v2.floats, _JUDGED, _judged(prices)), v2.strings("status", prices["status"])]
         signals, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, onward)
         return {**prices, **signals}, versions
 
@@ -67,7 +70,7 @@ class Composition:
         """Each row's answer or its problem. Raises as `table` does."""
         columns, versions = await self.table(asks, deadline)
         ends = stamp(time.time()), versions.model_version, versions.data_version
-        return [_answer(row, ends) for row in zip(asks, *(columns[name] for name in (*PRICES, *SIGNALS)), strict=True)]
+        return [_answer(row, ends) for row in zip(asks, *_answered(columns), strict=True)]
 
     async def judge(self, rows: Sequence[Judge], deadline: float) -> list[SignalAnswer | ProblemError]:
         """The signal of each price, with no interval and so with no confidence."""

@@ -41,6 +41,18 @@ class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     parameters: dict[str, Any] | None = None
 
 
+class _Answered(msgspec.Struct, frozen=True):
+    """What is read of a tensor that one of our models answers: they shape it [n]."""
+
+    name: str
+    data: list[float | str | None]
+
+
+class _Reply(msgspec.Struct, frozen=True):
+    outputs: list[_Answered]
+    parameters: dict[str, Any] | None = None
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A V2 error object, and a catalogue error."""
 
@@ -57,7 +69,7 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(InferResponse).decode
+_decode = msgspec.json.Decoder(_Reply).decode
 _refusal = msgspec.json.Decoder(Refusal).decode
 
 
@@ -79,7 +91,7 @@ def columns(body: bytes, names: Sequence[str], rows: int) -> tuple[Columns, dict
         reply = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
-    found = {tensor.name: flat(tensor.data) for tensor in reply.outputs}
+    found: Columns = {output.name: output.data for output in reply.outputs}
     for name in names:
         if len(found.get(name, ())) != rows:
             raise ValueError(f"output {name!r} has {len(found.get(name, ()))} values for {rows} rows")

@@ -1,0 +1,32 @@
+import json
+from typing import Any
+
+import pytest
+
+from pokewatch.gateway import v2
+
+
+def reply(data: Any, name: str = "fair_price") -> bytes:
+    return json.dumps({"model_name": "m", "outputs": [{"name": name, "shape": [2], "datatype": "FP64", "data": data}]}).encode()
+
+
+def test_columns_of_a_reply() -> None:
+    columns, parameters = v2.columns(reply([1.5, None]), ["fair_price"], 2)
+    assert (columns, parameters) == ({"fair_price": [1.5, None]}, {})
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (reply([[1.5], [2.5]]), "not a V2 reply"),
+        (reply([True, 1.5]), "not a V2 reply"),
+        (reply(None), "not a V2 reply"),
+        (b"\xff", "not a V2 reply"),
+        (b"{}", "not a V2 reply"),
+        (reply([1.5]), "has 1 values for 2 rows"),
+        (reply([1.5, 2.5], name="other"), "has 0 values for 2 rows"),
+    ],
+)
+def test_what_is_no_reply(body: bytes, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        v2.columns(body, ["fair_price"], 2)
