@@ -12,7 +12,7 @@ from statistics import median
 import httpx
 
 from pokewatch.gateway.keys import KeyStore
-from tests.bench.gateway import Field, Target, field
+from tests.bench.gateway import Field, Target, field, report
 
 TRIES = 3_000
 
@@ -67,9 +67,7 @@ def measured(rounds: int) -> list[Target]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="how many keys are revoked")
-    targets = measured(parser.parse_args(arguments).rounds)
-    print(*targets, sep="\n")
-    return 0 if all(target.kept() for target in targets) else 1
+    return report(measured(parser.parse_args(arguments).rounds))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from pokewatch.gateway.wire import Wire, WireError
-from tests.bench.gateway import CARDS, FAIR_PRICE, Field, Target, wrk
+from tests.bench.gateway import CARDS, FAIR_PRICE, Field, Target, report, wrk
 from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at, reloads, running
 
@@ -94,9 +94,7 @@ def _listens(process: psutil.Process, url: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="length of the load")
-    targets = measured(parser.parse_args(arguments).seconds)
-    print(*targets, sep="\n")
-    return 0 if all(target.kept() for target in targets) else 1
+    return report(measured(parser.parse_args(arguments).seconds))
 
 
 if __name__ == "__main__":
