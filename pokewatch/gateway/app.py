@@ -10,25 +10,31 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pokewatch.gateway import logs
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.bodies import Bodies
+from pokewatch.gateway.doorman import Doorman
 from pokewatch.gateway.exchange import Reception, answer, exchange_of
-from pokewatch.gateway.gate import Gate
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.operations import OPERATIONS, Operation
 from pokewatch.settings import GatewaySettings, Home
 
 
 class Endpoint:
-    """The innermost ASGI application of a route: reads the body, asks the handler, sends its answer."""
+    """The ASGI application of one operation: lets in who may pass, reads the body, asks the handler, sends its answer."""
 
-    def __init__(self, handler: Handler, bodies: Bodies | None) -> None:
+    def __init__(self, operation: Operation, handler: Handler, doorman: Doorman, bodies: Bodies) -> None:
+        self._route = operation.path
+        self._scope = operation.scope
+        self._bodies = None if operation.request is None else bodies
+        self._doorman = doorman
         self._handler = handler
-        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
+        exchange.route = self._route
+        if self._scope is not None:
+            await self._doorman.admit(exchange, self._scope)
         if self._bodies is not None:
             exchange.body = await self._bodies.read(exchange, receive)
-        await answer(send, *await self._handler(exchange))
+        await answer(exchange, send, *await self._handler(exchange))
 
 
 class Shortcut:
@@ -56,7 +62,10 @@ class Gateway(Reception):
     def __init__(self, assembly: Assembly) -> None:
         bodies = Bodies(assembly.settings.body_bytes, assembly.settings.body_seconds)
         self.assembly = assembly
-        self.routes = [_route(operation, assembly, bodies) for operation in OPERATIONS]
+        self.routes = [
+            Route(each.path, Endpoint(each, assembly.handlers[each.name], assembly.doorman, bodies), methods=[each.method], name=each.name)
+            for each in OPERATIONS
+        ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         super().__init__(Shortcut(router, self.routes), assembly.metrics, assembly.access)
 
@@ -72,12 +81,6 @@ class Gateway(Reception):
 def create_app(settings: GatewaySettings, store: KeyStore) -> Gateway:
     """A gateway as the settings say."""
     return Gateway(Assembly(settings, store))
-
-
-def _route(operation: Operation, assembly: Assembly, bodies: Bodies) -> Route:
-    endpoint = Endpoint(assembly.handlers[operation.name], None if operation.request is None else bodies)
-    gate = Gate(endpoint, assembly.doorman, operation.path, operation.scope)
-    return Route(operation.path, gate, methods=[operation.method], name=operation.name)
 
 
 def settle_garbage() -> None:

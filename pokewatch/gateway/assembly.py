@@ -11,8 +11,8 @@ from pokewatch.gateway.cache import Answers
 from pokewatch.gateway.catalog import Catalog
 from pokewatch.gateway.coalescing import Call, Coalescer, Load
 from pokewatch.gateway.composition import Composition
+from pokewatch.gateway.doorman import Doorman
 from pokewatch.gateway.exchange import Answer, Exchange
-from pokewatch.gateway.gate import Doorman
 from pokewatch.gateway.inference import Inference
 from pokewatch.gateway.keyring import Keyring
 from pokewatch.gateway.keys import KeyStore, parse_rate

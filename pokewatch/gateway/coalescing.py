@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.problems import OVERLOADED, UPSTREAM_TIMEOUT, ProblemError, invalid
@@ -53,18 +53,34 @@ class Coalescer(Generic[Row, Result]):
         self._most_rows = most_rows
         self._in_flight = in_flight
         self._waiting: deque[_Entry[Row, Result]] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._gathering = False
 
-    def submit(self, row: Row) -> "asyncio.Future[Result | ProblemError]":
-        """A future of the row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
+    async def submit(self, row: Row) -> Result | ProblemError:
+        """The row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
         self._load.enter(1)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result | ProblemError] = loop.create_future()
-        self._waiting.append((row, future, loop.time() + self._seconds))
-        if not self._gathering and len(self._running) < self._in_flight:
-            self._start()
-        return future
+        deadline = loop.time() + self._seconds
+        try:
+            if not self._running and not self._gathering:
+                return await self._alone(row, deadline)
+            future: asyncio.Future[Result | ProblemError] = loop.create_future()
+            self._waiting.append((row, future, deadline))
+            if not self._gathering and len(self._running) < self._in_flight:
+                self._start()
+            return await future
+        finally:
+            self._load.leave(1)
+
+    async def _alone(self, row: Row, deadline: float) -> Result | ProblemError:
+        """A call by its caller's own task: an idle gateway has nothing to gain from a task and a turn of the loop more."""
+        task = _this_task()
+        self._running.add(task)
+        self._sizes.observe(1)
+        try:
+            return (await self._answer([row], deadline))[0]
+        finally:
+            self._ended(task)
 
     async def close(self) -> None:
         """Waits for the calls that run."""
@@ -98,8 +114,6 @@ class Coalescer(Generic[Row, Result]):
             for _, future, _ in batch:
                 future.cancel()
             raise
-        finally:
-            self._load.leave(len(batch))
 
     def _live(self, batch: list[_Entry[Row, Result]]) -> list[_Entry[Row, Result]]:
         """The rows whose callers still wait, and that did not wait too long."""
@@ -119,9 +133,12 @@ class Coalescer(Generic[Row, Result]):
             self._sizes.observe(len(live))
             return await self._answer([row for row, _, _ in live], live[-1][2])
         finally:
-            self._running.discard(asyncio.current_task())
-            if self._waiting and not self._gathering:
-                self._start()
+            self._ended(_this_task())
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if self._waiting and not self._gathering:
+            self._start()
 
     async def _answer(self, rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
         try:
@@ -133,3 +150,9 @@ class Coalescer(Generic[Row, Result]):
                 return [invalid("", str(refused))]
         half = len(rows) // 2
         return [*await self._answer(rows[:half], deadline), *await self._answer(rows[half:], deadline)]
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task

@@ -1,10 +1,11 @@
 """Fair price and decision in one: the two models asked one after the other, column by column."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from pokewatch.gateway import v2
 from pokewatch.gateway.logs import stamp
@@ -26,7 +27,7 @@ _answered = itemgetter(*PRICES, *SIGNALS)
 Onward = Callable[[], bytes]
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, frozen=True):
     """A card to value. `date` is "" for the latest day, `offered` None for the market's own price.
 
     `onward` gives the caller's header lines for the model server; a shared call takes those of its first row.
@@ -38,7 +39,7 @@ class Ask(NamedTuple):
     onward: Onward = bytes
 
 
-class Judge(NamedTuple):
+class Judge(msgspec.Struct, frozen=True):
     """A price to judge. The thresholds are None for the decision model's own."""
 
     market_price: float
@@ -58,13 +59,16 @@ class Composition:
 
     async def table(self, asks: Sequence[Ask], deadline: float) -> tuple[v2.Columns, Versions]:
         """The outputs of both models as one table. Raises ProblemError where all fail alike, RefusedError where they are refused."""
-        onward = asks[0].onward()
-        prices, parameters = await self._infer(self._prices, FAIR_PRICE_PATH, _price_inputs(asks), PRICES, deadline, onward)
-        versions = self._versions(parameters)
+        onward, rows = asks[0].onward(), len(asks)
+        body = await self._prices.send(FAIR_PRICE_PATH, v2.request(_price_inputs(asks)), onward, deadline)
+        try:
+            prices, versions = v2.versioned(body, PRICES, rows)
+        except ValueError as error:
+            raise self._prices.fault(str(error)) from error
         self._saw(versions)
         inputs = [*map(v2.floats, _JUDGED, _judged(prices)), v2.strings("status", prices["status"])]
-        signals, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, onward)
-        return {**prices, **signals}, versions
+        body = await self._decisions.send(DECISION_PATH, v2.request(inputs), onward, deadline)
+        return {**prices, **self._signals(body, rows)}, versions
 
     async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
         """Each row's answer or its problem. Raises as `table` does."""
@@ -80,24 +84,15 @@ class Composition:
             inputs.append(v2.floats("buy_threshold_pct", [row.buy for row in rows]))
         if first.sell is not None:
             inputs.append(v2.floats("sell_threshold_pct", [row.sell for row in rows]))
-        said, _ = await self._infer(self._decisions, DECISION_PATH, inputs, SIGNALS, deadline, first.onward())
+        body = await self._decisions.send(DECISION_PATH, v2.request(inputs), first.onward(), deadline)
+        said = self._signals(body, len(rows))
         return [SignalAnswer(*row) for row in zip(*(said[name] for name in SIGNALS), strict=True)]
 
-    def _versions(self, parameters: dict[str, Any]) -> Versions:
+    def _signals(self, body: bytes, rows: int) -> v2.Columns:
         try:
-            return v2.versions(parameters)
+            return v2.columns(body, SIGNALS, rows)
         except ValueError as error:
-            raise self._prices.fault(str(error)) from error
-
-    async def _infer(
-        self, upstream: Upstream, path: str, inputs: list[Tensor], names: Sequence[str], deadline: float, onward: bytes
-    ) -> tuple[v2.Columns, dict[str, Any]]:
-        left = deadline - asyncio.get_running_loop().time()
-        body = await upstream.send(path, v2.request(inputs), onward, left)
-        try:
-            return v2.columns(body, names, len(inputs[0].data))
-        except ValueError as error:
-            raise upstream.fault(str(error)) from error
+            raise self._decisions.fault(str(error)) from error
 
 
 def _price_inputs(asks: Sequence[Ask]) -> list[Tensor]:

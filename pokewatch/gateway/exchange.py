@@ -4,12 +4,12 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pokewatch.gateway.keys import Key
 from pokewatch.gateway.logs import AccessLog, Line, stamp
@@ -68,18 +68,20 @@ def exchange_of(scope: Scope) -> Exchange:
     return exchange
 
 
-async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+async def answer(exchange: Exchange, send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
+    """The one place that answers: with the fields that every answer has."""
+    exchange.status = status
+    every = (b"content-length", b"%d" % len(body)), (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, *exchange.added, *every]})
     await send({"type": "http.response.body", "body": body})
 
 
-async def answer_problem(problem: ProblemError, exchange: Exchange, send: Send) -> None:
+async def answer_problem(exchange: Exchange, send: Send, problem: ProblemError) -> None:
     body = _encode(problem.problem(exchange.request_id, v2=exchange.scope["path"].startswith("/v2/")))
     headers = [PROBLEM, (b"cache-control", b"no-store"), *problem.headers]
     if problem.retry_after is not None and not any(name == b"retry-after" for name, _ in problem.headers):
         headers.append((b"retry-after", b"%d" % problem.retry_after))
-    await answer(send, problem.kind.status, headers, body)
+    await answer(exchange, send, problem.kind.status, headers, body)
 
 
 def unrouted(error: HTTPException, method: str) -> ProblemError:
@@ -105,28 +107,21 @@ class Reception:
             await self.app(scope, receive, send)
             return
         exchange = scope["pokewatch.exchange"] = Exchange(scope, f"{self._prefix}-{next(self._number):x}")
-
-        def reply(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                message["headers"] = [*message["headers"], *exchange.added, (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF]
-            return send(message)
-
         try:
-            await self.app(scope, receive, reply)
+            await self.app(scope, receive, send)
         except ProblemError as problem:
             if exchange.status:
                 raise
-            await answer_problem(problem, exchange, reply)
+            await answer_problem(exchange, send, problem)
         except HTTPException as error:
             if exchange.status:
                 raise
-            await answer_problem(unrouted(error, scope["method"]), exchange, reply)
+            await answer_problem(exchange, send, unrouted(error, scope["method"]))
         except Exception:
             # Raised again after the answer, so that the server logs the traceback and a test sees it.
             logger.error("defect", extra={"request_id": exchange.request_id, "route": exchange.route})
             if not exchange.status:
-                await answer_problem(ProblemError(INTERNAL, "the gateway failed; its log tells why"), exchange, reply)
+                await answer_problem(exchange, send, ProblemError(INTERNAL, "the gateway failed; its log tells why"))
             raise
         finally:
             # Exchange and scope would keep each other alive until the garbage collector came by.

@@ -92,7 +92,7 @@ class Inference:
         asks = asked(request, exchange.onward)
         wanted = _wanted(request)
         try:
-            columns, versions = await self._composition.table(asks, asyncio.get_running_loop().time() + self._seconds)
+            columns, versions = await self._composition.table(asks, self._deadline())
         except RefusedError as refused:
             raise misfit("/inputs", str(refused)) from None
         outputs = [Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name]) for name in wanted]
@@ -100,9 +100,12 @@ class Inference:
 
     async def _send(self, name: str, path: str, body: bytes | None, exchange: Exchange) -> bytes:
         try:
-            return await self._models[name].send(path, body, exchange.onward(), self._seconds)
+            return await self._models[name].send(path, body, exchange.onward(), self._deadline())
         except RefusedError as refused:
             raise misfit("", str(refused)) from None
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._seconds
 
     def _check_ready(self) -> None:
         if self._watch.trouble is not None:

@@ -49,7 +49,7 @@ class Prices:
 
     async def fair_price(self, exchange: Exchange) -> Answer:
         ask = asked(decode(_fair_price, exchange.body), exchange.onward)
-        request = ask[:3]
+        request = ask.card_id, ask.date, ask.offered
         kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
             return _answer(kept.prefix, False, exchange)

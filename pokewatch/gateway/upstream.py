@@ -1,5 +1,6 @@
 """One model, or the catalogue, behind the gateway: a deadline, a breaker, and honest problems for whatever it answers."""
 
+import asyncio
 import logging
 import math
 from time import perf_counter
@@ -34,14 +35,15 @@ class Upstream:
         self._failures = metrics.upstream_failures.labels(name)
         metrics.upstream_state.labels(name).set_function(lambda: float(breaker.told()))
 
-    async def send(self, path: str, body: bytes | None, headers: bytes = b"", seconds: float = math.inf) -> bytes:
-        """The body of a 200. Raises RefusedError for a refusal and ProblemError for everything that went wrong."""
+    async def send(self, path: str, body: bytes | None, headers: bytes = b"", deadline: float = math.inf) -> bytes:
+        """The body of a 200, by `deadline` on the loop's clock. Raises RefusedError for a refusal, ProblemError for all that went wrong."""
         wait = self._breaker.wait()
         if wait:
             raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
+        left = deadline - asyncio.get_running_loop().time()
         started = perf_counter()
         try:
-            reply = await self._wire.send(path, body, min(seconds, self._seconds), headers)
+            reply = await self._wire.send(path, body, min(left, self._seconds), headers)
         except WireError as error:
             self._failed(error)
             raise self._problem(error) from error

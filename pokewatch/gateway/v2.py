@@ -48,9 +48,21 @@ class _Answered(msgspec.Struct, frozen=True):
     data: list[float | str | None]
 
 
+class Versions(msgspec.Struct, frozen=True):
+    """What an answer comes from."""
+
+    model_version: str
+    data_version: str
+    run_id: str = ""
+
+
 class _Reply(msgspec.Struct, frozen=True):
     outputs: list[_Answered]
-    parameters: dict[str, Any] | None = None
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    outputs: list[_Answered]
+    parameters: Versions
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -60,16 +72,9 @@ class Refusal(msgspec.Struct, frozen=True):
     near: list[str] = []
 
 
-class Versions(msgspec.Struct, frozen=True):
-    """What an answer comes from."""
-
-    model_version: str
-    data_version: str
-    run_id: str = ""
-
-
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Reply).decode
+_reply = msgspec.json.Decoder(_Reply).decode
+_versioned = msgspec.json.Decoder(_Versioned).decode
 _refusal = msgspec.json.Decoder(Refusal).decode
 
 
@@ -85,25 +90,29 @@ def request(inputs: list[Tensor]) -> bytes:
     return _encode(InferRequest(inputs))
 
 
-def columns(body: bytes, names: Sequence[str], rows: int) -> tuple[Columns, dict[str, Any]]:
-    """The outputs `names` of a reply, each with `rows` values, and its parameters. Raises ValueError when it is anything else."""
+def columns(body: bytes, names: Sequence[str], rows: int) -> Columns:
+    """The outputs `names` of a reply, each with `rows` values. Raises ValueError when it is anything else."""
     try:
-        reply = _decode(body)
+        return _checked(_reply(body).outputs, names, rows)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
-    found: Columns = {output.name: output.data for output in reply.outputs}
+
+
+def versioned(body: bytes, names: Sequence[str], rows: int) -> tuple[Columns, Versions]:
+    """As `columns`, of a reply whose parameters say what it comes from."""
+    try:
+        reply = _versioned(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a V2 reply with versions: {error}") from error
+    return _checked(reply.outputs, names, rows), reply.parameters
+
+
+def _checked(outputs: Sequence[_Answered], names: Sequence[str], rows: int) -> Columns:
+    found: Columns = {output.name: output.data for output in outputs}
     for name in names:
         if len(found.get(name, ())) != rows:
             raise ValueError(f"output {name!r} has {len(found.get(name, ()))} values for {rows} rows")
-    return found, reply.parameters or {}
-
-
-def versions(parameters: dict[str, Any]) -> Versions:
-    """The versions that a reply's parameters carry. Raises ValueError when they do not."""
-    try:
-        return msgspec.convert(parameters, Versions)
-    except msgspec.ValidationError as error:
-        raise ValueError(f"a reply without versions: {error}") from error
+    return found
 
 
 def flat(data: Column) -> Column:

@@ -7,12 +7,12 @@ import asyncio
 import math
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
+import msgspec
 
 MOST_BYTES = 64 * 1024 * 1024
 OLDEST_SECONDS = 30.0
@@ -45,16 +45,16 @@ class DeadlineError(WireError):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, one exchange at a time."""
+    """One connection, one exchange at a time; free again once a reply is whole, also where nobody waits for it any more."""
 
-    def __init__(self, on_lost: "Callable[[_Connection], None]") -> None:
+    def __init__(self, on_free: "Callable[[_Connection], None]", on_lost: "Callable[[_Connection], None]") -> None:
+        self._on_free = on_free
         self._on_lost = on_lost
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
@@ -74,13 +74,12 @@ class _Connection(asyncio.Protocol):
         self.open = True
         self.born = asyncio.get_running_loop().time()
 
-    def exchange(self, request: bytes, seconds: float) -> asyncio.Future[Reply]:
+    def exchange(self, request: bytes, deadline: float) -> asyncio.Future[Reply]:
         """Sends a whole request. The future ends with the reply or a WireError; `overdue` ends it at `deadline`."""
         assert self._transport is not None
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
+        self._waiter = asyncio.get_running_loop().create_future()
         self._parts, self._size, self._done = [], 0, False
-        self.deadline = loop.time() + seconds
+        self.deadline = deadline
         self._transport.write(request)
         return self._waiter
 
@@ -134,6 +133,8 @@ class _Connection(asyncio.Protocol):
         waiter = self._settle()
         if waiter is not None and not waiter.done():
             waiter.set_result(Reply(status, b"".join(self._parts)))
+        if self.open:
+            self._on_free(self)
 
     def _settle(self) -> asyncio.Future[Reply] | None:
         self.deadline = math.inf
@@ -158,38 +159,34 @@ class Wire:
         self._timer: asyncio.TimerHandle | None = None
         self._all: set[_Connection] = set()
 
-    def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Awaitable[Reply]:
-        """POSTs a JSON body, or GETs where there is none. `headers` are whole lines, each ending in CRLF."""
-        target = (self._base + path).encode()
-        if body is None:
-            return self._exchange(b"".join((b"GET ", target, self._head, headers, b"\r\n")), seconds)
-        length = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
-        return self._exchange(b"".join((b"POST ", target, self._head, headers, length, body)), seconds)
+    async def send(self, path: str, body: bytes | None, seconds: float, headers: bytes = b"") -> Reply:
+        """POSTs a JSON body, or GETs where there is none. `headers` are whole lines, each ending in CRLF.
 
-    async def _exchange(self, request: bytes, seconds: float) -> Reply:
-        """One retry, at once, where a kept connection turns out to be closed: the server had ended it, not the request."""
+        One retry, at once, where a kept connection turns out to be closed: the server had ended it, not the request.
+        """
+        request = self._request(path, body, headers)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
-        kept = self._kept(loop.time())
+        now = loop.time()
+        kept = self._kept(now)
         if kept is not None:
             try:
-                return await self._on(kept, request, seconds)
+                return await kept.exchange(request, now + seconds)
             except BrokenError:
                 pass
-        fresh = await self._connect(min(self._connect_seconds, deadline - loop.time()))
-        return await self._on(fresh, request, deadline - loop.time())
-
-    async def _on(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
+        fresh = await self._connect(min(self._connect_seconds, now + seconds - loop.time()))
         if self._timer is None:
-            self._sweep(asyncio.get_running_loop())
-        try:
-            reply = await connection.exchange(request, seconds)
-        except asyncio.CancelledError:
-            connection.close()
-            raise
-        if connection.open:
-            self._idle.append(connection)
-        return reply
+            self._sweep(loop)
+        return await fresh.exchange(request, now + seconds)
+
+    def _request(self, path: str, body: bytes | None, headers: bytes) -> bytes:
+        target = (self._base + path).encode()
+        if body is None:
+            return b"".join((b"GET ", target, self._head, headers, b"\r\n"))
+        length = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        return b"".join((b"POST ", target, self._head, headers, length, body))
+
+    def _connection(self) -> _Connection:
+        return _Connection(self._idle.append, self._all.discard)
 
     def _kept(self, now: float) -> _Connection | None:
         """The connection used last; old ones are ended so that a new replica behind the address gets its share."""
@@ -204,7 +201,7 @@ class Wire:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                _, connection = await loop.create_connection(lambda: _Connection(self._all.discard), self._host, self._port, ssl=self._tls)
+                _, connection = await loop.create_connection(self._connection, self._host, self._port, ssl=self._tls)
         except TimeoutError:
             raise ConnectError(f"{self._host}:{self._port}: no connection in {seconds:.3g} s") from None
         except OSError as error:

@@ -32,7 +32,7 @@ def test_every_documented_problem(spoilt: Gateway, operation: Operation, kind: K
     async def fails(exchange: object) -> Any:
         raise raised
 
-    monkeypatch.setattr(route.app.app, "_handler", fails)
+    monkeypatch.setattr(route.app, "_handler", fails)
     path = operation.path.replace("{card_id}", "card_4").replace("{model}", "pokewatch")
     response = spoilt.ask(operation.method, path, json=operation.example)
     assert_problem(response, kind.status, kind.name)
@@ -67,7 +67,7 @@ def test_a_defect_is_a_problem_too(spoilt: Gateway, monkeypatch: pytest.MonkeyPa
         raise RuntimeError("secret detail")
 
     route = next(route for route in spoilt.app.routes if route.name == "health")
-    monkeypatch.setattr(route.app.app, "_handler", fails)
+    monkeypatch.setattr(route.app, "_handler", fails)
     response = spoilt.get("/health")
     assert_problem(response, 500, "internal")
     assert "secret detail" not in response.text

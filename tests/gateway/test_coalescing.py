@@ -37,6 +37,10 @@ def coalescer(call: Call, most: int = 1_000, seconds: float = 60.0, **more: int)
     return Coalescer(call, Load(most, metrics), metrics, seconds=seconds, **more)
 
 
+def submitted(shared: Coalescer[int, int], *rows: int) -> list[asyncio.Task[int | ProblemError]]:
+    return [asyncio.ensure_future(shared.submit(row)) for row in rows]
+
+
 async def turns(count: int = 5) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
@@ -56,11 +60,17 @@ def test_one_request_goes_at_once() -> None:
 
 
 def test_requests_that_come_together_go_together() -> None:
+    """All but the first, which finds an idle gateway."""
+
     async def scenario() -> None:
         upstream = Upstream()
         shared = coalescer(upstream)
-        assert await asyncio.gather(*(shared.submit(n) for n in range(50))) == list(range(100, 150))
-        assert upstream.calls == [list(range(50))]
+        upstream.open.clear()
+        futures = submitted(shared, *range(50))
+        await turns()
+        upstream.open.set()
+        assert await asyncio.gather(*futures) == list(range(100, 150))
+        assert upstream.calls == [[0], list(range(1, 50))]
 
     run(scenario)
 
@@ -72,7 +82,7 @@ def test_arrivals_wait_while_calls_are_in_flight() -> None:
         shared = coalescer(upstream, in_flight=2, most_rows=4)
         futures = []
         for n in range(8):
-            futures.append(shared.submit(n))
+            futures += submitted(shared, n)
             await turns()
         assert upstream.calls == [[0], [1]]
         upstream.open.set()
@@ -99,14 +109,19 @@ def test_a_caller_that_goes_takes_nobody_along() -> None:
         upstream = Upstream()
         upstream.open.clear()
         shared = coalescer(upstream, in_flight=1)
-        first, second = shared.submit(1), shared.submit(2)
+        [alone] = submitted(shared, 0)
         await turns()
-        third, fourth = shared.submit(3), shared.submit(4)
+        first, second = submitted(shared, 1, 2)
+        await turns()
+        alone.cancel()
+        await turns()
+        third, fourth = submitted(shared, 3, 4)
+        await turns()
         first.cancel()
         third.cancel()
         upstream.open.set()
         assert (await second, await fourth) == (102, 104)
-        assert upstream.calls == [[1, 2], [4]]
+        assert upstream.calls == [[0], [1, 2], [4]]
 
     run(scenario)
 
@@ -132,9 +147,10 @@ def test_load_is_bounded_and_given_back() -> None:
         upstream = Upstream()
         upstream.open.clear()
         shared = coalescer(upstream, most=3)
-        futures = [shared.submit(n) for n in range(3)]
+        futures = submitted(shared, *range(3))
+        await turns()
         with pytest.raises(ProblemError) as caught:
-            shared.submit(4)
+            await shared.submit(4)
         assert (caught.value.kind.name, caught.value.retry_after) == ("overloaded", 1)
         upstream.open.set()
         await asyncio.gather(*futures)
@@ -146,11 +162,15 @@ def test_load_is_bounded_and_given_back() -> None:
 def test_a_row_that_waited_too_long_is_told() -> None:
     async def scenario() -> None:
         upstream = Upstream()
-        upstream.open.clear()
         shared = coalescer(upstream, in_flight=1, seconds=0.0)
-        late = await shared.submit(1)
+        upstream.open.clear()
+        first, second = submitted(shared, 1, 2)
+        await turns()
+        upstream.open.set()
+        await first
+        late = await second
         assert isinstance(late, ProblemError)
         assert late.kind.status == 504
-        assert upstream.calls == []
+        assert upstream.calls == [[1]]
 
     run(scenario)

@@ -6,13 +6,20 @@ import pytest
 from pokewatch.gateway import v2
 
 
-def reply(data: Any, name: str = "fair_price") -> bytes:
-    return json.dumps({"model_name": "m", "outputs": [{"name": name, "shape": [2], "datatype": "FP64", "data": data}]}).encode()
+def reply(data: Any, name: str = "fair_price", **parameters: str) -> bytes:
+    outputs = [{"name": name, "shape": [2], "datatype": "FP64", "data": data}]
+    return json.dumps({"model_name": "m", "outputs": outputs, "parameters": parameters}).encode()
 
 
 def test_columns_of_a_reply() -> None:
-    columns, parameters = v2.columns(reply([1.5, None]), ["fair_price"], 2)
-    assert (columns, parameters) == ({"fair_price": [1.5, None]}, {})
+    assert v2.columns(reply([1.5, None]), ["fair_price"], 2) == {"fair_price": [1.5, None]}
+
+
+def test_versions_of_a_reply() -> None:
+    body = reply([1.5, None], model_version="3", data_version="d", more="1")
+    assert v2.versioned(body, ["fair_price"], 2) == ({"fair_price": [1.5, None]}, v2.Versions("3", "d"))
+    with pytest.raises(ValueError, match="data_version"):
+        v2.versioned(reply([1.5, None], model_version="3"), ["fair_price"], 2)
 
 
 @pytest.mark.parametrize(

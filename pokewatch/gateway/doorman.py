@@ -1,9 +1,7 @@
 """Who may pass: the key and its scope, its rate, and how often an address may fail."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from pokewatch.gateway import limits
-from pokewatch.gateway.exchange import Exchange, exchange_of
+from pokewatch.gateway.exchange import Exchange
 from pokewatch.gateway.keyring import Keyring
 from pokewatch.gateway.keys import Key
 from pokewatch.gateway.limits import Limiter, Rate
@@ -14,7 +12,7 @@ _CHALLENGE = ((b"www-authenticate", b'Bearer realm="pokewatch"'),)
 
 
 class Doorman:
-    """Decides; shared by all gates. Failed authentication counts against the address, a good key does not, unless it is so new that the
+    """Decides; shared by all endpoints. Failed authentication counts against the address, a good key does not, unless it is so new that the
     store had to be asked for it."""
 
     def __init__(self, keyring: Keyring, limiter: Limiter, failures: Rate | None, metrics: Metrics) -> None:
@@ -55,23 +53,6 @@ class Doorman:
             return key
         self._keyless.inc()
         raise ProblemError(UNAUTHORIZED, "send a valid API key in X-API-Key, or as Authorization: Bearer", headers=_CHALLENGE)
-
-
-class Gate:
-    """Plain ASGI middleware around one route. `scope` is what a key needs; None lets everybody pass."""
-
-    def __init__(self, app: ASGIApp, doorman: Doorman, route: str, scope: str | None) -> None:
-        self.app = app
-        self._doorman = doorman
-        self._route = route
-        self._scope = scope
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
-        exchange.route = self._route
-        if self._scope is not None:
-            await self._doorman.admit(exchange, self._scope)
-        await self.app(scope, receive, send)
 
 
 def _presented(headers: dict[bytes, bytes]) -> str:
