@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,9 +37,10 @@ class Stack:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Both servers, ready; ended on the way out. Raises StackError."""
+        """Both servers, ready; ended on the way out. Raises StackError, SettingsError where a port is taken."""
+        models = models_folder(self._serving)
+        self._check_ports()
         try:
-            models = models_folder(self._serving)
             self._start("mlserver", [_program("mlserver"), "start", str(models)], mlserver_environment(self._serving))
             self._await("mlserver", f"{self.mlserver_url}/v2/models/fair-price/ready")
             self._start("gateway", [sys.executable, "-m", "pokewatch.cli", "gateway"], {"POKEWATCH_MLSERVER_URL": self.mlserver_url})
@@ -53,6 +54,12 @@ class Stack:
         while True:
             self._check()
             time.sleep(_POLL_SECONDS)
+
+    def _check_ports(self) -> None:
+        """Another server at one of our ports would answer for ours while ours fails to start."""
+        for name in ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port"):
+            _check_free(self._serving, self._serving.mlserver_host, name)
+        _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the gateway before MLServer.
@@ -72,13 +79,17 @@ class Stack:
                 raise StackError(f"{name} ended with code {process.returncode}; its log says why")
 
     def _stop(self) -> None:
-        for process in reversed(self._processes.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
+        """The gateway first, each with time to answer what it has. Another Ctrl-C meanwhile ends both at once: neither is left behind."""
+        processes = list(reversed(self._processes.values()))
+        try:
+            for process in processes:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
+        finally:
+            for process in processes:
                 process.kill()
+            for process in processes:
                 process.wait()
 
 
@@ -98,6 +109,15 @@ def mlserver_environment(settings: ServingSettings) -> dict[str, str]:
         "MLSERVER_GRPC_PORT": str(settings.mlserver_grpc_port),
         "MLSERVER_METRICS_PORT": str(settings.mlserver_metrics_port),
     }
+
+
+def _check_free(settings: ServingSettings | GatewaySettings, host: str, name: str) -> None:
+    port = getattr(settings, name)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise SettingsError(f"{settings.variable(name)}: nothing can listen at {host}:{port}: {error.strerror or error}") from error
 
 
 def _program(name: str) -> str:

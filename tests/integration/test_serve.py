@@ -1,7 +1,9 @@
 """From the champion to an answer: MLServer and the gateway as `pokewatch serve` starts them."""
 
 import json
+import re
 import signal
+import socket
 import subprocess
 import threading
 import warnings
@@ -13,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pokewatch.cli import main
 from pokewatch.gateway.keys import KeyStore
@@ -157,6 +160,40 @@ def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) 
             assert answer.headers["content-type"] == "application/problem+json"
         finally:
             mlserver.send_signal(signal.SIGCONT)
+
+
+def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "serve.log") as stack:
+        serve = psutil.Process(stack.process.pid)
+        started = serve.children(recursive=True)
+        (gateway,) = [each for each in serve.children() if each.cmdline()[-1] == "gateway"]
+        gateway.send_signal(signal.SIGSTOP)  # it cannot end when it is told to
+        serve.send_signal(signal.SIGTERM)
+        _until_told(gateway)
+        serve.send_signal(signal.SIGTERM)
+        assert stack.process.wait(30) == 0
+    assert len(started) == 2
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+def _until_told(process: psutil.Process) -> None:
+    """SIGTERM is pending there."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    pending = int(re.search(r"ShdPnd:\t([0-9a-f]+)", status)[1], 16)
+    assert pending >> signal.SIGTERM - 1 & 1
+
+
+@pytest.mark.parametrize("name", ["mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port", "gateway_port"])
+def test_a_port_that_is_taken_is_told_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An MLServer left over by something else would answer as ours for as long as ours takes to fail."""
+    variable = f"POKEWATCH_{name.upper()}"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setenv(variable, str(taken))
+        result = CliRunner().invoke(main, ["serve"])
+    assert result.exit_code == 2
+    assert f"{variable}: nothing can listen at 127.0.0.1:{taken}" in result.stderr
 
 
 def test_without_a_champion_serve_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
