@@ -1,13 +1,12 @@
 -- Distinct requests for wrk: WRK_BODY's %d counts up to WRK_CARDS. Prints one line of JSON.
 local template = os.getenv("WRK_BODY")
-local path = os.getenv("WRK_PATH")
 local cards = tonumber(os.getenv("WRK_CARDS"))
 local headers = {["Content-Type"] = "application/json", ["X-API-Key"] = os.getenv("WRK_KEY")}
 local number = 0
 
 request = function()
   number = number + 1
-  return wrk.format("POST", path, headers, (template:gsub("%%d", number % cards)))
+  return wrk.format("POST", "/fair_price", headers, (template:gsub("%%d", number % cards)))
 end
 
 done = function(summary, latency)
