@@ -167,13 +167,28 @@ def batches(url: str, key: str, seconds: int) -> float:
     return asyncio.run(scenario())
 
 
-def compared(urls: Mapping[str, str], connections: int, seconds: int, key: str) -> dict[str, Load]:
-    """Each server in turn, three times over: a slow spell of the machine falls on all. The middle one of each."""
-    rounds = [{which: wrk(url, connections, seconds, key) for which, url in urls.items()} for _ in range(3)]
-    found = {which: sorted((each[which] for each in rounds), key=lambda load: load.rate)[1] for which in urls}
-    for which, load in found.items():
-        print(f"{which:10} {connections:3} connections   {load}", flush=True)
-    return found
+class Rounds:
+    """Servers under the same load in turns, several times over. What compares two of them is a ratio of each round: its loads met the
+    same machine, whose speed may double from one minute to the next."""
+
+    def __init__(self, urls: Mapping[str, str], connections: int, seconds: int, key: str) -> None:
+        self._rounds = [{which: wrk(url, connections, seconds, key) for which, url in urls.items()} for _ in range(5)]
+        for which in urls:
+            print(f"{which:10} {connections:3} connections   {self.middle(which)}", flush=True)
+
+    def loads(self, which: str) -> list[Load]:
+        return sorted((each[which] for each in self._rounds), key=lambda load: load.rate)
+
+    def middle(self, which: str) -> Load:
+        loads = self.loads(which)
+        return loads[len(loads) // 2]
+
+    def ratio(self, which: str, other: str) -> float:
+        """Of their rates: the middle one of all rounds."""
+        return median(each[which].rate / each[other].rate for each in self._rounds)
+
+    def errors(self, which: str) -> int:
+        return sum(load.errors for load in self.loads(which))
 
 
 class Caller:
@@ -223,21 +238,21 @@ def measured(seconds: int) -> list[Target]:
         ours = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
         cached = servers.gateway(POKEWATCH_ANSWER_CACHE="1")
         wrk(cached, 64, 2, key)
-        at_64 = compared({"bare": bare, "plain": plain, "ours": ours, "ours, kept": cached}, 64, seconds, key)
-        at_256 = compared({"plain": plain, "ours": ours}, 256, seconds, key)
+        at_64 = Rounds({"bare": bare, "plain": plain, "ours": ours, "ours, kept": cached}, 64, seconds, key)
+        at_256 = Rounds({"plain": plain, "ours": ours}, 256, seconds, key)
         one = alone(servers.mlserver.url, ours, key, 3 * seconds)
         cards = batches(ours, key, seconds)
         for name, milliseconds in transports(servers.mlserver).items():
             print(f"transport {name:28} {milliseconds:.3f} ms a call (median)", flush=True)
     return [
-        Target("64 connections: ours / plain", at_64["ours"].rate / at_64["plain"].rate, 8),
-        Target("64 connections: ours / bare", at_64["ours"].rate / at_64["bare"].rate, 0.33),
-        Target("64 connections: p95, ms", at_64["ours"].p95, 100, at_most=True),
-        Target("256 connections: ours / plain", at_256["ours"].rate / at_256["plain"].rate, 12),
+        Target("64 connections: ours / plain", at_64.ratio("ours", "plain"), 8),
+        Target("64 connections: ours / bare", at_64.ratio("ours", "bare"), 0.33),
+        Target("64 connections: p95, ms", at_64.middle("ours").p95, 100, at_most=True),
+        Target("256 connections: ours / plain", at_256.ratio("ours", "plain"), 12),
         Target("1 connection: p50 / two direct calls", one, 1.5, at_most=True),
         Target("batches of 1,000: cards a second", cards, 50_000),
-        Target("64 connections, cache on: ours / bare", at_64["ours, kept"].rate / at_64["bare"].rate, 0.5),
-        Target("errors", at_64["ours"].errors + at_64["ours, kept"].errors + at_256["ours"].errors, 0, at_most=True),
+        Target("64 connections, cache on: ours / bare", at_64.ratio("ours, kept", "bare"), 0.5),
+        Target("errors", at_64.errors("ours") + at_64.errors("ours, kept") + at_256.errors("ours"), 0, at_most=True),
     ]
 
 
