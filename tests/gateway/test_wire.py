@@ -88,6 +88,32 @@ def test_replies_that_are_none(reply: bytes, error: type[WireError]) -> None:
     assert served(handler, scenario) == 1
 
 
+def test_a_connection_whose_caller_has_gone_is_kept() -> None:
+    """Free again once the reply that nobody waits for is there."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_from(reader)
+        asked.set()
+        await go_on.wait()
+        writer.write(OK.replace(b"{}", b"[]"))
+        await request_from(reader)
+        writer.write(OK)
+
+    async def scenario(wire: Wire) -> None:
+        gone = asyncio.ensure_future(wire.send("/", b"1", 10))
+        await asked.wait()
+        gone.cancel()
+        go_on.set()
+        for _ in range(10_000):
+            if wire._idle:
+                break
+            await asyncio.sleep(0)
+        assert (await wire.send("/", b"2", 10)).body == b"{}"
+
+    assert served(handler, scenario) == 1
+
+
 def test_chunked_and_closing_replies() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)

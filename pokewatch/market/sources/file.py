@@ -1,5 +1,6 @@
 """A panel of one's own: a CSV or Parquet file with a row per card and day, its columns known by name."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -21,7 +22,7 @@ _ROWS_A_BATCH = 1_000_000
 
 
 class FileSource:
-    """Prices from one file. `path` goes before POKEWATCH_FILE_PATH; the file's stem names the lake."""
+    """Prices from one file. `path` goes before POKEWATCH_FILE_PATH; the lake is named for it, files of one name in two folders apart."""
 
     name = "file"
 
@@ -30,7 +31,7 @@ class FileSource:
         if found is None:
             raise SettingsError("POKEWATCH_FILE_PATH: the source `file` needs the path of a CSV or Parquet file")
         self.path = found.expanduser().absolute()
-        self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}"
+        self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}-{hashlib.sha256(bytes(self.path)).hexdigest()[:8]}"
         self._given = _given_columns(settings.file_columns)
         self._currency = settings.file_currency
         self._now = now

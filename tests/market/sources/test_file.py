@@ -39,12 +39,19 @@ def test_a_csv_is_read_by_the_names_of_its_columns(panel: Path) -> None:
     source = opened(panel)
     (batch,) = source.prices([date(2025, 10, 20), date(2025, 10, 22)])
 
-    assert source.lake_name == "file-my-prices"
+    assert source.lake_name.startswith("file-my-prices-")
     assert source.available() == (date(2025, 10, 20), date(2025, 10, 23))
     rows = [(row["card_id"], row["date"].day, row["market_price"], row["low_price"]) for row in batch.prices.to_pylist()]
     assert rows == [("base-4", 20, 100.0, 90.0), ("base-58", 20, 5.0, None), ("base-4", 22, 101.5, 91.0), ("base-58", 22, None, 4.0)]
     assert batch.rejected["reason"].to_pylist() == ["the line has 4 cells, not 5"]
     assert source.catalog()["set_name"].to_pylist() == ["Base", "Base"]
+
+
+def test_files_of_one_name_do_not_share_a_lake(panel: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / panel.name
+    other.parent.mkdir()
+    other.write_text(ROWS)
+    assert opened(other).lake_name != opened(panel).lake_name == opened(panel).lake_name
 
 
 def test_a_day_of_bad_rows_alone_is_there_to_be_held(panel: Path, tmp_path: Path) -> None:
