@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -167,9 +167,11 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
         serve = psutil.Process(stack.process.pid)
         started = serve.children(recursive=True)
         (gateway,) = [each for each in serve.children() if each.cmdline()[-1] == "gateway"]
+        proc = Path(f"/proc/{gateway.pid}")
         gateway.send_signal(signal.SIGSTOP)  # it cannot end when it is told to
+        _until(lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in proc.glob("task/*/stat")} == {"T"})
         serve.send_signal(signal.SIGTERM)
-        _until_told(gateway)
+        _until(lambda: int(re.search(r"ShdPnd:\t(\w+)", (proc / "status").read_text())[1], 16) >> signal.SIGTERM - 1 & 1)
         serve.send_signal(signal.SIGTERM)
         assert stack.process.wait(30) == 0
     assert len(started) == 2
@@ -177,11 +179,9 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
 
 
 @retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
-def _until_told(process: psutil.Process) -> None:
-    """SIGTERM is pending there."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    pending = int(re.search(r"ShdPnd:\t([0-9a-f]+)", status)[1], 16)
-    assert pending >> signal.SIGTERM - 1 & 1
+def _until(holds: Callable[[], object]) -> None:
+    """The kernel tells of a process's state and of signals that wait for it only when asked."""
+    assert holds()
 
 
 @pytest.mark.parametrize("name", ["mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port", "gateway_port"])
