@@ -90,8 +90,8 @@ class Assembly:
         by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
         batches = Batches(composition, self.load, seconds, metrics)
         catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
-        inference = Inference(composition, self.upstreams, watch, self.load, seconds)
         status = Status(watch, metrics, self.settings.ready_data_days, lambda: self.draining)
+        inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
         reference = Reference()
         return {
             "fair_price": Prices(by_offer, self.answers, watch, metrics).fair_price,

@@ -23,6 +23,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     model_version: str
     data_version: str
     at: float
+    signal: str
 
     def of(self, versions: Versions) -> bool:
         """Whether it comes from these versions."""
@@ -63,8 +64,9 @@ class Answers:
         self._lookups.add("stale")
         return kept
 
-    def keep(self, request: Hashable, prefix: bytes, model_version: str, data_version: str) -> Kept:
-        kept = Kept(prefix, model_version, data_version, self._clock())
+    def keep(self, request: Hashable, prefix: bytes, model_version: str, data_version: str, signal: str = "") -> Kept:
+        """`signal` is that of an answer about one card's fair price."""
+        kept = Kept(prefix, model_version, data_version, self._clock(), signal)
         former = self._kept.pop(request, None)
         self.bytes += len(prefix) + _OVERHEAD if former is None else len(prefix) - len(former.prefix)
         self._kept[request] = kept

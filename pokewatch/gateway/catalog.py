@@ -89,8 +89,10 @@ class Catalog:
         try:
             body = await self._upstream.send(f"/catalog/{question}", _encode(payload), exchange.onward())
         except RefusedError as refused:
+            if refused.status == 404 and "card_id" in payload:
+                raise unknown_card(payload["card_id"], refused.refusal.near) from None
             if refused.status == 404:
-                raise unknown_card(str(payload.get("card_id")), refused.refusal.near) from None
+                raise self._upstream.fault(str(refused)) from refused
             raise invalid("", str(refused)) from None
         finally:
             self._load.leave(1)

@@ -19,6 +19,7 @@ DECISION_PATH = "/v2/models/decision/infer"
 
 PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
 SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
+UNKNOWN = ("unknown_card", "unknown_date")
 _JUDGED = ("market_price", "fair_price", "lower", "upper")
 _judged = itemgetter(*_JUDGED)
 _answered = itemgetter(*PRICES, *SIGNALS)

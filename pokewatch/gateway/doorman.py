@@ -32,14 +32,14 @@ class Doorman:
         if key is None:
             key = await self._found_anew(presented, exchange)
         exchange.key = key
-        if not key.allows(scope):
-            raise ProblemError(FORBIDDEN, f"this needs a key with the scope {scope!r}")
         if key.rate is not None:
             verdict = await self._limiter.hit(f"key:{key.id}", key.rate)
             exchange.added = limits.fields(verdict, key.rate)
             if not verdict.allowed:
                 self._by_key.inc()
                 raise ProblemError(RATE_LIMITED, f"the key's limit of {key.rate} is used up", retry_after=verdict.wait)
+        if not key.allows(scope):
+            raise ProblemError(FORBIDDEN, f"this needs a key with the scope {scope!r}")
 
     async def _found_anew(self, presented: str, exchange: Exchange) -> Key:
         if self._failures is not None:

@@ -71,8 +71,10 @@ def exchange_of(scope: Scope) -> Exchange:
 async def answer(exchange: Exchange, send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
     """The one place that answers: with the fields that every answer has."""
     exchange.status = status
-    every = (b"content-length", b"%d" % len(body)), (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, *exchange.added, *every]})
+    every = [*headers, *exchange.added, (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF]
+    if status != 304:  # which has the length of what it does not send (RFC 9110, 8.6)
+        every.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": every})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -9,13 +9,14 @@ import msgspec
 from pokewatch.gateway import v2
 from pokewatch.gateway.bodies import decode
 from pokewatch.gateway.coalescing import Load
-from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition, Onward
+from pokewatch.gateway.composition import PRICES, SIGNALS, UNKNOWN, Ask, Composition, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
+from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import MODELS, MOST_ROWS, ModelMetadata, ModelReady, ServerMetadata, ServerState, TensorMetadata
 from pokewatch.gateway.problems import FORBIDDEN, MEDIA_TYPE, UNKNOWN_MODEL, ProblemError, invalid, misfit
+from pokewatch.gateway.status import Status
 from pokewatch.gateway.upstream import RefusedError, Upstream
 from pokewatch.gateway.v2 import Column, InferRequest, InferResponse, Tensor
-from pokewatch.gateway.watch import Watch
 
 _TEXTS = frozenset({"card_id", "date", "status", "signal", "reason"})
 _OUTPUTS = (*PRICES, *SIGNALS)
@@ -35,12 +36,15 @@ METADATA = ModelMetadata(
 
 
 class Inference:
-    def __init__(self, composition: Composition, models: dict[str, Upstream], watch: Watch, load: Load, seconds: float) -> None:
+    def __init__(
+        self, composition: Composition, models: dict[str, Upstream], status: Status, load: Load, seconds: float, metrics: Metrics
+    ) -> None:
         self._composition = composition
         self._models = models
-        self._watch = watch
+        self._status = status
         self._load = load
         self._seconds = seconds
+        self._predictions = metrics.predictions
 
     async def server(self, exchange: Exchange) -> Answer:
         return _json(ServerMetadata("pokewatch", version("pokewatch"), []))
@@ -49,7 +53,7 @@ class Inference:
         return _json(ServerState(live=True))
 
     async def ready(self, exchange: Exchange) -> Answer:
-        self._check_ready()
+        self._status.require_ready()
         return _json(ServerState(ready=True))
 
     async def metadata(self, exchange: Exchange) -> Answer:
@@ -65,7 +69,7 @@ class Inference:
     async def model_ready(self, exchange: Exchange) -> Answer:
         name = _model(exchange)
         if name == "pokewatch":
-            self._check_ready()
+            self._status.require_ready()
         else:
             await self._send(name, f"/v2/models/{name}/ready", None, exchange)
         return _json(ModelReady(name, True))
@@ -95,6 +99,9 @@ class Inference:
             columns, versions = await self._composition.table(asks, self._deadline())
         except RefusedError as refused:
             raise misfit("/inputs", str(refused)) from None
+        self._predictions.add_all(
+            signal for signal, status in zip(columns["signal"], columns["status"], strict=True) if status not in UNKNOWN
+        )
         outputs = [Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name]) for name in wanted]
         return InferResponse("pokewatch", outputs, request.id, versions.model_version, msgspec.structs.asdict(versions))
 
@@ -106,10 +113,6 @@ class Inference:
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._seconds
-
-    def _check_ready(self) -> None:
-        if self._watch.trouble is not None:
-            raise self._watch.trouble.with_traceback(None)
 
 
 def asked(request: InferRequest, onward: Onward) -> list[Ask]:
@@ -145,8 +148,8 @@ def _column(tensor: Tensor, pointer: str) -> Column:
 def _wanted(request: InferRequest) -> list[str]:
     names = [output.name for output in request.outputs or ()] or list(_OUTPUTS)
     for number, name in enumerate(names):
-        if name not in _OUTPUTS:
-            raise misfit(f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}")
+        if name not in _OUTPUTS or name in names[:number]:
+            raise misfit(f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}, each once")
     return names
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 FLUSH_SECONDS = 0.2
 
-_KEY = re.compile(r"\bpw_([0-9a-f]{1,12})_?[A-Za-z0-9_-]*")
+_KEY = re.compile(r"pw_([0-9a-f]{1,12})_?[A-Za-z0-9_-]*")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -86,8 +86,8 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         if self._lines and self._write is not None:
-            self._write("\n".join(self._lines) + "\n")
-            self._lines.clear()
+            lines, self._lines = self._lines, []  # where they cannot be written they are not kept for ever
+            self._write("\n".join(lines) + "\n")
 
     @property
     def on(self) -> bool:

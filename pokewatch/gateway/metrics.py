@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter as Counted
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import TypeVar
@@ -97,8 +97,12 @@ class Tally(Collector):
         self._label = label
         self._counts = dict.fromkeys(values, 0)
 
-    def add(self, value: str, count: int = 1) -> None:
-        self._counts[value] += count
+    def add(self, value: str) -> None:
+        self._counts[value] += 1
+
+    def add_all(self, values: Iterable[str]) -> None:
+        for value, count in Counted(values).items():
+            self._counts[value] += count
 
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(self._name, self._documentation, labels=(self._label,))
@@ -142,7 +146,7 @@ class Metrics:
         self.requests = self._own(Requests())
         self.served = self._own(Served())
         self.predictions = self._own(
-            Tally("pokewatch_gateway_predictions", "Cards answered, by signal.", "signal", ("BUY", "SELL", "HOLD"))
+            Tally("pokewatch_gateway_predictions", "Cards answered, by signal; kept answers too.", "signal", ("BUY", "SELL", "HOLD"))
         )
         self.coalesced = self._own(
             Distribution("pokewatch_gateway_coalesced_rows", "Rows that shared one call to the model server.", _ROWS)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta
 
 from pokewatch.gateway.bodies import decode
-from pokewatch.gateway.cache import Answers
+from pokewatch.gateway.cache import Answers, Kept
 from pokewatch.gateway.coalescing import Coalescer, Load
 from pokewatch.gateway.composition import Ask, Composition, Judge, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
@@ -52,20 +52,24 @@ class Prices:
         request = ask.card_id, ask.date, ask.offered
         kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
-            return _answer(kept.prefix, False, exchange)
+            return self._again(kept, False, exchange)
         found = await self._coalescers[ask.offered is not None].submit(ask)
         if isinstance(found, ProblemError):
             last = self._answers.stale(request) if is_outage(found) else None
             if last is not None:
-                return _answer(last.prefix, True, exchange)
+                return self._again(last, True, exchange)
             try:
                 raise found.with_traceback(None)
             finally:
                 del found  # else this frame and the problem's traceback would hold each other
         self._predictions.add(found.signal)
         prefix = _encode(found)[:-1]
-        self._answers.keep(request, prefix, found.model_version, found.data_version)
+        self._answers.keep(request, prefix, found.model_version, found.data_version, found.signal)
         return _answer(prefix, False, exchange)
+
+    def _again(self, kept: Kept, stale: bool, exchange: Exchange) -> Answer:
+        self._predictions.add(kept.signal)
+        return _answer(kept.prefix, stale, exchange)
 
 
 def _answer(prefix: bytes, stale: bool, exchange: Exchange) -> Answer:
@@ -85,7 +89,7 @@ class Batches:
         rows = _rows(exchange.body, exchange.onward)
         outcomes = await self._valued(rows)
         predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
-        self._count(outcomes)
+        self._predictions.add_all(outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice))
         return 200, _PRIVATE, b'{"predictions":%s,"request_id":"%s"}' % (_encode(predictions), exchange.request_id.encode())
 
     async def _valued(self, rows: "list[Ask | ProblemError]") -> "list[FairPrice | ProblemError]":
@@ -109,11 +113,6 @@ class Batches:
             raise invalid("/cards", str(refused)) from None
         finally:
             self._load.leave(len(asks))
-
-    def _count(self, outcomes: "Sequence[FairPrice | ProblemError]") -> None:
-        signals = [outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)]
-        for signal in set(signals):
-            self._predictions.add(signal, signals.count(signal))
 
 
 def _rows(body: bytes, onward: Onward) -> list[Ask | ProblemError]:

@@ -7,16 +7,25 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MOST_HEAD_BYTES = 64 * 1024
+MOST_PIPELINED = 64
+SLOWEST_READER = 1_024  # bytes a second
+
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Ends connections that are idle, or slow to tell a request's headers: after `header_seconds`, and uvicorn's keep-alive from then on.
+    """Ends connections that cost without being used.
 
-    uvicorn waits for headers forever, and makes a timer for every answer. Here a connection has one timer, moved on only when it ends.
+    Those that are idle, or slow to tell a request's headers: after `header_seconds`, and uvicorn's keep-alive from then on. Those whose
+    head has no end, that send request after request without waiting for an answer, or that do not read the answers they have.
+    uvicorn waits forever and keeps all of it, and makes a timer for every answer. Here a connection has one timer, moved on only when
+    it ends.
     """
 
     header_seconds = 10.0
     _due: float | None = None  # None while a request is on its way
     _timer: asyncio.TimerHandle | None = None
+    _head_bytes: int | None = None  # None outside of a head
+    _unread_timer: asyncio.TimerHandle | None = None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -26,9 +35,25 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._end_in(self.header_seconds)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES:
+                self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
-        self._due = None
+        self._due = self._head_bytes = None
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.transport.abort()
+            return
         super().on_headers_complete()
+        # What comes after the body are trailers: they go to a list that nobody reads, for a trailer is no header (RFC 9110, 6.5.1).
+        self.headers = []
 
     def on_response_complete(self) -> None:
         if self.pipeline or self.transport.is_closing():
@@ -38,8 +63,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._end_in(self.timeout_keep_alive)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._release_reader()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._release()
+        self._release_reader()
         super().connection_lost(exc)
 
     def _end_in(self, seconds: float) -> None:
@@ -61,8 +95,25 @@ class GuardedProtocol(HttpToolsProtocol):
         left = self._due - self.loop.time()
         if left > 0:
             self._timer = self.loop.call_later(left, self._end_if_due)
+        elif self.transport.get_write_buffer_size():
+            self.transport.abort()
         elif not self.transport.is_closing():
             self.transport.close()
+
+    def _watch_reader(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._unread_timer = self.loop.call_later(self.header_seconds, self._end_if_unread, unread)
+
+    def _end_if_unread(self, before: int) -> None:
+        if before - self.transport.get_write_buffer_size() < SLOWEST_READER * self.header_seconds:
+            self.transport.abort()
+        else:
+            self._watch_reader()
+
+    def _release_reader(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
 
 def whole(app: ASGIApp) -> ASGIApp:

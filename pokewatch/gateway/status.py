@@ -9,7 +9,7 @@ from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import Alive, Ready
 from pokewatch.gateway.problems import unavailable
-from pokewatch.gateway.watch import Watch
+from pokewatch.gateway.watch import Served, Watch
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _FACTS = ("model_version", "data_version", "run_id", "model", "horizon", "source", "currency", "cards", "first_day", "last_day")
@@ -30,7 +30,13 @@ class Status:
         return 200, [JSON, _NO_STORE], _encode(Alive("alive"))
 
     async def ready(self, exchange: Exchange) -> Answer:
-        """Whether requests would be answered."""
+        """What is served, where requests would be answered."""
+        facts = msgspec.structs.asdict(self.require_ready())
+        told = Ready(status="ready", **{name: facts[name] for name in _FACTS}, data_age_days=self._watch.data_age() or 0)
+        return 200, [JSON, _NO_STORE], _encode(told)
+
+    def require_ready(self) -> Served:
+        """What is served. Raises ProblemError (503) where requests would not be answered, or should go elsewhere."""
         watch = self._watch
         if self._draining():
             raise unavailable("shutting down")
@@ -39,8 +45,7 @@ class Status:
         age = watch.data_age() or 0
         if self._oldest and age > self._oldest:
             raise unavailable(f"the newest prices are of {watch.served.last_day}, {age} days ago; {self._oldest} are allowed", 3_600)
-        facts = msgspec.structs.asdict(watch.served)
-        return 200, [JSON, _NO_STORE], _encode(Ready(status="ready", **{name: facts[name] for name in _FACTS}, data_age_days=age))
+        return watch.served
 
     async def metrics(self, exchange: Exchange) -> Answer:
         return 200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _NO_STORE], generate_latest(self._metrics.registry)

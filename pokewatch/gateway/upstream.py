@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 from time import perf_counter
 
 from pokewatch.gateway.breaker import Breaker, State
@@ -12,6 +13,11 @@ from pokewatch.gateway.v2 import Refusal, refusal
 from pokewatch.gateway.wire import DeadlineError, GarbageError, Reply, Wire, WireError
 
 logger = logging.getLogger("pokewatch.gateway.upstream")
+
+_REFUSALS = (400, 404, 409, 422)
+# MLServer's 400 while a model loads, its 404 for a model it does not have, and for a route that only a loaded model has. All of the
+# text, for a refusal may quote the caller.
+_UNLOADED = re.compile(r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found")
 
 
 class RefusedError(Exception):
@@ -41,6 +47,8 @@ class Upstream:
         if wait:
             raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
         left = deadline - asyncio.get_running_loop().time()
+        if left <= 0:
+            raise ProblemError(UPSTREAM_TIMEOUT, "the request's time was up before it could be sent", retry_after=1)
         started = perf_counter()
         try:
             reply = await self._wire.send(path, body, min(left, self._seconds), headers)
@@ -60,20 +68,16 @@ class Upstream:
             self._succeeded()
             return reply.body
         refused = refusal(reply.body)
-        if self._unloaded(reply.status, refused.error):
+        if _UNLOADED.fullmatch(refused.error):
             self._failed(f"{reply.status} {refused.error}")
             raise unavailable(f"the model server ({self.name}) has no model loaded")
-        if reply.status < 500:
+        if reply.status in _REFUSALS:
             self._succeeded()
             raise RefusedError(reply.status, refused)
-        if reply.status == 503:
+        if reply.status in (429, 503):
             self._failed(f"{reply.status} {refused.error}")
             raise unavailable(f"the model server ({self.name}) is not available")
         raise self.fault(f"{reply.status} {refused.error}")
-
-    def _unloaded(self, status: int, error: str) -> bool:
-        """MLServer says 400 "not ready" while a model loads and 404 "not found" for one it does not have."""
-        return (status == 400 and "not ready" in error) or (status == 404 and "model" in error.lower() and "not found" in error)
 
     def _problem(self, error: WireError) -> ProblemError:
         if isinstance(error, DeadlineError):

@@ -116,15 +116,13 @@ def _checked(outputs: Sequence[_Answered], names: Sequence[str], rows: int) -> C
 
 
 def flat(data: Column) -> Column:
-    """[n, 1] as [n]."""
-    if data and isinstance(data[0], list):
-        return [value for row in data for value in row]
-    return data
+    """[n, 1] as [n]; anything else as it is."""
+    return [row[0] for row in data] if all(isinstance(row, list) and len(row) == 1 for row in data) else data
 
 
 def refusal(body: bytes) -> Refusal:
     """The error of a reply, as far as it has one."""
     try:
         return _refusal(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return Refusal(body[:200].decode("utf-8", "replace"))

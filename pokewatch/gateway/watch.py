@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.problems import ProblemError
+from pokewatch.gateway.problems import INTERNAL, ProblemError
 from pokewatch.gateway.upstream import RefusedError, Upstream
 from pokewatch.gateway.v2 import Versions
 
@@ -53,12 +53,13 @@ class Watch:
 
     def saw(self, versions: Versions) -> None:
         """To be called with the versions of every answer: it may be newer than the last poll."""
-        if versions != self.versions:
+        served = (versions.model_version, versions.data_version)
+        if served != self._told.versions:
             if self.versions is not None:
                 self._changes.inc()
                 logger.info("versions changed", extra={"model_version": versions.model_version, "data_version": versions.data_version})
             self.versions = versions
-            self._told.versions = (versions.model_version, versions.data_version)
+            self._told.versions = served
 
     def data_age(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> int | None:
         """Days since the newest market day."""
@@ -73,10 +74,11 @@ class Watch:
             raise self._catalog.fault(str(refused)) from refused
         try:
             served = _decode(body)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             raise self._catalog.fault(str(error)) from error
         self.served = served
-        self._told.last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
+        self._told.last_day = last_day
         self.saw(Versions(served.model_version, served.data_version, served.run_id))
 
     async def run(self) -> None:
@@ -87,4 +89,7 @@ class Watch:
                 self.trouble = None
             except ProblemError as problem:
                 self.trouble = problem
+            except Exception:
+                logger.exception("defect")
+                self.trouble = ProblemError(INTERNAL, "the gateway failed to read what is served; its log tells why")
             await asyncio.sleep(self._seconds)
