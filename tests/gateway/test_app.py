@@ -146,6 +146,13 @@ def test_limits(gateway: Gateway) -> None:
     assert_problem(responses[2], 429, "rate-limited")
 
 
+def test_a_key_without_the_scope_is_limited_too(gateway: Gateway) -> None:
+    key = gateway.store.create("other", scopes=["batch"], rate="2/hour")
+    gateway.app.assembly.keyring.refresh()
+    statuses = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key).status_code for _ in range(3)]
+    assert statuses == [403, 403, 429]
+
+
 def test_failed_keys_are_limited_by_address_and_good_ones_are_not(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
     asked = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key).status_code for key in ("a", "b", "c", "", gateway.key.key)]

@@ -108,4 +108,5 @@ def test_entity_tags(mlserver: Server, make_gateway: Callable[..., Gateway], pat
     for given in (tag, f'"other", {tag}', f"W/{tag}", "*"):
         again = gateway.get(path, headers={"If-None-Match": given})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert "content-length" not in again.headers
     assert gateway.get(path, headers={"If-None-Match": '"other"'}).content == first.content

@@ -41,6 +41,7 @@ def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
         ([tensor("card_id", ["a"]), tensor("date", ["", ""])], "/inputs"),
         ([tensor("card_id", ["a"]), tensor("colour", ["red"])], "/inputs/1/name"),
         ([tensor("card_id", ["a"], [2])], "/inputs/0/shape"),
+        ([tensor("card_id", [["a"] * 9_000], [9_000])], "/inputs/0/data"),
         ([tensor("card_id", [1])], "/inputs/0/data"),
         ([{**tensor("card_id", ["a"]), "datatype": "FP64"}], "/inputs/0/datatype"),
         ([tensor("card_id", ["a"]), tensor("market_price", [None])], "/inputs/1/data"),
@@ -53,6 +54,12 @@ def test_malformed_requests(gateway: Gateway, inputs: list[Any], pointer: str) -
     problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs}), status, name)
     assert problem["errors"][0]["pointer"] == pointer
     assert problem["error"] == problem["detail"]
+
+
+def test_an_output_is_given_once(gateway: Gateway) -> None:
+    body = {"inputs": [tensor("card_id", ["card_4"])], "outputs": [{"name": "reason"}] * 2}
+    problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", body), 409, "misfit")
+    assert problem["errors"][0]["pointer"] == "/outputs/1/name"
 
 
 def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ from pokewatch.gateway.logs import AccessLog, JsonFormatter, Line, redact, stamp
 KEY = "pw_0123456789ab_AbC-_def0123456789AbC-_def0123456789Abcd"
 
 
-@pytest.mark.parametrize("text", [KEY, f"x{KEY[1:]} {KEY}!", f"/cards/{KEY}?k={KEY}", f'"{KEY[:30]}"'])
+@pytest.mark.parametrize("text", [KEY, f"x{KEY[1:]} {KEY}!", f"/cards/{KEY}?k={KEY}", f'"{KEY[:30]}"', f"a_{KEY}", json.dumps(f"a\n{KEY}")])
 def test_keys_are_cut(text: str) -> None:
     assert "AbC" not in redact(text.replace("xw_", "pw_"))
 

@@ -54,6 +54,23 @@ def test_one_version_is_told_at_a_time(mlserver: Server, make_gateway: Callable[
     assert labels == [{"model_version": "8", "data_version": "dv-2"}]
 
 
+def test_every_card_answered_is_a_prediction(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
+    """Kept answers and V2 rows as well; a search is no change of version."""
+    gateway = make_gateway(mlserver.url, answer_cache=True)
+    eventually(lambda: gateway.get("/ready").status_code, lambda status: status == 200)
+    for _ in range(3):
+        assert gateway.post("/fair_price", {"card_id": "card_4"}).json()["signal"] == "HOLD"
+    inputs = [{"name": "card_id", "shape": [3], "datatype": "BYTES", "data": ["card_4", "nobody", "card_5"]}]
+    found = gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs, "outputs": [{"name": "signal"}]}).json()
+    signals = ["HOLD"] * 3 + found["outputs"][0]["data"][::2]
+    for query in "abc":
+        assert gateway.get(f"/cards?q={query}").status_code == 200
+    shown = gateway.get("/metrics").text
+    for signal in ("BUY", "SELL", "HOLD"):
+        assert f'pokewatch_gateway_predictions_total{{signal="{signal}"}} {signals.count(signal)}.0' in shown
+    assert "pokewatch_gateway_version_changes_total 0.0" in shown
+
+
 def test_requests_without_a_key_are_counted(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
     answers = [gateway.get("/cards", key=key).status_code for key in ("", "pw_wrong", "pw_wrong")]

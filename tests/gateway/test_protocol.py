@@ -1,5 +1,6 @@
 """Answers written in one piece are the answers that uvicorn itself would write."""
 
+import contextlib
 import re
 import socket
 import time
@@ -80,3 +81,59 @@ def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> Non
                 time.sleep(0.6)
             connection.sendall(last.encode())
             assert connection.recv(65_536) == b""
+
+
+def answers(url: str, *sent: bytes) -> bytes:
+    """All that comes back until the server ends the connection, which it does in its own way."""
+    parts = urlsplit(url)
+    found = b""
+    with contextlib.suppress(ConnectionError), socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        for each in sent:
+            connection.sendall(each)
+        while part := connection.recv(65_536):
+            found += part
+    return found
+
+
+def test_a_head_has_an_end(urls: tuple[str, str]) -> None:
+    found = answers(urls[0], b"GET /health HTTP/1.1\r\nX-Long: ", *[b"a" * 8_192] * 64, b"\r\n\r\n")
+    assert found == b""
+
+
+def test_requests_wait_in_bounded_number(urls: tuple[str, str]) -> None:
+    request = CASES["small"].encode()
+    assert answers(urls[0], request * 50 + CASES["closing"].encode()).count(b" 200 OK") == 51
+    assert answers(urls[0], request * 500 + CASES["closing"].encode()).count(b" 200 OK") < 500
+
+
+def test_a_trailer_is_no_header(urls: tuple[str, str]) -> None:
+    head = "POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent = head + "2\r\n{}\r\n0\r\nX-Request-Id: mine\r\n\r\n"
+    found = answers(urls[0], sent.encode() + CASES["closing"].encode())
+    assert b" 401 " in found
+    assert found.count(b"x-request-id: mine") == 1, "that of the second request"
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_who_does_not_read_is_ended(tmp_path: Path, reads: bool) -> None:
+    """The answers are far more than the kernel keeps for a connection whose client has a small buffer."""
+    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=0.5)
+    with serving(settings, KeyStore(tmp_path / "keys.sqlite")) as (url, app):
+        parts = urlsplit(url)
+        large = b"x" * 30_000_000
+
+        async def handler(_: object) -> Any:
+            return 200, [], large
+
+        next(route for route in app.routes if route.name == "health").app._handler = handler
+        with socket.socket() as connection:
+            connection.settimeout(20)
+            connection.connect((parts.hostname, parts.port))
+            connection.sendall(CASES["small"].encode())
+            if not reads:
+                time.sleep(2)  # what a client does that does not read
+            size = 0
+            with contextlib.suppress(ConnectionError):
+                while size < len(large) and (part := connection.recv(65_536)):
+                    size += len(part)
+    assert (size >= len(large)) is reads

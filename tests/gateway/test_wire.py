@@ -1,41 +1,10 @@
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
 from pokewatch.gateway.wire import BrokenError, ConnectError, DeadlineError, GarbageError, Wire, WireError
+from tests.gateway.replies import OK, request_from, served
 from tests.serving.server import free_ports
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-
-
-def served(handler: Handler, scenario: Callable[[Wire], Awaitable[None]]) -> int:
-    """Runs `scenario` against a server whose connections `handler` has; how many connections there were."""
-    count = 0
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal count
-        count += 1
-        try:
-            await handler(reader, writer)
-        finally:
-            writer.close()
-
-    async def run() -> None:
-        async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-            wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            await scenario(wire)
-            wire.close()
-
-    asyncio.run(run())
-    return count
-
-
-async def request_from(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length")), 0)
-    return head + await reader.readexactly(length)
 
 
 def test_connections_are_kept() -> None:
