@@ -30,7 +30,10 @@ class RefusedError(Exception):
 
 
 class Upstream:
-    """`seconds` is the longest one exchange may take. Every exchange is an inference or a look-up: repeating one is safe."""
+    """`seconds` is the longest one exchange may take. Every exchange is an inference or a look-up: repeating one is safe.
+
+    An exchange that had less time than that, and used it up, is no failure of the upstream: its caller had waited for too long.
+    """
 
     def __init__(self, name: str, wire: Wire, breaker: Breaker, metrics: Metrics, seconds: float) -> None:
         self.name = name
@@ -43,17 +46,19 @@ class Upstream:
 
     async def send(self, path: str, body: bytes | None, headers: bytes = b"", deadline: float = math.inf) -> bytes:
         """The body of a 200, by `deadline` on the loop's clock. Raises RefusedError for a refusal, ProblemError for all that went wrong."""
-        wait = self._breaker.wait()
-        if wait:
-            raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
             raise ProblemError(UPSTREAM_TIMEOUT, "the request's time was up before it could be sent", retry_after=1)
+        wait = self._breaker.wait()
+        if wait:
+            raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
         started = perf_counter()
         try:
             reply = await self._wire.send(path, body, min(left, self._seconds), headers)
         except WireError as error:
-            self._failed(error)
+            hurried = isinstance(error, DeadlineError) and left < self._seconds
+            if not hurried or self._breaker.state is not State.CLOSED:  # a probe's end is always reported
+                self._failed(error)
             raise self._problem(error) from error
         self._took.observe(perf_counter() - started)
         return self._judge(reply)

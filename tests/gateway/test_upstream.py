@@ -14,10 +14,10 @@ GOOD = b"""{"model_version":"1","data_version":"d","run_id":"r","created_at":"",
 "cards":1,"horizon":7,"model":"m","source":"s","currency":"USD"}"""
 
 
-def upstream(wire: Wire, failures: int = 1) -> tuple[Upstream, Breaker]:
+def upstream(wire: Wire, failures: int = 1, seconds: float = 5.0) -> tuple[Upstream, Breaker]:
     """One that is left alone after so many failures."""
     breaker = Breaker(failures)
-    return Upstream("fair-price", wire, breaker, Metrics(), 5.0), breaker
+    return Upstream("fair-price", wire, breaker, Metrics(), seconds), breaker
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,21 @@ def test_what_is_too_late_to_be_sent_is_nobodys_failure() -> None:
         assert breaker.state is State.CLOSED
 
     assert served(answered(200, lambda: b"{}"), scenario) == 0
+
+
+@pytest.mark.parametrize(("left", "state"), [(0.1, State.CLOSED), (60.0, State.OPEN)])
+def test_only_who_has_its_whole_time_is_too_slow(left: float, state: State) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def scenario(wire: Wire) -> None:
+        found, breaker = upstream(wire, seconds=0.5)
+        with pytest.raises(ProblemError) as caught:
+            await found.send("/", b"{}", deadline=asyncio.get_running_loop().time() + left)
+        assert caught.value.kind is UPSTREAM_TIMEOUT
+        assert breaker.state is state
+
+    served(silent, scenario)
 
 
 @pytest.mark.parametrize("status", [b"\xff", GOOD.replace(b"2026-01-05", b"soon"), GOOD.replace(b"2026", b"\xff")])
