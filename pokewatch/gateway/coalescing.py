@@ -38,9 +38,9 @@ class Load:
 class Coalescer(Generic[Row, Result]):
     """`call(rows, deadline)` answers each row with its result or its problem; at most `in_flight` calls run at once.
 
-    A row that waited `seconds` for its turn gets a timeout, and a call has `seconds` from its newest row, so no row is held longer
-    than twice that. A row whose caller has gone is dropped before its call and ignored after it. Where a call is refused as a
-    whole, its rows are halved until the refusal is pinned on the rows that cause it.
+    A row that waited `seconds` for its turn gets a timeout, and a call has `seconds`, so no row is held longer than twice that. A row
+    whose caller has gone is dropped before its call and ignored after it. Where a call is refused as a whole, its rows are halved until
+    the refusal is pinned on the rows that cause it.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Coalescer(Generic[Row, Result]):
             if not live:
                 return []
             self._sizes.observe(len(live))
-            return await self._answer([row for row, _, _ in live], live[-1][2])
+            return await self._answer([row for row, _, _ in live], asyncio.get_running_loop().time() + self._seconds)
         finally:
             self._ended(_this_task())
 

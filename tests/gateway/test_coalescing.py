@@ -17,6 +17,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
+        self.lefts: list[float] = []
         self.open = asyncio.Event()
         self.open.set()
         self.poison: set[int] = set()
@@ -24,6 +25,7 @@ class Upstream:
 
     async def __call__(self, rows: Sequence[int], deadline: float) -> list[int | ProblemError]:
         self.calls.append(list(rows))
+        self.lefts.append(deadline - asyncio.get_running_loop().time())
         await self.open.wait()
         if self.error:
             raise self.error
@@ -155,6 +157,21 @@ def test_load_is_bounded_and_given_back() -> None:
         upstream.open.set()
         await asyncio.gather(*futures)
         assert await shared.submit(4) == 104
+
+    run(scenario)
+
+
+def test_a_call_has_its_whole_time_however_long_its_rows_waited() -> None:
+    async def scenario() -> None:
+        upstream = Upstream()
+        upstream.open.clear()
+        shared = coalescer(upstream, in_flight=1, most_rows=2)
+        futures = submitted(shared, *range(4))
+        await asyncio.sleep(0.1)
+        upstream.open.set()
+        await asyncio.gather(*futures)
+        assert upstream.calls == [[0], [1, 2], [3]]
+        assert min(upstream.lefts) > 59.95
 
     run(scenario)
 
