@@ -7,7 +7,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEAD_BYTES = 64 * 1024
+MOST_HEAD_BYTES = 64 * 1024  # beyond the read in which it begins
 MOST_PIPELINED = 64
 SLOWEST_READER = 1_024  # bytes a second
 
@@ -36,8 +36,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._end_in(self.header_seconds)
 
     def data_received(self, data: bytes) -> None:
+        message = self.scope
         super().data_received(data)
-        if self._head_bytes is not None:
+        # Of the read in which a head begins nobody knows how much of it is head.
+        if self._head_bytes is not None and self.scope is message:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self.transport.abort()

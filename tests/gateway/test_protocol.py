@@ -100,6 +100,14 @@ def test_a_head_has_an_end(urls: tuple[str, str]) -> None:
     assert found == b""
 
 
+def test_a_head_that_begins_in_a_large_read_is_taken(urls: tuple[str, str]) -> None:
+    """After a body of many times its size, in pieces that end within it."""
+    body = b"x" * 200_000
+    first = b"GET /health HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    last = CASES["closing"].encode()
+    assert answers(urls[0], first + last[:20], last[20:]).count(b" 200 OK") == 2
+
+
 def test_requests_wait_in_bounded_number(urls: tuple[str, str]) -> None:
     request = CASES["small"].encode()
     assert answers(urls[0], request * 50 + CASES["closing"].encode()).count(b" 200 OK") == 51
