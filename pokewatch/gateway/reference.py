@@ -1,6 +1,7 @@
 """GET /openapi.json and /docs: the document for programs, and the same for people on one page that loads nothing from elsewhere."""
 
 import json
+import re
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
@@ -41,7 +42,7 @@ def _page(found: dict[str, Any], style: str, script: str) -> str:
     info = found["info"]
     operations = [_operation(path, method, what) for path, methods in found["paths"].items() for method, what in methods.items()]
     kinds = [
-        f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td><td>{escape(kind.meaning)}</td></tr>'
+        f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td><td>{_prose(kind.meaning)}</td></tr>'
         for kind in KINDS
     ]
     return (
@@ -55,6 +56,11 @@ def _page(found: dict[str, Any], style: str, script: str) -> str:
     )
 
 
+def _prose(text: str) -> str:
+    """As HTML: what is between backticks is code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
+
+
 def _operation(path: str, method: str, what: dict[str, Any]) -> str:
     inputs = "".join(_input(parameter) for parameter in what["parameters"])
     body = what.get("requestBody")
@@ -62,11 +68,11 @@ def _operation(path: str, method: str, what: dict[str, Any]) -> str:
         example = body["content"]["application/json"]["examples"]["example"]["value"]
         inputs += f"<label>Body<textarea spellcheck='false'>{escape(json.dumps(example, indent=2))}</textarea></label>"
     statuses = "".join(
-        f"<tr><td>{status}</td><td>{escape(response['description'])}</td></tr>" for status, response in what["responses"].items()
+        f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>" for status, response in what["responses"].items()
     )
     return (
         f'<details id="{what["operationId"]}"><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
-        f"{escape(what['summary'])}</summary><p>{escape(what.get('description', 'No key needed.'))}</p>"
+        f"{escape(what['summary'])}</summary><p>{_prose(what.get('description', 'No key needed.'))}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">{inputs}<button>Send</button><pre></pre></form>'
         f"<table>{statuses}</table></details>"
     )
@@ -75,4 +81,4 @@ def _operation(path: str, method: str, what: dict[str, Any]) -> str:
 def _input(parameter: dict[str, Any]) -> str:
     name, where = parameter["name"], parameter["in"]
     about = parameter["schema"].get("description") or ", ".join(parameter["schema"].get("enum", ()))
-    return f'<label>{escape(name)} <input name="{escape(name)}" data-in="{where}" placeholder="{escape(about)}"></label>'
+    return f'<label>{escape(name)} <input name="{escape(name)}" data-in="{where}" placeholder="{escape(about.replace("`", ""))}"></label>'

@@ -46,6 +46,7 @@ def test_the_page_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
     response = gateway.get("/docs", key="")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "http" not in response.text.replace("http-equiv", "")
+    assert "`" not in response.text.partition("<script>")[0]
     for kind in KINDS:
         assert f'id="{kind.name}"' in response.text
 
