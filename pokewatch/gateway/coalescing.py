@@ -59,28 +59,19 @@ class Coalescer(Generic[Row, Result]):
     async def submit(self, row: Row) -> Result | ProblemError:
         """The row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
         self._load.enter(1)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._seconds
         try:
             if not self._running and not self._gathering:
-                return await self._alone(row, deadline)
+                # By the caller's own task: an idle gateway has nothing to gain from a task and a turn of the loop more.
+                self._running.add(_this_task())
+                return (await self._outcomes([row]))[0]
+            loop = asyncio.get_running_loop()
             future: asyncio.Future[Result | ProblemError] = loop.create_future()
-            self._waiting.append((row, future, deadline))
+            self._waiting.append((row, future, loop.time() + self._seconds))
             if not self._gathering and len(self._running) < self._in_flight:
                 self._start()
             return await future
         finally:
             self._load.leave(1)
-
-    async def _alone(self, row: Row, deadline: float) -> Result | ProblemError:
-        """A call by its caller's own task: an idle gateway has nothing to gain from a task and a turn of the loop more."""
-        task = _this_task()
-        self._running.add(task)
-        self._sizes.observe(1)
-        try:
-            return (await self._answer([row], deadline))[0]
-        finally:
-            self._ended(task)
 
     async def close(self) -> None:
         """Waits for the calls that run."""
@@ -103,7 +94,7 @@ class Coalescer(Generic[Row, Result]):
         batch = self._gathered()
         try:
             live = self._live(batch)
-            for entry, outcome in zip(live, await self._outcomes(live), strict=True):
+            for entry, outcome in zip(live, await self._outcomes([row for row, _, _ in live]), strict=True):
                 if not entry[1].done():
                     entry[1].set_result(outcome)
         except Exception as error:
@@ -125,20 +116,17 @@ class Coalescer(Generic[Row, Result]):
                     future.set_result(ProblemError(UPSTREAM_TIMEOUT, "the request waited too long for its turn", retry_after=1))
         return live
 
-    async def _outcomes(self, live: list[_Entry[Row, Result]]) -> Sequence[Result | ProblemError]:
+    async def _outcomes(self, rows: list[Row]) -> Sequence[Result | ProblemError]:
         """Once they are there the next call goes out, before any answer is written: the model server works meanwhile."""
         try:
-            if not live:
+            if not rows:
                 return []
-            self._sizes.observe(len(live))
-            return await self._answer([row for row, _, _ in live], asyncio.get_running_loop().time() + self._seconds)
+            self._sizes.observe(len(rows))
+            return await self._answer(rows, asyncio.get_running_loop().time() + self._seconds)
         finally:
-            self._ended(_this_task())
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._running.discard(task)
-        if self._waiting and not self._gathering:
-            self._start()
+            self._running.discard(_this_task())
+            if self._waiting and not self._gathering:
+                self._start()
 
     async def _answer(self, rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
         try:

@@ -18,7 +18,7 @@ class GuardedProtocol(HttpToolsProtocol):
     Those that are idle, or slow to tell a request's headers: after `header_seconds`, and uvicorn's keep-alive from then on. Those whose
     head has no end, that send request after request without waiting for an answer, or that do not read the answers they have.
     uvicorn waits forever and keeps all of it, and makes a timer for every answer. Here a connection has one timer, moved on only when
-    it ends.
+    it ends, and another one while it has answers that are not read.
     """
 
     header_seconds = 10.0

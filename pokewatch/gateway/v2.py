@@ -60,8 +60,7 @@ class _Reply(msgspec.Struct, frozen=True):
     outputs: list[_Answered]
 
 
-class _Versioned(msgspec.Struct, frozen=True):
-    outputs: list[_Answered]
+class _Versioned(_Reply, frozen=True):
     parameters: Versions
 
 

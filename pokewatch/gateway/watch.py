@@ -75,7 +75,7 @@ class Watch:
         try:
             served = _decode(body)
             last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             raise self._catalog.fault(str(error)) from error
         self.served = served
         self._told.last_day = last_day

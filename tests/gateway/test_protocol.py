@@ -1,4 +1,4 @@
-"""Answers written in one piece are the answers that uvicorn itself would write."""
+"""Answers written in one piece are the answers that uvicorn itself would write; connections that cost without being used are ended."""
 
 import contextlib
 import re
