@@ -14,6 +14,7 @@ from pokewatch.gateway.doorman import Doorman
 from pokewatch.gateway.exchange import Reception, answer, exchange_of
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.operations import OPERATIONS, Operation
+from pokewatch.gateway.problems import ProblemError
 from pokewatch.settings import GatewaySettings, Home
 
 
@@ -68,6 +69,7 @@ class Gateway(Reception):
         ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         super().__init__(Shortcut(router, self.routes), assembly.metrics, assembly.access)
+        self.refused = Reception(_refuse, assembly.metrics, assembly.access)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
@@ -76,6 +78,12 @@ class Gateway(Reception):
             yield
         finally:
             await self.assembly.stop()
+
+
+async def _refuse(scope: Scope, *_: object) -> None:
+    """Answer what the server could not read as a request."""
+    problem: ProblemError = scope["pokewatch.problem"]
+    raise problem
 
 
 def create_app(settings: GatewaySettings, store: KeyStore) -> Gateway:

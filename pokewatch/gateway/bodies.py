@@ -9,7 +9,7 @@ from starlette.types import Receive
 
 from pokewatch.gateway.deadlines import Deadlines
 from pokewatch.gateway.exchange import Exchange
-from pokewatch.gateway.problems import MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_LARGE, ProblemError, invalid
+from pokewatch.gateway.problems import MALFORMED, MEDIA_TYPE, NOT_JSON, SLOW_REQUEST, TOO_LARGE, ProblemError, invalid
 
 Model = TypeVar("Model")
 
@@ -39,6 +39,8 @@ class Bodies:
         if not length.isdigit() or int(length) > self._most:
             raise _too_large(self._most)
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _cut_off()
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
             body = await self._whole(body, receive)
@@ -51,10 +53,16 @@ class Bodies:
         parts, size, more = [first], len(first), True
         while more and size <= self._most:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _cut_off()
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+def _cut_off() -> ProblemError:
+    return ProblemError(MALFORMED, "the body ended before it was whole", headers=_CLOSE)
 
 
 def _too_large(most: int) -> ProblemError:

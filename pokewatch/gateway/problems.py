@@ -18,6 +18,7 @@ class Kind:
     meaning: str
 
 
+MALFORMED = Kind("malformed", 400, "Malformed request", "The request is not well-formed HTTP/1.1, or its body is cut off.")
 NOT_JSON = Kind("not-json", 400, "Not JSON", "The body is not well-formed JSON.")
 UNAUTHORIZED = Kind("unauthorized", 401, "No valid API key", "The key is missing, unknown, expired or revoked; which, is not told.")
 FORBIDDEN = Kind("forbidden", 403, "Scope missing", "The key is valid but lacks the scope that the route asks for.")
@@ -34,6 +35,7 @@ MEDIA_TYPE = Kind("media-type", 415, "Unsupported media type", "The body must be
 INVALID = Kind("invalid", 422, "Invalid request", "The request is well-formed but a value is not allowed; `errors` points at it.")
 RATE_LIMITED = Kind("rate-limited", 429, "Too many requests", "The limit is used up; `Retry-After` tells when to come back.")
 INTERNAL = Kind("internal", 500, "Internal error", "A defect of the gateway. The request id finds it in the log.")
+UNSUPPORTED = Kind("unsupported", 501, "Not supported", "A transfer coding other than `chunked`, or the method `CONNECT`.")
 UPSTREAM_FAULT = Kind("upstream-fault", 502, "Bad answer from the model server", "The model server answered what cannot be used.")
 UNAVAILABLE = Kind("unavailable", 503, "Model server unavailable", "The model server is down or its models are not loaded.")
 OVERLOADED = Kind("overloaded", 503, "Overloaded", "More requests are waiting than can be answered in time.")
@@ -41,6 +43,7 @@ KEYS_UNREADABLE = Kind("keys-unreadable", 503, "Keys cannot be checked", "The ke
 UPSTREAM_TIMEOUT = Kind("upstream-timeout", 504, "Model server too slow", "The model server did not answer within the deadline.")
 
 KINDS: tuple[Kind, ...] = (
+    MALFORMED,
     NOT_JSON,
     UNAUTHORIZED,
     FORBIDDEN,
@@ -57,6 +60,7 @@ KINDS: tuple[Kind, ...] = (
     INVALID,
     RATE_LIMITED,
     INTERNAL,
+    UNSUPPORTED,
     UPSTREAM_FAULT,
     UNAVAILABLE,
     OVERLOADED,

@@ -1,31 +1,58 @@
-"""HTTP/1.1 on uvicorn's protocol: guarded against slow clients, and an answer that is there as a whole goes out in one piece."""
+"""HTTP/1.1 on uvicorn's protocol: one answer to every request, whatever it is made of and however it comes.
+
+Slow clients are ended, and an answer that is there as a whole goes out in one piece.
+"""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from pokewatch.gateway.problems import MALFORMED, UNSUPPORTED, ProblemError
+from pokewatch.gateway.responses import whole
 
 MOST_HEAD_BYTES = 64 * 1024  # beyond the read in which it begins
 MOST_PIPELINED = 64
 SLOWEST_READER = 1_024  # bytes a second
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """Ends connections that cost without being used.
+_LONGEST_LENGTH = 20  # digits of a Content-Length: all that 64 bits can count
+_CLOSE = ((b"connection", b"close"),)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+_NOTEWORTHY = _FRAMING | {b"expect"}
 
-    Those that are idle, or slow to tell a request's headers: after `header_seconds`, and uvicorn's keep-alive from then on. Those whose
-    head has no end, that send request after request without waiting for an answer, or that do not read the answers they have.
-    uvicorn waits forever and keeps all of it, and makes a timer for every answer. Here a connection has one timer, moved on only when
-    it ends, and another one while it has answers that are not read.
+
+class _Deaf:
+    """The parser of a connection whose requests have come to an end."""
+
+    def feed_data(self, data: bytes) -> None:
+        pass
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """Gives every request one answer, and ends connections that cost without being used.
+
+    Protocols are not switched: an Upgrade is ignored and the body read as that request's (RFC 9110, 7.8). What is not
+    well-formed, or framed in a way that is not supported, is answered in its turn and is the last on its connection. The
+    same holds for a client that has ended its side: it gets the answers it has asked for.
+
+    Ended are connections that are idle, or slow to send a request's headers: after `header_seconds`, and uvicorn's keep-alive
+    from then on. Those whose head has no end, that send request after request without waiting for an answer, or that do not
+    read the answers they have. uvicorn waits forever and keeps all of it, and makes a timer for every answer. Here a
+    connection has one timer, moved on only when it ends, and another one while it has answers that are not read.
+
+    `refused` is the application for what is no request: it answers with the scope's `pokewatch.problem`.
     """
 
     header_seconds = 10.0
+    refused: Any
     _due: float | None = None  # None while a request is on its way
     _timer: asyncio.TimerHandle | None = None
     _head_bytes: int | None = None  # None outside of a head
     _unread_timer: asyncio.TimerHandle | None = None
+    _framing_again = False  # while the parser is told once more how the body is framed
+    _problem: ProblemError | None = None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -37,25 +64,58 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         message = self.scope
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data, upgrade.args[0])
+        except httptools.HttpParserError as error:
+            self._end_requests(error)
         # Of the read in which a head begins nobody knows how much of it is head.
         if self._head_bytes is not None and self.scope is message:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES:
                 self.transport.abort()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection of a client that sends no more until it has its answers (RFC 9112, 9.6)."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        if self.cycle.more_body:
+            self._cut_short()
+        self.cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
+        if self._framing_again:
+            return
         self._head_bytes = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in _NOTEWORTHY:
+            value = self._checked(name, value.strip(b" \t"))
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
-        self._due = self._head_bytes = None
-        if len(self.pipeline) >= MOST_PIPELINED:
-            self.transport.abort()
-            return
-        super().on_headers_complete()
+        if self._framing_again:
+            self._framing_again = False
+        else:
+            self._due = self._head_bytes = None
+            self._check_head()
+            super().on_headers_complete()
         # What comes after the body are trailers: they go to a list that nobody reads, for a trailer is no header (RFC 9110, 6.5.1).
         self.headers = []
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():  # the parser is done with the request; its body is still to come
+            return
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        if self.headers and not self.parser.should_keep_alive():  # a trailer has said so: the parser ignores what follows
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
 
     def on_response_complete(self) -> None:
         if self.pipeline or self.transport.is_closing():
@@ -77,6 +137,94 @@ class GuardedProtocol(HttpToolsProtocol):
         self._release()
         self._release_reader()
         super().connection_lost(exc)
+
+    def _checked(self, name: bytes, value: bytes) -> bytes:
+        """The value of a header on which the reading of the body depends."""
+        if name == b"expect":
+            self.expect_100_continue |= value.lower() == b"100-continue"
+        elif name == b"content-length":
+            if len(value) > _LONGEST_LENGTH:
+                self._reject(ProblemError(MALFORMED, f"the content-length has {len(value)} digits", headers=_CLOSE))
+        elif self.parser.get_http_version() != "1.1":
+            self._reject(ProblemError(MALFORMED, "HTTP/1.0 has no transfer-encoding: send a content-length", headers=_CLOSE))
+        elif value.lower() != b"chunked":
+            coding = value[:80].decode("latin-1")
+            detail = f"the transfer-encoding {coding!r} is not supported: send 'chunked' or a content-length"
+            self._reject(ProblemError(UNSUPPORTED, detail, headers=_CLOSE))
+        return value
+
+    def _check_head(self) -> None:
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.transport.abort()
+            raise ConnectionAbortedError
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._reject(ProblemError(MALFORMED, f"HTTP/{version} is not supported here: send HTTP/1.1", headers=_CLOSE))
+        if self.parser.should_upgrade() and self.parser.get_method() == b"CONNECT":
+            self._reject(ProblemError(UNSUPPORTED, "CONNECT is not supported: this is no proxy", headers=_CLOSE))
+
+    def _reject(self, problem: ProblemError) -> None:
+        """Stop the parser, which keeps nothing of an exception but that there was one."""
+        self._problem = problem
+        raise problem
+
+    def _ignore_upgrade(self, data: bytes, end: int) -> None:
+        """Go on after the head that ends at `end`, where the parser expects another protocol, with that request's body.
+
+        The parser has forgotten how the body is framed. A head that says it again, and nothing else, is not a request.
+        """
+        framing = b"".join(b"%s: %s\r\n" % field for field in self.cycle.scope["headers"] if field[0] in _FRAMING)
+        self._framing_again = True
+        self.data_received(b"POST / HTTP/1.1\r\n%s\r\n" % framing)
+        self.data_received(data[end:])  # at most MOST_PIPELINED deep
+
+    def _end_requests(self, error: httptools.HttpParserError) -> None:
+        """Answer what the parser could not read, after all that came before it, and read no more."""
+        self.parser = _Deaf()  # type: ignore[assignment]
+        self._due = self._head_bytes = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and self.cycle.more_body:
+            self._cut_short()
+        else:
+            called_back = isinstance(error, httptools.HttpParserCallbackError)  # uvicorn's on_headers_complete
+            detail = "its target is not a path" if called_back else str(error)
+            detail = f"the request is not well-formed HTTP/1.1: {detail}"
+            self._refuse(self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE))
+
+    def _cut_short(self) -> None:
+        """Have the newest request answered without the rest of its body, and close: the application is told that it ends."""
+        cycle = self.cycle
+        cycle.keep_alive = False
+        if cycle.response_complete:
+            self.transport.close()
+        elif not cycle.response_started:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _refuse(self, problem: ProblemError) -> None:
+        scope, before = self.scope, self.cycle
+        scope["pokewatch.problem"] = problem  # type: ignore[typeddict-unknown-key]
+        scope.setdefault("method", "")
+        scope.setdefault("path", "")
+        self.cycle = RequestResponseCycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        self.cycle.more_body = False
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.refused)
+        else:
+            self.pipeline.appendleft((self.cycle, self.refused))
 
     def _end_in(self, seconds: float) -> None:
         self._due = self.loop.time() + seconds
@@ -116,73 +264,3 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
-
-
-def whole(app: ASGIApp) -> ASGIApp:
-    """The application as uvicorn is to call it."""
-
-    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return app(scope, receive, _WholeAnswer(send).send)
-
-    return serve
-
-
-_NOTHING: Any = iter(())  # stays at its end, so it serves all
-
-
-class _Sent:
-    """What a `send` that has nothing to wait for is awaited as."""
-
-    def __await__(self) -> Any:
-        return _NOTHING
-
-
-_SENT = _Sent()
-
-
-class _WholeAnswer:
-    """uvicorn's `send`, but that a 200 whose body is its second message is written at once, its head not looked at field by field.
-
-    uvicorn searches each name and value by a regular expression, on every answer anew. Every other answer takes uvicorn's own way.
-    """
-
-    __slots__ = ("_cycle", "_send", "_start")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._cycle: Any = send.__self__  # type: ignore[attr-defined]  # uvicorn's cycle of request and response
-        self._start: Message | None = None
-
-    def send(self, message: Message) -> Awaitable[None]:
-        start = self._start
-        if start is None:
-            if message["type"] != "http.response.start" or message["status"] != 200:
-                return self._send(message)
-            self._start = message
-            return _SENT
-        self._start = None
-        body: bytes = message.get("body", b"")
-        if message.get("more_body") or not self._can_write(start, len(body)):
-            return self._apart(start, message)
-        cycle = self._cycle
-        head = b"".join([b"%s: %s\r\n" % field for field in (*cycle.default_headers, *start["headers"])])
-        cycle.transport.write(b"HTTP/1.1 200 OK\r\n%s\r\n%s" % (head, body))
-        cycle.response_started = cycle.response_complete = True
-        cycle.message_event.set()
-        cycle.on_response()
-        return _SENT
-
-    def _can_write(self, start: Message, length: int) -> bool:
-        """Whether nothing is left for uvicorn to decide: no connection to close, no body to hold back or to cut into chunks."""
-        cycle = self._cycle
-        return (
-            cycle.keep_alive
-            and not cycle.disconnected
-            and not cycle.flow.write_paused
-            and cycle.scope["method"] != "HEAD"
-            and (b"content-length", b"%d" % length) in start["headers"]
-        )
-
-    async def _apart(self, start: Message, body: Message) -> None:
-        await self._send(start)
-        await self._send(body)

@@ -32,7 +32,8 @@ class Server(uvicorn.Server):
 
 def configured(app: Gateway, settings: GatewaySettings, **more: Any) -> uvicorn.Config:
     """uvicorn as the gateway runs on it."""
-    protocol = type("Protocol", (GuardedProtocol,), {"header_seconds": settings.body_seconds})
+    fields = {"header_seconds": settings.body_seconds, "refused": app.refused}
+    protocol = type("Protocol", (GuardedProtocol,), fields)
     return uvicorn.Config(
         app,
         **{

@@ -17,6 +17,7 @@ import msgspec
 MOST_BYTES = 64 * 1024 * 1024
 OLDEST_SECONDS = 30.0
 SWEEP_SECONDS = 0.05
+MOST_INTERIM = 16  # replies 1xx before the one that counts
 
 
 class WireError(Exception):
@@ -63,6 +64,7 @@ class _Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._size = 0
         self._done = False
+        self._interim = 0
         self._keep = False
         self.open = False
         self.born = 0.0
@@ -78,7 +80,7 @@ class _Connection(asyncio.Protocol):
         """Sends a whole request. The future ends with the reply or a WireError; `overdue` ends it at `deadline`."""
         assert self._transport is not None
         self._waiter = asyncio.get_running_loop().create_future()
-        self._parts, self._size, self._done = [], 0, False
+        self._parts, self._size, self._done, self._interim = [], 0, False, 0
         self.deadline = deadline
         self._transport.write(request)
         return self._waiter
@@ -99,10 +101,19 @@ class _Connection(asyncio.Protocol):
         if self._done:
             self._finish()
 
+    def on_message_begin(self) -> None:
+        if self._done:
+            raise GarbageError("a second reply to one request")
+
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
+        if self._parser.get_status_code() < 200:
+            self._interim += 1
+            if self._interim > MOST_INTERIM:
+                raise GarbageError("1xx replies without end")
+            return
         # Only here does the parser still know: afterwards it expects the next message.
         self._keep = self._parser.should_keep_alive()
         self._done = True

@@ -118,3 +118,61 @@ def test_nobody_there() -> None:
 def test_addresses_of_nonsense(url: str) -> None:
     with pytest.raises(ValueError, match="expected http"):
         Wire(url)
+
+
+@pytest.mark.parametrize("count", [1, 16])
+@pytest.mark.parametrize("apart", [False, True], ids=["one-read", "reads"])
+def test_interim_replies_are_passed_over(count: int, apart: bool) -> None:
+    interim = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"]
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            await request_from(reader)
+            parts = [*(interim[number % 2] for number in range(count)), OK]
+            for part in parts if apart else [b"".join(parts)]:
+                writer.write(part)
+                await asyncio.sleep(0.002)
+
+    async def scenario(wire: Wire) -> None:
+        for _ in range(3):
+            reply = await wire.send("/", b"{}", 10)
+            assert (reply.status, reply.body) == (200, b"{}")
+
+    assert served(handler, scenario) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 17 + OK,
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+        OK + OK,
+        OK + OK[:-2],
+        OK + b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["no-end", "switched", "two", "two-cut", "interim-after"],
+)
+def test_replies_that_fit_no_request(reply: bytes) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_from(reader)
+        writer.write(reply)
+        await reader.read()
+
+    async def scenario(wire: Wire) -> None:
+        with pytest.raises(GarbageError):
+            await wire.send("/", b"{}", 10)
+
+    assert served(handler, scenario) == 1
+
+
+def test_an_offer_to_upgrade_is_a_reply_like_any_other() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await request_from(reader)
+            writer.write(OK.replace(b"\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n", 1))
+
+    async def scenario(wire: Wire) -> None:
+        for _ in range(2):
+            assert (await wire.send("/", b"{}", 10)).body == b"{}"
+
+    assert served(handler, scenario) == 1
