@@ -171,9 +171,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _ignore_upgrade(self, data: bytes, end: int) -> None:
         """Go on after the head that ends at `end`, where the parser expects another protocol, with that request's body.
 
-        The parser has forgotten how the body is framed. A head that says it again, and nothing else, is not a request.
+        The parser has forgotten how the body is framed, and reads no more where the connection is not kept. A new one is
+        told by a head that is not a request of its own.
         """
         framing = b"".join(b"%s: %s\r\n" % field for field in self.cycle.scope["headers"] if field[0] in _FRAMING)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         self._framing_again = True
         self.data_received(b"POST / HTTP/1.1\r\n%s\r\n" % framing)
         self.data_received(data[end:])  # at most MOST_PIPELINED deep
