@@ -183,6 +183,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _end_requests(self, error: httptools.HttpParserError) -> None:
         """Answer what the parser could not read, after all that came before it, and read no more."""
+        is_head = self.parser.get_method() == b"HEAD"
         self.parser = _Deaf()  # type: ignore[assignment]
         self._due = self._head_bytes = None
         if self.transport.is_closing():
@@ -193,7 +194,7 @@ class GuardedProtocol(HttpToolsProtocol):
             called_back = isinstance(error, httptools.HttpParserCallbackError)  # uvicorn's on_headers_complete
             detail = "its target is not a path" if called_back else str(error)
             detail = f"the request is not well-formed HTTP/1.1: {detail}"
-            self._refuse(self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE))
+            self._refuse(self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE), "HEAD" if is_head else "")
 
     def _cut_short(self) -> None:
         """Have the newest request answered without the rest of its body, and close: the application is told that it ends."""
@@ -205,11 +206,10 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
 
-    def _refuse(self, problem: ProblemError) -> None:
+    def _refuse(self, problem: ProblemError, method: str) -> None:
         scope, before = self.scope, self.cycle
         scope["pokewatch.problem"] = problem  # type: ignore[typeddict-unknown-key]
-        scope.setdefault("method", "")
-        scope.setdefault("path", "")
+        scope["method"], scope["path"], scope["query_string"] = method, "", b""
         self.cycle = RequestResponseCycle(
             scope=scope,
             transport=self.transport,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,10 +37,8 @@ class Echo(Reception):
         metrics = Metrics()
         super().__init__(self._echo, metrics, AccessLog(None))
         self.refused = Reception(_refuse, metrics, AccessLog(None))
-        self.calls = 0
 
     async def _echo(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.calls += 1
         body, more = b"", True
         while more:
             message = await receive()
@@ -52,37 +51,39 @@ class Echo(Reception):
         await answer(exchange_of(scope), send, 200, [JSON], found.encode())
 
 
+CONFIG = configured(Echo(), SETTINGS)  # type: ignore[arg-type]
+CONFIG.load()
+
+
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     ends = [*sorted({cut % len(data) for cut in cuts} - {0}), len(data)]
     return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def converse(pieces: list[bytes], eof: bool = False, app: Any = None) -> bytes:
+def converse(pieces: list[bytes], eof: bool = False) -> bytes:
     """All that comes back on one connection to the echo, each piece read on its own; a client that ends its side if `eof`."""
 
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
-        config = configured(app or Echo(), SETTINGS)
-        config.load()
         state, (client, server) = ServerState(), socket.socketpair()
         client.setblocking(False)
-        await loop.connect_accepted_socket(lambda: config.http_protocol_class(config, state, {}), server)
+        await loop.connect_accepted_socket(lambda: CONFIG.http_protocol_class(CONFIG, state, {}), server)
         with client:
-            for piece in pieces:
-                await loop.sock_sendall(client, piece)
-                for _ in range(4):
-                    await asyncio.sleep(0)
+            with suppress(ConnectionError):  # the server closes after the last answer
+                for piece in pieces:
+                    await loop.sock_sendall(client, piece)
+                    for _ in range(4):
+                        await asyncio.sleep(0)
             if eof:
                 client.shutdown(socket.SHUT_WR)
             found = b""
-            async with asyncio.timeout(20):
+            with suppress(ConnectionError):
                 while part := await loop.sock_recv(client, 65_536):
                     found += part
-            while state.tasks:
-                await asyncio.sleep(0)
+            await asyncio.gather(*state.tasks)
         return found
 
-    return uvloop.run(run())
+    return uvloop.run(asyncio.wait_for(run(), 20))
 
 
 def parsed(data: bytes) -> list[tuple[int, Any]]:
@@ -141,7 +142,7 @@ REQUESTS = st.builds(
 
 
 @given(st.lists(REQUESTS, min_size=1, max_size=6), st.lists(st.integers(0, 1_000_000), max_size=12), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_as_many_answers_as_requests(requests: list[Request], cuts: list[int], eof: bool) -> None:
     for number, request in enumerate(requests):
         request.path = f"/{number}"
@@ -197,7 +198,6 @@ BAD_HEADS = {
     "bare CR": HEAD + b"X: a\rContent-Length: 3\r\n\r\nabc",
     "NUL": HEAD + b"X: a\x00\r\n\r\n",
     "no colon": HEAD + b"Content-Length\r\n\r\n",
-    "unknown coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "coding after chunked": HEAD + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
     "chunked twice": HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
     "two codings": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -207,13 +207,14 @@ BAD_HEADS = {
     "HTTP/2.0": HEAD.replace(b"1.1", b"2.0") + b"Connection: keep-alive\r\n\r\n",
     "h2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no method": b"\x16\x03\x01\x02\x00\x01",
-    "no path": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no path": b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 UNSUPPORTED = {
     "gzip, chunked": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "gzip and chunked": HEAD + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "identity": HEAD + b"Transfer-Encoding: identity\r\n\r\n",
     "identity and length": HEAD + b"Transfer-Encoding: identity\r\nContent-Length: 3\r\n\r\nabc",
+    "unknown coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "quoted": HEAD + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
     "empty element": HEAD + b"Transfer-Encoding: ,chunked\r\n\r\n0\r\n\r\n",
     "upgrade, gzip": HEAD + b"Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -244,7 +245,7 @@ BAD = [
 
 @pytest.mark.parametrize(("bad", "status"), BAD)
 @given(st.integers(0, 3), st.lists(st.integers(0, 1_000_000), max_size=5))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_cannot_be_read_is_answered_once_in_its_turn_and_last(bad: bytes, status: int, before: int, cuts: list[int]) -> None:
     requests = [Request(f"/{number}", "POST", b"x" * number) for number in range(before)]
     data = b"".join(request.bytes for request in requests) + bad + SMUGGLED * 2 + LAST

@@ -1,0 +1,153 @@
+"""A gateway behind nginx that forwards Upgrade, callers who ask it, and one who would have them get other answers.
+
+`python -m tests.faults.smuggling FOLDER ANSWERS [--uvicorn]` prints how many of the callers' answers were whose they should
+be, as JSON. Each call has an id which its answer repeats. With --uvicorn the gateway runs on uvicorn's own protocol.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import uvicorn
+
+from pokewatch.gateway.app import create_app
+from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.server import configured
+from pokewatch.settings import GatewaySettings
+from tests.serving.server import free_ports
+
+CALLERS, ATTACKERS = 24, 2
+NGINX = """\
+daemon off;
+master_process off;
+error_log {folder}/nginx.log;
+pid {folder}/nginx.pid;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_max_body_size 1m;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+    upstream gateway {{ server 127.0.0.1:{gateway}; keepalive 16; }}
+    server {{
+        listen 127.0.0.1:{port};
+        keepalive_requests 1000000;
+        location / {{
+            proxy_pass http://gateway;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+        }}
+    }}
+}}
+"""
+# Blank lines before a request are skipped: wherever the gateway's first read ends, what follows is a whole request.
+SMUGGLED = b"\r\n" * 135_000 + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Request-Id: smuggled\r\n\r\n"
+ATTACK = (
+    b"POST /fair_price HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(SMUGGLED), SMUGGLED)
+)
+
+
+@contextmanager
+def ended(*command: str) -> Iterator[None]:
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """The status of the next answer, and the id that it repeats."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+    fields = dict(line.split(": ", 1) for line in head[1:] if line)
+    await reader.readexactly(int(fields["content-length"]))
+    return int(head[0].split()[1]), fields.get("x-request-id", "")
+
+
+async def call(port: int, numbers: Iterator[int], most: int, found: Counter[str]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number in numbers:
+        if number >= most:
+            break
+        writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: call-%d\r\n\r\n" % number)
+        status, request_id = await answer(reader)
+        if status == 502:  # nginx's own: there was no answer
+            found["none"] += 1
+        else:
+            found["right" if (status, request_id) == (200, f"call-{number}") else "wrong"] += 1
+    writer.close()
+
+
+async def attack(port: int, found: Counter[str]) -> None:
+    while True:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            while True:
+                writer.write(ATTACK)
+                status, _ = await answer(reader)
+                found[f"attack {status}"] += 1
+        except (OSError, asyncio.IncompleteReadError):
+            continue
+
+
+async def measured(port: int, answers: int) -> Counter[str]:
+    found: Counter[str] = Counter()
+    numbers = count()
+    attackers = [asyncio.create_task(attack(port, found)) for _ in range(ATTACKERS)]
+    async with asyncio.timeout(300):
+        await asyncio.gather(*(call(port, numbers, answers, found) for _ in range(CALLERS)))
+    for attacker in attackers:
+        attacker.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+    return found
+
+
+def serve(folder: Path, port: int, on_uvicorn: bool) -> None:
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, gateway_port=port, failed_key_rate="1000000/second"
+    )
+    app = create_app(settings, KeyStore(folder / "keys.sqlite"))
+    uvicorn.Server(configured(app, settings, **({"http": "httptools"} if on_uvicorn else {}))).run()
+
+
+async def reachable(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                return
+
+
+def run(folder: Path, answers: int, more: list[str]) -> Counter[str]:
+    gateway, port = free_ports(2)
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, gateway=gateway, port=port))
+    served = [sys.executable, "-m", "tests.faults.smuggling", "serve", str(folder), str(gateway), *more]
+    with ended(*served), ended("nginx", "-c", str(config)):
+        asyncio.run(reachable(gateway))
+        asyncio.run(reachable(port))
+        return asyncio.run(measured(port, answers))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(Path(sys.argv[2]), int(sys.argv[3]), "--uvicorn" in sys.argv)
+    else:
+        json.dump(run(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]), sys.stdout)
