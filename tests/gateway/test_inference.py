@@ -44,7 +44,7 @@ def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
         ([tensor("card_id", [["a"] * 9_000], [9_000])], "/inputs/0/data"),
         ([tensor("card_id", [1])], "/inputs/0/data"),
         ([{**tensor("card_id", ["a"]), "datatype": "FP64"}], "/inputs/0/datatype"),
-        ([tensor("card_id", ["a"]), tensor("market_price", [None])], "/inputs/1/data"),
+        ([tensor("card_id", ["a"]), tensor("market_price", ["1"])], "/inputs/1/data"),
         ([tensor("card_id", ["a"] * 1_001)], "/inputs"),
     ],
     ids=lambda value: str(value)[:60],
