@@ -59,7 +59,8 @@ NAMES = ("market_price", "fair_price", "lower", "upper", "buy_threshold_pct")
 
 
 def test_a_row_that_cannot_be_judged_never_fails_its_batch(server: Server) -> None:
-    inputs = [tensor(name, list(values), "FP64") for name, values in zip(NAMES, zip(*(row for row, _ in ROWS.values()), strict=True), strict=True)]
+    given = zip(*(row for row, _ in ROWS.values()), strict=True)
+    inputs = [tensor(name, list(values), "FP64") for name, values in zip(NAMES, given, strict=True)]
     found = columns(infer(server, "decision", *inputs))
     reasons = [reason for _, reason in ROWS.values()]
     assert found["reason"] == reasons
