@@ -167,7 +167,7 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
     Two-piece log-normal: median `fair`, 5% and 95% quantiles `lower` and `upper`, each side with its own deviation on the
     log scale. A side of no width is a step at `fair`.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         distance = np.log(price / fair)
         width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
         z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
@@ -192,9 +192,10 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
     """Which rows each argument spoils. Comparisons with NaN are False, so `~(0 < x)` catches it."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio = rows.market / rows.fair
+        comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
         return {
             "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
-            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | np.isinf(ratio) | (ratio == 0),
+            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | ~(comparable | np.isnan(ratio)),
             "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
@@ -270,8 +271,9 @@ def _confidence(signal: Strings, rows: _Rows) -> Floats:
         return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
     edges = np.empty((2, *rows.market.shape))
-    edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-    edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
+    with np.errstate(over="ignore"):
+        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
     below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
     within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
     confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)

@@ -113,6 +113,7 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
         ({"market": 0.0}, "invalid_market_price"),
         ({"market": np.inf}, "invalid_market_price"),
         ({"market": 1e-320, "fair": 1e300}, "invalid_market_price"),
+        ({"market": 1e308}, "invalid_market_price"),
         ({"fair": np.nan}, "no_fair_price"),
         ({"fair": -1.0}, "invalid_fair_price"),
         ({"fair": -np.inf}, "invalid_fair_price"),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -28,6 +28,10 @@ class TamperingServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def refusal(self, path: str, body: bytes | None) -> bytes | None:
+        """The body of a 422 in place of the model server's answer, if there is to be one."""
+        return None
+
     def altered(self, path: str, response: httpx.Response) -> bytes:
         for end, tamper in self.tampers.items():
             if path.endswith(end) and response.status_code == 200:
@@ -35,6 +39,24 @@ class TamperingServer(ThreadingHTTPServer):
                 changed = tamper(content)
                 return json.dumps(content if changed is None else changed).encode()
         return response.content
+
+
+class PickyServer(TamperingServer):
+    """A model server that refuses every request in which one of some cards is."""
+
+    refused: tuple[str, frozenset[str], frozenset[float]] = "", frozenset(), frozenset()
+
+    def refuses(self, model: str, cards: set[str]) -> None:
+        """Cards of the tests' book are named for their place in it, and `decision` sees only their prices."""
+        prices = frozenset(round(int(card.removeprefix("card_")) + 1.04, 2) for card in cards)
+        self.refused = f"/{model}/infer", frozenset(cards), prices
+
+    def refusal(self, path: str, body: bytes | None) -> bytes | None:
+        end, cards, prices = self.refused
+        if body is None or not end or not path.endswith(end):
+            return None
+        data = [value for tensor in json.loads(body)["inputs"] for value in tensor["data"]]
+        return b'{"error":"not that one"}' if (cards | prices) & set(data) else None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -50,9 +72,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, body: bytes | None) -> None:
         self.server.asked.append(self.path)
         headers = {"content-type": "application/json"} if body is not None else {}
-        response = self.server.client.request(self.command, self.path, content=body, headers=headers)
-        content = self.server.altered(self.path, response)
-        self.send_response(response.status_code)
+        refusal = self.server.refusal(self.path, body)
+        if refusal is None:
+            response = self.server.client.request(self.command, self.path, content=body, headers=headers)
+            status, content = response.status_code, self.server.altered(self.path, response)
+        else:
+            status, content = 422, refusal
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
         self.end_headers()
@@ -62,10 +88,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the test tells."""
 
 
+Tampering = TypeVar("Tampering", bound=TamperingServer)
+
+
 @contextmanager
-def tampering(upstream: str) -> Iterator[TamperingServer]:
+def tampering(upstream: str, kind: type[Tampering] = TamperingServer) -> Iterator[Tampering]:  # type: ignore[assignment]
     """The proxy, answering."""
-    with answering(TamperingServer(upstream)) as server:
+    with answering(kind(upstream)) as server:
         try:
             yield server
         finally:
