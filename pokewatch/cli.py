@@ -188,7 +188,7 @@ def _with_model(row: Mapping[str, Any], model: Any) -> dict[str, Any]:
 
 
 def _value_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    interval = "-" if row["lower"] is None else f"{row['lower']:,.2f} - {row['upper']:,.2f}"
+    interval = "-" if None in (row["lower"], row["upper"]) else f"{row['lower']:,.2f} - {row['upper']:,.2f}"
     prices = (_money(row["market_price"]), _money(row["fair_price"]), interval, _percent(row["deviation_pct"]))
     return (row["slug"], row["date"], *prices, row["signal"], row["reason"])
 

@@ -2,6 +2,7 @@
 
 The deviation `(market_price - fair_price) / fair_price` is a fraction: 90 against 100 is -0.1. BUY at or below the buying
 threshold, SELL at or above the selling one, HOLD between. A status other than `ok` is HOLD with that status as the reason.
+A price that is NaN is not given.
 """
 
 import math
@@ -75,7 +76,7 @@ FEES: Mapping[str, FeeSchedule] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """One decision a row. `confidence` is NaN without an interval; `valid` is False where the row held no usable prices."""
+    """One decision a row. `confidence` is NaN without an interval; `valid` is False where the row could not be judged."""
 
     signal: Strings
     deviation_pct: Floats
@@ -96,7 +97,8 @@ class _Rows:
     def kept(self, valid: Bools) -> "_Rows":
         """The rows with every value of an invalid one replaced by one that computes without warnings."""
         market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
-        return _Rows(market, fair, np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan), self.buy, self.sell)
+        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
+        return _Rows(market, fair, lower, upper, np.where(valid, self.buy, 0.0), np.where(valid, self.sell, 0.0))
 
     def ordered(self) -> "_Rows":
         """The rows with the fair price inside its interval, which rounding may have put it a hair outside of."""
@@ -122,16 +124,19 @@ def decide(
     BUY where selling at `lower` brings more than buying costs, SELL where selling now brings more than buying back at `upper`.
 
     Raises ValueError naming the argument, index and value for prices that are not positive and finite, an interval that
-    does not hold its fair price, or thresholds not within -1 < buy <= 0 <= sell. With `on_fault="hold"` a row of bad
-    prices fails alone: HOLD, `valid` False, and the argument at fault as the reason unless its status already tells one.
+    does not hold its fair price, or thresholds not within -1 < buy <= 0 <= sell. With `on_fault="hold"` a row that cannot be
+    judged fails alone: HOLD, `valid` False, no deviation or confidence, and `no_<price>` or `invalid_<argument>` as the
+    reason unless its status already tells one. A bad threshold raises even then where it is one for all rows.
     """
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
-    _check_thresholds(rows)
     _check_policy(policy, fees)
     faults = _faults(rows)
+    for name, given in (("buy_threshold_pct", thresholds.buy), ("sell_threshold_pct", thresholds.sell)):
+        if on_fault == "raise" or np.size(given) == 1:
+            _raise_first({name: faults[name]}, rows)
     if on_fault == "raise":
         _raise_first(faults, rows)
-    valid = ~(faults["fair_price"] | faults["market_price"] | faults["lower"] | faults["upper"])
+    valid = ~np.logical_or.reduce(list(faults.values()))
     sound = np.count_nonzero(valid) == valid.size
     kept = rows.ordered() if sound else rows.kept(valid).ordered()
     deviation = (kept.market / kept.fair - 1.0).round(_DECIMALS)
@@ -139,7 +144,7 @@ def decide(
     if policy == "net_of_fees" and fees is not None:
         signal, reason = _net_of_fees(signal, reason, kept, fees)
     if not sound:
-        signal, reason, deviation = _by_fault(signal, reason, deviation, faults)
+        signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     return Decisions(signal, deviation, _confidence(signal, kept), reason, valid)
@@ -162,7 +167,7 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
     Two-piece log-normal: median `fair`, 5% and 95% quantiles `lower` and `upper`, each side with its own deviation on the
     log scale. A side of no width is a step at `fair`.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         distance = np.log(price / fair)
         width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
         z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
@@ -176,16 +181,6 @@ def _broadcast(market: ArrayLike, fair: ArrayLike, lower: ArrayLike | None, uppe
     return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
 
 
-def _check_thresholds(rows: _Rows) -> None:
-    for name, values, good in (
-        ("buy threshold", rows.buy, (rows.buy > -1) & (rows.buy <= 0)),
-        ("sell threshold", rows.sell, (rows.sell >= 0) & (rows.sell < np.inf)),
-    ):
-        if np.count_nonzero(good) < good.size:
-            at = int(np.argmin(good))
-            raise ValueError(f"{name} at row {at} must be a fraction with -1 < buy <= 0 <= sell, got {values.flat[at]}")
-
-
 def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
@@ -197,11 +192,14 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
     """Which rows each argument spoils. Comparisons with NaN are False, so `~(0 < x)` catches it."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio = rows.market / rows.fair
+        comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
         return {
             "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
-            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | np.isinf(ratio) | (ratio == 0),
+            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | ~(comparable | np.isnan(ratio)),
             "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
+            "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
+            "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
         }
 
 
@@ -210,15 +208,24 @@ _WANTED = {
     "market_price": "positive, finite and comparable with fair_price",
     "lower": "between 0 and fair_price",
     "upper": "finite and no less than fair_price",
+    "buy threshold": "a fraction with -1 < buy <= 0 <= sell",
+    "sell threshold": "a fraction with -1 < buy <= 0 <= sell",
 }
 
 
 def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
-    values = {"fair_price": rows.fair, "market_price": rows.market, "lower": rows.lower, "upper": rows.upper}
+    values = {
+        "fair_price": rows.fair,
+        "market_price": rows.market,
+        "lower": rows.lower,
+        "upper": rows.upper,
+        "buy_threshold_pct": rows.buy,
+        "sell_threshold_pct": rows.sell,
+    }
     for name, fault in faults.items():
         if fault.any():
-            at = int(np.argmax(fault))
-            raise ValueError(f"{name} at row {at} must be {_WANTED[name]}, got {values[name].flat[at]}")
+            at, told = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
+            raise ValueError(f"{told} at row {at} must be {_WANTED[told]}, got {values[name].flat[at]}")
 
 
 def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
@@ -227,10 +234,16 @@ def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
     return signal, np.where(buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds"))
 
 
-def _by_fault(signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools]) -> tuple[Strings, Strings, Floats]:
-    for name, fault in faults.items():
+def _by_fault(
+    signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
+) -> tuple[Strings, Strings, Floats]:
+    """HOLD where a row cannot be judged; of several faults the fair price's is told, then the market price's."""
+    missing = {"fair_price": np.isnan(rows.fair), "market_price": np.isnan(rows.market)}
+    for name, fault in reversed(faults.items()):
         signal, deviation = np.where(fault, HOLD, signal), np.where(fault, np.nan, deviation)
         reason = np.where(fault, f"invalid_{name}", reason)
+        if name in missing:
+            reason = np.where(missing[name], f"no_{name}", reason)
     return signal, reason, deviation
 
 
@@ -258,8 +271,9 @@ def _confidence(signal: Strings, rows: _Rows) -> Floats:
         return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
     edges = np.empty((2, *rows.market.shape))
-    edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-    edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
+    with np.errstate(over="ignore"):
+        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
     below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
     within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
     confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)

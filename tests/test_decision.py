@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch import decision
+from pokewatch import contract, decision
 from pokewatch.decision import FEES, FeeSchedule, Thresholds, decide, normal_cdf, predictive_cdf
 
 CENTS = st.integers(1, 10**9)
@@ -99,11 +99,75 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
     market, fair = np.array([90.0, 90.0, np.nan, 120.0]), np.array([100.0, np.nan, 100.0, 100.0])
     made = decide(market, fair, 80.0, 130.0, ["ok", "unknown_card", "ok", "ok"], on_fault="hold")
     assert list(made.signal) == ["BUY", "HOLD", "HOLD", "SELL"]
-    assert list(made.reason) == ["below_threshold", "unknown_card", "invalid_market_price", "above_threshold"]
+    assert list(made.reason) == ["below_threshold", "unknown_card", "no_market_price", "above_threshold"]
     assert list(made.valid) == [True, False, False, True]
     assert np.isnan(made.deviation_pct[1:3]).all()
     assert np.isnan(made.confidence[1:3]).all()
     assert np.isfinite(made.confidence[[0, 3]]).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"market": np.nan}, "no_market_price"),
+        ({"market": 0.0}, "invalid_market_price"),
+        ({"market": np.inf}, "invalid_market_price"),
+        ({"market": 1e-320, "fair": 1e300}, "invalid_market_price"),
+        ({"market": 1e308}, "invalid_market_price"),
+        ({"fair": np.nan}, "no_fair_price"),
+        ({"fair": -1.0}, "invalid_fair_price"),
+        ({"fair": -np.inf}, "invalid_fair_price"),
+        ({"market": np.nan, "fair": np.nan}, "no_fair_price"),
+        ({"lower": 101.0}, "invalid_lower"),
+        ({"lower": np.inf, "upper": np.nan}, "invalid_lower"),
+        ({"lower": np.nan, "upper": 50.0}, "invalid_upper"),
+        ({"lower": 120.0, "upper": 80.0}, "invalid_lower"),
+        ({"buy": 0.5}, "invalid_buy_threshold_pct"),
+        ({"buy": np.nan}, "invalid_buy_threshold_pct"),
+        ({"sell": -0.5}, "invalid_sell_threshold_pct"),
+        ({"sell": np.inf, "market": np.nan}, "no_market_price"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", ["ok", "stale_price"])
+def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(
+    given: dict[str, float], reason: str, status: str
+) -> None:
+    usual = {"market": 80.0, "fair": 100.0, "lower": 90.0, "upper": 120.0, "buy": -0.1, "sell": 0.15}
+    bad = usual | given
+    columns = {name: np.array([usual[name], bad[name], usual[name]]) for name in usual}
+    prices = (columns[name] for name in ("market", "fair", "lower", "upper"))
+    thresholds = Thresholds(columns["buy"], columns["sell"])
+    made = decide(*prices, ["ok", status, "ok"], thresholds=thresholds, on_fault="hold")
+    assert list(made.signal) == ["BUY", "HOLD", "BUY"]
+    assert list(made.valid) == [True, False, True]
+    assert made.reason[1] == (reason if status == "ok" else status)
+    assert np.isnan([made.deviation_pct[1], made.confidence[1]]).all()
+    assert made.deviation_pct[0] == made.deviation_pct[2] == -0.2
+
+
+ANY = st.one_of(PRICE, st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e308, 5e-324]))
+EDGE = st.one_of(st.floats(-1.5, 1.5), st.sampled_from([np.nan, np.inf]))
+STATUS = st.sampled_from(["ok", "", "stale_price", "unknown_card"])
+
+
+@given(st.lists(st.tuples(ANY, ANY, ANY, ANY, STATUS, EDGE, EDGE), min_size=2, max_size=12))
+def test_a_row_is_judged_the_same_in_any_company(rows: list[tuple[float, float, float, float, str, float, float]]) -> None:
+    def judged(*some: tuple[float, float, float, float, str, float, float]) -> list[tuple[object, ...]]:
+        *prices, status, buy, sell = zip(*(*some, (1.0, 1.0, 1.0, 1.0, "ok", 0.0, 0.0)), strict=True)
+        made = decide(*prices, status, thresholds=Thresholds(buy, sell), on_fault="hold")
+        columns = made.signal, made.deviation_pct, made.confidence, made.reason, made.valid
+        return [tuple(map(str, row)) for row in zip(*columns, strict=True)]
+
+    assert judged(*rows)[:-1] == [judged(row)[0] for row in rows]
+
+
+def test_the_reasons_are_those_of_the_contract() -> None:
+    source = Path(decision.__file__).read_text(encoding="utf-8")
+    told = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    ours = {reason for reason in contract.REASONS - contract.ROW_STATUSES if not reason.startswith(("no_", "invalid_"))}
+    assert ours <= told
+    assert set(decision.SIGNALS) == contract.SIGNALS
 
 
 @pytest.mark.parametrize("buy", [-1.0, 0.01, np.nan, -np.inf], ids=str)

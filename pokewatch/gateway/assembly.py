@@ -86,7 +86,6 @@ class Assembly:
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
         composition, metrics, watch = self.composition, self.metrics, self.watch
-        by_offer = {offered: self._coalescer(composition.value) for offered in (False, True)}
         by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
         batches = Batches(composition, self.load, seconds, metrics)
         catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
@@ -94,7 +93,7 @@ class Assembly:
         inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
         reference = Reference()
         return {
-            "fair_price": Prices(by_offer, self.answers, watch, metrics).fair_price,
+            "fair_price": Prices(self._coalescer(composition.value), self.answers, watch, metrics).fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": Signals(by_thresholds).signal,
             "cards": catalog.cards,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from pokewatch.gateway.cache import Answers, Kept, etag, matches
+from pokewatch.gateway.catalog_checks import check_card, check_history, check_movers, check_page, check_versions
 from pokewatch.gateway.coalescing import Load
 from pokewatch.gateway.cursor import after, cursor
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
@@ -42,26 +43,32 @@ class Catalog:
             payload["after"] = after(asked.cursor, search)
 
         async def page() -> CardPage:
-            found = await self._ask("search", payload, exchange, CardPage)
+            found = await self._ask("search", payload, exchange, CardPage, check_page)
             return found if found.next is None else msgspec.structs.replace(found, next=cursor(found.next, search))
 
         return await self._answer(exchange, ("cards", *payload.items()), page)
 
     async def card(self, exchange: Exchange) -> Answer:
         query(NoQuery, exchange.scope["query_string"])
-        card_id = _card_id(exchange)
-        return await self._answer(exchange, ("card", card_id), lambda: self._ask("card", {"card_id": card_id}, exchange, CardAnswer))
+        payload = {"card_id": _card_id(exchange)}
+        return await self._answer(
+            exchange, ("card", *payload.values()), lambda: self._ask("card", payload, exchange, CardAnswer, check_card)
+        )
 
     async def history(self, exchange: Exchange) -> Answer:
         asked = query(HistoryQuery, exchange.scope["query_string"])
         days = _given({"from": asked.start, "to": asked.end})
         payload = {"card_id": _card_id(exchange), **{name: checked_day(day, f"?{name}") for name, day in days.items()}}
-        return await self._answer(exchange, ("history", *payload.items()), lambda: self._ask("history", payload, exchange, History))
+        return await self._answer(
+            exchange, ("history", *payload.items()), lambda: self._ask("history", payload, exchange, History, check_history)
+        )
 
     async def movers(self, exchange: Exchange) -> Answer:
         asked = query(MoversQuery, exchange.scope["query_string"])
         payload = _given(msgspec.structs.asdict(asked))
-        return await self._answer(exchange, ("movers", *payload.items()), lambda: self._ask("movers", payload, exchange, Movers))
+        return await self._answer(
+            exchange, ("movers", *payload.items()), lambda: self._ask("movers", payload, exchange, Movers, check_movers)
+        )
 
     async def _answer(self, exchange: Exchange, request: Any, ask: Callable[[], Awaitable[Any]]) -> Answer:
         """From the answers kept, from the model server, or, while that is down, from the answers kept however old."""
@@ -84,7 +91,14 @@ class Catalog:
         self._watch.saw(Versions(found.model_version, found.data_version))
         return self._answers.keep(request, _encode(found).removesuffix(b"false}"), found.model_version, found.data_version)
 
-    async def _ask(self, question: str, payload: dict[str, Any], exchange: Exchange, model: type[Found]) -> Found:
+    async def _ask(
+        self,
+        question: str,
+        payload: dict[str, Any],
+        exchange: Exchange,
+        model: type[Found],
+        check: Callable[[Found, dict[str, Any]], None],
+    ) -> Found:
         self._load.enter(1)
         try:
             body = await self._upstream.send(f"/catalog/{question}", _encode(payload), exchange.onward())
@@ -97,9 +111,12 @@ class Catalog:
         finally:
             self._load.leave(1)
         try:
-            return msgspec.json.decode(body, type=model)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            found = msgspec.json.decode(body, type=model)
+            check_versions(found)
+            check(found, payload)
+        except ValueError as error:
             raise self._upstream.fault(str(error)) from error
+        return found
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

@@ -122,22 +122,33 @@ class Coalescer(Generic[Row, Result]):
             if not rows:
                 return []
             self._sizes.observe(len(rows))
-            return await self._answer(rows, asyncio.get_running_loop().time() + self._seconds)
+            return await _outcomes(self._call, rows, asyncio.get_running_loop().time() + self._seconds)
         finally:
             self._running.discard(_this_task())
             if self._waiting and not self._gathering:
                 self._start()
 
-    async def _answer(self, rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
-        try:
-            return await self._call(rows, deadline)
-        except ProblemError as problem:
-            return [problem] * len(rows)
-        except RefusedError as refused:
-            if len(rows) == 1:
-                return [invalid("", str(refused))]
-        half = len(rows) // 2
-        return [*await self._answer(rows[:half], deadline), *await self._answer(rows[half:], deadline)]
+
+async def pinned(call: Call[Row, Result], rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
+    """Each row's outcome; of a call that is refused, the rows are halved until the refusal is pinned on those that cause it.
+
+    Raises ProblemError where the call of all rows does.
+    """
+    try:
+        return await call(rows, deadline)
+    except RefusedError as refused:
+        if len(rows) == 1:
+            return [invalid("", str(refused))]
+    half = len(rows) // 2
+    return [*await _outcomes(call, rows[:half], deadline), *await _outcomes(call, rows[half:], deadline)]
+
+
+async def _outcomes(call: Call[Row, Result], rows: Sequence[Row], deadline: float) -> Sequence[Result | ProblemError]:
+    """As `pinned`; a problem of the call is each row's."""
+    try:
+        return await pinned(call, rows, deadline)
+    except ProblemError as problem:
+        return [problem] * len(rows)
 
 
 def _this_task() -> asyncio.Task[Any]:

@@ -1,5 +1,6 @@
 """Fair price and decision in one: the two models asked one after the other, column by column."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -8,10 +9,11 @@ from typing import Any
 import msgspec
 
 from pokewatch.gateway import v2
+from pokewatch.gateway.checks import check_decisions, check_prices
 from pokewatch.gateway.logs import stamp
 from pokewatch.gateway.models import FairPrice, SignalAnswer
-from pokewatch.gateway.problems import UNKNOWN_DATE, ProblemError, unknown_card
-from pokewatch.gateway.upstream import Upstream
+from pokewatch.gateway.problems import UNKNOWN_DATE, UPSTREAM_FAULT, ProblemError, unknown_card
+from pokewatch.gateway.upstream import RefusedError, Upstream
 from pokewatch.gateway.v2 import Tensor, Versions
 
 FAIR_PRICE_PATH = "/v2/models/fair-price/infer"
@@ -19,11 +21,15 @@ DECISION_PATH = "/v2/models/decision/infer"
 
 PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
 SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
-UNKNOWN = ("unknown_card", "unknown_date")
+_ANSWERED = (*PRICES, "slug")
 _JUDGED = ("market_price", "fair_price", "lower", "upper")
+_NOT_JUDGED = "not_judged"
+_LEFT: v2.Columns = {"signal": ["HOLD"], "deviation_pct": [None], "confidence": [None], "reason": [_NOT_JUDGED]}
 _judged = itemgetter(*_JUDGED)
 _answered = itemgetter(*PRICES, *SIGNALS)
 
+
+logger = logging.getLogger("pokewatch.gateway.composition")
 
 Onward = Callable[[], bytes]
 
@@ -51,7 +57,7 @@ class Judge(msgspec.Struct, frozen=True):
 
 
 class Composition:
-    """The rows of one call must agree on which optional values they have. `saw` is told the versions of every answer."""
+    """`saw` is told the versions of every answer."""
 
     def __init__(self, prices: Upstream, decisions: Upstream, saw: Callable[[Versions], None]) -> None:
         self._prices = prices
@@ -60,16 +66,47 @@ class Composition:
 
     async def table(self, asks: Sequence[Ask], deadline: float) -> tuple[v2.Columns, Versions]:
         """The outputs of both models as one table. Raises ProblemError where all fail alike, RefusedError where they are refused."""
-        onward, rows = asks[0].onward(), len(asks)
-        body = await self._prices.send(FAIR_PRICE_PATH, v2.request(_price_inputs(asks)), onward, deadline)
+        onward = asks[0].onward()
+        prices, versions = await self._priced(asks, onward, deadline)
+        inputs = [*map(v2.floats, _JUDGED, _judged(prices)), v2.strings("status", prices["status"])]
+        signals = await self._judged(inputs, onward, deadline)
+        self._saw(versions)
+        return {**prices, **signals}, versions
+
+    async def _priced(self, asks: Sequence[Ask], onward: bytes, deadline: float) -> tuple[v2.Columns, Versions]:
+        cards, days, offers = ([getattr(ask, name) for ask in asks] for name in ("card_id", "date", "offered"))
+        request_id = v2.new_id()
+        body = v2.request(_price_inputs(cards, days, offers), _ANSWERED, request_id)
+        body = await self._prices.send(FAIR_PRICE_PATH, body, onward, deadline)
         try:
-            prices, versions = v2.versioned(body, PRICES, rows)
+            found, versions = v2.versioned(body, _ANSWERED, len(cards), request_id)
+            check_prices(found, cards, days, offers)
         except ValueError as error:
             raise self._prices.fault(str(error)) from error
-        self._saw(versions)
-        inputs = [*map(v2.floats, _JUDGED, _judged(prices)), v2.strings("status", prices["status"])]
-        body = await self._decisions.send(DECISION_PATH, v2.request(inputs), onward, deadline)
-        return {**prices, **self._signals(body, rows)}, versions
+        return found, versions
+
+    async def _judged(self, inputs: list[Tensor], onward: bytes, deadline: float) -> v2.Columns:
+        """The decisions on what `fair-price` said. Of rows that are refused, those that cause it are left without one."""
+        try:
+            return await self._decided(inputs, onward, deadline)
+        except RefusedError as refused:
+            if len(inputs[0].data) == 1:
+                logger.warning("decision refused a fair price", extra={"upstream": "decision", "cause": str(refused)})
+                return _LEFT
+        half = len(inputs[0].data) // 2
+        parts = [slice(None, half), slice(half, None)]
+        first, second = [await self._judged([_part(each, rows) for each in inputs], onward, deadline) for rows in parts]
+        return {name: [*first[name], *second[name]] for name in SIGNALS}
+
+    async def _decided(self, inputs: list[Tensor], onward: bytes, deadline: float) -> v2.Columns:
+        request_id = v2.new_id()
+        body = await self._decisions.send(DECISION_PATH, v2.request(inputs, SIGNALS, request_id), onward, deadline)
+        try:
+            found = v2.columns(body, SIGNALS, len(inputs[0].data), request_id)
+            check_decisions(found, inputs[-1].data if inputs[-1].name == "status" else None)
+        except ValueError as error:
+            raise self._decisions.fault(str(error)) from error
+        return found
 
     async def value(self, asks: Sequence[Ask], deadline: float) -> list[FairPrice | ProblemError]:
         """Each row's answer or its problem. Raises as `table` does."""
@@ -78,31 +115,29 @@ class Composition:
         return [_answer(row, ends) for row in zip(asks, *_answered(columns), strict=True)]
 
     async def judge(self, rows: Sequence[Judge], deadline: float) -> list[SignalAnswer | ProblemError]:
-        """The signal of each price, with no interval and so with no confidence."""
+        """The signal of each price, with no interval and so with no confidence. The rows agree on which thresholds they give."""
         first = rows[0]
         inputs = [v2.floats("market_price", [row.market_price for row in rows]), v2.floats("fair_price", [row.fair_price for row in rows])]
         if first.buy is not None:
             inputs.append(v2.floats("buy_threshold_pct", [row.buy for row in rows]))
         if first.sell is not None:
             inputs.append(v2.floats("sell_threshold_pct", [row.sell for row in rows]))
-        body = await self._decisions.send(DECISION_PATH, v2.request(inputs), first.onward(), deadline)
-        said = self._signals(body, len(rows))
+        said = await self._decided(inputs, first.onward(), deadline)
         return [SignalAnswer(*row) for row in zip(*(said[name] for name in SIGNALS), strict=True)]
 
-    def _signals(self, body: bytes, rows: int) -> v2.Columns:
-        try:
-            return v2.columns(body, SIGNALS, rows)
-        except ValueError as error:
-            raise self._decisions.fault(str(error)) from error
 
-
-def _price_inputs(asks: Sequence[Ask]) -> list[Tensor]:
-    inputs = [v2.strings("card_id", [ask.card_id for ask in asks])]
-    if any(ask.date for ask in asks):
-        inputs.append(v2.strings("date", [ask.date for ask in asks]))
-    if asks[0].offered is not None:
-        inputs.append(v2.floats("market_price", [ask.offered for ask in asks if ask.offered is not None]))
+def _price_inputs(cards: list[str], days: list[str], offers: list[float | None]) -> list[Tensor]:
+    inputs = [v2.strings("card_id", cards)]
+    if any(days):
+        inputs.append(v2.strings("date", days))
+    if any(offer is not None for offer in offers):
+        inputs.append(v2.floats("market_price", offers))
     return inputs
+
+
+def _part(tensor: Tensor, rows: slice) -> Tensor:
+    data = tensor.data[rows]
+    return Tensor(tensor.name, [len(data)], tensor.datatype, data)
 
 
 def _answer(row: tuple[Any, ...], ends: tuple[str, str, str]) -> FairPrice | ProblemError:
@@ -111,4 +146,6 @@ def _answer(row: tuple[Any, ...], ends: tuple[str, str, str]) -> FairPrice | Pro
         return unknown_card(ask.card_id)
     if status == "unknown_date":
         return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {ask.date}")
+    if reason == _NOT_JUDGED:
+        return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
     return FairPrice(card_id, day, market, fair, deviation, signal, lower, upper, confidence, reason, status, *ends)

@@ -8,8 +8,9 @@ import msgspec
 
 from pokewatch.gateway import v2
 from pokewatch.gateway.bodies import decode
+from pokewatch.gateway.checks import UNKNOWN, check_passed
 from pokewatch.gateway.coalescing import Load
-from pokewatch.gateway.composition import PRICES, SIGNALS, UNKNOWN, Ask, Composition, Onward
+from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import MODELS, MOST_ROWS, ModelMetadata, ModelReady, ServerMetadata, ServerState, TensorMetadata
@@ -21,11 +22,12 @@ from pokewatch.gateway.v2 import Column, InferRequest, InferResponse, Tensor
 _TEXTS = frozenset({"card_id", "date", "status", "signal", "reason"})
 _OUTPUTS = (*PRICES, *SIGNALS)
 _INPUTS = {"card_id": "BYTES", "date": "BYTES", "market_price": "FP64"}
-_ELEMENTS = {"BYTES": str, "FP64": float}
+_COLUMNS: dict[str, Any] = {"card_id": list[str], "date": list[str], "market_price": list[float | None]}
 _OPTIONAL = {"optional": True}
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
 _infer = msgspec.json.Decoder(InferRequest).decode
+_passed = msgspec.json.Decoder(InferResponse).decode
 
 METADATA = ModelMetadata(
     "pokewatch",
@@ -62,9 +64,12 @@ class Inference:
             return _json(METADATA)
         body = await self._send(name, f"/v2/models/{name}", None, exchange)
         try:
-            return _json(msgspec.json.decode(body, type=ModelMetadata))
+            found = msgspec.json.decode(body, type=ModelMetadata)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._models[name].fault(str(error)) from error
+        if found.name != name:
+            raise self._models[name].fault(f"the metadata of {found.name!r}")
+        return _json(found)
 
     async def model_ready(self, exchange: Exchange) -> Answer:
         name = _model(exchange)
@@ -88,7 +93,7 @@ class Inference:
         try:
             if name == "pokewatch":
                 return _json(await self._composed(request, exchange))
-            return 200, [JSON, _NO_STORE], await self._send(name, f"/v2/models/{name}/infer", exchange.body, exchange)
+            return 200, [JSON, _NO_STORE], await self._passed(name, request, rows, exchange)
         finally:
             self._load.leave(max(rows, 1))
 
@@ -104,6 +109,14 @@ class Inference:
         )
         outputs = [Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name]) for name in wanted]
         return InferResponse("pokewatch", outputs, request.id, versions.model_version, msgspec.structs.asdict(versions))
+
+    async def _passed(self, name: str, request: InferRequest, rows: int, exchange: Exchange) -> bytes:
+        body = await self._send(name, f"/v2/models/{name}/infer", exchange.body, exchange)
+        try:
+            check_passed(_passed(body), name, request, rows)
+        except ValueError as error:
+            raise self._models[name].fault(str(error)) from error
+        return body
 
     async def _send(self, name: str, path: str, body: bytes | None, exchange: Exchange) -> bytes:
         try:
@@ -137,7 +150,7 @@ def _column(tensor: Tensor, pointer: str) -> Column:
     if tensor.datatype != kind:
         raise misfit(f"{pointer}/datatype", f"expected {kind}")
     try:
-        column: Column = msgspec.convert(v2.flat(tensor.data), list[_ELEMENTS[kind]])  # type: ignore[valid-type]
+        column: Column = msgspec.convert(v2.flat(tensor.data), _COLUMNS[tensor.name])
     except msgspec.ValidationError as error:
         raise misfit(f"{pointer}/data", str(error)) from None
     if tensor.shape not in ([len(column)], [len(column), 1]):

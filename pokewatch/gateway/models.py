@@ -35,7 +35,9 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
     """What a card is worth and what to do about it.
 
-    `deviation_pct` is a fraction of the fair price: market 90, fair 100 gives -0.1. The price at the model's horizon lies between
+    `deviation_pct` is a fraction of the fair price: market 90, fair 100 gives -0.1. A card without a market price that day has
+    its fair price and interval all the same: `market_price`, `deviation_pct` and `confidence` are null, and the signal is HOLD
+    with the reason `no_market_price`, unless a price is offered, which is judged. The price at the model's horizon lies between
     `lower` and `upper` with 90% probability. `as_of` is when the model server gave this answer.
     """
 
@@ -141,6 +143,7 @@ class History(msgspec.Struct, frozen=True):
     """One card's days as columns of equal length."""
 
     card_id: str
+    slug: str
     dates: list[str]
     market_price: list[float | None]
     low_price: list[float | None]

@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta
 
 from pokewatch.gateway.bodies import decode
 from pokewatch.gateway.cache import Answers, Kept
-from pokewatch.gateway.coalescing import Coalescer, Load
+from pokewatch.gateway.coalescing import Coalescer, Load, pinned
 from pokewatch.gateway.composition import Ask, Composition, Judge, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import MOST_ROWS, BatchProblem, BatchRequest, FairPrice, FairPriceRequest, SignalAnswer, SignalRequest
-from pokewatch.gateway.problems import ProblemError, invalid, is_outage
+from pokewatch.gateway.problems import ProblemError, is_outage
 from pokewatch.gateway.queries import checked_day
-from pokewatch.gateway.upstream import RefusedError
 from pokewatch.gateway.watch import Watch
 
 
@@ -39,10 +38,10 @@ def asked(request: FairPriceRequest, onward: Onward) -> Ask:
 
 
 class Prices:
-    """Single cards share calls, those at the market's price apart from those at a price offered; a batch is a call already."""
+    """Single cards share calls; a batch is a call already."""
 
-    def __init__(self, coalescers: "dict[bool, Coalescer[Ask, FairPrice]]", answers: Answers, watch: Watch, metrics: Metrics) -> None:
-        self._coalescers = coalescers
+    def __init__(self, coalescer: "Coalescer[Ask, FairPrice]", answers: Answers, watch: Watch, metrics: Metrics) -> None:
+        self._coalescer = coalescer
         self._answers = answers
         self._watch = watch
         self._predictions = metrics.predictions
@@ -53,7 +52,7 @@ class Prices:
         kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
             return self._again(kept, False, exchange)
-        found = await self._coalescers[ask.offered is not None].submit(ask)
+        found = await self._coalescer.submit(ask)
         if isinstance(found, ProblemError):
             last = self._answers.stale(request) if is_outage(found) else None
             if last is not None:
@@ -93,24 +92,15 @@ class Batches:
         return 200, _PRIVATE, b'{"predictions":%s,"request_id":"%s"}' % (_encode(predictions), exchange.request_id.encode())
 
     async def _valued(self, rows: "list[Ask | ProblemError]") -> "list[FairPrice | ProblemError]":
-        """Each row's outcome, in order: one call for the rows at the market's price, one for those at a price offered."""
-        lanes: list[list[int]] = [[], []]
-        for number, row in enumerate(rows):
-            if isinstance(row, Ask):
-                lanes[row.offered is not None].append(number)
-        outcomes: list[Any] = list(rows)
-        calls = [self._call([rows[number] for number in lane]) for lane in lanes if lane]  # type: ignore[misc]
-        for lane, found in zip(filter(None, lanes), await asyncio.gather(*calls), strict=True):
-            for number, outcome in zip(lane, found, strict=True):
-                outcomes[number] = outcome
-        return outcomes
+        """Each row's outcome, in order, all from one call."""
+        asks = [row for row in rows if isinstance(row, Ask)]
+        found = iter(await self._call(asks) if asks else ())
+        return [next(found) if isinstance(row, Ask) else row for row in rows]
 
-    async def _call(self, asks: Sequence[Ask]) -> "list[FairPrice | ProblemError]":
+    async def _call(self, asks: Sequence[Ask]) -> "Sequence[FairPrice | ProblemError]":
         self._load.enter(len(asks))
         try:
-            return await self._composition.value(asks, asyncio.get_running_loop().time() + self._seconds)
-        except RefusedError as refused:
-            raise invalid("/cards", str(refused)) from None
+            return await pinned(self._composition.value, asks, asyncio.get_running_loop().time() + self._seconds)
         finally:
             self._load.leave(len(asks))
 

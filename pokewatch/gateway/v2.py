@@ -1,7 +1,9 @@
 """The Open Inference Protocol (V2), JSON form: what the gateway sends, reads and answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import count
+from secrets import token_hex
+from typing import Annotated, Any
 
 import msgspec
 
@@ -48,19 +50,23 @@ class _Answered(msgspec.Struct, frozen=True):
     data: list[float | str | None]
 
 
+Version = Annotated[str, msgspec.Meta(min_length=1)]
+
+
 class Versions(msgspec.Struct, frozen=True):
     """What an answer comes from."""
 
-    model_version: str
-    data_version: str
+    model_version: Version
+    data_version: Version
     run_id: str = ""
 
 
 class _Reply(msgspec.Struct, frozen=True):
     outputs: list[_Answered]
+    id: str | None = None
 
 
-class _Versioned(_Reply, frozen=True):
+class _Versioned(_Reply, frozen=True, kw_only=True):
     parameters: Versions
 
 
@@ -71,6 +77,8 @@ class Refusal(msgspec.Struct, frozen=True):
     near: list[str] = []
 
 
+_PROCESS = token_hex(8)
+_numbers = count()
 _encode = msgspec.json.Encoder().encode
 _reply = msgspec.json.Decoder(_Reply).decode
 _versioned = msgspec.json.Decoder(_Versioned).decode
@@ -85,29 +93,39 @@ def floats(name: str, values: Sequence[float | None]) -> Tensor:
     return Tensor(name, [len(values)], "FP64", list(values))
 
 
-def request(inputs: list[Tensor]) -> bytes:
-    return _encode(InferRequest(inputs))
+def new_id() -> str:
+    """An id that no other request has: a reply repeats it."""
+    return f"{_PROCESS}{next(_numbers):x}"
 
 
-def columns(body: bytes, names: Sequence[str], rows: int) -> Columns:
+def request(inputs: list[Tensor], names: Sequence[str], request_id: str) -> bytes:
+    """A request for the outputs `names`."""
+    return _encode(InferRequest(inputs, request_id, outputs=[Output(name) for name in names]))
+
+
+def columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
     """The outputs `names` of a reply, each with `rows` values. Raises ValueError when it is anything else."""
     try:
-        return _checked(_reply(body).outputs, names, rows)
+        return _checked(_reply(body), names, rows, request_id)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
 
 
-def versioned(body: bytes, names: Sequence[str], rows: int) -> tuple[Columns, Versions]:
+def versioned(body: bytes, names: Sequence[str], rows: int, request_id: str) -> tuple[Columns, Versions]:
     """As `columns`, of a reply whose parameters say what it comes from."""
     try:
         reply = _versioned(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply with versions: {error}") from error
-    return _checked(reply.outputs, names, rows), reply.parameters
+    return _checked(reply, names, rows, request_id), reply.parameters
 
 
-def _checked(outputs: Sequence[_Answered], names: Sequence[str], rows: int) -> Columns:
-    found: Columns = {output.name: output.data for output in outputs}
+def _checked(reply: _Reply, names: Sequence[str], rows: int, request_id: str) -> Columns:
+    if reply.id is not None and reply.id != request_id:
+        raise ValueError("it answers another request")
+    found: Columns = {output.name: output.data for output in reply.outputs}
+    if len(found) != len(reply.outputs):
+        raise ValueError("an output is given twice")
     for name in names:
         if len(found.get(name, ())) != rows:
             raise ValueError(f"output {name!r} has {len(found.get(name, ()))} values for {rows} rows")

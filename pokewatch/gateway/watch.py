@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from pokewatch.gateway.checks import check_day
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.problems import INTERNAL, ProblemError
 from pokewatch.gateway.upstream import RefusedError, Upstream
-from pokewatch.gateway.v2 import Versions
+from pokewatch.gateway.v2 import Version, Versions
 
 logger = logging.getLogger("pokewatch.gateway.watch")
 
@@ -18,8 +19,8 @@ logger = logging.getLogger("pokewatch.gateway.watch")
 class Served(msgspec.Struct, frozen=True):
     """The model server's own account of what it serves (`/catalog/status`)."""
 
-    model_version: str
-    data_version: str
+    model_version: Version
+    data_version: Version
     run_id: str
     created_at: str
     first_day: str
@@ -74,6 +75,8 @@ class Watch:
             raise self._catalog.fault(str(refused)) from refused
         try:
             served = _decode(body)
+            check_day("first_day", served.first_day)
+            check_day("last_day", served.last_day)
             last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
         except (msgspec.DecodeError, ValueError) as error:
             raise self._catalog.fault(str(error)) from error

@@ -99,8 +99,9 @@ def history(edition: Edition, query: HistoryQuery) -> dict[str, Any]:
     """A card's days as columns."""
     days = edition.book.history(query.card_id, query.start, query.end)
     prices = {name: getattr(days, column).tolist() for name, column in _PRICES.items()}
-    card_id = edition.book.cards.ids[edition.book.cards.position(query.card_id)]
-    return {"card_id": card_id, "dates": days.date.astype(str).tolist(), **prices, "status": days.status.tolist()}
+    at = edition.book.cards.position(query.card_id)
+    names = {"card_id": edition.book.cards.ids[at], "slug": edition.book.cards.slugs[at]}
+    return {**names, "dates": days.date.astype(str).tolist(), **prices, "status": days.status.tolist()}
 
 
 def movers(edition: Edition, query: MoversQuery) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
+from numpy.typing import NDArray
 
 from pokewatch.decision import Decisions, Thresholds, decide
 from pokewatch.serving import metrics
@@ -14,8 +15,6 @@ from pokewatch.serving.editions import SHELF
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column, Tensor
 from pokewatch.settings import DecisionSettings
-
-_PRICES = ("market_price", "fair_price")
 
 
 class DecisionRuntime(TensorRuntime):
@@ -27,8 +26,8 @@ class DecisionRuntime(TensorRuntime):
         Tensor("lower", "FP64", optional=True, nullable=True),
         Tensor("upper", "FP64", optional=True, nullable=True),
         Tensor("status", "BYTES", optional=True),
-        Tensor("buy_threshold_pct", "FP64", optional=True, per_request=True),
-        Tensor("sell_threshold_pct", "FP64", optional=True, per_request=True),
+        Tensor("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+        Tensor("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     )
     declared_outputs: ClassVar[Mapping[str, Tensor]] = by_name(
         Tensor("signal", "BYTES"),
@@ -43,8 +42,9 @@ class DecisionRuntime(TensorRuntime):
         self._buy, self._sell = thresholds.buy_threshold_pct, thresholds.sell_threshold_pct
 
     def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
-        _check_nulls(columns)
-        thresholds = Thresholds(columns.get("buy_threshold_pct", self._buy), columns.get("sell_threshold_pct", self._sell))
+        thresholds = Thresholds(
+            _given(columns.get("buy_threshold_pct"), self._buy), _given(columns.get("sell_threshold_pct"), self._sell)
+        )
         prices = {name: columns.get(name) for name in ("market_price", "fair_price", "lower", "upper", "status")}
         try:
             decisions = decide(**prices, thresholds=thresholds, on_fault="hold")  # type: ignore[arg-type]
@@ -55,16 +55,12 @@ class DecisionRuntime(TensorRuntime):
         return {tensor.name: _values(decisions, tensor) for tensor in wanted}, SHELF.parameters()
 
 
-def _check_nulls(columns: Mapping[str, Column]) -> None:
-    """A price may be null only in a row whose status says that it has no value."""
-    for name in _PRICES:
-        null = np.isnan(np.asarray(columns[name], dtype=np.float64))
-        if not np.count_nonzero(null):
-            continue
-        if "status" in columns:
-            null &= np.isin(np.asarray(columns["status"], dtype=np.str_), ("ok", ""))
-        if null.any():
-            raise BadInputError(f"input {name!r} must be a number where the status is ok, got null at row {int(np.argmax(null))}")
+def _given(thresholds: Column | None, usual: float) -> NDArray[np.float64] | float:
+    """The request's thresholds; the usual one where a row gives none."""
+    if thresholds is None:
+        return usual
+    values = np.asarray(thresholds, dtype=np.float64)
+    return np.where(np.isnan(values), usual, values)
 
 
 def _values(decisions: Decisions, tensor: Tensor) -> Values:

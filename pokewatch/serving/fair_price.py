@@ -17,6 +17,7 @@ from mlserver.rest.responses import Response
 from mlserver.types import Parameters
 from numpy.typing import NDArray
 
+from pokewatch.contract import INVALID_PRICE
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
 from pokewatch.serving.editions import SHELF, Edition, open_edition
@@ -27,7 +28,6 @@ from pokewatch.valuation.book import Quotes
 
 logger = logging.getLogger("pokewatch.serving")
 
-INVALID_PRICE = "invalid_price"
 _COLUMNS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper", "status": "status"}
 _NO_DAY = date.min
 _NAT = np.datetime64("NaT").astype(np.int64).item()
@@ -40,7 +40,7 @@ class FairPriceRuntime(TensorRuntime):
     declared_inputs: ClassVar[Mapping[str, Tensor]] = by_name(
         Tensor("card_id", "BYTES"),
         Tensor("date", "BYTES", optional=True),
-        Tensor("market_price", "FP64", optional=True),
+        Tensor("market_price", "FP64", optional=True, nullable=True),
     )
     declared_outputs: ClassVar[Mapping[str, Tensor]] = by_name(
         Tensor("card_id", "BYTES"),
@@ -50,6 +50,7 @@ class FairPriceRuntime(TensorRuntime):
         Tensor("lower", "FP64"),
         Tensor("upper", "FP64"),
         Tensor("status", "BYTES"),
+        Tensor("slug", "BYTES", on_request=True),
     )
 
     async def load(self) -> bool:
@@ -99,14 +100,15 @@ def _day(text: str) -> np.datetime64:
 
 
 def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
-    """The quotes judged at the offered prices."""
+    """The quotes judged at the offered prices, or at the market's where none is offered."""
+    offered = ~np.isnan(offers)
     valued = (quotes.status != "unknown_card") & (quotes.status != "unknown_date")
-    status = np.where(valued & (offers <= 0), INVALID_PRICE, quotes.status)
-    return replace(quotes, market=offers, status=status)
+    status = np.where(valued & ((offers <= 0) | (offers == np.inf)), INVALID_PRICE, quotes.status)
+    return replace(quotes, market=np.where(offered, offers, quotes.market), status=status)
 
 
-def _card_ids(edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
-    known = edition.book.cards.ids
+def _names(known: Sequence[str], asked: Sequence[str], quotes: Quotes) -> Values:
+    """The name that each row's card is known by; as it was asked for where it is not known."""
     positions: list[int] = quotes.position.tolist()
     if min(positions) >= 0:
         return list(map(known.__getitem__, positions))
@@ -122,7 +124,9 @@ def _dates(quotes: Quotes) -> Values:
 def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
     match name:
         case "card_id":
-            return _card_ids(edition, asked, quotes)
+            return _names(edition.book.cards.ids, asked, quotes)
+        case "slug":
+            return _names(edition.book.cards.slugs, asked, quotes)
         case "date":
             return _dates(quotes)
     values: Values = getattr(quotes, _COLUMNS[name]).tolist()

@@ -4,6 +4,7 @@ MLServer checks no names, lengths or element types, and turns an exception here 
 make is found before any value is used, and raised as BadInputError with the name of the input.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,16 +28,21 @@ class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no t
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all."""
+    """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all.
+
+    A `nullable` one may hold any number, null for what is not given: whether it can be used is for each row to say. An output
+    `on_request` is given to those who name it.
+    """
 
     name: str
     datatype: str
     optional: bool = False
     nullable: bool = False
     per_request: bool = False
+    on_request: bool = False
 
     def metadata(self) -> MetadataTensor:
-        parameters = Parameters(optional=True) if self.optional else None
+        parameters = Parameters(optional=True) if self.optional or self.on_request else None
         return MetadataTensor(name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters)
 
 
@@ -58,9 +64,9 @@ def decode(request: InferenceRequest, declared: Mapping[str, Tensor], max_rows: 
 
 
 def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) -> Sequence[Tensor]:
-    """The outputs asked for, in that order; all of them if none is named. Raises BadInputError."""
+    """The outputs asked for, in that order; all but those on request if none is named. Raises BadInputError."""
     if not request.outputs:
-        return tuple(declared.values())
+        return tuple(tensor for tensor in declared.values() if not tensor.on_request)
     names = [output.name for output in request.outputs]
     for name in names:
         if name not in declared:
@@ -118,12 +124,25 @@ def _floats(tensor: Tensor, values: list[Any]) -> NDArray[np.float64]:
     try:
         column = np.array(values, dtype=np.float64)
     except OverflowError:
-        raise BadInputError(f"input {tensor.name!r} has a number too large for FP64") from None
-    bad = np.isinf(column) if tensor.nullable else ~np.isfinite(column)
+        if not tensor.nullable:
+            raise BadInputError(f"input {tensor.name!r} has a number too large for FP64") from None
+        column = np.array([_float(value) for value in values])
+    if tensor.nullable:
+        return column
+    bad = ~np.isfinite(column)
     if np.count_nonzero(bad):
         at = int(np.argmax(bad))
         raise BadInputError(f"input {tensor.name!r} must be finite, got {column[at]} at row {at}")
     return column
+
+
+def _float(value: float | None) -> float:
+    if value is None:
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 _READERS: Mapping[str, Callable[[Tensor, list[Any]], Column]] = {"BYTES": _texts, "FP64": _floats}

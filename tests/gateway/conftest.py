@@ -76,9 +76,12 @@ def gateway_at(mlserver_url: str, folder: Path, rate: str = "none", **settings: 
 
 @pytest.fixture(scope="session")
 def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running MLServer whose book is `make_book()`, as version 7: 40 cards, the days 2026-01-01 to 05."""
+    """A running MLServer whose book is `make_book()`, as version 7: 40 cards, the days 2026-01-01 to 05.
+
+    card_7 has no market price on the last day.
+    """
     folder = tmp_path_factory.mktemp("mlserver")
-    digest = make_book(folder / "book")
+    digest = make_book(folder / "book", unquoted=[7])
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
     with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:

@@ -3,6 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tritonclient.utils import InferenceServerException
 
 from tests.gateway.conftest import Gateway
@@ -31,6 +33,42 @@ def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
     assert [(output["name"], output["data"]) for output in outputs] == [("signal", ["BUY", "SELL"]), ("date", ["2026-01-05", "2026-01-01"])]
 
 
+def answered(gateway: Gateway, cards: list[str], offers: list[float | None], dates: list[str]) -> list[tuple[Any, ...]]:
+    inputs = [tensor("card_id", cards), tensor("market_price", offers), tensor("date", dates)]
+    response = gateway.post("/v2/models/pokewatch/infer", {"inputs": inputs})
+    assert response.status_code == 200, response.text
+    return list(zip(*(output["data"] for output in response.json()["outputs"]), strict=True))
+
+
+def test_a_card_without_a_market_price(gateway: Gateway) -> None:
+    found = answered(gateway, ["card_7", "card_7", "card_4"], [None, 6.0, None], [""] * 3)
+    names = ("market_price", "fair_price", "lower", "upper", "status", "signal", "deviation_pct", "confidence", "reason")
+    prices = dict(zip(("card_id", "date", *names), found[0], strict=True))
+    assert [prices[name] for name in names] == [None, 8.04, 6.432, 10.05, "ok", "HOLD", None, None, "no_market_price"]
+    assert [row[-1] for row in found[1:]] == ["below_threshold", "within_thresholds"]
+
+
+CARDS = st.sampled_from(["card_4", "tcgplayer-5-normal", "card_7", "card_1", "nobody", "", "x" * 300])
+OFFERS = st.sampled_from([None, 4.0, 9.0, 0.0, -1.0, 1e308, 5e-324])
+DATES = st.sampled_from(["", "2026-01-03", "2026-01-09", "2020-01-01", "soon", "2026-02-30"])
+
+
+def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
+    alone: dict[tuple[str, float | None, str], tuple[Any, ...]] = {}
+
+    @settings(max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.tuples(CARDS, OFFERS, DATES), min_size=1, max_size=12))
+    def run(rows: list[tuple[str, float | None, str]]) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        found = answered(gateway, *columns)  # type: ignore[arg-type]
+        for row in rows:
+            if row not in alone:
+                [alone[row]] = answered(gateway, [row[0]], [row[1]], [row[2]])
+        assert found == [alone[row] for row in rows]
+
+    run()
+
+
 @pytest.mark.parametrize(
     ("inputs", "pointer"),
     [
@@ -44,7 +82,7 @@ def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
         ([tensor("card_id", [["a"] * 9_000], [9_000])], "/inputs/0/data"),
         ([tensor("card_id", [1])], "/inputs/0/data"),
         ([{**tensor("card_id", ["a"]), "datatype": "FP64"}], "/inputs/0/datatype"),
-        ([tensor("card_id", ["a"]), tensor("market_price", [None])], "/inputs/1/data"),
+        ([tensor("card_id", ["a"]), tensor("market_price", ["1"])], "/inputs/1/data"),
         ([tensor("card_id", ["a"] * 1_001)], "/inputs"),
     ],
     ids=lambda value: str(value)[:60],
@@ -65,6 +103,13 @@ def test_an_output_is_given_once(gateway: Gateway) -> None:
 def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
     problem = assert_problem(gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}), 409, "misfit")
     assert "unknown input 'card_id'" in str(problem["error"])
+
+
+def test_a_status_of_the_caller_s_own_is_the_reason(gateway: Gateway) -> None:
+    inputs = [tensor(name, [[9.0]], [1, 1]) for name in ("market_price", "fair_price")] + [tensor("status", [["mine"]], [1, 1])]
+    response = gateway.post("/v2/models/decision/infer", {"inputs": inputs})
+    assert response.status_code == 200, response.text
+    assert {output["name"]: output["data"] for output in response.json()["outputs"]}["reason"] == ["mine"]
 
 
 def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:

@@ -1,9 +1,15 @@
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
+from tests.gateway.tampering import PickyServer, tampering
+from tests.serving.server import Server
 
 
 def test_a_batch_answers_each_card_or_tells_its_problem(gateway: Gateway) -> None:
@@ -35,6 +41,121 @@ def test_a_batch_answers_each_card_or_tells_its_problem(gateway: Gateway) -> Non
     assert {**found[3], "as_of": ""} == {name: value for name, value in alone.items() if name not in ("stale", "request_id")} | {
         "as_of": ""
     }
+
+
+UNQUOTED = {
+    "card_id": "tcgplayer-7-normal",
+    "date": "2026-01-05",
+    "market_price": None,
+    "fair_price": 8.04,
+    "deviation_pct": None,
+    "signal": "HOLD",
+    "lower": 6.432,
+    "upper": 10.05,
+    "confidence": None,
+    "reason": "no_market_price",
+    "status": "ok",
+    "model_version": "7",
+    "data_version": "dv-1",
+}
+
+
+def test_a_card_without_a_market_price_is_answered(gateway: Gateway) -> None:
+    response = gateway.post("/fair_price", {"card_id": "card_7"})
+    assert response.status_code == 200, response.text
+    assert UNQUOTED.items() <= response.json().items()
+
+
+def test_an_offer_for_a_card_without_a_market_price_is_judged(gateway: Gateway) -> None:
+    body = gateway.post("/fair_price", {"card_id": "card_7", "market_price": 6.0}).json()
+    assert (body["market_price"], body["signal"], body["reason"]) == (6.0, "BUY", "below_threshold")
+    assert 0.5 < body["confidence"] < 1
+
+
+def test_a_card_without_a_market_price_fails_no_batch(gateway: Gateway) -> None:
+    cards = [{"card_id": "card_7"}, {"card_id": "card_4"}, {"card_id": "card_7", "market_price": 12.0}, {"card_id": "nobody"}]
+    response = gateway.post("/fair_price/batch", {"cards": cards})
+    assert response.status_code == 200, response.text
+    found = response.json()["predictions"]
+    assert UNQUOTED.items() <= found[0].items()
+    assert [row.get("reason") for row in found[1:]] == ["within_thresholds", "above_threshold", None]
+
+
+def test_a_card_without_a_market_price_in_the_catalogue(gateway: Gateway) -> None:
+    for card in (gateway.get("/cards/card_7").json(), gateway.get("/cards?q=pokemon+7").json()["cards"][0]):
+        assert (card["slug"], card["market_price"], card["fair_price"]) == ("card_7", None, 8.04)
+    assert gateway.get("/cards/card_7/history").json()["market_price"] == [8.0, 8.01, 8.02, 8.03, None]
+    movers = gateway.get("/movers", params={"limit": 50, "buy_threshold_pct": 0}).json()
+    slugs = [row["slug"] for row in movers["buy"]]
+    assert len(slugs) == 38
+    assert "card_7" not in slugs
+
+
+ASKED = st.fixed_dictionaries(
+    {"card_id": st.sampled_from(["card_4", "tcgplayer-5-normal", "card_7", "card_1", "nobody", "Card 4", ""])},
+    optional={
+        "date": st.sampled_from(["2026-01-03", "2026-01-05", "2026-01-09", "2020-01-01", "soon"]),
+        "market_price": st.sampled_from([4.0, 9.0, 1e6, 0.001, 0.0, None, "5"]),
+    },
+)
+
+
+def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
+    alone: dict[str, dict[str, Any]] = {}
+    with httpx.Client(base_url=gateway.url, headers={"X-API-Key": gateway.key.key}, timeout=30) as client:
+
+        def answer(row: dict[str, Any]) -> dict[str, Any]:
+            key = repr(row)
+            if key not in alone:
+                alone[key] = _comparable(client.post("/fair_price", json=row).json())
+            return alone[key]
+
+        @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(ASKED, min_size=1, max_size=12))
+        def run(rows: list[dict[str, Any]]) -> None:
+            response = client.post("/fair_price/batch", json={"cards": rows})
+            assert response.status_code == 200, response.text
+            found = [_comparable(row.get("problem", row)) for row in response.json()["predictions"]]
+            assert found == [answer(row) for row in rows]
+
+        run()
+
+
+def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without what is of the moment."""
+    return {name: value for name, value in answer.items() if name not in ("as_of", "stale", "request_id")}
+
+
+@pytest.fixture
+def picky(mlserver: Server) -> Iterator[PickyServer]:
+    with tampering(mlserver.url, PickyServer) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "refused", [{"card_5"}, {"card_4", "card_6"}, {"card_4", "card_5", "card_6"}], ids=lambda cards: " ".join(sorted(cards))
+)
+@pytest.mark.parametrize("model", ["fair-price", "decision"])
+def test_a_row_that_a_model_refuses_fails_alone(
+    picky: PickyServer, make_gateway: Callable[..., Gateway], model: str, refused: set[str]
+) -> None:
+    gateway = make_gateway(picky.url, breaker_failures=100)
+    picky.refuses(model, refused)
+    cards = ["card_4", "card_5", "card_6"]
+    response = gateway.post("/fair_price/batch", {"cards": [{"card_id": card} for card in cards]})
+    assert response.status_code == 200, response.text
+    problems = [row.get("problem", {}).get("type") for row in response.json()["predictions"]]
+    kind = "/docs#invalid" if model == "fair-price" else "/docs#upstream-fault"
+    assert problems == [kind if card in refused else None for card in cards]
+    for card in cards:
+        status = 200 if card not in refused else 422 if model == "fair-price" else 502
+        assert gateway.post("/fair_price", {"card_id": card}).status_code == status
+    if model == "decision":
+        tensor = {"name": "card_id", "shape": [3], "datatype": "BYTES", "data": cards}
+        answer = gateway.post("/v2/models/pokewatch/infer", {"inputs": [tensor]}).json()
+        outputs = {output["name"]: output["data"] for output in answer["outputs"]}
+        assert [reason == "not_judged" for reason in outputs["reason"]] == [card in refused for card in cards]
+        assert outputs["fair_price"] == [5.04, 6.04, 7.04]
 
 
 @pytest.mark.parametrize(("count", "status"), [(0, 200), (1_000, 200), (1_001, 422)])

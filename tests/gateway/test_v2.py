@@ -12,14 +12,16 @@ def reply(data: Any, name: str = "fair_price", **parameters: str) -> bytes:
 
 
 def test_columns_of_a_reply() -> None:
-    assert v2.columns(reply([1.5, None]), ["fair_price"], 2) == {"fair_price": [1.5, None]}
+    assert v2.columns(reply([1.5, None]), ["fair_price"], 2, "1") == {"fair_price": [1.5, None]}
 
 
 def test_versions_of_a_reply() -> None:
     body = reply([1.5, None], model_version="3", data_version="d", more="1")
-    assert v2.versioned(body, ["fair_price"], 2) == ({"fair_price": [1.5, None]}, v2.Versions("3", "d"))
+    assert v2.versioned(body, ["fair_price"], 2, "1") == ({"fair_price": [1.5, None]}, v2.Versions("3", "d"))
+    with pytest.raises(ValueError, match="model_version"):
+        v2.versioned(reply([1.5], model_version="", data_version="d"), ["fair_price"], 1, "1")
     with pytest.raises(ValueError, match="data_version"):
-        v2.versioned(reply([1.5, None], model_version="3"), ["fair_price"], 2)
+        v2.versioned(reply([1.5, None], model_version="3"), ["fair_price"], 2, "1")
 
 
 @pytest.mark.parametrize(
@@ -32,8 +34,10 @@ def test_versions_of_a_reply() -> None:
         (b"{}", "not a V2 reply"),
         (reply([1.5]), "has 1 values for 2 rows"),
         (reply([1.5, 2.5], name="other"), "has 0 values for 2 rows"),
+        (reply([1.5, 2.5])[:-1] + b',"id":"2"}', "answers another request"),
+        (reply([1.5, 2.5]).replace(b'"outputs": [', b'"outputs": [{"name": "fair_price", "data": []}, '), "given twice"),
     ],
 )
 def test_what_is_no_reply(body: bytes, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
-        v2.columns(body, ["fair_price"], 2)
+        v2.columns(body, ["fair_price"], 2, "1")

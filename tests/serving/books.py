@@ -1,5 +1,6 @@
 """Small deterministic price books."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -42,19 +43,31 @@ def catalog(count: int) -> pa.Table:
     return pa.table(columns, schema=CARD_SCHEMA)
 
 
-def rows(count: int, days: int = 5, scale: float = 1.0) -> BookRows:
-    """Card i has market price i + 1 on the first day and a cent more each day; its fair price is `scale` times that."""
+def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int] = ()) -> BookRows:
+    """Card i has market price i + 1 on the first day and a cent more each day; its fair price is `scale` times that.
+
+    The cards `unquoted` have a fair price on the last day but no market price.
+    """
     market = np.arange(1.0, count + 1)[:, None] + np.arange(days) / 100
     fair = market * scale
     status = np.zeros((count, days), dtype=np.int8)
     if count > 1:
         status[1] = STATUSES.index("thin_history")
         fair[1] = np.nan
+    market[[*unquoted], -1] = np.nan
     dates = np.datetime64(FIRST_DAY) + np.arange(days)
     ids = [f"tcgplayer-{i}-normal" for i in range(count)]
     return BookRows(ids, dates, market, market * 0.75, fair, fair * 0.8, fair * 1.25, status)
 
 
-def make_book(folder: Path, count: int = 40, days: int = 5, *, scale: float = 1.0, facts: BookFacts = FACTS) -> str:
+def make_book(
+    folder: Path,
+    count: int = 40,
+    days: int = 5,
+    *,
+    scale: float = 1.0,
+    facts: BookFacts = FACTS,
+    unquoted: Collection[int] = (),
+) -> str:
     """Write `rows` as a book; its digest."""
-    return write_book(folder, catalog(count), rows(count, days, scale), facts)
+    return write_book(folder, catalog(count), rows(count, days, scale, unquoted), facts)

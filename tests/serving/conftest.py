@@ -9,9 +9,12 @@ from tests.serving.server import Server, add_model, models_folder, point_at, run
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running MLServer whose book is `make_book()`, given directly, as version 7; beside it `bare`, a runtime not of ours."""
+    """A running MLServer whose book is `make_book()`, given directly, as version 7; beside it `bare`, a runtime not of ours.
+
+    card_7 has no market price on the last day.
+    """
     folder = tmp_path_factory.mktemp("mlserver")
-    digest = make_book(folder / "book")
+    digest = make_book(folder / "book", unquoted=[7])
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
     add_model(folder / "models", "bare", "tests.bench.numpy_runtime.BareRuntime")

@@ -80,6 +80,7 @@ def test_a_full_last_page_is_the_last(server: Server) -> None:
 def test_history(server: Server) -> None:
     assert answer(server, "history", {"card_id": "card_1", "from": "2026-01-04", "to": "2026-02-01"}) == {
         "card_id": "tcgplayer-1-normal",
+        "slug": "card_1",
         "dates": ["2026-01-04", "2026-01-05"],
         "market_price": [2.03, 2.04],
         "low_price": [1.52, 1.53],

@@ -43,12 +43,68 @@ def test_prices_that_cannot_be_judged_fail_alone(server: Server) -> None:
     assert found["deviation_pct"][1:] == [None, None]
 
 
+ROWS: dict[str, tuple[list[Any], str]] = {
+    "good": ([90, 100, 80, 125, -0.1], "below_threshold"),
+    "no market price": ([None, 100, 80, 125, -0.1], "no_market_price"),
+    "no fair price": ([90, None, 80, 125, -0.1], "no_fair_price"),
+    "nothing": ([None, None, None, None, None], "no_fair_price"),
+    "no fair price to be": ([90, 0, 80, 125, -0.1], "invalid_fair_price"),
+    "too large": ([10**400, 100, 80, 125, -0.1], "invalid_market_price"),
+    "half an interval": ([90, 100, 80, None, -0.1], "below_threshold"),
+    "the interval upside down": ([90, 100, 125, 80, -0.1], "invalid_lower"),
+    "the usual threshold": ([90, 100, 80, 125, None], "below_threshold"),
+    "no threshold to be": ([90, 100, 80, 125, 0.5], "invalid_buy_threshold_pct"),
+}
+NAMES = ("market_price", "fair_price", "lower", "upper", "buy_threshold_pct")
+
+
+def test_a_row_that_cannot_be_judged_never_fails_its_batch(server: Server) -> None:
+    given = zip(*(row for row, _ in ROWS.values()), strict=True)
+    inputs = [tensor(name, list(values), "FP64") for name, values in zip(NAMES, given, strict=True)]
+    found = columns(infer(server, "decision", *inputs))
+    reasons = [reason for _, reason in ROWS.values()]
+    assert found["reason"] == reasons
+    held = [not reason.endswith("threshold") for reason in reasons]
+    assert [signal == "HOLD" for signal in found["signal"]] == held
+    assert [deviation is None for deviation in found["deviation_pct"]] == held
+    for at, confidence in enumerate(found["confidence"]):
+        assert (confidence is None) == (held[at] or list(ROWS)[at] == "half an interval")
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row not in ("too large", "no threshold to be")])
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+def test_a_lone_row_is_answered_as_in_a_batch(server: Server, transport: str, row: str) -> None:
+    """gRPC has NaN for null."""
+    values, reason = ROWS[row]
+    given = {name: [float("nan") if value is None else float(value)] for name, value in zip(NAMES, values, strict=True)}
+    if transport == "http":
+        inputs = [tensor(name, [value], "FP64") for name, value in zip(NAMES, values, strict=True)]
+        assert columns(infer(server, "decision", *inputs))["reason"] == [reason]
+    else:
+        assert ask(server, transport, "decision", [1], ["reason"], **given)["reason"] == [reason]
+
+
+def test_infinities_over_grpc(server: Server) -> None:
+    inf = float("inf")
+    found = ask(server, "grpc", "decision", [3], ["signal", "reason"], market_price=[inf, 90.0, 90.0], fair_price=[100.0, -inf, 100.0])
+    assert found == {"signal": ["HOLD", "HOLD", "BUY"], "reason": ["invalid_market_price", "invalid_fair_price", "below_threshold"]}
+
+
+@pytest.mark.parametrize("threshold", [0.5, -1, float("1e300")], ids=str)
+def test_a_bad_threshold_for_all_rows_is_the_request_s_fault(server: Server, threshold: float) -> None:
+    prices = tensor("market_price", [90, 90], "FP64"), tensor("fair_price", [100, 100], "FP64")
+    response = infer(server, "decision", *prices, tensor("buy_threshold_pct", [threshold], "FP64"))
+    assert response.status_code == 400
+    assert "buy threshold at row 0" in response.json()["error"]
+
+
 def test_fair_price_answers_go_straight_in(server: Server) -> None:
     """Whatever fair-price says, unknown cards included, decision takes as it is."""
-    priced = infer(server, "fair-price", tensor("card_id", ["card_0", "nobody", "card_1"])).json()["outputs"]
+    cards = tensor("card_id", ["card_0", "nobody", "card_1", "card_7"])
+    priced = infer(server, "fair-price", cards).json()["outputs"]
     given = [o for o in priced if o["name"] in {"market_price", "fair_price", "lower", "upper", "status"}]
     response = infer(server, "decision", *given)
-    assert columns(response)["reason"] == ["within_thresholds", "unknown_card", "thin_history"]
+    assert columns(response)["reason"] == ["within_thresholds", "unknown_card", "thin_history", "no_market_price"]
     assert response.json()["parameters"]["model_version"] == "7"
 
 

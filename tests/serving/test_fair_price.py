@@ -48,6 +48,34 @@ def test_an_offered_price_is_the_one_answered(server: Server) -> None:
     assert found["status"] == ["ok", "invalid_price", "unknown_card"]
 
 
+def test_a_card_without_a_market_price_has_its_fair_price(server: Server) -> None:
+    found = columns(infer(server, "fair-price", tensor("card_id", ["card_7", "card_4"])))
+    assert found["status"] == ["ok", "ok"]
+    assert found["market_price"] == [None, 5.04]
+    assert (found["fair_price"][0], found["lower"][0], found["upper"][0]) == (8.04, 6.432, 10.05)
+
+
+def test_an_offer_that_is_null_is_none(server: Server) -> None:
+    offers = tensor("market_price", [None, None, 3, 10**400, None], "FP64")
+    found = columns(infer(server, "fair-price", tensor("card_id", ["card_0", "card_7", "card_7", "card_2", "nobody"]), offers))
+    assert found["market_price"] == [1.04, None, 3.0, None, None]
+    assert found["status"] == ["ok", "ok", "ok", "invalid_price", "unknown_card"]
+
+
+def test_offers_over_grpc(server: Server) -> None:
+    nan, inf = float("nan"), float("inf")
+    cards = ["card_0", "card_7", "card_2", "card_2"]
+    found = ask(server, "grpc", "fair-price", [4], ["market_price", "status"], card_id=cards, market_price=[nan, nan, inf, -inf])
+    assert found["market_price"][:2] == [1.04, None]
+    assert found["status"] == ["ok", "ok", "invalid_price", "invalid_price"]
+
+
+def test_slugs_on_request(server: Server) -> None:
+    cards = tensor("card_id", ["tcgplayer-4-normal", "card_5", "nobody"])
+    found = columns(infer(server, "fair-price", cards, outputs=[{"name": "slug"}, {"name": "card_id"}]))
+    assert found == {"slug": ["card_4", "card_5", "nobody"], "card_id": ["tcgplayer-4-normal", "tcgplayer-5-normal", "nobody"]}
+
+
 def test_only_the_outputs_asked_for_in_their_order(server: Server) -> None:
     response = infer(server, "fair-price", tensor("card_id", ["card_0"]), outputs=[{"name": "status"}, {"name": "fair_price"}])
     assert [(o["name"], o["datatype"], o["shape"]) for o in response.json()["outputs"]] == [

@@ -77,7 +77,7 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def fits(name: str, given_tensor: dict[str, Any], model: str, status: list[Any] | None) -> bool:
+def fits(name: str, given_tensor: dict[str, Any], model: str) -> bool:
     """Whether one tensor is what its declaration says."""
     data, datatype = given_tensor["data"], given_tensor["datatype"]
     if datatype != KINDS[model].get(name) or type(data) is not list or not data:
@@ -88,13 +88,11 @@ def fits(name: str, given_tensor: dict[str, Any], model: str, status: list[Any] 
         data = [value for [value] in data]  # the rows of [n, 1] may also be written as such
     if datatype == "BYTES":
         return all(type(value) is str for value in data)
-    if name in THRESHOLDS:
-        return all(is_number(v) and (-1 < v <= 0 if name.startswith("buy") else v >= 0) for v in data)
-    if model == "decision" and name in ("lower", "upper"):
-        return all(value is None or is_number(value) for value in data)
-    if model == "decision" and status is not None:
-        return all(is_number(v) or (v is None and s not in ("ok", "")) for v, s in zip(data, status, strict=False))
-    return all(is_number(value) for value in data)
+    if not all(value is None or is_number(value) for value in data):
+        return False
+    if name in THRESHOLDS and len(data) == 1 and data[0] is not None:
+        return -1 < data[0] <= 0 if name.startswith("buy") else data[0] >= 0
+    return True  # a row that cannot be judged says so, and fails alone
 
 
 def is_good(model: str, content: dict[str, Any]) -> bool:
@@ -105,8 +103,7 @@ def is_good(model: str, content: dict[str, Any]) -> bool:
     if len(set(wanted)) != len(wanted) or not isinstance(content.get("id", ""), str):
         return False
     by_name = {each["name"]: each for each in content["inputs"]}
-    status = by_name["status"]["data"] if "status" in by_name and model == "decision" else None
-    if not all(fits(name, each, model, status if type(status) is list else None) for name, each in by_name.items()):
+    if not all(fits(name, each, model) for name, each in by_name.items()):
         return False
     rows = len(by_name["card_id" if model == "fair-price" else "market_price"]["data"])
     return all(len(each["data"]) == rows or (name in THRESHOLDS and len(each["data"]) == 1) for name, each in by_name.items())

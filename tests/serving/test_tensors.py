@@ -15,6 +15,7 @@ DECLARED = by_name(
     Tensor("edge", "FP64", optional=True, nullable=True),
     Tensor("rate", "FP64", optional=True, per_request=True),
 )
+ANSWERED = by_name(Tensor("name", "BYTES"), Tensor("more", "BYTES", on_request=True))
 
 
 def request(*outputs: str, **columns: list[Any]) -> InferenceRequest:
@@ -51,11 +52,19 @@ def test_one_rate_for_all_rows() -> None:
 @pytest.mark.parametrize("column", ["price", "edge"])
 def test_what_is_not_finite(column: str, value: float) -> None:
     given_request = request(name=["a", "b"], **{column: [1.0, value]})
-    if column == "edge" and np.isnan(value):
-        assert np.isnan(decode(given_request, DECLARED, 100)["edge"][1])
+    if column == "edge":  # a row's own affair
+        np.testing.assert_array_equal(decode(given_request, DECLARED, 100)["edge"], [1.0, value])
         return
     with pytest.raises(BadInputError, match=f"'{column}' must be finite, got {value} at row 1"):
         decode(given_request, DECLARED, 100)
+
+
+def test_a_number_too_large_for_a_float() -> None:
+    large = 10**400
+    edges = decode(request(name=["a"] * 4, edge=[large, -large, None, 1]), DECLARED, 100)["edge"]
+    np.testing.assert_array_equal(edges, [np.inf, -np.inf, np.nan, 1.0])
+    with pytest.raises(BadInputError, match="'price' has a number too large"):
+        decode(request(name=["a"], price=[large]), DECLARED, 100)
 
 
 def test_the_cap_on_rows() -> None:
@@ -67,6 +76,11 @@ def test_the_cap_on_rows() -> None:
 def test_outputs() -> None:
     assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), DECLARED)] == list(DECLARED)
     assert [tensor.name for tensor in wanted_outputs(request("rate", "name", name=["a"]), DECLARED)] == ["rate", "name"]
+
+
+def test_an_output_on_request_is_given_where_it_is_named() -> None:
+    assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), ANSWERED)] == ["name"]
+    assert [tensor.name for tensor in wanted_outputs(request("more", name=["a"]), ANSWERED)] == ["more"]
 
 
 def test_metadata_tells_what_is_optional() -> None:

@@ -33,8 +33,9 @@ class Cards:
     def __init__(self, table: pa.Table) -> None:
         self._table = table
         self.ids: list[str] = table["card_id"].to_pylist()
-        slugs = table["slug"].to_pylist()
-        self._at: dict[str, int] = dict(zip(slugs, range(len(slugs)), strict=True)) | dict(zip(self.ids, range(len(slugs)), strict=True))
+        self.slugs: list[str] = table["slug"].to_pylist()
+        rows = range(len(self.ids))
+        self._at: dict[str, int] = dict(zip(self.slugs, rows, strict=True)) | dict(zip(self.ids, rows, strict=True))
 
     def __len__(self) -> int:
         return len(self.ids)

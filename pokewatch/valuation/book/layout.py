@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pokewatch import contract
 from pokewatch.errors import BookError
 from pokewatch.market.catalog import CARD_SCHEMA
 
@@ -28,9 +29,9 @@ FORMAT = "pokewatch-price-book"
 VERSION = 1
 MANIFEST = "manifest.json"
 
-STATUSES = ("ok", "stale_price", "thin_history", "wide_interval", "unknown_card")
-UNKNOWN_CARD = "unknown_card"
-UNKNOWN_DATE = "unknown_date"  # never stored: the answer for a day before the book's first
+STATUSES = contract.STATUSES
+UNKNOWN_CARD = contract.UNKNOWN_CARD
+UNKNOWN_DATE = contract.UNKNOWN_DATE  # never stored: the answer for a day before the book's first
 
 COLUMNS: Mapping[str, np.dtype] = MappingProxyType(
     {
