@@ -256,7 +256,11 @@ class GatewaySettings(_Section):
     stale_seconds: float = Field(
         900, ge=0, allow_inf_nan=False, description="Oldest answer given, marked stale, while MLServer is down; 0 gives none."
     )
-    body_bytes: int = Field(1_048_576, ge=1_024, description="Largest request body the gateway reads.")
+    body_bytes: int = Field(
+        262_144,
+        ge=1_024,
+        description="Largest request body the gateway reads; of a single card, 16,384 at most.",
+    )
     body_seconds: float = Field(
         10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive."
     )

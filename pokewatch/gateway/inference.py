@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pokewatch.gateway import v2
-from pokewatch.gateway.bodies import decode
+from pokewatch.gateway.bodies import decode, finite_float
 from pokewatch.gateway.coalescing import Load
 from pokewatch.gateway.composition import PRICES, SIGNALS, UNKNOWN, Ask, Composition, Onward
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
@@ -25,7 +25,7 @@ _ELEMENTS = {"BYTES": str, "FP64": float}
 _OPTIONAL = {"optional": True}
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
-_infer = msgspec.json.Decoder(InferRequest).decode
+_infer = msgspec.json.Decoder(InferRequest, float_hook=finite_float).decode
 
 METADATA = ModelMetadata(
     "pokewatch",
