@@ -250,6 +250,8 @@ class GatewaySettings(_Section):
 
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="The gateway's port.")
+    gateway_metrics_host: str = Field("127.0.0.1", description="Address the gateway's metrics are at.")
+    gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics.")
     mlserver_url: str = Field(
         "http://127.0.0.1:8080", pattern=r"^https?://[^/\s]+", description="MLServer's REST address, as the gateway reaches it."
     )

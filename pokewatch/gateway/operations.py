@@ -142,7 +142,6 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("health", "GET", "/health", "Whether the gateway lives", models.Alive, scope=None),
     Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=MODELLED),
-    Operation("metrics", "GET", "/metrics", "Prometheus metrics", "text/plain", scope=None),
     Operation("openapi", "GET", "/openapi.json", "This document", dict[str, Any], scope=None),
     Operation("docs", "GET", "/docs", "This document for people", "text/html", scope=None),
 )
