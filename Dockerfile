@@ -75,8 +75,9 @@ CMD ["mlserver", "start", "/app/mlserver_models"]
 FROM runtime AS gateway
 LABEL org.opencontainers.image.description="PokeWatch's API"
 COPY --from=build-gateway /opt/pokewatch /opt/pokewatch
-ENV POKEWATCH_GATEWAY_HOST=0.0.0.0
-EXPOSE 8000
+ENV POKEWATCH_GATEWAY_HOST=0.0.0.0 \
+    POKEWATCH_GATEWAY_METRICS_HOST=0.0.0.0
+EXPOSE 8000 8083
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
 ARG VERSION=0.1.0

@@ -219,6 +219,11 @@ class ServingSettings(_Section):
     mlserver_http_port: Port = Field(8080, description="MLServer's REST port.")
     mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
     mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
+    mlserver_names: Names = Field(
+        ("*.svc", "*.svc.cluster.local"),
+        description="Names by comma that requests to MLServer may be addressed to (Host), *.name for each one below it. "
+        "IP addresses and names without a dot always may.",
+    )
     mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: `mlserver_models` of the checkout.")
     max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
@@ -245,6 +250,8 @@ class GatewaySettings(_Section):
 
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="The gateway's port.")
+    gateway_metrics_host: str = Field("127.0.0.1", description="Address the gateway's metrics are at.")
+    gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics.")
     mlserver_url: str = Field(
         "http://127.0.0.1:8080", pattern=r"^https?://[^/\s]+", description="MLServer's REST address, as the gateway reaches it."
     )
@@ -256,7 +263,11 @@ class GatewaySettings(_Section):
     stale_seconds: float = Field(
         900, ge=0, allow_inf_nan=False, description="Oldest answer given, marked stale, while MLServer is down; 0 gives none."
     )
-    body_bytes: int = Field(1_048_576, ge=1_024, description="Largest request body the gateway reads.")
+    body_bytes: int = Field(
+        262_144,
+        ge=1_024,
+        description="Largest request body the gateway reads; of a single card, 16,384 at most.",
+    )
     body_seconds: float = Field(
         10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive."
     )

@@ -60,6 +60,7 @@ class Stack:
         for name in ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port"):
             _check_free(self._serving, self._serving.mlserver_host, name)
         _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
+        _check_free(self._gateway, self._gateway.gateway_metrics_host, "gateway_metrics_port")
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
         # A session of its own: Ctrl-C reaches this process alone, which then ends the gateway before MLServer.

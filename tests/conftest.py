@@ -24,6 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("POKEWATCH_HOME", str(folder))
+    monkeypatch.setenv("POKEWATCH_GATEWAY_METRICS_PORT", "0")  # any free one: tests run side by side
     return folder
 
 

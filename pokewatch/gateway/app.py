@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pokewatch.gateway import logs
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.bodies import Bodies
-from pokewatch.gateway.doorman import Doorman
 from pokewatch.gateway.exchange import Reception, answer, exchange_of
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.operations import OPERATIONS, Operation
@@ -21,11 +20,13 @@ from pokewatch.settings import GatewaySettings, Home
 class Endpoint:
     """The ASGI application of one operation: lets in who may pass, reads the body, asks the handler, sends its answer."""
 
-    def __init__(self, operation: Operation, handler: Handler, doorman: Doorman, bodies: Bodies) -> None:
+    def __init__(self, operation: Operation, handler: Handler, assembly: Assembly) -> None:
+        settings = assembly.settings
+        most = min(settings.body_bytes, operation.most_bytes or settings.body_bytes)
         self._route = operation.path
         self._scope = operation.scope
-        self._bodies = None if operation.request is None else bodies
-        self._doorman = doorman
+        self._bodies = Bodies(most, settings.body_seconds) if operation.request else None
+        self._doorman = assembly.doorman
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,10 +62,14 @@ class Gateway(Reception):
     """
 
     def __init__(self, assembly: Assembly) -> None:
-        bodies = Bodies(assembly.settings.body_bytes, assembly.settings.body_seconds)
         self.assembly = assembly
         self.routes = [
-            Route(each.path, Endpoint(each, assembly.handlers[each.name], assembly.doorman, bodies), methods=[each.method], name=each.name)
+            Route(
+                each.path,
+                Endpoint(each, assembly.handlers[each.name], assembly),
+                methods=[each.method],
+                name=each.name,
+            )
             for each in OPERATIONS
         ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)

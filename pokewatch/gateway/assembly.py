@@ -19,6 +19,7 @@ from pokewatch.gateway.keys import KeyStore, parse_rate
 from pokewatch.gateway.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.logs import AccessLog
 from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.metrics_port import MetricsPort
 from pokewatch.gateway.prices import Batches, Prices, Signals
 from pokewatch.gateway.reference import Reference
 from pokewatch.gateway.shared_limits import RedisLimiter
@@ -40,6 +41,7 @@ class Assembly:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
+        self.metrics_port = MetricsPort(self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port)
         self.access = AccessLog(sys.stdout.write if settings.access_log else None)
         self.keyring = Keyring(store)
         self.limiter = _limiter(settings, self.metrics)
@@ -55,8 +57,9 @@ class Assembly:
         self.handlers = self._handlers()
 
     async def start(self) -> None:
-        """Reads the keys (KeyStoreError where it cannot) and starts to watch keys and versions."""
+        """Reads the keys (KeyStoreError where it cannot) and starts to watch keys and versions, and to tell metrics."""
         await asyncio.to_thread(self.keyring.refresh)
+        await self.metrics_port.start()
         self._tasks = [asyncio.create_task(self.keyring.watch()), asyncio.create_task(self.watch.run())]
 
     async def stop(self) -> None:
@@ -67,6 +70,7 @@ class Assembly:
             await coalescer.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
+        await self.metrics_port.stop()
         self.wire.close()
         self.access.flush()
 
@@ -89,7 +93,7 @@ class Assembly:
         by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
         batches = Batches(composition, self.load, seconds, metrics)
         catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
-        status = Status(watch, metrics, self.settings.ready_data_days, lambda: self.draining)
+        status = Status(watch, self.settings.ready_data_days, lambda: self.draining)
         inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
         reference = Reference()
         return {
@@ -108,7 +112,6 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
-            "metrics": status.metrics,
             "openapi": reference.openapi,
             "docs": reference.docs,
         }

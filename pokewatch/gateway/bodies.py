@@ -1,7 +1,8 @@
-"""Request bodies: read with a cap and a deadline, decoded into typed models, faults told by JSON pointer."""
+"""Request bodies: read with caps and a deadline, decoded into typed models, faults told by JSON pointer."""
 
 import re
 from collections.abc import Awaitable, Callable
+from math import isinf
 from typing import TypeVar
 
 import msgspec
@@ -13,9 +14,11 @@ from pokewatch.gateway.problems import MALFORMED, MEDIA_TYPE, NOT_JSON, SLOW_REQ
 
 Model = TypeVar("Model")
 
+# A V2 request of 1,000 rows to `decision`, whose seven inputs are shaped [n, 1], has 14,000.
+MOST_VALUES = 16_000
+
 _JSON = b"application/json"
 _CLOSE = ((b"connection", b"close"),)
-_PATH = re.compile(r"(?P<fault>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 
@@ -46,6 +49,7 @@ class Bodies:
             body = await self._whole(body, receive)
         if len(body) > self._most:
             raise _too_large(self._most)
+        _check_values(body)
         return body
 
     async def _whole(self, first: bytes, receive: Receive) -> bytes:
@@ -69,6 +73,16 @@ def _too_large(most: int) -> ProblemError:
     return ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
 
 
+def _check_values(body: bytes) -> None:
+    """Raise ProblemError (413) where decoding would make more than MOST_VALUES objects.
+
+    Every value but the first of its list or object follows a comma. Punctuation inside strings counts as well: to tell it
+    apart is to decode.
+    """
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ProblemError(TOO_LARGE, f"a body may have {MOST_VALUES} values")
+
+
 def _too_slow(seconds: float) -> ProblemError:
     return ProblemError(SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE)
 
@@ -88,19 +102,35 @@ def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
     try:
         return decoder(body)
     except msgspec.ValidationError as error:
-        raise invalid(*located(str(error))) from None
+        raise fault(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(NOT_JSON, f"the body is not JSON: {error}") from None
 
 
+def fault(error: msgspec.ValidationError) -> ProblemError:
+    """Return the problem (422) of a value that its model refuses."""
+    return invalid(*located(str(error)))
+
+
+def finite_float(text: str) -> float:
+    """Return a JSON number that has a fraction or an exponent. Raise ValueError where it is infinite.
+
+    The `float_hook` of decoders: msgspec's own reading takes 9 us for numbers like 1e308, this one 0.3.
+    """
+    value = float(text)
+    if isinf(value):
+        raise ValueError("Number out of range")
+    return value
+
+
 def located(message: str) -> tuple[str, str]:
     """A msgspec message as (JSON pointer, what is wrong): "... - at `$.cards[3].date`" points at /cards/3/date."""
-    match = _PATH.fullmatch(message)
-    assert match is not None
-    steps = [name or index for name, index in _STEP.findall(match["path"] or "")]
-    fault = match["fault"]
-    member = _MEMBER.match(fault)
+    detail, found, path = message.replace(" - at `key` in `$", " - at `$").rpartition(" - at `$")
+    if not found:
+        detail, path = message, ""
+    steps = [name or index for name, index in _STEP.findall(path.removesuffix("`"))]
+    member = _MEMBER.match(detail)
     if member is not None:
-        steps.append(member[1])
-        fault = "is required" if "missing" in fault else "is not a field"
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps), fault.replace(r"\\A", "^").replace(r"\\Z", "$")
+        steps.append(member[1][:80])
+        detail = "is required" if "missing" in detail else "is not a field"
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps), detail.replace(r"\\A", "^").replace(r"\\Z", "$")

@@ -4,13 +4,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from hashlib import sha256
+from sys import getsizeof
 
 import msgspec
 
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.v2 import Versions
 
-_OVERHEAD = 400
+# The entry and its time, and their part of a table that has just been made larger beside the one it replaces.
+_ENTRY = 320
+_ALLOCATION = 16
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -20,14 +23,15 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     """
 
     prefix: bytes
-    model_version: str
-    data_version: str
+    versions: Versions
     at: float
     signal: str
+    size: int
 
     def of(self, versions: Versions) -> bool:
         """Whether it comes from these versions."""
-        return self.model_version == versions.model_version and self.data_version == versions.data_version
+        own = self.versions
+        return own.model_version == versions.model_version and own.data_version == versions.data_version
 
 
 class Answers:
@@ -41,6 +45,7 @@ class Answers:
         self._stale_seconds = stale_seconds
         self._clock = clock
         self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._versions = Versions("", "")
         self._lookups = metrics.cache
         self.bytes = 0
 
@@ -66,14 +71,25 @@ class Answers:
 
     def keep(self, request: Hashable, prefix: bytes, model_version: str, data_version: str, signal: str = "") -> Kept:
         """`signal` is that of an answer about one card's fair price."""
-        kept = Kept(prefix, model_version, data_version, self._clock(), signal)
+        if (model_version, data_version) != (self._versions.model_version, self._versions.data_version):
+            self._versions = Versions(model_version, data_version)  # one for all answers that come from them
+        size = _ENTRY + _held(prefix) + _held(request)
+        kept = Kept(prefix, self._versions, self._clock(), signal, size)
         former = self._kept.pop(request, None)
-        self.bytes += len(prefix) + _OVERHEAD if former is None else len(prefix) - len(former.prefix)
+        if former is not None:
+            self.bytes -= former.size
+        self.bytes += size
         self._kept[request] = kept
         while self.bytes > self._most:
             _, gone = self._kept.popitem(last=False)
-            self.bytes -= len(gone.prefix) + _OVERHEAD
+            self.bytes -= gone.size
         return kept
+
+
+def _held(value: object) -> int:
+    """Return the bytes of memory that a request or an answer takes, with all that a tuple holds."""
+    parts = sum(map(_held, value)) if isinstance(value, tuple) else 0
+    return getsizeof(value) + _ALLOCATION + parts
 
 
 def etag(model_version: str, data_version: str) -> bytes:

@@ -81,7 +81,7 @@ class Catalog:
                 if last is None:
                     raise
                 return 200, [JSON, (b"cache-control", b"no-store")], last.prefix + b"true}"
-        tag = etag(kept.model_version, kept.data_version)
+        tag = etag(kept.versions.model_version, kept.versions.data_version)
         headers = [_REVALIDATE, (b"etag", tag)]
         if matches(exchange.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""

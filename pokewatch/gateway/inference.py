@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from pokewatch.gateway import v2
-from pokewatch.gateway.bodies import decode
+from pokewatch.gateway.bodies import decode, finite_float
 from pokewatch.gateway.checks import UNKNOWN, check_passed
 from pokewatch.gateway.coalescing import Load
 from pokewatch.gateway.composition import PRICES, SIGNALS, Ask, Composition, Onward
@@ -26,7 +26,7 @@ _COLUMNS: dict[str, Any] = {"card_id": list[str], "date": list[str], "market_pri
 _OPTIONAL = {"optional": True}
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
-_infer = msgspec.json.Decoder(InferRequest).decode
+_infer = msgspec.json.Decoder(InferRequest, float_hook=finite_float).decode
 _passed = msgspec.json.Decoder(InferResponse).decode
 
 METADATA = ModelMetadata(

@@ -11,12 +11,14 @@ BODIED = (problems.NOT_JSON, problems.SLOW_REQUEST, problems.TOO_LARGE, problems
 MODELLED = (problems.UPSTREAM_FAULT, problems.UNAVAILABLE, problems.OVERLOADED, problems.UPSTREAM_TIMEOUT)
 LISTED = (*KEYED, problems.INVALID, *MODELLED)
 
+_ONE_CARD = 16_384
 _INFERENCE = {"inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["charizard_ex_199"]}]}
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`name` is the operationId and names the handler. `scope` is what a key needs; without one, no key is asked for.
+    A body may have `most_bytes`, or what the settings allow where that is less.
 
     `response` is a model, or the media type of an answer that is no JSON. `tagged` answers have an entity tag.
     """
@@ -28,6 +30,7 @@ class Operation:
     response: Any
     scope: str | None = "read"
     request: Any = None
+    most_bytes: int | None = None
     example: Any = None
     query: Any = None
     problems: tuple[Kind, ...] = ()
@@ -42,6 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "What a card is worth, and whether to buy or sell it",
         models.FairPriceAnswer,
         request=models.FairPriceRequest,
+        most_bytes=_ONE_CARD,
         example={"card_id": "charizard_ex_199", "market_price": 40.0},
         problems=(*KEYED, *BODIED, problems.UNKNOWN_CARD, problems.UNKNOWN_DATE, *MODELLED),
     ),
@@ -63,6 +67,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "The signal of a price against a fair price",
         models.SignalAnswer,
         request=models.SignalRequest,
+        most_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
         problems=(*KEYED, *BODIED, *MODELLED),
     ),
@@ -137,7 +142,6 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("health", "GET", "/health", "Whether the gateway lives", models.Alive, scope=None),
     Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=MODELLED),
-    Operation("metrics", "GET", "/metrics", "Prometheus metrics", "text/plain", scope=None),
     Operation("openapi", "GET", "/openapi.json", "This document", dict[str, Any], scope=None),
     Operation("docs", "GET", "/docs", "This document for people", "text/html", scope=None),
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta
 
-from pokewatch.gateway.bodies import decode
+from pokewatch.gateway.bodies import decode, fault
 from pokewatch.gateway.cache import Answers, Kept
 from pokewatch.gateway.coalescing import Coalescer, Load, pinned
 from pokewatch.gateway.composition import Ask, Composition, Judge, Onward
@@ -19,14 +19,16 @@ from pokewatch.gateway.queries import checked_day
 from pokewatch.gateway.watch import Watch
 
 
-class WellFormedBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cards: Annotated[list[FairPriceRequest], Meta(max_length=MOST_ROWS)]
+class _Cards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cards: Annotated[list[Any], Meta(max_length=MOST_ROWS)]
 
 
 _encode = msgspec.json.Encoder().encode
 _fair_price = msgspec.json.Decoder(FairPriceRequest).decode
 _batch = msgspec.json.Decoder(BatchRequest).decode
-_well_formed = msgspec.json.Decoder(WellFormedBatch).decode
+# As in `finite_float`; what is infinite is above the largest price.
+_cards = msgspec.json.Decoder(_Cards, float_hook=float).decode
+_card = msgspec.json.Decoder(Any, float_hook=float).decode
 _signal = msgspec.json.Decoder(SignalRequest).decode
 _PRIVATE: list[Header] = [JSON, (b"cache-control", b"no-store")]
 _STALE = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
@@ -108,14 +110,17 @@ class Batches:
 def _rows(body: bytes, onward: Onward) -> list[Ask | ProblemError]:
     """All at once where all are well; else one by one, so that each fault is its own row's."""
     try:
-        return [asked(request, onward) for request in _well_formed(body).cards]
+        requests = msgspec.convert(_cards(body).cards, list[FairPriceRequest])
+        return [asked(request, onward) for request in requests]
     except (ValueError, RecursionError, ProblemError):
         return [_row(raw, onward) for raw in decode(_batch, body).cards]
 
 
 def _row(raw: msgspec.Raw, onward: Onward) -> Ask | ProblemError:
     try:
-        return asked(decode(_fair_price, bytes(raw)), onward)
+        return asked(msgspec.convert(decode(_card, bytes(raw)), FairPriceRequest), onward)
+    except msgspec.ValidationError as error:
+        return fault(error)
     except ProblemError as problem:
         return problem
 

@@ -1,12 +1,10 @@
-"""GET /health, /ready and /metrics."""
+"""GET /health and /ready."""
 
 from collections.abc import Callable
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
-from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.models import Alive, Ready
 from pokewatch.gateway.problems import unavailable
 from pokewatch.gateway.watch import Served, Watch
@@ -19,9 +17,8 @@ _encode = msgspec.json.Encoder().encode
 class Status:
     """`oldest` is the age of the data, in days, beyond which the gateway is not ready; 0 for none."""
 
-    def __init__(self, watch: Watch, metrics: Metrics, oldest: int, draining: Callable[[], bool]) -> None:
+    def __init__(self, watch: Watch, oldest: int, draining: Callable[[], bool]) -> None:
         self._watch = watch
-        self._metrics = metrics
         self._oldest = oldest
         self._draining = draining
 
@@ -46,6 +43,3 @@ class Status:
         if self._oldest and age > self._oldest:
             raise unavailable(f"the newest prices are of {watch.served.last_day}, {age} days ago; {self._oldest} are allowed", 3_600)
         return watch.served
-
-    async def metrics(self, exchange: Exchange) -> Answer:
-        return 200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _NO_STORE], generate_latest(self._metrics.registry)

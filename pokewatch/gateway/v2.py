@@ -6,33 +6,39 @@ from secrets import token_hex
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+MOST_TENSORS = 16
 
 Column = list[Any]
 Columns = Mapping[str, Column]
+Name = Annotated[str, Meta(max_length=64)]
+Text = Annotated[str, Meta(max_length=256)]
+Parameters = Annotated[dict[Name, Any], Meta(max_length=16)]
 
 
 class Tensor(msgspec.Struct, frozen=True, omit_defaults=True):
     """`data` is flat, or nested as [n, 1]."""
 
-    name: str
-    shape: list[int]
-    datatype: str
+    name: Name
+    shape: Annotated[list[int], Meta(max_length=8)]
+    datatype: Name
     data: Column
-    parameters: dict[str, Any] | None = None
+    parameters: Parameters | None = None
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
     """A tensor asked for by name."""
 
-    name: str
-    parameters: dict[str, Any] | None = None
+    name: Name
+    parameters: Parameters | None = None
 
 
 class InferRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    inputs: list[Tensor]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[Output] | None = None
+    inputs: Annotated[list[Tensor], Meta(max_length=MOST_TENSORS)]
+    id: Text | None = None
+    parameters: Parameters | None = None
+    outputs: Annotated[list[Output], Meta(max_length=MOST_TENSORS)] | None = None
 
 
 class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):

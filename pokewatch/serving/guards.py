@@ -10,6 +10,8 @@ settings.json before it builds its servers, so that class puts these guards in p
 - an unknown model's name makes no metric (each becomes a label);
 - a request's id goes into no header (as CloudEvents' `Ce-Id` one with a line break or an accent cuts the connection);
 - MLSERVER_HOST goes before the `host` of settings.json, which keeps to this machine (the file would win, and an image listen to nobody);
+- what a web page may have sent is a 403 or 415 (MLServer asks no caller who it is): see `access`;
+- loads wait for each other, and nothing is unloaded (each load takes a thread and a process of its own): see `loads`;
 - our runtimes say no to `infer_stream` before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
 
 MLServer is pinned exactly, and a test on a real server holds each of these.
@@ -19,7 +21,7 @@ import asyncio
 import os
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,7 +29,7 @@ import mlserver.grpc.converters
 import mlserver.grpc.servicers
 import mlserver.rest.app
 import mlserver.server
-from fastapi import HTTPException
+from fastapi import FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
 from mlserver.grpc.converters import ModelInferRequestConverter
 from mlserver.handlers import DataPlane
@@ -39,8 +41,11 @@ from mlserver.rest.responses import Response
 from mlserver.settings import Settings
 from mlserver.types import InferenceRequest
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp
 
+from pokewatch.serving.access import ProgramsOnly
 from pokewatch.serving.endpoints import DirectEndpoints, DirectRoute, TextContents
+from pokewatch.serving.loads import QueuedLoads
 from pokewatch.serving.tensors import BadInputError
 from pokewatch.settings import ServingSettings
 
@@ -54,10 +59,10 @@ class GuardedModels(SchemalessModelRepository):  # type: ignore[misc]  # MLServe
     def __init__(self, root: str) -> None:
         super().__init__(root)
         settings = ServingSettings.read()
-        install(settings.max_body_bytes, settings.max_body_seconds)
+        install(settings.max_body_bytes, settings.max_body_seconds, settings.mlserver_names)
 
 
-def install(max_body_bytes: int, max_body_seconds: float) -> None:
+def install(max_body_bytes: int, max_body_seconds: float, names: Sequence[str]) -> None:
     """Put the guards in front of every MLServer made in this process from now on."""
 
     class CappedRequest(Request):  # type: ignore[misc]
@@ -67,6 +72,11 @@ def install(max_body_bytes: int, max_body_seconds: float) -> None:
                 self._body = _unpacked(body, max_body_bytes) if "gzip" in self.headers.getlist("Content-Encoding") else body
             return self._body
 
+    class GuardedApp(FastAPI):
+        def build_middleware_stack(self) -> ASGIApp:
+            return ProgramsOnly(super().build_middleware_stack(), names)
+
+    mlserver.rest.app.FastAPI = GuardedApp
     mlserver.rest.app.Request = CappedRequest
     mlserver.rest.app.Endpoints = DirectEndpoints
     mlserver.rest.app.APIRoute = DirectRoute
@@ -74,6 +84,7 @@ def install(max_body_bytes: int, max_body_seconds: float) -> None:
     mlserver.grpc.servicers.ModelInferRequestConverter = CheckedConverter
     mlserver.grpc.converters.InferTensorContentsConverter = TextContents
     mlserver.server.DataPlane = KnownModels
+    mlserver.server.ModelRepositoryHandlers = QueuedLoads
 
 
 class CheckedConverter(ModelInferRequestConverter):  # type: ignore[misc]

@@ -34,6 +34,10 @@ class Gateway:
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.ask("GET", path, **more)
 
+    def metrics(self) -> str:
+        """What Prometheus is told, as of some moment of the last second."""
+        return httpx.get(f"http://127.0.0.1:{self.app.assembly.metrics_port.port}/metrics", timeout=30).text
+
     def ask(self, method: str, path: str, key: str | None = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         """With the gateway's own key unless `key` says another; "" sends none."""
         given = {} if key == "" else {"X-API-Key": key or self.key.key}
@@ -69,7 +73,9 @@ def gateway_at(mlserver_url: str, folder: Path, rate: str = "none", **settings: 
     """A gateway in front of `mlserver_url`, with a key that has every scope."""
     store = KeyStore(folder / "keys.sqlite")
     key = store.create("tests", scopes=("read", "batch", "admin"), rate=rate)
-    found = GatewaySettings.read(**{"mlserver_url": mlserver_url, "access_log": False, "watch_seconds": 0.1, **settings})
+    found = GatewaySettings.read(
+        **{"mlserver_url": mlserver_url, "access_log": False, "watch_seconds": 0.1, "gateway_metrics_port": 0, **settings}
+    )
     with serving(found, store) as (url, app):
         yield Gateway(url, key, store, app)
 

@@ -100,6 +100,58 @@ def test_an_output_is_given_once(gateway: Gateway) -> None:
     assert problem["errors"][0]["pointer"] == "/outputs/1/name"
 
 
+ONE = tensor("card_id", ["card_4"])
+LONG = "x" * 65
+
+
+@pytest.mark.parametrize("model", ["pokewatch", "fair-price", "decision"])
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"inputs": [ONE], "outputs": [{"name": "status"}] * 17}, "/outputs"),
+        ({"inputs": [ONE] * 17}, "/inputs"),
+        ({"inputs": [ONE], "parameters": {f"p{n}": n for n in range(17)}}, "/parameters"),
+        ({"inputs": [{**ONE, "parameters": {f"p{n}": n for n in range(17)}}]}, "/inputs/0/parameters"),
+        ({"inputs": [{**ONE, "name": LONG}]}, "/inputs/0/name"),
+        ({"inputs": [{**ONE, "datatype": LONG}]}, "/inputs/0/datatype"),
+        ({"inputs": [{**ONE, "shape": [1] * 9}]}, "/inputs/0/shape"),
+        ({"inputs": [ONE], "outputs": [{"name": LONG}]}, "/outputs/0/name"),
+        ({"inputs": [ONE], "id": "x" * 257}, "/id"),
+        ({"inputs": [ONE], "parameters": {LONG: 1}}, "/parameters"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_names_and_counts_are_capped(gateway: Gateway, model: str, body: Any, pointer: str) -> None:
+    problem: Any = assert_problem(gateway.post(f"/v2/models/{model}/infer", body), 422, "invalid")
+    assert problem["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize("model", ["pokewatch", "fair-price", "decision"])
+@pytest.mark.parametrize(
+    "more",
+    [{"outputs": [{"name": "status"}] * 8_001}, {"parameters": {"deep": [[]] * 8_001}}, {"id": "," * 16_001}],
+    ids=["outputs", "lists", "text"],
+)
+def test_a_body_of_too_many_values_is_not_decoded(gateway: Gateway, model: str, more: dict[str, Any]) -> None:
+    response = gateway.post(f"/v2/models/{model}/infer", {"inputs": [ONE], **more})
+    assert_problem(response, 413, "too-large")
+
+
+def test_the_largest_allowed_request_is_answered(gateway: Gateway) -> None:
+    rows, number = 1_000, 10.123456789012345
+    floats = {name: [[number]] * rows for name in ("market_price", "fair_price", "lower", "upper")}
+    inputs = [{"name": name, "shape": [rows, 1], "datatype": "FP64", "data": data} for name, data in floats.items()]
+    for name in ("buy_threshold_pct", "sell_threshold_pct"):
+        data = [[-0.1 if name.startswith("buy") else 0.1]] * rows
+        inputs.append({"name": name, "shape": [rows, 1], "datatype": "FP64", "data": data})
+    inputs.append({"name": "status", "shape": [rows, 1], "datatype": "BYTES", "data": [["unconfirmed_jump"]] * rows})
+    assert gateway.post("/v2/models/decision/infer", {"inputs": inputs}).status_code == 200
+    cards = {"name": "card_id", "shape": [rows, 1], "datatype": "BYTES", "data": [["x" * 80]] * rows}
+    dates = {"name": "date", "shape": [rows, 1], "datatype": "BYTES", "data": [["2026-01-01"]] * rows}
+    prices = {"name": "market_price", "shape": [rows, 1], "datatype": "FP64", "data": [[number]] * rows}
+    assert gateway.post("/v2/models/pokewatch/infer", {"inputs": [cards, dates, prices]}).status_code == 200
+
+
 def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
     problem = assert_problem(gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}), 409, "misfit")
     assert "unknown input 'card_id'" in str(problem["error"])

@@ -43,7 +43,7 @@ def test_the_latency_objective_is_a_bucket() -> None:
 def test_one_version_is_told_at_a_time(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(mlserver.url)
     eventually(lambda: gateway.get("/ready").status_code, lambda status: status == 200)
-    shown = gateway.get("/metrics").text
+    shown = gateway.metrics()
     assert 'pokewatch_gateway_served_info{data_version="dv-1",model_version="7"} 1.0' in shown
     assert "pokewatch_gateway_data_last_day_timestamp_seconds 1.7675712e+09" in shown
 
@@ -65,7 +65,7 @@ def test_every_card_answered_is_a_prediction(mlserver: Server, make_gateway: Cal
     signals = ["HOLD"] * 3 + found["outputs"][0]["data"][::2]
     for query in "abc":
         assert gateway.get(f"/cards?q={query}").status_code == 200
-    shown = gateway.get("/metrics").text
+    shown = gateway.metrics()
     for signal in ("BUY", "SELL", "HOLD"):
         assert f'pokewatch_gateway_predictions_total{{signal="{signal}"}} {signals.count(signal)}.0' in shown
     assert "pokewatch_gateway_version_changes_total 0.0" in shown
@@ -75,11 +75,11 @@ def test_requests_without_a_key_are_counted(mlserver: Server, make_gateway: Call
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
     answers = [gateway.get("/cards", key=key).status_code for key in ("", "pw_wrong", "pw_wrong")]
     assert answers == [401, 401, 429]
-    assert "pokewatch_gateway_keyless_total 3.0" in gateway.get("/metrics").text
+    assert "pokewatch_gateway_keyless_total 3.0" in gateway.metrics()
 
 
 def test_every_metric_of_a_gateway_is_linted_and_in_the_reference(gateway: Gateway) -> None:
-    text = gateway.get("/metrics").text
+    text = gateway.metrics()
     shown = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE pokewatch_") and "_created " not in line}
     assert shown == {full_name(metric) for metric in gateway_metrics()}
     assert "process_start_time_seconds " in text

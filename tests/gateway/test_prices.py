@@ -158,6 +158,32 @@ def test_a_row_that_a_model_refuses_fails_alone(
         assert outputs["fair_price"] == [5.04, 6.04, 7.04]
 
 
+@pytest.mark.parametrize(
+    ("price", "pointer"),
+    [("1e308", "/market_price"), ("1e999", "/market_price"), ("9" * 5_000, "/..."), ("[[1]]", "/market_price")],
+    ids=["large", "infinite", "long", "list"],
+)
+def test_a_price_that_is_none_fails_alone(gateway: Gateway, price: str, pointer: str) -> None:
+    body = '{"cards":[{"card_id":"card_4","market_price":' + price + '},{"card_id":"card_4"}]}'
+    response = gateway.ask("POST", "/fair_price/batch", content=body, headers={"Content-Type": "application/json"})
+    bad, good = response.json()["predictions"]
+    assert bad["problem"]["errors"][0]["pointer"] == pointer
+    assert (bad["problem"]["status"], good["signal"]) == (422, "HOLD")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/fair_price", {"card_id": "x" * 16_384}),
+        ("/signal", {"market_price": 1, "fair_price": 1, "x": " " * 16_384}),
+        ("/fair_price/batch", {"cards": [{"card_id": "a"}] * 8_001}),
+        ("/fair_price/batch", {"cards": [{"card_id": "a" * 262_144}]}),
+    ],
+)
+def test_a_body_larger_than_its_route_needs_is_not_decoded(gateway: Gateway, path: str, body: Any) -> None:
+    assert_problem(gateway.post(path, body), 413, "too-large")
+
+
 @pytest.mark.parametrize(("count", "status"), [(0, 200), (1_000, 200), (1_001, 422)])
 def test_the_size_of_a_batch(gateway: Gateway, count: int, status: int) -> None:
     response = gateway.post("/fair_price/batch", {"cards": [{"card_id": f"card_{number % 40}"} for number in range(count)]})

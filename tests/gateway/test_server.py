@@ -63,14 +63,16 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     log = tmp_path / "log"
     wrong = key.key[:-3] + "xyz"
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    with started(RUN, log, POKEWATCH_MLSERVER_URL=mlserver.url) as (process, url):
+    [port] = free_ports(1)
+    settings = {"POKEWATCH_MLSERVER_URL": mlserver.url, "POKEWATCH_GATEWAY_METRICS_PORT": str(port)}
+    with started(RUN, log, **settings) as (process, url):
         for given in (key.key, wrong):
             httpx.post(
                 f"{url}/fair_price", json={"card_id": given}, headers={"X-API-Key": given, "X-Request-Id": "r1", "traceparent": trace}
             )
         httpx.get(f"{url}/{key.key}?key={key.key}", headers={"Authorization": f"Bearer {key.key}"})
         httpx.get(f"{url}/cards/card_4?{key.key}={key.key}", headers={"X-API-Key": key.key})
-        shown = httpx.get(f"{url}/metrics").text
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     text = log.read_text() + shown
@@ -85,8 +87,10 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
 
 
 def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
+    [port] = free_ports(1)
     with proxied(mlserver.http_port) as proxy:
         settings = {"POKEWATCH_MLSERVER_URL": proxy.url, "POKEWATCH_UPSTREAM_SECONDS": "20", "POKEWATCH_DEADLINE_SECONDS": "20"}
+        settings["POKEWATCH_GATEWAY_METRICS_PORT"] = str(port)
         with started(RUN, tmp_path / "log", POKEWATCH_DRAIN_SECONDS="0.5", **settings) as (process, url):
             _ready(url)
             proxy.mode, proxy.pause = "trickle", 0.002
@@ -94,7 +98,7 @@ def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path:
             asking = subprocess.Popen(
                 ["curl", "-s", "-o", str(tmp_path / "answer"), "-w", "%{http_code}", *body, f"{url}/fair_price"], stdout=subprocess.PIPE
             )
-            _busy(url)
+            _busy(port)
             process.send_signal(signal.SIGTERM)
             _not_ready(url)
             output, _ = asking.communicate(timeout=30)
@@ -108,8 +112,8 @@ def _ready(url: str) -> None:
 
 
 @retry(stop=stop_after_delay(20), wait=wait_fixed(0.01), retry=retry_if_exception_type(AssertionError), reraise=True)
-def _busy(url: str) -> None:
-    assert "pokewatch_gateway_waiting_rows 1.0" in httpx.get(f"{url}/metrics").text
+def _busy(port: int) -> None:
+    assert "pokewatch_gateway_waiting_rows 1.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
 
 @retry(stop=stop_after_delay(20), wait=wait_fixed(0.01), retry=retry_if_exception_type(AssertionError), reraise=True)

@@ -10,7 +10,7 @@ Rule = Callable[[Sequence[Manifest]], Iterator[str]]
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
 # What our own containers listen on and answer to; tests/k8s/test_rules.py holds it against the code.
 PORTS = {
-    "gateway": {"http": 8000},
+    "gateway": {"http": 8000, "metrics": 8083},
     "serving": {"http": 8080, "grpc": 8081, "metrics": 8082},
     "pipeline": {"http": 5000},
 }

@@ -168,13 +168,37 @@ def test_every_rule_is_shown_to_fail() -> None:
 
 def test_the_ports_and_routes_that_the_rules_know_are_those_of_the_code() -> None:
     serving, gateway = ServingSettings.read(), GatewaySettings.read()
-    assert rules.PORTS["gateway"] == {"http": gateway.gateway_port}
+    metrics = GatewaySettings.model_fields["gateway_metrics_port"].default  # the tests' own is any free one
+    assert rules.PORTS["gateway"] == {"http": gateway.gateway_port, "metrics": metrics}
     assert rules.PORTS["serving"] == {
         "http": serving.mlserver_http_port,
         "grpc": serving.mlserver_grpc_port,
         "metrics": serving.mlserver_metrics_port,
     }
     assert rules.ROUTES["gateway"] <= {operation.path for operation in OPERATIONS if operation.method == "GET" and operation.scope is None}
+
+
+def test_the_ingress_lets_through_the_apis_paths_alone(rendered: dict[str, list[Manifest]]) -> None:
+    """Each route, and below a prefix nothing but routes with a parameter."""
+    rule = _one(rendered["production"], "Ingress", "gateway")["spec"]["rules"][0]
+    paths = {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
+    routes = {operation.path for operation in OPERATIONS}
+    prefixes = {route.partition("/{")[0] for route in routes if "{" in route}
+    exact = {route for route in routes if not any(f"{route}/".startswith(f"{prefix}/") for prefix in prefixes)}
+    assert paths == {(path, "Exact") for path in exact} | {(path, "Prefix") for path in prefixes}
+
+
+def test_prometheus_asks_the_metrics_port_which_the_ingress_does_not_reach(rendered: dict[str, list[Manifest]]) -> None:
+    policies = [each for each in rendered["production"] if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "gateway"]
+    [policy] = policies
+    allowed = {
+        source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: [port["port"] for port in rule["ports"]]
+        for rule in policy["spec"]["ingress"]
+        for source in rule["from"]
+    }
+    assert allowed == {"ingress-nginx": ["http"], "monitoring": ["metrics"]}
+    ports = {port["name"] for port in _one(rendered["production"], "Service", "gateway")["spec"]["ports"]}
+    assert ports == {"http"}
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.37"])
