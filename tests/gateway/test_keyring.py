@@ -77,7 +77,7 @@ def test_a_key_is_found_anew_the_moment_it_is_made(store: KeyStore) -> None:
 def test_an_unreadable_store_blinds_the_ring(store: KeyStore) -> None:
     clock = Clock()
     store.create("mine")
-    ring = Keyring(store, clock)
+    ring = Keyring(store, timer=clock)
     ring.refresh()
     store.path.write_bytes(b"damaged" * 1_000)
     with pytest.raises(KeyStoreError):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import KeyStoreError
-from pokewatch.gateway.keys import KeyStore, parse_duration, parse_scopes
+from pokewatch.gateway.key_values import parse_duration, parse_scopes
+from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.limits import Rate
 from tests.gateway.clock import Clock
 
