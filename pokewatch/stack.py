@@ -63,7 +63,7 @@ class Stack:
         _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
-        command = [sys.executable, "-m", "pokewatch.child", str(os.getpid()), *command]
+        command = [sys.executable, "-P", "-m", "pokewatch.child", str(os.getpid()), *command]
         # A session of its own: Ctrl-C reaches this process alone, which then ends the gateway before MLServer.
         self._processes[name] = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
 

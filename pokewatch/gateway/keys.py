@@ -222,7 +222,7 @@ class KeyStore:
                 if layout != LAYOUT:
                     raise KeyStoreError(f"{self.path} has layout {layout}, this PokeWatch reads {LAYOUT}")
                 yield database
-        except (OSError, sqlite3.Error) as error:
+        except sqlite3.Error as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
 
     def _make(self) -> None:
@@ -237,7 +237,8 @@ class KeyStore:
                         os.link(made, self.path)
                 _sync(self.path.parent)
             elif stat.S_IMODE(self.path.stat().st_mode) & 0o077:
-                self.path.chmod(0o600)
+                with suppress(PermissionError):  # another user's file, who lets us write it
+                    self.path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
 

@@ -121,7 +121,21 @@ def _vanish(path: Path) -> None:
     shutil.rmtree(path.parent)
 
 
-@pytest.mark.parametrize("spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish])
+def _forbid(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.seteuid(65_534)
+    else:
+        path.parent.chmod(0o000)
+
+
+def _allow(path: Path) -> None:
+    if os.getuid() == 0:
+        os.seteuid(0)
+    path.parent.mkdir(exist_ok=True)
+    path.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize("spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish, _forbid])
 def test_the_watch_survives_and_recovers(spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = KeyStore(tmp_path / "home" / "keys.sqlite")
     made = store.create("mine")
@@ -136,9 +150,13 @@ def test_the_watch_survives_and_recovers(spoil: Callable[[Path], None], tmp_path
         async def spoilt() -> bool:
             return not ring.current
 
-        await until(spoilt)
+        try:
+            await until(spoilt)
+        except TimeoutError:
+            _allow(store.path)
+            raise
         assert ring.find(made.key) is not None, "the last keys are used meanwhile"
-        store.path.parent.mkdir(exist_ok=True)
+        _allow(store.path)
         (tmp_path / "copy").replace(store.path)
 
         async def mended() -> bool:
