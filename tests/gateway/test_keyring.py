@@ -129,15 +129,17 @@ def _forbid(path: Path) -> None:
 
 
 def _allow(path: Path) -> None:
-    if os.getuid() == 0:
-        os.seteuid(0)
+    os.seteuid(os.getuid())
     path.parent.mkdir(exist_ok=True)
     path.parent.chmod(0o700)
 
 
 @pytest.mark.parametrize("spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish, _forbid])
-def test_the_watch_survives_and_recovers(spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_watch_survives_and_recovers(
+    spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
     store = KeyStore(tmp_path / "home" / "keys.sqlite")
+    request.addfinalizer(lambda: _allow(store.path))
     made = store.create("mine")
     shutil.copy(store.path, tmp_path / "copy")
     ring = Keyring(store)
@@ -150,11 +152,7 @@ def test_the_watch_survives_and_recovers(spoil: Callable[[Path], None], tmp_path
         async def spoilt() -> bool:
             return not ring.current
 
-        try:
-            await until(spoilt)
-        except TimeoutError:
-            _allow(store.path)
-            raise
+        await until(spoilt)
         assert ring.find(made.key) is not None, "the last keys are used meanwhile"
         _allow(store.path)
         (tmp_path / "copy").replace(store.path)
