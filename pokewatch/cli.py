@@ -173,8 +173,8 @@ def value(cards: tuple[str, ...], price: float | None, day: date | None, sample:
 
 def _tell_origin(facts: Any, model: Any) -> None:
     simulated = "simulated prices" if facts.source == "simulated" else "prices"
-    click.echo(f"{simulated} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
-    click.echo(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    _print(f"{simulated} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
+    _print(f"model version {model.version} ({facts.model}), data version {model.data_version}")
 
 
 def _champion_book() -> tuple[Any, Any]:
@@ -414,7 +414,7 @@ def revoke(key_id: str, as_json: bool) -> None:
     if as_json:
         _print_json(row)
     else:
-        click.echo(f"key {key_id} ({row['name']}) is revoked")
+        _print(f"key {key_id} ({row['name']}) is revoked")
 
 
 @keys.command()
@@ -489,9 +489,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         _print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{finding.state:8}{finding.name}: {finding.detail}")
+            _print(f"{finding.state:8}{finding.name}: {finding.detail}")
             if finding.remedy:
-                click.echo(f"{'':8}  -> {finding.remedy}")
+                _print(f"{'':8}  -> {finding.remedy}")
     ctx.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
 
 

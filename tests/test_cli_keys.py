@@ -132,3 +132,21 @@ def test_a_name_may_be_in_any_script(store: KeyStore) -> None:
     assert json.loads(run("create", name, "--json").stdout)["name"] == name
     assert name in run("list").stdout
     assert os.fsencode(name) in process("list").stdout
+
+
+def test_the_doctor_looks_at_the_keys(store: KeyStore) -> None:
+    def found() -> dict[str, str]:
+        findings = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
+        return next((finding for finding in findings if finding["name"] == "keys"), {})
+
+    assert found() == {}
+    key = store.create("shop")
+    assert (found()["state"], found()["detail"]) == ("ok", "1 live of 1")
+    store.path.chmod(0o644)
+    assert (found()["state"], found()["remedy"]) == ("fault", f"chmod 600 {store.path}")
+    store.path.chmod(0o600)
+    with closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE keys SET rate = 'fast'")
+    assert (found()["state"], found()["detail"]) == ("fault", f"damaged: {key.id}")
+    store.path.write_bytes(b"damaged" * 1_000)
+    assert found()["state"] == "fault"
