@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import KeyStoreError
-from pokewatch.gateway.key_values import parse_name, parse_rate, parse_scopes, shown
+from pokewatch.gateway.key_values import MOST_DAYS, parse_name, parse_rate, parse_scopes, shown
 from pokewatch.gateway.limits import Rate
 
 DEFAULT_SCOPES = ("read", "batch")
@@ -130,7 +130,7 @@ class KeyStore:
                 raise KeyStoreError(f"key {key_id} {'is damaged' if old.damaged else 'has ended'}: make a new one")
             end = now + grace.total_seconds()
             database.execute("UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?", (end, end, key_id))
-            expires = None if old.expires_at is None else timedelta(seconds=old.expires_at - now)
+            expires = None if old.expires_at is None else timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
             scopes = parse_scopes(",".join(old.scopes))
             return self._insert(database, old.name, scopes, str(old.rate or "none"), expires, show)
 
@@ -231,6 +231,7 @@ class KeyStore:
             if self._stat() is None:
                 _make_folder(self.path.parent)
                 with tempfile.TemporaryDirectory(prefix=".keys-", dir=self.path.parent) as folder:
+                    Path(folder).chmod(0o700)  # whatever the umask
                     made = Path(folder, self.path.name)
                     _make_tables(made)
                     with suppress(FileExistsError):
@@ -252,7 +253,7 @@ def _make_folder(folder: Path) -> None:
 
 def _make_tables(path: Path) -> None:
     path.touch()
-    path.chmod(0o600)  # whatever the umask
+    path.chmod(0o600)
     with closing(sqlite3.connect(path)) as database:
         database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
 

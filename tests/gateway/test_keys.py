@@ -170,6 +170,13 @@ def test_a_damaged_key_spoils_no_other(damage: str, store: KeyStore) -> None:
     assert not {key.id: key for key in store.list()}[mine.id].live(0)
 
 
+def test_a_key_that_ends_beyond_the_calendar_can_be_replaced(store: KeyStore) -> None:
+    old = store.create("mine", expires=timedelta(days=1))
+    with closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE keys SET expires_at = 1e300")
+    assert store.rotate(old.id).expires_at == 1_000 + 36_500 * 86_400
+
+
 def test_a_key_that_cannot_be_shown_is_not_made(store: KeyStore) -> None:
     old = store.create("mine")
     shown: list[NewKey] = []
