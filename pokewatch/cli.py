@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,10 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.errors import PokeWatchError
+from pokewatch.errors import OutputError, PokeWatchError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
+
+# Of the years 1 and 9999, in seconds since 1970.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -170,8 +173,8 @@ def value(cards: tuple[str, ...], price: float | None, day: date | None, sample:
 
 def _tell_origin(facts: Any, model: Any) -> None:
     simulated = "simulated prices" if facts.source == "simulated" else "prices"
-    click.echo(f"{simulated} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
-    click.echo(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    _print(f"{simulated} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
+    _print(f"model version {model.version} ({facts.model}), data version {model.data_version}")
 
 
 def _champion_book() -> tuple[Any, Any]:
@@ -296,10 +299,11 @@ def _arguments_told() -> Iterator[None]:
 
 @main.command()
 def serve() -> None:
-    """Start MLServer and the gateway together; Ctrl-C ends both.
+    """Start MLServer and the gateway together; Ctrl-C ends both, and so does closing the terminal.
 
     They serve the champion. A pipeline that deploys a new one while they run changes the answers without a restart.
     """
+    from pokewatch.gateway.lease import Lease
     from pokewatch.settings import GatewaySettings, ServingSettings
     from pokewatch.stack import Stack
     from pokewatch.valuation.quotes import strongest
@@ -308,17 +312,21 @@ def serve() -> None:
     (card,) = strongest(book, 1)
     for ending in (signal.SIGINT, signal.SIGTERM):  # whatever a shell that started this in the background has said of them
         signal.signal(ending, signal.default_int_handler)
-    store = _key_store()
-    key = store.create("serve")
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it, whose terminal may close
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     stack = Stack(ServingSettings.read(), GatewaySettings.read())
+    lease = None
     try:
         with stack.running():
-            click.echo(_how_to_ask(stack, champion, card, key.key))
-            stack.wait()
+            lease = Lease(_key_store(), "serve")
+            click.echo(_how_to_ask(stack, champion, card, lease.key))
+            stack.wait(lease.renew)
     except KeyboardInterrupt:
-        click.echo("ended")
+        with suppress(OSError):  # the terminal may be gone
+            click.echo("ended")
     finally:
-        store.revoke(key.id)
+        if lease is not None:
+            lease.end()
 
 
 def _how_to_ask(stack: Any, champion: Any, card: str, key: str) -> str:
@@ -332,7 +340,7 @@ def _how_to_ask(stack: Any, champion: Any, card: str, key: str) -> str:
             "",
             f"curl -s {stack.gateway_url}/fair_price {asked}",
             "",
-            "This key works while this runs; one of your own: pokewatch keys create NAME",
+            "This key works while this runs, and up to a minute after it is killed; one of your own: pokewatch keys create NAME",
         )
     )
 
@@ -374,11 +382,15 @@ def keys() -> None:
 @click.option("--expires", help="When it ends, such as 90d or 12h. Default: never.")
 @_AS_JSON
 def create(name: str, scopes: str, rate: str, expires: str | None, as_json: bool) -> None:
-    """Make a key called NAME. It is shown this once and stored as a hash."""
-    from pokewatch.gateway.keys import parse_duration, parse_scopes
+    """Make a key called NAME. It is shown this once and stored as a hash.
 
-    made = _key_store().create(name, parse_scopes(scopes), rate, parse_duration(expires) if expires else None)
-    _tell_new_key(made, as_json)
+    It works once the command has ended; where it cannot be shown, none is made.
+    """
+    from pokewatch.gateway.key_values import parse_duration, parse_scopes
+
+    span = None if expires is None else parse_duration(expires)
+    made = _key_store().create(name, parse_scopes(scopes), rate, span, show=_shows_key(as_json))
+    _tell_of_key(made, as_json)
 
 
 @keys.command("list")
@@ -402,7 +414,7 @@ def revoke(key_id: str, as_json: bool) -> None:
     if as_json:
         _print_json(row)
     else:
-        click.echo(f"key {key_id} ({row['name']}) is revoked")
+        _print(f"key {key_id} ({row['name']}) is revoked")
 
 
 @keys.command()
@@ -411,9 +423,10 @@ def revoke(key_id: str, as_json: bool) -> None:
 @_AS_JSON
 def rotate(key_id: str, grace: str, as_json: bool) -> None:
     """Replace the key with this id by a new one of the same name, scopes, rate and end."""
-    from pokewatch.gateway.keys import parse_duration
+    from pokewatch.gateway.key_values import parse_duration
 
-    _tell_new_key(_key_store().rotate(key_id, parse_duration(grace)), as_json)
+    made = _key_store().rotate(key_id, parse_duration(grace, "grace", least=0), show=_shows_key(as_json))
+    _tell_of_key(made, as_json)
 
 
 def _key_store() -> Any:
@@ -423,16 +436,29 @@ def _key_store() -> Any:
     return KeyStore(Home.read().keys)
 
 
-def _tell_new_key(made: Any, as_json: bool) -> None:
-    if as_json:
-        _print_json({**asdict(made), "created_at": _moment(made.created_at), "expires_at": _moment(made.expires_at)})
-        return
-    click.echo(made.key)
-    click.echo(f"key {made.id} ({made.name}): scopes {', '.join(made.scopes)}; {made.rate}; shown only this once", err=True)
+def _shows_key(as_json: bool) -> Callable[[Any], None]:
+    """What prints a key before it is stored: one that was stored and not printed is lost."""
+
+    def show(made: Any) -> None:
+        times = {"created_at": _moment(made.created_at), "expires_at": _moment(made.expires_at)}
+        try:
+            _print_json({**asdict(made), **times}) if as_json else _print(made.key)
+        except BrokenPipeError as error:
+            sys.stdout = None  # as in _print
+            raise OutputError("nobody reads standard output any more; no key was made") from error
+
+    return show
+
+
+def _tell_of_key(made: Any, as_json: bool) -> None:
+    if not as_json:
+        told = f"key {made.id} ({made.name}): scopes {', '.join(made.scopes)}; {made.rate}; shown only this once"
+        with suppress(OSError):  # the key is shown and stored
+            click.echo(told, err=True)
 
 
 def _key_row(key: Any) -> dict[str, Any]:
-    state = "live" if key.live(time.time()) else "revoked" if key.revoked_at is not None else "expired"
+    ended = "revoked" if key.revoked_at is not None else "damaged" if key.damaged else "expired"
     return {
         "id": key.id,
         "name": key.name,
@@ -440,12 +466,15 @@ def _key_row(key: Any) -> dict[str, Any]:
         "rate": str(key.rate or "none"),
         "created": _moment(key.created_at),
         "expires": _moment(key.expires_at),
-        "state": state,
+        "state": "live" if key.live(time.time()) else ended,
     }
 
 
 def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    """The time in ISO 8601; one outside the calendar as its first or last second."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC).isoformat(timespec="seconds")
 
 
 @main.command()
@@ -460,9 +489,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         _print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{finding.state:8}{finding.name}: {finding.detail}")
+            _print(f"{finding.state:8}{finding.name}: {finding.detail}")
             if finding.remedy:
-                click.echo(f"{'':8}  -> {finding.remedy}")
+                _print(f"{'':8}  -> {finding.remedy}")
     ctx.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
 
 
@@ -475,15 +504,28 @@ def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
+def _print(text: str) -> None:
+    """Write to standard output. Raise OutputError where it cannot be written, BrokenPipeError where its reader has ended."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except (OSError, UnicodeEncodeError) as error:
+        sys.stdout = None  # Python writes what is left once more as it ends
+        raise OutputError(f"standard output cannot be written: {error}") from error
+
+
 def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, default=str, indent=2, allow_nan=False))
+    _print(json.dumps(value, default=str, indent=2, allow_nan=False))
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]], header: Sequence[str], cells: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
     table = [tuple(header), *(tuple(cells(row)) for row in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(header))]
     for row in table:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        _print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """The findings, one by one as they are made; each check stands alone, so one fault hides no other."""
-    for check in (_python, _extras, _settings, _home, _disk, _lakes, _remote, _registry, _champion):
+    for check in (_python, _extras, _settings, _home, _disk, _lakes, _keys, _remote, _registry, _champion):
         yield from _guarded(check)
 
 
@@ -121,6 +122,23 @@ def _lake(lake: "Lake") -> Finding:
     if age > 2 and not lake.root.name.startswith("file-"):
         return Finding(name, "warning", f"{detail}; {age} days old", "pokewatch collect fetches what is missing")
     return Finding(name, "ok", detail)
+
+
+def _keys() -> Iterator[Finding]:
+    path = Home.read().keys
+    if not path.exists() or importlib.util.find_spec("msgspec") is None:  # the gateway's extra
+        return
+    from pokewatch.gateway.keys import KeyStore
+
+    keys = KeyStore(path).list()
+    now = datetime.now(UTC).timestamp()
+    damaged = [key.id for key in keys if key.damaged and key.revoked_at is None]
+    if path.stat().st_mode & 0o077:
+        yield Finding("keys", "fault", f"{path} can be read by other users", f"chmod 600 {shlex.quote(str(path))}")
+    elif damaged:
+        yield Finding("keys", "fault", f"damaged: {', '.join(damaged)}", "pokewatch keys revoke ID, and make a new one")
+    else:
+        yield Finding("keys", "ok", f"{sum(key.live(now) for key in keys)} live of {len(keys)}")
 
 
 def _remote() -> Iterator[Finding]:

@@ -19,6 +19,7 @@
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or ended by itself
     +-- KeyStoreError              an API key that cannot be made, found or revoked
+    +-- OutputError                what a command has to say cannot be written
 
 Library code under `valuation` and `decision` raises ValueError for a wrong argument; the tree above is for what a
 user of the command line, the flow or the service can meet.
@@ -123,3 +124,7 @@ class StackError(PokeWatchError):
 
 class KeyStoreError(PokeWatchError):
     exit_code = 3
+
+
+class OutputError(PokeWatchError):
+    pass

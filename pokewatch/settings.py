@@ -284,7 +284,7 @@ class GatewaySettings(_Section):
     breaker_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="How long at first; each failed try doubles it, to 10 s.")
     failed_key_rate: str = Field(
         "30/minute",
-        pattern=r"^(none|[1-9]\d{0,8}/(second|minute|hour|day))$",
+        pattern=r"^(none|[1-9][0-9]{0,8}/(second|minute|hour|day))$",
         description="Requests without a valid key an address may make.",
     )
     watch_seconds: float = Field(0.5, gt=0, le=60, description="How often the gateway asks MLServer which versions it serves.")

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pokewatch.errors import SettingsError, StackError
@@ -41,18 +41,19 @@ class Stack:
         models = models_folder(self._serving)
         self._check_ports()
         try:
-            self._start("mlserver", [_program("mlserver"), "start", str(models)], mlserver_environment(self._serving))
+            self._start("mlserver", ["mlserver", "start", str(models)], mlserver_environment(self._serving))
             self._await("mlserver", f"{self.mlserver_url}/v2/models/fair-price/ready")
-            self._start("gateway", [sys.executable, "-m", "pokewatch.cli", "gateway"], {"POKEWATCH_MLSERVER_URL": self.mlserver_url})
+            self._start("gateway", ["pokewatch", "gateway"], {"POKEWATCH_MLSERVER_URL": self.mlserver_url})
             self._await("gateway", f"{self.gateway_url}/ready")
             yield
         finally:
             self._stop()
 
-    def wait(self) -> None:
-        """Until one of the servers ends, which is an error: StackError."""
+    def wait(self, tick: Callable[[], None]) -> None:
+        """Call `tick` several times a second until one of the servers ends, which is an error: StackError."""
         while True:
             self._check()
+            tick()
             time.sleep(_POLL_SECONDS)
 
     def _check_ports(self) -> None:
@@ -63,6 +64,7 @@ class Stack:
         _check_free(self._gateway, self._gateway.gateway_metrics_host, "gateway_metrics_port")
 
     def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+        command = [sys.executable, "-P", "-m", "pokewatch.child", str(os.getpid()), *command]
         # A session of its own: Ctrl-C reaches this process alone, which then ends the gateway before MLServer.
         self._processes[name] = subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True)
 
@@ -119,11 +121,6 @@ def _check_free(settings: ServingSettings | GatewaySettings, host: str, name: st
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise SettingsError(f"{settings.variable(name)}: nothing can listen at {host}:{port}: {error.strerror or error}") from error
-
-
-def _program(name: str) -> str:
-    """A program of this Python's environment, whatever the PATH."""
-    return str(Path(sys.executable).with_name(name))
 
 
 def _answers(url: str) -> bool:

@@ -1,6 +1,8 @@
 """The command line, on a champion made by the real pipeline."""
 
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,16 @@ def test_the_doctor_finds_a_healthy_home(champion_home: Path) -> None:
     assert findings["champion"]["state"] == "ok"
     assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
     assert "fault" not in {finding["state"] for finding in findings.values()}
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("command", [("value", "--sample", "1"), ("doctor",), ("keys", "list")], ids=lambda command: command[0])
+def test_output_that_cannot_be_written_is_one_line(command: tuple[str, ...], as_json: tuple[str, ...], champion_home: Path) -> None:
+    arguments = [sys.executable, "-m", "pokewatch.cli", *command, *as_json]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
+    assert "Error: standard output cannot be written: " in result.stderr
 
 
 def test_every_command_teaches() -> None:

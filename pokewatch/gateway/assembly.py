@@ -14,8 +14,9 @@ from pokewatch.gateway.composition import Composition
 from pokewatch.gateway.doorman import Doorman
 from pokewatch.gateway.exchange import Answer, Exchange
 from pokewatch.gateway.inference import Inference
+from pokewatch.gateway.key_values import parse_rate
 from pokewatch.gateway.keyring import Keyring
-from pokewatch.gateway.keys import KeyStore, parse_rate
+from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.logs import AccessLog
 from pokewatch.gateway.metrics import Metrics
@@ -93,7 +94,7 @@ class Assembly:
         by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
         batches = Batches(composition, self.load, seconds, metrics)
         catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
-        status = Status(watch, self.settings.ready_data_days, lambda: self.draining)
+        status = Status(watch, self.keyring, self.settings.ready_data_days, lambda: self.draining)
         inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
         reference = Reference()
         return {

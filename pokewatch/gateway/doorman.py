@@ -6,7 +6,7 @@ from pokewatch.gateway.keyring import Keyring
 from pokewatch.gateway.keys import Key
 from pokewatch.gateway.limits import Limiter, Rate
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.problems import FORBIDDEN, KEYS_UNREADABLE, RATE_LIMITED, UNAUTHORIZED, ProblemError
+from pokewatch.gateway.problems import FORBIDDEN, RATE_LIMITED, UNAUTHORIZED, ProblemError, keys_unreadable
 
 _CHALLENGE = ((b"www-authenticate", b'Bearer realm="pokewatch"'),)
 
@@ -28,7 +28,7 @@ class Doorman:
         presented = _presented(exchange.headers)
         key = self._keyring.find(presented)
         if self._keyring.blind():
-            raise ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
+            raise keys_unreadable()
         if key is None:
             key = await self._found_anew(presented, exchange)
         exchange.key = key
@@ -51,6 +51,8 @@ class Doorman:
         key = await self._keyring.find_anew(presented)
         if key is not None:
             return key
+        if not self._keyring.current:  # it may have been made since the store could be read
+            raise keys_unreadable()
         self._keyless.inc()
         raise ProblemError(UNAUTHORIZED, "send a valid API key in X-API-Key, or as Authorization: Bearer", headers=_CHALLENGE)
 

@@ -1,4 +1,4 @@
-"""The keys in memory, never more than a second behind the store."""
+"""The keys in memory, a quarter of a second behind the store."""
 
 import asyncio
 import hmac
@@ -18,16 +18,26 @@ _NOBODY = digest("nobody")
 
 
 class Keyring:
-    """All keys of a store. `watch` keeps it fresh; a store not readable for BLIND_SECONDS closes the gateway: see `blind`."""
+    """All keys of a store. `watch` keeps them fresh.
 
-    def __init__(self, store: KeyStore, clock: Callable[[], float] = time.time) -> None:
+    While the store cannot be read the last keys are used, for BLIND_SECONDS: from then on the gateway is closed, see `blind`.
+    `clock` tells when keys end; how long ago the store was read is measured by `timer`, which nobody sets.
+    """
+
+    def __init__(
+        self,
+        store: KeyStore,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._timer = timer
         self._keys: dict[str, Key] = {}
-        self._revision = -2
-        self._read_at = self._looked_at = clock()
+        self._mark: tuple[int, ...] | None = None
+        self._read_at = self._looked_at = timer()
         self._looking = asyncio.Lock()
-        self._readable = True
+        self.current = True
 
     def find(self, presented: str) -> Key | None:
         """The live key that was presented, else None: the same steps whether the id is known, the secret right or neither."""
@@ -37,7 +47,7 @@ class Keyring:
 
     async def find_anew(self, presented: str) -> Key | None:
         """As `find`, after a look at the store that began no sooner than this call: a key works from the moment it is made."""
-        asked = self._clock()
+        asked = self._timer()
         async with self._looking:  # those who wait meanwhile share the next look
             if self._looked_at <= asked:
                 await self._look()
@@ -45,15 +55,21 @@ class Keyring:
 
     def blind(self) -> bool:
         """Whether the store has been unreadable for so long that a revoked key could not be told from a good one."""
-        return self._clock() - self._read_at > BLIND_SECONDS
+        return self._timer() - self._read_at > BLIND_SECONDS
 
     def refresh(self) -> None:
-        """Reads the store if it changed. Raises KeyStoreError."""
-        revision = self._store.revision()
-        if revision != self._revision:
-            self._keys = {key.id: key for key in self._store.list()}
-            self._revision = revision
-        self._read_at = self._clock()
+        """Read the store if it changed. Raise KeyStoreError where it cannot be read, or was there and is gone."""
+        mark = self._store.mark()
+        if mark is None and self._mark is not None:
+            raise KeyStoreError(f"{self._store.path} is gone")
+        if mark != self._mark:
+            keys = self._store.keys()
+            damaged = [key.id for key in keys if key.damaged]
+            if damaged:
+                logger.error("damaged keys", extra={"keys": damaged})
+            self._keys = {key.id: key for key in keys}
+            self._mark = mark
+        self._read_at = self._timer()
 
     async def watch(self) -> None:
         """Refreshes several times a second until cancelled."""
@@ -63,12 +79,20 @@ class Keyring:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _look(self) -> None:
-        """Refreshes in a thread, for the file may be on a slow disk; tells once of a store that cannot be read."""
-        self._looked_at = self._clock()
+        """Refresh in a thread, for the file may be on a slow disk. Log once that the store cannot be read, and once that it can again."""
+        self._looked_at = self._timer()
         try:
             await asyncio.to_thread(self.refresh)
-            self._readable = True
         except KeyStoreError as error:
-            if self._readable:
+            if self.current:
                 logger.error("key store unreadable", extra={"cause": str(error)})
-            self._readable = False
+            self.current = False
+        except Exception:
+            # Whatever it is: a watch that has ended would leave revoked keys good, or shut everybody out, until a restart.
+            if self.current:
+                logger.exception("key store unreadable")
+            self.current = False
+        else:
+            if not self.current:
+                logger.warning("key store readable again")
+            self.current = True

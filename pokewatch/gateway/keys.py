@@ -2,30 +2,37 @@
 
 A key is `pw_<id>_<secret>`; the id is public, the secret has 256 random bits. What is stored is SHA-256 of the whole key: slow
 hashes (scrypt, argon2) protect secrets that can be guessed, and 256 random bits cannot.
+
+Only the file's owner may read it. It appears whole or not at all, and a change is on the disk when the call returns.
 """
 
 import hashlib
+import math
+import os
 import re
 import secrets
 import sqlite3
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from pokewatch.errors import KeyStoreError
+from pokewatch.gateway.key_values import MOST_DAYS, parse_name, parse_rate, parse_scopes, shown
 from pokewatch.gateway.limits import Rate
 
-SCOPES = ("read", "batch", "admin")
 DEFAULT_SCOPES = ("read", "batch")
 DEFAULT_RATE = "100/minute"
 LAYOUT = 1
 
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
-_DURATION = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_ID = re.compile(r"[0-9a-f]{12}")
+_ALL = "SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, id"
+_ONE = "SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys WHERE id = ?"
 _TABLES = """
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, scopes TEXT NOT NULL, rate TEXT NOT NULL,
@@ -38,7 +45,7 @@ INSERT INTO revision VALUES (0);
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as stored. Times are seconds since 1970 UTC."""
+    """A key as stored. Times are seconds since 1970 UTC. A damaged one lets nobody in."""
 
     id: str
     name: str
@@ -48,12 +55,15 @@ class Key:
     created_at: float
     expires_at: float | None
     revoked_at: float | None
+    damaged: bool = False
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes or "admin" in self.scopes
 
     def live(self, now: float) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        if self.revoked_at is not None or self.damaged:
+            return False
+        return self.expires_at is None or now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +83,10 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def parse_scopes(text: str) -> tuple[str, ...]:
-    """`read,batch` as a tuple, in the order of SCOPES. Raises KeyStoreError naming an unknown one."""
-    asked = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [scope for scope in asked if scope not in SCOPES]
-    if unknown or not asked:
-        raise KeyStoreError(f"scopes: got {text!r}, expected some of {','.join(SCOPES)}")
-    return tuple(scope for scope in SCOPES if scope in asked)
-
-
-def parse_duration(text: str) -> timedelta:
-    """`90d`, `12h`, `30m`, `2w` or `45s` as a time span. Raises KeyStoreError otherwise."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or int(match[1]) == 0:
-        raise KeyStoreError(f"expires: got {text!r}, expected a number and a unit, like 90d, 12h or 30m")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def parse_rate(text: str) -> Rate | None:
-    """`100/minute` as a rate, `none` as no limit. Raises KeyStoreError otherwise."""
-    try:
-        return None if text.strip() == "none" else Rate.parse(text)
-    except ValueError as error:
-        raise KeyStoreError(f"rate: {error}") from None
-
-
 class KeyStore:
     """The keys in one SQLite file, made when the first key is. Several processes may share it.
 
-    Every change adds one to `revision`, which readers watch: see `pokewatch.gateway.keyring`.
+    Every change adds one to `revision`. Readers compare `mark`, see `pokewatch.gateway.keyring`.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -114,100 +99,188 @@ class KeyStore:
         scopes: Sequence[str] = DEFAULT_SCOPES,
         rate: str = DEFAULT_RATE,
         expires: timedelta | None = None,
+        show: Callable[[NewKey], None] | None = None,
     ) -> NewKey:
-        """Makes a key. Raises KeyStoreError for a name, scope or rate that is not allowed."""
-        if not _NAME.fullmatch(name):
-            raise KeyStoreError(f"name: got {name!r}, expected 1 to 100 printable characters")
-        with self._writing() as database:
-            return self._insert(database, name, parse_scopes(",".join(scopes)), rate, expires)
+        """Make a key. Raise KeyStoreError for a name, scope or rate that is not allowed.
 
-    def list(self) -> list[Key]:
-        """Every key, oldest first, the revoked and expired ones too."""
-        if not self.path.exists():
-            return []
+        `show` gets the key before it counts: where it raises, there is no key that nobody has seen.
+        """
+        asked = (parse_name(name), parse_scopes(",".join(scopes)), str(parse_rate(rate) or "none"))
+        with self._writing() as database:
+            return self._insert(database, *asked, expires, show)
+
+    def keys(self) -> list[Key]:
+        """As `list`. Raise KeyStoreError without a file."""
         with self._reading() as database:
-            return [_key(row) for row in database.execute("SELECT * FROM keys ORDER BY created_at, id")]
+            return [_key(row) for row in database.execute(_ALL)]
 
     def revoke(self, key_id: str) -> Key:
         """Ends a key at once. Revoking twice keeps the first time. Raises KeyStoreError for an unknown id."""
         with self._writing() as database:
+            self._find(database, key_id)
             database.execute("UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", (self._clock(), key_id))
             return self._find(database, key_id)
 
-    def rotate(self, key_id: str, grace: timedelta = timedelta(0)) -> NewKey:
-        """A new key with the name, scopes, rate and expiry of `key_id`; the old one ends after `grace`."""
+    def rotate(self, key_id: str, grace: timedelta = timedelta(0), show: Callable[[NewKey], None] | None = None) -> NewKey:
+        """A new key with the name, scopes, rate and expiry of `key_id`; the old one ends after `grace`. `show` as in `create`."""
         now = self._clock()
         with self._writing() as database:
             old = self._find(database, key_id)
             if not old.live(now):
-                raise KeyStoreError(f"key {key_id} has ended: make a new one")
+                raise KeyStoreError(f"key {key_id} {'is damaged' if old.damaged else 'has ended'}: make a new one")
             end = now + grace.total_seconds()
             database.execute("UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?", (end, end, key_id))
-            expires = None if old.expires_at is None else timedelta(seconds=old.expires_at - now)
-            return self._insert(database, old.name, parse_scopes(",".join(old.scopes)), str(old.rate or "none"), expires)
+            expires = None if old.expires_at is None else timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
+            scopes = parse_scopes(",".join(old.scopes))
+            return self._insert(database, old.name, scopes, str(old.rate or "none"), expires, show)
+
+    def extend(self, key_id: str, span: timedelta) -> None:
+        """Let a key end `span` from now, unless it is revoked. Raise KeyStoreError for an unknown id."""
+        with self._writing() as database:
+            self._find(database, key_id)
+            end = self._clock() + span.total_seconds()
+            database.execute("UPDATE keys SET expires_at = ? WHERE id = ? AND revoked_at IS NULL", (end, key_id))
 
     def revision(self) -> int:
         """Goes up with every change; -1 while there is no file."""
-        if not self.path.exists():
-            return -1
-        with self._reading() as database:
-            return int(database.execute("SELECT number FROM revision").fetchone()[0])
+        return -1 if self._stat() is None else self._revision()
 
-    def _insert(self, database: sqlite3.Connection, name: str, scopes: tuple[str, ...], rate: str, expires: timedelta | None) -> NewKey:
+    def mark(self) -> tuple[int, ...] | None:
+        """Return what differs between any two contents of the store; None while there is no file.
+
+        The revision alone does not tell a file that was put in place of another; the file's own times are coarse, and do not tell
+        two changes in quick succession.
+        """
+        found = self._stat()
+        if found is None:
+            return None
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, self._revision())
+
+    def list(self) -> list[Key]:
+        """Every key, oldest first, the revoked and expired ones too; none without a file."""
+        return [] if self._stat() is None else self.keys()
+
+    def _insert(
+        self,
+        database: sqlite3.Connection,
+        name: str,
+        scopes: tuple[str, ...],
+        rate: str,
+        expires: timedelta | None,
+        show: Callable[[NewKey], None] | None,
+    ) -> NewKey:
         key_id = secrets.token_hex(6)
         key = f"pw_{key_id}_{secrets.token_urlsafe(32)}"
         now = self._clock()
         ends = None if expires is None else now + expires.total_seconds()
-        limit = str(parse_rate(rate) or "none")
-        row = (key_id, name, digest(key), ",".join(scopes), limit, now, ends, None)
+        row = (key_id, name, digest(key), ",".join(scopes), rate, now, ends, None)
         database.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        return NewKey(key_id, key, name, scopes, limit, now, ends)
+        made = NewKey(key_id, key, name, scopes, rate, now, ends)
+        if show is not None:
+            show(made)
+        return made
 
     def _find(self, database: sqlite3.Connection, key_id: str) -> Key:
-        row = database.execute("SELECT * FROM keys WHERE id = ?", (key_id,)).fetchone()
+        row = None
+        if _ID.fullmatch(key_id):
+            row = database.execute(_ONE, (key_id,)).fetchone()
         if row is None:
-            raise KeyStoreError(f"no key has the id {key_id!r}")
+            raise KeyStoreError(f"no key has the id {shown(key_id)}; pokewatch keys list shows those there are")
         return _key(row)
+
+    def _revision(self) -> int:
+        with self._reading() as database:
+            row = database.execute("SELECT number FROM revision").fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise KeyStoreError(f"{self.path} is damaged: its revision is missing")
+        return row[0]
+
+    def _stat(self) -> os.stat_result | None:
+        try:
+            return self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise KeyStoreError(f"{self.path}: {error.strerror}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        self._create()
-        with self._connected() as database, database:
+        self._make()
+        with self._reading() as database, database:
+            database.execute("PRAGMA synchronous = EXTRA")
             database.execute("UPDATE revision SET number = number + 1")
             yield database
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._connected() as database:
-            yield database
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)) as database:
+                database.text_factory = lambda text: text.decode(errors="replace")
                 layout = database.execute("PRAGMA user_version").fetchone()[0]
+                if layout == 0:
+                    raise KeyStoreError(f"{self.path} is not a key store: put the right file in its place")
                 if layout != LAYOUT:
                     raise KeyStoreError(f"{self.path} has layout {layout}, this PokeWatch reads {LAYOUT}")
                 yield database
         except sqlite3.Error as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
 
-    def _create(self) -> None:
-        """Only this file's owner may read it. Two processes may come here at once: the first one makes the tables."""
+    def _make(self) -> None:
+        """Make the file unless it is there. Of two processes that do so at once, the first one's stays."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)
-            with closing(sqlite3.connect(self.path, timeout=5, isolation_level=None)) as database:
-                database.execute("BEGIN IMMEDIATE")
-                if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in _TABLES.split(";"):
-                        database.execute(statement)
-                    database.execute(f"PRAGMA user_version = {LAYOUT}")
-                database.execute("COMMIT")
+            if self._stat() is None:
+                _make_folder(self.path.parent)
+                with tempfile.TemporaryDirectory(prefix=".keys-", dir=self.path.parent) as folder:
+                    Path(folder).chmod(0o700)  # whatever the umask
+                    made = Path(folder, self.path.name)
+                    _make_tables(made)
+                    with suppress(FileExistsError):
+                        os.link(made, self.path)
+                _sync(self.path.parent)
+            elif stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+                with suppress(PermissionError):  # another user's file, who lets us write it
+                    self.path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
 
 
-def _key(row: Sequence[object]) -> Key:
-    key_id, name, hashed, scopes, rate, created, expires, revoked = row
-    return Key(key_id, name, hashed, frozenset(str(scopes).split(",")), parse_rate(str(rate)), created, expires, revoked)  # type: ignore[arg-type]
+def _make_folder(folder: Path) -> None:
+    """Only its owner may look into a folder that we make, whatever the umask; one that is there stays as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def _make_tables(path: Path) -> None:
+    path.touch()
+    path.chmod(0o600)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
+
+
+def _sync(folder: Path) -> None:
+    """Bring the entries of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _key(row: Sequence[Any]) -> Key:
+    """Return the key of a row. One that cannot be read spoils no other."""
+    key_id, name, hashed, scopes, rate, *times = row
+    try:
+        created, expires, revoked = map(_seconds, times)
+        if not isinstance(hashed, bytes) or created is None:
+            raise TypeError
+        return Key(key_id, name, hashed, frozenset(scopes.split(",")), parse_rate(rate), created, expires, revoked)
+    except (KeyStoreError, AttributeError, TypeError):
+        revoked_at = times[2] if isinstance(times[2], float) else None
+        return Key(str(key_id), str(name), b"", frozenset(), None, 0.0, None, revoked_at, damaged=True)
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None or (isinstance(value, int | float) and math.isfinite(value)):
+        return value
+    raise TypeError

@@ -16,7 +16,7 @@ import msgspec
 
 SLOTS = 60
 _PERIODS = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400}
-_RATE = re.compile(r"(\d{1,9})/(second|minute|hour|day)")
+_RATE = re.compile(r"([0-9]{1,9})/(second|minute|hour|day)")
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -30,7 +30,9 @@ class Rate(msgspec.Struct, frozen=True):
         """`100/minute`. Raises ValueError for anything else."""
         match = _RATE.fullmatch(text.strip())
         if match is None or int(match[1]) == 0:
-            raise ValueError(f"got {text!r}, expected a number a second, minute, hour or day, like 100/minute, or none")
+            given = repr(text if len(text) <= 60 else f"{text[:60]}...")
+            wanted = "a number from 1 to 999999999 a second, minute, hour or day, like 100/minute, or none"
+            raise ValueError(f"got {given}, expected {wanted}")
         return cls(int(match[1]), _PERIODS[match[2]])
 
     def __str__(self) -> str:

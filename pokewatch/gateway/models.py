@@ -204,7 +204,10 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What is served, and how many days ago its newest market day was. `source` tells simulated prices from real ones."""
+    """What is served, and how many days ago its newest market day was. `source` tells simulated prices from real ones.
+
+    `keys` is `stale` while the key store cannot be read and the keys last read are used.
+    """
 
     status: Literal["ready"]
     model_version: str
@@ -218,6 +221,7 @@ class Ready(msgspec.Struct, frozen=True):
     first_day: str
     last_day: str
     data_age_days: int
+    keys: Literal["current", "stale"]
 
 
 class TensorMetadata(msgspec.Struct, frozen=True, omit_defaults=True):

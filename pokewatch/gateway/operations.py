@@ -9,6 +9,7 @@ from pokewatch.gateway.problems import Kind
 KEYED = (problems.UNAUTHORIZED, problems.FORBIDDEN, problems.RATE_LIMITED, problems.KEYS_UNREADABLE)
 BODIED = (problems.NOT_JSON, problems.SLOW_REQUEST, problems.TOO_LARGE, problems.MEDIA_TYPE, problems.INVALID)
 MODELLED = (problems.UPSTREAM_FAULT, problems.UNAVAILABLE, problems.OVERLOADED, problems.UPSTREAM_TIMEOUT)
+READINESS = (problems.KEYS_UNREADABLE, *MODELLED)
 LISTED = (*KEYED, problems.INVALID, *MODELLED)
 
 _ONE_CARD = 16_384
@@ -113,7 +114,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation("v2_server", "GET", "/v2", "V2: server metadata", models.ServerMetadata, problems=KEYED),
     Operation("v2_live", "GET", "/v2/health/live", "V2: whether the server lives", models.ServerState, scope=None),
-    Operation("v2_ready", "GET", "/v2/health/ready", "V2: whether the server is ready", models.ServerState, scope=None, problems=MODELLED),
+    Operation("v2_ready", "GET", "/v2/health/ready", "V2: whether the server is ready", models.ServerState, scope=None, problems=READINESS),
     Operation(
         "v2_model",
         "GET",
@@ -141,7 +142,7 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(*KEYED, *BODIED, problems.UNKNOWN_MODEL, problems.MISFIT, *MODELLED),
     ),
     Operation("health", "GET", "/health", "Whether the gateway lives", models.Alive, scope=None),
-    Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=MODELLED),
+    Operation("ready", "GET", "/ready", "Whether requests would be answered", models.Ready, scope=None, problems=READINESS),
     Operation("openapi", "GET", "/openapi.json", "This document", dict[str, Any], scope=None),
     Operation("docs", "GET", "/docs", "This document for people", "text/html", scope=None),
 )

@@ -142,6 +142,10 @@ def unavailable(detail: str, retry_after: int = 1) -> ProblemError:
     return ProblemError(UNAVAILABLE, detail, retry_after=retry_after)
 
 
+def keys_unreadable() -> ProblemError:
+    return ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
+
+
 def is_outage(problem: ProblemError) -> bool:
     """Whether the model server is to blame, so that an earlier answer may stand in."""
     return problem.kind in (UNAVAILABLE, UPSTREAM_FAULT, UPSTREAM_TIMEOUT)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from pokewatch.gateway.exchange import JSON, Answer, Exchange, Header
+from pokewatch.gateway.keyring import Keyring
 from pokewatch.gateway.models import Alive, Ready
-from pokewatch.gateway.problems import unavailable
+from pokewatch.gateway.problems import keys_unreadable, unavailable
 from pokewatch.gateway.watch import Served, Watch
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
@@ -17,8 +18,9 @@ _encode = msgspec.json.Encoder().encode
 class Status:
     """`oldest` is the age of the data, in days, beyond which the gateway is not ready; 0 for none."""
 
-    def __init__(self, watch: Watch, oldest: int, draining: Callable[[], bool]) -> None:
+    def __init__(self, watch: Watch, keyring: Keyring, oldest: int, draining: Callable[[], bool]) -> None:
         self._watch = watch
+        self._keyring = keyring
         self._oldest = oldest
         self._draining = draining
 
@@ -29,7 +31,12 @@ class Status:
     async def ready(self, exchange: Exchange) -> Answer:
         """What is served, where requests would be answered."""
         facts = msgspec.structs.asdict(self.require_ready())
-        told = Ready(status="ready", **{name: facts[name] for name in _FACTS}, data_age_days=self._watch.data_age() or 0)
+        told = Ready(
+            status="ready",
+            **{name: facts[name] for name in _FACTS},
+            data_age_days=self._watch.data_age() or 0,
+            keys="current" if self._keyring.current else "stale",
+        )
         return 200, [JSON, _NO_STORE], _encode(told)
 
     def require_ready(self) -> Served:
@@ -37,6 +44,8 @@ class Status:
         watch = self._watch
         if self._draining():
             raise unavailable("shutting down")
+        if self._keyring.blind():
+            raise keys_unreadable()
         if watch.trouble is not None or watch.served is None:
             raise unavailable(watch.trouble.detail if watch.trouble else "the model server has not been asked yet")
         age = watch.data_age() or 0

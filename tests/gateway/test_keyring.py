@@ -1,4 +1,11 @@
 import asyncio
+import logging
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -77,7 +84,7 @@ def test_a_key_is_found_anew_the_moment_it_is_made(store: KeyStore) -> None:
 def test_an_unreadable_store_blinds_the_ring(store: KeyStore) -> None:
     clock = Clock()
     store.create("mine")
-    ring = Keyring(store, clock)
+    ring = Keyring(store, timer=clock)
     ring.refresh()
     store.path.write_bytes(b"damaged" * 1_000)
     with pytest.raises(KeyStoreError):
@@ -85,3 +92,157 @@ def test_an_unreadable_store_blinds_the_ring(store: KeyStore) -> None:
     assert not ring.blind()
     clock.now += BLIND_SECONDS + 1
     assert ring.blind()
+
+
+def _damage(path: Path) -> None:
+    path.write_bytes(b"damaged" * 1_000)
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, 5_000)
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _lose_revision(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM revision")
+
+
+def _loop(path: Path) -> None:
+    """What raises OSError for root too, whom no permission stops."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+def _vanish(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+def _forbid(path: Path) -> None:
+    if os.geteuid() == 0:
+        os.seteuid(65_534)
+    else:
+        path.parent.chmod(0o000)
+
+
+def _allow(path: Path) -> None:
+    os.seteuid(os.getuid())
+    path.parent.mkdir(exist_ok=True)
+    path.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize("spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish, _forbid])
+def test_the_watch_survives_and_recovers(
+    spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    store = KeyStore(tmp_path / "home" / "keys.sqlite")
+    request.addfinalizer(lambda: _allow(store.path))
+    made = store.create("mine")
+    shutil.copy(store.path, tmp_path / "copy")
+    ring = Keyring(store)
+
+    async def scenario() -> None:
+        await asyncio.to_thread(ring.refresh)
+        watching = asyncio.create_task(ring.watch())
+        spoil(store.path)
+
+        async def spoilt() -> bool:
+            return not ring.current
+
+        await until(spoilt)
+        assert ring.find(made.key) is not None, "the last keys are used meanwhile"
+        _allow(store.path)
+        (tmp_path / "copy").replace(store.path)
+
+        async def mended() -> bool:
+            return ring.current
+
+        await until(mended)
+        assert ring.find(made.key) is not None
+        await asyncio.to_thread(store.revoke, made.id)
+
+        async def revoked() -> bool:
+            return ring.find(made.key) is None
+
+        await until(revoked)
+        assert not watching.done()
+        watching.cancel()
+
+    asyncio.run(scenario())
+    assert [record.message for record in caplog.records] == ["key store unreadable", "key store readable again"]
+
+
+def _put(new: Path, path: Path) -> None:
+    new.replace(path)
+
+
+def _overwrite(new: Path, path: Path) -> None:
+    shutil.copyfile(new, path)
+
+
+@pytest.mark.parametrize("replace", [_put, _overwrite])
+def test_a_file_in_place_of_another_is_noticed_whatever_its_revision(replace: Callable[[Path, Path], None], tmp_path: Path) -> None:
+    stores = [KeyStore(tmp_path / name) for name in ("keys.sqlite", "new.sqlite")]
+    old, new = (store.create("mine") for store in stores)
+    assert stores[0].revision() == stores[1].revision()
+    ring = Keyring(stores[0])
+    ring.refresh()
+    replace(stores[1].path, stores[0].path)
+    ring.refresh()
+    assert ring.find(old.key) is None
+    assert ring.find(new.key) is not None
+
+
+def test_a_secret_is_replaced_as_kubernetes_does(tmp_path: Path) -> None:
+    """A volume of a Secret: keys.sqlite -> ..data/keys.sqlite, ..data -> a folder; the second link is put in place of the first."""
+    made = [KeyStore(tmp_path / f"..{number}" / "keys.sqlite").create("mine") for number in range(2)]
+    (tmp_path / "..data").symlink_to("..0")
+    (tmp_path / "keys.sqlite").symlink_to("..data/keys.sqlite")
+    ring = Keyring(KeyStore(tmp_path / "keys.sqlite"))
+    ring.refresh()
+    assert [ring.find(each.key) is not None for each in made] == [True, False]
+    (tmp_path / "..data_tmp").symlink_to("..1")
+    (tmp_path / "..data_tmp").replace(tmp_path / "..data")
+    ring.refresh()
+    assert [ring.find(each.key) is not None for each in made] == [False, True]
+
+
+def test_a_damaged_key_is_logged_and_lets_nobody_in(store: KeyStore, caplog: pytest.LogCaptureFixture) -> None:
+    mine, other = store.create("mine"), store.create("other")
+    with closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE keys SET rate = 'fast' WHERE id = ?", (mine.id,))
+    ring = Keyring(store)
+    with caplog.at_level(logging.ERROR):
+        ring.refresh()
+    assert ring.find(mine.key) is None
+    assert ring.find(other.key) is not None
+    assert caplog.records[0].keys == [mine.id]
+
+
+def test_a_clock_that_is_set_back_hides_no_new_key(store: KeyStore) -> None:
+    clock = Clock(time.time())
+    ring = Keyring(store, clock)
+
+    async def scenario() -> None:
+        assert await ring.find_anew("pw_wrong") is None
+        clock.now -= 3_600
+        made = store.create("mine")
+        assert await ring.find_anew(made.key) is not None
+        clock.now += 7_200
+        assert not ring.blind()
+
+    asyncio.run(scenario())
+
+
+def test_no_file_is_no_keys_until_there_was_one(store: KeyStore) -> None:
+    ring = Keyring(store)
+    ring.refresh()
+    assert ring.find("pw_wrong") is None
+    store.create("mine")
+    ring.refresh()
+    store.path.unlink()
+    with pytest.raises(KeyStoreError, match="is gone"):
+        ring.refresh()

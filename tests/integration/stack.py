@@ -27,16 +27,7 @@ class Served:
 @contextlib.contextmanager
 def served(home: Path, log: Path, **settings: str) -> Iterator[Served]:
     """A running `pokewatch serve`, ended as by Ctrl-C."""
-    gateway, http, grpc, metrics = free_ports(4)
-    environment = os.environ | {
-        "POKEWATCH_HOME": str(home),
-        "POKEWATCH_GATEWAY_PORT": str(gateway),
-        "POKEWATCH_MLSERVER_HTTP_PORT": str(http),
-        "POKEWATCH_MLSERVER_GRPC_PORT": str(grpc),
-        "POKEWATCH_MLSERVER_METRICS_PORT": str(metrics),
-        "PYTHONUNBUFFERED": "1",
-        **settings,
-    }
+    environment = environment_of(home, **settings)
     # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, "-m", "pokewatch.cli", "serve"], env=environment, stdout=output, stderr=output)
@@ -45,10 +36,18 @@ def served(home: Path, log: Path, **settings: str) -> Iterator[Served]:
         key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)
         assert key is not None, curl
         assert card is not None, curl
-        yield Served(process, curl, f"http://127.0.0.1:{gateway}", f"http://127.0.0.1:{http}", key[1], card[1])
+        addresses = [f"http://127.0.0.1:{environment[f'POKEWATCH_{name}_PORT']}" for name in ("GATEWAY", "MLSERVER_HTTP")]
+        yield Served(process, curl, *addresses, key[1], card[1])
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
+
+
+def environment_of(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a `pokewatch serve` on free ports."""
+    names = ("GATEWAY", "MLSERVER_HTTP", "MLSERVER_GRPC", "MLSERVER_METRICS")
+    ports = {f"POKEWATCH_{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    return os.environ | ports | {"POKEWATCH_HOME": str(home), "PYTHONUNBUFFERED": "1"} | settings
 
 
 def _printed_curl(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -1,11 +1,18 @@
 """From the champion to an answer: MLServer and the gateway as `pokewatch serve` starts them."""
 
+import fcntl
 import json
+import os
+import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
+import termios
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +25,8 @@ from click.testing import CliRunner
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pokewatch.cli import main
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.keys import Key, KeyStore
+from pokewatch.gateway.lease import SPAN
 from pokewatch.market.versions import DataVersions
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
@@ -27,7 +35,8 @@ from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
 from tests.champion import MODEL, make_champion
 from tests.integration.flow import run_flow
-from tests.integration.stack import Served, served
+from tests.integration.stack import Served, environment_of, served
+from tests.serving.server import MODELS
 from tests.tools import require_tool
 
 pytestmark = pytest.mark.filterwarnings(
@@ -176,6 +185,78 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
         assert stack.process.wait(30) == 0
     assert len(started) == 2
     assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@pytest.fixture
+def with_worker(tmp_path: Path) -> str:
+    """A folder of MLServer's models with a worker process."""
+    folder = shutil.copytree(MODELS, tmp_path / "models")
+    own = {name: str(tmp_path / name) for name in ("metrics_dir", "environments_dir")}
+    settings = json.loads((folder / "settings.json").read_text()) | {"parallel_workers": 1} | own
+    (folder / "settings.json").write_text(json.dumps(settings))
+    return str(folder)
+
+
+def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(folder: Path, with_worker: str, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "serve.log", POKEWATCH_MLSERVER_MODELS=with_worker) as stack:
+        assert ask(stack, {"card_id": stack.card}).status_code == 200
+        started = psutil.Process(stack.process.pid).children(recursive=True)
+        assert len(started) == 4, "MLServer, its worker, multiprocessing's tracker, the gateway"
+        stack.process.kill()
+        stack.process.wait()
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+    lease = key_of(folder, stack)
+    assert lease.revoked_at is None, "nobody was there to revoke it"
+    assert not lease.live(time.time() + SPAN.total_seconds())
+
+
+@pytest.mark.slow
+def test_no_worker_outlives_a_killed_serve_and_mlserver(folder: Path, with_worker: str, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "serve.log", POKEWATCH_MLSERVER_MODELS=with_worker) as stack:
+        serve = psutil.Process(stack.process.pid)
+        started = serve.children(recursive=True)
+        for each in (serve, *serve.children()):
+            each.kill()
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+
+
+@pytest.mark.slow
+def test_a_hang_up_ends_everything_and_the_key(folder: Path, tmp_path: Path) -> None:
+    with served(folder, tmp_path / "serve.log") as stack:
+        started = psutil.Process(stack.process.pid).children(recursive=True)
+        stack.process.send_signal(signal.SIGHUP)
+        assert stack.process.wait(60) == 0
+        assert psutil.wait_procs(started, timeout=0)[1] == []
+    assert key_of(folder, stack).revoked_at is not None
+
+
+def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pokewatch.cli", "serve"],
+        env=environment_of(folder),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    printed = b""
+    while not (key := re.search(rb"X-API-Key: pw_(\w+?)_", printed)):
+        printed += os.read(ours, 65_536)  # raises where the process has ended
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) == 2
+    os.close(ours)
+    assert process.wait(60) == 0
+    assert psutil.wait_procs(started, timeout=0)[1] == []
+    kept = {each.id: each for each in KeyStore(folder / "keys.sqlite").list()}
+    assert kept[key[1].decode()].revoked_at is not None
+
+
+def key_of(folder: Path, stack: Served) -> Key:
+    (key,) = [each for each in KeyStore(folder / "keys.sqlite").list() if each.id == stack.key.split("_")[1]]
+    return key
 
 
 @retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)

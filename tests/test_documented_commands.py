@@ -1,0 +1,178 @@
+"""Every command that the documents tell people to type: those of `pokewatch` are run or parsed, the others held against what they drive."""
+
+import ast
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from pokewatch.cli import main
+from pokewatch.gateway.keys import KeyStore
+from pokewatch.registry import PREVIOUS, Registry
+from tests.champion import make_champion
+from tests.conftest import ROOT
+from tests.tools import require_tool
+
+GENERATED = {"commands.md", "settings.md"}
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in GENERATED)]
+ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+)
+
+
+@dataclass(frozen=True)
+class Documented:
+    """A command of a page: the program and its arguments, without what the shell makes of the rest."""
+
+    page: str
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page}: {' '.join(self.words)}"
+
+
+def documented(page: Path, program: str) -> list[Documented]:
+    """The commands of a program in a page: lines of its blocks, and spans between backticks."""
+    text = page.read_text()
+    block = re.compile(r"^```\w*\n((?s:.*?))^```|^((?: {4}[^\n]*\n)+)", re.MULTILINE)
+    lines = [line for match in block.finditer(text) for line in (match[1] or match[2]).splitlines()]
+    spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", block.sub("", text))]
+    found = []
+    for line in (*lines, *spans):
+        for part in re.split(r"[|&;]+", line.partition("  #")[0]):
+            words = _words(part)
+            if len(words) > 1 and words[0] == program and words not in found:
+                found.append(words)
+    return [Documented(page.name, words) for words in found]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(text)
+    except ValueError:  # prose, or half of a command that goes on in the next line
+        return ()
+    while words and ASSIGNMENT.fullmatch(words[0]):
+        del words[0]
+    return tuple(words)
+
+
+def everywhere(program: str) -> list[Documented]:
+    return [command for page in PAGES for command in documented(page, program)]
+
+
+def of_runbook(program: str) -> list[Documented]:
+    return documented(ROOT / "docs" / "runbook.md", program)
+
+
+@pytest.mark.parametrize("command", everywhere("pokewatch"), ids=str)
+def test_a_documented_command_is_one(command: Documented) -> None:
+    found: click.Command = main
+    words = [word for word in command.words[1:] if word != "..."]
+    while isinstance(found, click.Group):
+        found = found.commands[words.pop(0)]
+    example = {"DATE": "2026-01-01", "NAME": "name", "ID": "0" * 12}
+    found.make_context(command.words[-1], [example.get(word, word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Path:
+    """A POKEWATCH_HOME with prices, a champion and a former one."""
+    folder = tmp_path_factory.mktemp("used")
+    (folder / "mlflow").mkdir()
+    shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POKEWATCH_HOME", str(folder))
+        former = make_champion(days=80)
+        make_champion(days=90)
+        Registry().point(PREVIOUS, former.model.version)
+    return folder
+
+
+@pytest.mark.parametrize("command", of_runbook("pokewatch"), ids=str)
+def test_a_command_of_the_runbook_works(command: Documented, used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(used_home))
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:1")  # nothing is served: no server to go round
+    key = KeyStore(used_home / "keys.sqlite").create("customer")
+    words = [key.id if word == "ID" else word for word in command.words[1:]]
+    result = CliRunner().invoke(main, words, input="y\n")
+    assert result.exit_code == 0, result.output
+
+
+def test_the_runbook_names_what_rolls_back_and_replaces_a_key() -> None:
+    named = {command.words[1:3] for command in of_runbook("pokewatch")}
+    assert named >= {("doctor",), ("rollback",), ("keys", "list"), ("keys", "rotate"), ("keys", "revoke")}
+
+
+@pytest.mark.parametrize("command", [each for each in everywhere("python") if each.words[1].startswith("flows/")], ids=str)
+def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Documented) -> None:
+    flow = ast.parse((ROOT / command.words[1]).read_text())
+    steps = {
+        node.name: {_name(decorator) for decorator in node.decorator_list} for node in ast.walk(flow) if isinstance(node, ast.FunctionDef)
+    }
+    verb, *rest = command.words[2:]
+    if verb == "card":
+        assert rest[0] == "view"
+        assert {"step", "card"} <= steps[rest[1]]
+    else:
+        assert verb in ("run", "resume")
+        options = {word for word in rest if word.startswith("--") and word != "--help"}
+        if options:
+            command_line = [sys.executable, command.words[1], verb, "--help"]
+            told = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=120).stdout
+            assert options <= set(re.findall(r"--[\w-]+", told))
+
+
+def _name(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+
+
+@pytest.mark.parametrize("command", everywhere("make"), ids=str)
+def test_make_has_the_target(command: Documented) -> None:
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert command.words[1] in targets
+
+
+@pytest.mark.parametrize("command", everywhere("kubectl"), ids=str)
+def test_kubectl_understands_the_command(command: Documented, tmp_path: Path) -> None:
+    """Needs a cluster: here it gets as far as asking one. What it names must be in the manifests."""
+    kubectl = require_tool("kubectl")
+    cluster = {"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "none", "context": {"cluster": "none", "user": ""}}
+    config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context], "current-context": "none"}
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    (tmp_path / "k8s").symlink_to(ROOT / "k8s")
+    shutil.copy(ROOT / "k8s" / "monitoring" / "secrets.example.yaml", tmp_path / "my-secrets.yaml")
+    KeyStore(tmp_path / "keys" / "keys.sqlite").create("shop")
+
+    environment = os.environ | {"KUBECONFIG": str(tmp_path / "config")}
+    applied = "apiVersion: v1\nkind: Secret\nmetadata: {name: some}\n"
+    result = subprocess.run(
+        [kubectl, *command.words[1:]], cwd=tmp_path, env=environment, input=applied, capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0 or "refused" in result.stderr, result.stderr
+    named = {word for word in command.words if re.fullmatch(r"(deployment|service|statefulset)/[\w-]+", word)}
+    assert named <= manifests(), "no such object in k8s/"
+
+
+def manifests() -> set[str]:
+    """Every object of k8s/ as kubectl names it."""
+    documents: list[Any] = []
+    for path in (ROOT / "k8s").rglob("*.yaml"):
+        documents += [document for document in yaml.safe_load_all(path.read_text()) if isinstance(document, dict)]
+    return {
+        f"{each['kind'].lower()}/{each['metadata']['name']}" for each in documents if "kind" in each and "name" in each.get("metadata", {})
+    }
