@@ -242,7 +242,7 @@ class Registry:
                 raise
 
     def _is_embedded(self) -> bool:
-        return self._uri.startswith("sqlite:///")
+        return self._settings.is_embedded()
 
     def _database(self) -> Path:
         return Path(self._uri.removeprefix("sqlite:///")).absolute()

@@ -197,6 +197,10 @@ class RegistrySettings(_Section):
     def tracking_uri(self) -> str:
         return self.mlflow_tracking_uri or f"sqlite:///{home_folder() / 'mlflow' / 'mlflow.db'}"
 
+    def is_embedded(self) -> bool:
+        """Return whether the registry is a file of this machine."""
+        return self.tracking_uri().startswith("sqlite:///")
+
 
 class DecisionSettings(_Section):
     """When to buy and when to sell (fractions of the fair price)."""
