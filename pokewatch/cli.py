@@ -352,16 +352,16 @@ def gateway() -> None:
 def rollback(yes: bool, as_json: bool) -> None:
     """Make the previous champion champion again, on every MLServer, each of which must then answer with it.
 
-    What would change is shown first, and asked for. A deploy that was killed is undone.
+    What would change is shown first, and has to be confirmed. A deploy that was killed is undone.
     """
     from pokewatch.registry import Registry
     from pokewatch.serving.deploy import rollback, rollback_target
 
     registry = Registry()
     target = rollback_target(registry)
-    _tell_rollback(registry, target)
-    if not yes and not _agreed(f"Make version {target} champion?"):
-        raise click.UsageError("not rolled back: nobody agreed; where there is no terminal to ask, say --yes")
+    if not yes:
+        _tell_rollback(registry, target)
+        _confirm(f"Make version {target} champion?")
     version, outcomes = rollback(registry, target=target)
     if as_json:
         _print_json({"model_version": version, "servers": [asdict(outcome) for outcome in outcomes]})
@@ -390,14 +390,16 @@ def _described(registry: Any, version: str) -> tuple[str, ...]:
 
     try:
         found = described(registry, version)
-    except (BookError, RegistryError) as error:
+    except (BookError, RegistryError, OSError) as error:
         return (version, f"unknown: {error}")
     days = f"{found.first_day} to {found.last_day}"
     return (version, found.market, found.currency, f"{found.cards:,}", days)
 
 
-def _agreed(question: str) -> bool:
-    return sys.stdin.isatty() and click.confirm(question, err=True)
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for a confirmation: add --yes")
+    click.confirm(question, err=True, abort=True)
 
 
 @main.group()
