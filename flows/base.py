@@ -4,11 +4,13 @@ Import this before `metaflow`: it settles Metaflow's environment.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from pokewatch.settings import NotifySettings, home_folder
+from pokewatch.errors import PokeWatchError
+from pokewatch.settings import NotifySettings, RegistrySettings, home_folder
 
 # In a pod Metaflow hands its records over through the datastore, and looks for them where it put them itself.
 if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
@@ -21,8 +23,18 @@ os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
 if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")):
     os.environ["METAFLOW_USER"] = "pokewatch"
 
-from metaflow import Config, FlowMutator, FlowSpec, Parameter, config_expr
-from metaflow.exception import MetaflowException
+import argo
+from metaflow import (
+    Config,
+    FlowMutator,
+    FlowSpec,
+    Parameter,
+    config_expr,
+    current,
+    runtime,
+    user_step_decorator,
+)
+from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 from metaflow.plugins.kubernetes import kubernetes_cli
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
@@ -50,6 +62,8 @@ class OnTarget(FlowMutator):
 
     def mutate(self, mutable_flow):  # noqa: ANN001, ANN201
         deploy = dict(mutable_flow.configs)["deploy"]
+        runtime.Worker = _Worker
+        argo.complete()
         if deploy["target"] == "local":
             _refuse_scheduling(sys.argv[1:])
         else:
@@ -74,6 +88,50 @@ class _Pods(Kubernetes):
             if code:
                 how = "was killed for memory: @kubernetes(memory=...) is too small" if reason == "OOMKilled" else f"failed: {reason}"
                 echo(f"The pod {how} (exit code {code}).", "stderr", job_id=self._job.id)
+            if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
+                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
+
+
+class _Worker(runtime.Worker):
+    """Lets a run fail by the task that is not to be retried.
+
+    Metaflow 2.19 retries it no more, but goes on without it, and ends with an internal error.
+    """
+
+    def terminate(self) -> int:
+        code = int(super().terminate())
+        if code == METAFLOW_EXIT_DISALLOW_RETRY:
+            self.task.user_code_retries = self.task.error_retries = 0
+            return 1
+        return code
+
+
+@user_step_decorator
+def on_branch(step_name, flow, inputs, attributes):  # noqa: ANN001, ANN201, ARG001
+    """Have a step read and move the aliases of its own branch."""
+    branch = _branch()
+    if branch is not None:
+        os.environ[RegistrySettings.variable("branch")] = branch
+    yield
+
+
+def _branch() -> str | None:
+    """Return the branch whose aliases are meant: "" for production's, None for what the setting says.
+
+    A run that names no branch is production's only where the registry is this machine's own.
+    """
+    if current.branch_name == "prod":
+        return ""
+    if current.is_user_branch and RegistrySettings.read().is_embedded():
+        return None
+    return re.sub(r"[^\w.-]", "-", current.branch_name)
+
+
+def branch_options() -> list[str]:
+    """Return the options with which another flow runs on the branch of this one."""
+    kind, _, name = current.branch_name.partition(".")
+    production = ["--production"] if kind == "prod" else []
+    return [*production, *(["--branch", name] if name and kind != "user" else [])]
 
 
 def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001
@@ -102,6 +160,7 @@ def _require_complete(deploy) -> None:  # noqa: ANN001
 
 
 def _settle(name, step, deploy) -> None:  # noqa: ANN001
+    step.add_decorator(on_branch)
     ours = [kwargs for decorator, _, _, kwargs in step.decorator_specs if decorator == "kubernetes"]
     if deploy["target"] == "local":
         if ours:
@@ -128,6 +187,14 @@ class PokeWatchSpec(FlowSpec):
     )
 
     source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    def __init__(self, use_cli: bool = True) -> None:
+        try:
+            super().__init__(use_cli)
+        except SystemExit as ended:
+            if isinstance(ended.__context__, PokeWatchError) and ended.__context__.final:
+                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
+            raise
+
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
     file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")

@@ -12,7 +12,7 @@ from pokewatch.monitoring.calibration import Calibration
 from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import Collected, Verdict
 from pokewatch.registry import RegisteredModel
-from pokewatch.serving.deploy import Outcome
+from pokewatch.serving.following import Outcome
 
 Component = MetaflowCardComponent
 Evaluation = Mapping[str, Any]

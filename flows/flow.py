@@ -46,6 +46,11 @@ class PokeWatchFlow(PokeWatchSpec):
         default=config_expr("deploy.candidates"),
         help="Models to choose from, by comma: rolling_mean, median7, local_level, boosted, which takes minutes more.",
     )
+    replace = Parameter(
+        "replace",
+        default=False,
+        help="Deploy a model of another market or currency, or without the champion's cards.",
+    )
     shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
 
     @timeout(minutes=10)
@@ -195,7 +200,7 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.serving.deploy import deploy
 
         registry = Registry()
-        self.outcomes = deploy(registry, self.registered.version)
+        self.outcomes = deploy(registry, self.registered.version, replace=self.replace)
         current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes, registry.document(self.registered, BACKTEST)))
         self.next(self.end)
 

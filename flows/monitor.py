@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from base import PokeWatchSpec
+from base import PokeWatchSpec, branch_options
 from metaflow import Parameter, card, current, kubernetes, namespaced_event_name, project, retry, schedule, step, timeout
 
 from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
@@ -66,7 +66,8 @@ class PokeWatchMonitor(PokeWatchSpec):
         current.card.extend(action_card(self.action.retrain, self.action.why))
         if self.action.retrain:
             print(f"the models are trained again: {self.action.why}")
-            retrain(self.market, Path(__file__).with_name("flow.py"), namespaced_event_name(EVENT))
+            flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]
+            retrain(self.market, self.found.measured_on, flow, namespaced_event_name(EVENT))
         self.next(self.end)
 
     @timeout(minutes=10)

@@ -355,19 +355,59 @@ def gateway() -> None:
 
 
 @main.command()
+@click.option("--yes", is_flag=True, help="Do not ask, for scripts.")
 @_AS_JSON
-def rollback(as_json: bool) -> None:
-    """Make the previous champion champion again, on every MLServer, each of which must then answer with it."""
-    from pokewatch.registry import Registry
-    from pokewatch.serving.deploy import rollback
+def rollback(yes: bool, as_json: bool) -> None:
+    """Make the previous champion champion again, on every MLServer, each of which must then answer with it.
 
-    version, outcomes = rollback(Registry())
+    What would change is shown first, and has to be confirmed. A deploy that was killed is undone.
+    """
+    from pokewatch.registry import Registry
+    from pokewatch.serving.deploy import rollback, rollback_target
+
+    registry = Registry()
+    target = rollback_target(registry)
+    if not yes:
+        _tell_rollback(registry, target)
+        _confirm(f"Make version {target} champion?")
+    version, outcomes = rollback(registry, target=target)
     if as_json:
         _print_json({"model_version": version, "servers": [asdict(outcome) for outcome in outcomes]})
         return
     click.echo(f"model version {version} is champion again")
     for outcome in outcomes:
         click.echo(f"{outcome.address}: {outcome.state}")
+
+
+def _tell_rollback(registry: Any, target: str) -> None:
+    """Show on standard error what the champion is, and what it would be."""
+    from pokewatch.registry import CHAMPION
+    from pokewatch.serving.switch import alias
+
+    champion = alias(registry, CHAMPION)
+    versions = [("champion now", champion), ("after the rollback", target)]
+    cells = [(when, *_described(registry, version)) for when, version in versions if version]
+    header = ("", "version", "market", "currency", "cards", "prices of")
+    for line in _table_lines([header, *cells]):
+        click.echo(line, err=True)
+
+
+def _described(registry: Any, version: str) -> tuple[str, ...]:
+    from pokewatch.errors import BookError, RegistryError
+    from pokewatch.serving.replacement import described
+
+    try:
+        found = described(registry, version)
+    except (BookError, RegistryError, OSError) as error:
+        return (version, f"unknown: {error}")
+    days = f"{found.first_day} to {found.last_day}"
+    return (version, found.market, found.currency, f"{found.cards:,}", days)
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask for a confirmation: add --yes")
+    click.confirm(question, err=True, abort=True)
 
 
 @main.group()
@@ -522,10 +562,15 @@ def _print_json(value: Any) -> None:
 
 
 def _print_table(rows: Iterable[Mapping[str, Any]], header: Sequence[str], cells: Callable[[Mapping[str, Any]], Sequence[str]]) -> None:
-    table = [tuple(header), *(tuple(cells(row)) for row in rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for line in _table_lines([tuple(header), *(tuple(cells(row)) for row in rows)]):
+        _print(line)
+
+
+def _table_lines(table: Sequence[Sequence[str]]) -> Iterator[str]:
+    columns = max(map(len, table))
+    widths = [max(len(row[at]) for row in table if at < len(row)) for at in range(columns)]
     for row in table:
-        _print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+        yield "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)).rstrip()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
 
 if TYPE_CHECKING:
     from pokewatch.market.lake import Lake
+    from pokewatch.serving.tickets import Ticket
 
 State = Literal["ok", "warning", "fault"]
 
@@ -24,6 +25,9 @@ _EXTRAS = {
     "serving": ("mlserver", "numpy"),
     "gateway": ("starlette", "msgspec", "uvicorn"),
 }
+_UNFINISHED = (
+    "if it is not under way any more, the next deploy settles it: run the pipeline, or pokewatch rollback"
+)
 _FREE_BYTES = 2 * 1024**3
 
 
@@ -39,7 +43,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """The findings, one by one as they are made; each check stands alone, so one fault hides no other."""
-    for check in (_python, _extras, _settings, _home, _disk, _lakes, _keys, _remote, _registry, _champion):
+    for check in (_python, _extras, _settings, _home, _disk, _lakes, _keys, _remote, _registry, _champion, _deploys):
         yield from _guarded(check)
 
 
@@ -172,3 +176,33 @@ def _champion() -> Iterator[Finding]:
         return
     PriceBook.open(registry.fetch_book(champion), champion.digest)
     yield Finding("champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}")
+
+
+def _deploys() -> Iterator[Finding]:
+    from pokewatch.registry import CHAMPION, Registry
+    from pokewatch.serving.switch import alias
+    from pokewatch.serving.tickets import Tickets
+
+    registry = Registry()
+    champion = alias(registry, CHAMPION)
+    newest = Tickets(registry).newest() if champion else []
+    unfinished = [ticket for ticket in reversed(newest) if not ticket.outcome]
+    for ticket in unfinished:
+        yield Finding("deploy", "warning", f"{ticket}, {_state(ticket, champion)}", _UNFINISHED)
+    if not unfinished and newest and newest[0].champion != (champion or ""):
+        left = newest[0].champion or "none"
+        detail = f"version {champion} is champion, but the last deploy left version {left}"
+        yield Finding("deploy", "warning", detail, "somebody moved the alias: deploy or roll back")
+    elif not unfinished:
+        ended = f"; the last: {newest[0].outcome}" if newest else ""
+        yield Finding("deploy", "ok", f"none is under way{ended}")
+
+
+def _state(ticket: "Ticket", champion: str | None) -> str:
+    """Say how far an unfinished deploy has come, and which version serves."""
+    how = "was killed" if ticket.owner.gone else "has not ended"
+    if ticket.before is None:
+        return f"{how}: nothing has been moved, version {champion or 'none'} is champion"
+    former = ticket.before.champion or "none"
+    which = "the new" if champion == ticket.target else "the old"
+    return f"{how}: {which} version, {champion or 'none'}, is champion; before it was {former}"

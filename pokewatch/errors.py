@@ -14,7 +14,9 @@
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the candidate is not good enough to ship
     +-- RetrainError             the models could not be trained again
-    +-- DeployError                the new champion did not answer; the old one is back
+    +-- DeployError                a version was not deployed; the champion is the former one
+    |   +-- DeployBusyError        another deploy of this registry has not ended
+    |   +-- TurnLostError          another process took this deploy for dead, and settles it
     +-- UnknownCardError           no card of that id or slug in the book
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or ended by itself
@@ -30,10 +32,12 @@ from collections.abc import Sequence
 
 class PokeWatchError(Exception):
     exit_code = 1
+    final = False  # whether the same step of a flow, run again, would only fail again
 
 
 class SettingsError(PokeWatchError):
     exit_code = 2
+    final = True
 
 
 class SourceError(PokeWatchError):
@@ -62,6 +66,7 @@ class PriceSchemaError(LakeError):
 
 class QualityError(PokeWatchError):
     exit_code = 5
+    final = True
 
 
 class VersionError(PokeWatchError):
@@ -70,6 +75,7 @@ class VersionError(PokeWatchError):
 
 class ValuationError(PokeWatchError):
     exit_code = 5
+    final = True
 
 
 class BookError(PokeWatchError):
@@ -86,6 +92,7 @@ class NoChampionError(RegistryError):
 
 class GateError(PokeWatchError):
     exit_code = 5
+    final = True
 
 
 class RetrainError(PokeWatchError):
@@ -94,6 +101,15 @@ class RetrainError(PokeWatchError):
 
 class DeployError(PokeWatchError):
     exit_code = 7
+    final = True
+
+
+class DeployBusyError(DeployError):
+    pass
+
+
+class TurnLostError(DeployError):
+    pass
 
 
 class UnknownCardError(PokeWatchError):

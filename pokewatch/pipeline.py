@@ -27,6 +27,7 @@ from pokewatch.market.quality import Thresholds, check_days
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.monitoring.notify import tell
+from pokewatch.registration import DIGEST, REGISTRATION, register_once, registered, registration_of
 from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of, move_book
 from pokewatch.settings import Home, QualitySettings, listed
 from pokewatch.valuation.book import BookFacts, write_book
@@ -226,7 +227,31 @@ def require_passed(verdict: Verdict) -> None:
 def register(
     collected: Collected, data_version: str, parameters: Mapping[str, Any], evaluation: Mapping[str, Any], tags: Mapping[str, str]
 ) -> RegisteredModel:
-    """Write the price book of a fitted model, log it as a run, register it and make it challenger."""
+    """Write the price book of a fitted model, log it as a run, register it and make it challenger.
+
+    The same run of a flow (tag `metaflow_run_id`) and the same data give one version, also where an
+    attempt was killed at any point.
+    """
+    registry = Registry()
+    run = tags.get("metaflow_run_id", "")
+    fitted = (parameters["model"], parameters["horizon"])
+    registration = registration_of(run, collected.raw_version, data_version, *fitted)
+    model = registered(registry, registration)
+    if model is None:
+        named = {**tags, REGISTRATION: registration} if registration else tags
+        model = _register(registry, collected, data_version, parameters, evaluation, named)
+    registry.point(CHALLENGER, model.version)
+    return model
+
+
+def _register(
+    registry: Registry,
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> RegisteredModel:
     panel = _panel(data_version)
     facts = BookFacts(
         data_version=data_version,
@@ -242,7 +267,6 @@ def register(
     valued = valued_days(restore(parameters), panel, BOOK_DAYS)
     book, digest = write_book_of(panel, valued, _raw_lake(collected.raw_version).catalog(), facts)
     earned = backtest_valued(panel, valued, facts.horizon, FEES[_MARKETPLACES[facts.currency]], BACKTESTED_FROM, BACKTESTED_CARDS)
-    registry = Registry()
     run_id = registry.log_run(
         book,
         parameters={"model": facts.model, "horizon": facts.horizon, "source": facts.source, "cards": panel.cards, "days": panel.days},
@@ -254,6 +278,7 @@ def register(
             "model": facts.model,
             "source": facts.source,
             LAST_DAY: panel.dates[-1].item().isoformat(),
+            DIGEST: digest,
             **tags,
         },
         documents={
@@ -262,9 +287,7 @@ def register(
             BACKTEST: {"min_price": BACKTESTED_FROM, "most_cards": BACKTESTED_CARDS, "policies": [each.to_json() for each in earned]},
         },
     )
-    model = registry.register(run_id, digest)
-    registry.point(CHALLENGER, model.version)
-    return model
+    return register_once(registry, run_id, digest)
 
 
 def write_book_of(panel: Panel, valued: ValuedDays, catalog: pa.Table, facts: BookFacts) -> tuple[Path, str]:

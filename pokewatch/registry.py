@@ -24,6 +24,7 @@ CHALLENGER = "challenger"
 PREVIOUS = "previous"
 BOOK = "book"
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
+REFUSED = "refused"  # tag of a version: why a deploy took it back
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
 _VERSIONS = 200
 
@@ -47,6 +48,26 @@ class Registry:
         self._uri = self._settings.tracking_uri()
         self._name = self._settings.model_name
         self._connected: Any = None
+
+    @property
+    def name(self) -> str:
+        """The name of the registered model."""
+        return self._name
+
+    @property
+    def branch(self) -> str:
+        """The branch whose aliases and remembered texts these are; "" for production's."""
+        return self._settings.branch
+
+    def named(self, name: str) -> str:
+        """Return `name` as it is called on the branch."""
+        return f"{name}--{self.branch.replace('.', '-')}" if self.branch else name
+
+    @contextmanager
+    def asked(self, what: str) -> Iterator[Any]:
+        """Lend the MLflow client; what it raises is a RegistryError that begins with `what`."""
+        with self._asked(what):
+            yield self._client()
 
     def log_run(
         self,
@@ -86,15 +107,15 @@ class Registry:
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
         """The version an alias points to. Raises NoChampionError where there is none."""
         if self._is_embedded() and not self._database().exists():
-            raise NoChampionError(_nothing_behind(alias))
+            raise NoChampionError(_nothing_behind(alias, self.branch))
         with self._asked(f"alias {alias!r} cannot be resolved"):
             from mlflow.exceptions import MlflowException
 
             try:
-                return _registered(self._client().get_model_version_by_alias(self._name, alias))
+                return _registered(self._client().get_model_version_by_alias(self._name, self.named(alias)))
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    raise NoChampionError(_nothing_behind(alias)) from None
+                    raise NoChampionError(_nothing_behind(alias, self.branch)) from None
                 raise
 
     def version(self, version: str) -> RegisteredModel:
@@ -102,10 +123,11 @@ class Registry:
         with self._asked(f"model version {version!r} cannot be found"):
             return _registered(self._client().get_model_version(self._name, version))
 
-    def versions(self) -> list[RegisteredModel]:
-        """The newest versions, at most 200, newest first."""
+    def versions(self, where: str = "") -> list[RegisteredModel]:
+        """The newest versions, at most 200, newest first; `where` is a further condition of MLflow's."""
+        wanted = f"name='{self._name}'" + (f" and {where}" if where else "")
         with self._asked("the model versions cannot be listed"):
-            found = self._client().search_model_versions(f"name='{self._name}'", _VERSIONS, order_by=["version_number DESC"])
+            found = self._client().search_model_versions(wanted, _VERSIONS, order_by=["version_number DESC"])
             return [_registered(version) for version in found]
 
     def log_figures(self, model: RegisteredModel, figures: Mapping[str, float], step: int) -> None:
@@ -120,7 +142,7 @@ class Registry:
     def point(self, alias: str, version: str) -> None:
         """Make `alias` name `version`, whatever it named before."""
         with self._asked(f"alias {alias!r} cannot be moved to version {version}"):
-            self._client().set_registered_model_alias(self._name, alias, version)
+            self._client().set_registered_model_alias(self._name, self.named(alias), version)
 
     def mark(self, version: str, name: str, value: str) -> None:
         """Set a tag of a registered version."""
@@ -130,14 +152,14 @@ class Registry:
     def release(self, alias: str) -> None:
         """Make `alias` name nothing."""
         with self._asked(f"alias {alias!r} cannot be removed"):
-            self._client().delete_registered_model_alias(self._name, alias)
+            self._client().delete_registered_model_alias(self._name, self.named(alias))
 
     def remember(self, name: str, value: str) -> None:
         """Keep a short text under a name, whatever was kept before."""
         with self._asked(f"{name} cannot be kept"):
             client = self._client()
             self._ensure_registered_model(client)
-            client.set_registered_model_tag(self._name, name, value)
+            client.set_registered_model_tag(self._name, self.named(name), value)
 
     def recall(self, name: str) -> str:
         """What was last kept under a name; "" where nothing was."""
@@ -147,7 +169,7 @@ class Registry:
             from mlflow.exceptions import MlflowException
 
             try:
-                return str(self._client().get_registered_model(self._name).tags.get(name, ""))
+                return str(self._client().get_registered_model(self._name).tags.get(self.named(name), ""))
             except MlflowException as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return ""
@@ -220,7 +242,7 @@ class Registry:
                 raise
 
     def _is_embedded(self) -> bool:
-        return self._uri.startswith("sqlite:///")
+        return self._settings.is_embedded()
 
     def _database(self) -> Path:
         return Path(self._uri.removeprefix("sqlite:///")).absolute()
@@ -274,5 +296,6 @@ def _registered(version: Any) -> RegisteredModel:
     return RegisteredModel(str(version.version), str(version.run_id), tags["digest"], tags["data_version"], tags)
 
 
-def _nothing_behind(alias: str) -> str:
-    return f"no model is {alias} yet: run the pipeline first (make run, or python flows/flow.py run)"
+def _nothing_behind(alias: str, branch: str) -> str:
+    whose = f" of branch {branch}" if branch else ""
+    return f"no model is {alias}{whose} yet: run the pipeline first (make run, or python flows/flow.py run)"

@@ -187,10 +187,19 @@ class RegistrySettings(_Section):
         description="MLflow tracking URI (sqlite:///..., http://..., DagsHub's). Default: an SQLite file in POKEWATCH_HOME.",
     )
     model_name: str = Field("pokewatch", description="Name of the registered model.")
+    branch: str = Field(
+        "",
+        pattern=r"^[\w.-]*$",
+        description="Whose aliases are meant: a branch's, such as test.mine. Default: production's.",
+    )
     books_kept: int = Field(8, ge=3, description="Price books that stay on this machine: the last that were asked for.")
 
     def tracking_uri(self) -> str:
         return self.mlflow_tracking_uri or f"sqlite:///{home_folder() / 'mlflow' / 'mlflow.db'}"
+
+    def is_embedded(self) -> bool:
+        """Return whether the registry is a file of this machine."""
+        return self.tracking_uri().startswith("sqlite:///")
 
 
 class DecisionSettings(_Section):
@@ -238,11 +247,16 @@ class ServingSettings(_Section):
         description="REST addresses of the MLServers that a deploy reloads, by comma; dns+http://name:port is each one of that name. "
         "Default: the one on this machine.",
     )
+    branch_mlserver_urls: str = Field(
+        "", description="The same for deploys of a branch. Default: none is reloaded."
+    )
 
-    def addresses(self) -> list[str]:
-        """The REST address of every MLServer that a deploy reloads."""
-        given = [address.strip().rstrip("/") for address in self.mlserver_urls.split(",")]
-        return [address for address in given if address] or [f"http://127.0.0.1:{self.mlserver_http_port}"]
+    def addresses(self, branch: str = "") -> list[str]:
+        """Return the REST address of every MLServer that a deploy of the branch reloads."""
+        if branch:
+            return [address.rstrip("/") for address in listed(self.branch_mlserver_urls)]
+        given = [address.rstrip("/") for address in listed(self.mlserver_urls)]
+        return given or [f"http://127.0.0.1:{self.mlserver_http_port}"]
 
 
 class GatewaySettings(_Section):
@@ -296,6 +310,23 @@ class GatewaySettings(_Section):
         0, ge=0, allow_inf_nan=False, description="On SIGTERM, time between /ready turning 503 and the end of new connections."
     )
     stop_seconds: int = Field(20, ge=1, description="Longest time that open requests may take to end after that.")
+
+
+class DeploySettings(_Section):
+    """What a deploy waits for, and what it refuses."""
+
+    deploy_wait_seconds: float = Field(
+        600.0, ge=0, allow_inf_nan=False, description="How long a deploy waits for others of the same registry."
+    )
+    deploy_lease_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="How long a deploy may show no sign of life before the next one settles what it left.",
+    )
+    deploy_missing_cards: float = Field(
+        0.05, ge=0, le=1, description="Largest share of the champion's cards that a new version may lack."
+    )
 
 
 class WatchSettings(_Section):

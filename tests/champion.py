@@ -1,6 +1,7 @@
 """A small champion made by the real pipeline, for the tests of what stands on one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pokewatch.pipeline import Collected, collect_prices, evaluate_candidate, join_shards, judge, process_shard, register, train
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
@@ -15,12 +16,19 @@ class Champion:
     model: RegisteredModel
 
 
-def make_champion(cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL) -> Champion:
-    """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
+def prepare(
+    cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
+) -> tuple[Collected, str, dict[str, Any], dict[str, Any]]:
+    """Run the pipeline's steps before `register`; what it is given, the parameters by model."""
     collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
     data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
     parameters = train(data_version, [name], horizon)
-    evaluation = evaluate_candidate(data_version, name, horizon)
+    return collected, data_version, parameters, evaluate_candidate(data_version, name, horizon)
+
+
+def make_champion(cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL) -> Champion:
+    """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
+    collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
     verdict = judge([evaluation])
     assert verdict.model == name
     registered = register(collected, data_version, parameters[name], evaluation, {})

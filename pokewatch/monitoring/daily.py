@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -77,7 +77,7 @@ def look(market: Market) -> Measurement:
 
 
 def decide(market: Market, found: Measurement) -> Action:
-    """Whether to train again; remembers that, and since when the market is another one. Tells people what is wrong."""
+    """Whether to train again; remembers since when the market is another one. Notifies people of what is wrong."""
     registry, settings = Registry(), MonitorSettings.read()
     _tell(found, settings)
     known, last = (_day(registry.recall(name)) for name in (changed_of(market.source), _retrained(market.source)))
@@ -87,16 +87,24 @@ def decide(market: Market, found: Measurement) -> Action:
     due = retraining_due(found.measured_on, last, settings.retrain_cooldown_days, noticed is not None, lessons_on)
     if changed and changed != known:
         registry.remember(changed_of(market.source), changed.isoformat())
-    if due and settings.retrain:
-        registry.remember(_retrained(market.source), found.measured_on.isoformat())
     return Action(due and settings.retrain, _why(found, due, noticed is not None, last, lessons_on, settings), changed)
 
 
-def retrain(market: Market, flow: Path, event: Callable[[], str]) -> None:
+def retrain(
+    market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]
+) -> None:
     """Have the daily pipeline run: by a Metaflow event where this runs on Argo, else at once, as a process that this one waits for.
 
-    On Argo without events the next daily run does it, since what has changed is remembered. Raises RetrainError.
+    `flow` is its file, and the options that name its branch. On Argo without events the next daily run does it, since what has
+    changed is remembered. Raises RetrainError.
+
+    Only then the cool-down begins: where this fails or is killed, the next monitoring run tries again.
     """
+    _have_run(market, flow, event)
+    Registry().remember(_retrained(market.source), measured_on.isoformat())
+
+
+def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
     if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
         _run(market, flow)
         return
@@ -109,14 +117,14 @@ def retrain(market: Market, flow: Path, event: Callable[[], str]) -> None:
     ArgoEvent(event(), payload=market.parameters()).publish(ignore_errors=False)
 
 
-def _run(market: Market, flow: Path) -> None:
+def _run(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
-    command = [sys.executable, str(flow), "run", *options]
+    command = [sys.executable, *flow, "run", *options]
     # Metaflow tells the process of a step which run, flow and configuration it belongs to; the new run is none of these.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_RUN", "METAFLOW_FLOW", "MF_"))}
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0:
-        raise RetrainError(f"the models could not be trained again: {flow.name} ended with {code}; what it printed says why")
+        raise RetrainError(f"the models could not be trained again: {Path(flow[0]).name} ended with {code}; what it printed says why")
 
 
 def newest_prices(market: Market, changed: date | None = None) -> Panel:

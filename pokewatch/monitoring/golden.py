@@ -66,16 +66,16 @@ class Golden:
         return wrong
 
 
-def shift(book: PriceBook, former: PriceBook) -> float:
+def shift(book: PriceBook, former: PriceBook) -> float | None:
     """How far fair prices lie from market prices otherwise than in the former book: the median, as a fraction, over the cards of both.
 
-    Compared with the market price of each book's own day, so that a market that moved between the two is no shift. 0 where
+    Compared with the market price of each book's own day, so that a market that moved between the two is no shift. None where
     the books share no valued card.
     """
     ids = [card for card in book.cards.ids if former.cards.positions([card])[0] >= 0]
     now, before = (_over_market(each, ids) for each in (book, former))
     both = np.isfinite(now) & np.isfinite(before)
-    return float(np.expm1(np.median(np.abs(now[both] - before[both])))) if both.any() else 0.0
+    return float(np.expm1(np.median(np.abs(now[both] - before[both])))) if both.any() else None
 
 
 def _over_market(book: PriceBook, ids: Sequence[str]) -> NDArray[np.float64]:

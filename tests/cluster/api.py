@@ -123,8 +123,12 @@ class _Answers(BaseHTTPRequestHandler):
         return self._answer(201, sent)
 
     def do_PATCH(self) -> None:
-        name = urlsplit(self.path).path.rsplit("/", 1)[-1]
-        self._body()
+        kind, name = urlsplit(self.path).path.split("/")[-2:]
+        sent = self._body()
+        if kind != "jobs":
+            found = self.server.cluster.objects[f"{kind}/{name}"]
+            found["spec"] |= sent["spec"]  # a merge patch, one level deep
+            return self._answer(200, found)
         self.server.cluster.jobs[name].pod.kill()
         return self._answer(200, self.server.cluster.job(name))
 

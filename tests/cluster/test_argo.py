@@ -96,7 +96,12 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     }
     assert template["serviceAccountName"] == "pokewatch-pipeline"
     assert template["activeDeadlineSeconds"] == timeout
-    assert template["retryStrategy"] == {"limit": retries, "retryPolicy": "Always", "backoff": {"duration": f"{minutes}m"}}
+    assert template["retryStrategy"] == {
+        "limit": retries,
+        "retryPolicy": "Always",
+        "backoff": {"duration": f"{minutes}m"},
+        "expression": "asInt(lastRetry.exitCode) != 202",  # which a step ends with where it would only fail again
+    }
     settings = {
         each["name"]: each["value"] for each in container["env"] if each["name"] in {"POKEWATCH_MLSERVER_URLS", "MLFLOW_TRACKING_URI"}
     }
@@ -132,6 +137,25 @@ def test_the_schedule(created: dict[str, Manifest]) -> None:
     assert created["workflowtemplates"]["metadata"]["name"] == "pokewatch.prod.pokewatchflow"
 
 
+def test_one_run_at_a_time_and_one_deploy(created: dict[str, Manifest], templates: dict[str, Manifest]) -> None:
+    assert created["cronworkflows"]["spec"]["concurrencyPolicy"] == "Forbid"
+    spec = created["workflowtemplates"]["spec"]
+    assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.prod.pokewatchflow"}]}
+    held = {name: template["synchronization"] for name, template in templates.items() if "synchronization" in template}
+    assert held == {"deploy": {"mutexes": [{"name": "pokewatch-deploy"}]}}
+
+
+def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(tmp_path: Path, s3: str) -> None:
+    env = environment(tmp_path, s3)
+    done = start("--branch", "mine", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", "--only-json", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spec = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
+    assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.test.mine.pokewatchflow"}]}
+    (deploy,) = [each for each in spec["templates"] if each["name"] == "deploy"]
+    assert deploy["synchronization"] == {"mutexes": [{"name": "pokewatch-deploy"}]}
+    assert "--branch mine" in deploy["container"]["command"][-1]
+
+
 def test_the_daily_flow_waits_for_the_event_of_the_monitor_where_there_are_events(
     created: dict[str, Manifest], with_events: dict[str, Manifest]
 ) -> None:
@@ -161,6 +185,7 @@ def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
     template = WorkflowTemplate.from_dict(created["workflowtemplates"])
     assert template.name == "pokewatch.prod.pokewatchflow"
     assert CronWorkflow.from_dict(created["cronworkflows"]).schedules == ["0 2 * * *"]
+    assert CronWorkflow.from_dict(created["cronworkflows"]).concurrency_policy == "Forbid"
 
 
 def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:

@@ -1,5 +1,8 @@
 """The daily look on a simulated market that changes: noticed, told, and learnt anew."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -7,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.errors import GateError, LakeError, NoChampionError
+from pokewatch.errors import GateError, LakeError, NoChampionError, RetrainError
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.monitoring.daily import Market, decide, look, newest_prices
+from pokewatch.monitoring.daily import Market, decide, look, newest_prices, retrain
 from pokewatch.monitoring.history import History
 from pokewatch.pipeline import (
     collect_prices,
@@ -91,6 +94,8 @@ def test_a_change_is_noticed_told_once_and_remembered(registry_home: Path, liste
     assert "drift of moves" in action.why
     changed = Registry().recall(changed_of("simulated"))
     assert date.fromisoformat(changed) == START + timedelta(days=SHORT)
+    assert decide(asked(SHORT + 4), noticed).retrain, "nothing has been trained yet"
+    retrain(asked(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0), str)
     again = decide(asked(SHORT + 4), noticed)
     assert not again.retrain
     assert "so not before" in again.why
@@ -101,6 +106,42 @@ def test_a_change_is_noticed_told_once_and_remembered(registry_home: Path, liste
     assert Registry().recall(REMEMBERED) == (registry_home / "monitoring" / "latest.json").read_text()
     run = Registry()._client().get_run(Registry().resolve().run_id)
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
+
+
+def pipeline(folder: Path, code: int) -> list[str]:
+    """A flow that ends with `code`."""
+    flow = folder / f"flow{code}.py"
+    flow.write_text(f"raise SystemExit({code})")
+    return [str(flow)]
+
+
+def test_training_that_failed_begins_no_cool_down(registry_home: Path) -> None:
+    market = asked(SHORT)
+    with pytest.raises(RetrainError, match=r"flow3\.py ended with 3"):
+        retrain(market, START, pipeline(registry_home, 3), str)
+    assert Registry().recall("retrained_on.simulated") == ""
+    retrain(market, START, pipeline(registry_home, 0), str)
+    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+
+
+def test_an_event_that_nobody_took_begins_no_cool_down(registry_home: Path, listener: Listener) -> None:
+    listener.status = 500
+    assert published(listener.server_port) != 0
+    assert Registry().recall("retrained_on.simulated") == ""
+    listener.status = 200
+    assert published(listener.server_port) == 0
+    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+    assert listener.heard[-1]["payload"]["name"] == "retrain"
+
+
+def published(port: int) -> int:
+    """The exit code of a process that has the models trained again as a pod of Argo does."""
+    code = (
+        "from datetime import date; from pokewatch.monitoring.daily import Market, retrain;"
+        f"retrain(Market('simulated', 400), date.fromisoformat('{START}'), ['flow.py'], lambda: 'retrain')"
+    )
+    argo = {"ARGO_WORKFLOW_TEMPLATE": "monitor", "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": f"http://127.0.0.1:{port}/event"}
+    return subprocess.run([sys.executable, "-c", code], env=os.environ | argo, check=False).returncode
 
 
 def test_quotes_that_stand_still_are_told_and_not_learnt_from(registry_home: Path, listener: Listener) -> None:
@@ -158,6 +199,7 @@ def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Pat
         assert {each.lag: each.served for each in found.calibrations}[7]
         covered[day] = found.figures()["coverage_90"]
         if decide(asked(day), found).retrain:
+            retrain(asked(day), found.measured_on, pipeline(registry_home, 0), str)
             retrained.append(day)
     assert change <= retrained[0] <= change + 4
     assert len(retrained) <= 4, retrained

@@ -1,0 +1,58 @@
+"""What Metaflow leaves out of what it sends to Argo: one run of a flow at a time, one deploy at a
+time, and no retry of what would only fail again.
+"""
+
+from typing import Any
+
+from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
+from metaflow.plugins.argo import argo_workflows, argo_workflows_cli
+from metaflow.plugins.argo.argo_client import ArgoClient
+from metaflow.plugins.argo.argo_workflows import ArgoWorkflows
+
+DEPLOY_STEP = "deploy"
+DEPLOY_MUTEX = "pokewatch-deploy"
+_RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
+
+
+class _Workflows(ArgoWorkflows):
+    """Two runs of one flow take turns, whether cron or an event starts them; so do all deploys of
+    the namespace, those of branches too."""
+
+    def _compile_workflow_template(self) -> Any:
+        template = super()._compile_workflow_template()
+        spec = template.payload["spec"]
+        spec["synchronization"] = _mutex(self.name)
+        for each in spec["templates"]:
+            if each["name"] == DEPLOY_STEP and "container" in each:
+                each["synchronization"] = _mutex(DEPLOY_MUTEX)
+            if "retryStrategy" in each:
+                each["retryStrategy"]["expression"] = _RETRIED
+        return template
+
+
+class _Client(ArgoClient):
+    def schedule_workflow_template(
+        self, name: str, schedule: str | None = None, timezone: str | None = None
+    ) -> None:
+        """Schedule as Metaflow does, and have Argo start no run while the last one goes on."""
+        super().schedule_workflow_template(name, schedule, timezone)
+        if schedule is not None:
+            objects = self._client.get().CustomObjectsApi()
+            objects.patch_namespaced_custom_object(
+                group=self._group,
+                version=self._version,
+                namespace=self._namespace,
+                plural="cronworkflows",
+                name=name,
+                body={"spec": {"concurrencyPolicy": "Forbid"}},
+            )
+
+
+def _mutex(name: str) -> dict[str, Any]:
+    return {"mutexes": [{"name": name}]}
+
+
+def complete() -> None:
+    """Have Metaflow send these."""
+    argo_workflows_cli.ArgoWorkflows = _Workflows
+    argo_workflows.ArgoClient = _Client

@@ -1,0 +1,30 @@
+"""Which errors of a step Metaflow tries again, in real runs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.flow import run_flow
+
+FAILING = Path(__file__).with_name("failing_flow.py")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        pytest.param("GateError", 1, id="gate"),
+        pytest.param("DeployBusyError", 1, id="deploy"),
+        pytest.param("SourceError", 3, id="source"),
+        pytest.param("QualityError", 1, id="quality", marks=pytest.mark.slow),
+        pytest.param("SettingsError", 1, id="settings", marks=pytest.mark.slow),
+        pytest.param("RegistryError", 3, id="registry", marks=pytest.mark.slow),
+    ],
+)
+def test_only_what_may_go_well_is_tried_again(error: str, attempts: int, home: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "attempts"
+    failed = run_flow(tmp_path, "run", "--error", error, "--attempts", str(noted), flow=FAILING)
+    assert failed.returncode == 1, failed.stdout
+    assert len(noted.read_text()) == attempts, failed.stdout
+    assert error in failed.stdout
+    assert "internal error" not in failed.stdout
+    assert "Step failure:" in failed.stdout, "Metaflow names the task that failed"
