@@ -94,8 +94,7 @@ def _prove(registry: Registry, client: httpx.Client, version: str, former: str |
 
 
 def _book(registry: Registry, version: str) -> PriceBook:
-    model = registry.version(version)
-    return PriceBook.open(registry.fetch_book(model), model.digest)
+    return registry.open_book(registry.version(version))
 
 
 def _champion(registry: Registry) -> str | None:
