@@ -39,7 +39,8 @@ def maker(name: str) -> subprocess.Popen[str]:
 
 
 def begin(process: subprocess.Popen[str]) -> None:
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
