@@ -85,18 +85,20 @@ def test_reloads(server: Server, champion: RegisteredModel, registry_home: Path,
     assert served(server) == (third.version, 15.12)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers: int) -> None:
     """It is live and not ready, says what to run wherever it is asked, and serves the first champion from the load on."""
     ports = models_folder(tmp_path / "models", workers=workers)
     with started(tmp_path / "models", ports) as server:
         wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
         _wait_for_the_log(server, "fair-price is not ready: no model is champion yet: run the pipeline first")
-        asked = [httpx.get(f"{server.url}{path}") for path in ("/v2/health/ready", *(f"/v2/models/fair-price{end}" for end in ("", "/ready")))]
+        asked = [
+            httpx.get(f"{server.url}{path}") for path in ("/v2/health/ready", *(f"/v2/models/fair-price{end}" for end in ("", "/ready")))
+        ]
         asked += [infer(server, "fair-price", CARD), httpx.post(f"{server.url}/catalog/status", json={})]
         for answer in asked:
             assert (answer.status_code, list(answer.json())) == (503, ["error"])
-            assert "no model is champion yet: run the pipeline first" in answer.json()["error"] 
+            assert "no model is champion yet: run the pipeline first" in answer.json()["error"]
         with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as error:
             GRPCInferenceServiceStub(channel).ModelInfer(pb.ModelInferRequest(model_name="fair-price"))
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
