@@ -179,11 +179,10 @@ def _tell_origin(facts: Any, model: Any) -> None:
 
 def _champion_book() -> tuple[Any, Any]:
     from pokewatch.registry import Registry
-    from pokewatch.valuation.book import PriceBook
 
     registry = Registry()
     champion = registry.resolve()
-    return PriceBook.open(registry.fetch_book(champion), champion.digest), champion
+    return registry.open_book(champion), champion
 
 
 def _with_model(row: Mapping[str, Any], model: Any) -> dict[str, Any]:

@@ -166,7 +166,6 @@ def _registry() -> Iterator[Finding]:
 
 def _champion() -> Iterator[Finding]:
     from pokewatch.registry import Registry
-    from pokewatch.valuation.book import PriceBook
 
     registry = Registry()
     try:
@@ -174,7 +173,7 @@ def _champion() -> Iterator[Finding]:
     except NoChampionError as error:
         yield Finding("champion", "warning", str(error).split(":")[0], "make run, or python flows/flow.py run")
         return
-    PriceBook.open(registry.fetch_book(champion), champion.digest)
+    registry.open_book(champion)
     yield Finding("champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}")
 
 

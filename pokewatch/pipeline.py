@@ -28,9 +28,10 @@ from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.monitoring.notify import tell
 from pokewatch.registration import DIGEST, REGISTRATION, register_once, registered, registration_of
-from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of, move_book
+from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of
 from pokewatch.settings import Home, QualitySettings, listed
 from pokewatch.valuation.book import BookFacts, write_book
+from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.choice import choose
 from pokewatch.valuation.evaluation import Evaluation, evaluate
 from pokewatch.valuation.gate import gate
@@ -297,7 +298,7 @@ def write_book_of(panel: Panel, valued: ValuedDays, catalog: pa.Table, facts: Bo
     with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
         written = Path(scratch) / "book"
         digest = write_book(written, catalog, book_rows(panel, valued), facts)
-        move_book(written, books / digest)
+        place(written, books / digest, digest)
     return books / digest, digest
 
 

@@ -7,17 +7,22 @@ A registered version is a price book and where it came from. `challenger` is the
 import json
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pokewatch.errors import NoChampionError, RegistryError
+from pokewatch.errors import BookError, NoChampionError, RegistryError
+from pokewatch.registry_database import artifacts_of, ensure
 from pokewatch.settings import Home, RegistrySettings
+from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
+from pokewatch.valuation.book.layout import is_digest
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -27,6 +32,7 @@ DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why a deploy took it back
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
 _VERSIONS = 200
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class Registry:
 
     def register(self, run_id: str, digest: str) -> RegisteredModel:
         """A new version from the run's book; the run's tags (`data_version` among them) become the version's."""
+        if not is_digest(digest):
+            raise RegistryError(f"run {run_id} cannot be registered: {digest[:80]!r} is not 64 hexadecimal digits")
         with self._asked(f"run {run_id} cannot be registered"):
             client = self._client()
             run = client.get_run(run_id)
@@ -180,13 +188,23 @@ class Registry:
 
         Books fetched long ago go, beyond POKEWATCH_BOOKS_KEPT: the registry has them all.
         """
-        folder = Home.read().books / model.digest
+        folder = copy_of(Home.read().books, model.digest)
+        if folder.is_symlink():
+            remove(folder)
         try:
             os.utime(folder)
         except FileNotFoundError:
             self._download(model, folder)
-        _prune(folder.parent, self._settings.books_kept)
+        prune(folder.parent, self._settings.books_kept)
         return folder
+
+    def open_book(self, model: RegisteredModel) -> PriceBook:
+        """Return the version's book, verified. A damaged copy is removed and fetched again, once. Raise BookError, RegistryError."""
+        try:
+            return open_copy(self.fetch_book(model), model.digest)
+        except BookError:
+            remove(copy_of(Home.read().books, model.digest))
+            return open_copy(self.fetch_book(model), model.digest)
 
     def _download(self, model: RegisteredModel, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -211,16 +229,23 @@ class Registry:
             for chatty in ("mlflow.store.db.utils", "alembic"):
                 logging.getLogger(chatty).setLevel(logging.WARNING)
             if self._is_embedded():
-                self._database().parent.mkdir(parents=True, exist_ok=True)
+                ensure(self._database(), self._name)
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._connected
 
     def _experiment(self, client: Any) -> str:
+        from mlflow.exceptions import MlflowException
+
         found = client.get_experiment_by_name(self._name)
         if found is not None:
             return str(found.experiment_id)
-        beside = (self._database().parent / "artifacts").as_uri() if self._is_embedded() else None
-        return str(client.create_experiment(self._name, artifact_location=beside))
+        beside = artifacts_of(self._database()) if self._is_embedded() else None
+        try:
+            return str(client.create_experiment(self._name, artifact_location=beside))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return str(client.get_experiment_by_name(self._name).experiment_id)  # another process was first
 
     def _log_figures(self, client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric, Param
@@ -267,33 +292,17 @@ def changed_of(source: str) -> str:
     return f"market_changed.{source}"
 
 
-def _prune(books: Path, kept: int) -> None:
-    """Remove all books but those fetched last. Who has one open keeps it: its pages stay mapped."""
-    used: dict[Path, float] = {}
-    for book in books.iterdir():
-        with suppress(FileNotFoundError):  # another process is removing it
-            used[book] = book.stat().st_mtime
-    by_use = sorted((book for book in used if not book.name.startswith(".")), key=used.__getitem__)
-    for old in by_use[:-kept]:
-        with tempfile.TemporaryDirectory(prefix=".old-", dir=books) as scratch, suppress(FileNotFoundError):
-            old.rename(Path(scratch) / old.name)
-
-
-def move_book(book: Path, folder: Path) -> None:
-    """Rename a complete book to its place; where another process was first, its copy stays."""
-    try:
-        book.replace(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-
-
 def _registered(version: Any) -> RegisteredModel:
     tags = dict(version.tags)
     missing = [name for name in ("digest", "data_version") if name not in tags]
     if missing:
         raise RegistryError(f"model version {version.version} has no tag {missing[0]!r}: PokeWatch did not register it")
-    return RegisteredModel(str(version.version), str(version.run_id), tags["digest"], tags["data_version"], tags)
+    digest, run_id = tags["digest"], str(version.run_id)
+    if not is_digest(digest):
+        raise RegistryError(f"model version {version.version} has the tag digest {digest[:80]!r}, which is not 64 hexadecimal digits")
+    if not _RUN_ID.fullmatch(run_id):
+        raise RegistryError(f"model version {version.version} has the run id {run_id[:80]!r}, which is not 32 hexadecimal digits")
+    return RegisteredModel(str(version.version), run_id, digest, tags["data_version"], tags)
 
 
 def _nothing_behind(alias: str, branch: str) -> str:

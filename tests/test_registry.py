@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.errors import NoChampionError, RegistryError
+from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import Home, RegistrySettings
+from tests.serving.books import make_book
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
@@ -64,6 +65,55 @@ def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> No
     (folder / "mark").touch()
     assert (registry.fetch_book(model) / "mark").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("outside", ["{home}/keep", "../keep", "b" * 64 + "/../../keep"])
+def test_a_tag_is_no_path(registry_home: Path, book: Path, outside: str) -> None:
+    """A tag that names a folder is refused, and neither it nor what is beside it is touched."""
+    registry = Registry()
+    run_id = log(registry, book)
+    kept = registry_home / "keep" / "file"
+    kept.parent.mkdir()
+    kept.touch()
+    with pytest.raises(RegistryError, match="is not 64 hexadecimal digits"):
+        registry.register(run_id, outside.format(home=registry_home))
+    version = registry.register(run_id, "b" * 64).version
+    registry.mark(version, "digest", outside.format(home=registry_home))
+    registry.point(CHAMPION, version)
+    for ask in (registry.resolve, registry.versions, lambda: registry.version(version)):
+        with pytest.raises(RegistryError, match="which is not 64 hexadecimal digits"):
+            ask()
+    assert kept.exists()
+    assert sorted(path.name for path in registry_home.iterdir()) == ["keep", "mlflow"]
+
+
+def test_a_link_among_the_books_is_not_followed(registry_home: Path, book: Path, tmp_path: Path) -> None:
+    registry = Registry()
+    model = registry.register(log(registry, book), "b" * 64)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    Home.read().books.mkdir()
+    (Home.read().books / model.digest).symlink_to(outside)
+    folder = registry.fetch_book(model)
+    assert (folder.is_symlink(), (folder / "manifest.json").exists()) == (False, True)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_damaged_copy_is_fetched_again(registry_home: Path, tmp_path: Path) -> None:
+    registry = Registry()
+    digest = make_book(tmp_path / "made")
+    model = registry.register(log(registry, tmp_path / "made"), digest)
+    registry.open_book(model)
+    copy = Home.read().books / digest
+    os.truncate(copy / "fair.arrow", 100)
+    assert registry.open_book(model).digest == digest
+    assert (copy.stat().st_mode & 0o777, (copy / "fair.arrow").stat().st_mode & 0o777) == (0o555, 0o444)
+
+    kept = registry_home / "mlflow" / "artifacts" / model.run_id / "artifacts" / "book" / "fair.arrow"
+    os.truncate(kept, 100)
+    os.truncate(copy / "fair.arrow", 100)
+    with pytest.raises(BookError, match=r"fair\.arrow is damaged"):
+        registry.open_book(model)
 
 
 def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(registry_home: Path, book: Path) -> None:

@@ -15,9 +15,9 @@ from pokewatch.gateway.wire import DeadlineError, GarbageError, Reply, Wire, Wir
 logger = logging.getLogger("pokewatch.gateway.upstream")
 
 _REFUSALS = (400, 404, 409, 422)
-# MLServer's 400 while a model loads, its 404 for a model it does not have, and for a route that only a loaded model has. All of the
-# text, for a refusal may quote the caller.
-_UNLOADED = re.compile(r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found")
+# MLServer's 404 for a model it does not have, and for a route that only a loaded model has; its 400, and our guards' 503, for a model
+# that is not ready. All of the text, for a refusal may quote the caller.
+_UNLOADED = re.compile(r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found|\S+ is not ready: .*")
 
 
 class RefusedError(Exception):

@@ -89,7 +89,9 @@ def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
 
     folder = root / ".dvc"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config").write_text(_configuration(folder, settings))
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", delete=False) as written:
+        written.write(_configuration(folder, settings))
+    Path(written.name).replace(folder / "config")  # nobody ever reads half of it
     with Repo(str(root)) as repository:
         yield repository
 

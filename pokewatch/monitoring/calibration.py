@@ -76,7 +76,7 @@ def said_on(registry: Registry, day: date, champion: RegisteredModel, book: Pric
     served = [model for model in registry.versions() if _served(model, day, champion.tags.get("source", ""))]
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
-        found = book if model.digest == champion.digest else PriceBook.open(registry.fetch_book(model), model.digest)
+        found = book if model.digest == champion.digest else registry.open_book(model)
         return Said(model.version, found, found.last_day, served=True)
     return Said(champion.version, book, day, served=False) if book.first_day <= day <= book.last_day else None
 

@@ -21,7 +21,6 @@ from pokewatch.monitoring.notify import tell
 from pokewatch.registry import Registry, changed_of
 from pokewatch.serving.measured import REMEMBERED
 from pokewatch.settings import Home, MonitorSettings
-from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
 
@@ -64,7 +63,7 @@ def look(market: Market) -> Measurement:
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
-    book = PriceBook.open(registry.fetch_book(champion), champion.digest)
+    book = registry.open_book(champion)
     panel = newest_prices(market, _day(registry.recall(changed_of(market.source))))
     found = measure(panel, champion, book, registry, settings)
     history = History()

@@ -18,7 +18,10 @@ from pokewatch.settings import DecisionSettings
 
 
 class DecisionRuntime(TensorRuntime):
-    """Judges rows by `pokewatch.decision`. A row whose prices cannot be judged is HOLD and says why in its `reason`."""
+    """Judges rows by `pokewatch.decision`. A row whose prices cannot be judged is HOLD and says why in its `reason`.
+
+    Its answers carry the versions of the model that valued the prices: `fair-price`, or the one `parameters.extra.prices` names.
+    """
 
     declared_inputs: ClassVar[Mapping[str, Tensor]] = by_name(
         Tensor("market_price", "FP64", nullable=True),
@@ -38,6 +41,8 @@ class DecisionRuntime(TensorRuntime):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
+        extra = (settings.parameters.extra if settings.parameters else None) or {}
+        self._prices_of = str(extra.get("prices", "fair-price"))
         thresholds = DecisionSettings.read()
         self._buy, self._sell = thresholds.buy_threshold_pct, thresholds.sell_threshold_pct
 
@@ -52,7 +57,7 @@ class DecisionRuntime(TensorRuntime):
             raise BadInputError(str(error)) from None
         for signal, count in Counter(decisions.signal.tolist()).items():
             metrics.DECISIONS.labels(signal).inc(count)
-        return {tensor.name: _values(decisions, tensor) for tensor in wanted}, SHELF.parameters()
+        return {tensor.name: _values(decisions, tensor) for tensor in wanted}, SHELF.parameters(self._prices_of)
 
 
 def _given(thresholds: Column | None, usual: float) -> NDArray[np.float64] | float:

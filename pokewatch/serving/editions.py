@@ -1,7 +1,8 @@
 """Editions: a verified price book and the versions its answers carry."""
 
-import shutil
+import logging
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from mlserver.errors import MLServerError
@@ -13,6 +14,9 @@ from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
 from pokewatch.serving.measured import Measured, remembered
 from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book.copies import open_copy, remove
+
+logger = logging.getLogger("pokewatch.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +42,48 @@ class Edition:
 
 
 class Shelf:
-    """The edition that this process serves.
+    """The editions that this process serves, one a model.
 
     MLServer makes a new runtime object at each load, and without worker processes it routes the custom endpoints to it before
     it is loaded; if the load fails they stay there. So what is served is kept beside the runtime objects, not in them.
     """
 
     def __init__(self) -> None:
-        self.current: Edition | None = None
+        self._editions: dict[str, Edition] = {}
+        self._newest: dict[str, int] = {}
+        self._begun = count()
 
-    def edition(self) -> Edition:
-        """Raises MLServerError while there is none."""
-        if self.current is None:
-            raise MLServerError("no price book is loaded yet", 503)
-        return self.current
+    def begin(self) -> int:
+        """Return a number for a load that begins now, larger than those of the loads before it."""
+        return next(self._begun)
 
-    def parameters(self) -> Parameters:
-        """Response parameters for an answer that needs no book."""
-        return self.current.parameters() if self.current else Parameters()
+    def put(self, model: str, edition: Edition, load: int) -> bool:
+        """Serve the edition from now on, unless a load that began later has ended before. Return whether it is served."""
+        if load < self._newest.get(model, load):
+            return False
+        self._editions[model], self._newest[model] = edition, load
+        return True
+
+    def edition(self, model: str) -> Edition:
+        """Return what a model serves. Raise MLServerError while there is nothing."""
+        try:
+            return self._editions[model]
+        except KeyError:
+            raise MLServerError(f"{model} is not ready: no price book is loaded yet", 503) from None
+
+    def parameters(self, model: str) -> Parameters:
+        """Return response parameters for an answer that needs no book, but is about prices of this model."""
+        edition = self._editions.get(model)
+        return edition.parameters() if edition else Parameters()
 
 
 SHELF = Shelf()
+
+
+def shelf_name(settings: ModelSettings) -> str:
+    """Return the name under which a model's edition is kept: of two versions of a model each has its own."""
+    version = settings.parameters.version if settings.parameters else None
+    return f"{settings.name}/{version}" if version else str(settings.name)
 
 
 def open_edition(settings: ModelSettings, seconds: float) -> Edition:
@@ -78,12 +103,13 @@ def open_edition(settings: ModelSettings, seconds: float) -> Edition:
 
 
 def _champion(seconds: float) -> Edition:
+    """The champion's edition. A copy of its book that is damaged is removed and fetched again, once."""
     champion = fetch_champion(seconds)
-    folder = Path(champion.folder)
     try:
-        book = PriceBook.open(folder, champion.digest)
-    except BookError:
-        # A copy that does not verify is of no use: without it the next load fetches a new one.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        book = open_copy(Path(champion.folder), champion.digest)
+    except BookError as error:
+        logger.warning("%s; it is fetched again", error)
+        remove(Path(champion.folder))
+        champion = fetch_champion(seconds)
+        book = open_copy(Path(champion.folder), champion.digest)
     return Edition(book, champion.version, champion.data_version, champion.run_id, remembered(champion.measured))

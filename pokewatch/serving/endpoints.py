@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import mlserver.rest.app
+from fastapi import Response as NoContent
 from mlserver.errors import MLServerError
 from mlserver.grpc.converters import InferTensorContentsConverter
 from mlserver.rest.app import APIRoute
@@ -21,14 +22,28 @@ from pydantic import ValidationError
 
 from pokewatch.serving.runtime import TensorRuntime
 
+_BINARY = "inference-header-content-length"
+_NOT_BINARY = "tensors must be JSON over REST; clients call it binary_data=False. gRPC takes them in binary"
+
 
 class DirectEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no types
     """Also answers whole requests to a TensorRuntime, which answers no streams and says so before one begins."""
 
     async def hosts_columns(self, model_name: str, model_version: str | None = None) -> bool:
-        """Whether the model is a TensorRuntime, in this process or in workers. Raises ModelNotFound."""
-        model = await self._data_plane._model_registry.get_model(model_name, model_version)
+        """Whether the model is a TensorRuntime, in this process or in workers. Raises ModelNotFound, MLServerError if it is not ready."""
+        model = await self._data_plane.find(model_name, model_version)
         return isinstance(getattr(model, "_model", model), TensorRuntime)
+
+    async def ready(self) -> NoContent:
+        if await self._data_plane.ready():
+            return NoContent()
+        reasons = [self._data_plane.why(name) for name in self._data_plane.waiting]
+        return _unready("; ".join(reasons) or "a model is not ready")
+
+    async def model_ready(self, model_name: str, model_version: str | None = None) -> NoContent:
+        if await self._data_plane.model_ready(model_name, model_version):
+            return NoContent()
+        return _unready(self._data_plane.why(model_name))
 
     async def infer_columns(self, raw_request: Request, model_name: str, model_version: str | None = None) -> Response:
         payload = _parsed(await raw_request.body())
@@ -39,6 +54,11 @@ class DirectEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
 
     async def infer_columns_stream(self, raw_request: Request, model_name: str, model_version: str | None = None) -> Response:
         raise MLServerError(f"{model_name} does not stream; ask /v2/models/{model_name}/infer", 405)
+
+
+def _unready(reason: str) -> NoContent:
+    answer: NoContent = Response({"error": reason}, 503)
+    return answer
 
 
 class DirectRoute(APIRoute):  # type: ignore[misc]
@@ -52,6 +72,8 @@ class DirectRoute(APIRoute):  # type: ignore[misc]
         direct = endpoints.infer_columns if self.endpoint.__name__ == "infer" else endpoints.infer_columns_stream
 
         async def handle(request: Request) -> Response:
+            if _BINARY in request.headers:
+                raise MLServerError(_NOT_BINARY, 415)
             if not await endpoints.hosts_columns(**request.path_params):
                 return await usual(request)
             return await direct(mlserver.rest.app.Request(request.scope, request.receive), **request.path_params)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, ClassVar
@@ -14,13 +14,14 @@ from fastapi import Body
 from mlserver.errors import MLServerError
 from mlserver.handlers import custom_handler
 from mlserver.rest.responses import Response
+from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import NDArray
 
 from pokewatch.contract import INVALID_PRICE
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
-from pokewatch.serving.editions import SHELF, Edition, open_edition
+from pokewatch.serving.editions import SHELF, Edition, open_edition, shelf_name
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import Column, Tensor
 from pokewatch.settings import ServingSettings
@@ -28,6 +29,7 @@ from pokewatch.valuation.book import Quotes
 
 logger = logging.getLogger("pokewatch.serving")
 
+CATALOG_OF = "fair-price"  # the model that /catalog/... and the gauges are about
 _COLUMNS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper", "status": "status"}
 _NO_DAY = date.min
 _NAT = np.datetime64("NaT").astype(np.int64).item()
@@ -53,21 +55,29 @@ class FairPriceRuntime(TensorRuntime):
         Tensor("slug", "BYTES", on_request=True),
     )
 
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        self._shelf_name = shelf_name(settings)
+        self.ask_catalog = self._catalog()
+
     async def load(self) -> bool:
         """Resolve, verify, open and warm the champion's book, beside the one being served; then swap."""
+        load = SHELF.begin()
         try:
             edition = await asyncio.to_thread(open_edition, self.settings, ServingSettings.read().load_timeout)
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
             raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
-        SHELF.current = edition
+        if not SHELF.put(self._shelf_name, edition, load):
+            return True  # a load that began later has been faster
         metrics.LOADS.labels("served").inc()
-        await asyncio.to_thread(metrics.tell_edition, edition)
-        logger.info("serving model version %s, data version %s", edition.model_version, edition.data_version)
+        if self.name == CATALOG_OF:
+            await asyncio.to_thread(metrics.tell_edition, edition)
+        logger.info("%s: serving model version %s, data version %s", self.name, edition.model_version, edition.data_version)
         return True
 
     def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
-        edition = SHELF.edition()
+        edition = SHELF.edition(self._shelf_name)
         asked: list[str] = columns["card_id"]  # type: ignore[assignment]
         days = _days(columns["date"]) if "date" in columns else None
         quotes = edition.book.look_up(asked, days)
@@ -77,11 +87,17 @@ class FairPriceRuntime(TensorRuntime):
             metrics.rows_of(status).inc(count)
         return {tensor.name: _output(tensor.name, edition, asked, quotes) for tensor in wanted}, edition.parameters()
 
-    @custom_handler(rest_path="/catalog/{question}")  # type: ignore[untyped-decorator]  # MLServer ships no types
-    async def ask_catalog(self, question: str, payload: Annotated[Any, Body()] = None) -> Response:
-        """Answered in a thread: looking through all cards takes milliseconds, which valuations need not wait for."""
-        status, content = await asyncio.to_thread(catalog.answer, SHELF.edition(), question, payload)
-        return Response(content, status)
+    def _catalog(self) -> Callable[..., Awaitable[Response]]:
+        """The catalogue's endpoint, which MLServer finds among the attributes: each model has a path of its own."""
+        path = "/catalog/{question}" if self.name == CATALOG_OF else f"/v2/models/{self.name}/catalog/{{question}}"
+
+        @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
+        async def ask_catalog(question: str, payload: Annotated[Any, Body()] = None) -> Response:
+            """Answered in a thread: looking through all cards takes milliseconds, which valuations need not wait for."""
+            status, content = await asyncio.to_thread(catalog.answer, SHELF.edition(self._shelf_name), question, payload)
+            return Response(content, status)
+
+        return ask_catalog  # type: ignore[no-any-return]
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

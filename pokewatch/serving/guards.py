@@ -12,6 +12,8 @@ settings.json before it builds its servers, so that class puts these guards in p
 - MLSERVER_HOST goes before the `host` of settings.json, which keeps to this machine (the file would win, and an image listen to nobody);
 - what a web page may have sent is a 403 or 415 (MLServer asks no caller who it is): see `access`;
 - loads wait for each other, and nothing is unloaded (each load takes a thread and a process of its own): see `loads`;
+- a model that cannot be loaded at start is not ready and says why, 503 (MLServer ends): see `startup`;
+- tensors in binary are a 415 (MLServer finds invalid JSON);
 - our runtimes say no to `infer_stream` before it starts (it begins a 200, then finds the fault), and `infer` copies less: see `endpoints`.
 
 MLServer is pinned exactly, and a test on a real server holds each of these.
@@ -27,22 +29,26 @@ from typing import Any
 
 import mlserver.grpc.converters
 import mlserver.grpc.servicers
+import mlserver.grpc.utils
 import mlserver.rest.app
 import mlserver.server
 from fastapi import FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
+from mlserver.errors import MLServerError, ModelNotFound
 from mlserver.grpc.converters import ModelInferRequestConverter
 from mlserver.handlers import DataPlane
 from mlserver.middleware import InferenceMiddlewares
+from mlserver.model import MLModel
 from mlserver.registry import MultiModelRegistry
 from mlserver.repository import SchemalessModelRepository
 from mlserver.rest.requests import Request
 from mlserver.rest.responses import Response
 from mlserver.settings import Settings
-from mlserver.types import InferenceRequest
+from mlserver.types import InferenceRequest, MetadataModelResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import ASGIApp
 
+from pokewatch.serving import startup
 from pokewatch.serving.access import ProgramsOnly
 from pokewatch.serving.endpoints import DirectEndpoints, DirectRoute, TextContents
 from pokewatch.serving.loads import QueuedLoads
@@ -85,6 +91,8 @@ def install(max_body_bytes: int, max_body_seconds: float, names: Sequence[str]) 
     mlserver.grpc.converters.InferTensorContentsConverter = TextContents
     mlserver.server.DataPlane = KnownModels
     mlserver.server.ModelRepositoryHandlers = QueuedLoads
+    mlserver.server.MLServer.start = startup.start
+    mlserver.grpc.utils.STATUS_CODE_MAPPING[503] = mlserver.grpc.utils.grpc.StatusCode.UNAVAILABLE
 
 
 class CheckedConverter(ModelInferRequestConverter):  # type: ignore[misc]
@@ -100,16 +108,51 @@ class CheckedConverter(ModelInferRequestConverter):  # type: ignore[misc]
 
 
 class KnownModels(DataPlane):  # type: ignore[misc]
-    """Looks the model up before it is counted, and answers without CloudEvents headers. Made before the servers listen."""
+    """Looks the model up before it is counted, and answers without CloudEvents headers. Made before the servers listen.
+
+    `waiting` has the models that were not loaded when the server started, and why.
+    """
 
     def __init__(self, settings: Settings, model_registry: MultiModelRegistry) -> None:
         settings.host = os.environ.get("MLSERVER_HOST") or settings.host
         super().__init__(settings, model_registry)
         self._inference_middleware = InferenceMiddlewares()
+        self.waiting: dict[str, str] = {}
+
+    async def find(self, name: str, version: str | None = None) -> MLModel:
+        """Return a model that can be asked. Raise ModelNotFound, or MLServerError (503) with the reason why it is not ready."""
+        try:
+            model = await self._model_registry.get_model(name, version)
+        except ModelNotFound:
+            if name not in self.waiting:
+                raise
+            model = None
+        if model is None or not model.ready:
+            raise MLServerError(self.why(name), 503)
+        return model
+
+    def why(self, name: str) -> str:
+        """Return why a model is not ready."""
+        return f"{name} is not ready: {self.waiting.get(name, startup.LOADING)}"
+
+    async def ready(self) -> bool:
+        return all([await self.model_ready(name) for name in self.waiting]) and bool(await super().ready())
+
+    async def model_ready(self, name: str, version: str | None = None) -> bool:
+        try:
+            return bool(await super().model_ready(name, version))
+        except ModelNotFound:
+            if name not in self.waiting:
+                raise
+            return False
+
+    async def model_metadata(self, name: str, version: str | None = None) -> MetadataModelResponse:
+        await self.find(name, version)
+        return await super().model_metadata(name, version)
 
     @asynccontextmanager
     async def _infer_contextmanager(self, name: str, version: str | None = None) -> AsyncIterator[Any]:
-        await self._model_registry.get_model(name, version)
+        await self.find(name, version)
         async with super()._infer_contextmanager(name, version) as model:
             yield model
 
@@ -159,5 +202,9 @@ async def _unprocessable(_: Request, error: RequestValidationError) -> Response:
     return Response({"error": "; ".join(faults)}, 422)
 
 
-async def _refused(_: Request, error: StarletteHTTPException) -> Response:
+async def _refused(request: Request, error: StarletteHTTPException) -> Response:
+    waiting: dict[str, str] = request.app.state.waiting
+    if waiting and error.status_code == 404 and request.url.path.startswith("/catalog/"):  # the route comes with the model
+        reasons = (f"{name} is not ready: {reason}" for name, reason in waiting.items())
+        return Response({"error": "; ".join(reasons)}, 503)
     return Response({"error": str(error.detail)}, error.status_code, headers=error.headers)

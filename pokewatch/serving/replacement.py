@@ -26,7 +26,7 @@ class Described:
 def open_book(registry: Registry, version: str) -> PriceBook:
     """Return the price book of a version. Raises RegistryError or BookError."""
     model = registry.version(version)
-    return PriceBook.open(registry.fetch_book(model), model.digest)
+    return registry.open_book(model)
 
 
 def described(registry: Registry, version: str) -> Described:

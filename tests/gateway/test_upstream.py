@@ -48,6 +48,7 @@ def test_a_refusal_is_the_callers_fault(status: int, body: bytes) -> None:
         (400, b'{"error":"Model fair-price is not ready yet."}', UNAVAILABLE),
         (404, b'{"error":"Model fair-price with version v1 not found"}', UNAVAILABLE),
         (404, b'{"error":"Not Found"}', UNAVAILABLE),
+        (503, b'{"error":"fair-price is not ready: no model is champion yet"}', UNAVAILABLE),
         (429, b'{"error":"busy"}', UNAVAILABLE),
         (503, b"", UNAVAILABLE),
         (302, b"", UPSTREAM_FAULT),
@@ -65,6 +66,15 @@ def test_anything_else_is_its_own(status: int, body: bytes, kind: Kind) -> None:
         assert breaker.state is State.OPEN
 
     served(answered(status, lambda: body), scenario)
+
+
+def test_a_model_server_without_a_book_is_told_in_words() -> None:
+    async def scenario(wire: Wire) -> None:
+        with pytest.raises(ProblemError, match=r"the model server \(\S+\) has no model loaded"):
+            await upstream(wire)[0].send("/", b"{}")
+
+    body = b'{"error":"fair-price is not ready: no model is champion yet: run the pipeline first"}'
+    served(answered(503, lambda: body), scenario)
 
 
 def test_what_is_too_late_to_be_sent_is_nobodys_failure() -> None:

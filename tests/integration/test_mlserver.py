@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from mlserver.grpc import dataplane_pb2 as pb
+from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 from pokewatch.settings import Home
 from tests.serving.books import FACTS, make_book
-from tests.serving.server import Server, columns, infer, models_folder, running, tensor
+from tests.serving.server import Server, columns, infer, models_folder, running, started, tensor, wait_until
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
@@ -50,8 +54,8 @@ def server(request: pytest.FixtureRequest, tmp_path: Path, champion: RegisteredM
         yield found
 
 
-def test_reloads(server: Server, champion: RegisteredModel, tmp_path: Path) -> None:
-    """The champion is served; a new one after a load; a damaged copy never, with the reason; the next load fetches a good one."""
+def test_reloads(server: Server, champion: RegisteredModel, registry_home: Path, tmp_path: Path) -> None:
+    """The champion is served; a new one after a load; a damaged copy never: it is fetched again, or the load says what is wrong."""
     assert served(server) == (champion.version, 5.04)
     assert (Home.read().books / champion.digest / "manifest.json").exists()
     parameters = infer(server, "fair-price", CARD).json()["parameters"]
@@ -67,19 +71,63 @@ def test_reloads(server: Server, champion: RegisteredModel, tmp_path: Path) -> N
     Registry().point(CHAMPION, third.version)
     damaged = Registry().fetch_book(third) / "fair.arrow"
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    refused = reload(server)
-    assert refused.status_code == 500
-    assert "fair.arrow is damaged" in refused.json()["error"]
-    if not server.workers():
-        # Each worker fetches for itself: here the first drops the damaged copy, so the second may find a good one.
-        assert served(server) == (second.version, 10.08)
-        assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == second.version
     assert reload(server).status_code == 200
     assert served(server) == (third.version, 15.12)
     assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == third.version
 
+    fourth = register(tmp_path / "fourth", 4.0, "dv-4")
+    kept = registry_home / "mlflow" / "artifacts" / fourth.run_id / "artifacts" / "book" / "fair.arrow"
+    kept.write_bytes(kept.read_bytes()[:-1])
+    Registry().point(CHAMPION, fourth.version)
+    refused = reload(server)
+    assert refused.status_code == 500
+    assert "fair.arrow is damaged" in refused.json()["error"]
+    assert served(server) == (third.version, 15.12)
 
-def test_without_a_champion_it_says_what_to_run(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers: int) -> None:
+    """It is live and not ready, says what to run wherever it is asked, and serves the first champion from the load on."""
+    ports = models_folder(tmp_path / "models", workers=workers)
+    with started(tmp_path / "models", ports) as server:
+        wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
+        _wait_for_the_log(server, "fair-price is not ready: no model is champion yet: run the pipeline first")
+        asked = [
+            httpx.get(f"{server.url}{path}") for path in ("/v2/health/ready", *(f"/v2/models/fair-price{end}" for end in ("", "/ready")))
+        ]
+        asked += [infer(server, "fair-price", CARD), httpx.post(f"{server.url}/catalog/status", json={})]
+        for answer in asked:
+            assert (answer.status_code, list(answer.json())) == (503, ["error"])
+            assert "no model is champion yet: run the pipeline first" in answer.json()["error"]
+        with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as error:
+            GRPCInferenceServiceStub(channel).ModelInfer(pb.ModelInferRequest(model_name="fair-price"))
+        assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert reload(server).status_code == 500
+        assert httpx.get(f"{server.url}/v2/health/live").status_code == 200
+        assert server.process.poll() is None
+
+        first = register(tmp_path / "first", 1.0, "dv-1")
+        Registry().point(CHAMPION, first.version)
+        assert reload(server).status_code == 200
+        assert served(server) == (first.version, 5.04)
+        for path in ("/v2/health/ready", "/v2/models/fair-price/ready", "/v2/models/fair-price"):
+            assert httpx.get(f"{server.url}{path}").status_code == 200
+        assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == first.version
+        assert server.stop() == 0
+
+
+def test_a_champion_without_a_load_is_found(registry_home: Path, tmp_path: Path) -> None:
+    """A server that started while the registry had nothing to give, or was out of reach, needs nobody to load."""
     ports = models_folder(tmp_path / "models")
-    with pytest.raises(RuntimeError, match="no model is champion yet: run the pipeline first"), running(tmp_path / "models", ports):
-        pass
+    with started(tmp_path / "models", ports) as server:
+        wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
+        _wait_for_the_log(server, "no model is champion yet")
+        first = register(tmp_path / "first", 1.0, "dv-1")
+        Registry().point(CHAMPION, first.version)
+        wait_until(server, "/v2/models/fair-price/ready", "/v2/health/ready")
+        assert served(server) == (first.version, 5.04)
+
+
+@retry(stop=stop_after_delay(60), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+def _wait_for_the_log(server: Server, text: str) -> None:
+    assert text in server.log()

@@ -20,7 +20,7 @@ class FaultyRuntime(FairPriceRuntime):
         values, parameters = super().answer(columns, wanted)
         if len(columns["card_id"]) == 1:
             return values, parameters
-        version = SHELF.edition().model_version
+        version = SHELF.edition(self._shelf_name).model_version
         if version == WRONG:
             values = {**values, "fair_price": [price * 1.5 for price in values["fair_price"]]}  # type: ignore[operator]
         elif version == SLOW:

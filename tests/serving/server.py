@@ -108,6 +108,14 @@ def add_model(folder: Path, name: str, implementation: str) -> None:
 @contextmanager
 def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """The server of a models folder, once it is ready; killed at the end if it still runs."""
+    with started(folder, ports, environment) as server:
+        wait_until(server, "/v2/models/fair-price/ready", "/v2/models/decision/ready")
+        yield server
+
+
+@contextmanager
+def started(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """The server of a models folder, as soon as it is started; killed at the end if it still runs."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "mlserver"), "start", str(folder)],
@@ -118,7 +126,6 @@ def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str,
         )
     server = Server(process, folder, *ports)
     try:
-        _wait_ready(server)
         yield server
     finally:
         for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
@@ -130,11 +137,12 @@ def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str,
 @retry(
     stop=stop_after_delay(120), wait=wait_fixed(0.05), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
 )
-def _wait_ready(server: Server) -> None:
+def wait_until(server: Server, *paths: str) -> None:
+    """Wait until all of the paths are answered 200."""
     if server.process.poll() is not None:
         raise RuntimeError(f"MLServer ended with {server.process.returncode}:\n{server.log()}")
-    for model in ("fair-price", "decision"):
-        assert httpx.get(f"{server.url}/v2/models/{model}/ready").status_code == 200
+    for path in paths:
+        assert httpx.get(f"{server.url}{path}").status_code == 200
 
 
 def tensor(name: str, data: list[Any], datatype: str | None = None, shape: list[int] | None = None) -> dict[str, Any]:

@@ -108,6 +108,15 @@ def test_bodies_that_are_no_request(server: Server, body: bytes, headers: dict[s
     refused(httpx.post(server.url + INFER, content=body, headers=headers))
 
 
+@pytest.mark.parametrize("model", ["fair-price", "bare"])
+def test_binary_tensors_are_said_to_be_unsupported(server: Server, model: str) -> None:
+    """As tritonclient sends them unless it is told `binary_data=False`."""
+    header = json.dumps({"inputs": [{**CARD, "parameters": {"binary_data_size": 10}}]}).encode()
+    body, headers = header + b"\x06\x00\x00\x00card_4", {"Inference-Header-Content-Length": str(len(header))}
+    response = httpx.post(f"{server.url}/v2/models/{model}/infer", content=body, headers=headers)
+    assert (response.status_code, "binary_data=False" in refused(response)) == (415, True)
+
+
 @pytest.mark.parametrize("kind", [None, "application/octet-stream"])
 def test_a_body_is_json_whatever_it_is_called(server: Server, kind: str | None) -> None:
     """As tritonclient sends it."""

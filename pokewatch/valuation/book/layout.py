@@ -49,7 +49,12 @@ BOOK_CARD_SCHEMA = CARD_SCHEMA.append(pa.field("search", pa.string(), nullable=F
 DATE_SCHEMA = pa.schema([pa.field("date", pa.date32(), nullable=False)])
 FILES = ("cards.arrow", "dates.arrow", *(f"{name}.arrow" for name in COLUMNS))
 
-_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def is_digest(text: str) -> bool:
+    """Return whether `text` is a SHA-256 in hexadecimal, as books and their files are named by."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def column_schema(name: str, days: int) -> pa.Schema:
@@ -146,7 +151,7 @@ def _check_files(files: object) -> None:
         if name not in FILES:
             raise BookError(f"the manifest names {name!r}, which is no file of a price book")
     for name in FILES:
-        if not _DIGEST.match(str(files.get(name))):
+        if not is_digest(str(files.get(name))):
             raise BookError(f"the manifest names no SHA-256 for {name}")
 
 

@@ -29,6 +29,7 @@ from pokewatch.valuation.book.layout import (
     column_schema,
     from_cents,
     from_float32,
+    is_digest,
     numbers,
 )
 
@@ -88,6 +89,8 @@ class PriceBook:
 
         Raises BookError saying what is wrong: missing, damaged, truncated, foreign or of a newer format.
         """
+        if not is_digest(digest):
+            raise BookError(f"{digest[:80]!r} is not the digest of a book: 64 hexadecimal digits")
         content = _mapped(folder / MANIFEST).to_pybytes()
         if (found := hashlib.sha256(content).hexdigest()) != digest:
             raise BookError(f"the book in {folder} is not the one asked for: its digest is {found}, wanted {digest}")

@@ -1,0 +1,78 @@
+"""The SQLite database of a registry without a server, made whole or not at all.
+
+MLflow makes its schema in some sixty migrations, which take seconds; two processes at it at once, or one that is killed, leave a
+database that no MLflow opens again. Here one process makes it under another name and renames it; the others wait.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pokewatch.errors import RegistryError
+
+_MADE_WITH = "SELECT count(*) FROM alembic_version"
+_EXPERIMENTS = "SELECT count(*) FROM experiments"  # MLflow adds its first one when the schema is complete
+
+
+def ensure(database: Path, experiment: str) -> None:
+    """Make the database, with the experiment in it, unless it is there. Raise RegistryError for one that was left half-made."""
+    if not database.exists():
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(database):
+            if not database.exists():
+                _make(database, experiment)
+    _check(database)
+
+
+def artifacts_of(database: Path) -> str:
+    """Return the address of the folder in which the runs of a database keep their artifacts."""
+    return (database.parent / "artifacts").as_uri()
+
+
+@contextmanager
+def _alone(database: Path) -> Iterator[None]:
+    """Hold the lock for making the database. It ends with this process, however that ends."""
+    with database.with_name(f".{database.name}.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(database: Path, experiment: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    for abandoned in database.parent.glob(f".{database.name}.new-*"):
+        abandoned.unlink(missing_ok=True)
+    scratch = database.with_name(f".{database.name}.new-{os.getpid()}")
+    address = f"sqlite:///{scratch}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    client.create_experiment(experiment, artifact_location=artifacts_of(database))
+    client.search_registered_models(max_results=1)
+    _sync(scratch)
+    scratch.replace(database)
+    _sync(database.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(database: Path) -> None:
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            whole = all(connection.execute(count).fetchone()[0] for count in (_MADE_WITH, _EXPERIMENTS))
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        whole = False
+    if not whole:
+        raise RegistryError(
+            f"the registry's database {database} is incomplete: making it was interrupted, and it holds no run; "
+            "move it away, and the next run makes a new one"
+        )

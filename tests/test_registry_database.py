@@ -1,0 +1,109 @@
+"""The embedded registry's database, made by real processes that meet or are killed."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import RegistryError
+from pokewatch.registry import Registry
+from pokewatch.registry_database import ensure
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+]
+
+# MLflow is imported before the word is given, so that what a sweep measures is the making alone.
+_MAKER = """
+import sys
+import mlflow.tracking, mlflow.store.tracking.sqlalchemy_store
+from pokewatch.registry import Registry
+print("ready", flush=True)
+sys.stdin.readline()
+registry = Registry()
+registry.remember(sys.argv[1], "kept")
+print(registry._experiment(registry._client()), flush=True)
+"""
+
+
+def maker(name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _MAKER, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def begin(process: subprocess.Popen[str]) -> None:
+    assert process.stdin
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def state(home: Path) -> str:
+    """`none`, or `whole` once MLflow has opened the database."""
+    if not (home / "mlflow" / "mlflow.db").exists():
+        return "none"
+    registry = Registry()
+    registry.versions()
+    return "whole"
+
+
+def test_processes_that_make_it_at_once(home: Path) -> None:
+    makers = [maker(f"process {at}") for at in range(4)]
+    for process in makers:
+        begin(process)
+    said = [process.communicate(timeout=240)[0] for process in makers]
+    assert [process.returncode for process in makers] == [0] * 4
+    assert len(set(said)) == 1
+    assert [Registry().recall(f"process {at}") for at in range(4)] == ["kept"] * 4
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [pytest.param(3, id="few"), pytest.param(14, id="many", marks=pytest.mark.slow)],
+)
+def test_killed_while_it_is_made(home: Path, kills: int) -> None:
+    """Killed at points from the first write to the last: there is none, or a whole one, and the next process has one."""
+    makers = [maker("before") for _ in range(kills)]
+    found = []
+    for at, process in enumerate(makers):
+        begin(process)
+        time.sleep(1.5 * at / kills)  # the point of the sweep
+        process.kill()
+        process.communicate()
+        found.append(state(home))
+    assert "none" in found
+    after = maker("after")
+    begin(after)
+    after.communicate(timeout=240)
+    assert (after.returncode, state(home), Registry().recall("after")) == (0, "whole", "kept")
+    assert [path.name for path in (home / "mlflow").iterdir() if ".new-" in path.name] == []
+
+
+def unfinished(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE experiments (experiment_id INTEGER)")
+
+
+@pytest.mark.parametrize("leave", [Path.touch, unfinished], ids=["empty", "first tables"])
+def test_one_left_half_made_is_named(home: Path, leave: object) -> None:
+    database = home / "mlflow" / "mlflow.db"
+    database.parent.mkdir()
+    assert callable(leave)
+    leave(database)
+    with pytest.raises(RegistryError, match=rf"{database} is incomplete.* move it away"):
+        Registry().resolve()
+
+
+def test_a_whole_one_is_left_alone(registry_home: Path) -> None:
+    database = registry_home / "mlflow" / "mlflow.db"
+    before = database.read_bytes()
+    ensure(database, "pokewatch")
+    assert database.read_bytes() == before
