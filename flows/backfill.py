@@ -1,5 +1,6 @@
 """History in parallel, a month a task: `python backfill.py run --from 2025-01-01 --to 2025-12-31`."""
 
+from datetime import date
 from typing import Any
 
 from base import PokeWatchSpec
@@ -21,15 +22,20 @@ class PokeWatchBackfill(PokeWatchSpec):
     first_day = Parameter("from", required=True, help="The first day, YYYY-MM-DD.")
     last_day = Parameter("to", required=True, help="The last day, YYYY-MM-DD.")
 
+    def check(self) -> tuple[date | None, date | None]:
+        from pokewatch.parameters import check_backfill
+
+        return check_backfill(first_day=self.first_day, last_day=self.last_day)
+
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
         """Split the days into months."""
         from pokewatch.backfill import months
-        from pokewatch.pipeline import parse_day
+        from pokewatch.parameters import check_backfill
 
-        self.months = months(parse_day(self.first_day), parse_day(self.last_day))
+        self.months = months(*check_backfill(first_day=self.first_day, last_day=self.last_day))
         self.next(self.collect, foreach="months")
 
     @timeout(hours=6)

@@ -6,12 +6,18 @@ Import this before `metaflow`: it settles Metaflow's environment.
 import os
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import PokeWatchError
-from pokewatch.settings import NotifySettings, RegistrySettings, home_folder
+from pokewatch.settings import NotifySettings, RegistrySettings, home_folder, prepare
 
+try:
+    prepare()
+except PokeWatchError as error:
+    print(f"Error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 # In a pod Metaflow hands its records over through the datastore, and looks for them where it put them itself.
 if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
     # Runs are kept with everything else, wherever the flow is started from; a user of one's own configuration is not touched.
@@ -61,6 +67,7 @@ class OnTarget(FlowMutator):
             _hook(mutable_flow, "pokewatch.monitoring.notify.")  # Metaflow seeks the flow's file in the working directory
 
     def mutate(self, mutable_flow):  # noqa: ANN001, ANN201
+        _print_own_errors_in_a_line()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = _Worker
         argo.complete()
@@ -134,6 +141,21 @@ def branch_options() -> list[str]:
     return [*production, *(["--branch", name] if name and kind != "user" else [])]
 
 
+def _print_own_errors_in_a_line() -> None:
+    """Have Metaflow print no traceback of what PokeWatch raises on purpose."""
+    from metaflow import cli  # not before the flow's class is there, of which it reads the options
+
+    print_unknown = cli.print_unknown_exception
+
+    def print_error(error: Exception) -> None:
+        if isinstance(error, PokeWatchError):
+            print(f"Error: {error}", file=sys.stderr)
+        else:
+            print_unknown(error)
+
+    cli.print_unknown_exception = print_error
+
+
 def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001
     hooks = {"on_success": [f"{module}tell_success"], "on_error": [f"{module}tell_failure"]}
     mutable_flow.add_decorator("exit_hook", deco_kwargs=hooks)
@@ -198,6 +220,28 @@ class PokeWatchSpec(FlowSpec):
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
     file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+
+    def check(self) -> tuple[date | None, date | None]:
+        """Check the flow's own parameters; the first and last day asked for. Raises SettingsError."""
+        return None, None
+
+    def _set_constants(self, graph, kwargs, config_options) -> None:  # noqa: ANN001
+        """Metaflow's reading of the parameters, before a run has any task: here they are checked."""
+        super()._set_constants(graph, kwargs, config_options)
+        try:
+            self._check_parameters_given()
+        except PokeWatchError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+
+    def _check_parameters_given(self) -> None:
+        from pokewatch.parameters import check_machine, check_source
+
+        check_source(self.source, cards=self.cards, seed=self.seed, file=self.file)
+        first, last = self.check()
+        # From a laptop that starts a run on Kubernetes, the pods' settings and files are not seen.
+        if self.deployment["target"] == "local" or os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
+            check_machine(self.source, **self.market_of_source(), first=first, last=last)
 
     def market_of_source(self) -> dict[str, Any]:
         """Which market of the source is meant: what the simulated one is made of, or the absolute path of a file of one's own."""

@@ -1,5 +1,6 @@
 """The daily pipeline: from prices to the model that serves. `python flow.py run` needs nothing but this machine."""
 
+from datetime import date
 from typing import Any
 
 from base import PokeWatchSpec
@@ -53,14 +54,26 @@ class PokeWatchFlow(PokeWatchSpec):
     )
     shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
 
+    def check(self) -> tuple[date | None, date | None]:
+        from pokewatch.parameters import check_daily, parse_day
+
+        check_daily(
+            days=self.days,
+            last_day=self.last_day,
+            horizon=self.horizon,
+            other_horizons=self.other_horizons,
+            candidates=self.candidates,
+            shards=self.shards,
+        )
+        return None, parse_day(self.last_day)
+
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
-        """Check the parameters before anything is asked of anybody."""
-        from pokewatch.pipeline import check_parameters, parse_candidates, parse_horizons
+        """Read the lists among the parameters."""
+        from pokewatch.parameters import parse_candidates, parse_horizons
 
-        check_parameters(self.days, self.horizon, self.shards, self.last_day)
         self.horizons = [self.horizon, *parse_horizons(self.other_horizons)]
         self.models = parse_candidates(self.candidates)
         self.next(self.collect)
@@ -71,9 +84,14 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def collect(self) -> None:
         """Bring in the days the lake lacks."""
-        from pokewatch.pipeline import collect_prices, parse_day
+        from pokewatch.parameters import parse_day
+        from pokewatch.pipeline import collect_prices
+        from pokewatch.valuation.evaluation import days_needed
 
-        self.collected = collect_prices(self.source, end=parse_day(self.last_day), days=self.days, **self.market_of_source())
+        market = self.market_of_source() | {"needed": days_needed(self.horizon)}
+        self.collected = collect_prices(
+            self.source, end=parse_day(self.last_day), days=self.days, **market
+        )
         self.next(self.validate)
 
     @card(type="blank")

@@ -1,5 +1,6 @@
 """The daily look at the models: `python monitor.py run` measures what they said against what came."""
 
+from datetime import date
 from pathlib import Path
 
 from base import PokeWatchSpec, branch_options
@@ -13,7 +14,7 @@ from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401
 class PokeWatchMonitor(PokeWatchSpec):
     """Whether the models that serve can still be trusted, hours after the daily pipeline.
 
-    1. check the parameters
+    1. settle which prices are looked at
     2. look: what was said 7 and 30 days ago against what came, and whether the prices coming in have drifted
     3. act: tell people what is wrong and, where training mends it, train the models again
     """
@@ -21,15 +22,20 @@ class PokeWatchMonitor(PokeWatchSpec):
     days = Parameter("days", default=400, help="Days of prices to look at, up to the last, and to train on.")
     last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.")
 
+    def check(self) -> tuple[date | None, date | None]:
+        from pokewatch.parameters import check_monitor, parse_day
+
+        check_monitor(days=self.days, last_day=self.last_day)
+        return None, parse_day(self.last_day)
+
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
-        """Check the parameters before anything is asked of anybody."""
+        """Settle which prices are looked at."""
         from pokewatch.monitoring.daily import Market
-        from pokewatch.pipeline import check_parameters, parse_day
+        from pokewatch.parameters import parse_day
 
-        check_parameters(self.days, 1, 1, self.last_day)
         self.market = Market(self.source, days=self.days, last_day=parse_day(self.last_day), **self.market_of_source())
         self.next(self.look)
 

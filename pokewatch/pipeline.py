@@ -29,7 +29,7 @@ from pokewatch.market.versions import DataVersions
 from pokewatch.monitoring.notify import tell
 from pokewatch.registration import DIGEST, REGISTRATION, register_once, registered, registration_of
 from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of
-from pokewatch.settings import Home, QualitySettings, listed
+from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.choice import choose
@@ -75,45 +75,11 @@ class Verdict:
         return all(check.passed for check in self.checks)
 
 
-def check_parameters(days: int, horizon: int, shards: int, last_day: str) -> None:
-    """Raise SettingsError for a parameter of the flow that cannot be."""
-    for name, value in (("days", days), ("horizon", horizon), ("shards", shards)):
-        if value < 1:
-            raise SettingsError(f"--{name} must be at least 1, got {value}")
-    parse_day(last_day)
-
-
-def parse_candidates(text: str) -> list[str]:
-    """The models named in `text`, by comma. Raises SettingsError for an unknown one, or none."""
-    names = listed(text)
-    unknown = [name for name in names if name not in MODELS]
-    if unknown or not names:
-        raise SettingsError(f"--candidates: the models are {', '.join(MODELS)}, got {text!r}")
-    return names
-
-
-def parse_horizons(text: str) -> list[int]:
-    """The days named in `text`, by comma; [] of "". Raises SettingsError for one that is not a number of days."""
-    names = listed(text)
-    wrong = [name for name in names if not name.isdecimal() or int(name) < 1]
-    if wrong:
-        raise SettingsError(f"--other-horizons: {wrong[0]!r} is not a number of days")
-    return [int(name) for name in names]
-
-
 def with_champion(names: Sequence[str]) -> list[str]:
     """`names`, and the champion's model if it is not among them: the gate compares with it on the same days."""
     champion = _champion(Registry())
     model = champion.tags.get("model", "") if champion else ""
     return [*names, model] if model in MODELS and model not in names else list(names)
-
-
-def parse_day(text: str) -> date | None:
-    """The day of `text` as YYYY-MM-DD, None of "". Raises SettingsError."""
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise SettingsError(f"--to: {text!r} is not a day such as 2026-01-31") from None
 
 
 def collect_prices(
@@ -125,13 +91,22 @@ def collect_prices(
     cards: int = 1000,
     seed: int = 0,
     path: Path | None = None,
+    needed: int = 1,
 ) -> Collected:
-    """Bring the asked days into the lake of `source`, restored first where this machine has none of it, and keep it as a version."""
+    """Bring the asked days into the lake of `source`, restored first where this machine has none of it, and keep it as a version.
+
+    Raises SettingsError, with nothing collected, where they are fewer than the days `needed`.
+    """
     opened = open_source(source, cards=cards, seed=seed, path=path)
     lake = Lake(Home.read().lakes / opened.lake_name)
     heads = Heads()
     heads.restore(lake)
     asked = asked_days(opened, start, end, days)
+    if len(asked) < needed:
+        raise SettingsError(
+            f"--days: {source} has {len(asked)} days from {asked[0]} to {asked[-1]}; "
+            f"at least {needed} are needed"
+        )
     report = collect(opened, lake, asked)
     version = DataVersions(lake.root).keep(lake.raw)
     heads.publish(lake.root.name, version)

@@ -5,6 +5,8 @@ variable and the value; secrets are never shown.
 """
 
 import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -35,7 +37,13 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 def home_folder() -> Path:
     """The folder that holds all state: POKEWATCH_HOME, or `~/.pokewatch`."""
-    return Path(os.environ.get(f"{PREFIX}HOME") or "~/.pokewatch").expanduser().absolute()
+    given = os.environ.get(f"{PREFIX}HOME") or "~/.pokewatch"
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError:
+        raise SettingsError(
+            f"{PREFIX}HOME {given!r}: there is no such user; give the path of a folder"
+        ) from None
 
 
 class _Section(BaseSettings):
@@ -50,7 +58,13 @@ class _Section(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = DotEnvSettingsSource(settings_cls, env_file=home_folder() / "settings.env")
+        path = home_folder() / "settings.env"
+        try:
+            file = DotEnvSettingsSource(settings_cls, env_file=path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{path} cannot be read ({error}): make it a readable file of UTF-8 text"
+            ) from None
         return init_settings, env_settings, file
 
     @classmethod
@@ -77,8 +91,30 @@ class _Section(BaseSettings):
         name = location if location in cls.model_fields else named.get(location.lower(), location)
         variable = cls.variable(name) if name in cls.model_fields else location
         secret = name in cls.model_fields and _is_secret(cls.model_fields[name])
-        value = "" if secret else f" (got {fault['input']!r})"
-        return f"{variable}: {fault['msg']}{value}"
+        value = "" if secret else f" {fault['input']!r}"
+        return f"{variable}{value}: {_wanted(fault)}"
+
+
+_WANTED = {
+    "int_parsing": "use a whole number",
+    "int_from_float": "use a whole number",
+    "float_parsing": "use a number",
+    "finite_number": "use a finite number",
+    "bool_parsing": "use true or false",
+    "greater_than": "use a number above {gt}",
+    "greater_than_equal": "use a number of at least {ge}",
+    "less_than": "use a number below {lt}",
+    "less_than_equal": "use a number of at most {le}",
+    "literal_error": "use {expected}",
+    "too_short": "give at least {min_length}, separated by commas",
+    "string_pattern_mismatch": "use a value that matches {pattern}",
+}
+
+
+def _wanted(fault: Mapping[str, Any]) -> str:
+    """What would do in place of the value at fault."""
+    template = _WANTED.get(fault["type"])
+    return template.format(**fault.get("ctx", {})) if template else str(fault["msg"])
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -94,6 +130,10 @@ class Home(_Section):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    def make(self) -> Path:
+        """Make the folder where it is missing, and keep other users out of it. Raises OSError."""
+        return private_folder(self.home)
 
     @property
     def lakes(self) -> Path:
@@ -114,6 +154,32 @@ class Home(_Section):
     @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
+
+
+def private_folder(folder: Path) -> Path:
+    """Make `folder` one that no other user can look into, with its parents where there are none.
+
+    Raises OSError. One that belongs to another user is left as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder
+
+
+def prepare() -> None:
+    """Check every setting and make the home. Raises SettingsError."""
+    for section in sections():
+        section.read()
+    home = Home.read()
+    try:
+        home.make()
+    except OSError as error:
+        raise SettingsError(
+            f"{Home.variable('home')} {str(home.home)!r}: it cannot be made or entered "
+            f"({error.strerror}); use a folder of yours"
+        ) from None
 
 
 class SourceSettings(_Section):

@@ -12,14 +12,11 @@ from pokewatch.errors import GateError, SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline import (
-    check_parameters,
     collect_prices,
     daily_figures,
     evaluate_candidate,
     join_shards,
     judge,
-    parse_candidates,
-    parse_day,
     process_shard,
     register,
     require_passed,
@@ -170,24 +167,12 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
     assert register(collected, data_version, parameters, evaluation, {}).version == "1"
 
 
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [((0, 7, 2, ""), "--days"), ((400, 0, 2, ""), "--horizon"), ((400, 7, 0, ""), "--shards"), ((400, 7, 2, "soon"), "--to")],
-)
-def test_a_parameter_that_cannot_be_is_named(given: tuple[int, int, int, str], named: str) -> None:
-    with pytest.raises(SettingsError, match=named):
-        check_parameters(*given)
-
-
-def test_candidates_are_models_that_exist_and_the_champions(champion: Champion) -> None:
-    assert parse_candidates("rolling_mean, local_level") == ["rolling_mean", "local_level"]
+def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
     assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
     assert with_champion(["median7"]) == ["median7"]
-    for wrong in ("", "oracle", "median7,oracle"):
-        with pytest.raises(SettingsError, match="--candidates"):
-            parse_candidates(wrong)
 
 
-def test_days_are_read_as_iso() -> None:
-    assert parse_day("2026-01-31") == date(2026, 1, 31)
-    assert parse_day("") is None
+def test_fewer_days_than_needed_are_not_collected(home: Path) -> None:
+    with pytest.raises(SettingsError, match="simulated has 3 days from 2024-01-01 to 2024-01-03; at least 15"):
+        collect_prices("simulated", days=400, cards=120, end=date(2024, 1, 3), needed=15)
+    assert not (home / "lake").exists()

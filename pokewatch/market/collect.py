@@ -18,6 +18,7 @@ from pyarrow import csv
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import LakeError, MissingAtSourceError, QualityError, SettingsError, SourceError
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merged
 from pokewatch.market.prices import PRICE_SCHEMA
@@ -26,6 +27,7 @@ from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.settings import QualitySettings
 
 _ALL_DAYS = 100_000
+_IMAGE = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[!-~]{0,2000})?$"
 
 Progress = Callable[[int], None]  # how many more days are done
 
@@ -147,6 +149,7 @@ class _Collection:
     progress: Progress
     report: CollectReport
     catalog: pa.Table | None = None
+    without_image: set[str] = field(default_factory=set)  # cards whose image address is refused
 
     def run(self, compare: bool) -> CollectReport:
         kept = set(self.lake.days())
@@ -224,7 +227,11 @@ class _Collection:
 
     def _keep_cards(self, found: pa.Table) -> None:
         known = self.lake.catalog() if self.lake.has_catalog() else None
-        catalog = merged(known, found)
+        refused = pc.fill_null(pc.invert(pc.match_substring_regex(found["image_url"], _IMAGE)), False)
+        self.without_image.update(found["card_id"].filter(refused).to_pylist())
+        column = CARD_SCHEMA.get_field_index("image_url")
+        images = pc.if_else(refused, None, found["image_url"])
+        catalog = merged(known, found.set_column(column, CARD_SCHEMA.field(column), images))
         if catalog is not None:
             self.lake.write_catalog(catalog)
 
@@ -246,6 +253,9 @@ class _Collection:
         warnings = self.report.warnings
         warnings.extend(getattr(self.source, "warnings", ()))
         warnings.extend(f"{day} was held back: {failures(checks)}" for day, checks in sorted(self.report.held.items()))
+        if self.without_image:
+            count = len(self.without_image)
+            warnings.append(f"{count:,} cards are kept without image: its address is not https")
         if self.report.missing:
             warnings.append(f"{self.source.name} has no prices of {_listed(self.report.missing)}")
         if self.report.written:

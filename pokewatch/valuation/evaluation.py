@@ -109,6 +109,11 @@ def evaluate(
     return [_evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price)) for name in names]
 
 
+def days_needed(horizon: int) -> int:
+    """Days of prices without which no model can be judged at a horizon."""
+    return 2 * horizon + 1
+
+
 def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
     """Evenly spaced day indices, the last as late as the horizon allows, the first after a third of the panel and ten days to
     learn from; earlier where that leaves too few origins, but never before there is a pair to learn from."""
@@ -117,7 +122,7 @@ def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
     last = days - 1 - horizon
     first = max(horizon, min(max(horizon + _LEARNING_DAYS, days // 3), last - LEAST_ORIGINS + 1))
     if last < first:
-        raise ValuationError(f"{days} days are too few to judge a horizon of {horizon} days: {2 * horizon + 1} are needed")
+        raise ValuationError(f"{days} days are too few to judge a horizon of {horizon} days: {days_needed(horizon)} are needed")
     step = max(1, -(-(last - first) // (most - 1)))
     return list(range(last, first - 1, -step))[:most][::-1]
 

@@ -37,5 +37,5 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
 def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: Path) -> None:
     stopped = run_flow(tmp_path, "run", "--horizon", "0")
     assert stopped.returncode != 0
-    assert "--horizon must be at least 1, got 0" in stopped.stdout
+    assert "Error: --horizon 0: use a number from 1 to" in stopped.stdout
     assert not (home / "lake").exists()

@@ -40,6 +40,9 @@ class Source(Protocol):
     def available(self) -> tuple[date, date] | None:
         """First and last day on offer, where the source knows; None where only asking tells."""
 
+    def reach(self) -> tuple[date, date] | None:
+        """The days outside of which it has none, known without asking; None where nothing is."""
+
     def catalog(self) -> pa.Table:
         """Every card (CARD_SCHEMA). Raises SourceError."""
 
@@ -72,4 +75,4 @@ def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | Non
         from pokewatch.market.sources.file import FileSource
 
         return FileSource(settings, path)
-    raise SettingsError(f"--source: there is no source {name!r}; the sources are {', '.join(SOURCES)}")
+    raise SettingsError(f"--source {name!r}: there is no such source; use one of {', '.join(SOURCES)}")

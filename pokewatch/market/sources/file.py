@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +20,8 @@ from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
 from pokewatch.market.sources.panel import ALIASES, Panel, named_columns, read_panel
 from pokewatch.settings import SourceSettings
 
+T = TypeVar("T")
+
 _ROWS_A_BATCH = 1_000_000
 
 
@@ -29,8 +33,12 @@ class FileSource:
     def __init__(self, settings: SourceSettings, path: Path | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         found = path or settings.file_path
         if found is None:
-            raise SettingsError("POKEWATCH_FILE_PATH: the source `file` needs the path of a CSV or Parquet file")
+            raise SettingsError(
+                "--source file: it needs the path of a CSV or Parquet file; "
+                f"add --file PATH or set {settings.variable('file_path')}"
+            )
         self.path = found.expanduser().absolute()
+        self._named_by = "--file" if path else settings.variable("file_path")
         self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}-{hashlib.sha256(bytes(self.path)).hexdigest()[:8]}"
         self._given = _given_columns(settings.file_columns)
         self._currency = settings.file_currency
@@ -40,6 +48,15 @@ class FileSource:
         """First and last day of the panel. Raises SourceError where it cannot be read."""
         days = list(self._days)
         return days[0], days[-1]
+
+    def reach(self) -> None:
+        """None: only reading all of the file tells. Raises SettingsError where there is no file,
+        SourceError where its columns cannot be used."""
+        if fault := _unreadable(self.path):
+            raise SettingsError(
+                f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file"
+            )
+        self._columns(self._read(_column_names))
 
     def catalog(self) -> pa.Table:
         """Every card, each column the last thing the panel says of it. Raises SourceError."""
@@ -78,14 +95,14 @@ class FileSource:
     @cached_property
     def _panel(self) -> Panel:
         broken: list[csv.InvalidRow] = []
-        table = self._read(broken)
-        try:
-            columns = named_columns(table.column_names, self._given)
-        except ValueError as error:
-            raise self._failure(str(error)) from None
+        table = self._read(lambda path, is_csv: _table(path, is_csv, broken))
+        columns = self._columns(table.column_names)
         named = pa.table({field: table[name] for field, name in columns.items()})
         now = self._now()
-        panel = read_panel(named, self.name, self._currency, now.date(), now)
+        try:
+            panel = read_panel(named, self.name, self._currency, now.date(), now)
+        except pa.ArrowException as error:
+            raise self._failure(f"its columns cannot be read: {error}") from None
         return Panel(panel.prices, pa.concat_tables([panel.rejected, _rejected_lines(broken)]), panel.cards)
 
     @cached_property
@@ -103,10 +120,16 @@ class FileSource:
             start += found[day]
         return spans
 
-    def _read(self, broken: list[csv.InvalidRow]) -> pa.Table:
+    def _columns(self, names: list[str]) -> dict[str, str]:
+        try:
+            return named_columns(names, self._given)
+        except ValueError as error:
+            raise self._failure(str(error)) from None
+
+    def _read(self, read: Callable[[Path, bool], T]) -> T:
         is_csv = self.path.suffix.lower() in (".csv", ".txt")
         try:
-            return _read_csv(self.path, broken) if is_csv else pq.read_table(self.path)
+            return read(self.path, is_csv)
         except FileNotFoundError:
             raise self._failure("there is no such file") from None
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
@@ -114,6 +137,18 @@ class FileSource:
 
     def _failure(self, cause: str) -> SourceError:
         return SourceError(self.name, str(self.path), cause)
+
+
+def _unreadable(path: Path) -> str:
+    """Why there is no file to read at `path`, "" where there is one."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "it is no regular file"
+        path.open("rb").close()
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        return "there is no such file" if missing else f"it cannot be read ({error})"
+    return ""
 
 
 def _given_columns(text: str) -> dict[str, str]:
@@ -127,6 +162,15 @@ def _given_columns(text: str) -> dict[str, str]:
     return given
 
 
+def _column_names(path: Path, is_csv: bool) -> list[str]:
+    names: list[str] = (csv.open_csv(path).schema if is_csv else pq.read_schema(path)).names
+    return names
+
+
+def _table(path: Path, is_csv: bool, broken: list[csv.InvalidRow]) -> pa.Table:
+    return _read_csv(path, broken) if is_csv else pq.read_table(path)
+
+
 def _read_csv(path: Path, broken: list[csv.InvalidRow]) -> pa.Table:
     """All cells as text: what is a number or a day is for the panel to say, row by row."""
 
@@ -137,8 +181,21 @@ def _read_csv(path: Path, broken: list[csv.InvalidRow]) -> pa.Table:
     parse = csv.ParseOptions(invalid_row_handler=skip)
     names = csv.open_csv(path, parse_options=parse).schema.names
     broken.clear()
-    convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True)
-    return csv.read_csv(path, csv.ReadOptions(use_threads=False), parse, convert)
+    text = dict.fromkeys(names, pa.string())
+    convert = csv.ConvertOptions(check_utf8=False, column_types=text, strings_can_be_null=True)
+    table = csv.read_csv(path, csv.ReadOptions(use_threads=False), parse, convert)
+    return pa.table([_utf8(column) for column in table.columns], names=table.column_names)
+
+
+def _utf8(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The texts, with replacement characters for bytes that are no UTF-8."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        cells = column.cast(pa.binary()).to_pylist()
+        texts = [None if cell is None else cell.decode(errors="replace") for cell in cells]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    return column
 
 
 def _rejected_lines(broken: Sequence[csv.InvalidRow]) -> pa.Table:

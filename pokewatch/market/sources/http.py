@@ -4,7 +4,6 @@ Every way of failing ends in a SourceError that names the source, the address wi
 """
 
 import io
-import json
 import random
 import time
 import weakref
@@ -20,6 +19,7 @@ import httpx
 import tenacity
 
 from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.market.sources import cells
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; asks once a day)"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -68,6 +68,7 @@ class HttpClient:
             limits=httpx.Limits(max_connections=2),
             follow_redirects=True,
             max_redirects=3,
+            event_hooks={"response": [self._check_redirect]},
             transport=self.transport,
         )
         self._last_start = -self.limits.pause
@@ -83,7 +84,7 @@ class HttpClient:
         """The body as JSON. Raises SourceError, telling how the body begins, where it is something else (an HTML page)."""
         text = self.text(url, params)
         try:
-            return json.loads(text)
+            return cells.parse_json(text)
         except (ValueError, RecursionError):
             begins = " ".join(text[:60].split())
             raise SourceError(self.source, shown(url), f"answered something that is not JSON, beginning {begins!r}") from None
@@ -127,6 +128,22 @@ class HttpClient:
         if wait > 0:
             self.sleep(wait)
         self._last_start = self.clock()
+
+    def _check_redirect(self, response: httpx.Response) -> None:
+        """Raise SourceError where the answer sends us, and our key, to another origin."""
+        if not response.has_redirect_location:
+            return
+        asked = response.request.url
+        try:
+            target = asked.join(response.headers["Location"])
+        except (httpx.InvalidURL, ValueError):
+            raise SourceError(self.source, shown(str(asked)), "redirects to no address") from None
+        if _origin(target) != _origin(asked) or target.userinfo:
+            cause = (
+                f"redirects to {shown(str(target))}, which is not followed to another scheme, "
+                "host or port: if the source has moved, set its new address"
+            )
+            raise SourceError(self.source, shown(str(asked)), cause)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = f"answered {response.status_code} {response.reason_phrase}".strip()
@@ -173,6 +190,10 @@ class HttpClient:
         asked = error.retry_after if isinstance(error, _TransientError) else None
         backoff = 0.5 * 2 ** (state.attempt_number - 1) * (1 + random.random())
         return min(asked + random.random() if asked is not None else backoff, self.limits.longest_wait)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def shown(url: str) -> str:

@@ -75,6 +75,9 @@ class PokemonPriceTrackerSource:
         today = self._now().date()
         return today - timedelta(days=LONGEST_HISTORY - 1), today
 
+    def reach(self) -> tuple[date, date]:
+        return self.available()
+
     def catalog(self) -> pa.Table:
         """Every card of the sets. Raises SourceError."""
         harvest = self._harvest or self._harvested(self._now().date())
@@ -104,7 +107,7 @@ class PokemonPriceTrackerSource:
 
     def _all_sets(self) -> list[str]:
         found = [entry.get("id") for entry in self._pages("/sets", {"language": self._language}) if isinstance(entry, dict)]
-        return [str(set_id) for set_id in found if set_id]
+        return [set_id for given in found if (set_id := _id(given))]
 
     def _take_set(self, set_id: str, days: int, harvest: _Harvest) -> None:
         asked = {"setId": set_id, "fetchAllInSet": "true", "includeHistory": "true", "days": str(days), "language": self._language}
@@ -125,16 +128,25 @@ class PokemonPriceTrackerSource:
             data = body["data"] if isinstance(body["data"], list) else [body["data"]]
             yield from data
             offset += len(data)
-            if not data or not (body.get("metadata") or {}).get("hasMore"):
+            if not data or not _object(body.get("metadata")).get("hasMore"):
                 return
         raise SourceError(self.name, shown(url), f"goes on for more than {_MOST_PAGES} pages")
 
     def _take_card(self, card: Any, harvest: _Harvest) -> None:
-        if not isinstance(card, dict) or not str(card.get("tcgPlayerId") or "").isdigit():
+        product = _product(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
+        if not product:
             harvest.rejected.append(cells.rejected(None, None, card, "the card has no tcgPlayerId"))
             return
+        for fault in _shape_faults(card):
+            harvest.rejected.append(cells.rejected(None, f"tcgplayer-{product}", card, fault))
         for printing, history in _histories(card):
-            card_id = f"tcgplayer-{card['tcgPlayerId']}" + (f"-{slugify(printing, '-')}" if printing else "")
+            slug = slugify(printing, "-") if printing else ""
+            if printing and not (slug and cells.is_text(printing)):
+                fault = "the printing is no text that can be kept"
+                rejected = cells.rejected(None, f"tcgplayer-{product}", card, fault)
+                harvest.rejected.append(rejected)
+                continue
+            card_id = f"tcgplayer-{product}" + (f"-{slug}" if slug else "")
             harvest.cards[card_id] = _card_row(card_id, card, printing)
             for entry in history:
                 self._take_entry(card_id, entry, harvest)
@@ -145,7 +157,7 @@ class PokemonPriceTrackerSource:
         if day is None or reason:
             harvest.rejected.append(cells.rejected(day, card_id, entry, reason))
             return
-        row = {"card_id": card_id, "date": day, "market_price": entry.get("market"), "volume": entry.get("volume")}
+        row = {"card_id": card_id, "date": day, "market_price": cells.number(entry.get("market")), "volume": entry.get("volume")}
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         harvest.rows.setdefault(day, []).append(row)
 
@@ -167,9 +179,37 @@ def _histories(card: Mapping[str, Any]) -> Iterator[tuple[str | None, list[Any]]
     yield (printings[0] if len(printings) == 1 else None), days
 
 
+def _shape_faults(card: Mapping[str, Any]) -> Iterator[str]:
+    """Which parts of a card are not of the kind they should be; nothing can be read from those."""
+    for name in ("prices", "priceHistory"):
+        if not isinstance(card.get(name), dict | None):
+            yield f"{name} is not an object"
+    history = _object(card.get("priceHistory"))
+    for name in ("variants", "conditions"):
+        if not isinstance(history.get(name), dict | None):
+            yield f"priceHistory.{name} is not an object"
+    for conditions in (history.get("conditions"), *_object(history.get("variants")).values()):
+        near_mint = _object(conditions).get(_CONDITION)
+        if not isinstance(conditions, dict | None) or not isinstance(near_mint, dict | None):
+            yield "the conditions of a printing are not an object"
+        elif not isinstance(_object(near_mint).get("history"), list | None):
+            yield "a history is not a list"
+
+
 def _days(condition: Any) -> list[Any]:
     history = _object(condition).get("history")
     return history if isinstance(history, list) else []
+
+
+def _product(value: Any) -> str:
+    """The digits of a product's number, "" where it is none."""
+    digits = str(value) if type(value) in (int, str) else ""
+    return digits if len(digits) <= 18 and digits.isascii() and digits.isdecimal() else ""
+
+
+def _id(value: Any) -> str:
+    """An id of theirs, text or a number, as text; "" where it is neither."""
+    return str(value) if type(value) is int else cells.text(value) or ""
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -192,12 +232,12 @@ def _card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> di
         "card_id": card_id,
         "slug": short_slug(name, number if name != card_id else None),
         "name": name,
-        "set_id": str(card.get("setId") or ""),
+        "set_id": _id(card.get("setId")),
         "set_name": cells.text(card.get("setName")) or "",
         "number": number,
         "rarity": cells.text(card.get("rarity")),
         "printing": printing,
         "released": None,
         "image_url": cells.text(card.get("imageUrl")),
-        "source_ids": json.dumps({"tcgplayer": int(card["tcgPlayerId"]), "pokemon_price_tracker": card.get("id")}),
+        "source_ids": json.dumps({"tcgplayer": int(card["tcgPlayerId"]), "pokemon_price_tracker": _id(card.get("id")) or None}),
     }

@@ -17,6 +17,8 @@ from pokewatch.market.sources.simulated_catalog import EPOCH, make_cards
 from pokewatch.market.sources.simulated_process import MarketPath, Quotes, Regime
 
 FAIR_SCHEMA = pa.schema([("card_id", pa.string()), ("date", pa.date32()), ("fair_price", pa.float64())])
+MOST_CARDS = 1_000_000
+MOST_SEED = (1 << 63) - 1
 _BATCH_ROWS = 200_000
 _PUBLISHED = timedelta(days=1, hours=2)  # a day's prices are learnt at 02:00 UTC of the next
 _UNIX_EPOCH = date(1970, 1, 1)
@@ -31,10 +33,10 @@ class SimulatedSource:
     name = "simulated"
 
     def __init__(self, cards: int = 1000, seed: int = 0, regimes: Sequence[Regime] = ()) -> None:
-        if cards < 1:
-            raise SettingsError(f"cards: the simulated market needs at least 1, got {cards}")
-        if not 0 <= seed < 1 << 63:
-            raise SettingsError(f"seed: must be between 0 and 2^63 - 1, got {seed}")
+        if not 1 <= cards <= MOST_CARDS:
+            raise SettingsError(f"--cards {cards}: use a number from 1 to {MOST_CARDS}")
+        if not 0 <= seed <= MOST_SEED:
+            raise SettingsError(f"--seed {seed}: use a number from 0 to {MOST_SEED}")
         self.lake_name = "-".join(["simulated", str(cards), str(seed), *_digest(regimes)])
         self._seed, self._regimes = seed, tuple(regimes)
         self._catalog, self._traits = make_cards(cards, seed)
@@ -43,6 +45,9 @@ class SimulatedSource:
 
     def available(self) -> tuple[date, date]:
         return EPOCH, datetime.now(UTC).date() - timedelta(days=1)
+
+    def reach(self) -> tuple[date, date]:
+        return self.available()
 
     def catalog(self) -> pa.Table:
         return self._catalog

@@ -7,7 +7,6 @@
 /last-updated.txt                                when today's prices were taken
 """
 
-import json
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +20,10 @@ import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.sources import PriceBatch
+from pokewatch.market.sources import PriceBatch, cells
 from pokewatch.market.sources.archive import BadArchiveError, read_members
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
-from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, Listing, PriceRows, card_rows, results
+from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, Listing, PriceRows, card_rows, is_id, results
 from pokewatch.settings import SourceSettings
 
 FIRST_DAY = date(2024, 2, 8)
@@ -61,6 +60,10 @@ class TcgcsvSource:
     def available(self) -> tuple[date, date]:
         """The first archive and the day of the latest update."""
         return FIRST_DAY, self._live_day()
+
+    def reach(self) -> tuple[date, date]:
+        """The first archive and today."""
+        return FIRST_DAY, self._now().date()
 
     def catalog(self) -> pa.Table:
         """Every card with a price today. Raises SourceError."""
@@ -113,7 +116,7 @@ class TcgcsvSource:
             if written != day.isoformat():
                 raise BadEnvelopeError(f"the archive holds {name!r}, which is not of {day}")
             try:
-                rows.add(int(group), results(json.loads(body)))
+                rows.add(int(group), results(cells.parse_json(body)))
             except (ValueError, RecursionError) as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
         if not rows.card_ids:
@@ -164,7 +167,7 @@ class TcgcsvSource:
         self._asked.add(group)
         category = self._known_groups()[group]["categoryId"]
         for product in self._results(f"/tcgplayer/{category}/{group}/products"):
-            if isinstance(product, dict) and isinstance(product.get("productId"), int):
+            if isinstance(product, dict) and is_id(product.get("productId")):
                 self._products[product["productId"]] = product
 
     def _known_groups(self) -> dict[int, dict[str, Any]]:
@@ -181,7 +184,7 @@ class TcgcsvSource:
         found = {
             group["groupId"]: {**group, "categoryId": category}
             for group in self._results(f"/tcgplayer/{category}/groups")
-            if isinstance(group, dict) and isinstance(group.get("groupId"), int)
+            if isinstance(group, dict) and is_id(group.get("groupId"))
         }
         self._groups = {**(self._groups or {}), **found}
         return sorted(found)

@@ -54,7 +54,7 @@ class PriceRows:
             self.listings.setdefault(card_id, Listing(card_id, row["productId"], row["subTypeName"], group))
             self.card_ids.append(card_id)
             for name, key in _PRICES.items():
-                self.columns[name].append(row.get(key))
+                self.columns[name].append(cells.number(row.get(key)))
 
     def prices(self, source: str, observed_at: datetime) -> pa.Table:
         count = len(self.card_ids)
@@ -82,6 +82,11 @@ def results(body: Any) -> list[Any]:
     return list(body["results"])
 
 
+def is_id(value: Any) -> bool:
+    """Whether `value` can be the number of a product or group."""
+    return type(value) is int and 0 < value < 1 << 63
+
+
 def card_id_of(product: int, printing: str) -> str:
     return f"tcgplayer-{product}-{slugify(printing, '-')}"
 
@@ -95,10 +100,12 @@ def _fault(row: Any) -> str:
     if not isinstance(row, dict):
         return "the row is not an object"
     product, printing = row.get("productId"), row.get("subTypeName")
-    if type(product) is not int or product <= 0:
+    if not is_id(product):
         return "productId is not a positive whole number"
     if not isinstance(printing, str) or not slugify(printing):
         return "subTypeName (the printing) is missing"
+    if not cells.is_text(printing):
+        return "subTypeName (the printing) is cut or too long"
     return next(filter(None, (cells.price_fault(key, row.get(key)) for key in _PRICES.values())), "")
 
 
@@ -138,5 +145,6 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
     """Number, Rarity and the like. A sealed product has neither."""
     entries = product.get("extendedData")
-    pairs = [(entry.get("name"), cells.text(entry.get("value"))) for entry in entries or () if isinstance(entry, dict)] if entries else []
+    listed = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    pairs = [(entry.get("name"), cells.text(entry.get("value"))) for entry in listed]
     return {name: value for name, value in pairs if isinstance(name, str) and value}
