@@ -4,7 +4,7 @@ ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE} AS build
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet --no-cache-dir uv==0.13.9
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md ./
+COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN python3 -m venv --without-pip /opt/pokewatch
 # What it depends on is a layer of its own: a change of the code leaves it as it is.
 ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/pokewatch/bin/python"

@@ -3,9 +3,10 @@ PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell comma
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 
-.PHONY: setup run pipeline test test-slow test-pods lint bench lock docs clean images deploy verify rollback sbom
+.PHONY: setup run pipeline test test-slow test-pods lint bench lock wheel docs clean images deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -13,8 +14,9 @@ $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "PokeWatch needs Python 3.11 or 3.12; none was found. Name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; about 1.3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirements requirements.lock --editable ".[pipeline,serving,gateway,test]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 pipeline: setup
@@ -43,7 +45,11 @@ bench: setup
 	$(BIN)/python -m tests.bench
 
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate --generate-hashes pyproject.toml --output-file requirements.lock
+
+wheel: setup
+	@rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
 
 docs: setup
 	$(BIN)/python -m pokewatch.reference docs

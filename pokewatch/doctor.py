@@ -150,7 +150,7 @@ def _champion() -> Iterator[Finding]:
     try:
         champion = registry.resolve()
     except NoChampionError as error:
-        yield Finding("champion", "warning", str(error).split(":")[0], "make run, or python flows/flow.py run")
+        yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
         return
     PriceBook.open(registry.fetch_book(champion), champion.digest)
     yield Finding("champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}")

@@ -275,4 +275,4 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _nothing_behind(alias: str) -> str:
-    return f"no model is {alias} yet: run the pipeline first (make run, or python flows/flow.py run)"
+    return f"no model is {alias} yet: run the pipeline first (pokewatch pipeline run)"
