@@ -4,25 +4,36 @@ ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE} AS build
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet --no-cache-dir uv==0.13.9
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock pyproject.toml ./
 RUN python3 -m venv --without-pip /opt/pokewatch
-# What it depends on is a layer of its own: a change of the code leaves it as it is.
-ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/pokewatch/bin/python"
+# Every distribution is one that the lock has the hash of.
+ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode" \
+    LOCKED="--require-hashes --constraint requirements.lock" \
+    INTO="--python /opt/pokewatch/bin/python"
 
-FROM build AS build-pipeline
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra pipeline
+FROM build AS wheel
+RUN $UV --constraint requirements.lock --python /opt/tools/bin/python hatchling
+COPY README.md LICENSE ./
 COPY pokewatch pokewatch
-RUN $UV --no-deps .
+COPY flows flows
+COPY mlserver_models mlserver_models
+RUN /opt/tools/bin/python -m hatchling build -t wheel -d /dist
+
+# What it depends on is a layer of its own: a change of the code leaves it as it is.
+FROM build AS build-pipeline
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra pipeline
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM build AS build-serving
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra serving
-COPY pokewatch pokewatch
-RUN $UV --no-deps .
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra serving
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM build AS build-gateway
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra gateway
-COPY pokewatch pokewatch
-RUN $UV --no-deps .
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra gateway
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM ${BASE_IMAGE} AS runtime
 # A number, since Kubernetes cannot tell from a name that it is not root. The home is all that is written to, with /tmp.
