@@ -61,7 +61,7 @@ ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 HEALTHCHECK NONE
 # Last, so that another commit leaves the layers above as they are.
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
@@ -77,7 +77,7 @@ ENV MLSERVER_HOST=0.0.0.0 \
 EXPOSE 8080 8081 8082
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v2/health/ready', timeout=2)"]
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
@@ -90,7 +90,7 @@ ENV POKEWATCH_GATEWAY_HOST=0.0.0.0
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.wheel import version
 from tests.tools import require_tool
 
 BASE = "localhost/pokewatch-base:bookworm"
-VERSION = "0.1.0"
 TARGETS = ("pipeline", "serving", "gateway")
 # Without a systemd, where Debian's own defaults expect one.
 _ENGINE = """\
@@ -24,7 +24,7 @@ events_logger = "file"
 
 
 def image(target: str) -> str:
-    return f"localhost/pokewatch/{target}:{VERSION}"
+    return f"localhost/pokewatch/{target}:{version()}"
 
 
 def build(folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""The wheel, really built."""
+"""The version of the checkout, and its wheel, really built."""
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -13,3 +14,9 @@ def build_wheel(folder: Path) -> Path:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def version(root: Path = ROOT) -> str:
+    """Return the version that pyproject.toml states."""
+    found: str = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    return found

@@ -9,8 +9,9 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from tests.cluster.api import kubernetes
 from tests.cluster.flow import CLUSTER, FLOW, environment, start
+from tests.wheel import version
 
-IMAGE = "pokewatch/pipeline:0.1.0"
+IMAGE = f"pokewatch/pipeline:{version()}"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]
 # cpu, memory in MB, disk in MB, timeout in seconds, retries, minutes between them
 STEPS = {
