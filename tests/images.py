@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.wheel import version
 from tests.tools import require_tool
+from tests.wheel import version
 
 BASE = "localhost/pokewatch-base:bookworm"
 TARGETS = ("pipeline", "serving", "gateway")
