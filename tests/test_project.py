@@ -99,3 +99,9 @@ def test_the_metadata_names_licence_and_authors_without_addresses() -> None:
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".editorconfig"])
 def test_the_files_a_contributor_looks_for_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 100
+
+
+def test_mypy_reads_flows_and_tests_too() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["strict"]
+    assert {"pokewatch", "flows", "tests"} <= set(settings["files"])

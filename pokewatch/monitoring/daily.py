@@ -100,7 +100,7 @@ def retrain(market: Market, flow: Path, event: Callable[[], str]) -> None:
     if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
         _run(market, flow)
         return
-    from metaflow.integrations import ArgoEvent  # type: ignore[attr-defined]  # made when it is imported
+    from metaflow.integrations import ArgoEvent
     from metaflow.metaflow_config import ARGO_EVENTS_WEBHOOK_URL
 
     if ARGO_EVENTS_WEBHOOK_URL is None:

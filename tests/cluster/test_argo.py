@@ -159,9 +159,10 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
 
 
 def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
-    template = WorkflowTemplate.from_dict(created["workflowtemplates"])
+    template: Any = WorkflowTemplate.from_dict(created["workflowtemplates"])
+    cron: Any = CronWorkflow.from_dict(created["cronworkflows"])
     assert template.name == "pokewatch.prod.pokewatchflow"
-    assert CronWorkflow.from_dict(created["cronworkflows"]).schedules == ["0 2 * * *"]
+    assert cron.schedules == ["0 2 * * *"]
 
 
 def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:

@@ -47,9 +47,7 @@ def served(
     # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
     with log.open("w") as output:
         command = [python, "-m", "pokewatch.cli", "serve"]
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
         curl = _printed_curl(process, log)
         key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)
