@@ -4,25 +4,36 @@ ARG BASE_IMAGE=python:3.11-slim
 FROM ${BASE_IMAGE} AS build
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet --no-cache-dir uv==0.13.9
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md ./
+COPY requirements.lock pyproject.toml ./
 RUN python3 -m venv --without-pip /opt/pokewatch
-# What it depends on is a layer of its own: a change of the code leaves it as it is.
-ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode --python /opt/pokewatch/bin/python"
+# Every distribution is one that the lock has the hash of.
+ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode" \
+    LOCKED="--require-hashes --constraint requirements.lock" \
+    INTO="--python /opt/pokewatch/bin/python"
 
-FROM build AS build-pipeline
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra pipeline
+FROM build AS wheel
+RUN $UV --constraint requirements.lock --python /opt/tools/bin/python hatchling
+COPY README.md LICENSE ./
 COPY pokewatch pokewatch
-RUN $UV --no-deps .
+COPY flows flows
+COPY mlserver_models mlserver_models
+RUN /opt/tools/bin/python -m hatchling build -t wheel -d /dist
+
+# What it depends on is a layer of its own: a change of the code leaves it as it is.
+FROM build AS build-pipeline
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra pipeline
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM build AS build-serving
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra serving
-COPY pokewatch pokewatch
-RUN $UV --no-deps .
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra serving
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM build AS build-gateway
-RUN $UV --constraint requirements.lock --requirement pyproject.toml --extra gateway
-COPY pokewatch pokewatch
-RUN $UV --no-deps .
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra gateway
+COPY --from=wheel /dist /dist
+RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM ${BASE_IMAGE} AS runtime
 # A number, since Kubernetes cannot tell from a name that it is not root. The home is all that is written to, with /tmp.
@@ -50,7 +61,7 @@ ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 HEALTHCHECK NONE
 # Last, so that another commit leaves the layers above as they are.
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
@@ -66,7 +77,7 @@ ENV MLSERVER_HOST=0.0.0.0 \
 EXPOSE 8080 8081 8082
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v2/health/ready', timeout=2)"]
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
@@ -80,7 +91,7 @@ ENV POKEWATCH_GATEWAY_HOST=0.0.0.0 \
 EXPOSE 8000 8083
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
-ARG VERSION=0.1.0
+ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"

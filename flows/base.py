@@ -6,6 +6,7 @@ Import this before `metaflow`: it settles Metaflow's environment.
 import os
 import re
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class OnTarget(FlowMutator):
     A flow's `@trigger` stays where Metaflow has been told of Argo Events; elsewhere nobody could send the event.
     """
 
-    def pre_mutate(self, mutable_flow):  # noqa: ANN001, ANN201
+    def pre_mutate(self, mutable_flow: Any) -> None:
         if not ARGO_EVENTS_EVENT:
             mutable_flow.remove_decorator("trigger")
         if dict(mutable_flow.configs)["deploy"]["target"] != "local":
@@ -66,7 +67,7 @@ class OnTarget(FlowMutator):
         elif NotifySettings.read().addresses():
             _hook(mutable_flow, "pokewatch.monitoring.notify.")  # Metaflow seeks the flow's file in the working directory
 
-    def mutate(self, mutable_flow):  # noqa: ANN001, ANN201
+    def mutate(self, mutable_flow: Any) -> None:
         _print_own_errors_in_a_line()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = _Worker
@@ -87,7 +88,7 @@ class _Pods(Kubernetes):
     fails for the records that the step could not leave, which is all it tells.
     """
 
-    def wait(self, stdout_location, stderr_location, echo=None) -> None:  # noqa: ANN001
+    def wait(self, stdout_location: str, stderr_location: str, echo: Any = None) -> None:
         try:
             super().wait(stdout_location, stderr_location, echo)
         finally:
@@ -156,7 +157,7 @@ def _print_own_errors_in_a_line() -> None:
     cli.print_unknown_exception = print_error
 
 
-def _hook(mutable_flow, module: str) -> None:  # noqa: ANN001
+def _hook(mutable_flow: Any, module: str) -> None:
     hooks = {"on_success": [f"{module}tell_success"], "on_error": [f"{module}tell_failure"]}
     mutable_flow.add_decorator("exit_hook", deco_kwargs=hooks)
 
@@ -169,7 +170,7 @@ def _refuse_scheduling(arguments: list[str]) -> None:
         )
 
 
-def _require_complete(deploy) -> None:  # noqa: ANN001
+def _require_complete(deploy: Mapping[str, Any]) -> None:
     missing = [name for name in _REQUIRED if not deploy.get(name)]
     if missing:
         raise MetaflowException(f"The deploy config lacks {', '.join(missing)}.")
@@ -181,7 +182,7 @@ def _require_complete(deploy) -> None:  # noqa: ANN001
         )
 
 
-def _settle(name, step, deploy) -> None:  # noqa: ANN001
+def _settle(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
     step.add_decorator(on_branch)
     ours = [kwargs for decorator, _, _, kwargs in step.decorator_specs if decorator == "kubernetes"]
     if deploy["target"] == "local":

@@ -14,13 +14,12 @@ from pokewatch.pipeline import Collected, Verdict
 from pokewatch.registry import RegisteredModel
 from pokewatch.serving.following import Outcome
 
-Component = MetaflowCardComponent
 Evaluation = Mapping[str, Any]
 
 PASSED, FAILED = "passed", "**FAILED**"
 
 
-def quality_card(collected: Collected, checks: Sequence[Check], daily: Mapping[str, Any]) -> Iterator[Component]:
+def quality_card(collected: Collected, checks: Sequence[Check], daily: Mapping[str, Any]) -> Iterator[MetaflowCardComponent]:
     """The prices of the run: where from, whether they passed, how they run over the days."""
     failed = [check for check in checks if not check.passed]
     report = collected.report
@@ -44,7 +43,7 @@ def quality_card(collected: Collected, checks: Sequence[Check], daily: Mapping[s
     )
 
 
-def evaluation_card(evaluation: Evaluation) -> Iterator[Component]:
+def evaluation_card(evaluation: Evaluation) -> Iterator[MetaflowCardComponent]:
     """One candidate: its scores, where its errors are, and whether its intervals and confidence keep what they say."""
     yield Markdown(f"# {evaluation['model']}, {evaluation['horizon']} days ahead")
     yield Markdown(_origins(evaluation))
@@ -58,7 +57,7 @@ def evaluation_card(evaluation: Evaluation) -> Iterator[Component]:
     yield _groups_table(evaluation["groups"])
 
 
-def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation], others: Sequence[Evaluation] = ()) -> Iterator[Component]:
+def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation], others: Sequence[Evaluation] = ()) -> Iterator[MetaflowCardComponent]:
     """The candidates side by side, the one chosen, every check it had to pass, and how they do at `others`, the further horizons."""
     failed = [check for check in verdict.checks if not check.passed]
     yield Markdown(f"# {verdict.model} is the candidate")
@@ -79,7 +78,7 @@ def gate_card(verdict: Verdict, evaluations: Sequence[Evaluation], others: Seque
 
 def deploy_card(
     registered: RegisteredModel, verdict: Verdict, outcomes: Sequence[Outcome], backtest: Mapping[str, Any]
-) -> Iterator[Component]:
+) -> Iterator[MetaflowCardComponent]:
     """Which version is champion now, what it replaced, which servers follow it, and what its signals would have earned."""
     before = f"version {verdict.champion[0]} ({verdict.champion[1]})" if verdict.champion else "none"
     yield Markdown(f"# Version {registered.version} is champion, on prices from {_market(registered.tags['source'])}")
@@ -126,7 +125,7 @@ def _trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
     return Table(rows, headers=["policy", "", "trades", "mean, after fees", "with a profit"])
 
 
-def monitor_card(source: str, found: Measurement, limits: tuple[float, float, float]) -> Iterator[Component]:
+def monitor_card(source: str, found: Measurement, limits: tuple[float, float, float]) -> Iterator[MetaflowCardComponent]:
     """What the models said against what came, and whether prices have drifted; `limits`: coverage from, to, and the largest shift."""
     low, high, shift = limits
     yield Markdown(f"# Model version {found.version} on {_market(source)}, {found.measured_on}")
@@ -147,7 +146,7 @@ def monitor_card(source: str, found: Measurement, limits: tuple[float, float, fl
     yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, shift))
 
 
-def action_card(retrain: bool, why: str) -> Iterator[Component]:
+def action_card(retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
     """What follows from the measurement."""
     yield Markdown(f"# The models are {'' if retrain else 'not '}trained again")
     yield Markdown(f"{why[:1].upper()}{why[1:]}.")

@@ -18,8 +18,10 @@ from pokewatch.settings import Home
 Month = tuple[date, date]
 
 
-def months(start: date, end: date) -> list[Month]:
+def months(start: date | None, end: date | None) -> list[Month]:
     """The first and last day of each month from `start` to `end`, the outer two cut to them. Raises SettingsError."""
+    if start is None or end is None:
+        raise SettingsError("--from and --to: a backfill needs both days")
     if start > end:
         raise SettingsError(f"no days from {start} to {end}")
     found: list[Month] = []

@@ -6,6 +6,7 @@ book cannot be used; 5 prices or a model failed their checks; 6 no model, or no 
 
 import json
 import math
+import os
 import signal
 import sys
 import time
@@ -71,7 +72,7 @@ def main() -> None:
     Everything is kept in POKEWATCH_HOME (default ~/.pokewatch). A first look, without account or network:
 
     \b
-      python flows/flow.py run        simulated prices, a model, its evaluation
+      pokewatch pipeline run          simulated prices, a model, its evaluation
       pokewatch value --sample 5      what the model says of a few cards
     """
 
@@ -142,6 +143,56 @@ def _tell_collected(report: Any, lake: Path, exported: Path | None, as_json: boo
         click.echo(f"warning: {warning}", err=True)
     if exported:
         click.echo(f"exported to {exported}")
+
+
+# Their arguments are Metaflow's, down to --help.
+_FLOW = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@main.command(context_settings=_FLOW)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def pipeline(arguments: tuple[str, ...]) -> None:
+    """Run the daily pipeline: from prices to the model that serves.
+
+    ARGUMENTS are those of Metaflow: run, resume, card view STEP, and their options.
+
+    \b
+      pokewatch pipeline run --source tcgcsv
+      pokewatch pipeline run --help       its parameters
+      pokewatch pipeline card view gate   why this model, and how good it is
+    """
+    _run_flow("flow.py", arguments)
+
+
+@main.command(context_settings=_FLOW)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def backfill(arguments: tuple[str, ...]) -> None:
+    """Fill the lake with history, a month a task. ARGUMENTS are those of Metaflow.
+
+    \b
+      pokewatch backfill run --from 2025-01-01 --to 2025-12-31
+    """
+    _run_flow("backfill.py", arguments)
+
+
+@main.command(context_settings=_FLOW)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def monitor(arguments: tuple[str, ...]) -> None:
+    """Compare past estimates with the prices that followed. ARGUMENTS are those of Metaflow.
+
+    \b
+      pokewatch monitor run
+    """
+    _run_flow("monitor.py", arguments)
+
+
+def _run_flow(name: str, arguments: Sequence[str]) -> None:
+    """Replace this process by the flow's: signals and the exit code are Metaflow's own."""
+    from pokewatch.bundled import bundled
+
+    if not arguments:
+        raise click.UsageError("say what to do: run, or run --help for the parameters")
+    os.execv(sys.executable, [sys.executable, str(bundled("flows") / name), *arguments])  # noqa: S606
 
 
 @main.command()

@@ -171,7 +171,7 @@ def _champion() -> Iterator[Finding]:
     try:
         champion = registry.resolve()
     except NoChampionError as error:
-        yield Finding("champion", "warning", str(error).split(":")[0], "make run, or python flows/flow.py run")
+        yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
         return
     registry.open_book(champion)
     yield Finding("champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}")

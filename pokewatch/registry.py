@@ -307,4 +307,4 @@ def _registered(version: Any) -> RegisteredModel:
 
 def _nothing_behind(alias: str, branch: str) -> str:
     whose = f" of branch {branch}" if branch else ""
-    return f"no model is {alias}{whose} yet: run the pipeline first (make run, or python flows/flow.py run)"
+    return f"no model is {alias}{whose} yet: run the pipeline first (pokewatch pipeline run)"

@@ -296,10 +296,10 @@ class ServingSettings(_Section):
     mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
     mlserver_names: Names = Field(
         ("*.svc", "*.svc.cluster.local"),
-        description="Names by comma that requests to MLServer may be addressed to (Host), *.name for each one below it. "
+        description="Comma-separated names that requests to MLServer may be addressed to (Host), *.name for each one below it. "
         "IP addresses and names without a dot always may.",
     )
-    mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: `mlserver_models` of the checkout.")
+    mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: the one that comes with PokeWatch.")
     max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
     max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
     max_body_seconds: float = Field(

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from pokewatch.bundled import bundled
 from pokewatch.errors import SettingsError, StackError
 from pokewatch.settings import GatewaySettings, ServingSettings
 
@@ -98,7 +99,7 @@ class Stack:
 
 def models_folder(settings: ServingSettings) -> Path:
     """The folder that MLServer starts from. Raises SettingsError where there is none."""
-    folder = settings.mlserver_models or Path(__file__).resolve().parent.parent / "mlserver_models"
+    folder = settings.mlserver_models or bundled("mlserver_models")
     if not (folder / "settings.json").is_file():
         raise SettingsError(f"{settings.variable('mlserver_models')}: {folder} is not a folder of MLServer models")
     return folder

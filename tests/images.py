@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.tools import require_tool
+from tests.wheel import version
 
 BASE = "localhost/pokewatch-base:bookworm"
-VERSION = "0.1.0"
 TARGETS = ("pipeline", "serving", "gateway")
 # Without a systemd, where Debian's own defaults expect one.
 _ENGINE = """\
@@ -24,7 +24,7 @@ events_logger = "file"
 
 
 def image(target: str) -> str:
-    return f"localhost/pokewatch/{target}:{VERSION}"
+    return f"localhost/pokewatch/{target}:{version()}"
 
 
 def build(folder: Path) -> None:

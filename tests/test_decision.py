@@ -79,7 +79,7 @@ def test_a_bad_price_is_an_error_that_names_it(argument: str, bad: float) -> Non
     prices = {"market_price": np.array([1.0, 2.0, 3.0]), "fair_price": np.array([1.0, 2.0, 3.0])}
     prices[argument][2] = bad
     with pytest.raises(ValueError, match=rf"{argument} at row 2 must be .*got {bad}"):
-        decide(**prices)
+        decide(prices["market_price"], prices["fair_price"])
 
 
 @pytest.mark.parametrize(

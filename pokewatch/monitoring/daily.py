@@ -107,7 +107,7 @@ def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> 
     if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
         _run(market, flow)
         return
-    from metaflow.integrations import ArgoEvent  # type: ignore[attr-defined]  # made when it is imported
+    from metaflow.integrations import ArgoEvent
     from metaflow.metaflow_config import ARGO_EVENTS_WEBHOOK_URL
 
     if ARGO_EVENTS_WEBHOOK_URL is None:

@@ -7,7 +7,7 @@ from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 WORDS = np.array(["HOLD", "BUY", "SELL"])
 
 
-class BareRuntime(MLModel):
+class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer is untyped
     async def load(self) -> bool:
         return True
 

@@ -9,8 +9,9 @@ from hera.workflows import CronWorkflow, WorkflowTemplate
 
 from tests.cluster.api import kubernetes
 from tests.cluster.flow import CLUSTER, FLOW, environment, start
+from tests.wheel import version
 
-IMAGE = "pokewatch/pipeline:0.1.0"
+IMAGE = f"pokewatch/pipeline:{version()}"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]
 # cpu, memory in MB, disk in MB, timeout in seconds, retries, minutes between them
 STEPS = {
@@ -182,10 +183,11 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
 
 
 def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
-    template = WorkflowTemplate.from_dict(created["workflowtemplates"])
+    template: Any = WorkflowTemplate.from_dict(created["workflowtemplates"])
+    cron: Any = CronWorkflow.from_dict(created["cronworkflows"])
     assert template.name == "pokewatch.prod.pokewatchflow"
-    assert CronWorkflow.from_dict(created["cronworkflows"]).schedules == ["0 2 * * *"]
-    assert CronWorkflow.from_dict(created["cronworkflows"]).concurrency_policy == "Forbid"
+    assert cron.schedules == ["0 2 * * *"]
+    assert cron.concurrency_policy == "Forbid"
 
 
 def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:

@@ -56,7 +56,7 @@ def serving(settings: GatewaySettings, store: KeyStore, **more: Any) -> Iterator
         await startup(**arguments)
         started.set()
 
-    server.startup = announced  # type: ignore[method-assign]
+    server.startup = announced  # type: ignore[method-assign, assignment]
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,16 +1,18 @@
 """The one shape of a problem."""
 
+from typing import Any
+
 import httpx
 
 REQUIRED = {"type", "title", "status", "detail", "request_id"}
 ALLOWED = REQUIRED | {"errors", "near", "retry_after", "error"}
 
 
-def assert_problem(response: httpx.Response, status: int, name: str) -> dict[str, object]:
+def assert_problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
     """The answer is the problem `name` with this status, in the one shape; its body."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
-    body: dict[str, object] = response.json()
+    body: dict[str, Any] = response.json()
     assert body.keys() >= REQUIRED
     assert body.keys() <= ALLOWED
     assert (body["type"], body["status"]) == (f"/docs#{name}", status)

@@ -25,12 +25,15 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(home: Path, log: Path, **settings: str) -> Iterator[Served]:
-    """A running `pokewatch serve`, ended as by Ctrl-C."""
+def served(
+    home: Path, log: Path, *, python: str = sys.executable, folder: Path | None = None, **settings: str
+) -> Iterator[Served]:
+    """A running `pokewatch serve` of that Python's environment, ended as by Ctrl-C."""
     environment = environment_of(home, **settings)
     # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
     with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, "-m", "pokewatch.cli", "serve"], env=environment, stdout=output, stderr=output)
+        command = [python, "-m", "pokewatch.cli", "serve"]
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
         curl = _printed_curl(process, log)
         key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)

@@ -1,6 +1,7 @@
 """The daily flow as a user runs it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.integration.flow import card_text, last_card, run_flow
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
-NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
+NOBODY: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
 def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(registry_home: Path, tmp_path: Path) -> None:

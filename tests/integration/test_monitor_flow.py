@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 MONITOR = FLOW.with_name("monitor.py")
 FIRST, QUIET = date(2025, 6, 23), date(2025, 12, 20)
 MARKET = ("--cards", "200")
-NOBODY = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
+NOBODY: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
 @pytest.mark.slow

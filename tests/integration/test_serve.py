@@ -180,7 +180,7 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
         gateway.send_signal(signal.SIGSTOP)  # it cannot end when it is told to
         _until(lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in proc.glob("task/*/stat")} == {"T"})
         serve.send_signal(signal.SIGTERM)
-        _until(lambda: int(re.search(r"ShdPnd:\t(\w+)", (proc / "status").read_text())[1], 16) >> signal.SIGTERM - 1 & 1)
+        _until(lambda: _pending(proc) >> signal.SIGTERM - 1 & 1)
         serve.send_signal(signal.SIGTERM)
         assert stack.process.wait(30) == 0
     assert len(started) == 2
@@ -257,6 +257,12 @@ def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
 def key_of(folder: Path, stack: Served) -> Key:
     (key,) = [each for each in KeyStore(folder / "keys.sqlite").list() if each.id == stack.key.split("_")[1]]
     return key
+
+
+def _pending(proc: Path) -> int:
+    """The signals that wait for a process, a bit each."""
+    (bits,) = re.findall(r"ShdPnd:\t(\w+)", (proc / "status").read_text())
+    return int(bits, 16)
 
 
 @retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)

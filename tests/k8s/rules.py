@@ -240,7 +240,7 @@ def _selectors(manifest: Manifest) -> Iterator[Mapping[str, str]]:
 
 def _chosen(selector: Mapping[str, str], workload: Manifest, namespace: str | None) -> bool:
     labels = _pod(workload)["metadata"]["labels"]
-    return workload["metadata"]["namespace"] == namespace and selector.items() <= labels.items()
+    return bool(workload["metadata"]["namespace"] == namespace and selector.items() <= labels.items())
 
 
 def _references(pod: Manifest) -> Iterator[tuple[str, str, list[str]]]:

@@ -1,6 +1,7 @@
 """The documents say what the rules, the metrics and the settings say."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_the_table_of_burn_rates_is_that_of_the_rules(kind: str, budget: str, co
     rows = re.findall(r"^\| ([\d.]+) \| .* \| (page|ticket) \| ([\d.]+)% \| ([\d.]+)% \|$", _text("slo.md"), re.MULTILINE)
     told = [(float(rate), severity, float((failed, slow)[column])) for rate, severity, failed, slow in rows]
     objective = {"errors": "availability", "slow": "latency"}[kind]
-    ruled = []
+    ruled: list[tuple[float, Any, Any]] = []
     for rule in alerts().values():
         if rule["labels"].get("objective") == objective:
             (rate,) = set(re.findall(rf"gateway_{kind}:ratio_rate\w+ > ([\d.]+) \* {budget}", rule["expr"]))

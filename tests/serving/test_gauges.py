@@ -64,7 +64,7 @@ def test_what_was_measured_is_told_by_name() -> None:
 
 def _shown(folder: Path) -> list[str]:
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.serving.server import ROOT, Server
+from tests.conftest import ROOT
+from tests.serving.server import Server
 
 
 def ask(server: Server, transport: str, model: str, shape: list[int], outputs: list[str], **inputs: list[Any]) -> dict[str, list[Any]]:

@@ -45,14 +45,14 @@ def market_like(days: int, cards: int, seed: int = 0, gaps: float = 0.05) -> NDA
     renewed[0] = True
     for day in range(1, days):
         quotes[day] = np.where(renewed[day], quotes[day], quotes[day - 1])
-    prices = np.round(np.exp(quotes), 2) + 0.01
+    prices = (np.round(np.exp(quotes), 2) + 0.01).astype(np.float64)
     prices[rng.random((days, cards)) < gaps] = np.nan
     first, last = rng.integers(0, days, cards), rng.integers(0, days, cards)
     odd = np.arange(cards) % 5
-    day = np.arange(days)[:, None]
-    prices[(odd == 1) & (day < first // 2)] = np.nan
-    prices[(odd == 2) & (day > np.maximum(last, days // 2))] = np.nan
-    prices[(odd == 3) & (cards > 20) & (np.arange(cards) == 3) & (day != first)] = np.nan
+    on = np.arange(days)[:, None]
+    prices[(odd == 1) & (on < first // 2)] = np.nan
+    prices[(odd == 2) & (on > np.maximum(last, days // 2))] = np.nan
+    prices[(odd == 3) & (cards > 20) & (np.arange(cards) == 3) & (on != first)] = np.nan
     return prices
 
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +40,8 @@ def test_a_price_that_is_none_counts_as_missing(price: float | None) -> None:
 
 @pytest.mark.parametrize(("given", "field"), [("low_price", "low"), ("low", "low"), ("mid_price", "mid"), ("mid", "mid")])
 def test_asks_go_by_either_name(given: str, field: str) -> None:
-    panel = panel_from_table(table_of(**{given: [0.5, 0.25]}))
+    asks: dict[str, Any] = {given: [0.5, 0.25]}
+    panel = panel_from_table(table_of(**asks))
     assert getattr(panel, field)[2, 1] == 0.5
 
 

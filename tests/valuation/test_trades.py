@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,7 +41,7 @@ STEPS = card(10, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 20, stale=(2,))
     ],
     ids=["next fresh", "next day", "same day", "naive"],
 )
-def test_a_trade_by_hand(how: dict[str, object], entry_day: int, net: float) -> None:
+def test_a_trade_by_hand(how: dict[str, Any], entry_day: int, net: float) -> None:
     made = order(STEPS, 1, **how)
     assert (made.entry_day[0], made.exit_day[0]) == (entry_day, entry_day + 3)
     assert made.net[0] == pytest.approx(net)

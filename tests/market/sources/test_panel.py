@@ -92,8 +92,9 @@ def test_a_row_of_text() -> None:
     ],
 )
 def test_a_bad_cell_rejects_its_row_with_the_reason(column: str, value: str | None, reason: str) -> None:
-    rows = {"card_id": ["a", "b"], "date": ["2025-10-22"] * 2, "market_price": ["1", "2"], "low_price": ["1", "2"], "volume": ["1", "2"]}
-    rows[column][1] = value  # type: ignore[call-overload]
+    rows: dict[str, list[str | None]] = {"card_id": ["a", "b"], "date": ["2025-10-22"] * 2}
+    rows |= {name: ["1", "2"] for name in ("market_price", "low_price", "volume")}
+    rows[column][1] = value
 
     found = panel(**rows)
 

@@ -147,7 +147,7 @@ def test_new_cards_fall_after_release_and_then_settle() -> None:
 
 def test_halts_delistings_and_missing_rows(history: History) -> None:
     no_price = np.isfinite(history.low) & np.isnan(history.market)
-    halted = no_price.any(axis=0)
+    halted = np.any(no_price, axis=0)
     assert 0.001 < halted.mean() < 0.02
     assert (history.volume[no_price] == 0).all()
     steady = np.arange(CARDS) < len(FEATURED)

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ def opened(upstream: Upstream) -> Callable[..., TcgcsvSource]:
     return open_source
 
 
-def only(batches: Any) -> PriceBatch:
+def only(batches: Iterable[PriceBatch]) -> PriceBatch:
     (batch,) = batches
     return batch
 

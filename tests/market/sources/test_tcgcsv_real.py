@@ -34,7 +34,7 @@ def kept(prices: pa.Table, cards: pa.Table) -> set[Row]:
     printings = dict(zip(cards["card_id"].to_pylist(), cards["printing"].to_pylist(), strict=True))
     products = {card["card_id"]: json.loads(card["source_ids"])["tcgplayer"] for card in cards.to_pylist()}
     columns = prices.select(["card_id", "market_price", "low_price", "mid_price", "high_price"]).to_pydict().values()
-    return {(products[card_id], printings[card_id], *values) for card_id, *values in zip(*columns, strict=True)}  # type: ignore[misc]
+    return {(products[card_id], printings[card_id], *values) for card_id, *values in zip(*columns, strict=True)}
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import json
+from datetime import date
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: Pai
     noise = joined([pairs])
     noise.target[:] = rng.standard_t(4, len(noise)) * 0.1
     model = create("boosted", 7)
-    model.fit_pairs(noise, until=np.datetime64("2025-03-01").item())
+    model.fit_pairs(noise, until=date(2025, 3, 1))
     below, above = model._intervals.distances(noise.values)
     fresh = rng.standard_t(4, len(noise)) * 0.1 - model.move(noise.values)
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)

@@ -1,0 +1,107 @@
+"""The project's own files: a lock with hashes, plain metadata, and a test file for every module."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+# Modules without a test file of their own, and what tests them instead.
+TESTED_ELSEWHERE = {
+    "checks.py": "a record; tests/valuation/test_gate.py",
+    "doctor.py": "by its command; tests/test_cli.py",
+    "errors.py": "the exceptions that others raise; tests/test_cli.py",
+    "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",
+    "gateway/composition.py": "by the routes that use it; tests/gateway/test_prices.py",
+    "gateway/doorman.py": "by the application; tests/gateway/test_keys.py, tests/gateway/test_limits.py",
+    "gateway/exchange.py": "by the application; tests/gateway/test_app.py",
+    "gateway/models.py": "by the routes' document; tests/contract/test_openapi.py",
+    "gateway/openapi.py": "tests/contract/test_openapi.py",
+    "gateway/operations.py": "tests/contract/test_openapi.py",
+    "gateway/problems.py": "tests/contract/test_problems.py",
+    "gateway/queries.py": "by the routes; tests/gateway/test_catalog.py, tests/contract/test_problems.py",
+    "gateway/reference.py": "tests/gateway/test_docs.py",
+    "gateway/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
+    "gateway/watch.py": "by the client it watches; tests/gateway/test_upstream.py",
+    "market/catalog.py": "a schema; tests/market/test_lake.py",
+    "market/prices.py": "a schema; tests/market/test_quality.py",
+    "market/row_checks.py": "tests/market/test_quality.py",
+    "market/sources/cells.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
+    "market/sources/unpack.py": "the program that archive starts; tests/market/sources/test_archive.py",
+    "monitoring/metric_reference.py": "tests/monitoring/test_documents.py, tests/test_reference.py",
+    "monitoring/panels.py": "tests/monitoring/test_dashboards.py",
+    "plots.py": "by the cards of a real run; tests/integration/test_flow.py",
+    "serving/editions.py": "by the runtimes; tests/serving/test_fair_price.py",
+    "serving/endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
+    "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py, tests/serving/test_decision.py",
+    "stack.py": "by its command; tests/integration/test_serve.py",
+    "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
+    "valuation/quotes.py": "by its command; tests/test_cli.py",
+}
+EMPTY = "__init__.py"
+
+
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+def modules() -> list[str]:
+    package = ROOT / "pokewatch"
+    paths = (path for path in package.rglob("*.py") if path.name != EMPTY)
+    return sorted(path.relative_to(package).as_posix() for path in paths)
+
+
+def has_tests(module: str) -> bool:
+    """Whether a/b.py has a/test_b.py, or a/test_b_*.py where its tests are split."""
+    folder = ROOT / "tests" / Path(module).parent
+    name = Path(module).stem.removeprefix("_")
+    return any(folder.glob(f"test_{name}.py")) or any(folder.glob(f"test_{name}_*.py"))
+
+
+def test_every_module_has_tests_or_a_reason() -> None:
+    untested = {module for module in modules() if not has_tests(module)}
+    assert sorted(untested - TESTED_ELSEWHERE.keys()) == [], "no tests and no reason"
+    assert sorted(TESTED_ELSEWHERE.keys() - untested) == [], "listed, but tested or gone"
+
+
+def test_a_reason_names_tests_that_exist() -> None:
+    for module, reason in TESTED_ELSEWHERE.items():
+        named = re.findall(r"tests/[\w/]+(?:\.py)?", reason)
+        assert named, f"{module}: {reason}"
+        assert [path for path in named if not (ROOT / path).exists()] == [], module
+
+
+def test_every_locked_requirement_has_a_hash_and_no_address() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    entries = re.split(r"\n(?=\S)", lock.strip())
+    assert len(entries) > 100
+    assert [entry for entry in entries if not re.match(r"\S+==\S+ .*\\\n    --hash=sha256:", entry)] == []
+    assert "://" not in lock
+
+
+def test_set_up_and_images_install_by_hash() -> None:
+    assert "--require-hashes --requirements requirements.lock" in (ROOT / "Makefile").read_text()
+    assert "--require-hashes --constraint requirements.lock" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_metadata_names_licence_and_authors_without_addresses() -> None:
+    found = project()
+    assert found["license"] == "Apache-2.0"
+    assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License")
+    assert found["authors"]
+    assert "://" not in str(found)
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".editorconfig"])
+def test_the_files_a_contributor_looks_for_are_there(name: str) -> None:
+    assert (ROOT / name).stat().st_size > 100
+
+
+def test_mypy_reads_flows_and_tests_too() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["strict"]
+    assert {"pokewatch", "flows", "tests"} <= set(settings["files"])
