@@ -6,7 +6,7 @@ Import this before `metaflow`: it settles Metaflow's environment.
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class _Worker(runtime.Worker):
 
 
 @user_step_decorator
-def on_branch(step_name, flow, inputs, attributes):  # noqa: ANN001, ANN201, ARG001
+def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
     """Have a step read and move the aliases of its own branch."""
     branch = _branch()
     if branch is not None:
@@ -226,7 +226,7 @@ class PokeWatchSpec(FlowSpec):
         """Check the flow's own parameters; the first and last day asked for. Raises SettingsError."""
         return None, None
 
-    def _set_constants(self, graph, kwargs, config_options) -> None:  # noqa: ANN001
+    def _set_constants(self, graph: Any, kwargs: Any, config_options: Any) -> None:
         """Metaflow's reading of the parameters, before a run has any task: here they are checked."""
         super()._set_constants(graph, kwargs, config_options)
         try:

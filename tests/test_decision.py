@@ -136,9 +136,16 @@ def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(
     usual = {"market": 80.0, "fair": 100.0, "lower": 90.0, "upper": 120.0, "buy": -0.1, "sell": 0.15}
     bad = usual | given
     columns = {name: np.array([usual[name], bad[name], usual[name]]) for name in usual}
-    prices = (columns[name] for name in ("market", "fair", "lower", "upper"))
     thresholds = Thresholds(columns["buy"], columns["sell"])
-    made = decide(*prices, ["ok", status, "ok"], thresholds=thresholds, on_fault="hold")
+    made = decide(
+        columns["market"],
+        columns["fair"],
+        columns["lower"],
+        columns["upper"],
+        ["ok", status, "ok"],
+        thresholds=thresholds,
+        on_fault="hold",
+    )
     assert list(made.signal) == ["BUY", "HOLD", "BUY"]
     assert list(made.valid) == [True, False, True]
     assert made.reason[1] == (reason if status == "ok" else status)
@@ -154,10 +161,11 @@ STATUS = st.sampled_from(["ok", "", "stale_price", "unknown_card"])
 @given(st.lists(st.tuples(ANY, ANY, ANY, ANY, STATUS, EDGE, EDGE), min_size=2, max_size=12))
 def test_a_row_is_judged_the_same_in_any_company(rows: list[tuple[float, float, float, float, str, float, float]]) -> None:
     def judged(*some: tuple[float, float, float, float, str, float, float]) -> list[tuple[object, ...]]:
-        *prices, status, buy, sell = zip(*(*some, (1.0, 1.0, 1.0, 1.0, "ok", 0.0, 0.0)), strict=True)
-        made = decide(*prices, status, thresholds=Thresholds(buy, sell), on_fault="hold")
-        columns = made.signal, made.deviation_pct, made.confidence, made.reason, made.valid
-        return [tuple(map(str, row)) for row in zip(*columns, strict=True)]
+        columns = zip(*(*some, (1.0, 1.0, 1.0, 1.0, "ok", 0.0, 0.0)), strict=True)
+        market, fair, lower, upper, status, buy, sell = columns
+        made = decide(market, fair, lower, upper, status, thresholds=Thresholds(buy, sell), on_fault="hold")
+        found = made.signal, made.deviation_pct, made.confidence, made.reason, made.valid
+        return [tuple(map(str, row)) for row in zip(*found, strict=True)]
 
     assert judged(*rows)[:-1] == [judged(row)[0] for row in rows]
 

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 TAGS = {"metaflow_run_id": "run-7", "metaflow_flow": "PokeWatchFlow"}
 
-Prepared = tuple[Any, ...]
+Prepared = tuple[Any, Any, Any, Any]
+Given = tuple[Any, Any, Any, Any, Any]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def prepared(registry_home: Path) -> Prepared:
     return collected, data_version, parameters[MODEL], evaluation
 
 
-def registering(environment: Mapping[str, str], given: Prepared, writes: Writes) -> None:
+def registering(environment: Mapping[str, str], given: Given, writes: Writes) -> None:
     import warnings
 
     warnings.simplefilter("ignore")

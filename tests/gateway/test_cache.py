@@ -85,7 +85,7 @@ def test_what_it_holds_is_never_more_than_it_says(entry: Callable[[int], tuple[H
             request, prefix = entry(number)
             written += kept.keep(request, prefix, str(number // 5_000), "".join(["a"] * 64)).size
             number += 1
-            request = prefix = None
+            del request, prefix
             if number % 50 == 0:
                 assert kept.bytes <= most
                 assert tracemalloc.get_traced_memory()[0] - before <= kept.bytes + 100_000

@@ -245,10 +245,13 @@ def test_what_the_catalogue_answers(
     ],
 )
 def test_what_is_passed_through(server: TamperingServer, behind: Gateway, model: str, tamper: Tamper) -> None:
-    given = {"fair-price": {"card_id": ["card_4", "card_5"]}, "decision": {"market_price": [9.0, 9.0], "fair_price": [10.0, 10.0]}}
+    columns: dict[str, dict[str, list[Any]]] = {
+        "fair-price": {"card_id": ["card_4", "card_5"]},
+        "decision": {"market_price": [9.0, 9.0], "fair_price": [10.0, 10.0]},
+    }
     kinds = {"card_id": "BYTES"}
     inputs = [
-        {"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data} for name, data in given[model].items()
+        {"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data} for name, data in columns[model].items()
     ]
     outputs = ["card_id", "fair_price", "status"] if model == "fair-price" else ["signal"]
     body = {"id": "mine", "inputs": inputs, "outputs": [{"name": name} for name in outputs]}
@@ -258,7 +261,7 @@ def test_what_is_passed_through(server: TamperingServer, behind: Gateway, model:
 
 
 def prices_of(cards: list[str], by_slug: list[bool]) -> tuple[dict[str, list[Any]], list[str]]:
-    found = {name: [1.0] * len(cards) for name in ("market_price", "fair_price", "lower", "upper")}
+    found: dict[str, list[Any]] = {name: [1.0] * len(cards) for name in ("market_price", "fair_price", "lower", "upper")}
     ids, slugs = [f"id-{card}" for card in cards], [f"slug_{card}" for card in cards]
     texts = {"card_id": ids, "slug": slugs, "date": ["2026-01-05"] * len(cards), "status": ["ok"] * len(cards)}
     return {**found, **texts}, [slug if by else card for slug, card, by in zip(slugs, ids, by_slug, strict=True)]
@@ -281,7 +284,7 @@ def test_rows_in_any_other_order_are_found_out(data: st.DataObject) -> None:
 
 
 def test_a_status_that_is_not_ok_holds() -> None:
-    found = {"signal": ["BUY"], "reason": ["below_threshold"], "deviation_pct": [-0.2], "confidence": [None]}
+    found: dict[str, list[Any]] = {"signal": ["BUY"], "reason": ["below_threshold"], "deviation_pct": [-0.2], "confidence": [None]}
     check_decisions(found, ["ok"])
     with pytest.raises(ValueError, match="signal"):
         check_decisions(found, ["stale_price"])

@@ -60,7 +60,7 @@ def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
     @given(st.lists(st.tuples(CARDS, OFFERS, DATES), min_size=1, max_size=12))
     def run(rows: list[tuple[str, float | None, str]]) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
-        found = answered(gateway, *columns)  # type: ignore[arg-type]
+        found = answered(gateway, *columns)
         for row in rows:
             if row not in alone:
                 [alone[row]] = answered(gateway, [row[0]], [row[1]], [row[2]])

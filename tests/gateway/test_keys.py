@@ -3,7 +3,7 @@ import multiprocessing
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -185,7 +185,11 @@ def test_a_key_that_cannot_be_shown_is_not_made(store: KeyStore) -> None:
         shown.append(made)
         raise OSError("disk full")
 
-    for make in (lambda: store.create("other", show=fail), lambda: store.rotate(old.id, show=fail)):
+    makes: list[Callable[[], object]] = [
+        lambda: store.create("other", show=fail),
+        lambda: store.rotate(old.id, show=fail),
+    ]
+    for make in makes:
         with pytest.raises(OSError, match="disk full"):
             make()
     assert len(shown) == 2

@@ -39,8 +39,8 @@ def served(
         key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)
         assert key is not None, curl
         assert card is not None, curl
-        addresses = [f"http://127.0.0.1:{environment[f'POKEWATCH_{name}_PORT']}" for name in ("GATEWAY", "MLSERVER_HTTP")]
-        yield Served(process, curl, *addresses, key[1], card[1])
+        gateway, mlserver = (f"http://127.0.0.1:{environment[f'POKEWATCH_{name}_PORT']}" for name in ("GATEWAY", "MLSERVER_HTTP"))
+        yield Served(process, curl, gateway, mlserver, key[1], card[1])
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)

@@ -1,6 +1,7 @@
 """Two models that value cards, in one MLServer: each has its own book."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ def answered(server: Server, model: str) -> tuple[str, float]:
     return answer.json()["parameters"]["model_version"], columns(answer)["fair_price"][0]
 
 
-def add(models: Path, name: str, implementation: str, parameters: dict[str, object]) -> None:
+def add(models: Path, name: str, implementation: str, parameters: Mapping[str, object]) -> None:
     (models / name).mkdir()
     settings = {"name": name, "implementation": implementation, "parameters": parameters}
     (models / name / "model-settings.json").write_text(json.dumps(settings))

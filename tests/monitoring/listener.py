@@ -13,7 +13,7 @@ class Listener(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
-        self.heard: list[dict[str, str]] = []
+        self.heard: list[dict[str, Any]] = []
         self.status = 200
 
     @property

@@ -12,7 +12,8 @@ import pytest
 
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
-from pokewatch.serving.deploy import Outcome, deploy, rollback
+from pokewatch.serving.deploy import deploy, rollback
+from pokewatch.serving.following import Outcome
 from pokewatch.settings import ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from tests.answering import answering
@@ -165,7 +166,7 @@ def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry)
         with pytest.raises(DeployError, match="answers with version 1, not 2"):
             deploy(registry, "2", [bad.address])
         bad.stuck = False
-        with pytest.raises(DeployError, match="version 2 was taken back before, and stays so: .*not 2"):
+        with pytest.raises(DeployError, match=r"version 2 was taken back before, and stays so: .*not 2"):
             deploy(registry, "2", [bad.address])
         assert (bad.serving, champion_of(registry)) == ("1", "1")
 
@@ -203,7 +204,7 @@ def test_a_version_without_its_book_does_not_replace_the_champion(registry: Regi
     (tmp_path / "empty" / "manifest.json").write_text("{}")
     run = registry.log_run(tmp_path / "empty", parameters={}, metrics={}, tags={"data_version": "dv"})
     version = registry.register(run, "0" * 64).version
-    with pytest.raises(DeployError, match="does not replace version 1: the book in .* is not the one asked for"):
+    with pytest.raises(DeployError, match=r"does not replace version 1: the book in .* is not the one asked for"):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
 
@@ -240,7 +241,7 @@ def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(
 ) -> None:
     monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
     mine = Registry()
-    with pytest.raises(NoChampionError, match="no model is champion of branch test.mine yet"):
+    with pytest.raises(NoChampionError, match=r"no model is champion of branch test\.mine yet"):
         mine.resolve()
     mine.remember("changed", "2026-01-01")
     assert deploy(mine, "2") == []

@@ -91,7 +91,7 @@ def fits(name: str, given_tensor: dict[str, Any], model: str) -> bool:
     if not all(value is None or is_number(value) for value in data):
         return False
     if name in THRESHOLDS and len(data) == 1 and data[0] is not None:
-        return -1 < data[0] <= 0 if name.startswith("buy") else data[0] >= 0
+        return bool(-1 < data[0] <= 0 if name.startswith("buy") else data[0] >= 0)
     return True  # a row that cannot be judged says so, and fails alone
 
 
