@@ -1,9 +1,10 @@
-"""A program of this environment as a child process that ends when its parent does, however that one ends.
+"""A program of this environment as a child process that ends when its parent ends, in any way.
 
 `python -m pokewatch.child PARENT PROGRAM [ARGUMENT ...]`, with the parent's process id.
 
-A parent that is killed says nothing to its children. PR_SET_PDEATHSIG is of Linux alone, and fires when the thread that started the
-child ends; but on every Unix a process whose parent has ended is given another parent.
+A parent that is killed says nothing to its children. PR_SET_PDEATHSIG exists on Linux alone, and
+fires when the thread that started the child ends; but on every Unix a process whose parent has
+ended is given another parent.
 """
 
 import multiprocessing
@@ -42,8 +43,8 @@ def _end_with(parent: int) -> None:
 
 
 def _end_with_program() -> None:
-    """End a worker process of the program, which has nothing to finish and ignores other signals, once the program's own has ended."""
-    while (parent := multiprocessing.parent_process()) is None:  # not set before this module is imported
+    """End a worker process of the program, which ignores other signals, once the program ended."""
+    while (parent := multiprocessing.parent_process()) is None:  # set after this module's import
         time.sleep(_POLL_SECONDS)
     parent.join()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -51,5 +52,5 @@ def _end_with_program() -> None:
 
 if __name__ == "__main__":
     main()
-elif __name__ == "__mp_main__":  # what multiprocessing calls this module in a process that it has spawned
+elif __name__ == "__mp_main__":  # its name in a process that multiprocessing has spawned
     _in_background(_end_with_program)

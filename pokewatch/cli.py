@@ -362,7 +362,7 @@ def serve() -> None:
     (card,) = strongest(book, 1)
     for ending in (signal.SIGINT, signal.SIGTERM):  # whatever a shell that started this in the background has said of them
         signal.signal(ending, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it, whose terminal may close
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     stack = Stack(ServingSettings.read(), GatewaySettings.read())
     lease = None
@@ -390,7 +390,7 @@ def _how_to_ask(stack: Any, champion: Any, card: str, key: str) -> str:
             "",
             f"curl -s {stack.gateway_url}/fair_price {asked}",
             "",
-            "This key works while this runs, and up to a minute after it is killed; one of your own: pokewatch keys create NAME",
+            "This key works while this runs; one of your own: pokewatch keys create NAME",
         )
     )
 
@@ -515,7 +515,8 @@ def rotate(key_id: str, grace: str, as_json: bool) -> None:
     """Replace the key with this id by a new one of the same name, scopes, rate and end."""
     from pokewatch.gateway.key_values import parse_duration
 
-    made = _key_store().rotate(key_id, parse_duration(grace, "grace", least=0), show=_shows_key(as_json))
+    span = parse_duration(grace, "grace", least=0)
+    made = _key_store().rotate(key_id, span, show=_shows_key(as_json))
     _tell_of_key(made, as_json)
 
 
@@ -542,7 +543,8 @@ def _shows_key(as_json: bool) -> Callable[[Any], None]:
 
 def _tell_of_key(made: Any, as_json: bool) -> None:
     if not as_json:
-        told = f"key {made.id} ({made.name}): scopes {', '.join(made.scopes)}; {made.rate}; shown only this once"
+        scopes = ", ".join(made.scopes)
+        told = f"key {made.id} ({made.name}): scopes {scopes}; {made.rate}; shown only this once"
         with suppress(OSError):  # the key is shown and stored
             click.echo(told, err=True)
 
@@ -564,7 +566,8 @@ def _moment(seconds: float | None) -> str | None:
     """The time in ISO 8601; one outside the calendar as its first or last second."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(min(max(seconds, _FIRST_SECOND), _LAST_SECOND), UTC).isoformat(timespec="seconds")
+    seconds = min(max(seconds, _FIRST_SECOND), _LAST_SECOND)
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 @main.command()
@@ -595,7 +598,10 @@ def _progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
 
 
 def _print(text: str) -> None:
-    """Write to standard output. Raise OutputError where it cannot be written, BrokenPipeError where its reader has ended."""
+    """Write to standard output.
+
+    Raise OutputError where it cannot be written, BrokenPipeError where its reader has ended.
+    """
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:

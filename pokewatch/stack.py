@@ -51,7 +51,7 @@ class Stack:
             self._stop()
 
     def wait(self, tick: Callable[[], None]) -> None:
-        """Call `tick` several times a second until one of the servers ends, which is an error: StackError."""
+        """Call `tick` several times a second. Raise StackError once one of the servers ends."""
         while True:
             self._check()
             tick()

@@ -1,4 +1,4 @@
-"""A program that ends when its parent does. `pokewatch serve` with real servers: tests/integration/test_serve.py."""
+"""A program that ends when its parent does; with real servers: tests/integration/test_serve.py."""
 
 import os
 import signal
@@ -42,13 +42,28 @@ def test_a_program_ends_with_its_parent(ending: signal.Signals, environment: dic
     assert psutil.wait_procs([child], timeout=30)[1] == []
 
 
-def test_a_program_whose_parent_ended_before_it_began_ends_at_once(environment: dict[str, str]) -> None:
+def test_a_program_whose_parent_ended_before_it_began_ends_at_once(
+    environment: dict[str, str],
+) -> None:
     command = [sys.executable, "-P", "-m", "pokewatch.child", "1", "pokewatch", "gateway"]
     found = subprocess.run(command, env=environment, capture_output=True, timeout=60)
     assert found.returncode in (0, -signal.SIGTERM)
 
 
 def test_a_program_has_its_own_name_arguments_and_exit_code(environment: dict[str, str]) -> None:
-    command = [sys.executable, "-P", "-m", "pokewatch.child", str(os.getpid()), "pokewatch", "keys", "revoke", "nobody"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pokewatch.child",
+        str(os.getpid()),
+        "pokewatch",
+        "keys",
+        "revoke",
+        "nobody",
+    ]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert (found.returncode, found.stderr.split(";")[0]) == (3, "Error: no key has the id 'nobody'")
+    assert (found.returncode, found.stderr.split(";")[0]) == (
+        3,
+        "Error: no key has the id 'nobody'",
+    )

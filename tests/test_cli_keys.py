@@ -57,15 +57,24 @@ def test_rotating_ends_the_old_key_and_prints_the_new(grace: tuple[str, ...], st
         (("create", b"\xff"), r"name: got '\udcff', expected 1 to 100 printable characters"),
         (("create", "a\x1b[2Jb"), "name: got 'a\\x1b[2Jb'"),
         (("create", "x" * 100_000), "expected 1 to 100 printable characters"),
-        (("create", "shop", "--expires", "999999w"), "expires: got '999999w', expected a number and a unit"),
+        (
+            ("create", "shop", "--expires", "999999w"),
+            "expires: got '999999w', expected a number and a unit",
+        ),
         (("create", "shop", "--expires", ""), "expires: got '', expected a number and a unit"),
         (("create", "shop", "--expires", b"\xff"), "expires: got"),
-        (("create", "shop", "--rate", "99999999999/day"), "rate: got '99999999999/day', expected a number from 1 to 999999999"),
+        (
+            ("create", "shop", "--rate", "99999999999/day"),
+            "rate: got '99999999999/day', expected a number from 1 to 999999999",
+        ),
         (("create", "shop", "--rate", b"\xff"), "rate: got"),
         (("create", "shop", "--scopes", b"\xff"), "scopes: got"),
         (("revoke", b"\xff"), r"no key has the id '\udcff'; pokewatch keys list"),
         (("rotate", b"\xff"), r"no key has the id '\udcff'"),
-        (("rotate", "0" * 12, "--grace", "9999999999w"), "grace: got '9999999999w', expected a number and a unit"),
+        (
+            ("rotate", "0" * 12, "--grace", "9999999999w"),
+            "grace: got '9999999999w', expected a number and a unit",
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

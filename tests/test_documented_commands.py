@@ -1,4 +1,7 @@
-"""Every command that the documents tell people to type: those of `pokewatch` are run or parsed, the others held against what they drive."""
+"""The commands that the documents tell people to type.
+
+Those of `pokewatch` are run or parsed, the others are held against what they drive.
+"""
 
 import ast
 import os
@@ -24,7 +27,10 @@ from tests.conftest import ROOT
 from tests.tools import require_tool
 
 GENERATED = {"commands.md", "settings.md"}
-PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in GENERATED)]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in GENERATED),
+]
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
 pytestmark = pytest.mark.filterwarnings(
@@ -113,10 +119,20 @@ def test_a_command_of_the_runbook_works(command: Documented, used_home: Path, mo
 
 def test_the_runbook_names_what_rolls_back_and_replaces_a_key() -> None:
     named = {command.words[1:3] for command in of_runbook("pokewatch")}
-    assert named >= {("doctor",), ("rollback",), ("keys", "list"), ("keys", "rotate"), ("keys", "revoke")}
+    assert named >= {
+        ("doctor",),
+        ("rollback",),
+        ("keys", "list"),
+        ("keys", "rotate"),
+        ("keys", "revoke"),
+    }
 
 
-@pytest.mark.parametrize("command", [each for each in everywhere("python") if each.words[1].startswith("flows/")], ids=str)
+@pytest.mark.parametrize(
+    "command",
+    [each for each in everywhere("python") if each.words[1].startswith("flows/")],
+    ids=str,
+)
 def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Documented) -> None:
     flow = ast.parse((ROOT / command.words[1]).read_text())
     steps = {
@@ -152,7 +168,13 @@ def test_kubectl_understands_the_command(command: Documented, tmp_path: Path) ->
     kubectl = require_tool("kubectl")
     cluster = {"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}
     context = {"name": "none", "context": {"cluster": "none", "user": ""}}
-    config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context], "current-context": "none"}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [cluster],
+        "contexts": [context],
+        "current-context": "none",
+    }
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     (tmp_path / "k8s").symlink_to(ROOT / "k8s")
     shutil.copy(ROOT / "k8s" / "monitoring" / "secrets.example.yaml", tmp_path / "my-secrets.yaml")
@@ -161,7 +183,13 @@ def test_kubectl_understands_the_command(command: Documented, tmp_path: Path) ->
     environment = os.environ | {"KUBECONFIG": str(tmp_path / "config")}
     applied = "apiVersion: v1\nkind: Secret\nmetadata: {name: some}\n"
     result = subprocess.run(
-        [kubectl, *command.words[1:]], cwd=tmp_path, env=environment, input=applied, capture_output=True, text=True, timeout=120
+        [kubectl, *command.words[1:]],
+        cwd=tmp_path,
+        env=environment,
+        input=applied,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert result.returncode == 0 or "refused" in result.stderr, result.stderr
     named = {word for word in command.words if re.fullmatch(r"(deployment|service|statefulset)/[\w-]+", word)}

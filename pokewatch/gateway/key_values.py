@@ -15,14 +15,17 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_name(text: str) -> str:
-    """Return the name of a key, or raise KeyStoreError: no control or invisible characters, no bytes that are not UTF-8."""
+    """Return the name of a key.
+
+    Raise KeyStoreError for control or invisible characters, and for bytes that are not UTF-8.
+    """
     if not (text.isprintable() and text.strip() and len(text) <= 100):
         raise KeyStoreError(f"name: got {shown(text)}, expected 1 to 100 printable characters")
     return text
 
 
 def parse_scopes(text: str) -> tuple[str, ...]:
-    """`read,batch` as a tuple, in the order of SCOPES. Raises KeyStoreError naming an unknown one."""
+    """Return `read,batch` as a tuple, in the order of SCOPES. Raise KeyStoreError otherwise."""
     asked = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [scope for scope in asked if scope not in SCOPES]
     if unknown or not asked:
@@ -33,7 +36,7 @@ def parse_scopes(text: str) -> tuple[str, ...]:
 def parse_duration(text: str, name: str = "expires", *, least: int = 1) -> timedelta:
     """Return `90d`, `12h`, `30m`, `2w` or `45s` as a time span of `least` seconds or more.
 
-    Raises KeyStoreError otherwise, with the option's `name`.
+    Raise KeyStoreError otherwise, with the option's `name`.
     """
     match = _DURATION.fullmatch(text.strip())
     with suppress(OverflowError):
@@ -46,7 +49,7 @@ def parse_duration(text: str, name: str = "expires", *, least: int = 1) -> timed
 
 
 def parse_rate(text: str) -> Rate | None:
-    """`100/minute` as a rate, `none` as no limit. Raises KeyStoreError otherwise."""
+    """Return `100/minute` as a rate, `none` as no limit. Raise KeyStoreError otherwise."""
     try:
         return None if text.strip() == "none" else Rate.parse(text)
     except ValueError as error:

@@ -20,8 +20,9 @@ _NOBODY = digest("nobody")
 class Keyring:
     """All keys of a store. `watch` keeps them fresh.
 
-    While the store cannot be read the last keys are used, for BLIND_SECONDS: from then on the gateway is closed, see `blind`.
-    `clock` tells when keys end; how long ago the store was read is measured by `timer`, which nobody sets.
+    While the store cannot be read the last keys are used, for BLIND_SECONDS: from then on the
+    gateway is closed, see `blind`. `clock` tells when keys end; `timer`, which nobody sets, measures
+    how long ago the store was read.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Keyring:
         return self._timer() - self._read_at > BLIND_SECONDS
 
     def refresh(self) -> None:
-        """Read the store if it changed. Raise KeyStoreError where it cannot be read, or was there and is gone."""
+        """Read the store if it changed. Raise KeyStoreError where it cannot be read, or is gone."""
         mark = self._store.mark()
         if mark is None and self._mark is not None:
             raise KeyStoreError(f"{self._store.path} is gone")
@@ -79,7 +80,10 @@ class Keyring:
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _look(self) -> None:
-        """Refresh in a thread, for the file may be on a slow disk. Log once that the store cannot be read, and once that it can again."""
+        """Refresh in a thread, for the file may be on a slow disk.
+
+        Log once that the store cannot be read, and once that it can again.
+        """
         self._looked_at = self._timer()
         try:
             await asyncio.to_thread(self.refresh)
@@ -88,7 +92,7 @@ class Keyring:
                 logger.error("key store unreadable", extra={"cause": str(error)})
             self.current = False
         except Exception:
-            # Whatever it is: a watch that has ended would leave revoked keys good, or shut everybody out, until a restart.
+            # Whatever it is, the watch goes on: without it nothing but a restart would help.
             if self.current:
                 logger.exception("key store unreadable")
             self.current = False

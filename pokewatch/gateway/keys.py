@@ -3,7 +3,8 @@
 A key is `pw_<id>_<secret>`; the id is public, the secret has 256 random bits. What is stored is SHA-256 of the whole key: slow
 hashes (scrypt, argon2) protect secrets that can be guessed, and 256 random bits cannot.
 
-Only the file's owner may read it. It appears whole or not at all, and a change is on the disk when the call returns.
+Only the file's owner may read it. It appears whole or not at all, and a change is on the disk when
+the call returns.
 """
 
 import hashlib
@@ -12,34 +13,29 @@ import os
 import re
 import secrets
 import sqlite3
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import KeyStoreError
+from pokewatch.gateway.key_file import LAYOUT, make_file
 from pokewatch.gateway.key_values import MOST_DAYS, parse_name, parse_rate, parse_scopes, shown
 from pokewatch.gateway.limits import Rate
 
 DEFAULT_SCOPES = ("read", "batch")
 DEFAULT_RATE = "100/minute"
-LAYOUT = 1
 
 _ID = re.compile(r"[0-9a-f]{12}")
-_ALL = "SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys ORDER BY created_at, id"
-_ONE = "SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys WHERE id = ?"
-_TABLES = """
-CREATE TABLE keys (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, scopes TEXT NOT NULL, rate TEXT NOT NULL,
-    created_at REAL NOT NULL, expires_at REAL, revoked_at REAL
-);
-CREATE TABLE revision (number INTEGER NOT NULL);
-INSERT INTO revision VALUES (0);
+_ALL = """
+SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys
+ORDER BY created_at, id
+"""
+_ONE = """
+SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys WHERE id = ?
 """
 
 
@@ -118,24 +114,41 @@ class KeyStore:
         """Ends a key at once. Revoking twice keeps the first time. Raises KeyStoreError for an unknown id."""
         with self._writing() as database:
             self._find(database, key_id)
-            database.execute("UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", (self._clock(), key_id))
+            database.execute(
+                "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
+                (self._clock(), key_id),
+            )
             return self._find(database, key_id)
 
-    def rotate(self, key_id: str, grace: timedelta = timedelta(0), show: Callable[[NewKey], None] | None = None) -> NewKey:
-        """A new key with the name, scopes, rate and expiry of `key_id`; the old one ends after `grace`. `show` as in `create`."""
+    def rotate(
+        self,
+        key_id: str,
+        grace: timedelta = timedelta(0),
+        show: Callable[[NewKey], None] | None = None,
+    ) -> NewKey:
+        """Return a new key with the name, scopes, rate and expiry of `key_id`.
+
+        The old one ends after `grace`. `show` as in `create`.
+        """
         now = self._clock()
         with self._writing() as database:
             old = self._find(database, key_id)
             if not old.live(now):
-                raise KeyStoreError(f"key {key_id} {'is damaged' if old.damaged else 'has ended'}: make a new one")
+                state = "is damaged" if old.damaged else "has ended"
+                raise KeyStoreError(f"key {key_id} {state}: make a new one")
             end = now + grace.total_seconds()
-            database.execute("UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?", (end, end, key_id))
-            expires = None if old.expires_at is None else timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
+            database.execute(
+                "UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?",
+                (end, end, key_id),
+            )
+            expires = None
+            if old.expires_at is not None:
+                expires = timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
             scopes = parse_scopes(",".join(old.scopes))
             return self._insert(database, old.name, scopes, str(old.rate or "none"), expires, show)
 
     def extend(self, key_id: str, span: timedelta) -> None:
-        """Let a key end `span` from now, unless it is revoked. Raise KeyStoreError for an unknown id."""
+        """Let a key end `span` from now, unless it is revoked. Raise KeyStoreError without one."""
         with self._writing() as database:
             self._find(database, key_id)
             end = self._clock() + span.total_seconds()
@@ -148,13 +161,14 @@ class KeyStore:
     def mark(self) -> tuple[int, ...] | None:
         """Return what differs between any two contents of the store; None while there is no file.
 
-        The revision alone does not tell a file that was put in place of another; the file's own times are coarse, and do not tell
-        two changes in quick succession.
+        The revision alone does not tell a file that was put in place of another; the file's own
+        times are coarse, and do not tell two changes in quick succession.
         """
         found = self._stat()
         if found is None:
             return None
-        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, self._revision())
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        return (found.st_dev, found.st_ino, found.st_size, *times, self._revision())
 
     def list(self) -> list[Key]:
         """Every key, oldest first, the revoked and expired ones too; none without a file."""
@@ -205,7 +219,10 @@ class KeyStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        self._make()
+        try:
+            make_file(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise KeyStoreError(f"{self.path}: {error}") from error
         with self._reading() as database, database:
             database.execute("PRAGMA synchronous = EXTRA")
             database.execute("UPDATE revision SET number = number + 1")
@@ -225,47 +242,6 @@ class KeyStore:
         except sqlite3.Error as error:
             raise KeyStoreError(f"{self.path}: {error}") from error
 
-    def _make(self) -> None:
-        """Make the file unless it is there. Of two processes that do so at once, the first one's stays."""
-        try:
-            if self._stat() is None:
-                _make_folder(self.path.parent)
-                with tempfile.TemporaryDirectory(prefix=".keys-", dir=self.path.parent) as folder:
-                    Path(folder).chmod(0o700)  # whatever the umask
-                    made = Path(folder, self.path.name)
-                    _make_tables(made)
-                    with suppress(FileExistsError):
-                        os.link(made, self.path)
-                _sync(self.path.parent)
-            elif stat.S_IMODE(self.path.stat().st_mode) & 0o077:
-                with suppress(PermissionError):  # another user's file, who lets us write it
-                    self.path.chmod(0o600)
-        except (OSError, sqlite3.Error) as error:
-            raise KeyStoreError(f"{self.path}: {error}") from error
-
-
-def _make_folder(folder: Path) -> None:
-    """Only its owner may look into a folder that we make, whatever the umask; one that is there stays as it is."""
-    if not folder.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-
-
-def _make_tables(path: Path) -> None:
-    path.touch()
-    path.chmod(0o600)
-    with closing(sqlite3.connect(path)) as database:
-        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
-
-
-def _sync(folder: Path) -> None:
-    """Bring the entries of a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
 
 def _key(row: Sequence[Any]) -> Key:
     """Return the key of a row. One that cannot be read spoils no other."""
@@ -274,7 +250,16 @@ def _key(row: Sequence[Any]) -> Key:
         created, expires, revoked = map(_seconds, times)
         if not isinstance(hashed, bytes) or created is None:
             raise TypeError
-        return Key(key_id, name, hashed, frozenset(scopes.split(",")), parse_rate(rate), created, expires, revoked)
+        return Key(
+            key_id,
+            name,
+            hashed,
+            frozenset(scopes.split(",")),
+            parse_rate(rate),
+            created,
+            expires,
+            revoked,
+        )
     except (KeyStoreError, AttributeError, TypeError):
         revoked_at = times[2] if isinstance(times[2], float) else None
         return Key(str(key_id), str(name), b"", frozenset(), None, 0.0, None, revoked_at, damaged=True)

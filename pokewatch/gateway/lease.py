@@ -27,7 +27,10 @@ class Lease:
         self.key = made.key
 
     def renew(self) -> None:
-        """Extend the key where it is time to, also after the clock was set or the machine slept. A revoked key stays so."""
+        """Extend the key when it is time to, also after the clock was set or the machine slept.
+
+        A revoked key stays revoked.
+        """
         now = self._clock()
         if 0 <= now - self._renewed_at < RENEW_SECONDS:
             return

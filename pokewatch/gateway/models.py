@@ -204,7 +204,9 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What is served, and how many days ago its newest market day was. `source` tells simulated prices from real ones.
+    """What is served, and how many days ago its newest market day was.
+
+    `source` tells simulated prices from real ones.
 
     `keys` is `stale` while the key store cannot be read and the keys last read are used.
     """

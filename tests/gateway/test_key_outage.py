@@ -13,7 +13,10 @@ from tests.serving.server import Server
 
 
 def test_keys_go_on_for_a_while_and_ready_says_so(
-    mlserver: Server, make_gateway: Callable[..., Gateway], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mlserver: Server,
+    make_gateway: Callable[..., Gateway],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gateway = make_gateway(mlserver.url)
     eventually(lambda: gateway.get("/ready"), lambda answer: answer.status_code == 200)
@@ -32,6 +35,9 @@ def test_keys_go_on_for_a_while_and_ready_says_so(
         assert gateway.get("/health").status_code == 200
 
     Path(copy).replace(gateway.store.path)
-    eventually(lambda: gateway.get("/ready"), lambda answer: answer.status_code == 200 and answer.json()["keys"] == "current")
+    eventually(
+        lambda: gateway.get("/ready"),
+        lambda answer: answer.status_code == 200 and answer.json()["keys"] == "current",
+    )
     assert gateway.get("/cards").status_code == 200
     assert_problem(gateway.get("/cards", key="pw_unknown"), 401, "unauthorized")

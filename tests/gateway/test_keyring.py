@@ -136,7 +136,10 @@ def _allow(path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish, _forbid])
 def test_the_watch_survives_and_recovers(
-    spoil: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+    spoil: Callable[[Path], None],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest,
 ) -> None:
     store = KeyStore(tmp_path / "home" / "keys.sqlite")
     request.addfinalizer(lambda: _allow(store.path))
@@ -172,7 +175,10 @@ def test_the_watch_survives_and_recovers(
         watching.cancel()
 
     asyncio.run(scenario())
-    assert [record.message for record in caplog.records] == ["key store unreadable", "key store readable again"]
+    assert [record.message for record in caplog.records] == [
+        "key store unreadable",
+        "key store readable again",
+    ]
 
 
 def _put(new: Path, path: Path) -> None:

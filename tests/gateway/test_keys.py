@@ -33,7 +33,16 @@ def test_a_key_is_stored_as_its_hash(store: KeyStore) -> None:
     assert (prefix, key_id, len(secret)) == ("pw", made.id, 43)
     [kept] = store.list()
     assert kept.hash == hashlib.sha256(made.key.encode()).digest()
+<<<<<<< ours
     assert (kept.name, kept.scopes, kept.rate, kept.created_at) == ("mine", frozenset({"read", "batch"}), Rate(5, 1), 1_000.0)
+=======
+    assert (kept.name, kept.scopes, kept.rate, kept.created_at) == (
+        "mine",
+        {"read", "batch"},
+        Rate(5, 1),
+        1_000.0,
+    )
+>>>>>>> theirs
     content = store.path.read_bytes()
     assert secret.encode() not in content
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
@@ -61,7 +70,12 @@ def test_rotating(store: KeyStore, clock: Clock) -> None:
     old = store.create("mine", scopes=["read"], rate="none", expires=timedelta(hours=2))
     clock.now += 3_600
     new = store.rotate(old.id, timedelta(minutes=10))
-    assert (new.name, new.scopes, new.rate, new.expires_at) == ("mine", ("read",), "none", old.expires_at)
+    assert (new.name, new.scopes, new.rate, new.expires_at) == (
+        "mine",
+        ("read",),
+        "none",
+        old.expires_at,
+    )
     assert new.key != old.key
     kept = {key.id: key for key in store.list()}
     assert kept[old.id].expires_at == clock.now + 600
@@ -96,7 +110,10 @@ def test_every_change_is_a_new_revision(store: KeyStore) -> None:
         ({"name": "a", "scopes": ["write"]}, "scopes: got 'write'"),
         ({"name": "a", "scopes": []}, "scopes: got ''"),
         ({"name": "a", "rate": "fast"}, "rate: got 'fast'"),
-        ({"name": "a", "rate": "9999999999/second"}, "rate: got '9999999999/second', expected a number from 1 to"),
+        (
+            {"name": "a", "rate": "9999999999/second"},
+            "rate: got '9999999999/second', expected a number from 1 to",
+        ),
         ({"name": "a", "rate": "\u0663/second"}, "rate: got"),
     ],
     ids=lambda value: str(value),
@@ -115,9 +132,15 @@ def test_durations_and_scopes() -> None:
     assert parse_duration("36500d") == timedelta(days=36_500)
 
 
-@pytest.mark.parametrize("text", ["", "90", "d", "0d", "-1d", "1y", "999999w", "36501d", "9" * 5_000 + "s", "\u0663d", "\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "90", "d", "0d", "-1d", "1y", "999999w", "36501d", "9" * 5_000 + "s", "\u0663d", "\udcff"],
+)
 def test_a_duration_out_of_range_is_refused_with_what_would_do(text: str) -> None:
-    with pytest.raises(KeyStoreError, match=r"^expires: got '.*', expected a number and a unit, like 90d, 12h or 30m, from 1s to 36500d$"):
+    with pytest.raises(
+        KeyStoreError,
+        match=r"^expires: got '.*', expected a number and a unit, like 90d, 12h or 30m, from 1s to 36500d$",
+    ):
         parse_duration(text)
 
 

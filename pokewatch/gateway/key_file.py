@@ -1,0 +1,59 @@
+"""The file of a key store: for its owner alone, and there whole or not at all."""
+
+import os
+import sqlite3
+import stat
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+LAYOUT = 1
+
+_TABLES = """
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, scopes TEXT NOT NULL, rate TEXT NOT NULL,
+    created_at REAL NOT NULL, expires_at REAL, revoked_at REAL
+);
+CREATE TABLE revision (number INTEGER NOT NULL);
+INSERT INTO revision VALUES (0);
+"""
+
+
+def make_file(path: Path) -> None:
+    """Make the file unless it is there. Of two processes at once, the first one's stays."""
+    if path.exists():
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            with suppress(PermissionError):  # another user's file, who lets us write it
+                path.chmod(0o600)
+        return
+    _make_folder(path.parent)
+    with tempfile.TemporaryDirectory(prefix=".keys-", dir=path.parent) as folder:
+        Path(folder).chmod(0o700)  # whatever the umask
+        made = Path(folder, path.name)
+        _make_tables(made)
+        with suppress(FileExistsError):
+            os.link(made, path)
+    _sync(path.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, whatever the umask; one that is there stays as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def _make_tables(path: Path) -> None:
+    path.touch()
+    path.chmod(0o600)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;")
+
+
+def _sync(folder: Path) -> None:
+    """Bring the entries of a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
