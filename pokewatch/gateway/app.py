@@ -1,4 +1,4 @@
-"""The ASGI application: `uvicorn pokewatch.gateway.app:app`, or `pokewatch.gateway.server.run`."""
+"""The ASGI application. `pokewatch.gateway.server` runs it, on the protocol that guards it."""
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pokewatch.gateway import logs
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.bodies import Bodies
 from pokewatch.gateway.exchange import Reception, answer, exchange_of
 from pokewatch.gateway.keys import KeyStore
 from pokewatch.gateway.operations import OPERATIONS, Operation
 from pokewatch.gateway.problems import ProblemError
-from pokewatch.settings import GatewaySettings, Home
+from pokewatch.settings import GatewaySettings
 
 
 class Endpoint:
@@ -104,22 +103,3 @@ def settle_garbage() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)
-
-
-class App:
-    """Reads its settings when the server starts it, so that importing this module reads nothing."""
-
-    def __init__(self) -> None:
-        self._app: Gateway | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            logs.configure("pokewatch")
-            settle_garbage()
-            self._app = create_app(GatewaySettings.read(), KeyStore(Home.read().keys))
-        if self._app is None:
-            raise RuntimeError("the server did not start the application: run it with its lifespan on")
-        await self._app(scope, receive, send)
-
-
-app = App()

@@ -33,16 +33,19 @@ class _Deaf:
 class GuardedProtocol(HttpToolsProtocol):
     """Gives every request one answer, and ends connections that cost without being used.
 
-    Protocols are not switched: an Upgrade is ignored and the body read as that request's (RFC 9110, 7.8). What is not
-    well-formed, or framed in a way that is not supported, is answered in its turn and is the last on its connection. The
-    same holds for a client that has ended its side: it gets the answers it has asked for.
+    Protocols are not switched: an Upgrade is ignored and the body read as that request's (RFC 9110,
+    7.8). What is not well-formed, or framed in a way that is not supported, is answered in its turn
+    and is the last on its connection. A client that has ended its side gets the answers it has
+    asked for.
 
-    Ended are connections that are idle, or slow to send a request's headers: after `header_seconds`, and uvicorn's keep-alive
-    from then on. Those whose head has no end, that send request after request without waiting for an answer, or that do not
-    read the answers they have. uvicorn waits forever and keeps all of it, and makes a timer for every answer. Here a
-    connection has one timer, moved on only when it ends, and another one while it has answers that are not read.
+    Connections are ended when they are idle, or slow to send a request's headers: after
+    `header_seconds`, and uvicorn's keep-alive from then on; when a head has no end, when request
+    after request comes without waiting for an answer, and when answers are not read. uvicorn waits
+    forever and keeps all of it, and makes a timer for every answer. Here a connection has one
+    timer, moved on only when it ends, and another one while it has answers that are not read.
 
-    `refused` is the application for what is no request: it answers with the scope's `pokewatch.problem`.
+    `refused` is the application for what is no request: it answers with the scope's
+    `pokewatch.problem`.
     """
 
     header_seconds = 10.0
@@ -108,11 +111,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers = []
 
     def on_message_complete(self) -> None:
-        if self.parser.should_upgrade():  # the parser is done with the request; its body is still to come
+        if self.parser.should_upgrade():  # the head was all that the parser reads of it
             return
         self.cycle.more_body = False
         self.cycle.message_event.set()
-        if self.headers and not self.parser.should_keep_alive():  # a trailer has said so: the parser ignores what follows
+        # A trailer may have said so: the parser ignores what follows.
+        if self.headers and not self.parser.should_keep_alive():
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
                 self.transport.close()
@@ -169,10 +173,10 @@ class GuardedProtocol(HttpToolsProtocol):
         raise problem
 
     def _ignore_upgrade(self, data: bytes, end: int) -> None:
-        """Go on after the head that ends at `end`, where the parser expects another protocol, with that request's body.
+        """Read the body that follows the head's `end`, where the parser expects another protocol.
 
-        The parser has forgotten how the body is framed, and reads no more where the connection is not kept. A new one is
-        told by a head that is not a request of its own.
+        The parser has forgotten how the body is framed, and reads no more where the connection is
+        not kept. A new one learns it from a head that is no request of its own.
         """
         framing = b"".join(b"%s: %s\r\n" % field for field in self.cycle.scope["headers"] if field[0] in _FRAMING)
         self.parser = httptools.HttpRequestParser(self)
@@ -191,13 +195,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle is not None and self.cycle.more_body:
             self._cut_short()
         else:
-            called_back = isinstance(error, httptools.HttpParserCallbackError)  # uvicorn's on_headers_complete
-            detail = "its target is not a path" if called_back else str(error)
-            detail = f"the request is not well-formed HTTP/1.1: {detail}"
-            self._refuse(self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE), "HEAD" if is_head else "")
+            # uvicorn's on_headers_complete fails where the target has no path.
+            callback = isinstance(error, httptools.HttpParserCallbackError)
+            cause = "its target has no path" if callback else str(error)
+            detail = f"the request is not well-formed HTTP/1.1: {cause}"
+            problem = self._problem or ProblemError(MALFORMED, detail, headers=_CLOSE)
+            self._refuse(problem, "HEAD" if is_head else "")
 
     def _cut_short(self) -> None:
-        """Have the newest request answered without the rest of its body, and close: the application is told that it ends."""
+        """Have the newest request answered without the rest of its body, and close.
+
+        The application receives a disconnect; see responses.py for how its answer is sent all the same.
+        """
         cycle = self.cycle
         cycle.keep_alive = False
         if cycle.response_complete:

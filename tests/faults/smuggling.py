@@ -107,7 +107,7 @@ async def measured(port: int, answers: int) -> Counter[str]:
     found: Counter[str] = Counter()
     numbers = count()
     attackers = [asyncio.create_task(attack(port, found)) for _ in range(ATTACKERS)]
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(380):
         await asyncio.gather(*(call(port, numbers, answers, found) for _ in range(CALLERS)))
     for attacker in attackers:
         attacker.cancel()

@@ -122,6 +122,16 @@ def test_a_trailer_is_no_header(urls: tuple[str, str]) -> None:
     assert found.count(b"x-request-id: mine") == 1, "that of the second request"
 
 
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["waits", "sends"])
+def test_an_answer_instead_of_100_continue_is_the_last(urls: tuple[str, str], body: bytes) -> None:
+    """Whether a body still comes, or a request instead, cannot be told where it has not come yet."""
+    head = b"POST /fair_price HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    found = answers(urls[0], head + body, *([CASES["closing"].encode()] if body else []))
+    assert found.count(b"HTTP/1.1 ") == (2 if body else 1)
+    assert found.startswith(b"HTTP/1.1 401 ")
+    assert found.count(b"connection: close\r\n") == 1
+
+
 @pytest.mark.parametrize("reads", [False, True])
 def test_who_does_not_read_is_ended(tmp_path: Path, reads: bool) -> None:
     """The answers are far more than the kernel keeps for a connection whose client has a small buffer."""

@@ -21,7 +21,6 @@ from tests.faults.proxy import proxied
 from tests.serving.server import Server, free_ports
 
 RUN = "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; run(GatewaySettings.read())"
-UVICORN = "import uvicorn; import os; uvicorn.run('pokewatch.gateway.app:app', port=int(os.environ['POKEWATCH_GATEWAY_PORT']))"
 
 
 @contextmanager
@@ -50,9 +49,8 @@ def key(home: Path) -> NewKey:
     return KeyStore(Home.read().keys).create("tests")
 
 
-@pytest.mark.parametrize("code", [RUN, UVICORN], ids=["run", "uvicorn"])
-def test_it_serves_and_ends(mlserver: Server, key: NewKey, tmp_path: Path, code: str) -> None:
-    with started(code, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url) as (process, url):
+def test_it_serves_and_ends(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
+    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url) as (process, url):
         response = httpx.post(f"{url}/fair_price", json={"card_id": "card_4"}, headers={"X-API-Key": key.key})
         assert response.status_code == 200, response.text
         process.send_signal(signal.SIGTERM)

@@ -241,3 +241,8 @@ def test_the_flows_find_what_the_manifests_make(rendered: dict[str, list[Manifes
     )
     assert _one(manifests, "Service", service)["spec"]["clusterIP"] == "None"
     assert _one(manifests, "Service", service)["metadata"]["namespace"] == namespace
+
+
+def test_the_ingress_forwards_no_upgrade(rendered: dict[str, list[Manifest]]) -> None:
+    annotations = _one(rendered["production"], "Ingress", "gateway")["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/connection-proxy-header"] == "keep-alive"
