@@ -1,6 +1,12 @@
 """What the batch and the online half agree on: the words of V2 answers. Imports nothing."""
 
-STATUSES = ("ok", "stale_price", "thin_history", "wide_interval", "unknown_card")  # a price book stores their indices
+STATUSES = (
+    "ok",
+    "stale_price",
+    "thin_history",
+    "wide_interval",
+    "unknown_card",
+)  # a price book stores their indices
 UNKNOWN_CARD = "unknown_card"
 UNKNOWN_DATE = "unknown_date"
 INVALID_PRICE = "invalid_price"

@@ -130,9 +130,7 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("status", ["ok", "stale_price"])
-def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(
-    given: dict[str, float], reason: str, status: str
-) -> None:
+def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(given: dict[str, float], reason: str, status: str) -> None:
     usual = {"market": 80.0, "fair": 100.0, "lower": 90.0, "upper": 120.0, "buy": -0.1, "sell": 0.15}
     bad = usual | given
     columns = {name: np.array([usual[name], bad[name], usual[name]]) for name in usual}

@@ -57,7 +57,13 @@ def check_movers(found: Movers, asked: Asked) -> None:
         raise ValueError(f"the price {found.price!r} was judged, not {asked['price']!r}")
     check_day("date", found.date)
     _check_cards([*found.buy, *found.sell], found.date)
-    _check_signals(found.buy, "BUY", asked["limit"], [row.deviation_pct for row in found.buy], asked.get("buy_threshold_pct"))
+    _check_signals(
+        found.buy,
+        "BUY",
+        asked["limit"],
+        [row.deviation_pct for row in found.buy],
+        asked.get("buy_threshold_pct"),
+    )
     sell = asked.get("sell_threshold_pct")
     strength = [-row.deviation_pct for row in found.sell]
     _check_signals(found.sell, "SELL", asked["limit"], strength, None if sell is None else -sell)

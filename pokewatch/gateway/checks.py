@@ -30,7 +30,12 @@ def check_prices(found: Columns, cards: Sequence[str], days: Sequence[str], offe
     prices = found["market_price"]
     if offers.count(None) < len(offers):
         pairs = zip(offers, prices, strict=True)
-        _check("market_price", prices, [offer is None or offer == price for offer, price in pairs], offers)
+        _check(
+            "market_price",
+            prices,
+            [offer is None or offer == price for offer, price in pairs],
+            offers,
+        )
 
 
 def check_decisions(found: Columns, status: Column | None = None) -> None:
@@ -46,9 +51,17 @@ def check_decisions(found: Columns, status: Column | None = None) -> None:
         raise ValueError(f"output 'confidence' has {min(likely)} to {max(likely)}, which are not all probabilities")
     if None in deviations:
         pairs = zip(signals, deviations, strict=True)
-        _check("signal", signals, [signal == "HOLD" or deviation is not None for signal, deviation in pairs])
+        _check(
+            "signal",
+            signals,
+            [signal == "HOLD" or deviation is not None for signal, deviation in pairs],
+        )
     if status is not None and status.count("ok") < len(status):
-        _check("signal", signals, [signal == "HOLD" or each == "ok" for signal, each in zip(signals, status, strict=True)])
+        _check(
+            "signal",
+            signals,
+            [signal == "HOLD" or each == "ok" for signal, each in zip(signals, status, strict=True)],
+        )
 
 
 def check_passed(reply: InferResponse, name: str, request: InferRequest, rows: int) -> None:
@@ -97,7 +110,12 @@ def _check_cards(cards: Column, slugs: Column, asked: Sequence[str]) -> None:
     if cards == asked:
         return
     if slugs != asked:
-        _check("card_id", cards, [ask in (card, slug) for ask, card, slug in zip(asked, cards, slugs, strict=True)], asked)
+        _check(
+            "card_id",
+            cards,
+            [ask in (card, slug) for ask, card, slug in zip(asked, cards, slugs, strict=True)],
+            asked,
+        )
     _check("card_id", cards, [type(card) is str for card in cards])
 
 
@@ -107,9 +125,18 @@ def _check_days(days: Column, status: Column, asked: Sequence[str]) -> None:
         if day != "":
             check_day("date", day)
     if not UNKNOWN.isdisjoint(status) or "" in days:
-        _check("date", days, [(day == "") == (each in UNKNOWN) for day, each in zip(days, status, strict=True)])
+        _check(
+            "date",
+            days,
+            [(day == "") == (each in UNKNOWN) for day, each in zip(days, status, strict=True)],
+        )
     if any(asked):
-        _check("date", days, [not ask or day <= ask for day, ask in zip(days, asked, strict=True)], asked)
+        _check(
+            "date",
+            days,
+            [not ask or day <= ask for day, ask in zip(days, asked, strict=True)],
+            asked,
+        )
     latest = {day for day, ask in zip(days, asked, strict=True) if day and not ask} if any(asked) else set(days) - {""}
     if len(latest) > 1:
         raise ValueError(f"output 'date' has {len(latest)} latest days, from {min(latest)} to {max(latest)}")

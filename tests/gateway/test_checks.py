@@ -63,7 +63,10 @@ SPOILT: dict[str, tuple[str, Tamper]] = {
     "a row too few": (PRICES, rows_of(list.pop)),
     "a row too many": (PRICES, rows_of(lambda data: data.append(data[0]))),
     "another card": (PRICES, rows_of(lambda data: first(data[1])(data))),
-    "a card of another id": (PRICES, column("card_id", lambda data: data.__setitem__(1, "tcgplayer-9-normal"))),
+    "a card of another id": (
+        PRICES,
+        column("card_id", lambda data: data.__setitem__(1, "tcgplayer-9-normal")),
+    ),
     "a card that is a number": (PRICES, column("card_id", first(4.0))),
     "a card that is null": (PRICES, column("card_id", first(None))),
     "no card ids": (PRICES, without("card_id")),
@@ -73,7 +76,10 @@ SPOILT: dict[str, tuple[str, Tamper]] = {
     "a day that is none": (PRICES, column("date", first("2026-02-30"))),
     "a day that is a number": (PRICES, column("date", first(20260105))),
     "a day left out": (PRICES, column("date", first(""))),
-    "a day of an unknown card": (PRICES, column("date", lambda data: data.__setitem__(4, "2026-01-05"))),
+    "a day of an unknown card": (
+        PRICES,
+        column("date", lambda data: data.__setitem__(4, "2026-01-05")),
+    ),
     "another offer": (PRICES, column("market_price", lambda data: data.__setitem__(2, 5.5))),
     "a price that is text": (PRICES, column("fair_price", first("5"))),
     "a price that is a list": (PRICES, column("fair_price", first([5]))),
@@ -90,7 +96,10 @@ SPOILT: dict[str, tuple[str, Tamper]] = {
     "no object": (PRICES, lambda content: [content]),
     "a signal that is none": (DECISION, column("signal", first("KEEP"))),
     "a signal that is null": (DECISION, column("signal", first(None))),
-    "a signal without a deviation": (DECISION, column("signal", lambda data: data.__setitem__(4, "BUY"))),
+    "a signal without a deviation": (
+        DECISION,
+        column("signal", lambda data: data.__setitem__(4, "BUY")),
+    ),
     "a reason that is none": (DECISION, column("reason", first("because"))),
     "a deviation that is text": (DECISION, column("deviation_pct", first("0"))),
     "a confidence above one": (DECISION, column("confidence", first(1.5))),
@@ -108,8 +117,18 @@ def test_a_reply_that_is_not_the_one_asked_for(server: TamperingServer, behind: 
     cards = [row["card_id"] for row in BATCH]
     inputs = [
         {"name": "card_id", "shape": [5], "datatype": "BYTES", "data": cards},
-        {"name": "date", "shape": [5], "datatype": "BYTES", "data": [row.get("date", "") for row in BATCH]},
-        {"name": "market_price", "shape": [5], "datatype": "FP64", "data": [row.get("market_price") for row in BATCH]},
+        {
+            "name": "date",
+            "shape": [5],
+            "datatype": "BYTES",
+            "data": [row.get("date", "") for row in BATCH],
+        },
+        {
+            "name": "market_price",
+            "shape": [5],
+            "datatype": "FP64",
+            "data": [row.get("market_price") for row in BATCH],
+        },
     ]
     assert_problem(behind.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 502, "upstream-fault")
     versions = behind.app.assembly.watch.versions
@@ -142,9 +161,7 @@ def versioned(content: dict[str, Any]) -> dict[str, Any]:
     ],
     ids=["another id", "another slug", "no slug", "no version", "a signal that is none"],
 )
-def test_nothing_is_kept_of_what_cannot_be_used(
-    server: TamperingServer, behind: Gateway, name: str, end: str, tamper: Tamper
-) -> None:
+def test_nothing_is_kept_of_what_cannot_be_used(server: TamperingServer, behind: Gateway, name: str, end: str, tamper: Tamper) -> None:
     server.tampers[end] = lambda content: tamper(versioned(content))
     for _ in range(2):
         assert_problem(behind.post("/fair_price", {"card_id": name}), 502, "upstream-fault")
@@ -152,7 +169,11 @@ def test_nothing_is_kept_of_what_cannot_be_used(
     calls = len(server.asked)
     good = behind.post("/fair_price", {"card_id": name}).json()
     assert len(server.asked) == calls + 2, "asked anew"
-    assert (good["card_id"], good["model_version"], good["stale"]) == ("tcgplayer-4-normal", "7", False)
+    assert (good["card_id"], good["model_version"], good["stale"]) == (
+        "tcgplayer-4-normal",
+        "7",
+        False,
+    )
     server.tampers[end] = tamper
     again = behind.post("/fair_price", {"card_id": name}).json()
     assert again | {"request_id": ""} == good | {"request_id": ""}, "the good answer is still the one kept"
@@ -163,7 +184,10 @@ def test_a_signal_that_cannot_be_used(server: TamperingServer, behind: Gateway) 
     assert_problem(behind.post("/signal", {"market_price": 90, "fair_price": 100}), 502, "upstream-fault")
 
 
-CARD, HISTORY = {"card_id": "tcgplayer-9-normal", "slug": "card_9"}, "/cards/card_4/history?from=2026-01-02&to=2026-01-04"
+CARD, HISTORY = (
+    {"card_id": "tcgplayer-9-normal", "slug": "card_9"},
+    "/cards/card_4/history?from=2026-01-02&to=2026-01-04",
+)
 MOVERS = "/movers?price=low&limit=3&buy_threshold_pct=-0.2"
 
 
@@ -204,7 +228,11 @@ def repeated(content: dict[str, Any]) -> None:
         ("/cards?limit=3", "search", at("next", value="tcgplayer-9-normal")),
         ("/cards?limit=3", "search", at("cards", 0, "date", value="2026-01-04")),
         ("/cards?limit=3", "search", lambda content: content["cards"].pop()),
-        ("/cards?limit=3", "search", lambda content: content["cards"].append({**content["cards"][0], **CARD})),
+        (
+            "/cards?limit=3",
+            "search",
+            lambda content: content["cards"].append({**content["cards"][0], **CARD}),
+        ),
         (MOVERS, "movers", at("price", value="market")),
         (MOVERS, "movers", at("buy", 0, "signal", value="SELL")),
         (MOVERS, "movers", at("buy", 2, "deviation_pct", value=-0.1)),
@@ -213,9 +241,7 @@ def repeated(content: dict[str, Any]) -> None:
         (MOVERS, "movers", lambda content: content["buy"].append({**content["buy"][-1], **CARD})),
     ],
 )
-def test_what_the_catalogue_answers(
-    server: TamperingServer, behind: Gateway, path: str, question: str, tamper: Tamper
-) -> None:
+def test_what_the_catalogue_answers(server: TamperingServer, behind: Gateway, path: str, question: str, tamper: Tamper) -> None:
     def altered(content: dict[str, Any]) -> None:
         content["model_version"] = "8"
         tamper(content)  # what it gives back is of no use
@@ -263,7 +289,12 @@ def test_what_is_passed_through(server: TamperingServer, behind: Gateway, model:
 def prices_of(cards: list[str], by_slug: list[bool]) -> tuple[dict[str, list[Any]], list[str]]:
     found: dict[str, list[Any]] = {name: [1.0] * len(cards) for name in ("market_price", "fair_price", "lower", "upper")}
     ids, slugs = [f"id-{card}" for card in cards], [f"slug_{card}" for card in cards]
-    texts = {"card_id": ids, "slug": slugs, "date": ["2026-01-05"] * len(cards), "status": ["ok"] * len(cards)}
+    texts = {
+        "card_id": ids,
+        "slug": slugs,
+        "date": ["2026-01-05"] * len(cards),
+        "status": ["ok"] * len(cards),
+    }
     return {**found, **texts}, [slug if by else card for slug, card, by in zip(slugs, ids, by_slug, strict=True)]
 
 

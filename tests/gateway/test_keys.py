@@ -33,16 +33,7 @@ def test_a_key_is_stored_as_its_hash(store: KeyStore) -> None:
     assert (prefix, key_id, len(secret)) == ("pw", made.id, 43)
     [kept] = store.list()
     assert kept.hash == hashlib.sha256(made.key.encode()).digest()
-<<<<<<< ours
     assert (kept.name, kept.scopes, kept.rate, kept.created_at) == ("mine", frozenset({"read", "batch"}), Rate(5, 1), 1_000.0)
-=======
-    assert (kept.name, kept.scopes, kept.rate, kept.created_at) == (
-        "mine",
-        {"read", "batch"},
-        Rate(5, 1),
-        1_000.0,
-    )
->>>>>>> theirs
     content = store.path.read_bytes()
     assert secret.encode() not in content
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
