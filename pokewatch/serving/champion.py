@@ -5,6 +5,7 @@ of its own can also be stopped when the registry hangs.
 """
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -49,6 +50,7 @@ def _fetch() -> Champion:
 
 def main() -> None:
     """Print the champion; where there is none, the reason as the last line of standard error."""
+    os.nice(10)  # importing MLflow takes a processor for seconds, which those who ask for prices go before
     try:
         champion = _fetch()
     except PokeWatchError as error:

@@ -2,7 +2,7 @@
 
 import importlib
 
-MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "keys")
+MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "fairness", "keys")
 
 for name in MEASURES:
     print(f"== {name}", flush=True)

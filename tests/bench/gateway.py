@@ -33,6 +33,7 @@ from tests.serving.server import Server, free_ports, models_folder, point_at, ru
 CARDS = 2_000
 SCRIPT = Path(__file__).with_name("gateway.wrk.lua")
 GATEWAY = "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; run(GatewaySettings.read())"
+_QUIET = {"POKEWATCH_ACCESS_LOG": "0", "POKEWATCH_GATEWAY_METRICS_PORT": "0"}
 FAIR_PRICE = '{"card_id":"card_%d"}'
 INFER_PRICE = '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_%d"]}]}'
 # With the interval and the status that the gateway sends along: the calls that give its answer, made by the caller.
@@ -129,7 +130,7 @@ class Field:
 
     def gateway(self, **settings: str) -> str:
         [port] = free_ports(1)
-        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), "POKEWATCH_ACCESS_LOG": "0", **settings}
+        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), **_QUIET, **settings}
         return self._stack.enter_context(process(["-c", GATEWAY], port, environment))
 
 

@@ -68,7 +68,10 @@ def _shorter(span: str, factor: int) -> str:
 
 def targets(gateway: Gateway, *servers: Server) -> dict[str, list[str]]:
     """A gateway and MLServers as Prometheus finds them."""
-    return {"gateway": [gateway.url.removeprefix("http://")], "mlserver": [f"127.0.0.1:{server.metrics_port}" for server in servers]}
+    return {
+        "gateway": [f"127.0.0.1:{gateway.app.assembly.metrics_port.port}"],
+        "mlserver": [f"127.0.0.1:{server.metrics_port}" for server in servers],
+    }
 
 
 @contextmanager

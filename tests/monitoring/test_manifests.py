@@ -15,6 +15,8 @@ from tests.tools import require_tool
 
 CONFIGS = {"cluster": MONITORING / "prometheus.yml", "one machine": MONITORING / "local" / "prometheus.yml"}
 
+METRICS_PORT = GatewaySettings.model_fields["gateway_metrics_port"].default  # the tests' own is any free one
+
 
 def _manifests(*folders: Path) -> list[dict[str, Any]]:
     paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
@@ -45,7 +47,7 @@ def test_every_replica_is_scraped_where_it_listens(job: str, image: str) -> None
     assert f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc" == name
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"], "a replica that is not ready must be seen to be down"
-    port = {"gateway": GatewaySettings.read().gateway_port, "serving": ServingSettings.read().mlserver_metrics_port}[image]
+    port = {"gateway": METRICS_PORT, "serving": ServingSettings.read().mlserver_metrics_port}[image]
     assert lookup["port"] == port
     assert port in {each["port"] for each in service["spec"]["ports"]}
     egress = _named("NetworkPolicy", "prometheus", MONITORING)["spec"]["egress"]
@@ -55,7 +57,7 @@ def test_every_replica_is_scraped_where_it_listens(job: str, image: str) -> None
 def test_one_machine_is_scraped_at_the_default_ports() -> None:
     found = {name: job["static_configs"][0]["targets"] for name, job in _jobs("one machine").items()}
     assert found == {
-        "gateway": [f"127.0.0.1:{GatewaySettings.read().gateway_port}"],
+        "gateway": [f"127.0.0.1:{METRICS_PORT}"],
         "mlserver": [f"127.0.0.1:{ServingSettings.read().mlserver_metrics_port}"],
     }
 
