@@ -41,8 +41,8 @@ def test_it_says_what_would_change_and_asks(answer: str, code: int, champion: st
     assert asked.returncode == code, told
     rows = [line.split() for line in told.splitlines()[:3]]
     assert rows[0] == ["version", "market", "currency", "cards", "prices", "of"]
-    assert rows[1] == "champion now 2 tcgcsv EUR 12 2026-01-01 to 2026-01-05".split()
-    assert rows[2] == "after the rollback 1 simulated USD 999 2026-01-01 to 2026-01-05".split()
+    assert rows[1] == ["champion", "now", "2", "tcgcsv", "EUR", "12", "2026-01-01", "to", "2026-01-05"]
+    assert rows[2] == ["after", "the", "rollback", "1", "simulated", "USD", "999", "2026-01-01", "to", "2026-01-05"]
     assert "Make version 1 champion? [y/N]" in told
     assert registry.resolve().version == champion
 

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +165,7 @@ def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry)
         with pytest.raises(DeployError, match="answers with version 1, not 2"):
             deploy(registry, "2", [bad.address])
         bad.stuck = False
-        with pytest.raises(DeployError, match="version 2 was taken back before, and stays so: .*not 2"):
+        with pytest.raises(DeployError, match=r"version 2 was taken back before, and stays so: .*not 2"):
             deploy(registry, "2", [bad.address])
         assert (bad.serving, champion_of(registry)) == ("1", "1")
 
@@ -203,14 +203,12 @@ def test_a_version_without_its_book_does_not_replace_the_champion(registry: Regi
     (tmp_path / "empty" / "manifest.json").write_text("{}")
     run = registry.log_run(tmp_path / "empty", parameters={}, metrics={}, tags={"data_version": "dv"})
     version = registry.register(run, "0" * 64).version
-    with pytest.raises(DeployError, match="does not replace version 1: the book in .* is not the one asked for"):
+    with pytest.raises(DeployError, match=r"does not replace version 1: the book in .* is not the one asked for"):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
 
 
-def test_books_that_share_no_valued_card_cannot_be_compared(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_books_that_share_no_valued_card_cannot_be_compared(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
     monkeypatch.setenv("POKEWATCH_DEPLOY_MISSING_CARDS", "1")
     version = register_book(registry, tmp_path / "other", 1)
@@ -235,12 +233,10 @@ def unvalued() -> BookRows:
     return replace(given, fair=nothing, lower=nothing, upper=nothing, status=status)
 
 
-def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
     mine = Registry()
-    with pytest.raises(NoChampionError, match="no model is champion of branch test.mine yet"):
+    with pytest.raises(NoChampionError, match=r"no model is champion of branch test\.mine yet"):
         mine.resolve()
     mine.remember("changed", "2026-01-01")
     assert deploy(mine, "2") == []

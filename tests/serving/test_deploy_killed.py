@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from pokewatch.doctor import Finding, examine
-from pokewatch.errors import DeployError, NoChampionError
+from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
 from pokewatch.serving.deploy import deploy
 from pokewatch.serving.tickets import Tickets
