@@ -210,6 +210,7 @@ class PokeWatchSpec(FlowSpec):
     )
 
     source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+
     def __init__(self, use_cli: bool = True) -> None:
         try:
             super().__init__(use_cli)

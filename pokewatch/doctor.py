@@ -25,9 +25,7 @@ _EXTRAS = {
     "serving": ("mlserver", "numpy"),
     "gateway": ("starlette", "msgspec", "uvicorn"),
 }
-_UNFINISHED = (
-    "if it is not under way any more, the next deploy settles it: run the pipeline, or pokewatch rollback"
-)
+_UNFINISHED = "if it is not under way any more, the next deploy settles it: run the pipeline, or pokewatch rollback"
 _FREE_BYTES = 2 * 1024**3
 
 

@@ -313,9 +313,7 @@ class ServingSettings(_Section):
         description="REST addresses of the MLServers that a deploy reloads, by comma; dns+http://name:port is each one of that name. "
         "Default: the one on this machine.",
     )
-    branch_mlserver_urls: str = Field(
-        "", description="The same for deploys of a branch. Default: none is reloaded."
-    )
+    branch_mlserver_urls: str = Field("", description="The same for deploys of a branch. Default: none is reloaded.")
 
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""
@@ -390,9 +388,7 @@ class DeploySettings(_Section):
         le=600,
         description="How long a deploy may show no sign of life before the next one settles what it left.",
     )
-    deploy_missing_cards: float = Field(
-        0.05, ge=0, le=1, description="Largest share of the champion's cards that a new version may lack."
-    )
+    deploy_missing_cards: float = Field(0.05, ge=0, le=1, description="Largest share of the champion's cards that a new version may lack.")
 
 
 class WatchSettings(_Section):

@@ -89,9 +89,7 @@ def decide(market: Market, found: Measurement) -> Action:
     return Action(due and settings.retrain, _why(found, due, noticed is not None, last, lessons_on, settings), changed)
 
 
-def retrain(
-    market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]
-) -> None:
+def retrain(market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]) -> None:
     """Have the daily pipeline run: by a Metaflow event where this runs on Argo, else at once, as a process that this one waits for.
 
     `flow` is its file, and the options that name its branch. On Argo without events the next daily run does it, since what has

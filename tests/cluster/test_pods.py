@@ -121,7 +121,7 @@ def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
     before = set(cluster.jobs)
     parameters = {"--cards": CARDS, "--days": DAYS, "--to": LAST, "--shards": SHARDS, "--max-workers": 2}
     arguments = [str(part) for pair in parameters.items() for part in pair]
-    done = start("--config", "deploy", str(_config(tmp_path, registry)), "run", *arguments, env=env, cwd=tmp_path)
+    done = start("--production", "--config", "deploy", str(_config(tmp_path, registry)), "run", *arguments, env=env, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = [job for name, job in cluster.jobs.items() if name not in before]
     assert [job.step for job in jobs].count("features") == SHARDS

@@ -55,9 +55,7 @@ class Writes:
         return counted
 
 
-def _deploying(
-    environment: Mapping[str, str], version: str, addresses: Sequence[str], writes: Writes, counted: Any
-) -> None:
+def _deploying(environment: Mapping[str, str], version: str, addresses: Sequence[str], writes: Writes, counted: Any) -> None:
     _quiet(environment)
     writes.install()
     from pokewatch.errors import DeployError
@@ -90,9 +88,7 @@ def start(target: Callable[..., None], *args: Any) -> ForkServerProcess:
     return process
 
 
-def start_deploy(
-    version: str, addresses: Sequence[str], writes: Writes | None = None
-) -> tuple[ForkServerProcess, Any]:
+def start_deploy(version: str, addresses: Sequence[str], writes: Writes | None = None) -> tuple[ForkServerProcess, Any]:
     """A deploy under way, and the queue of its count of writes and its error, "" for none."""
     counted = _FORKSERVER.SimpleQueue()
     process = start(_deploying, version, list(addresses), writes or Writes(0, "never"), counted)

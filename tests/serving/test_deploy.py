@@ -209,9 +209,7 @@ def test_a_version_without_its_book_does_not_replace_the_champion(registry: Regi
     assert champion_of(registry) == "1"
 
 
-def test_books_that_share_no_valued_card_cannot_be_compared(
-    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_books_that_share_no_valued_card_cannot_be_compared(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
     monkeypatch.setenv("POKEWATCH_DEPLOY_MISSING_CARDS", "1")
     version = register_book(registry, tmp_path / "other", 1)
@@ -236,9 +234,7 @@ def unvalued() -> BookRows:
     return replace(given, fair=nothing, lower=nothing, upper=nothing, status=status)
 
 
-def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
     mine = Registry()
     with pytest.raises(NoChampionError, match=r"no model is champion of branch test\.mine yet"):

@@ -90,9 +90,7 @@ def test_twenty_pairs(registry: Registry, server: Served) -> None:
             unrefuse(registry)
 
 
-def test_who_waits_too_long_is_refused_in_words(
-    registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_waits_too_long_is_refused_in_words(registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE, "before", signal.SIGSTOP))
     try:
         eventually(lambda: _stopped(process.pid), bool)
