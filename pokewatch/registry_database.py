@@ -1,7 +1,8 @@
 """The SQLite database of a registry without a server, made whole or not at all.
 
-MLflow makes its schema in some sixty migrations, which take seconds; two processes at it at once, or one that is killed, leave a
-database that no MLflow opens again. Here one process makes it under another name and renames it; the others wait.
+MLflow makes its schema in some sixty migrations, which take seconds; two processes at it at once, or one
+that is killed, leave a database that no MLflow opens again. Here one process makes it under another name and
+renames it; the others wait.
 """
 
 import fcntl
@@ -18,7 +19,10 @@ _EXPERIMENTS = "SELECT count(*) FROM experiments"  # MLflow adds its first one w
 
 
 def ensure(database: Path, experiment: str) -> None:
-    """Make the database, with the experiment in it, unless it is there. Raise RegistryError for one that was left half-made."""
+    """Make the database, with the experiment in it, unless it is there.
+
+    Raise RegistryError for one that was left half-made.
+    """
     if not database.exists():
         database.parent.mkdir(parents=True, exist_ok=True)
         with _alone(database):

@@ -19,6 +19,9 @@ _REFUSALS = (400, 404, 409, 422)
 # that is not ready. All of the text, for a refusal may quote the caller.
 _UNLOADED = re.compile(r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found|\S+ is not ready: .*")
 
+_NO_MODEL = "is up and has no model loaded; its log says what to run"
+_FAILING = "failed repeatedly and is left alone for a moment"
+
 
 class RefusedError(Exception):
     """The upstream works and refuses this request (4xx): the request's fault, not the upstream's."""
@@ -40,6 +43,7 @@ class Upstream:
         self._wire = wire
         self._breaker = breaker
         self._seconds = seconds
+        self._left_alone = _FAILING
         self._took = metrics.upstream_seconds.of(name)
         self._failures = metrics.upstream_failures.labels(name)
         metrics.upstream_state.labels(name).set_function(lambda: float(breaker.told()))
@@ -51,7 +55,7 @@ class Upstream:
             raise ProblemError(UPSTREAM_TIMEOUT, "the request's time was up before it could be sent", retry_after=1)
         wait = self._breaker.wait()
         if wait:
-            raise unavailable(f"the model server ({self.name}) failed repeatedly and is left alone for a moment", math.ceil(wait))
+            raise unavailable(f"the model server ({self.name}) {self._left_alone}", math.ceil(wait))
         started = perf_counter()
         try:
             reply = await self._wire.send(path, body, min(left, self._seconds), headers)
@@ -75,7 +79,8 @@ class Upstream:
         refused = refusal(reply.body)
         if _UNLOADED.fullmatch(refused.error):
             self._failed(f"{reply.status} {refused.error}")
-            raise unavailable(f"the model server ({self.name}) has no model loaded")
+            self._left_alone = _NO_MODEL
+            raise unavailable(f"the model server ({self.name}) {_NO_MODEL}")
         if reply.status in _REFUSALS:
             self._succeeded()
             raise RefusedError(reply.status, refused)
@@ -93,6 +98,7 @@ class Upstream:
 
     def _failed(self, cause: object) -> None:
         before = self._breaker.state
+        self._left_alone = _FAILING
         self._breaker.failed()
         self._failures.inc()
         if before is not self._breaker.state or before is State.CLOSED:

@@ -1,7 +1,8 @@
 """Starting without a price book: MLServer stays up, live and not ready, and serves once a load succeeds.
 
-MLServer 1.7.1 ends, with code 0, when a model cannot be loaded at start. Here the failure is logged and kept as the reason why the
-model is not ready, and the load is tried again: the registry may have been out of reach, or the first model not yet deployed.
+MLServer 1.7.1 ends, with code 0, when a model cannot be loaded at start. Here the failure is logged and kept as
+the reason why the model is not ready, and the load is tried again: the registry may have been out of reach, or the
+first model not yet deployed.
 """
 
 import asyncio
