@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import NoChampionError, RegistryError
-from pokewatch.settings import Home, RegistrySettings
+from pokewatch.settings import Home, RegistrySettings, private_folder
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -184,12 +184,15 @@ class Registry:
         """The MLflow client, made on first use: importing MLflow and opening its database take seconds."""
         if self._connected is None:
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            from mlflow.store.db import utils
             from mlflow.tracking import MlflowClient
 
             for chatty in ("mlflow.store.db.utils", "alembic"):
                 logging.getLogger(chatty).setLevel(logging.WARNING)
             if self._is_embedded():
-                self._database().parent.mkdir(parents=True, exist_ok=True)
+                private_folder(self._database().parent)
+                # MLflow makes the folder from the quoted path, which is that of another one
+                utils._make_parent_dirs_if_sqlite = lambda _: None
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._connected
 
@@ -223,7 +226,7 @@ class Registry:
         return self._uri.startswith("sqlite:///")
 
     def _database(self) -> Path:
-        return Path(self._uri.removeprefix("sqlite:///")).absolute()
+        return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[None]:
