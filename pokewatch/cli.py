@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 something broke; 2 a setting or option is wrong; 3 no such
 book cannot be used; 5 prices or a model failed their checks; 6 no model, or no registry; 7 a deploy was taken back.
 """
 
+import errno
 import json
 import math
 import os
@@ -62,6 +63,11 @@ class _Commands(click.Group):
         except PokeWatchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads the output any more: for click to end
+                raise
+            click.echo(f"Error: {error}; make room or mend it, and run the same again", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -81,7 +87,7 @@ def main() -> None:
 @click.option("--source", default="simulated", show_default=True, help="simulated, tcgcsv, pokemon_price_tracker or file.")
 @click.option("--from", "start", type=_Day(), help="First day.")
 @click.option("--to", "end", type=_Day(), help="Last day. Default: the last day the source has.")
-@click.option("--days", type=click.IntRange(min=1), help="That many days up to the last. Default: 30.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="That many days up to the last. Default: 30.")
 @click.option("--cards", type=click.IntRange(min=1), default=1000, show_default=True, help="Cards of the simulated market.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulated market.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="The file of --source file: CSV or Parquet.")
@@ -116,9 +122,16 @@ def collect(
     from pokewatch.market.collect import asked_days, collect, export
     from pokewatch.market.lake import Lake
     from pokewatch.market.sources import open_source
-    from pokewatch.settings import Home
+    from pokewatch.parameters import check_days
+    from pokewatch.settings import Home, prepare
 
+    if path and source != "file":
+        raise click.UsageError(f"--file {path}: --source {source} reads no file; add --source file")
+    if output and not export_format and output.suffix not in (".parquet", ".csv"):
+        raise click.UsageError(f"--output {output}: end its name in .parquet or .csv, or add --format")
+    prepare()
     opened = open_source(source, cards=cards, seed=seed, path=path)
+    check_days(opened, start, end)
     lake = Lake(Home.read().lakes / opened.lake_name)
     asked = asked_days(opened, start, end, days)
     with _progress(f"Collecting {len(asked)} days", len(asked)) as advance:

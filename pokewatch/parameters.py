@@ -48,8 +48,8 @@ def check_backfill(*, first_day: str, last_day: str) -> tuple[date, date]:
     """The first and last day of a backfill."""
     first = parse_day(first_day, "--from", required=True)
     last = parse_day(last_day, required=True)
-    assert first
-    assert last
+    if first is None or last is None:
+        raise ValueError("a day that is required was read as none")
     if first > last:
         raise SettingsError(f"--from {first}: it is after --to {last}; give the earlier day first")
     if (last.year - first.year) * 12 + last.month - first.month >= MOST_MONTHS:

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry_database import artifacts_of, ensure
-from pokewatch.settings import Home, RegistrySettings
+from pokewatch.settings import Home, RegistrySettings, private_folder
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
 from pokewatch.valuation.book.layout import is_digest
@@ -224,11 +224,15 @@ class Registry:
         """The MLflow client, made on first use: importing MLflow and opening its database take seconds."""
         if self._connected is None:
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            from mlflow.store.db import utils
             from mlflow.tracking import MlflowClient
 
             for chatty in ("mlflow.store.db.utils", "alembic"):
                 logging.getLogger(chatty).setLevel(logging.WARNING)
             if self._is_embedded():
+                # MLflow would make the folder from the quoted path, which is that of another one.
+                utils._make_parent_dirs_if_sqlite = lambda _: None
+                private_folder(self._database().parent)
                 ensure(self._database(), self._name)
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._connected
@@ -270,7 +274,7 @@ class Registry:
         return self._settings.is_embedded()
 
     def _database(self) -> Path:
-        return Path(self._uri.removeprefix("sqlite:///")).absolute()
+        return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from pokewatch.errors import RegistryError
 
@@ -50,7 +51,7 @@ def _make(database: Path, experiment: str) -> None:
     for abandoned in database.parent.glob(f".{database.name}.new-*"):
         abandoned.unlink(missing_ok=True)
     scratch = database.with_name(f".{database.name}.new-{os.getpid()}")
-    address = f"sqlite:///{scratch}"
+    address = f"sqlite:///{quote(str(scratch))}"
     client = MlflowClient(tracking_uri=address, registry_uri=address)
     client.create_experiment(experiment, artifact_location=artifacts_of(database))
     client.search_registered_models(max_results=1)

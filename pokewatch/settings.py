@@ -5,10 +5,12 @@ variable and the value; secrets are never shown.
 """
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import quote
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -17,6 +19,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Pyda
 from pokewatch.errors import SettingsError
 
 PREFIX = "POKEWATCH_"
+_PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and what is not ASCII are quoted
 TCGCSV_URL = "https://tcgcsv.com"
 
 
@@ -132,7 +135,15 @@ class Home(_Section):
         return home.expanduser().absolute()
 
     def make(self) -> Path:
-        """Make the folder where it is missing, and keep other users out of it. Raises OSError."""
+        """Make the folder where it is missing, and keep other users out of it.
+
+        Raises OSError, and SettingsError for a path that DVC or MLflow would take for another.
+        """
+        if found := re.search(r"[\\,*\[\]{}\x00-\x1f\x7f]|%\(|::", str(self.home)):
+            raise SettingsError(
+                f"{self.variable('home')} {str(self.home)!r}: a path with {found[0]!r} in it "
+                "cannot be used; name the folder without"
+            )
         return private_folder(self.home)
 
     @property
@@ -261,7 +272,8 @@ class RegistrySettings(_Section):
     books_kept: int = Field(8, ge=3, description="Price books that stay on this machine: the last that were asked for.")
 
     def tracking_uri(self) -> str:
-        return self.mlflow_tracking_uri or f"sqlite:///{home_folder() / 'mlflow' / 'mlflow.db'}"
+        path = quote(str(home_folder() / "mlflow" / "mlflow.db"), safe=_PLAIN_IN_URI)
+        return self.mlflow_tracking_uri or f"sqlite:///{path}"
 
     def is_embedded(self) -> bool:
         """Return whether the registry is a file of this machine."""

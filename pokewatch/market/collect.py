@@ -27,7 +27,7 @@ from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.settings import QualitySettings
 
 _ALL_DAYS = 100_000
-_IMAGE = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[!-~]{0,2000})?$"
+_IMAGE = r"^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[!-~]*)?$"
 
 Progress = Callable[[int], None]  # how many more days are done
 

@@ -5,6 +5,7 @@ A pod starts with an empty disk. With the head it takes up the lake where the la
 
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
@@ -62,7 +63,10 @@ class Heads:
 def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
     """(fsspec's file system, the path in it) of a folder or s3://bucket/path, neither of which remembers what it has listed."""
     from fsspec.core import url_to_fs
+    from fsspec.implementations.local import LocalFileSystem
 
+    if "://" not in address:  # a path, whatever it looks like
+        return LocalFileSystem(skip_instance_cache=True), str(Path(address).expanduser().absolute())
     options: dict[str, Any] = {"skip_instance_cache": True}
     if address.startswith("s3://"):
         options["use_listings_cache"] = False

@@ -138,6 +138,16 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
 
 def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
     """Write into `incomplete`, flush to disk and rename: `path` holds the old table or the new one whatever happens."""
+    try:
+        _write_at_once(path, table, incomplete)
+    except OSError as error:
+        raise LakeError(
+            f"{path} cannot be written ({error.strerror or error}); nothing of it was kept: "
+            "make room or mend the folder, and run the same again"
+        ) from error
+
+
+def _write_at_once(path: Path, table: pa.Table, incomplete: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     incomplete.mkdir(parents=True, exist_ok=True)
     _sweep(incomplete)
@@ -148,7 +158,6 @@ def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
             pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -92,19 +92,42 @@ def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", delete=False) as written:
         written.write(_configuration(folder, settings))
     Path(written.name).replace(folder / "config")  # nobody ever reads half of it
-    with Repo(str(root)) as repository:
+    with (
+        _site_cache(folder) as site,
+        Repo(str(root), config={"core": {"site_cache_dir": str(site)}}) as repository,
+    ):
         yield repository
+
+
+@contextmanager
+def _site_cache(folder: Path) -> Iterator[Path]:
+    """What DVC remembers of files it has hashed: beside its configuration, unless the path has a
+    `$`, which diskcache takes for a variable."""
+    if "$" not in str(folder):
+        yield folder / "site"
+        return
+    with tempfile.TemporaryDirectory(prefix="pokewatch-") as scratch:
+        yield Path(scratch)
 
 
 def _configuration(folder: Path, settings: VersionSettings) -> str:
     remote = settings.remote()
-    url = remote if "://" in remote else str(Path(remote).expanduser().absolute())
+    url = remote if "://" in remote else _relative(Path(remote).expanduser(), folder)
     endpoint = f"    endpointurl = {settings.dvc_endpoint_url}\n" if settings.dvc_endpoint_url else ""
     return (
         "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n    remote = store\n"
-        f"    site_cache_dir = {folder / 'site'}\n"
-        f"[cache]\n    type = hardlink,copy\n['remote \"store\"']\n    url = {url}\n{endpoint}"
+        f"[cache]\n    type = hardlink,copy\n['remote \"store\"']\n    url = {_quoted(url)}\n{endpoint}"
     )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The way to `path` from `folder`, in which the name of the home does not come up: DVC takes
+    `#` in its configuration for a comment, and `$` for a variable."""
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
+
+
+def _quoted(value: str) -> str:
+    return f"'{value}'" if '"' in value else f'"{value}"'
 
 
 @contextmanager

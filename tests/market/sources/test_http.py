@@ -215,3 +215,36 @@ def test_every_error_of_httpx_is_mapped(kind: type[Exception]) -> None:
 
     with pytest.raises(SourceError, match=r"^test: http://example\.test/a: "):
         client(transport=httpx.MockTransport(fail)).text("http://example.test/a")
+
+
+def test_a_redirect_within_the_origin_is_followed(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(status=302, headers={"Location": "/b"})
+    upstream.routes["/b"] = Reply(b"here")
+    assert client().text(f"{upstream.url}/a") == "here"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://elsewhere.test/b",
+        "//elsewhere.test/b",
+        "https://source.test:444/b",
+        "http://source.test/b",
+        "https://source.test@elsewhere.test/b",
+        "https://user:pass@source.test/b",
+        "ftp://source.test/b",
+        "https://[::bad/b",
+    ],
+)
+def test_a_redirect_elsewhere_is_refused_and_no_key_is_sent_there(target: str) -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(302, headers={"Location": target})
+
+    refusing = client(headers={"Authorization": "Bearer secret"}, transport=httpx.MockTransport(answer))
+    with pytest.raises(SourceError, match="redirects to") as caught:
+        refusing.text("https://source.test/a?q=1")
+    assert [str(request.url) for request in asked] == ["https://source.test/a?q=1"]
+    assert "pass" not in str(caught.value)
