@@ -166,6 +166,18 @@ def test_every_command_teaches() -> None:
         assert undescribed == [], name
 
 
+HEAVY = {"numpy", "pyarrow", "pandas", "pydantic", "mlflow", "metaflow", "httpx", "starlette"}
+
+
+@pytest.mark.parametrize("name", ["", *main.commands])
+def test_help_imports_nothing_heavy(name: str) -> None:
+    code = "import sys; from pokewatch.cli import main;main(sys.argv[1:], standalone_mode=False); print('loaded', *sys.modules)"
+    command = [sys.executable, "-c", code, *filter(None, [name]), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("Usage:")
+    assert set(shown.split("loaded")[-1].split()) & HEAVY == set()
+
+
 def test_today_is_never_asked_for(home: Path) -> None:
     found = run_json("collect", "--days", "1", "--cards", "120")
     assert found["written"][0] < date.today().isoformat()  # noqa: DTZ011  # only an upper bound
