@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ RANGES = [
     (("--from", "2025-01-01", "--to", TOMORROW), f"--to {TOMORROW}", "use"),
 ]
 RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
-CASES = (
+CASES: list[tuple[Any, ...]] = (
     [(FLOW, *case) for case in (*MARKET, *DAYS, *OWN)]
     + [(MONITOR, *case) for case in (*MARKET, *DAYS)]
     + [(BACKFILL, (*RANGE, *given), *told) for given, *told in MARKET]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from pokewatch.gateway import app as module
 from pokewatch.gateway.exchange import Exchange
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
@@ -177,10 +176,6 @@ def test_model_server_down(make_gateway: Callable[..., Gateway]) -> None:
         assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 503, "unavailable")
         assert_problem(gateway.get("/ready"), 503, "unavailable")
     assert gateway.get("/health").json() == {"status": "alive"}
-
-
-def test_importing_the_application_reads_nothing() -> None:
-    assert module.app._app is None
 
 
 def test_a_request_leaves_nothing_for_the_garbage_collector(gateway: Gateway) -> None:

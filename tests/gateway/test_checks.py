@@ -25,6 +25,7 @@ BATCH: list[dict[str, Any]] = [
 
 @pytest.fixture
 def server(mlserver: Server) -> Iterator[TamperingServer]:
+    found: TamperingServer
     with tampering(mlserver.url) as found:
         yield found
 

@@ -67,7 +67,8 @@ def converse(pieces: list[bytes], eof: bool = False) -> bytes:
         loop = asyncio.get_running_loop()
         state, (client, server) = ServerState(), socket.socketpair()
         client.setblocking(False)
-        await loop.connect_accepted_socket(lambda: CONFIG.http_protocol_class(CONFIG, state, {}), server)
+        protocol: Any = CONFIG.http_protocol_class
+        await loop.connect_accepted_socket(lambda: protocol(CONFIG, state, {}), server)
         with client:
             with suppress(ConnectionError):  # the server closes after the last answer
                 for piece in pieces:

@@ -59,7 +59,7 @@ def with_value(record: dict[str, Any], path: tuple[str, ...], text: str) -> str:
     inner = copy
     for name in path[:-1]:
         inner = inner[name]
-    inner[path[-1]] = mark  # type: ignore[index]
+    inner[path[-1]] = mark
     return json.dumps(copy).replace(json.dumps(mark), text)
 
 

@@ -116,7 +116,7 @@ def test_mlserver_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
         first.process.kill()
         eventually(found.firing, follow.__le__)
         eventually(lambda: _heard(listener), lambda heard: ("pages", "firing", "MLServerDown") in heard)
-        message: Any = next(each for each in listener.heard if each["groupLabels"]["alertname"] == "MLServerDown")  # type: ignore[index]
+        message: Any = next(each for each in listener.heard if each["groupLabels"]["alertname"] == "MLServerDown")
         assert message["commonAnnotations"]["summary"] == "No MLServer can be reached"
         assert message["commonAnnotations"]["runbook_url"] == "docs/runbook.md#mlserverdown"
         assert {200, 503} <= set(statuses)
@@ -138,7 +138,7 @@ def test_old_data_and_two_models_side_by_side(tmp_path: Path) -> None:
         found, listener = stack.enter_context(_watched(tmp_path / "watch", gateway, *servers))
         wanted = {("pages", "firing", "StaleData"), ("tickets", "firing", "ReplicasDisagree")}
         eventually(lambda: set(_heard(listener)), wanted.__le__)
-        stale: Any = next(each for each in listener.heard if each["groupLabels"]["alertname"] == "StaleData")  # type: ignore[index]
+        stale: Any = next(each for each in listener.heard if each["groupLabels"]["alertname"] == "StaleData")
         assert "36 hours are allowed" in stale["commonAnnotations"]["description"]
 
         for folder, server in zip(folders, servers, strict=True):
