@@ -47,9 +47,7 @@ class DecisionRuntime(TensorRuntime):
         self._buy, self._sell = thresholds.buy_threshold_pct, thresholds.sell_threshold_pct
 
     def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
-        thresholds = Thresholds(
-            _given(columns.get("buy_threshold_pct"), self._buy), _given(columns.get("sell_threshold_pct"), self._sell)
-        )
+        thresholds = Thresholds(_given(columns.get("buy_threshold_pct"), self._buy), _given(columns.get("sell_threshold_pct"), self._sell))
         prices = {name: columns.get(name) for name in ("market_price", "fair_price", "lower", "upper", "status")}
         try:
             decisions = decide(**prices, thresholds=thresholds, on_fault="hold")  # type: ignore[arg-type]
