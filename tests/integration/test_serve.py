@@ -271,7 +271,9 @@ def _until(holds: Callable[[], object]) -> None:
     assert holds()
 
 
-@pytest.mark.parametrize("name", ["mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port", "gateway_port"])
+@pytest.mark.parametrize(
+    "name", ["mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port", "gateway_port", "gateway_metrics_port"]
+)
 def test_a_port_that_is_taken_is_told_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An MLServer left over by something else would answer as ours for as long as ours takes to fail."""
     variable = f"POKEWATCH_{name.upper()}"
