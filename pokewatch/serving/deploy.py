@@ -10,7 +10,7 @@ from pokewatch.monitoring import golden, notify
 from pokewatch.monitoring.watch import watch
 from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
 from pokewatch.serving.following import Outcome
-from pokewatch.serving.replacement import open_book, require_replaces
+from pokewatch.serving.replacement import MEANT, open_book, require_replaces
 from pokewatch.serving.replicas import replicas
 from pokewatch.serving.switch import alias, switching
 from pokewatch.serving.tickets import Tickets
@@ -113,7 +113,7 @@ def _prove(
     if moved is None and not replace:
         raise DeployError(
             f"version {version} failed the check of its fair prices: it shares no valued card "
-            f"with version {former}, so there is nothing to compare; if that is meant, say --replace"
+            f"with version {former}, so there is nothing to compare; {MEANT}"
         )
     if moved is not None and moved > settings.deploy_watch_shift:
         raise DeployError(

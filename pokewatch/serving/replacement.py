@@ -8,7 +8,7 @@ from pokewatch.registry import Registry
 from pokewatch.settings import DeploySettings
 from pokewatch.valuation.book import PriceBook
 
-_MEANT = "if that is meant, say --replace"
+MEANT = "if that is meant, run the flow with --replace true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,18 @@ def require_replaces(registry: Registry, version: str, champion: str) -> None:
     try:
         new, served = open_book(registry, version), open_book(registry, champion)
     except (RegistryError, BookError) as error:
-        raise DeployError(f"{_refusal(version, champion)}: {error}; {_MEANT}") from None
+        raise DeployError(f"{_refusal(version, champion)}: {error}; {MEANT}") from None
     for what, here, there in (
         ("market", new.facts.source, served.facts.source),
         ("currency", new.facts.currency, served.facts.currency),
     ):
         if here != there:
-            raise DeployError(f"{_refusal(version, champion)}: its {what} is {here}, not {there}; {_MEANT}")
+            raise DeployError(f"{_refusal(version, champion)}: its {what} is {here}, not {there}; {MEANT}")
     missing = int((new.cards.positions(served.cards.ids) < 0).sum())
     most = DeploySettings.read().deploy_missing_cards
     if missing > most * len(served.cards):
         raise DeployError(
-            f"{_refusal(version, champion)}: it lacks {missing:,} of its {len(served.cards):,} cards, wanted <= {most:.0%}; {_MEANT}"
+            f"{_refusal(version, champion)}: it lacks {missing:,} of its {len(served.cards):,} cards, wanted <= {most:.0%}; {MEANT}"
         )
 
 

@@ -184,7 +184,7 @@ def test_another_market_replaces_the_champion_only_when_told(
     count: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
 ) -> None:
     version = register_book(registry, tmp_path / "other", count, **facts)
-    refusal = f"version {version} does not replace version 1: {reason}; if that is meant, say --replace"
+    refusal = f"version {version} does not replace version 1: {reason}; if that is meant, run the flow with --replace true"
     with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
