@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from pokewatch.registry_database import ensure
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
 ]
+
+_WHOLE_BYTES = 900_000  # the size of MLflow's empty database, or less
 
 # MLflow is imported before the word is given, so that what a sweep measures is the making alone.
 _MAKER = """
@@ -46,13 +49,30 @@ def begin(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+def grown(folder: Path, size: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the database being made, under whatever name, has a size; or until it is ready."""
+    while process.poll() is None and max(map(_size, folder.glob("*mlflow.db*")), default=-1) < size:
+        time.sleep(0.001)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1
+
+
 def state(home: Path) -> str:
-    """`none`, or `whole` once MLflow has opened the database."""
-    if not (home / "mlflow" / "mlflow.db").exists():
+    """`none`, `half`, or `whole` once MLflow's schema and what PokeWatch keeps in it are there."""
+    database = home / "mlflow" / "mlflow.db"
+    if not database.exists():
         return "none"
-    registry = Registry()
-    registry.versions()
-    return "whole"
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            found = connection.execute("SELECT name FROM experiments").fetchall()
+        except sqlite3.OperationalError:
+            return "half"
+    return "whole" if ("pokewatch",) in found else "half"
 
 
 def test_processes_that_make_it_at_once(home: Path) -> None:
@@ -75,11 +95,12 @@ def test_killed_while_it_is_made(home: Path, kills: int) -> None:
     found = []
     for at, process in enumerate(makers):
         begin(process)
-        time.sleep(1.5 * at / kills)  # the point of the sweep
+        grown(home / "mlflow", _WHOLE_BYTES * at // (kills - 1), process)
         process.kill()
         process.communicate()
         found.append(state(home))
-    assert "none" in found
+    assert found[0] == "none"
+    assert set(found) <= {"none", "whole"}
     after = maker("after")
     begin(after)
     after.communicate(timeout=240)
