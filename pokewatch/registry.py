@@ -192,7 +192,7 @@ class Registry:
             if self._is_embedded():
                 private_folder(self._database().parent)
                 # MLflow makes the folder from the quoted path, which is that of another one
-                utils._make_parent_dirs_if_sqlite = lambda _: None
+                utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._connected
 

@@ -147,6 +147,12 @@ def test_the_doctor_finds_a_healthy_home(champion_home: Path) -> None:
     assert "fault" not in {finding["state"] for finding in findings.values()}
 
 
+def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:
+    home.chmod(0o755)
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    assert (findings["home"]["state"], findings["home"]["remedy"]) == ("warning", f"chmod 700 {home}")
+
+
 def test_every_command_teaches() -> None:
     for name, command in main.commands.items():
         assert command.help, name
