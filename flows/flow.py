@@ -89,9 +89,7 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.valuation.evaluation import days_needed
 
         market = self.market_of_source() | {"needed": days_needed(self.horizon)}
-        self.collected = collect_prices(
-            self.source, end=parse_day(self.last_day), days=self.days, **market
-        )
+        self.collected = collect_prices(self.source, end=parse_day(self.last_day), days=self.days, **market)
         self.next(self.validate)
 
     @card(type="blank")

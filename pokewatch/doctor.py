@@ -86,6 +86,9 @@ def _home() -> Iterator[Finding]:
     elif not os.access(home, os.W_OK | os.X_OK):
         remedy = f"make it writable for this user, or set {Home.variable('home')} to another folder"
         yield Finding("home", "fault", f"{home} cannot be written", remedy)
+    elif home.stat().st_mode & 0o077:
+        detail = f"{home} can be entered by other users of this machine"
+        yield Finding("home", "warning", detail, f"chmod 700 {shlex.quote(str(home))}")
     else:
         yield Finding("home", "ok", str(home))
 

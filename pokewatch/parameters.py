@@ -21,17 +21,13 @@ _MOST_HORIZONS = 10
 _FIRST_DAY = date(1996, 1, 1)
 
 
-def check_daily(
-    *, days: int, last_day: str, horizon: int, other_horizons: str, candidates: str, shards: int
-) -> None:
+def check_daily(*, days: int, last_day: str, horizon: int, other_horizons: str, candidates: str, shards: int) -> None:
     """Check what is the daily flow's own."""
     check_number("--horizon", horizon, 1, MOST_HORIZON)
     check_number("--days", days, 1, MOST_DAYS)
     needed = days_needed(horizon)
     if days < needed:
-        raise SettingsError(
-            f"--days {days}: too few to judge a horizon of {horizon} days; at least {needed} would do"
-        )
+        raise SettingsError(f"--days {days}: too few to judge a horizon of {horizon} days; at least {needed} would do")
     check_number("--shards", shards, 1, MOST_SHARDS)
     parse_horizons(other_horizons)
     parse_candidates(candidates)
@@ -53,18 +49,14 @@ def check_backfill(*, first_day: str, last_day: str) -> tuple[date, date]:
     if first > last:
         raise SettingsError(f"--from {first}: it is after --to {last}; give the earlier day first")
     if (last.year - first.year) * 12 + last.month - first.month >= MOST_MONTHS:
-        raise SettingsError(
-            f"--from {first}: more than {MOST_MONTHS} months before --to {last}; use two runs"
-        )
+        raise SettingsError(f"--from {first}: more than {MOST_MONTHS} months before --to {last}; use two runs")
     return first, last
 
 
 def check_source(source: str, *, cards: int, seed: int, file: str) -> None:
     """Check what says which market is meant, without a look at this machine."""
     if source not in SOURCES:
-        raise SettingsError(
-            f"--source {source!r}: there is no such source; use one of {', '.join(SOURCES)}"
-        )
+        raise SettingsError(f"--source {source!r}: there is no such source; use one of {', '.join(SOURCES)}")
     check_number("--cards", cards, 1, MOST_CARDS)
     check_number("--seed", seed, 0, MOST_SEED)
     if file and source != "file":
@@ -92,10 +84,7 @@ def check_days(source: Source, first: date | None, last: date | None) -> None:
     earliest, latest = source.reach() or (_FIRST_DAY, datetime.now(UTC).date())
     for option, day in (("--from", first), ("--to", last)):
         if day and not earliest <= day <= latest:
-            raise SettingsError(
-                f"{option} {day}: {source.name} has no such day; "
-                f"use one from {earliest} to {latest}"
-            )
+            raise SettingsError(f"{option} {day}: {source.name} has no such day; use one from {earliest} to {latest}")
 
 
 def check_number(option: str, value: int, least: int, most: int) -> None:
@@ -108,9 +97,7 @@ def parse_candidates(text: str) -> list[str]:
     names = list(dict.fromkeys(listed(text)))
     unknown = [name for name in names if name not in MODELS]
     if unknown or not names:
-        raise SettingsError(
-            f"--candidates {text!r}: name one or more of {', '.join(MODELS)}, separated by commas"
-        )
+        raise SettingsError(f"--candidates {text!r}: name one or more of {', '.join(MODELS)}, separated by commas")
     return names
 
 
@@ -120,8 +107,7 @@ def parse_horizons(text: str) -> list[int]:
     wrong = [name for name in names if not _is_horizon(name)]
     if wrong or len(names) > _MOST_HORIZONS:
         raise SettingsError(
-            f"--other-horizons {text!r}: give at most {_MOST_HORIZONS} numbers of days "
-            f"from 1 to {MOST_HORIZON}, separated by commas"
+            f"--other-horizons {text!r}: give at most {_MOST_HORIZONS} numbers of days from 1 to {MOST_HORIZON}, separated by commas"
         )
     return [int(name) for name in names]
 

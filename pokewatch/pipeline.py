@@ -103,10 +103,7 @@ def collect_prices(
     heads.restore(lake)
     asked = asked_days(opened, start, end, days)
     if len(asked) < needed:
-        raise SettingsError(
-            f"--days: {source} has {len(asked)} days from {asked[0]} to {asked[-1]}; "
-            f"at least {needed} are needed"
-        )
+        raise SettingsError(f"--days: {source} has {len(asked)} days from {asked[0]} to {asked[-1]}; at least {needed} are needed")
     report = collect(opened, lake, asked)
     version = DataVersions(lake.root).keep(lake.raw)
     heads.publish(lake.root.name, version)

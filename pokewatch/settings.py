@@ -44,9 +44,7 @@ def home_folder() -> Path:
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError:
-        raise SettingsError(
-            f"{PREFIX}HOME {given!r}: there is no such user; give the path of a folder"
-        ) from None
+        raise SettingsError(f"{PREFIX}HOME {given!r}: there is no such user; give the path of a folder") from None
 
 
 class _Section(BaseSettings):
@@ -65,9 +63,7 @@ class _Section(BaseSettings):
         try:
             file = DotEnvSettingsSource(settings_cls, env_file=path)
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{path} cannot be read ({error}): make it a readable file of UTF-8 text"
-            ) from None
+            raise SettingsError(f"{path} cannot be read ({error}): make it a readable file of UTF-8 text") from None
         return init_settings, env_settings, file
 
     @classmethod
@@ -141,8 +137,7 @@ class Home(_Section):
         """
         if found := re.search(r"[\\,*\[\]{}\x00-\x1f\x7f]|%\(|::", str(self.home)):
             raise SettingsError(
-                f"{self.variable('home')} {str(self.home)!r}: a path with {found[0]!r} in it "
-                "cannot be used; name the folder without"
+                f"{self.variable('home')} {str(self.home)!r}: a path with {found[0]!r} in it cannot be used; name the folder without"
             )
         return private_folder(self.home)
 
@@ -188,8 +183,7 @@ def prepare() -> None:
         home.make()
     except OSError as error:
         raise SettingsError(
-            f"{Home.variable('home')} {str(home.home)!r}: it cannot be made or entered "
-            f"({error.strerror}); use a folder of yours"
+            f"{Home.variable('home')} {str(home.home)!r}: it cannot be made or entered ({error.strerror}); use a folder of yours"
         ) from None
 
 

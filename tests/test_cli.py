@@ -159,6 +159,12 @@ def test_output_that_cannot_be_written_is_one_line(command: tuple[str, ...], as_
     assert "Error: standard output cannot be written: " in result.stderr
 
 
+def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:
+    home.chmod(0o755)
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    assert (findings["home"]["state"], findings["home"]["remedy"]) == ("warning", f"chmod 700 {home}")
+
+
 def test_every_command_teaches() -> None:
     for name, command in main.commands.items():
         assert command.help, name

@@ -90,9 +90,7 @@ def _require_one_line(run: object, told: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(("flow", "given", "told"), [_param(*case) for case in CASES])
-def test_a_wrong_parameter_is_one_line(
-    flow: Path, given: tuple[str, ...], told: tuple[str, ...], home: Path, tmp_path: Path
-) -> None:
+def test_a_wrong_parameter_is_one_line(flow: Path, given: tuple[str, ...], told: tuple[str, ...], home: Path, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "binary.parquet").write_bytes(b"PAR1 and no more")
     _require_one_line(run_flow(tmp_path, "run", *given, flow=flow), told)

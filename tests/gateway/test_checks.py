@@ -277,9 +277,7 @@ def test_what_is_passed_through(server: TamperingServer, behind: Gateway, model:
         "decision": {"market_price": [9.0, 9.0], "fair_price": [10.0, 10.0]},
     }
     kinds = {"card_id": "BYTES"}
-    inputs = [
-        {"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data} for name, data in columns[model].items()
-    ]
+    inputs = [{"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data} for name, data in columns[model].items()]
     outputs = ["card_id", "fair_price", "status"] if model == "fair-price" else ["signal"]
     body = {"id": "mine", "inputs": inputs, "outputs": [{"name": name} for name in outputs]}
     assert behind.post(f"/v2/models/{model}/infer", body).status_code == 200

@@ -25,9 +25,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(
-    home: Path, log: Path, *, python: str = sys.executable, folder: Path | None = None, **settings: str
-) -> Iterator[Served]:
+def served(home: Path, log: Path, *, python: str = sys.executable, folder: Path | None = None, **settings: str) -> Iterator[Served]:
     """A running `pokewatch serve` of that Python's environment, ended as by Ctrl-C."""
     environment = environment_of(home, **settings)
     # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.

@@ -40,3 +40,15 @@ def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: P
     assert stopped.returncode != 0
     assert "Error: --horizon 0: use a number from 1 to" in stopped.stdout
     assert not (home / "lake").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_flow_stays_inside_a_home_with_odd_signs(tmp_path: Path) -> None:
+    home = tmp_path / "a#b?c$HOME %20 k\u00e4se 'q'"
+    (tmp_path / "work").mkdir()
+    settings = {"POKEWATCH_HOME": str(home), "POKEWATCH_GATE_MAPE": "100"}
+    run = run_flow(tmp_path / "work", "run", *SMALL, **NOBODY, **settings)
+    assert run.returncode == 0, run.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([home.name, "work"])
+    assert not any((tmp_path / "work").iterdir())
+    assert home.stat().st_mode & 0o777 == 0o700

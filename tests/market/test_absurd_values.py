@@ -132,9 +132,7 @@ VARIANT_FIELDS = [("priceHistory", "variants"), ("priceHistory", "variants", "No
 
 
 @pytest.mark.parametrize("text", VALUES)
-def test_pokemon_price_tracker(
-    text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pokemon_price_tracker(text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEMON_PRICE_API_KEY", "key")
     given = SourceSettings.read(pokemon_price_url=upstream.url, http_attempts=1)
     good = [json.dumps(tracked(number)) for number in range(1, GOOD + 1)]
@@ -142,9 +140,7 @@ def test_pokemon_price_tracker(
     bad += [with_value(variant(6000 + at), path, text) for at, path in enumerate(VARIANT_FIELDS)]
     bad += [json.dumps(variant(7000)).replace('"Normal"', text if text[0] == '"' else '"²"')]
     body = f'{{"data": [{", ".join([*good, *bad])}], "metadata": {text}}}'
-    upstream.routes["/cards"] = lambda request: Reply(
-        body.encode() if request.query["setId"] == ["s1"] else b'{"data": []}'
-    )
+    upstream.routes["/cards"] = lambda request: Reply(body.encode() if request.query["setId"] == ["s1"] else b'{"data": []}')
     sets = f'{{"data": [{{"id": "s1"}}, {{"id": {text}}}, {text}]}}'
     upstream.routes["/sets"] = [Reply(sets.encode())]
     source = PokemonPriceTrackerSource(given, now=lambda: NOW, sleep=Sleeps().sleep)

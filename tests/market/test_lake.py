@@ -81,7 +81,7 @@ def test_a_failed_write_leaves_the_old_day_and_no_remains(tmp_path: Path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pokewatch.market.lake.pq.write_table", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(LakeError, match="No space left"):
         lake.write_day(DAY, prices(market=9.0))
     assert snapshot(tmp_path) == before
 

@@ -34,8 +34,7 @@ class FileSource:
         found = path or settings.file_path
         if found is None:
             raise SettingsError(
-                "--source file: it needs the path of a CSV or Parquet file; "
-                f"add --file PATH or set {settings.variable('file_path')}"
+                f"--source file: it needs the path of a CSV or Parquet file; add --file PATH or set {settings.variable('file_path')}"
             )
         self.path = found.expanduser().absolute()
         self._named_by = "--file" if path else settings.variable("file_path")
@@ -53,9 +52,7 @@ class FileSource:
         """None: only reading all of the file tells. Raises SettingsError where there is no file,
         SourceError where its columns cannot be used."""
         if fault := _unreadable(self.path):
-            raise SettingsError(
-                f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file"
-            )
+            raise SettingsError(f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file")
         self._columns(self._read(_column_names))
 
     def catalog(self) -> pa.Table:
