@@ -62,7 +62,7 @@ wheel: setup
 	$(BIN)/python -m hatchling build -t wheel
 
 docs: setup
-	$(BIN)/python -m pokewatch.reference docs
+	$(BIN)/python -m tests.reference.pages docs
 
 # docker, podman or buildah, whichever there is.
 BUILDER ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(name) 2>/dev/null)))

@@ -31,7 +31,9 @@ class _Workflows(ArgoWorkflows):
 
 
 class _Client(ArgoClient):
-    def schedule_workflow_template(self, name: str, schedule: str | None = None, timezone: str | None = None) -> None:
+    def schedule_workflow_template(
+        self, name: str, schedule: str | None = None, timezone: str | None = None
+    ) -> None:
         """Schedule as Metaflow does, and have Argo start no run while the last one goes on."""
         super().schedule_workflow_template(name, schedule, timezone)
         if schedule is not None:

@@ -6,7 +6,7 @@ from typing import Any
 from base import PokeWatchSpec
 from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
-from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
 
 
 @project(name="pokewatch")
@@ -23,7 +23,7 @@ class PokeWatchBackfill(PokeWatchSpec):
     last_day = Parameter("to", required=True, help="The last day, YYYY-MM-DD.")
 
     def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.parameters import check_backfill
+        from pokewatch.pipeline.parameters import check_backfill
 
         return check_backfill(first_day=self.first_day, last_day=self.last_day)
 
@@ -32,8 +32,8 @@ class PokeWatchBackfill(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Split the days into months."""
-        from pokewatch.backfill import months
-        from pokewatch.parameters import check_backfill
+        from pokewatch.pipeline.backfill import months
+        from pokewatch.pipeline.parameters import check_backfill
 
         self.months = months(*check_backfill(first_day=self.first_day, last_day=self.last_day))
         self.next(self.collect, foreach="months")
@@ -44,7 +44,7 @@ class PokeWatchBackfill(PokeWatchSpec):
     @step
     def collect(self) -> None:
         """Collect one month."""
-        from pokewatch.backfill import collect_month
+        from pokewatch.pipeline.backfill import collect_month
 
         self.version = collect_month(self.source, self.input, **self.market_of_source())
         self.next(self.merge)
@@ -55,9 +55,11 @@ class PokeWatchBackfill(PokeWatchSpec):
     @step
     def merge(self, inputs: Any) -> None:
         """Bring the months into the lake."""
-        from pokewatch.backfill import merge_months
+        from pokewatch.pipeline.backfill import merge_months
 
-        self.collected = merge_months(self.source, [each.version for each in inputs], **self.market_of_source())
+        self.collected = merge_months(
+            self.source, [each.version for each in inputs], **self.market_of_source()
+        )
         self.next(self.validate)
 
     @card(type="blank")
@@ -69,10 +71,12 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Check the quality of the whole history, and show it."""
         from cards import quality_card
 
-        from pokewatch.pipeline import daily_figures, validate
+        from pokewatch.pipeline.daily import daily_figures, validate
 
         self.checks = validate(self.collected)
-        current.card.extend(quality_card(self.collected, self.checks, daily_figures(self.collected)))
+        current.card.extend(
+            quality_card(self.collected, self.checks, daily_figures(self.collected))
+        )
         self.next(self.end)
 
     @timeout(minutes=10)
@@ -82,7 +86,9 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Say what came of it."""
         failed = [check.name for check in self.checks if not check.passed]
         written = len(self.collected.report["written"])
-        print(f"{written} days written to version {self.collected.raw_version}; {', '.join(failed) or 'no check'} failed")
+        print(
+            f"{written} days written to version {self.collected.raw_version}; {', '.join(failed) or 'no check'} failed"
+        )
 
 
 if __name__ == "__main__":

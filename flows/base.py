@@ -27,7 +27,10 @@ if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
 # Without this a real `argo-workflows create` writes a CronWorkflow that newer Argo no longer takes.
 os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
 # In a container and under cron there may be no user, or root, and Metaflow runs as neither.
-if not any(os.environ.get(name, "root") != "root" for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")):
+if not any(
+    os.environ.get(name, "root") != "root"
+    for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")
+):
     os.environ["METAFLOW_USER"] = "pokewatch"
 
 import argo
@@ -47,7 +50,15 @@ from metaflow.plugins.kubernetes import kubernetes_cli
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
-_OF_PODS = ("image", "image_pull_policy", "namespace", "service_account", "qos", "secrets", "security_context")  # of @kubernetes
+_OF_PODS = (
+    "image",
+    "image_pull_policy",
+    "namespace",
+    "service_account",
+    "qos",
+    "secrets",
+    "security_context",
+)  # of @kubernetes
 _REQUIRED = ("image", "namespace", "service_account", "secrets")
 
 
@@ -63,9 +74,13 @@ class OnTarget(FlowMutator):
         if not ARGO_EVENTS_EVENT:
             mutable_flow.remove_decorator("trigger")
         if dict(mutable_flow.configs)["deploy"]["target"] != "local":
-            _hook(mutable_flow, "")  # a function of the flow's file: Argo takes no name with a dot in it
+            _hook(
+                mutable_flow, ""
+            )  # a function of the flow's file: Argo takes no name with a dot in it
         elif NotifySettings.read().addresses():
-            _hook(mutable_flow, "pokewatch.monitoring.notify.")  # Metaflow seeks the flow's file in the working directory
+            _hook(
+                mutable_flow, "pokewatch.notify."
+            )  # Metaflow seeks the flow's file in the working directory
 
     def mutate(self, mutable_flow: Any) -> None:
         _print_own_errors_in_a_line()
@@ -94,7 +109,11 @@ class _Pods(Kubernetes):
         finally:
             code, reason = self._job.reason
             if code:
-                how = "was killed for memory: @kubernetes(memory=...) is too small" if reason == "OOMKilled" else f"failed: {reason}"
+                how = (
+                    "was killed for memory: @kubernetes(memory=...) is too small"
+                    if reason == "OOMKilled"
+                    else f"failed: {reason}"
+                )
                 echo(f"The pod {how} (exit code {code}).", "stderr", job_id=self._job.id)
             if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
                 sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
@@ -115,7 +134,7 @@ class _Worker(runtime.Worker):
 
 
 @user_step_decorator
-def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
+def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:
     """Have a step read and move the aliases of its own branch."""
     branch = _branch()
     if branch is not None:
@@ -190,15 +209,23 @@ def _settle(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
             step.remove_decorator("kubernetes")
         return
     if not ours:
-        raise MetaflowException(f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch")
+        raise MetaflowException(
+            f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch"
+        )
     # Only what a step asks of a machine is its own: the other keywords seen here are Metaflow's defaults.
     asked = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
     given = {key: value for key, value in deploy.items() if key in _OF_PODS}
     step.add_decorator("kubernetes", deco_kwargs={**asked, **given}, duplicates=step.OVERRIDE)
     # A node can go away under any step; where a step itself asks for other retries, those stay.
-    step.add_decorator("retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE)
+    step.add_decorator(
+        "retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE
+    )
     if deploy.get("environment"):
-        step.add_decorator("environment", deco_kwargs={"vars": dict(deploy["environment"])}, duplicates=step.OVERRIDE)
+        step.add_decorator(
+            "environment",
+            deco_kwargs={"vars": dict(deploy["environment"])},
+            duplicates=step.OVERRIDE,
+        )
 
 
 @OnTarget
@@ -206,10 +233,16 @@ class PokeWatchSpec(FlowSpec):
     """Base of the flows: `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
 
     deployment = Config(
-        "deploy", default=str(CONFIGS / "local.json"), help="Where the steps run: configs/local.json or configs/cluster.json."
+        "deploy",
+        default=str(CONFIGS / "local.json"),
+        help="Where the steps run: configs/local.json or configs/cluster.json.",
     )
 
-    source = Parameter("source", default=config_expr("deploy.source"), help="simulated, tcgcsv, pokemon_price_tracker or file.")
+    source = Parameter(
+        "source",
+        default=config_expr("deploy.source"),
+        help="simulated, tcgcsv, pokemon_price_tracker or file.",
+    )
 
     def __init__(self, use_cli: bool = True) -> None:
         try:
@@ -237,7 +270,7 @@ class PokeWatchSpec(FlowSpec):
             sys.exit(error.exit_code)
 
     def _check_parameters_given(self) -> None:
-        from pokewatch.parameters import check_machine, check_source
+        from pokewatch.pipeline.parameters import check_machine, check_source
 
         check_source(self.source, cards=self.cards, seed=self.seed, file=self.file)
         first, last = self.check()
@@ -247,4 +280,8 @@ class PokeWatchSpec(FlowSpec):
 
     def market_of_source(self) -> dict[str, Any]:
         """Which market of the source is meant: what the simulated one is made of, or the absolute path of a file of one's own."""
-        return {"cards": self.cards, "seed": self.seed, "path": Path(self.file).absolute() if self.file else None}
+        return {
+            "cards": self.cards,
+            "seed": self.seed,
+            "path": Path(self.file).absolute() if self.file else None,
+        }

@@ -19,12 +19,14 @@ from metaflow import (
     trigger,
 )
 
-from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
 
 
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
-@trigger(event=namespaced_event_name("retrain"))  # by monitor.py, where the models no longer describe the market
+@trigger(
+    event=namespaced_event_name("retrain")
+)  # by monitor.py, where the models no longer describe the market
 class PokeWatchFlow(PokeWatchSpec):
     """From prices to the model that serves.
 
@@ -37,10 +39,14 @@ class PokeWatchFlow(PokeWatchSpec):
     """
 
     days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
-    last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has.")
+    last_day = Parameter(
+        "to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has."
+    )
     horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
     other_horizons = Parameter(
-        "other-horizons", default="30", help="Days ahead that candidates are judged at besides, by comma, where the history allows."
+        "other-horizons",
+        default="30",
+        help="Days ahead that candidates are judged at besides, by comma, where the history allows.",
     )
     candidates = Parameter(
         "candidates",
@@ -52,10 +58,12 @@ class PokeWatchFlow(PokeWatchSpec):
         default=False,
         help="Deploy a model of another market or currency, or without the champion's cards.",
     )
-    shards = Parameter("shards", default=2, help="Parts that the cards are processed in, side by side.")
+    shards = Parameter(
+        "shards", default=2, help="Parts that the cards are processed in, side by side."
+    )
 
     def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.parameters import check_daily, parse_day
+        from pokewatch.pipeline.parameters import check_daily, parse_day
 
         check_daily(
             days=self.days,
@@ -72,7 +80,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Read the lists among the parameters."""
-        from pokewatch.parameters import parse_candidates, parse_horizons
+        from pokewatch.pipeline.parameters import parse_candidates, parse_horizons
 
         self.horizons = [self.horizon, *parse_horizons(self.other_horizons)]
         self.models = parse_candidates(self.candidates)
@@ -84,12 +92,14 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def collect(self) -> None:
         """Bring in the days the lake lacks."""
-        from pokewatch.parameters import parse_day
-        from pokewatch.pipeline import collect_prices
-        from pokewatch.valuation.evaluation import days_needed
+        from pokewatch.pipeline.daily import collect_prices
+        from pokewatch.pipeline.parameters import parse_day
+        from pokewatch.valuation.evaluation.runner import days_needed
 
         market = self.market_of_source() | {"needed": days_needed(self.horizon)}
-        self.collected = collect_prices(self.source, end=parse_day(self.last_day), days=self.days, **market)
+        self.collected = collect_prices(
+            self.source, end=parse_day(self.last_day), days=self.days, **market
+        )
         self.next(self.validate)
 
     @card(type="blank")
@@ -101,10 +111,12 @@ class PokeWatchFlow(PokeWatchSpec):
         """Check the quality of the prices, and show it."""
         from cards import quality_card
 
-        from pokewatch.pipeline import daily_figures, validate
+        from pokewatch.pipeline.daily import daily_figures, validate
 
         self.checks = validate(self.collected)
-        current.card.extend(quality_card(self.collected, self.checks, daily_figures(self.collected)))
+        current.card.extend(
+            quality_card(self.collected, self.checks, daily_figures(self.collected))
+        )
         self.next(self.plan)
 
     @timeout(minutes=10)
@@ -112,8 +124,8 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def plan(self) -> None:
         """Stop here if the prices failed their checks; else split the cards."""
-        from pokewatch.market.quality import require
-        from pokewatch.pipeline import market_change, with_champion
+        from pokewatch.market.quality.days import require
+        from pokewatch.pipeline.daily import market_change, with_champion
 
         require(self.checks)
         self.models = with_champion(self.models)
@@ -127,7 +139,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def features(self) -> None:
         """Process one shard of the cards."""
-        from pokewatch.pipeline import process_shard
+        from pokewatch.pipeline.daily import process_shard
 
         self.shard_version = process_shard(self.collected, self.input, self.shards, self.changed)
         self.next(self.assemble)
@@ -138,7 +150,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def assemble(self, inputs: Any) -> None:
         """Join the shards into the panel whose hash is the data version."""
-        from pokewatch.pipeline import join_shards
+        from pokewatch.pipeline.daily import join_shards
 
         self.merge_artifacts(inputs, include=["collected", "models", "horizons"])
         self.data_version = join_shards([each.shard_version for each in inputs])
@@ -150,7 +162,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def train(self) -> None:
         """Fit every candidate on all there is."""
-        from pokewatch.pipeline import train, trials
+        from pokewatch.pipeline.daily import train, trials
 
         self.parameters = train(self.data_version, self.models, self.horizon)
         self.trials = trials(self.collected, self.models, self.horizons)
@@ -165,7 +177,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Judge one candidate at one horizon by walking forward."""
         from cards import evaluation_card
 
-        from pokewatch.pipeline import evaluate_candidate
+        from pokewatch.pipeline.daily import evaluate_candidate
 
         self.evaluation = evaluate_candidate(self.data_version, *self.input)
         current.card.extend(evaluation_card(self.evaluation))
@@ -180,13 +192,19 @@ class PokeWatchFlow(PokeWatchSpec):
         """Choose the simplest candidate that is not beaten, and see whether it is good enough to ship."""
         from cards import gate_card
 
-        from pokewatch.pipeline import judge
+        from pokewatch.pipeline.daily import judge
 
         self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
         found = [each.evaluation for each in inputs]
         self.evaluations = [each for each in found if each["horizon"] == self.horizon]
         self.verdict = judge(self.evaluations)
-        current.card.extend(gate_card(self.verdict, self.evaluations, [each for each in found if each["horizon"] != self.horizon]))
+        current.card.extend(
+            gate_card(
+                self.verdict,
+                self.evaluations,
+                [each for each in found if each["horizon"] != self.horizon],
+            )
+        )
         self.next(self.register)
 
     @timeout(hours=1)
@@ -194,13 +212,15 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def register(self) -> None:
         """Stop here if the gate refused; else register the price book as challenger."""
-        from pokewatch.pipeline import register, require_passed
+        from pokewatch.pipeline.daily import register, require_passed
 
         require_passed(self.verdict)
         chosen = self.verdict.model
         evaluation = next(each for each in self.evaluations if each["model"] == chosen)
         tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
-        self.registered = register(self.collected, self.data_version, self.parameters[chosen], evaluation, tags)
+        self.registered = register(
+            self.collected, self.data_version, self.parameters[chosen], evaluation, tags
+        )
         self.next(self.deploy)
 
     @card(type="blank")
@@ -211,13 +231,20 @@ class PokeWatchFlow(PokeWatchSpec):
         """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
         from cards import deploy_card
 
-        from pokewatch.pipeline import BACKTEST
+        from pokewatch.deploy.deploy import deploy
+        from pokewatch.pipeline.daily import BACKTEST
         from pokewatch.registry import Registry
-        from pokewatch.serving.deploy import deploy
 
         registry = Registry()
         self.outcomes = deploy(registry, self.registered.version, replace=self.replace)
-        current.card.extend(deploy_card(self.registered, self.verdict, self.outcomes, registry.document(self.registered, BACKTEST)))
+        current.card.extend(
+            deploy_card(
+                self.registered,
+                self.verdict,
+                self.outcomes,
+                registry.document(self.registered, BACKTEST),
+            )
+        )
         self.next(self.end)
 
     @timeout(minutes=10)
@@ -225,10 +252,12 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def end(self) -> None:
         """Say what came of it."""
-        from pokewatch.pipeline import tidy
+        from pokewatch.pipeline.daily import tidy
 
         tidy()
-        print(f"model version {self.registered.version} ({self.verdict.model}) is champion, on data version {self.data_version}")
+        print(
+            f"model version {self.registered.version} ({self.verdict.model}) is champion, on data version {self.data_version}"
+        )
 
 
 if __name__ == "__main__":

@@ -4,9 +4,20 @@ from datetime import date
 from pathlib import Path
 
 from base import PokeWatchSpec, branch_options
-from metaflow import Parameter, card, current, kubernetes, namespaced_event_name, project, retry, schedule, step, timeout
+from metaflow import (
+    Parameter,
+    card,
+    current,
+    kubernetes,
+    namespaced_event_name,
+    project,
+    retry,
+    schedule,
+    step,
+    timeout,
+)
 
-from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
 
 
 @project(name="pokewatch")
@@ -19,11 +30,17 @@ class PokeWatchMonitor(PokeWatchSpec):
     3. act: tell people what is wrong and, where training mends it, train the models again
     """
 
-    days = Parameter("days", default=400, help="Days of prices to look at, up to the last, and to train on.")
-    last_day = Parameter("to", default="", help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.")
+    days = Parameter(
+        "days", default=400, help="Days of prices to look at, up to the last, and to train on."
+    )
+    last_day = Parameter(
+        "to",
+        default="",
+        help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.",
+    )
 
     def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.parameters import check_monitor, parse_day
+        from pokewatch.pipeline.parameters import check_monitor, parse_day
 
         check_monitor(days=self.days, last_day=self.last_day)
         return None, parse_day(self.last_day)
@@ -33,10 +50,15 @@ class PokeWatchMonitor(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Settle which prices are looked at."""
-        from pokewatch.monitoring.daily import Market
-        from pokewatch.parameters import parse_day
+        from pokewatch.pipeline.monitor import Market
+        from pokewatch.pipeline.parameters import parse_day
 
-        self.market = Market(self.source, days=self.days, last_day=parse_day(self.last_day), **self.market_of_source())
+        self.market = Market(
+            self.source,
+            days=self.days,
+            last_day=parse_day(self.last_day),
+            **self.market_of_source(),
+        )
         self.next(self.look)
 
     @card(type="blank")
@@ -48,7 +70,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         """Measure, keep what was found, and show it."""
         from cards import monitor_card
 
-        from pokewatch.monitoring.daily import look
+        from pokewatch.pipeline.monitor import look
         from pokewatch.settings import MonitorSettings
 
         self.found = look(self.market)
@@ -66,7 +88,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         """Tell people what is wrong; have the models trained again where that is due."""
         from cards import action_card
 
-        from pokewatch.monitoring.daily import EVENT, decide, retrain
+        from pokewatch.pipeline.monitor import EVENT, decide, retrain
 
         self.action = decide(self.market, self.found)
         current.card.extend(action_card(self.action.retrain, self.action.why))

@@ -17,4 +17,6 @@ class Check:
 
 def failures(checks: Iterable[Check]) -> str:
     """The failed checks in one sentence each, "" if all passed."""
-    return "; ".join(f"{c.name} is {c.actual}, wanted {c.threshold} ({c.why})" for c in checks if not c.passed)
+    return "; ".join(
+        f"{c.name} is {c.actual}, wanted {c.threshold} ({c.why})" for c in checks if not c.passed
+    )

@@ -59,14 +59,26 @@ class FeeSchedule:
     def proceeds(self, price: ArrayLike) -> Floats:
         """What a seller keeps of a card sold at `price`; below zero where the fixed fee is more than the price."""
         price = np.asarray(price, dtype=np.float64)
-        return price - np.minimum(price * self.commission, self.commission_cap) - price * self.processing - self.fixed
+        return (
+            price
+            - np.minimum(price * self.commission, self.commission_cap)
+            - price * self.processing
+            - self.fixed
+        )
 
 
 FEES: Mapping[str, FeeSchedule] = MappingProxyType(
     {
         schedule.name: schedule
         for schedule in (
-            FeeSchedule("tcgplayer", "USD", commission=0.1075, commission_cap=75.0, processing=0.025, fixed=0.30),
+            FeeSchedule(
+                "tcgplayer",
+                "USD",
+                commission=0.1075,
+                commission_cap=75.0,
+                processing=0.025,
+                fixed=0.30,
+            ),
             FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
             FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
         )
@@ -98,11 +110,25 @@ class _Rows:
         """The rows with every value of an invalid one replaced by one that computes without warnings."""
         market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
         lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
-        return _Rows(market, fair, lower, upper, np.where(valid, self.buy, 0.0), np.where(valid, self.sell, 0.0))
+        return _Rows(
+            market,
+            fair,
+            lower,
+            upper,
+            np.where(valid, self.buy, 0.0),
+            np.where(valid, self.sell, 0.0),
+        )
 
     def ordered(self) -> "_Rows":
         """The rows with the fair price inside its interval, which rounding may have put it a hair outside of."""
-        return _Rows(self.market, self.fair, np.minimum(self.lower, self.fair), np.maximum(self.upper, self.fair), self.buy, self.sell)
+        return _Rows(
+            self.market,
+            self.fair,
+            np.minimum(self.lower, self.fair),
+            np.maximum(self.upper, self.fair),
+            self.buy,
+            self.sell,
+        )
 
 
 def decide(
@@ -131,7 +157,10 @@ def decide(
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
     faults = _faults(rows)
-    for name, given in (("buy_threshold_pct", thresholds.buy), ("sell_threshold_pct", thresholds.sell)):
+    for name, given in (
+        ("buy_threshold_pct", thresholds.buy),
+        ("sell_threshold_pct", thresholds.sell),
+    ):
         if on_fault == "raise" or np.size(given) == 1:
             _raise_first({name: faults[name]}, rows)
     if on_fault == "raise":
@@ -174,8 +203,21 @@ def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) ->
     return np.where(np.isnan(lower + upper), np.nan, normal_cdf(z))
 
 
-def _broadcast(market: ArrayLike, fair: ArrayLike, lower: ArrayLike | None, upper: ArrayLike | None, thresholds: Thresholds) -> _Rows:
-    given = (market, fair, np.nan if lower is None else lower, np.nan if upper is None else upper, thresholds.buy, thresholds.sell)
+def _broadcast(
+    market: ArrayLike,
+    fair: ArrayLike,
+    lower: ArrayLike | None,
+    upper: ArrayLike | None,
+    thresholds: Thresholds,
+) -> _Rows:
+    given = (
+        market,
+        fair,
+        np.nan if lower is None else lower,
+        np.nan if upper is None else upper,
+        thresholds.buy,
+        thresholds.sell,
+    )
     arrays = [np.asarray(value, dtype=np.float64) for value in given]
     shape = np.broadcast(np.empty(1), *arrays).shape
     return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
@@ -185,7 +227,9 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
     if policy == "net_of_fees" and fees is None:
-        raise ValueError(f"policy net_of_fees needs a fee schedule, one of {', '.join(FEES)} or your own")
+        raise ValueError(
+            f"policy net_of_fees needs a fee schedule, one of {', '.join(FEES)} or your own"
+        )
 
 
 def _faults(rows: _Rows) -> dict[str, Bools]:
@@ -195,7 +239,8 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
         comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
         return {
             "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
-            "market_price": ~((rows.market > 0) & (rows.market < np.inf)) | ~(comparable | np.isnan(ratio)),
+            "market_price": ~((rows.market > 0) & (rows.market < np.inf))
+            | ~(comparable | np.isnan(ratio)),
             "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
@@ -225,13 +270,17 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
     for name, fault in faults.items():
         if fault.any():
             at, told = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
-            raise ValueError(f"{told} at row {at} must be {_WANTED[told]}, got {values[name].flat[at]}")
+            raise ValueError(
+                f"{told} at row {at} must be {_WANTED[told]}, got {values[name].flat[at]}"
+            )
 
 
 def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
     buy, sell = deviation <= rows.buy.round(_DECIMALS), deviation >= rows.sell.round(_DECIMALS)
     signal = np.where(buy, BUY, np.where(sell, SELL, HOLD))
-    return signal, np.where(buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds"))
+    return signal, np.where(
+        buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds")
+    )
 
 
 def _by_fault(
@@ -247,7 +296,9 @@ def _by_fault(
     return signal, reason, deviation
 
 
-def _net_of_fees(signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule) -> tuple[Strings, Strings]:
+def _net_of_fees(
+    signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule
+) -> tuple[Strings, Strings]:
     buying, selling = signal == BUY, signal == SELL
     known = ~np.isnan(rows.lower + rows.upper)
     clears = (buying & (fees.proceeds(rows.lower) > fees.cost(rows.market))) | (
@@ -255,7 +306,9 @@ def _net_of_fees(signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedul
     )
     stopped = (buying | selling) & ~clears
     reason = np.where(clears, "clears_fees", reason)
-    return np.where(stopped, HOLD, signal), np.where(stopped, np.where(known, "inside_fees", "no_interval"), reason)
+    return np.where(stopped, HOLD, signal), np.where(
+        stopped, np.where(known, "inside_fees", "no_interval"), reason
+    )
 
 
 def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strings, Strings]:

@@ -103,13 +103,21 @@ class Registry:
     def register(self, run_id: str, digest: str) -> RegisteredModel:
         """A new version from the run's book; the run's tags (`data_version` among them) become the version's."""
         if not is_digest(digest):
-            raise RegistryError(f"run {run_id} cannot be registered: {digest[:80]!r} is not 64 hexadecimal digits")
+            raise RegistryError(
+                f"run {run_id} cannot be registered: {digest[:80]!r} is not 64 hexadecimal digits"
+            )
         with self._asked(f"run {run_id} cannot be registered"):
             client = self._client()
             run = client.get_run(run_id)
             self._ensure_registered_model(client)
-            tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")} | {"digest": digest}
-            version = client.create_model_version(self._name, f"{run.info.artifact_uri}/{BOOK}", run_id, tags=tags)
+            tags = {
+                name: value
+                for name, value in run.data.tags.items()
+                if not name.startswith("mlflow.")
+            } | {"digest": digest}
+            version = client.create_model_version(
+                self._name, f"{run.info.artifact_uri}/{BOOK}", run_id, tags=tags
+            )
             return _registered(version)
 
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
@@ -120,7 +128,9 @@ class Registry:
             from mlflow.exceptions import MlflowException
 
             try:
-                return _registered(self._client().get_model_version_by_alias(self._name, self.named(alias)))
+                return _registered(
+                    self._client().get_model_version_by_alias(self._name, self.named(alias))
+                )
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     raise NoChampionError(_nothing_behind(alias, self.branch)) from None
@@ -135,7 +145,9 @@ class Registry:
         """The newest versions, at most 200, newest first; `where` is a further condition of MLflow's."""
         wanted = f"name='{self._name}'" + (f" and {where}" if where else "")
         with self._asked("the model versions cannot be listed"):
-            found = self._client().search_model_versions(wanted, _VERSIONS, order_by=["version_number DESC"])
+            found = self._client().search_model_versions(
+                wanted, _VERSIONS, order_by=["version_number DESC"]
+            )
             return [_registered(version) for version in found]
 
     def log_figures(self, model: RegisteredModel, figures: Mapping[str, float], step: int) -> None:
@@ -177,7 +189,9 @@ class Registry:
             from mlflow.exceptions import MlflowException
 
             try:
-                return str(self._client().get_registered_model(self._name).tags.get(self.named(name), ""))
+                return str(
+                    self._client().get_registered_model(self._name).tags.get(self.named(name), "")
+                )
             except MlflowException as error:
                 if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                     return ""
@@ -217,8 +231,13 @@ class Registry:
 
     def document(self, model: RegisteredModel, name: str) -> Any:
         """A JSON document logged with the version's run."""
-        with self._asked(f"{name} of model version {model.version} cannot be read"), tempfile.TemporaryDirectory() as scratch:
-            return json.loads(Path(self._client().download_artifacts(model.run_id, name, scratch)).read_text())
+        with (
+            self._asked(f"{name} of model version {model.version} cannot be read"),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            return json.loads(
+                Path(self._client().download_artifacts(model.run_id, name, scratch)).read_text()
+            )
 
     def _client(self) -> Any:
         """The MLflow client, made on first use: importing MLflow and opening its database take seconds."""
@@ -231,7 +250,7 @@ class Registry:
                 logging.getLogger(chatty).setLevel(logging.WARNING)
             if self._is_embedded():
                 # MLflow would make the folder from the quoted path, which is that of another one.
-                utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
+                utils._make_parent_dirs_if_sqlite = lambda db_uri: None
                 private_folder(self._database().parent)
                 ensure(self._database(), self._name)
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
@@ -249,9 +268,13 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return str(client.get_experiment_by_name(self._name).experiment_id)  # another process was first
+            return str(
+                client.get_experiment_by_name(self._name).experiment_id
+            )  # another process was first
 
-    def _log_figures(self, client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+    def _log_figures(
+        self, client: Any, run_id: str, parameters: Mapping[str, Any], metrics: Mapping[str, float]
+    ) -> None:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -288,7 +311,9 @@ class Registry:
             address, cause = self._uri, str(error)
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
-            raise RegistryError(f"{what} at {address}: {cause}") from (None if credentials else error)
+            raise RegistryError(f"{what} at {address}: {cause}") from (
+                None if credentials else error
+            )
 
 
 def changed_of(source: str) -> str:
@@ -300,12 +325,18 @@ def _registered(version: Any) -> RegisteredModel:
     tags = dict(version.tags)
     missing = [name for name in ("digest", "data_version") if name not in tags]
     if missing:
-        raise RegistryError(f"model version {version.version} has no tag {missing[0]!r}: PokeWatch did not register it")
+        raise RegistryError(
+            f"model version {version.version} has no tag {missing[0]!r}: PokeWatch did not register it"
+        )
     digest, run_id = tags["digest"], str(version.run_id)
     if not is_digest(digest):
-        raise RegistryError(f"model version {version.version} has the tag digest {digest[:80]!r}, which is not 64 hexadecimal digits")
+        raise RegistryError(
+            f"model version {version.version} has the tag digest {digest[:80]!r}, which is not 64 hexadecimal digits"
+        )
     if not _RUN_ID.fullmatch(run_id):
-        raise RegistryError(f"model version {version.version} has the run id {run_id[:80]!r}, which is not 32 hexadecimal digits")
+        raise RegistryError(
+            f"model version {version.version} has the run id {run_id[:80]!r}, which is not 32 hexadecimal digits"
+        )
     return RegisteredModel(str(version.version), run_id, digest, tags["data_version"], tags)
 
 

@@ -16,7 +16,9 @@ from urllib.parse import quote
 from pokewatch.errors import RegistryError
 
 _MADE_WITH = "SELECT count(*) FROM alembic_version"
-_EXPERIMENTS = "SELECT count(*) FROM experiments"  # MLflow adds its first one when the schema is complete
+_EXPERIMENTS = (
+    "SELECT count(*) FROM experiments"  # MLflow adds its first one when the schema is complete
+)
 
 
 def ensure(database: Path, experiment: str) -> None:
@@ -71,7 +73,9 @@ def _sync(path: Path) -> None:
 def _check(database: Path) -> None:
     try:
         with closing(sqlite3.connect(database)) as connection:
-            whole = all(connection.execute(count).fetchone()[0] for count in (_MADE_WITH, _EXPERIMENTS))
+            whole = all(
+                connection.execute(count).fetchone()[0] for count in (_MADE_WITH, _EXPERIMENTS)
+            )
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise

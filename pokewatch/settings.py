@@ -12,9 +12,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import quote
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from pokewatch.errors import SettingsError
 
@@ -44,11 +57,15 @@ def home_folder() -> Path:
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError:
-        raise SettingsError(f"{PREFIX}HOME {given!r}: there is no such user; give the path of a folder") from None
+        raise SettingsError(
+            f"{PREFIX}HOME {given!r}: there is no such user; give the path of a folder"
+        ) from None
 
 
 class _Section(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -63,7 +80,9 @@ class _Section(BaseSettings):
         try:
             file = DotEnvSettingsSource(settings_cls, env_file=path)
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{path} cannot be read ({error}): make it a readable file of UTF-8 text") from None
+            raise SettingsError(
+                f"{path} cannot be read ({error}): make it a readable file of UTF-8 text"
+            ) from None
         return init_settings, env_settings, file
 
     @classmethod
@@ -123,7 +142,10 @@ def _is_secret(field: FieldInfo) -> bool:
 class Home(_Section):
     """Where everything is kept."""
 
-    home: Path = Field(default_factory=home_folder, description="Folder that holds all state: lakes, versions, models, books, keys.")
+    home: Path = Field(
+        default_factory=home_folder,
+        description="Folder that holds all state: lakes, versions, models, books, keys.",
+    )
 
     @field_validator("home")
     @classmethod
@@ -190,25 +212,49 @@ def prepare() -> None:
 class SourceSettings(_Section):
     """Where prices come from."""
 
-    tcgcsv_url: HttpUrl = Field(TCGCSV_URL, description="TCGCSV's address, or that of a mirror with the same paths.")
-    tcgcsv_categories: Numbers = Field((3, 85), min_length=1, description="TCGplayer categories: 3 is Pokémon, 85 Pokémon Japan.")
+    tcgcsv_url: HttpUrl = Field(
+        TCGCSV_URL, description="TCGCSV's address, or that of a mirror with the same paths."
+    )
+    tcgcsv_categories: Numbers = Field(
+        (3, 85), min_length=1, description="TCGplayer categories: 3 is Pokémon, 85 Pokémon Japan."
+    )
     tcgcsv_pause: float | None = Field(
         None,
         ge=0,
         le=60,
         description="Seconds between two requests. Default: 0.1 for TCGCSV itself, as it asks for; 0 for another address.",
     )
-    pokemon_price_url: HttpUrl = Field("https://www.pokemonpricetracker.com/api/v2", description="PokemonPriceTracker's address.")
-    pokemon_price_api_key: SecretStr | None = Field(
-        None, validation_alias="POKEMON_PRICE_API_KEY", description="PokemonPriceTracker's API key. No default: that source needs one."
+    pokemon_price_url: HttpUrl = Field(
+        "https://www.pokemonpricetracker.com/api/v2", description="PokemonPriceTracker's address."
     )
-    pokemon_price_sets: Names = Field((), description="Ids of the PokemonPriceTracker sets to collect, by comma. Default: every set.")
-    pokemon_price_language: Literal["english", "japanese"] = Field("english", description="Which cards PokemonPriceTracker is asked for.")
-    file_path: Path | None = Field(None, description="A panel of one's own for the source `file`: CSV or Parquet.")
-    file_columns: str = Field("", description="Its columns where their names do not tell: `market_price=trend,card_id=sku`.")
-    file_currency: Literal["USD", "EUR"] = Field("USD", description="Its currency where it has no such column.")
-    http_timeout: float = Field(15.0, gt=0, le=600, description="Seconds a source may stay silent before it is asked again.")
-    http_attempts: int = Field(4, ge=1, le=20, description="How often a busy or silent source is asked before giving up.")
+    pokemon_price_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="POKEMON_PRICE_API_KEY",
+        description="PokemonPriceTracker's API key. No default: that source needs one.",
+    )
+    pokemon_price_sets: Names = Field(
+        (),
+        description="Ids of the PokemonPriceTracker sets to collect, by comma. Default: every set.",
+    )
+    pokemon_price_language: Literal["english", "japanese"] = Field(
+        "english", description="Which cards PokemonPriceTracker is asked for."
+    )
+    file_path: Path | None = Field(
+        None, description="A panel of one's own for the source `file`: CSV or Parquet."
+    )
+    file_columns: str = Field(
+        "",
+        description="Its columns where their names do not tell: `market_price=trend,card_id=sku`.",
+    )
+    file_currency: Literal["USD", "EUR"] = Field(
+        "USD", description="Its currency where it has no such column."
+    )
+    http_timeout: float = Field(
+        15.0, gt=0, le=600, description="Seconds a source may stay silent before it is asked again."
+    )
+    http_attempts: int = Field(
+        4, ge=1, le=20, description="How often a busy or silent source is asked before giving up."
+    )
 
     def pause(self) -> float:
         """Seconds between two requests to TCGCSV."""
@@ -220,30 +266,47 @@ class SourceSettings(_Section):
 class QualitySettings(_Section):
     """When a row or a day of prices is not to be believed."""
 
-    quality_max_price: float = Field(1_000_000.0, gt=0, description="No card costs more: a row above is quarantined.")
+    quality_max_price: float = Field(
+        1_000_000.0, gt=0, description="No card costs more: a row above is quarantined."
+    )
     quality_min_coverage: float | None = Field(
         None,
         ge=0,
         le=1,
         description="Least share of the previous day's cards a day must have. Default: 0.9; 0 for a panel of one's own.",
     )
-    quality_max_jumps: float = Field(0.01, ge=0, le=1, description="Largest share of cards whose price may change fivefold within a day.")
+    quality_max_jumps: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Largest share of cards whose price may change fivefold within a day.",
+    )
     quality_max_unchanged: float | None = Field(
         None,
         ge=0,
         le=1,
         description="Largest share of prices that may repeat the day before. Default: 0.98; 1 for a panel of one's own.",
     )
-    quality_max_quarantine: float = Field(0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined.")
-    quality_min_cards: int = Field(100, ge=1, description="Cards two days must share before jumps and repeats are judged.")
+    quality_max_quarantine: float = Field(
+        0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined."
+    )
+    quality_min_cards: int = Field(
+        100, ge=1, description="Cards two days must share before jumps and repeats are judged."
+    )
 
 
 class VersionSettings(_Section):
     """Data versions (DVC)."""
 
-    dvc_remote: str = Field("", description="DVC remote to push to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.")
+    dvc_remote: str = Field(
+        "",
+        description="DVC remote to push to: a folder or s3://bucket/path. Default: `dvc-remote` in POKEWATCH_HOME.",
+    )
 
-    dvc_endpoint_url: str = Field("", description="Endpoint of an S3-compatible remote (MinIO, DagsHub); credentials come from AWS_*.")
+    dvc_endpoint_url: str = Field(
+        "",
+        description="Endpoint of an S3-compatible remote (MinIO, DagsHub); credentials come from AWS_*.",
+    )
 
     def remote(self) -> str:
         return self.dvc_remote or str(home_folder() / "dvc-remote")
@@ -263,7 +326,9 @@ class RegistrySettings(_Section):
         pattern=r"^[\w.-]*$",
         description="Whose aliases are meant: a branch's, such as test.mine. Default: production's.",
     )
-    books_kept: int = Field(8, ge=3, description="Price books that stay on this machine: the last that were asked for.")
+    books_kept: int = Field(
+        8, ge=3, description="Price books that stay on this machine: the last that were asked for."
+    )
 
     def tracking_uri(self) -> str:
         path = quote(str(home_folder() / "mlflow" / "mlflow.db"), safe=_PLAIN_IN_URI)
@@ -278,19 +343,41 @@ class DecisionSettings(_Section):
     """When to buy and when to sell (fractions of the fair price)."""
 
     buy_threshold_pct: float = Field(
-        -0.10, le=0, gt=-1, allow_inf_nan=False, description="BUY at or below this deviation from the fair price."
+        -0.10,
+        le=0,
+        gt=-1,
+        allow_inf_nan=False,
+        description="BUY at or below this deviation from the fair price.",
     )
-    sell_threshold_pct: float = Field(0.15, ge=0, allow_inf_nan=False, description="SELL at or above this deviation from the fair price.")
+    sell_threshold_pct: float = Field(
+        0.15,
+        ge=0,
+        allow_inf_nan=False,
+        description="SELL at or above this deviation from the fair price.",
+    )
 
 
 class GateSettings(_Section):
     """What a model must show before it ships."""
 
-    gate_mape: float = Field(15.0, gt=0, allow_inf_nan=False, description="Largest mean error of the fair price, in percent.")
-    gate_coverage_rate: float = Field(0.90, ge=0, le=1, description="Least share of quoted cards that must get a fair price.")
-    gate_interval_low: float = Field(0.86, ge=0, le=1, description="Least share of later prices inside the 90% interval.")
-    gate_interval_high: float = Field(0.94, ge=0, le=1, description="Largest share of later prices inside the 90% interval.")
-    gate_interval_rows: int = Field(500, ge=1, description="Card-days it takes to hold the interval to those two.")
+    gate_mape: float = Field(
+        15.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest mean error of the fair price, in percent.",
+    )
+    gate_coverage_rate: float = Field(
+        0.90, ge=0, le=1, description="Least share of quoted cards that must get a fair price."
+    )
+    gate_interval_low: float = Field(
+        0.86, ge=0, le=1, description="Least share of later prices inside the 90% interval."
+    )
+    gate_interval_high: float = Field(
+        0.94, ge=0, le=1, description="Largest share of later prices inside the 90% interval."
+    )
+    gate_interval_rows: int = Field(
+        500, ge=1, description="Card-days it takes to hold the interval to those two."
+    )
 
 
 class ServingSettings(_Section):
@@ -305,21 +392,36 @@ class ServingSettings(_Section):
         description="Comma-separated names that requests to MLServer may be addressed to (Host), *.name for each one below it. "
         "IP addresses and names without a dot always may.",
     )
-    mlserver_models: Path | None = Field(None, description="Folder MLServer starts from. Default: the one that comes with PokeWatch.")
-    max_rows: int = Field(10_000, ge=1, description="Rows that one V2 request to a runtime may have.")
-    max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Largest body, unpacked, of a REST request to MLServer.")
+    mlserver_models: Path | None = Field(
+        None, description="Folder MLServer starts from. Default: the one that comes with PokeWatch."
+    )
+    max_rows: int = Field(
+        10_000, ge=1, description="Rows that one V2 request to a runtime may have."
+    )
+    max_body_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=1024,
+        description="Largest body, unpacked, of a REST request to MLServer.",
+    )
     max_body_seconds: float = Field(
-        10.0, gt=0, allow_inf_nan=False, description="Longest time the body of such a request may take to arrive."
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time the body of such a request may take to arrive.",
     )
     load_timeout: float = Field(
-        120.0, gt=0, description="Seconds that asking the registry for the champion and fetching its book may take."
+        120.0,
+        gt=0,
+        description="Seconds that asking the registry for the champion and fetching its book may take.",
     )
     mlserver_urls: str = Field(
         "",
         description="REST addresses of the MLServers that a deploy reloads, by comma; dns+http://name:port is each one of that name. "
         "Default: the one on this machine.",
     )
-    branch_mlserver_urls: str = Field("", description="The same for deploys of a branch. Default: none is reloaded.")
+    branch_mlserver_urls: str = Field(
+        "", description="The same for deploys of a branch. Default: none is reloaded."
+    )
 
     def addresses(self, branch: str = "") -> list[str]:
         """Return the REST address of every MLServer that a deploy of the branch reloads."""
@@ -334,18 +436,30 @@ class GatewaySettings(_Section):
 
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
     gateway_port: Port = Field(8000, description="The gateway's port.")
-    gateway_metrics_host: str = Field("127.0.0.1", description="Address the gateway's metrics are at.")
+    gateway_metrics_host: str = Field(
+        "127.0.0.1", description="Address the gateway's metrics are at."
+    )
     gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics.")
     mlserver_url: str = Field(
-        "http://127.0.0.1:8080", pattern=r"^https?://[^/\s]+", description="MLServer's REST address, as the gateway reaches it."
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^/\s]+",
+        description="MLServer's REST address, as the gateway reaches it.",
     )
     redis_url: SecretStr | None = Field(
-        None, description="Redis for the rate limits that several gateways share. Default: limits in memory."
+        None,
+        description="Redis for the rate limits that several gateways share. Default: limits in memory.",
     )
-    answer_cache: bool = Field(True, description="Keep answers until the model or the data changes.")
-    answer_cache_mb: int = Field(64, ge=1, le=65_536, description="Most memory for kept answers, in MiB.")
+    answer_cache: bool = Field(
+        True, description="Keep answers until the model or the data changes."
+    )
+    answer_cache_mb: int = Field(
+        64, ge=1, le=65_536, description="Most memory for kept answers, in MiB."
+    )
     stale_seconds: float = Field(
-        900, ge=0, allow_inf_nan=False, description="Oldest answer given, marked stale, while MLServer is down; 0 gives none."
+        900,
+        ge=0,
+        allow_inf_nan=False,
+        description="Oldest answer given, marked stale, while MLServer is down; 0 gives none.",
     )
     body_bytes: int = Field(
         262_144,
@@ -353,40 +467,80 @@ class GatewaySettings(_Section):
         description="Largest request body the gateway reads; of a single card, 16,384 at most.",
     )
     body_seconds: float = Field(
-        10, gt=0, allow_inf_nan=False, description="Longest time a request's headers, or its body, may take to arrive."
+        10,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time a request's headers, or its body, may take to arrive.",
     )
-    connect_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="Longest time to connect to MLServer.")
-    upstream_seconds: float = Field(2, gt=0, allow_inf_nan=False, description="Longest time one exchange with MLServer may take.")
+    connect_seconds: float = Field(
+        1, gt=0, allow_inf_nan=False, description="Longest time to connect to MLServer."
+    )
+    upstream_seconds: float = Field(
+        2,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time one exchange with MLServer may take.",
+    )
     deadline_seconds: float = Field(
-        3, gt=0, allow_inf_nan=False, description="Longest wait for a turn, and again for the answer, before a request gets 504."
+        3,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest wait for a turn, and again for the answer, before a request gets 504.",
     )
     in_flight: int = Field(
-        2, ge=1, le=64, description="Calls to MLServer at a time, of each kind; requests arriving meanwhile share the next."
+        2,
+        ge=1,
+        le=64,
+        description="Calls to MLServer at a time, of each kind; requests arriving meanwhile share the next.",
     )
-    queue_rows: int = Field(20_000, ge=1, description="Cards waiting or in calls beyond which requests get 503.")
-    breaker_failures: int = Field(5, ge=1, description="Failures in a row after which MLServer is left alone for a while.")
-    breaker_seconds: float = Field(1, gt=0, allow_inf_nan=False, description="How long at first; each failed try doubles it, to 10 s.")
+    queue_rows: int = Field(
+        20_000, ge=1, description="Cards waiting or in calls beyond which requests get 503."
+    )
+    breaker_failures: int = Field(
+        5, ge=1, description="Failures in a row after which MLServer is left alone for a while."
+    )
+    breaker_seconds: float = Field(
+        1,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long at first; each failed try doubles it, to 10 s.",
+    )
     failed_key_rate: str = Field(
         "30/minute",
         pattern=r"^(none|[1-9][0-9]{0,8}/(second|minute|hour|day))$",
         description="Requests without a valid key an address may make.",
     )
-    watch_seconds: float = Field(0.5, gt=0, le=60, description="How often the gateway asks MLServer which versions it serves.")
+    watch_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description="How often the gateway asks MLServer which versions it serves.",
+    )
     ready_data_days: int = Field(
-        0, ge=0, description="Age of the newest prices, in days, beyond which /ready answers 503; 0 only reports it."
+        0,
+        ge=0,
+        description="Age of the newest prices, in days, beyond which /ready answers 503; 0 only reports it.",
     )
     access_log: bool = Field(True, description="One JSON line a request on standard output.")
     drain_seconds: float = Field(
-        0, ge=0, allow_inf_nan=False, description="On SIGTERM, time between /ready turning 503 and the end of new connections."
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="On SIGTERM, time between /ready turning 503 and the end of new connections.",
     )
-    stop_seconds: int = Field(20, ge=1, description="Longest time that open requests may take to end after that.")
+    stop_seconds: int = Field(
+        20, ge=1, description="Longest time that open requests may take to end after that."
+    )
 
 
 class DeploySettings(_Section):
     """What a deploy waits for, and what it refuses."""
 
     deploy_wait_seconds: float = Field(
-        600.0, ge=0, allow_inf_nan=False, description="How long a deploy waits for others of the same registry."
+        600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a deploy waits for others of the same registry.",
     )
     deploy_lease_seconds: float = Field(
         30.0,
@@ -394,48 +548,95 @@ class DeploySettings(_Section):
         le=600,
         description="How long a deploy may show no sign of life before the next one settles what it left.",
     )
-    deploy_missing_cards: float = Field(0.05, ge=0, le=1, description="Largest share of the champion's cards that a new version may lack.")
+    deploy_missing_cards: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of the champion's cards that a new version may lack.",
+    )
 
 
 class WatchSettings(_Section):
     """How a new model is watched after its deploy; beyond a limit the former champion is put back."""
 
     deploy_watch_seconds: float = Field(
-        10.0, ge=0, le=3600, description="How long the running MLServers are watched; 0 does not watch. Where none runs there is no wait."
+        10.0,
+        ge=0,
+        le=3600,
+        description="How long the running MLServers are watched; 0 does not watch. Where none runs there is no wait.",
     )
-    deploy_watch_cards: int = Field(50, ge=1, le=10_000, description="Cards of the book that each MLServer is asked for, again and again.")
+    deploy_watch_cards: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="Cards of the book that each MLServer is asked for, again and again.",
+    )
     deploy_watch_shift: float = Field(
-        0.25, gt=0, allow_inf_nan=False, description="Largest change of their fair over market price against the former champion, median."
+        0.25,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest change of their fair over market price against the former champion, median.",
     )
-    deploy_watch_errors: float = Field(0.02, ge=0, le=1, description="Largest share of requests that may fail.")
+    deploy_watch_errors: float = Field(
+        0.02, ge=0, le=1, description="Largest share of requests that may fail."
+    )
     deploy_watch_p95_seconds: float = Field(
-        0.5, gt=0, allow_inf_nan=False, description="Time within which 95% of requests must be answered, in seconds."
+        0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time within which 95% of requests must be answered, in seconds.",
     )
 
 
 class MonitorSettings(_Section):
     """When what monitoring measures is too much, and the models are trained again."""
 
-    monitor_coverage_low: float = Field(0.86, ge=0, le=1, description="Least share of the prices that came inside the 90% interval.")
-    monitor_coverage_high: float = Field(0.94, ge=0, le=1, description="Largest share of the prices that came inside the 90% interval.")
+    monitor_coverage_low: float = Field(
+        0.86, ge=0, le=1, description="Least share of the prices that came inside the 90% interval."
+    )
+    monitor_coverage_high: float = Field(
+        0.94,
+        ge=0,
+        le=1,
+        description="Largest share of the prices that came inside the 90% interval.",
+    )
     monitor_rmae: float = Field(
-        1.1, gt=0, allow_inf_nan=False, description="Largest error of the fair prices, as a multiple of the last prices' error."
+        1.1,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest error of the fair prices, as a multiple of the last prices' error.",
     )
     monitor_bias: float = Field(
-        0.05, gt=0, allow_inf_nan=False, description="Largest mean of log fair price less log price that came, either way."
+        0.05,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest mean of log fair price less log price that came, either way.",
     )
     monitor_reliability: float = Field(
-        0.1, gt=0, le=1, description="Largest mean distance of the confidence from the share that came true."
+        0.1,
+        gt=0,
+        le=1,
+        description="Largest mean distance of the confidence from the share that came true.",
     )
     monitor_rows: int = Field(500, ge=1, description="Card-days it takes to judge any of these.")
     monitor_drift: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="Largest shift of the prices coming in, as a share of what is far beyond chance."
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest shift of the prices coming in, as a share of what is far beyond chance.",
     )
     monitor_stale_hours: float = Field(
-        36.0, gt=0, allow_inf_nan=False, description="Age of the newest prices beyond which people are told."
+        36.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Age of the newest prices beyond which people are told.",
     )
-    retrain: bool = Field(True, description="Train the models again where monitoring finds too much.")
-    retrain_cooldown_days: int = Field(7, ge=0, description="Days of prices after that, before they are trained again.")
+    retrain: bool = Field(
+        True, description="Train the models again where monitoring finds too much."
+    )
+    retrain_cooldown_days: int = Field(
+        7, ge=0, description="Days of prices after that, before they are trained again."
+    )
 
 
 class NotifySettings(_Section):
@@ -446,7 +647,10 @@ class NotifySettings(_Section):
         description="Apprise addresses (slack://..., mailto://..., json://...) by comma. Default: nobody is told.",
     )
     notify_window_hours: float = Field(
-        12.0, ge=0, allow_inf_nan=False, description="How long the same event is not told again to the same address."
+        12.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long the same event is not told again to the same address.",
     )
 
     def addresses(self) -> list[str]:

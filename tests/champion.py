@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.pipeline import Collected, collect_prices, evaluate_candidate, join_shards, judge, process_shard, register, train
+from pokewatch.pipeline.daily import (
+    Collected,
+    collect_prices,
+    evaluate_candidate,
+    join_shards,
+    judge,
+    process_shard,
+    register,
+    train,
+)
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 
 MODEL = "median7"
@@ -26,7 +35,9 @@ def prepare(
     return collected, data_version, parameters, evaluate_candidate(data_version, name, horizon)
 
 
-def make_champion(cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL) -> Champion:
+def make_champion(
+    cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
+) -> Champion:
     """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
     collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
     verdict = judge([evaluation])

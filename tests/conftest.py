@@ -18,13 +18,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A POKEWATCH_HOME of the test's own, with no other PokeWatch setting around."""
     for name in os.environ:
-        if name.startswith("POKEWATCH_") and name not in {"POKEWATCH_REQUIRE_TOOLS", "POKEWATCH_SHARED_DATA"}:
+        if name.startswith("POKEWATCH_") and name not in {
+            "POKEWATCH_REQUIRE_TOOLS",
+            "POKEWATCH_SHARED_DATA",
+        }:
             monkeypatch.delenv(name)
     for name in ("MLFLOW_TRACKING_URI", "POKEMON_PRICE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("POKEWATCH_HOME", str(folder))
-    monkeypatch.setenv("POKEWATCH_GATEWAY_METRICS_PORT", "0")  # any free one: tests run side by side
+    monkeypatch.setenv(
+        "POKEWATCH_GATEWAY_METRICS_PORT", "0"
+    )  # any free one: tests run side by side
     return folder
 
 
@@ -73,7 +78,9 @@ def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_datab
     (folder / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a session's fixture does not see the filters of the test that asked for it
+        warnings.simplefilter(
+            "ignore"
+        )  # a session's fixture does not see the filters of the test that asked for it
         patch.setenv("POKEWATCH_HOME", str(folder))
         make_champion()
     return folder

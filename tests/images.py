@@ -31,15 +31,31 @@ def build(folder: Path) -> None:
     """Build every image with `make images`, on a base made by debootstrap where there is none yet."""
     environment = engine_environment(folder)
     buildah = require_tool("buildah")
-    if subprocess.run([buildah, "inspect", "--type", "image", BASE], env=environment, capture_output=True, check=False).returncode:
+    if subprocess.run(
+        [buildah, "inspect", "--type", "image", BASE],
+        env=environment,
+        capture_output=True,
+        check=False,
+    ).returncode:
         _build_base(folder / "base", buildah, environment)
-    arguments = f"--isolation chroot --network host --layers --format docker --build-arg BASE_IMAGE={BASE}"
+    arguments = (
+        f"--isolation chroot --network host --layers --format docker --build-arg BASE_IMAGE={BASE}"
+    )
     _run(["make", "images", f"BUILDER={buildah}", f"BUILD_ARGS={arguments}"], environment)
 
 
 def _build_base(folder: Path, buildah: str, environment: Mapping[str, str]) -> None:
     packages = "python3,python3-venv,ca-certificates"
-    _run([require_tool("debootstrap"), "--variant=minbase", f"--include={packages}", "bookworm", str(folder)], environment)
+    _run(
+        [
+            require_tool("debootstrap"),
+            "--variant=minbase",
+            f"--include={packages}",
+            "bookworm",
+            str(folder),
+        ],
+        environment,
+    )
     bundle = folder / "etc" / "ssl" / "certs" / "ca-certificates.crt"
     if given := os.environ.get("SSL_CERT_FILE"):
         shutil.copy(given, bundle)
@@ -47,7 +63,10 @@ def _build_base(folder: Path, buildah: str, environment: Mapping[str, str]) -> N
     shutil.rmtree(folder / "var" / "lib" / "apt" / "lists")
     container = _run([buildah, "from", "scratch"], environment).strip()
     _run([buildah, "add", "--quiet", container, str(folder), "/"], environment)
-    _run([buildah, "config", "--env", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", container], environment)
+    _run(
+        [buildah, "config", "--env", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt", container],
+        environment,
+    )
     _run([buildah, "config", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container], environment)
     _run([buildah, "commit", "--quiet", "--rm", container, BASE], environment)
 
@@ -68,23 +87,57 @@ def logs(name: str, folder: Path) -> str:
     """The last lines a container wrote, wherever it wrote them."""
     command = [require_tool("podman"), "logs", "--tail", "20", name]
     return subprocess.run(
-        command, env=engine_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        env=engine_environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     ).stdout
 
 
 def locked_down(
-    name: str, target: str, command: Sequence[str] = (), *, environment: Mapping[str, str], mounts: Sequence[str] = (), memory: str = "2g"
+    name: str,
+    target: str,
+    command: Sequence[str] = (),
+    *,
+    environment: Mapping[str, str],
+    mounts: Sequence[str] = (),
+    memory: str = "2g",
 ) -> list[str]:
     """`podman run` of an image as the manifests run it: not root, nothing writable but what is mounted, no capabilities."""
-    variables = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
+    variables = [
+        part for name, value in environment.items() for part in ("--env", f"{name}={value}")
+    ]
     volumes = [part for mount in mounts for part in ("--volume", mount)]
-    limits = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", memory]
-    around = ["--detach", "--name", name, "--network", "host", "--no-healthcheck", "--tmpfs", "/tmp:rw,mode=1777"]
+    limits = [
+        "--read-only",
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--memory",
+        memory,
+    ]
+    around = [
+        "--detach",
+        "--name",
+        name,
+        "--network",
+        "host",
+        "--no-healthcheck",
+        "--tmpfs",
+        "/tmp:rw,mode=1777",
+    ]
     return ["run", *around, *limits, *variables, *volumes, image(target), *command]
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path = ROOT) -> str:
-    done = subprocess.run(command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
     return done.stdout

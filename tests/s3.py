@@ -9,7 +9,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 BUCKETS = ("flows", "data", "models")
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +32,13 @@ def running(host: str = "127.0.0.1") -> Iterator[str]:
     server = ThreadedMotoServer(host, port, verbose=False)
     server.start()
     url = f"http://127.0.0.1:{port}"
-    client = boto3.client("s3", endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
     for bucket in BUCKETS:
         client.create_bucket(Bucket=bucket)
     try:

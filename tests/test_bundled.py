@@ -25,11 +25,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(installed)}
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def tracked(folder: str) -> set[str]:
-    listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(listed.stdout.split())
 
 
@@ -57,7 +61,7 @@ def test_the_wheel_is_typed_and_licensed(installed: Path) -> None:
 
 def test_the_installed_package_finds_its_own_models(installed: Path, tmp_path: Path) -> None:
     code = (
-        "from pokewatch.settings import ServingSettings; from pokewatch.stack import models_folder;"
+        "from pokewatch.settings import ServingSettings; from pokewatch.cli.local_stack import models_folder;"
         "print(models_folder(ServingSettings.read()))"
     )
     found = run(installed, tmp_path, "-c", code)
@@ -65,13 +69,15 @@ def test_the_installed_package_finds_its_own_models(installed: Path, tmp_path: P
 
 
 def test_the_installed_command_reaches_the_flow(installed: Path, tmp_path: Path) -> None:
-    found = run(installed, tmp_path, "-m", "pokewatch.cli", "pipeline", "run", "--help")
+    found = run(installed, tmp_path, "-m", "pokewatch.cli.main", "pipeline", "run", "--help")
     assert found.returncode == 0, found.stderr
     assert "--candidates" in found.stdout
 
 
 @pytest.mark.parametrize("command", ["pipeline", "backfill", "monitor"])
-def test_a_flow_without_arguments_says_what_to_add(command: str, installed: Path, tmp_path: Path) -> None:
-    found = run(installed, tmp_path, "-m", "pokewatch.cli", command)
+def test_a_flow_without_arguments_says_what_to_add(
+    command: str, installed: Path, tmp_path: Path
+) -> None:
+    found = run(installed, tmp_path, "-m", "pokewatch.cli.main", command)
     assert found.returncode == 2
     assert "run --help" in found.stderr

@@ -40,7 +40,10 @@ def test_signal_and_deviation(market: float, fair: float, signal: str, deviation
     assert (made.signal[0], made.deviation_pct[0]) == (signal, deviation)
 
 
-@given(fair=CENTS.map(lambda k: k * 20), side=st.sampled_from([(Fraction(-1, 10), "BUY"), (Fraction(15, 100), "SELL")]))
+@given(
+    fair=CENTS.map(lambda k: k * 20),
+    side=st.sampled_from([(Fraction(-1, 10), "BUY"), (Fraction(15, 100), "SELL")]),
+)
 def test_the_edge_is_inclusive_for_any_cents(fair: int, side: tuple[Fraction, str]) -> None:
     edge, signal = side
     market = fair * (1 + edge)
@@ -48,8 +51,15 @@ def test_the_edge_is_inclusive_for_any_cents(fair: int, side: tuple[Fraction, st
     assert signal_of(int(market) / 100, fair / 100) == signal
 
 
-@given(fair=PRICE, buying=st.booleans(), short=st.floats(1e-6, 1e-2), edges=st.sampled_from([(-0.10, 0.15), (-0.25, 0.3), (-0.07, 0.07)]))
-def test_short_of_the_edge_is_hold(fair: float, buying: bool, short: float, edges: tuple[float, float]) -> None:
+@given(
+    fair=PRICE,
+    buying=st.booleans(),
+    short=st.floats(1e-6, 1e-2),
+    edges=st.sampled_from([(-0.10, 0.15), (-0.25, 0.3), (-0.07, 0.07)]),
+)
+def test_short_of_the_edge_is_hold(
+    fair: float, buying: bool, short: float, edges: tuple[float, float]
+) -> None:
     edge = edges[0] if buying else edges[1]
     assert signal_of(fair * (1 + edge * (1 - short)), fair, thresholds=Thresholds(*edges)) == "HOLD"
 
@@ -57,12 +67,20 @@ def test_short_of_the_edge_is_hold(fair: float, buying: bool, short: float, edge
 @given(market=CENTS, fair=CENTS)
 def test_signals_agree_with_exact_arithmetic(market: int, fair: int) -> None:
     deviation = Fraction(market, fair) - 1
-    exact = "BUY" if deviation <= Fraction(-1, 10) else "SELL" if deviation >= Fraction(15, 100) else "HOLD"
+    exact = (
+        "BUY"
+        if deviation <= Fraction(-1, 10)
+        else "SELL"
+        if deviation >= Fraction(15, 100)
+        else "HOLD"
+    )
     assert signal_of(market / 100, fair / 100) == exact
 
 
 @given(fair=PRICE, prices=st.lists(PRICE, min_size=2, max_size=30), scale=st.floats(0.01, 100))
-def test_the_rule_is_monotone_in_price_and_free_of_scale(fair: float, prices: list[float], scale: float) -> None:
+def test_the_rule_is_monotone_in_price_and_free_of_scale(
+    fair: float, prices: list[float], scale: float
+) -> None:
     order = {"BUY": 0, "HOLD": 1, "SELL": 2}
     market = np.sort(np.array(prices))
     made = decide(market, fair)
@@ -83,7 +101,9 @@ def test_a_bad_price_is_an_error_that_names_it(argument: str, bad: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ("lower", "upper", "fault"), [(-1, 110, "lower"), (101, 110, "lower"), (90, 99, "upper"), (90, np.inf, "upper")], ids=str
+    ("lower", "upper", "fault"),
+    [(-1, 110, "lower"), (101, 110, "lower"), (90, 99, "upper"), (90, np.inf, "upper")],
+    ids=str,
 )
 def test_an_interval_must_hold_its_fair_price(lower: float, upper: float, fault: str) -> None:
     with pytest.raises(ValueError, match=f"{fault} at row 0"):
@@ -99,7 +119,12 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
     market, fair = np.array([90.0, 90.0, np.nan, 120.0]), np.array([100.0, np.nan, 100.0, 100.0])
     made = decide(market, fair, 80.0, 130.0, ["ok", "unknown_card", "ok", "ok"], on_fault="hold")
     assert list(made.signal) == ["BUY", "HOLD", "HOLD", "SELL"]
-    assert list(made.reason) == ["below_threshold", "unknown_card", "no_market_price", "above_threshold"]
+    assert list(made.reason) == [
+        "below_threshold",
+        "unknown_card",
+        "no_market_price",
+        "above_threshold",
+    ]
     assert list(made.valid) == [True, False, False, True]
     assert np.isnan(made.deviation_pct[1:3]).all()
     assert np.isnan(made.confidence[1:3]).all()
@@ -130,8 +155,17 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("status", ["ok", "stale_price"])
-def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(given: dict[str, float], reason: str, status: str) -> None:
-    usual = {"market": 80.0, "fair": 100.0, "lower": 90.0, "upper": 120.0, "buy": -0.1, "sell": 0.15}
+def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(
+    given: dict[str, float], reason: str, status: str
+) -> None:
+    usual = {
+        "market": 80.0,
+        "fair": 100.0,
+        "lower": 90.0,
+        "upper": 120.0,
+        "buy": -0.1,
+        "sell": 0.15,
+    }
     bad = usual | given
     columns = {name: np.array([usual[name], bad[name], usual[name]]) for name in usual}
     thresholds = Thresholds(columns["buy"], columns["sell"])
@@ -157,11 +191,17 @@ STATUS = st.sampled_from(["ok", "", "stale_price", "unknown_card"])
 
 
 @given(st.lists(st.tuples(ANY, ANY, ANY, ANY, STATUS, EDGE, EDGE), min_size=2, max_size=12))
-def test_a_row_is_judged_the_same_in_any_company(rows: list[tuple[float, float, float, float, str, float, float]]) -> None:
-    def judged(*some: tuple[float, float, float, float, str, float, float]) -> list[tuple[object, ...]]:
+def test_a_row_is_judged_the_same_in_any_company(
+    rows: list[tuple[float, float, float, float, str, float, float]],
+) -> None:
+    def judged(
+        *some: tuple[float, float, float, float, str, float, float],
+    ) -> list[tuple[object, ...]]:
         columns = zip(*(*some, (1.0, 1.0, 1.0, 1.0, "ok", 0.0, 0.0)), strict=True)
         market, fair, lower, upper, status, buy, sell = columns
-        made = decide(market, fair, lower, upper, status, thresholds=Thresholds(buy, sell), on_fault="hold")
+        made = decide(
+            market, fair, lower, upper, status, thresholds=Thresholds(buy, sell), on_fault="hold"
+        )
         found = made.signal, made.deviation_pct, made.confidence, made.reason, made.valid
         return [tuple(map(str, row)) for row in zip(*found, strict=True)]
 
@@ -171,7 +211,11 @@ def test_a_row_is_judged_the_same_in_any_company(rows: list[tuple[float, float, 
 def test_the_reasons_are_those_of_the_contract() -> None:
     source = Path(decision.__file__).read_text(encoding="utf-8")
     told = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
-    ours = {reason for reason in contract.REASONS - contract.ROW_STATUSES if not reason.startswith(("no_", "invalid_"))}
+    ours = {
+        reason
+        for reason in contract.REASONS - contract.ROW_STATUSES
+        if not reason.startswith(("no_", "invalid_"))
+    }
     assert ours <= told
     assert set(decision.SIGNALS) == contract.SIGNALS
 
@@ -189,13 +233,25 @@ def test_bad_selling_thresholds_are_an_error(sell: float) -> None:
 
 
 def test_thresholds_can_differ_by_row() -> None:
-    made = decide([95, 95, 105, 105], 100, thresholds=Thresholds([-0.05, -0.06, -0.1, -0.1], [0.15, 0.15, 0.05, 0.06]))
+    made = decide(
+        [95, 95, 105, 105],
+        100,
+        thresholds=Thresholds([-0.05, -0.06, -0.1, -0.1], [0.15, 0.15, 0.05, 0.06]),
+    )
     assert list(made.signal) == ["BUY", "HOLD", "SELL", "HOLD"]
 
 
 @pytest.mark.parametrize("status", ["stale_price", "thin_history", "wide_interval", "unknown_card"])
 def test_any_status_but_ok_is_hold_with_that_reason(status: str) -> None:
-    made = decide([50, 50, 200], 100, 40, 250, [status, "ok", status], policy="net_of_fees", fees=FEES["cardmarket"])
+    made = decide(
+        [50, 50, 200],
+        100,
+        40,
+        250,
+        [status, "ok", status],
+        policy="net_of_fees",
+        fees=FEES["cardmarket"],
+    )
     assert list(made.signal)[::2] == ["HOLD", "HOLD"]
     assert list(made.reason)[::2] == [status, status]
 
@@ -219,9 +275,14 @@ def test_net_of_fees_needs_the_near_edge_to_clear_the_round_trip(
 
 
 @given(market=PRICE, fair=PRICE, down=WIDTH, up=WIDTH, name=st.sampled_from(sorted(FEES)))
-def test_net_of_fees_only_ever_takes_trades_away(market: float, fair: float, down: float, up: float, name: str) -> None:
+def test_net_of_fees_only_ever_takes_trades_away(
+    market: float, fair: float, down: float, up: float, name: str
+) -> None:
     interval = fair * np.exp(-down), fair * np.exp(up)
-    net, plain = decide(market, fair, *interval, policy="net_of_fees", fees=FEES[name]), decide(market, fair, *interval)
+    net, plain = (
+        decide(market, fair, *interval, policy="net_of_fees", fees=FEES[name]),
+        decide(market, fair, *interval),
+    )
     assert net.signal[0] in (plain.signal[0], "HOLD")
     if net.signal[0] == "BUY":
         assert FEES[name].proceeds(interval[0]) > FEES[name].cost(market)
@@ -249,7 +310,9 @@ def test_break_even_of_a_round_trip_at_thirteen_percent() -> None:
 
 
 def test_a_buyer_can_pay_fees_too() -> None:
-    assert FeeSchedule("auction", "USD", commission=0.0, buyer_rate=0.2, buyer_fixed=5).cost(100) == pytest.approx(125)
+    assert FeeSchedule("auction", "USD", commission=0.0, buyer_rate=0.2, buyer_fixed=5).cost(
+        100
+    ) == pytest.approx(125)
 
 
 def test_policy_is_checked() -> None:
@@ -266,14 +329,20 @@ def test_normal_cdf_is_within_1e_7(values: list[float]) -> None:
 
 
 @given(fair=PRICE, down=st.floats(1e-6, 3.0), up=st.floats(1e-6, 3.0))
-def test_the_distribution_has_the_interval_as_its_quantiles(fair: float, down: float, up: float) -> None:
+def test_the_distribution_has_the_interval_as_its_quantiles(
+    fair: float, down: float, up: float
+) -> None:
     lower, upper = fair * np.exp(-down), fair * np.exp(up)
-    found = predictive_cdf(np.array([lower, fair, upper]), np.full(3, fair), np.full(3, lower), np.full(3, upper))
+    found = predictive_cdf(
+        np.array([lower, fair, upper]), np.full(3, fair), np.full(3, lower), np.full(3, upper)
+    )
     np.testing.assert_allclose(found, [0.05, 0.5, 0.95], atol=1e-6)
 
 
 @given(market=PRICE, fair=PRICE, down=WIDTH, up=WIDTH)
-def test_confidence_is_the_probability_of_what_the_signal_says(market: float, fair: float, down: float, up: float) -> None:
+def test_confidence_is_the_probability_of_what_the_signal_says(
+    market: float, fair: float, down: float, up: float
+) -> None:
     made = decide(market, fair, fair * np.exp(-down), fair * np.exp(up))
     signal, confidence = made.signal[0], made.confidence[0]
     assert 0 <= confidence <= 1
@@ -289,9 +358,15 @@ def test_confidence_against_simulated_prices() -> None:
     rng = np.random.default_rng(5)
     fair, lower, upper = 100.0, 80.0, 140.0
     z = rng.standard_normal(400_000)
-    later = fair * np.exp(z * np.where(z < 0, np.log(fair / lower), np.log(upper / fair)) / decision.Z_95)
+    later = fair * np.exp(
+        z * np.where(z < 0, np.log(fair / lower), np.log(upper / fair)) / decision.Z_95
+    )
     made = decide([88.0, 120.0, 105.0], fair, lower, upper)
-    expected = [(later > 88).mean(), (later < 120).mean(), ((later > 105 * 0.9) & (later < 105 * 1.15)).mean()]
+    expected = [
+        (later > 88).mean(),
+        (later < 120).mean(),
+        ((later > 105 * 0.9) & (later < 105 * 1.15)).mean(),
+    ]
     assert list(made.signal) == ["BUY", "SELL", "HOLD"]
     np.testing.assert_allclose(made.confidence, expected, atol=0.005)
 
@@ -308,8 +383,12 @@ def test_confidence_against_simulated_prices() -> None:
         pytest.param(100, np.nan, 110, np.nan, id="half an interval"),
     ],
 )
-def test_confidence_of_degenerate_intervals(market: float, lower: float, upper: float, confidence: float) -> None:
-    np.testing.assert_allclose(decide(market, 100, lower, upper).confidence, [confidence], atol=1e-7)
+def test_confidence_of_degenerate_intervals(
+    market: float, lower: float, upper: float, confidence: float
+) -> None:
+    np.testing.assert_allclose(
+        decide(market, 100, lower, upper).confidence, [confidence], atol=1e-7
+    )
 
 
 def test_shapes_broadcast() -> None:
@@ -321,5 +400,10 @@ def test_shapes_broadcast() -> None:
 def test_decision_imports_nothing_else_of_pokewatch() -> None:
     tree = ast.parse(Path(decision.__file__).read_text(encoding="utf-8"))
     names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    ]
     assert not [name for name in names if name.startswith("pokewatch")]

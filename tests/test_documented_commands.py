@@ -19,8 +19,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from pokewatch.cli import main
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.cli.main import main
+from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.registry import PREVIOUS, Registry
 from tests.champion import make_champion
 from tests.conftest import ROOT
@@ -108,9 +108,13 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: P
 
 
 @pytest.mark.parametrize("command", of_runbook("pokewatch"), ids=str)
-def test_a_command_of_the_runbook_works(command: Documented, used_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_the_runbook_works(
+    command: Documented, used_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", str(used_home))
-    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:1")  # nothing is served: no server to go round
+    monkeypatch.setenv(
+        "POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:1"
+    )  # nothing is served: no server to go round
     key = KeyStore(used_home / "keys.sqlite").create("customer")
     words = [key.id if word == "ID" else word for word in command.words[1:]]
     result = CliRunner().invoke(main, words, input="y\n")
@@ -136,7 +140,9 @@ def test_the_runbook_names_what_rolls_back_and_replaces_a_key() -> None:
 def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Documented) -> None:
     flow = ast.parse((ROOT / command.words[1]).read_text())
     steps = {
-        node.name: {_name(decorator) for decorator in node.decorator_list} for node in ast.walk(flow) if isinstance(node, ast.FunctionDef)
+        node.name: {_name(decorator) for decorator in node.decorator_list}
+        for node in ast.walk(flow)
+        if isinstance(node, ast.FunctionDef)
     }
     verb, *rest = command.words[2:]
     if verb == "card":
@@ -147,7 +153,9 @@ def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Docum
         options = {word for word in rest if word.startswith("--") and word != "--help"}
         if options:
             command_line = [sys.executable, command.words[1], verb, "--help"]
-            told = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=120).stdout
+            told = subprocess.run(
+                command_line, cwd=ROOT, capture_output=True, text=True, timeout=120
+            ).stdout
             assert options <= set(re.findall(r"--[\w-]+", told))
 
 
@@ -192,7 +200,11 @@ def test_kubectl_understands_the_command(command: Documented, tmp_path: Path) ->
         timeout=120,
     )
     assert result.returncode == 0 or "refused" in result.stderr, result.stderr
-    named = {word for word in command.words if re.fullmatch(r"(deployment|service|statefulset)/[\w-]+", word)}
+    named = {
+        word
+        for word in command.words
+        if re.fullmatch(r"(deployment|service|statefulset)/[\w-]+", word)
+    }
     assert named <= manifests(), "no such object in k8s/"
 
 
@@ -200,7 +212,13 @@ def manifests() -> set[str]:
     """Every object of k8s/ as kubectl names it."""
     documents: list[Any] = []
     for path in (ROOT / "k8s").rglob("*.yaml"):
-        documents += [document for document in yaml.safe_load_all(path.read_text()) if isinstance(document, dict)]
+        documents += [
+            document
+            for document in yaml.safe_load_all(path.read_text())
+            if isinstance(document, dict)
+        ]
     return {
-        f"{each['kind'].lower()}/{each['metadata']['name']}" for each in documents if "kind" in each and "name" in each.get("metadata", {})
+        f"{each['kind'].lower()}/{each['metadata']['name']}"
+        for each in documents
+        if "kind" in each and "name" in each.get("metadata", {})
     }

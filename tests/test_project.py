@@ -11,35 +11,35 @@ from tests.conftest import ROOT
 
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
-    "checks.py": "a record; tests/valuation/test_gate.py",
-    "doctor.py": "by its command; tests/test_cli.py",
-    "errors.py": "the exceptions that others raise; tests/test_cli.py",
+    "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
+    "cli/doctor.py": "by its command; tests/cli/test_main.py",
+    "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
     "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",
-    "gateway/composition.py": "by the routes that use it; tests/gateway/test_prices.py",
-    "gateway/doorman.py": "by the application; tests/gateway/test_keys.py, tests/gateway/test_limits.py",
-    "gateway/exchange.py": "by the application; tests/gateway/test_app.py",
-    "gateway/models.py": "by the routes' document; tests/contract/test_openapi.py",
-    "gateway/openapi.py": "tests/contract/test_openapi.py",
-    "gateway/operations.py": "tests/contract/test_openapi.py",
-    "gateway/problems.py": "tests/contract/test_problems.py",
-    "gateway/queries.py": "by the routes; tests/gateway/test_catalog.py, tests/contract/test_problems.py",
-    "gateway/reference.py": "tests/gateway/test_docs.py",
-    "gateway/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
-    "gateway/watch.py": "by the client it watches; tests/gateway/test_upstream.py",
+    "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",
+    "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_keys.py, tests/gateway/auth/test_limits.py",
+    "gateway/http/middleware.py": "by the application; tests/gateway/test_app.py",
+    "gateway/api/schemas.py": "by the routes' document; tests/contract/test_openapi.py",
+    "gateway/api/openapi.py": "tests/contract/test_openapi.py",
+    "gateway/api/routes.py": "tests/contract/test_openapi.py",
+    "gateway/http/problems.py": "tests/contract/test_problems.py",
+    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py, tests/contract/test_problems.py",
+    "gateway/api/docs.py": "tests/gateway/api/test_docs.py",
+    "gateway/api/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
+    "gateway/upstream/version_poller.py": "by the client it watches; tests/gateway/upstream/test_v2_client.py",
     "market/catalog.py": "a schema; tests/market/test_lake.py",
-    "market/prices.py": "a schema; tests/market/test_quality.py",
-    "market/row_checks.py": "tests/market/test_quality.py",
-    "market/sources/cells.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
+    "market/prices.py": "a schema; tests/market/quality/test_days.py",
+    "market/quality/rows.py": "tests/market/quality/test_days.py",
+    "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
     "market/sources/unpack.py": "the program that archive starts; tests/market/sources/test_archive.py",
     "monitoring/metric_reference.py": "tests/monitoring/test_documents.py, tests/test_reference.py",
     "monitoring/panels.py": "tests/monitoring/test_dashboards.py",
-    "plots.py": "by the cards of a real run; tests/integration/test_flow.py",
-    "serving/editions.py": "by the runtimes; tests/serving/test_fair_price.py",
-    "serving/endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
+    "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
+    "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",
+    "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py, tests/serving/test_decision.py",
-    "stack.py": "by its command; tests/integration/test_serve.py",
+    "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
     "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
-    "valuation/quotes.py": "by its command; tests/test_cli.py",
+    "valuation/signals.py": "by its command; tests/cli/test_main.py",
 }
 EMPTY = "__init__.py"
 
@@ -79,7 +79,9 @@ def test_every_locked_requirement_has_a_hash_and_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     entries = re.split(r"\n(?=\S)", lock.strip())
     assert len(entries) > 100
-    assert [entry for entry in entries if not re.match(r"\S+==\S+ .*\\\n    --hash=sha256:", entry)] == []
+    assert [
+        entry for entry in entries if not re.match(r"\S+==\S+ .*\\\n    --hash=sha256:", entry)
+    ] == []
     assert "://" not in lock
 
 
@@ -96,7 +98,9 @@ def test_the_metadata_names_licence_and_authors_without_addresses() -> None:
     assert "://" not in str(found)
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".editorconfig"])
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", ".editorconfig"]
+)
 def test_the_files_a_contributor_looks_for_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 100
 

@@ -11,7 +11,9 @@ from pokewatch.settings import Home, RegistrySettings
 from tests.serving.books import make_book
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
 ]
 
 DATA_VERSION = "d" * 32
@@ -87,7 +89,9 @@ def test_a_tag_is_no_path(registry_home: Path, book: Path, outside: str) -> None
     assert sorted(path.name for path in registry_home.iterdir()) == ["keep", "mlflow"]
 
 
-def test_a_link_among_the_books_is_not_followed(registry_home: Path, book: Path, tmp_path: Path) -> None:
+def test_a_link_among_the_books_is_not_followed(
+    registry_home: Path, book: Path, tmp_path: Path
+) -> None:
     registry = Registry()
     model = registry.register(log(registry, book), "b" * 64)
     outside = tmp_path / "outside"
@@ -107,16 +111,23 @@ def test_a_damaged_copy_is_fetched_again(registry_home: Path, tmp_path: Path) ->
     copy = Home.read().books / digest
     os.truncate(copy / "fair.arrow", 100)
     assert registry.open_book(model).digest == digest
-    assert (copy.stat().st_mode & 0o777, (copy / "fair.arrow").stat().st_mode & 0o777) == (0o555, 0o444)
+    assert (copy.stat().st_mode & 0o777, (copy / "fair.arrow").stat().st_mode & 0o777) == (
+        0o555,
+        0o444,
+    )
 
-    kept = registry_home / "mlflow" / "artifacts" / model.run_id / "artifacts" / "book" / "fair.arrow"
+    kept = (
+        registry_home / "mlflow" / "artifacts" / model.run_id / "artifacts" / "book" / "fair.arrow"
+    )
     os.truncate(kept, 100)
     os.truncate(copy / "fair.arrow", 100)
     with pytest.raises(BookError, match=r"fair\.arrow is damaged"):
         registry.open_book(model)
 
 
-def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(registry_home: Path, book: Path) -> None:
+def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(
+    registry_home: Path, book: Path
+) -> None:
     registry = Registry(RegistrySettings(books_kept=3))
     run_id = log(registry, book)
     models = [registry.register(run_id, letter * 64) for letter in "abcd"]
@@ -156,7 +167,9 @@ def test_a_version_that_is_not_there_is_named(registry_home: Path, book: Path) -
         registry.version("7")
 
 
-def test_a_registry_out_of_reach_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_out_of_reach_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     settings = RegistrySettings(MLFLOW_TRACKING_URI="http://user:secret@127.0.0.1:9")
     with pytest.raises(RegistryError, match=r"http://127\.0\.0\.1:9") as caught:

@@ -14,7 +14,9 @@ from pokewatch.registry import Registry
 from pokewatch.registry_database import ensure
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
 ]
 
 _WHOLE_BYTES = 900_000  # the size of MLflow's empty database, or less

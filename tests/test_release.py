@@ -53,7 +53,9 @@ def test_a_release_moves_every_tag_and_the_changelog(checkout: Path) -> None:
     assert version(checkout) == NEXT
     assert images(checkout) == {NEXT}
     changelog = (checkout / "CHANGELOG.md").read_text()
-    assert re.search(rf"^## \[Unreleased\]\n\n## \[{NEXT}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert re.search(
+        rf"^## \[Unreleased\]\n\n## \[{NEXT}\] - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,9 @@ def test_a_release_moves_every_tag_and_the_changelog(checkout: Path) -> None:
     [((), "usage"), (("v1.2",), "got v1.2"), (("1.2.3-rc1",), "got 1.2.3-rc1")],
     ids=["none", "short", "candidate"],
 )
-def test_a_wrong_version_changes_nothing(arguments: tuple[str, ...], message: str, checkout: Path) -> None:
+def test_a_wrong_version_changes_nothing(
+    arguments: tuple[str, ...], message: str, checkout: Path
+) -> None:
     done = release(checkout, *arguments)
     assert done.returncode != 0
     assert message in done.stderr

@@ -4,14 +4,24 @@ import pytest
 from pydantic import Field, SecretStr
 
 from pokewatch.errors import SettingsError
-from pokewatch.settings import DecisionSettings, GatewaySettings, Home, RegistrySettings, ServingSettings, VersionSettings, _Section
+from pokewatch.settings import (
+    DecisionSettings,
+    GatewaySettings,
+    Home,
+    RegistrySettings,
+    ServingSettings,
+    VersionSettings,
+    _Section,
+)
 
 
 class Vault(_Section):
     password: SecretStr = Field(SecretStr(""), max_length=4, description="A secret.")
 
 
-def test_environment_goes_before_file_before_default(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_goes_before_file_before_default(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ServingSettings.read().mlserver_http_port == 8080
     (home / "settings.env").write_text("POKEWATCH_MLSERVER_HTTP_PORT=9001\n")
     assert ServingSettings.read().mlserver_http_port == 9001
@@ -21,7 +31,9 @@ def test_environment_goes_before_file_before_default(home: Path, monkeypatch: py
     assert ServingSettings.read(mlserver_http_port=None).mlserver_http_port == 9002
 
 
-def test_home_is_read_from_the_environment_and_made_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_is_read_from_the_environment_and_made_absolute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", "~/cards")
     assert Home.read().home == Path("~/cards").expanduser()
     monkeypatch.delenv("POKEWATCH_HOME")
@@ -39,7 +51,9 @@ def test_home_is_read_from_the_environment_and_made_absolute(monkeypatch: pytest
     ],
     ids=["too-large", "no-number", "wrong-sign", "nan", "negative"],
 )
-def test_a_bad_value_names_variable_and_value(section: type[_Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_value_names_variable_and_value(
+    section: type[_Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=variable) as caught:
         section.read()

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pokewatch.gateway.api.routes import OPERATIONS, Operation
 from pokewatch.gateway.assembly import Assembly, Handler
-from pokewatch.gateway.bodies import Bodies
-from pokewatch.gateway.exchange import Reception, answer, exchange_of
-from pokewatch.gateway.keys import KeyStore
-from pokewatch.gateway.operations import OPERATIONS, Operation
-from pokewatch.gateway.problems import ProblemError
+from pokewatch.gateway.auth.keys import KeyStore
+from pokewatch.gateway.http.bodies import Bodies
+from pokewatch.gateway.http.middleware import RequestMiddleware, answer, context_of
+from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.settings import GatewaySettings
 
 
@@ -29,7 +29,7 @@ class Endpoint:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = exchange_of(scope)
+        exchange = context_of(scope)
         exchange.route = self._route
         if self._scope is not None:
             await self._doorman.admit(exchange, self._scope)
@@ -43,10 +43,17 @@ class Shortcut:
 
     def __init__(self, app: ASGIApp, routes: Sequence[Route]) -> None:
         self.app = app
-        self._known = {(method, route.path): route.app for route in routes if "{" not in route.path for method in route.methods or ()}
+        self._known = {
+            (method, route.path): route.app
+            for route in routes
+            if "{" not in route.path
+            for method in route.methods or ()
+        }
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        known = self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        known = (
+            self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        )
         if known is not None:
             return known(scope, receive, send)
         # Where there is an application the router raises its 404 and 405 instead of answering them as text.
@@ -54,7 +61,7 @@ class Shortcut:
         return self.app(scope, receive, send)
 
 
-class Gateway(Reception):
+class Gateway(RequestMiddleware):
     """The whole application: our middleware around Starlette's router.
 
     There is no `Starlette` object: its own outer layers, whose work Reception does, would cost every request as much as its endpoint does.
@@ -73,7 +80,7 @@ class Gateway(Reception):
         ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         super().__init__(Shortcut(router, self.routes), assembly.metrics, assembly.access)
-        self.refused = Reception(_refuse, assembly.metrics, assembly.access)
+        self.refused = RequestMiddleware(_refuse, assembly.metrics, assembly.access)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:

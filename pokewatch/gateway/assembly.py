@@ -6,31 +6,31 @@ from collections.abc import Awaitable, Callable
 from itertools import product
 from typing import Any
 
-from pokewatch.gateway.breaker import Breaker
-from pokewatch.gateway.cache import Answers
-from pokewatch.gateway.catalog import Catalog
-from pokewatch.gateway.coalescing import Call, Coalescer, Load
-from pokewatch.gateway.composition import Composition
-from pokewatch.gateway.doorman import Doorman
-from pokewatch.gateway.exchange import Answer, Exchange
-from pokewatch.gateway.inference import Inference
-from pokewatch.gateway.key_values import parse_rate
-from pokewatch.gateway.keyring import Keyring
-from pokewatch.gateway.keys import KeyStore
-from pokewatch.gateway.limits import Limiter, MemoryLimiter
-from pokewatch.gateway.logs import AccessLog
+from pokewatch.gateway.api.catalog import Catalog
+from pokewatch.gateway.api.composition import Composition
+from pokewatch.gateway.api.docs import Reference
+from pokewatch.gateway.api.inference import Inference
+from pokewatch.gateway.api.prices import Batches, Prices, Signals
+from pokewatch.gateway.api.status import Status
+from pokewatch.gateway.auth.authentication import Authenticator
+from pokewatch.gateway.auth.key_cache import KeyCache
+from pokewatch.gateway.auth.key_values import parse_rate
+from pokewatch.gateway.auth.keys import KeyStore
+from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
+from pokewatch.gateway.auth.redis_limits import RedisLimiter
+from pokewatch.gateway.http.logs import AccessLog
+from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.metrics_port import MetricsPort
-from pokewatch.gateway.prices import Batches, Prices, Signals
-from pokewatch.gateway.reference import Reference
-from pokewatch.gateway.shared_limits import RedisLimiter
-from pokewatch.gateway.status import Status
-from pokewatch.gateway.upstream import Upstream
-from pokewatch.gateway.watch import Watch
-from pokewatch.gateway.wire import Wire
+from pokewatch.gateway.metrics_server import MetricsPort
+from pokewatch.gateway.upstream.answer_cache import AnswerCache
+from pokewatch.gateway.upstream.breaker import Breaker
+from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
+from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
+from pokewatch.gateway.upstream.v2_client import V2Client
+from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.settings import GatewaySettings
 
-Handler = Callable[[Exchange], Awaitable[Answer]]
+Handler = Callable[[RequestContext], Awaitable[Answer]]
 
 _MIB = 1_048_576
 
@@ -42,17 +42,35 @@ class Assembly:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
-        self.metrics_port = MetricsPort(self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port)
+        self.metrics_port = MetricsPort(
+            self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port
+        )
         self.access = AccessLog(sys.stdout.write if settings.access_log else None)
-        self.keyring = Keyring(store)
+        self.keyring = KeyCache(store)
         self.limiter = _limiter(settings, self.metrics)
-        self.doorman = Doorman(self.keyring, self.limiter, parse_rate(settings.failed_key_rate), self.metrics)
-        self.answers = Answers(settings.answer_cache, settings.answer_cache_mb * _MIB, settings.stale_seconds, self.metrics)
-        self.load = Load(settings.queue_rows, self.metrics)
-        self.wire = Wire(settings.mlserver_url, settings.connect_seconds)
-        self.upstreams = {name: self._upstream(name) for name in ("fair-price", "decision", "catalog")}
-        self.watch = Watch(self.upstreams["catalog"], self.upstreams["decision"], self.metrics, settings.watch_seconds)
-        self.composition = Composition(self.upstreams["fair-price"], self.upstreams["decision"], self.watch.saw)
+        self.doorman = Authenticator(
+            self.keyring, self.limiter, parse_rate(settings.failed_key_rate), self.metrics
+        )
+        self.answers = AnswerCache(
+            settings.answer_cache,
+            settings.answer_cache_mb * _MIB,
+            settings.stale_seconds,
+            self.metrics,
+        )
+        self.load = QueueLimit(settings.queue_rows, self.metrics)
+        self.wire = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
+        self.upstreams = {
+            name: self._upstream(name) for name in ("fair-price", "decision", "catalog")
+        }
+        self.watch = VersionPoller(
+            self.upstreams["catalog"],
+            self.upstreams["decision"],
+            self.metrics,
+            settings.watch_seconds,
+        )
+        self.composition = Composition(
+            self.upstreams["fair-price"], self.upstreams["decision"], self.watch.saw
+        )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.handlers = self._handlers()
@@ -61,7 +79,10 @@ class Assembly:
         """Reads the keys (KeyStoreError where it cannot) and starts to watch keys and versions, and to tell metrics."""
         await asyncio.to_thread(self.keyring.refresh)
         await self.metrics_port.start()
-        self._tasks = [asyncio.create_task(self.keyring.watch()), asyncio.create_task(self.watch.run())]
+        self._tasks = [
+            asyncio.create_task(self.keyring.watch()),
+            asyncio.create_task(self.watch.run()),
+        ]
 
     async def stop(self) -> None:
         for task in self._tasks:
@@ -75,15 +96,19 @@ class Assembly:
         self.wire.close()
         self.access.flush()
 
-    def _upstream(self, name: str) -> Upstream:
+    def _upstream(self, name: str) -> V2Client:
         settings = self.settings
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return Upstream(name, self.wire, breaker, self.metrics, settings.upstream_seconds)
+        return V2Client(name, self.wire, breaker, self.metrics, settings.upstream_seconds)
 
     def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self.settings
         made: Coalescer[Any, Any] = Coalescer(
-            call, self.load, self.metrics, seconds=settings.deadline_seconds, in_flight=settings.in_flight
+            call,
+            self.load,
+            self.metrics,
+            seconds=settings.deadline_seconds,
+            in_flight=settings.in_flight,
         )
         self._coalescers.append(made)
         return made
@@ -91,14 +116,19 @@ class Assembly:
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
         composition, metrics, watch = self.composition, self.metrics, self.watch
-        by_thresholds = {(buy, sell): self._coalescer(composition.judge) for buy, sell in product((False, True), (False, True))}
+        by_thresholds = {
+            (buy, sell): self._coalescer(composition.judge)
+            for buy, sell in product((False, True), (False, True))
+        }
         batches = Batches(composition, self.load, seconds, metrics)
         catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
         status = Status(watch, self.keyring, self.settings.ready_data_days, lambda: self.draining)
         inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
         reference = Reference()
         return {
-            "fair_price": Prices(self._coalescer(composition.value), self.answers, watch, metrics).fair_price,
+            "fair_price": Prices(
+                self._coalescer(composition.value), self.answers, watch, metrics
+            ).fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": Signals(by_thresholds).signal,
             "cards": catalog.cards,
@@ -120,4 +150,8 @@ class Assembly:
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:
     memory = MemoryLimiter()
-    return memory if settings.redis_url is None else RedisLimiter(settings.redis_url.get_secret_value(), memory, metrics)
+    return (
+        memory
+        if settings.redis_url is None
+        else RedisLimiter(settings.redis_url.get_secret_value(), memory, metrics)
+    )

@@ -35,13 +35,17 @@ class Series:
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         bounds = [*map(str, map(float, self._bounds)), "+Inf"]
-        family.add_metric(labels, list(zip(bounds, accumulate(self._counts), strict=True)), self._sum)
+        family.add_metric(
+            labels, list(zip(bounds, accumulate(self._counts), strict=True)), self._sum
+        )
 
 
 class Distribution(Collector):
     """A histogram, with a series for each value of its label if it has one."""
 
-    def __init__(self, name: str, documentation: str, bounds: Sequence[float], label: str = "") -> None:
+    def __init__(
+        self, name: str, documentation: str, bounds: Sequence[float], label: str = ""
+    ) -> None:
         self._name = name
         self._documentation = documentation
         self._bounds = bounds
@@ -65,7 +69,10 @@ class Requests(Collector):
         self._counts: Counted[tuple[str, str, int]] = Counted()
         self._routes: dict[str, Series] = {}
         self._seconds = Distribution(
-            "pokewatch_gateway_request_seconds", "Time from a request's headers to its answer, by route.", _LATENCY, "route"
+            "pokewatch_gateway_request_seconds",
+            "Time from a request's headers to its answer, by route.",
+            _LATENCY,
+            "route",
         )
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -80,7 +87,9 @@ class Requests(Collector):
 
     def collect(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
-            "pokewatch_gateway_requests", "Requests answered, by route, method and status.", labels=("route", "method", "status")
+            "pokewatch_gateway_requests",
+            "Requests answered, by route, method and status.",
+            labels=("route", "method", "status"),
         )
         for (route, method, status), count in self._counts.items():
             requests.add_metric((route, method, str(status)), count)
@@ -111,7 +120,7 @@ class Tally(Collector):
         yield family
 
 
-class Served(Collector):
+class ServedVersions(Collector):
     """What the model server says it serves: one series at a time, none before it was first heard."""
 
     def __init__(self) -> None:
@@ -144,26 +153,66 @@ class Metrics:
         gauge = partial(Gauge, registry=self.registry)
 
         self.requests = self._own(Requests())
-        self.served = self._own(Served())
+        self.served = self._own(ServedVersions())
         self.predictions = self._own(
-            Tally("pokewatch_gateway_predictions", "Cards answered, by signal; kept answers too.", "signal", ("BUY", "SELL", "HOLD"))
+            Tally(
+                "pokewatch_gateway_predictions",
+                "Cards answered, by signal; kept answers too.",
+                "signal",
+                ("BUY", "SELL", "HOLD"),
+            )
         )
         self.coalesced = self._own(
-            Distribution("pokewatch_gateway_coalesced_rows", "Rows that shared one call to the model server.", _ROWS)
+            Distribution(
+                "pokewatch_gateway_coalesced_rows",
+                "Rows that shared one call to the model server.",
+                _ROWS,
+            )
         )
-        self.waiting = gauge("pokewatch_gateway_waiting_rows", "Rows queued for, or in, a call to the model server.")
+        self.waiting = gauge(
+            "pokewatch_gateway_waiting_rows", "Rows queued for, or in, a call to the model server."
+        )
         self.cache = self._own(
-            Tally("pokewatch_gateway_cache", "Answer cache look-ups: hit, miss or stale.", "result", ("hit", "miss", "stale"))
+            Tally(
+                "pokewatch_gateway_cache",
+                "Answer cache look-ups: hit, miss or stale.",
+                "result",
+                ("hit", "miss", "stale"),
+            )
         )
-        self.limited = count("pokewatch_gateway_limited", "Requests refused by key, address or load.", ("by",))
-        self.keyless = count("pokewatch_gateway_keyless", "Requests without a valid key: answered 401, or 429 where an address sends many.")
-        self.limiter_fallbacks = count("pokewatch_gateway_limiter_fallbacks", "Limits kept in memory because Redis did not answer.")
+        self.limited = count(
+            "pokewatch_gateway_limited", "Requests refused by key, address or load.", ("by",)
+        )
+        self.keyless = count(
+            "pokewatch_gateway_keyless",
+            "Requests without a valid key: answered 401, or 429 where an address sends many.",
+        )
+        self.limiter_fallbacks = count(
+            "pokewatch_gateway_limiter_fallbacks",
+            "Limits kept in memory because Redis did not answer.",
+        )
         self.upstream_seconds = self._own(
-            Distribution("pokewatch_gateway_upstream_seconds", "Time of one exchange with the model server.", _LATENCY, "upstream")
+            Distribution(
+                "pokewatch_gateway_upstream_seconds",
+                "Time of one exchange with the model server.",
+                _LATENCY,
+                "upstream",
+            )
         )
-        self.upstream_failures = count("pokewatch_gateway_upstream_failures", "Failed exchanges with the model server.", ("upstream",))
-        self.upstream_state = gauge("pokewatch_gateway_upstream_state", "Breaker: 0 closed, 1 half-open, 2 open.", ("upstream",))
-        self.changes = count("pokewatch_gateway_version_changes", "Times that the served model or data version changed.")
+        self.upstream_failures = count(
+            "pokewatch_gateway_upstream_failures",
+            "Failed exchanges with the model server.",
+            ("upstream",),
+        )
+        self.upstream_state = gauge(
+            "pokewatch_gateway_upstream_state",
+            "Breaker: 0 closed, 1 half-open, 2 open.",
+            ("upstream",),
+        )
+        self.changes = count(
+            "pokewatch_gateway_version_changes",
+            "Times that the served model or data version changed.",
+        )
 
     def _own(self, collector: Own) -> Own:
         self.registry.register(collector)

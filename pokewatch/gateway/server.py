@@ -6,10 +6,10 @@ from typing import Any
 
 import uvicorn
 
-from pokewatch.gateway import logs
 from pokewatch.gateway.app import Gateway, create_app, settle_garbage
-from pokewatch.gateway.keys import KeyStore
-from pokewatch.gateway.protocol import GuardedProtocol
+from pokewatch.gateway.auth.keys import KeyStore
+from pokewatch.gateway.http import logs
+from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
 from pokewatch.settings import GatewaySettings, Home
 
 
@@ -25,7 +25,9 @@ class Server(uvicorn.Server):
         first = not self._assembly.draining
         self._assembly.draining = True
         if first and self._drain_seconds:
-            asyncio.get_running_loop().call_later(self._drain_seconds, super().handle_exit, sig, frame)
+            asyncio.get_running_loop().call_later(
+                self._drain_seconds, super().handle_exit, sig, frame
+            )
         else:
             super().handle_exit(sig, frame)
 

@@ -17,12 +17,18 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from pokewatch.checks import Check, failures
-from pokewatch.errors import LakeError, MissingAtSourceError, QualityError, SettingsError, SourceError
+from pokewatch.errors import (
+    LakeError,
+    MissingAtSourceError,
+    QualityError,
+    SettingsError,
+    SourceError,
+)
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merged
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.quality import Thresholds, comparable, judge, measure_day
+from pokewatch.market.quality.days import QualityThresholds, comparable, judge, measure_day
 from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.settings import QualitySettings
 
@@ -41,7 +47,9 @@ class CollectReport:
     written: list[date] = field(default_factory=list)
     unchanged: list[date] = field(default_factory=list)  # in the lake already
     missing: list[date] = field(default_factory=list)  # the source has no such day
-    held: dict[date, tuple[Check, ...]] = field(default_factory=dict)  # failed their checks: not in the lake
+    held: dict[date, tuple[Check, ...]] = field(
+        default_factory=dict
+    )  # failed their checks: not in the lake
     rows: int = 0  # of the days written
     quarantined: Counter[str] = field(default_factory=Counter)  # rows by reason
     warnings: list[str] = field(default_factory=list)
@@ -49,8 +57,12 @@ class CollectReport:
     def require_no_held(self) -> None:
         """Raise QualityError naming each day held back, its failed checks and their figures."""
         if self.held:
-            told = "; ".join(f"{day}: {failures(checks)}" for day, checks in sorted(self.held.items()))
-            raise QualityError(f"{len(self.held)} of {len(self.asked)} days held back, the lake is as it was for them. {told}")
+            told = "; ".join(
+                f"{day}: {failures(checks)}" for day, checks in sorted(self.held.items())
+            )
+            raise QualityError(
+                f"{len(self.held)} of {len(self.asked)} days held back, the lake is as it was for them. {told}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
@@ -73,7 +85,7 @@ def collect(
     days: Sequence[date],
     *,
     refresh: bool = False,
-    thresholds: Thresholds | None = None,
+    thresholds: QualityThresholds | None = None,
     today: date | None = None,
     progress: Progress | None = None,
 ) -> CollectReport:
@@ -85,7 +97,7 @@ def collect(
     collection = _Collection(
         source,
         lake,
-        thresholds or Thresholds.of(QualitySettings.read(), source.name),
+        thresholds or QualityThresholds.of(QualitySettings.read(), source.name),
         today or datetime.now(UTC).date(),
         progress or (lambda *_: None),
         CollectReport(source.name, tuple(sorted(set(days)))),
@@ -93,7 +105,9 @@ def collect(
     return collection.run(refresh or source.name == "file")
 
 
-def asked_days(source: Source, start: date | None, end: date | None, days: int | None) -> list[date]:
+def asked_days(
+    source: Source, start: date | None, end: date | None, days: int | None
+) -> list[date]:
     """The days from `start` to `end`; or `days` of them, 30 unless told, up to `end` or the last on offer.
 
     Of a panel of one's own, all it has unless told. Raises SettingsError for a range that is empty or before all prices.
@@ -111,7 +125,10 @@ def asked_days(source: Source, start: date | None, end: date | None, days: int |
     elif first and start < first:
         raise SettingsError(f"--from {start}: {source.name} has prices from {first} on")
     if start > end:
-        raise SettingsError(f"no days from {start} to {end}" + (f": {source.name} has {first} to {last}" if offer else ""))
+        raise SettingsError(
+            f"no days from {start} to {end}"
+            + (f": {source.name} has {first} to {last}" if offer else "")
+        )
     return [start + timedelta(days=offset) for offset in range((end - start).days + 1)]
 
 
@@ -123,11 +140,17 @@ def export(lake: Lake, days: Sequence[date], path: Path, file_format: str) -> in
     asked = set(days)
     kept = [day for day in lake.days() if day in asked]
     if not kept:
-        raise LakeError(f"nothing to export: the lake at {lake.root} has none of the {len(asked)} days asked for")
+        raise LakeError(
+            f"nothing to export: the lake at {lake.root} has none of the {len(asked)} days asked for"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        writer = pq.ParquetWriter(part, PRICE_SCHEMA, compression="zstd") if file_format == "parquet" else csv.CSVWriter(part, PRICE_SCHEMA)
+        writer = (
+            pq.ParquetWriter(part, PRICE_SCHEMA, compression="zstd")
+            if file_format == "parquet"
+            else csv.CSVWriter(part, PRICE_SCHEMA)
+        )
         rows = 0
         with writer:
             for day in kept:
@@ -144,7 +167,7 @@ def export(lake: Lake, days: Sequence[date], path: Path, file_format: str) -> in
 class _Collection:
     source: Source
     lake: Lake
-    thresholds: Thresholds
+    thresholds: QualityThresholds
     today: date
     progress: Progress
     report: CollectReport
@@ -188,7 +211,7 @@ class _Collection:
         return type(error)(error.source, error.url, f"{error.cause}; {kept}")
 
     def _take(self, batch: PriceBatch) -> None:
-        from pokewatch.market.row_checks import split_rows
+        from pokewatch.market.quality.rows import split_rows
 
         good, bad = split_rows(batch.prices, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])
@@ -202,7 +225,9 @@ class _Collection:
                 self._keep_day(day, accepted[day])
             self.progress(1)
 
-    def _accepted(self, days: Sequence[date], good: pa.Table, rejected: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    def _accepted(
+        self, days: Sequence[date], good: pa.Table, rejected: pa.Table
+    ) -> Iterator[tuple[date, pa.Table]]:
         """The days that pass their checks; the others are put down as held."""
         kept = set(self.lake.days())
         passed: dict[date, pa.Table] = {}
@@ -210,8 +235,15 @@ class _Collection:
             prices = _rows_of(good, day)
             bad = _rejected_of(rejected, day, orphans=False).num_rows
             earlier = comparable(day, kept | passed.keys())
-            previous = (passed[earlier] if earlier in passed else self.lake.day(earlier)) if earlier else None
-            checks = judge([measure_day(prices, day, previous, bad, self.today, self.thresholds)], self.thresholds)
+            previous = (
+                (passed[earlier] if earlier in passed else self.lake.day(earlier))
+                if earlier
+                else None
+            )
+            checks = judge(
+                [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
+                self.thresholds,
+            )
             if all(check.passed for check in checks):
                 passed[day] = prices
                 yield day, prices
@@ -227,7 +259,9 @@ class _Collection:
 
     def _keep_cards(self, found: pa.Table) -> None:
         known = self.lake.catalog() if self.lake.has_catalog() else None
-        refused = pc.fill_null(pc.invert(pc.match_substring_regex(found["image_url"], _IMAGE)), False)
+        refused = pc.fill_null(
+            pc.invert(pc.match_substring_regex(found["image_url"], _IMAGE)), False
+        )
         self.without_image.update(found["card_id"].filter(refused).to_pylist())
         column = CARD_SCHEMA.get_field_index("image_url")
         images = pc.if_else(refused, None, found["image_url"])
@@ -252,7 +286,10 @@ class _Collection:
     def _warn(self) -> None:
         warnings = self.report.warnings
         warnings.extend(getattr(self.source, "warnings", ()))
-        warnings.extend(f"{day} was held back: {failures(checks)}" for day, checks in sorted(self.report.held.items()))
+        warnings.extend(
+            f"{day} was held back: {failures(checks)}"
+            for day, checks in sorted(self.report.held.items())
+        )
         if self.without_image:
             count = len(self.without_image)
             warnings.append(f"{count:,} cards are kept without image: its address is not https")
@@ -262,7 +299,9 @@ class _Collection:
             catalog = self.lake.catalog()
             unnamed = pc.sum(pc.equal(catalog["name"], catalog["card_id"])).as_py() or 0
             if unnamed:
-                warnings.append(f"{unnamed:,} of {catalog.num_rows:,} cards have no name yet and go by their ids")
+                warnings.append(
+                    f"{unnamed:,} of {catalog.num_rows:,} cards have no name yet and go by their ids"
+                )
 
 
 def _rows_of(table: pa.Table, day: date) -> pa.Table:

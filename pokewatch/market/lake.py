@@ -54,7 +54,12 @@ class Lake:
             raise LakeError(f"no prices for {day} in {self._prices}")
         return _read(path, PRICE_SCHEMA)
 
-    def prices(self, start: date | None = None, end: date | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    def prices(
+        self,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.Table]:
         """The days from `start` to `end` (both inclusive, open when None), in order: a table a day, read when it is asked for."""
         for day in self.days():
             if (start is None or day >= start) and (end is None or day <= end):
@@ -71,7 +76,9 @@ class Lake:
         if others:
             raise LakeError(f"date: a row of {others[0]} among the prices of {day}")
         path = _part(self._prices, day)
-        if path.exists() and _without_observed_at(self.day(day)).equals(_without_observed_at(prices)):
+        if path.exists() and _without_observed_at(self.day(day)).equals(
+            _without_observed_at(prices)
+        ):
             return False
         _write(path, prices, self._incomplete)
         return True
@@ -119,8 +126,12 @@ def _part(folder: Path, day: date) -> Path:
 def _days_in(folder: Path) -> list[date]:
     if not folder.is_dir():
         return []
-    named = ((match, entry) for entry in folder.iterdir() if (match := _DAY_FOLDER.match(entry.name)))
-    return sorted(date.fromisoformat(match[1]) for match, entry in named if (entry / _PART).exists())
+    named = (
+        (match, entry) for entry in folder.iterdir() if (match := _DAY_FOLDER.match(entry.name))
+    )
+    return sorted(
+        date.fromisoformat(match[1]) for match, entry in named if (entry / _PART).exists()
+    )
 
 
 def _without_observed_at(prices: pa.Table) -> pa.Table:

@@ -17,12 +17,16 @@ def merged(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
     known = CARD_SCHEMA.empty_table() if known is None else known
     rows = pc.index_in(found["card_id"], value_set=known["card_id"].combine_chunks())
     before = known.take(rows)
-    update = found.filter(pc.or_(pc.is_null(rows), pc.and_(_is_named(found), _differs(found, before))))
+    update = found.filter(
+        pc.or_(pc.is_null(rows), pc.and_(_is_named(found), _differs(found, before)))
+    )
     if not update.num_rows:
         return None
     updated = pc.is_in(known["card_id"], value_set=update["card_id"].combine_chunks())
     kept = known.filter(pc.invert(updated))
-    return pa.concat_tables([kept, _with_slugs(update.sort_by("card_id"), kept, known.filter(updated))])
+    return pa.concat_tables(
+        [kept, _with_slugs(update.sort_by("card_id"), kept, known.filter(updated))]
+    )
 
 
 def short_slug(name: str, number: str | None) -> str:
@@ -41,7 +45,9 @@ def _differs(found: pa.Table, before: pa.Table) -> pa.ChunkedArray:
         if name != "slug":
             new, old = found[name], before[name]
             unequal = pc.if_else(
-                pc.and_(pc.is_valid(new), pc.is_valid(old)), pc.not_equal(new, old), pc.xor(pc.is_valid(new), pc.is_valid(old))
+                pc.and_(pc.is_valid(new), pc.is_valid(old)),
+                pc.not_equal(new, old),
+                pc.xor(pc.is_valid(new), pc.is_valid(old)),
             )
             differs = pc.or_(differs, unequal)
     return differs
@@ -51,15 +57,35 @@ def _with_slugs(update: pa.Table, kept: pa.Table, replaced: pa.Table) -> pa.Tabl
     """`update` with slugs that nobody in `kept` has; a replaced card with a name keeps its own."""
     named = replaced.filter(_is_named(replaced))
     given = dict(zip(named["card_id"].to_pylist(), named["slug"].to_pylist(), strict=True))
-    ours = [[given[row["card_id"]]] if row["card_id"] in given else _candidates(row) for row in update.to_pylist()]
-    settled = [[slug] for slug in kept["slug"].to_pylist()] + [options for options in ours if len(options) == 1]
-    slugs = unique_slugs(settled + [options for options in ours if len(options) > 1])[kept.num_rows :]
-    held, free = iter(slugs[: len(settled) - kept.num_rows]), iter(slugs[len(settled) - kept.num_rows :])
+    ours = [
+        [given[row["card_id"]]] if row["card_id"] in given else _candidates(row)
+        for row in update.to_pylist()
+    ]
+    settled = [[slug] for slug in kept["slug"].to_pylist()] + [
+        options for options in ours if len(options) == 1
+    ]
+    slugs = unique_slugs(settled + [options for options in ours if len(options) > 1])[
+        kept.num_rows :
+    ]
+    held, free = (
+        iter(slugs[: len(settled) - kept.num_rows]),
+        iter(slugs[len(settled) - kept.num_rows :]),
+    )
     column = [next(held) if len(options) == 1 else next(free) for options in ours]
-    return update.set_column(CARD_SCHEMA.get_field_index("slug"), CARD_SCHEMA.field("slug"), pa.array(column, pa.string()))
+    return update.set_column(
+        CARD_SCHEMA.get_field_index("slug"),
+        CARD_SCHEMA.field("slug"),
+        pa.array(column, pa.string()),
+    )
 
 
 def _candidates(card: dict[str, Any]) -> list[str]:
     """Texts for the slug, shortest first."""
     slug, printing, set_name = card["slug"], card["printing"] or "", card["set_name"]
-    return [slug, f"{slug} {printing}", f"{slug} {set_name}", f"{slug} {set_name} {printing}", card["card_id"]]
+    return [
+        slug,
+        f"{slug} {printing}",
+        f"{slug} {set_name}",
+        f"{slug} {set_name} {printing}",
+        card["card_id"],
+    ]

@@ -35,7 +35,9 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """
     unknown = [name for name in table.column_names if name not in schema.names]
     if unknown:
-        raise PriceSchemaError(f"unknown column {unknown[0]!r}; the columns are {', '.join(schema.names)}")
+        raise PriceSchemaError(
+            f"unknown column {unknown[0]!r}; the columns are {', '.join(schema.names)}"
+        )
     columns = []
     for field in schema:
         if field.name not in table.column_names:
@@ -49,5 +51,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
                 row = columns[-1].is_null().to_pylist().index(True)
                 raise PriceSchemaError(f"column {field.name!r} has no value in row {row}")
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise PriceSchemaError(f"column {field.name!r} cannot be read as {field.type}: {error}") from None
+            raise PriceSchemaError(
+                f"column {field.name!r} cannot be read as {field.type}: {error}"
+            ) from None
     return pa.table(columns, schema=schema)

@@ -35,7 +35,10 @@ class DataVersions:
         """
         if not any(path.is_file() for path in folder.rglob("*")):
             raise VersionError(f"nothing to keep in {folder}")
-        with _reported(f"{folder} cannot be kept at {self._settings.remote()}"), _repository(self.root, self._settings) as repository:
+        with (
+            _reported(f"{folder} cannot be kept at {self._settings.remote()}"),
+            _repository(self.root, self._settings) as repository,
+        ):
             (stage,) = repository.add(str(folder))
             repository.push(targets=[stage.path])
             return str(stage.outs[0].hash_info.value).removesuffix(".dir")
@@ -46,7 +49,9 @@ class DataVersions:
         Raises VersionError for a malformed version, and for one the remote does not have.
         """
         if not _VERSION.match(version):
-            raise VersionError(f"data version {version!r} is not a content hash (32 hexadecimal digits)")
+            raise VersionError(
+                f"data version {version!r} is not a content hash (32 hexadecimal digits)"
+            )
         if folder.exists() and any(folder.iterdir()):
             raise VersionError(f"{folder} is not empty")
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +59,10 @@ class DataVersions:
         with tempfile.TemporaryDirectory(prefix=".version-", dir=folder.parent) as scratch:
             pointer = Path(scratch) / "data.dvc"
             pointer.write_text(f"outs:\n- md5: {version}.dir\n  hash: md5\n  path: data\n")
-            with _reported(f"data version {version} is not at {remote}"), _repository(Path(scratch), self._settings) as repository:
+            with (
+                _reported(f"data version {version} is not at {remote}"),
+                _repository(Path(scratch), self._settings) as repository,
+            ):
                 repository.pull(targets=[str(pointer)])
             (Path(scratch) / "data").replace(folder)
 
@@ -113,7 +121,9 @@ def _site_cache(folder: Path) -> Iterator[Path]:
 def _configuration(folder: Path, settings: VersionSettings) -> str:
     remote = settings.remote()
     url = remote if "://" in remote else _relative(Path(remote).expanduser(), folder)
-    endpoint = f"    endpointurl = {settings.dvc_endpoint_url}\n" if settings.dvc_endpoint_url else ""
+    endpoint = (
+        f"    endpointurl = {settings.dvc_endpoint_url}\n" if settings.dvc_endpoint_url else ""
+    )
     return (
         "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n    remote = store\n"
         f"[cache]\n    type = hardlink,copy\n['remote \"store\"']\n    url = {_quoted(url)}\n{endpoint}"

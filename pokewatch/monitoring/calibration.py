@@ -20,18 +20,18 @@ import numpy as np
 
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
+from pokewatch.valuation.evaluation.reliability import reliability
+from pokewatch.valuation.evaluation.scores import Forecasts, daily_sums, price_groups, score, terms
 from pokewatch.valuation.features import WINDOW, stream
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Floats, Panel
-from pokewatch.valuation.reliability import reliability
-from pokewatch.valuation.scores import Forecasts, daily_sums, price_groups, score, terms
 
 SERVED_FOR = timedelta(days=6)  # how long a book may have gone on serving after its last day
 _CODES = {status: code for code, status in enumerate(STATUSES)}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PastForecasts:
     """A book, and the day in it whose forecasts are judged. `served` tells whether it was champion then."""
 
     version: str
@@ -55,7 +55,9 @@ class Calibration:
     @property
     def reliability_gap(self) -> float | None:
         """Mean distance of the confidence from the share that came true, None where nothing was judged."""
-        said = [(each["n"], abs(each["observed"] - each["confidence"])) for each in self.reliability]
+        said = [
+            (each["n"], abs(each["observed"] - each["confidence"])) for each in self.reliability
+        ]
         return sum(n * gap for n, gap in said) / sum(n for n, _ in said) if said else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,17 +73,27 @@ class Calibration:
         }
 
 
-def said_on(registry: Registry, day: date, champion: RegisteredModel, book: PriceBook) -> Said | None:
+def forecasts_on(
+    registry: Registry, day: date, champion: RegisteredModel, book: PriceBook
+) -> PastForecasts | None:
     """What was said by `day`, at the latest: by the champion of then, else by `book`, today's `champion`'s; None before its first day."""
-    served = [model for model in registry.versions() if _served(model, day, champion.tags.get("source", ""))]
+    served = [
+        model
+        for model in registry.versions()
+        if _served(model, day, champion.tags.get("source", ""))
+    ]
     if served:
         model = max(served, key=lambda each: (each.tags[LAST_DAY], each.tags[DEPLOYED_AT]))
         found = book if model.digest == champion.digest else registry.open_book(model)
-        return Said(model.version, found, found.last_day, served=True)
-    return Said(champion.version, book, day, served=False) if book.first_day <= day <= book.last_day else None
+        return PastForecasts(model.version, found, found.last_day, served=True)
+    return (
+        PastForecasts(champion.version, book, day, served=False)
+        if book.first_day <= day <= book.last_day
+        else None
+    )
 
 
-def calibrate(panel: Panel, said: Said, lag: int) -> Calibration | None:
+def calibrate(panel: Panel, said: PastForecasts, lag: int) -> Calibration | None:
     """What was said of each card against its price `lag` days later. None where the panel lacks either day, or nothing can be judged."""
     origin = int((np.datetime64(said.day, "D") - panel.dates[0]).astype(np.int64))
     if origin < 0 or origin + lag >= panel.days:
@@ -90,11 +102,18 @@ def calibrate(panel: Panel, said: Said, lag: int) -> Calibration | None:
     if not np.isfinite(rows.fair).any():
         return None
     found = terms(rows)
-    groups = tuple({**names, **_scores({name: term[inside] for name, term in found.items()})} for names, inside in price_groups(rows))
-    return Calibration(lag, said.day, said.version, said.served, _scores(found), groups, tuple(reliability(rows)))
+    groups = tuple(
+        {**names, **_scores({name: term[inside] for name, term in found.items()})}
+        for names, inside in price_groups(rows)
+    )
+    return Calibration(
+        lag, said.day, said.version, said.served, _scores(found), groups, tuple(reliability(rows))
+    )
 
 
-def coverage_by_day(panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]) -> list[tuple[int, int]]:
+def coverage_by_day(
+    panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]
+) -> list[tuple[int, int]]:
     """(prices inside the interval, prices judged) of the forecasts that `book` has for each of the days."""
     found = []
     for day in days:
@@ -108,17 +127,25 @@ def coverage_by_day(panel: Panel, book: PriceBook, horizon: int, days: Sequence[
 
 
 def _served(model: RegisteredModel, day: date, source: str) -> bool:
-    if DEPLOYED_AT not in model.tags or LAST_DAY not in model.tags or model.tags.get("source", "") != source:
+    if (
+        DEPLOYED_AT not in model.tags
+        or LAST_DAY not in model.tags
+        or model.tags.get("source", "") != source
+    ):
         return False
     return day - SERVED_FOR <= date.fromisoformat(model.tags[LAST_DAY]) <= day
 
 
-def _forecasts(panel: Panel, said: Said, origin: int, lag: int) -> Forecasts:
-    quotes = said.book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(said.day)))
+def _forecasts(panel: Panel, said: PastForecasts, origin: int, lag: int) -> Forecasts:
+    quotes = said.book.look_up(
+        panel.card_id.tolist(), np.full(panel.cards, np.datetime64(said.day))
+    )
     today = next(stream(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)]))
     last, truth = panel.market[origin], panel.market[origin + lag]
     rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth))
-    status = np.array([_CODES.get(text, UNKNOWN_CARD) for text in quotes.status.tolist()], dtype=np.int8)
+    status = np.array(
+        [_CODES.get(text, UNKNOWN_CARD) for text in quotes.status.tolist()], dtype=np.int8
+    )
     return Forecasts(
         origin=np.zeros(len(rows), dtype=np.int64),
         last=last[rows],
@@ -136,4 +163,8 @@ def _forecasts(panel: Panel, said: Said, origin: int, lag: int) -> Forecasts:
 
 def _scores(found: Mapping[str, Floats]) -> dict[str, Any]:
     sums = daily_sums(found, np.zeros(len(found["quoted"]), dtype=np.int64), 1)
-    return {name: value for name, value in score(sums, np.ones((1, 1))).items() if not name.endswith("_ci")}
+    return {
+        name: value
+        for name, value in score(sums, np.ones((1, 1))).items()
+        if not name.endswith("_ci")
+    }

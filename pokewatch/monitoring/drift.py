@@ -86,7 +86,13 @@ class Shift:
         return share if self.p_value < _CHANCE else min(share, _LUCK)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "effect": self.effect, "limit": self.limit, "p_value": self.p_value, "set_id": self.set_id}
+        return {
+            "name": self.name,
+            "effect": self.effect,
+            "limit": self.limit,
+            "p_value": self.p_value,
+            "set_id": self.set_id,
+        }
 
 
 def measure_drift(panel: Panel, day: int | None = None) -> list[Shift]:
@@ -126,14 +132,20 @@ class _Days:
 
     def unchanged(self) -> Shift:
         moved, both = self._moved.sum(axis=1), self._both.sum(axis=1)
-        return _share("unchanged", moved, both, _log_ratio(moved, both.astype(np.float64), both >= _LEAST))
+        return _share(
+            "unchanged", moved, both, _log_ratio(moved, both.astype(np.float64), both >= _LEAST)
+        )
 
     def coverage(self) -> Shift:
         """Of the cards that the week before had: more of them than usual is no fault."""
         quoted = np.isfinite(self._quote)
-        lately = np.array([quoted[max(0, day - WEEK) : day].any(axis=0) for day in range(1, len(quoted))])
+        lately = np.array(
+            [quoted[max(0, day - WEEK) : day].any(axis=0) for day in range(1, len(quoted))]
+        )
         had, known = (quoted[1:] & lately).sum(axis=1), lately.sum(axis=1)
-        return _share("coverage", had, known, np.where(known > 0, had / np.maximum(1, known), np.nan))
+        return _share(
+            "coverage", had, known, np.where(known > 0, had / np.maximum(1, known), np.nan)
+        )
 
     def spread(self) -> Iterator[Shift]:
         if self._low is not None:
@@ -141,13 +153,20 @@ class _Days:
             yield _distribution("spread", spread, _daily(spread, np.nanmedian))
 
     def sets(self) -> Iterator[Shift]:
-        found = [shift for name, cards in self._judged_sets() for shift in self._of_set(name, cards)]
+        found = [
+            shift for name, cards in self._judged_sets() for shift in self._of_set(name, cards)
+        ]
         sets = max(1, len(found) // 2)
         for name in ("set moves", "set unchanged"):
             of_name = [shift for shift in found if shift.name == name]
             if of_name:
-                worst = max(of_name, key=lambda shift: (shift.p_value * sets < _CHANCE, shift.effect / shift.limit))
-                yield Shift(name, worst.effect, worst.limit, min(1.0, worst.p_value * sets), worst.set_id)
+                worst = max(
+                    of_name,
+                    key=lambda shift: (shift.p_value * sets < _CHANCE, shift.effect / shift.limit),
+                )
+                yield Shift(
+                    name, worst.effect, worst.limit, min(1.0, worst.p_value * sets), worst.set_id
+                )
 
     def _judged_sets(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Sets with cards enough that have been quoted all the while: prices of a new set fall for weeks, which is no drift."""
@@ -155,7 +174,10 @@ class _Days:
         lasting = quoted[:WEEK].any(axis=0) & quoted[-WEEK:].any(axis=0)
         cards = np.flatnonzero(lasting)
         names, code = np.unique(self._panel.set_id[cards], return_inverse=True)
-        order, ends = np.argsort(code, kind="stable"), np.cumsum(np.bincount(code, minlength=len(names)))
+        order, ends = (
+            np.argsort(code, kind="stable"),
+            np.cumsum(np.bincount(code, minlength=len(names))),
+        )
         for name, of_set in zip(names.tolist(), np.split(cards[order], ends[:-1]), strict=True):
             if len(of_set) >= _LEAST:
                 yield name, of_set
@@ -166,7 +188,9 @@ class _Days:
         yield _distribution("set moves", weekly, _trimmed_means(weekly), name)
         moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
         usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
-        yield _share("set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST // 2), name)
+        yield _share(
+            "set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST // 2), name
+        )
 
 
 def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") -> Shift:
@@ -175,7 +199,9 @@ def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") ->
     if effect < limit:
         return Shift(name, effect, limit, 1.0, set_id)
     now, before = (part[np.isfinite(part)] for part in (values[run], values[:-WEEK]))
-    return Shift(name, effect, limit, float(stats.ks_2samp(now, before, method="asymp").pvalue), set_id)
+    return Shift(
+        name, effect, limit, float(stats.ks_2samp(now, before, method="asymp").pvalue), set_id
+    )
 
 
 def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = "") -> Shift:
@@ -183,9 +209,13 @@ def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = 
     effect, limit, run = _judged(name, daily)
     if effect < limit:
         return Shift(name, effect, limit, 1.0, set_id)
-    table = np.array([[counted[days].sum(), (of - counted)[days].sum()] for days in (run, slice(None, -WEEK))])
+    table = np.array(
+        [[counted[days].sum(), (of - counted)[days].sum()] for days in (run, slice(None, -WEEK))]
+    )
     varies = bool((table.sum(axis=0) > 0).all())
-    return Shift(name, effect, limit, float(stats.chi2_contingency(table).pvalue) if varies else 1.0, set_id)
+    return Shift(
+        name, effect, limit, float(stats.chi2_contingency(table).pvalue) if varies else 1.0, set_id
+    )
 
 
 def _judged(name: str, daily: Floats) -> tuple[float, float, NDArray[np.int64]]:

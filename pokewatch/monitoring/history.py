@@ -1,6 +1,6 @@
 """The history of what monitoring has measured, only ever added to, and the newest figures.
 
-    history/<day of prices>/<n>-<digest>.json    of several of a day the last stands; where `Kept` keeps it
+    history/<day of prices>/<n>-<digest>.json    of several of a day the last stands; where `StateStore` keeps it
     <POKEWATCH_HOME>/monitoring/latest.json      {"measured_on": day, "figures": {name: number}}, for servers on this machine
 
 Measuring the same day again with the same result adds nothing. An entry that is damaged is left out when reading.
@@ -14,23 +14,25 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pokewatch.monitoring.kept import Kept
 from pokewatch.settings import Home
+from pokewatch.state_store import StateStore
 
 logger = logging.getLogger("pokewatch.monitoring")
 
 _FOLDER = "history"
 
 
-class History:
+class MeasurementHistory:
     """The history. Every method that asks where it is kept raises OSError where that cannot be reached."""
 
     def __init__(self) -> None:
-        self._kept = Kept()
+        self._kept = StateStore()
 
     def append(self, measured_on: date, record: Mapping[str, Any]) -> bool:
         """Add what was measured on a day; False, with nothing added, where the history says the same of it already."""
-        text = json.dumps({"measured_on": measured_on.isoformat(), **record}, sort_keys=True, allow_nan=False)
+        text = json.dumps(
+            {"measured_on": measured_on.isoformat(), **record}, sort_keys=True, allow_nan=False
+        )
         folder = f"{_FOLDER}/{measured_on}"
         known = self._kept.names(folder)
         if known and self._kept.read(known[-1]) == text:
@@ -56,7 +58,9 @@ class History:
         """Replace the newest figures, at once or not at all; what was written."""
         folder = Home.read().monitoring
         folder.mkdir(parents=True, exist_ok=True)
-        document = json.dumps({"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False)
+        document = json.dumps(
+            {"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False
+        )
         written = folder / f"latest.{os.getpid()}"
         written.write_text(document)
         written.replace(folder / "latest.json")

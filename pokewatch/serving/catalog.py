@@ -10,25 +10,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pokewatch.decision import BUY, SELL, Thresholds, decide
 from pokewatch.errors import UnknownCardError
-from pokewatch.serving.editions import Edition
+from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.settings import DecisionSettings
 
 Answer = tuple[int, dict[str, Any]]
 
-_PRICES = {"market_price": "market", "low_price": "low", "fair_price": "fair", "lower": "lower", "upper": "upper"}
+_PRICES = {
+    "market_price": "market",
+    "low_price": "low",
+    "fair_price": "fair",
+    "lower": "lower",
+    "upper": "upper",
+}
 
 
-class Query(BaseModel):
+class BookQuery(BaseModel):
     """What an endpoint may be asked; anything else is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class StatusQuery(Query):
+class BookStatusQuery(BookQuery):
     pass
 
 
-class SearchQuery(Query):
+class BookSearchQuery(BookQuery):
     q: Annotated[str, Field(max_length=200)] = ""
     set: Annotated[str | None, Field(max_length=200)] = None
     rarity: Annotated[str | None, Field(max_length=200)] = None
@@ -36,37 +42,46 @@ class SearchQuery(Query):
     after: str | None = None
 
 
-class CardQuery(Query):
+class BookCardQuery(BookQuery):
     card_id: Annotated[str, Field(max_length=200)]
 
 
-class HistoryQuery(CardQuery):
+class BookHistoryQuery(BookCardQuery):
     start: Annotated[date | None, Field(alias="from", strict=False)] = None
     end: Annotated[date | None, Field(alias="to", strict=False)] = None
 
 
-class MoversQuery(Query):
+class BookMoversQuery(BookQuery):
     price: Literal["market", "low"] = "market"
     limit: Annotated[int, Field(ge=1, le=1000)] = 20
     buy_threshold_pct: Annotated[float | None, Field(gt=-1, le=0, allow_inf_nan=False)] = None
     sell_threshold_pct: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
 
-def answer(edition: Edition, question: str, payload: object) -> Answer:
+def answer(edition: LoadedBook, question: str, payload: object) -> Answer:
     """HTTP status and body: 200 and the versions, 404 with near cards, 422 naming what is wrong with the payload."""
     if question not in _QUESTIONS:
-        return 404, {"error": f"unknown question {question[:80]!r}; the questions are {', '.join(_QUESTIONS)}"}
+        return 404, {
+            "error": f"unknown question {question[:80]!r}; the questions are {', '.join(_QUESTIONS)}"
+        }
     kind, ask = _QUESTIONS[question]
     try:
         content = ask(edition, kind.model_validate({} if payload is None else payload))
     except ValidationError as error:
-        return 422, {"error": "; ".join(_fault(dict(fault)) for fault in error.errors()), **edition.versions()}
+        return 422, {
+            "error": "; ".join(_fault(dict(fault)) for fault in error.errors()),
+            **edition.versions(),
+        }
     except UnknownCardError as error:
-        return 404, {"error": f"unknown card {error.card!r}", "near": list(error.near), **edition.versions()}
+        return 404, {
+            "error": f"unknown card {error.card!r}",
+            "near": list(error.near),
+            **edition.versions(),
+        }
     return 200, {**content, **edition.versions()}
 
 
-def status(edition: Edition, _: StatusQuery) -> dict[str, Any]:
+def status(edition: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
     """What is being served."""
     book = edition.book
     return {
@@ -82,29 +97,36 @@ def status(edition: Edition, _: StatusQuery) -> dict[str, Any]:
     }
 
 
-def search(edition: Edition, query: SearchQuery) -> dict[str, Any]:
+def search(edition: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
     """A page of cards with today's prices; `next` is the card to ask for the page after, null on the last."""
-    found = edition.book.cards.search(query.q, query.set, query.rarity, limit=query.limit + 1, after=query.after)
+    found = edition.book.cards.search(
+        query.q, query.set, query.rarity, limit=query.limit + 1, after=query.after
+    )
     page = found[: query.limit]
     following = edition.book.cards.ids[page[-1]] if len(found) > query.limit else None
     return {"cards": _cards(edition, page), "next": following}
 
 
-def card(edition: Edition, query: CardQuery) -> dict[str, Any]:
+def card(edition: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
     """One card with today's prices."""
     return _cards(edition, np.array([edition.book.cards.position(query.card_id)]))[0]
 
 
-def history(edition: Edition, query: HistoryQuery) -> dict[str, Any]:
+def history(edition: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
     """A card's days as columns."""
     days = edition.book.history(query.card_id, query.start, query.end)
     prices = {name: getattr(days, column).tolist() for name, column in _PRICES.items()}
     at = edition.book.cards.position(query.card_id)
     names = {"card_id": edition.book.cards.ids[at], "slug": edition.book.cards.slugs[at]}
-    return {**names, "dates": days.date.astype(str).tolist(), **prices, "status": days.status.tolist()}
+    return {
+        **names,
+        "dates": days.date.astype(str).tolist(),
+        **prices,
+        "status": days.status.tolist(),
+    }
 
 
-def movers(edition: Edition, query: MoversQuery) -> dict[str, Any]:
+def movers(edition: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
     """The cards whose price is furthest below and above the fair one, of those that the rule buys and sells."""
     latest = edition.book.latest()
     price = latest.market if query.price == "market" else latest.low
@@ -119,16 +141,16 @@ def movers(edition: Edition, query: MoversQuery) -> dict[str, Any]:
     }
 
 
-_QUESTIONS: Mapping[str, tuple[type[Query], Callable[[Edition, Any], dict[str, Any]]]] = {
-    "status": (StatusQuery, status),
-    "search": (SearchQuery, search),
-    "card": (CardQuery, card),
-    "history": (HistoryQuery, history),
-    "movers": (MoversQuery, movers),
+_QUESTIONS: Mapping[str, tuple[type[BookQuery], Callable[[LoadedBook, Any], dict[str, Any]]]] = {
+    "status": (BookStatusQuery, status),
+    "search": (BookSearchQuery, search),
+    "card": (BookCardQuery, card),
+    "history": (BookHistoryQuery, history),
+    "movers": (BookMoversQuery, movers),
 }
 
 
-def _cards(edition: Edition, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
+def _cards(edition: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
     """Catalogue fields and the latest row of each card."""
     latest = edition.book.latest()
     cards = edition.book.cards.describe(positions)
@@ -136,19 +158,33 @@ def _cards(edition: Edition, positions: NDArray[np.intp]) -> list[dict[str, Any]
     statuses = latest.status[positions].tolist()
     day = edition.book.last_day.isoformat()
     return [
-        {**row, **{name: values[at] for name, values in prices.items()}, "status": statuses[at], "date": day}
+        {
+            **row,
+            **{name: values[at] for name, values in prices.items()},
+            "status": statuses[at],
+            "date": day,
+        }
         for at, row in enumerate(cards)
     ]
 
 
 def _signals(
-    edition: Edition, positions: NDArray[np.intp], price: NDArray[np.float64], thresholds: Thresholds, wanted: str
+    edition: LoadedBook,
+    positions: NDArray[np.intp],
+    price: NDArray[np.float64],
+    thresholds: Thresholds,
+    wanted: str,
 ) -> list[dict[str, Any]]:
     if len(positions) == 0:
         return []
     latest = edition.book.latest()
     decisions = decide(
-        price[positions], latest.fair[positions], latest.lower[positions], latest.upper[positions], thresholds=thresholds, on_fault="hold"
+        price[positions],
+        latest.fair[positions],
+        latest.lower[positions],
+        latest.upper[positions],
+        thresholds=thresholds,
+        on_fault="hold",
     )
     kept = np.flatnonzero(decisions.signal == wanted)
     cards = _cards(edition, positions[kept])
@@ -162,10 +198,12 @@ def _signals(
     return cards
 
 
-def _thresholds(query: MoversQuery) -> Thresholds:
+def _thresholds(query: BookMoversQuery) -> Thresholds:
     usual = DecisionSettings.read()
     buy = usual.buy_threshold_pct if query.buy_threshold_pct is None else query.buy_threshold_pct
-    sell = usual.sell_threshold_pct if query.sell_threshold_pct is None else query.sell_threshold_pct
+    sell = (
+        usual.sell_threshold_pct if query.sell_threshold_pct is None else query.sell_threshold_pct
+    )
     return Thresholds(buy, sell)
 
 

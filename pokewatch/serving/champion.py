@@ -30,12 +30,19 @@ def fetch_champion(seconds: float) -> Champion:
     """Resolve the champion and fetch its book. Raises RegistryError with the reason, also after `seconds`."""
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pokewatch.serving.champion"], capture_output=True, text=True, timeout=seconds, check=False
+            [sys.executable, "-m", "pokewatch.serving.champion"],
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise RegistryError(f"the champion could not be fetched within {seconds:g} s") from None
     if done.returncode != 0:
-        raise RegistryError(done.stderr.strip().rpartition("\n")[2] or f"fetching the champion ended with {done.returncode}")
+        raise RegistryError(
+            done.stderr.strip().rpartition("\n")[2]
+            or f"fetching the champion ended with {done.returncode}"
+        )
     return Champion(**json.loads(done.stdout.strip().rpartition("\n")[2]))
 
 
@@ -45,12 +52,21 @@ def _fetch() -> Champion:
     registry = Registry()
     model = registry.resolve(CHAMPION)
     folder = registry.fetch_book(model)
-    return Champion(model.version, model.run_id, model.digest, model.data_version, str(folder), registry.recall(REMEMBERED))
+    return Champion(
+        model.version,
+        model.run_id,
+        model.digest,
+        model.data_version,
+        str(folder),
+        registry.recall(REMEMBERED),
+    )
 
 
 def main() -> None:
     """Print the champion; where there is none, the reason as the last line of standard error."""
-    os.nice(10)  # importing MLflow takes a processor for seconds, which those who ask for prices go before
+    os.nice(
+        10
+    )  # importing MLflow takes a processor for seconds, which those who ask for prices go before
     try:
         champion = _fetch()
     except PokeWatchError as error:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import Decisions, Thresholds, decide
 from pokewatch.serving import metrics
-from pokewatch.serving.editions import SHELF
+from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import BadInputError, Column, Tensor
+from pokewatch.serving.tensors import BadInputError, Column, TensorSpec
 from pokewatch.settings import DecisionSettings
 
 
@@ -23,20 +23,20 @@ class DecisionRuntime(TensorRuntime):
     Its answers carry the versions of the model that valued the prices: `fair-price`, or the one `parameters.extra.prices` names.
     """
 
-    declared_inputs: ClassVar[Mapping[str, Tensor]] = by_name(
-        Tensor("market_price", "FP64", nullable=True),
-        Tensor("fair_price", "FP64", nullable=True),
-        Tensor("lower", "FP64", optional=True, nullable=True),
-        Tensor("upper", "FP64", optional=True, nullable=True),
-        Tensor("status", "BYTES", optional=True),
-        Tensor("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
-        Tensor("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
+        TensorSpec("market_price", "FP64", nullable=True),
+        TensorSpec("fair_price", "FP64", nullable=True),
+        TensorSpec("lower", "FP64", optional=True, nullable=True),
+        TensorSpec("upper", "FP64", optional=True, nullable=True),
+        TensorSpec("status", "BYTES", optional=True),
+        TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+        TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     )
-    declared_outputs: ClassVar[Mapping[str, Tensor]] = by_name(
-        Tensor("signal", "BYTES"),
-        Tensor("deviation_pct", "FP64"),
-        Tensor("confidence", "FP64"),
-        Tensor("reason", "BYTES"),
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
+        TensorSpec("signal", "BYTES"),
+        TensorSpec("deviation_pct", "FP64"),
+        TensorSpec("confidence", "FP64"),
+        TensorSpec("reason", "BYTES"),
     )
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -46,16 +46,26 @@ class DecisionRuntime(TensorRuntime):
         thresholds = DecisionSettings.read()
         self._buy, self._sell = thresholds.buy_threshold_pct, thresholds.sell_threshold_pct
 
-    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
-        thresholds = Thresholds(_given(columns.get("buy_threshold_pct"), self._buy), _given(columns.get("sell_threshold_pct"), self._sell))
-        prices = {name: columns.get(name) for name in ("market_price", "fair_price", "lower", "upper", "status")}
+    def answer(
+        self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
+    ) -> tuple[Mapping[str, Values], Parameters]:
+        thresholds = Thresholds(
+            _given(columns.get("buy_threshold_pct"), self._buy),
+            _given(columns.get("sell_threshold_pct"), self._sell),
+        )
+        prices = {
+            name: columns.get(name)
+            for name in ("market_price", "fair_price", "lower", "upper", "status")
+        }
         try:
             decisions = decide(**prices, thresholds=thresholds, on_fault="hold")  # type: ignore[arg-type]
         except ValueError as error:
             raise BadInputError(str(error)) from None
         for signal, count in Counter(decisions.signal.tolist()).items():
             metrics.DECISIONS.labels(signal).inc(count)
-        return {tensor.name: _values(decisions, tensor) for tensor in wanted}, SHELF.parameters(self._prices_of)
+        return {
+            tensor.name: _values(decisions, tensor) for tensor in wanted
+        }, LOADED_BOOKS.parameters(self._prices_of)
 
 
 def _given(thresholds: Column | None, usual: float) -> NDArray[np.float64] | float:
@@ -66,6 +76,6 @@ def _given(thresholds: Column | None, usual: float) -> NDArray[np.float64] | flo
     return np.where(np.isnan(values), usual, values)
 
 
-def _values(decisions: Decisions, tensor: Tensor) -> Values:
+def _values(decisions: Decisions, tensor: TensorSpec) -> Values:
     values: Values = getattr(decisions, tensor.name).tolist()
     return values

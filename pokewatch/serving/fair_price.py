@@ -21,16 +21,22 @@ from numpy.typing import NDArray
 from pokewatch.contract import INVALID_PRICE
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
-from pokewatch.serving.editions import SHELF, Edition, open_edition, shelf_name
+from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, open_book, shelf_name
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import Column, Tensor
+from pokewatch.serving.tensors import Column, TensorSpec
 from pokewatch.settings import ServingSettings
-from pokewatch.valuation.book import Quotes
+from pokewatch.valuation.book import BookQuotes
 
 logger = logging.getLogger("pokewatch.serving")
 
 CATALOG_OF = "fair-price"  # the model that /catalog/... and the gauges are about
-_COLUMNS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper", "status": "status"}
+_COLUMNS = {
+    "market_price": "market",
+    "fair_price": "fair",
+    "lower": "lower",
+    "upper": "upper",
+    "status": "status",
+}
 _NO_DAY = date.min
 _NAT = np.datetime64("NaT").astype(np.int64).item()
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
@@ -39,20 +45,20 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 class FairPriceRuntime(TensorRuntime):
     """Looks cards up by id or slug, on a day or the latest. A row that cannot be valued says so in its `status`."""
 
-    declared_inputs: ClassVar[Mapping[str, Tensor]] = by_name(
-        Tensor("card_id", "BYTES"),
-        Tensor("date", "BYTES", optional=True),
-        Tensor("market_price", "FP64", optional=True, nullable=True),
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
+        TensorSpec("card_id", "BYTES"),
+        TensorSpec("date", "BYTES", optional=True),
+        TensorSpec("market_price", "FP64", optional=True, nullable=True),
     )
-    declared_outputs: ClassVar[Mapping[str, Tensor]] = by_name(
-        Tensor("card_id", "BYTES"),
-        Tensor("date", "BYTES"),
-        Tensor("market_price", "FP64"),
-        Tensor("fair_price", "FP64"),
-        Tensor("lower", "FP64"),
-        Tensor("upper", "FP64"),
-        Tensor("status", "BYTES"),
-        Tensor("slug", "BYTES", on_request=True),
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
+        TensorSpec("card_id", "BYTES"),
+        TensorSpec("date", "BYTES"),
+        TensorSpec("market_price", "FP64"),
+        TensorSpec("fair_price", "FP64"),
+        TensorSpec("lower", "FP64"),
+        TensorSpec("upper", "FP64"),
+        TensorSpec("status", "BYTES"),
+        TensorSpec("slug", "BYTES", on_request=True),
     )
 
     def __init__(self, settings: ModelSettings) -> None:
@@ -62,22 +68,31 @@ class FairPriceRuntime(TensorRuntime):
 
     async def load(self) -> bool:
         """Resolve, verify, open and warm the champion's book, beside the one being served; then swap."""
-        load = SHELF.begin()
+        load = LOADED_BOOKS.begin()
         try:
-            edition = await asyncio.to_thread(open_edition, self.settings, ServingSettings.read().load_timeout)
+            edition = await asyncio.to_thread(
+                open_book, self.settings, ServingSettings.read().load_timeout
+            )
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
             raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
-        if not SHELF.put(self._shelf_name, edition, load):
+        if not LOADED_BOOKS.put(self._shelf_name, edition, load):
             return True  # a load that began later has been faster
         metrics.LOADS.labels("served").inc()
         if self.name == CATALOG_OF:
-            await asyncio.to_thread(metrics.tell_edition, edition)
-        logger.info("%s: serving model version %s, data version %s", self.name, edition.model_version, edition.data_version)
+            await asyncio.to_thread(metrics.publish_book, edition)
+        logger.info(
+            "%s: serving model version %s, data version %s",
+            self.name,
+            edition.model_version,
+            edition.data_version,
+        )
         return True
 
-    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
-        edition = SHELF.edition(self._shelf_name)
+    def answer(
+        self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
+    ) -> tuple[Mapping[str, Values], Parameters]:
+        edition = LOADED_BOOKS.edition(self._shelf_name)
         asked: list[str] = columns["card_id"]  # type: ignore[assignment]
         days = _days(columns["date"]) if "date" in columns else None
         quotes = edition.book.look_up(asked, days)
@@ -85,16 +100,24 @@ class FairPriceRuntime(TensorRuntime):
             quotes = _with_offers(quotes, np.asarray(columns["market_price"]))
         for status, count in Counter(quotes.status.tolist()).items():
             metrics.rows_of(status).inc(count)
-        return {tensor.name: _output(tensor.name, edition, asked, quotes) for tensor in wanted}, edition.parameters()
+        return {
+            tensor.name: _output(tensor.name, edition, asked, quotes) for tensor in wanted
+        }, edition.parameters()
 
     def _catalog(self) -> Callable[..., Awaitable[Response]]:
         """The catalogue's endpoint, which MLServer finds among the attributes: each model has a path of its own."""
-        path = "/catalog/{question}" if self.name == CATALOG_OF else f"/v2/models/{self.name}/catalog/{{question}}"
+        path = (
+            "/catalog/{question}"
+            if self.name == CATALOG_OF
+            else f"/v2/models/{self.name}/catalog/{{question}}"
+        )
 
         @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
         async def ask_catalog(question: str, payload: Annotated[Any, Body()] = None) -> Response:
             """Answered in a thread: looking through all cards takes milliseconds, which valuations need not wait for."""
-            status, content = await asyncio.to_thread(catalog.answer, SHELF.edition(self._shelf_name), question, payload)
+            status, content = await asyncio.to_thread(
+                catalog.answer, LOADED_BOOKS.edition(self._shelf_name), question, payload
+            )
             return Response(content, status)
 
         return ask_catalog  # type: ignore[no-any-return]
@@ -115,7 +138,7 @@ def _day(text: str) -> np.datetime64:
         return np.datetime64(_NO_DAY, "D")
 
 
-def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
+def _with_offers(quotes: BookQuotes, offers: NDArray[np.float64]) -> BookQuotes:
     """The quotes judged at the offered prices, or at the market's where none is offered."""
     offered = ~np.isnan(offers)
     valued = (quotes.status != "unknown_card") & (quotes.status != "unknown_date")
@@ -123,7 +146,7 @@ def _with_offers(quotes: Quotes, offers: NDArray[np.float64]) -> Quotes:
     return replace(quotes, market=np.where(offered, offers, quotes.market), status=status)
 
 
-def _names(known: Sequence[str], asked: Sequence[str], quotes: Quotes) -> Values:
+def _names(known: Sequence[str], asked: Sequence[str], quotes: BookQuotes) -> Values:
     """The name that each row's card is known by; as it was asked for where it is not known."""
     positions: list[int] = quotes.position.tolist()
     if min(positions) >= 0:
@@ -131,13 +154,13 @@ def _names(known: Sequence[str], asked: Sequence[str], quotes: Quotes) -> Values
     return [known[at] if at >= 0 else card for at, card in zip(positions, asked, strict=True)]
 
 
-def _dates(quotes: Quotes) -> Values:
+def _dates(quotes: BookQuotes) -> Values:
     days = quotes.date.astype(np.int64).tolist()
     texts = {day: "" if day == _NAT else str(np.datetime64(day, "D")) for day in set(days)}
     return list(map(texts.__getitem__, days))
 
 
-def _output(name: str, edition: Edition, asked: Sequence[str], quotes: Quotes) -> Values:
+def _output(name: str, edition: LoadedBook, asked: Sequence[str], quotes: BookQuotes) -> Values:
     match name:
         case "card_id":
             return _names(edition.book.cards.ids, asked, quotes)

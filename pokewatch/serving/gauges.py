@@ -18,7 +18,7 @@ from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.registry import Collector
 
 from pokewatch.decision import SIGNALS, Thresholds, decide
-from pokewatch.serving.editions import Edition
+from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.measured import Measured
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import STATUSES, PriceBook
@@ -35,7 +35,7 @@ def day_timestamp(day: date) -> float:
     return datetime.combine(day, time(), UTC).timestamp()
 
 
-def edition_gauges(edition: Edition | None) -> list[Metric]:
+def book_gauges(edition: LoadedBook | None) -> list[Metric]:
     """What is known of the edition served, no sample where there is none."""
     known = [] if edition is None else [edition]
     return [
@@ -43,7 +43,18 @@ def edition_gauges(edition: Edition | None) -> list[Metric]:
             "pokewatch_model_info",
             "1 for the model and data version that this server serves, which the labels name.",
             ("model_version", "data_version", "model", "source"),
-            (((each.model_version, each.data_version, each.book.facts.model, each.book.facts.source), 1.0) for each in known),
+            (
+                (
+                    (
+                        each.model_version,
+                        each.data_version,
+                        each.book.facts.model,
+                        each.book.facts.source,
+                    ),
+                    1.0,
+                )
+                for each in known
+            ),
         ),
         _gauge(
             "pokewatch_book_created_timestamp_seconds",
@@ -57,18 +68,31 @@ def edition_gauges(edition: Edition | None) -> list[Metric]:
             (),
             (((), day_timestamp(each.book.last_day)) for each in known),
         ),
-        _gauge("pokewatch_book_cards", "Cards in the served book.", (), (((), float(len(each.book.cards))) for each in known)),
+        _gauge(
+            "pokewatch_book_cards",
+            "Cards in the served book.",
+            (),
+            (((), float(len(each.book.cards))) for each in known),
+        ),
         _gauge(
             "pokewatch_book_status_ratio",
             "Share of the book's cards with each status on its newest day.",
             ("status",),
-            (((status,), share) for each in known for status, share in status_shares(each.book).items()),
+            (
+                ((status,), share)
+                for each in known
+                for status, share in status_shares(each.book).items()
+            ),
         ),
         _gauge(
             "pokewatch_book_signal_ratio",
             "Share of the cards valued on the book's newest day that get each signal at their market price.",
             ("signal",),
-            (((signal,), share) for each in known for signal, share in signal_shares(each.book).items()),
+            (
+                ((signal,), share)
+                for each in known
+                for signal, share in signal_shares(each.book).items()
+            ),
         ),
         _gauge(
             "pokewatch_evaluation",
@@ -111,11 +135,13 @@ def signal_shares(book: PriceBook) -> dict[str, float]:
     if not valued.any():
         return {}
     thresholds = Thresholds(usual.buy_threshold_pct, usual.sell_threshold_pct)
-    signals = decide(latest.market[valued], latest.fair[valued], thresholds=thresholds, on_fault="hold").signal
+    signals = decide(
+        latest.market[valued], latest.fair[valued], thresholds=thresholds, on_fault="hold"
+    ).signal
     return {signal: float(np.mean(signals == signal)) for signal in SIGNALS}
 
 
-class Told(Collector):
+class PublishedGauges(Collector):
     """The metrics that `tell` gives, in the registry of a server without workers and in a file for those of one with."""
 
     def __init__(self, tell: Callable[[], Sequence[Metric]]) -> None:
@@ -134,7 +160,9 @@ class Told(Collector):
     def keep_fresh(self) -> None:
         """Have a worker's file follow what changes by itself, as long as the process lives."""
         if (folder := _shared_folder()) and self._writer is None:
-            self._writer = threading.Thread(target=self._rewrite, args=(folder,), name="pokewatch-gauges", daemon=True)
+            self._writer = threading.Thread(
+                target=self._rewrite, args=(folder,), name="pokewatch-gauges", daemon=True
+            )
             self._writer.start()
 
     def _rewrite(self, folder: Path) -> None:
@@ -150,7 +178,13 @@ class Told(Collector):
             values: Any = MmapedDict(str(written))  # type: ignore[no-untyped-call]  # prometheus_client leaves it untyped
             for metric in self._tell():
                 for sample in metric.samples:
-                    key = mmap_key(metric.name, sample.name, list(sample.labels), list(sample.labels.values()), metric.documentation)
+                    key = mmap_key(
+                        metric.name,
+                        sample.name,
+                        list(sample.labels),
+                        list(sample.labels.values()),
+                        metric.documentation,
+                    )
                     values.write_value(key, sample.value, 0.0)
             values.close()
             written.replace(target)

@@ -26,10 +26,16 @@ class Measured:
         """Raises ValueError for what is not such a document. What is no number (null: not known) is left out."""
         try:
             found = json.loads(content)
-            figures = {str(name): float(value) for name, value in found["figures"].items() if isinstance(value, (int, float))}
+            figures = {
+                str(name): float(value)
+                for name, value in found["figures"].items()
+                if isinstance(value, (int, float))
+            }
             return cls(date.fromisoformat(found["measured_on"]), figures)
         except (AttributeError, KeyError, TypeError) as error:
-            raise ValueError(f"not a document of the monitoring flow: {type(error).__name__} {error}") from None
+            raise ValueError(
+                f"not a document of the monitoring flow: {type(error).__name__} {error}"
+            ) from None
 
 
 def remembered(content: str) -> Measured | None:
@@ -43,7 +49,11 @@ def remembered(content: str) -> Measured | None:
 
 def newest(*found: Measured | None) -> Measured | None:
     """The one measured up to the latest day; of two of one day the first."""
-    return max((each for each in found if each is not None), key=lambda each: each.measured_on, default=None)
+    return max(
+        (each for each in found if each is not None),
+        key=lambda each: each.measured_on,
+        default=None,
+    )
 
 
 class MeasuredFile:

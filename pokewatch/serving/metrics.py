@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
 
 from pokewatch.decision import SIGNALS
-from pokewatch.serving.editions import Edition
-from pokewatch.serving.gauges import Told, edition_gauges, measured_gauges
+from pokewatch.serving.gauges import PublishedGauges, book_gauges, measured_gauges
+from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.measured import Measured, MeasuredFile, newest
 from pokewatch.settings import Home
 from pokewatch.valuation.book import STATUSES
@@ -29,9 +29,15 @@ SECONDS = Histogram(
     ["model"],
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
 )
-LOADS = Counter("pokewatch_book_loads", "Loads of a price book: served, or refused while the old one went on serving.", ["outcome"])
+LOADS = Counter(
+    "pokewatch_book_loads",
+    "Loads of a price book: served, or refused while the old one went on serving.",
+    ["outcome"],
+)
 STARTED = Gauge(
-    "pokewatch_runtime_start_time_seconds", "When the process of the runtimes started, the newest of several.", multiprocess_mode="livemax"
+    "pokewatch_runtime_start_time_seconds",
+    "When the process of the runtimes started, the newest of several.",
+    multiprocess_mode="livemax",
 )
 
 # A series that is there from the start, at 0, loses no first count to `rate` and `increase`.
@@ -48,16 +54,19 @@ class _Served:
     """The gauges of the edition served, kept from load to load, and those of the newest look back."""
 
     def __init__(self) -> None:
-        self.gauges: Sequence[Metric] = edition_gauges(None)
+        self.gauges: Sequence[Metric] = book_gauges(None)
         self.measured: Measured | None = None
         self.file: MeasuredFile | None = None
 
     def tell(self) -> Sequence[Metric]:
-        return [*self.gauges, *measured_gauges(newest(self.file.current() if self.file else None, self.measured))]
+        return [
+            *self.gauges,
+            *measured_gauges(newest(self.file.current() if self.file else None, self.measured)),
+        ]
 
 
 _SERVED = _Served()
-_TOLD = Told(_SERVED.tell)
+_TOLD = PublishedGauges(_SERVED.tell)
 REGISTRY.register(_TOLD)
 
 
@@ -66,9 +75,9 @@ def rows_of(status: str) -> Counter:
     return _ROWS_OF[status]
 
 
-def tell_edition(edition: Edition) -> None:
+def publish_book(edition: LoadedBook) -> None:
     """Set what is known of the served edition; all that was known of the one before it goes. Judges every card: milliseconds."""
-    _SERVED.gauges = edition_gauges(edition)
+    _SERVED.gauges = book_gauges(edition)
     _SERVED.measured = edition.measured
     if _SERVED.file is None:
         _SERVED.file = MeasuredFile(Home.read().monitoring / "latest.json")

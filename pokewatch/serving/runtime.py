@@ -13,7 +13,14 @@ from mlserver.types import InferenceRequest, InferenceResponse, Parameters
 
 from pokewatch.serving.logs import request_id_var
 from pokewatch.serving.metrics import REFUSED, SECONDS
-from pokewatch.serving.tensors import BadInputError, Column, Tensor, decode, encode, wanted_outputs
+from pokewatch.serving.tensors import (
+    BadInputError,
+    Column,
+    TensorSpec,
+    decode,
+    encode,
+    wanted_outputs,
+)
 from pokewatch.settings import ServingSettings
 
 logger = logging.getLogger("pokewatch.serving")
@@ -21,7 +28,7 @@ logger = logging.getLogger("pokewatch.serving")
 Values = list[str] | list[float]
 
 
-def by_name(*tensors: Tensor) -> Mapping[str, Tensor]:
+def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
     """Tensors in the order given, by name."""
     return MappingProxyType({tensor.name: tensor for tensor in tensors})
 
@@ -29,8 +36,8 @@ def by_name(*tensors: Tensor) -> Mapping[str, Tensor]:
 class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     """A runtime declared by its tensors. `answer` gets columns that are checked, and says only what is asked of it."""
 
-    declared_inputs: ClassVar[Mapping[str, Tensor]]
-    declared_outputs: ClassVar[Mapping[str, Tensor]]
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]]
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]]
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -54,10 +61,14 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
         parameters.headers = {"X-Request-Id": request_id} if request_id else None
         outputs = [encode(tensor, values[tensor.name]) for tensor in wanted]
         self._seconds.observe(perf_counter() - started)
-        return InferenceResponse.model_validate({"model_name": self.name, "parameters": parameters, "outputs": outputs})
+        return InferenceResponse.model_validate(
+            {"model_name": self.name, "parameters": parameters, "outputs": outputs}
+        )
 
     @abstractmethod
-    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
+    def answer(
+        self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
+    ) -> tuple[Mapping[str, Values], Parameters]:
         """The `wanted` outputs, each with a value a row, and the parameters of the response."""
 
 

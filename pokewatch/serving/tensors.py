@@ -27,7 +27,7 @@ class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no t
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class TensorSpec:
     """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all.
 
     A `nullable` one may hold any number, null for what is not given: whether it can be used is for each row to say. An output
@@ -43,16 +43,22 @@ class Tensor:
 
     def metadata(self) -> MetadataTensor:
         parameters = Parameters(optional=True) if self.optional or self.on_request else None
-        return MetadataTensor(name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters)
+        return MetadataTensor(
+            name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters
+        )
 
 
-def decode(request: InferenceRequest, declared: Mapping[str, Tensor], max_rows: int) -> dict[str, Column]:
+def decode(
+    request: InferenceRequest, declared: Mapping[str, TensorSpec], max_rows: int
+) -> dict[str, Column]:
     """The columns given: text as a list of str, FP64 as float64 with NaN for null. Raises BadInputError."""
     columns: dict[str, Column] = {}
     for given in request.inputs:
         tensor = declared.get(given.name)
         if tensor is None:
-            raise BadInputError(f"unknown input {_shown(given.name)}; the inputs are {', '.join(declared)}")
+            raise BadInputError(
+                f"unknown input {_shown(given.name)}; the inputs are {', '.join(declared)}"
+            )
         if given.name in columns:
             raise BadInputError(f"input {given.name!r} is given twice")
         columns[given.name] = _column(tensor, given, max_rows)
@@ -63,32 +69,47 @@ def decode(request: InferenceRequest, declared: Mapping[str, Tensor], max_rows: 
     return columns
 
 
-def wanted_outputs(request: InferenceRequest, declared: Mapping[str, Tensor]) -> Sequence[Tensor]:
+def wanted_outputs(
+    request: InferenceRequest, declared: Mapping[str, TensorSpec]
+) -> Sequence[TensorSpec]:
     """The outputs asked for, in that order; all but those on request if none is named. Raises BadInputError."""
     if not request.outputs:
         return tuple(tensor for tensor in declared.values() if not tensor.on_request)
     names = [output.name for output in request.outputs]
     for name in names:
         if name not in declared:
-            raise BadInputError(f"unknown output {_shown(name)}; the outputs are {', '.join(declared)}")
+            raise BadInputError(
+                f"unknown output {_shown(name)}; the outputs are {', '.join(declared)}"
+            )
     if len(set(names)) != len(names):
         raise BadInputError("an output is asked for twice")
     return tuple(declared[name] for name in names)
 
 
-def encode(tensor: Tensor, values: list[str] | list[float]) -> dict[str, Any]:
+def encode(tensor: TensorSpec, values: list[str] | list[float]) -> dict[str, Any]:
     """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
-    return {"name": tensor.name, "shape": [len(values)], "datatype": _DATATYPES[tensor.datatype], "data": values}
+    return {
+        "name": tensor.name,
+        "shape": [len(values)],
+        "datatype": _DATATYPES[tensor.datatype],
+        "data": values,
+    }
 
 
-def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:
+def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
     name = tensor.name
     if given.datatype != tensor.datatype:
-        raise BadInputError(f"input {name!r} must have datatype {tensor.datatype}, got {_shown(given.datatype)}")
+        raise BadInputError(
+            f"input {name!r} must have datatype {tensor.datatype}, got {_shown(given.datatype)}"
+        )
     values = getattr(given.data, "root", given.data)
     if not isinstance(values, list):
         raise BadInputError(f"input {name!r} must have a list as data, got {_shown(values)}")
-    if given.shape[1:] == [1] and values and all(isinstance(value, list) and len(value) == 1 for value in values):
+    if (
+        given.shape[1:] == [1]
+        and values
+        and all(isinstance(value, list) and len(value) == 1 for value in values)
+    ):
         values = [value[0] for value in values]
     if given.shape not in ([len(values)], [len(values), 1]):
         raise BadInputError(
@@ -101,26 +122,34 @@ def _column(tensor: Tensor, given: RequestInput, max_rows: int) -> Column:
     return _READERS[tensor.datatype](tensor, values)
 
 
-def _texts(tensor: Tensor, values: list[Any]) -> list[str]:
+def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
     kinds = set(map(type, values))
     if kinds == {str}:
         return values
     if not kinds <= {str, bytes}:
-        at, value = next((at, value) for at, value in enumerate(values) if type(value) not in (str, bytes))
+        at, value = next(
+            (at, value) for at, value in enumerate(values) if type(value) not in (str, bytes)
+        )
         raise BadInputError(f"input {tensor.name!r} must be text, got {_shown(value)} at row {at}")
     try:
         return (
-            list(map(bytes.decode, values)) if kinds == {bytes} else [value if type(value) is str else value.decode() for value in values]
+            list(map(bytes.decode, values))
+            if kinds == {bytes}
+            else [value if type(value) is str else value.decode() for value in values]
         )
     except UnicodeDecodeError:
         raise BadInputError(f"input {tensor.name!r} must be UTF-8 text") from None
 
 
-def _floats(tensor: Tensor, values: list[Any]) -> NDArray[np.float64]:
+def _floats(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
     allowed = (float, int, type(None)) if tensor.nullable else (float, int)
     if not set(map(type, values)) <= set(allowed):
-        at, value = next((at, value) for at, value in enumerate(values) if type(value) not in allowed)
-        raise BadInputError(f"input {tensor.name!r} must be numbers, got {_shown(value)} at row {at}")
+        at, value = next(
+            (at, value) for at, value in enumerate(values) if type(value) not in allowed
+        )
+        raise BadInputError(
+            f"input {tensor.name!r} must be numbers, got {_shown(value)} at row {at}"
+        )
     try:
         column = np.array(values, dtype=np.float64)
     except OverflowError:
@@ -145,10 +174,13 @@ def _float(value: float | None) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-_READERS: Mapping[str, Callable[[Tensor, list[Any]], Column]] = {"BYTES": _texts, "FP64": _floats}
+_READERS: Mapping[str, Callable[[TensorSpec, list[Any]], Column]] = {
+    "BYTES": _texts,
+    "FP64": _floats,
+}
 
 
-def _check_rows(columns: Mapping[str, Column], declared: Mapping[str, Tensor]) -> None:
+def _check_rows(columns: Mapping[str, Column], declared: Mapping[str, TensorSpec]) -> None:
     """All columns have as many rows as the first declared; a `per_request` one may also have one."""
     first = next(iter(declared))
     rows = len(columns[first])

@@ -14,7 +14,13 @@ from pokewatch.valuation.panel import Bools, Floats, Panel
 
 WINDOW = 28  # days of moves that liquidity and volatility are judged by
 MOMENTA = (1, 3, 7, 14, 28)
-NOISE_RATIOS = (0.0005, 0.01, 0.1, 0.5, 2.0)  # drift variance a day over quote variance, for the local levels
+NOISE_RATIOS = (
+    0.0005,
+    0.01,
+    0.1,
+    0.5,
+    2.0,
+)  # drift variance a day over quote variance, for the local levels
 LEVELS = tuple(f"level_{ratio:g}" for ratio in NOISE_RATIOS)
 NAMES = (
     "mean3",
@@ -71,7 +77,9 @@ def stream(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures]:
     if not wanted:
         return
     if min(wanted) < 0 or max(wanted) >= panel.days:
-        raise ValueError(f"days must be within 0..{panel.days - 1}, got {min(wanted)}..{max(wanted)}")
+        raise ValueError(
+            f"days must be within 0..{panel.days - 1}, got {min(wanted)}..{max(wanted)}"
+        )
     state = _State(panel)
     for day in range(max(wanted) + 1):
         state.advance(day)
@@ -127,12 +135,20 @@ class _State:
         columns = {
             "mean3": np.log(_mean(np.exp(window[-3:]))) - self.last,
             "median7": _median(window[-7:]) - self.last,
-            **{name: level.mean - self.last for name, level in zip(LEVELS, self.levels, strict=True)},
-            **{f"momentum_{days}": self.last - window[max(-1 - days, -len(window))] for days in MOMENTA},
+            **{
+                name: level.mean - self.last
+                for name, level in zip(LEVELS, self.levels, strict=True)
+            },
+            **{
+                f"momentum_{days}": self.last - window[max(-1 - days, -len(window))]
+                for days in MOMENTA
+            },
             "age": day - self.fresh_day.astype(np.float64),
             "stale_days": self._stale(day),
             "fresh_share": np.stack(self.freshes).mean(axis=0),
-            "volatility": _mean(np.abs(np.diff(window[-WINDOW - 1 :], axis=0))) if len(window) > 1 else np.zeros(len(self.last)),
+            "volatility": _mean(np.abs(np.diff(window[-WINDOW - 1 :], axis=0)))
+            if len(window) > 1
+            else np.zeros(len(self.last)),
             "last_move": self.last_move,
             "group_since_fresh": self.groups.index - self.index_at_fresh,
             **self.groups.features(),
@@ -145,7 +161,9 @@ class _State:
         for name, column in COLUMN.items():
             values[:, column] = columns[name]
         values[np.isnan(self.last)] = np.nan
-        return DayFeatures(day, self.last.copy(), values, self.quoted_days.copy(), day - self.quoted_day)
+        return DayFeatures(
+            day, self.last.copy(), values, self.quoted_days.copy(), day - self.quoted_day
+        )
 
     def _scale(self) -> Floats:
         scale = (self.move_sum + _FIRST_SCALE * _SCALE_WEIGHT) / (self.moves + _SCALE_WEIGHT)
@@ -181,7 +199,9 @@ class _LocalLevel:
             pull = np.minimum(1.0, _HUBER * scale / np.abs(innovation))
         gain = predicted / (predicted + 1.0) * np.where(np.isfinite(pull), pull, 1.0)
         known = fresh & np.isfinite(self.mean)
-        self.mean = np.where(known, self.mean + gain * innovation, np.where(fresh, quote, self.mean))
+        self.mean = np.where(
+            known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
+        )
         self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
 
 
@@ -198,11 +218,15 @@ class _Groups:
     def advance(self, move: Floats, quoted: Bools) -> None:
         known = np.isfinite(move)
         clipped = np.where(known, np.clip(move, -_LARGEST_MOVE, _LARGEST_MOVE), 0.0)
-        everyone = _leaning_mean(np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move)))
+        everyone = _leaning_mean(
+            np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
+        )
         by_set = _leaning_mean(self.set_code, clipped, known, everyone)
         by_rarity = _leaning_mean(self.rarity_code, clipped, known, everyone)
         by_group = _leaning_mean(self.code, clipped, known, by_set)
-        share = known.sum() / max(quoted.sum(), 1)  # the fresh speak for the others only as far as there are fresh ones
+        share = known.sum() / max(
+            quoted.sum(), 1
+        )  # the fresh speak for the others only as far as there are fresh ones
         self.index = self.index + by_group * share
         self.past.append((by_group * share, by_set * share, by_rarity * share, everyone * share))
 

@@ -59,7 +59,9 @@ class Intervals:
         given = parameters or {}
         self._scale = np.asarray(given.get("scale", ()), dtype=np.float64)
         self._cuts = np.asarray(given.get("cuts", ()), dtype=np.float64).reshape(-1, 2)
-        self._cells: dict[str, tuple[float, float]] = {name: (low, high) for name, (low, high) in given.get("cells", {}).items()}
+        self._cells: dict[str, tuple[float, float]] = {
+            name: (low, high) for name, (low, high) in given.get("cells", {}).items()
+        }
 
     def fit(self, values: NDArray[np.float32], errors: Floats) -> None:
         """Learn from `errors` [m], log quote at the horizon minus log forecast, of forecasts not fitted to them; `values` [m, F]."""
@@ -67,10 +69,16 @@ class Intervals:
         if len(errors) < 2 / MISS:
             return
         # A scale fitted to few errors flatters them: with fewer than a cell's worth all cards count as alike.
-        self._scale = _fit_scale(values, errors) if len(errors) >= _LEAST_ERRORS else np.zeros(len(_scale_terms(values)))
+        self._scale = (
+            _fit_scale(values, errors)
+            if len(errors) >= _LEAST_ERRORS
+            else np.zeros(len(_scale_terms(values)))
+        )
         scale = self._scales(values)
         liquidity = liquidity_of(values)
-        self._cuts = np.stack([_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))])
+        self._cuts = np.stack(
+            [_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))]
+        )
         scores = errors / scale
         self._cells[""] = _edges(scores)
         for keys in self._keys(values, scale):
@@ -88,7 +96,9 @@ class Intervals:
         edges = np.tile(np.asarray(self._cells[""]), (len(values), 1))
         for keys in self._keys(values, scale):
             names, code = np.unique(keys, return_inverse=True)
-            known = np.array([self._cells.get(name, (np.nan, np.nan)) for name in names.tolist()]).reshape(-1, 2)[code]
+            known = np.array(
+                [self._cells.get(name, (np.nan, np.nan)) for name in names.tolist()]
+            ).reshape(-1, 2)[code]
             edges = np.where(np.isnan(known), edges, known).astype(np.float64, copy=False)
         return np.minimum(edges[:, 0] * scale, 0.0), np.maximum(edges[:, 1] * scale, 0.0)
 
@@ -101,21 +111,37 @@ class Intervals:
 
     def _scales(self, values: NDArray[np.float32]) -> Floats:
         # Summed term by term: a matrix product's rounding would depend on how many cards there are.
-        logs = sum((term * weight for term, weight in zip(_scale_terms(values), self._scale.tolist(), strict=True)), np.zeros(len(values)))
+        logs = sum(
+            (
+                term * weight
+                for term, weight in zip(_scale_terms(values), self._scale.tolist(), strict=True)
+            ),
+            np.zeros(len(values)),
+        )
         scale: Floats = np.exp(np.clip(logs, np.log(_SMALLEST) - 3, 1.0))
         return scale
 
-    def _keys(self, values: NDArray[np.float32], scale: Floats) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    def _keys(
+        self, values: NDArray[np.float32], scale: Floats
+    ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
         """The card's group, liquidity x volatility, and the narrower cell within it, in the order they are tried."""
         liquidity = liquidity_of(values)
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         band = band_of(np.exp(values[:, COLUMN["log_price"]]))
-        group = np.char.add(np.array(["d", "s", "a"])[liquidity], np.array(["0", "1", "2"])[volatility])
+        group = np.char.add(
+            np.array(["d", "s", "a"])[liquidity], np.array(["0", "1", "2"])[volatility]
+        )
         return group, np.char.add(group, np.array(["a", "b", "c", "d", "e"])[band])
 
 
 def statuses(
-    fair: Floats, lower: Floats, upper: Floats, quoted_days: NDArray[Any], since: NDArray[Any], age: NDArray[Any], rules: StatusRules
+    fair: Floats,
+    lower: Floats,
+    upper: Floats,
+    quoted_days: NDArray[Any],
+    since: NDArray[Any],
+    age: NDArray[Any],
+    rules: StatusRules,
 ) -> NDArray[np.int8]:
     """Index into STATUSES [n]: a thin history before a stale price before a wide interval."""
     status = np.full(len(fair), OK, dtype=np.int8)
@@ -128,7 +154,9 @@ def statuses(
 
 def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _SCALE_FEATURES]
-    volatility, fresh, age, stale, ask, price = (np.where(np.isfinite(column), column, 0.0) for column in columns)
+    volatility, fresh, age, stale, ask, price = (
+        np.where(np.isfinite(column), column, 0.0) for column in columns
+    )
     moved = np.log(volatility + 0.002)
     return [
         np.ones(len(values)),

@@ -20,7 +20,12 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 Dates = NDArray[np.datetime64]
 
-_OTHER_NAMES = {"low_price": "low", "mid_price": "mid", "set_id": "set", "set_release_date": "released"}
+_OTHER_NAMES = {
+    "low_price": "low",
+    "mid_price": "mid",
+    "set_id": "set",
+    "set_release_date": "released",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,11 @@ class Panel:
     @property
     def change(self) -> int:
         """Index of the day `changed`, 0 or less where the market has not changed since the first day."""
-        return 0 if self.changed is None else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
+        return (
+            0
+            if self.changed is None
+            else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
+        )
 
     def up_to(self, day: int) -> "Panel":
         """The panel as it was known on day `day` (an index into `dates`), as views."""
@@ -134,17 +143,25 @@ def panel_from_table(table: pa.Table) -> Panel:
     Prices that are not positive and finite count as missing; of two rows of a card and day the last stands.
     Raises ValuationError for a missing column or an empty table.
     """
-    table = table.rename_columns([_renamed(name, table.column_names) for name in table.column_names])
+    table = table.rename_columns(
+        [_renamed(name, table.column_names) for name in table.column_names]
+    )
     for name in ("card_id", "date", "market_price"):
         if name not in table.column_names:
-            raise ValuationError(f"column {name!r} is missing; the columns are {', '.join(table.column_names)}")
+            raise ValuationError(
+                f"column {name!r} is missing; the columns are {', '.join(table.column_names)}"
+            )
     if table.num_rows == 0:
         raise ValuationError("the table has no prices")
     card_id, card = _sorted_codes(_column(table, "card_id", pa.string()))
     dates, day = _calendar(_days_column(table, "date"))
     place = _Place(day, card, (len(dates), len(card_id)))
     market = place.prices(table, "market_price")
-    stale = place.prices(table, "stale_days", least=-1.0) if "stale_days" in table.column_names else None
+    stale = (
+        place.prices(table, "stale_days", least=-1.0)
+        if "stale_days" in table.column_names
+        else None
+    )
     return Panel(
         card_id=card_id,
         dates=dates,
@@ -206,7 +223,11 @@ def _days_column(table: pa.Table, name: str) -> Dates:
     column = table[name].combine_chunks()
     if pa.types.is_timestamp(column.type):
         column = pc.floor_temporal(column, unit="day").cast(pa.timestamp("s"))
-    days: Dates = _column(pa.table({name: column}), name, pa.date32()).to_numpy(zero_copy_only=False).astype("datetime64[D]")
+    days: Dates = (
+        _column(pa.table({name: column}), name, pa.date32())
+        .to_numpy(zero_copy_only=False)
+        .astype("datetime64[D]")
+    )
     return days
 
 

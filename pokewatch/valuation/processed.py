@@ -27,7 +27,15 @@ _TEXTS = ("set_id", "rarity", "printing")
 _COLUMNS = ["card_id", "market_price", "low_price", "mid_price", "volume", "currency"]
 
 
-def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder: Path, changed: date | None = None) -> list[Path]:
+def process(
+    lake: Lake,
+    start: date,
+    end: date,
+    shard: int,
+    shards: int,
+    folder: Path,
+    changed: date | None = None,
+) -> list[Path]:
     """Write the buckets b with b % shards == shard of the days `start` to `end` (inclusive); the files written.
 
     Cards without a single price in those days are left out. `changed`, of `Panel`, is part of what is written.
@@ -42,7 +50,11 @@ def process(lake: Lake, start: date, end: date, shard: int, shards: int, folder:
     prices = _read_lake(lake, start, end, cards.card_id[mine])
     bucket = cards.bucket[mine]
     texts = {name: text[mine] for name, text in cards.texts.items()}
-    span = {"start": start.isoformat(), "end": end.isoformat(), "changed": changed.isoformat() if changed else ""}
+    span = {
+        "start": start.isoformat(),
+        "end": end.isoformat(),
+        "changed": changed.isoformat() if changed else "",
+    }
     written = []
     for number in np.unique(bucket).tolist():
         rows = np.flatnonzero((bucket == number) & prices.known)
@@ -59,7 +71,12 @@ def read_processed(folder: Path) -> Panel:
     if not paths:
         raise ValuationError(f"no processed prices in {folder}")
     tables = [_read(path, ["card_id", *_TEXTS, "released", "currency"]) for path in paths]
-    spans = {tuple(table.schema.metadata.get(name, b"").decode() for name in (b"start", b"end", b"changed")) for table in tables}
+    spans = {
+        tuple(
+            table.schema.metadata.get(name, b"").decode() for name in (b"start", b"end", b"changed")
+        )
+        for table in tables
+    }
     if len(spans) > 1:
         raise ValuationError(f"the processed prices in {folder} are of different days")
     start, end, changed = spans.pop()
@@ -122,7 +139,10 @@ def _cards(lake: Lake, start: date, end: date) -> _Cards:
         raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
     catalog = lake.catalog()
     row = pc.index_in(pa.array(known.tolist(), pa.string()), value_set=catalog["card_id"])
-    texts = {name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_) for name in _TEXTS}
+    texts = {
+        name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
+        for name in _TEXTS
+    }
     sets, code = np.unique(texts["set_id"], return_inverse=True)
     bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
     return _Cards(known, bucket, texts, _days(catalog["released"].take(row)))
@@ -139,7 +159,9 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
             columns[name][day, place] = _floats(table, column)[rows]
         traded[day, place] = (_floats(table, "volume") > 0)[rows]
         currency[place] = _currencies(table)[rows]
-    return _Prices(card_id, dates, columns, traded, currency, np.isfinite(columns["market"]).any(axis=0))
+    return _Prices(
+        card_id, dates, columns, traded, currency, np.isfinite(columns["market"]).any(axis=0)
+    )
 
 
 def _rows_by_day(
@@ -176,14 +198,25 @@ def _currencies(table: pa.Table) -> Strings:
     return np.asarray(names[encoded.indices.to_numpy()], dtype=np.str_)
 
 
-def _bucket_table(prices: _Prices, rows: NDArray[np.int64], texts: dict[str, Strings], released: Dates, span: dict[str, str]) -> pa.Table:
+def _bucket_table(
+    prices: _Prices,
+    rows: NDArray[np.int64],
+    texts: dict[str, Strings],
+    released: Dates,
+    span: dict[str, str],
+) -> pa.Table:
     columns = {"card_id": pa.array(prices.card_id[rows].tolist(), pa.string())}
     columns |= {name: pa.array(text[rows].tolist(), pa.string()) for name, text in texts.items()}
     columns["released"] = pa.array(released[rows], pa.date32())
     columns["currency"] = pa.array(prices.currency[rows].tolist(), pa.string())
-    columns |= {name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates)) for name, column in prices.columns.items()}
+    columns |= {
+        name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates))
+        for name, column in prices.columns.items()
+    }
     columns["traded"] = _listed(pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates))
-    return pa.table(columns).replace_schema_metadata({name: value for name, value in span.items() if value})
+    return pa.table(columns).replace_schema_metadata(
+        {name: value for name, value in span.items() if value}
+    )
 
 
 def _listed(values: pa.Array, size: int) -> pa.Array:
@@ -193,7 +226,9 @@ def _listed(values: pa.Array, size: int) -> pa.Array:
 def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".incomplete")
-    with pa.ipc.new_file(temporary, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+    with pa.ipc.new_file(
+        temporary, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")
+    ) as writer:
         writer.write_table(table)
     temporary.replace(path)
 
@@ -202,17 +237,24 @@ def _read(path: Path, names: Sequence[str]) -> pa.Table:
     try:
         with pa.ipc.open_file(path) as reader:
             fields = [index for index, name in enumerate(reader.schema.names) if name in names]
-        with pa.ipc.open_file(path, options=pa.ipc.IpcReadOptions(included_fields=fields)) as reader:
+        with pa.ipc.open_file(
+            path, options=pa.ipc.IpcReadOptions(included_fields=fields)
+        ) as reader:
             return reader.read_all()
     except (OSError, pa.ArrowException) as error:
         raise ValuationError(f"{path} cannot be read: {error}") from error
 
 
 def _texts(tables: list[pa.Table], name: str) -> Strings:
-    return np.asarray(pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]).to_pylist(), dtype=np.str_)
+    return np.asarray(
+        pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]).to_pylist(),
+        dtype=np.str_,
+    )
 
 
-def _dense(paths: Sequence[Path], rank: NDArray[np.int64], days: int) -> tuple[dict[str, Floats], Bools]:
+def _dense(
+    paths: Sequence[Path], rank: NDArray[np.int64], days: int
+) -> tuple[dict[str, Floats], Bools]:
     """Each price [d, n] that some card has on some day, and where a sale was reported; a bucket at a time, for they are large."""
     dense = {name: np.full((days, len(rank)), np.nan) for name, _ in _PRICES}
     traded = np.zeros((days, len(rank)), dtype=np.bool_)

@@ -42,11 +42,27 @@ def bodies() -> list[tuple[str, bytes]]:
         card + ',"parameters":{"x":[' + ",".join([number] * 11_000) + "]}}",
         card + ',"parameters":{"x":[' + ",".join(["9" * 4_000] * 64) + "]}}",
         card + ',"parameters":{"x":[' + ",".join(["[[1]]"] * 5_000) + "]}}",
-        json.dumps({"inputs": [{"name": "card_id", "shape": [1_000], "datatype": "BYTES", "data": ["x" * 80] * 1_000}]}),
+        json.dumps(
+            {
+                "inputs": [
+                    {
+                        "name": "card_id",
+                        "shape": [1_000],
+                        "datatype": "BYTES",
+                        "data": ["x" * 80] * 1_000,
+                    }
+                ]
+            }
+        ),
     ]
     cards = [
         {"cards": [{"card_id": "X" * 80, "date": "2026-13-01"}] * 1_000},
-        {"cards": [{"card_id": f"card_{number}", "market_price": 4.0 + number} for number in range(1_000)]},
+        {
+            "cards": [
+                {"card_id": f"card_{number}", "market_price": 4.0 + number}
+                for number in range(1_000)
+            ]
+        },
     ]
     asked = [("/v2/models/pokewatch/infer", body) for body in v2]
     asked += [("/v2/models/fair-price/infer", body) for body in v2]
@@ -72,7 +88,13 @@ def repeat(url: str, method: str, path: str, callers: int) -> None:
         threading.Thread(target=ask_on).start()
 
 
-def _status(url: str, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> int:
+def _status(
+    url: str,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> int:
     connection = HTTPConnection(url.removeprefix("http://"), timeout=300)
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
@@ -121,7 +143,10 @@ def ratio(name: str, victim: Caller, seconds: float, attack: tuple[Any, ...]) ->
         with under(*attack):
             attacked = latency(victim, seconds)
         ratios.append(attacked / alone)
-        print(f"{name:24} alone {alone:6.2f} ms   attacked {attacked:6.2f} ms   x {attacked / alone:.2f}", flush=True)
+        print(
+            f"{name:24} alone {alone:6.2f} ms   attacked {attacked:6.2f} ms   x {attacked / alone:.2f}",
+            flush=True,
+        )
     return median(ratios)
 
 
@@ -149,10 +174,14 @@ def measured(seconds: float) -> list[Target]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
         make_champion(folder / "home", folder / "book")
         ports = models_folder(folder / "models")
-        server = stack.enter_context(running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}))
+        server = stack.enter_context(
+            running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
+        )
         servers = Field(folder, stack, server)
         [metrics] = free_ports(1)
-        url = servers.gateway(POKEWATCH_ANSWER_CACHE="0", POKEWATCH_GATEWAY_METRICS_PORT=str(metrics))
+        url = servers.gateway(
+            POKEWATCH_ANSWER_CACHE="0", POKEWATCH_GATEWAY_METRICS_PORT=str(metrics)
+        )
         victim = Caller(url, servers.key)
         latency(victim, 2)
         load = "/v2/repository/models/fair-price/load"
@@ -162,7 +191,10 @@ def measured(seconds: float) -> list[Target]:
             "loads": (repeat, server.url, "POST", load, LOADERS),
         }
         found = {name: ratio(name, victim, seconds, attack) for name, attack in attacks.items()}
-        return [Target(f"median under {name} / alone", value, 2, at_most=True) for name, value in found.items()]
+        return [
+            Target(f"median under {name} / alone", value, 2, at_most=True)
+            for name, value in found.items()
+        ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

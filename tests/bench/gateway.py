@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.auth.keys import KeyStore
 from tests.bench.gateway_transports import transports
 from tests.conftest import ROOT
 from tests.serving.books import make_book
@@ -84,14 +84,18 @@ def report(targets: Sequence[Target]) -> int:
 def wrk(url: str, connections: int, seconds: int, key: str) -> Load:
     settings = {"WRK_BODY": FAIR_PRICE, "WRK_CARDS": str(CARDS), "WRK_KEY": key}
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url]
-    found = subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
+    )
     return Load(**json.loads(found.stdout.strip().splitlines()[-1]))
 
 
 @contextmanager
 def process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
     """The address of a server started by `command`, once it answers."""
-    started = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
+    started = subprocess.Popen(
+        [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL
+    )
     try:
         _answers(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
@@ -100,7 +104,12 @@ def process(command: list[str], port: int, environment: Mapping[str, str]) -> It
         started.wait(30)
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(httpx.TransportError), reraise=True)
+@retry(
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.1),
+    retry=retry_if_exception_type(httpx.TransportError),
+    reraise=True,
+)
 def _answers(url: str) -> None:
     httpx.get(f"{url}/health")
 
@@ -123,14 +132,33 @@ class Field:
 
     def rival(self, name: str) -> str:
         [port] = free_ports(1)
-        options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", "--port", str(port)]
+        options = [
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+            "--port",
+            str(port),
+        ]
         return self._stack.enter_context(
-            process(["-m", "uvicorn", *options, f"tests.bench.gateway_rivals:{name}"], port, self._environment)
+            process(
+                ["-m", "uvicorn", *options, f"tests.bench.gateway_rivals:{name}"],
+                port,
+                self._environment,
+            )
         )
 
     def gateway(self, **settings: str) -> str:
         [port] = free_ports(1)
-        environment = {**self._environment, "POKEWATCH_GATEWAY_PORT": str(port), **_QUIET, **settings}
+        environment = {
+            **self._environment,
+            "POKEWATCH_GATEWAY_PORT": str(port),
+            **_QUIET,
+            **settings,
+        }
         return self._stack.enter_context(process(["-c", GATEWAY], port, environment))
 
 
@@ -141,7 +169,9 @@ def field() -> Iterator[Field]:
         digest = make_book(folder / "book", count=CARDS)
         ports = models_folder(folder / "models")
         point_at(folder / "models", folder / "book", digest, "1")
-        server = stack.enter_context(running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}))
+        server = stack.enter_context(
+            running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
+        )
         yield Field(folder, stack, server)
 
 
@@ -173,7 +203,10 @@ class Rounds:
     same machine, whose speed may double from one minute to the next."""
 
     def __init__(self, urls: Mapping[str, str], connections: int, seconds: int, key: str) -> None:
-        self._rounds = [{which: wrk(url, connections, seconds, key) for which, url in urls.items()} for _ in range(5)]
+        self._rounds = [
+            {which: wrk(url, connections, seconds, key) for which, url in urls.items()}
+            for _ in range(5)
+        ]
         for which in urls:
             print(f"{which:10} {connections:3} connections   {self.middle(which)}", flush=True)
 
@@ -197,12 +230,19 @@ class Caller:
 
     def __init__(self, url: str, key: str = "") -> None:
         address = urlsplit(url)
-        self._socket = socket.create_connection((str(address.hostname), int(address.port or 80)), 30)
+        self._socket = socket.create_connection(
+            (str(address.hostname), int(address.port or 80)), 30
+        )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._head = f" HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n" + (f"X-API-Key: {key}\r\n" if key else "")
+        self._head = (
+            f" HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
+            + (f"X-API-Key: {key}\r\n" if key else "")
+        )
 
     def ask(self, path: str, body: str) -> None:
-        self._socket.sendall(f"POST {path}{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        self._socket.sendall(
+            f"POST {path}{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
         answer = self._socket.recv(65_536)  # a few hundred bytes on the loopback come as one piece
         assert (answer[:13], answer[-1:]) == (b"HTTP/1.1 200 ", b"}"), answer
 
@@ -227,7 +267,8 @@ def alone(mlserver: str, ours: str, key: str, seconds: int) -> float:
         if between > ends:
             break
     print(
-        f"one connection: ours p50 {median(one) * 1e3:.2f} ms, two direct calls {median(both) * 1e3:.2f} ms, {len(one)} of each", flush=True
+        f"one connection: ours p50 {median(one) * 1e3:.2f} ms, two direct calls {median(both) * 1e3:.2f} ms, {len(one)} of each",
+        flush=True,
     )
     return median(one) / median(both)
 
@@ -239,7 +280,9 @@ def measured(seconds: int) -> list[Target]:
         ours = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
         cached = servers.gateway(POKEWATCH_ANSWER_CACHE="1")
         wrk(cached, 64, 2, key)
-        at_64 = Rounds({"bare": bare, "plain": plain, "ours": ours, "ours, kept": cached}, 64, seconds, key)
+        at_64 = Rounds(
+            {"bare": bare, "plain": plain, "ours": ours, "ours, kept": cached}, 64, seconds, key
+        )
         at_256 = Rounds({"plain": plain, "ours": ours}, 256, seconds, key)
         one = alone(servers.mlserver.url, ours, key, 3 * seconds)
         cards = batches(ours, key, seconds)
@@ -253,7 +296,12 @@ def measured(seconds: int) -> list[Target]:
         Target("1 connection: p50 / two direct calls", one, 1.5, at_most=True),
         Target("batches of 1,000: cards a second", cards, 50_000),
         Target("64 connections, cache on: ours / bare", at_64.ratio("ours, kept", "bare"), 0.5),
-        Target("errors", at_64.errors("ours") + at_64.errors("ours, kept") + at_256.errors("ours"), 0, at_most=True),
+        Target(
+            "errors",
+            at_64.errors("ours") + at_64.errors("ours, kept") + at_256.errors("ours"),
+            0,
+            at_most=True,
+        ),
     ]
 
 

@@ -15,17 +15,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-ANSWER = {"card_id": "x", "date": "2026-01-01", "market_price": 90.0, "fair_price": 100.0, "deviation_pct": -0.1, "signal": "BUY"}
+ANSWER = {
+    "card_id": "x",
+    "date": "2026-01-01",
+    "market_price": 90.0,
+    "fair_price": 100.0,
+    "deviation_pct": -0.1,
+    "signal": "BUY",
+}
 
 
 @asynccontextmanager
 async def session(app: Starlette) -> AsyncIterator[None]:
-    async with aiohttp.ClientSession(os.environ["MLSERVER_URL"], connector=aiohttp.TCPConnector(limit=128)) as client:
+    async with aiohttp.ClientSession(
+        os.environ["MLSERVER_URL"], connector=aiohttp.TCPConnector(limit=128)
+    ) as client:
         app.state.client = client
         yield
 
 
-async def infer(client: aiohttp.ClientSession, model: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+async def infer(
+    client: aiohttp.ClientSession, model: str, inputs: list[dict[str, Any]]
+) -> dict[str, Any]:
     async with client.post(f"/v2/models/{model}/infer", json={"inputs": inputs}) as response:
         return {output["name"]: output["data"][0] for output in (await response.json())["outputs"]}
 
@@ -33,8 +44,15 @@ async def infer(client: aiohttp.ClientSession, model: str, inputs: list[dict[str
 async def fair_price(request: Request) -> Response:
     asked = await request.json()
     client = request.app.state.client
-    price = await infer(client, "fair-price", [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": [asked["card_id"]]}])
-    prices = [{"name": name, "shape": [1], "datatype": "FP64", "data": [price[name]]} for name in ("market_price", "fair_price")]
+    price = await infer(
+        client,
+        "fair-price",
+        [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": [asked["card_id"]]}],
+    )
+    prices = [
+        {"name": name, "shape": [1], "datatype": "FP64", "data": [price[name]]}
+        for name in ("market_price", "fair_price")
+    ]
     return JSONResponse(price | await infer(client, "decision", prices))
 
 

@@ -11,7 +11,7 @@ import uvloop
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
-from pokewatch.gateway.wire import Wire
+from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
 from tests.serving.server import Server
 
 ROUNDS = 300
@@ -20,7 +20,9 @@ PATH = "/v2/models/fair-price/infer"
 
 def body(rows: int) -> bytes:
     cards = [f"card_{number}" for number in range(rows)]
-    return json.dumps({"inputs": [{"name": "card_id", "shape": [rows], "datatype": "BYTES", "data": cards}]}).encode()
+    return json.dumps(
+        {"inputs": [{"name": "card_id", "shape": [rows], "datatype": "BYTES", "data": cards}]}
+    ).encode()
 
 
 def message(rows: int) -> pb.ModelInferRequest:
@@ -41,17 +43,25 @@ async def timed(call: Callable[[], Awaitable[object]]) -> float:
 
 async def measured(server: Server) -> dict[str, float]:
     found = {}
-    wire = Wire(server.url)
-    async with aiohttp.ClientSession() as session, grpc.aio.insecure_channel(server.grpc) as channel:
+    wire = UpstreamHttpClient(server.url)
+    async with (
+        aiohttp.ClientSession() as session,
+        grpc.aio.insecure_channel(server.grpc) as channel,
+    ):
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         for rows in (1, 32):
             content, asked = body(rows), message(rows)
 
+            def over_ours(content: bytes = content) -> Awaitable[object]:
+                return wire.send(PATH, content, 10)
+
             async def over_aiohttp(content: bytes = content) -> bytes:
-                async with session.post(server.url + PATH, data=content, headers={"Content-Type": "application/json"}) as response:
+                async with session.post(
+                    server.url + PATH, data=content, headers={"Content-Type": "application/json"}
+                ) as response:
                     return await response.read()
 
-            found[f"own client, {rows} rows"] = await timed(lambda content=content: wire.send(PATH, content, 10))  # type: ignore[misc]
+            found[f"own client, {rows} rows"] = await timed(over_ours)
             found[f"aiohttp, {rows} rows"] = await timed(over_aiohttp)
             found[f"gRPC, {rows} rows"] = await timed(lambda asked=asked: stub.ModelInfer(asked))  # type: ignore[misc]
     wire.close()

@@ -11,7 +11,7 @@ from statistics import median
 
 import httpx
 
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.auth.keys import KeyStore
 from tests.bench.gateway import Field, Target, field, report
 
 TRIES = 3_000
@@ -24,12 +24,17 @@ def revoked(servers: Field, urls: Sequence[str], rounds: int) -> float:
     with httpx.Client() as client:
 
         def statuses(key: str) -> set[int]:
-            return {client.get(f"{url}/cards?limit=1", headers={"X-API-Key": key}).status_code for url in urls}
+            return {
+                client.get(f"{url}/cards?limit=1", headers={"X-API-Key": key}).status_code
+                for url in urls
+            }
 
         for number in range(rounds):
             made = store.create(f"round {number}", rate="none")
             assert statuses(made.key) == {200}, "a key works from the moment it is made"
-            time.sleep(number / rounds / 4)  # at any point of the time between two looks at the store
+            time.sleep(
+                number / rounds / 4
+            )  # at any point of the time between two looks at the store
             store.revoke(made.id)
             at = time.perf_counter()
             while statuses(made.key) != {401}:
@@ -59,7 +64,9 @@ def measured(rounds: int) -> list[Target]:
         ratio = refused(servers, urls[0])
     return [
         Target("a revoked key is refused everywhere, s", slowest, 1, at_most=True),
-        Target("refusing a known key's wrong secret / an unknown key: most", ratio, 1.03, at_most=True),
+        Target(
+            "refusing a known key's wrong secret / an unknown key: most", ratio, 1.03, at_most=True
+        ),
         Target("refusing a known key's wrong secret / an unknown key: least", ratio, 0.97),
     ]
 

@@ -12,13 +12,22 @@ class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer is untyped
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        given = {tensor.name: np.asarray(tensor.data.root, dtype=np.float64) for tensor in payload.inputs}
+        given = {
+            tensor.name: np.asarray(tensor.data.root, dtype=np.float64) for tensor in payload.inputs
+        }
         deviation = given["market_price"] / given["fair_price"] - 1
         words = WORDS[np.select([deviation <= -0.1, deviation >= 0.15], [1, 2], 0)]
         shape = [len(deviation)]
         outputs = [
-            ResponseOutput(name="signal", shape=shape, datatype="BYTES", data=[word.encode() for word in words.tolist()]),
-            ResponseOutput(name="deviation_pct", shape=shape, datatype="FP64", data=deviation.tolist()),
+            ResponseOutput(
+                name="signal",
+                shape=shape,
+                datatype="BYTES",
+                data=[word.encode() for word in words.tolist()],
+            ),
+            ResponseOutput(
+                name="deviation_pct", shape=shape, datatype="FP64", data=deviation.tolist()
+            ),
         ]
         return InferenceResponse(model_name=self.name, outputs=outputs)
 
@@ -29,6 +38,12 @@ class EchoRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         rows = payload.inputs[0].shape[0]
         text, numbers = payload.inputs[0].data, [1.5] * rows
-        outputs = [ResponseOutput(name=f"text_{i}", shape=[rows], datatype="BYTES", data=text) for i in range(3)]
-        outputs += [ResponseOutput(name=f"number_{i}", shape=[rows], datatype="FP64", data=numbers) for i in range(4)]
+        outputs = [
+            ResponseOutput(name=f"text_{i}", shape=[rows], datatype="BYTES", data=text)
+            for i in range(3)
+        ]
+        outputs += [
+            ResponseOutput(name=f"number_{i}", shape=[rows], datatype="FP64", data=numbers)
+            for i in range(4)
+        ]
         return InferenceResponse(model_name=self.name, outputs=outputs)

@@ -19,12 +19,22 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        done = run_flow(Path(folder), "run", "--cards", asked.cards, "--days", asked.days, POKEWATCH_HOME=f"{folder}/home")
+        done = run_flow(
+            Path(folder),
+            "run",
+            "--cards",
+            asked.cards,
+            "--days",
+            asked.days,
+            POKEWATCH_HOME=f"{folder}/home",
+        )
         seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(done.stdout)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"pipeline, {asked.cards} cards x {asked.days} days: {seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time")
+    print(
+        f"pipeline, {asked.cards} cards x {asked.days} days: {seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
+    )
 
 
 if __name__ == "__main__":

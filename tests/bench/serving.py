@@ -52,7 +52,10 @@ class Speed:
 def inputs(model: str, rows: int) -> list[dict[str, Any]]:
     if model.startswith(("fair-price", "echo")):
         return [tensor("card_id", [f"tcgplayer-{i % CARDS}-normal" for i in range(rows)])]
-    return [tensor("market_price", [90.0 + i % 30 for i in range(rows)]), tensor("fair_price", [100.0] * rows)]
+    return [
+        tensor("market_price", [90.0 + i % 30 for i in range(rows)]),
+        tensor("fair_price", [100.0] * rows),
+    ]
 
 
 def rest_request(server: Server, model: str, rows: int) -> bytes:
@@ -70,7 +73,9 @@ async def rest_client(server: Server, content: bytes) -> Ask:
         writer.write(content)
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        length = next(
+            line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+        )
         await reader.readexactly(int(length[15:]))
 
     return ask
@@ -86,17 +91,31 @@ def grpc_request(model: str, rows: int) -> bytes:
             else pb.InferTensorContents(fp64_contents=given["data"])
         )
         tensors.append(
-            pb.ModelInferRequest.InferInputTensor(name=given["name"], shape=given["shape"], datatype=given["datatype"], contents=contents)
+            pb.ModelInferRequest.InferInputTensor(
+                name=given["name"],
+                shape=given["shape"],
+                datatype=given["datatype"],
+                contents=contents,
+            )
         )
     wanted = (
-        [pb.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in ("fair_price", "status")] if model.endswith("/2") else []
+        [
+            pb.ModelInferRequest.InferRequestedOutputTensor(name=name)
+            for name in ("fair_price", "status")
+        ]
+        if model.endswith("/2")
+        else []
     )
-    request = pb.ModelInferRequest(model_name=model.removesuffix("/2"), inputs=tensors, outputs=wanted)
+    request = pb.ModelInferRequest(
+        model_name=model.removesuffix("/2"), inputs=tensors, outputs=wanted
+    )
     return bytes(request.SerializeToString())
 
 
 async def grpc_client(server: Server, content: bytes) -> Ask:
-    channel = grpc.aio.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)])
+    channel = grpc.aio.insecure_channel(
+        server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]
+    )
     call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
 
     async def ask() -> None:
@@ -107,16 +126,24 @@ async def grpc_client(server: Server, content: bytes) -> Ask:
 
 def cpu_seconds(server: Server) -> float:
     """Processor time of the server and its workers so far."""
-    times = [process.cpu_times() for process in (psutil.Process(server.process.pid), *server.workers())]
+    times = [
+        process.cpu_times() for process in (psutil.Process(server.process.pid), *server.workers())
+    ]
     return sum(each.user + each.system for each in times)
 
 
 async def speed(server: Server, case: Case, connections: int, seconds: float) -> Speed:
     """Over `connections` connections, each asking again as soon as it is answered."""
     if case.transport == "REST":
-        clients = [await rest_client(server, rest_request(server, case.model, case.rows)) for _ in range(connections)]
+        clients = [
+            await rest_client(server, rest_request(server, case.model, case.rows))
+            for _ in range(connections)
+        ]
     else:
-        clients = [await grpc_client(server, grpc_request(case.model, case.rows)) for _ in range(connections)]
+        clients = [
+            await grpc_client(server, grpc_request(case.model, case.rows))
+            for _ in range(connections)
+        ]
     await asyncio.gather(*(ask() for ask in clients))
     done = 0
     cpu, started = cpu_seconds(server), time.perf_counter()
@@ -132,18 +159,28 @@ async def speed(server: Server, case: Case, connections: int, seconds: float) ->
 
 
 async def measure(server: Server, seconds: float, rounds: int) -> Mapping[Case, list[Speed]]:
-    cases = [Case(transport, rows, model) for transport in ("REST", "gRPC") for rows in (1, 1000) for model in MODELS]
+    cases = [
+        Case(transport, rows, model)
+        for transport in ("REST", "gRPC")
+        for rows in (1, 1000)
+        for model in MODELS
+    ]
     speeds: dict[Case, list[Speed]] = {case: [] for case in cases}
     for _ in range(rounds):
         for case in cases:
-            speeds[case].append(await speed(server, case, CONNECTIONS if case.rows == 1 else 4, seconds))
+            speeds[case].append(
+                await speed(server, case, CONNECTIONS if case.rows == 1 else 4, seconds)
+            )
     return speeds
 
 
 def report(speeds: Mapping[Case, list[Speed]], workers: int) -> None:
     for case, found in speeds.items():
         pairs = list(zip(found, speeds[replace(case, model="bare")], strict=True))
-        rate, cpu = statistics.median(each.rate for each in found), statistics.median(each.cpu for each in found)
+        rate, cpu = (
+            statistics.median(each.rate for each in found),
+            statistics.median(each.cpu for each in found),
+        )
         by_rate = statistics.median(mine.rate / bare.rate for mine, bare in pairs)
         by_cpu = statistics.median(bare.cpu / mine.cpu for mine, bare in pairs)
         click.echo(
@@ -163,10 +200,14 @@ def bench(folder: Path, workers: int, seconds: float, rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", default="0", help="MLServer's parallel_workers to try, separated by commas")
+    parser.add_argument(
+        "--workers", default="0", help="MLServer's parallel_workers to try, separated by commas"
+    )
     options = parser.parse_args()
     for workers in options.workers.split(","):
         with tempfile.TemporaryDirectory() as folder:

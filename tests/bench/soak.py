@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import uvloop
 
-from pokewatch.gateway.wire import Wire, WireError
+from pokewatch.gateway.upstream.http_client import TransportError, UpstreamHttpClient
 from tests.bench.gateway import CARDS, FAIR_PRICE, Field, Target, report, wrk
 from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at, reloads, running
@@ -39,7 +39,7 @@ class Load:
     async def _connection(self, number: int, seconds: float) -> None:
         """Keeps to its times: a slow answer delays none but its own connection's next, and that one catches up."""
         loop = asyncio.get_running_loop()
-        wire = Wire(self._url)
+        wire = UpstreamHttpClient(self._url)
         due = loop.time() + self._pause * number / CONNECTIONS
         ends = loop.time() + seconds
         while due < ends:
@@ -47,9 +47,11 @@ class Load:
             number += CONNECTIONS
             due += self._pause
             try:
-                reply = await wire.send("/fair_price", (FAIR_PRICE % (number % CARDS)).encode(), 10, self._headers)
+                reply = await wire.send(
+                    "/fair_price", (FAIR_PRICE % (number % CARDS)).encode(), 10, self._headers
+                )
                 self.outcomes[str(reply.status)] += 1
-            except WireError as error:
+            except TransportError as error:
                 self.outcomes[str(error)] += 1
         wire.close()
 
@@ -57,18 +59,27 @@ class Load:
 def measured(seconds: int) -> list[Target]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
-        books = [(folder / name, make_book(folder / name, count=CARDS, scale=scale)) for name, scale in (("even", 1.0), ("odd", 1.1))]
+        books = [
+            (folder / name, make_book(folder / name, count=CARDS, scale=scale))
+            for name, scale in (("even", 1.0), ("odd", 1.1))
+        ]
         ports = models_folder(folder / "models")
         point_at(folder / "models", *books[0], "0")
-        server = stack.enter_context(running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}))
+        server = stack.enter_context(
+            running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
+        )
         servers = Field(folder, stack, server)
         url = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
-        gateway = psutil.Process(next(each.pid for each in psutil.Process().children() if _listens(each, url)))
+        gateway = psutil.Process(
+            next(each.pid for each in psutil.Process().children() if _listens(each, url))
+        )
         rate = wrk(url, CONNECTIONS, 5, servers.key).rate / 2
 
         async def load(length: float) -> tuple[Counter[str], int]:
             clients = Load(url, servers.key, rate)
-            _, count = await asyncio.gather(clients.run(length), reloads(server, books, length, 2.0))
+            _, count = await asyncio.gather(
+                clients.run(length), reloads(server, books, length, 2.0)
+            )
             return clients.outcomes, count
 
         async def scenario() -> tuple[Counter[str], int, float]:
@@ -79,7 +90,10 @@ def measured(seconds: int) -> list[Target]:
 
         outcomes, count, grown = uvloop.run(scenario())
         total = sum(outcomes.values())
-        print(f"{total} requests in {seconds} s, {rate:.0f}/s asked for; {count} reloads; {dict(outcomes)}", flush=True)
+        print(
+            f"{total} requests in {seconds} s, {rate:.0f}/s asked for; {count} reloads; {dict(outcomes)}",
+            flush=True,
+        )
     return [
         Target("soak: requests of those asked for", total / (rate * seconds), 0.99),
         Target("soak: failed", total - outcomes["200"], 0, at_most=True),
@@ -88,7 +102,11 @@ def measured(seconds: int) -> list[Target]:
 
 
 def _listens(process: psutil.Process, url: str) -> bool:
-    return any(each.laddr.port == int(url.rpartition(":")[2]) for each in process.net_connections() if each.status == psutil.CONN_LISTEN)
+    return any(
+        each.laddr.port == int(url.rpartition(":")[2])
+        for each in process.net_connections()
+        if each.status == psutil.CONN_LISTEN
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,9 @@ def measured(make: Any, log_price: Any, origins: list[int], horizon: int) -> dic
     began, error = time.perf_counter(), 0.0
     for origin in origins:
         for card in range(log_price.shape[1]):
-            forecast = make().forecast(np.ascontiguousarray(log_price[: origin + 1, card]), h=horizon)["mean"][-1]
+            forecast = make().forecast(
+                np.ascontiguousarray(log_price[: origin + 1, card]), h=horizon
+            )["mean"][-1]
             error += abs(forecast - log_price[origin + horizon, card])
     seconds = time.perf_counter() - began
     return {"seconds": seconds / (len(origins) * log_price.shape[1]), "error": float(error)}

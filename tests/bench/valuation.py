@@ -22,18 +22,23 @@ if TYPE_CHECKING:
 
 MODEL, HORIZON = "local_level", 7
 SAMPLE, ORIGINS_BACK = 300, (8, 38, 68)  # cards; days before the last
-RIVALS = ("--with", "statsforecast==2.0.3", "python", str(Path(__file__).with_name("statsforecast_rivals.py")))
+RIVALS = (
+    "--with",
+    "statsforecast==2.0.3",
+    "python",
+    str(Path(__file__).with_name("statsforecast_rivals.py")),
+)
 
 
 def made(collected: Any, sample: Path) -> dict[str, float]:
     """Process, train and write the book of what was collected, in this process: seconds a stage, and the most memory it took."""
     from pokewatch.market.lake import Lake
     from pokewatch.market.versions import DataVersions
-    from pokewatch.pipeline import BOOK_DAYS, join_shards, process_shard, train, write_book_of
+    from pokewatch.pipeline.daily import BOOK_DAYS, join_shards, process_shard, train, write_book_of
     from pokewatch.settings import Home
     from pokewatch.valuation.models import restore
     from pokewatch.valuation.processed import read_processed
-    from pokewatch.valuation.rows import valued_days
+    from pokewatch.valuation.valued_days import valued_days
     from tests.serving.books import FACTS
 
     found: dict[str, float] = {}
@@ -60,14 +65,18 @@ def made(collected: Any, sample: Path) -> dict[str, float]:
 
 def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     """Seconds a card and forecast of our model, its learning included; its error and the last price's on the sample, which is kept."""
-    from pokewatch.valuation.walk import walk
+    from pokewatch.valuation.walk_forward import walk
 
     origins = [panel.days - 1 - back for back in ORIGINS_BACK]
     market = panel.market
-    quoted = np.isfinite(market[[0, *origins, *(origin + HORIZON for origin in origins)]]).all(axis=0)
+    quoted = np.isfinite(market[[0, *origins, *(origin + HORIZON for origin in origins)]]).all(
+        axis=0
+    )
     cards = np.random.default_rng(0).permutation(np.flatnonzero(quoted))[:SAMPLE]
     prices = market[:, cards]
-    known = np.maximum.accumulate(np.where(np.isfinite(prices), np.arange(len(prices))[:, None], 0), axis=0)
+    known = np.maximum.accumulate(
+        np.where(np.isfinite(prices), np.arange(len(prices))[:, None], 0), axis=0
+    )
     log_price = np.log(np.take_along_axis(prices, known, axis=0))
     began, error, last_error = time.perf_counter(), 0.0, 0.0
     for origin in origins:
@@ -82,7 +91,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
 def child(cards: int, days: int, sample: Path) -> None:
     """Collect, untimed, in a process of its own whose memory does not count; then measure."""
-    from pokewatch.pipeline import collect_prices
+    from pokewatch.pipeline.daily import collect_prices
 
     collected = collect_prices("simulated", days=days, cards=cards)
     reading, writing = os.pipe()
@@ -95,15 +104,43 @@ def child(cards: int, days: int, sample: Path) -> None:
 
 def measured(cards: int, days: int, sample: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "tests.bench.valuation", "--cards", str(cards), "--days", str(days), "--sample", str(sample)]
-        done = subprocess.run(command, env=os.environ | {"POKEWATCH_HOME": home}, stdout=subprocess.PIPE, text=True, check=True)
+        command = [
+            sys.executable,
+            "-m",
+            "tests.bench.valuation",
+            "--cards",
+            str(cards),
+            "--days",
+            str(days),
+            "--sample",
+            str(sample),
+        ]
+        done = subprocess.run(
+            command,
+            env=os.environ | {"POKEWATCH_HOME": home},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
 
 def rivals(sample: Path) -> dict[str, dict[str, float]]:
     """statsforecast's figures on the sample; in an environment of its own, for it is nothing that PokeWatch needs."""
-    command = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--isolated", "--python", sys.executable, *RIVALS, str(sample)]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "run",
+        "--quiet",
+        "--no-project",
+        "--isolated",
+        "--python",
+        sys.executable,
+        *RIVALS,
+        str(sample),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, dict[str, float]] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
@@ -124,11 +161,19 @@ def main() -> None:
             found = measured(cards, asked.days, sample)
             stages = {name: found[name] for name in ("process", "train", "value", "book")}
             told = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages.items())
-            print(f"{cards} cards x {asked.days} days: {sum(stages.values()):.0f} s ({told}), {found['peak_mb']:.0f} MB", flush=True)
+            print(
+                f"{cards} cards x {asked.days} days: {sum(stages.values()):.0f} s ({told}), {found['peak_mb']:.0f} MB",
+                flush=True,
+            )
         ours = found["forecast_error"] / found["last_error"]
-        print(f"{SAMPLE} cards on {len(ORIGINS_BACK)} days: {MODEL} errs {ours:.3f} of the last price")
+        print(
+            f"{SAMPLE} cards on {len(ORIGINS_BACK)} days: {MODEL} errs {ours:.3f} of the last price"
+        )
         for name, rival in rivals(sample).items():
-            faster, error = rival["seconds"] / found["forecast_seconds"], rival["error"] / found["last_error"]
+            faster, error = (
+                rival["seconds"] / found["forecast_seconds"],
+                rival["error"] / found["last_error"],
+            )
             print(f"  {name} errs {error:.3f}; {MODEL} is {faster:.0f}x as fast a card")
 
 

@@ -49,19 +49,36 @@ class Job:
         return {"active": 1} if code is None else {"succeeded": 1} if code == 0 else {"failed": 1}
 
     def pod_object(self) -> dict[str, Any]:
-        metadata = {"name": f"{self.manifest['metadata']['name']}-pod", "namespace": self.manifest["metadata"]["namespace"]}
+        metadata = {
+            "name": f"{self.manifest['metadata']['name']}-pod",
+            "namespace": self.manifest["metadata"]["namespace"],
+        }
         code = self.pod.ended()
         self.seen = code is not None
         if code is None:
             state: dict[str, Any] = {"running": {"startedAt": _FINISHED}}
         else:
-            reason = "Completed" if code == 0 else "OOMKilled" if self.pod.killed_for_memory else "Error"
+            reason = (
+                "Completed" if code == 0 else "OOMKilled" if self.pod.killed_for_memory else "Error"
+            )
             state = {"terminated": {"exitCode": code, "reason": reason, "finishedAt": _FINISHED}}
         phase = "Running" if code is None else "Succeeded" if code == 0 else "Failed"
         containers = [
-            {"name": "main", "image": "", "imageID": "", "ready": code is None, "restartCount": 0, "started": True, "state": state}
+            {
+                "name": "main",
+                "image": "",
+                "imageID": "",
+                "ready": code is None,
+                "restartCount": 0,
+                "started": True,
+                "state": state,
+            }
         ]
-        return {"metadata": metadata, "spec": {"containers": []}, "status": {"phase": phase, "containerStatuses": containers}}
+        return {
+            "metadata": metadata,
+            "spec": {"containers": []},
+            "status": {"phase": phase, "containerStatuses": containers},
+        }
 
 
 @dataclass
@@ -70,7 +87,9 @@ class Cluster:
 
     launch: Launcher | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
-    objects: dict[str, dict[str, Any]] = field(default_factory=dict)  # by the last two parts of the path
+    objects: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # by the last two parts of the path
     url: str = ""
 
     def kubeconfig(self, folder: Path) -> Path:
@@ -96,7 +115,11 @@ class Cluster:
 
     def job(self, name: str) -> dict[str, Any]:
         job = self.jobs[name]
-        return {**job.manifest, "spec": {**job.manifest["spec"], "parallelism": 1}, "status": job.status()}
+        return {
+            **job.manifest,
+            "spec": {**job.manifest["spec"], "parallelism": 1},
+            "status": job.status(),
+        }
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -112,7 +135,11 @@ class _Answers(BaseHTTPRequestHandler):
         if parts[-2] == "jobs":
             return self._answer(200, cluster.job(parts[-1]))
         found = cluster.objects.get("/".join(parts[-2:]))
-        return self._answer(200, found) if found else self._answer(404, {"message": "not found", "reason": "NotFound"})
+        return (
+            self._answer(200, found)
+            if found
+            else self._answer(404, {"message": "not found", "reason": "NotFound"})
+        )
 
     def do_POST(self) -> None:
         sent = self._body()

@@ -17,7 +17,11 @@ NAMESPACE = str(json.loads(CLUSTER.read_text())["namespace"])
 
 def environment(home: Path, s3: str, kubeconfig: Path | None = None) -> dict[str, str]:
     """What a person who starts flows on a cluster has exported, and nothing of Metaflow's but that."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("METAFLOW_", "POKEWATCH_", "AWS_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("METAFLOW_", "POKEWATCH_", "AWS_"))
+    }
     given = {
         "POKEWATCH_HOME": str(home),
         "METAFLOW_DEFAULT_DATASTORE": "s3",
@@ -29,6 +33,15 @@ def environment(home: Path, s3: str, kubeconfig: Path | None = None) -> dict[str
     return kept | CREDENTIALS | given | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})
 
 
-def start(*arguments: str, env: Mapping[str, str], cwd: Path, flow: Path = FLOW) -> subprocess.CompletedProcess[str]:
+def start(
+    *arguments: str, env: Mapping[str, str], cwd: Path, flow: Path = FLOW
+) -> subprocess.CompletedProcess[str]:
     """Run a flow's command to its end."""
-    return subprocess.run([sys.executable, str(flow), *arguments], cwd=cwd, env=dict(env), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, str(flow), *arguments],
+        cwd=cwd,
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=False,
+    )

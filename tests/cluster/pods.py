@@ -22,10 +22,19 @@ class Container:
         # Asking podman of a container's state costs a third of a second, and Metaflow asks every second.
         with self._code.open("w") as code:
             command = [require_tool("podman"), "wait", name]
-            self._waiting = subprocess.Popen(command, env=images.engine_environment(folder), stdout=code, stderr=subprocess.DEVNULL)
+            self._waiting = subprocess.Popen(
+                command,
+                env=images.engine_environment(folder),
+                stdout=code,
+                stderr=subprocess.DEVNULL,
+            )
 
     def ended(self) -> int | None:
-        return None if self._waiting.poll() is None else int(self._code.read_text() or 128 + signal.SIGKILL)
+        return (
+            None
+            if self._waiting.poll() is None
+            else int(self._code.read_text() or 128 + signal.SIGKILL)
+        )
 
     @cached_property
     def killed_for_memory(self) -> bool:
@@ -35,7 +44,9 @@ class Container:
 
     def kill(self) -> None:
         command = [require_tool("podman"), "rm", "--force", "--time", "0", self.name]
-        subprocess.run(command, env=images.engine_environment(self.folder), capture_output=True, check=False)
+        subprocess.run(
+            command, env=images.engine_environment(self.folder), capture_output=True, check=False
+        )
         self._waiting.wait()
 
     @property
@@ -61,14 +72,31 @@ class Node:
             "status.hostIP": "127.0.0.1",
         }
         environment = {
-            each["name"]: each["value"] if each.get("value") is not None else fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
+            each["name"]: each["value"]
+            if each.get("value") is not None
+            else fields[each["valueFrom"]["fieldRef"]["fieldPath"]]
             for each in container["env"]
         }
         for source in container["envFrom"]:
             environment |= self.secrets[source["secretRef"]["name"]]
-        command = ["run", "--detach", "--name", name, "--network", "host", "--no-healthcheck", "--cap-drop", "ALL"]
+        command = [
+            "run",
+            "--detach",
+            "--name",
+            name,
+            "--network",
+            "host",
+            "--no-healthcheck",
+            "--cap-drop",
+            "ALL",
+        ]
         user = container["securityContext"]
-        command += ["--user", f"{user['runAsUser']}:{user['runAsGroup']}", "--security-opt", "no-new-privileges"]
+        command += [
+            "--user",
+            f"{user['runAsUser']}:{user['runAsGroup']}",
+            "--security-opt",
+            "no-new-privileges",
+        ]
         command += [
             "--memory",
             container["resources"]["limits"]["memory"].lower(),

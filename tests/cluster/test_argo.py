@@ -34,7 +34,12 @@ EVENTS = {
     "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT": "operate-workflow-sa",
     "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://argo-events-webhook-eventsource-svc.argo-events.svc:12000/metaflow-event",
 }
-MONITOR_STEPS = {"start": (600, 2), "look": (7_200, 1), "act": (28_800, 0), "end": (600, 2)}  # timeout in seconds, retries
+MONITOR_STEPS = {
+    "start": (600, 2),
+    "look": (7_200, 1),
+    "act": (28_800, 0),
+    "end": (600, 2),
+}  # timeout in seconds, retries
 
 Manifest = dict[str, Any]
 
@@ -44,8 +49,19 @@ def created(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Mani
     """The objects of a production deployment, by kind, as a Kubernetes API got them."""
     folder = tmp_path_factory.mktemp("argo")
     with kubernetes() as cluster:
-        env = environment(folder, s3, cluster.kubeconfig(folder)) | {"POKEWATCH_NOTIFY_URLS": "slack://A/B/never-in-the-template"}
-        done = start("--production", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", env=env, cwd=folder)
+        env = environment(folder, s3, cluster.kubeconfig(folder)) | {
+            "POKEWATCH_NOTIFY_URLS": "slack://A/B/never-in-the-template"
+        }
+        done = start(
+            "--production",
+            "--config",
+            "deploy",
+            str(CLUSTER),
+            "argo-workflows",
+            "create",
+            env=env,
+            cwd=folder,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return {path.split("/")[0]: _bare(found) for path, found in cluster.objects.items()}
 
@@ -64,19 +80,35 @@ def with_events(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, 
     with kubernetes() as cluster:
         env = environment(folder, s3, cluster.kubeconfig(folder)) | EVENTS
         for flow in (FLOW, FLOW.with_name("monitor.py")):
-            done = start("--production", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", env=env, cwd=folder, flow=flow)
+            done = start(
+                "--production",
+                "--config",
+                "deploy",
+                str(CLUSTER),
+                "argo-workflows",
+                "create",
+                env=env,
+                cwd=folder,
+                flow=flow,
+            )
             assert done.returncode == 0, done.stdout + done.stderr
         return {path: _bare(found) for path, found in cluster.objects.items()}
 
 
 @pytest.fixture(scope="module")
 def templates(created: dict[str, Manifest]) -> dict[str, Manifest]:
-    return {template["name"]: template for template in created["workflowtemplates"]["spec"]["templates"]}
+    return {
+        template["name"]: template for template in created["workflowtemplates"]["spec"]["templates"]
+    }
 
 
 def test_the_template_has_every_step_and_no_other_container(templates: dict[str, Manifest]) -> None:
     containers = {name for name, template in templates.items() if "container" in template}
-    assert containers == {*STEPS, "success-tell-success", "error-tell-failure", "error-msg-capture-hook"} & containers
+    assert (
+        containers
+        == {*STEPS, "success-tell-success", "error-tell-failure", "error-msg-capture-hook"}
+        & containers
+    )
     assert set(STEPS) <= containers
 
 
@@ -97,30 +129,45 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     }
     assert template["serviceAccountName"] == "pokewatch-pipeline"
     assert template["activeDeadlineSeconds"] == timeout
-    assert template["retryStrategy"] == {
-        "limit": retries,
-        "retryPolicy": "Always",
-        "backoff": {"duration": f"{minutes}m"},
-        "expression": "asInt(lastRetry.exitCode) != 202",  # which a step ends with where it would only fail again
-    }
+    assert (
+        template["retryStrategy"]
+        == {
+            "limit": retries,
+            "retryPolicy": "Always",
+            "backoff": {"duration": f"{minutes}m"},
+            "expression": "asInt(lastRetry.exitCode) != 202",  # which a step ends with where it would only fail again
+        }
+    )
     settings = {
-        each["name"]: each["value"] for each in container["env"] if each["name"] in {"POKEWATCH_MLSERVER_URLS", "MLFLOW_TRACKING_URI"}
+        each["name"]: each["value"]
+        for each in container["env"]
+        if each["name"] in {"POKEWATCH_MLSERVER_URLS", "MLFLOW_TRACKING_URI"}
     }
     assert settings == json.loads(CLUSTER.read_text())["environment"]
 
 
-def test_people_are_told_of_success_and_failure(created: dict[str, Manifest], templates: dict[str, Manifest]) -> None:
+def test_people_are_told_of_success_and_failure(
+    created: dict[str, Manifest], templates: dict[str, Manifest]
+) -> None:
     hooks = created["workflowtemplates"]["spec"]["hooks"]
-    assert hooks["success-tell-success"] == {"template": "success-tell-success", "expression": "workflow.status == 'Succeeded'"}
+    assert hooks["success-tell-success"] == {
+        "template": "success-tell-success",
+        "expression": "workflow.status == 'Succeeded'",
+    }
     assert hooks["error-tell-failure"] == {
         "template": "error-tell-failure",
         "expression": "workflow.status == 'Error' || workflow.status == 'Failed'",
     }
-    for name, function in (("success-tell-success", "tell_success"), ("error-tell-failure", "tell_failure")):
+    for name, function in (
+        ("success-tell-success", "tell_success"),
+        ("error-tell-failure", "tell_failure"),
+    ):
         container = templates[name]["container"]
         assert container["image"] == IMAGE
         assert container["envFrom"] == SECRETS
-        assert container["command"][-1].endswith(f"exit_hook_script flow.py {function} $RUN_PATHSPEC")
+        assert container["command"][-1].endswith(
+            f"exit_hook_script flow.py {function} $RUN_PATHSPEC"
+        )
 
 
 def test_no_secret_is_in_what_is_sent(created: dict[str, Manifest]) -> None:
@@ -134,21 +181,42 @@ def test_the_schedule(created: dict[str, Manifest]) -> None:
     assert cron["spec"]["schedules"] == ["0 2 * * *"]
     assert cron["spec"]["suspend"] is False
     assert not cron["spec"].get("timezone")  # Argo's default is UTC
-    assert cron["spec"]["workflowSpec"]["workflowTemplateRef"] == {"name": created["workflowtemplates"]["metadata"]["name"]}
+    assert cron["spec"]["workflowSpec"]["workflowTemplateRef"] == {
+        "name": created["workflowtemplates"]["metadata"]["name"]
+    }
     assert created["workflowtemplates"]["metadata"]["name"] == "pokewatch.prod.pokewatchflow"
 
 
-def test_one_run_at_a_time_and_one_deploy(created: dict[str, Manifest], templates: dict[str, Manifest]) -> None:
+def test_one_run_at_a_time_and_one_deploy(
+    created: dict[str, Manifest], templates: dict[str, Manifest]
+) -> None:
     assert created["cronworkflows"]["spec"]["concurrencyPolicy"] == "Forbid"
     spec = created["workflowtemplates"]["spec"]
     assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.prod.pokewatchflow"}]}
-    held = {name: template["synchronization"] for name, template in templates.items() if "synchronization" in template}
+    held = {
+        name: template["synchronization"]
+        for name, template in templates.items()
+        if "synchronization" in template
+    }
     assert held == {"deploy": {"mutexes": [{"name": "pokewatch-deploy"}]}}
 
 
-def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(tmp_path: Path, s3: str) -> None:
+def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
+    tmp_path: Path, s3: str
+) -> None:
     env = environment(tmp_path, s3)
-    done = start("--branch", "mine", "--config", "deploy", str(CLUSTER), "argo-workflows", "create", "--only-json", env=env, cwd=tmp_path)
+    done = start(
+        "--branch",
+        "mine",
+        "--config",
+        "deploy",
+        str(CLUSTER),
+        "argo-workflows",
+        "create",
+        "--only-json",
+        env=env,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     spec = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
     assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.test.mine.pokewatchflow"}]}
@@ -164,13 +232,21 @@ def test_the_daily_flow_waits_for_the_event_of_the_monitor_where_there_are_event
     (sensor,) = [found for path, found in with_events.items() if path.startswith("sensors/")]
     assert "mfns.pokewatch.prod.retrain" in json.dumps(sensor)
     (trigger,) = sensor["spec"]["triggers"]
-    assert trigger["template"]["k8s"]["source"]["resource"]["spec"]["workflowTemplateRef"]["name"] == "pokewatch.prod.pokewatchflow"
+    assert (
+        trigger["template"]["k8s"]["source"]["resource"]["spec"]["workflowTemplateRef"]["name"]
+        == "pokewatch.prod.pokewatchflow"
+    )
 
 
 def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Manifest]) -> None:
-    cron, template = (with_events[f"{kind}/pokewatch.prod.pokewatchmonitor"] for kind in ("cronworkflows", "workflowtemplates"))
+    cron, template = (
+        with_events[f"{kind}/pokewatch.prod.pokewatchmonitor"]
+        for kind in ("cronworkflows", "workflowtemplates")
+    )
     assert cron["spec"]["schedules"] == ["0 6 * * *"]
-    templates = {each["name"]: each for each in template["spec"]["templates"] if "container" in each}
+    templates = {
+        each["name"]: each for each in template["spec"]["templates"] if "container" in each
+    }
     assert set(MONITOR_STEPS) <= set(templates)
     for step, (timeout, retries) in MONITOR_STEPS.items():
         assert templates[step]["container"]["image"] == IMAGE
@@ -178,8 +254,14 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
         assert templates[step]["serviceAccountName"] == "pokewatch-pipeline"
         assert templates[step]["activeDeadlineSeconds"] == timeout
         assert templates[step].get("retryStrategy", {"limit": 0})["limit"] == retries
-        told = {each["name"]: each["value"] for each in templates[step]["container"]["env"] if "value" in each}
-        assert told["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+        told = {
+            each["name"]: each["value"]
+            for each in templates[step]["container"]["env"]
+            if "value" in each
+        }
+        assert (
+            told["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+        )
 
 
 def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
@@ -191,7 +273,9 @@ def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
 
 
 def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:
-    done = start("argo-workflows", "create", "--only-json", env=environment(tmp_path, s3), cwd=tmp_path)
+    done = start(
+        "argo-workflows", "create", "--only-json", env=environment(tmp_path, s3), cwd=tmp_path
+    )
     assert done.returncode != 0
     assert "The local config has no image, service account or secrets" in done.stdout + done.stderr
 
@@ -200,14 +284,29 @@ def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:
     ("change", "variables", "reason"),
     [
         ({"image": ""}, {}, "The deploy config lacks image."),
-        ({}, {"METAFLOW_KUBERNETES_NAMESPACE": "default"}, "METAFLOW_KUBERNETES_NAMESPACE is default, and the deploy config's namespace"),
+        (
+            {},
+            {"METAFLOW_KUBERNETES_NAMESPACE": "default"},
+            "METAFLOW_KUBERNETES_NAMESPACE is default, and the deploy config's namespace",
+        ),
     ],
     ids=["no image", "another namespace"],
 )
-def test_what_would_run_wrong_is_refused(change: Manifest, variables: dict[str, str], reason: str, tmp_path: Path, s3: str) -> None:
+def test_what_would_run_wrong_is_refused(
+    change: Manifest, variables: dict[str, str], reason: str, tmp_path: Path, s3: str
+) -> None:
     config = tmp_path / "cluster.json"
     config.write_text(json.dumps(json.loads(CLUSTER.read_text()) | change))
     env = environment(tmp_path, s3) | variables
-    done = start("--config", "deploy", str(config), "argo-workflows", "create", "--only-json", env=env, cwd=tmp_path)
+    done = start(
+        "--config",
+        "deploy",
+        str(config),
+        "argo-workflows",
+        "create",
+        "--only-json",
+        env=env,
+        cwd=tmp_path,
+    )
     assert done.returncode != 0
     assert reason in done.stdout + done.stderr

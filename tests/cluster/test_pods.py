@@ -13,8 +13,8 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.market.heads import Heads
-from pokewatch.pipeline import collect_prices, evaluate_candidate, join_shards, process_shard
+from pokewatch.market.latest_version import LatestVersions
+from pokewatch.pipeline.daily import collect_prices, evaluate_candidate, join_shards, process_shard
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import RegistrySettings, VersionSettings
 from tests import images
@@ -29,8 +29,12 @@ from tests.tools import require_tool
 pytestmark = [
     pytest.mark.pods,
     pytest.mark.timeout(2400),
-    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),  # DVC's use of pygtrie
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
+    ),  # DVC's use of pygtrie
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
 ]
 
 CARDS, DAYS, LAST = 400, 70, "2026-01-31"  # as many cards as make two of the shards hold some
@@ -48,7 +52,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def secrets(s3: str) -> dict[str, str]:
     """What the Secret pokewatch-pipeline holds."""
-    return {**CREDENTIALS, "POKEWATCH_DVC_REMOTE": "s3://data/dvc", "POKEWATCH_DVC_ENDPOINT_URL": s3}
+    return {
+        **CREDENTIALS,
+        "POKEWATCH_DVC_REMOTE": "s3://data/dvc",
+        "POKEWATCH_DVC_ENDPOINT_URL": s3,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,14 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server, as the manifests have one."""
     home = tmp_path_factory.mktemp("registry")
     (port,) = free_ports(1)
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--port", str(port), "--workers", "1"]
+    command = [
+        str(Path(sys.executable).with_name("mlflow")),
+        "server",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     command += [
         "--backend-store-uri",
         f"sqlite:///{home}/mlflow.db",
@@ -71,7 +86,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         str(home / "artifacts"),
     ]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         _healthy(url)
@@ -82,7 +99,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @retry(
-    stop=stop_after_delay(180), wait=wait_fixed(0.2), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+    stop=stop_after_delay(180),
+    wait=wait_fixed(0.2),
+    retry=retry_if_exception_type((httpx.TransportError, AssertionError)),
+    reraise=True,
 )
 def _healthy(url: str) -> None:
     assert httpx.get(f"{url}/health").status_code == 200
@@ -92,8 +112,16 @@ def _config(folder: Path, registry: str = "") -> Path:
     """cluster.json, with this machine's image and addresses."""
     (closed,) = free_ports(1)
     path = folder / "cluster.json"
-    addresses = {"POKEWATCH_MLSERVER_URLS": f"http://127.0.0.1:{closed}", "MLFLOW_TRACKING_URI": registry}
-    path.write_text(json.dumps(json.loads(CLUSTER.read_text()) | {"image": images.image("pipeline"), "environment": addresses}))
+    addresses = {
+        "POKEWATCH_MLSERVER_URLS": f"http://127.0.0.1:{closed}",
+        "MLFLOW_TRACKING_URI": registry,
+    }
+    path.write_text(
+        json.dumps(
+            json.loads(CLUSTER.read_text())
+            | {"image": images.image("pipeline"), "environment": addresses}
+        )
+    )
     return path
 
 
@@ -103,7 +131,9 @@ def test_a_pod_that_fails_is_retried_and_one_killed_for_memory_is_reported_as_th
     flows = shutil.copytree(ROOT / "flows", tmp_path / "flows")
     flow = Path(shutil.copy(ROOT / "tests" / "cluster" / "flows" / "fragile.py", flows))
     env = environment(tmp_path / "home", s3, cluster.kubeconfig(tmp_path))
-    done = start("--config", "deploy", str(_config(tmp_path)), "run", env=env, cwd=tmp_path, flow=flow)
+    done = start(
+        "--config", "deploy", str(_config(tmp_path)), "run", env=env, cwd=tmp_path, flow=flow
+    )
     told = done.stdout + done.stderr
     assert done.returncode == 0, told
     assert "this node is going down" in told
@@ -115,13 +145,34 @@ def test_a_pod_that_fails_is_retried_and_one_killed_for_memory_is_reported_as_th
 
 
 def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
-    folder: Path, cluster: Cluster, registry: str, secrets: dict[str, str], s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    cluster: Cluster,
+    registry: str,
+    secrets: dict[str, str],
+    s3: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     env = environment(tmp_path / "home", s3, cluster.kubeconfig(tmp_path))
     before = set(cluster.jobs)
-    parameters = {"--cards": CARDS, "--days": DAYS, "--to": LAST, "--shards": SHARDS, "--max-workers": 2}
+    parameters = {
+        "--cards": CARDS,
+        "--days": DAYS,
+        "--to": LAST,
+        "--shards": SHARDS,
+        "--max-workers": 2,
+    }
     arguments = [str(part) for pair in parameters.items() for part in pair]
-    done = start("--production", "--config", "deploy", str(_config(tmp_path, registry)), "run", *arguments, env=env, cwd=tmp_path)
+    done = start(
+        "--production",
+        "--config",
+        "deploy",
+        str(_config(tmp_path, registry)),
+        "run",
+        *arguments,
+        env=env,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = [job for name, job in cluster.jobs.items() if name not in before]
     assert [job.step for job in jobs].count("features") == SHARDS
@@ -131,7 +182,10 @@ def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
     champion = found.resolve(CHAMPION)
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
-    assert Heads(VersionSettings.read()).read(f"simulated-{CARDS}-0") == champion.tags["raw_version"]
+    assert (
+        LatestVersions(VersionSettings.read()).read(f"simulated-{CARDS}-0")
+        == champion.tags["raw_version"]
+    )
 
     for name in secrets:
         monkeypatch.delenv(name)
@@ -139,4 +193,6 @@ def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
     data_version = join_shards([process_shard(collected, 0, 1)])
     assert champion.data_version == data_version
     evaluation = found.document(champion, "evaluation.json")
-    assert evaluation == evaluate_candidate(data_version, evaluation["model"], evaluation["horizon"])
+    assert evaluation == evaluate_candidate(
+        data_version, evaluation["model"], evaluation["horizon"]
+    )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-from pokewatch.gateway.openapi import document
-from pokewatch.gateway.operations import OPERATIONS
-from pokewatch.gateway.problems import KINDS
+from pokewatch.gateway.api.openapi import document
+from pokewatch.gateway.api.routes import OPERATIONS
+from pokewatch.gateway.http.problems import KINDS
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.server import Server
 
@@ -18,7 +18,9 @@ from tests.serving.server import Server
 @pytest.fixture(scope="module")
 def open_gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that forgives any number of failed keys, for a test that sends nothing else."""
-    with gateway_at(mlserver.url, tmp_path_factory.mktemp("contract"), failed_key_rate="none") as found:
+    with gateway_at(
+        mlserver.url, tmp_path_factory.mktemp("contract"), failed_key_rate="none"
+    ) as found:
         yield found
 
 
@@ -33,7 +35,9 @@ def test_it_is_served(gateway: Gateway) -> None:
 
 
 def test_it_has_every_route(gateway: Gateway) -> None:
-    routes = {(method, route.path) for route in gateway.app.routes for method in route.methods - {"HEAD"}}
+    routes = {
+        (method, route.path) for route in gateway.app.routes for method in route.methods - {"HEAD"}
+    }
     assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
 
 
@@ -54,11 +58,25 @@ def test_the_page_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("keyed", [True, False], ids=["key", "no-key"])
 def test_schemathesis_finds_nothing(open_gateway: Gateway, tmp_path: Path, keyed: bool) -> None:
-    arguments = ["--checks", "all", "--max-examples", "4", "--generation-deterministic", "--no-color", "--report-dir", str(tmp_path)]
+    arguments = [
+        "--checks",
+        "all",
+        "--max-examples",
+        "4",
+        "--generation-deterministic",
+        "--no-color",
+        "--report-dir",
+        str(tmp_path),
+    ]
     if keyed:
         arguments += ["-H", f"X-API-Key: {open_gateway.key.key}"]
     found = subprocess.run(
-        [str(Path(sys.executable).parent / "st"), "run", f"{open_gateway.url}/openapi.json", *arguments],
+        [
+            str(Path(sys.executable).parent / "st"),
+            "run",
+            f"{open_gateway.url}/openapi.json",
+            *arguments,
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -69,9 +87,22 @@ def test_schemathesis_finds_nothing(open_gateway: Gateway, tmp_path: Path, keyed
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing_for_long(open_gateway: Gateway, tmp_path: Path) -> None:
-    arguments = ["--checks", "all", "--max-examples", "150", "--no-color", "-H", f"X-API-Key: {open_gateway.key.key}"]
+    arguments = [
+        "--checks",
+        "all",
+        "--max-examples",
+        "150",
+        "--no-color",
+        "-H",
+        f"X-API-Key: {open_gateway.key.key}",
+    ]
     found = subprocess.run(
-        [str(Path(sys.executable).parent / "st"), "run", f"{open_gateway.url}/openapi.json", *arguments],
+        [
+            str(Path(sys.executable).parent / "st"),
+            "run",
+            f"{open_gateway.url}/openapi.json",
+            *arguments,
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pokewatch.gateway.openapi import document
-from pokewatch.gateway.operations import OPERATIONS, Operation
-from pokewatch.gateway.problems import Kind, ProblemError
+from pokewatch.gateway.api.openapi import document
+from pokewatch.gateway.api.routes import OPERATIONS, Operation
+from pokewatch.gateway.http.problems import Kind, ProblemError
 from tests.gateway.clock import until
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.problems import assert_problem
@@ -24,9 +24,15 @@ def spoilt(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield found
 
 
-@pytest.mark.parametrize(("operation", "kind"), CASES, ids=[f"{operation.name}-{kind.name}" for operation, kind in CASES])
-def test_every_documented_problem(spoilt: Gateway, operation: Operation, kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    raised = ProblemError(kind, "for the test", retry_after=7 if kind.status in {429, 503} else None)
+@pytest.mark.parametrize(
+    ("operation", "kind"), CASES, ids=[f"{operation.name}-{kind.name}" for operation, kind in CASES]
+)
+def test_every_documented_problem(
+    spoilt: Gateway, operation: Operation, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised = ProblemError(
+        kind, "for the test", retry_after=7 if kind.status in {429, 503} else None
+    )
     route = next(route for route in spoilt.app.routes if route.name == operation.name)
 
     async def fails(exchange: object) -> Any:
@@ -49,14 +55,24 @@ def test_every_route_asks_for_its_scope(spoilt: Gateway, operation: Operation) -
         return
     key = spoilt.store.create("other", scopes=["batch" if operation.scope == "read" else "read"])
     spoilt.app.assembly.keyring.refresh()
-    assert_problem(spoilt.ask(operation.method, path, key=key.key, json=operation.example), 403, "forbidden")
-    assert_problem(spoilt.ask(operation.method, path, key="", json=operation.example), 401, "unauthorized")
+    assert_problem(
+        spoilt.ask(operation.method, path, key=key.key, json=operation.example), 403, "forbidden"
+    )
+    assert_problem(
+        spoilt.ask(operation.method, path, key="", json=operation.example), 401, "unauthorized"
+    )
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_every_route_refuses_other_methods(spoilt: Gateway, operation: Operation) -> None:
     path = operation.path.replace("{card_id}", "card_4").replace("{model}", "pokewatch")
-    for method in {"PUT", "PATCH", "DELETE", "OPTIONS", "POST" if operation.method == "GET" else "GET"}:
+    for method in {
+        "PUT",
+        "PATCH",
+        "DELETE",
+        "OPTIONS",
+        "POST" if operation.method == "GET" else "GET",
+    }:
         response = spoilt.ask(method, path, key="")
         assert_problem(response, 405, "method-not-allowed")
         assert operation.method in response.headers["allow"]
@@ -81,13 +97,20 @@ def test_a_store_that_cannot_be_read_closes_the_gateway(
     assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 503, "keys-unreadable")
 
 
-def test_revoked_on_every_gateway_that_shares_the_store(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
+def test_revoked_on_every_gateway_that_shares_the_store(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
     gateways = [make_gateway(mlserver.url) for _ in range(2)]
     key = gateways[0].store.create("short-lived")
 
     async def answer(status: int) -> None:
         async def all_say() -> bool:
-            found = [await asyncio.to_thread(each.post, "/fair_price", {"card_id": "card_4"}, key=key.key) for each in gateways]
+            found = [
+                await asyncio.to_thread(
+                    each.post, "/fair_price", {"card_id": "card_4"}, key=key.key
+                )
+                for each in gateways
+            ]
             return {response.status_code for response in found} == {status}
 
         await until(all_say)

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from pokewatch.gateway.app import create_app
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.server import configured
 from pokewatch.settings import GatewaySettings
 from tests.serving.server import free_ports
@@ -52,7 +52,9 @@ http {{
 }}
 """
 # Blank lines before a request are skipped: wherever the gateway's first read ends, what follows is a whole request.
-SMUGGLED = b"\r\n" * 135_000 + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Request-Id: smuggled\r\n\r\n"
+SMUGGLED = (
+    b"\r\n" * 135_000 + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Request-Id: smuggled\r\n\r\n"
+)
 ATTACK = (
     b"POST /fair_price HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(SMUGGLED), SMUGGLED)
@@ -117,7 +119,10 @@ async def measured(port: int, answers: int) -> Counter[str]:
 
 def serve(folder: Path, port: int, on_uvicorn: bool) -> None:
     settings = GatewaySettings.read(
-        mlserver_url="http://127.0.0.1:9", access_log=False, gateway_port=port, failed_key_rate="1000000/second"
+        mlserver_url="http://127.0.0.1:9",
+        access_log=False,
+        gateway_port=port,
+        failed_key_rate="1000000/second",
     )
     app = create_app(settings, KeyStore(folder / "keys.sqlite"))
     uvicorn.Server(configured(app, settings, **({"http": "httptools"} if on_uvicorn else {}))).run()
@@ -139,7 +144,15 @@ def run(folder: Path, answers: int, more: list[str]) -> Counter[str]:
     gateway, port = free_ports(2)
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, gateway=gateway, port=port))
-    served = [sys.executable, "-m", "tests.faults.smuggling", "serve", str(folder), str(gateway), *more]
+    served = [
+        sys.executable,
+        "-m",
+        "tests.faults.smuggling",
+        "serve",
+        str(folder),
+        str(gateway),
+        *more,
+    ]
     with ended(*served), ended("nginx", "-c", str(config)):
         asyncio.run(reachable(gateway))
         asyncio.run(reachable(port))

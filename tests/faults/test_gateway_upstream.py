@@ -14,7 +14,13 @@ from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
 
-FAST = {"upstream_seconds": 0.5, "deadline_seconds": 0.75, "connect_seconds": 0.5, "breaker_seconds": 0.1, "watch_seconds": 0.1}
+FAST = {
+    "upstream_seconds": 0.5,
+    "deadline_seconds": 0.75,
+    "connect_seconds": 0.5,
+    "breaker_seconds": 0.1,
+    "watch_seconds": 0.1,
+}
 BOUND = 20.0
 
 
@@ -28,8 +34,17 @@ def ask_all(gateway: Gateway, count: int) -> list[httpx.Response]:
     """`count` requests at once, of different cards."""
 
     async def scenario() -> list[httpx.Response]:
-        async with httpx.AsyncClient(base_url=gateway.url, headers={"X-API-Key": gateway.key.key}, timeout=BOUND) as client:
-            return list(await asyncio.gather(*(client.post("/fair_price", json={"card_id": f"card_{2 + n % 38}"}) for n in range(count))))
+        async with httpx.AsyncClient(
+            base_url=gateway.url, headers={"X-API-Key": gateway.key.key}, timeout=BOUND
+        ) as client:
+            return list(
+                await asyncio.gather(
+                    *(
+                        client.post("/fair_price", json={"card_id": f"card_{2 + n % 38}"})
+                        for n in range(count)
+                    )
+                )
+            )
 
     return asyncio.run(scenario())
 
@@ -41,7 +56,12 @@ def spoil(proxy: Proxy, mode: str) -> None:
         proxy.mode = mode
 
 
-@retry(stop=stop_after_delay(20), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(20),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def recovers(gateway: Gateway) -> None:
     assert gateway.post("/fair_price", {"card_id": "card_4"}).status_code == 200
     assert gateway.get("/ready").status_code == 200
@@ -59,7 +79,9 @@ def recovers(gateway: Gateway) -> None:
     ],
     ids=["refuse", "reset", "half", "hang", "trickle", "garbage"],
 )
-def test_every_fault(proxy: Proxy, make_gateway: Callable[..., Gateway], mode: str, problems: set[tuple[int, str]]) -> None:
+def test_every_fault(
+    proxy: Proxy, make_gateway: Callable[..., Gateway], mode: str, problems: set[tuple[int, str]]
+) -> None:
     gateway = make_gateway(proxy.url, stale_seconds=0, **FAST)
     recovers(gateway)
     spoil(proxy, mode)
@@ -82,8 +104,17 @@ def test_a_slow_network_is_only_slow(proxy: Proxy, make_gateway: Callable[..., G
     assert gateway.post("/fair_price", {"card_id": "card_7"}).status_code == 200
 
 
-def test_the_breaker_spares_a_dead_server(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
-    gateway = make_gateway(proxy.url, breaker_seconds=60, upstream_seconds=0.2, watch_seconds=60, stale_seconds=0, answer_cache=False)
+def test_the_breaker_spares_a_dead_server(
+    proxy: Proxy, make_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = make_gateway(
+        proxy.url,
+        breaker_seconds=60,
+        upstream_seconds=0.2,
+        watch_seconds=60,
+        stale_seconds=0,
+        answer_cache=False,
+    )
     recovers(gateway)
     proxy.mode = "hang"
     for _ in range(5):
@@ -111,10 +142,16 @@ def test_the_last_answer_stands_in(proxy: Proxy, make_gateway: Callable[..., Gat
 
 
 def test_load_is_shed(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
-    gateway = make_gateway(proxy.url, queue_rows=5, upstream_seconds=2, deadline_seconds=2, answer_cache=False)
+    gateway = make_gateway(
+        proxy.url, queue_rows=5, upstream_seconds=2, deadline_seconds=2, answer_cache=False
+    )
     recovers(gateway)
     proxy.mode = "hang"
-    shed = [response for response in ask_all(gateway, 12) if response.json().get("type") == "/docs#overloaded"]
+    shed = [
+        response
+        for response in ask_all(gateway, 12)
+        if response.json().get("type") == "/docs#overloaded"
+    ]
     assert len(shed) >= 7
     for response in shed:
         assert_problem(response, 503, "overloaded")

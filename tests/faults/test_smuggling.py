@@ -16,13 +16,25 @@ ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 def namespace() -> list[str]:
     """The start of a command that runs in a network of its own, where this machine allows that; else on loopback."""
-    allowed = shutil.which("unshare") and shutil.which("ip") and subprocess.run([*ALONE, "true"], capture_output=True).returncode == 0
+    allowed = (
+        shutil.which("unshare")
+        and shutil.which("ip")
+        and subprocess.run([*ALONE, "true"], capture_output=True).returncode == 0
+    )
     return list(ALONE) if allowed else []
 
 
 def answers(folder: Path, number: int, *more: str) -> dict[str, int]:
     require_tool("nginx")
-    command = [*namespace(), sys.executable, "-m", "tests.faults.smuggling", str(folder), str(number), *more]
+    command = [
+        *namespace(),
+        sys.executable,
+        "-m",
+        "tests.faults.smuggling",
+        str(folder),
+        str(number),
+        *more,
+    ]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert process.returncode == 0, process.stderr[-2_000:]
     found: dict[str, int] = json.loads(process.stdout)

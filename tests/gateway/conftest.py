@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from pokewatch.gateway.app import create_app
-from pokewatch.gateway.keys import KeyStore, NewKey
+from pokewatch.gateway.auth.keys import KeyStore, NewKey
 from pokewatch.gateway.server import configured
 from pokewatch.settings import GatewaySettings
 from tests.serving.books import make_book
@@ -36,12 +36,23 @@ class Gateway:
 
     def metrics(self) -> str:
         """What Prometheus is told, as of some moment of the last second."""
-        return httpx.get(f"http://127.0.0.1:{self.app.assembly.metrics_port.port}/metrics", timeout=30).text
+        return httpx.get(
+            f"http://127.0.0.1:{self.app.assembly.metrics_port.port}/metrics", timeout=30
+        ).text
 
-    def ask(self, method: str, path: str, key: str | None = None, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> httpx.Response:
         """With the gateway's own key unless `key` says another; "" sends none."""
         given = {} if key == "" else {"X-API-Key": key or self.key.key}
-        return httpx.request(method, self.url + path, headers={**given, **(headers or {})}, timeout=30, **more)
+        return httpx.request(
+            method, self.url + path, headers={**given, **(headers or {})}, timeout=30, **more
+        )
 
 
 @contextmanager
@@ -69,12 +80,20 @@ def serving(settings: GatewaySettings, store: KeyStore, **more: Any) -> Iterator
 
 
 @contextmanager
-def gateway_at(mlserver_url: str, folder: Path, rate: str = "none", **settings: Any) -> Iterator[Gateway]:
+def gateway_at(
+    mlserver_url: str, folder: Path, rate: str = "none", **settings: Any
+) -> Iterator[Gateway]:
     """A gateway in front of `mlserver_url`, with a key that has every scope."""
     store = KeyStore(folder / "keys.sqlite")
     key = store.create("tests", scopes=("read", "batch", "admin"), rate=rate)
     found = GatewaySettings.read(
-        **{"mlserver_url": mlserver_url, "access_log": False, "watch_seconds": 0.1, "gateway_metrics_port": 0, **settings}
+        **{
+            "mlserver_url": mlserver_url,
+            "access_log": False,
+            "watch_seconds": 0.1,
+            "gateway_metrics_port": 0,
+            **settings,
+        }
     )
     with serving(found, store) as (url, app):
         yield Gateway(url, key, store, app)

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pokewatch.gateway.wire import Wire
+from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
-def served(handler: Handler, scenario: Callable[[Wire], Awaitable[None]]) -> int:
+def served(handler: Handler, scenario: Callable[[UpstreamHttpClient], Awaitable[None]]) -> int:
     """Runs `scenario` against a server whose connections `handler` has; how many connections there were."""
     count = 0
 
@@ -23,7 +23,7 @@ def served(handler: Handler, scenario: Callable[[Wire], Awaitable[None]]) -> int
 
     async def run() -> None:
         async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-            wire = Wire(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            wire = UpstreamHttpClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             await scenario(wire)
             wire.close()
 
@@ -33,7 +33,14 @@ def served(handler: Handler, scenario: Callable[[Wire], Awaitable[None]]) -> int
 
 async def request_from(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"content-length")), 0)
+    length = next(
+        (
+            int(line.split(b":")[1])
+            for line in head.split(b"\r\n")
+            if line.startswith(b"content-length")
+        ),
+        0,
+    )
     return head + await reader.readexactly(length)
 
 
@@ -44,6 +51,8 @@ def answered(status: int, body: Callable[[], bytes]) -> Handler:
         while not reader.at_eof():
             await request_from(reader)
             content = body()
-            writer.write(b"HTTP/1.1 %d x\r\ncontent-length: %d\r\n\r\n%s" % (status, len(content), content))
+            writer.write(
+                b"HTTP/1.1 %d x\r\ncontent-length: %d\r\n\r\n%s" % (status, len(content), content)
+            )
 
     return handler

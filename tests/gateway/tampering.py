@@ -74,7 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"content-type": "application/json"} if body is not None else {}
         refusal = self.server.refusal(self.path, body)
         if refusal is None:
-            response = self.server.client.request(self.command, self.path, content=body, headers=headers)
+            response = self.server.client.request(
+                self.command, self.path, content=body, headers=headers
+            )
             status, content = response.status_code, self.server.altered(self.path, response)
         else:
             status, content = 422, refusal

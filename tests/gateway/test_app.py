@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pokewatch.gateway.exchange import Exchange
+from pokewatch.gateway.http.middleware import RequestContext
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
@@ -38,11 +38,17 @@ def test_a_fair_price(gateway: Gateway) -> None:
 
 
 def test_an_earlier_day(gateway: Gateway) -> None:
-    body = gateway.post("/fair_price", {"card_id": "tcgplayer-4-normal", "date": "2026-01-02"}).json()
+    body = gateway.post(
+        "/fair_price", {"card_id": "tcgplayer-4-normal", "date": "2026-01-02"}
+    ).json()
     assert (body["date"], body["market_price"]) == ("2026-01-02", 5.01)
 
 
-@pytest.mark.parametrize(("offered", "signal"), [(4.0, "BUY"), (5.04, "HOLD"), (6.0, "SELL")], ids=["low", "fair", "high"])
+@pytest.mark.parametrize(
+    ("offered", "signal"),
+    [(4.0, "BUY"), (5.04, "HOLD"), (6.0, "SELL")],
+    ids=["low", "fair", "high"],
+)
 def test_an_offered_price_is_judged(gateway: Gateway, offered: float, signal: str) -> None:
     body = gateway.post("/fair_price", {"card_id": "card_4", "market_price": offered}).json()
     assert (body["market_price"], body["signal"]) == (offered, signal)
@@ -51,8 +57,17 @@ def test_an_offered_price_is_judged(gateway: Gateway, offered: float, signal: st
 
 def test_a_card_without_a_value_is_held(gateway: Gateway) -> None:
     body = gateway.post("/fair_price", {"card_id": "card_1"}).json()
-    assert (body["signal"], body["reason"], body["status"]) == ("HOLD", "thin_history", "thin_history")
-    assert (body["market_price"], body["fair_price"], body["deviation_pct"], body["confidence"]) == (2.04, None, None, None)
+    assert (body["signal"], body["reason"], body["status"]) == (
+        "HOLD",
+        "thin_history",
+        "thin_history",
+    )
+    assert (
+        body["market_price"],
+        body["fair_price"],
+        body["deviation_pct"],
+        body["confidence"],
+    ) == (2.04, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +91,13 @@ def test_a_card_without_a_value_is_held(gateway: Gateway) -> None:
     ],
     ids=lambda value: str(value),
 )
-def test_what_cannot_be_answered(gateway: Gateway, body: Any, status: int, name: str, pointer: str | None) -> None:
+def test_what_cannot_be_answered(
+    gateway: Gateway, body: Any, status: int, name: str, pointer: str | None
+) -> None:
     problem = assert_problem(gateway.post("/fair_price", body), status, name)
-    assert [fault["pointer"] for fault in problem.get("errors", [])] == ([] if pointer is None else [pointer])
+    assert [fault["pointer"] for fault in problem.get("errors", [])] == (
+        [] if pointer is None else [pointer]
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,22 +113,40 @@ def test_what_cannot_be_answered(gateway: Gateway, body: Any, status: int, name:
     ],
     ids=["cut", "not-utf8", "empty", "more", "text", "gzip", "large"],
 )
-def test_bodies_that_are_not_read(gateway: Gateway, content: bytes, headers: dict[str, str], status: int, name: str) -> None:
-    response = gateway.ask("POST", "/fair_price", content=content, headers={"Content-Type": "application/json", **headers})
+def test_bodies_that_are_not_read(
+    gateway: Gateway, content: bytes, headers: dict[str, str], status: int, name: str
+) -> None:
+    response = gateway.ask(
+        "POST",
+        "/fair_price",
+        content=content,
+        headers={"Content-Type": "application/json", **headers},
+    )
     assert_problem(response, status, name)
 
 
 def test_a_body_in_chunks_is_capped(gateway: Gateway) -> None:
-    response = gateway.ask("POST", "/fair_price", content=(b" " * 100_000 for _ in range(20)), headers={"Content-Type": "application/json"})
+    response = gateway.ask(
+        "POST",
+        "/fair_price",
+        content=(b" " * 100_000 for _ in range(20)),
+        headers={"Content-Type": "application/json"},
+    )
     assert_problem(response, 413, "too-large")
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"X-API-Key": "pw_000000000000_wrong"}, {"Authorization": "Basic eDp5"}], ids=["none", "wrong", "basic"]
+    "headers",
+    [{}, {"X-API-Key": "pw_000000000000_wrong"}, {"Authorization": "Basic eDp5"}],
+    ids=["none", "wrong", "basic"],
 )
-def test_without_a_valid_key(mlserver: Server, make_gateway: Callable[..., Gateway], headers: dict[str, str]) -> None:
+def test_without_a_valid_key(
+    mlserver: Server, make_gateway: Callable[..., Gateway], headers: dict[str, str]
+) -> None:
     gateway = make_gateway(mlserver.url)
-    response = gateway.ask("POST", "/fair_price", key="", json={"card_id": "card_4"}, headers=headers)
+    response = gateway.ask(
+        "POST", "/fair_price", key="", json={"card_id": "card_4"}, headers=headers
+    )
     problem = assert_problem(response, 401, "unauthorized")
     assert problem["detail"] == "send a valid API key in X-API-Key, or as Authorization: Bearer"
     assert response.headers["www-authenticate"].startswith("Bearer")
@@ -118,7 +155,11 @@ def test_without_a_valid_key(mlserver: Server, make_gateway: Callable[..., Gatew
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_a_bearer_key(gateway: Gateway, scheme: str) -> None:
     response = gateway.ask(
-        "POST", "/fair_price", key="", json={"card_id": "card_4"}, headers={"Authorization": f"{scheme} {gateway.key.key}"}
+        "POST",
+        "/fair_price",
+        key="",
+        json={"card_id": "card_4"},
+        headers={"Authorization": f"{scheme} {gateway.key.key}"},
     )
     assert response.status_code == 200
 
@@ -126,13 +167,17 @@ def test_a_bearer_key(gateway: Gateway, scheme: str) -> None:
 def test_scopes(gateway: Gateway) -> None:
     key = gateway.store.create("batches", scopes=["batch"])
     gateway.app.assembly.keyring.refresh()
-    assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 403, "forbidden")
+    assert_problem(
+        gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 403, "forbidden"
+    )
 
 
 def test_an_expired_key(gateway: Gateway) -> None:
     key = gateway.store.create("short", expires=timedelta(microseconds=1))
     gateway.app.assembly.keyring.refresh()
-    assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 401, "unauthorized")
+    assert_problem(
+        gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 401, "unauthorized"
+    )
 
 
 def test_limits(gateway: Gateway) -> None:
@@ -140,7 +185,11 @@ def test_limits(gateway: Gateway) -> None:
     gateway.app.assembly.keyring.refresh()
     responses = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
-    assert [response.headers["ratelimit"].split(";t=")[0] for response in responses] == ['"key";r=1', '"key";r=0', '"key";r=0']
+    assert [response.headers["ratelimit"].split(";t=")[0] for response in responses] == [
+        '"key";r=1',
+        '"key";r=0',
+        '"key";r=0',
+    ]
     assert responses[0].headers["ratelimit-policy"] == '"key";q=2;w=3600'
     assert_problem(responses[2], 429, "rate-limited")
 
@@ -148,13 +197,21 @@ def test_limits(gateway: Gateway) -> None:
 def test_a_key_without_the_scope_is_limited_too(gateway: Gateway) -> None:
     key = gateway.store.create("other", scopes=["batch"], rate="2/hour")
     gateway.app.assembly.keyring.refresh()
-    statuses = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key).status_code for _ in range(3)]
+    statuses = [
+        gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key).status_code
+        for _ in range(3)
+    ]
     assert statuses == [403, 403, 429]
 
 
-def test_failed_keys_are_limited_by_address_and_good_ones_are_not(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
+def test_failed_keys_are_limited_by_address_and_good_ones_are_not(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
-    asked = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key).status_code for key in ("a", "b", "c", "", gateway.key.key)]
+    asked = [
+        gateway.post("/fair_price", {"card_id": "card_4"}, key=key).status_code
+        for key in ("a", "b", "c", "", gateway.key.key)
+    ]
     assert asked == [401, 401, 429, 429, 200]
 
 
@@ -180,16 +237,27 @@ def test_model_server_down(make_gateway: Callable[..., Gateway]) -> None:
 
 def test_a_request_leaves_nothing_for_the_garbage_collector(gateway: Gateway) -> None:
     """Garbage that waits for the collector costs a gateway under load pauses of milliseconds, and the processor's caches."""
-    bodies: list[dict[str, Any]] = [{"card_id": "card_4"}, {"card_id": "nobody"}, {"card_id": "card_4", "price": 1}]
+    bodies: list[dict[str, Any]] = [
+        {"card_id": "card_4"},
+        {"card_id": "nobody"},
+        {"card_id": "card_4", "price": 1},
+    ]
     gc.collect()
     gc.disable()
     try:
         statuses = {gateway.post("/fair_price", body).status_code for body in bodies * 20}
         statuses |= {
-            gateway.post("/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}).status_code for each in (0, 1)
+            gateway.post(
+                "/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}
+            ).status_code
+            for each in (0, 1)
         }
-        statuses |= {gateway.get(path).status_code for path in ("/cards/card_4", "/movers", "/nothing") for _ in range(20)}
-        left = [each for each in gc.get_objects() if isinstance(each, Exchange)]
+        statuses |= {
+            gateway.get(path).status_code
+            for path in ("/cards/card_4", "/movers", "/nothing")
+            for _ in range(20)
+        }
+        left = [each for each in gc.get_objects() if isinstance(each, RequestContext)]
     finally:
         gc.enable()
     assert statuses == {200, 404, 422}

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.gateway.keys import KeyStore, NewKey
+from pokewatch.gateway.auth.keys import KeyStore, NewKey
 from pokewatch.settings import Home
 from tests.conftest import ROOT
 from tests.faults.proxy import proxied
@@ -24,11 +24,20 @@ RUN = "from pokewatch.gateway.server import run; from pokewatch.settings import 
 
 
 @contextmanager
-def started(code: str, log: Path, python: str = sys.executable, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def started(
+    code: str, log: Path, python: str = sys.executable, **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     [port] = free_ports(1)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "POKEWATCH_GATEWAY_PORT": str(port), **settings}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "POKEWATCH_GATEWAY_PORT": str(port),
+        **settings,
+    }
     with log.open("wb") as output:
-        process = subprocess.Popen([python, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [python, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         _lives(f"http://127.0.0.1:{port}", process, log)
         yield process, f"http://127.0.0.1:{port}"
@@ -37,7 +46,12 @@ def started(code: str, log: Path, python: str = sys.executable, **settings: str)
         process.wait()
 
 
-@retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(httpx.TransportError), reraise=True)
+@retry(
+    stop=stop_after_delay(30),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(httpx.TransportError),
+    reraise=True,
+)
 def _lives(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     if process.poll() is not None:
         raise RuntimeError(f"the gateway ended with {process.returncode}:\n{log.read_text()}")
@@ -51,7 +65,9 @@ def key(home: Path) -> NewKey:
 
 def test_it_serves_and_ends(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
     with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url) as (process, url):
-        response = httpx.post(f"{url}/fair_price", json={"card_id": "card_4"}, headers={"X-API-Key": key.key})
+        response = httpx.post(
+            f"{url}/fair_price", json={"card_id": "card_4"}, headers={"X-API-Key": key.key}
+        )
         assert response.status_code == 200, response.text
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) in (0, -signal.SIGTERM)
@@ -66,7 +82,9 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     with started(RUN, log, **settings) as (process, url):
         for given in (key.key, wrong):
             httpx.post(
-                f"{url}/fair_price", json={"card_id": given}, headers={"X-API-Key": given, "X-Request-Id": "r1", "traceparent": trace}
+                f"{url}/fair_price",
+                json={"card_id": given},
+                headers={"X-API-Key": given, "X-Request-Id": "r1", "traceparent": trace},
             )
         httpx.get(f"{url}/{key.key}?key={key.key}", headers={"Authorization": f"Bearer {key.key}"})
         httpx.get(f"{url}/cards/card_4?{key.key}={key.key}", headers={"X-API-Key": key.key})
@@ -77,8 +95,12 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     for secret in (key.key, wrong, key.key.split("_", 2)[2]):
         assert secret not in text
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    requests = [line for line in lines if line["event"] == "request" and line["route"] == "/fair_price"]
-    assert [(line["status"], line["request_id"], line.get("key"), line["trace"]) for line in requests] == [
+    requests = [
+        line for line in lines if line["event"] == "request" and line["route"] == "/fair_price"
+    ]
+    assert [
+        (line["status"], line["request_id"], line.get("key"), line["trace"]) for line in requests
+    ] == [
         (422, "r1", key.id, trace),
         (401, "r1", None, trace),
     ]
@@ -87,14 +109,38 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
 def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
     [port] = free_ports(1)
     with proxied(mlserver.http_port) as proxy:
-        settings = {"POKEWATCH_MLSERVER_URL": proxy.url, "POKEWATCH_UPSTREAM_SECONDS": "20", "POKEWATCH_DEADLINE_SECONDS": "20"}
+        settings = {
+            "POKEWATCH_MLSERVER_URL": proxy.url,
+            "POKEWATCH_UPSTREAM_SECONDS": "20",
+            "POKEWATCH_DEADLINE_SECONDS": "20",
+        }
         settings["POKEWATCH_GATEWAY_METRICS_PORT"] = str(port)
-        with started(RUN, tmp_path / "log", POKEWATCH_DRAIN_SECONDS="0.5", **settings) as (process, url):
+        with started(RUN, tmp_path / "log", POKEWATCH_DRAIN_SECONDS="0.5", **settings) as (
+            process,
+            url,
+        ):
             _ready(url)
             proxy.mode, proxy.pause = "trickle", 0.002
-            body = ["-H", f"X-API-Key: {key.key}", "-H", "Content-Type: application/json", "-d", '{"card_id":"card_4"}']
+            body = [
+                "-H",
+                f"X-API-Key: {key.key}",
+                "-H",
+                "Content-Type: application/json",
+                "-d",
+                '{"card_id":"card_4"}',
+            ]
             asking = subprocess.Popen(
-                ["curl", "-s", "-o", str(tmp_path / "answer"), "-w", "%{http_code}", *body, f"{url}/fair_price"], stdout=subprocess.PIPE
+                [
+                    "curl",
+                    "-s",
+                    "-o",
+                    str(tmp_path / "answer"),
+                    "-w",
+                    "%{http_code}",
+                    *body,
+                    f"{url}/fair_price",
+                ],
+                stdout=subprocess.PIPE,
             )
             _busy(port)
             process.send_signal(signal.SIGTERM)
@@ -104,17 +150,34 @@ def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path:
             assert process.wait(30) in (0, -signal.SIGTERM)
 
 
-@retry(stop=stop_after_delay(20), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(20),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def _ready(url: str) -> None:
     assert httpx.get(f"{url}/ready").status_code == 200
 
 
-@retry(stop=stop_after_delay(20), wait=wait_fixed(0.01), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(20),
+    wait=wait_fixed(0.01),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def _busy(port: int) -> None:
-    assert "pokewatch_gateway_waiting_rows 1.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert (
+        "pokewatch_gateway_waiting_rows 1.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    )
 
 
-@retry(stop=stop_after_delay(20), wait=wait_fixed(0.01), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(20),
+    wait=wait_fixed(0.01),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def _not_ready(url: str) -> None:
     try:
         assert httpx.get(f"{url}/ready").json()["detail"] == "shutting down"
@@ -127,13 +190,22 @@ def _not_ready(url: str) -> None:
     [
         (b"POST /fair_price HTTP/1.1\r\nHost: x\r\n", b""),
         (b"", b""),
-        (b"POST /fair_price HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\nX-API-Key: %s\r\n\r\n{", b"408"),
+        (
+            b"POST /fair_price HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\nX-API-Key: %s\r\n\r\n{",
+            b"408",
+        ),
     ],
     ids=["slow-headers", "nothing", "slow-body"],
 )
-def test_slow_clients_are_ended(mlserver: Server, key: NewKey, tmp_path: Path, sent: bytes, answer: bytes) -> None:
-    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url, POKEWATCH_BODY_SECONDS="0.4") as (_, url):
-        with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=20) as client:
+def test_slow_clients_are_ended(
+    mlserver: Server, key: NewKey, tmp_path: Path, sent: bytes, answer: bytes
+) -> None:
+    with started(
+        RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url, POKEWATCH_BODY_SECONDS="0.4"
+    ) as (_, url):
+        with socket.create_connection(
+            ("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=20
+        ) as client:
             client.sendall(sent.replace(b"%s", key.key.encode()))
             received = b""
             while data := client.recv(65_536):

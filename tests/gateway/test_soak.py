@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.settings import Home
 from tests.conftest import ROOT
 from tests.gateway.clock import until
@@ -24,10 +24,15 @@ Answers = list[tuple[int, str, float]]
 @pytest.fixture
 def reloadable(tmp_path: Path) -> Iterator[tuple[Server, list[tuple[Path, str]]]]:
     """An MLServer of the test's own and two books for it."""
-    books = [(tmp_path / f"book{number}", make_book(tmp_path / f"book{number}", scale=1 + number / 10)) for number in range(2)]
+    books = [
+        (tmp_path / f"book{number}", make_book(tmp_path / f"book{number}", scale=1 + number / 10))
+        for number in range(2)
+    ]
     ports = models_folder(tmp_path / "models")
     point_at(tmp_path / "models", *books[0], "0")
-    with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "mlserver")}) as server:
+    with running(
+        tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "mlserver")}
+    ) as server:
         yield server, books
 
 
@@ -38,7 +43,13 @@ async def busy(url: str, key: str, number: int, stop: asyncio.Event, answers: An
             card = 2 + number % 38
             response = await client.post("/fair_price", json={"card_id": f"card_{card}"})
             body = response.json()
-            answers.append((response.status_code, body.get("model_version", ""), round(body.get("fair_price", 0) / (card + 1.04), 3)))
+            answers.append(
+                (
+                    response.status_code,
+                    body.get("model_version", ""),
+                    round(body.get("fair_price", 0) / (card + 1.04), 3),
+                )
+            )
             number += 7
 
 
@@ -54,10 +65,14 @@ async def under_load(
     return answers, count
 
 
-def test_reloads_are_seen_and_never_felt(reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path) -> None:
+def test_reloads_are_seen_and_never_felt(
+    reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path
+) -> None:
     server, books = reloadable
     key = KeyStore(Home.read().keys).create("soak", rate="none").key
-    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_WATCH_SECONDS="0.05") as (_, url):
+    with started(
+        RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_WATCH_SECONDS="0.05"
+    ) as (_, url):
         answers, count = asyncio.run(under_load(url, key, server, books, 4, 0.5))
         asyncio.run(settled(url, key, str(count)))
     assert {status for status, _, _ in answers} == {200}
@@ -71,16 +86,25 @@ async def settled(url: str, key: str, version: str) -> None:
     async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as client:
 
         async def new() -> bool:
-            return bool((await client.post("/fair_price", json={"card_id": "card_4"})).json()["model_version"] == version)
+            return bool(
+                (await client.post("/fair_price", json={"card_id": "card_4"})).json()[
+                    "model_version"
+                ]
+                == version
+            )
 
         await until(new)
 
 
 @pytest.mark.slow
-def test_a_minute_of_reloads_under_load(reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path) -> None:
+def test_a_minute_of_reloads_under_load(
+    reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path
+) -> None:
     server, books = reloadable
     key = KeyStore(Home.read().keys).create("soak", rate="none").key
-    with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_ANSWER_CACHE="0") as (process, url):
+    with started(
+        RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=server.url, POKEWATCH_ANSWER_CACHE="0"
+    ) as (process, url):
         asyncio.run(under_load(url, key, server, books, 10, 2))
         before = psutil.Process(process.pid).memory_info().rss
         answers, count = asyncio.run(under_load(url, key, server, books, 60, 2))
@@ -96,9 +120,26 @@ def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
     uv = require_tool("uv")
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", str(python.parent.parent)], check=True)
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), f"{ROOT}[gateway]", "starlette>=1"], check=True)
+    subprocess.run(
+        [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            str(python),
+            f"{ROOT}[gateway]",
+            "starlette>=1",
+        ],
+        check=True,
+    )
     known = "import starlette, importlib.util as u; assert not any(map(u.find_spec, ('numpy', 'pandas', 'mlflow', 'mlserver')))"
-    found = subprocess.run([str(python), "-c", f"{known}; print(starlette.__version__)"], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [str(python), "-c", f"{known}; print(starlette.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert int(found.stdout.split(".")[0]) >= 1
     key = KeyStore(Home.read().keys).create("tests").key
     settings = {"PYTHONWARNINGS": "error", "POKEWATCH_MLSERVER_URL": mlserver.url}
@@ -107,6 +148,13 @@ def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
         httpx.Client(base_url=url, headers={"X-API-Key": key}) as client,
     ):
         assert client.post("/fair_price", json={"card_id": "card_4"}).json()["signal"] == "HOLD"
-        asked = {"/cards": 200, "/cards/card_4": 200, "/cards/nobody": 404, "/fair_price": 405, "/nowhere": 404, "/docs": 200}
+        asked = {
+            "/cards": 200,
+            "/cards/card_4": 200,
+            "/cards/nobody": 404,
+            "/fair_price": 405,
+            "/nowhere": 404,
+            "/docs": 200,
+        }
         assert {path: client.get(path).status_code for path in asked} == asked
         assert client.post("/v2/models/decision/infer", json={"inputs": []}).status_code == 409

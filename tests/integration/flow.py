@@ -10,9 +10,13 @@ from pathlib import Path
 FLOW = Path(__file__).resolve().parents[2] / "flows" / "flow.py"
 
 
-def run_flow(folder: Path, *arguments: str, flow: Path = FLOW, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_flow(
+    folder: Path, *arguments: str, flow: Path = FLOW, **settings: str
+) -> subprocess.CompletedProcess[str]:
     """`python FLOW ARGUMENTS` in `folder`, with what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")} | settings
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")
+    } | settings
     return subprocess.run(
         [sys.executable, str(flow), *arguments],
         cwd=folder,
@@ -26,7 +30,10 @@ def run_flow(folder: Path, *arguments: str, flow: Path = FLOW, **settings: str) 
 
 def last_card(home: Path, step: str) -> str:
     """The page of the newest card of a step."""
-    cards = sorted((home / ".metaflow").rglob(f"steps/{step}/tasks/*/cards/*.html"), key=lambda path: path.stat().st_mtime)
+    cards = sorted(
+        (home / ".metaflow").rglob(f"steps/{step}/tasks/*/cards/*.html"),
+        key=lambda path: path.stat().st_mtime,
+    )
     return cards[-1].read_text()
 
 

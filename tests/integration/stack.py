@@ -25,19 +25,31 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(home: Path, log: Path, *, python: str = sys.executable, folder: Path | None = None, **settings: str) -> Iterator[Served]:
+def served(
+    home: Path,
+    log: Path,
+    *,
+    python: str = sys.executable,
+    folder: Path | None = None,
+    **settings: str,
+) -> Iterator[Served]:
     """A running `pokewatch serve` of that Python's environment, ended as by Ctrl-C."""
     environment = environment_of(home, **settings)
     # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
     with log.open("w") as output:
-        command = [python, "-m", "pokewatch.cli", "serve"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+        command = [python, "-m", "pokewatch.cli.main", "serve"]
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=output
+        )
     try:
         curl = _printed_curl(process, log)
         key, card = re.search(r"X-API-Key: (\S+)'", curl), re.search(r'"card_id": "([^"]+)"', curl)
         assert key is not None, curl
         assert card is not None, curl
-        gateway, mlserver = (f"http://127.0.0.1:{environment[f'POKEWATCH_{name}_PORT']}" for name in ("GATEWAY", "MLSERVER_HTTP"))
+        gateway, mlserver = (
+            f"http://127.0.0.1:{environment[f'POKEWATCH_{name}_PORT']}"
+            for name in ("GATEWAY", "MLSERVER_HTTP")
+        )
         yield Served(process, curl, gateway, mlserver, key[1], card[1])
     finally:
         process.send_signal(signal.SIGINT)
@@ -47,7 +59,10 @@ def served(home: Path, log: Path, *, python: str = sys.executable, folder: Path 
 def environment_of(home: Path, **settings: str) -> dict[str, str]:
     """The environment of a `pokewatch serve` on free ports."""
     names = ("GATEWAY", "MLSERVER_HTTP", "MLSERVER_GRPC", "MLSERVER_METRICS")
-    ports = {f"POKEWATCH_{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    ports = {
+        f"POKEWATCH_{name}_PORT": str(port)
+        for name, port in zip(names, free_ports(len(names)), strict=True)
+    }
     return os.environ | ports | {"POKEWATCH_HOME": str(home), "PYTHONUNBUFFERED": "1"} | settings
 
 
@@ -59,4 +74,6 @@ def _printed_curl(process: subprocess.Popen[bytes], log: Path) -> str:
                 if line.startswith("curl "):
                     return line.strip()
             time.sleep(0.1)  # the interval of a poll: nothing tells that a file has grown
-    raise AssertionError(f"pokewatch serve ended with code {process.returncode}:\n{log.read_text()[-4000:]}")
+    raise AssertionError(
+        f"pokewatch serve ended with code {process.returncode}:\n{log.read_text()[-4000:]}"
+    )

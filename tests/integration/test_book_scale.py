@@ -24,7 +24,14 @@ def blocks() -> Iterator[BookRows]:
     numbers = np.random.default_rng(0)
     dates = np.datetime64("2025-01-01") + np.arange(DAYS)
     for start in range(0, CARDS, BLOCK):
-        market = np.round(numbers.lognormal(1, 1, (BLOCK, 1)) * np.exp(numbers.normal(0, 0.03, (BLOCK, DAYS))), 2) + 0.01
+        market = (
+            np.round(
+                numbers.lognormal(1, 1, (BLOCK, 1))
+                * np.exp(numbers.normal(0, 0.03, (BLOCK, DAYS))),
+                2,
+            )
+            + 0.01
+        )
         status = np.zeros((BLOCK, DAYS), dtype=np.int8)
         ids = [f"tcgplayer-{i}-normal" for i in range(start, start + BLOCK)]
         yield BookRows(ids, dates, market, market * 0.9, market, market * 0.9, market * 1.1, status)
@@ -40,7 +47,9 @@ def test_opens_and_answers(book: tuple[Path, str]) -> None:
     started = time.perf_counter()
     opened = PriceBook.open(*book)
     quotes = opened.look_up(["card_0", "card_65999"])
-    click.echo(f"{CARDS * DAYS:,} rows opened, verified and warm in {time.perf_counter() - started:.2f} s")
+    click.echo(
+        f"{CARDS * DAYS:,} rows opened, verified and warm in {time.perf_counter() - started:.2f} s"
+    )
     assert quotes.status.tolist() == ["ok", "ok"]
     assert opened.history("card_65999").market.shape == (DAYS,)
 
@@ -50,9 +59,14 @@ def test_a_second_worker_adds_little_memory(book: tuple[Path, str], tmp_path: Pa
     point_at(tmp_path / "models", *book, "1")
     with running(tmp_path / "models", ports) as server:
         for _ in range(20):
-            assert infer(server, "fair-price", tensor("card_id", ["card_5", "card_65999"])).status_code == 200
+            assert (
+                infer(server, "fair-price", tensor("card_id", ["card_5", "card_65999"])).status_code
+                == 200
+            )
         unshared = [worker.memory_full_info().uss / MEGABYTE for worker in server.workers()]
-        shared = [psutil.Process(worker.pid).memory_info().rss / MEGABYTE for worker in server.workers()]
+        shared = [
+            psutil.Process(worker.pid).memory_info().rss / MEGABYTE for worker in server.workers()
+        ]
     click.echo(
         f"unshared memory of two workers: {unshared[0]:.0f} and {unshared[1]:.0f} MB of {shared[0]:.0f} and {shared[1]:.0f} MB in all"
     )

@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from pokewatch.deploy.deploy import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
-from pokewatch.serving.deploy import deploy, rollback
 from tests.monitoring.listener import Listener, listening
 from tests.serving.books import FACTS, make_book
 from tests.serving.faulty import FAILING, SLOW, WRONG
 from tests.serving.server import Server, columns, infer, models_folder, running, tensor
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # Apprise asks for it on Python 3.11 and 3.12
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # Apprise asks for it on Python 3.11 and 3.12
 ]
 
 SHIFTED, GOOD = "5", "6"
@@ -42,17 +46,27 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             facts = replace(FACTS, git_commit=str(number))
             book = folder / f"book-{number}"
             digest = make_book(book, scale=2.0 if str(number) == SHIFTED else 1.0, facts=facts)
-            registry.register(registry.log_run(book, parameters={}, metrics={}, tags={"data_version": "dv"}), digest)
+            registry.register(
+                registry.log_run(book, parameters={}, metrics={}, tags={"data_version": "dv"}),
+                digest,
+            )
         registry.point(CHAMPION, "1")
     ports = models_folder(folder / "models")
     settings = folder / "models" / "fair-price" / "model-settings.json"
-    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"implementation": "tests.serving.faulty.FaultyRuntime"}))
+    settings.write_text(
+        json.dumps(
+            json.loads(settings.read_text())
+            | {"implementation": "tests.serving.faulty.FaultyRuntime"}
+        )
+    )
     with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder)}) as server:
         yield Deployed(folder, server)
 
 
 @pytest.fixture(autouse=True)
-def settings(home: Path, deployed: Deployed, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+def settings(
+    home: Path, deployed: Deployed, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", str(deployed.home))
     monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(deployed.server.metrics_port))
     monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
@@ -68,19 +82,35 @@ def listener() -> Iterator[Listener]:
 @pytest.mark.parametrize(
     ("version", "reason"),
     [
-        (WRONG, r"golden answers at \S+: 39 of 40 cards are not as in the book; fair price of tcgplayer-0-normal: 1.56, in the book 1.04"),
+        (
+            WRONG,
+            r"golden answers at \S+: 39 of 40 cards are not as in the book; fair price of tcgplayer-0-normal: 1.56, in the book 1.04",
+        ),
         pytest.param(
             SHIFTED,
             r"its fair prices: they moved by 100\.0% of the market price against version 1, median, wanted <= 25\.0%",
             marks=pytest.mark.slow,
         ),
-        pytest.param(SLOW, r"latency at \S+: p95 of \d+ golden requests is \d\.\d{3} s, wanted <= 0\.5 s", marks=pytest.mark.slow),
-        pytest.param(FAILING, r"errors at \S+: \d of \d+ golden requests failed \(HTTP 500\), wanted <= 2\.0%", marks=pytest.mark.slow),
+        pytest.param(
+            SLOW,
+            r"latency at \S+: p95 of \d+ golden requests is \d\.\d{3} s, wanted <= 0\.5 s",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            FAILING,
+            r"errors at \S+: \d of \d+ golden requests failed \(HTTP 500\), wanted <= 2\.0%",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["wrong", "shifted", "slow", "failing"],
 )
-def test_a_bad_model_is_rolled_back_and_people_are_told_why(version: str, reason: str, deployed: Deployed, listener: Listener) -> None:
-    with pytest.raises(DeployError, match=f"version {version} failed the check of {reason}; version 1 is champion again$"):
+def test_a_bad_model_is_rolled_back_and_people_are_told_why(
+    version: str, reason: str, deployed: Deployed, listener: Listener
+) -> None:
+    with pytest.raises(
+        DeployError,
+        match=f"version {version} failed the check of {reason}; version 1 is champion again$",
+    ):
         deploy(Registry(), version, [deployed.server.url])
     assert Registry().resolve().version == "1"
     answer = infer(deployed.server, "fair-price", tensor("card_id", ["card_4", "card_5"]))
@@ -93,13 +123,21 @@ def test_a_bad_model_is_rolled_back_and_people_are_told_why(version: str, reason
 
 
 def test_a_good_model_stays_until_it_is_rolled_back_by_hand(
-    deployed: Deployed, listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    deployed: Deployed,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "2")
     deploy(Registry(), GOOD, [deployed.server.url])
     answer = infer(deployed.server, "fair-price", tensor("card_id", ["card_4"]))
     assert answer.json()["parameters"]["model_version"] == GOOD
-    assert "golden requests alone" not in caplog.text, "the live figures of the real server are read"
+    assert "golden requests alone" not in caplog.text, (
+        "the live figures of the real server are read"
+    )
 
     assert rollback(Registry(), [deployed.server.url])[0] == "1"
-    assert listener.titles() == [f"PokeWatch: model version {GOOD} is champion", f"PokeWatch: model version {GOOD} was rolled back"]
+    assert listener.titles() == [
+        f"PokeWatch: model version {GOOD} is champion",
+        f"PokeWatch: model version {GOOD} was rolled back",
+    ]

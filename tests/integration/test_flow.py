@@ -9,13 +9,17 @@ from pokewatch.errors import NoChampionError
 from pokewatch.registry import Registry
 from tests.integration.flow import card_text, last_card, run_flow
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
 NOBODY: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
-def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(registry_home: Path, tmp_path: Path) -> None:
+def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(
+    registry_home: Path, tmp_path: Path
+) -> None:
     refused = run_flow(tmp_path, "run", *SMALL, **NOBODY, POKEWATCH_GATE_MAPE="0.001")
     assert refused.returncode != 0
     assert "is not good enough to ship: mape is" in refused.stdout
@@ -46,7 +50,7 @@ def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: P
 def test_the_whole_flow_stays_inside_a_home_with_odd_signs(tmp_path: Path) -> None:
     home = tmp_path / "a#b?c$HOME %20 k\u00e4se 'q'"
     (tmp_path / "work").mkdir()
-    settings = {"POKEWATCH_HOME": str(home), "POKEWATCH_GATE_MAPE": "100"}
+    settings: dict[str, Any] = {"POKEWATCH_HOME": str(home), "POKEWATCH_GATE_MAPE": "100"}
     run = run_flow(tmp_path / "work", "run", *SMALL, **NOBODY, **settings)
     assert run.returncode == 0, run.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([home.name, "work"])

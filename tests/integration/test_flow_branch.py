@@ -14,12 +14,28 @@ BRANCH = Path(__file__).with_name("branch_flow.py")
     [
         pytest.param((), "", "champion", id="this machine"),
         pytest.param(("--branch", "mine"), "", "champion--test-mine", id="branch"),
-        pytest.param((), "http://127.0.0.1:9", "champion--user-ann", id="user", marks=pytest.mark.slow),
-        pytest.param(("--production",), "http://127.0.0.1:9", "champion", id="production", marks=pytest.mark.slow),
-        pytest.param(("--production", "--branch", "next"), "", "champion--prod-next", id="second", marks=pytest.mark.slow),
+        pytest.param(
+            (), "http://127.0.0.1:9", "champion--user-ann", id="user", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ("--production",),
+            "http://127.0.0.1:9",
+            "champion",
+            id="production",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--production", "--branch", "next"),
+            "",
+            "champion--prod-next",
+            id="second",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_aliases_belong_to_the_branch(options: tuple[str, ...], registry: str, alias: str, home: Path, tmp_path: Path) -> None:
+def test_aliases_belong_to_the_branch(
+    options: tuple[str, ...], registry: str, alias: str, home: Path, tmp_path: Path
+) -> None:
     settings = {"POKEWATCH_MLFLOW_TRACKING_URI": registry, "METAFLOW_USER": "ann"}
     done = run_flow(tmp_path, *options, "run", flow=BRANCH, **settings)
     assert done.returncode == 0, done.stdout

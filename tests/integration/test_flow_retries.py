@@ -20,7 +20,9 @@ FAILING = Path(__file__).with_name("failing_flow.py")
         pytest.param("RegistryError", 3, id="registry", marks=pytest.mark.slow),
     ],
 )
-def test_only_what_may_go_well_is_tried_again(error: str, attempts: int, home: Path, tmp_path: Path) -> None:
+def test_only_what_may_go_well_is_tried_again(
+    error: str, attempts: int, home: Path, tmp_path: Path
+) -> None:
     noted = tmp_path / "attempts"
     failed = run_flow(tmp_path, "run", "--error", error, "--attempts", str(noted), flow=FAILING)
     assert failed.returncode == 1, failed.stdout

@@ -14,10 +14,21 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 from pokewatch.settings import Home
 from tests.serving.books import FACTS, make_book
-from tests.serving.server import Server, columns, infer, models_folder, running, started, tensor, wait_until
+from tests.serving.server import (
+    Server,
+    columns,
+    infer,
+    models_folder,
+    running,
+    started,
+    tensor,
+    wait_until,
+)
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
 ]
 
 CARD = tensor("card_id", ["card_4"])
@@ -27,7 +38,9 @@ def register(folder: Path, scale: float, data_version: str) -> RegisteredModel:
     """A registered version whose fair prices are `scale` times the market's."""
     digest = make_book(folder, scale=scale, facts=replace(FACTS, data_version=data_version))
     registry = Registry()
-    run_id = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": data_version})
+    run_id = registry.log_run(
+        folder, parameters={}, metrics={}, tags={"data_version": data_version}
+    )
     return registry.register(run_id, digest)
 
 
@@ -47,14 +60,20 @@ def champion(registry_home: Path, tmp_path: Path) -> RegisteredModel:
     return first
 
 
-@pytest.fixture(params=[0, pytest.param(2, marks=pytest.mark.slow)], ids=["no workers", "2 workers"])
-def server(request: pytest.FixtureRequest, tmp_path: Path, champion: RegisteredModel) -> Iterator[Server]:
+@pytest.fixture(
+    params=[0, pytest.param(2, marks=pytest.mark.slow)], ids=["no workers", "2 workers"]
+)
+def server(
+    request: pytest.FixtureRequest, tmp_path: Path, champion: RegisteredModel
+) -> Iterator[Server]:
     ports = models_folder(tmp_path / "models", workers=request.param)
     with running(tmp_path / "models", ports) as found:
         yield found
 
 
-def test_reloads(server: Server, champion: RegisteredModel, registry_home: Path, tmp_path: Path) -> None:
+def test_reloads(
+    server: Server, champion: RegisteredModel, registry_home: Path, tmp_path: Path
+) -> None:
     """The champion is served; a new one after a load; a damaged copy never: it is fetched again, or the load says what is wrong."""
     assert served(server) == (champion.version, 5.04)
     assert (Home.read().books / champion.digest / "manifest.json").exists()
@@ -73,10 +92,14 @@ def test_reloads(server: Server, champion: RegisteredModel, registry_home: Path,
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert reload(server).status_code == 200
     assert served(server) == (third.version, 15.12)
-    assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == third.version
+    assert (
+        httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == third.version
+    )
 
     fourth = register(tmp_path / "fourth", 4.0, "dv-4")
-    kept = registry_home / "mlflow" / "artifacts" / fourth.run_id / "artifacts" / "book" / "fair.arrow"
+    kept = (
+        registry_home / "mlflow" / "artifacts" / fourth.run_id / "artifacts" / "book" / "fair.arrow"
+    )
     kept.write_bytes(kept.read_bytes()[:-1])
     Registry().point(CHAMPION, fourth.version)
     refused = reload(server)
@@ -91,15 +114,22 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
     ports = models_folder(tmp_path / "models", workers=workers)
     with started(tmp_path / "models", ports) as server:
         wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
-        _wait_for_the_log(server, "fair-price is not ready: no model is champion yet: run the pipeline first")
+        _wait_for_the_log(
+            server, "fair-price is not ready: no model is champion yet: run the pipeline first"
+        )
         paths = ("/v2/health/ready", "/v2/models/fair-price/ready", "/v2/models/fair-price")
         asked = [httpx.get(f"{server.url}{path}") for path in paths]
-        asked += [infer(server, "fair-price", CARD), httpx.post(f"{server.url}/catalog/status", json={})]
+        asked += [
+            infer(server, "fair-price", CARD),
+            httpx.post(f"{server.url}/catalog/status", json={}),
+        ]
         for answer in asked:
             assert (answer.status_code, list(answer.json())) == (503, ["error"])
             assert "no model is champion yet: run the pipeline first" in answer.json()["error"]
         with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as error:
-            GRPCInferenceServiceStub(channel).ModelInfer(pb.ModelInferRequest(model_name="fair-price"))
+            GRPCInferenceServiceStub(channel).ModelInfer(
+                pb.ModelInferRequest(model_name="fair-price")
+            )
         assert error.value.code() == grpc.StatusCode.UNAVAILABLE
         assert reload(server).status_code == 500
         assert httpx.get(f"{server.url}/v2/health/live").status_code == 200
@@ -111,7 +141,10 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
         assert served(server) == (first.version, 5.04)
         for path in paths:
             assert httpx.get(f"{server.url}{path}").status_code == 200
-        assert httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"] == first.version
+        assert (
+            httpx.post(f"{server.url}/catalog/status", json={}).json()["model_version"]
+            == first.version
+        )
         assert server.stop() == 0
 
 
@@ -127,6 +160,11 @@ def test_a_champion_without_a_load_is_found(registry_home: Path, tmp_path: Path)
         assert served(server) == (first.version, 5.04)
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def _wait_for_the_log(server: Server, text: str) -> None:
     assert text in server.log()

@@ -26,12 +26,26 @@ def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
         assert columns(response)["fair_price"] == [5.04]
         assert response.json()["parameters"]["model_version"] == digest[:12]
 
-        (tmp_path / "in.jsonl").write_text("\n".join(json.dumps({"inputs": [tensor("card_id", [card])]}) for card in ("card_4", "card_5")))
+        (tmp_path / "in.jsonl").write_text(
+            "\n".join(
+                json.dumps({"inputs": [tensor("card_id", [card])]}) for card in ("card_4", "card_5")
+            )
+        )
         program = shutil.which("mlserver", path=str(Path(sys.executable).parent))
         assert program
         asked = [program, "infer", "--url", f"127.0.0.1:{ports[0]}", "--model-name", "fair-price"]
-        files = ["--input-data-path", str(tmp_path / "in.jsonl"), "--output-data-path", str(tmp_path / "out.jsonl")]
-        subprocess.run([*asked, *files, "--workers", "1"], check=True, capture_output=True, timeout=120)
+        files = [
+            "--input-data-path",
+            str(tmp_path / "in.jsonl"),
+            "--output-data-path",
+            str(tmp_path / "out.jsonl"),
+        ]
+        subprocess.run(
+            [*asked, *files, "--workers", "1"], check=True, capture_output=True, timeout=120
+        )
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    prices = [next(o["data"] for o in answer["outputs"] if o["name"] == "fair_price") for answer in answers]
+    prices = [
+        next(o["data"] for o in answer["outputs"] if o["name"] == "fair_price")
+        for answer in answers
+    ]
     assert sorted(prices) == [[5.04], [6.04]]

@@ -31,23 +31,39 @@ def test_each_answers_from_its_own_book(tmp_path: Path, workers: int) -> None:
     ports = models_folder(models, workers=workers)
     digests = {scale: make_book(tmp_path / f"{scale}", scale=scale) for scale in (1.0, 2.0, 3.0)}
     point_at(models, tmp_path / "1.0", digests[1.0], "1")
-    other = {"uri": str(tmp_path / "2.0"), "extra": {"digest": digests[2.0], "model_version": "other-2"}}
+    other = {
+        "uri": str(tmp_path / "2.0"),
+        "extra": {"digest": digests[2.0], "model_version": "other-2"},
+    }
     add(models, "other", "pokewatch.serving.fair_price.FairPriceRuntime", other)
-    add(models, "judge", "pokewatch.serving.decision.DecisionRuntime", {"extra": {"prices": "other"}})
+    add(
+        models,
+        "judge",
+        "pokewatch.serving.decision.DecisionRuntime",
+        {"extra": {"prices": "other"}},
+    )
     with running(models, ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as server:
         for _ in range(4):  # with workers, each of them
             assert answered(server, "fair-price") == ("1", 5.04)
             assert answered(server, "other") == ("other-2", 10.08)
             assert infer(server, "decision", *PRICES).json()["parameters"]["model_version"] == "1"
-            assert infer(server, "judge", *PRICES).json()["parameters"]["model_version"] == "other-2"
+            assert (
+                infer(server, "judge", *PRICES).json()["parameters"]["model_version"] == "other-2"
+            )
 
         point_at(models, tmp_path / "3.0", digests[3.0], "3")
-        assert httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=60).status_code == 200
+        assert (
+            httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=60).status_code
+            == 200
+        )
         for _ in range(4):
             assert answered(server, "fair-price") == ("3", 15.12)
             assert answered(server, "other") == ("other-2", 10.08)
         paths = {"/catalog/status": "3", "/v2/models/other/catalog/status": "other-2"}
-        found = {path: httpx.post(f"{server.url}{path}", json={}).json()["model_version"] for path in paths}
+        found = {
+            path: httpx.post(f"{server.url}{path}", json={}).json()["model_version"]
+            for path in paths
+        }
         assert found == paths
         assert 'model_version="3"' in server.metrics()
         assert 'model_version="other-2"' not in server.metrics()

@@ -37,21 +37,33 @@ def over_rest(server: Server, closing: ExitStack) -> Callable[[], Answer]:
         response = client.post(f"{server.url}/v2/models/fair-price/infer", json=body)
         assert response.status_code == 200, response.text
         content = response.json()
-        return content["parameters"]["model_version"], next(o["data"] for o in content["outputs"] if o["name"] == "fair_price")
+        return content["parameters"]["model_version"], next(
+            o["data"] for o in content["outputs"] if o["name"] == "fair_price"
+        )
 
     return ask
 
 
 def over_grpc(server: Server, closing: ExitStack) -> Callable[[], Answer]:
-    channel = closing.enter_context(grpc.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]))
+    channel = closing.enter_context(
+        grpc.insecure_channel(server.grpc, options=[("grpc.use_local_subchannel_pool", 1)])
+    )
     stub = GRPCInferenceServiceStub(channel)
     contents = pb.InferTensorContents(bytes_contents=[card.encode() for card in CARDS])
-    inputs = [pb.ModelInferRequest.InferInputTensor(name="card_id", datatype="BYTES", shape=[len(CARDS)], contents=contents)]
+    inputs = [
+        pb.ModelInferRequest.InferInputTensor(
+            name="card_id", datatype="BYTES", shape=[len(CARDS)], contents=contents
+        )
+    ]
     request = pb.ModelInferRequest(model_name="fair-price", inputs=inputs)
 
     def ask() -> Answer:
         answer = stub.ModelInfer(request, timeout=60)
-        prices = next(output.contents.fp64_contents for output in answer.outputs if output.name == "fair_price")
+        prices = next(
+            output.contents.fp64_contents
+            for output in answer.outputs
+            if output.name == "fair_price"
+        )
         return answer.parameters["model_version"].string_param, list(prices)
 
     return ask
@@ -112,5 +124,7 @@ def test_two_hundred_reloads(tmp_path: Path) -> None:
             assert answer.json()["parameters"]["model_version"] == serving
             memory[count] = process.memory_full_info().uss
         assert faults == []
-        click.echo(f"unshared memory after 20 reloads {memory[20] / 1e6:.1f} MB, after {RELOADS} {memory[RELOADS] / 1e6:.1f} MB")
+        click.echo(
+            f"unshared memory after 20 reloads {memory[20] / 1e6:.1f} MB, after {RELOADS} {memory[RELOADS] / 1e6:.1f} MB"
+        )
         assert memory[RELOADS] < 1.1 * memory[20]

@@ -42,7 +42,10 @@ def test_sigterm_answers_what_is_in_flight(tmp_path: Path) -> None:
             answers = list(threads.map(_read_all, connections))
             assert ended.result() == 0
     assert [answer.split(b"\r\n", 1)[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 16
-    assert all(len(json.loads(answer.split(b"\r\n\r\n", 1)[1])["outputs"][0]["data"]) == 10_000 for answer in answers)
+    assert all(
+        len(json.loads(answer.split(b"\r\n\r\n", 1)[1])["outputs"][0]["data"]) == 10_000
+        for answer in answers
+    )
 
 
 def _read_all(connection: socket.socket) -> bytes:
@@ -63,7 +66,9 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
         def loop() -> None:
             with httpx.Client(timeout=60) as client:
                 while not over.is_set():
-                    response = client.post(f"{server.url}/v2/models/fair-price/infer", json={"inputs": [CARD]})
+                    response = client.post(
+                        f"{server.url}/v2/models/fair-price/infer", json={"inputs": [CARD]}
+                    )
                     if response.status_code != 200:
                         failures.append((response.status_code, response.text))
 
@@ -77,7 +82,10 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
             finally:
                 over.set()
         assert len(failures) <= connections
-        assert all(status == 500 and "Worker process stopped unexpectedly" in text for status, text in failures), failures
+        assert all(
+            status == 500 and "Worker process stopped unexpectedly" in text
+            for status, text in failures
+        ), failures
         assert replacement.is_running()
         click.echo(f"{len(failures)} of the requests of {connections} connections failed")
         for _ in range(20):
@@ -88,8 +96,14 @@ def _replacement(server: Server, before: list[psutil.Process]) -> psutil.Process
     """The worker that took the killed one's place, once it has loaded the models."""
     end = time.monotonic() + 300
     while time.monotonic() < end:
-        new = [worker for worker in server.workers() if worker.pid not in {old.pid for old in before}]
-        if new and f"New worker with PID {new[0].pid} on default inference pool is now ready" in server.log():
+        new = [
+            worker for worker in server.workers() if worker.pid not in {old.pid for old in before}
+        ]
+        if (
+            new
+            and f"New worker with PID {new[0].pid} on default inference pool is now ready"
+            in server.log()
+        ):
             return new[0]
         threading.Event().wait(0.1)
     raise AssertionError("no new worker came")

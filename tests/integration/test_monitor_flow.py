@@ -14,7 +14,9 @@ from tests.integration.flow import FLOW, card_text, last_card, run_flow
 from tests.monitoring.listener import listening
 from tests.monitoring.markets import fill
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
 
 MONITOR = FLOW.with_name("monitor.py")
 FIRST, QUIET = date(2025, 6, 23), date(2025, 12, 20)
@@ -24,7 +26,9 @@ NOBODY: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_it_notices_a_changed_market_and_runs_the_pipeline(registry_home: Path, tmp_path: Path) -> None:
+def test_it_notices_a_changed_market_and_runs_the_pipeline(
+    registry_home: Path, tmp_path: Path
+) -> None:
     changed = Regime("volatility", QUIET + timedelta(days=1), factor=3.0)
     days = [FIRST + timedelta(days=day) for day in range((QUIET - FIRST).days + 8)]
     fill(Lake(registry_home / "lake" / "simulated-200-0"), 200, 0, days, [changed])
@@ -33,10 +37,14 @@ def test_it_notices_a_changed_market_and_runs_the_pipeline(registry_home: Path, 
 
     with listening() as listener:
         settings = NOBODY | {"POKEWATCH_NOTIFY_URLS": listener.address}
-        quiet = run_flow(tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings)
+        quiet = run_flow(
+            tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings
+        )
         assert quiet.returncode == 0, quiet.stdout
         assert "trained again: no; every check passed" in quiet.stdout
-        noticed = run_flow(tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings)
+        noticed = run_flow(
+            tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings
+        )
         assert noticed.returncode == 0, noticed.stdout
     assert "the models are trained again: failed: drift of moves" in noticed.stdout
     assert "is champion, on data version" in noticed.stdout

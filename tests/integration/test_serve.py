@@ -24,9 +24,9 @@ import pytest
 from click.testing import CliRunner
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.cli import main
-from pokewatch.gateway.keys import Key, KeyStore
-from pokewatch.gateway.lease import SPAN
+from pokewatch.cli.main import main
+from pokewatch.gateway.auth.key_lease import SPAN
+from pokewatch.gateway.auth.keys import Key, KeyStore
 from pokewatch.market.versions import DataVersions
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
@@ -63,7 +63,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(folder, tmp_path_factory.mktemp("log") / "serve.log", POKEWATCH_ANSWER_CACHE="0") as running:
+    with served(
+        folder, tmp_path_factory.mktemp("log") / "serve.log", POKEWATCH_ANSWER_CACHE="0"
+    ) as running:
         yield running
 
 
@@ -106,7 +108,17 @@ def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
     model = Registry().resolve()
     quote = PriceBook.open(Registry().fetch_book(model), model.digest).quote(stack.card)
     assert answer["fair_price"] == row["fair_price"] == quote.fair[0]
-    for name in ("date", "market_price", "lower", "upper", "signal", "deviation_pct", "confidence", "reason", "model_version"):
+    for name in (
+        "date",
+        "market_price",
+        "lower",
+        "upper",
+        "signal",
+        "deviation_pct",
+        "confidence",
+        "reason",
+        "model_version",
+    ):
         assert answer[name] == row[name], name
 
 
@@ -120,14 +132,20 @@ def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
     ],
     ids=["unknown-card", "bad-date", "no-key", "wrong-key"],
 )
-def test_what_cannot_be_answered_is_a_problem(body: dict[str, str], key: str | None, status: int, stack: Served) -> None:
-    answer = ask(stack, {name: stack.card if value == "CARD" else value for name, value in body.items()}, key)
+def test_what_cannot_be_answered_is_a_problem(
+    body: dict[str, str], key: str | None, status: int, stack: Served
+) -> None:
+    answer = ask(
+        stack, {name: stack.card if value == "CARD" else value for name, value in body.items()}, key
+    )
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
 
 
-def test_a_pipeline_run_under_load_fails_no_request(folder: Path, unlimited: str, stack: Served, tmp_path: Path) -> None:
+def test_a_pipeline_run_under_load_fails_no_request(
+    folder: Path, unlimited: str, stack: Served, tmp_path: Path
+) -> None:
     before = ask(stack, {"card_id": stack.card}).json()["model_version"]
     statuses: list[int] = []
     versions: set[str] = set()
@@ -136,7 +154,11 @@ def test_a_pipeline_run_under_load_fails_no_request(folder: Path, unlimited: str
     def client() -> None:
         with httpx.Client(timeout=30) as session:
             while not done.is_set():
-                answer = session.post(f"{stack.gateway}/fair_price", json={"card_id": stack.card}, headers={"X-API-Key": unlimited})
+                answer = session.post(
+                    f"{stack.gateway}/fair_price",
+                    json={"card_id": stack.card},
+                    headers={"X-API-Key": unlimited},
+                )
                 statuses.append(answer.status_code)
                 versions.add(answer.json().get("model_version", answer.text))
 
@@ -145,7 +167,13 @@ def test_a_pipeline_run_under_load_fails_no_request(folder: Path, unlimited: str
         each.start()
     try:
         market = ("--cards", "120", "--days", "80", "--candidates", MODEL)
-        pipeline = run_flow(tmp_path, "run", *market, POKEWATCH_HOME=str(folder), POKEWATCH_MLSERVER_URLS=stack.mlserver)
+        pipeline = run_flow(
+            tmp_path,
+            "run",
+            *market,
+            POKEWATCH_HOME=str(folder),
+            POKEWATCH_MLSERVER_URLS=stack.mlserver,
+        )
         after = ask(stack, {"card_id": stack.card}).json()["model_version"]
     finally:
         done.set()
@@ -159,9 +187,17 @@ def test_a_pipeline_run_under_load_fails_no_request(folder: Path, unlimited: str
 
 
 def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) -> None:
-    key = json.loads(CliRunner().invoke(main, ["keys", "create", "patient", "--json"]).stdout)["key"]
-    with served(folder, tmp_path / "serve.log", POKEWATCH_STALE_SECONDS="0", POKEWATCH_ANSWER_CACHE="0") as stack:
-        (mlserver,) = [each for each in psutil.Process(stack.process.pid).children() if "mlserver" in " ".join(each.cmdline())]
+    key = json.loads(CliRunner().invoke(main, ["keys", "create", "patient", "--json"]).stdout)[
+        "key"
+    ]
+    with served(
+        folder, tmp_path / "serve.log", POKEWATCH_STALE_SECONDS="0", POKEWATCH_ANSWER_CACHE="0"
+    ) as stack:
+        (mlserver,) = [
+            each
+            for each in psutil.Process(stack.process.pid).children()
+            if "mlserver" in " ".join(each.cmdline())
+        ]
         mlserver.send_signal(signal.SIGSTOP)
         try:
             answer = ask(stack, {"card_id": stack.card}, key)
@@ -178,7 +214,15 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
         (gateway,) = [each for each in serve.children() if each.cmdline()[-1] == "gateway"]
         proc = Path(f"/proc/{gateway.pid}")
         gateway.send_signal(signal.SIGSTOP)  # it cannot end when it is told to
-        _until(lambda: {thread.read_text().rpartition(")")[2].split()[0] for thread in proc.glob("task/*/stat")} == {"T"})
+        _until(
+            lambda: (
+                {
+                    thread.read_text().rpartition(")")[2].split()[0]
+                    for thread in proc.glob("task/*/stat")
+                }
+                == {"T"}
+            )
+        )
         serve.send_signal(signal.SIGTERM)
         _until(lambda: _pending(proc) >> signal.SIGTERM - 1 & 1)
         serve.send_signal(signal.SIGTERM)
@@ -197,7 +241,9 @@ def with_worker(tmp_path: Path) -> str:
     return str(folder)
 
 
-def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(folder: Path, with_worker: str, tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(
+    folder: Path, with_worker: str, tmp_path: Path
+) -> None:
     with served(folder, tmp_path / "serve.log", POKEWATCH_MLSERVER_MODELS=with_worker) as stack:
         assert ask(stack, {"card_id": stack.card}).status_code == 200
         started = psutil.Process(stack.process.pid).children(recursive=True)
@@ -211,7 +257,9 @@ def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(folder: Path, 
 
 
 @pytest.mark.slow
-def test_no_worker_outlives_a_killed_serve_and_mlserver(folder: Path, with_worker: str, tmp_path: Path) -> None:
+def test_no_worker_outlives_a_killed_serve_and_mlserver(
+    folder: Path, with_worker: str, tmp_path: Path
+) -> None:
     with served(folder, tmp_path / "serve.log", POKEWATCH_MLSERVER_MODELS=with_worker) as stack:
         serve = psutil.Process(stack.process.pid)
         started = serve.children(recursive=True)
@@ -233,7 +281,7 @@ def test_a_hang_up_ends_everything_and_the_key(folder: Path, tmp_path: Path) -> 
 def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pokewatch.cli", "serve"],
+        [sys.executable, "-m", "pokewatch.cli.main", "serve"],
         env=environment_of(folder),
         stdin=theirs,
         stdout=theirs,
@@ -255,7 +303,11 @@ def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
 
 
 def key_of(folder: Path, stack: Served) -> Key:
-    (key,) = [each for each in KeyStore(folder / "keys.sqlite").list() if each.id == stack.key.split("_")[1]]
+    (key,) = [
+        each
+        for each in KeyStore(folder / "keys.sqlite").list()
+        if each.id == stack.key.split("_")[1]
+    ]
     return key
 
 
@@ -265,14 +317,26 @@ def _pending(proc: Path) -> int:
     return int(bits, 16)
 
 
-@retry(stop=stop_after_delay(30), wait=wait_fixed(0.05), retry=retry_if_exception_type(AssertionError), reraise=True)
+@retry(
+    stop=stop_after_delay(30),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type(AssertionError),
+    reraise=True,
+)
 def _until(holds: Callable[[], object]) -> None:
     """The kernel tells of a process's state and of signals that wait for it only when asked."""
     assert holds()
 
 
 @pytest.mark.parametrize(
-    "name", ["mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port", "gateway_port", "gateway_metrics_port"]
+    "name",
+    [
+        "mlserver_http_port",
+        "mlserver_grpc_port",
+        "mlserver_metrics_port",
+        "gateway_port",
+        "gateway_metrics_port",
+    ],
 )
 def test_a_port_that_is_taken_is_told_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An MLServer left over by something else would answer as ours for as long as ours takes to fail."""
@@ -285,7 +349,9 @@ def test_a_port_that_is_taken_is_told_at_once(name: str, monkeypatch: pytest.Mon
     assert f"{variable}: nothing can listen at 127.0.0.1:{taken}" in result.stderr
 
 
-def test_without_a_champion_serve_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_champion_serve_says_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path))
     result = CliRunner().invoke(main, ["serve"])
     assert result.exit_code == 6

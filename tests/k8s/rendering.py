@@ -11,11 +11,19 @@ from tests.tools import require_tool
 
 K8S = ROOT / "k8s"
 OVERLAYS = ("local", "production")
-APPLIED = {**{overlay: K8S / "overlays" / overlay for overlay in OVERLAYS}, "monitoring": K8S / "monitoring"}
+APPLIED = {
+    **{overlay: K8S / "overlays" / overlay for overlay in OVERLAYS},
+    "monitoring": K8S / "monitoring",
+}
 
 
 def rendered_overlay(folder: Path) -> list[Manifest]:
-    done = subprocess.run([require_tool("kubectl"), "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [require_tool("kubectl"), "kustomize", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 

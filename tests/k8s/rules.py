@@ -25,7 +25,10 @@ def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Services, budgets, workloads and spreads choose pods that exist."""
     for manifest in manifests:
         for selector in _selectors(manifest):
-            if not any(_chosen(selector, workload, manifest["metadata"].get("namespace")) for workload in _workloads(manifests)):
+            if not any(
+                _chosen(selector, workload, manifest["metadata"].get("namespace"))
+                for workload in _workloads(manifests)
+            ):
                 yield f"{_named(manifest)} selects {selector}, which no pod has"
 
 
@@ -42,14 +45,20 @@ def targets_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
         for path in chain.from_iterable(rule["http"]["paths"] for rule in route["spec"]["rules"]):
             backend = path["backend"]["service"]
             service = _find(manifests, "Service", backend["name"], route["metadata"]["namespace"])
-            if service is None or backend["port"]["name"] not in {port["name"] for port in service["spec"]["ports"]}:
+            if service is None or backend["port"]["name"] not in {
+                port["name"] for port in service["spec"]["ports"]
+            }:
                 yield f"{_named(route)} leads to {backend}, which is not there"
 
 
 def ports_have_listeners(manifests: Sequence[Manifest]) -> Iterator[str]:
     """A Service's port leads to one of the container's; a probe asks one that is declared; ours are the real ones."""
     for service in _of_kind(manifests, "Service"):
-        pods = [each for each in _workloads(manifests) if _chosen(service["spec"]["selector"], each, service["metadata"]["namespace"])]
+        pods = [
+            each
+            for each in _workloads(manifests)
+            if _chosen(service["spec"]["selector"], each, service["metadata"]["namespace"])
+        ]
         for port in service["spec"]["ports"]:
             if any(port["targetPort"] not in _ports(_container(each)) for each in pods):
                 yield f"{_named(service)} leads to port {port['targetPort']}, which nobody declares"
@@ -77,10 +86,15 @@ def probes_ask_real_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
                 yield f"{_named(workload)}: {name} asks {path}, which is no route of it"
 
 
-def references_exist(manifests: Sequence[Manifest], declared: Sequence[Manifest] = ()) -> Iterator[str]:
+def references_exist(
+    manifests: Sequence[Manifest], declared: Sequence[Manifest] = ()
+) -> Iterator[str]:
     """Every ConfigMap, Secret, key, volume and service account that is used is there, or `declared` as made beforehand."""
     known = {
-        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): {**each.get("data", {}), **each.get("stringData", {})}
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): {
+            **each.get("data", {}),
+            **each.get("stringData", {}),
+        }
         for each in (*manifests, *declared)
         if each["kind"] in ("ConfigMap", "Secret", "ServiceAccount")
     }
@@ -93,7 +107,11 @@ def references_exist(manifests: Sequence[Manifest], declared: Sequence[Manifest]
             if (kind, namespace, name) not in known:
                 yield f"{_named(workload)} uses {kind} {name}, which is not there"
             else:
-                yield from (f"{_named(workload)} uses {key} of {kind} {name}" for key in keys if key not in known[kind, namespace, name])
+                yield from (
+                    f"{_named(workload)} uses {key} of {kind} {name}"
+                    for key in keys
+                    if key not in known[kind, namespace, name]
+                )
         volumes = {volume["name"] for volume in (*pod.get("volumes", []), *_claims(workload))}
         for mount in _container(workload).get("volumeMounts", []):
             if mount["name"] not in volumes:
@@ -105,7 +123,10 @@ def every_service_port_is_let_in(manifests: Sequence[Manifest]) -> Iterator[str]
     policies = _of_kind(manifests, "NetworkPolicy")
     for namespace in {workload["metadata"]["namespace"] for workload in _workloads(manifests)}:
         closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-        if not any(each["spec"] == closed and each["metadata"]["namespace"] == namespace for each in policies):
+        if not any(
+            each["spec"] == closed and each["metadata"]["namespace"] == namespace
+            for each in policies
+        ):
             yield f"namespace {namespace} does not deny by default"
     for service in _of_kind(manifests, "Service"):
         for port in service["spec"]["ports"]:
@@ -132,13 +153,20 @@ def containers_are_locked_down(manifests: Sequence[Manifest]) -> Iterator[str]:
             "capabilities": own.get("capabilities") == {"drop": ["ALL"]},
             "automountServiceAccountToken": pod.get("automountServiceAccountToken") is False,
         }
-        yield from (f"{_named(workload)}: {name} is not locked down" for name, kept in wanted.items() if not kept)
+        yield from (
+            f"{_named(workload)}: {name} is not locked down"
+            for name, kept in wanted.items()
+            if not kept
+        )
 
 
 def only_the_gateway_faces_outward(manifests: Sequence[Manifest]) -> Iterator[str]:
     """No Service but the gateway's is reachable from outside the cluster."""
     for service in _of_kind(manifests, "Service"):
-        if service["spec"].get("type", "ClusterIP") != "ClusterIP" and service["metadata"]["name"] != "gateway":
+        if (
+            service["spec"].get("type", "ClusterIP") != "ClusterIP"
+            and service["metadata"]["name"] != "gateway"
+        ):
             yield f"{_named(service)} is a {service['spec']['type']}"
     for route in _of_kind(manifests, "Ingress"):
         for path in chain.from_iterable(rule["http"]["paths"] for rule in route["spec"]["rules"]):
@@ -187,7 +215,12 @@ def _workloads(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def _find(manifests: Iterable[Manifest], kind: str, name: str, namespace: str) -> Manifest | None:
     return next(
-        (each for each in _of_kind(manifests, kind) if each["metadata"] | {"name": name, "namespace": namespace} == each["metadata"]), None
+        (
+            each
+            for each in _of_kind(manifests, kind)
+            if each["metadata"] | {"name": name, "namespace": namespace} == each["metadata"]
+        ),
+        None,
     )
 
 
@@ -218,7 +251,11 @@ def _ports(container: Manifest) -> dict[str, int]:
 
 
 def _probes(container: Manifest) -> Iterator[tuple[str, Manifest]]:
-    return ((name, container[name]) for name in ("startupProbe", "livenessProbe", "readinessProbe") if name in container)
+    return (
+        (name, container[name])
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+        if name in container
+    )
 
 
 def _claims(workload: Manifest) -> list[Manifest]:
@@ -240,14 +277,20 @@ def _selectors(manifest: Manifest) -> Iterator[Mapping[str, str]]:
 
 def _chosen(selector: Mapping[str, str], workload: Manifest, namespace: str | None) -> bool:
     labels = _pod(workload)["metadata"]["labels"]
-    return bool(workload["metadata"]["namespace"] == namespace and selector.items() <= labels.items())
+    return bool(
+        workload["metadata"]["namespace"] == namespace and selector.items() <= labels.items()
+    )
 
 
 def _references(pod: Manifest) -> Iterator[tuple[str, str, list[str]]]:
     """Kind, name and keys of every ConfigMap and Secret that a pod uses."""
     for container in pod["containers"]:
         for source in container.get("envFrom", []):
-            kind, reference = ("ConfigMap", source["configMapRef"]) if "configMapRef" in source else ("Secret", source["secretRef"])
+            kind, reference = (
+                ("ConfigMap", source["configMapRef"])
+                if "configMapRef" in source
+                else ("Secret", source["secretRef"])
+            )
             yield kind, reference["name"], []
         for variable in container.get("env", []):
             for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
@@ -263,7 +306,10 @@ def _references(pod: Manifest) -> Iterator[tuple[str, str, list[str]]]:
 def _entries(policy: Manifest, service: Manifest) -> Iterator[Any]:
     """The ports at which a policy lets somebody in to the pods of a Service."""
     chosen = policy["spec"]["podSelector"].get("matchLabels", {})
-    if policy["metadata"]["namespace"] == service["metadata"]["namespace"] and chosen.items() <= service["spec"]["selector"].items():
+    if (
+        policy["metadata"]["namespace"] == service["metadata"]["namespace"]
+        and chosen.items() <= service["spec"]["selector"].items()
+    ):
         for entry in policy["spec"].get("ingress", []):
             yield from (port["port"] for port in entry.get("ports", []))
 

@@ -24,17 +24,35 @@ ROOT_POD = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "broken", "namespace": "pokewatch"},
-    "spec": {"containers": [{"name": "broken", "image": "x:1", "securityContext": {"privileged": True}}]},
+    "spec": {
+        "containers": [{"name": "broken", "image": "x:1", "securityContext": {"privileged": True}}]
+    },
 }
 
 
 def _failed(folder: Path) -> dict[str, set[str]]:
     """The checks that failed, by file name. checkov stays out of the environment that PokeWatch is locked to."""
     uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "tool", "run", "--quiet", "--from", CHECKOV, "checkov", "--skip-download", "--framework", "kubernetes"]
+    command = [
+        str(uv),
+        "tool",
+        "run",
+        "--quiet",
+        "--from",
+        CHECKOV,
+        "checkov",
+        "--skip-download",
+        "--framework",
+        "kubernetes",
+    ]
     env = {name: value for name, value in os.environ.items() if not name.startswith("POKEWATCH_")}
     done = subprocess.run(
-        [*command, "--directory", ".", "--output", "json"], cwd=folder, env=env, capture_output=True, text=True, check=False
+        [*command, "--directory", ".", "--output", "json"],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1, done.stderr  # something failed; any other end is checkov's own
     failed = defaultdict(set)
@@ -45,16 +63,23 @@ def _failed(folder: Path) -> dict[str, set[str]]:
     return dict(failed)
 
 
-def test_checkov_finds_what_is_broken_and_in_the_manifests_only_what_is_left_for_a_reason(tmp_path: Path) -> None:
+def test_checkov_finds_what_is_broken_and_in_the_manifests_only_what_is_left_for_a_reason(
+    tmp_path: Path,
+) -> None:
     for name, overlay in APPLIED.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump_all(rendered_overlay(overlay)))
     (job,) = rendered_jobs()
-    job["metadata"] = {**job["metadata"], "name": job["metadata"].pop("generateName")}  # checkov knows no names yet to be made
+    job["metadata"] = {
+        **job["metadata"],
+        "name": job["metadata"].pop("generateName"),
+    }  # checkov knows no names yet to be made
     (tmp_path / "rollback.yaml").write_text(yaml.safe_dump(job))
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(ROOT_POD))
 
     failed = _failed(tmp_path)
 
-    assert {"CKV_K8S_16", "CKV_K8S_40", "CKV_K8S_22"} <= failed.pop("broken.yaml")  # privileged, root, a writable root file system
+    assert {"CKV_K8S_16", "CKV_K8S_40", "CKV_K8S_22"} <= failed.pop(
+        "broken.yaml"
+    )  # privileged, root, a writable root file system
     assert failed.keys() == {f"{name}.yaml" for name in (*APPLIED, "rollback")}
     assert set.union(*failed.values()) == SKIPPED.keys()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.gateway.keys import KeyStore
+from pokewatch.gateway.auth.keys import KeyStore
 from tests import images
 from tests.champion import make_champion
 from tests.serving.server import free_ports
@@ -20,8 +20,12 @@ from tests.tools import require_tool
 pytestmark = [
     pytest.mark.pods,
     pytest.mark.timeout(1800),
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),  # MLflow's models on SQLAlchemy 2.1
-    pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning"),  # DVC's use of pygtrie
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
+    ),  # DVC's use of pygtrie
 ]
 
 LOOK = """
@@ -41,7 +45,13 @@ print(json.dumps({
 """
 MODULES = {
     "gateway": [],
-    "serving": ["numpy", "pandas", "pyarrow", "mlflow", "mlserver"],  # pandas is what MLServer itself asks for
+    "serving": [
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "mlflow",
+        "mlserver",
+    ],  # pandas is what MLServer itself asks for
     "pipeline": ["numpy", "pandas", "pyarrow", "mlflow", "metaflow", "lightgbm"],
 }
 MOST_MB = {"gateway": 300, "serving": 900, "pipeline": 1600}
@@ -58,13 +68,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("target", images.TARGETS)
 def test_an_image_has_what_it_needs_and_no_more(target: str, folder: Path) -> None:
-    options = ["--rm", "--network", "none", "--no-healthcheck", "--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp"]
-    answer = json.loads(images.podman("run", *options, images.image(target), "python", "-c", LOOK, folder=folder))
+    options = [
+        "--rm",
+        "--network",
+        "none",
+        "--no-healthcheck",
+        "--read-only",
+        "--read-only-tmpfs=false",
+        "--tmpfs",
+        "/tmp",
+    ]
+    answer = json.loads(
+        images.podman("run", *options, images.image(target), "python", "-c", LOOK, folder=folder)
+    )
     assert answer == {"user": 10001, "modules": MODULES[target], "writable": ["/tmp/x"]}
 
 
 @pytest.mark.parametrize("target", images.TARGETS)
-def test_an_image_says_what_it_is_and_stays_small(target: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_says_what_it_is_and_stays_small(
+    target: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (found,) = json.loads(images.podman("image", "inspect", images.image(target), folder=folder))
     megabytes = found["Size"] / 1e6
     with capsys.disabled():
@@ -86,21 +109,39 @@ def containers(folder: Path) -> Iterator[list[str]]:
         images.podman("rm", "--force", "--time", "0", name, folder=folder)
 
 
-def test_together_they_answer(folder: Path, containers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_together_they_answer(
+    folder: Path, containers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """MLflow in the pipeline's image, MLServer in the serving image, the gateway in its own; the champion is made beside them."""
     mlflow, rest, grpc, metrics, port = free_ports(5)
     registry, url = f"http://127.0.0.1:{mlflow}", f"http://127.0.0.1:{port}"
 
-    def run(target: str, environment: dict[str, str], command: Sequence[str] = (), mode: str = "rw") -> None:
+    def run(
+        target: str, environment: dict[str, str], command: Sequence[str] = (), mode: str = "rw"
+    ) -> None:
         state = tmp_path / target
         state.mkdir(exist_ok=True)
         subprocess.run(["chown", "-R", "10001:10001", str(state)], check=True)
         containers.append(f"pokewatch-{target}-{uuid.uuid4().hex[:8]}")
         mounts = [f"{state}:/home/pokewatch/state:{mode}"]
-        images.podman(*images.locked_down(containers[-1], target, command, environment=environment, mounts=mounts), folder=folder)
+        images.podman(
+            *images.locked_down(
+                containers[-1], target, command, environment=environment, mounts=mounts
+            ),
+            folder=folder,
+        )
 
-    stored = ["--backend-store-uri", "sqlite:////home/pokewatch/state/mlflow.db", "--artifacts-destination", "/home/pokewatch/state/models"]
-    run("pipeline", {}, ["mlflow", "server", "--port", str(mlflow), "--workers", "1", "--serve-artifacts", *stored])
+    stored = [
+        "--backend-store-uri",
+        "sqlite:////home/pokewatch/state/mlflow.db",
+        "--artifacts-destination",
+        "/home/pokewatch/state/models",
+    ]
+    run(
+        "pipeline",
+        {},
+        ["mlflow", "server", "--port", str(mlflow), "--workers", "1", "--serve-artifacts", *stored],
+    )
     _answers(f"{registry}/health")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
     make_champion()
@@ -122,7 +163,10 @@ def test_together_they_answer(folder: Path, containers: list[str], tmp_path: Pat
 
 
 @retry(
-    stop=stop_after_delay(120), wait=wait_fixed(0.2), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+    stop=stop_after_delay(120),
+    wait=wait_fixed(0.2),
+    retry=retry_if_exception_type((httpx.TransportError, AssertionError)),
+    reraise=True,
 )
 def _answers(url: str) -> None:
     answer = httpx.get(url)

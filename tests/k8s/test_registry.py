@@ -17,8 +17,8 @@ import pytest
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from pokewatch.deploy.deploy import deploy
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from pokewatch.serving.deploy import deploy
 from pokewatch.settings import RegistrySettings
 from tests.k8s.rendering import K8S, rendered_jobs
 from tests.s3 import CREDENTIALS
@@ -30,7 +30,9 @@ from tests.tools import require_tool
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # Apprise asks for it on Python 3.11 and 3.12
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # Apprise asks for it on Python 3.11 and 3.12
 ]
 
 BIN = Path(sys.executable).parent
@@ -40,7 +42,9 @@ BIN = Path(sys.executable).parent
 def _process(command: list[str], folder: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A program with children of its own, which all end with it."""
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, process_group=0, **options)
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, process_group=0, **options
+        )
     try:
         yield process
     finally:
@@ -52,7 +56,9 @@ def _process(command: list[str], folder: Path, **options: Any) -> Iterator[subpr
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty database, as the Secret `postgres` has one."""
     folder, (port,) = tmp_path_factory.mktemp("postgres"), free_ports(1)
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where Debian has it, beside the path
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin")
+    )  # where Debian has it, beside the path
     programs = installed[-1] if installed else Path(require_tool("postgres")).resolve().parent
     options: dict[str, Any] = {}
     if os.geteuid() == 0:  # as which it does not run
@@ -61,17 +67,38 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for parent in (folder.parent, folder.parent.parent):
             parent.chmod(0o711)
     subprocess.run(
-        [programs / "initdb", "--username", "mlflow", "--auth", "trust", folder / "data"], check=True, capture_output=True, **options
+        [programs / "initdb", "--username", "mlflow", "--auth", "trust", folder / "data"],
+        check=True,
+        capture_output=True,
+        **options,
     )
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1", "-k", "", "-F"]
+    command = [
+        str(programs / "postgres"),
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        "-h",
+        "127.0.0.1",
+        "-k",
+        "",
+        "-F",
+    ]
     with _process(command, folder, **options):
         _create(port)
         yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/mlflow"
 
 
-@retry(stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(psycopg.OperationalError), reraise=True)
+@retry(
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.1),
+    retry=retry_if_exception_type(psycopg.OperationalError),
+    reraise=True,
+)
 def _create(port: int) -> None:
-    with psycopg.connect(host="127.0.0.1", port=port, user="mlflow", dbname="postgres", autocommit=True) as connection:
+    with psycopg.connect(
+        host="127.0.0.1", port=port, user="mlflow", dbname="postgres", autocommit=True
+    ) as connection:
         connection.execute("CREATE DATABASE mlflow")
 
 
@@ -82,31 +109,53 @@ def registry(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     deployment, _ = yaml.safe_load_all((K8S / "base" / "mlflow.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     command = [str(BIN / "mlflow"), *container["command"][1:], *container["args"]]
-    command = [{"--port=5000": f"--port={port}", "--host=0.0.0.0": "--host=127.0.0.1"}.get(part, part) for part in command]
-    given = {"MLFLOW_BACKEND_STORE_URI": postgres, **{name: CREDENTIALS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}}
+    command = [
+        {"--port=5000": f"--port={port}", "--host=0.0.0.0": "--host=127.0.0.1"}.get(part, part)
+        for part in command
+    ]
+    given = {
+        "MLFLOW_BACKEND_STORE_URI": postgres,
+        **{name: CREDENTIALS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+    }
     assert {each["name"] for each in container["env"]} == given.keys()
     with running_s3() as s3:
-        given |= {"MLFLOW_S3_ENDPOINT_URL": s3, "MLFLOW_ARTIFACTS_DESTINATION": "s3://models/mlflow", "AWS_DEFAULT_REGION": "us-east-1"}
+        given |= {
+            "MLFLOW_S3_ENDPOINT_URL": s3,
+            "MLFLOW_ARTIFACTS_DESTINATION": "s3://models/mlflow",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         with _process(command, folder, env={**os.environ, **given}):
             _healthy(f"http://127.0.0.1:{port}")
             yield f"http://127.0.0.1:{port}"
 
 
 @retry(
-    stop=stop_after_delay(300), wait=wait_fixed(0.2), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+    stop=stop_after_delay(300),
+    wait=wait_fixed(0.2),
+    retry=retry_if_exception_type((httpx.TransportError, AssertionError)),
+    reraise=True,
 )
 def _healthy(url: str) -> None:
     assert httpx.get(f"{url}/health").status_code == 200
 
 
 @pytest.fixture
-def servers(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Server]]:
+def servers(
+    registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[Server]]:
     """Two MLServers that have version 1, the champion, from the registry; there is a version 2."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry)
     models = Registry()
     for number in (1, 2):
-        digest = make_book(tmp_path / f"book-{number}", facts=replace(FACTS, git_commit=str(number)))
-        run = models.log_run(tmp_path / f"book-{number}", parameters={"n": number}, metrics={"mape": 1.5}, tags={"data_version": "dv"})
+        digest = make_book(
+            tmp_path / f"book-{number}", facts=replace(FACTS, git_commit=str(number))
+        )
+        run = models.log_run(
+            tmp_path / f"book-{number}",
+            parameters={"n": number},
+            metrics={"mape": 1.5},
+            tags={"data_version": "dv"},
+        )
         models.register(run, digest)
     models.point(CHAMPION, "1")
     with ExitStack() as stack:
@@ -119,11 +168,21 @@ def servers(registry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def _answering(servers: list[Server]) -> list[str]:
-    return [infer(server, "fair-price", tensor("card_id", ["card_4"])).json()["parameters"]["model_version"] for server in servers]
+    return [
+        infer(server, "fair-price", tensor("card_id", ["card_4"])).json()["parameters"][
+            "model_version"
+        ]
+        for server in servers
+    ]
 
 
 def test_a_rollback_by_its_job_reaches_every_replica(
-    servers: list[Server], registry: str, postgres: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    servers: list[Server],
+    registry: str,
+    postgres: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     addresses = [server.url for server in servers]
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
@@ -136,16 +195,27 @@ def test_a_rollback_by_its_job_reaches_every_replica(
     assert {each["name"] for each in container["env"]} == given.keys()
     program, *arguments = container["command"]
     started = time.perf_counter()
-    done = subprocess.run([str(BIN / program), *arguments], env={**os.environ, **given}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(BIN / program), *arguments],
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     seconds = time.perf_counter() - started
     with capsys.disabled():
         sys.stdout.write(f"\nrolled back on {len(servers)} MLServers in {seconds:.1f} s\n")
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["model version 1 is champion again", *(f"{address}: serving" for address in addresses)]
+    assert done.stdout.splitlines() == [
+        "model version 1 is champion again",
+        *(f"{address}: serving" for address in addresses),
+    ]
     assert _answering(servers) == ["1", "1"]
     models = Registry(RegistrySettings(mlflow_tracking_uri=registry))
     assert (models.resolve(CHAMPION).version, models.resolve(PREVIOUS).version) == ("1", "2")
     with psycopg.connect(postgres.replace("+psycopg", "")) as connection:
-        rows = connection.execute("SELECT alias, version FROM registered_model_aliases WHERE alias = 'champion'").fetchall()
+        rows = connection.execute(
+            "SELECT alias, version FROM registered_model_aliases WHERE alias = 'champion'"
+        ).fetchall()
     assert [(alias, str(version)) for alias, version in rows] == [("champion", "1")]

@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from pokewatch.gateway.operations import OPERATIONS
+from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.settings import GatewaySettings, ServingSettings
 from tests.conftest import ROOT
 from tests.k8s import rules
@@ -17,16 +17,29 @@ from tests.k8s.rendering import APPLIED, K8S, OVERLAYS, rendered_jobs, rendered_
 from tests.k8s.rules import Manifest, Rule
 
 MADE_BEFOREHAND = {
-    "local": [{"kind": "Secret", "metadata": {"namespace": "pokewatch", "name": "gateway-keys"}, "data": {"keys.sqlite": ""}}],
-    "production": list(yaml.safe_load_all((K8S / "overlays" / "production" / "secrets.example.yaml").read_text())),
-    "monitoring": list(yaml.safe_load_all((K8S / "monitoring" / "secrets.example.yaml").read_text())),
+    "local": [
+        {
+            "kind": "Secret",
+            "metadata": {"namespace": "pokewatch", "name": "gateway-keys"},
+            "data": {"keys.sqlite": ""},
+        }
+    ],
+    "production": list(
+        yaml.safe_load_all((K8S / "overlays" / "production" / "secrets.example.yaml").read_text())
+    ),
+    "monitoring": list(
+        yaml.safe_load_all((K8S / "monitoring" / "secrets.example.yaml").read_text())
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
     """What is applied, as kubectl renders it; the overlays with the jobs that the make targets start."""
-    return {name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])] for name, folder in APPLIED.items()}
+    return {
+        name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])]
+        for name, folder in APPLIED.items()
+    }
 
 
 def _faults(rule: Rule, manifests: list[Manifest], overlay: str) -> list[str]:
@@ -37,12 +50,16 @@ def _faults(rule: Rule, manifests: list[Manifest], overlay: str) -> list[str]:
 
 @pytest.mark.parametrize("overlay", APPLIED)
 @pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
-def test_what_is_applied_keeps_every_rule(rule: Rule, overlay: str, rendered: dict[str, list[Manifest]]) -> None:
+def test_what_is_applied_keeps_every_rule(
+    rule: Rule, overlay: str, rendered: dict[str, list[Manifest]]
+) -> None:
     assert _faults(rule, rendered[overlay], overlay) == []
 
 
 def _one(manifests: list[Manifest], kind: str, name: str) -> Any:
-    return next(each for each in manifests if each["kind"] == kind and each["metadata"].get("name") == name)
+    return next(
+        each for each in manifests if each["kind"] == kind and each["metadata"].get("name") == name
+    )
 
 
 def _container(manifests: list[Manifest], name: str) -> Any:
@@ -79,7 +96,12 @@ BROKEN = {
     ),
     "a spread over nobody": (
         rules.selectors_match_labels,
-        _set("Deployment", "gateway", f"{_POD}/topologySpreadConstraints/0/labelSelector/matchLabels", {"app": "x"}),
+        _set(
+            "Deployment",
+            "gateway",
+            f"{_POD}/topologySpreadConstraints/0/labelSelector/matchLabels",
+            {"app": "x"},
+        ),
         "no pod",
     ),
     "an autoscaler of nothing": (
@@ -87,7 +109,11 @@ BROKEN = {
         _set("HorizontalPodAutoscaler", "gateway", "spec/scaleTargetRef/name", "gatway"),
         "not there",
     ),
-    "replicas beside an autoscaler": (rules.targets_exist, _set("Deployment", "gateway", "spec/replicas", 2), "names its replicas"),
+    "replicas beside an autoscaler": (
+        rules.targets_exist,
+        _set("Deployment", "gateway", "spec/replicas", 2),
+        "names its replicas",
+    ),
     "a route to nowhere": (rules.targets_exist, _drop("Service", "gateway"), "leads to"),
     "a Service port nobody declares": (
         rules.ports_have_listeners,
@@ -114,22 +140,46 @@ BROKEN = {
         lambda found: _container(found, "redis").pop("readinessProbe"),
         "has not both probes",
     ),
-    "a missing ConfigMap": (rules.references_exist, _drop("ConfigMap", "gateway"), "uses ConfigMap gateway"),
+    "a missing ConfigMap": (
+        rules.references_exist,
+        _drop("ConfigMap", "gateway"),
+        "uses ConfigMap gateway",
+    ),
     "a missing key": (
         rules.references_exist,
         _set("Deployment", "gateway", f"{_MAIN}/env/0/valueFrom/secretKeyRef/key", "uri"),
         "uses uri of Secret redis",
     ),
-    "a missing account": (rules.references_exist, _drop("ServiceAccount", "mlserver"), "runs as mlserver"),
-    "a mount of no volume": (rules.references_exist, _set("Deployment", "gateway", f"{_MAIN}/volumeMounts/0/name", "key"), "no volume"),
-    "no default deny": (rules.every_service_port_is_let_in, _drop("NetworkPolicy", "default-deny"), "does not deny by default"),
-    "a port without a policy": (rules.every_service_port_is_let_in, _drop("NetworkPolicy", "redis"), "no policy lets anybody in"),
+    "a missing account": (
+        rules.references_exist,
+        _drop("ServiceAccount", "mlserver"),
+        "runs as mlserver",
+    ),
+    "a mount of no volume": (
+        rules.references_exist,
+        _set("Deployment", "gateway", f"{_MAIN}/volumeMounts/0/name", "key"),
+        "no volume",
+    ),
+    "no default deny": (
+        rules.every_service_port_is_let_in,
+        _drop("NetworkPolicy", "default-deny"),
+        "does not deny by default",
+    ),
+    "a port without a policy": (
+        rules.every_service_port_is_let_in,
+        _drop("NetworkPolicy", "redis"),
+        "no policy lets anybody in",
+    ),
     "no limits": (
         rules.containers_are_locked_down,
         lambda found: _container(found, "redis")["resources"].pop("limits"),
         "has no limits of cpu",
     ),
-    "root": (rules.containers_are_locked_down, _set("Deployment", "gateway", f"{_POD}/securityContext/runAsUser", 0), "runAsUser"),
+    "root": (
+        rules.containers_are_locked_down,
+        _set("Deployment", "gateway", f"{_POD}/securityContext/runAsUser", 0),
+        "runAsUser",
+    ),
     "a writable root file system": (
         rules.containers_are_locked_down,
         _set("Deployment", "mlserver", f"{_MAIN}/securityContext/readOnlyRootFilesystem", False),
@@ -155,7 +205,10 @@ BROKEN = {
 
 @pytest.mark.parametrize(("rule", "breaks", "told"), BROKEN.values(), ids=BROKEN)
 def test_each_rule_finds_what_it_is_for(
-    rule: Rule, breaks: Callable[[list[Manifest]], None], told: str, rendered: dict[str, list[Manifest]]
+    rule: Rule,
+    breaks: Callable[[list[Manifest]], None],
+    told: str,
+    rendered: dict[str, list[Manifest]],
 ) -> None:
     manifests = deepcopy(rendered["production"])
     breaks(manifests)
@@ -168,14 +221,20 @@ def test_every_rule_is_shown_to_fail() -> None:
 
 def test_the_ports_and_routes_that_the_rules_know_are_those_of_the_code() -> None:
     serving, gateway = ServingSettings.read(), GatewaySettings.read()
-    metrics = GatewaySettings.model_fields["gateway_metrics_port"].default  # the tests' own is any free one
+    metrics = GatewaySettings.model_fields[
+        "gateway_metrics_port"
+    ].default  # the tests' own is any free one
     assert rules.PORTS["gateway"] == {"http": gateway.gateway_port, "metrics": metrics}
     assert rules.PORTS["serving"] == {
         "http": serving.mlserver_http_port,
         "grpc": serving.mlserver_grpc_port,
         "metrics": serving.mlserver_metrics_port,
     }
-    assert rules.ROUTES["gateway"] <= {operation.path for operation in OPERATIONS if operation.method == "GET" and operation.scope is None}
+    assert rules.ROUTES["gateway"] <= {
+        operation.path
+        for operation in OPERATIONS
+        if operation.method == "GET" and operation.scope is None
+    }
 
 
 def test_the_ingress_lets_through_the_apis_paths_alone(rendered: dict[str, list[Manifest]]) -> None:
@@ -184,26 +243,42 @@ def test_the_ingress_lets_through_the_apis_paths_alone(rendered: dict[str, list[
     paths = {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
     routes = {operation.path for operation in OPERATIONS}
     prefixes = {route.partition("/{")[0] for route in routes if "{" in route}
-    exact = {route for route in routes if not any(f"{route}/".startswith(f"{prefix}/") for prefix in prefixes)}
+    exact = {
+        route
+        for route in routes
+        if not any(f"{route}/".startswith(f"{prefix}/") for prefix in prefixes)
+    }
     assert paths == {(path, "Exact") for path in exact} | {(path, "Prefix") for path in prefixes}
 
 
-def test_prometheus_asks_the_metrics_port_which_the_ingress_does_not_reach(rendered: dict[str, list[Manifest]]) -> None:
-    policies = [each for each in rendered["production"] if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "gateway"]
+def test_prometheus_asks_the_metrics_port_which_the_ingress_does_not_reach(
+    rendered: dict[str, list[Manifest]],
+) -> None:
+    policies = [
+        each
+        for each in rendered["production"]
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "gateway"
+    ]
     [policy] = policies
     allowed = {
-        source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: [port["port"] for port in rule["ports"]]
+        source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: [
+            port["port"] for port in rule["ports"]
+        ]
         for rule in policy["spec"]["ingress"]
         for source in rule["from"]
     }
     assert allowed == {"ingress-nginx": ["http"], "monitoring": ["metrics"]}
-    ports = {port["name"] for port in _one(rendered["production"], "Service", "gateway")["spec"]["ports"]}
+    ports = {
+        port["name"] for port in _one(rendered["production"], "Service", "gateway")["spec"]["ports"]
+    }
     assert ports == {"http"}
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.37"])
 @pytest.mark.parametrize("overlay", APPLIED)
-def test_the_schemas_of_kubernetes_take_them(overlay: str, version: str, rendered: dict[str, list[Manifest]]) -> None:
+def test_the_schemas_of_kubernetes_take_them(
+    overlay: str, version: str, rendered: dict[str, list[Manifest]]
+) -> None:
     for manifest in rendered[overlay]:
         kubernetes_validate.validate(manifest, version, strict=True)
 
@@ -225,19 +300,33 @@ def test_sizes_of_the_fleet(rendered: dict[str, list[Manifest]]) -> None:
     assert sizes == {"mlserver": (2, 10), "gateway": (2, 5)}
 
 
-def test_the_local_overlay_is_reached_at_30080_and_pulls_nothing_of_ours(rendered: dict[str, list[Manifest]]) -> None:
+def test_the_local_overlay_is_reached_at_30080_and_pulls_nothing_of_ours(
+    rendered: dict[str, list[Manifest]],
+) -> None:
     service = _one(rendered["local"], "Service", "gateway")
     assert (service["spec"]["type"], service["spec"]["ports"][0]["nodePort"]) == ("NodePort", 30080)
-    assert {_container(rendered["local"], name)["imagePullPolicy"] for name in ("gateway", "mlserver", "mlflow")} == {"Never"}
+    assert {
+        _container(rendered["local"], name)["imagePullPolicy"]
+        for name in ("gateway", "mlserver", "mlflow")
+    } == {"Never"}
 
 
 def test_the_flows_find_what_the_manifests_make(rendered: dict[str, list[Manifest]]) -> None:
     config = json.loads((ROOT / "flows" / "configs" / "cluster.json").read_text())
     manifests = rendered["local"]
-    assert _one(manifests, "ServiceAccount", config["service_account"])["metadata"]["namespace"] == config["namespace"]
-    assert [_one(manifests, "Secret", name)["metadata"]["namespace"] for name in config["secrets"]] == [config["namespace"]]
+    assert (
+        _one(manifests, "ServiceAccount", config["service_account"])["metadata"]["namespace"]
+        == config["namespace"]
+    )
+    assert [
+        _one(manifests, "Secret", name)["metadata"]["namespace"] for name in config["secrets"]
+    ] == [config["namespace"]]
     _, _, service, namespace = (
-        config["environment"]["POKEWATCH_MLSERVER_URLS"].replace(".svc", "").replace(".", "/").replace(":8080", "").split("/")
+        config["environment"]["POKEWATCH_MLSERVER_URLS"]
+        .replace(".svc", "")
+        .replace(".", "/")
+        .replace(":8080", "")
+        .split("/")
     )
     assert _one(manifests, "Service", service)["spec"]["clusterIP"] == "None"
     assert _one(manifests, "Service", service)["metadata"]["namespace"] == namespace

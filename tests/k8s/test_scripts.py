@@ -45,9 +45,23 @@ class Kubectl:
         lines = (self.folder / "asked").read_text().splitlines()
         return [(" ".join(arguments), sent) for arguments, sent in map(json.loads, lines)]
 
-    def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", "KUBECTL_FOLDER": str(self.folder), **variables}
-        return subprocess.run([str(ROOT / "k8s" / script), *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    def run(
+        self, script: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        env = {
+            **os.environ,
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+            "KUBECTL_FOLDER": str(self.folder),
+            **variables,
+        }
+        return subprocess.run(
+            [str(ROOT / "k8s" / script), *arguments],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @pytest.fixture
@@ -57,11 +71,15 @@ def kubectl(tmp_path: Path) -> Kubectl:
 
 def test_deploy_applies_the_overlay_and_makes_the_first_key(kubectl: Kubectl) -> None:
     kubectl.answer({"get secret gateway-keys": ("", 1)})
-    done = kubectl.run("deploy.sh", "local", POKEWATCH=str(Path(sys.executable).with_name("pokewatch")))
+    done = kubectl.run(
+        "deploy.sh", "local", POKEWATCH=str(Path(sys.executable).with_name("pokewatch"))
+    )
     assert done.returncode == 0, done.stderr
     calls = [call for call, _ in kubectl.asked()]
     assert calls[0].endswith("overlays/local --server-side")
-    assert any("create secret generic gateway-keys --from-file=keys.sqlite=" in call for call in calls)
+    assert any(
+        "create secret generic gateway-keys --from-file=keys.sqlite=" in call for call in calls
+    )
     assert "pw_" in done.stdout
     assert calls[-1] == "--namespace pokewatch rollout status deployment/mlflow --timeout 300s"
 
@@ -107,7 +125,9 @@ def test_a_rollback_that_failed_is_told(kubectl: Kubectl) -> None:
 class _Gateway(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(
-            {"cards": [{"card_id": "card-1", "name": "x"}], "next": None} if self.path.startswith("/cards") else {"status": "ready"}
+            {"cards": [{"card_id": "card-1", "name": "x"}], "next": None}
+            if self.path.startswith("/cards")
+            else {"status": "ready"}
         )
 
     def do_POST(self) -> None:

@@ -30,7 +30,9 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def test_actionlint_finds_nothing() -> None:
-    found = subprocess.run([require_tool("actionlint")], cwd=ROOT, capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [require_tool("actionlint")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert found.returncode == 0, found.stdout
 
 
@@ -41,7 +43,9 @@ def test_zizmor_finds_nothing() -> None:
     assert found.returncode == 0, found.stdout
 
 
-@pytest.mark.parametrize(("name", "script"), [("test.yml", ".ci/run"), ("nightly.yml", ".ci/run nightly")])
+@pytest.mark.parametrize(
+    ("name", "script"), [("test.yml", ".ci/run"), ("nightly.yml", ".ci/run nightly")]
+)
 def test_ci_runs_the_script_that_requires_every_tool(name: str, script: str) -> None:
     (job,) = _load(name)["jobs"].values()
     assert job["steps"][-1]["run"].endswith(script)
@@ -85,4 +89,6 @@ def test_what_is_called_is_in_the_makefile() -> None:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_nothing_that_others_write_is_put_into_a_script(path: Path) -> None:
     for step in _steps(path):
-        assert not re.search(r"\$\{\{\s*(github\.event|github\.head_ref|inputs|secrets)", step.get("run", ""))
+        assert not re.search(
+            r"\$\{\{\s*(github\.event|github\.head_ref|inputs|secrets)", step.get("run", "")
+        )

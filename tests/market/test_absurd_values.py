@@ -113,9 +113,17 @@ def test_tcgcsv(text: str, upstream: Upstream, tmp_path: Path) -> None:
 def tracked(number: int) -> dict[str, Any]:
     history = [{"date": f"{DAY}T00:00:00.000Z", "market": 3.5, "volume": 3}]
     card = {"id": f"id-{number}", "tcgPlayerId": str(number), "setId": "s1", "setName": "Base"}
-    card |= {"name": "Pikachu", "cardNumber": "1/9", "rarity": "Rare", "imageUrl": "https://i.test/1"}
+    card |= {
+        "name": "Pikachu",
+        "cardNumber": "1/9",
+        "rarity": "Rare",
+        "imageUrl": "https://i.test/1",
+    }
     near_mint = {"conditions": {"Near Mint": {"history": history}}}
-    return card | {"prices": {"market": None, "variants": {"Normal": {}}}, "priceHistory": near_mint}
+    return card | {
+        "prices": {"market": None, "variants": {"Normal": {}}},
+        "priceHistory": near_mint,
+    }
 
 
 def variant(number: int) -> dict[str, Any]:
@@ -127,12 +135,18 @@ TRACKED_FIELDS: list[tuple[Any, ...]] = [(), *((name,) for name in tracked(1))]
 TRACKED_FIELDS += [("prices", "market"), ("prices", "variants"), ("priceHistory", "conditions")]
 TRACKED_FIELDS += [("priceHistory", "conditions", "Near Mint")]
 _HISTORY = ("priceHistory", "conditions", "Near Mint", "history")
-TRACKED_FIELDS += [_HISTORY, (*_HISTORY, 0), *((*_HISTORY, 0, name) for name in ("date", "market", "volume"))]
+TRACKED_FIELDS += [
+    _HISTORY,
+    (*_HISTORY, 0),
+    *((*_HISTORY, 0, name) for name in ("date", "market", "volume")),
+]
 VARIANT_FIELDS = [("priceHistory", "variants"), ("priceHistory", "variants", "Normal")]
 
 
 @pytest.mark.parametrize("text", VALUES)
-def test_pokemon_price_tracker(text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pokemon_price_tracker(
+    text: str, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEMON_PRICE_API_KEY", "key")
     given = SourceSettings.read(pokemon_price_url=upstream.url, http_attempts=1)
     good = [json.dumps(tracked(number)) for number in range(1, GOOD + 1)]
@@ -140,7 +154,9 @@ def test_pokemon_price_tracker(text: str, upstream: Upstream, tmp_path: Path, mo
     bad += [with_value(variant(6000 + at), path, text) for at, path in enumerate(VARIANT_FIELDS)]
     bad += [json.dumps(variant(7000)).replace('"Normal"', text if text[0] == '"' else '"²"')]
     body = f'{{"data": [{", ".join([*good, *bad])}], "metadata": {text}}}'
-    upstream.routes["/cards"] = lambda request: Reply(body.encode() if request.query["setId"] == ["s1"] else b'{"data": []}')
+    upstream.routes["/cards"] = lambda request: Reply(
+        body.encode() if request.query["setId"] == ["s1"] else b'{"data": []}'
+    )
     sets = f'{{"data": [{{"id": "s1"}}, {{"id": {text}}}, {text}]}}'
     upstream.routes["/sets"] = [Reply(sets.encode())]
     source = PokemonPriceTrackerSource(given, now=lambda: NOW, sleep=Sleeps().sleep)
@@ -152,8 +168,28 @@ def test_pokemon_price_tracker(text: str, upstream: Upstream, tmp_path: Path, mo
 def test_a_csv(text: str, tmp_path: Path) -> None:
     cell = text.encode("utf-8") + b"\xff" if text == ABSURD["cut-emoji"] else text.encode()
     quoted = b'"' + cell.replace(b'"', b'""') + b'"'
-    names = ("card_id", "date", "price", "low", "volume", "currency", "name", "released", "image_url")
-    usual = (b"x-1", str(DAY).encode(), b"3.5", b"3", b"1", b"USD", b"Pikachu", b"2020-01-01", b"https://i.test/1")
+    names = (
+        "card_id",
+        "date",
+        "price",
+        "low",
+        "volume",
+        "currency",
+        "name",
+        "released",
+        "image_url",
+    )
+    usual = (
+        b"x-1",
+        str(DAY).encode(),
+        b"3.5",
+        b"3",
+        b"1",
+        b"USD",
+        b"Pikachu",
+        b"2020-01-01",
+        b"https://i.test/1",
+    )
     good = [b",".join((b"c-%d" % number, *usual[1:])) for number in range(GOOD)]
     bad = []
     for column in range(len(names)):
@@ -170,14 +206,23 @@ def test_a_csv(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, -5.0, 0.0])
 def test_a_parquet_file(value: float, tmp_path: Path) -> None:
     ids = [f"c-{number}" for number in range(GOOD)]
-    columns = {"card_id": [*ids, "bad"], "date": [DAY] * (GOOD + 1), "market_price": [2.0] * GOOD + [value]}
+    columns = {
+        "card_id": [*ids, "bad"],
+        "date": [DAY] * (GOOD + 1),
+        "market_price": [2.0] * GOOD + [value],
+    }
     path = tmp_path / "panel.parquet"
     pq.write_table(pa.table(columns), path)
     collected(FileSource(SourceSettings.read(), path, now=lambda: NOW), tmp_path / "lake", set(ids))
 
 
-@pytest.mark.parametrize("address", ["http://i.test/1", "//i.test/1", "javascript:alert(1)", "https://u:p@i.test/1", "https:// x"])
-def test_images_are_https_only_and_others_are_counted(address: str, upstream: Upstream, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "address",
+    ["http://i.test/1", "//i.test/1", "javascript:alert(1)", "https://u:p@i.test/1", "https:// x"],
+)
+def test_images_are_https_only_and_others_are_counted(
+    address: str, upstream: Upstream, tmp_path: Path
+) -> None:
     product = json.dumps(PRODUCT | {"imageUrl": address})
     good = json.dumps(PRODUCT | {"productId": 2})
     source = tcgcsv(upstream, ROWS, [product, good], [json.dumps(GROUP)])
@@ -190,7 +235,9 @@ def test_images_are_https_only_and_others_are_counted(address: str, upstream: Up
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(list(price(1))), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(list(price(1))), inner)
+    ),
     max_leaves=8,
 )
 
@@ -204,7 +251,11 @@ def shared_upstream() -> Iterator[Upstream]:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=JSON, product=JSON, group=JSON)
 def test_tcgcsv_takes_anything(
-    row: Any, product: Any, group: Any, shared_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+    row: Any,
+    product: Any,
+    group: Any,
+    shared_upstream: Upstream,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("lake")
     texts = [json.dumps(each) for each in (row, product, group)]

@@ -16,12 +16,26 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from pokewatch.errors import LakeError, MissingAtSourceError, QualityError, SettingsError, SourceError
+from pokewatch.errors import (
+    LakeError,
+    MissingAtSourceError,
+    QualityError,
+    SettingsError,
+    SourceError,
+)
 from pokewatch.market.collect import asked_days, collect, export
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from pokewatch.settings import SourceSettings
-from tests.market.upstream import Reply, Request, Sleeps, Upstream, archive_bytes, archive_path, price
+from tests.market.upstream import (
+    Reply,
+    Request,
+    Sleeps,
+    Upstream,
+    archive_bytes,
+    archive_path,
+    price,
+)
 
 FIRST = date(2025, 10, 22)
 DAYS = [FIRST + timedelta(days=number) for number in range(3)]
@@ -31,7 +45,14 @@ CARDS = 150
 
 
 def products(count: int = CARDS) -> list[dict[str, Any]]:
-    return [{"productId": n, "name": f"Card {n}", "extendedData": [{"name": "Number", "value": f"{n}/200"}]} for n in range(1, count + 1)]
+    return [
+        {
+            "productId": n,
+            "name": f"Card {n}",
+            "extendedData": [{"name": "Number", "value": f"{n}/200"}],
+        }
+        for n in range(1, count + 1)
+    ]
 
 
 def day_rows(day: date, count: int = CARDS) -> list[dict[str, Any]]:
@@ -55,14 +76,19 @@ def served(upstream: Upstream) -> Upstream:
     return upstream
 
 
-def source(upstream: Upstream, now: datetime = datetime(2025, 10, 27, 1, tzinfo=UTC)) -> TcgcsvSource:
+def source(
+    upstream: Upstream, now: datetime = datetime(2025, 10, 27, 1, tzinfo=UTC)
+) -> TcgcsvSource:
     settings = SourceSettings.read(tcgcsv_url=upstream.url, http_attempts=2, http_timeout=0.5)
     return TcgcsvSource(settings, now=lambda: now, sleep=Sleeps().sleep)
 
 
 def fingerprint(lake: Lake) -> dict[str, str]:
     files = (path for path in lake.root.rglob("*") if path.is_file())
-    return {str(path.relative_to(lake.root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        str(path.relative_to(lake.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 def test_days_reach_the_lake_with_their_cards(served: Upstream, lake: Lake) -> None:
@@ -75,7 +101,8 @@ def test_days_reach_the_lake_with_their_cards(served: Upstream, lake: Lake) -> N
     assert report.rows == 3 * CARDS
     assert report.warnings == []
     assert lake.day(DAYS[1])["market_price"].to_pylist() == [
-        row["marketPrice"] for row in sorted(day_rows(DAYS[1]), key=lambda row: f"tcgplayer-{row['productId']}-normal")
+        row["marketPrice"]
+        for row in sorted(day_rows(DAYS[1]), key=lambda row: f"tcgplayer-{row['productId']}-normal")
     ]
     assert lake.catalog()["name"].to_pylist()[:2] == ["Card 1", "Card 10"]
     assert json.loads(json.dumps(report.to_json()))["written"][0] == "2025-10-22"
@@ -104,7 +131,9 @@ def test_refreshing_asks_again_and_replaces_what_differs(served: Upstream, lake:
     assert report.written == [DAYS[1]]
     assert lake.day(DAYS[1])["market_price"].to_pylist()[0] == 1.23
     after = fingerprint(lake)
-    assert {name for name in before if before[name] != after[name]} == {"raw/prices/date=2025-10-23/part.parquet"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "raw/prices/date=2025-10-23/part.parquet"
+    }
 
 
 def test_bad_rows_are_quarantined_and_counted(served: Upstream, lake: Lake) -> None:
@@ -123,7 +152,9 @@ def test_bad_rows_are_quarantined_and_counted(served: Upstream, lake: Lake) -> N
     assert json.loads(lake.quarantined(FIRST)["row"][0].as_py())["market_price"] == -5.0
 
 
-def test_half_a_catalogue_is_held_back_and_collected_when_whole(served: Upstream, lake: Lake) -> None:
+def test_half_a_catalogue_is_held_back_and_collected_when_whole(
+    served: Upstream, lake: Lake
+) -> None:
     served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1], CARDS // 2)})
 
     report = collect(source(served), lake, DAYS[:3])
@@ -151,7 +182,11 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
     report = collect(source(served), lake, DAYS[:2], refresh=True)
 
     assert list(report.held) == [DAYS[1]]
-    assert {check.name for check in report.held[DAYS[1]] if not check.passed} == {"rows", "quarantine", "coverage"}
+    assert {check.name for check in report.held[DAYS[1]] if not check.passed} == {
+        "rows",
+        "quarantine",
+        "coverage",
+    }
     assert fingerprint(lake) == before
 
 
@@ -159,17 +194,25 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
     ("reply", "cause"),
     [
         (Reply(status=500), "answered 500 Internal Server Error; gave up after 2 attempts"),
-        (Reply(status=429, headers={"Retry-After": "30"}), "answered 429 Too Many Requests; gave up after 2 attempts"),
+        (
+            Reply(status=429, headers={"Retry-After": "30"}),
+            "answered 429 Too Many Requests; gave up after 2 attempts",
+        ),
         (Reply(status=429, headers={"Retry-After": "86400"}), "asks to wait 86400 s"),
         (Reply(stall=True), "no answer within 0.5 s; gave up after 2 attempts"),
-        (Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])})[:-30]), "cut or damaged 7z archive"),
+        (
+            Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])})[:-30]),
+            "cut or damaged 7z archive",
+        ),
         (Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])}), cut=500), "connection failed"),
         (Reply(b"<html>down</html>"), "cut or damaged 7z archive"),
         (Reply(b"x" * ((64 << 20) + 1)), "sends more than the 67,108,864 bytes we take"),
     ],
     ids=["500", "429", "429 for a day", "timeout", "cut 7z", "hung up", "html", "oversized"],
 )
-def test_a_failing_upstream_does_no_damage(served: Upstream, lake: Lake, reply: Reply, cause: str) -> None:
+def test_a_failing_upstream_does_no_damage(
+    served: Upstream, lake: Lake, reply: Reply, cause: str
+) -> None:
     good = served.routes[archive_path(DAYS[1])]
     served.routes[archive_path(DAYS[1])] = reply
 
@@ -258,7 +301,12 @@ print("done")
 
 def collector(upstream: Upstream, lake: Lake, kill_at_write: int = 0) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", COLLECTOR, upstream.url, str(lake.root), str(kill_at_write)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
 
 
 def assert_whole(lake: Lake) -> None:
@@ -281,7 +329,9 @@ def flawed(served: Upstream) -> Upstream:
 # Three downloads, the catalogue, and for each day its quarantine and its prices are ten renames: killed before each, and after the last.
 @pytest.mark.slow
 @pytest.mark.parametrize("write", [*range(1, 11), -10])
-def test_killed_at_any_write_the_lake_reads_whole_and_a_rerun_completes(flawed: Upstream, lake: Lake, write: int) -> None:
+def test_killed_at_any_write_the_lake_reads_whole_and_a_rerun_completes(
+    flawed: Upstream, lake: Lake, write: int
+) -> None:
     process = collector(flawed, lake, write)
     process.communicate()
 
@@ -333,7 +383,9 @@ def test_two_collectors_at_once_agree(served: Upstream, lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(("file_format", "name"), [("parquet", "out.parquet"), ("csv", "out.csv")])
-def test_an_export_holds_the_days_asked_for(served: Upstream, lake: Lake, tmp_path: Path, file_format: str, name: str) -> None:
+def test_an_export_holds_the_days_asked_for(
+    served: Upstream, lake: Lake, tmp_path: Path, file_format: str, name: str
+) -> None:
     collect(source(served), lake, DAYS)
     path = tmp_path / "new" / name
 
@@ -349,7 +401,9 @@ def test_an_export_holds_the_days_asked_for(served: Upstream, lake: Lake, tmp_pa
 
 
 def test_nothing_to_export_is_told(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(LakeError, match=r"nothing to export: the lake at .* has none of the 3 days asked for"):
+    with pytest.raises(
+        LakeError, match=r"nothing to export: the lake at .* has none of the 3 days asked for"
+    ):
         export(lake, DAYS, tmp_path / "out.csv", "csv")
     assert list(tmp_path.iterdir()) == []
 
@@ -357,7 +411,9 @@ def test_nothing_to_export_is_told(lake: Lake, tmp_path: Path) -> None:
 class Offer:
     lake_name = "offer"
 
-    def __init__(self, name: str = "tcgcsv", first: date = date(2025, 1, 1), last: date = LAST) -> None:
+    def __init__(
+        self, name: str = "tcgcsv", first: date = date(2025, 1, 1), last: date = LAST
+    ) -> None:
         self.name = name
         self.available: Callable[[], tuple[date, date]] = lambda: (first, last)
 
@@ -375,7 +431,9 @@ class Offer:
         ("file", None, None, None, date(2025, 1, 1), LAST),
     ],
 )
-def test_the_days_asked_for(name: str, start: date | None, end: date | None, days: int | None, first: date, last: date) -> None:
+def test_the_days_asked_for(
+    name: str, start: date | None, end: date | None, days: int | None, first: date, last: date
+) -> None:
     asked = asked_days(Offer(name), start, end, days)  # type: ignore[arg-type]
 
     assert (asked[0], asked[-1]) == (first, last)
@@ -388,9 +446,16 @@ def test_the_days_asked_for(name: str, start: date | None, end: date | None, day
         (DAYS[0], DAYS[1], 2, "give two of them"),
         (DAYS[1], DAYS[0], None, "no days from 2025-10-23 to 2025-10-22"),
         (date(2024, 12, 31), None, None, "--from 2024-12-31: tcgcsv has prices from 2025-01-01 on"),
-        (date(2026, 1, 1), None, None, "no days from 2026-01-01 to 2025-10-26: tcgcsv has 2025-01-01 to 2025-10-26"),
+        (
+            date(2026, 1, 1),
+            None,
+            None,
+            "no days from 2026-01-01 to 2025-10-26: tcgcsv has 2025-01-01 to 2025-10-26",
+        ),
     ],
 )
-def test_days_that_make_no_sense(start: date, end: date | None, days: int | None, told: str) -> None:
+def test_days_that_make_no_sense(
+    start: date, end: date | None, days: int | None, told: str
+) -> None:
     with pytest.raises(SettingsError, match=told):
         asked_days(Offer(), start, end, days)  # type: ignore[arg-type]

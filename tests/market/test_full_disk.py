@@ -26,7 +26,7 @@ def small_disk(home: Path) -> Iterator[Path]:
 
 
 def collect() -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pokewatch.cli", *COLLECT]
+    command = [sys.executable, "-m", "pokewatch.cli.main", *COLLECT]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -39,7 +39,9 @@ def test_a_full_disk_is_one_line_and_the_rerun_goes_on(small_disk: Path) -> None
         assert "No space left on device" in line
         for root in (small_disk / "lake").glob("*"):
             lake = Lake(root)
-            assert [lake.day(day).num_rows for day in lake.days() if not lake.day(day).num_rows] == []
+            assert [
+                lake.day(day).num_rows for day in lake.days() if not lake.day(day).num_rows
+            ] == []
             assert list((root / ".incomplete").glob("*")) == []
     assert mounted(small_disk, "remount,size=50m")
     assert collect().returncode == 0

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import SettingsError
-from pokewatch.market.heads import Heads
 from pokewatch.market.lake import Lake
+from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline import collect_prices
+from pokewatch.pipeline.daily import collect_prices
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook
@@ -22,11 +22,17 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 WORST = "a#b?c$HOME %20 k\u00e4se 'q'"
-NAMES = [WORST, pytest.param("a#b", marks=pytest.mark.slow), pytest.param('say "x" \u65e5\u672c', marks=pytest.mark.slow)]
+NAMES = [
+    WORST,
+    pytest.param("a#b", marks=pytest.mark.slow),
+    pytest.param('say "x" \u65e5\u672c', marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture
-def odd_home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def odd_home(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     home = tmp_path / request.param
     monkeypatch.setenv("POKEWATCH_HOME", str(home))
     (tmp_path / "work").mkdir()
@@ -42,10 +48,10 @@ def outside(home: Path) -> list[str]:
 def test_prices_are_kept_and_restored_inside(odd_home: Path) -> None:
     collected = collect_prices("simulated", days=3, cards=100, end=date(2026, 1, 31))
     lake = Lake(next((odd_home / "lake").iterdir()))
-    assert Heads().read(lake.root.name) == collected.raw_version
+    assert LatestVersions().read(lake.root.name) == collected.raw_version
     assert len(Lake(odd_home / "other" / lake.root.name).days()) == 0
     other = Lake(odd_home / "other" / lake.root.name)
-    assert Heads().restore(other) == collected.raw_version
+    assert LatestVersions().restore(other) == collected.raw_version
     assert other.days() == lake.days()
     assert DataVersions(odd_home).checkout(collected.raw_version).is_dir()
     assert outside(odd_home) == ["work"]
@@ -65,7 +71,9 @@ def test_a_champion_is_registered_and_fetched_inside(odd_home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a\\b", "a,b", "a[b]", "a::b", "%(x)s", "a\nb"])
-def test_a_home_that_cannot_be_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / name))
     with pytest.raises(SettingsError, match="POKEWATCH_HOME"):
         Home.read().make()

@@ -13,7 +13,9 @@ from pokewatch.market.sources import REJECTED_SCHEMA
 DAY = date(2026, 1, 2)
 
 
-def prices(day: date = DAY, market: float = 1.5, cards: tuple[str, ...] = ("b", "a"), hour: int = 20) -> pa.Table:
+def prices(
+    day: date = DAY, market: float = 1.5, cards: tuple[str, ...] = ("b", "a"), hour: int = 20
+) -> pa.Table:
     rows = [
         {
             "card_id": card,
@@ -34,7 +36,11 @@ def cards(name: str = "Emberfox") -> pa.Table:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:
-    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in root.rglob("*") if path.is_file()}
+    return {
+        str(path): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in root.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_a_day_comes_back_sorted_by_card(tmp_path: Path) -> None:
@@ -72,7 +78,9 @@ def test_reading_a_range_keeps_order_and_columns(tmp_path: Path) -> None:
     assert tables[0].column_names == ["card_id", "date"]
 
 
-def test_a_failed_write_leaves_the_old_day_and_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_day_and_no_remains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = Lake(tmp_path)
     lake.write_day(DAY, prices())
     before = snapshot(tmp_path)
@@ -96,8 +104,14 @@ def test_a_row_of_another_day_is_refused(tmp_path: Path) -> None:
     [
         (prices().drop_columns(["currency"]), "'currency' is missing"),
         (prices().append_column("price", pa.array([1.0, 2.0])), "unknown column 'price'"),
-        (prices().set_column(2, "market_price", pa.array(["one", "two"])), "'market_price' cannot be read as double"),
-        (prices().set_column(0, "card_id", pa.array([None, "b"])), "'card_id' has no value in row 0"),
+        (
+            prices().set_column(2, "market_price", pa.array(["one", "two"])),
+            "'market_price' cannot be read as double",
+        ),
+        (
+            prices().set_column(0, "card_id", pa.array([None, "b"])),
+            "'card_id' has no value in row 0",
+        ),
     ],
     ids=["missing", "unknown", "type", "null"],
 )
@@ -125,7 +139,9 @@ def test_a_damaged_day_is_named(tmp_path: Path) -> None:
 
 def test_quarantine_keeps_reasons_and_empties(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    rejected = pa.Table.from_pylist([{"date": DAY, "card_id": "a", "row": "{}", "reason": "negative"}], schema=REJECTED_SCHEMA)
+    rejected = pa.Table.from_pylist(
+        [{"date": DAY, "card_id": "a", "row": "{}", "reason": "negative"}], schema=REJECTED_SCHEMA
+    )
     lake.write_quarantined(DAY, rejected)
     assert lake.quarantined(DAY)["reason"].to_pylist() == ["negative"]
     assert lake.quarantined_days() == [DAY]

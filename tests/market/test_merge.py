@@ -11,7 +11,14 @@ from pokewatch.market.merge import merged, short_slug
 
 def card(card_id: str, name: str | None = None, **others: Any) -> dict[str, Any]:
     name = name or card_id
-    return {"card_id": card_id, "slug": short_slug(name, others.get("number")), "name": name, "set_id": "s", "set_name": "Set", **others}
+    return {
+        "card_id": card_id,
+        "slug": short_slug(name, others.get("number")),
+        "name": name,
+        "set_id": "s",
+        "set_name": "Set",
+        **others,
+    }
 
 
 def cards(*rows: dict[str, Any]) -> pa.Table:
@@ -26,14 +33,24 @@ def by_id(catalog: pa.Table | None) -> dict[str, dict[str, Any]]:
 def test_a_first_catalogue() -> None:
     found = cards(card("b", "Charizard ex", number="199/165"), card("a", "Pikachu", number="25"))
 
-    assert {row["slug"] for row in by_id(merged(None, found)).values()} == {"charizard_ex_199", "pikachu_25"}
+    assert {row["slug"] for row in by_id(merged(None, found)).values()} == {
+        "charizard_ex_199",
+        "pikachu_25",
+    }
 
 
 def test_nothing_new_is_none() -> None:
-    known = merged(None, cards(card("a", "Pikachu", released=date(2020, 1, 1)), card("b", rarity="Rare")))
+    known = merged(
+        None, cards(card("a", "Pikachu", released=date(2020, 1, 1)), card("b", rarity="Rare"))
+    )
 
     assert known is not None
-    assert merged(known, cards(card("b", rarity="Rare"), card("a", "Pikachu", released=date(2020, 1, 1)))) is None
+    assert (
+        merged(
+            known, cards(card("b", rarity="Rare"), card("a", "Pikachu", released=date(2020, 1, 1)))
+        )
+        is None
+    )
 
 
 def test_what_is_known_is_never_lost() -> None:
@@ -41,13 +58,19 @@ def test_what_is_known_is_never_lost() -> None:
 
     assert merged(known, cards(card("a"))) is None
     catalog = by_id(merged(known, cards(card("a"), card("new", "Eevee"))))
-    assert {card_id: row["name"] for card_id, row in catalog.items()} == {"a": "Pikachu", "old": "Gone", "new": "Eevee"}
+    assert {card_id: row["name"] for card_id, row in catalog.items()} == {
+        "a": "Pikachu",
+        "old": "Gone",
+        "new": "Eevee",
+    }
 
 
 def test_a_name_replaces_an_id_and_brings_its_slug() -> None:
     known = merged(None, cards(card("tcgplayer-1-normal")))
 
-    row = by_id(merged(known, cards(card("tcgplayer-1-normal", "Pikachu", number="25"))))["tcgplayer-1-normal"]
+    row = by_id(merged(known, cards(card("tcgplayer-1-normal", "Pikachu", number="25"))))[
+        "tcgplayer-1-normal"
+    ]
 
     assert (row["name"], row["slug"]) == ("Pikachu", "pikachu_25")
 
@@ -55,7 +78,12 @@ def test_a_name_replaces_an_id_and_brings_its_slug() -> None:
 def test_a_slug_stays_when_the_card_is_corrected() -> None:
     known = merged(None, cards(card("a", "Pikachu", number="25"), card("b", "Raichu", number="26")))
 
-    catalog = by_id(merged(known, cards(card("a", "Pikachu (Error)", number="25"), card("c", "Pikachu", number="25"))))
+    catalog = by_id(
+        merged(
+            known,
+            cards(card("a", "Pikachu (Error)", number="25"), card("c", "Pikachu", number="25")),
+        )
+    )
 
     assert catalog["a"]["name"] == "Pikachu (Error)"
     assert catalog["a"]["slug"] == "pikachu_25"
@@ -76,8 +104,16 @@ def test_printings_and_sets_tell_namesakes_apart() -> None:
     ]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["", "Pikachu", "Eevee"])), max_size=12), st.integers(0, 12))
-def test_slugs_are_unique_and_named_cards_stay_named(found: list[tuple[str, str]], cut: int) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["", "Pikachu", "Eevee"])),
+        max_size=12,
+    ),
+    st.integers(0, 12),
+)
+def test_slugs_are_unique_and_named_cards_stay_named(
+    found: list[tuple[str, str]], cut: int
+) -> None:
     catalog = None
     for part in (found[:cut], found[cut:]):
         table = cards(*(card(card_id, name or None) for card_id, name in dict(part).items()))
@@ -85,5 +121,9 @@ def test_slugs_are_unique_and_named_cards_stay_named(found: list[tuple[str, str]
     rows = [] if catalog is None else catalog.to_pylist()
 
     assert len({row["slug"] for row in rows}) == len(rows) == len({card_id for card_id, _ in found})
-    named = {card_id for card_id, name in [*dict(found[:cut]).items(), *dict(found[cut:]).items()] if name}
+    named = {
+        card_id
+        for card_id, name in [*dict(found[:cut]).items(), *dict(found[cut:]).items()]
+        if name
+    }
     assert {row["card_id"] for row in rows if row["name"] != row["card_id"]} == named

@@ -10,11 +10,17 @@ from pokewatch.errors import VersionError
 from pokewatch.market.versions import DataVersions
 from pokewatch.settings import VersionSettings
 
-pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value will soon raise:DeprecationWarning")  # DVC's use of pygtrie
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning"
+)  # DVC's use of pygtrie
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture
@@ -27,7 +33,9 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(root: Path, tmp_path: Path) -> None:
+def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(
+    root: Path, tmp_path: Path
+) -> None:
     version = DataVersions(root).keep(root / "raw")
     before = contents(root / "raw")
     shutil.rmtree(root)
@@ -62,14 +70,20 @@ def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) ->
 
 def test_a_version_with_a_lost_file_is_refused_whole(root: Path, tmp_path: Path) -> None:
     version = DataVersions(root).keep(root / "raw")
-    lost = next(path for path in Path(VersionSettings.read().remote()).rglob("*") if path.is_file() and path.read_bytes() == b"day 1")
+    lost = next(
+        path
+        for path in Path(VersionSettings.read().remote()).rglob("*")
+        if path.is_file() and path.read_bytes() == b"day 1"
+    )
     lost.unlink()
     with pytest.raises(VersionError, match=version):
         DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
     assert not (tmp_path / "elsewhere" / "raw").exists()
 
 
-@pytest.mark.parametrize("version", ["", "abc", "../../etc/passwd", "A" * 32], ids=["empty", "short", "path", "upper"])
+@pytest.mark.parametrize(
+    "version", ["", "abc", "../../etc/passwd", "A" * 32], ids=["empty", "short", "path", "upper"]
+)
 def test_a_malformed_version_is_named(version: str, tmp_path: Path) -> None:
     with pytest.raises(VersionError, match="content hash"):
         DataVersions(tmp_path).materialise(version, tmp_path / "raw")

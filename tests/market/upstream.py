@@ -70,10 +70,14 @@ class Upstream:
         return [request.path for request in self.requests]
 
     def json(self, path: str, body: Any) -> None:
-        self.routes[path] = Reply(json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+        self.routes[path] = Reply(
+            json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+        )
 
     def results(self, path: str, rows: Sequence[Any]) -> None:
-        self.json(path, {"totalItems": len(rows), "success": True, "errors": [], "results": list(rows)})
+        self.json(
+            path, {"totalItems": len(rows), "success": True, "errors": [], "results": list(rows)}
+        )
 
     def archive(self, day: date, groups: Mapping[tuple[int, int], Sequence[Any]]) -> None:
         self.routes[archive_path(day)] = Reply(archive_bytes(day, groups))
@@ -116,7 +120,9 @@ def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
 @contextmanager
 def running() -> Iterator[Upstream]:
     upstream = Upstream()
-    thread = threading.Thread(target=upstream.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=upstream.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield upstream
@@ -134,7 +140,9 @@ def archive_path(day: date) -> str:
 def archive_bytes(day: date, groups: Mapping[tuple[int, int], Sequence[Any]]) -> bytes:
     """An archive of one day as TCGCSV publishes them: {(category, group): price rows}."""
     bodies = {
-        f"{day}/{category}/{group}/prices": json.dumps({"success": True, "errors": [], "results": list(rows)})
+        f"{day}/{category}/{group}/prices": json.dumps(
+            {"success": True, "errors": [], "results": list(rows)}
+        )
         for (category, group), rows in groups.items()
     }
     return seven_zip({name: body.encode() for name, body in bodies.items()})
@@ -148,9 +156,17 @@ def seven_zip(members: Mapping[str, bytes], filters: list[dict[str, int]] | None
     return buffer.getvalue()
 
 
-def price(product: int, market: Any = 10.0, printing: Any = "Normal", **others: Any) -> dict[str, Any]:
+def price(
+    product: int, market: Any = 10.0, printing: Any = "Normal", **others: Any
+) -> dict[str, Any]:
     """A price row as TCGCSV has them."""
-    row = {"productId": product, "lowPrice": 8.0, "midPrice": 11.0, "highPrice": 20.0, "marketPrice": market}
+    row = {
+        "productId": product,
+        "lowPrice": 8.0,
+        "midPrice": 11.0,
+        "highPrice": 20.0,
+        "marketPrice": market,
+    }
     return row | {"directLowPrice": None, "subTypeName": printing} | others
 
 

@@ -72,7 +72,9 @@ def _served(**models: str) -> Series:
     return {
         name: "1x30"
         for instance, version in models.items()
-        for name in mlserver("pokewatch_model_info", "", instance, model_version=version, data_version="d")
+        for name in mlserver(
+            "pokewatch_model_info", "", instance, model_version=version, data_version="d"
+        )
     }
 
 
@@ -86,7 +88,9 @@ def _evaluated(metric: str, value: float, enough: int = 1) -> Series:
 
 
 def _breaker(values: str) -> Series:
-    return {'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': values}
+    return {
+        'pokewatch_gateway_upstream_state{job="gateway",instance="g1",upstream="decision"}': values
+    }
 
 
 def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Series:
@@ -100,7 +104,9 @@ def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Serie
 
 def _mix(before: float, hours: int, after: float, hours_after: int) -> Series:
     """The share of BUY in the book, and of the others so many answers an hour that it is the same there."""
-    shares = mlserver("pokewatch_book_signal_ratio", f"{before}x{hours} {after}x{hours_after}", signal="BUY")
+    shares = mlserver(
+        "pokewatch_book_signal_ratio", f"{before}x{hours} {after}x{hours_after}", signal="BUY"
+    )
     name = "pokewatch_gateway_predictions_total"
     for signal, old, new in (("BUY", before, after), ("HOLD", 1 - before, 1 - after)):
         rates = round(old * 1000), round(new * 1000)
@@ -115,7 +121,10 @@ def _burning(alert: str, budget: float, long: int, short: int, step: int) -> tup
     of, labels = (requests, _FAST) if alert.startswith("Avail") else (times, _SLOW)
     bad, half = min(9500, round(30_000 * budget)), round(5000 * budget)
     one = of(0, 1, 12)
-    again = {name: values if "+0x" in values else f"0+1x6 6x{long + 5} 7+1x4" for name, values in of(0, 1, long + 17).items()}
+    again = {
+        name: values if "+0x" in values else f"0+1x6 6x{long + 5} 7+1x4"
+        for name, values in of(0, 1, long + 17).items()
+    }
     return (
         Case(
             alert,
@@ -127,7 +136,15 @@ def _burning(alert: str, budget: float, long: int, short: int, step: int) -> tup
         Case(alert, "a dozen requests in all, none good", one, 12, labels, "100%", step),
         Case(alert, "half a dozen requests in all, none good", of(0, 1, 5), 5, step=step),
         Case(alert, "half a dozen requests now, and as many long ago", again, long + 17, step=step),
-        Case(alert, "none is good, after many that were", _after(of(100, 0, 2 * long), of(0, 1, long)), 3 * long + 1, labels, "100%", step),
+        Case(
+            alert,
+            "none is good, after many that were",
+            _after(of(100, 0, 2 * long), of(0, 1, long)),
+            3 * long + 1,
+            labels,
+            "100%",
+            step,
+        ),
     )
 
 
@@ -142,9 +159,27 @@ ALERTS = (
     *_burning("LatencyBurnFast", 0.72, 60, 5, 1),
     *_burning("LatencyBurn", 0.3, 36, 3, TENS),
     *_burning("LatencyBurnSlow", 0.05, 72, 6, HOURS),
-    Case("AvailabilityBurn", "3% fail, for half an hour only", _after(requests(1000, 0, 32), requests(970, 30, 4)), 36, step=TENS),
-    Case("AvailabilityBurnSlow", "0.5% fail, for seven hours only", _after(requests(1000, 0, 65), requests(995, 5, 7)), 72, step=HOURS),
-    Case("LatencyBurnSlow", "a quarter is slow, for seven hours only", _after(times(1000, 0, 65), times(750, 250, 7)), 72, step=HOURS),
+    Case(
+        "AvailabilityBurn",
+        "3% fail, for half an hour only",
+        _after(requests(1000, 0, 32), requests(970, 30, 4)),
+        36,
+        step=TENS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.5% fail, for seven hours only",
+        _after(requests(1000, 0, 65), requests(995, 5, 7)),
+        72,
+        step=HOURS,
+    ),
+    Case(
+        "LatencyBurnSlow",
+        "a quarter is slow, for seven hours only",
+        _after(times(1000, 0, 65), times(750, 250, 7)),
+        72,
+        step=HOURS,
+    ),
     Case("GatewayDown", "the scrape of now failed", up(gateway="1x5 0x10"), 6),
     Case("MLServerDown", "the scrape of now failed", up(mlserver="1x5 0x10"), 6),
     Case("BreakerOpen", "since now", _breaker("0x3 2x8"), 5),
@@ -160,9 +195,19 @@ ALERTS = (
         {'process_start_time_seconds{job="gateway",instance="g1"}': "10x30 300x30 600x30 900x30"},
         115,
     ),
-    Case("WorkersRestarting", "one restart of a gateway", {'process_start_time_seconds{job="gateway",instance="g1"}': "10x5 300x15"}, 20),
+    Case(
+        "WorkersRestarting",
+        "one restart of a gateway",
+        {'process_start_time_seconds{job="gateway",instance="g1"}': "10x5 300x15"},
+        20,
+    ),
     # Negative times: as if the test had begun 36 hours after that day's end, and 30 after the book was made.
-    Case("StaleData", "too old for four minutes", mlserver("pokewatch_book_last_day_timestamp_seconds", "-216000x20"), 4),
+    Case(
+        "StaleData",
+        "too old for four minutes",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "-216000x20"),
+        4,
+    ),
     Case(
         "StaleData",
         "too old for ten minutes",
@@ -171,7 +216,12 @@ ALERTS = (
         {},
         "1d 12h 10m 0s",
     ),
-    Case("PipelineMissing", "too old for four minutes", mlserver("pokewatch_book_created_timestamp_seconds", "-108000x20"), 4),
+    Case(
+        "PipelineMissing",
+        "too old for four minutes",
+        mlserver("pokewatch_book_created_timestamp_seconds", "-108000x20"),
+        4,
+    ),
     Case(
         "PipelineMissing",
         "too old for ten minutes",
@@ -180,41 +230,146 @@ ALERTS = (
         {},
         "1d 6h 10m 0s",
     ),
-    Case("BookRefused", "a load failed two hours ago", mlserver("pokewatch_book_loads_total", "0x10 1x150", outcome="refused"), 130),
+    Case(
+        "BookRefused",
+        "a load failed two hours ago",
+        mlserver("pokewatch_book_loads_total", "0x10 1x150", outcome="refused"),
+        130,
+    ),
     Case("CalibrationOutOfBand", "for half an hour", _look_back("coverage_90", "0.80x120"), 30),
     Case("ModelErrorHigh", "for half an hour", _look_back("rmae_last", "1.25x120"), 30),
     Case("SignalMixShifted", "since now", _mix(0.05, 168, 0.25, 6), 169, step=HOURS),
     Case("SignalMixShifted", "ten days ago", _mix(0.05, 700, 0.25, 240), 930, step=HOURS),
     Case("AnswerMixShifted", "since now", _mix(0.1, 168, 0.9, 6), 171, step=HOURS),
     Case("AnswerMixShifted", "ten days ago", _mix(0.1, 700, 0.9, 240), 930, step=HOURS),
-    Case("AvailabilityBurnFast", "2% of requests fail for an hour", requests(98, 2, 70), 65, _FAST, "2%"),
+    Case(
+        "AvailabilityBurnFast",
+        "2% of requests fail for an hour",
+        requests(98, 2, 70),
+        65,
+        _FAST,
+        "2%",
+    ),
     Case("AvailabilityBurnFast", "1% of requests fail for an hour", requests(99, 1, 70), 65),
-    Case("AvailabilityBurnFast", "all requests failed, until six minutes ago", _after(requests(0, 100, 59), requests(100, 0, 8)), 67),
-    Case("AvailabilityBurnFast", "a tenth fails, for five minutes only", _after(requests(100, 0, 59), requests(90, 10, 5)), 65),
+    Case(
+        "AvailabilityBurnFast",
+        "all requests failed, until six minutes ago",
+        _after(requests(0, 100, 59), requests(100, 0, 8)),
+        67,
+    ),
+    Case(
+        "AvailabilityBurnFast",
+        "a tenth fails, for five minutes only",
+        _after(requests(100, 0, 59), requests(90, 10, 5)),
+        65,
+    ),
     Case("AvailabilityBurnFast", "six requests in an hour, all failed", requests(0, 2, 3), 4),
     Case("AvailabilityBurnFast", "a probe fails", requests(0, 100, 70, "/ready"), 65),
-    Case("AvailabilityBurn", "1% of requests fail for six hours", requests(990, 10, 37), 37, _FAST, "1%", TENS),
-    Case("AvailabilityBurn", "0.5% of requests fail for six hours", requests(995, 5, 37), 37, step=TENS),
-    Case("AvailabilityBurnSlow", "0.2% of requests fail for three days", requests(499, 1, 72), 72, _FAST, "0.2%", HOURS),
-    Case("AvailabilityBurnSlow", "0.05% of requests fail for three days", requests(1999, 1, 72), 72, step=HOURS),
-    Case("LatencyBurnFast", "three of four are slow for an hour", times(25, 75, 70), 65, _SLOW, "75%"),
+    Case(
+        "AvailabilityBurn",
+        "1% of requests fail for six hours",
+        requests(990, 10, 37),
+        37,
+        _FAST,
+        "1%",
+        TENS,
+    ),
+    Case(
+        "AvailabilityBurn",
+        "0.5% of requests fail for six hours",
+        requests(995, 5, 37),
+        37,
+        step=TENS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.2% of requests fail for three days",
+        requests(499, 1, 72),
+        72,
+        _FAST,
+        "0.2%",
+        HOURS,
+    ),
+    Case(
+        "AvailabilityBurnSlow",
+        "0.05% of requests fail for three days",
+        requests(1999, 1, 72),
+        72,
+        step=HOURS,
+    ),
+    Case(
+        "LatencyBurnFast", "three of four are slow for an hour", times(25, 75, 70), 65, _SLOW, "75%"
+    ),
     Case("LatencyBurnFast", "half are slow for an hour", times(50, 50, 70), 65),
-    Case("LatencyBurnFast", "all are slow, for half an hour only", _after(times(100, 0, 29), times(0, 100, 30)), 60),
+    Case(
+        "LatencyBurnFast",
+        "all are slow, for half an hour only",
+        _after(times(100, 0, 29), times(0, 100, 30)),
+        60,
+    ),
     Case("LatencyBurnFast", "six requests in all, every one slow", times(0, 2, 3), 4),
-    Case("LatencyBurn", "two of five are slow for six hours", times(600, 400, 37), 37, _SLOW, "40%", TENS),
-    Case("LatencyBurn", "two of five are slow, for less than three hours", _after(times(1000, 0, 20), times(600, 400, 15)), 36, step=TENS),
+    Case(
+        "LatencyBurn",
+        "two of five are slow for six hours",
+        times(600, 400, 37),
+        37,
+        _SLOW,
+        "40%",
+        TENS,
+    ),
+    Case(
+        "LatencyBurn",
+        "two of five are slow, for less than three hours",
+        _after(times(1000, 0, 20), times(600, 400, 15)),
+        36,
+        step=TENS,
+    ),
     Case("LatencyBurn", "one of five is slow for six hours", times(800, 200, 37), 37, step=TENS),
-    Case("LatencyBurnSlow", "one of ten is slow for three days", times(90, 10, 72), 72, _SLOW, "10%", HOURS),
-    Case("LatencyBurnSlow", "one of fifty is slow for three days", times(98, 2, 72), 72, step=HOURS),
+    Case(
+        "LatencyBurnSlow",
+        "one of ten is slow for three days",
+        times(90, 10, 72),
+        72,
+        _SLOW,
+        "10%",
+        HOURS,
+    ),
+    Case(
+        "LatencyBurnSlow", "one of fifty is slow for three days", times(98, 2, 72), 72, step=HOURS
+    ),
     Case("GatewayDown", "the only gateway is down", up(gateway="1x5 0x10", mlserver="1x15"), 9, {}),
     Case("GatewayDown", "there is none to be found", up(mlserver="1x15"), 5, {}),
-    Case("GatewayDown", "one of two is down", {**up(gateway="0x15"), 'up{job="gateway",instance="g2"}': "1x15"}, 9),
+    Case(
+        "GatewayDown",
+        "one of two is down",
+        {**up(gateway="0x15"), 'up{job="gateway",instance="g2"}': "1x15"},
+        9,
+    ),
     Case("GatewayDown", "one scrape failed", up(gateway="1x5 0 1x9"), 9),
-    Case("MLServerDown", "the only MLServer is down", up(mlserver="1x5 0x10", gateway="1x15"), 9, {}),
-    Case("MLServerDown", "one of two is down", {**up(mlserver="0x15"), 'up{job="mlserver",instance="m2"}': "1x15"}, 9),
-    Case("ReplicaDown", "for a quarter of an hour", up(mlserver="0x20"), 15, {"job": "mlserver", "instance": "m1"}),
+    Case(
+        "MLServerDown", "the only MLServer is down", up(mlserver="1x5 0x10", gateway="1x15"), 9, {}
+    ),
+    Case(
+        "MLServerDown",
+        "one of two is down",
+        {**up(mlserver="0x15"), 'up{job="mlserver",instance="m2"}': "1x15"},
+        9,
+    ),
+    Case(
+        "ReplicaDown",
+        "for a quarter of an hour",
+        up(mlserver="0x20"),
+        15,
+        {"job": "mlserver", "instance": "m1"},
+    ),
     Case("ReplicaDown", "for five minutes", up(mlserver="1x10 0x5 1x5"), 15),
-    Case("BreakerOpen", "it opens again after every try", _breaker("0x3 2 2 1 2 2 2 1 2"), 9, {"upstream": "decision"}),
+    Case(
+        "BreakerOpen",
+        "it opens again after every try",
+        _breaker("0x3 2 2 1 2 2 2 1 2"),
+        9,
+        {"upstream": "decision"},
+    ),
     Case("BreakerOpen", "for a minute", _breaker("0x3 2 0x8"), 6),
     Case("BreakerOpen", "nobody asks any more", _breaker("0x3 2 1x20"), 20),
     Case(
@@ -233,9 +388,26 @@ ALERTS = (
         {"job": "gateway", "instance": "g1"},
         "3",
     ),
-    Case("WorkersRestarting", "one restart", mlserver("pokewatch_runtime_start_time_seconds", "10x5 300x15"), 20),
-    Case("KeyGuessing", "a hundred a minute", {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+100x20"}, 15, {}, "1000"),
-    Case("KeyGuessing", "ten a minute", {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+10x20"}, 15),
+    Case(
+        "WorkersRestarting",
+        "one restart",
+        mlserver("pokewatch_runtime_start_time_seconds", "10x5 300x15"),
+        20,
+    ),
+    Case(
+        "KeyGuessing",
+        "a hundred a minute",
+        {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+100x20"},
+        15,
+        {},
+        "1000",
+    ),
+    Case(
+        "KeyGuessing",
+        "ten a minute",
+        {'pokewatch_gateway_keyless_total{job="gateway",instance="g1"}': "0+10x20"},
+        15,
+    ),
     # Time begins at 0 here: a book of that moment is as old as the test.
     Case(
         "StaleData",
@@ -246,7 +418,13 @@ ALERTS = (
         "1d 14h 0m 0s",
         HOURS,
     ),
-    Case("StaleData", "the newest day ended 35 hours ago", mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70"), 59, step=HOURS),
+    Case(
+        "StaleData",
+        "the newest day ended 35 hours ago",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70"),
+        59,
+        step=HOURS,
+    ),
     Case(
         "StaleData",
         "one replica still has old data",
@@ -264,8 +442,21 @@ ALERTS = (
         "1d 8h 0m 0s",
         HOURS,
     ),
-    Case("PipelineMissing", "the last book is 29 hours old", mlserver("pokewatch_book_created_timestamp_seconds", "0x40"), 29, step=HOURS),
-    Case("BookRefused", "a load failed", mlserver("pokewatch_book_loads_total", "0x10 1x30", outcome="refused"), 20, {}, "1"),
+    Case(
+        "PipelineMissing",
+        "the last book is 29 hours old",
+        mlserver("pokewatch_book_created_timestamp_seconds", "0x40"),
+        29,
+        step=HOURS,
+    ),
+    Case(
+        "BookRefused",
+        "a load failed",
+        mlserver("pokewatch_book_loads_total", "0x10 1x30", outcome="refused"),
+        20,
+        {},
+        "1",
+    ),
     Case(
         "BookRefused",
         "a load failed long ago, others succeed",
@@ -273,7 +464,14 @@ ALERTS = (
         | mlserver("pokewatch_book_loads_total", "0+1x90", outcome="served"),
         80,
     ),
-    Case("ReplicasDisagree", "two versions for a quarter of an hour", _served(m1="7", m2="8"), 15, {}, "2"),
+    Case(
+        "ReplicasDisagree",
+        "two versions for a quarter of an hour",
+        _served(m1="7", m2="8"),
+        15,
+        {},
+        "2",
+    ),
     Case("ReplicasDisagree", "two versions for five minutes", _served(m1="7", m2="8"), 5),
     Case("ReplicasDisagree", "two replicas of one version", _served(m1="8", m2="8"), 15),
     Case(
@@ -292,8 +490,22 @@ ALERTS = (
         3 * 24,
         step=HOURS,
     ),
-    Case("CalibrationOutOfBand", "the interval covers too little", _look_back("coverage_90", "0.80x120"), 90, {"measured": "live"}, "80%"),
-    Case("CalibrationOutOfBand", "the interval covers too much", _look_back("coverage_90", "0.97x120"), 90, {"measured": "live"}, "97%"),
+    Case(
+        "CalibrationOutOfBand",
+        "the interval covers too little",
+        _look_back("coverage_90", "0.80x120"),
+        90,
+        {"measured": "live"},
+        "80%",
+    ),
+    Case(
+        "CalibrationOutOfBand",
+        "the interval covers too much",
+        _look_back("coverage_90", "0.97x120"),
+        90,
+        {"measured": "live"},
+        "97%",
+    ),
     Case(
         "CalibrationOutOfBand",
         "a model with a bad evaluation was shipped",
@@ -302,15 +514,52 @@ ALERTS = (
         {"measured": "evaluation"},
         "80%",
     ),
-    Case("CalibrationOutOfBand", "an evaluation on few days", _evaluated("coverage_90", 0.8, enough=0), 90),
-    Case("CalibrationOutOfBand", "measured on few answers", _look_back("coverage_90", "0.80x120") | _look_back("n", "499x120"), 90),
-    Case("CalibrationOutOfBand", "within the band", _look_back("coverage_90", "0.86x120") | _evaluated("coverage_90", 0.94), 90),
-    Case("ModelErrorHigh", "worse than the last price", _look_back("rmae_last", "1.25x120"), 90, {"measured": "live"}, "1.25"),
     Case(
-        "ModelErrorHigh", "worse than the last price when evaluated", _evaluated("rmae_last", 1.25), 90, {"measured": "evaluation"}, "1.25"
+        "CalibrationOutOfBand",
+        "an evaluation on few days",
+        _evaluated("coverage_90", 0.8, enough=0),
+        90,
     ),
-    Case("ModelErrorHigh", "measured on few answers", _look_back("rmae_last", "1.25x120") | _look_back("n", "499x120"), 90),
-    Case("ModelErrorHigh", "about as good as the last price", _look_back("rmae_last", "1.05x120") | _evaluated("rmae_last", 0.9), 90),
+    Case(
+        "CalibrationOutOfBand",
+        "measured on few answers",
+        _look_back("coverage_90", "0.80x120") | _look_back("n", "499x120"),
+        90,
+    ),
+    Case(
+        "CalibrationOutOfBand",
+        "within the band",
+        _look_back("coverage_90", "0.86x120") | _evaluated("coverage_90", 0.94),
+        90,
+    ),
+    Case(
+        "ModelErrorHigh",
+        "worse than the last price",
+        _look_back("rmae_last", "1.25x120"),
+        90,
+        {"measured": "live"},
+        "1.25",
+    ),
+    Case(
+        "ModelErrorHigh",
+        "worse than the last price when evaluated",
+        _evaluated("rmae_last", 1.25),
+        90,
+        {"measured": "evaluation"},
+        "1.25",
+    ),
+    Case(
+        "ModelErrorHigh",
+        "measured on few answers",
+        _look_back("rmae_last", "1.25x120") | _look_back("n", "499x120"),
+        90,
+    ),
+    Case(
+        "ModelErrorHigh",
+        "about as good as the last price",
+        _look_back("rmae_last", "1.05x120") | _evaluated("rmae_last", 0.9),
+        90,
+    ),
     Case("DriftFound", "twice the limit", _look_back("drift", "2x10"), 5, {}, "2.0"),
     Case("DriftFound", "within the limit", _look_back("drift", "0.9x10"), 5),
     Case(
@@ -329,9 +578,29 @@ ALERTS = (
         172,
         step=HOURS,
     ),
-    Case("AnswerMixShifted", "from 10% to 58% of the answers", _answers((10, 45, 45), (58, 21, 21)), 175, {"signal": "BUY"}, "48%", HOURS),
-    Case("AnswerMixShifted", "from 10% to 20% of the answers", _answers((10, 10, 80), (20, 10, 70)), 175, step=HOURS),
-    Case("AnswerMixShifted", "other answers, but only a few", _answers((10, 10, 80), (1, 0, 0)), 175, step=HOURS),
+    Case(
+        "AnswerMixShifted",
+        "from 10% to 58% of the answers",
+        _answers((10, 45, 45), (58, 21, 21)),
+        175,
+        {"signal": "BUY"},
+        "48%",
+        HOURS,
+    ),
+    Case(
+        "AnswerMixShifted",
+        "from 10% to 20% of the answers",
+        _answers((10, 10, 80), (20, 10, 70)),
+        175,
+        step=HOURS,
+    ),
+    Case(
+        "AnswerMixShifted",
+        "other answers, but only a few",
+        _answers((10, 10, 80), (1, 0, 0)),
+        175,
+        step=HOURS,
+    ),
 )
 
 _WINDOWS = {"5m": (10, 1), "30m": (40, 1), "1h": (70, 1), "6h": (37, TENS), "3d": (72, HOURS)}
@@ -348,22 +617,48 @@ _MANY_AND_FEW = {  # what m2 says is of 400 answers
 RECORDS = (
     Record(
         "pokewatch:coverage_90:ratio",
-        _MANY_AND_FEW | _look_back("coverage_90", "0.9x10") | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="coverage_90"),
+        _MANY_AND_FEW
+        | _look_back("coverage_90", "0.9x10")
+        | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="coverage_90"),
         5,
         {'{measured="live"}': 0.9},
     ),
     Record(
         "pokewatch:rmae_last:ratio",
-        _MANY_AND_FEW | _look_back("rmae_last", "0.9x10") | mlserver("pokewatch_monitoring", "2x10", "m2", metric="rmae_last"),
+        _MANY_AND_FEW
+        | _look_back("rmae_last", "0.9x10")
+        | mlserver("pokewatch_monitoring", "2x10", "m2", metric="rmae_last"),
         5,
         {'{measured="live"}': 0.9},
     ),
     Record("pokewatch:answers_6h:ratio", _answers((5, 5, 40), (5, 5, 40)), 168, {}, HOURS),
-    *(Record(f"pokewatch:gateway_errors:ratio_rate{w}", requests(98, 2, n), n, {"{}": 0.02}, step) for w, (n, step) in _WINDOWS.items()),
-    *(Record(f"pokewatch:gateway_slow:ratio_rate{w}", times(75, 25, n), n, {"{}": 0.25}, step) for w, (n, step) in _WINDOWS.items()),
-    Record("pokewatch:data_age:seconds", mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25"), 25, {"{}": _HOUR}, HOURS),
-    Record("pokewatch:book_age:seconds", mlserver("pokewatch_book_created_timestamp_seconds", "600x60"), 60, {"{}": _HOUR - 600}),
-    Record("pokewatch:coverage_90:ratio", _TWO_MODELS, 5, {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.88}),
+    *(
+        Record(f"pokewatch:gateway_errors:ratio_rate{w}", requests(98, 2, n), n, {"{}": 0.02}, step)
+        for w, (n, step) in _WINDOWS.items()
+    ),
+    *(
+        Record(f"pokewatch:gateway_slow:ratio_rate{w}", times(75, 25, n), n, {"{}": 0.25}, step)
+        for w, (n, step) in _WINDOWS.items()
+    ),
+    Record(
+        "pokewatch:data_age:seconds",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25"),
+        25,
+        {"{}": _HOUR},
+        HOURS,
+    ),
+    Record(
+        "pokewatch:book_age:seconds",
+        mlserver("pokewatch_book_created_timestamp_seconds", "600x60"),
+        60,
+        {"{}": _HOUR - 600},
+    ),
+    Record(
+        "pokewatch:coverage_90:ratio",
+        _TWO_MODELS,
+        5,
+        {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.88},
+    ),
     Record(
         "pokewatch:rmae_last:ratio",
         {**_look_back("rmae_last", "0.9x10"), **_evaluated("rmae_last", 0.8)},

@@ -8,7 +8,9 @@ from tests.s3 import reach
 
 
 @pytest.fixture(params=["machine", "folder", "s3"])
-def place(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def place(
+    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """What POKEWATCH_DVC_REMOTE says, "" where it says nothing."""
     if request.param == "machine":
         return ""

@@ -16,7 +16,9 @@ from pokewatch.valuation.processed import process, read_processed
 START = date(2025, 1, 1)
 
 
-def fill(lake: Lake, cards: int, seed: int, days: Sequence[date], regimes: Sequence[Regime] = ()) -> None:
+def fill(
+    lake: Lake, cards: int, seed: int, days: Sequence[date], regimes: Sequence[Regime] = ()
+) -> None:
     """Put the simulated prices of the days into a lake, whichever market's it is."""
     source = SimulatedSource(cards, seed, regimes)
     for batch in source.prices(days):
@@ -25,7 +27,9 @@ def fill(lake: Lake, cards: int, seed: int, days: Sequence[date], regimes: Seque
     lake.write_catalog(source.catalog())
 
 
-def market(cards: int, seed: int, days: int, regimes: Sequence[Regime] = (), changed: date | None = None) -> Panel:
+def market(
+    cards: int, seed: int, days: int, regimes: Sequence[Regime] = (), changed: date | None = None
+) -> Panel:
     """The panel of that many days from START on."""
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(Path(folder) / "lake")

@@ -40,7 +40,12 @@ class Prometheus:
     def faults(self) -> list[str]:
         """What Prometheus has to say against any rule."""
         groups = httpx.get(f"{self.url}/api/v1/rules", timeout=10).json()["data"]["groups"]
-        return [rule["lastError"] for group in groups for rule in group["rules"] if rule.get("lastError")]
+        return [
+            rule["lastError"]
+            for group in groups
+            for rule in group["rules"]
+            if rule.get("lastError")
+        ]
 
 
 def shortened(folder: Path, factor: int) -> list[Path]:
@@ -51,8 +56,14 @@ def shortened(folder: Path, factor: int) -> list[Path]:
         for group in content["groups"]:
             group.pop("interval", None)
             for rule in group["rules"]:
-                rule["expr"] = re.sub(r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], factor)}]", rule["expr"])
-                rule["expr"] = re.sub(r"offset (\w+)", lambda found: f"offset {_shorter(found[1], factor)}", rule["expr"])
+                rule["expr"] = re.sub(
+                    r"\[(\w+)\]", lambda found: f"[{_shorter(found[1], factor)}]", rule["expr"]
+                )
+                rule["expr"] = re.sub(
+                    r"offset (\w+)",
+                    lambda found: f"offset {_shorter(found[1], factor)}",
+                    rule["expr"],
+                )
                 if "for" in rule:
                     rule["for"] = _shorter(rule["for"], factor)
         target = folder / path.name
@@ -75,12 +86,20 @@ def targets(gateway: Gateway, *servers: Server) -> dict[str, list[str]]:
 
 
 @contextmanager
-def prometheus(folder: Path, found: Mapping[str, Sequence[str]], rules: Sequence[Path], alertmanager: str = "") -> Iterator[Prometheus]:
+def prometheus(
+    folder: Path, found: Mapping[str, Sequence[str]], rules: Sequence[Path], alertmanager: str = ""
+) -> Iterator[Prometheus]:
     """The committed configuration every second, over the targets `found` (addresses by job)."""
     config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    config["global"] = {
+        "scrape_interval": "1s",
+        "scrape_timeout": "1s",
+        "evaluation_interval": "1s",
+    }
     config["rule_files"] = [str(path) for path in rules]
-    config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}]
+    config["alerting"]["alertmanagers"] = [
+        {"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}
+    ]
     kept = [job for job in config["scrape_configs"] if job["job_name"] in found]
     assert {job["job_name"] for job in kept} == set(found)
     for job in kept:

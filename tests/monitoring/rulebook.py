@@ -12,7 +12,12 @@ RULE_FILES = sorted((MONITORING / "rules").glob("*.yaml"))
 
 def rules() -> list[dict[str, Any]]:
     """Every rule of every file, in order."""
-    return [rule for path in RULE_FILES for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    return [
+        rule
+        for path in RULE_FILES
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
 
 
 def alerts() -> dict[str, dict[str, Any]]:

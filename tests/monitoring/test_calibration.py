@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.monitoring.calibration import Said, calibrate, coverage_by_day, said_on
+from pokewatch.monitoring.calibration import PastForecasts, calibrate, coverage_by_day, forecasts_on
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import BookRows, PriceBook, write_book
 from pokewatch.valuation.panel import Panel, panel_from_table
 from tests.serving.books import FACTS, catalog
 from tests.valuation.panels import long_table
 
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
 
 CARDS, DAYS = 20, 60
 FIRST = np.datetime64("2025-01-06")
@@ -54,10 +56,14 @@ def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[Pr
     return PriceBook.open(folder, digest), digest
 
 
-def register(registry: Registry, folder: Path, last: int, deployed: str = "2025-03-01T00:00:00", **tags: str) -> RegisteredModel:
+def register(
+    registry: Registry, folder: Path, last: int, deployed: str = "2025-03-01T00:00:00", **tags: str
+) -> RegisteredModel:
     _, digest = book(folder, last)
     given = {"data_version": "dv", "source": "simulated", LAST_DAY: day(last).isoformat(), **tags}
-    model = registry.register(registry.log_run(folder, parameters={}, metrics={}, tags=given), digest)
+    model = registry.register(
+        registry.log_run(folder, parameters={}, metrics={}, tags=given), digest
+    )
     if deployed:
         registry.mark(model.version, DEPLOYED_AT, deployed)
     return registry.version(model.version)
@@ -65,9 +71,13 @@ def register(registry: Registry, folder: Path, last: int, deployed: str = "2025-
 
 def test_what_came_is_counted(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 45)
-    found = calibrate(panel(), Said("1", opened, day(45), served=True), 7)
+    found = calibrate(panel(), PastForecasts("1", opened, day(45), served=True), 7)
     assert found is not None
-    assert (found.scores["n"], found.scores["coverage_90"], found.scores["rmae_last"]) == (20, 0.5, pytest.approx(1.0, rel=1e-6))
+    assert (found.scores["n"], found.scores["coverage_90"], found.scores["rmae_last"]) == (
+        20,
+        0.5,
+        pytest.approx(1.0, rel=1e-6),
+    )
     assert found.scores["bias"] == pytest.approx(-np.log(1.1) / 2, rel=1e-5)
     assert sum(group["n"] for group in found.groups) == 20
     assert sum(each["n"] for each in found.reliability) == 20
@@ -77,7 +87,7 @@ def test_what_came_is_counted(tmp_path: Path) -> None:
 
 def test_a_fair_price_that_was_right_beats_the_last_price(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 45, fair=1.05)
-    found = calibrate(panel(), Said("1", opened, day(45), served=True), 7)
+    found = calibrate(panel(), PastForecasts("1", opened, day(45), served=True), 7)
     assert found is not None
     assert found.scores["bias"] == pytest.approx(np.log(1.05) - np.log(1.1) / 2, rel=1e-4)
     assert found.scores["coverage_90"] == 1.0
@@ -86,16 +96,18 @@ def test_a_fair_price_that_was_right_beats_the_last_price(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("said", "lag"), [(55, 7), (45, 30)], ids=["not yet known", "long"])
 def test_what_has_not_come_yet_is_not_judged(said: int, lag: int, tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", said)
-    assert calibrate(panel(), Said("1", opened, day(said), served=True), lag) is None
+    assert calibrate(panel(), PastForecasts("1", opened, day(said), served=True), lag) is None
 
 
 def test_prices_after_the_day_judged_change_nothing(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 45)
-    said = Said("1", opened, day(45), served=True)
+    said = PastForecasts("1", opened, day(45), served=True)
     assert calibrate(panel(), said, 7) == calibrate(panel().up_to(52), said, 7)
 
 
-def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(registry_home: Path, tmp_path: Path) -> None:
+def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(
+    registry_home: Path, tmp_path: Path
+) -> None:
     registry = Registry()
     then = register(registry, tmp_path / "then", 45)
     register(registry, tmp_path / "never-deployed", 46, deployed="")
@@ -103,22 +115,24 @@ def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(registry_hom
     champion = register(registry, tmp_path / "now", 53)
     opened, _ = book(tmp_path / "now", 53)
     for asked in (45, 46, 51):
-        said = said_on(registry, day(asked), champion, opened)
+        said = forecasts_on(registry, day(asked), champion, opened)
         assert said is not None
         assert (said.version, said.day, said.served) == (then.version, day(45), True)
         assert said.book.last_day == day(45)
-    newest = said_on(registry, day(53), champion, opened)
+    newest = forecasts_on(registry, day(53), champion, opened)
     assert newest is not None
     assert newest.version == champion.version
 
 
-def test_before_any_champion_the_book_of_todays_says_what_it_would_have_said(registry_home: Path, tmp_path: Path) -> None:
+def test_before_any_champion_the_book_of_todays_says_what_it_would_have_said(
+    registry_home: Path, tmp_path: Path
+) -> None:
     registry = Registry()
     champion = register(registry, tmp_path / "now", 53)
     opened, _ = book(tmp_path / "now", 53)
-    said = said_on(registry, day(30), champion, opened)
-    assert said == Said(champion.version, opened, day(30), served=False)
-    assert said_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
+    said = forecasts_on(registry, day(30), champion, opened)
+    assert said == PastForecasts(champion.version, opened, day(30), served=False)
+    assert forecasts_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
 
 
 def test_coverage_by_day(tmp_path: Path) -> None:

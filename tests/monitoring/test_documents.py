@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from pokewatch.monitoring.metric_reference import full_name, gateway_metrics, runtime_metrics
 from pokewatch.settings import GateSettings, MonitorSettings, sections
 from tests.conftest import ROOT
 from tests.monitoring.rulebook import alerts, records
+from tests.reference.metrics import full_name, gateway_metrics, runtime_metrics
 
 DOCS = ROOT / "docs"
 PAGES = ("monitoring.md", "runbook.md", "slo.md")
@@ -39,7 +39,9 @@ def test_a_section_says_how_grave_it_is_what_to_look_at_and_what_to_do(name: str
 
 
 def test_the_table_of_alerts_is_whole() -> None:
-    table = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (page|ticket) \|", _text("monitoring.md"), re.MULTILINE)
+    table = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \| (page|ticket) \|", _text("monitoring.md"), re.MULTILINE
+    )
     listed = {name: severity for names, severity in table for name in re.findall(r"\w+", names)}
     assert listed == {name: rule["labels"]["severity"] for name, rule in alerts().items()}
 
@@ -63,22 +65,53 @@ def test_the_bounds_are_the_same_everywhere() -> None:
     assert (monitor.monitor_coverage_low, monitor.monitor_coverage_high) == (low, high)
     assert f"less than {low:.0%} or more than {high:.0%}" in _text("runbook.md")
     assert f"covers {low:.0%} to {high:.0%}" in _text("slo.md")
-    assert alerts()["CalibrationOutOfBand"]["expr"] == f"pokewatch:coverage_90:ratio < {low:g} or pokewatch:coverage_90:ratio > {high:g}"
-    assert alerts()["ModelErrorHigh"]["expr"] == f"pokewatch:rmae_last:ratio > {monitor.monitor_rmae:g}"
+    assert (
+        alerts()["CalibrationOutOfBand"]["expr"]
+        == f"pokewatch:coverage_90:ratio < {low:g} or pokewatch:coverage_90:ratio > {high:g}"
+    )
+    assert (
+        alerts()["ModelErrorHigh"]["expr"]
+        == f"pokewatch:rmae_last:ratio > {monitor.monitor_rmae:g}"
+    )
     assert alerts()["DriftFound"]["expr"].endswith(f" >= {monitor.monitor_drift:g}")
     for name in ("coverage_90", "rmae_last"):
-        assert f'pokewatch_monitoring{{metric="n"}} < {monitor.monitor_rows}' in records()[f"pokewatch:{name}:ratio"]["expr"]
-    assert alerts()["StaleData"]["expr"] == f"pokewatch:data_age:seconds > {monitor.monitor_stale_hours:g} * 3600"
+        assert (
+            f'pokewatch_monitoring{{metric="n"}} < {monitor.monitor_rows}'
+            in records()[f"pokewatch:{name}:ratio"]["expr"]
+        )
+    assert (
+        alerts()["StaleData"]["expr"]
+        == f"pokewatch:data_age:seconds > {monitor.monitor_stale_hours:g} * 3600"
+    )
 
 
-@pytest.mark.parametrize(("kind", "budget", "column"), [("errors", "0.001", 0), ("slow", "0.05", 1)], ids=["availability", "latency"])
+@pytest.mark.parametrize(
+    ("kind", "budget", "column"),
+    [("errors", "0.001", 0), ("slow", "0.05", 1)],
+    ids=["availability", "latency"],
+)
 def test_the_table_of_burn_rates_is_that_of_the_rules(kind: str, budget: str, column: int) -> None:
-    rows = re.findall(r"^\| ([\d.]+) \| .* \| (page|ticket) \| ([\d.]+)% \| ([\d.]+)% \|$", _text("slo.md"), re.MULTILINE)
-    told = [(float(rate), severity, float((failed, slow)[column])) for rate, severity, failed, slow in rows]
+    rows = re.findall(
+        r"^\| ([\d.]+) \| .* \| (page|ticket) \| ([\d.]+)% \| ([\d.]+)% \|$",
+        _text("slo.md"),
+        re.MULTILINE,
+    )
+    told = [
+        (float(rate), severity, float((failed, slow)[column]))
+        for rate, severity, failed, slow in rows
+    ]
     objective = {"errors": "availability", "slow": "latency"}[kind]
     ruled: list[tuple[float, Any, Any]] = []
     for rule in alerts().values():
         if rule["labels"].get("objective") == objective:
-            (rate,) = set(re.findall(rf"gateway_{kind}:ratio_rate\w+ > ([\d.]+) \* {budget}", rule["expr"]))
-            ruled.append((float(rate), rule["labels"]["severity"], pytest.approx(100 * float(rate) * float(budget))))
+            (rate,) = set(
+                re.findall(rf"gateway_{kind}:ratio_rate\w+ > ([\d.]+) \* {budget}", rule["expr"])
+            )
+            ruled.append(
+                (
+                    float(rate),
+                    rule["labels"]["severity"],
+                    pytest.approx(100 * float(rate) * float(budget)),
+                )
+            )
     assert told == ruled

@@ -8,7 +8,16 @@ import pytest
 from numpy.typing import NDArray
 
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.monitoring.drift import FLOORS, LEAST_REFERENCE, REFERENCE, RUN, WEEK, WHY, Shift, measure_drift
+from pokewatch.monitoring.drift import (
+    FLOORS,
+    LEAST_REFERENCE,
+    REFERENCE,
+    RUN,
+    WEEK,
+    WHY,
+    Shift,
+    measure_drift,
+)
 from pokewatch.valuation.panel import Panel
 from tests.monitoring.markets import START, market
 from tests.valuation.panels import panel_of
@@ -23,7 +32,14 @@ CHANGES = {
 }
 
 
-SEEDS = [(1000, 0), *(pytest.param(cards, seed, marks=pytest.mark.slow) for cards in (300, 1000) for seed in range(1, 5))]
+SEEDS = [
+    (1000, 0),
+    *(
+        pytest.param(cards, seed, marks=pytest.mark.slow)
+        for cards in (300, 1000)
+        for seed in range(1, 5)
+    ),
+]
 
 
 def alarms(panel: Panel, day: int) -> dict[str, Shift]:
@@ -32,7 +48,9 @@ def alarms(panel: Panel, day: int) -> dict[str, Shift]:
 
 @pytest.mark.parametrize(("cards", "seed"), SEEDS)
 @pytest.mark.parametrize(("regime", "name"), CHANGES.values(), ids=list(CHANGES))
-def test_a_planted_change_is_noticed_within_five_days(regime: Regime, name: str, cards: int, seed: int) -> None:
+def test_a_planted_change_is_noticed_within_five_days(
+    regime: Regime, name: str, cards: int, seed: int
+) -> None:
     panel = market(cards, seed, PLANTED + 5, [regime])
     assert not any(alarms(panel, day) for day in range(PLANTED - 5, PLANTED))
     noticed = [day for day in range(PLANTED, PLANTED + 5) if name in alarms(panel, day)]
@@ -51,16 +69,23 @@ def test_a_planted_change_is_noticed_within_five_days(regime: Regime, name: str,
 )
 def test_180_quiet_days_raise_at_most_one_alarm(cards: int, seed: int) -> None:
     panel = market(cards, seed, REFERENCE + 180)
-    raised = {day: found for day in range(REFERENCE, REFERENCE + 180) if (found := alarms(panel, day))}
+    raised = {
+        day: found for day in range(REFERENCE, REFERENCE + 180) if (found := alarms(panel, day))
+    }
     assert len(raised) <= 1, raised
 
 
 def restless(days: int, seed: int) -> NDArray[np.float64]:
     """Quotes [d, 200] of a market in which days differ by far: some bring many quotes and large moves, and some none at all."""
     rng = np.random.default_rng(seed)
-    renewed = rng.random((days, 200)) < np.where(rng.random(days) < 0.05, 0.0, rng.uniform(0.3, 0.7, days))[:, None]
+    renewed = (
+        rng.random((days, 200))
+        < np.where(rng.random(days) < 0.05, 0.0, rng.uniform(0.3, 0.7, days))[:, None]
+    )
     size = 0.03 * np.exp(rng.laplace(0.0, 0.4, days))[:, None]
-    return np.asarray(np.exp(3.0 + np.cumsum(np.where(renewed, rng.laplace(0.0, size, (days, 200)), 0.0), axis=0)))
+    return np.asarray(
+        np.exp(3.0 + np.cumsum(np.where(renewed, rng.laplace(0.0, size, (days, 200)), 0.0), axis=0))
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -73,7 +98,11 @@ def test_what_days_differ_by_in_a_market_is_no_drift_there(seed: int) -> None:
     assert "unchanged" in alarms(panel_of(quotes), PLANTED + 4)
 
 
-@pytest.mark.parametrize(("days", "drifts"), [(1, False), (RUN - 1, False), (RUN, True)], ids=["odd day", "three", "four"])
+@pytest.mark.parametrize(
+    ("days", "drifts"),
+    [(1, False), (RUN - 1, False), (RUN, True)],
+    ids=["odd day", "three", "four"],
+)
 def test_odd_days_are_drift_once_they_are_four(days: int, drifts: bool) -> None:
     panel = market(300, 0, PLANTED, [Regime("freeze", START + timedelta(days=PLANTED - days))])
     assert ("unchanged" in alarms(panel, PLANTED - 1)) is drifts

@@ -11,7 +11,17 @@ from pokewatch.monitoring.drift import measure_drift
 from pokewatch.valuation.panel import Panel, fresh_quotes, read_panel
 
 SET = "SWSH Black Star Promos"  # of Cardmarket's, the one with most cards
-GAPS = {"2025-12-01", "2025-12-02", "2025-12-03", "2025-12-04", "2025-12-05", "2025-12-06", "2025-12-07", "2026-01-30", "2026-01-31"}
+GAPS = {
+    "2025-12-01",
+    "2025-12-02",
+    "2025-12-03",
+    "2025-12-04",
+    "2025-12-05",
+    "2025-12-06",
+    "2025-12-07",
+    "2026-01-30",
+    "2026-01-31",
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +31,12 @@ def cardmarket(shared_data: Path) -> Panel:
 
 def alarms(panel: Panel, days: range) -> dict[str, set[str]]:
     """The names of what drifts, by day."""
-    found = {str(panel.dates[day]): {shift.name for shift in measure_drift(panel, day) if shift.degree >= 1} for day in days}
+    found = {
+        str(panel.dates[day]): {
+            shift.name for shift in measure_drift(panel, day) if shift.degree >= 1
+        }
+        for day in days
+    }
     return {day: names for day, names in found.items() if names}
 
 
@@ -50,7 +65,9 @@ def known(panel: Panel, day: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("day", [35, 47, 59, 71, 83, 95, 107])
-def test_changes_planted_in_cardmarket_are_noticed_within_five_days(cardmarket: Panel, day: int) -> None:
+def test_changes_planted_in_cardmarket_are_noticed_within_five_days(
+    cardmarket: Panel, day: int
+) -> None:
     before = known(cardmarket, day)
     frozen, wild, cheap = (cardmarket.market.copy() for _ in range(3))
     frozen[day:] = np.where(np.isfinite(frozen[day:]), before, np.nan)

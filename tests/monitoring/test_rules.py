@@ -9,19 +9,25 @@ from typing import Any
 import pytest
 import yaml
 
-from pokewatch.monitoring.metric_reference import full_name, gateway_metrics, runtime_metrics
 from tests.monitoring.alerts import ALERTS, RECORDS, Case, Record
 from tests.monitoring.rulebook import RULE_FILES, alerts, records, rules
+from tests.reference.metrics import full_name, gateway_metrics, runtime_metrics
 from tests.tools import require_tool
 
 
 def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([require_tool("promtool"), *arguments], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [require_tool("promtool"), *arguments], capture_output=True, text=True, check=False
+    )
 
 
 def _test(folder: Path, name: str, given: Case | Record, **test: Any) -> None:
     """One unit test by promtool of the file that has the rule `name`: AssertionError with what promtool says."""
-    (file,) = [path for path in RULE_FILES if re.search(rf"^ *- (alert|record): {name}$", path.read_text(), re.MULTILINE)]
+    (file,) = [
+        path
+        for path in RULE_FILES
+        if re.search(rf"^ *- (alert|record): {name}$", path.read_text(), re.MULTILINE)
+    ]
     content = {
         "rule_files": [str(file)],
         "group_eval_order": [group["name"] for group in yaml.safe_load(file.read_text())["groups"]],
@@ -29,8 +35,13 @@ def _test(folder: Path, name: str, given: Case | Record, **test: Any) -> None:
         "tests": [
             {
                 "interval": f"{given.step}m",
-                "input_series": [{"series": name, "values": values} for name, values in given.series.items()],
-                **{kind: [{**each, "eval_time": f"{given.at * given.step}m"}] for kind, each in test.items()},
+                "input_series": [
+                    {"series": name, "values": values} for name, values in given.series.items()
+                ],
+                **{
+                    kind: [{**each, "eval_time": f"{given.at * given.step}m"}]
+                    for kind, each in test.items()
+                },
             }
         ],
     }
@@ -57,14 +68,21 @@ def _expected(case: Case) -> dict[str, Any]:
 @pytest.mark.parametrize("case", ALERTS, ids=lambda case: f"{case.alert}: {case.name}")
 def test_alert(case: Case, tmp_path: Path) -> None:
     wanted = [] if case.labels is None else [_expected(case)]
-    _test(tmp_path, case.alert, case, alert_rule_test={"alertname": case.alert, "exp_alerts": wanted})
+    _test(
+        tmp_path, case.alert, case, alert_rule_test={"alertname": case.alert, "exp_alerts": wanted}
+    )
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 def test_record(record: Record, tmp_path: Path) -> None:
     samples = [{"labels": labels, "value": value} for labels, value in record.samples.items()]
     # Rounded: sums of floats differ in the last digit.
-    _test(tmp_path, record.name, record, promql_expr_test={"expr": f"round({record.name}, 0.000001)", "exp_samples": samples})
+    _test(
+        tmp_path,
+        record.name,
+        record,
+        promql_expr_test={"expr": f"round({record.name}, 0.000001)", "exp_samples": samples},
+    )
 
 
 def test_every_alert_is_shown_to_fire_and_to_hold_still() -> None:
@@ -89,7 +107,11 @@ def test_every_alert_says_what_happens(name: str) -> None:
 
 
 def test_names_are_used_once() -> None:
-    assert [name for name, count in Counter(rule.get("alert") or rule["record"] for rule in rules()).items() if count > 1] == []
+    assert [
+        name
+        for name, count in Counter(rule.get("alert") or rule["record"] for rule in rules()).items()
+        if count > 1
+    ] == []
 
 
 def test_every_metric_of_ours_in_a_rule_exists() -> None:

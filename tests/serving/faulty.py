@@ -6,21 +6,23 @@ from itertools import count
 
 from mlserver.types import Parameters
 
-from pokewatch.serving.editions import SHELF
 from pokewatch.serving.fair_price import FairPriceRuntime
+from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import Values
-from pokewatch.serving.tensors import Column, Tensor
+from pokewatch.serving.tensors import Column, TensorSpec
 
 WRONG, SLOW, FAILING = "2", "3", "4"
 _REQUESTS = count()
 
 
 class FaultyRuntime(FairPriceRuntime):
-    def answer(self, columns: Mapping[str, Column], wanted: Sequence[Tensor]) -> tuple[Mapping[str, Values], Parameters]:
+    def answer(
+        self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
+    ) -> tuple[Mapping[str, Values], Parameters]:
         values, parameters = super().answer(columns, wanted)
         if len(columns["card_id"]) == 1:
             return values, parameters
-        version = SHELF.edition(self._shelf_name).model_version
+        version = LOADED_BOOKS.edition(self._shelf_name).model_version
         if version == WRONG:
             values = {**values, "fair_price": [price * 1.5 for price in values["fair_price"]]}  # type: ignore[operator]
         elif version == SLOW:

@@ -102,11 +102,15 @@ def models_folder(folder: Path, workers: int = 0, **settings: Any) -> tuple[int,
 def add_model(folder: Path, name: str, implementation: str) -> None:
     """One more model in a models folder."""
     (folder / name).mkdir()
-    (folder / name / "model-settings.json").write_text(json.dumps({"name": name, "implementation": implementation}))
+    (folder / name / "model-settings.json").write_text(
+        json.dumps({"name": name, "implementation": implementation})
+    )
 
 
 @contextmanager
-def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def running(
+    folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """The server of a models folder, once it is ready; killed at the end if it still runs."""
     with started(folder, ports, environment) as server:
         wait_until(server, "/v2/models/fair-price/ready", "/v2/models/decision/ready")
@@ -114,7 +118,9 @@ def running(folder: Path, ports: tuple[int, int, int], environment: Mapping[str,
 
 
 @contextmanager
-def started(folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def started(
+    folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """The server of a models folder, as soon as it is started; killed at the end if it still runs."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
@@ -128,14 +134,19 @@ def started(folder: Path, ports: tuple[int, int, int], environment: Mapping[str,
     try:
         yield server
     finally:
-        for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+        for child in (
+            psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        ):
             child.kill()
         process.kill()
         process.wait()
 
 
 @retry(
-    stop=stop_after_delay(120), wait=wait_fixed(0.05), retry=retry_if_exception_type((httpx.TransportError, AssertionError)), reraise=True
+    stop=stop_after_delay(120),
+    wait=wait_fixed(0.05),
+    retry=retry_if_exception_type((httpx.TransportError, AssertionError)),
+    reraise=True,
 )
 def wait_until(server: Server, *paths: str) -> None:
     """Wait until all of the paths are answered 200."""
@@ -145,7 +156,9 @@ def wait_until(server: Server, *paths: str) -> None:
         assert httpx.get(f"{server.url}{path}").status_code == 200
 
 
-def tensor(name: str, data: list[Any], datatype: str | None = None, shape: list[int] | None = None) -> dict[str, Any]:
+def tensor(
+    name: str, data: list[Any], datatype: str | None = None, shape: list[int] | None = None
+) -> dict[str, Any]:
     """A V2 input for REST."""
     kind = datatype or ("BYTES" if data and isinstance(data[0], str) else "FP64")
     return {"name": name, "shape": shape or [len(data)], "datatype": kind, "data": data}
@@ -153,7 +166,9 @@ def tensor(name: str, data: list[Any], datatype: str | None = None, shape: list[
 
 def infer(server: Server, model: str, *inputs: dict[str, Any], **more: Any) -> httpx.Response:
     """A V2 request over REST."""
-    return httpx.post(f"{server.url}/v2/models/{model}/infer", json={"inputs": list(inputs), **more}, timeout=30)
+    return httpx.post(
+        f"{server.url}/v2/models/{model}/infer", json={"inputs": list(inputs), **more}, timeout=30
+    )
 
 
 def columns(response: httpx.Response) -> dict[str, list[Any]]:
@@ -162,7 +177,9 @@ def columns(response: httpx.Response) -> dict[str, list[Any]]:
     return {output["name"]: output["data"] for output in response.json()["outputs"]}
 
 
-async def reloads(server: Server, books: list[tuple[Path, str]], seconds: float, pause: float) -> int:
+async def reloads(
+    server: Server, books: list[tuple[Path, str]], seconds: float, pause: float
+) -> int:
     """Serves one book, then the other, as versions 1, 2, 3, ...; how often."""
     ends = time.monotonic() + seconds
     version = 0

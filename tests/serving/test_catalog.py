@@ -14,7 +14,11 @@ def answer(server: Server, question: str, payload: Any = None) -> dict[str, Any]
     response = ask(server, question, payload)
     assert response.status_code == 200, response.text
     content: dict[str, Any] = response.json()
-    assert (content.pop("model_version"), content.pop("data_version"), content.pop("run_id")) == ("7", "dv-1", "run-1")
+    assert (content.pop("model_version"), content.pop("data_version"), content.pop("run_id")) == (
+        "7",
+        "dv-1",
+        "run-1",
+    )
     return content
 
 
@@ -67,8 +71,12 @@ def test_unknown_card_has_near_ones(server: Server) -> None:
 
 def test_search_in_pages(server: Server) -> None:
     first = answer(server, "search", {"q": "pokemon", "rarity": "rare", "limit": 10})
-    second = answer(server, "search", {"q": "pokemon", "rarity": "rare", "limit": 10, "after": first["next"]})
-    assert [card["slug"] for card in first["cards"] + second["cards"]] == [f"card_{i}" for i in range(0, 40, 3)]
+    second = answer(
+        server, "search", {"q": "pokemon", "rarity": "rare", "limit": 10, "after": first["next"]}
+    )
+    assert [card["slug"] for card in first["cards"] + second["cards"]] == [
+        f"card_{i}" for i in range(0, 40, 3)
+    ]
     assert second["next"] is None
     assert first["cards"][1]["market_price"] == 4.04
 
@@ -78,7 +86,9 @@ def test_a_full_last_page_is_the_last(server: Server) -> None:
 
 
 def test_history(server: Server) -> None:
-    assert answer(server, "history", {"card_id": "card_1", "from": "2026-01-04", "to": "2026-02-01"}) == {
+    assert answer(
+        server, "history", {"card_id": "card_1", "from": "2026-01-04", "to": "2026-02-01"}
+    ) == {
         "card_id": "tcgplayer-1-normal",
         "slug": "card_1",
         "dates": ["2026-01-04", "2026-01-05"],
@@ -97,7 +107,9 @@ def test_movers_judge_the_lowest_ask(server: Server) -> None:
     assert len(found["buy"]) == 3
     first = found["buy"][0]
     assert first["signal"] == "BUY"
-    assert first["deviation_pct"] == pytest.approx(first["low_price"] / first["fair_price"] - 1, abs=1e-9)
+    assert first["deviation_pct"] == pytest.approx(
+        first["low_price"] / first["fair_price"] - 1, abs=1e-9
+    )
     assert 0.5 < first["confidence"] < 1
     assert "card_1" not in [card["slug"] for card in found["buy"]]
     deviations = [card["deviation_pct"] for card in found["buy"]]
@@ -125,7 +137,9 @@ def test_no_card_moves_when_all_are_fair(server: Server) -> None:
     ],
     ids=str,
 )
-def test_a_malformed_question_is_named(server: Server, question: str, payload: Any, named: str) -> None:
+def test_a_malformed_question_is_named(
+    server: Server, question: str, payload: Any, named: str
+) -> None:
     response = ask(server, question, payload)
     assert response.status_code == 422
     assert response.json()["error"].startswith(f"{named}: ")

@@ -19,8 +19,12 @@ def test_a_registry_that_does_not_answer_in_time(home: Path) -> None:
         fetch_champion(0.001)
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's models on SQLAlchemy 2.1
-def test_the_champion_comes_with_what_monitoring_measured(home: Path, champion_folder: Path) -> None:
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
+def test_the_champion_comes_with_what_monitoring_measured(
+    home: Path, champion_folder: Path
+) -> None:
     shutil.copytree(champion_folder, home, dirs_exist_ok=True)
     assert fetch_champion(120).measured == ""
     Registry().remember(REMEMBERED, '{"measured_on": "2026-03-02", "figures": {}}')

@@ -6,8 +6,18 @@ from tests.serving.server import Server, columns, infer, tensor
 from tests.serving.triton import ask
 
 
-def judge(server: Server, market: list[Any], fair: list[Any], *more: dict[str, Any]) -> dict[str, list[Any]]:
-    return columns(infer(server, "decision", tensor("market_price", market, "FP64"), tensor("fair_price", fair, "FP64"), *more))
+def judge(
+    server: Server, market: list[Any], fair: list[Any], *more: dict[str, Any]
+) -> dict[str, list[Any]]:
+    return columns(
+        infer(
+            server,
+            "decision",
+            tensor("market_price", market, "FP64"),
+            tensor("fair_price", fair, "FP64"),
+            *more,
+        )
+    )
 
 
 def test_the_inclusive_edges(server: Server) -> None:
@@ -26,12 +36,20 @@ def test_confidence_needs_an_interval(server: Server) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2], ids=["one for all", "one a row"])
 def test_thresholds_of_the_request(server: Server, rows: int) -> None:
-    thresholds = tensor("buy_threshold_pct", [-0.2] * rows), tensor("sell_threshold_pct", [0.05] * rows)
+    thresholds = (
+        tensor("buy_threshold_pct", [-0.2] * rows),
+        tensor("sell_threshold_pct", [0.05] * rows),
+    )
     assert judge(server, [85, 106], [100, 100], *thresholds)["signal"] == ["HOLD", "SELL"]
 
 
 def test_a_status_that_is_not_ok_holds(server: Server) -> None:
-    found = judge(server, [50, None, 50], [100, None, 100], tensor("status", ["stale_price", "unknown_card", "ok"]))
+    found = judge(
+        server,
+        [50, None, 50],
+        [100, None, 100],
+        tensor("status", ["stale_price", "unknown_card", "ok"]),
+    )
     assert found["signal"] == ["HOLD", "HOLD", "BUY"]
     assert found["reason"][:2] == ["stale_price", "unknown_card"]
 
@@ -71,12 +89,17 @@ def test_a_row_that_cannot_be_judged_never_fails_its_batch(server: Server) -> No
         assert (confidence is None) == (held[at] or list(ROWS)[at] == "half an interval")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in ("too large", "no threshold to be")])
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row not in ("too large", "no threshold to be")]
+)
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_a_lone_row_is_answered_as_in_a_batch(server: Server, transport: str, row: str) -> None:
     """gRPC has NaN for null."""
     values, reason = ROWS[row]
-    given = {name: [float("nan") if value is None else float(value)] for name, value in zip(NAMES, values, strict=True)}
+    given = {
+        name: [float("nan") if value is None else float(value)]
+        for name, value in zip(NAMES, values, strict=True)
+    }
     if transport == "http":
         inputs = [tensor(name, [value], "FP64") for name, value in zip(NAMES, values, strict=True)]
         assert columns(infer(server, "decision", *inputs))["reason"] == [reason]
@@ -86,12 +109,25 @@ def test_a_lone_row_is_answered_as_in_a_batch(server: Server, transport: str, ro
 
 def test_infinities_over_grpc(server: Server) -> None:
     inf = float("inf")
-    found = ask(server, "grpc", "decision", [3], ["signal", "reason"], market_price=[inf, 90.0, 90.0], fair_price=[100.0, -inf, 100.0])
-    assert found == {"signal": ["HOLD", "HOLD", "BUY"], "reason": ["invalid_market_price", "invalid_fair_price", "below_threshold"]}
+    found = ask(
+        server,
+        "grpc",
+        "decision",
+        [3],
+        ["signal", "reason"],
+        market_price=[inf, 90.0, 90.0],
+        fair_price=[100.0, -inf, 100.0],
+    )
+    assert found == {
+        "signal": ["HOLD", "HOLD", "BUY"],
+        "reason": ["invalid_market_price", "invalid_fair_price", "below_threshold"],
+    }
 
 
 @pytest.mark.parametrize("threshold", [0.5, -1, float("1e300")], ids=str)
-def test_a_bad_threshold_for_all_rows_is_the_request_s_fault(server: Server, threshold: float) -> None:
+def test_a_bad_threshold_for_all_rows_is_the_request_s_fault(
+    server: Server, threshold: float
+) -> None:
     prices = tensor("market_price", [90, 90], "FP64"), tensor("fair_price", [100, 100], "FP64")
     response = infer(server, "decision", *prices, tensor("buy_threshold_pct", [threshold], "FP64"))
     assert response.status_code == 400
@@ -102,14 +138,29 @@ def test_fair_price_answers_go_straight_in(server: Server) -> None:
     """Whatever fair-price says, unknown cards included, decision takes as it is."""
     cards = tensor("card_id", ["card_0", "nobody", "card_1", "card_7"])
     priced = infer(server, "fair-price", cards).json()["outputs"]
-    given = [o for o in priced if o["name"] in {"market_price", "fair_price", "lower", "upper", "status"}]
+    given = [
+        o for o in priced if o["name"] in {"market_price", "fair_price", "lower", "upper", "status"}
+    ]
     response = infer(server, "decision", *given)
-    assert columns(response)["reason"] == ["within_thresholds", "unknown_card", "thin_history", "no_market_price"]
+    assert columns(response)["reason"] == [
+        "within_thresholds",
+        "unknown_card",
+        "thin_history",
+        "no_market_price",
+    ]
     assert response.json()["parameters"]["model_version"] == "7"
 
 
 @pytest.mark.parametrize("shape", [[2], [2, 1]], ids=str)
 @pytest.mark.parametrize("transport", ["http", "grpc"])
 def test_tritonclient(server: Server, transport: str, shape: list[int]) -> None:
-    found = ask(server, transport, "decision", shape, ["signal", "deviation_pct"], market_price=[90.0, 120.0], fair_price=[100.0, 100.0])
+    found = ask(
+        server,
+        transport,
+        "decision",
+        shape,
+        ["signal", "deviation_pct"],
+        market_price=[90.0, 120.0],
+        fair_price=[100.0, 100.0],
+    )
     assert found == {"signal": ["BUY", "SELL"], "deviation_pct": [-0.1, 0.2]}

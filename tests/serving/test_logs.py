@@ -9,7 +9,9 @@ from mlserver.errors import MLServerError
 from pokewatch.serving.logs import JsonFormatter, request_id_var
 
 
-def line(message: str = "hello", error: BaseException | None = None, **extra: Any) -> dict[str, Any]:
+def line(
+    message: str = "hello", error: BaseException | None = None, **extra: Any
+) -> dict[str, Any]:
     record = logging.LogRecord("pokewatch.serving", logging.WARNING, __file__, 1, message, (), None)
     if error is not None:
         try:
@@ -23,7 +25,11 @@ def line(message: str = "hello", error: BaseException | None = None, **extra: An
 
 def test_a_line_is_json_whatever_the_message() -> None:
     found = line('a "quoted"\nmessage')
-    assert (found["message"], found["level"], found["logger"]) == ('a "quoted"\nmessage', "WARNING", "pokewatch.serving")
+    assert (found["message"], found["level"], found["logger"]) == (
+        'a "quoted"\nmessage',
+        "WARNING",
+        "pokewatch.serving",
+    )
     assert found["time"].endswith("+00:00")
     assert not {"request_id", "model", "error"} & set(found)
 
@@ -38,7 +44,11 @@ def test_the_request_id_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(MLServerError("no such input", 400), False), (MLServerError("no book", 500), True), (ValueError("bug"), True)],
+    [
+        (MLServerError("no such input", 400), False),
+        (MLServerError("no book", 500), True),
+        (ValueError("bug"), True),
+    ],
     ids=["refusal", "failure", "bug"],
 )
 def test_a_traceback_is_for_our_own_faults(error: Exception, told: bool) -> None:

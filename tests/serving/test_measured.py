@@ -16,7 +16,15 @@ def test_numbers_are_kept_and_what_is_not_known_is_left_out() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "3", '{"figures": {}}', '{"measured_on": "2026-03-02"}', '{"measured_on": "soon", "figures": {}}', '{"figures": [1]}'],
+    [
+        "",
+        "[]",
+        "3",
+        '{"figures": {}}',
+        '{"measured_on": "2026-03-02"}',
+        '{"measured_on": "soon", "figures": {}}',
+        '{"figures": [1]}',
+    ],
 )
 def test_anything_else_is_refused(content: str) -> None:
     with pytest.raises(ValueError, match=r".+"):

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pokewatch.monitoring.metric_reference import full_name, runtime_metrics
 from tests.polling import eventually
+from tests.reference.metrics import full_name, runtime_metrics
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 from tests.tools import require_tool
@@ -52,16 +52,32 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
     }.items() <= found.items()
 
     lines = [json.loads(line) for line in fresh.log().splitlines() if line.startswith("{")]
-    (refusal,) = [line for line in lines if line.get("request_id") == "r-17" and line["logger"] == "pokewatch.serving"]
+    (refusal,) = [
+        line
+        for line in lines
+        if line.get("request_id") == "r-17" and line["logger"] == "pokewatch.serving"
+    ]
     assert (refusal["level"], refusal["model"]) == ("WARNING", "decision")
     assert "'fair_price' is missing" in refusal["message"]
 
     started = found["pokewatch_runtime_start_time_seconds"]
     facts = replace(FACTS, data_version="dv-2", metrics={"rmae_last": 0.9})
-    point_at(tmp_path / "models", tmp_path / "next", make_book(tmp_path / "next", scale=2.0, facts=facts), "8")
-    assert httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code == 200
+    point_at(
+        tmp_path / "models",
+        tmp_path / "next",
+        make_book(tmp_path / "next", scale=2.0, facts=facts),
+        "8",
+    )
+    assert (
+        httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code
+        == 200
+    )
     found = metrics(fresh)
-    told = {name: value for name, value in found.items() if name.startswith(("pokewatch_model_info", "pokewatch_evaluation"))}
+    told = {
+        name: value
+        for name, value in found.items()
+        if name.startswith(("pokewatch_model_info", "pokewatch_evaluation"))
+    }
     assert told == {
         'pokewatch_model_info{data_version="dv-2",model="local_level",model_version="8",source="simulated"}': 1.0,
         'pokewatch_evaluation{metric="rmae_last"}': 0.9,
@@ -70,22 +86,37 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
     assert found["pokewatch_runtime_start_time_seconds"] == started
 
     point_at(tmp_path / "models", tmp_path / "next", "0" * 64, "9")
-    assert httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code == 500
+    assert (
+        httpx.post(f"{fresh.url}/v2/repository/models/fair-price/load", timeout=60).status_code
+        == 500
+    )
     refused = metrics(fresh)
     assert refused['pokewatch_book_loads_total{outcome="refused"}'] == 1.0
-    assert [name for name in refused if 'model_version="8"' in name] == [name for name in found if 'model_version="8"' in name]
+    assert [name for name in refused if 'model_version="8"' in name] == [
+        name for name in found if 'model_version="8"' in name
+    ]
 
 
 def test_every_metric_is_linted_and_in_the_reference(fresh: Server) -> None:
     for model in ("fair-price", "decision"):
         infer(fresh, model, tensor("nothing", [1.0]))
-    shown = {line.split()[2] for line in fresh.metrics().splitlines() if line.startswith("# TYPE pokewatch_") and "_created " not in line}
+    shown = {
+        line.split()[2]
+        for line in fresh.metrics().splitlines()
+        if line.startswith("# TYPE pokewatch_") and "_created " not in line
+    }
     described = {full_name(metric) for metric in runtime_metrics()}
     # The look back has no sample yet, and a file of a worker holds samples only.
     assert shown <= described
-    assert {name for name in described - shown if not name.startswith("pokewatch_monitoring")} == set()
+    assert {
+        name for name in described - shown if not name.startswith("pokewatch_monitoring")
+    } == set()
     done = subprocess.run(
-        [require_tool("promtool"), "check", "metrics"], input=fresh.metrics(), capture_output=True, text=True, check=False
+        [require_tool("promtool"), "check", "metrics"],
+        input=fresh.metrics(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert [line for line in done.stderr.splitlines() if line.startswith("pokewatch_")] == []
 
@@ -94,9 +125,15 @@ def test_the_look_back_shows_as_soon_as_it_is_written(fresh: Server, tmp_path: P
     assert [name for name in metrics(fresh) if name.startswith("pokewatch_monitoring")] == []
     folder = tmp_path / "home" / "monitoring"
     folder.mkdir(parents=True)
-    (folder / "latest.json").write_text('{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "bias": null, "drift": 1}}')
+    (folder / "latest.json").write_text(
+        '{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "bias": null, "drift": 1}}'
+    )
     found = eventually(
-        lambda: {name: value for name, value in metrics(fresh).items() if name.startswith("pokewatch_monitoring")},
+        lambda: {
+            name: value
+            for name, value in metrics(fresh).items()
+            if name.startswith("pokewatch_monitoring")
+        },
         lambda found: bool(found),
     )
     assert found == {

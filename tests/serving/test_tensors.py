@@ -7,21 +7,26 @@ from hypothesis import strategies as st
 from mlserver.types import InferenceRequest, RequestInput, RequestOutput
 
 from pokewatch.serving.runtime import by_name
-from pokewatch.serving.tensors import BadInputError, Tensor, decode, wanted_outputs
+from pokewatch.serving.tensors import BadInputError, TensorSpec, decode, wanted_outputs
 
 DECLARED = by_name(
-    Tensor("name", "BYTES"),
-    Tensor("price", "FP64", optional=True),
-    Tensor("edge", "FP64", optional=True, nullable=True),
-    Tensor("rate", "FP64", optional=True, per_request=True),
+    TensorSpec("name", "BYTES"),
+    TensorSpec("price", "FP64", optional=True),
+    TensorSpec("edge", "FP64", optional=True, nullable=True),
+    TensorSpec("rate", "FP64", optional=True, per_request=True),
 )
-ANSWERED = by_name(Tensor("name", "BYTES"), Tensor("more", "BYTES", on_request=True))
+ANSWERED = by_name(TensorSpec("name", "BYTES"), TensorSpec("more", "BYTES", on_request=True))
 
 
 def request(*outputs: str, **columns: list[Any]) -> InferenceRequest:
     kinds = {name: tensor.datatype for name, tensor in DECLARED.items()}
-    inputs = [RequestInput(name=name, shape=[len(data)], datatype=kinds[name], data=data) for name, data in columns.items()]
-    return InferenceRequest(inputs=inputs, outputs=[RequestOutput(name=name) for name in outputs] or None)
+    inputs = [
+        RequestInput(name=name, shape=[len(data)], datatype=kinds[name], data=data)
+        for name, data in columns.items()
+    ]
+    return InferenceRequest(
+        inputs=inputs, outputs=[RequestOutput(name=name) for name in outputs] or None
+    )
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
@@ -33,7 +38,9 @@ def test_numbers_arrive_as_they_are(prices: list[float]) -> None:
 @given(st.lists(st.text(), min_size=1, max_size=20))
 def test_text_is_the_same_from_rest_and_from_grpc(names: list[str]) -> None:
     from_rest = decode(request(name=names), DECLARED, 100)
-    from_grpc = decode(request(name=[name.encode("utf-8", "surrogatepass") for name in names]), DECLARED, 100)
+    from_grpc = decode(
+        request(name=[name.encode("utf-8", "surrogatepass") for name in names]), DECLARED, 100
+    )
     assert from_rest == from_grpc == {"name": names}
 
 
@@ -74,15 +81,25 @@ def test_the_cap_on_rows() -> None:
 
 
 def test_outputs() -> None:
-    assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), DECLARED)] == list(DECLARED)
-    assert [tensor.name for tensor in wanted_outputs(request("rate", "name", name=["a"]), DECLARED)] == ["rate", "name"]
+    assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), DECLARED)] == list(
+        DECLARED
+    )
+    assert [
+        tensor.name for tensor in wanted_outputs(request("rate", "name", name=["a"]), DECLARED)
+    ] == ["rate", "name"]
 
 
 def test_an_output_on_request_is_given_where_it_is_named() -> None:
     assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), ANSWERED)] == ["name"]
-    assert [tensor.name for tensor in wanted_outputs(request("more", name=["a"]), ANSWERED)] == ["more"]
+    assert [tensor.name for tensor in wanted_outputs(request("more", name=["a"]), ANSWERED)] == [
+        "more"
+    ]
 
 
 def test_metadata_tells_what_is_optional() -> None:
-    assert DECLARED["name"].metadata().model_dump() == {"name": "name", "datatype": "BYTES", "shape": [-1]}
+    assert DECLARED["name"].metadata().model_dump() == {
+        "name": "name",
+        "datatype": "BYTES",
+        "shape": [-1],
+    }
     assert DECLARED["price"].metadata().parameters.model_dump() == {"optional": True}

@@ -15,11 +15,31 @@ from tests.conftest import ROOT
 from tests.serving.server import Server
 
 
-def ask(server: Server, transport: str, model: str, shape: list[int], outputs: list[str], **inputs: list[Any]) -> dict[str, list[Any]]:
+def ask(
+    server: Server,
+    transport: str,
+    model: str,
+    shape: list[int],
+    outputs: list[str],
+    **inputs: list[Any],
+) -> dict[str, list[Any]]:
     """The outputs as lists, text decoded, NaN as None."""
     address = server.grpc if transport == "grpc" else f"127.0.0.1:{server.http_port}"
-    asked = {"transport": transport, "address": address, "model": model, "inputs": inputs, "shape": shape, "outputs": outputs}
-    done = subprocess.run([sys.executable, "-m", __name__, json.dumps(asked)], cwd=ROOT, capture_output=True, text=True, check=False)
+    asked = {
+        "transport": transport,
+        "address": address,
+        "model": model,
+        "inputs": inputs,
+        "shape": shape,
+        "outputs": outputs,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, json.dumps(asked)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     answer: dict[str, list[Any]] = json.loads(done.stdout)
     return answer
@@ -32,14 +52,21 @@ def _infer(asked: dict[str, Any]) -> dict[str, list[Any]]:
     for name, values in asked["inputs"].items():
         text = isinstance(values[0], str)
         inputs.append(module.InferInput(name, asked["shape"], "BYTES" if text else "FP64"))
-        array = np.array([value.encode() for value in values], dtype=object) if text else np.array(values, dtype=np.float64)
+        array = (
+            np.array([value.encode() for value in values], dtype=object)
+            if text
+            else np.array(values, dtype=np.float64)
+        )
         inputs[-1].set_data_from_numpy(array.reshape(asked["shape"]), **options)
     with module.InferenceServerClient(asked["address"]) as client:
         assert client.is_server_ready()
         assert client.is_model_ready(asked["model"])
         wanted = [module.InferRequestedOutput(name, **options) for name in asked["outputs"]]
         answer = client.infer(asked["model"], inputs, outputs=wanted, request_id="r1")
-    return {name: [_plain(value) for value in answer.as_numpy(name).tolist()] for name in asked["outputs"]}
+    return {
+        name: [_plain(value) for value in answer.as_numpy(name).tolist()]
+        for name in asked["outputs"]
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -12,14 +12,22 @@ from pokewatch.valuation.panel import Panel, panel_from_table
 START = np.datetime64("2025-01-06")
 
 
-def panel_of(market: ArrayLike, low: ArrayLike | None = None, sets: Sequence[str] | None = None, start: np.datetime64 = START) -> Panel:
+def panel_of(
+    market: ArrayLike,
+    low: ArrayLike | None = None,
+    sets: Sequence[str] | None = None,
+    start: np.datetime64 = START,
+) -> Panel:
     """The panel of prices [d, n], NaN where there is no quote; cards are c000, c001, ..."""
     prices = np.asarray(market, dtype=np.float64)
     return panel_from_table(long_table(prices, low, sets, start))
 
 
 def long_table(
-    market: ArrayLike, low: ArrayLike | None = None, sets: Sequence[str] | None = None, start: np.datetime64 = START
+    market: ArrayLike,
+    low: ArrayLike | None = None,
+    sets: Sequence[str] | None = None,
+    start: np.datetime64 = START,
 ) -> pa.Table:
     prices = np.asarray(market, dtype=np.float64)
     days, cards = prices.shape

@@ -41,7 +41,12 @@ def test_cards_that_do_not_exist_yet_change_nothing(seed: int, cut: int) -> None
     prices[:, 0] = np.arange(1, 41)
     table = long_table(prices, sets=["x", "y", "z"] * 4)
     whole = panel_from_table(table)
-    past = panel_from_table(table.filter((table["date"].to_numpy() <= whole.dates[cut]) & np.isfinite(table["market_price"].to_numpy())))
+    past = panel_from_table(
+        table.filter(
+            (table["date"].to_numpy() <= whole.dates[cut])
+            & np.isfinite(table["market_price"].to_numpy())
+        )
+    )
     cards = np.isin(whole.card_id, past.card_id)
     np.testing.assert_array_equal(on(whole, cut).values[cards], on(past, cut).values)
 
@@ -52,11 +57,17 @@ def test_averages_and_momentum_are_what_they_say() -> None:
     last = np.log(prices[-1])
     assert found.last[0] == last
     assert found.column("mean3")[0] == pytest.approx(np.log(np.mean(prices[-3:])) - last, rel=1e-5)
-    assert found.column("median7")[0] == pytest.approx(np.median(np.log(prices[-7:])) - last, rel=1e-5)
+    assert found.column("median7")[0] == pytest.approx(
+        np.median(np.log(prices[-7:])) - last, rel=1e-5
+    )
     for days in (1, 3, 7):
-        assert found.column(f"momentum_{days}")[0] == pytest.approx(last - np.log(prices[-1 - days]), rel=1e-5)
+        assert found.column(f"momentum_{days}")[0] == pytest.approx(
+            last - np.log(prices[-1 - days]), rel=1e-5
+        )
     assert found.column("momentum_28")[0] == pytest.approx(last - np.log(prices[0]), rel=1e-5)
-    assert found.column("volatility")[0] == pytest.approx(np.abs(np.diff(np.log(prices))).mean(), rel=1e-5)
+    assert found.column("volatility")[0] == pytest.approx(
+        np.abs(np.diff(np.log(prices))).mean(), rel=1e-5
+    )
     assert found.column("fresh_share")[0] == 1.0
 
 
@@ -98,7 +109,9 @@ def test_the_local_level_is_the_textbooks_where_no_quote_is_far_out() -> None:
     quotes = np.exp(2.0 + 0.01 * np.sin(np.arange(30.0)))
     found = on(panel_of(quotes[:, None]), 29)
     for name, ratio in zip(LEVELS, NOISE_RATIOS, strict=True):
-        assert found.column(name)[0] == pytest.approx(kalman(np.log(quotes), ratio) - np.log(quotes[-1]), abs=1e-6)
+        assert found.column(name)[0] == pytest.approx(
+            kalman(np.log(quotes), ratio) - np.log(quotes[-1]), abs=1e-6
+        )
 
 
 def test_repeats_of_a_quote_carry_no_evidence() -> None:

@@ -6,7 +6,15 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.features import COLUMN, NAMES
-from pokewatch.valuation.intervals import BANDS, Intervals, StatusRules, _solved, band_of, liquidity_of, statuses
+from pokewatch.valuation.intervals import (
+    BANDS,
+    Intervals,
+    StatusRules,
+    _solved,
+    band_of,
+    liquidity_of,
+    statuses,
+)
 
 
 def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -15,7 +23,9 @@ def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
     values[:, COLUMN["volatility"]] = rng.exponential(0.02, rows)
     values[:, COLUMN["fresh_share"]] = rng.random(rows) ** 2
     values[:, COLUMN["log_price"]] = rng.normal(1.5, 1.5, rows)
-    values[:, COLUMN["low_spread"]] = np.where(rng.random(rows) < 0.2, np.nan, -rng.exponential(0.3, rows))
+    values[:, COLUMN["low_spread"]] = np.where(
+        rng.random(rows) < 0.2, np.nan, -rng.exponential(0.3, rows)
+    )
     return values
 
 
@@ -27,7 +37,9 @@ def some_errors(values: NDArray[np.float32], seed: int = 1) -> NDArray[np.float6
     return np.where(rng.random(len(values)) < 0.4, 0.0, errors)
 
 
-def inside(intervals: Intervals, values: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
+def inside(
+    intervals: Intervals, values: NDArray[np.float32], errors: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     below, above = intervals.distances(values)
     return (errors >= below - 1e-12) & (errors <= above + 1e-12)
 
@@ -42,7 +54,9 @@ def test_nine_of_ten_fall_inside_in_every_group() -> None:
     liquidity, volatile = liquidity_of(values), values[:, COLUMN["volatility"]] > 0.02
     for group in range(3):
         for level in (False, True):
-            assert hit[(liquidity == group) & (volatile == level)].mean() == pytest.approx(0.9, abs=0.03)
+            assert hit[(liquidity == group) & (volatile == level)].mean() == pytest.approx(
+                0.9, abs=0.03
+            )
 
 
 def test_each_side_misses_one_in_twenty() -> None:
@@ -106,9 +120,19 @@ def test_the_interval_always_holds_the_forecast() -> None:
         (np.nan, 0, 1, 1, "thin_history"),
     ],
 )
-def test_a_status_says_why_a_value_is_not_to_be_trusted(upper: float, quoted_days: int, since: int, age: int, status: str) -> None:
+def test_a_status_says_why_a_value_is_not_to_be_trusted(
+    upper: float, quoted_days: int, since: int, age: int, status: str
+) -> None:
     fair = np.array([1.0 if np.isfinite(upper) else np.nan])
-    found = statuses(fair, fair, np.array([upper]), np.array([quoted_days]), np.array([since]), np.array([age]), StatusRules())
+    found = statuses(
+        fair,
+        fair,
+        np.array([upper]),
+        np.array([quoted_days]),
+        np.array([since]),
+        np.array([age]),
+        StatusRules(),
+    )
     assert STATUSES[found[0]] == status
 
 

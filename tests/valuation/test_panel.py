@@ -13,7 +13,10 @@ from tests.valuation.panels import long_table, market_like, panel_of
 
 
 def table_of(**columns: list[object]) -> pa.Table:
-    return pa.table({"card_id": ["b", "a"], "date": ["2025-01-03", "2025-01-01"], "market_price": [2.0, 1.0]} | columns)
+    return pa.table(
+        {"card_id": ["b", "a"], "date": ["2025-01-03", "2025-01-01"], "market_price": [2.0, 1.0]}
+        | columns
+    )
 
 
 def test_cards_are_sorted_and_days_are_consecutive() -> None:
@@ -38,7 +41,9 @@ def test_a_price_that_is_none_counts_as_missing(price: float | None) -> None:
     assert not panel.fresh[2, 1]
 
 
-@pytest.mark.parametrize(("given", "field"), [("low_price", "low"), ("low", "low"), ("mid_price", "mid"), ("mid", "mid")])
+@pytest.mark.parametrize(
+    ("given", "field"), [("low_price", "low"), ("low", "low"), ("mid_price", "mid"), ("mid", "mid")]
+)
 def test_asks_go_by_either_name(given: str, field: str) -> None:
     asks: dict[str, Any] = {given: [0.5, 0.25]}
     panel = panel_from_table(table_of(**asks))
@@ -47,7 +52,12 @@ def test_asks_go_by_either_name(given: str, field: str) -> None:
 
 def test_what_a_card_is_comes_along() -> None:
     panel = panel_from_table(
-        table_of(set=["y", "x"], rarity=["Rare", None], set_release_date=["2024-01-01", None], currency=["EUR", "EUR"])
+        table_of(
+            set=["y", "x"],
+            rarity=["Rare", None],
+            set_release_date=["2024-01-01", None],
+            currency=["EUR", "EUR"],
+        )
     )
     assert panel.set_id.tolist() == ["x", "y"]
     assert panel.rarity.tolist() == ["", "Rare"]

@@ -31,7 +31,10 @@ def fill(lake: Lake, without: date | None = None) -> pa.Table:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
 
 
 def test_the_files_are_the_same_whatever_the_number_of_shards(tmp_path: Path) -> None:
@@ -53,7 +56,9 @@ def test_when_the_market_changed_is_part_of_the_version(tmp_path: Path) -> None:
     assert digests(tmp_path / "unchanged") != digests(tmp_path / "changed")
 
 
-@pytest.mark.parametrize("missing", [None, START + timedelta(days=4)], ids=["whole", "a-day-missing"])
+@pytest.mark.parametrize(
+    "missing", [None, START + timedelta(days=4)], ids=["whole", "a-day-missing"]
+)
 def test_the_panel_holds_what_the_lake_has(tmp_path: Path, missing: date | None) -> None:
     lake = Lake(tmp_path / "lake")
     rows = fill(lake, without=missing)
@@ -68,7 +73,9 @@ def test_the_panel_holds_what_the_lake_has(tmp_path: Path, missing: date | None)
                 wanted[(row["date"] - START).days, card[row["card_id"]]] = row[column]
         np.testing.assert_array_equal(getattr(panel, field), wanted, err_msg=field)
     assert np.isfinite(panel.market).any(axis=0).all()
-    assert set(rows.filter(pc.is_valid(rows["market_price"]))["card_id"].unique().to_pylist()) == set(card)
+    assert set(
+        rows.filter(pc.is_valid(rows["market_price"]))["card_id"].unique().to_pylist()
+    ) == set(card)
 
 
 def test_a_card_is_what_the_catalogue_says(tmp_path: Path) -> None:
@@ -103,8 +110,17 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
     table = lake.day(START)
     for offset, volume in ((0, 0), (1, 2), (2, 0), (3, None)):
         day = START + timedelta(days=offset)
-        same = table.set_column(table.schema.get_field_index("date"), "date", pa.array([day] * len(table), pa.date32()))
-        lake.write_day(day, same.set_column(table.schema.get_field_index("volume"), "volume", pa.array([volume] * len(table), pa.int32())))
+        same = table.set_column(
+            table.schema.get_field_index("date"), "date", pa.array([day] * len(table), pa.date32())
+        )
+        lake.write_day(
+            day,
+            same.set_column(
+                table.schema.get_field_index("volume"),
+                "volume",
+                pa.array([volume] * len(table), pa.int32()),
+            ),
+        )
     process(lake, START, START + timedelta(days=3), 0, 1, tmp_path / "out")
     panel = read_processed(tmp_path / "out")
     np.testing.assert_array_equal(panel.fresh.all(axis=1), [True, True, False, False])
@@ -113,14 +129,28 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("act", "error", "said"),
     [
-        (lambda lake, out: process(lake, START, END, 3, 3, out), ValueError, r"within 0\.\.2, got 3"),
-        (lambda lake, out: process(lake, END, START, 0, 1, out), ValueError, "run from 2026-03-09 to 2026-03-01"),
-        (lambda lake, out: process(lake, date(2020, 1, 1), date(2020, 1, 2), 0, 1, out), ValuationError, "no prices from 2020-01-01"),
+        (
+            lambda lake, out: process(lake, START, END, 3, 3, out),
+            ValueError,
+            r"within 0\.\.2, got 3",
+        ),
+        (
+            lambda lake, out: process(lake, END, START, 0, 1, out),
+            ValueError,
+            "run from 2026-03-09 to 2026-03-01",
+        ),
+        (
+            lambda lake, out: process(lake, date(2020, 1, 1), date(2020, 1, 2), 0, 1, out),
+            ValuationError,
+            "no prices from 2020-01-01",
+        ),
         (lambda lake, out: read_processed(out), ValuationError, "no processed prices"),
     ],
     ids=["shard", "days", "empty", "none"],
 )
-def test_what_cannot_be_processed_is_told(tmp_path: Path, act: Callable[[Lake, Path], object], error: type[Exception], said: str) -> None:
+def test_what_cannot_be_processed_is_told(
+    tmp_path: Path, act: Callable[[Lake, Path], object], error: type[Exception], said: str
+) -> None:
     lake = Lake(tmp_path / "lake")
     fill(lake)
     with pytest.raises(error, match=said):

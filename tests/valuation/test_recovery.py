@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.sources.simulated_catalog import EPOCH
 from pokewatch.valuation.panel import Panel, panel_from_table
-from pokewatch.valuation.walk import walk
+from pokewatch.valuation.walk_forward import walk
 
 CARDS, DAYS, HORIZON = 500, 240, 7
 ORIGINS = range(150, DAYS - HORIZON, 16)
@@ -21,7 +21,11 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
     source = SimulatedSource(CARDS, seed=seed)
     days = [EPOCH + timedelta(days=700 + day) for day in range(DAYS)]
     quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
-    cards = source.catalog().select(["card_id", "set_id", "rarity"]).rename_columns(["card_id", "set", "rarity"])
+    cards = (
+        source.catalog()
+        .select(["card_id", "set_id", "rarity"])
+        .rename_columns(["card_id", "set", "rarity"])
+    )
     columns = quotes.select(["card_id", "date", "market_price", "low_price", "mid_price"])
     panel = panel_from_table(columns.join(cards, "card_id").combine_chunks())
     known = source.true_fair(days)
@@ -44,7 +48,11 @@ def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(seed: in
         now, later = truth[today.day, quoted], truth[today.day + HORIZON, quoted]
         error += float(np.abs(np.log(values.fair[quoted]) - now).sum())
         last_error += float(np.abs(today.last[quoted] - now).sum())
-        inside += int(((np.log(values.lower[quoted]) <= later) & (later <= np.log(values.upper[quoted]))).sum())
+        inside += int(
+            (
+                (np.log(values.lower[quoted]) <= later) & (later <= np.log(values.upper[quoted]))
+            ).sum()
+        )
         judged += int(quoted.sum())
     assert error <= 0.55 * last_error
     # The interval is for the quote, which is the truth and its noise: the truth alone is inside more often than 90%.

@@ -28,7 +28,9 @@ class PriceBatch:
     days: tuple[date, ...]
     prices: pa.Table  # PRICE_SCHEMA
     rejected: pa.Table  # REJECTED_SCHEMA
-    cards: pa.Table | None = None  # CARD_SCHEMA: the cards of these prices, where `catalog()` does not tell them all
+    cards: pa.Table | None = (
+        None  # CARD_SCHEMA: the cards of these prices, where `catalog()` does not tell them all
+    )
 
 
 class Source(Protocol):
@@ -75,4 +77,6 @@ def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | Non
         from pokewatch.market.sources.file import FileSource
 
         return FileSource(settings, path)
-    raise SettingsError(f"--source {name!r}: there is no such source; use one of {', '.join(SOURCES)}")
+    raise SettingsError(
+        f"--source {name!r}: there is no such source; use one of {', '.join(SOURCES)}"
+    )

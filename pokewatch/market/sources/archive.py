@@ -28,7 +28,9 @@ class ArchiveLimits:
     seconds: float = 300.0
 
 
-def read_members(path: Path, pattern: str, limits: ArchiveLimits = ArchiveLimits(), program: Path = _PROGRAM) -> dict[str, bytes]:
+def read_members(
+    path: Path, pattern: str, limits: ArchiveLimits = ArchiveLimits(), program: Path = _PROGRAM
+) -> dict[str, bytes]:
     """The content of the members whose name matches the regular expression `pattern`. Raises BadArchiveError.
 
     Nothing is written to disk, so a member's name cannot lead outside a folder; checksums are verified.
@@ -37,7 +39,13 @@ def read_members(path: Path, pattern: str, limits: ArchiveLimits = ArchiveLimits
     # -P: the folder of the program, which holds an http.py, stays out of its path
     command = [sys.executable, "-P", str(program), str(path), pattern, *sizes]
     try:
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limits.seconds, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=limits.seconds,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         raise BadArchiveError(f"was not unpacked within {limits.seconds:g} s") from None
     if done.returncode == _REFUSED:

@@ -17,7 +17,7 @@ from pyarrow import csv
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import slugify
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
-from pokewatch.market.sources.panel import ALIASES, Panel, named_columns, read_panel
+from pokewatch.market.sources.panel import ALIASES, SourcePanel, named_columns, read_panel
 from pokewatch.settings import SourceSettings
 
 T = TypeVar("T")
@@ -30,7 +30,12 @@ class FileSource:
 
     name = "file"
 
-    def __init__(self, settings: SourceSettings, path: Path | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        settings: SourceSettings,
+        path: Path | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         found = path or settings.file_path
         if found is None:
             raise SettingsError(
@@ -52,7 +57,9 @@ class FileSource:
         """None: only reading all of the file tells. Raises SettingsError where there is no file,
         SourceError where its columns cannot be used."""
         if fault := _unreadable(self.path):
-            raise SettingsError(f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file")
+            raise SettingsError(
+                f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file"
+            )
         self._columns(self._read(_column_names))
 
     def catalog(self) -> pa.Table:
@@ -77,7 +84,9 @@ class FileSource:
             yield self._batch(batch)
         if day:
             raise MissingAtSourceError(
-                self.name, str(self.path), f"no prices of {day}; it has days from {self.available()[0]} to {self.available()[1]}"
+                self.name,
+                str(self.path),
+                f"no prices of {day}; it has days from {self.available()[0]} to {self.available()[1]}",
             )
 
     def _batch(self, days: Sequence[date]) -> PriceBatch:
@@ -86,11 +95,13 @@ class FileSource:
         rejected = self._panel.rejected
         ours = pc.is_in(rejected["date"], value_set=pa.array(days, pa.date32()))
         return PriceBatch(
-            tuple(days), pa.concat_tables(parts), rejected.filter(pc.or_(ours, pc.and_(pc.is_null(rejected["date"]), undated)))
+            tuple(days),
+            pa.concat_tables(parts),
+            rejected.filter(pc.or_(ours, pc.and_(pc.is_null(rejected["date"]), undated))),
         )
 
     @cached_property
-    def _panel(self) -> Panel:
+    def _panel(self) -> SourcePanel:
         broken: list[csv.InvalidRow] = []
         table = self._read(lambda path, is_csv: _table(path, is_csv, broken))
         columns = self._columns(table.column_names)
@@ -100,7 +111,9 @@ class FileSource:
             panel = read_panel(named, self.name, self._currency, now.date(), now)
         except pa.ArrowException as error:
             raise self._failure(f"its columns cannot be read: {error}") from None
-        return Panel(panel.prices, pa.concat_tables([panel.rejected, _rejected_lines(broken)]), panel.cards)
+        return SourcePanel(
+            panel.prices, pa.concat_tables([panel.rejected, _rejected_lines(broken)]), panel.cards
+        )
 
     @cached_property
     def _days(self) -> Mapping[date, tuple[int, int]]:
@@ -110,7 +123,9 @@ class FileSource:
         for day in self._panel.rejected["date"].unique().drop_null().to_pylist():
             found.setdefault(day, 0)
         if not found:
-            raise self._failure(f"no row can be used, {self._panel.rejected.num_rows:,} were rejected")
+            raise self._failure(
+                f"no row can be used, {self._panel.rejected.num_rows:,} were rejected"
+            )
         spans, start = {}, 0
         for day in sorted(found):
             spans[day] = (start, found[day])
@@ -130,7 +145,9 @@ class FileSource:
         except FileNotFoundError:
             raise self._failure("there is no such file") from None
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-            raise self._failure(f"cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}") from None
+            raise self._failure(
+                f"cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}"
+            ) from None
 
     def _failure(self, cause: str) -> SourceError:
         return SourceError(self.name, str(self.path), cause)
@@ -154,7 +171,9 @@ def _given_columns(text: str) -> dict[str, str]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         field, equals, column = (piece.strip() for piece in part.partition("="))
         if not equals or not column or field not in ALIASES:
-            raise SettingsError(f"POKEWATCH_FILE_COLUMNS: wanted field=column, the field one of {', '.join(ALIASES)} (got {part!r})")
+            raise SettingsError(
+                f"POKEWATCH_FILE_COLUMNS: wanted field=column, the field one of {', '.join(ALIASES)} (got {part!r})"
+            )
         given[field] = column
     return given
 
@@ -197,6 +216,10 @@ def _utf8(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _rejected_lines(broken: Sequence[csv.InvalidRow]) -> pa.Table:
     rows = [
-        {"row": json.dumps(row.text), "reason": f"the line has {row.actual_columns} cells, not {row.expected_columns}"} for row in broken
+        {
+            "row": json.dumps(row.text),
+            "reason": f"the line has {row.actual_columns} cells, not {row.expected_columns}",
+        }
+        for row in broken
     ]
     return pa.Table.from_pylist(rows, schema=REJECTED_SCHEMA)

@@ -19,7 +19,7 @@ import httpx
 import tenacity
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.sources import cells
+from pokewatch.market.sources import parsing
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; asks once a day)"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -84,10 +84,14 @@ class HttpClient:
         """The body as JSON. Raises SourceError, telling how the body begins, where it is something else (an HTML page)."""
         text = self.text(url, params)
         try:
-            return cells.parse_json(text)
+            return parsing.parse_json(text)
         except (ValueError, RecursionError):
             begins = " ".join(text[:60].split())
-            raise SourceError(self.source, shown(url), f"answered something that is not JSON, beginning {begins!r}") from None
+            raise SourceError(
+                self.source,
+                shown(url),
+                f"answered something that is not JSON, beginning {begins!r}",
+            ) from None
 
     def download(self, url: str, path: Path) -> None:
         """The body as the file `path`, which appears whole or not at all."""
@@ -107,7 +111,9 @@ class HttpClient:
                     body.truncate()
                     self._attempt(url, params, body)
         except _TransientError as error:
-            raise SourceError(self.source, shown(url), f"{error}; gave up after {self.limits.attempts} attempts") from None
+            raise SourceError(
+                self.source, shown(url), f"{error}; gave up after {self.limits.attempts} attempts"
+            ) from None
 
     def _attempt(self, url: str, params: Mapping[str, str] | None, body: BinaryIO) -> None:
         self._wait_for_turn()
@@ -162,7 +168,11 @@ class HttpClient:
 
     def _check_size(self, size: int, url: str) -> None:
         if size > self.limits.max_bytes:
-            raise SourceError(self.source, shown(url), f"sends more than the {self.limits.max_bytes:,} bytes we take")
+            raise SourceError(
+                self.source,
+                shown(url),
+                f"sends more than the {self.limits.max_bytes:,} bytes we take",
+            )
 
     @contextmanager
     def _mapped(self, url: str) -> Iterator[None]:
@@ -171,10 +181,17 @@ class HttpClient:
             yield
         except httpx.TimeoutException as error:
             raise _TransientError(_timeout_text(error, self.limits)) from None
-        except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError, httpx.DecodingError) as error:
+        except (
+            httpx.NetworkError,
+            httpx.RemoteProtocolError,
+            httpx.ProxyError,
+            httpx.DecodingError,
+        ) as error:
             raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError(self.source, shown(url), f"cannot be asked: {error or type(error).__name__}") from None
+            raise SourceError(
+                self.source, shown(url), f"cannot be asked: {error or type(error).__name__}"
+            ) from None
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -189,7 +206,9 @@ class HttpClient:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, _TransientError) else None
         backoff = 0.5 * 2 ** (state.attempt_number - 1) * (1 + random.random())
-        return min(asked + random.random() if asked is not None else backoff, self.limits.longest_wait)
+        return min(
+            asked + random.random() if asked is not None else backoff, self.limits.longest_wait
+        )
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

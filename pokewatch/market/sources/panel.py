@@ -41,7 +41,7 @@ _ISO_DAY = r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
 
 
 @dataclass(frozen=True)
-class Panel:
+class SourcePanel:
     """Price rows sorted by date and card, the rows that are none, and the cards."""
 
     prices: pa.Table  # PRICE_SCHEMA
@@ -55,35 +55,58 @@ def named_columns(names: list[str], given: Mapping[str, str]) -> dict[str, str]:
     Raises ValueError naming a given column that is not there or a needed field that none holds.
     """
     plain = {slugify(name): name for name in reversed(names)}
-    found = {field: next((plain[alias] for alias in aliases if alias in plain), None) for field, aliases in ALIASES.items()}
+    found = {
+        field: next((plain[alias] for alias in aliases if alias in plain), None)
+        for field, aliases in ALIASES.items()
+    }
     for field, name in given.items():
         if name not in names:
-            raise ValueError(f"there is no column {name!r} for {field}; the columns are {', '.join(names)}")
+            raise ValueError(
+                f"there is no column {name!r} for {field}; the columns are {', '.join(names)}"
+            )
         found[field] = name
     columns = {field: name for field, name in found.items() if name is not None}
     for field in NEEDED:
         if field not in columns:
-            raise ValueError(f"no column for {field}; the columns are {', '.join(names)}. Name it: POKEWATCH_FILE_COLUMNS={field}=...")
+            raise ValueError(
+                f"no column for {field}; the columns are {', '.join(names)}. Name it: POKEWATCH_FILE_COLUMNS={field}=..."
+            )
     return columns
 
 
-def read_panel(table: pa.Table, source: str, currency: str, today: date, observed_at: datetime) -> Panel:
+def read_panel(
+    table: pa.Table, source: str, currency: str, today: date, observed_at: datetime
+) -> SourcePanel:
     """The rows of `table`, whose columns are named as in `ALIASES`. Cells that say nothing readable reject their row."""
     faults = _Faults(table)
     ids = _card_ids(table["card_id"], faults)
     days = _days(table["date"], today, faults)
-    columns = {name: _numbers(table[name], name, faults) for name in PRICE_COLUMNS if name in table.column_names}
+    columns = {
+        name: _numbers(table[name], name, faults)
+        for name in PRICE_COLUMNS
+        if name in table.column_names
+    }
     if "volume" in table.column_names:
         columns["volume"] = _whole(_numbers(table["volume"], "volume", faults), faults)
     good = pa.array(~faults.bad)
     count = table.num_rows
     prices = {"card_id": ids, "date": days, **columns, "currency": _currencies(table, currency)}
-    prices |= {"source": pa.repeat(source, count), "observed_at": pa.repeat(pa.scalar(observed_at, pa.timestamp("us", tz="UTC")), count)}
+    prices |= {
+        "source": pa.repeat(source, count),
+        "observed_at": pa.repeat(pa.scalar(observed_at, pa.timestamp("us", tz="UTC")), count),
+    }
     order = [("date", "ascending"), ("card_id", "ascending")]
-    rows = pa.table({name: prices.get(name, pa.nulls(count, PRICE_SCHEMA.field(name).type)) for name in PRICE_SCHEMA.names})
-    described = {name: _text(table[name]) for name in (*_TEXTS, "released") if name in table.column_names}
+    rows = pa.table(
+        {
+            name: prices.get(name, pa.nulls(count, PRICE_SCHEMA.field(name).type))
+            for name in PRICE_SCHEMA.names
+        }
+    )
+    described = {
+        name: _text(table[name]) for name in (*_TEXTS, "released") if name in table.column_names
+    }
     described |= {"raw_id": _text(table["card_id"]), "card_id": ids, "date": days}
-    return Panel(
+    return SourcePanel(
         rows.filter(good).cast(PRICE_SCHEMA).sort_by(order),
         faults.rows(days),
         _cards(pa.table(described).filter(good).sort_by(order)),
@@ -99,7 +122,9 @@ class _Faults:
         self._reasons: list[tuple[npt.NDArray[np.int64], str]] = []
 
     def add(self, bad: pa.ChunkedArray, reason: str) -> None:
-        rows = np.flatnonzero(bad.to_numpy(zero_copy_only=False) if isinstance(bad, pa.Array) else bad.to_numpy())
+        rows = np.flatnonzero(
+            bad.to_numpy(zero_copy_only=False) if isinstance(bad, pa.Array) else bad.to_numpy()
+        )
         self._reasons.append((rows, reason))
         self.bad[rows] = True
 
@@ -129,7 +154,9 @@ def _card_ids(column: pa.ChunkedArray, faults: _Faults) -> pa.ChunkedArray:
     faults.add(pc.is_null(texts), "card_id is missing")
     known = pc.unique(texts).drop_null()
     plain = pc.match_substring_regex(known, CARD_ID_PATTERN).to_pylist()
-    made: dict[str, str] = {text: text for text, fits in zip(known.to_pylist(), plain, strict=True) if fits}
+    made: dict[str, str] = {
+        text: text for text, fits in zip(known.to_pylist(), plain, strict=True) if fits
+    }
     taken = set(made)
     unusable: list[str] = []
     doubles: list[str] = []
@@ -143,12 +170,19 @@ def _card_ids(column: pa.ChunkedArray, faults: _Faults) -> pa.ChunkedArray:
             doubles.append(text)
         taken.add(slug)
         made[text] = slug
-    faults.add(pc.is_in(texts, value_set=pa.array(unusable, pa.string())), "card_id has no letter or digit")
     faults.add(
-        pc.is_in(texts, value_set=pa.array(doubles, pa.string())), "card_id, in lower-case letters and digits, is that of another card"
+        pc.is_in(texts, value_set=pa.array(unusable, pa.string())), "card_id has no letter or digit"
+    )
+    faults.add(
+        pc.is_in(texts, value_set=pa.array(doubles, pa.string())),
+        "card_id, in lower-case letters and digits, is that of another card",
     )
     slugs = pa.array([made[text] for text in known.to_pylist()], pa.string())
-    return slugs.take(pc.index_in(texts, value_set=known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known))
+    return slugs.take(
+        pc.index_in(
+            texts, value_set=known.combine_chunks() if isinstance(known, pa.ChunkedArray) else known
+        )
+    )
 
 
 def _days(column: pa.ChunkedArray, today: date, faults: _Faults) -> pa.ChunkedArray:
@@ -157,7 +191,12 @@ def _days(column: pa.ChunkedArray, today: date, faults: _Faults) -> pa.ChunkedAr
     if pa.types.is_date(kind):
         days = column.cast(pa.date32())
     elif pa.types.is_timestamp(kind):
-        days = pc.floor_temporal(column, unit="day").cast(pa.timestamp("s", tz=kind.tz)).cast(pa.timestamp("s")).cast(pa.date32())
+        days = (
+            pc.floor_temporal(column, unit="day")
+            .cast(pa.timestamp("s", tz=kind.tz))
+            .cast(pa.timestamp("s"))
+            .cast(pa.date32())
+        )
     else:
         days = _days_of_text(_text(column))
     faults.add(pc.is_null(days), "date is not a day like 2025-10-22")
@@ -171,13 +210,19 @@ def _days_of_text(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     begins = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts), 0, 10)
     shaped = pc.match_substring_regex(texts, _ISO_DAY)
     parsed = pc.strptime(begins, format="%Y-%m-%d", unit="s", error_is_null=True)
-    exact = pc.equal(pc.strftime(parsed, format="%Y-%m-%d"), begins)  # strptime takes 30 February for 2 March
+    exact = pc.equal(
+        pc.strftime(parsed, format="%Y-%m-%d"), begins
+    )  # strptime takes 30 February for 2 March
     return pc.if_else(pc.fill_null(pc.and_(shaped, exact), False), parsed, None).cast(pa.date32())
 
 
 def _numbers(column: pa.ChunkedArray, name: str, faults: _Faults) -> pa.ChunkedArray:
     """Floats, null for an empty cell and for NaN."""
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
+    if (
+        pa.types.is_floating(column.type)
+        or pa.types.is_integer(column.type)
+        or pa.types.is_decimal(column.type)
+    ):
         values = column.cast(pa.float64())
         return pc.if_else(pc.is_nan(values), None, values)
     texts = _text(column)
@@ -201,14 +246,24 @@ def _currencies(table: pa.Table, currency: str) -> pa.ChunkedArray:
 def _cards(described: pa.Table) -> pa.Table:
     """One row a card, of each column the last value that is not empty."""
     columns = [name for name in described.column_names if name not in ("card_id", "date")]
-    grouped = described.group_by("card_id", use_threads=False).aggregate([(name, "last") for name in columns])
+    grouped = described.group_by("card_id", use_threads=False).aggregate(
+        [(name, "last") for name in columns]
+    )
     rows = []
     for last in grouped.to_pylist():
         card = {name: last.get(f"{name}_last") or None for name in _TEXTS}
         name = card["name"] or last["card_id"]
         set_name = card["set_name"] or card["set_id"] or ""
-        own = {"card_id": last["card_id"], "name": name, "slug": short_slug(name, card["number"] if card["name"] else None)}
-        own |= {"set_id": card["set_id"] or set_name, "set_name": set_name, "released": _day_of(last.get("released_last"))}
+        own = {
+            "card_id": last["card_id"],
+            "name": name,
+            "slug": short_slug(name, card["number"] if card["name"] else None),
+        }
+        own |= {
+            "set_id": card["set_id"] or set_name,
+            "set_name": set_name,
+            "released": _day_of(last.get("released_last")),
+        }
         rows.append(card | own | {"source_ids": json.dumps({"file": last["raw_id_last"]})})
     return pa.Table.from_pylist(rows, schema=CARD_SCHEMA).sort_by("card_id")
 

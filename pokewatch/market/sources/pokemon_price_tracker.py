@@ -20,7 +20,7 @@ from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import short_slug
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, cells
+from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.settings import SourceSettings
 
@@ -59,12 +59,18 @@ class PokemonPriceTrackerSource:
         **client: Any,
     ) -> None:
         if settings.pokemon_price_api_key is None:
-            raise SettingsError("POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key, and there is none")
+            raise SettingsError(
+                "POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key, and there is none"
+            )
         self._url = settings.pokemon_price_url.rstrip("/")
         self._sets = settings.pokemon_price_sets
         self._language = settings.pokemon_price_language
         self._now = now
-        limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts, pause=1.0 if self._url == _PUBLIC else 0.0)
+        limits = HttpLimits(
+            read=settings.http_timeout,
+            attempts=settings.http_attempts,
+            pause=1.0 if self._url == _PUBLIC else 0.0,
+        )
         headers = {"Authorization": f"Bearer {settings.pokemon_price_api_key.get_secret_value()}"}
         self._http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
         self.warnings: list[str] = []
@@ -90,10 +96,16 @@ class PokemonPriceTrackerSource:
         for day in ordered:
             if day not in harvest.rows:
                 raise MissingAtSourceError(
-                    self.name, f"{self._url}/cards", f"no prices of {day}; the plan of the key may not reach so far back"
+                    self.name,
+                    f"{self._url}/cards",
+                    f"no prices of {day}; the plan of the key may not reach so far back",
                 )
             prices = pa.Table.from_pylist(harvest.rows[day], schema=PRICE_SCHEMA)
-            rejected = [row for row in harvest.rejected if row["date"] == day or (row["date"] is None and day == ordered[0])]
+            rejected = [
+                row
+                for row in harvest.rejected
+                if row["date"] == day or (row["date"] is None and day == ordered[0])
+            ]
             yield PriceBatch((day,), prices, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
 
     def _harvested(self, since: date) -> _Harvest:
@@ -106,11 +118,21 @@ class PokemonPriceTrackerSource:
         return self._harvest
 
     def _all_sets(self) -> list[str]:
-        found = [entry.get("id") for entry in self._pages("/sets", {"language": self._language}) if isinstance(entry, dict)]
+        found = [
+            entry.get("id")
+            for entry in self._pages("/sets", {"language": self._language})
+            if isinstance(entry, dict)
+        ]
         return [set_id for given in found if (set_id := _id(given))]
 
     def _take_set(self, set_id: str, days: int, harvest: _Harvest) -> None:
-        asked = {"setId": set_id, "fetchAllInSet": "true", "includeHistory": "true", "days": str(days), "language": self._language}
+        asked = {
+            "setId": set_id,
+            "fetchAllInSet": "true",
+            "includeHistory": "true",
+            "days": str(days),
+            "language": self._language,
+        }
         try:
             for card in self._pages("/cards", asked):
                 self._take_card(card, harvest)
@@ -135,15 +157,17 @@ class PokemonPriceTrackerSource:
     def _take_card(self, card: Any, harvest: _Harvest) -> None:
         product = _product(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
         if not product:
-            harvest.rejected.append(cells.rejected(None, None, card, "the card has no tcgPlayerId"))
+            harvest.rejected.append(
+                parsing.rejected(None, None, card, "the card has no tcgPlayerId")
+            )
             return
         for fault in _shape_faults(card):
-            harvest.rejected.append(cells.rejected(None, f"tcgplayer-{product}", card, fault))
+            harvest.rejected.append(parsing.rejected(None, f"tcgplayer-{product}", card, fault))
         for printing, history in _histories(card):
             slug = slugify(printing, "-") if printing else ""
-            if printing and not (slug and cells.is_text(printing)):
+            if printing and not (slug and parsing.is_text(printing)):
                 fault = "the printing is no text that can be kept"
-                rejected = cells.rejected(None, f"tcgplayer-{product}", card, fault)
+                rejected = parsing.rejected(None, f"tcgplayer-{product}", card, fault)
                 harvest.rejected.append(rejected)
                 continue
             card_id = f"tcgplayer-{product}" + (f"-{slug}" if slug else "")
@@ -152,12 +176,17 @@ class PokemonPriceTrackerSource:
                 self._take_entry(card_id, entry, harvest)
 
     def _take_entry(self, card_id: str, entry: Any, harvest: _Harvest) -> None:
-        day = cells.day(entry.get("date")) if isinstance(entry, dict) else None
+        day = parsing.day(entry.get("date")) if isinstance(entry, dict) else None
         reason = "the date is not a day" if day is None else _fault(entry)
         if day is None or reason:
-            harvest.rejected.append(cells.rejected(day, card_id, entry, reason))
+            harvest.rejected.append(parsing.rejected(day, card_id, entry, reason))
             return
-        row = {"card_id": card_id, "date": day, "market_price": cells.number(entry.get("market")), "volume": entry.get("volume")}
+        row = {
+            "card_id": card_id,
+            "date": day,
+            "market_price": parsing.number(entry.get("market")),
+            "volume": entry.get("volume"),
+        }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         harvest.rows.setdefault(day, []).append(row)
 
@@ -173,8 +202,12 @@ def _histories(card: Mapping[str, Any]) -> Iterator[tuple[str | None, list[Any]]
     printings = list(_object(prices.get("variants")))
     days = _days(_object(history.get("conditions")).get(_CONDITION))
     now = {"date": prices.get("lastUpdated"), "market": prices.get("market"), "volume": None}
-    listed = {cells.day(entry.get("date")) for entry in days if isinstance(entry, dict)}
-    if prices.get("market") is not None and cells.day(now["date"]) not in listed and prices.get("primaryCondition") in (None, _CONDITION):
+    listed = {parsing.day(entry.get("date")) for entry in days if isinstance(entry, dict)}
+    if (
+        prices.get("market") is not None
+        and parsing.day(now["date"]) not in listed
+        and prices.get("primaryCondition") in (None, _CONDITION)
+    ):
         days = [*days, now]
     yield (printings[0] if len(printings) == 1 else None), days
 
@@ -209,7 +242,7 @@ def _product(value: Any) -> str:
 
 def _id(value: Any) -> str:
     """An id of theirs, text or a number, as text; "" where it is neither."""
-    return str(value) if type(value) is int else cells.text(value) or ""
+    return str(value) if type(value) is int else parsing.text(value) or ""
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -220,12 +253,12 @@ def _fault(entry: Mapping[str, Any]) -> str:
     market, volume = entry.get("market"), entry.get("volume")
     if volume is not None and (type(volume) is not int or not 0 <= volume < 2**31):
         return "volume is not a whole number"
-    return cells.price_fault("market", market)
+    return parsing.price_fault("market", market)
 
 
 def _card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> dict[str, Any]:
-    number = cells.text(card.get("cardNumber"))
-    name = cells.text(card.get("name")) or card_id
+    number = parsing.text(card.get("cardNumber"))
+    name = parsing.text(card.get("name")) or card_id
     if number:
         name = name.removesuffix(f" - {number}") or name
     return {
@@ -233,11 +266,16 @@ def _card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> di
         "slug": short_slug(name, number if name != card_id else None),
         "name": name,
         "set_id": _id(card.get("setId")),
-        "set_name": cells.text(card.get("setName")) or "",
+        "set_name": parsing.text(card.get("setName")) or "",
         "number": number,
-        "rarity": cells.text(card.get("rarity")),
+        "rarity": parsing.text(card.get("rarity")),
         "printing": printing,
         "released": None,
-        "image_url": cells.text(card.get("imageUrl")),
-        "source_ids": json.dumps({"tcgplayer": int(card["tcgPlayerId"]), "pokemon_price_tracker": _id(card.get("id")) or None}),
+        "image_url": parsing.text(card.get("imageUrl")),
+        "source_ids": json.dumps(
+            {
+                "tcgplayer": int(card["tcgPlayerId"]),
+                "pokemon_price_tracker": _id(card.get("id")) or None,
+            }
+        ),
     }

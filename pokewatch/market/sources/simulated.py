@@ -14,9 +14,11 @@ from pokewatch.errors import SettingsError, SourceError
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
 from pokewatch.market.sources.simulated_catalog import EPOCH, make_cards
-from pokewatch.market.sources.simulated_process import MarketPath, Quotes, Regime
+from pokewatch.market.sources.simulated_process import MarketPath, Regime, SimulatedQuotes
 
-FAIR_SCHEMA = pa.schema([("card_id", pa.string()), ("date", pa.date32()), ("fair_price", pa.float64())])
+FAIR_SCHEMA = pa.schema(
+    [("card_id", pa.string()), ("date", pa.date32()), ("fair_price", pa.float64())]
+)
 MOST_CARDS = 1_000_000
 MOST_SEED = (1 << 63) - 1
 _BATCH_ROWS = 200_000
@@ -41,7 +43,9 @@ class SimulatedSource:
         self._seed, self._regimes = seed, tuple(regimes)
         self._catalog, self._traits = make_cards(cards, seed)
         self._card_id = self._catalog["card_id"].combine_chunks()
-        self._left: MarketPath | None = None  # where the last walk ended, so that the next day asked need not start at EPOCH
+        self._left: MarketPath | None = (
+            None  # where the last walk ended, so that the next day asked need not start at EPOCH
+        )
 
     def available(self) -> tuple[date, date]:
         return EPOCH, datetime.now(UTC).date() - timedelta(days=1)
@@ -54,7 +58,7 @@ class SimulatedSource:
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
         """Batches of about 200,000 rows. Raises SourceError for a day before the first or after yesterday."""
-        waiting: list[tuple[date, Quotes]] = []
+        waiting: list[tuple[date, SimulatedQuotes]] = []
         for day, path in self._walk(days):
             waiting.append((day, path.quotes()))
             if sum(len(quotes.card) for _, quotes in waiting) >= _BATCH_ROWS:
@@ -70,7 +74,11 @@ class SimulatedSource:
         for day, path in self._walk(days):
             fair = path.fair()
             rows = np.flatnonzero(~np.isnan(fair))
-            columns = [self._card_id.take(pa.array(rows)), _repeat_day(day, len(rows)), pa.array(fair[rows])]
+            columns = [
+                self._card_id.take(pa.array(rows)),
+                _repeat_day(day, len(rows)),
+                pa.array(fair[rows]),
+            ]
             tables.append(pa.table(columns, schema=FAIR_SCHEMA))
         return pa.concat_tables(tables)
 
@@ -79,7 +87,11 @@ class SimulatedSource:
         first, last = self.available()
         for day in days:
             if not first <= day <= last:
-                raise SourceError(self.name, self.lake_name, f"no prices for {day}: the simulated market runs from {first} to {last}")
+                raise SourceError(
+                    self.name,
+                    self.lake_name,
+                    f"no prices for {day}: the simulated market runs from {first} to {last}",
+                )
             target = (day - EPOCH).days
             if path is None or path.day > target:
                 path = MarketPath(self._traits, self._seed, self._regimes)
@@ -88,17 +100,20 @@ class SimulatedSource:
             yield day, path
         self._left = path
 
-    def _batch(self, waiting: list[tuple[date, Quotes]]) -> PriceBatch:
+    def _batch(self, waiting: list[tuple[date, SimulatedQuotes]]) -> PriceBatch:
         prices = pa.concat_tables(self._table(day, quotes) for day, quotes in waiting)
         return PriceBatch(tuple(day for day, _ in waiting), prices, REJECTED_SCHEMA.empty_table())
 
-    def _table(self, day: date, quotes: Quotes) -> pa.Table:
+    def _table(self, day: date, quotes: SimulatedQuotes) -> pa.Table:
         count = len(quotes.card)
         observed = datetime(day.year, day.month, day.day, tzinfo=UTC) + _PUBLISHED
         columns = [
             self._card_id.take(pa.array(quotes.card)),
             _repeat_day(day, count),
-            *(pa.array(price, from_pandas=True) for price in (quotes.market, quotes.low, quotes.mid, quotes.high)),
+            *(
+                pa.array(price, from_pandas=True)
+                for price in (quotes.market, quotes.low, quotes.mid, quotes.high)
+            ),
             pa.array(quotes.volume),
             pa.repeat("USD", count),
             pa.repeat(self.name, count),

@@ -18,20 +18,136 @@ _OLDEST, _NEWEST = -2200, 900  # release days counted from EPOCH
 _NEW_SHARE = 0.3  # of the sets come out after EPOCH
 
 _FIRST = (
-    *("Ember", "Frost", "Thorn", "Gale", "Tide", "Moss", "Volt", "Dusk", "Dawn", "Iron", "Cinder", "Quartz", "Petal", "Storm", "Marsh"),
-    *("Lunar", "Solar", "Briar", "Coral", "Ashen", "Cloud", "Echo", "Velvet", "Rust", "Amber", "Slate", "Nettle", "Glint", "Rime"),
+    *(
+        "Ember",
+        "Frost",
+        "Thorn",
+        "Gale",
+        "Tide",
+        "Moss",
+        "Volt",
+        "Dusk",
+        "Dawn",
+        "Iron",
+        "Cinder",
+        "Quartz",
+        "Petal",
+        "Storm",
+        "Marsh",
+    ),
+    *(
+        "Lunar",
+        "Solar",
+        "Briar",
+        "Coral",
+        "Ashen",
+        "Cloud",
+        "Echo",
+        "Velvet",
+        "Rust",
+        "Amber",
+        "Slate",
+        "Nettle",
+        "Glint",
+        "Rime",
+    ),
 )
 _BEAST = (
-    *("fox", "owl", "drake", "moth", "whal", "ling", "stag", "toad", "lynx", "crab", "hare", "wasp", "boar", "newt", "crane"),
-    *("mole", "ray", "finch", "goat", "shrew", "gecko", "heron", "otter", "beetle", "adder", "tapir", "snail", "badger", "squid", "mantis"),
+    *(
+        "fox",
+        "owl",
+        "drake",
+        "moth",
+        "whal",
+        "ling",
+        "stag",
+        "toad",
+        "lynx",
+        "crab",
+        "hare",
+        "wasp",
+        "boar",
+        "newt",
+        "crane",
+    ),
+    *(
+        "mole",
+        "ray",
+        "finch",
+        "goat",
+        "shrew",
+        "gecko",
+        "heron",
+        "otter",
+        "beetle",
+        "adder",
+        "tapir",
+        "snail",
+        "badger",
+        "squid",
+        "mantis",
+    ),
 )
 _SET_FIRST = (
-    *("Ashen", "Tidal", "Verdant", "Silent", "Gilded", "Broken", "Hidden", "Burning", "Frozen", "Wandering", "Crystal", "Shattered"),
-    *("Distant", "Radiant", "Sunken", "Forgotten", "Restless", "Hollow", "Crimson", "Velvet", "Thunder", "Painted", "Secret", "Endless"),
+    *(
+        "Ashen",
+        "Tidal",
+        "Verdant",
+        "Silent",
+        "Gilded",
+        "Broken",
+        "Hidden",
+        "Burning",
+        "Frozen",
+        "Wandering",
+        "Crystal",
+        "Shattered",
+    ),
+    *(
+        "Distant",
+        "Radiant",
+        "Sunken",
+        "Forgotten",
+        "Restless",
+        "Hollow",
+        "Crimson",
+        "Velvet",
+        "Thunder",
+        "Painted",
+        "Secret",
+        "Endless",
+    ),
 )
 _SET_SECOND = (
-    *("Crown", "Oath", "Grove", "Harbor", "Summit", "Lantern", "Mirror", "Voyage", "Garden", "Citadel", "Orchard", "Tempest", "Compass"),
-    *("Archive", "Meadow", "Horizon", "Forge", "Canyon", "Masque", "Reef", "Glacier", "Festival", "Frontier", "Observatory", "Parade"),
+    *(
+        "Crown",
+        "Oath",
+        "Grove",
+        "Harbor",
+        "Summit",
+        "Lantern",
+        "Mirror",
+        "Voyage",
+        "Garden",
+        "Citadel",
+        "Orchard",
+        "Tempest",
+        "Compass",
+    ),
+    *(
+        "Archive",
+        "Meadow",
+        "Horizon",
+        "Forge",
+        "Canyon",
+        "Masque",
+        "Reef",
+        "Glacier",
+        "Festival",
+        "Frontier",
+        "Observatory",
+        "Parade",
+    ),
 )
 
 
@@ -116,7 +232,9 @@ def make_cards(cards: int, seed: int) -> tuple[pa.Table, Traits]:
     liquidity[: len(FEATURED)] = [card.liquidity for card in FEATURED[:cards]]
     steady = np.arange(cards) < len(FEATURED)
     sets_of = np.array([_set_id(row.set_index) for row in rows])
-    return _table(rows, released), Traits(sets_of, set_index, released[set_index], log_price, liquidity, steady)
+    return _table(rows, released), Traits(
+        sets_of, set_index, released[set_index], log_price, liquidity, steady
+    )
 
 
 def _set_id(index: int) -> str:
@@ -154,8 +272,13 @@ def _ordinary_rows(count: int, released: NDArray[np.int64], rng: np.random.Gener
             kind = RARITIES[rarity[product]]
             name = _FIRST[first[product]] + _BEAST[beast[product]] + (" ex" if kind.ex else "")
             price = math.log(kind.price) + log_scale[product]
-            versions = _printings(int(rarity[product]), int(released[index]), bool(holo[product]))[:room]
-            rows += [_Row(index, number, name, int(rarity[product]), printing, price + math.log(premium)) for printing, premium in versions]
+            versions = _printings(int(rarity[product]), int(released[index]), bool(holo[product]))[
+                :room
+            ]
+            rows += [
+                _Row(index, number, name, int(rarity[product]), printing, price + math.log(premium))
+                for printing, premium in versions
+            ]
             room -= len(versions)
             product += 1
     return rows
@@ -184,7 +307,9 @@ def _liquidity(log_price: NDArray[np.float64], rng: np.random.Generator) -> NDAr
 
 def _table(rows: list[_Row], released: NDArray[np.int64]) -> pa.Table:
     names = [_set_name(index) for index in range(len(released))]
-    ids = [f"sim-{row.set_index + 1:03d}-{row.number:03d}-{slugify(row.printing, '-')}" for row in rows]
+    ids = [
+        f"sim-{row.set_index + 1:03d}-{row.number:03d}-{slugify(row.printing, '-')}" for row in rows
+    ]
     columns = {
         "card_id": ids,
         "slug": unique_slugs(_slugs(row, names[row.set_index]) for row in rows),
@@ -203,7 +328,12 @@ def _table(rows: list[_Row], released: NDArray[np.int64]) -> pa.Table:
 
 def _slugs(row: _Row, set_name: str) -> list[str]:
     card = f"{row.name} {row.number}"
-    return [card, f"{card} {row.printing}", f"{card} {set_name}", f"{card} {set_name} {row.printing}"]
+    return [
+        card,
+        f"{card} {row.printing}",
+        f"{card} {set_name}",
+        f"{card} {set_name} {row.printing}",
+    ]
 
 
 def _set_name(index: int) -> str:

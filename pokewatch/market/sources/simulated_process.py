@@ -28,7 +28,13 @@ _WALK_SD = 0.0004  # median card
 _DRIFT_SD, _DRIFT_KEPT = 0.00005, 0.93
 _JUMP_CHANCE, _JUMP_SD = 0.0004, 0.10
 _NOISE_KNOTS = np.log([0.3, 2.5, 10.0, 45.0, 200.0])
-_NOISE_SD = (0.044, 0.0150, 0.0160, 0.0160, 0.0215)  # of a sale's middling noise, at those prices, for a card of middling liquidity
+_NOISE_SD = (
+    0.044,
+    0.0150,
+    0.0160,
+    0.0160,
+    0.0215,
+)  # of a sale's middling noise, at those prices, for a card of middling liquidity
 _NOISE_TAIL = 0.85  # sd of the log of each sale's own noise scale
 _BAD_QUOTE_CHANCE, _BAD_QUOTE_SD = 0.002, 0.55
 _WEEKLY_DECAY = (0.051, 0.051, 0.033, 0.016, 0.016)  # in the weeks after release
@@ -65,7 +71,7 @@ class Regime:
 
 
 @dataclass(frozen=True, slots=True)
-class Quotes:
+class SimulatedQuotes:
     """The rows of one day, [r] each: `card` indexes the cards; a halted card has NaN for its market price."""
 
     card: NDArray[np.int64]
@@ -115,14 +121,16 @@ class MarketPath:
         self._asked += _ASK_CATCH_UP * (fair - self._asked)
         self._sell(random, debut, volatility)
 
-    def quotes(self) -> Quotes:
+    def quotes(self) -> SimulatedQuotes:
         """What the source would publish on this day."""
         listed = (self._traits.released <= self.day) & (self.day < self._delisted)
         present = self._random(_ROWS, self.day).random(len(listed)) >= _MISSING_CHANCE
         rows = np.flatnonzero(listed & present)
         market = np.where(self._is_halted()[rows], np.nan, self._shown[rows])
         low, mid, high = self._asks(rows)
-        return Quotes(rows, market, low, mid, high, self._volume[rows], np.exp(self._fair()[rows]))
+        return SimulatedQuotes(
+            rows, market, low, mid, high, self._volume[rows], np.exp(self._fair()[rows])
+        )
 
     def fair(self) -> Floats:
         """The true fair price of every card, USD; NaN before its release and once delisted."""
@@ -130,7 +138,9 @@ class MarketPath:
         return np.where(listed, np.exp(self._fair()), np.nan)
 
     def _random(self, stream: int, day: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=np.array([self._seed, day * 8 + stream], dtype=np.uint64)))
+        return np.random.Generator(
+            np.random.Philox(key=np.array([self._seed, day * 8 + stream], dtype=np.uint64))
+        )
 
     def _fair(self) -> Floats:
         age = np.clip(self.day - self._traits.released, 0, len(self._release) - 1)
@@ -145,7 +155,11 @@ class MarketPath:
 
     def _active(self, kind: str) -> list[tuple[Bools, Regime]]:
         today = EPOCH + timedelta(days=self.day)
-        return [(scope, regime) for scope, regime in self._regimes if regime.kind == kind and regime.active(today)]
+        return [
+            (scope, regime)
+            for scope, regime in self._regimes
+            if regime.kind == kind and regime.active(today)
+        ]
 
     def _move(self, random: np.random.Generator, volatility: Floats | float) -> None:
         count = len(self._walk)
@@ -162,7 +176,9 @@ class MarketPath:
     def _is_halted(self) -> Bools:
         return (self._halted[0] <= self.day) & (self.day < self._halted[1])
 
-    def _sell(self, random: np.random.Generator, debut: Bools, volatility: Floats | float = 1.0) -> None:
+    def _sell(
+        self, random: np.random.Generator, debut: Bools, volatility: Floats | float = 1.0
+    ) -> None:
         """Sell some cards; their quotes move towards the sales. A debut always sells, and its quote is the sale."""
         count = len(self._walk)
         chance = self._traits.liquidity * np.where(self._volume > 0, _RESALE, 1.0)
@@ -173,9 +189,13 @@ class MarketPath:
         spread = self._noise_sd[sold] * np.exp(_NOISE_TAIL * random.standard_normal(len(sold)))
         spread = spread * (volatility[sold] if isinstance(volatility, np.ndarray) else volatility)
         sale = self._fair()[sold] + spread * random.standard_normal(len(sold))
-        self._quote[sold] += np.where(debut[sold], 1.0, self._gain[sold]) * (sale - self._quote[sold])
+        self._quote[sold] += np.where(debut[sold], 1.0, self._gain[sold]) * (
+            sale - self._quote[sold]
+        )
         bad = random.random(len(sold)) < _BAD_QUOTE_CHANCE
-        shown = self._quote[sold] + np.where(bad, _BAD_QUOTE_SD * random.standard_normal(len(sold)), 0.0)
+        shown = self._quote[sold] + np.where(
+            bad, _BAD_QUOTE_SD * random.standard_normal(len(sold)), 0.0
+        )
         self._shown[sold] = _cents(np.exp(shown))
         self._volume[:] = 0
         self._volume[sold] = 1 + random.poisson(9.0 * self._traits.liquidity[sold])
@@ -183,7 +203,10 @@ class MarketPath:
     def _asks(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
         """Asks follow the fair price slowly; each card is listed anew every week, on a weekday of its own."""
         blocks = (self.day + np.arange(len(self._walk)) % 7) // 7
-        first, second = (self._random(_ASKS, int(block)).standard_normal((3, len(self._walk))) for block in (blocks.min(), blocks.max()))
+        first, second = (
+            self._random(_ASKS, int(block)).standard_normal((3, len(self._walk)))
+            for block in (blocks.min(), blocks.max())
+        )
         noise = np.where(blocks == blocks.min(), first, second)[:, rows]
         low, mid, high = (np.exp(self._asked[rows] + ratio[rows]) for ratio in self._ratios)
         low = _cents(low * np.exp(0.12 * noise[0]))
@@ -192,7 +215,11 @@ class MarketPath:
 
 
 def _scope(traits: Traits, regime: Regime) -> Bools:
-    scope = np.ones(len(traits.set_id), dtype=bool) if regime.set_id is None else traits.set_id == regime.set_id
+    scope = (
+        np.ones(len(traits.set_id), dtype=bool)
+        if regime.set_id is None
+        else traits.set_id == regime.set_id
+    )
     if not scope.any():
         raise ValueError(f"regime {regime.kind} of {regime.day}: no card in set {regime.set_id!r}")
     return scope
@@ -210,18 +237,33 @@ def _release_premium() -> Floats:
 
 def _ask_ratios(log_price: Floats, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Log ratios of lowest, middle and highest ask to the fair price; the highest is often absurd."""
-    low, mid, high = (np.interp(log_price, _NOISE_KNOTS, np.log(ratios)) for ratios in (_LOW_RATIO, _MID_RATIO, _HIGH_RATIO))
+    low, mid, high = (
+        np.interp(log_price, _NOISE_KNOTS, np.log(ratios))
+        for ratios in (_LOW_RATIO, _MID_RATIO, _HIGH_RATIO)
+    )
     count = len(log_price)
     low = low + 0.3 * random.standard_normal(count)
-    return low, mid + 0.15 * random.standard_normal(count), high + 0.8 * random.standard_exponential(count)
+    return (
+        low,
+        mid + 0.15 * random.standard_normal(count),
+        high + 0.8 * random.standard_exponential(count),
+    )
 
 
-def _fates(traits: Traits, random: np.random.Generator) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
+def _fates(
+    traits: Traits, random: np.random.Generator
+) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
     """When each card is halted (from, until) and delisted; most never are."""
     count = len(traits.log_price)
-    starts, lengths, ends = random.integers(60, 1100, count), random.integers(20, 90, count), random.integers(200, 1100, count)
+    starts, lengths, ends = (
+        random.integers(60, 1100, count),
+        random.integers(20, 90, count),
+        random.integers(200, 1100, count),
+    )
     unlucky = random.random(count)
     halted = ~traits.steady & (unlucky < _HALTED_SHARE)
     delisted = ~traits.steady & (unlucky > 1 - _DELISTED_SHARE)
     start = np.where(halted, starts, _FOREVER)
-    return (start, start + lengths), np.where(delisted, np.maximum(ends, traits.released + 100), _FOREVER)
+    return (start, start + lengths), np.where(
+        delisted, np.maximum(ends, traits.released + 100), _FOREVER
+    )

@@ -20,16 +20,25 @@ import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.sources import PriceBatch, cells
+from pokewatch.market.sources import PriceBatch, parsing
 from pokewatch.market.sources.archive import BadArchiveError, read_members
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
-from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, Listing, PriceRows, card_rows, is_id, results
+from pokewatch.market.sources.tcgcsv_rows import (
+    BadEnvelopeError,
+    Listing,
+    PriceRows,
+    card_rows,
+    is_id,
+    results,
+)
 from pokewatch.settings import SourceSettings
 
 FIRST_DAY = date(2024, 2, 8)
 _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
 _AHEAD = 2  # days fetched and unpacked at a time
-_PATIENCE = 3  # groups in a row that may fail before the rest of the catalogue is left for another day
+_PATIENCE = (
+    3  # groups in a row that may fail before the rest of the catalogue is left for another day
+)
 
 
 class TcgcsvSource:
@@ -47,9 +56,13 @@ class TcgcsvSource:
     ) -> None:
         self._url = settings.tcgcsv_url.rstrip("/")
         self._categories = settings.tcgcsv_categories
-        self._pattern = rf"^\d{{4}}-\d{{2}}-\d{{2}}/({'|'.join(map(str, self._categories))})/\d{{1,9}}/prices$"
+        self._pattern = (
+            rf"^\d{{4}}-\d{{2}}-\d{{2}}/({'|'.join(map(str, self._categories))})/\d{{1,9}}/prices$"
+        )
         self._now = now
-        limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts, pause=settings.pause())
+        limits = HttpLimits(
+            read=settings.http_timeout, attempts=settings.http_attempts, pause=settings.pause()
+        )
         self._http = HttpClient(self.name, limits, transport=transport, **client)
         self.warnings: list[str] = []
         self._groups: dict[int, dict[str, Any]] | None = None
@@ -75,7 +88,9 @@ class TcgcsvSource:
         upcoming = iter(sorted(days))
         pool = ThreadPoolExecutor(_AHEAD)
         try:
-            waiting: deque[Future[PriceRows]] = deque(pool.submit(self._day, day) for day in islice(upcoming, _AHEAD))
+            waiting: deque[Future[PriceRows]] = deque(
+                pool.submit(self._day, day) for day in islice(upcoming, _AHEAD)
+            )
             while waiting:
                 rows = waiting.popleft().result()
                 waiting.extend(pool.submit(self._day, day) for day in islice(upcoming, 1))
@@ -85,7 +100,9 @@ class TcgcsvSource:
 
     def _batch(self, rows: PriceRows) -> PriceBatch:
         cards = self._cards(rows.listings.values())
-        return PriceBatch((rows.day,), rows.prices(self.name, self._now()), rows.rejections(), cards)
+        return PriceBatch(
+            (rows.day,), rows.prices(self.name, self._now()), rows.rejections(), cards
+        )
 
     def _day(self, day: date) -> PriceRows:
         try:
@@ -95,7 +112,9 @@ class TcgcsvSource:
                 raise
             live = self._live_day()
             if day != live:
-                raise MissingAtSourceError(self.name, error.url, f"{error.cause}: the latest prices are of {live}") from None
+                raise MissingAtSourceError(
+                    self.name, error.url, f"{error.cause}: the latest prices are of {live}"
+                ) from None
             return self._live_rows(day)
 
     def _archived_rows(self, day: date) -> PriceRows:
@@ -107,7 +126,9 @@ class TcgcsvSource:
                 members = read_members(path, self._pattern)
                 return self._rows_of(day, members)
             except (BadArchiveError, BadEnvelopeError) as error:
-                raise SourceError(self.name, shown(url), f"{error}; nothing of {day} was kept") from error
+                raise SourceError(
+                    self.name, shown(url), f"{error}; nothing of {day} was kept"
+                ) from error
 
     def _rows_of(self, day: date, members: dict[str, bytes]) -> PriceRows:
         rows = PriceRows(day)
@@ -116,11 +137,13 @@ class TcgcsvSource:
             if written != day.isoformat():
                 raise BadEnvelopeError(f"the archive holds {name!r}, which is not of {day}")
             try:
-                rows.add(int(group), results(cells.parse_json(body)))
+                rows.add(int(group), results(parsing.parse_json(body)))
             except (ValueError, RecursionError) as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
         if not rows.card_ids:
-            raise BadEnvelopeError(f"the archive has no prices of categories {', '.join(map(str, self._categories))}")
+            raise BadEnvelopeError(
+                f"the archive has no prices of categories {', '.join(map(str, self._categories))}"
+            )
         return rows
 
     def _live_day(self) -> date:
@@ -141,7 +164,11 @@ class TcgcsvSource:
                 except MissingAtSourceError as error:
                     self._warn(f"{error}: no prices of that set")
         if not rows.card_ids:
-            raise SourceError(self.name, shown(self._url), f"no live prices of categories {', '.join(map(str, self._categories))}")
+            raise SourceError(
+                self.name,
+                shown(self._url),
+                f"no live prices of categories {', '.join(map(str, self._categories))}",
+            )
         return rows
 
     def _cards(self, listings: Iterable[Listing]) -> pa.Table:
@@ -161,7 +188,9 @@ class TcgcsvSource:
             except SourceError as error:
                 failed += 1
                 self._gave_up = failed >= _PATIENCE
-                self._warn(f"{error}: cards of that set are named by their ids until the next collection")
+                self._warn(
+                    f"{error}: cards of that set are named by their ids until the next collection"
+                )
 
     def _ask_group(self, group: int) -> None:
         self._asked.add(group)
@@ -177,7 +206,9 @@ class TcgcsvSource:
                 try:
                     self._groups_of(category)
                 except SourceError as error:
-                    self._warn(f"{error}: no names of category {category}, its cards are named by their ids until the next collection")
+                    self._warn(
+                        f"{error}: no names of category {category}, its cards are named by their ids until the next collection"
+                    )
         return self._groups
 
     def _groups_of(self, category: int) -> list[int]:

@@ -14,9 +14,14 @@ import pyarrow as pa
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import short_slug
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.sources import REJECTED_SCHEMA, cells
+from pokewatch.market.sources import REJECTED_SCHEMA, parsing
 
-_PRICES = {"market_price": "marketPrice", "low_price": "lowPrice", "mid_price": "midPrice", "high_price": "highPrice"}
+_PRICES = {
+    "market_price": "marketPrice",
+    "low_price": "lowPrice",
+    "mid_price": "midPrice",
+    "high_price": "highPrice",
+}
 
 
 class BadEnvelopeError(ValueError):
@@ -40,7 +45,9 @@ class PriceRows:
     day: date
     listings: dict[str, Listing] = field(default_factory=dict)
     card_ids: list[str] = field(default_factory=list)
-    columns: dict[str, list[float | None]] = field(default_factory=lambda: {name: [] for name in _PRICES})
+    columns: dict[str, list[float | None]] = field(
+        default_factory=lambda: {name: [] for name in _PRICES}
+    )
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, group: int, rows: Iterable[Any]) -> None:
@@ -48,13 +55,15 @@ class PriceRows:
         for row in rows:
             reason = _fault(row)
             if reason:
-                self.rejected.append(cells.rejected(self.day, None, row, reason))
+                self.rejected.append(parsing.rejected(self.day, None, row, reason))
                 continue
             card_id = card_id_of(row["productId"], row["subTypeName"])
-            self.listings.setdefault(card_id, Listing(card_id, row["productId"], row["subTypeName"], group))
+            self.listings.setdefault(
+                card_id, Listing(card_id, row["productId"], row["subTypeName"], group)
+            )
             self.card_ids.append(card_id)
             for name, key in _PRICES.items():
-                self.columns[name].append(cells.number(row.get(key)))
+                self.columns[name].append(parsing.number(row.get(key)))
 
     def prices(self, source: str, observed_at: datetime) -> pa.Table:
         count = len(self.card_ids)
@@ -104,18 +113,29 @@ def _fault(row: Any) -> str:
         return "productId is not a positive whole number"
     if not isinstance(printing, str) or not slugify(printing):
         return "subTypeName (the printing) is missing"
-    if not cells.is_text(printing):
+    if not parsing.is_text(printing):
         return "subTypeName (the printing) is cut or too long"
-    return next(filter(None, (cells.price_fault(key, row.get(key)) for key in _PRICES.values())), "")
+    return next(
+        filter(None, (parsing.price_fault(key, row.get(key)) for key in _PRICES.values())), ""
+    )
 
 
-def card_rows(listings: Iterable[Listing], products: Mapping[int, Mapping[str, Any]], groups: Mapping[int, Mapping[str, Any]]) -> pa.Table:
+def card_rows(
+    listings: Iterable[Listing],
+    products: Mapping[int, Mapping[str, Any]],
+    groups: Mapping[int, Mapping[str, Any]],
+) -> pa.Table:
     """The cards of `listings` (CARD_SCHEMA). One whose product is unknown gets its id as name."""
-    rows = [_card(listing, products.get(listing.product), groups.get(listing.group, {})) for listing in listings]
+    rows = [
+        _card(listing, products.get(listing.product), groups.get(listing.group, {}))
+        for listing in listings
+    ]
     return pa.Table.from_pylist(rows, schema=CARD_SCHEMA)
 
 
-def _card(listing: Listing, product: Mapping[str, Any] | None, group: Mapping[str, Any]) -> dict[str, Any]:
+def _card(
+    listing: Listing, product: Mapping[str, Any] | None, group: Mapping[str, Any]
+) -> dict[str, Any]:
     details = _details(product or {})
     number = details.get("Number")
     name = _name(product, number) or listing.card_id
@@ -124,19 +144,19 @@ def _card(listing: Listing, product: Mapping[str, Any] | None, group: Mapping[st
         "slug": short_slug(name, number),
         "name": name,
         "set_id": set_id_of(listing.group),
-        "set_name": cells.text(group.get("name")) or f"TCGplayer group {listing.group}",
+        "set_name": parsing.text(group.get("name")) or f"TCGplayer group {listing.group}",
         "number": number,
         "rarity": details.get("Rarity"),
         "printing": listing.printing,
-        "released": cells.day(group.get("publishedOn")),
-        "image_url": cells.text((product or {}).get("imageUrl")),
+        "released": parsing.day(group.get("publishedOn")),
+        "image_url": parsing.text((product or {}).get("imageUrl")),
         "source_ids": json.dumps({"tcgplayer": listing.product}),
     }
 
 
 def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
     """The product's name without the number that TCGplayer hangs on some: "Zekrom ex - 172/086"."""
-    name = cells.text((product or {}).get("name"))
+    name = parsing.text((product or {}).get("name"))
     if name and number:
         return name.removesuffix(f" - {number}") or name
     return name
@@ -145,6 +165,8 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
     """Number, Rarity and the like. A sealed product has neither."""
     entries = product.get("extendedData")
-    listed = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    pairs = [(entry.get("name"), cells.text(entry.get("value"))) for entry in listed]
+    listed = (
+        [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    )
+    pairs = [(entry.get("name"), parsing.text(entry.get("value"))) for entry in listed]
     return {name: value for name, value in pairs if isinstance(name, str) and value}

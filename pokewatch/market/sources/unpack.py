@@ -30,7 +30,11 @@ def unpack(path: str, pattern: str, unpacked: int, member: int, memory: int) -> 
     """The members whose name matches `pattern`, their checksums verified. Raises _RefusedError beyond the given sizes in bytes."""
     with py7zr.SevenZipFile(path, max_extract_size=unpacked) as archive:
         _check_memory(archive, memory)
-        sizes = {file.filename: file.uncompressed for file in archive.list() if file.is_file and re.search(pattern, file.filename)}
+        sizes = {
+            file.filename: file.uncompressed
+            for file in archive.list()
+            if file.is_file and re.search(pattern, file.filename)
+        }
         _check_sizes(sizes, unpacked, member)
         content = BytesIOFactory(member)
         archive.extract(targets=list(sizes), factory=content)
@@ -40,17 +44,25 @@ def unpack(path: str, pattern: str, unpacked: int, member: int, memory: int) -> 
 def _check_sizes(sizes: dict[str, int], unpacked: int, member: int) -> None:
     for name, size in sizes.items():
         if size > member:
-            raise _RefusedError(f"member {name!r} would unpack to {size:,} bytes, more than the {member:,} we take")
+            raise _RefusedError(
+                f"member {name!r} would unpack to {size:,} bytes, more than the {member:,} we take"
+            )
     if sum(sizes.values()) > unpacked:
-        raise _RefusedError(f"would unpack to {sum(sizes.values()):,} bytes, more than the {unpacked:,} we take")
+        raise _RefusedError(
+            f"would unpack to {sum(sizes.values()):,} bytes, more than the {unpacked:,} we take"
+        )
 
 
 def _check_memory(archive: py7zr.SevenZipFile, memory: int) -> None:
     streams = archive.header.main_streams
     folders = streams.unpackinfo.folders if streams else []
-    asked = max((_decoder_memory(coder) for folder in folders for coder in folder.coders), default=0)
+    asked = max(
+        (_decoder_memory(coder) for folder in folders for coder in folder.coders), default=0
+    )
     if asked > memory:
-        raise _RefusedError(f"asks for {asked:,} bytes of memory to unpack, more than the {memory:,} we give")
+        raise _RefusedError(
+            f"asks for {asked:,} bytes of memory to unpack, more than the {memory:,} we give"
+        )
 
 
 def _decoder_memory(coder: dict[str, Any]) -> int:
@@ -66,7 +78,9 @@ def _decoder_memory(coder: dict[str, Any]) -> int:
 
 def main(path: str, pattern: str, *sizes: str) -> int:
     unpacked, member, memory = map(int, sizes)
-    with contextlib.suppress(ValueError, OSError):  # a system without this limit, or with a lower one
+    with contextlib.suppress(
+        ValueError, OSError
+    ):  # a system without this limit, or with a lower one
         resource.setrlimit(resource.RLIMIT_AS, (memory + 2 * member + _OVERHEAD,) * 2)
     try:
         members = unpack(path, pattern, unpacked, member, memory)
@@ -76,7 +90,9 @@ def main(path: str, pattern: str, *sizes: str) -> int:
     except Exception as error:  # py7zr meets damaged data with errors of many kinds, IndexError and struct.error among them
         sys.stderr.write(f"cut or damaged 7z archive ({type(error).__name__}: {error})")
         return _REFUSED
-    sys.stdout.buffer.write(json.dumps([[name, len(body)] for name, body in members.items()]).encode() + b"\n")
+    sys.stdout.buffer.write(
+        json.dumps([[name, len(body)] for name, body in members.items()]).encode() + b"\n"
+    )
     for body in members.values():
         sys.stdout.buffer.write(body)
     return 0

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 from pokewatch.errors import UnknownCardError
 from pokewatch.valuation.book.layout import numbers
 
-_FIELDS = ("card_id", "slug", "name", "set_id", "set_name", "number", "rarity", "printing", "released", "image_url")
+_FIELDS = (
+    "card_id",
+    "slug",
+    "name",
+    "set_id",
+    "set_name",
+    "number",
+    "rarity",
+    "printing",
+    "released",
+    "image_url",
+)
 _LETTERS = 256
 _CANDIDATES = 50
 _LIKE = 1 / 3  # Dice's coefficient of letter pairs, below which two words look nothing alike
@@ -23,7 +34,11 @@ _LIKE = 1 / 3  # Dice's coefficient of letter pairs, below which two words look 
 
 def search_text(text: str) -> str:
     """Lower-case words without accents or punctuation: "Pokémon-ex #199/165" -> "pokemon ex 199 165"."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    plain = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(letter)
+    )
     return " ".join(re.findall(r"[^\W_]+", plain.casefold().replace("'", "")))
 
 
@@ -35,7 +50,9 @@ class Cards:
         self.ids: list[str] = table["card_id"].to_pylist()
         self.slugs: list[str] = table["slug"].to_pylist()
         rows = range(len(self.ids))
-        self._at: dict[str, int] = dict(zip(self.slugs, rows, strict=True)) | dict(zip(self.ids, rows, strict=True))
+        self._at: dict[str, int] = dict(zip(self.slugs, rows, strict=True)) | dict(
+            zip(self.ids, rows, strict=True)
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -53,13 +70,21 @@ class Cards:
 
     def describe(self, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
         """The catalogue's fields of the cards at `positions`; `released` as ISO text."""
-        rows: list[dict[str, Any]] = self._table.select(_FIELDS).take(pa.array(positions.tolist(), pa.int64())).to_pylist()
+        rows: list[dict[str, Any]] = (
+            self._table.select(_FIELDS).take(pa.array(positions.tolist(), pa.int64())).to_pylist()
+        )
         for row in rows:
             row["released"] = row["released"].isoformat() if row["released"] else None
         return rows
 
     def search(
-        self, words: str = "", set_name: str | None = None, rarity: str | None = None, *, limit: int, after: str | None = None
+        self,
+        words: str = "",
+        set_name: str | None = None,
+        rarity: str | None = None,
+        *,
+        limit: int,
+        after: str | None = None,
     ) -> NDArray[np.intp]:
         """Positions of up to `limit` cards that have every word, in the book's order, from behind the card `after` on.
 
@@ -87,7 +112,11 @@ class Cards:
         first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
         score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
         best = np.argsort(-score, kind="stable")[:_CANDIDATES]
-        slugs = self._table["slug"].take(pa.array(best[score[best] >= _LIKE].tolist(), pa.int64())).to_pylist()
+        slugs = (
+            self._table["slug"]
+            .take(pa.array(best[score[best] >= _LIKE].tolist(), pa.int64()))
+            .to_pylist()
+        )
         return sorted(slugs, key=lambda slug: -SequenceMatcher(None, asked, slug).ratio())[:count]
 
 
@@ -104,7 +133,9 @@ def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.in
     texts = column.combine_chunks()
     texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
     _, offsets, content = texts.buffers()
-    edges = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    edges = np.frombuffer(offsets, dtype=np.int32)[
+        texts.offset : texts.offset + len(texts) + 1
+    ].astype(np.int64)
     return np.frombuffer(content, dtype=np.uint8), edges
 
 

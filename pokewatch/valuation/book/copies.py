@@ -77,6 +77,10 @@ def prune(books: Path, kept: int) -> None:
             used[found] = found.lstat().st_mtime
     copies = sorted((found for found in used if is_digest(found.name)), key=used.__getitem__)
     before = time.time() - _ABANDONED_SECONDS
-    abandoned = [path for path in used if path.name.startswith((".fetch-", ".new-", ".old-")) and used[path] < before]
+    abandoned = [
+        path
+        for path in used
+        if path.name.startswith((".fetch-", ".new-", ".old-")) and used[path] < before
+    ]
     for old in [*copies[: max(len(copies) - kept, 0)], *abandoned]:
         remove(old)

@@ -59,7 +59,17 @@ def is_digest(text: str) -> bool:
 
 def column_schema(name: str, days: int) -> pa.Schema:
     """The schema of a column's file."""
-    return pa.schema([pa.field(name, pa.list_(pa.field("item", pa.from_numpy_dtype(COLUMNS[name]), nullable=False), days), nullable=False)])
+    return pa.schema(
+        [
+            pa.field(
+                name,
+                pa.list_(
+                    pa.field("item", pa.from_numpy_dtype(COLUMNS[name]), nullable=False), days
+                ),
+                nullable=False,
+            )
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +117,20 @@ class Manifest:
         """The manifest in `content`. Raises BookError for what is not a book, is newer than this code, or names wrong files."""
         found = _as_mapping(content)
         if found.get("format") != FORMAT:
-            raise BookError(f"not a price book: its manifest says format {found.get('format')!r}, wanted {FORMAT!r}")
+            raise BookError(
+                f"not a price book: its manifest says format {found.get('format')!r}, wanted {FORMAT!r}"
+            )
         if found.get("version") != VERSION:
-            raise BookError(f"price book format {found.get('version')!r}; this PokeWatch reads format {VERSION}")
+            raise BookError(
+                f"price book format {found.get('version')!r}; this PokeWatch reads format {VERSION}"
+            )
         _check_files(found.get("files"))
         try:
             return cls._from(found)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise BookError(f"the manifest is not one of a price book: {type(error).__name__} {error}") from None
+            raise BookError(
+                f"the manifest is not one of a price book: {type(error).__name__} {error}"
+            ) from None
 
     @classmethod
     def _from(cls, found: dict[str, Any]) -> "Manifest":
@@ -168,7 +184,9 @@ def to_cents(prices: np.ndarray) -> np.ndarray:
     cents = np.rint(np.where(missing, 0.0, prices) * 100.0)
     bad = (cents < 0) | (cents > np.iinfo(np.int32).max)
     if bad.any():
-        raise ValueError(f"a price in a book must be within 0 and 21,474,836.47, got {prices[bad].flat[0]}")
+        raise ValueError(
+            f"a price in a book must be within 0 and 21,474,836.47, got {prices[bad].flat[0]}"
+        )
     return np.where(missing, NO_PRICE, cents).astype(np.int32)
 
 

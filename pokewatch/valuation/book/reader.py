@@ -41,7 +41,7 @@ Dates = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
-class Quotes:
+class BookQuotes:
     """What the book says of n cards, each on a day: `position` in the book and `date` datetime64[D], -1 and NaT where it has none.
 
     Prices are NaN where there is none. `status` is text: one of STATUSES, or `unknown_date` for a day before the book's first.
@@ -58,7 +58,7 @@ class Quotes:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CardHistory:
     """One card's days, ascending."""
 
     date: Dates
@@ -93,48 +93,76 @@ class PriceBook:
             raise BookError(f"{digest[:80]!r} is not the digest of a book: 64 hexadecimal digits")
         content = _mapped(folder / MANIFEST).to_pybytes()
         if (found := hashlib.sha256(content).hexdigest()) != digest:
-            raise BookError(f"the book in {folder} is not the one asked for: its digest is {found}, wanted {digest}")
+            raise BookError(
+                f"the book in {folder} is not the one asked for: its digest is {found}, wanted {digest}"
+            )
         manifest = Manifest.parse(content)
         with ThreadPoolExecutor(_HASHING_THREADS) as threads:
             files = threads.map(lambda name: _verified(folder / name, manifest.files[name]), FILES)
             return cls(manifest, digest, dict(zip(FILES, files, strict=True)))
 
-    def look_up(self, cards: Sequence[str], days: Dates | None = None) -> Quotes:
+    def look_up(self, cards: Sequence[str], days: Dates | None = None) -> BookQuotes:
         """The row of each card (id or slug) on the book's latest day on or before the day asked; NaT, or no `days`, is the latest."""
         position = self.cards.positions(cards)
         if days is None:
-            return Quotes(position, **{name: values[position] for name, values in self._latest.items()})
+            return BookQuotes(
+                position, **{name: values[position] for name, values in self._latest.items()}
+            )
         day = np.searchsorted(self.dates, days, side="right") - 1
         unknown = (position < 0) | (day < 0)
-        found = {name: _decoded(name, column[position, day]) for name, column in self._columns.items()}
+        found = {
+            name: _decoded(name, column[position, day]) for name, column in self._columns.items()
+        }
         for name, values in found.items():
             values[unknown] = np.nan if name != "status" else UNKNOWN_DATE
         found["status"][position < 0] = UNKNOWN_CARD
         found["date"] = np.where(unknown, np.datetime64("NaT"), self.dates[day])
-        return Quotes(position, **found)
+        return BookQuotes(position, **found)
 
-    def latest(self) -> Quotes:
+    def latest(self) -> BookQuotes:
         """Every card of the book on its last day."""
-        return Quotes(np.arange(len(self.cards)), **{name: values[:-1] for name, values in self._latest.items()})
+        return BookQuotes(
+            np.arange(len(self.cards)),
+            **{name: values[:-1] for name, values in self._latest.items()},
+        )
 
-    def quote(self, card: str, day: date | None = None) -> Quotes:
+    def quote(self, card: str, day: date | None = None) -> BookQuotes:
         """One card's row. Raises UnknownCardError with near matches, UnknownDateError for a day before the first."""
         self.cards.position(card)
         if day is not None and day < self.first_day:
-            raise UnknownDateError(day.isoformat(), self.first_day.isoformat(), self.last_day.isoformat())
+            raise UnknownDateError(
+                day.isoformat(), self.first_day.isoformat(), self.last_day.isoformat()
+            )
         return self.look_up([card], np.array([day or "NaT"], dtype="datetime64[D]"))
 
-    def history(self, card: str, start: date | None = None, end: date | None = None) -> History:
+    def history(self, card: str, start: date | None = None, end: date | None = None) -> CardHistory:
         """A card's days from `start` to `end`, both included. Raises UnknownCardError."""
         position = self.cards.position(card)
-        first = 0 if start is None else int(np.searchsorted(self.dates, np.datetime64(start), side="left"))
-        last = len(self.dates) if end is None else int(np.searchsorted(self.dates, np.datetime64(end), side="right"))
+        first = (
+            0
+            if start is None
+            else int(np.searchsorted(self.dates, np.datetime64(start), side="left"))
+        )
+        last = (
+            len(self.dates)
+            if end is None
+            else int(np.searchsorted(self.dates, np.datetime64(end), side="right"))
+        )
         days = slice(first, last)
-        return History(self.dates[days], **{name: _decoded(name, column[position, days]) for name, column in self._columns.items()})
+        return CardHistory(
+            self.dates[days],
+            **{
+                name: _decoded(name, column[position, days])
+                for name, column in self._columns.items()
+            },
+        )
 
     def _last_days(self) -> dict[str, np.ndarray]:
         """The last day of every column, decoded, and behind it the row of an unknown card, which position -1 picks."""
-        latest = {name: _decoded(name, np.append(column[:, -1], column.dtype.type(0))) for name, column in self._columns.items()}
+        latest = {
+            name: _decoded(name, np.append(column[:, -1], column.dtype.type(0)))
+            for name, column in self._columns.items()
+        }
         for name, values in latest.items():
             values[-1] = np.nan if name != "status" else UNKNOWN_CARD
         latest["date"] = np.full(len(self.cards) + 1, self.dates[-1])
@@ -143,7 +171,8 @@ class PriceBook:
 
 
 _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    name: from_cents if name in CENTS else _STATUS_TEXTS.take if name == "status" else from_float32 for name in COLUMNS
+    name: from_cents if name in CENTS else _STATUS_TEXTS.take if name == "status" else from_float32
+    for name in COLUMNS
 }
 
 
@@ -165,7 +194,9 @@ def _mapped(path: Path) -> pa.Buffer:
 def _verified(path: Path, digest: str) -> pa.Buffer:
     content = _mapped(path)
     if hashlib.sha256(content).hexdigest() != digest:
-        raise BookError(f"{path} is damaged: its {content.size} bytes do not have the SHA-256 that the manifest names")
+        raise BookError(
+            f"{path} is damaged: its {content.size} bytes do not have the SHA-256 that the manifest names"
+        )
     return content
 
 

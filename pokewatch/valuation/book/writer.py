@@ -48,14 +48,18 @@ class BookRows:
     status: NDArray[np.int8]
 
 
-def write_book(folder: Path, catalog: pa.Table, rows: BookRows | Iterable[BookRows], facts: BookFacts) -> str:
+def write_book(
+    folder: Path, catalog: pa.Table, rows: BookRows | Iterable[BookRows], facts: BookFacts
+) -> str:
     """Write the book of `rows` into `folder` and return its digest: the same input always gives the same one.
 
     `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. The folder appears whole or not at all.
     Raises ValueError for rows that do not fit together, BookError where `folder` already holds something else.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as scratch:
         book = Path(scratch) / "book"
         book.mkdir()
         digest = _write(book, catalog, [rows] if isinstance(rows, BookRows) else rows, facts)
@@ -104,7 +108,9 @@ def _spool(book: Path, blocks: Iterable[BookRows]) -> tuple[list[str], NDArray[n
 def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDArray[np.datetime64]:
     found = block.dates.astype("datetime64[D]")
     if dates is not None and not np.array_equal(found, dates):
-        raise ValueError(f"all cards of a book share its days: got {found[:1]}..{found[-1:]} after {dates[0]}..{dates[-1]}")
+        raise ValueError(
+            f"all cards of a book share its days: got {found[:1]}..{found[-1:]} after {dates[0]}..{dates[-1]}"
+        )
     if len(found) == 0 or (np.diff(found) <= np.timedelta64(0)).any():
         raise ValueError("dates must be at least one day and strictly ascending")
     return found
@@ -115,7 +121,9 @@ def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
     for name in COLUMNS:
         values = np.asarray(getattr(block, name))
         if values.shape != shape:
-            raise ValueError(f"{name} must have the shape [cards, days] {shape}, got {values.shape}")
+            raise ValueError(
+                f"{name} must have the shape [cards, days] {shape}, got {values.shape}"
+            )
     _check_values(block)
     for name, kind in COLUMNS.items():
         values = np.asarray(getattr(block, name))
@@ -131,7 +139,12 @@ def _check_values(block: BookRows) -> None:
     ok = status == STATUSES.index("ok")
     fair = np.asarray(block.fair)
     with np.errstate(invalid="ignore"):
-        _demand(~ok | ((fair > 0) & np.isfinite(fair)), block, "the fair price of a row that is ok must be positive and finite", fair)
+        _demand(
+            ~ok | ((fair > 0) & np.isfinite(fair)),
+            block,
+            "the fair price of a row that is ok must be positive and finite",
+            fair,
+        )
         outside = (np.asarray(block.lower) > fair) | (np.asarray(block.upper) < fair)
     _demand(~outside, block, "an interval must hold its fair price", fair)
 
@@ -139,17 +152,24 @@ def _check_values(block: BookRows) -> None:
 def _demand(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
     if not good.all():
         card, day = divmod(int(np.argmin(good)), good.shape[1])
-        raise ValueError(f"{rule}: card {block.card_id[card]} on {block.dates[day]} has {values[card, day]}")
+        raise ValueError(
+            f"{rule}: card {block.card_id[card]} on {block.dates[day]} has {values[card, day]}"
+        )
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:
     """Turn a raw file into an Arrow file of one batch, through a memory map: one contiguous buffer however many blocks came."""
     raw = book / f"{name}.raw"
     with pa.memory_map(str(raw)) as mapped:
-        values = pa.Array.from_buffers(pa.from_numpy_dtype(COLUMNS[name]), cards * days, [None, mapped.read_buffer()])
+        values = pa.Array.from_buffers(
+            pa.from_numpy_dtype(COLUMNS[name]), cards * days, [None, mapped.read_buffer()]
+        )
         schema = column_schema(name, days)
         column = pa.FixedSizeListArray.from_arrays(values, type=schema.field(0).type)
-        _write_table(book / f"{name}.arrow", pa.Table.from_batches([pa.record_batch([column], schema=schema)]))
+        _write_table(
+            book / f"{name}.arrow",
+            pa.Table.from_batches([pa.record_batch([column], schema=schema)]),
+        )
     raw.unlink()
 
 
@@ -162,12 +182,19 @@ def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
         raise ValueError(f"the catalogue has no card {missing[0]!r} ({len(missing)} missing)")
     if len(set(card_ids)) != len(card_ids):
         raise ValueError("a card may be in a book only once")
-    cards = catalog.take(pa.array([at[card_id] for card_id in card_ids], pa.int64())).combine_chunks()
-    return cards.append_column(BOOK_CARD_SCHEMA.field("search"), pa.array(_search_texts(cards), pa.string()))
+    cards = catalog.take(
+        pa.array([at[card_id] for card_id in card_ids], pa.int64())
+    ).combine_chunks()
+    return cards.append_column(
+        BOOK_CARD_SCHEMA.field("search"), pa.array(_search_texts(cards), pa.string())
+    )
 
 
 def _search_texts(cards: pa.Table) -> Iterator[str]:
-    columns = (cards[name].to_pylist() for name in ("name", "number", "set_name", "set_id", "rarity", "printing"))
+    columns = (
+        cards[name].to_pylist()
+        for name in ("name", "number", "set_name", "set_id", "rarity", "printing")
+    )
     for texts in zip(*columns, strict=True):
         yield search_text(" ".join(text for text in texts if text))
 

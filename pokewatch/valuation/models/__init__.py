@@ -9,7 +9,9 @@ from pokewatch.valuation.models.boosted import Boosted
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model, Values
 
-MODELS: Mapping[str, type[Model]] = MappingProxyType({model.name: model for model in (RollingMean, Median7, LocalLevel, Boosted)})
+MODELS: Mapping[str, type[Model]] = MappingProxyType(
+    {model.name: model for model in (RollingMean, Median7, LocalLevel, Boosted)}
+)
 
 
 def create(name: str, horizon: int, parameters: Mapping[str, Any] | None = None) -> Model:

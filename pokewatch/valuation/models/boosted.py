@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.cpu_count import usable_processors
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
-from pokewatch.valuation.pairs import Pairs
 from pokewatch.valuation.panel import Floats
-from pokewatch.valuation.processors import usable_processors
+from pokewatch.valuation.training_set import TrainingSet
 
 if TYPE_CHECKING:
     import lightgbm  # takes seconds to import, and the other models do without
@@ -45,7 +45,13 @@ FEATURES = (
     LEVELS[2],
     "since_release",
 )
-GROUP_FEATURES = ("group_since_fresh", "group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
+GROUP_FEATURES = (
+    "group_since_fresh",
+    "group_move_7",
+    "set_move_7",
+    "rarity_move_7",
+    "market_move_7",
+)
 _GROUP_HORIZONS = 8  # a group's move is one observation a horizon, however many cards are in it
 _LEAST_ROWS = 1_000
 _LEAST_DAYS = 5
@@ -117,7 +123,7 @@ class Boosted(Model):
             moves = moves + self._residual(booster, values) / len(self._boosters)
         return moves
 
-    def _learn(self, pairs: Pairs) -> dict[str, Any]:
+    def _learn(self, pairs: TrainingSet) -> dict[str, Any]:
         base = LocalLevel(self.horizon)
         base.fit_forecast(pairs)
         learnt: dict[str, Any] = {"base": base.learnt, "features": [], "trees": []}
@@ -128,15 +134,27 @@ class Boosted(Model):
         features = self._features(pairs)
         scale = _scale(pairs.values, size.power)
         price_weight = np.clip(np.exp(pairs.last), size.penny_weight, 1.0)
-        residual = np.clip(pairs.target - base.move(pairs.values), -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL) / scale
+        residual = (
+            np.clip(pairs.target - base.move(pairs.values), -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
+            / scale
+        )
         trees = []
         for number in range(size.boosters):
             seen = ~_unseen(pairs, number, size.boosters)
-            trees.append(_grow(pairs.values[seen][:, features], residual[seen], (scale * price_weight)[seen], size.trees))
+            trees.append(
+                _grow(
+                    pairs.values[seen][:, features],
+                    residual[seen],
+                    (scale * price_weight)[seen],
+                    size.trees,
+                )
+            )
         learnt |= {"features": features, "power": size.power, "trees": trees}
         return learnt | {"stretch": self._best_stretch(learnt, pairs, price_weight)}
 
-    def _best_stretch(self, learnt: dict[str, Any], pairs: Pairs, weight: Floats) -> list[float]:
+    def _best_stretch(
+        self, learnt: dict[str, Any], pairs: TrainingSet, weight: Floats
+    ) -> list[float]:
         """How far to follow the trees, per liquidity, judged on cards they have not seen: not at all where they know nothing."""
         self._restore(learnt)
         base = self._base.move(pairs.values)
@@ -156,7 +174,7 @@ class Boosted(Model):
 
         self._boosters = [lightgbm.Booster(model_str=trees) for trees in learnt.get("trees", [])]
 
-    def _held_out(self, pairs: Pairs) -> Floats:
+    def _held_out(self, pairs: TrainingSet) -> Floats:
         moves = self._base.move(pairs.values)
         count = len(self._boosters)
         for number, booster in enumerate(self._boosters):
@@ -168,33 +186,43 @@ class Boosted(Model):
     def _residual(self, booster: "lightgbm.Booster", values: NDArray[np.float32]) -> Floats:
         threads = usable_processors() if len(values) >= _ROWS_WORTH_THREADS else 1
         found = booster.predict(values[:, self._columns], num_threads=threads)
-        residual: Floats = np.asarray(found, dtype=np.float64) * _scale(values, self._power) * self._stretch[liquidity_of(values)]
+        residual: Floats = (
+            np.asarray(found, dtype=np.float64)
+            * _scale(values, self._power)
+            * self._stretch[liquidity_of(values)]
+        )
         return residual
 
-    def _features(self, pairs: Pairs) -> list[int]:
+    def _features(self, pairs: TrainingSet) -> list[int]:
         span = int(pairs.day.max()) - int(pairs.day.min())
         names = FEATURES + (GROUP_FEATURES if span >= _GROUP_HORIZONS * self.horizon else ())
         return [COLUMN[name] for name in names]
 
 
-def _unseen(pairs: Pairs, number: int, count: int) -> NDArray[np.bool_]:
+def _unseen(pairs: TrainingSet, number: int, count: int) -> NDArray[np.bool_]:
     """Which pairs [m] are of cards that booster `number` of `count` does not learn from: half of all."""
     return (pairs.key + np.uint32(number)) % np.uint32(count) < count // 2
 
 
-def _worth(pairs: Pairs, horizon: int) -> float:
+def _worth(pairs: TrainingSet, horizon: int) -> float:
     """Independent observations, as far as they go: overlapping outcomes of one card are one."""
     if len(pairs) == 0:
         return 0.0
-    return len(np.unique(pairs.card)) * max(1.0, (int(pairs.day.max()) - int(pairs.day.min())) / horizon)
+    return len(np.unique(pairs.card)) * max(
+        1.0, (int(pairs.day.max()) - int(pairs.day.min())) / horizon
+    )
 
 
-def _grow(values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]) -> str:
+def _grow(
+    values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]
+) -> str:
     threads = usable_processors() if len(residual) >= _ROWS_WORTH_THREADS else 1
     given = {**_COMMON, **size, "num_threads": threads}
     import lightgbm
 
-    booster = lightgbm.train(given, lightgbm.Dataset(values, label=residual, weight=weight, params=given))
+    booster = lightgbm.train(
+        given, lightgbm.Dataset(values, label=residual, weight=weight, params=given)
+    )
     # What follows the trees names the number of threads, which must not make two models differ.
     text: str = booster.model_to_string()
     return text[: text.index("end of trees") + len("end of trees")] + "\n"
@@ -206,6 +234,8 @@ def _scale(values: NDArray[np.float32], power: float) -> Floats:
     return np.asarray(np.power(np.maximum(moved, _LEAST_MOVE), power))
 
 
-def _teaching(pairs: Pairs, untaught: int) -> Pairs:
+def _teaching(pairs: TrainingSet, untaught: int) -> TrainingSet:
     days = np.unique(pairs.day)
-    return pairs.select(pairs.day >= untaught) if 2 * (days >= untaught).sum() >= len(days) else pairs
+    return (
+        pairs.select(pairs.day >= untaught) if 2 * (days >= untaught).sum() >= len(days) else pairs
+    )

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.models.model import Model
-from pokewatch.valuation.pairs import Pairs
 from pokewatch.valuation.panel import Floats
+from pokewatch.valuation.training_set import TrainingSet
 
-STEPS = tuple(np.round(np.arange(-0.5, 1.26, 0.125), 3).tolist())  # shares of the way from the last quote to the level
+STEPS = tuple(
+    np.round(np.arange(-0.5, 1.26, 0.125), 3).tolist()
+)  # shares of the way from the last quote to the level
 DISTANCES = (0.05, 0.15, 0.4)  # log: edges of the classes of distance from the level
 LARGEST_STEP = 1.0  # log
 _LEAN = 30.0  # pairs' worth of weight on what is best over all liquidities
@@ -34,7 +36,7 @@ class LocalLevel(Model):
         step = self._step[liquidity_of(values), _distance_class(distance)]
         return np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)
 
-    def _learn(self, pairs: Pairs) -> dict[str, Any]:
+    def _learn(self, pairs: TrainingSet) -> dict[str, Any]:
         if len(pairs) == 0:
             return {}
         learnt = [_steps(pairs, level) for level in LEVELS]
@@ -47,11 +49,13 @@ class LocalLevel(Model):
         self._step = np.asarray(learnt.get("step", np.zeros(_SHAPE)), dtype=np.float64)
 
 
-def _steps(pairs: Pairs, level: str) -> tuple[float, Floats]:
+def _steps(pairs: TrainingSet, level: str) -> tuple[float, Floats]:
     """The absolute error of the best steps towards `level`, and the steps [liquidity, distance class]."""
     distance = pairs.column(level).astype(np.float64)
     cell = liquidity_of(pairs.values) * _SHAPE[1] + _distance_class(distance)
-    losses = np.stack([_loss_by_cell(pairs.target, distance, step, cell) for step in STEPS], axis=-1).reshape(*_SHAPE, len(STEPS))
+    losses = np.stack(
+        [_loss_by_cell(pairs.target, distance, step, cell) for step in STEPS], axis=-1
+    ).reshape(*_SHAPE, len(STEPS))
     count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
     everyone = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]
     chosen = np.argmin(losses + _LEAN * everyone, axis=-1)
@@ -60,8 +64,12 @@ def _steps(pairs: Pairs, level: str) -> tuple[float, Floats]:
 
 
 def _loss_by_cell(target: Floats, distance: Floats, step: float, cell: NDArray[np.int64]) -> Floats:
-    error = np.abs(target - np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)) * (1.0 + _CAUTION * (step != 0))
-    return np.bincount(cell, weights=error, minlength=_SHAPE[0] * _SHAPE[1]).astype(np.float64, copy=False)
+    error = np.abs(target - np.clip(step * distance, -LARGEST_STEP, LARGEST_STEP)) * (
+        1.0 + _CAUTION * (step != 0)
+    )
+    return np.bincount(cell, weights=error, minlength=_SHAPE[0] * _SHAPE[1]).astype(
+        np.float64, copy=False
+    )
 
 
 def _distance_class(distance: Floats) -> NDArray[np.int64]:

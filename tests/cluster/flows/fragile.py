@@ -5,7 +5,7 @@ import sys
 from base import PokeWatchSpec
 from metaflow import catch, current, kubernetes, retry, step
 
-from pokewatch.monitoring.notify import tell_failure, tell_success  # noqa: F401  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
 
 
 class Fragile(PokeWatchSpec):

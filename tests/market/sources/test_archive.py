@@ -28,7 +28,9 @@ def test_only_what_is_wanted_is_read(tmp_path: Path, filters: list[dict[str, int
 
     members = read_members(path, "/(3|5)/1/")
 
-    assert members == {name: MEMBERS[name] for name in ("2025-10-22/3/1/prices", "2025-10-22/5/1/prices")}
+    assert members == {
+        name: MEMBERS[name] for name in ("2025-10-22/3/1/prices", "2025-10-22/5/1/prices")
+    }
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -45,7 +47,9 @@ def test_a_cut_archive_is_told(tmp_path: Path, kept: float) -> None:
         read_members(written(tmp_path, cut), "")
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(at=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_a_damaged_archive_is_told_or_read_right(tmp_path: Path, at: int, flip: int) -> None:
     content = bytearray(seven_zip(MEMBERS))
@@ -62,7 +66,9 @@ def test_a_crash_of_the_decoder_is_told(tmp_path: Path) -> None:
     program = tmp_path / "crashes.py"
     program.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
 
-    with pytest.raises(BadArchiveError, match=r"cut or damaged 7z archive \(its unpacker ended with code -11\)"):
+    with pytest.raises(
+        BadArchiveError, match=r"cut or damaged 7z archive \(its unpacker ended with code -11\)"
+    ):
         read_members(written(tmp_path, seven_zip(MEMBERS)), "", program=program)
 
 
@@ -79,9 +85,14 @@ def test_a_web_page_is_no_archive(tmp_path: Path) -> None:
 def test_a_bomb_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, seven_zip({"a": b"\0" * 3_000_000, "b": b"\0" * 3_000_000}))
 
-    with pytest.raises(BadArchiveError, match=r"member 'a' would unpack to 3,000,000 bytes, more than the 1,000,000 we take"):
+    with pytest.raises(
+        BadArchiveError,
+        match=r"member 'a' would unpack to 3,000,000 bytes, more than the 1,000,000 we take",
+    ):
         read_members(path, "", ArchiveLimits(member=1_000_000))
-    with pytest.raises(BadArchiveError, match=r"would unpack to 6,000,000 bytes, more than the 5,000,000 we take"):
+    with pytest.raises(
+        BadArchiveError, match=r"would unpack to 6,000,000 bytes, more than the 5,000,000 we take"
+    ):
         read_members(path, "", ArchiveLimits(unpacked=5_000_000))
     with pytest.raises(BadArchiveError, match="exceeds limit of 4000000 bytes"):
         read_members(path, "^b$", ArchiveLimits(unpacked=4_000_000))
@@ -96,17 +107,24 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     ],
     ids=["ppmd", "lzma2", "lzma"],
 )
-def test_a_decoder_that_wants_much_memory_is_refused(tmp_path: Path, filters: list[dict[str, int]]) -> None:
+def test_a_decoder_that_wants_much_memory_is_refused(
+    tmp_path: Path, filters: list[dict[str, int]]
+) -> None:
     path = written(tmp_path, seven_zip(MEMBERS, filters))
 
-    with pytest.raises(BadArchiveError, match="asks for 67,108,864 bytes of memory to unpack, more than the 33,554,432 we give"):
+    with pytest.raises(
+        BadArchiveError,
+        match="asks for 67,108,864 bytes of memory to unpack, more than the 33,554,432 we give",
+    ):
         read_members(path, "", ArchiveLimits(memory=32 << 20))
 
 
 def test_names_lead_nowhere(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
-    content = seven_zip({"x/y/escaped": b"gone"}).replace("x/y/escaped".encode("utf-16-le"), "../../escap".encode("utf-16-le"))
+    content = seven_zip({"x/y/escaped": b"gone"}).replace(
+        "x/y/escaped".encode("utf-16-le"), "../../escap".encode("utf-16-le")
+    )
     path = written(inner, content)
 
     with contextlib.suppress(BadArchiveError):

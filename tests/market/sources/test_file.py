@@ -41,8 +41,16 @@ def test_a_csv_is_read_by_the_names_of_its_columns(panel: Path) -> None:
 
     assert source.lake_name.startswith("file-my-prices-")
     assert source.available() == (date(2025, 10, 20), date(2025, 10, 23))
-    rows = [(row["card_id"], row["date"].day, row["market_price"], row["low_price"]) for row in batch.prices.to_pylist()]
-    assert rows == [("base-4", 20, 100.0, 90.0), ("base-58", 20, 5.0, None), ("base-4", 22, 101.5, 91.0), ("base-58", 22, None, 4.0)]
+    rows = [
+        (row["card_id"], row["date"].day, row["market_price"], row["low_price"])
+        for row in batch.prices.to_pylist()
+    ]
+    assert rows == [
+        ("base-4", 20, 100.0, 90.0),
+        ("base-58", 20, 5.0, None),
+        ("base-4", 22, 101.5, 91.0),
+        ("base-58", 22, None, 4.0),
+    ]
     assert batch.rejected["reason"].to_pylist() == ["the line has 4 cells, not 5"]
     assert source.catalog()["set_name"].to_pylist() == ["Base", "Base"]
 
@@ -62,7 +70,10 @@ def test_a_day_of_bad_rows_alone_is_there_to_be_held(panel: Path, tmp_path: Path
     assert [day.day for day in report.written] == [20, 22]
     assert list(report.held) == [date(2025, 10, 23)]
     assert report.missing == [date(2025, 10, 21)]
-    assert dict(report.quarantined) == {"the line has 4 cells, not 5": 1, "market_price is not a number": 1}
+    assert dict(report.quarantined) == {
+        "the line has 4 cells, not 5": 1,
+        "market_price is not a number": 1,
+    }
     assert sum(lake.quarantined(day).num_rows for day in lake.quarantined_days()) == 2
 
 
@@ -84,7 +95,10 @@ def test_days_the_panel_lacks_are_missing(panel: Path) -> None:
     batches = opened(panel).prices([date(2025, 10, 20), date(2025, 10, 21)])
 
     assert next(batches).days == (date(2025, 10, 20),)
-    with pytest.raises(MissingAtSourceError, match="no prices of 2025-10-21; it has days from 2025-10-20 to 2025-10-23"):
+    with pytest.raises(
+        MissingAtSourceError,
+        match="no prices of 2025-10-21; it has days from 2025-10-20 to 2025-10-23",
+    ):
         next(batches)
 
 
@@ -92,7 +106,9 @@ def test_columns_and_currency_can_be_given(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text("sku;x,when,worth\na,2025-10-22,5\n")
 
-    source = opened(path, file_columns="card_id=sku;x, date=when, market_price=worth", file_currency="EUR")
+    source = opened(
+        path, file_columns="card_id=sku;x, date=when, market_price=worth", file_currency="EUR"
+    )
     (batch,) = source.prices([date(2025, 10, 22)])
 
     assert batch.prices.select(["card_id", "market_price", "currency"]).to_pylist() == [
@@ -102,13 +118,17 @@ def test_columns_and_currency_can_be_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["worth", "price=worth", "market_price="])
 def test_a_malformed_mapping_is_told(panel: Path, given: str) -> None:
-    with pytest.raises(SettingsError, match=f"POKEWATCH_FILE_COLUMNS: wanted field=column.*got '{given}'"):
+    with pytest.raises(
+        SettingsError, match=f"POKEWATCH_FILE_COLUMNS: wanted field=column.*got '{given}'"
+    ):
         opened(panel, file_columns=given)
 
 
 def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
-    table = pa.table({"id": [7, 8], "day": pa.array([datetime(2025, 10, 22)] * 2), "trend": [1.0, 2.0]})  # noqa: DTZ001
+    table = pa.table(
+        {"id": [7, 8], "day": pa.array([datetime(2025, 10, 22)] * 2), "trend": [1.0, 2.0]}
+    )
     pq.write_table(table, path)
 
     (batch,) = opened(path).prices([date(2025, 10, 22)])
@@ -121,14 +141,20 @@ def test_parquet(tmp_path: Path) -> None:
     [
         ("gone.csv", None, "there is no such file"),
         ("empty.csv", b"", "cannot be read as CSV"),
-        ("image.csv", b"\xff\xfe\x00\x01,\xff\n\xff,\xfe", "cannot be read as CSV|no column for card_id"),
+        (
+            "image.csv",
+            b"\xff\xfe\x00\x01,\xff\n\xff,\xfe",
+            "cannot be read as CSV|no column for card_id",
+        ),
         ("a.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
         ("other.csv", b"a,b\n1,2\n", "no column for card_id; the columns are a, b"),
         ("head.csv", b"card_id,date,price\n", "no row can be used, 0 were rejected"),
         ("bad.csv", b"card_id,date,price\na,soon,1\n", "no row can be used, 1 were rejected"),
     ],
 )
-def test_a_file_that_is_no_panel_is_told(tmp_path: Path, name: str, content: bytes | None, cause: str) -> None:
+def test_a_file_that_is_no_panel_is_told(
+    tmp_path: Path, name: str, content: bytes | None, cause: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -150,15 +176,22 @@ def test_the_path_is_a_setting(panel: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_batches_hold_whole_days(panel: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr("pokewatch.market.sources.file._ROWS_A_BATCH", rows)
 
-    batches = list(opened(panel).prices([date(2025, 10, 20), date(2025, 10, 22), date(2025, 10, 23)]))
+    batches = list(
+        opened(panel).prices([date(2025, 10, 20), date(2025, 10, 22), date(2025, 10, 23)])
+    )
 
     assert [day.day for batch in batches for day in batch.days] == [20, 22, 23]
     assert sum(batch.prices.num_rows for batch in batches) == 4
     assert sum(batch.rejected.num_rows for batch in batches) == 2
 
 
-@pytest.mark.parametrize(("name", "currency"), [("cardmarket_daily", "EUR"), pytest.param("tcgcsv_daily", "USD", marks=pytest.mark.slow)])
-def test_real_panels_reach_the_lake_whole(shared_data: Path, tmp_path: Path, name: str, currency: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "currency"),
+    [("cardmarket_daily", "EUR"), pytest.param("tcgcsv_daily", "USD", marks=pytest.mark.slow)],
+)
+def test_real_panels_reach_the_lake_whole(
+    shared_data: Path, tmp_path: Path, name: str, currency: str
+) -> None:
     path = shared_data / f"{name}.parquet"
     lake = Lake(tmp_path / "lake")
     source = FileSource(SourceSettings.read(), path)
@@ -170,6 +203,8 @@ def test_real_panels_reach_the_lake_whole(shared_data: Path, tmp_path: Path, nam
     assert report.held == {}
     assert dict(report.quarantined) == {}
     assert kept.num_rows == report.rows == raw.num_rows
-    assert pc.sum(kept["market_price"]).as_py() == pytest.approx(pc.sum(raw["market_price"]).as_py(), rel=1e-12)
+    assert pc.sum(kept["market_price"]).as_py() == pytest.approx(
+        pc.sum(raw["market_price"]).as_py(), rel=1e-12
+    )
     assert kept["currency"].unique().to_pylist() == [currency]
     assert lake.catalog().num_rows == pc.count_distinct(raw["card_id"].cast(pa.string())).as_py()

@@ -14,7 +14,9 @@ from tests.market.upstream import Reply, Sleeps, Upstream
 QUICK = HttpLimits(connect=2.0, read=0.2, attempts=3, max_bytes=10_000)
 
 
-def client(limits: HttpLimits = QUICK, sleeps: Sleeps | None = None, **options: object) -> HttpClient:
+def client(
+    limits: HttpLimits = QUICK, sleeps: Sleeps | None = None, **options: object
+) -> HttpClient:
     sleeps = sleeps or Sleeps()
     return HttpClient("test", limits, sleep=sleeps.sleep, clock=sleeps.now, **options)  # type: ignore[arg-type]
 
@@ -39,7 +41,10 @@ def test_waits_grow_and_are_jittered(upstream: Upstream) -> None:
             client(HttpLimits(attempts=5, longest_wait=3.0), sleeps).text(f"{upstream.url}/a")
         waits.append(sleeps.taken)
 
-    assert all(0.5 <= first < 1.0 <= second < 2.0 <= third <= 3.0 == fourth for first, second, third, fourth in waits)
+    assert all(
+        0.5 <= first < 1.0 <= second < 2.0 <= third <= 3.0 == fourth
+        for first, second, third, fourth in waits
+    )
     assert len({tuple(taken) for taken in waits}) == 3
 
 
@@ -49,18 +54,27 @@ def test_giving_up_names_source_address_and_cause(upstream: Upstream) -> None:
     with pytest.raises(SourceError) as caught:
         client().text(f"{upstream.url}/a")
 
-    assert str(caught.value) == f"test: {upstream.url}/a: answered 503 Service Unavailable; gave up after 3 attempts"
+    assert (
+        str(caught.value)
+        == f"test: {upstream.url}/a: answered 503 Service Unavailable; gave up after 3 attempts"
+    )
     assert len(upstream.requests) == 3
 
 
 @pytest.mark.parametrize("kind", ["seconds", "date"])
 def test_retry_after_is_honoured(upstream: Upstream, kind: str) -> None:
-    asked = "45" if kind == "seconds" else format_datetime(datetime.now(UTC) + timedelta(seconds=45), usegmt=True)
+    asked = (
+        "45"
+        if kind == "seconds"
+        else format_datetime(datetime.now(UTC) + timedelta(seconds=45), usegmt=True)
+    )
     upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": asked}), Reply(b"here")]
     sleeps = Sleeps()
 
     assert client(sleeps=sleeps).text(f"{upstream.url}/a") == "here"
-    assert sleeps.taken[0] >= (45 if kind == "seconds" else 5)  # a date is nearer by what the test has taken since
+    assert sleeps.taken[0] >= (
+        45 if kind == "seconds" else 5
+    )  # a date is nearer by what the test has taken since
 
 
 def test_an_unreadable_retry_after_is_ignored(upstream: Upstream) -> None:
@@ -73,7 +87,10 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(upstream: Upstream) -> N
     upstream.routes["/a"] = Reply(status=429, headers={"Retry-After": "7200"})
     sleeps = Sleeps()
 
-    with pytest.raises(SourceError, match="429 Too Many Requests and asks to wait 7200 s, more than the 60 s we wait: try again later"):
+    with pytest.raises(
+        SourceError,
+        match="429 Too Many Requests and asks to wait 7200 s, more than the 60 s we wait: try again later",
+    ):
         client(sleeps=sleeps).text(f"{upstream.url}/a")
     assert len(upstream.requests) == 1
     assert sleeps.taken == []
@@ -131,17 +148,25 @@ def test_an_oversized_body_is_refused(upstream: Upstream, chunked: bool) -> None
 def test_a_small_body_that_unzips_large_is_refused(upstream: Upstream) -> None:
     import gzip
 
-    upstream.routes["/a"] = Reply(gzip.compress(b"x" * 1_000_000), headers={"Content-Encoding": "gzip"})
+    upstream.routes["/a"] = Reply(
+        gzip.compress(b"x" * 1_000_000), headers={"Content-Encoding": "gzip"}
+    )
 
     with pytest.raises(SourceError, match="sends more than the 10,000 bytes we take"):
         client().text(f"{upstream.url}/a")
 
 
-@pytest.mark.parametrize("body", [b"<!DOCTYPE html><html>down for\n maintenance", b"", b"[" * 100_000], ids=["html", "empty", "nested"])
+@pytest.mark.parametrize(
+    "body",
+    [b"<!DOCTYPE html><html>down for\n maintenance", b"", b"[" * 100_000],
+    ids=["html", "empty", "nested"],
+)
 def test_what_is_not_json_is_told(upstream: Upstream, body: bytes) -> None:
     upstream.routes["/a"] = Reply(body)
 
-    with pytest.raises(SourceError, match="answered something that is not JSON, beginning") as caught:
+    with pytest.raises(
+        SourceError, match="answered something that is not JSON, beginning"
+    ) as caught:
         client(HttpLimits()).json(f"{upstream.url}/a")
     assert "\n" not in str(caught.value)
 
@@ -164,7 +189,11 @@ def test_going_round_in_circles(upstream: Upstream) -> None:
         client().text(f"{upstream.url}/a")
 
 
-@pytest.mark.parametrize("address", ["ftp://example.test/a", "http://[::1/a", "http://"], ids=["protocol", "brackets", "no host"])
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://example.test/a", "http://[::1/a", "http://"],
+    ids=["protocol", "brackets", "no host"],
+)
 def test_an_address_that_cannot_be_asked(address: str) -> None:
     with pytest.raises(SourceError, match="cannot be asked"):
         client().text(address)
@@ -208,7 +237,9 @@ def _subclasses(kind: type[Exception]) -> list[type[Exception]]:
     return [kind, *(found for below in kind.__subclasses__() for found in _subclasses(below))]
 
 
-@pytest.mark.parametrize("kind", [*_subclasses(httpx.RequestError), httpx.InvalidURL], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [*_subclasses(httpx.RequestError), httpx.InvalidURL], ids=lambda kind: kind.__name__
+)
 def test_every_error_of_httpx_is_mapped(kind: type[Exception]) -> None:
     def fail(_: httpx.Request) -> httpx.Response:
         raise kind("broken")
@@ -243,7 +274,9 @@ def test_a_redirect_elsewhere_is_refused_and_no_key_is_sent_there(target: str) -
         asked.append(request)
         return httpx.Response(302, headers={"Location": target})
 
-    refusing = client(headers={"Authorization": "Bearer secret"}, transport=httpx.MockTransport(answer))
+    refusing = client(
+        headers={"Authorization": "Bearer secret"}, transport=httpx.MockTransport(answer)
+    )
     with pytest.raises(SourceError, match="redirects to") as caught:
         refusing.text("https://source.test/a?q=1")
     assert [str(request.url) for request in asked] == ["https://source.test/a?q=1"]

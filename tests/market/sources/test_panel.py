@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.sources.panel import ALIASES, Panel, named_columns, read_panel
+from pokewatch.market.sources.panel import ALIASES, SourcePanel, named_columns, read_panel
 
 DAY = date(2025, 10, 22)
 TODAY = date(2025, 10, 23)
 NOW = datetime(2025, 10, 23, tzinfo=UTC)
 
 
-def panel(**columns: Any) -> Panel:
+def panel(**columns: Any) -> SourcePanel:
     given_columns = {"card_id": ["a"], "date": [DAY], "market_price": [1.0]} | columns
     return read_panel(pa.table(given_columns), "file", "USD", TODAY, NOW)
 
@@ -22,24 +22,39 @@ def panel(**columns: Any) -> Panel:
 def test_every_field_is_found_by_each_of_its_names() -> None:
     for field, aliases in ALIASES.items():
         for alias in aliases:
-            names = [alias, *(needed for needed in ("card_id", "date", "market_price") if needed != field)]
+            names = [
+                alias,
+                *(needed for needed in ("card_id", "date", "market_price") if needed != field),
+            ]
             assert named_columns(names, {})[field] == alias
 
 
 def test_names_are_read_whatever_their_case_and_spaces() -> None:
-    assert named_columns(["Card ID", "DATE", "Market-Price"], {}) == {"card_id": "Card ID", "date": "DATE", "market_price": "Market-Price"}
+    assert named_columns(["Card ID", "DATE", "Market-Price"], {}) == {
+        "card_id": "Card ID",
+        "date": "DATE",
+        "market_price": "Market-Price",
+    }
 
 
 def test_a_given_name_goes_first() -> None:
-    assert named_columns(["card_id", "date", "price", "trend"], {"market_price": "trend"})["market_price"] == "trend"
+    assert (
+        named_columns(["card_id", "date", "price", "trend"], {"market_price": "trend"})[
+            "market_price"
+        ]
+        == "trend"
+    )
 
 
 def test_missing_columns_are_told() -> None:
     with pytest.raises(
-        ValueError, match=r"no column for date; the columns are card_id, price\. Name it: POKEWATCH_FILE_COLUMNS=date=\.\.\."
+        ValueError,
+        match=r"no column for date; the columns are card_id, price\. Name it: POKEWATCH_FILE_COLUMNS=date=\.\.\.",
     ):
         named_columns(["card_id", "price"], {})
-    with pytest.raises(ValueError, match="there is no column 'x' for market_price; the columns are card_id, date"):
+    with pytest.raises(
+        ValueError, match="there is no column 'x' for market_price; the columns are card_id, date"
+    ):
         named_columns(["card_id", "date"], {"market_price": "x"})
 
 
@@ -91,7 +106,9 @@ def test_a_row_of_text() -> None:
         ("card_id", "???", "card_id has no letter or digit"),
     ],
 )
-def test_a_bad_cell_rejects_its_row_with_the_reason(column: str, value: str | None, reason: str) -> None:
+def test_a_bad_cell_rejects_its_row_with_the_reason(
+    column: str, value: str | None, reason: str
+) -> None:
     rows: dict[str, list[str | None]] = {"card_id": ["a", "b"], "date": ["2025-10-22"] * 2}
     rows |= {name: ["1", "2"] for name in ("market_price", "low_price", "volume")}
     rows[column][1] = value
@@ -103,7 +120,9 @@ def test_a_bad_cell_rejects_its_row_with_the_reason(column: str, value: str | No
 
 
 def test_empty_cells_are_no_prices() -> None:
-    found = panel(card_id=["a", "b"], date=[DAY] * 2, market_price=[None, float("nan")], volume=[None, 1])
+    found = panel(
+        card_id=["a", "b"], date=[DAY] * 2, market_price=[None, float("nan")], volume=[None, 1]
+    )
 
     assert found.prices["market_price"].to_pylist() == [None, None]
     assert found.rejected.num_rows == 0
@@ -114,8 +133,10 @@ def test_empty_cells_are_no_prices() -> None:
     [
         pa.array([DAY], pa.date32()),
         pa.array([DAY], pa.date64()),
-        pa.array([datetime(2025, 10, 22, 23, 59)], pa.timestamp("us")),  # noqa: DTZ001
-        pa.array([datetime(2025, 10, 22, 23, 59, tzinfo=UTC)], pa.timestamp("ns", tz="America/New_York")),
+        pa.array([datetime(2025, 10, 22, 23, 59)], pa.timestamp("us")),
+        pa.array(
+            [datetime(2025, 10, 22, 23, 59, tzinfo=UTC)], pa.timestamp("ns", tz="America/New_York")
+        ),
         pa.array(["2025-10-22T10:00:00Z"]),
         pa.array(["2025-10-22 10:00"]).dictionary_encode(),
     ],
@@ -146,7 +167,9 @@ def test_ids_that_do_not_fit_become_slugs_unless_taken() -> None:
 
     assert found.prices["card_id"].to_pylist() == ["7", "pikachu", "sv3-199", "swsh12-5-1"]
     assert found.rejected["card_id"].to_pylist() == ["swsh12.5-1", "pikachu?"]
-    assert set(found.rejected["reason"].to_pylist()) == {"card_id, in lower-case letters and digits, is that of another card"}
+    assert set(found.rejected["reason"].to_pylist()) == {
+        "card_id, in lower-case letters and digits, is that of another card"
+    }
     assert found.cards.to_pylist()[2]["source_ids"] == '{"file": "Sv3 / 199"}'
 
 
@@ -162,7 +185,12 @@ def test_a_card_is_what_was_last_said_of_it() -> None:
     )
 
     a, b = found.cards.to_pylist()
-    assert (a["name"], a["slug"], a["released"], a["set_id"]) == ("Pikachu", "pikachu_25", date(1999, 1, 9), "Base")
+    assert (a["name"], a["slug"], a["released"], a["set_id"]) == (
+        "Pikachu",
+        "pikachu_25",
+        date(1999, 1, 9),
+        "Base",
+    )
     assert (b["name"], b["slug"], b["released"]) == ("b", "b", None)
 
 
@@ -173,7 +201,13 @@ TEXTS = st.sampled_from(["a", "A", "", "2025-10-22", "1995-01-01", "x", "1", "-1
 def test_every_row_is_kept_or_rejected(rows: list[tuple[str | None, ...]]) -> None:
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(4)]
 
-    found = read_panel(pa.table(columns, names=["card_id", "date", "market_price", "volume"]), "file", "USD", TODAY, NOW)
+    found = read_panel(
+        pa.table(columns, names=["card_id", "date", "market_price", "volume"]),
+        "file",
+        "USD",
+        TODAY,
+        NOW,
+    )
 
     assert found.prices.num_rows + found.rejected.num_rows == len(rows)
     assert set(found.prices["card_id"].to_pylist()) == set(found.cards["card_id"].to_pylist())

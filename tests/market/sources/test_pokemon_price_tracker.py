@@ -16,34 +16,67 @@ NOW = datetime(2025, 11, 27, 18, 0, tzinfo=UTC)
 KEY = "pk-very-secret"
 
 
-def card(number: int = 642623, *, days: dict[str, Any] | None = None, **others: Any) -> dict[str, Any]:
-    history = [{"date": f"{day}T00:00:00.000Z", "market": market, "volume": 3} for day, market in (days or {}).items()]
-    prices = {"market": 462.85, "lastUpdated": "2025-11-27T16:06:26.335Z", "primaryCondition": "Near Mint", "variants": {"Holofoil": {}}}
-    body = {"id": f"id-{number}", "tcgPlayerId": str(number), "setId": "s1", "setName": "Black Bolt", "name": "Zekrom ex - 172/086"}
+def card(
+    number: int = 642623, *, days: dict[str, Any] | None = None, **others: Any
+) -> dict[str, Any]:
+    history = [
+        {"date": f"{day}T00:00:00.000Z", "market": market, "volume": 3}
+        for day, market in (days or {}).items()
+    ]
+    prices = {
+        "market": 462.85,
+        "lastUpdated": "2025-11-27T16:06:26.335Z",
+        "primaryCondition": "Near Mint",
+        "variants": {"Holofoil": {}},
+    }
+    body = {
+        "id": f"id-{number}",
+        "tcgPlayerId": str(number),
+        "setId": "s1",
+        "setName": "Black Bolt",
+        "name": "Zekrom ex - 172/086",
+    }
     body |= {"cardNumber": "172/086", "rarity": "Rare", "imageUrl": "https://images.test/1.jpg"}
-    return body | {"prices": prices, "priceHistory": {"conditions": {"Near Mint": {"history": history}}}} | others
+    return (
+        body
+        | {"prices": prices, "priceHistory": {"conditions": {"Near Mint": {"history": history}}}}
+        | others
+    )
 
 
 @pytest.fixture
-def opened(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PokemonPriceTrackerSource]:
+def opened(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., PokemonPriceTrackerSource]:
     monkeypatch.setenv("POKEMON_PRICE_API_KEY", KEY)
     upstream.json("/sets", {"data": [{"id": "s1", "name": "Black Bolt"}]})
 
     def open_source(**settings: Any) -> PokemonPriceTrackerSource:
-        given = {"pokemon_price_url": upstream.url, "http_attempts": 2, "http_timeout": 2.0} | settings
-        return PokemonPriceTrackerSource(SourceSettings.read(**given), now=lambda: NOW, sleep=Sleeps().sleep)
+        given = {
+            "pokemon_price_url": upstream.url,
+            "http_attempts": 2,
+            "http_timeout": 2.0,
+        } | settings
+        return PokemonPriceTrackerSource(
+            SourceSettings.read(**given), now=lambda: NOW, sleep=Sleeps().sleep
+        )
 
     return open_source
 
 
-def test_a_nested_history_becomes_days(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
+def test_a_nested_history_becomes_days(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
     upstream.json("/cards", {"data": [card(days={"2025-11-25": 455.0, "2025-11-26": 460.0})]})
 
     source = opened()
     batches = list(source.prices([date(2025, 11, 27), date(2025, 11, 25), date(2025, 11, 26)]))
 
     rows = [row for batch in batches for row in batch.prices.to_pylist()]
-    assert [(row["card_id"], row["date"].day, row["market_price"], row["volume"], row["currency"]) for row in rows] == [
+    assert [
+        (row["card_id"], row["date"].day, row["market_price"], row["volume"], row["currency"])
+        for row in rows
+    ] == [
         ("tcgplayer-642623-holofoil", 25, 455.0, 3, "USD"),
         ("tcgplayer-642623-holofoil", 26, 460.0, 3, "USD"),
         ("tcgplayer-642623-holofoil", 27, 462.85, None, "USD"),
@@ -66,27 +99,51 @@ def test_a_nested_history_becomes_days(upstream: Upstream, opened: Callable[...,
     }
 
 
-def test_one_object_is_a_list_of_one(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
+def test_one_object_is_a_list_of_one(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
     upstream.json("/cards", {"data": card()})
 
     assert opened().catalog()["card_id"].to_pylist() == ["tcgplayer-642623-holofoil"]
 
 
-def test_printings_have_histories_of_their_own(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
-    near_mint = {"Near Mint": {"history": [{"date": "2025-11-26", "market": 1.0, "volume": None}]}, "Damaged": {"history": [{}]}}
-    upstream.json("/cards", {"data": [card(priceHistory={"variants": {"Normal": near_mint, "Reverse Holofoil": near_mint}})]})
+def test_printings_have_histories_of_their_own(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    near_mint = {
+        "Near Mint": {"history": [{"date": "2025-11-26", "market": 1.0, "volume": None}]},
+        "Damaged": {"history": [{}]},
+    }
+    upstream.json(
+        "/cards",
+        {
+            "data": [
+                card(
+                    priceHistory={"variants": {"Normal": near_mint, "Reverse Holofoil": near_mint}}
+                )
+            ]
+        },
+    )
 
     (batch,) = opened().prices([date(2025, 11, 26)])
 
-    assert batch.prices["card_id"].to_pylist() == ["tcgplayer-642623-normal", "tcgplayer-642623-reverse-holofoil"]
+    assert batch.prices["card_id"].to_pylist() == [
+        "tcgplayer-642623-normal",
+        "tcgplayer-642623-reverse-holofoil",
+    ]
 
 
-def test_pages_are_followed(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
+def test_pages_are_followed(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
     def page(request: Request) -> Reply:
         import json
 
         offset = int(request.query.get("offset", ["0"])[0])
-        body = {"data": [card(offset + n) for n in (1, 2)] if offset < 4 else [card(5)], "metadata": {"hasMore": offset < 4}}
+        body = {
+            "data": [card(offset + n) for n in (1, 2)] if offset < 4 else [card(5)],
+            "metadata": {"hasMore": offset < 4},
+        }
         return Reply(json.dumps(body).encode())
 
     upstream.routes["/cards"] = page
@@ -95,7 +152,9 @@ def test_pages_are_followed(upstream: Upstream, opened: Callable[..., PokemonPri
 
 
 def test_endless_pages_are_refused(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pokewatch.market.sources.pokemon_price_tracker._MOST_PAGES", 3)
     upstream.json("/cards", {"data": [card()], "metadata": {"hasMore": True}})
@@ -104,12 +163,17 @@ def test_endless_pages_are_refused(
         opened().catalog()
 
 
-def test_only_the_named_sets_are_asked_for(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
+def test_only_the_named_sets_are_asked_for(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
     upstream.json("/cards", {"data": [card()]})
 
     opened(pokemon_price_sets="a,b", pokemon_price_language="japanese").catalog()
 
-    assert [(request.path, request.query["setId"], request.query["language"]) for request in upstream.requests] == [
+    assert [
+        (request.path, request.query["setId"], request.query["language"])
+        for request in upstream.requests
+    ] == [
         ("/cards", ["a"], ["japanese"]),
         ("/cards", ["b"], ["japanese"]),
     ]
@@ -129,13 +193,21 @@ def test_only_the_named_sets_are_asked_for(upstream: Upstream, opened: Callable[
 def test_bad_entries_are_rejected_with_the_reason(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], entry: Any, reason: str
 ) -> None:
-    history = {"conditions": {"Near Mint": {"history": [{"date": "2025-11-26", "market": 5.0, "volume": None}, entry]}}}
-    upstream.json("/cards", {"data": [card(priceHistory=history), "no card", card(0, tcgPlayerId=None)]})
+    history = {
+        "conditions": {
+            "Near Mint": {"history": [{"date": "2025-11-26", "market": 5.0, "volume": None}, entry]}
+        }
+    }
+    upstream.json(
+        "/cards", {"data": [card(priceHistory=history), "no card", card(0, tcgPlayerId=None)]}
+    )
 
     (batch,) = opened().prices([date(2025, 11, 26)])
 
     assert batch.prices.num_rows == 1
-    assert sorted(batch.rejected["reason"].to_pylist()) == sorted([reason, *["the card has no tcgPlayerId"] * 2])
+    assert sorted(batch.rejected["reason"].to_pylist()) == sorted(
+        [reason, *["the card has no tcgPlayerId"] * 2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +215,10 @@ def test_bad_entries_are_rejected_with_the_reason(
     [
         (401, "answered 401 Unauthorized: the key in POKEMON_PRICE_API_KEY is not accepted"),
         (403, "answered 403 Forbidden: the plan of the key"),
-        (429, r"answered 429 Too Many Requests: over the limit of the plan .*; gave up after 2 attempts"),
+        (
+            429,
+            r"answered 429 Too Many Requests: over the limit of the plan .*; gave up after 2 attempts",
+        ),
         (500, "answered 500 Internal Server Error; gave up after 2 attempts"),
     ],
 )
@@ -157,26 +232,42 @@ def test_refusals_are_told_without_the_key(
     assert KEY not in str(caught.value)
 
 
-def test_a_set_that_is_gone_is_a_warning(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]) -> None:
+def test_a_set_that_is_gone_is_a_warning(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
     source = opened()
 
-    with pytest.raises(MissingAtSourceError, match="no prices of 2025-11-26; the plan of the key may not reach so far back"):
+    with pytest.raises(
+        MissingAtSourceError,
+        match="no prices of 2025-11-26; the plan of the key may not reach so far back",
+    ):
         list(source.prices([date(2025, 11, 26)]))
-    assert source.warnings == [f"pokemon_price_tracker: {upstream.url}/cards: answered 404 Not Found: no cards of the set s1"]
+    assert source.warnings == [
+        f"pokemon_price_tracker: {upstream.url}/cards: answered 404 Not Found: no cards of the set s1"
+    ]
 
 
-@pytest.mark.parametrize("body", [Reply(b"<html>"), Reply(b"[]"), Reply(b'{"data": null}'), Reply(b'{"data": "x"}')])
-def test_other_answers_are_told(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], body: Reply) -> None:
+@pytest.mark.parametrize(
+    "body", [Reply(b"<html>"), Reply(b"[]"), Reply(b'{"data": null}'), Reply(b'{"data": "x"}')]
+)
+def test_other_answers_are_told(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], body: Reply
+) -> None:
     upstream.routes["/cards"] = body
 
     with pytest.raises(SourceError, match=r"the answer has no data|not JSON"):
         opened().catalog()
 
 
-def test_a_key_is_needed(opened: Callable[..., PokemonPriceTrackerSource], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_needed(
+    opened: Callable[..., PokemonPriceTrackerSource], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("POKEMON_PRICE_API_KEY")
 
-    with pytest.raises(SettingsError, match="POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key"):
+    with pytest.raises(
+        SettingsError,
+        match="POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key",
+    ):
         opened()
 
 
@@ -187,13 +278,18 @@ def test_the_key_masks_itself(opened: Callable[..., PokemonPriceTrackerSource]) 
     assert KEY not in repr(SourceSettings.read()) + repr(source) + repr(source._http)
 
 
-def test_volume_reaches_the_lake(upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Any) -> None:
+def test_volume_reaches_the_lake(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Any
+) -> None:
     upstream.json("/cards", {"data": [card(days={"2025-11-25": 455.0, "2025-11-26": 460.0})]})
     lake = Lake(tmp_path)
 
     report = collect(opened(), lake, [date(2025, 11, 24), date(2025, 11, 25), date(2025, 11, 26)])
 
-    assert (report.missing, report.written) == ([date(2025, 11, 24)], [date(2025, 11, 25), date(2025, 11, 26)])
+    assert (report.missing, report.written) == (
+        [date(2025, 11, 24)],
+        [date(2025, 11, 25), date(2025, 11, 26)],
+    )
     assert lake.day(date(2025, 11, 26))["volume"].to_pylist() == [3]
     assert lake.catalog()["slug"].to_pylist() == ["zekrom_ex_172"]
     assert sum(path == "/cards" for path in upstream.paths()) == 1

@@ -48,11 +48,15 @@ def test_interleaved_walks_do_not_disturb_each_other() -> None:
     source = SimulatedSource(300, 7)
     walk = source.prices(days(5))
     fair = source.true_fair(days(5))
-    assert pa.concat_tables(batch.prices for batch in walk).equals(table(SimulatedSource(300, 7), days(5)))
+    assert pa.concat_tables(batch.prices for batch in walk).equals(
+        table(SimulatedSource(300, 7), days(5))
+    )
     assert fair.equals(SimulatedSource(300, 7).true_fair(days(5)))
 
 
-@pytest.mark.parametrize("other", [SimulatedSource(300, 8), SimulatedSource(301, 7)], ids=["seed", "cards"])
+@pytest.mark.parametrize(
+    "other", [SimulatedSource(300, 8), SimulatedSource(301, 7)], ids=["seed", "cards"]
+)
 def test_seed_and_size_make_another_market(other: SimulatedSource) -> None:
     source = SimulatedSource(300, 7)
     assert source.lake_name != other.lake_name
@@ -63,13 +67,18 @@ def test_planted_changes_make_a_lake_of_their_own() -> None:
     planted = SimulatedSource(300, 7, [Regime("freeze", START)])
     assert planted.lake_name.startswith("simulated-300-7-")
     assert SimulatedSource(300, 7).lake_name == "simulated-300-7"
-    assert SimulatedSource(300, 7, [Regime("freeze", START, set_id="sim001")]).lake_name != planted.lake_name
+    assert (
+        SimulatedSource(300, 7, [Regime("freeze", START, set_id="sim001")]).lake_name
+        != planted.lake_name
+    )
 
 
 def test_the_true_fair_price_is_what_quotes_scatter_around() -> None:
     source = SimulatedSource(2000, 0)
     quotes = table(source, days(30)).select(["card_id", "date", "market_price", "volume"])
-    both = quotes.join(source.true_fair(days(30)), ["card_id", "date"], join_type="inner").drop_null()
+    both = quotes.join(
+        source.true_fair(days(30)), ["card_id", "date"], join_type="inner"
+    ).drop_null()
     assert both.num_rows > 0.99 * quotes.num_rows
     fresh = both.filter(pc.greater(both["volume"], 0))
     gap = np.log(fresh["market_price"].to_numpy() / fresh["fair_price"].to_numpy())
@@ -81,7 +90,9 @@ def test_large_asks_come_in_batches_of_whole_days() -> None:
     batches = list(SimulatedSource(30_000, 0).prices(days(14)))
     assert len(batches) == 2
     assert [day for batch in batches for day in batch.days] == days(14)
-    assert all(set(batch.prices["date"].unique().to_pylist()) == set(batch.days) for batch in batches)
+    assert all(
+        set(batch.prices["date"].unique().to_pylist()) == set(batch.days) for batch in batches
+    )
 
 
 @pytest.mark.parametrize("day", [date(2023, 12, 31), date(9999, 1, 1)], ids=str)
@@ -96,13 +107,19 @@ def test_available_ends_yesterday() -> None:
     assert datetime.now(UTC).date() - last <= timedelta(days=2)
 
 
-@pytest.mark.parametrize(("cards", "seed", "named"), [(0, 0, "cards"), (10, -1, "seed"), (10, 1 << 63, "seed")])
+@pytest.mark.parametrize(
+    ("cards", "seed", "named"), [(0, 0, "cards"), (10, -1, "seed"), (10, 1 << 63, "seed")]
+)
 def test_arguments_out_of_range_are_named(cards: int, seed: int, named: str) -> None:
-    with pytest.raises(SettingsError, match=f"^--{named} {cards if named == 'cards' else seed}: use a number from"):
+    with pytest.raises(
+        SettingsError, match=f"^--{named} {cards if named == 'cards' else seed}: use a number from"
+    ):
         SimulatedSource(cards, seed)
 
 
-def test_the_lake_takes_its_days_and_a_rerun_changes_nothing(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_lake_takes_its_days_and_a_rerun_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     lake, source = Lake(tmp_path_factory.mktemp("lake")), SimulatedSource(100, 1)
     prices = table(source, days(1))
     assert lake.write_catalog(source.catalog())

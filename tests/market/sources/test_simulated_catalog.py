@@ -44,25 +44,50 @@ def test_price_rises_with_rarity_and_spans_the_bands() -> None:
     table, traits = make_cards(6000, 0)
     rarity, price = np.array(table["rarity"].to_pylist()), np.exp(traits.log_price)
     medians = {kind.name: np.median(price[rarity == kind.name]) for kind in RARITIES}
-    assert medians["Common"] < medians["Rare"] < medians["Illustration Rare"] < medians["Special Illustration Rare"]
+    assert (
+        medians["Common"]
+        < medians["Rare"]
+        < medians["Illustration Rare"]
+        < medians["Special Illustration Rare"]
+    )
     shares = np.histogram(price, [0, 1, 5, 20, 100, np.inf])[0] / len(price)
     np.testing.assert_allclose(shares, [0.51, 0.23, 0.14, 0.085, 0.03], atol=0.07)
 
 
-@pytest.mark.parametrize(("plain", "special", "premium"), [("Normal", "Reverse Holofoil", 2.6), ("Unlimited", "1st Edition", 2.5)])
-def test_printings_of_a_card_differ_by_their_premium(plain: str, special: str, premium: float) -> None:
+@pytest.mark.parametrize(
+    ("plain", "special", "premium"),
+    [("Normal", "Reverse Holofoil", 2.6), ("Unlimited", "1st Edition", 2.5)],
+)
+def test_printings_of_a_card_differ_by_their_premium(
+    plain: str, special: str, premium: float
+) -> None:
     table, traits = make_cards(3000, 0)
     price = dict(zip(table["card_id"].to_pylist(), np.exp(traits.log_price), strict=True))
     slug = {"Reverse Holofoil": "reverse-holofoil", "1st Edition": "1st-edition"}[special]
-    pairs = [(price[card], price.get(card.replace(plain.lower(), slug))) for card in price if card.endswith("-" + plain.lower())]
+    pairs = [
+        (price[card], price.get(card.replace(plain.lower(), slug)))
+        for card in price
+        if card.endswith("-" + plain.lower())
+    ]
     ratios = [other / one for one, other in pairs if other is not None]
     assert len(ratios) > 100
     np.testing.assert_allclose(ratios, premium)
 
 
 def test_names_are_invented() -> None:
-    names = {name.lower().removesuffix(" ex") for name in make_cards(3000, 0)[0]["name"].to_pylist()}
-    assert not names & {"pikachu", "charizard", "mew", "eevee", "snorlax", "gengar", "cinderace", "voltorb"}
+    names = {
+        name.lower().removesuffix(" ex") for name in make_cards(3000, 0)[0]["name"].to_pylist()
+    }
+    assert not names & {
+        "pikachu",
+        "charizard",
+        "mew",
+        "eevee",
+        "snorlax",
+        "gengar",
+        "cinderace",
+        "voltorb",
+    }
 
 
 def test_some_cards_sell_often_and_some_seldom() -> None:

@@ -24,9 +24,13 @@ class History:
     volume: Floats
 
 
-def watch(cards: int, first: int, days: int, regimes: tuple[Regime, ...] = (), seed: int = 0) -> History:
+def watch(
+    cards: int, first: int, days: int, regimes: tuple[Regime, ...] = (), seed: int = 0
+) -> History:
     path = MarketPath(make_cards(cards, seed)[1], seed, regimes)
-    columns = {name: np.full((days, cards), np.nan) for name in ("market", "low", "high", "fair", "volume")}
+    columns = {
+        name: np.full((days, cards), np.nan) for name in ("market", "low", "high", "fair", "volume")
+    }
     while path.day < first:
         path.advance()
     for day in range(days):
@@ -66,7 +70,9 @@ def moves(history: History, low: float, high: float) -> Floats:
     ],
     ids=str,
 )
-def test_moves_look_like_the_real_market(history: History, band: tuple[float, float], sd: float, unchanged: float, beyond: float) -> None:
+def test_moves_look_like_the_real_market(
+    history: History, band: tuple[float, float], sd: float, unchanged: float, beyond: float
+) -> None:
     move = moves(history, *band)
     known = move[np.isfinite(move)]
     assert known.std() == pytest.approx(sd, rel=0.25)
@@ -163,7 +169,10 @@ def test_a_set_repriced_by_half() -> None:
     planted = EPOCH + timedelta(days=40)
     set_id = str(make_cards(600, 0)[1].set_id[0])
     member = make_cards(600, 0)[1].set_id == set_id
-    quiet, shaken = watch(600, 0, 80), watch(600, 0, 80, (Regime("reprice", planted, factor=0.5, set_id=set_id),))
+    quiet, shaken = (
+        watch(600, 0, 80),
+        watch(600, 0, 80, (Regime("reprice", planted, factor=0.5, set_id=set_id),)),
+    )
     np.testing.assert_allclose(shaken.fair[40:, member], 0.5 * quiet.fair[40:, member])
     np.testing.assert_array_equal(shaken.fair[:, ~member], quiet.fair[:, ~member])
     np.testing.assert_array_equal(shaken.market[:40], quiet.market[:40])
@@ -173,7 +182,15 @@ def test_a_set_repriced_by_half() -> None:
 
 def test_volatility_times_three() -> None:
     planted = EPOCH + timedelta(days=60)
-    quiet, shaken = watch(600, 0, 160), watch(600, 0, 160, (Regime("volatility", planted, factor=3.0, until=planted + timedelta(days=50)),))
+    quiet, shaken = (
+        watch(600, 0, 160),
+        watch(
+            600,
+            0,
+            160,
+            (Regime("volatility", planted, factor=3.0, until=planted + timedelta(days=50)),),
+        ),
+    )
 
     def spread(history: History, days: slice) -> float:
         move = np.diff(np.log(history.market[days]), axis=0)
@@ -186,7 +203,12 @@ def test_volatility_times_three() -> None:
 
 
 def test_frozen_quotes() -> None:
-    frozen = watch(600, 0, 60, (Regime("freeze", EPOCH + timedelta(days=30), until=EPOCH + timedelta(days=45)),))
+    frozen = watch(
+        600,
+        0,
+        60,
+        (Regime("freeze", EPOCH + timedelta(days=30), until=EPOCH + timedelta(days=45)),),
+    )
     volume = np.nansum(frozen.volume, axis=1)
     debuts = 120
     assert (volume[30:45] <= debuts).all()

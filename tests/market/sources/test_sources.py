@@ -7,7 +7,9 @@ from pokewatch.market.sources import SOURCES, open_source
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_source_opens_by_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_source_opens_by_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("POKEMON_PRICE_API_KEY", "key")
 
     source = open_source(name, cards=5, seed=1, path=tmp_path / "prices.csv")
@@ -17,5 +19,8 @@ def test_every_source_opens_by_its_name(name: str, tmp_path: Path, monkeypatch: 
 
 
 def test_an_unknown_source_is_told_with_those_there_are() -> None:
-    with pytest.raises(SettingsError, match="--source 'ebay': there is no such source; use one of simulated, tcgcsv"):
+    with pytest.raises(
+        SettingsError,
+        match="--source 'ebay': there is no such source; use one of simulated, tcgcsv",
+    ):
         open_source("ebay")

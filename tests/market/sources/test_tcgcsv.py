@@ -11,7 +11,15 @@ from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import PriceBatch
 from pokewatch.market.sources.tcgcsv import FIRST_DAY, TcgcsvSource
 from pokewatch.settings import SourceSettings
-from tests.market.upstream import Reply, Sleeps, Upstream, archive_bytes, archive_path, price, seven_zip
+from tests.market.upstream import (
+    Reply,
+    Sleeps,
+    Upstream,
+    archive_bytes,
+    archive_path,
+    price,
+    seven_zip,
+)
 
 DAY = date(2025, 10, 22)
 NOW = datetime(2025, 10, 23, 1, 0, tzinfo=UTC)
@@ -20,7 +28,11 @@ LUGIA = {
     "name": "Lugia VSTAR - 139/195",
     "imageUrl": "https://images.test/451396.jpg",
     "groupId": 3170,
-    "extendedData": [{"name": "Number", "value": "139/195"}, {"name": "Rarity", "value": "Ultra Rare"}, {"name": "HP", "value": "280"}],
+    "extendedData": [
+        {"name": "Number", "value": "139/195"},
+        {"name": "Rarity", "value": "Ultra Rare"},
+        {"name": "HP", "value": "280"},
+    ],
 }
 BOX = {
     "productId": 7,
@@ -28,7 +40,12 @@ BOX = {
     "groupId": 3170,
     "extendedData": [{"name": "Description", "value": "36 packs"}],
 }
-TEMPEST = {"groupId": 3170, "name": "SWSH12: Silver Tempest", "publishedOn": "2022-11-11T00:00:00", "categoryId": 3}
+TEMPEST = {
+    "groupId": 3170,
+    "name": "SWSH12: Silver Tempest",
+    "publishedOn": "2022-11-11T00:00:00",
+    "categoryId": 3,
+}
 
 
 @pytest.fixture
@@ -49,8 +66,16 @@ def reasons(batch: PriceBatch) -> dict[str, int]:
     return dict(Counter(batch.rejected["reason"].to_pylist()))
 
 
-def test_an_archive_becomes_price_rows(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
-    upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil"), price(451396, None, "Reverse Holofoil")], (85, 9): [price(5, 1.0)]})
+def test_an_archive_becomes_price_rows(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
+    upstream.archive(
+        DAY,
+        {
+            (3, 3170): [price(451396, 12.5, "Holofoil"), price(451396, None, "Reverse Holofoil")],
+            (85, 9): [price(5, 1.0)],
+        },
+    )
 
     batch = only(opened().prices([DAY]))
 
@@ -69,7 +94,13 @@ def test_an_archive_becomes_price_rows(upstream: Upstream, opened: Callable[...,
         "source": "tcgcsv",
         "observed_at": NOW,
     }
-    assert sorted(zip(batch.prices["card_id"].to_pylist(), batch.prices["market_price"].to_pylist(), strict=True)) == [
+    assert sorted(
+        zip(
+            batch.prices["card_id"].to_pylist(),
+            batch.prices["market_price"].to_pylist(),
+            strict=True,
+        )
+    ) == [
         ("tcgplayer-451396-holofoil", 12.5),
         ("tcgplayer-451396-reverse-holofoil", None),
         ("tcgplayer-5-normal", 1.0),
@@ -77,14 +108,21 @@ def test_an_archive_becomes_price_rows(upstream: Upstream, opened: Callable[...,
 
 
 def test_other_games_are_left_out(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
-    upstream.archive(DAY, {(1, 1): [price(1)], (3, 1): [price(2)], (85, 1): [price(3)], (33, 1): [price(4)]})
+    upstream.archive(
+        DAY, {(1, 1): [price(1)], (3, 1): [price(2)], (85, 1): [price(3)], (33, 1): [price(4)]}
+    )
 
-    assert set(only(opened().prices([DAY])).prices["card_id"].to_pylist()) == {"tcgplayer-2-normal", "tcgplayer-3-normal"}
+    assert set(only(opened().prices([DAY])).prices["card_id"].to_pylist()) == {
+        "tcgplayer-2-normal",
+        "tcgplayer-3-normal",
+    }
     one = opened(tcgcsv_categories="1")
     assert only(one.prices([DAY])).prices["card_id"].to_pylist() == ["tcgplayer-1-normal"]
 
 
-def test_cards_are_described_by_products_and_groups(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_cards_are_described_by_products_and_groups(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil"), price(7, 99.0)]})
     upstream.results("/tcgplayer/3/groups", [TEMPEST])
     upstream.results("/tcgplayer/85/groups", [])
@@ -113,22 +151,33 @@ def test_cards_are_described_by_products_and_groups(upstream: Upstream, opened: 
     assert source.warnings == []
 
 
-def test_without_catalogue_cards_go_by_their_ids(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_without_catalogue_cards_go_by_their_ids(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil")]})
 
     source = opened()
     (card,) = only(source.prices([DAY])).cards.to_pylist()  # type: ignore[union-attr]
 
-    assert (card["name"], card["set_id"], card["printing"]) == ("tcgplayer-451396-holofoil", "tcgplayer-group-3170", "Holofoil")
+    assert (card["name"], card["set_id"], card["printing"]) == (
+        "tcgplayer-451396-holofoil",
+        "tcgplayer-group-3170",
+        "Holofoil",
+    )
     assert [warning.split(": ", 1)[1].split("/tcgplayer")[1] for warning in source.warnings] == [
         "/3/groups: answered 404 Not Found: no names of category 3, its cards are named by their ids until the next collection",
         "/85/groups: answered 404 Not Found: no names of category 85, its cards are named by their ids until the next collection",
     ]
 
 
-def test_a_failing_catalogue_is_left_alone_after_a_few_sets(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_a_failing_catalogue_is_left_alone_after_a_few_sets(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     upstream.archive(DAY, {(3, group): [price(group)] for group in range(1, 20)})
-    upstream.results("/tcgplayer/3/groups", [{"groupId": group, "name": f"Set {group}"} for group in range(1, 20)])
+    upstream.results(
+        "/tcgplayer/3/groups",
+        [{"groupId": group, "name": f"Set {group}"} for group in range(1, 20)],
+    )
     upstream.results("/tcgplayer/85/groups", [])
 
     source = opened()
@@ -140,7 +189,9 @@ def test_a_failing_catalogue_is_left_alone_after_a_few_sets(upstream: Upstream, 
     assert len(source.warnings) == 3
 
 
-def test_products_are_asked_for_once(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_products_are_asked_for_once(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     for day in (DAY, date(2025, 10, 21)):
         upstream.archive(day, {(3, 3170): [price(451396)]})
     upstream.results("/tcgplayer/3/groups", [TEMPEST])
@@ -152,7 +203,9 @@ def test_products_are_asked_for_once(upstream: Upstream, opened: Callable[..., T
     assert Counter(upstream.paths()).most_common(1)[0][1] == 1
 
 
-def test_days_come_in_order_whatever_order_they_are_asked_in(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_days_come_in_order_whatever_order_they_are_asked_in(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     days = [date(2025, 10, number) for number in (20, 18, 21, 19)]
     for day in days:
         upstream.archive(day, {(3, 1): [price(1)]})
@@ -167,18 +220,46 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(upstream: Upstream,
         (Reply(b"<html>gone fishing</html>"), "cut or damaged 7z archive"),
         (Reply(archive_bytes(DAY, {(3, 1): [price(1)]})[:-20]), "cut or damaged 7z archive"),
         (Reply(archive_bytes(DAY, {(3, 1): [price(1)]}), cut=100), "connection failed"),
-        (Reply(archive_bytes(DAY, {(1, 1): [price(1)]})), "the archive has no prices of categories 3, 85; nothing of 2025-10-22 was kept"),
-        (Reply(archive_bytes(date(2025, 10, 21), {(3, 1): [price(1)]})), "which is not of 2025-10-22; nothing of 2025-10-22 was kept"),
-        (Reply(seven_zip({f"{DAY}/3/1/prices": b"<html>"})), "2025-10-22/3/1/prices: .*; nothing of 2025-10-22 was kept"),
-        (Reply(seven_zip({f"{DAY}/3/1/prices": b"[]"})), "2025-10-22/3/1/prices: the answer has no list of results"),
         (
-            Reply(seven_zip({f"{DAY}/3/1/prices": b'{"success": false, "errors": ["down"], "results": []}'})),
+            Reply(archive_bytes(DAY, {(1, 1): [price(1)]})),
+            "the archive has no prices of categories 3, 85; nothing of 2025-10-22 was kept",
+        ),
+        (
+            Reply(archive_bytes(date(2025, 10, 21), {(3, 1): [price(1)]})),
+            "which is not of 2025-10-22; nothing of 2025-10-22 was kept",
+        ),
+        (
+            Reply(seven_zip({f"{DAY}/3/1/prices": b"<html>"})),
+            "2025-10-22/3/1/prices: .*; nothing of 2025-10-22 was kept",
+        ),
+        (
+            Reply(seven_zip({f"{DAY}/3/1/prices": b"[]"})),
+            "2025-10-22/3/1/prices: the answer has no list of results",
+        ),
+        (
+            Reply(
+                seven_zip(
+                    {f"{DAY}/3/1/prices": b'{"success": false, "errors": ["down"], "results": []}'}
+                )
+            ),
             r"2025-10-22/3/1/prices: the answer says it failed: \['down'\]",
         ),
     ],
-    ids=["500", "html", "cut", "hung up", "no cards", "other day", "html inside", "list inside", "failed inside"],
+    ids=[
+        "500",
+        "html",
+        "cut",
+        "hung up",
+        "no cards",
+        "other day",
+        "html inside",
+        "list inside",
+        "failed inside",
+    ],
 )
-def test_an_unusable_archive_is_told(upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, cause: str) -> None:
+def test_an_unusable_archive_is_told(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, cause: str
+) -> None:
     upstream.routes[archive_path(DAY)] = reply
 
     with pytest.raises(SourceError, match=cause) as caught:
@@ -187,7 +268,9 @@ def test_an_unusable_archive_is_told(upstream: Upstream, opened: Callable[..., T
     assert str(caught.value).startswith(f"tcgcsv: {upstream.url}{archive_path(DAY)}: ")
 
 
-def test_a_day_without_archive_is_missing(upstream: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_a_day_without_archive_is_missing(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     upstream.archive(date(2025, 10, 1), {(3, 1): [price(1)]})
     batches = opened().prices([date(2025, 10, 1), date(2025, 10, 2)])
 
@@ -202,11 +285,15 @@ def live(upstream: Upstream) -> Upstream:
     upstream.results("/tcgplayer/3/groups", [TEMPEST, {"groupId": 2, "name": "Empty"}])
     upstream.results("/tcgplayer/85/groups", [])
     upstream.results("/tcgplayer/3/3170/products", [LUGIA, BOX])
-    upstream.results("/tcgplayer/3/3170/prices", [price(451396, 12.5, "Holofoil"), price(7, 99.0), price(8, "x")])
+    upstream.results(
+        "/tcgplayer/3/3170/prices", [price(451396, 12.5, "Holofoil"), price(7, 99.0), price(8, "x")]
+    )
     return upstream
 
 
-def test_today_comes_from_the_live_pages(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_today_comes_from_the_live_pages(
+    live: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     source = opened()
 
     batch = only(source.prices([DAY]))
@@ -216,17 +303,24 @@ def test_today_comes_from_the_live_pages(live: Upstream, opened: Callable[..., T
     assert reasons(batch) == {"marketPrice is not a number": 1}
     assert batch.cards is not None
     assert batch.cards["name"].to_pylist() == ["Lugia VSTAR", "Silver Tempest Booster Box"]
-    assert any("/tcgplayer/3/2/prices: answered 404 Not Found: no prices of that set" in warning for warning in source.warnings)
+    assert any(
+        "/tcgplayer/3/2/prices: answered 404 Not Found: no prices of that set" in warning
+        for warning in source.warnings
+    )
 
 
-def test_the_archive_goes_before_the_live_pages(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_the_archive_goes_before_the_live_pages(
+    live: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     live.archive(DAY, {(3, 3170): [price(451396, 13.0, "Holofoil")]})
 
     assert only(opened().prices([DAY])).prices["market_price"].to_pylist() == [13.0]
     assert not any(path.endswith("/prices") for path in live.paths())
 
 
-def test_prices_of_yesterday_are_not_sold_as_todays(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
+def test_prices_of_yesterday_are_not_sold_as_todays(
+    live: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
     with pytest.raises(MissingAtSourceError, match="the latest prices are of 2025-10-22"):
         list(opened().prices([date(2025, 10, 23)]))
 
@@ -237,7 +331,11 @@ def test_prices_of_yesterday_are_not_sold_as_todays(live: Upstream, opened: Call
         (Reply(status=404), datetime(2025, 10, 23, 20, 15, tzinfo=UTC), date(2025, 10, 22)),
         (Reply(status=404), datetime(2025, 10, 23, 20, 45, tzinfo=UTC), date(2025, 10, 23)),
         (Reply(b"<html>"), datetime(2025, 10, 23, 1, 0, tzinfo=UTC), date(2025, 10, 22)),
-        (Reply(b"2025-10-22T23:30:00-05:00"), datetime(2025, 10, 24, 1, 0, tzinfo=UTC), date(2025, 10, 23)),
+        (
+            Reply(b"2025-10-22T23:30:00-05:00"),
+            datetime(2025, 10, 24, 1, 0, tzinfo=UTC),
+            date(2025, 10, 23),
+        ),
     ],
     ids=["before the update", "after the update", "html", "other zone"],
 )
@@ -255,11 +353,16 @@ def test_the_latest_day_is_told_by_the_mirror_or_its_schedule(
         (Reply(b"<html>"), "answered something that is not JSON, beginning '<html>'"),
         (Reply(b"[1]"), "the answer has no list of results"),
         (Reply(b'{"success": false, "errors": ["x"], "results": []}'), "the answer says it failed"),
-        (Reply(b'{"success": true, "errors": [], "results": []}'), "no live prices of categories 3, 85"),
+        (
+            Reply(b'{"success": true, "errors": [], "results": []}'),
+            "no live prices of categories 3, 85",
+        ),
     ],
     ids=["html", "list", "failed", "empty"],
 )
-def test_unusable_live_pages_are_told(live: Upstream, opened: Callable[..., TcgcsvSource], body: Reply, cause: str) -> None:
+def test_unusable_live_pages_are_told(
+    live: Upstream, opened: Callable[..., TcgcsvSource], body: Reply, cause: str
+) -> None:
     live.routes["/tcgplayer/3/groups"] = body
 
     with pytest.raises(SourceError, match=cause):
@@ -273,14 +376,28 @@ def test_the_catalogue_of_today(live: Upstream, opened: Callable[..., TcgcsvSour
     assert cards["card_id"].to_pylist() == ["tcgplayer-451396-holofoil", "tcgplayer-7-normal"]
 
 
-def test_odd_entries_of_the_catalogue_do_no_harm(live: Upstream, opened: Callable[..., TcgcsvSource]) -> None:
-    odd: list[Any] = [None, "x", {"productId": "7"}, LUGIA | {"extendedData": "x", "name": 5, "imageUrl": 7}]
+def test_odd_entries_of_the_catalogue_do_no_harm(
+    live: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
+    odd: list[Any] = [
+        None,
+        "x",
+        {"productId": "7"},
+        LUGIA | {"extendedData": "x", "name": 5, "imageUrl": 7},
+    ]
     live.results("/tcgplayer/3/3170/products", odd)
-    live.results("/tcgplayer/3/groups", [None, {"groupId": "x"}, TEMPEST | {"publishedOn": "soon", "name": None}])
+    live.results(
+        "/tcgplayer/3/groups",
+        [None, {"groupId": "x"}, TEMPEST | {"publishedOn": "soon", "name": None}],
+    )
 
     (lugia, _) = opened().catalog().to_pylist()
 
-    assert (lugia["name"], lugia["released"], lugia["set_name"]) == ("tcgplayer-451396-holofoil", None, "TCGplayer group 3170")
+    assert (lugia["name"], lugia["released"], lugia["set_name"]) == (
+        "tcgplayer-451396-holofoil",
+        None,
+        "TCGplayer group 3170",
+    )
 
 
 def test_the_public_service_is_asked_slowly() -> None:

@@ -11,7 +11,7 @@ from py7zr.io import BytesIOFactory
 
 from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
-from pokewatch.market.quality import Thresholds, check_days, require
+from pokewatch.market.quality.days import QualityThresholds, check_days, require
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from pokewatch.settings import SourceSettings
 from tests.market.upstream import Reply, Upstream
@@ -23,23 +23,50 @@ Row = tuple[int, str, float | None, float | None, float | None, float | None]
 def counted(path: Path, day: date) -> list[Row]:
     """Every price row of categories 3 and 85 in the archive at `path`."""
     with py7zr.SevenZipFile(path) as archive:
-        names = [name for name in archive.getnames() if name.startswith((f"{day}/3/", f"{day}/85/"))]
+        names = [
+            name for name in archive.getnames() if name.startswith((f"{day}/3/", f"{day}/85/"))
+        ]
         content = BytesIOFactory(1 << 27)
         archive.extract(targets=names, factory=content)
-    rows = [row for product in content.products.values() for row in json.loads(product.read())["results"]]
-    return [(row["productId"], row["subTypeName"], row["marketPrice"], row["lowPrice"], row["midPrice"], row["highPrice"]) for row in rows]
+    rows = [
+        row
+        for product in content.products.values()
+        for row in json.loads(product.read())["results"]
+    ]
+    return [
+        (
+            row["productId"],
+            row["subTypeName"],
+            row["marketPrice"],
+            row["lowPrice"],
+            row["midPrice"],
+            row["highPrice"],
+        )
+        for row in rows
+    ]
 
 
 def kept(prices: pa.Table, cards: pa.Table) -> set[Row]:
     printings = dict(zip(cards["card_id"].to_pylist(), cards["printing"].to_pylist(), strict=True))
-    products = {card["card_id"]: json.loads(card["source_ids"])["tcgplayer"] for card in cards.to_pylist()}
-    columns = prices.select(["card_id", "market_price", "low_price", "mid_price", "high_price"]).to_pydict().values()
-    return {(products[card_id], printings[card_id], *values) for card_id, *values in zip(*columns, strict=True)}
+    products = {
+        card["card_id"]: json.loads(card["source_ids"])["tcgplayer"] for card in cards.to_pylist()
+    }
+    columns = (
+        prices.select(["card_id", "market_price", "low_price", "mid_price", "high_price"])
+        .to_pydict()
+        .values()
+    )
+    return {
+        (products[card_id], printings[card_id], *values)
+        for card_id, *values in zip(*columns, strict=True)
+    }
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_card_and_price_of_the_real_archives_is_in_the_lake(shared_data: Path, upstream: Upstream, tmp_path: Path) -> None:
+def test_every_card_and_price_of_the_real_archives_is_in_the_lake(
+    shared_data: Path, upstream: Upstream, tmp_path: Path
+) -> None:
     for path in (shared_data / "tcgcsv-archive").iterdir():
         upstream.routes[f"/archive/tcgplayer/{path.name}"] = Reply(path.read_bytes())
     lake = Lake(tmp_path / "lake")
@@ -55,4 +82,4 @@ def test_every_card_and_price_of_the_real_archives_is_in_the_lake(shared_data: P
         assert lake.day(day).num_rows == len(rows) == len({row[:2] for row in rows})
         total += len(rows)
     assert report.rows == total > 300_000
-    require(check_days(lake, DAYS, Thresholds(), date(2025, 10, 27)))
+    require(check_days(lake, DAYS, QualityThresholds(), date(2025, 10, 27)))

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, Listing, PriceRows, card_id_of, card_rows, results
+from pokewatch.market.sources.tcgcsv_rows import (
+    BadEnvelopeError,
+    Listing,
+    PriceRows,
+    card_id_of,
+    card_rows,
+    results,
+)
 from tests.market.upstream import price
 
 DAY = date(2025, 10, 22)
@@ -14,7 +21,10 @@ NOW = datetime(2025, 10, 23, 1, 0, tzinfo=UTC)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["productId", "subTypeName", "marketPrice", "lowPrice"]), inner)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["productId", "subTypeName", "marketPrice", "lowPrice"]), inner
+        )
     ),
     max_leaves=6,
 )
@@ -58,7 +68,17 @@ def test_every_row_is_kept_or_rejected(given_rows: list[Any]) -> None:
     assert rows.prices("tcgcsv", NOW).num_rows + rows.rejections().num_rows == len(given_rows)
 
 
-@pytest.mark.parametrize("body", [None, [], {}, {"results": {}, "success": True}, {"results": [], "success": "true"}, {"results": []}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"results": {}, "success": True},
+        {"results": [], "success": "true"},
+        {"results": []},
+    ],
+)
 def test_other_envelopes_are_refused(body: Any) -> None:
     with pytest.raises(BadEnvelopeError):
         results(body)
@@ -70,9 +90,20 @@ def test_the_id_of_a_card_is_product_and_printing() -> None:
 
 def test_a_number_hung_on_a_name_is_taken_off() -> None:
     details = [{"name": "Number", "value": "172/086"}]
-    products = {1: {"name": "Zekrom ex - 172/086", "extendedData": details}, 2: {"name": " - 172/086", "extendedData": details}}
+    products = {
+        1: {"name": "Zekrom ex - 172/086", "extendedData": details},
+        2: {"name": " - 172/086", "extendedData": details},
+    }
 
-    cards = card_rows([Listing("a", 1, "Holofoil", 5), Listing("b", 2, "Holofoil", 5), Listing("c", 3, "Holofoil", 5)], products, {})
+    cards = card_rows(
+        [
+            Listing("a", 1, "Holofoil", 5),
+            Listing("b", 2, "Holofoil", 5),
+            Listing("c", 3, "Holofoil", 5),
+        ],
+        products,
+        {},
+    )
 
     assert cards["name"].to_pylist() == ["Zekrom ex", "- 172/086", "c"]
     assert cards["slug"].to_pylist()[0] == "zekrom_ex_172"

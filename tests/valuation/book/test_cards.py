@@ -14,7 +14,13 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("Pokémon-ex #199/165", "pokemon ex 199 165"), ("Farfetch'd", "farfetchd"), ("", ""), ("ポケモン", "ホケモン"), ("a_b", "a b")],
+    [
+        ("Pokémon-ex #199/165", "pokemon ex 199 165"),
+        ("Farfetch'd", "farfetchd"),
+        ("", ""),
+        ("ポケモン", "ホケモン"),
+        ("a_b", "a b"),
+    ],
     ids=["accents", "apostrophe", "empty", "japanese", "underscore"],
 )
 def test_search_text(text: str, words: str) -> None:
@@ -22,7 +28,12 @@ def test_search_text(text: str, words: str) -> None:
 
 
 def test_positions_by_id_and_by_slug(cards: Cards) -> None:
-    assert cards.positions(["tcgplayer-4-normal", "card_4", "card_40", ""]).tolist() == [4, 4, -1, -1]
+    assert cards.positions(["tcgplayer-4-normal", "card_4", "card_40", ""]).tolist() == [
+        4,
+        4,
+        -1,
+        -1,
+    ]
 
 
 def test_describe(cards: Cards) -> None:
@@ -55,9 +66,20 @@ def test_describe(cards: Cards) -> None:
         ("", "set", None, []),
         ("%.*", None, None, list(range(40))),
     ],
-    ids=["all", "words", "set id", "set name", "set name case", "none", "no such set", "punctuation"],
+    ids=[
+        "all",
+        "words",
+        "set id",
+        "set name",
+        "set name case",
+        "none",
+        "no such set",
+        "punctuation",
+    ],
 )
-def test_search(cards: Cards, words: str, set_name: str | None, rarity: str | None, found: list[int]) -> None:
+def test_search(
+    cards: Cards, words: str, set_name: str | None, rarity: str | None, found: list[int]
+) -> None:
     assert cards.search(words, set_name, rarity, limit=100).tolist() == found
 
 
@@ -76,7 +98,9 @@ def test_search_behind_an_unknown_card(cards: Cards) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "near"), [("card_12x", "card_12"), ("Card 31", "card_31"), ("crd_7", "card_7")], ids=["typo", "spelt out", "left out"]
+    ("asked", "near"),
+    [("card_12x", "card_12"), ("Card 31", "card_31"), ("crd_7", "card_7")],
+    ids=["typo", "spelt out", "left out"],
 )
 def test_near(cards: Cards, asked: str, near: str) -> None:
     assert near in cards.near(asked)

@@ -13,7 +13,18 @@ NOBODY = 65534
 
 @pytest.mark.parametrize(
     "digest",
-    ["", "..", "/etc", "../" + "a" * 61, "a" * 63, "a" * 65, "A" * 64, "a" * 64 + "\n", "g" * 64, "a" * 63 + "\u0661"],
+    [
+        "",
+        "..",
+        "/etc",
+        "../" + "a" * 61,
+        "a" * 63,
+        "a" * 65,
+        "A" * 64,
+        "a" * 64 + "\n",
+        "g" * 64,
+        "a" * 63 + "\u0661",
+    ],
     ids=ascii,
 )
 def test_only_a_digest_names_a_copy(tmp_path: Path, digest: str) -> None:
@@ -67,7 +78,9 @@ def test_only_books_and_what_was_abandoned_are_pruned(tmp_path: Path) -> None:
     abandoned = [tmp_path / name for name in (".fetch-old", ".new-old", ".old-old")]
     for age, folder in enumerate([*others, *copies, *abandoned]):
         (folder / "inside").mkdir(parents=True)
-        os.utime(folder, (1_000_000 + age, 1_000_000 + age) if folder.name != ".fetch-now" else None)
+        os.utime(
+            folder, (1_000_000 + age, 1_000_000 + age) if folder.name != ".fetch-now" else None
+        )
     prune(tmp_path, 3)
     assert sorted(tmp_path.iterdir()) == sorted([*copies[-3:], *others])
 
@@ -86,7 +99,10 @@ def refusals(books: Path, digest: str) -> int:
     return refused
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="permissions bind only other users than root, and only root can become one")
+@pytest.mark.skipif(
+    os.geteuid() != 0,
+    reason="permissions bind only other users than root, and only root can become one",
+)
 def test_the_user_who_owns_a_book_cannot_truncate_it_and_can_prune_it(tmp_path: Path) -> None:
     digest = make_book(tmp_path / "new")
     (tmp_path / "books").mkdir()

@@ -38,13 +38,19 @@ def test_every_value_comes_back(book: PriceBook) -> None:
         np.testing.assert_array_equal(history.market, np.round(written.market[position], 2))
         np.testing.assert_allclose(history.low, written.low[position], atol=0.005)
         for name in ("fair", "lower", "upper"):
-            np.testing.assert_allclose(getattr(history, name), getattr(written, name)[position], rtol=2e-7, atol=5e-7)
+            np.testing.assert_allclose(
+                getattr(history, name), getattr(written, name)[position], rtol=2e-7, atol=5e-7
+            )
         assert history.status.tolist() == [STATUSES[code] for code in written.status[position]]
 
 
 def test_facts(book: PriceBook) -> None:
     assert book.facts == FACTS
-    assert (book.first_day, book.last_day, len(book.cards)) == (date(2026, 1, 1), date(2026, 1, 5), 40)
+    assert (book.first_day, book.last_day, len(book.cards)) == (
+        date(2026, 1, 1),
+        date(2026, 1, 5),
+        40,
+    )
 
 
 def test_look_up_equals_history_on_every_day(book: PriceBook) -> None:
@@ -52,20 +58,27 @@ def test_look_up_equals_history_on_every_day(book: PriceBook) -> None:
         quotes = book.look_up(book.cards.ids, np.full(40, day))
         histories = [book.history(card) for card in book.cards.ids]
         for name in ("market", "low", "fair", "lower", "upper"):
-            np.testing.assert_array_equal(getattr(quotes, name), [getattr(history, name)[at] for history in histories])
+            np.testing.assert_array_equal(
+                getattr(quotes, name), [getattr(history, name)[at] for history in histories]
+            )
         assert quotes.status.tolist() == [history.status[at] for history in histories]
 
 
 def test_latest_equals_the_last_day(book: PriceBook) -> None:
     asked = ["card_3", "nobody", "card_1"]
-    latest, dated = book.look_up(asked), book.look_up(asked, days("2026-01-05", "2026-01-05", "NaT"))
+    latest, dated = (
+        book.look_up(asked),
+        book.look_up(asked, days("2026-01-05", "2026-01-05", "NaT")),
+    )
     for name in ("position", "date", "market", "low", "fair", "lower", "upper"):
         np.testing.assert_array_equal(getattr(latest, name), getattr(dated, name))
     assert latest.status.tolist() == dated.status.tolist() == ["ok", "unknown_card", "thin_history"]
 
 
 def test_a_day_that_the_book_lacks(book: PriceBook) -> None:
-    quotes = book.look_up(["card_3"] * 3 + ["nobody"], days("2025-12-31", "2026-07-01", "2026-01-03", "2025-12-31"))
+    quotes = book.look_up(
+        ["card_3"] * 3 + ["nobody"], days("2025-12-31", "2026-07-01", "2026-01-03", "2025-12-31")
+    )
     assert quotes.date.astype(str).tolist() == ["NaT", "2026-01-05", "2026-01-03", "NaT"]
     assert quotes.status.tolist() == ["unknown_date", "ok", "ok", "unknown_card"]
     assert np.isnan(quotes.market).tolist() == [True, False, False, True]
@@ -74,11 +87,16 @@ def test_a_day_that_the_book_lacks(book: PriceBook) -> None:
 def test_a_gap_resolves_to_the_day_before_it(tmp_path: Path) -> None:
     gapped = replace(rows(2, 3), dates=days("2026-01-01", "2026-01-05", "2026-01-09"))
     book = PriceBook.open(tmp_path / "gap", write_book(tmp_path / "gap", catalog(2), gapped, FACTS))
-    assert book.look_up(["card_0"] * 2, days("2026-01-04", "2026-01-08")).date.astype(str).tolist() == ["2026-01-01", "2026-01-05"]
+    assert book.look_up(["card_0"] * 2, days("2026-01-04", "2026-01-08")).date.astype(
+        str
+    ).tolist() == ["2026-01-01", "2026-01-05"]
 
 
 def test_history_between_days(book: PriceBook) -> None:
-    assert book.history("card_0", date(2026, 1, 2), date(2026, 1, 3)).market.tolist() == [1.01, 1.02]
+    assert book.history("card_0", date(2026, 1, 2), date(2026, 1, 3)).market.tolist() == [
+        1.01,
+        1.02,
+    ]
     assert len(book.history("card_0", date(2027, 1, 1)).date) == 0
 
 
@@ -87,7 +105,9 @@ def test_quote_names_what_is_unknown(book: PriceBook) -> None:
     with pytest.raises(UnknownCardError) as card:
         book.quote("card_x3")
     assert "card_3" in card.value.near
-    with pytest.raises(UnknownDateError, match="2025-12-31: the book runs from 2026-01-01 to 2026-01-05"):
+    with pytest.raises(
+        UnknownDateError, match="2025-12-31: the book runs from 2026-01-01 to 2026-01-05"
+    ):
         book.quote("card_2", date(2025, 12, 31))
 
 
@@ -153,7 +173,17 @@ def edited(folder: Path, **changes: object) -> str:
         ({"horizon": "soon"}, "not one of a price book"),
         ({"metrics": []}, "not one of a price book"),
     ],
-    ids=["foreign", "newer", "traversal", "no files", "no digests", "cards", "days", "horizon", "metrics"],
+    ids=[
+        "foreign",
+        "newer",
+        "traversal",
+        "no files",
+        "no digests",
+        "cards",
+        "days",
+        "horizon",
+        "metrics",
+    ],
 )
 def test_a_manifest_that_is_refused(folder: Path, changes: dict[str, object], message: str) -> None:
     make_book(folder)

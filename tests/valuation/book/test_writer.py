@@ -16,7 +16,11 @@ def blocks_of(all_rows: BookRows, size: int) -> list[BookRows]:
     def part(start: int) -> BookRows:
         cut = slice(start, start + size)
         names = ("market", "low", "fair", "lower", "upper", "status")
-        return replace(all_rows, card_id=all_rows.card_id[cut], **{name: getattr(all_rows, name)[cut] for name in names})
+        return replace(
+            all_rows,
+            card_id=all_rows.card_id[cut],
+            **{name: getattr(all_rows, name)[cut] for name in names},
+        )
 
     return [part(start) for start in range(0, len(all_rows.card_id), size)]
 
@@ -24,7 +28,9 @@ def blocks_of(all_rows: BookRows, size: int) -> list[BookRows]:
 def test_the_same_input_is_the_same_book(tmp_path: Path) -> None:
     first, second = make_book(tmp_path / "a"), make_book(tmp_path / "b")
     assert first == second
-    assert {f.name: f.read_bytes() for f in (tmp_path / "a").iterdir()} == {f.name: f.read_bytes() for f in (tmp_path / "b").iterdir()}
+    assert {f.name: f.read_bytes() for f in (tmp_path / "a").iterdir()} == {
+        f.name: f.read_bytes() for f in (tmp_path / "b").iterdir()
+    }
 
 
 def test_blocks_make_the_same_book_as_all_at_once(tmp_path: Path) -> None:
@@ -53,7 +59,11 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("fair", np.nan, "must be positive and finite: card tcgplayer-3-normal on 2026-01-03 has nan"),
+        (
+            "fair",
+            np.nan,
+            "must be positive and finite: card tcgplayer-3-normal on 2026-01-03 has nan",
+        ),
         ("fair", -1.0, "must be positive and finite"),
         ("lower", 99.0, "an interval must hold its fair price"),
         ("upper", 0.5, "an interval must hold its fair price"),
@@ -73,14 +83,19 @@ def test_rows_that_make_no_sense(tmp_path: Path, name: str, value: float, messag
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dates": np.array(["2026-01-02", "2026-01-01"], dtype="datetime64[D]")}, "strictly ascending"),
+        (
+            {"dates": np.array(["2026-01-02", "2026-01-01"], dtype="datetime64[D]")},
+            "strictly ascending",
+        ),
         ({"dates": np.array([], dtype="datetime64[D]")}, "at least one day"),
         ({"market": np.ones((2, 3))}, "market must have the shape"),
         ({"card_id": ["tcgplayer-0-normal"] * 2}, "only once"),
     ],
     ids=["descending", "no days", "shape", "twice"],
 )
-def test_rows_that_do_not_fit_together(tmp_path: Path, change: dict[str, object], message: str) -> None:
+def test_rows_that_do_not_fit_together(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         write_book(tmp_path / "book", catalog(2), replace(rows(2, 2), **change), FACTS)  # type: ignore[arg-type]
 

@@ -6,8 +6,8 @@ import pytest
 
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.models import boosted, create
-from pokewatch.valuation.pairs import Pairs, collect, joined, training_days
 from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.training_set import TrainingSet, collect, joined, training_days
 from tests.valuation.panels import panel_of
 
 
@@ -15,7 +15,9 @@ def told_by_asks(days: int = 70, cards: int = 400) -> Panel:
     """Cards whose lowest ask says a week before where the quote goes: a local level cannot know it."""
     rng = np.random.default_rng(4)
     quotes = 3.0 + np.cumsum(rng.normal(0, 0.03, (days + 7, cards)), axis=0)
-    return panel_of(np.exp(quotes[:days]), low=np.exp(quotes[7:] + rng.normal(0, 0.02, (days, cards))))
+    return panel_of(
+        np.exp(quotes[:days]), low=np.exp(quotes[7:] + rng.normal(0, 0.02, (days, cards)))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def panel() -> Panel:
 
 
 @pytest.fixture(scope="module")
-def pairs(panel: Panel) -> Pairs:
+def pairs(panel: Panel) -> TrainingSet:
     return collect(panel, 7, training_days(panel.dates, 7))
 
 
@@ -44,7 +46,9 @@ def test_it_is_the_local_level_where_there_is_too_little_to_learn_from(panel: Pa
     assert one.parameters()["learnt"]["trees"] == []
 
 
-def test_the_same_pairs_give_the_same_trees_whatever_the_number_of_threads(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_pairs_give_the_same_trees_whatever_the_number_of_threads(
+    pairs: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(boosted, "_ROWS_WORTH_THREADS", 1)
     found = []
     for threads in (1, 2, 1):
@@ -56,7 +60,7 @@ def test_the_same_pairs_give_the_same_trees_whatever_the_number_of_threads(pairs
     assert "num_threads" not in found[0]
 
 
-def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: Pairs) -> None:
+def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: TrainingSet) -> None:
     """Targets that are noise: what was learnt by heart must not make the interval narrow."""
     rng = np.random.default_rng(0)
     noise = joined([pairs])
@@ -69,13 +73,13 @@ def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: Pai
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_every_card_is_unseen_by_half_of_the_boosters(pairs: Pairs, count: int) -> None:
+def test_every_card_is_unseen_by_half_of_the_boosters(pairs: TrainingSet, count: int) -> None:
     unseen = np.stack([boosted._unseen(pairs, number, count) for number in range(count)])
     assert (unseen.sum(axis=0) == count // 2).all()
     assert unseen.mean(axis=1) == pytest.approx(0.5, abs=0.1)
 
 
-def test_shuffled_outcomes_teach_it_nothing(pairs: Pairs) -> None:
+def test_shuffled_outcomes_teach_it_nothing(pairs: TrainingSet) -> None:
     shuffled = joined([pairs])
     shuffled.target[:] = np.random.default_rng(0).permutation(shuffled.target)
     model = create("boosted", 7)
@@ -84,17 +88,21 @@ def test_shuffled_outcomes_teach_it_nothing(pairs: Pairs) -> None:
     assert skill > 0.985
 
 
-def test_an_outcome_among_the_features_would_be_seen(pairs: Pairs) -> None:
+def test_an_outcome_among_the_features_would_be_seen(pairs: TrainingSet) -> None:
     """The check above can fail: with the outcome leaked into a feature the same model has skill that cannot be."""
     leaked = joined([pairs])
     leaked.target[:] = np.random.default_rng(0).permutation(leaked.target)
     leaked.values[:, COLUMN["momentum_7"]] = leaked.target
     model = create("boosted", 7)
     model.fit_forecast(leaked)
-    assert np.abs(leaked.target - model.move(leaked.values)).sum() < 0.5 * np.abs(leaked.target).sum()
+    assert (
+        np.abs(leaked.target - model.move(leaked.values)).sum() < 0.5 * np.abs(leaked.target).sum()
+    )
 
 
-def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(
+    pairs: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(boosted, "_LARGE_FROM", 1_000)
     assert boosted._worth(pairs, 7) == pytest.approx(400 * 62 / 7)
     assert boosted._worth(pairs, 62) == 400
@@ -107,11 +115,13 @@ def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(pairs:
     assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [2, 20]
 
 
-def test_a_panels_first_days_are_left_out_where_enough_remain(pairs: Pairs) -> None:
+def test_a_panels_first_days_are_left_out_where_enough_remain(pairs: TrainingSet) -> None:
     assert boosted._teaching(pairs, 7).day.min() == 7
     assert boosted._teaching(pairs, 50).day.min() == 0
 
 
-def test_a_groups_moves_count_only_over_many_horizons(pairs: Pairs) -> None:
-    assert len(boosted.Boosted(7)._features(pairs)) == len(boosted.FEATURES) + len(boosted.GROUP_FEATURES)
+def test_a_groups_moves_count_only_over_many_horizons(pairs: TrainingSet) -> None:
+    assert len(boosted.Boosted(7)._features(pairs)) == len(boosted.FEATURES) + len(
+        boosted.GROUP_FEATURES
+    )
     assert len(boosted.Boosted(8)._features(pairs)) == len(boosted.FEATURES)

@@ -7,7 +7,9 @@ from pokewatch.valuation.panel import Panel
 from tests.valuation.panels import panel_of
 
 
-def noisy(noise: float, drift: float, days: int = 120, cards: int = 300) -> tuple[Panel, NDArray[np.float64]]:
+def noisy(
+    noise: float, drift: float, days: int = 120, cards: int = 300
+) -> tuple[Panel, NDArray[np.float64]]:
     """Quotes around a wandering level [d, n], and the level."""
     rng = np.random.default_rng(5)
     level = 3.0 + np.cumsum(rng.normal(0, drift, (days, cards)), axis=0)

@@ -1,0 +1,277 @@
+"""What is wrong with an installation, and how to mend it."""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pokewatch.errors import NoChampionError, PokeWatchError
+from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
+
+if TYPE_CHECKING:
+    from pokewatch.deploy.tickets import Ticket
+    from pokewatch.market.lake import Lake
+
+State = Literal["ok", "warning", "fault"]
+
+_EXTRAS = {
+    "pipeline": ("pandas", "pyarrow", "dvc", "mlflow", "metaflow"),
+    "serving": ("mlserver", "numpy"),
+    "gateway": ("starlette", "msgspec", "uvicorn"),
+}
+_UNFINISHED = "if it is not under way any more, the next deploy settles it: run the pipeline, or pokewatch rollback"
+_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`remedy` says what to do, "" where nothing is to be done."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """The findings, one by one as they are made; each check stands alone, so one fault hides no other."""
+    for check in (
+        _python,
+        _extras,
+        _settings,
+        _home,
+        _disk,
+        _lakes,
+        _keys,
+        _remote,
+        _registry,
+        _champion,
+        _deploys,
+    ):
+        yield from _guarded(check)
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    name = check.__name__.removeprefix("_")
+    try:
+        yield from check()
+    except PokeWatchError as error:
+        yield Finding(name, "fault", str(error))
+    except OSError as error:
+        yield Finding(
+            name,
+            "fault",
+            str(error),
+            f"make {error.filename or 'the folder'} readable and writable for this user",
+        )
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] in ((3, 11), (3, 12)):
+        yield Finding("python", "ok", version)
+    else:
+        yield Finding(
+            "python",
+            "fault",
+            version,
+            "set up with Python 3.11 or 3.12: make clean, then make setup PYTHON=python3.12",
+        )
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        if missing:
+            remedy = f"pip install 'pokewatch[{extra}]', if this machine needs it"
+            yield Finding(extra, "warning", f"not installed: {', '.join(missing)}", remedy)
+        else:
+            yield Finding(extra, "ok", "installed")
+
+
+def _settings() -> Iterator[Finding]:
+    for section in sections():
+        section.read()
+    yield Finding(
+        "settings", "ok", f"{sum(len(section.model_fields) for section in sections())} read"
+    )
+
+
+def _home() -> Iterator[Finding]:
+    home = Home.read().home
+    if not home.exists():
+        yield Finding(
+            "home",
+            "warning",
+            f"{home} does not exist yet",
+            "the first run of the pipeline makes it: make run",
+        )
+    elif not os.access(home, os.W_OK | os.X_OK):
+        remedy = f"make it writable for this user, or set {Home.variable('home')} to another folder"
+        yield Finding("home", "fault", f"{home} cannot be written", remedy)
+    elif home.stat().st_mode & 0o077:
+        detail = f"{home} can be entered by other users of this machine"
+        yield Finding("home", "warning", detail, f"chmod 700 {shlex.quote(str(home))}")
+    else:
+        yield Finding("home", "ok", str(home))
+
+
+def _disk() -> Iterator[Finding]:
+    home = Home.read().home
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1024**3:.1f} GiB free"
+    if free < _FREE_BYTES:
+        yield Finding(
+            "disk",
+            "warning",
+            detail,
+            f"the whole catalogue needs a few GiB a year: free some, or move {Home.variable('home')}",
+        )
+    else:
+        yield Finding("disk", "ok", detail)
+
+
+def _lakes() -> Iterator[Finding]:
+    from pokewatch.market.lake import Lake
+
+    roots = sorted(path for path in Home.read().lakes.glob("*") if path.is_dir())
+    if not roots:
+        yield Finding("prices", "warning", "none collected yet", "pokewatch collect, or make run")
+    for root in roots:
+        yield _lake(Lake(root))
+
+
+def _lake(lake: "Lake") -> Finding:
+    name, days = f"prices: {lake.root.name}", lake.days()
+    if not days:
+        return Finding(
+            name,
+            "warning",
+            "no day collected",
+            f"pokewatch collect --source {lake.root.name.split('-')[0]}",
+        )
+    lake.day(days[-1])
+    if not lake.has_catalog():
+        return Finding(
+            name,
+            "fault",
+            f"{len(days)} days without a catalogue",
+            "collect again: pokewatch collect",
+        )
+    gaps = (days[-1] - days[0]).days + 1 - len(days)
+    age = (datetime.now(UTC).date() - days[-1]).days
+    detail = f"{len(days)} days, {days[0]} to {days[-1]}" + (
+        f", {gaps} missing between" if gaps else ""
+    )
+    if age > 2 and not lake.root.name.startswith("file-"):
+        return Finding(
+            name,
+            "warning",
+            f"{detail}; {age} days old",
+            "pokewatch collect fetches what is missing",
+        )
+    return Finding(name, "ok", detail)
+
+
+def _keys() -> Iterator[Finding]:
+    path = Home.read().keys
+    if not path.exists() or importlib.util.find_spec("msgspec") is None:  # the gateway's extra
+        return
+    from pokewatch.gateway.auth.keys import KeyStore
+
+    keys = KeyStore(path).list()
+    now = datetime.now(UTC).timestamp()
+    damaged = [key.id for key in keys if key.damaged and key.revoked_at is None]
+    if path.stat().st_mode & 0o077:
+        yield Finding(
+            "keys",
+            "fault",
+            f"{path} can be read by other users",
+            f"chmod 600 {shlex.quote(str(path))}",
+        )
+    elif damaged:
+        yield Finding(
+            "keys",
+            "fault",
+            f"damaged: {', '.join(damaged)}",
+            "pokewatch keys revoke ID, and make a new one",
+        )
+    else:
+        yield Finding("keys", "ok", f"{sum(key.live(now) for key in keys)} live of {len(keys)}")
+
+
+def _remote() -> Iterator[Finding]:
+    remote = VersionSettings.read().remote()
+    if "://" in remote:
+        yield Finding("data remote", "ok", remote)
+        return
+    folder = Path(remote)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK):
+        yield Finding("data remote", "ok", remote)
+    else:
+        remedy = (
+            f"set {VersionSettings.variable('dvc_remote')} to a folder of yours or s3://bucket/path"
+        )
+        yield Finding("data remote", "fault", f"{existing} cannot be written", remedy)
+
+
+def _registry() -> Iterator[Finding]:
+    settings = RegistrySettings.read()
+    yield Finding(
+        "registry",
+        "ok",
+        "an MLflow server" if "://" in settings.mlflow_tracking_uri else "embedded (SQLite)",
+    )
+
+
+def _champion() -> Iterator[Finding]:
+    from pokewatch.registry import Registry
+
+    registry = Registry()
+    try:
+        champion = registry.resolve()
+    except NoChampionError as error:
+        yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
+        return
+    registry.open_book(champion)
+    yield Finding(
+        "champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}"
+    )
+
+
+def _deploys() -> Iterator[Finding]:
+    from pokewatch.deploy.switch import alias
+    from pokewatch.deploy.tickets import Tickets
+    from pokewatch.registry import CHAMPION, Registry
+
+    registry = Registry()
+    champion = alias(registry, CHAMPION)
+    newest = Tickets(registry).newest() if champion else []
+    unfinished = [ticket for ticket in reversed(newest) if not ticket.outcome]
+    for ticket in unfinished:
+        yield Finding("deploy", "warning", f"{ticket}, {_state(ticket, champion)}", _UNFINISHED)
+    if not unfinished and newest and newest[0].champion != (champion or ""):
+        left = newest[0].champion or "none"
+        detail = f"version {champion} is champion, but the last deploy left version {left}"
+        yield Finding("deploy", "warning", detail, "somebody moved the alias: deploy or roll back")
+    elif not unfinished:
+        ended = f"; the last: {newest[0].outcome}" if newest else ""
+        yield Finding("deploy", "ok", f"none is under way{ended}")
+
+
+def _state(ticket: "Ticket", champion: str | None) -> str:
+    """Say how far an unfinished deploy has come, and which version serves."""
+    how = "was killed" if ticket.owner.gone else "has not ended"
+    if ticket.before is None:
+        return f"{how}: nothing has been moved, version {champion or 'none'} is champion"
+    former = ticket.before.champion or "none"
+    which = "the new" if champion == ticket.target else "the old"
+    return f"{how}: {which} version, {champion or 'none'}, is champion; before it was {former}"

@@ -1,0 +1,72 @@
+"""Having one MLServer serve a version, and seeing that it does."""
+
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import httpx
+
+from pokewatch.errors import DeployError
+
+_PROBE = {
+    "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["probe"]}],
+    "outputs": [{"name": "status"}],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaOutcome:
+    """What became of one MLServer: `serving` the new version, or `not running`, to serve it from its next start."""
+
+    address: str
+    state: Literal["serving", "not running"]
+
+
+def follow(client: httpx.Client, address: str, version: str) -> ReplicaOutcome:
+    """Reload one MLServer and see that it answers with `version`. Raises DeployError."""
+    try:
+        loaded = client.post(f"{address}/v2/repository/models/fair-price/load")
+        if loaded.status_code != httpx.codes.OK:
+            raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
+        answer = client.post(f"{address}/v2/models/fair-price/infer", json=_PROBE)
+    except httpx.TransportError as error:
+        if _nobody_listens(error):
+            return ReplicaOutcome(address, "not running")
+        cause = f"{type(error).__name__} {error}"
+        raise DeployError(f"{address} did not answer: {cause}") from None
+    if (answering := _version(answer)) != version:
+        raise DeployError(f"{address} answers with version {answering}, not {version}")
+    return ReplicaOutcome(address, "serving")
+
+
+def failures(client: httpx.Client, version: str, addresses: Sequence[str]) -> Iterator[str]:
+    """Reload each MLServer; why one does not serve `version`, in words."""
+    for address in addresses:
+        try:
+            follow(client, address, version)
+        except DeployError as error:
+            yield str(error)
+
+
+def _nobody_listens(error: httpx.TransportError) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _version(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["parameters"]["model_version"])
+    except (ValueError, KeyError, TypeError):
+        return f"none (HTTP {answer.status_code})"
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {response.status_code}"

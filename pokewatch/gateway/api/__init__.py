@@ -1,0 +1,1 @@
+"""The routes: one module a group of them, their schemas and the OpenAPI document."""

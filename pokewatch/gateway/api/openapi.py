@@ -1,0 +1,172 @@
+"""The OpenAPI 3.1 document, made from the operations and the models they name."""
+
+import re
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from pokewatch.gateway.api import schemas
+from pokewatch.gateway.api.routes import OPERATIONS, Operation
+from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
+
+_REF = "#/components/schemas/{name}"
+_PROBLEM = {"$ref": _REF.format(name="Problem")}
+_PARAMETER = re.compile(r"{(\w+)}")
+_SECURITY: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
+_DESCRIPTION = "Fair prices of trading cards with honest intervals, and BUY, SELL or HOLD."
+
+
+def document() -> dict[str, Any]:
+    """The whole document."""
+    types = [
+        Problem,
+        schemas.FairPriceRequest,
+        schemas.FairPrice,
+        schemas.BatchProblem,
+        *_named(OPERATIONS),
+    ]
+    _, components = msgspec.json.schema_components(types, ref_template=_REF)
+    paths: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, components
+        )
+    queries = {operation.query.__name__ for operation in OPERATIONS if operation.query}
+    found = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "PokeWatch",
+            "version": version("pokewatch"),
+            "description": _DESCRIPTION,
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in components.items() if name not in queries},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+    portable: dict[str, Any] = _portable(found)
+    return portable
+
+
+def _named(operations: Iterable[Operation]) -> list[Any]:
+    found = [
+        model
+        for operation in operations
+        for model in (operation.request, operation.response, operation.query)
+    ]
+    return [
+        model
+        for model in dict.fromkeys(found)
+        if isinstance(model, type) and issubclass(model, msgspec.Struct)
+    ]
+
+
+def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": [
+            *_path_parameters(operation.path),
+            *_query_parameters(operation, components),
+        ],
+        "responses": _responses(operation),
+        "security": _SECURITY if operation.scope else [],
+    }
+    if operation.scope:
+        found["description"] = f"Needs a key with the scope `{operation.scope}`."
+    if operation.request is not None:
+        content = {
+            "schema": _ref(operation.request),
+            "examples": {"example": {"value": operation.example}},
+        }
+        found["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return found
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    kinds = {
+        "card_id": msgspec.json.schema(schemas.CardId),
+        "model": {"type": "string", "enum": list(schemas.MODELS)},
+    }
+    return [
+        {"name": name, "in": "path", "required": True, "schema": kinds[name]}
+        for name in _PARAMETER.findall(path)
+    ]
+
+
+def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    found = components[operation.query.__name__]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in found["properties"].items()
+    ]
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    headers: dict[str, Any] = {
+        "X-Request-Id": _header("Id of the request, the caller's own if one was sent.")
+    }
+    if operation.scope:
+        headers |= {
+            "RateLimit": _header("What is left of the key's limit."),
+            "RateLimit-Policy": _header("The key's limit."),
+        }
+    content = (
+        {operation.response: {}}
+        if isinstance(operation.response, str)
+        else {"application/json": {"schema": _ref(operation.response)}}
+    )
+    tag = {"ETag": _header("Changes when the model or the data does.")} if operation.tagged else {}
+    found: dict[str, Any] = {
+        "200": {"description": "The answer.", "headers": headers | tag, "content": content}
+    }
+    if operation.tagged:
+        found["304"] = {
+            "description": "What If-None-Match names is still the answer.",
+            "headers": headers | tag,
+        }
+    for status in sorted({kind.status for kind in operation.problems}):
+        found[str(status)] = _problem(
+            [kind for kind in operation.problems if kind.status == status]
+        )
+    return found
+
+
+def _problem(kinds: list[Kind]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": " ".join(f"{kind.title}: {kind.meaning}" for kind in kinds),
+        "content": {CONTENT_TYPE: {"schema": _PROBLEM}},
+    }
+    if kinds[0].status in {429, 503}:
+        found["headers"] = {"Retry-After": _header("Seconds to wait.", "integer")}
+    return found
+
+
+def _header(description: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}}
+
+
+def _ref(model: Any) -> dict[str, Any]:
+    if isinstance(model, type) and issubclass(model, msgspec.Struct):
+        return {"$ref": _REF.format(name=model.__name__)}
+    return msgspec.json.schema(model)
+
+
+def _portable(node: Any) -> Any:
+    """As JSON has it, and patterns as JSON Schema has them: Python's anchors that no line end slips past are ^ and $ there."""
+    if isinstance(node, dict):
+        return {
+            key: value.replace(r"\A", "^").replace(r"\Z", "$")
+            if key == "pattern" and isinstance(value, str)
+            else _portable(value)
+            for key, value in node.items()
+        }
+    return [_portable(item) for item in node] if isinstance(node, list | tuple) else node

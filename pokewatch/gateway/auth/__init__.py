@@ -1,0 +1,1 @@
+"""Who may call: API keys, their cache, and rate limits."""

@@ -1,0 +1,283 @@
+"""API keys: an SQLite file of hashes. A key is shown once, when it is made.
+
+A key is `pw_<id>_<secret>`; the id is public, the secret has 256 random bits. What is stored is SHA-256 of the whole key: slow
+hashes (scrypt, argon2) protect secrets that can be guessed, and 256 random bits cannot.
+
+Only the file's owner may read it. It appears whole or not at all, and a change is on the disk when
+the call returns.
+"""
+
+import hashlib
+import math
+import os
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pokewatch.errors import KeyStoreError
+from pokewatch.gateway.auth.key_file import LAYOUT, make_file
+from pokewatch.gateway.auth.key_values import MOST_DAYS, parse_name, parse_rate, parse_scopes, shown
+from pokewatch.gateway.auth.limits import Rate
+
+DEFAULT_SCOPES = ("read", "batch")
+DEFAULT_RATE = "100/minute"
+
+_ID = re.compile(r"[0-9a-f]{12}")
+_ALL = """
+SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys
+ORDER BY created_at, id
+"""
+_ONE = """
+SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM keys WHERE id = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as stored. Times are seconds since 1970 UTC. A damaged one lets nobody in."""
+
+    id: str
+    name: str
+    hash: bytes
+    scopes: frozenset[str]
+    rate: Rate | None
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+    damaged: bool = False
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes or "admin" in self.scopes
+
+    def live(self, now: float) -> bool:
+        if self.revoked_at is not None or self.damaged:
+            return False
+        return self.expires_at is None or now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: the only time that `key` is known."""
+
+    id: str
+    key: str
+    name: str
+    scopes: tuple[str, ...]
+    rate: str
+    created_at: float
+    expires_at: float | None
+
+
+def digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+class KeyStore:
+    """The keys in one SQLite file, made when the first key is. Several processes may share it.
+
+    Every change adds one to `revision`. Readers compare `mark`, see `pokewatch.gateway.auth.key_cache`.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+
+    def create(
+        self,
+        name: str,
+        scopes: Sequence[str] = DEFAULT_SCOPES,
+        rate: str = DEFAULT_RATE,
+        expires: timedelta | None = None,
+        show: Callable[[NewKey], None] | None = None,
+    ) -> NewKey:
+        """Make a key. Raise KeyStoreError for a name, scope or rate that is not allowed.
+
+        `show` gets the key before it counts: where it raises, there is no key that nobody has seen.
+        """
+        asked = (parse_name(name), parse_scopes(",".join(scopes)), str(parse_rate(rate) or "none"))
+        with self._writing() as database:
+            return self._insert(database, *asked, expires, show)
+
+    def keys(self) -> list[Key]:
+        """As `list`. Raise KeyStoreError without a file."""
+        with self._reading() as database:
+            return [_key(row) for row in database.execute(_ALL)]
+
+    def revoke(self, key_id: str) -> Key:
+        """Ends a key at once. Revoking twice keeps the first time. Raises KeyStoreError for an unknown id."""
+        with self._writing() as database:
+            self._find(database, key_id)
+            database.execute(
+                "UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
+                (self._clock(), key_id),
+            )
+            return self._find(database, key_id)
+
+    def rotate(
+        self,
+        key_id: str,
+        grace: timedelta = timedelta(0),
+        show: Callable[[NewKey], None] | None = None,
+    ) -> NewKey:
+        """Return a new key with the name, scopes, rate and expiry of `key_id`.
+
+        The old one ends after `grace`. `show` as in `create`.
+        """
+        now = self._clock()
+        with self._writing() as database:
+            old = self._find(database, key_id)
+            if not old.live(now):
+                state = "is damaged" if old.damaged else "has ended"
+                raise KeyStoreError(f"key {key_id} {state}: make a new one")
+            end = now + grace.total_seconds()
+            database.execute(
+                "UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?",
+                (end, end, key_id),
+            )
+            expires = None
+            if old.expires_at is not None:
+                expires = timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
+            scopes = parse_scopes(",".join(old.scopes))
+            return self._insert(database, old.name, scopes, str(old.rate or "none"), expires, show)
+
+    def extend(self, key_id: str, span: timedelta) -> None:
+        """Let a key end `span` from now, unless it is revoked. Raise KeyStoreError without one."""
+        with self._writing() as database:
+            self._find(database, key_id)
+            end = self._clock() + span.total_seconds()
+            database.execute(
+                "UPDATE keys SET expires_at = ? WHERE id = ? AND revoked_at IS NULL", (end, key_id)
+            )
+
+    def revision(self) -> int:
+        """Goes up with every change; -1 while there is no file."""
+        return -1 if self._stat() is None else self._revision()
+
+    def mark(self) -> tuple[int, ...] | None:
+        """Return what differs between any two contents of the store; None while there is no file.
+
+        The revision alone does not tell a file that was put in place of another; the file's own
+        times are coarse, and do not tell two changes in quick succession.
+        """
+        found = self._stat()
+        if found is None:
+            return None
+        times = (found.st_mtime_ns, found.st_ctime_ns)
+        return (found.st_dev, found.st_ino, found.st_size, *times, self._revision())
+
+    def list(self) -> list[Key]:
+        """Every key, oldest first, the revoked and expired ones too; none without a file."""
+        return [] if self._stat() is None else self.keys()
+
+    def _insert(
+        self,
+        database: sqlite3.Connection,
+        name: str,
+        scopes: tuple[str, ...],
+        rate: str,
+        expires: timedelta | None,
+        show: Callable[[NewKey], None] | None,
+    ) -> NewKey:
+        key_id = secrets.token_hex(6)
+        key = f"pw_{key_id}_{secrets.token_urlsafe(32)}"
+        now = self._clock()
+        ends = None if expires is None else now + expires.total_seconds()
+        row = (key_id, name, digest(key), ",".join(scopes), rate, now, ends, None)
+        database.execute("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        made = NewKey(key_id, key, name, scopes, rate, now, ends)
+        if show is not None:
+            show(made)
+        return made
+
+    def _find(self, database: sqlite3.Connection, key_id: str) -> Key:
+        row = None
+        if _ID.fullmatch(key_id):
+            row = database.execute(_ONE, (key_id,)).fetchone()
+        if row is None:
+            raise KeyStoreError(
+                f"no key has the id {shown(key_id)}; pokewatch keys list shows those there are"
+            )
+        return _key(row)
+
+    def _revision(self) -> int:
+        with self._reading() as database:
+            row = database.execute("SELECT number FROM revision").fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise KeyStoreError(f"{self.path} is damaged: its revision is missing")
+        return row[0]
+
+    def _stat(self) -> os.stat_result | None:
+        try:
+            return self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise KeyStoreError(f"{self.path}: {error.strerror}") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            make_file(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise KeyStoreError(f"{self.path}: {error}") from error
+        with self._reading() as database, database:
+            database.execute("PRAGMA synchronous = EXTRA")
+            database.execute("UPDATE revision SET number = number + 1")
+            yield database
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(
+                sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
+            ) as database:
+                database.text_factory = lambda text: text.decode(errors="replace")
+                layout = database.execute("PRAGMA user_version").fetchone()[0]
+                if layout == 0:
+                    raise KeyStoreError(
+                        f"{self.path} is not a key store: put the right file in its place"
+                    )
+                if layout != LAYOUT:
+                    raise KeyStoreError(
+                        f"{self.path} has layout {layout}, this PokeWatch reads {LAYOUT}"
+                    )
+                yield database
+        except sqlite3.Error as error:
+            raise KeyStoreError(f"{self.path}: {error}") from error
+
+
+def _key(row: Sequence[Any]) -> Key:
+    """Return the key of a row. One that cannot be read spoils no other."""
+    key_id, name, hashed, scopes, rate, *times = row
+    try:
+        created, expires, revoked = map(_seconds, times)
+        if not isinstance(hashed, bytes) or created is None:
+            raise TypeError
+        return Key(
+            key_id,
+            name,
+            hashed,
+            frozenset(scopes.split(",")),
+            parse_rate(rate),
+            created,
+            expires,
+            revoked,
+        )
+    except (KeyStoreError, AttributeError, TypeError):
+        revoked_at = times[2] if isinstance(times[2], float) else None
+        return Key(
+            str(key_id), str(name), b"", frozenset(), None, 0.0, None, revoked_at, damaged=True
+        )
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None or (isinstance(value, int | float) and math.isfinite(value)):
+        return value
+    raise TypeError

@@ -1,0 +1,93 @@
+"""Rate limits that several gateways share, in Redis: the windows of `pokewatch.gateway.auth.limits`, counted by one script there.
+
+When Redis does not answer, each gateway keeps the limits in its own memory until it does: nobody is locked out by a lost Redis, and
+a key can never get more than its limit from each gateway. Redis is then tried again once a second.
+"""
+
+import logging
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from pokewatch.gateway.auth.limits import SLOTS, LimitDecision, MemoryLimiter, Rate
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.upstream.breaker import Breaker, State
+
+logger = logging.getLogger("pokewatch.gateway.auth.limits")
+
+_PREFIX = "pokewatch:limit:"
+# Redis's own clock, so that gateways whose clocks differ agree. A slot is a field of a hash.
+_HIT = f"""
+local count, seconds = tonumber(ARGV[1]), tonumber(ARGV[2])
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local slot = math.floor(now * {SLOTS} / seconds)
+local total, oldest = 0, slot
+local fields = redis.call('HGETALL', KEYS[1])
+for i = 1, #fields, 2 do
+  local at = tonumber(fields[i])
+  if at < slot - {SLOTS} then
+    redis.call('HDEL', KEYS[1], fields[i])
+  else
+    total = total + tonumber(fields[i + 1])
+    if at < oldest then oldest = at end
+  end
+end
+local allowed = 0
+if total < count then
+  allowed = 1
+  total = total + 1
+  redis.call('HINCRBY', KEYS[1], slot, 1)
+  redis.call('EXPIRE', KEYS[1], seconds + math.ceil(seconds / {SLOTS}) + 1)
+end
+return {{allowed, count - total, tostring((oldest + {SLOTS} + 1) * seconds / {SLOTS} - now)}}
+"""
+
+
+class RedisLimiter:
+    """`seconds` is the longest that a request waits for Redis."""
+
+    def __init__(
+        self, url: str, fallback: MemoryLimiter, metrics: Metrics, seconds: float = 0.25
+    ) -> None:
+        never = Retry(NoBackoff(), 0)
+        self._redis: Any = Redis.from_url(
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=never
+        )
+        self._hit = self._redis.register_script(_HIT)
+        self._fallback = fallback
+        self._fallbacks = metrics.limiter_fallbacks
+        self._breaker = Breaker(failures=1, seconds=1.0, longest=1.0)
+
+    async def hit(self, name: str, rate: Rate) -> LimitDecision:
+        if not self._breaker.wait():
+            try:
+                allowed, remaining, reset = await self._hit(
+                    keys=[_PREFIX + name], args=[rate.count, rate.seconds]
+                )
+            except (RedisError, OSError) as error:
+                self._failed(error)
+            else:
+                self._succeeded()
+                return LimitDecision(bool(allowed), max(0, int(remaining)), max(0.0, float(reset)))
+        self._fallbacks.inc()
+        return await self._fallback.hit(name, rate)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _failed(self, error: Exception) -> None:
+        if self._breaker.state is State.CLOSED:
+            logger.warning(
+                "Redis does not answer: limits are kept in memory",
+                extra={"cause": type(error).__name__},
+            )
+        self._breaker.failed()
+
+    def _succeeded(self) -> None:
+        if self._breaker.state is not State.CLOSED:
+            logger.info("Redis answers again: limits are shared")
+        self._breaker.succeeded()

@@ -1,0 +1,1 @@
+"""Checks of collected prices: each row, then the day as a whole."""

@@ -1,0 +1,290 @@
+"""Is a day of prices to be believed?
+
+A day is measured as a whole, also against the day before (`measure_day`), and judged by thresholds that are data (`judge`,
+`check_days`): a bad day stops the pipeline. Single rows are checked by `row_checks` before.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from statistics import median
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pokewatch.checks import Check, failures
+from pokewatch.errors import QualityError
+from pokewatch.market.lake import Lake
+from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.settings import QualitySettings
+
+JUMP = 5.0  # the factor within a day that counts as a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+_COMPARED_WITHIN = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityThresholds:
+    """When a day is bad. Shares of 1; `max_price` in the currency of the price."""
+
+    max_price: float = 1_000_000.0
+    min_coverage: float = 0.9
+    max_jumps: float = 0.01
+    max_unchanged: float = 0.98
+    max_quarantine: float = 0.02
+    min_cards: int = 100
+
+    @classmethod
+    def of(cls, settings: QualitySettings, source: str) -> Self:
+        """The thresholds for `source`: a panel of one's own may have holes and repeat days, a market's feed may not."""
+        own = source == "file"
+        coverage, unchanged = settings.quality_min_coverage, settings.quality_max_unchanged
+        return cls(
+            max_price=settings.quality_max_price,
+            min_coverage=coverage if coverage is not None else (0.0 if own else 0.9),
+            max_jumps=settings.quality_max_jumps,
+            max_unchanged=unchanged if unchanged is not None else (1.0 if own else 0.98),
+            max_quarantine=settings.quality_max_quarantine,
+            min_cards=settings.quality_min_cards,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DayMeasures:
+    """What was measured on one day. A share is None where there was too little to compare with."""
+
+    day: date
+    rows: int
+    malformed: int
+    not_positive: int
+    duplicates: int
+    days_ahead: int
+    currencies: int
+    quarantined: float
+    coverage: float | None = None
+    jumps: float | None = None
+    unchanged: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    name: str
+    measure: Callable[[DayMeasures], float | None]
+    least: bool  # the threshold is the least allowed, else the most
+    share: bool
+    why: str
+
+    def text(self, value: float) -> str:
+        return f"{value:.1%}" if self.share else f"{value:,.0f}"
+
+
+_RULES: tuple[tuple[_Rule, Callable[[QualityThresholds], float]], ...] = (
+    (_Rule("rows", lambda m: m.rows, True, False, "a day without prices"), lambda _: 1),
+    (
+        _Rule(
+            "schema",
+            lambda m: m.malformed,
+            False,
+            False,
+            "rows without a proper card_id or currency",
+        ),
+        lambda _: 0,
+    ),
+    (
+        _Rule(
+            "positivity",
+            lambda m: m.not_positive,
+            False,
+            False,
+            "prices that are not positive or beyond belief",
+        ),
+        lambda _: 0,
+    ),
+    (
+        _Rule(
+            "duplicates", lambda m: m.duplicates, False, False, "a card has two prices on one day"
+        ),
+        lambda _: 0,
+    ),
+    (
+        _Rule(
+            "future_dates",
+            lambda m: m.days_ahead,
+            False,
+            False,
+            "prices of a day that has not come",
+        ),
+        lambda _: 0,
+    ),
+    (
+        _Rule(
+            "currencies",
+            lambda m: m.currencies,
+            False,
+            False,
+            "prices in different currencies cannot be compared",
+        ),
+        lambda _: 1,
+    ),
+    (
+        _Rule(
+            "quarantine",
+            lambda m: m.quarantined,
+            False,
+            True,
+            "too many rows are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
+        ),
+        lambda t: t.max_quarantine,
+    ),
+    (
+        _Rule(
+            "coverage",
+            lambda m: m.coverage,
+            True,
+            True,
+            "cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE",
+        ),
+        lambda t: t.min_coverage,
+    ),
+    (
+        _Rule(
+            "jumps",
+            lambda m: m.jumps,
+            False,
+            True,
+            "prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS",
+        ),
+        lambda t: t.max_jumps,
+    ),
+    (
+        _Rule(
+            "staleness",
+            lambda m: m.unchanged,
+            False,
+            True,
+            "the day repeats the one before; POKEWATCH_QUALITY_MAX_UNCHANGED",
+        ),
+        lambda t: t.max_unchanged,
+    ),
+)
+
+
+def measure_day(
+    prices: pa.Table,
+    day: date,
+    previous: pa.Table | None,
+    rejected: int,
+    today: date,
+    thresholds: QualityThresholds,
+) -> DayMeasures:
+    """Measure the rows of a day, of which `rejected` are gone already, against the rows of an earlier day."""
+    ids, currencies = prices["card_id"], prices["currency"]
+    if previous is not None:
+        currencies = pa.chunked_array([*currencies.chunks, *previous["currency"].chunks])
+    return DayMeasures(
+        day=day,
+        rows=prices.num_rows,
+        malformed=_count(pc.invert(_well_formed(prices))),
+        not_positive=_count(_beyond_belief(prices, thresholds.max_price)),
+        duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
+        days_ahead=max(0, (day - today).days),
+        currencies=pc.count_distinct(currencies).as_py(),
+        quarantined=rejected / max(1, prices.num_rows + rejected),
+        **(_compared(prices, previous, thresholds.min_cards) if previous is not None else {}),
+    )
+
+
+def judge(measures: Sequence[DayMeasures], thresholds: QualityThresholds) -> list[Check]:
+    """One check a rule: its worst day against the threshold."""
+    return [_check(rule, limit(thresholds), measures) for rule, limit in _RULES]
+
+
+def check_days(
+    lake: Lake, days: Iterable[date], thresholds: QualityThresholds, today: date
+) -> list[Check]:
+    """The checks of `days` of the lake, each against the lake's day before it. Raises LakeError for a day it lacks."""
+    kept = lake.days()
+    measures = []
+    last: tuple[date, pa.Table] | None = None
+    for day in sorted(days):
+        earlier = comparable(day, kept)
+        if last is None or last[0] != earlier:
+            last = (earlier, lake.day(earlier)) if earlier else None
+        prices = lake.day(day)
+        measures.append(
+            measure_day(
+                prices,
+                day,
+                last[1] if last else None,
+                lake.quarantined(day).num_rows,
+                today,
+                thresholds,
+            )
+        )
+        last = (day, prices)
+    return judge(measures, thresholds)
+
+
+def comparable(day: date, days: Iterable[date]) -> date | None:
+    """The latest of `days` before `day` and near enough to compare with."""
+    return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
+
+
+def require(checks: Iterable[Check]) -> None:
+    """Raise QualityError naming each failed check and its figures."""
+    failed = failures(checks)
+    if failed:
+        raise QualityError(failed)
+
+
+def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
+    threshold = f"at {'least' if rule.least else 'most'} {rule.text(limit)}"
+    found = [(value, each.day) for each in measures if (value := rule.measure(each)) is not None]
+    if not found:
+        return Check(
+            rule.name, threshold, "not measured: too little to compare", bool(measures), rule.why
+        )
+    value, day = min(found) if rule.least else max(found)
+    usual = f", usually {rule.text(median(value for value, _ in found))}" if len(found) > 1 else ""
+    return Check(
+        rule.name,
+        threshold,
+        f"{rule.text(value)} on {day}{usual}",
+        value >= limit if rule.least else value <= limit,
+        rule.why,
+    )
+
+
+def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:
+    """Coverage, jumps and repeats; the last two None where fewer than `min_cards` cards have both prices."""
+    rows = pc.index_in(prices["card_id"], value_set=previous["card_id"].combine_chunks())
+    coverage = (prices.num_rows - rows.null_count) / max(1, previous.num_rows)
+    now = prices["market_price"].to_numpy()
+    before = previous["market_price"].take(rows).to_numpy()
+    both = np.isfinite(now) & np.isfinite(before) & (now > 0) & (before > 0)
+    if both.sum() < min_cards:
+        return {"coverage": coverage}
+    moves = np.abs(np.log(now[both] / before[both]))
+    return {
+        "coverage": coverage,
+        "jumps": float(np.mean(moves >= np.log(JUMP))),
+        "unchanged": float(np.mean(moves == 0)),
+    }
+
+
+def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
+    ids = pc.fill_null(pc.match_substring_regex(prices["card_id"], CARD_ID_PATTERN), False)
+    return pc.and_(ids, pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES)))
+
+
+def _beyond_belief(prices: pa.Table, max_price: float) -> pa.ChunkedArray:
+    bad = pa.scalar(False)
+    for name in PRICE_COLUMNS:
+        believed = pc.and_(pc.greater(prices[name], 0), pc.less_equal(prices[name], max_price))
+        bad = pc.or_(bad, pc.invert(pc.fill_null(believed, True)))
+    return bad
+
+
+def _count(flags: pa.ChunkedArray) -> int:
+    return int(pc.sum(flags).as_py() or 0)

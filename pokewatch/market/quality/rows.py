@@ -1,0 +1,115 @@
+"""Is a row of prices to be believed? A bad one goes to quarantine with its reasons.
+
+Apart from `quality`, because pandera and pandas take seconds to import and only collecting needs them.
+"""
+
+import json
+from datetime import date
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
+from pandera.errors import SchemaErrors
+
+from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.sources import REJECTED_SCHEMA
+
+_DUPLICATE = "another row has the same card and date"
+
+
+def split_rows(prices: pa.Table, max_price: float, today: date) -> tuple[pa.Table, pa.Table]:
+    """The rows of `prices` (PRICE_SCHEMA, any number of days) that hold, and the others (REJECTED_SCHEMA) with the reason.
+
+    Of rows with the same card and date the first good one holds.
+    """
+    reasons = _reasons(prices, max_price, today)
+    holds = np.ones(prices.num_rows, dtype=bool)
+    holds[list(reasons)] = False
+    candidates = np.flatnonzero(holds)
+    for index in candidates[_repeated(prices.take(pa.array(candidates)))]:
+        holds[index] = False
+        reasons[int(index)] = [_DUPLICATE]
+    return prices.filter(pa.array(holds)), _rejections(prices, reasons)
+
+
+@cache
+def _row_schema(max_price: float, today: date) -> pandera.DataFrameSchema:
+    priced = [
+        pandera.Check.gt(0, error="is not positive"),
+        pandera.Check.le(max_price, error=f"is not a price up to {max_price:,.0f}"),
+    ]
+    columns = {name: pandera.Column(float, priced, nullable=True) for name in PRICE_COLUMNS}
+    columns["card_id"] = pandera.Column(
+        str, pandera.Check(_is_card_id, error=f"does not match {CARD_ID_PATTERN}")
+    )
+    columns["date"] = pandera.Column(
+        "datetime64[s]", pandera.Check.le(pd.Timestamp(today), error=f"is after {today}")
+    )
+    columns["currency"] = pandera.Column(
+        str, pandera.Check.isin(CURRENCIES, error=f"is not {' or '.join(CURRENCIES)}")
+    )
+    columns["volume"] = pandera.Column(
+        float, pandera.Check.ge(0, error="is negative"), nullable=True
+    )
+    return pandera.DataFrameSchema(columns)
+
+
+def _is_card_id(ids: "pd.Series[str]") -> "pd.Series[bool]":
+    """By Arrow: its `$` is the end of the text, while that of Python lets a line break follow."""
+    fits = pc.match_substring_regex(pa.array(ids, pa.string(), from_pandas=True), CARD_ID_PATTERN)
+    return pd.Series(pc.fill_null(fits, False).to_numpy(zero_copy_only=False), index=ids.index)
+
+
+def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[str]]:
+    """Why rows do not hold, by row number."""
+    try:
+        _row_schema(max_price, today).validate(_frame(prices), lazy=True)
+    except SchemaErrors as errors:
+        reasons: dict[int, list[str]] = {}
+        cases = errors.failure_cases
+        for index, column, check in zip(
+            cases["index"], cases["column"], cases["check"], strict=True
+        ):
+            reason = "is missing" if check == "not_nullable" else check
+            reasons.setdefault(int(index), []).append(f"{column} {reason}")
+        return reasons
+    return {}
+
+
+def _frame(prices: pa.Table) -> pd.DataFrame:
+    """The checked columns for pandera. NaN, which pandas would take for "no price", becomes infinite and so fails."""
+    columns = {name: prices[name] for name in ("card_id", "currency")}
+    columns["date"] = prices["date"].cast(pa.timestamp("s"))
+    columns["volume"] = prices["volume"].cast(pa.float64())
+    for name in PRICE_COLUMNS:
+        columns[name] = pc.if_else(pc.is_nan(prices[name]), float("inf"), prices[name])
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
+
+
+def _repeated(prices: pa.Table) -> npt.NDArray[np.bool_]:
+    """Which rows have the card and date of an earlier row."""
+    keys = (
+        prices.select(["card_id", "date"])
+        .set_column(1, "date", prices["date"].cast(pa.int32()))
+        .to_pandas()
+    )
+    return np.asarray(keys.duplicated(), dtype=np.bool_)
+
+
+def _rejections(prices: pa.Table, reasons: dict[int, list[str]]) -> pa.Table:
+    indices = sorted(reasons)
+    rows = prices.take(pa.array(indices, pa.int64())).to_pylist()
+    return pa.table(
+        {
+            "date": [row["date"] for row in rows],
+            "card_id": [row["card_id"] for row in rows],
+            "row": [json.dumps(row, default=str) for row in rows],
+            "reason": ["; ".join(reasons[index]) for index in indices],
+        },
+        schema=REJECTED_SCHEMA,
+    )

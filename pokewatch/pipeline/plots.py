@@ -1,0 +1,166 @@
+"""The pictures on cards: matplotlib figures from plain data."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, GOOD, BAD, MUTED = "#1f3a5f", "#2a9d8f", "#c8553d", "#9aa5b1"
+_COLOURS = (INK, GOOD, "#e9a23b", BAD, MUTED)
+
+
+def days_plot(days: Sequence[date], series: Mapping[str, Sequence[float | None]]) -> Figure:
+    """One panel a series over the days, each with its own scale."""
+    figure, panels = _figure(len(series), height=1.7)
+    for axes, (name, values), colour in zip(panels, series.items(), _COLOURS, strict=False):
+        axes.plot(np.asarray(days), np.asarray(values, dtype=float), color=colour, linewidth=1.4)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.margins(x=0.01)
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
+def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") -> Figure:
+    """A score by price band and liquidity; the line at 1 is the rival."""
+    figure, (axes,) = _figure(1, height=2.8)
+    bands = list(dict.fromkeys(group["price_band"] for group in groups))
+    liquidities = list(dict.fromkeys(group["liquidity"] for group in groups))
+    width = 0.8 / max(1, len(liquidities))
+    for number, liquidity in enumerate(liquidities):
+        found = {group["price_band"]: group for group in groups if group["liquidity"] == liquidity}
+        values = [found.get(band, {}).get(score) or np.nan for band in bands]
+        places = np.arange(len(bands)) + (number - (len(liquidities) - 1) / 2) * width
+        axes.bar(places, values, width * 0.92, label=liquidity, color=_COLOURS[number])
+    axes.axhline(1.0, color=BAD, linewidth=1, linestyle="--")
+    axes.set_xticks(range(len(bands)), bands)
+    axes.set_xlabel("price")
+    axes.set_title(
+        "error as a share of the last price's (below 1 is better)", loc="left", fontsize=10
+    )
+    axes.legend(
+        title="liquidity",
+        frameon=False,
+        fontsize=8,
+        title_fontsize=8,
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+    )
+    return figure
+
+
+def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Figure:
+    """What came true against what was said; the diagonal is honesty, a dot's size the number of cases."""
+    figure, (axes,) = _figure(1, height=3.4, width=4.6)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+    for signal, colour in (("BUY", GOOD), ("SELL", BAD), ("HOLD", INK)):
+        found = [each for each in bins if each["signal"] == signal]
+        if found:
+            said, observed = (
+                [each["confidence"] for each in found],
+                [each["observed"] for each in found],
+            )
+            sizes = [12 + 8 * np.log10(each["n"]) ** 2 for each in found]
+            axes.scatter(said, observed, sizes, color=colour, label=signal, alpha=0.8)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that came true")
+    axes.set_title("reliability of the confidence", loc="left", fontsize=10)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    return figure
+
+
+def coverage_plot(
+    origins: Sequence[date],
+    covered: Sequence[float],
+    valued: Sequence[float],
+    low: float,
+    high: float,
+) -> Figure:
+    """Share of later prices inside the 90% interval, origin by origin."""
+    figure, (axes,) = _figure(1, height=2.4)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.asarray(covered, dtype=float) / np.asarray(valued, dtype=float)
+    axes.axhspan(low, high, color=GOOD, alpha=0.12, linewidth=0)
+    axes.axhline(0.9, color=GOOD, linewidth=1, linestyle="--")
+    axes.plot(np.asarray(origins), share, color=INK, marker="o", markersize=3, linewidth=1.2)
+    axes.set_ylim(min(0.8, float(np.nanmin(share)) - 0.02), 1.0)
+    axes.set_title(
+        "coverage of the 90% interval, by the day the forecast was made", loc="left", fontsize=10
+    )
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
+def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> Figure:
+    """How far the prices coming in have shifted, day by day, as a share of what is far beyond chance."""
+    figure, (axes,) = _figure(1, height=2.2)
+    axes.bar(
+        np.asarray(days),
+        np.asarray(degrees),
+        color=[BAD if degree >= limit else INK for degree in degrees],
+        width=0.8,
+    )
+    axes.axhline(limit, color=BAD, linewidth=1, linestyle="--")
+    axes.set_ylim(0, max(1.25 * limit, 1.1 * max(degrees, default=0.0)))
+    axes.set_title(
+        "largest shift of the prices coming in (1 is far beyond chance)", loc="left", fontsize=10
+    )
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
+def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Figure:
+    """Each candidate's error against the last price with its 95% interval."""
+    figure, (axes,) = _figure(1, height=0.9 + 0.45 * len(evaluations))
+    for row, each in enumerate(evaluations):
+        value, interval = each["rmae_last"], each["rmae_last_ci"]
+        if value is None or interval is None:
+            continue
+        colour = INK if each["model"] == chosen else MUTED
+        axes.plot(
+            interval, [row, row], color=colour, linewidth=3, alpha=0.5, solid_capstyle="round"
+        )
+        axes.plot([value], [row], "o", color=colour)
+    axes.axvline(1.0, color=BAD, linewidth=1, linestyle="--")
+    axes.set_yticks(
+        range(len(evaluations)),
+        [each["model"] + (" (chosen)" if each["model"] == chosen else "") for each in evaluations],
+    )
+    axes.invert_yaxis()
+    axes.set_ylim(len(evaluations) - 0.5, -0.5)
+    axes.set_title(
+        "error as a share of the last price's, with 95% interval", loc="left", fontsize=10
+    )
+    return figure
+
+
+def equity_plot(backtest: Mapping[str, Any]) -> Figure:
+    """What a policy's signals would have made of 1, against buying everything and against random signals."""
+    figure, (axes,) = _figure(1, height=2.6)
+    days = np.asarray([date.fromisoformat(day) for day in backtest["dates"]])
+    curves = (
+        ("curve", "signals followed", INK),
+        ("random_curve", "random signals", MUTED),
+        ("buy_everything_curve", "everything", BAD),
+    )
+    for name, label, colour in curves:
+        axes.plot(days, backtest[name]["equity"], color=colour, label=label, linewidth=1.4)
+    axes.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
+    axes.set_title(
+        f"{backtest['policy']}: {backtest['followed']['trades']:,} trades", loc="left", fontsize=10
+    )
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.autofmt_xdate(rotation=0, ha="center")
+    return figure
+
+
+def _figure(panels: int, height: float, width: float = 8.0) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, height * panels), layout="constrained", dpi=110)
+    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+        each.tick_params(labelsize=8)
+        each.grid(axis="y", color="#e6e9ed", linewidth=0.6)
+        each.set_axisbelow(True)
+    return figure, list(axes)

@@ -1,0 +1,1 @@
+"""What following the signals would have earned."""

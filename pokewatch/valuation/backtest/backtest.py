@@ -1,0 +1,268 @@
+"""What following the signals would have earned after fees, against what buying everything or at random would have.
+
+Orders are filled and closed as `trades` says. Beside the result stands the naive backtest, which buys at the very quote that gave
+the signal: on noisy quotes it turns noise into profit, and is reported as the sham it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.decision import BUY, POLICIES, SELL, FeeSchedule, Policy, Thresholds, decide
+from pokewatch.valuation.backtest.trades import (
+    Bools,
+    Days,
+    Floats,
+    OrderBook,
+    Outcomes,
+    TradeQuotes,
+    one_at_a_time,
+)
+
+Codes = NDArray[np.int8]
+
+NOT_JUDGED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
+
+SHAM = "sham: bought at the very quote that gave the signal and sold at a single quote, which nobody can do"
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """The trades of one way of buying. The figures are fractions of what was paid, NaN without trades."""
+
+    trades: int
+    mean_net: float
+    median_net: float
+    hit_rate: float  # share with a profit
+    mean_days_held: float  # from fill to the last day of the exit
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTrades:
+    """As many trades on the same days, on cards drawn among all those judged that day, `draws` times over."""
+
+    draws: int
+    mean_net: float
+    low: float  # 5% and 95% quantiles of a draw's mean
+    high: float
+    p_value: float  # chance that a random draw earns as much as the signals did
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Equity by day, starting at 1: each trade gets an equal share, so large that the busiest day is just paid for."""
+
+    equity: tuple[float, ...]
+    max_drawdown: float  # largest fall from an earlier height, as a fraction of it
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What one policy earned. `signals` counts BUY signals; `unfilled` are those without a fresh quote in time or with a SELL
+    before it; `overlapping` came while the card was already ordered or held; `unfinished` outlast the data."""
+
+    policy: str
+    fees: str
+    currency: str
+    horizon: int
+    dates: tuple[str, ...]
+    signals: int
+    unfilled: int
+    overlapping: int
+    unfinished: int
+    followed: Trades
+    buy_everything: Trades
+    random: RandomTrades
+    curve: Curve
+    buy_everything_curve: Curve
+    random_curve: Curve
+    sham_same_day: Trades
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: NaN as None, and the sham labelled."""
+        plain: dict[str, Any] = _without_nan(asdict(self))
+        plain["sham_same_day"]["label"] = SHAM
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDays:
+    """What the model said each day, [d, n]: `fair` is NaN where it said nothing; `ok` is False where its status forbids a trade."""
+
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    ok: Bools
+
+
+def signal_codes(
+    market: Floats,
+    judged: JudgedDays,
+    policy: Policy = "threshold",
+    fees: FeeSchedule | None = None,
+    thresholds: Thresholds | None = None,
+) -> Codes:
+    """Signals [d, n] of a policy as codes; NOT_JUDGED where there is no price or no fair price."""
+    codes = np.full(market.shape, NOT_JUDGED, dtype=np.int8)
+    for day in range(len(market)):
+        known = np.flatnonzero(np.isfinite(market[day]) & np.isfinite(judged.fair[day]))
+        prices = (
+            values[day, known] for values in (market, judged.fair, judged.lower, judged.upper)
+        )
+        signal = decide(
+            *prices, thresholds=thresholds or Thresholds(), policy=policy, fees=fees
+        ).signal
+        traded = judged.ok[day, known]
+        codes[day, known] = np.where(
+            traded & (signal == BUY),
+            BUY_CODE,
+            np.where(traded & (signal == SELL), SELL_CODE, HOLD_CODE),
+        )
+    return codes
+
+
+def compare_policies(
+    dates: NDArray[np.datetime64],
+    quotes: TradeQuotes,
+    judged: JudgedDays,
+    fees: FeeSchedule,
+    horizon: int,
+    *,
+    policies: Sequence[Policy] = POLICIES,
+    thresholds: Thresholds | None = None,
+    draws: int = 200,
+    seed: int = 0,
+) -> list[Backtest]:
+    """One backtest a policy, in their order, on the same days, quotes and judgements."""
+    made = []
+    for policy in policies:
+        signals = signal_codes(quotes.market, judged, policy, fees, thresholds)
+        made.append(
+            backtest(dates, quotes, signals, fees, horizon, policy=policy, draws=draws, seed=seed)
+        )
+    return made
+
+
+def backtest(
+    dates: NDArray[np.datetime64],
+    quotes: TradeQuotes,
+    signals: Codes,
+    fees: FeeSchedule,
+    horizon: int,
+    *,
+    policy: str = "threshold",
+    draws: int = 200,
+    seed: int = 0,
+) -> Backtest:
+    """Follow `signals` [d, n] (codes) over `dates` [d], consecutive days.
+
+    Buy-everything orders every judged card whenever it has none and holds it to the horizon. Random signals move each BUY to a
+    card drawn, without replacement, among those judged the same day whose trade finishes; SELL signals stay. The p-value is that
+    of a permutation test, (1 + draws at least as good) / (1 + draws): Davison and Hinkley, Bootstrap Methods and their
+    Application, 1997, 4.2.
+    Raises ValueError for arrays of different shapes or a horizon under a day.
+    """
+    if signals.shape != quotes.market.shape or len(dates) != len(signals):
+        raise ValueError(
+            f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
+        )
+    cards = signals.shape[1]
+    exchange = OrderBook(quotes, fees, horizon, sell=signals == SELL_CODE)
+    orders = exchange.outcomes(*_where(signals == BUY_CODE))
+    taken = one_at_a_time(orders, cards)
+    awaited = ~orders.filled & (orders.day + horizon >= len(dates))
+    followed = orders.take(taken & orders.finished)
+    pool = exchange.outcomes(*_where(signals != NOT_JUDGED))
+    everything = OrderBook(quotes, fees, horizon).outcomes(pool.day, pool.card)
+    everything = everything.take(one_at_a_time(everything, cards) & everything.finished)
+    sham = exchange.outcomes(orders.day, orders.card, "same_day", median_exit=False)
+    sham = sham.take(one_at_a_time(sham, cards) & sham.finished)
+    pools = _by_day(pool.take(pool.finished), len(dates))
+    expected = np.array([net.mean() if len(net) else np.nan for net in pools])
+    return Backtest(
+        policy=policy,
+        fees=fees.name,
+        currency=fees.currency,
+        horizon=horizon,
+        dates=tuple(np.datetime_as_string(dates, unit="D").tolist()),
+        signals=len(orders.day),
+        unfilled=int((~orders.filled & ~awaited).sum()),
+        overlapping=int((orders.filled & ~taken).sum()),
+        unfinished=int((awaited | (taken & ~orders.finished)).sum()),
+        followed=_summary(followed),
+        buy_everything=_summary(everything),
+        random=_random(followed, pools, draws, np.random.default_rng(seed)),
+        curve=_curve(followed, followed.net, len(dates)),
+        buy_everything_curve=_curve(everything, everything.net, len(dates)),
+        random_curve=_curve(followed, expected[followed.day], len(dates)),
+        sham_same_day=_summary(sham),
+    )
+
+
+def _where(marks: Bools) -> tuple[Days, Days]:
+    day, card = np.nonzero(marks)
+    return day, card
+
+
+def _summary(done: Outcomes) -> Trades:
+    if not len(done.net):
+        return Trades(0, np.nan, np.nan, np.nan, np.nan)
+    held = done.end - done.entry_day
+    return Trades(
+        len(done.net),
+        float(done.net.mean()),
+        float(np.median(done.net)),
+        float((done.net > 0).mean()),
+        float(held.mean()),
+    )
+
+
+def _by_day(done: Outcomes, days: int) -> list[Floats]:
+    """Net returns of the finished orders of each day; orders are sorted by day."""
+    return np.split(done.net, np.searchsorted(done.day, np.arange(1, days)))
+
+
+def _random(
+    followed: Outcomes, pools: list[Floats], draws: int, random: np.random.Generator
+) -> RandomTrades:
+    if not len(followed.net) or draws < 1:
+        return RandomTrades(draws, np.nan, np.nan, np.nan, np.nan)
+    counts = np.bincount(followed.day, minlength=len(pools))
+    totals = np.zeros(draws)
+    for day in np.flatnonzero(counts):
+        pool, count = pools[day], int(counts[day])
+        totals += [
+            pool[random.choice(len(pool), count, replace=False, shuffle=False)].sum()
+            for _ in range(draws)
+        ]
+    means = totals / len(followed.net)
+    low, high = np.quantile(means, [0.05, 0.95])
+    as_good = int((means >= followed.net.mean() - 1e-12).sum())
+    return RandomTrades(
+        draws, float(means.mean()), float(low), float(high), (1 + as_good) / (1 + draws)
+    )
+
+
+def _curve(done: Outcomes, net: Floats, days: int) -> Curve:
+    """Each trade is paid for from its entry and counted on the last day of its exit."""
+    if not len(net):
+        return Curve((1.0,) * days, 0.0)
+    opened = np.bincount(done.entry_day, minlength=days + 1) - np.bincount(
+        done.end + 1, minlength=days + 1
+    )
+    share = 1.0 / np.cumsum(opened).max()
+    gains = np.bincount(done.end, weights=net, minlength=days)[:days]
+    equity = np.cumprod(np.maximum(1.0 + share * gains, 0.0))
+    height = np.maximum(np.maximum.accumulate(equity), 1.0)
+    return Curve(tuple(equity.tolist()), float((1.0 - equity / height).max()))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,1 @@
+"""How good a model is: walk-forward evaluation, scores, the choice among models, and the gate."""

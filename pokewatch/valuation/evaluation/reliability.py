@@ -1,0 +1,50 @@
+"""Whether `confidence` is the probability it says: of all signals given with 70%, 70% should come true."""
+
+from typing import Any
+
+import numpy as np
+
+from pokewatch.decision import BUY, SIGNALS, Thresholds, decide
+from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.evaluation.scores import Forecasts
+
+BINS = 10
+
+
+def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
+    """Per signal and tenth of confidence that occurs: n, the mean confidence, and the share that came true.
+
+    True of BUY is a quote at the horizon above the one judged, of SELL below, of HOLD within the two thresholds of it.
+    """
+    thresholds = thresholds or Thresholds()
+    valued = np.isfinite(rows.fair)
+    last, truth = rows.last[valued], rows.truth[valued]
+    decided = decide(
+        last,
+        rows.fair[valued],
+        rows.lower[valued],
+        rows.upper[valued],
+        np.asarray(STATUSES)[rows.status[valued]],
+        thresholds=thresholds,
+    )
+    within = (truth > last * (1 + np.asarray(thresholds.buy))) & (
+        truth <= last * (1 + np.asarray(thresholds.sell))
+    )
+    came_true = dict.fromkeys(SIGNALS, within) | {BUY: truth > last, "SELL": truth < last}
+    tenth = np.minimum((decided.confidence * BINS).astype(np.int64), BINS - 1)
+    found = []
+    for signal in SIGNALS:
+        for number in range(BINS):
+            inside = (decided.signal == signal) & (tenth == number)
+            if inside.any():
+                found.append(
+                    {
+                        "signal": signal,
+                        "from": number / BINS,
+                        "to": (number + 1) / BINS,
+                        "n": int(inside.sum()),
+                        "confidence": float(decided.confidence[inside].mean()),
+                        "observed": float(came_true[signal][inside].mean()),
+                    }
+                )
+    return found

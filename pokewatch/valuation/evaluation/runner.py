@@ -1,0 +1,227 @@
+"""Walk-forward evaluation: a model fitted on what was known at each origin, judged on the quotes `horizon` days later.
+
+The embargo is in the pairs: a model fitted at origin t has seen no quote after t, so the last day it learnt from is t - h.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.errors import ValuationError
+from pokewatch.valuation.evaluation.reliability import reliability
+from pokewatch.valuation.evaluation.scores import (
+    Forecasts,
+    block_weights,
+    daily_sums,
+    price_groups,
+    score,
+    terms,
+)
+from pokewatch.valuation.intervals import band_of, liquidity_of
+from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.panel import Floats, Panel, read_panel
+from pokewatch.valuation.training_set import settled
+from pokewatch.valuation.walk_forward import walk
+
+LEAST_ORIGINS = 12
+MOST_ORIGINS = 16
+_LEARNING_DAYS = 10  # days of pairs before the first origin, where there are that many
+
+Sums = dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One model at one horizon. `sums` [origins] of everything scored are what comparisons are made of."""
+
+    model: str
+    horizon: int
+    origins: tuple[date, ...]
+    settled: tuple[bool, ...]  # of each origin: see `pairs.settled`
+    block: int  # origins in a row that are resampled together
+    scores: dict[str, Any]
+    fresh: dict[str, Any]
+    groups: tuple[dict[str, Any], ...]
+    reliability: tuple[dict[str, Any], ...]
+    sums: Sums
+
+    def weights(self) -> Floats:
+        """[resamples, origins], the same for every model on the same origins."""
+        return block_weights(len(self.origins), self.block)
+
+    def settled_coverage(self) -> tuple[float | None, int, int]:
+        """The share of later prices inside the interval, and of how many card-days on how many origins: the settled ones, for no
+        interval can hold what comes of a change unforeseen."""
+        kept = np.asarray(self.settled, dtype=np.bool_)
+        covered, valued, quoted = (
+            float(self.sums[name][kept].sum()) for name in ("covered", "valued", "quoted")
+        )
+        return covered / valued if valued else None, int(quoted), int(kept.sum())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; `Evaluation.from_dict` takes it back."""
+        return {
+            "model": self.model,
+            "horizon": self.horizon,
+            "origins": [origin.isoformat() for origin in self.origins],
+            "settled": list(self.settled),
+            "enough_origins": len(self.origins) >= LEAST_ORIGINS,
+            "block": self.block,
+            **self.scores,
+            "dataset_size": self.scores["n"],
+            "fresh": self.fresh,
+            "groups": list(self.groups),
+            "reliability": list(self.reliability),
+            "by_origin": {name: sums.tolist() for name, sums in self.sums.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Evaluation":
+        known = {
+            "model",
+            "horizon",
+            "origins",
+            "settled",
+            "enough_origins",
+            "block",
+            "dataset_size",
+        }
+        known |= {"fresh", "groups", "reliability", "by_origin"}
+        return cls(
+            model=given["model"],
+            horizon=given["horizon"],
+            origins=tuple(map(date.fromisoformat, given["origins"])),
+            settled=tuple(given["settled"]),
+            block=given["block"],
+            scores={name: value for name, value in given.items() if name not in known},
+            fresh=given["fresh"],
+            groups=tuple(given["groups"]),
+            reliability=tuple(given["reliability"]),
+            sums={
+                name: np.asarray(sums, dtype=np.float64)
+                for name, sums in given["by_origin"].items()
+            },
+        )
+
+
+def evaluate_file(
+    path: Path, horizon: int, model: str | None = None, min_price: float | None = None
+) -> list[dict[str, Any]]:
+    """Every model (or `model` alone) on the panel of a file, as plain JSON, simplest first."""
+    names = tuple(MODELS) if model is None else (model,)
+    return [found.to_dict() for found in evaluate(read_panel(path), names, horizon, min_price)]
+
+
+def evaluate(
+    panel: Panel,
+    names: Sequence[str],
+    horizon: int,
+    min_price: float | None = None,
+    most_origins: int = MOST_ORIGINS,
+) -> list[Evaluation]:
+    """The models at the same origins on the same card-days: quoted at the origin (at `min_price` or more) and at the horizon.
+
+    Raises ValuationError where the panel is too short for a single origin, ValueError for an unknown model or a horizon below 1.
+    """
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
+    days = origin_days(panel.days, horizon, most_origins)
+    return [
+        _evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price))
+        for name in names
+    ]
+
+
+def days_needed(horizon: int) -> int:
+    """Days of prices without which no model can be judged at a horizon."""
+    return 2 * horizon + 1
+
+
+def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
+    """Evenly spaced day indices, the last as late as the horizon allows, the first after a third of the panel and ten days to
+    learn from; earlier where that leaves too few origins, but never before there is a pair to learn from."""
+    if horizon < 1:
+        raise ValueError(f"horizon must be at least 1 day, got {horizon}")
+    last = days - 1 - horizon
+    first = max(horizon, min(max(horizon + _LEARNING_DAYS, days // 3), last - LEAST_ORIGINS + 1))
+    if last < first:
+        raise ValuationError(
+            f"{days} days are too few to judge a horizon of {horizon} days: {days_needed(horizon)} are needed"
+        )
+    step = max(1, -(-(last - first) // (most - 1)))
+    return list(range(last, first - 1, -step))[:most][::-1]
+
+
+def block_of(days: Sequence[int], horizon: int) -> int:
+    """Origins in a row whose targets overlap, at most half of all."""
+    spacing = days[1] - days[0] if len(days) > 1 else horizon
+    return max(1, min(-(-horizon // spacing), len(days) // 2))
+
+
+def forecasts(
+    panel: Panel, name: str, horizon: int, origins: Sequence[int], min_price: float | None = None
+) -> Forecasts:
+    """What the model said on each origin (day indices, ascending) of every card that can be judged."""
+    parts = []
+    for number, (today, values) in enumerate(walk(panel, name, horizon, origins)):
+        origin = today.day
+        last, truth = panel.market[origin], panel.market[origin + horizon]
+        rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth) & (last >= (min_price or 0.0)))
+        parts.append(
+            Forecasts(
+                origin=np.full(len(rows), number),
+                last=last[rows],
+                median7=np.exp(today.last + today.column("median7"))[rows],
+                truth=truth[rows],
+                fair=values.fair[rows],
+                lower=values.lower[rows],
+                upper=values.upper[rows],
+                status=values.status[rows],
+                band=band_of(last[rows]),
+                liquidity=liquidity_of(today.values[rows]),
+                renewed=np.any(panel.fresh[origin + 1 : origin + horizon + 1, rows], axis=0),
+            )
+        )
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Forecasts]) -> Forecasts:
+    names = Forecasts.__dataclass_fields__
+    return Forecasts(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
+
+
+def _evaluation(
+    panel: Panel, name: str, horizon: int, days: Sequence[int], rows: Forecasts
+) -> Evaluation:
+    found, block, origins = terms(rows), block_of(days, horizon), panel.dates[days].tolist()
+    weights = block_weights(len(origins), block)
+
+    def sums(chosen: NDArray[np.bool_] | None = None) -> Sums:
+        kept = found if chosen is None else {key: term[chosen] for key, term in found.items()}
+        return daily_sums(
+            kept, rows.origin if chosen is None else rows.origin[chosen], len(origins)
+        )
+
+    everything = sums()
+    return Evaluation(
+        model=name,
+        horizon=horizon,
+        origins=tuple(origins),
+        settled=tuple(settled(panel, day, horizon) for day in days),
+        block=block,
+        scores=score(everything, weights),
+        fresh=score(sums(rows.renewed), weights),
+        groups=tuple(
+            {**names, **score(sums(inside), weights)} for names, inside in price_groups(rows)
+        ),
+        reliability=tuple(reliability(rows)),
+        sums=everything,
+    )

@@ -1,0 +1,206 @@
+"""Scores of forecasts: sums a day, ratios of sums, and intervals from resampling blocks of days.
+
+Errors are on the log price. Every score is one sum over another, so that resampling days is a weighted sum.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.decision import BUY, HOLD, SELL, decide
+from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, MISS
+from pokewatch.valuation.panel import Bools, Floats
+
+RESAMPLES = 1000
+_SEED = 20_251_121
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """[m] rows, one a card-day with a quote then (`last`) and `horizon` days later (`truth`); prices, not logs.
+
+    `origin` [m] numbers the day the forecast was made; `renewed` tells whether the truth is newer than it.
+    """
+
+    origin: NDArray[np.int64]
+    last: Floats
+    median7: Floats
+    truth: Floats
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    status: NDArray[np.int8]
+    band: NDArray[np.int64]
+    liquidity: NDArray[np.int64]
+    renewed: Bools
+
+
+# score: (sum above, sum below); a mean is over "valued"
+SCORES: Mapping[str, tuple[str, str]] = {
+    "rmae_last": ("error", "error_last"),
+    "rmae_median7": ("error", "error_median7"),
+    "mape": ("percentage_error", "valued"),
+    "rmse": ("squared_error", "valued"),
+    "bias": ("signed_error", "valued"),
+    "coverage_90": ("covered", "valued"),
+    "width": ("width", "valued"),
+    "winkler_90": ("winkler", "valued"),
+    "pinball": ("pinball", "valued"),
+    "directional_accuracy": ("right_direction", "direction"),
+    "coverage_rate": ("valued", "quoted"),
+    "buy_rate": ("buy", "valued"),
+    "sell_rate": ("sell", "valued"),
+    "hold_rate": ("hold", "valued"),
+}
+WITH_INTERVAL = (
+    "rmae_last",
+    "rmae_median7",
+    "mape",
+    "rmse",
+    "bias",
+    "coverage_90",
+    "width",
+    "winkler_90",
+    "pinball",
+    "directional_accuracy",
+)
+
+
+def winkler(truth: Floats, lower: Floats, upper: Floats, miss: float = 2 * MISS) -> Floats:
+    """Width plus 2/miss times the distance outside. Gneiting and Raftery, "Strictly proper scoring rules", JASA 2007, eq. 43."""
+    below, above = np.maximum(lower - truth, 0.0), np.maximum(truth - upper, 0.0)
+    score: Floats = (upper - lower) + 2.0 / miss * (below + above)
+    return score
+
+
+def pinball(truth: Floats, forecast: Floats, level: float) -> Floats:
+    """Quantile loss at `level` (Koenker and Bassett, Econometrica 1978)."""
+    error = truth - forecast
+    loss: Floats = np.maximum(level * error, (level - 1.0) * error)
+    return loss
+
+
+def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
+    """Each price band and liquidity that occurs: its names, and which rows [m] are in it."""
+    for band, band_name in enumerate(BANDS):
+        for liquidity, liquidity_name in enumerate(LIQUIDITIES):
+            inside = (rows.band == band) & (rows.liquidity == liquidity)
+            if inside.any():
+                yield {"price_band": band_name, "liquidity": liquidity_name}, inside
+
+
+def terms(rows: Forecasts) -> dict[str, Floats]:
+    """What each row [m] adds to each sum."""
+    truth, last = np.log(rows.truth), np.log(rows.last)
+    valued = np.isfinite(rows.fair)
+    fair, lower, upper = (
+        np.log(np.where(valued, prices, rows.last))
+        for prices in (rows.fair, rows.lower, rows.upper)
+    )
+    error = fair - truth
+    direction = (rows.truth != rows.last) & (np.abs(fair - last) > 1e-9)
+    signal = decide(
+        rows.last, np.exp(fair), np.exp(lower), np.exp(upper), np.asarray(STATUSES)[rows.status]
+    ).signal
+    found = {
+        "error": np.abs(error),
+        "error_last": np.abs(last - truth),
+        "error_median7": np.abs(np.log(rows.median7) - truth),
+        "percentage_error": 100.0 * np.abs(np.expm1(error)),
+        "squared_error": np.square(error),
+        "signed_error": error,
+        "covered": (truth >= lower - 1e-9) & (truth <= upper + 1e-9),
+        "width": upper - lower,
+        "winkler": winkler(truth, lower, upper),
+        "pinball": (
+            pinball(truth, lower, MISS)
+            + pinball(truth, fair, 0.5)
+            + pinball(truth, upper, 1 - MISS)
+        )
+        / 3.0,
+        "right_direction": direction & ((fair > last) == (truth > last)),
+        "direction": direction,
+        "buy": signal == BUY,
+        "sell": signal == SELL,
+        "hold": signal == HOLD,
+        "valued": valued,
+    }
+    return {name: np.where(valued, term, 0.0) for name, term in found.items()} | {
+        "quoted": np.ones(len(valued))
+    }
+
+
+def daily_sums(
+    found: Mapping[str, Floats], origin: NDArray[np.int64], origins: int
+) -> dict[str, Floats]:
+    """The sums of each origin [origins]."""
+    return {
+        name: np.bincount(origin, weights=term, minlength=origins).astype(np.float64, copy=False)
+        for name, term in found.items()
+    }
+
+
+def block_weights(origins: int, block: int, resamples: int = RESAMPLES) -> Floats:
+    """[resamples, origins]: how often each origin is drawn when circular blocks of `block` origins in a row are.
+
+    Politis and Romano, "A circular block-resampling procedure for stationary data" (1992). Seeded: the same every time.
+    """
+    rng = np.random.default_rng(_SEED)
+    blocks = -(-origins // block)
+    starts = rng.integers(0, origins, size=(resamples, blocks, 1))
+    drawn = ((starts + np.arange(block)) % origins).reshape(resamples, -1)[:, :origins]
+    flat = (drawn + origins * np.arange(resamples)[:, None]).ravel()
+    weights: Floats = (
+        np.bincount(flat, minlength=resamples * origins)
+        .reshape(resamples, origins)
+        .astype(np.float64)
+    )
+    return weights
+
+
+def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
+    """Every score with `<score>_ci` [5%, 95% ... of the resamples], None where the sum below is nothing."""
+    found: dict[str, Any] = {"n": int(sums["quoted"].sum())}
+    for name, (above, below) in SCORES.items():
+        found[name] = _plain(_ratio(name, sums[above].sum(), sums[below].sum()))
+        if name in WITH_INTERVAL:
+            drawn = _ratio(name, _resampled(sums[above], weights), _resampled(sums[below], weights))
+            drawn = drawn[np.isfinite(drawn)]
+            found[f"{name}_ci"] = (
+                [float(edge) for edge in np.quantile(drawn, (0.025, 0.975))] if len(drawn) else None
+            )
+    return found
+
+
+def paired_difference(
+    sums: Mapping[str, Floats], rival: Mapping[str, Floats], weights: Floats
+) -> tuple[float, float, float]:
+    """How much larger the rival's absolute error is, as a share of the last price's, with its 95% interval (low, high)."""
+    difference, scale = rival["error"] - sums["error"], sums["error_last"]
+    drawn = _ratio("", _resampled(difference, weights), _resampled(scale, weights))
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return 0.0, 0.0, 0.0
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return float(difference.sum() / scale.sum()), float(low), float(high)
+
+
+def _resampled(sums: Floats, weights: Floats) -> Floats:
+    """Each resample's sum [resamples]. Added up by numpy: how a matrix product rounds differs from machine to machine."""
+    total: Floats = (weights * sums).sum(axis=1)
+    return total
+
+
+def _ratio(name: str, above: Any, below: Any) -> Any:
+    ratio = np.divide(
+        above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0
+    )
+    return np.sqrt(ratio) if name == "rmse" else ratio
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,76 @@
+"""What a book and the trading rule say of a card together: one plain answer a card."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from pokewatch.decision import HOLD, Thresholds, decide
+from pokewatch.errors import UnknownDateError
+from pokewatch.settings import DecisionSettings
+from pokewatch.valuation.book import BookQuotes, PriceBook
+
+
+def valued(
+    book: PriceBook, cards: Sequence[str], day: date | None = None, price: float | None = None
+) -> list[dict[str, Any]]:
+    """The cards (ids or slugs) on `day` (the latest when None), judged at `price` or at the market price; None where unknown.
+
+    Raises UnknownCardError with near matches, UnknownDateError for a day the book does not have.
+    """
+    if day is not None and not book.first_day <= day <= book.last_day:
+        raise UnknownDateError(
+            day.isoformat(), book.first_day.isoformat(), book.last_day.isoformat()
+        )
+    positions = np.array([book.cards.position(card) for card in cards], dtype=np.intp)
+    days = None if day is None else np.full(len(cards), np.datetime64(day))
+    quotes = book.look_up(cards, days)
+    judged = quotes.market if price is None else np.full(len(cards), price)
+    decided = _decided(judged, quotes)
+    described = book.cards.describe(positions)
+    return [
+        {
+            "card_id": card["card_id"],
+            "slug": card["slug"],
+            "name": card["name"],
+            "date": str(quotes.date[row]),
+            "market_price": _number(judged[row]),
+            "fair_price": _number(quotes.fair[row]),
+            "lower": _number(quotes.lower[row]),
+            "upper": _number(quotes.upper[row]),
+            "status": str(quotes.status[row]),
+            "signal": str(decided.signal[row]),
+            "deviation_pct": _number(decided.deviation_pct[row]),
+            "confidence": _number(decided.confidence[row]),
+            "reason": str(decided.reason[row]),
+        }
+        for row, card in enumerate(described)
+    ]
+
+
+def strongest(book: PriceBook, count: int) -> list[str]:
+    """Ids of `count` cards: those with a signal, farthest from their fair price first, then the dearest."""
+    quotes = book.latest()
+    decided = _decided(quotes.market, quotes)
+    distance = np.where(decided.signal == HOLD, -1.0, np.abs(np.nan_to_num(decided.deviation_pct)))
+    order = np.lexsort((-np.nan_to_num(quotes.market), -distance))[:count]
+    return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
+
+
+def _decided(judged: np.ndarray, quotes: BookQuotes) -> Any:
+    settings = DecisionSettings.read()
+    thresholds = Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
+    return decide(
+        judged,
+        quotes.fair,
+        quotes.lower,
+        quotes.upper,
+        quotes.status,
+        thresholds=thresholds,
+        on_fault="hold",
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,73 @@
+"""The rows of a price book: what a model says of each of the last days, and what it would have said then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.book import BookRows
+from pokewatch.valuation.intervals import THIN_HISTORY
+from pokewatch.valuation.models import Model
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.walk_forward import walk
+
+_BLOCK = 4096  # cards at a time
+
+
+@dataclass(frozen=True, slots=True)
+class ValuedDays:
+    """[d, n] of the panel's last d days, from day index `first` on; `status` indexes STATUSES."""
+
+    first: int
+    fair: NDArray[np.float32]
+    lower: NDArray[np.float32]
+    upper: NDArray[np.float32]
+    status: NDArray[np.int8]
+
+
+def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
+    """The last `days` days. Those before the one `model` has learnt until are valued by models like it that had learnt only
+    until then, so that judging a book's past by what came later is honest.
+
+    Raises ValueError for fewer than 1 day.
+    """
+    if days < 1:
+        raise ValueError(f"days must be at least 1, got {days}")
+    first = max(0, panel.days - days)
+    shape = panel.days - first, panel.cards
+    fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
+    status = np.full(shape, THIN_HISTORY, dtype=np.int8)
+    for features, values in walk(
+        panel, model.name, model.horizon, range(first, panel.days), latest=model
+    ):
+        row = features.day - first
+        fair[row], lower[row], upper[row], status[row] = (
+            values.fair,
+            values.lower,
+            values.upper,
+            values.status,
+        )
+    return ValuedDays(first, fair, lower, upper, status)
+
+
+def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
+    """The rows of those days, in blocks of cards."""
+    first = valued.first
+    for begin in range(0, panel.cards, _BLOCK):
+        cards = slice(begin, begin + _BLOCK)
+        market = panel.market[first:, cards].T
+        yield BookRows(
+            card_id=panel.card_id[cards].tolist(),
+            dates=panel.dates[first:],
+            market=market,
+            low=np.full_like(market, np.nan) if panel.low is None else panel.low[first:, cards].T,
+            fair=_doubles(valued.fair[:, cards]),
+            lower=_doubles(valued.lower[:, cards]),
+            upper=_doubles(valued.upper[:, cards]),
+            status=np.ascontiguousarray(valued.status[:, cards].T),
+        )
+
+
+def _doubles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    return values.T.astype(np.float64)

@@ -1,0 +1,234 @@
+"""The command line, on a champion made by the real pipeline."""
+
+import json
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from pokewatch.cli.main import main
+from pokewatch.registry import Registry
+from pokewatch.valuation.book import PriceBook
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def run_json(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def card_at(book: PriceBook, position: int) -> dict[str, Any]:
+    return book.cards.describe(np.array([position]))[0]
+
+
+@pytest.fixture
+def book(champion_home: Path) -> PriceBook:
+    champion = Registry().resolve()
+    return PriceBook.open(Registry().fetch_book(champion), champion.digest)
+
+
+def test_value_says_what_the_book_says(book: PriceBook) -> None:
+    card = card_at(book, 5)
+    (by_id,) = run_json("value", card["card_id"])
+    (by_slug,) = run_json("value", card["slug"])
+    quote = book.quote(card["card_id"])
+    assert by_id == by_slug
+    assert by_id["fair_price"] == pytest.approx(float(quote.fair[0]), abs=0)
+    assert by_id["date"] == str(book.last_day)
+    assert by_id["model_version"] == "1"
+    assert len(by_id["data_version"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("factor", "signal"), [(0.9, "BUY"), (0.95, "HOLD"), (1.1, "HOLD"), (1.15, "SELL")]
+)
+def test_an_offered_price_is_judged_against_the_fair_price(
+    factor: float, signal: str, book: PriceBook
+) -> None:
+    latest = book.latest()
+    position = next(row for row, status in enumerate(latest.status) if status == "ok")
+    card = card_at(book, position)["card_id"]
+    (row,) = run_json("value", card, "--price", repr(float(latest.fair[position]) * factor))
+    assert row["signal"] == signal
+
+
+def test_a_past_day_is_answered_as_it_was(book: PriceBook) -> None:
+    card = card_at(book, 0)["card_id"]
+    day = book.last_day - timedelta(days=10)
+    (row,) = run_json("value", card, "--date", day.isoformat())
+    assert row["date"] == day.isoformat()
+
+
+def test_an_unknown_card_is_told_with_near_matches(book: PriceBook) -> None:
+    slug = card_at(book, 3)["slug"]
+    result = run("value", slug + "x")
+    assert result.exit_code == 3
+    assert f"unknown card '{slug}x'; did you mean {slug}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("day", "code", "message"),
+    [
+        ("1999-01-01", 3, "no prices for 1999-01-01: the book runs from"),
+        ("yesterday", 2, "'yesterday' is not a day such as"),
+    ],
+    ids=["outside", "malformed"],
+)
+def test_a_bad_date_is_told(day: str, code: int, message: str, book: PriceBook) -> None:
+    result = run("value", card_at(book, 0)["card_id"], "--date", day)
+    assert (result.exit_code, message in result.stderr) == (code, True)
+
+
+@pytest.mark.parametrize("price", ["0", "-3", "nan", "free"])
+def test_a_bad_price_is_told(price: str, champion_home: Path) -> None:
+    result = run("value", "anything", "--price", price)
+    assert result.exit_code == 2
+    assert "--price" in result.stderr
+
+
+def test_a_sample_shows_the_strongest_first(champion_home: Path) -> None:
+    result = run("value", "--sample", "4")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == [
+        "card",
+        "date",
+        "market",
+        "fair",
+        "interval",
+        "deviation",
+        "signal",
+        "reason",
+    ]
+    assert len(lines) == 1 + 4 + 2
+    assert "simulated prices in USD" in lines[-2]
+
+
+def test_without_a_champion_value_says_what_to_run(home: Path) -> None:
+    result = run("value", "anything")
+    assert result.exit_code == 6
+    assert "run the pipeline first" in result.stderr
+
+
+def test_collect_twice_changes_nothing(home: Path) -> None:
+    arguments = ("collect", "--days", "3", "--cards", "120", "--to", "2026-01-10")
+    first, second = run_json(*arguments), run_json(*arguments)
+    assert (len(first["written"]), len(second["written"]), len(second["unchanged"])) == (3, 0, 3)
+
+
+@pytest.mark.parametrize("export_format", ["parquet", "csv"])
+def test_collect_exports_one_file(export_format: str, home: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"prices.{export_format}"
+    result = run(
+        "collect",
+        "--days",
+        "2",
+        "--cards",
+        "120",
+        "--to",
+        "2026-01-10",
+        "--format",
+        export_format,
+        "--output",
+        str(output),
+    )
+    assert result.exit_code == 0, result.output
+    assert output.stat().st_size > 1000
+    found = run_json(
+        "collect", "--days", "2", "--cards", "120", "--to", "2026-01-10", "--format", export_format
+    )
+    assert Path(found["exported"]).parent == home / "exports"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--source", "nowhere"), "--source 'nowhere': there is no such source"),
+        (("--from", "2026-02-02", "--to", "2026-02-01"), "2026-02-02"),
+        (("--days", "0"), "--days"),
+        (("--source", "file", "--file", "missing.csv"), "missing.csv"),
+        (("--source", "pokemon_price_tracker"), "POKEMON_PRICE_API_KEY"),
+    ],
+    ids=["source", "range", "days", "file", "key"],
+)
+def test_collect_names_what_is_wrong(arguments: tuple[str, ...], message: str, home: Path) -> None:
+    result = run("collect", *arguments)
+    assert result.exit_code in (2, 4)
+    assert message in result.stderr
+
+
+def test_the_doctor_finds_a_healthy_home(champion_home: Path) -> None:
+    findings = {finding["name"]: finding for finding in run_json("doctor")}
+    assert findings["champion"]["state"] == "ok"
+    assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
+    assert "fault" not in {finding["state"] for finding in findings.values()}
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize(
+    "command",
+    [("value", "--sample", "1"), ("doctor",), ("keys", "list")],
+    ids=lambda command: command[0],
+)
+def test_output_that_cannot_be_written_is_one_line(
+    command: tuple[str, ...], as_json: tuple[str, ...], champion_home: Path
+) -> None:
+    arguments = [sys.executable, "-m", "pokewatch.cli.main", *command, *as_json]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            arguments, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert (result.returncode, len(result.stderr.splitlines())) == (1, 1), result.stderr
+    assert "Error: standard output cannot be written: " in result.stderr
+
+
+def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:
+    home.chmod(0o755)
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    assert (findings["home"]["state"], findings["home"]["remedy"]) == (
+        "warning",
+        f"chmod 700 {home}",
+    )
+
+
+def test_every_command_teaches() -> None:
+    for name, command in main.commands.items():
+        assert command.help, name
+        undescribed = [
+            option.name
+            for option in command.params
+            if isinstance(option, click.Option) and not option.help
+        ]
+        assert undescribed == [], name
+
+
+HEAVY = {"numpy", "pyarrow", "pandas", "pydantic", "mlflow", "metaflow", "httpx", "starlette"}
+
+
+@pytest.mark.parametrize("name", ["", *main.commands])
+def test_help_imports_nothing_heavy(name: str) -> None:
+    code = "import sys; from pokewatch.cli.main import main;main(sys.argv[1:], standalone_mode=False); print('loaded', *sys.modules)"
+    command = [sys.executable, "-c", code, *filter(None, [name]), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("Usage:")
+    assert set(shown.split("loaded")[-1].split()) & HEAVY == set()
+
+
+def test_today_is_never_asked_for(home: Path) -> None:
+    found = run_json("collect", "--days", "1", "--cards", "120")
+    assert found["written"][0] < date.today().isoformat()  # only an upper bound

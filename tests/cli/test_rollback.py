@@ -1,0 +1,97 @@
+"""`pokewatch rollback` as people and scripts start it."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pokewatch.registry import CHAMPION, PREVIOUS, Registry
+from tests.deploy.test_deploy import register_book
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
+
+ROLLBACK = [str(Path(sys.executable).with_name("pokewatch")), "rollback"]
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Version 2, of real prices in euros, is champion; before it, 1 was."""
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://127.0.0.1:9")
+    registry = Registry()
+    register_book(registry, tmp_path / "1", 999)
+    register_book(registry, tmp_path / "2", 12, source="tcgcsv", currency="EUR")
+    registry.point(CHAMPION, "2")
+    registry.point(PREVIOUS, "1")
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "champion"), [("y", 0, "1"), ("n", 1, "2")], ids=["yes", "no"]
+)
+def test_it_says_what_would_change_and_asks(
+    answer: str, code: int, champion: str, registry: Registry
+) -> None:
+    person, terminal = pty.openpty()
+    with subprocess.Popen(
+        ROLLBACK, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as asked:
+        os.write(person, f"{answer}\n".encode())
+        _, told = asked.communicate()
+    os.close(person)
+    os.close(terminal)
+    assert asked.returncode == code, told
+    rows = [line.split() for line in told.splitlines()[:3]]
+    assert rows[0] == ["version", "market", "currency", "cards", "prices", "of"]
+    assert rows[1] == [
+        "champion",
+        "now",
+        "2",
+        "tcgcsv",
+        "EUR",
+        "12",
+        "2026-01-01",
+        "to",
+        "2026-01-05",
+    ]
+    assert rows[2] == [
+        "after",
+        "the",
+        "rollback",
+        "1",
+        "simulated",
+        "USD",
+        "999",
+        "2026-01-01",
+        "to",
+        "2026-01-05",
+    ]
+    assert "Make version 1 champion? [y/N]" in told
+    assert registry.resolve().version == champion
+
+
+def test_without_a_terminal_it_takes_no_for_the_answer(registry: Registry) -> None:
+    done = subprocess.run(
+        ROLLBACK, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "there is no terminal to ask for a confirmation: add --yes" in done.stderr
+    assert registry.resolve().version == "2"
+
+
+def test_a_script_says_yes(registry: Registry) -> None:
+    done = subprocess.run(
+        [*ROLLBACK, "--yes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "model version 1 is champion again",
+        "http://127.0.0.1:9: not running",
+    ]
+    assert (registry.resolve().version, registry.resolve(PREVIOUS).version) == ("1", "2")

@@ -1,0 +1,210 @@
+"""Watching real HTTP servers that stand for MLServer."""
+
+import json
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pokewatch.deploy.canary import Breach, watch
+from pokewatch.deploy.golden import GoldenRequests
+from pokewatch.settings import WatchSettings
+from pokewatch.valuation.book import PriceBook
+from tests.answering import answering
+from tests.serving.books import make_book
+from tests.serving.server import free_ports
+
+SECONDS = {"deploy_watch_seconds": 1.5, "deploy_watch_p95_seconds": 0.2}
+
+
+class Upstream(ThreadingHTTPServer):
+    """Answers golden requests as the book has them, and tells live figures: per request of ours `live` others of its traffic."""
+
+    daemon_threads = True
+
+    def __init__(
+        self,
+        golden: GoldenRequests,
+        status: int = 200,
+        delay: float = 0.0,
+        live: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.answer = {
+            "parameters": {"model_version": golden.version},
+            "outputs": [
+                {"name": name, "data": _plain(values)} for name, values in golden.prices.items()
+            ]
+            + [{"name": "status", "data": list(golden.status)}],
+        }
+        self.status, self.live = status, dict(live or {})
+        self.delayed = threading.Event() if delay else None
+        self.delay, self.asked = delay, 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def metrics(self) -> str:
+        path = 'method="POST",path="/v2/models/{model_name}/infer"'
+        live = {name: count * self.asked for name, count in self.live.items()}
+        fast, failed, slow = (live.get(name, 0) for name in ("fast", "failed", "slow"))
+        bucket = "rest_server_request_duration_seconds_bucket"
+        return "\n".join(
+            (
+                "# TYPE rest_server_requests counter",
+                f'rest_server_requests_total{{{path},status_code="200"}} {fast + slow}',
+                f'rest_server_requests_total{{{path},status_code="500"}} {failed}',
+                'rest_server_requests_total{path="/v2/health",status_code="500"} 1e6',
+                "# TYPE rest_server_request_duration_seconds histogram",
+                f'{bucket}{{{path},le="0.1"}} {fast + failed}',
+                f'{bucket}{{{path},le="1.0"}} {fast + failed + slow}',
+                f'{bucket}{{{path},le="+Inf"}} {fast + failed + slow}',
+                "",
+            )
+        )
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: Upstream
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked += 1
+        if self.server.delayed:
+            self.server.delayed.wait(self.server.delay)
+        self._answer(self.server.status, json.dumps(self.server.answer))
+
+    def do_GET(self) -> None:
+        self._answer(200 if self.server.live else 404, self.server.metrics())
+
+    def _answer(self, status: int, content: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def golden(tmp_path: Path) -> GoldenRequests:
+    return GoldenRequests.of(
+        PriceBook.open(tmp_path / "book", make_book(tmp_path / "book")), "2", 10
+    )
+
+
+def watched(
+    upstream: Upstream, golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch, **settings: float
+) -> Breach | None:
+    with answering(upstream), httpx.Client() as client:
+        monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(upstream.server_port))
+        return watch(
+            client, [upstream.address], golden, WatchSettings.read(**{**SECONDS, **settings})
+        )
+
+
+def test_a_good_server_passes(golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = Upstream(golden, live={"fast": 50})
+    assert watched(upstream, golden, monkeypatch) is None
+    assert upstream.asked >= 5
+
+
+def test_without_metrics_golden_requests_suffice(
+    golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert watched(Upstream(golden), golden, monkeypatch) is None
+    assert "watched by golden requests alone" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "found"),
+    [
+        ({"status": 500}, "errors", "5 of 5 golden requests failed (HTTP 500), wanted <= 2.0%"),
+        ({"delay": 0.3}, "latency", "p95 of 5 golden requests is 0.3"),
+        (
+            {"live": {"fast": 90, "failed": 10}},
+            "live errors",
+            "10 of 100 requests failed, wanted <= 2.0%",
+        ),
+        (
+            {"live": {"fast": 90, "slow": 10}},
+            "live latency",
+            "90.0% of 100 requests within 0.2 s, wanted 95%",
+        ),
+    ],
+    ids=["errors", "slow", "live-errors", "live-latency"],
+)
+def test_what_fails_is_named_with_its_figure(
+    fault: dict[str, Any],
+    check: str,
+    found: str,
+    golden: GoldenRequests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breach = watched(Upstream(golden, **fault), golden, monkeypatch, deploy_watch_seconds=20)
+    assert breach is not None
+    assert breach.check == check
+    assert breach.found.startswith(found)
+
+
+def test_wrong_answers_are_seen_at_the_first_request(
+    golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Upstream(golden)
+    upstream.answer["outputs"][1]["data"][0] = 77.0  # type: ignore[index]
+    breach = watched(upstream, golden, monkeypatch)
+    assert (upstream.asked, breach and breach.check) == (1, "golden answers")
+    assert (
+        "1 of 10 cards are not as in the book; fair price of tcgplayer-0-normal: 77.0, in the book 1.04"
+        in str(breach)
+    )
+
+
+def test_a_few_live_requests_say_nothing(
+    golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watched(Upstream(golden, live={"failed": 1}), golden, monkeypatch) is None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60, func_only=True)
+def test_servers_that_hang_are_found_out_within_a_minute(golden: GoldenRequests) -> None:
+    upstreams = [Upstream(golden, delay=300.0) for _ in range(3)]
+    with ExitStack() as stack, httpx.Client() as client:
+        for upstream in upstreams:
+            stack.enter_context(answering(upstream))
+            stack.callback(upstream.delayed.set)  # type: ignore[union-attr]
+        breach = watch(
+            client,
+            [upstream.address for upstream in upstreams],
+            golden,
+            WatchSettings.read(deploy_watch_seconds=300),
+        )
+    assert breach is not None
+    assert breach.check == "errors"
+    assert breach.found.startswith("5 of 5 golden requests failed (ReadTimeout")
+
+
+def test_nobody_listens_any_more(golden: GoldenRequests) -> None:
+    (port,) = free_ports(1)
+    with httpx.Client() as client:
+        breach = watch(
+            client,
+            [f"http://127.0.0.1:{port}"],
+            golden,
+            WatchSettings.read(deploy_watch_seconds=20),
+        )
+    assert breach is not None
+    assert breach.check == "errors"
+    assert "ConnectError" in breach.found

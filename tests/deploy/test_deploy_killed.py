@@ -1,0 +1,159 @@
+"""Deploys that are killed between any two of their writes, each end checked by asking what is served."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pokewatch.cli.doctor import Finding, examine
+from pokewatch.deploy.deploy import deploy
+from pokewatch.deploy.tickets import Tickets
+from pokewatch.errors import DeployError
+from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
+from tests.answering import answering
+from tests.deploy.killing import Writes, start_deploy
+from tests.deploy.test_deploy import Upstream, champion_of, register_book
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
+
+
+class Served(Upstream):
+    """A server that has written down which versions it was asked to take up."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.asked: list[str] = []
+        super().__init__(lambda: self._champion(registry))
+
+    def _champion(self, registry: Registry) -> str:
+        self.asked.append(champion_of(registry))
+        return self.asked[-1]
+
+    def answers(self) -> str:
+        """The version that a caller gets."""
+        answer = httpx.post(f"{self.address}/v2/models/fair-price/infer", json={"inputs": []})
+        return str(answer.json()["parameters"]["model_version"])
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Versions 1 to 3; 3 was champion before 1, which is."""
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
+    registry = Registry()
+    for number in (1, 2, 3):
+        register_book(registry, tmp_path / str(number), git_commit=str(number))
+    reset(registry)
+    return registry
+
+
+@pytest.fixture
+def server(registry: Registry) -> Iterator[Served]:
+    with answering(Served(registry)) as server:
+        yield server
+
+
+def reset(registry: Registry) -> None:
+    registry.point(CHAMPION, "1")
+    registry.point(PREVIOUS, "3")
+    with registry.asked("cannot reset") as client:
+        if REFUSED in registry.version("2").tags:
+            client.delete_model_version_tag(registry.name, "2", REFUSED)
+
+
+def state(registry: Registry, server: Served) -> tuple[str, str, str]:
+    """The champion, the one before, and what a caller is answered by."""
+    return champion_of(registry), registry.resolve(PREVIOUS).version, server.answers()
+
+
+def doctors() -> Finding:
+    (finding,) = [each for each in examine() if each.name == "deploy"]
+    return finding
+
+
+def killed(server: Served, at: int, when: str) -> None:
+    process, _ = start_deploy("2", [server.address], Writes(at, when))
+    process.join()
+    assert process.exitcode == -9
+
+
+def writes_of(server: Served) -> int:
+    process, counted = start_deploy("2", [server.address])
+    process.join()
+    return int(counted.get()[0])
+
+
+def check_doctor(registry: Registry) -> None:
+    """It says which version is champion, and whether it is the old or the new one."""
+    champion = champion_of(registry)
+    unfinished = Tickets(registry).unfinished()
+    if unfinished and unfinished[0].before:
+        which = "the new" if champion == "2" else "the old"
+        found = doctors()
+        assert found.state == "warning"
+        assert f"was killed: {which} version, {champion}, is champion" in found.detail
+
+
+def sweep(count: int, step: int) -> list[tuple[int, str]]:
+    points = [(at, when) for at in range(1, count + 1) for when in ("before", "after")]
+    return points[::step]
+
+
+def check_good(registry: Registry, server: Served, step: int) -> int:
+    count = writes_of(server)
+    for at, when in sweep(count, step):
+        reset(registry)
+        server.serving = "1"
+        killed(server, at, when)
+        assert champion_of(registry) in ("1", "2"), (at, when)
+        check_doctor(registry)
+        deploy(registry, "2", [server.address])
+        assert state(registry, server) == ("2", "1", "2"), (at, when)
+        assert Tickets(registry).unfinished() == []
+        assert doctors().state == "ok"
+    return count
+
+
+def check_refused(registry: Registry, server: Served, step: int) -> int:
+    server.refuses = "2"
+    count = writes_of(server)
+    for at, when in sweep(count, step):
+        reset(registry)
+        killed(server, at, when)
+        assert server.answers() == "1"
+        decided = any(ticket.decision for ticket in Tickets(registry).unfinished())
+        decided |= REFUSED in registry.version("2").tags
+        asked = len(server.asked)
+        with pytest.raises(DeployError):
+            deploy(registry, "2", [server.address])
+        assert state(registry, server) == ("1", "3", "1"), (at, when)
+        assert Tickets(registry).unfinished() == []
+        assert not (decided and "2" in server.asked[asked:]), "a refused version goes live once"
+    return count
+
+
+def test_killed_at_some_writes_a_retry_deploys_it(registry: Registry, server: Served) -> None:
+    assert check_good(registry, server, 5) >= 10
+
+
+def test_killed_at_some_writes_a_refused_version_stays_refused(
+    registry: Registry, server: Served
+) -> None:
+    assert check_refused(registry, server, 7) >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_any_write_a_retry_deploys_it(registry: Registry, server: Served) -> None:
+    check_good(registry, server, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_any_write_a_refused_version_stays_refused(
+    registry: Registry, server: Served
+) -> None:
+    check_refused(registry, server, 1)

@@ -1,0 +1,133 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.problems import assert_problem
+from tests.serving.server import Server
+
+CARD = {
+    "card_id": "tcgplayer-4-normal",
+    "slug": "card_4",
+    "name": "Pokémon 4",
+    "set_id": "set0",
+    "set_name": "Set 0",
+    "number": "004/100",
+    "rarity": "Common",
+    "printing": "Normal",
+    "released": "2025-06-01",
+    "image_url": None,
+    "market_price": 5.04,
+    "low_price": None,
+    "fair_price": 5.04,
+    "lower": 4.032,
+    "upper": 6.3,
+    "status": "ok",
+    "date": "2026-01-05",
+}
+VERSIONS = {"model_version": "7", "data_version": "dv-1", "stale": False}
+
+
+@pytest.mark.parametrize("name", ["card_4", "tcgplayer-4-normal"])
+def test_a_card(gateway: Gateway, name: str) -> None:
+    body = gateway.get(f"/cards/{name}").json()
+    assert body | {"low_price": None} == CARD | VERSIONS
+
+
+def test_a_search(gateway: Gateway) -> None:
+    body = gateway.get("/cards", params={"set": "set1", "rarity": "Rare"}).json()
+    assert [card["slug"] for card in body["cards"]] == ["card_12", "card_15", "card_18"]
+    assert body["next"] is None
+
+
+@pytest.mark.parametrize("limit", [1, 7, 40, 1000])
+def test_pages_have_every_card_once(gateway: Gateway, limit: int) -> None:
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while cursor is not None:
+        page = gateway.get("/cards", params={"limit": limit, **cursor}).json()
+        found += [card["card_id"] for card in page["cards"]]
+        cursor = {"cursor": page["next"]} if page["next"] else None  # type: ignore[assignment]
+    assert len(found) == len(set(found)) == 40
+
+
+def test_a_cursor_belongs_to_its_search(gateway: Gateway) -> None:
+    cursor = gateway.get("/cards", params={"limit": 1}).json()["next"]
+    assert gateway.get("/cards", params={"cursor": cursor}).status_code == 200
+    assert_problem(
+        gateway.get("/cards", params={"cursor": cursor, "q": "Pokémon"}), 404, "unknown-page"
+    )
+
+
+def test_history(gateway: Gateway) -> None:
+    body = gateway.get(
+        "/cards/card_4/history", params={"from": "2026-01-02", "to": "2026-01-03"}
+    ).json()
+    assert (body["card_id"], body["dates"], body["market_price"]) == (
+        "tcgplayer-4-normal",
+        ["2026-01-02", "2026-01-03"],
+        [5.01, 5.02],
+    )
+    assert (
+        gateway.get(
+            "/cards/card_4/history", params={"from": "2026-01-03", "to": "2026-01-02"}
+        ).json()["dates"]
+        == []
+    )
+
+
+def test_movers(gateway: Gateway) -> None:
+    body = gateway.get("/movers", params={"buy_threshold_pct": 0, "limit": 3}).json()
+    assert [row["signal"] for row in body["buy"]] == ["BUY"] * 3
+    assert (body["sell"], body["price"], body["date"]) == ([], "market", "2026-01-05")
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status", "name", "pointer"),
+    [
+        ("/cards", {"limit": 0}, 422, "invalid", "?limit"),
+        ("/cards", {"limit": "many"}, 422, "invalid", "?limit"),
+        ("/cards", {"name": "x"}, 422, "invalid", "?name"),
+        ("/cards?limit=1&limit=2", None, 422, "invalid", "?limit"),
+        ("/cards?q=%ff", None, 422, "invalid", "?"),
+        ("/cards", {"cursor": "x"}, 404, "unknown-page", None),
+        ("/cards/nobody", {}, 404, "unknown-card", None),
+        ("/cards/No-Body", {}, 404, "unknown-card", None),
+        ("/cards/nobody/history", {}, 404, "unknown-card", None),
+        ("/cards/card_4/history", {"from": "soon"}, 422, "invalid", "?from"),
+        ("/movers", {"price": "high"}, 422, "invalid", "?price"),
+        ("/movers", {"buy_threshold_pct": "nan"}, 422, "invalid", "?buy_threshold_pct"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_found(
+    gateway: Gateway, path: str, params: Any, status: int, name: str, pointer: str | None
+) -> None:
+    problem = assert_problem(gateway.get(path, params=params), status, name)
+    assert [fault["pointer"] for fault in problem.get("errors", [])] == (
+        [] if pointer is None else [pointer]
+    )
+
+
+def test_near_cards_are_named(gateway: Gateway) -> None:
+    assert "card_4" in assert_problem(gateway.get("/cards/cart_4"), 404, "unknown-card")["near"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/cards?limit=2", "/cards/card_4", "/cards/card_4/history", "/movers"]
+)
+@pytest.mark.parametrize("cached", [False, True], ids=["uncached", "cached"])
+def test_entity_tags(
+    mlserver: Server, make_gateway: Callable[..., Gateway], path: str, cached: bool
+) -> None:
+    gateway = make_gateway(mlserver.url, answer_cache=cached)
+    first = gateway.get(path)
+    tag = first.headers["etag"]
+    assert tag.startswith('"')
+    assert gateway.get(path).content == first.content
+    for given in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        again = gateway.get(path, headers={"If-None-Match": given})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert "content-length" not in again.headers
+    assert gateway.get(path, headers={"If-None-Match": '"other"'}).content == first.content

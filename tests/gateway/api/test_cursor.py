@@ -1,0 +1,63 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pokewatch.gateway.api.cursor import after, cursor
+from pokewatch.gateway.api.schemas import CARD_PATTERN
+from pokewatch.gateway.http.problems import ProblemError
+
+CARDS = st.from_regex(rf"\A{CARD_PATTERN}\Z")
+
+
+class PagingMachine(RuleBasedStateMachine):
+    """A reader turns pages of any size while the catalogue stands still: every card once, in order, whatever the sizes."""
+
+    @initialize(cards=st.sets(CARDS, max_size=30), search=st.text())
+    def start(self, cards: set[str], search: str) -> None:
+        self.cards = sorted(cards)
+        self.search = search
+        self.read: list[str] = []
+        self.cursor: str | None = None
+        self.done = False
+
+    @precondition(lambda self: not self.done)
+    @rule(limit=st.integers(1, 10))
+    def turn(self, limit: int) -> None:
+        last = after(self.cursor, self.search) if self.cursor else ""
+        page = [card for card in self.cards if card > last][: limit + 1]
+        self.read += page[:limit]
+        self.done = len(page) <= limit
+        self.cursor = None if self.done else cursor(page[limit - 1], self.search)
+
+    @precondition(lambda self: self.done)
+    @rule()
+    def read_again(self) -> None:
+        assert self.read == self.cards
+        self.read, self.done = [], False
+
+    @rule(other=st.text())
+    def try_elsewhere(self, other: str) -> None:
+        if other != self.search and self.cursor:
+            with pytest.raises(ProblemError):
+                after(self.cursor, other)
+
+    @invariant()
+    def reads_in_order(self) -> None:
+        if hasattr(self, "read"):
+            assert self.read == self.cards[: len(self.read)]
+
+
+test_paging = PagingMachine.TestCase
+
+
+@given(CARDS, st.text())
+def test_round_trip(card: str, search: str) -> None:
+    assert after(cursor(card, search), search) == card
+
+
+@given(st.text())
+def test_any_other_text_is_refused(text: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        after(text, "search")
+    assert caught.value.kind.status == 404

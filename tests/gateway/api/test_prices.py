@@ -1,0 +1,293 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.problems import assert_problem
+from tests.gateway.tampering import PickyServer, tampering
+from tests.serving.server import Server
+
+
+def test_a_batch_answers_each_card_or_tells_its_problem(gateway: Gateway) -> None:
+    cards: list[Any] = [
+        {"card_id": "card_4"},
+        {"card_id": "nobody"},
+        {"card_id": "card_4", "date": "soon"},
+        {"card_id": "card_4", "market_price": 4.0},
+        {"card_id": "card_5", "date": "2026-01-01"},
+        {"card_id": "card_4", "date": "2020-01-01"},
+        "card_4",
+        {"card_id": "card_1"},
+    ]
+    response = gateway.post("/fair_price/batch", {"cards": cards})
+    assert response.status_code == 200, response.text
+    found = response.json()["predictions"]
+    assert [row.get("signal") or row["problem"]["type"] for row in found] == [
+        "HOLD",
+        "/docs#unknown-card",
+        "/docs#invalid",
+        "BUY",
+        "HOLD",
+        "/docs#unknown-date",
+        "/docs#invalid",
+        "HOLD",
+    ]
+    assert found[2]["problem"]["errors"][0]["pointer"] == "/date"
+    alone = gateway.post("/fair_price", cards[3]).json()
+    assert {**found[3], "as_of": ""} == {
+        name: value for name, value in alone.items() if name not in ("stale", "request_id")
+    } | {"as_of": ""}
+
+
+UNQUOTED = {
+    "card_id": "tcgplayer-7-normal",
+    "date": "2026-01-05",
+    "market_price": None,
+    "fair_price": 8.04,
+    "deviation_pct": None,
+    "signal": "HOLD",
+    "lower": 6.432,
+    "upper": 10.05,
+    "confidence": None,
+    "reason": "no_market_price",
+    "status": "ok",
+    "model_version": "7",
+    "data_version": "dv-1",
+}
+
+
+def test_a_card_without_a_market_price_is_answered(gateway: Gateway) -> None:
+    response = gateway.post("/fair_price", {"card_id": "card_7"})
+    assert response.status_code == 200, response.text
+    assert UNQUOTED.items() <= response.json().items()
+
+
+def test_an_offer_for_a_card_without_a_market_price_is_judged(gateway: Gateway) -> None:
+    body = gateway.post("/fair_price", {"card_id": "card_7", "market_price": 6.0}).json()
+    assert (body["market_price"], body["signal"], body["reason"]) == (6.0, "BUY", "below_threshold")
+    assert 0.5 < body["confidence"] < 1
+
+
+def test_a_card_without_a_market_price_fails_no_batch(gateway: Gateway) -> None:
+    cards = [
+        {"card_id": "card_7"},
+        {"card_id": "card_4"},
+        {"card_id": "card_7", "market_price": 12.0},
+        {"card_id": "nobody"},
+    ]
+    response = gateway.post("/fair_price/batch", {"cards": cards})
+    assert response.status_code == 200, response.text
+    found = response.json()["predictions"]
+    assert UNQUOTED.items() <= found[0].items()
+    assert [row.get("reason") for row in found[1:]] == [
+        "within_thresholds",
+        "above_threshold",
+        None,
+    ]
+
+
+def test_a_card_without_a_market_price_in_the_catalogue(gateway: Gateway) -> None:
+    for card in (
+        gateway.get("/cards/card_7").json(),
+        gateway.get("/cards?q=pokemon+7").json()["cards"][0],
+    ):
+        assert (card["slug"], card["market_price"], card["fair_price"]) == ("card_7", None, 8.04)
+    assert gateway.get("/cards/card_7/history").json()["market_price"] == [
+        8.0,
+        8.01,
+        8.02,
+        8.03,
+        None,
+    ]
+    movers = gateway.get("/movers", params={"limit": 50, "buy_threshold_pct": 0}).json()
+    slugs = [row["slug"] for row in movers["buy"]]
+    assert len(slugs) == 38
+    assert "card_7" not in slugs
+
+
+ASKED = st.fixed_dictionaries(
+    {
+        "card_id": st.sampled_from(
+            ["card_4", "tcgplayer-5-normal", "card_7", "card_1", "nobody", "Card 4", ""]
+        )
+    },
+    optional={
+        "date": st.sampled_from(["2026-01-03", "2026-01-05", "2026-01-09", "2020-01-01", "soon"]),
+        "market_price": st.sampled_from([4.0, 9.0, 1e6, 0.001, 0.0, None, "5"]),
+    },
+)
+
+
+def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
+    alone: dict[str, dict[str, Any]] = {}
+    with httpx.Client(
+        base_url=gateway.url, headers={"X-API-Key": gateway.key.key}, timeout=30
+    ) as client:
+
+        def answer(row: dict[str, Any]) -> dict[str, Any]:
+            key = repr(row)
+            if key not in alone:
+                alone[key] = _comparable(client.post("/fair_price", json=row).json())
+            return alone[key]
+
+        @settings(
+            max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(st.lists(ASKED, min_size=1, max_size=12))
+        def run(rows: list[dict[str, Any]]) -> None:
+            response = client.post("/fair_price/batch", json={"cards": rows})
+            assert response.status_code == 200, response.text
+            found = [_comparable(row.get("problem", row)) for row in response.json()["predictions"]]
+            assert found == [answer(row) for row in rows]
+
+        run()
+
+
+def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
+    """Without what is of the moment."""
+    return {
+        name: value
+        for name, value in answer.items()
+        if name not in ("as_of", "stale", "request_id")
+    }
+
+
+@pytest.fixture
+def picky(mlserver: Server) -> Iterator[PickyServer]:
+    with tampering(mlserver.url, PickyServer) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [{"card_5"}, {"card_4", "card_6"}, {"card_4", "card_5", "card_6"}],
+    ids=lambda cards: " ".join(sorted(cards)),
+)
+@pytest.mark.parametrize("model", ["fair-price", "decision"])
+def test_a_row_that_a_model_refuses_fails_alone(
+    picky: PickyServer, make_gateway: Callable[..., Gateway], model: str, refused: set[str]
+) -> None:
+    gateway = make_gateway(picky.url, breaker_failures=100)
+    picky.refuses(model, refused)
+    cards = ["card_4", "card_5", "card_6"]
+    response = gateway.post("/fair_price/batch", {"cards": [{"card_id": card} for card in cards]})
+    assert response.status_code == 200, response.text
+    problems = [row.get("problem", {}).get("type") for row in response.json()["predictions"]]
+    kind = "/docs#invalid" if model == "fair-price" else "/docs#upstream-fault"
+    assert problems == [kind if card in refused else None for card in cards]
+    for card in cards:
+        status = 200 if card not in refused else 422 if model == "fair-price" else 502
+        assert gateway.post("/fair_price", {"card_id": card}).status_code == status
+    if model == "decision":
+        tensor = {"name": "card_id", "shape": [3], "datatype": "BYTES", "data": cards}
+        answer = gateway.post("/v2/models/pokewatch/infer", {"inputs": [tensor]}).json()
+        outputs = {output["name"]: output["data"] for output in answer["outputs"]}
+        assert [reason == "not_judged" for reason in outputs["reason"]] == [
+            card in refused for card in cards
+        ]
+        assert outputs["fair_price"] == [5.04, 6.04, 7.04]
+
+
+@pytest.mark.parametrize(
+    ("price", "pointer"),
+    [
+        ("1e308", "/market_price"),
+        ("1e999", "/market_price"),
+        ("9" * 5_000, "/..."),
+        ("[[1]]", "/market_price"),
+    ],
+    ids=["large", "infinite", "long", "list"],
+)
+def test_a_price_that_is_none_fails_alone(gateway: Gateway, price: str, pointer: str) -> None:
+    body = '{"cards":[{"card_id":"card_4","market_price":' + price + '},{"card_id":"card_4"}]}'
+    response = gateway.ask(
+        "POST", "/fair_price/batch", content=body, headers={"Content-Type": "application/json"}
+    )
+    bad, good = response.json()["predictions"]
+    assert bad["problem"]["errors"][0]["pointer"] == pointer
+    assert (bad["problem"]["status"], good["signal"]) == (422, "HOLD")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/fair_price", {"card_id": "x" * 16_384}),
+        ("/signal", {"market_price": 1, "fair_price": 1, "x": " " * 16_384}),
+        ("/fair_price/batch", {"cards": [{"card_id": "a"}] * 8_001}),
+        ("/fair_price/batch", {"cards": [{"card_id": "a" * 262_144}]}),
+    ],
+)
+def test_a_body_larger_than_its_route_needs_is_not_decoded(
+    gateway: Gateway, path: str, body: Any
+) -> None:
+    assert_problem(gateway.post(path, body), 413, "too-large")
+
+
+@pytest.mark.parametrize(("count", "status"), [(0, 200), (1_000, 200), (1_001, 422)])
+def test_the_size_of_a_batch(gateway: Gateway, count: int, status: int) -> None:
+    response = gateway.post(
+        "/fair_price/batch",
+        {"cards": [{"card_id": f"card_{number % 40}"} for number in range(count)]},
+    )
+    assert response.status_code == status
+    if status == 200:
+        assert len(response.json()["predictions"]) == count
+
+
+def test_a_batch_needs_its_scope(gateway: Gateway) -> None:
+    key = gateway.store.create("reader", scopes=["read"])
+    gateway.app.assembly.keyring.refresh()
+    assert_problem(gateway.post("/fair_price/batch", {"cards": []}, key=key.key), 403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("body", "signal", "deviation"),
+    [
+        ({"market_price": 90, "fair_price": 100}, "BUY", -0.1),
+        ({"market_price": 115, "fair_price": 100}, "SELL", 0.15),
+        ({"market_price": 100, "fair_price": 100}, "HOLD", 0.0),
+        ({"market_price": 90, "fair_price": 100, "buy_threshold_pct": -0.2}, "HOLD", -0.1),
+        ({"market_price": 105, "fair_price": 100, "sell_threshold_pct": 0.05}, "SELL", 0.05),
+        (
+            {
+                "market_price": 105,
+                "fair_price": 100,
+                "buy_threshold_pct": 0,
+                "sell_threshold_pct": 0.05,
+            },
+            "SELL",
+            0.05,
+        ),
+    ],
+    ids=str,
+)
+def test_signals(gateway: Gateway, body: dict[str, float], signal: str, deviation: float) -> None:
+    found = gateway.post("/signal", body).json()
+    assert (found["signal"], found["deviation_pct"], found["confidence"]) == (
+        signal,
+        pytest.approx(deviation),
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"market_price": 90}, "/fair_price"),
+        ({"market_price": 90, "fair_price": 0}, "/fair_price"),
+        ({"market_price": -1, "fair_price": 1}, "/market_price"),
+        ({"market_price": 90, "fair_price": 100, "buy_threshold_pct": 0.1}, "/buy_threshold_pct"),
+        (
+            {"market_price": 90, "fair_price": 100, "sell_threshold_pct": None},
+            "/sell_threshold_pct",
+        ),
+    ],
+    ids=str,
+)
+def test_signals_of_nonsense(gateway: Gateway, body: dict[str, float], pointer: str) -> None:
+    problem: Any = assert_problem(gateway.post("/signal", body), 422, "invalid")
+    assert problem["errors"][0]["pointer"] == pointer

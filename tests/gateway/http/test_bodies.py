@@ -1,0 +1,55 @@
+from typing import Any
+
+import msgspec
+import pytest
+
+from pokewatch.gateway.http.bodies import _check_values, decode, finite_float, located
+from pokewatch.gateway.http.problems import INVALID, TOO_LARGE, ProblemError
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    price: float = 1.0
+
+
+class Outer(msgspec.Struct, forbid_unknown_fields=True):
+    rows: list[Inner]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b"[]", ""),
+        (b"{}", "/rows"),
+        (b'{"rows": 1}', "/rows"),
+        (b'{"rows": [{}, {"price": "x"}]}', "/rows/1/price"),
+        (b'{"rows": [{}, {"a/b~c": 1}]}', "/rows/1/a~1b~0c"),
+    ],
+)
+def test_faults_are_pointed_at(body: bytes, pointer: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        decode(msgspec.json.Decoder(Outer).decode, body)
+    assert [fault.pointer for fault in caught.value.errors] == [pointer]
+
+
+def test_a_message_without_a_place_points_at_the_whole() -> None:
+    assert located("Expected `object`, got `int`") == ("", "Expected `object`, got `int`")
+
+
+def test_values_are_counted_before_they_are_decoded() -> None:
+    body = b'{"outputs":[%s]}' % b",".join([b'{"name":"status"}'] * 8_001)
+    with pytest.raises(ProblemError, match="16000 values") as caught:
+        _check_values(body)
+    assert caught.value.kind is TOO_LARGE
+    _check_values(body.replace(b',{"name":"status"}', b"", 2))
+
+
+@pytest.mark.parametrize("text", ["1.7976931348623157e308", "5e-324", "-0.0", "1e-400", "0.1"])
+def test_numbers_are_what_they_say(text: str) -> None:
+    decoded: object = msgspec.json.Decoder(Any, float_hook=finite_float).decode(text)
+    assert decoded == float(text)
+
+
+def test_numbers_are_finite() -> None:
+    with pytest.raises(ProblemError) as caught:
+        decode(msgspec.json.Decoder(Any, float_hook=finite_float).decode, b'{"rows":[1e999]}')
+    assert caught.value.kind is INVALID

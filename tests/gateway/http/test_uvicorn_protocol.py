@@ -1,0 +1,180 @@
+"""Answers written in one piece are the answers that uvicorn itself would write; connections that cost without being used are ended."""
+
+import contextlib
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from pokewatch.gateway.auth.keys import KeyStore
+from pokewatch.settings import GatewaySettings
+from tests.gateway.conftest import serving
+
+GET = "GET {} HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\n\r\n"
+CASES = {
+    "small": GET.format("/health"),
+    "large": GET.format("/openapi.json"),
+    "pipelined": GET.format("/health")
+    + GET.format("/nothing")
+    + GET.format("/docs")
+    + GET.format("/health"),
+    "head": GET.format("/health").replace("GET", "HEAD") + GET.format("/health"),
+    "no key": GET.format("/cards"),
+    "closing": GET.format("/health").replace("Host", "Connection: close\r\nHost"),
+    "http/1.0": "GET /health HTTP/1.0\r\nX-Request-Id: mine\r\n\r\n",
+    "http/1.0 kept": "GET /health HTTP/1.0\r\nConnection: keep-alive\r\nX-Request-Id: mine\r\n\r\n",
+    "unread body": "GET /health HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\nContent-Length: 3\r\n\r\nabc"
+    + GET.format("/health"),
+}
+
+
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """One gateway on its own protocol and one on uvicorn's, in front of no model server."""
+    store = KeyStore(tmp_path_factory.mktemp("protocol") / "keys.sqlite")
+    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
+    with (
+        serving(settings, store) as (ours, _),
+        serving(settings, store, http="httptools") as (usual, _),
+    ):
+        yield ours, usual
+
+
+def exchange(url: str, sent: str) -> bytes:
+    """All that a server answers on one connection until it closes it, which a last request asks for."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        connection.sendall(sent.encode() + CASES["closing"].encode())
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    return re.sub(rb"date: [^\r]+", b"date: now", answer)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_bytes_as_uvicorns(urls: tuple[str, str], case: str) -> None:
+    ours, usual = (exchange(url, CASES[case]) for url in urls)
+    assert ours == usual
+    assert b"date: now" in ours
+
+
+def test_only_whole_answers_go_past_uvicorns_send(
+    urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses: list[int] = []
+    send = RequestResponseCycle.send
+
+    def noted(cycle: RequestResponseCycle, message: Any) -> Any:
+        statuses.extend([message["status"]] if "status" in message else [])
+        return send(cycle, message)
+
+    monkeypatch.setattr(RequestResponseCycle, "send", noted)
+    exchange(urls[0], CASES["large"] + CASES["no key"])
+    assert statuses == [401, 200], (
+        "the answer of 200 that closes the connection is uvicorn's to write, the one before is not"
+    )
+
+
+@pytest.mark.parametrize(
+    "last", ["", "GET /health HTTP/1.1\r\nHost: te"], ids=["idle", "half a head"]
+)
+def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> None:
+    """Not while it is used: the second request comes after the time that the first left."""
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=60
+    )
+    with serving(settings, KeyStore(tmp_path / "keys.sqlite"), timeout_keep_alive=1) as (url, _):
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+            for _ in range(3):
+                connection.sendall(CASES["small"].encode())
+                assert b"alive" in connection.recv(65_536)
+                time.sleep(0.6)
+            connection.sendall(last.encode())
+            assert connection.recv(65_536) == b""
+
+
+def answers(url: str, *sent: bytes) -> bytes:
+    """All that comes back until the server ends the connection, which it does in its own way."""
+    parts = urlsplit(url)
+    found = b""
+    with (
+        contextlib.suppress(ConnectionError),
+        socket.create_connection((parts.hostname, parts.port), timeout=20) as connection,
+    ):
+        for each in sent:
+            connection.sendall(each)
+        while part := connection.recv(65_536):
+            found += part
+    return found
+
+
+def test_a_head_has_an_end(urls: tuple[str, str]) -> None:
+    found = answers(urls[0], b"GET /health HTTP/1.1\r\nX-Long: ", *[b"a" * 8_192] * 64, b"\r\n\r\n")
+    assert found == b""
+
+
+def test_a_head_that_begins_in_a_large_read_is_taken(urls: tuple[str, str]) -> None:
+    """After a body of many times its size, in pieces that end within it."""
+    body = b"x" * 200_000
+    first = b"GET /health HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
+    last = CASES["closing"].encode()
+    assert answers(urls[0], first + last[:20], last[20:]).count(b" 200 OK") == 2
+
+
+def test_requests_wait_in_bounded_number(urls: tuple[str, str]) -> None:
+    request = CASES["small"].encode()
+    assert answers(urls[0], request * 50 + CASES["closing"].encode()).count(b" 200 OK") == 51
+    assert answers(urls[0], request * 500 + CASES["closing"].encode()).count(b" 200 OK") < 500
+
+
+def test_a_trailer_is_no_header(urls: tuple[str, str]) -> None:
+    head = "POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent = head + "2\r\n{}\r\n0\r\nX-Request-Id: mine\r\n\r\n"
+    found = answers(urls[0], sent.encode() + CASES["closing"].encode())
+    assert b" 401 " in found
+    assert found.count(b"x-request-id: mine") == 1, "that of the second request"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"], ids=["waits", "sends"])
+def test_an_answer_instead_of_100_continue_is_the_last(urls: tuple[str, str], body: bytes) -> None:
+    """Whether a body still comes, or a request instead, cannot be told where it has not come yet."""
+    head = b"POST /fair_price HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    found = answers(urls[0], head + body, *([CASES["closing"].encode()] if body else []))
+    assert found.count(b"HTTP/1.1 ") == (2 if body else 1)
+    assert found.startswith(b"HTTP/1.1 401 ")
+    assert found.count(b"connection: close\r\n") == 1
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_who_does_not_read_is_ended(tmp_path: Path, reads: bool) -> None:
+    """The answers are far more than the kernel keeps for a connection whose client has a small buffer."""
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=0.5
+    )
+    with serving(settings, KeyStore(tmp_path / "keys.sqlite")) as (url, app):
+        parts = urlsplit(url)
+        large = b"x" * 30_000_000
+
+        async def handler(_: object) -> Any:
+            return 200, [], large
+
+        next(route for route in app.routes if route.name == "health").app._handler = handler
+        with socket.socket() as connection:
+            connection.settimeout(20)
+            connection.connect((parts.hostname, parts.port))
+            connection.sendall(CASES["small"].encode())
+            if not reads:
+                time.sleep(2)  # what a client does that does not read
+            size = 0
+            with contextlib.suppress(ConnectionError):
+                while size < len(large) and (part := connection.recv(65_536)):
+                    size += len(part)
+    assert (size >= len(large)) is reads

@@ -1,0 +1,262 @@
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pokewatch.errors import QualityError, SettingsError
+from pokewatch.market.lake import Lake
+from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.quality.days import (
+    QualityThresholds,
+    check_days,
+    comparable,
+    judge,
+    measure_day,
+    require,
+)
+from pokewatch.market.quality.rows import split_rows
+from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.settings import QualitySettings
+
+DAY = date(2025, 10, 22)
+TODAY = date(2025, 10, 23)
+LIMITS = QualityThresholds()
+SEEN = datetime(2025, 10, 23, tzinfo=UTC)
+
+
+def row(
+    card_id: str | None = "card-1", market: float | None = 10.0, day: date = DAY, **others: Any
+) -> dict[str, Any]:
+    return {
+        "card_id": card_id,
+        "date": day,
+        "market_price": market,
+        "currency": "USD",
+        "source": "t",
+        "observed_at": SEEN,
+        **others,
+    }
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=PRICE_SCHEMA)
+
+
+def panel(
+    prices: np.ndarray[Any, Any] | list[float | None], day: date = DAY, currency: str = "USD"
+) -> pa.Table:
+    return table(
+        *(
+            row(f"card-{number}", price, day, currency=currency)
+            for number, price in enumerate(prices)
+        )
+    )
+
+
+def test_good_rows_are_all_kept_with_their_nulls() -> None:
+    prices = table(row(), row("card-2", None), row("card-1", 1e6, TODAY, volume=0, low_price=0.01))
+
+    good, rejected = split_rows(prices, LIMITS.max_price, TODAY)
+
+    assert good.equals(prices)
+    assert rejected.num_rows == 0
+    assert rejected.schema == REJECTED_SCHEMA
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (row(market=-1.0), "market_price is not positive"),
+        (row(market=0.0), "market_price is not positive"),
+        (row(market=1_000_001.0), "market_price is not a price up to 1,000,000"),
+        (row(market=float("inf")), "market_price is not a price up to 1,000,000"),
+        (row(market=float("nan")), "market_price is not a price up to 1,000,000"),
+        (row(low_price=-0.01), "low_price is not positive"),
+        (row(mid_price=1e9), "mid_price is not a price up to 1,000,000"),
+        (row(high_price=-5.0), "high_price is not positive"),
+        (row(volume=-1), "volume is negative"),
+        (row(currency="GBP"), "currency is not USD or EUR"),
+        (row("Card 1"), "card_id does not match ^[a-z0-9][a-z0-9_-]{0,79}$"),
+        (row("a" * 81), "card_id does not match ^[a-z0-9][a-z0-9_-]{0,79}$"),
+        (row("a\n"), "card_id does not match ^[a-z0-9][a-z0-9_-]{0,79}$"),
+        (row(None), "card_id is missing"),
+        (row(day=TODAY + timedelta(days=1)), "date is after 2025-10-23"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_its_reason(bad: dict[str, Any], reason: str) -> None:
+    good, rejected = split_rows(table(row("card-9"), bad, row("card-8")), LIMITS.max_price, TODAY)
+
+    assert good["card_id"].to_pylist() == ["card-9", "card-8"]
+    assert rejected["reason"].to_pylist() == [reason]
+    assert rejected["date"].to_pylist() == [bad["date"]]
+
+
+def test_every_reason_is_told() -> None:
+    _, rejected = split_rows(table(row(market=-1.0, currency="GBP")), LIMITS.max_price, TODAY)
+
+    assert set(rejected["reason"][0].as_py().split("; ")) == {
+        "market_price is not positive",
+        "currency is not USD or EUR",
+    }
+
+
+def test_of_duplicates_the_first_good_row_is_kept() -> None:
+    prices = table(row(market=-5.0), row(market=1.0), row(market=2.0), row(market=1.0, day=TODAY))
+
+    good, rejected = split_rows(prices, LIMITS.max_price, TODAY)
+
+    assert good["market_price"].to_pylist() == [1.0, 1.0]
+    assert rejected["reason"].to_pylist() == [
+        "market_price is not positive",
+        "another row has the same card and date",
+    ]
+
+
+@given(
+    st.lists(
+        st.builds(
+            row,
+            st.sampled_from(["a", "b", "C", None]),
+            st.one_of(st.none(), st.floats()),
+            st.sampled_from([DAY, TODAY, date(2999, 1, 1)]),
+        ),
+        max_size=12,
+    )
+)
+def test_every_row_is_kept_or_rejected(rows: list[dict[str, Any]]) -> None:
+    good, rejected = split_rows(table(*rows), LIMITS.max_price, TODAY)
+
+    assert good.num_rows + rejected.num_rows == len(rows)
+    assert split_rows(good, LIMITS.max_price, TODAY)[0].equals(good)
+    assert len({(r["card_id"], r["date"]) for r in good.to_pylist()}) == good.num_rows
+
+
+def failed(
+    prices: pa.Table,
+    previous: pa.Table | None = None,
+    rejected: int = 0,
+    thresholds: QualityThresholds = LIMITS,
+    day: date = DAY,
+) -> dict[str, str]:
+    checks = judge([measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds)
+    return {check.name: check.actual for check in checks if not check.passed}
+
+
+BEFORE = DAY - timedelta(days=1)
+USUAL = np.linspace(1.0, 100.0, 200)
+
+
+def moved(share: float, factor: float = 1.01) -> np.ndarray[Any, Any]:
+    return np.where(np.arange(len(USUAL)) < share * len(USUAL), USUAL * factor, USUAL)
+
+
+def test_an_ordinary_day_passes() -> None:
+    assert failed(panel(moved(0.2)), panel(USUAL, BEFORE)) == {}
+
+
+def test_a_first_day_passes() -> None:
+    assert failed(panel(USUAL)) == {}
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        (panel(moved(0.2)[:100]), {"coverage": "50.0% on 2025-10-22"}),
+        (panel(USUAL), {"staleness": "100.0% on 2025-10-22"}),
+        (panel(moved(0.2, 6.0)), {"jumps": "20.0% on 2025-10-22"}),
+        (panel(moved(0.2, 1 / 6)), {"jumps": "20.0% on 2025-10-22"}),
+        (panel(moved(0.2), currency="EUR"), {"currencies": "2 on 2025-10-22"}),
+        (panel(np.where(moved(0.2) > 99, -1.0, moved(0.2))), {"positivity": "3 on 2025-10-22"}),
+        (
+            pa.concat_tables([panel(moved(0.2)), table(row("card-3", 2.0))]),
+            {"duplicates": "1 on 2025-10-22"},
+        ),
+        (
+            pa.concat_tables([panel(moved(0.2)), table(row("Card 3", 2.0))]),
+            {"schema": "1 on 2025-10-22"},
+        ),
+    ],
+    ids=["half the cards", "repeated", "up", "down", "currency", "negative", "duplicate", "id"],
+)
+def test_a_bad_day_fails_the_check_that_names_it(
+    prices: pa.Table, expected: dict[str, str]
+) -> None:
+    assert failed(prices, panel(USUAL, BEFORE)) == expected
+
+
+def test_too_many_quarantined_rows_fail() -> None:
+    assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=4) == {}
+    assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=5) == {
+        "quarantine": "2.4% on 2025-10-22"
+    }
+
+
+def test_an_empty_day_and_a_future_day_fail() -> None:
+    assert "rows" in failed(panel([]))
+    assert failed(panel(USUAL, date(2025, 10, 25)), day=date(2025, 10, 25)) == {
+        "future_dates": "2 on 2025-10-22".replace("22", "25")
+    }
+
+
+def test_few_cards_are_not_judged_by_shares_of_moves() -> None:
+    assert failed(panel([1.0, 2.0, 3.0]), panel([1.0, 2.0, 3.0], BEFORE)) == {}
+    assert failed(panel([9.0, 2.0, 3.0]), panel([1.0, 2.0, 3.0], BEFORE)) == {}
+
+
+def test_only_near_days_are_compared() -> None:
+    assert comparable(DAY, [date(2025, 10, 20), BEFORE, DAY, TODAY]) == BEFORE
+    assert comparable(DAY, [DAY - timedelta(days=7)]) == DAY - timedelta(days=7)
+    assert comparable(DAY, [DAY - timedelta(days=8), TODAY]) is None
+
+
+def test_the_worst_day_of_many_is_told_beside_the_usual_one(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for back, share in enumerate([0.2, 0.3, 0.005, 0.4]):
+        day = DAY - timedelta(days=back)
+        lake.write_day(
+            day, panel(USUAL * (1 + (np.arange(200) < 200 * share) * 0.01 * (back % 2 + 1)), day)
+        )
+
+    checks = {check.name: check for check in check_days(lake, lake.days(), LIMITS, TODAY)}
+
+    assert checks["coverage"].actual == "100.0% on 2025-10-20, usually 100.0%"
+    assert checks["staleness"].passed
+    assert checks["staleness"].actual.split(" on ")[1].endswith("%")
+
+
+def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(BEFORE, panel(USUAL, BEFORE))
+    lake.write_day(DAY, panel(moved(0.2)[:100]))
+
+    with pytest.raises(QualityError) as caught:
+        require(check_days(lake, lake.days(), LIMITS, TODAY))
+
+    assert str(caught.value) == (
+        "coverage is 50.0% on 2025-10-22, usually 50.0%, wanted at least 90.0% "
+        "(cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE)"
+    ).replace(", usually 50.0%", "")
+
+
+def test_no_days_at_all_fail(tmp_path: Path) -> None:
+    with pytest.raises(QualityError, match="rows is not measured"):
+        require(check_days(Lake(tmp_path), [], LIMITS, TODAY))
+
+
+def test_thresholds_come_from_settings_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert QualityThresholds.of(QualitySettings.read(), "tcgcsv") == QualityThresholds()
+    own = QualityThresholds.of(QualitySettings.read(), "file")
+    assert (own.min_coverage, own.max_unchanged) == (0.0, 1.0)
+    monkeypatch.setenv("POKEWATCH_QUALITY_MIN_COVERAGE", "0.5")
+    assert {
+        QualityThresholds.of(QualitySettings.read(), name).min_coverage
+        for name in ("tcgcsv", "file")
+    } == {0.5}
+    monkeypatch.setenv("POKEWATCH_QUALITY_MAX_JUMPS", "7")
+    with pytest.raises(SettingsError, match="POKEWATCH_QUALITY_MAX_JUMPS"):
+        QualitySettings.read()

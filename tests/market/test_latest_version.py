@@ -1,0 +1,105 @@
+"""Lakes taken up again from the remote alone, a folder and S3."""
+
+import shutil
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import VersionError
+from pokewatch.market.lake import Lake
+from pokewatch.market.latest_version import LatestVersions
+from pokewatch.pipeline.daily import collect_prices
+from pokewatch.settings import Home, VersionSettings
+from tests.s3 import reach
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+)
+
+OLD, NEW = "a" * 32, "b" * 32
+
+
+@pytest.fixture(params=["folder", "s3"])
+def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A remote for the data versions, in the settings."""
+    if request.param == "folder":
+        address = str(tmp_path / "remote")
+    else:
+        address = f"s3://data/{tmp_path.name}"
+        reach(request.getfixturevalue("s3"), monkeypatch)
+    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", address)
+    return address
+
+
+def test_the_head_is_what_was_published_last(remote: str) -> None:
+    heads = LatestVersions()
+    assert heads.read("tcgcsv") is None
+    heads.publish("tcgcsv", OLD)
+    heads.publish("simulated-100-0", NEW)
+    heads.publish("tcgcsv", NEW)
+    assert (
+        LatestVersions().read("tcgcsv"),
+        LatestVersions().read("simulated-100-0"),
+        LatestVersions().read("other"),
+    ) == (NEW, NEW, None)
+
+
+def test_an_empty_machine_goes_on_where_the_last_one_stopped(remote: str, home: Path) -> None:
+    end = date(2026, 1, 31)
+    first = collect_prices("simulated", end=end, days=20, cards=12)
+    shutil.rmtree(home)
+
+    second = collect_prices("simulated", end=end, days=22, cards=12)
+    assert second.report["written"] == ["2026-01-10", "2026-01-11"]
+    assert second.report["unchanged"] == first.report["written"]
+    assert LatestVersions().read("simulated-12-0") == second.raw_version != first.raw_version
+
+
+def test_a_lake_with_days_is_left_alone(remote: str, home: Path) -> None:
+    collect_prices("simulated", end=date(2026, 1, 31), days=3, cards=12)
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    LatestVersions().publish(lake.root.name, OLD)
+    assert LatestVersions().restore(lake) is None
+    assert len(lake.days()) == 3
+
+
+def test_a_head_without_its_data_is_told_and_nothing_is_half_there(remote: str, home: Path) -> None:
+    LatestVersions().publish("simulated-12-0", OLD)
+    with pytest.raises(VersionError, match=OLD):
+        collect_prices("simulated", end=date(2026, 1, 31), days=3, cards=12)
+    assert Lake(home / "lake" / "simulated-12-0").days() == []
+
+
+def test_a_damaged_head_is_no_version(tmp_path: Path) -> None:
+    settings = VersionSettings(dvc_remote=str(tmp_path))
+    (tmp_path / "heads").mkdir()
+    (tmp_path / "heads" / "tcgcsv").write_text("<html>")
+    with pytest.raises(VersionError, match="no data version: '<html>'"):
+        LatestVersions(settings).read("tcgcsv")
+
+
+@pytest.mark.parametrize("name", ["", "../keys", "a/b", "A"])
+def test_a_name_that_is_a_path_is_refused(name: str) -> None:
+    with pytest.raises(VersionError, match="no name of a lake"):
+        LatestVersions().read(name)
+
+
+def test_a_reader_sees_the_old_head_or_the_new_one(tmp_path: Path) -> None:
+    heads = LatestVersions(VersionSettings(dvc_remote=str(tmp_path)))
+    heads.publish("tcgcsv", OLD)
+    seen: set[str | None] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(heads.read("tcgcsv"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for turn in range(200):
+        heads.publish("tcgcsv", (OLD, NEW)[turn % 2])
+    stop.set()
+    reader.join()
+    assert seen <= {OLD, NEW}

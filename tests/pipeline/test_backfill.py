@@ -1,0 +1,92 @@
+"""Months collected apart come out as one collection would have left them."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import SettingsError
+from pokewatch.market.lake import Lake
+from pokewatch.market.latest_version import LatestVersions
+from pokewatch.pipeline.backfill import collect_month, merge_months, months
+from pokewatch.pipeline.daily import collect_prices, process_shard
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning"
+)  # DVC's use of pygtrie
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2026-01-15", "2026-01-15", [("2026-01-15", "2026-01-15")]),
+        (
+            "2025-12-31",
+            "2026-03-01",
+            [
+                ("2025-12-31", "2025-12-31"),
+                ("2026-01-01", "2026-01-31"),
+                ("2026-02-01", "2026-02-28"),
+                ("2026-03-01",) * 2,
+            ],
+        ),
+        ("2024-02-01", "2024-02-29", [("2024-02-01", "2024-02-29")]),
+    ],
+    ids=["one day", "four months", "a leap February"],
+)
+def test_months(start: str, end: str, expected: list[tuple[str, str]]) -> None:
+    found = months(date.fromisoformat(start), date.fromisoformat(end))
+    assert found == [
+        (date.fromisoformat(first), date.fromisoformat(last)) for first, last in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(None, "2026-01-01"), ("2026-01-01", None)], ids=["from", "to"]
+)
+def test_a_day_that_is_left_empty_is_an_error(start: str | None, end: str | None) -> None:
+    days = [None if day is None else date.fromisoformat(day) for day in (start, end)]
+    with pytest.raises(SettingsError, match="needs both days"):
+        months(*days)
+
+
+def test_no_days_are_no_months() -> None:
+    with pytest.raises(SettingsError, match="no days from 2026-01-02 to 2026-01-01"):
+        months(date(2026, 1, 2), date(2026, 1, 1))
+
+
+def test_the_months_make_the_lake_that_one_collection_makes(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    start, end = date(2025, 12, 20), date(2026, 2, 10)
+    versions = [collect_month("simulated", month, cards=30) for month in months(start, end)]
+    collected = merge_months("simulated", versions, cards=30)
+    assert (collected.first_day, collected.last_day, len(collected.report["written"])) == (
+        start,
+        end,
+        53,
+    )
+    assert LatestVersions().read("simulated-30-0") == collected.raw_version
+    shard = process_shard(collected, 0, 1)
+
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "other"))
+    at_once = collect_prices("simulated", start=start, end=end, cards=30)
+    assert process_shard(at_once, 0, 1) == shard
+    ours, theirs = (
+        Lake(folder / "lake" / "simulated-30-0") for folder in (home, tmp_path / "other")
+    )
+    assert ours.catalog().equals(theirs.catalog())
+
+
+def test_days_the_lake_has_are_left_as_they_are(home: Path) -> None:
+    before = collect_prices("simulated", start=date(2026, 1, 10), end=date(2026, 1, 20), cards=30)
+    version = collect_month("simulated", (date(2026, 1, 1), date(2026, 1, 31)), cards=30)
+    collected = merge_months("simulated", [None, version], cards=30)
+    assert len(collected.report["written"]) == 20
+    assert len(collected.report["unchanged"]) == 11
+    assert collected.raw_version != before.raw_version
+
+
+def test_nothing_to_merge_is_told() -> None:
+    with pytest.raises(SettingsError, match="no prices for any of the days"):
+        merge_months("simulated", [None], cards=30)

@@ -1,0 +1,236 @@
+"""The daily look on a simulated market that changes: noticed, told, and learnt anew."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.errors import GateError, LakeError, NoChampionError, RetrainError
+from pokewatch.market.lake import Lake
+from pokewatch.market.sources.simulated_process import Regime
+from pokewatch.monitoring.history import MeasurementHistory
+from pokewatch.pipeline.daily import (
+    collect_prices,
+    evaluate_candidate,
+    join_shards,
+    judge,
+    market_change,
+    process_shard,
+    register,
+    require_passed,
+    train,
+)
+from pokewatch.pipeline.monitor import Market, decide, look, newest_prices, retrain
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, changed_of
+from pokewatch.serving.measured import REMEMBERED
+from pokewatch.settings import Home
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.walk_forward import walk
+from tests.monitoring.listener import Listener, listening
+from tests.monitoring.markets import START, fill, market
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:_NoneStep.value will soon raise:DeprecationWarning"
+    ),  # DVC's use of pygtrie
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # Apprise asks for it on Python 3.11 and 3.12
+]
+
+CARDS = 600
+SHORT = 75  # days of quiet before the change, in the quick tests
+VOLATILITY = "volatility"
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    with listening() as server:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", server.address)
+        yield server
+
+
+def planted(kind: str, day: int) -> Regime:
+    return Regime(kind, START + timedelta(days=day), factor=3.0)  # type: ignore[arg-type]
+
+
+def prices(days: int, regimes: list[Regime]) -> None:
+    """Put the days into the lake that the source `simulated` of CARDS cards has."""
+    dates = [START + timedelta(days=day) for day in range(days)]
+    fill(Lake(Home.read().lakes / f"simulated-{CARDS}-0"), CARDS, 0, dates, regimes)
+
+
+def make_champion(last_day: date) -> str:
+    """Train on the lake up to a day as the pipeline does, and make the model champion if it passes the gate. Raises GateError."""
+    collected = collect_prices("simulated", start=START, end=last_day, cards=CARDS)
+    data_version = join_shards([process_shard(collected, 0, 1, market_change(collected))])
+    parameters = train(data_version, ["local_level"], 7)["local_level"]
+    evaluation = evaluate_candidate(data_version, "local_level", 7)
+    require_passed(judge([evaluation]))
+    registered = register(collected, data_version, parameters, evaluation, {})
+    registry = Registry()
+    assert registered.tags[LAST_DAY] == last_day.isoformat()
+    registry.point(CHAMPION, registered.version)
+    registry.mark(registered.version, DEPLOYED_AT, f"{last_day}T02:00:00")
+    return registered.version
+
+
+def asked(day: int) -> Market:
+    return Market("simulated", 400, CARDS, last_day=START + timedelta(days=day))
+
+
+def test_a_change_is_noticed_told_once_and_remembered(
+    registry_home: Path, listener: Listener
+) -> None:
+    prices(SHORT + 5, [planted(VOLATILITY, SHORT)])
+    make_champion(START + timedelta(days=SHORT - 8))
+    quiet = look(asked(SHORT - 1))
+    assert quiet.failed == []
+    assert {each.lag: each.served for each in quiet.calibrations} == {7: True, 30: False}
+    assert not decide(asked(SHORT - 1), quiet).retrain
+    noticed = look(asked(SHORT + 4))
+    action = decide(asked(SHORT + 4), noticed)
+    assert action.retrain
+    assert "drift of moves" in action.why
+    changed = Registry().recall(changed_of("simulated"))
+    assert date.fromisoformat(changed) == START + timedelta(days=SHORT)
+    assert decide(asked(SHORT + 4), noticed).retrain, "nothing has been trained yet"
+    retrain(asked(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0), str)
+    again = decide(asked(SHORT + 4), noticed)
+    assert not again.retrain
+    assert "so not before" in again.why
+    titles = [title for title in listener.titles() if "out of bounds" in title]
+    assert len(titles) == 1
+    assert "drift of moves" in titles[0]
+    assert list(MeasurementHistory().days()) == [
+        START + timedelta(days=SHORT - 1),
+        START + timedelta(days=SHORT + 4),
+    ]
+    assert (
+        Registry().recall(REMEMBERED) == (registry_home / "monitoring" / "latest.json").read_text()
+    )
+    run = Registry()._client().get_run(Registry().resolve().run_id)
+    assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
+
+
+def pipeline(folder: Path, code: int) -> list[str]:
+    """A flow that ends with `code`."""
+    flow = folder / f"flow{code}.py"
+    flow.write_text(f"raise SystemExit({code})")
+    return [str(flow)]
+
+
+def test_training_that_failed_begins_no_cool_down(registry_home: Path) -> None:
+    market = asked(SHORT)
+    with pytest.raises(RetrainError, match=r"flow3\.py ended with 3"):
+        retrain(market, START, pipeline(registry_home, 3), str)
+    assert Registry().recall("retrained_on.simulated") == ""
+    retrain(market, START, pipeline(registry_home, 0), str)
+    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+
+
+def test_an_event_that_nobody_took_begins_no_cool_down(
+    registry_home: Path, listener: Listener
+) -> None:
+    listener.status = 500
+    assert published(listener.server_port) != 0
+    assert Registry().recall("retrained_on.simulated") == ""
+    listener.status = 200
+    assert published(listener.server_port) == 0
+    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+    assert listener.heard[-1]["payload"]["name"] == "retrain"
+
+
+def published(port: int) -> int:
+    """The exit code of a process that has the models trained again as a pod of Argo does."""
+    code = (
+        "from datetime import date; from pokewatch.pipeline.monitor import Market, retrain;"
+        f"retrain(Market('simulated', 400), date.fromisoformat('{START}'), ['flow.py'], lambda: 'retrain')"
+    )
+    argo = {
+        "ARGO_WORKFLOW_TEMPLATE": "monitor",
+        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": f"http://127.0.0.1:{port}/event",
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | argo, check=False
+    ).returncode
+
+
+def test_quotes_that_stand_still_are_told_and_not_learnt_from(
+    registry_home: Path, listener: Listener
+) -> None:
+    prices(SHORT + 5, [planted("freeze", SHORT)])
+    make_champion(START + timedelta(days=SHORT - 8))
+    action = decide(asked(SHORT + 4), look(asked(SHORT + 4)))
+    assert not action.retrain
+    assert "at fault" in action.why
+    assert Registry().recall(changed_of("simulated")) == ""
+    assert any("drift of unchanged" in title for title in listener.titles())
+    assert any("stale" in title for title in listener.titles())
+
+
+def test_without_model_or_prices_it_says_so(registry_home: Path) -> None:
+    with pytest.raises(NoChampionError):
+        look(asked(SHORT))
+    with pytest.raises(LakeError, match="no prices of simulated to look at yet"):
+        newest_prices(asked(SHORT))
+
+
+def coverage(panel: Panel, days: range) -> float:
+    inside = total = 0
+    for features, values in walk(panel, "local_level", 7, days):
+        truth = panel.market[features.day + 7]
+        judged = np.isfinite(truth) & np.isfinite(values.fair)
+        inside += int(((truth >= values.lower) & (truth <= values.upper))[judged].sum())
+        total += int(judged.sum())
+    return inside / total
+
+
+def test_learning_anew_brings_the_coverage_back() -> None:
+    regime = planted(VOLATILITY, 205)
+    ahead = range(205 + 12, 205 + 26)
+    assert coverage(market(800, 0, 240, [regime]), ahead) < 0.8
+    assert (
+        0.88
+        <= coverage(market(800, 0, 240, [regime], changed=regime.day + timedelta(days=2)), ahead)
+        <= 0.92
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Path) -> None:
+    """The pipeline, with its gate, and the monitor every day: once there are lessons of the changed market, forecasts cover 90% of
+    what comes."""
+    change, last = 240, 240 + 28
+    prices(last + 1, [planted(VOLATILITY, change)])
+    covered: dict[int, float] = {}
+    retrained, refused = [], []
+    for day in range(change - 8, last + 1):
+        try:
+            make_champion(START + timedelta(days=day))
+        except GateError:
+            refused.append(day)
+        if day < change - 1:
+            continue
+        found = look(asked(day))
+        assert {each.lag: each.served for each in found.calibrations}[7]
+        covered[day] = found.figures()["coverage_90"]
+        if decide(asked(day), found).retrain:
+            retrain(asked(day), found.measured_on, pipeline(registry_home, 0), str)
+            retrained.append(day)
+    assert change <= retrained[0] <= change + 4
+    assert len(retrained) <= 4, retrained
+    lessons = (date.fromisoformat(Registry().recall(changed_of("simulated"))) - START).days + 9
+    assert min(covered[day] for day in range(change, lessons)) < 0.8
+    after = [covered[day] for day in range(lessons + 1 + 7, last + 1)]
+    assert 0.88 <= np.mean(after) <= 0.92, (retrained, refused, covered)
+    assert not refused

@@ -1,0 +1,145 @@
+"""Wrong parameters and settings of the flows: one line, before a run has a task."""
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pokewatch.errors import SettingsError
+from pokewatch.pipeline.parameters import (
+    check_backfill,
+    parse_candidates,
+    parse_day,
+    parse_horizons,
+)
+from tests.integration.flow import FLOW, run_flow
+
+TOMORROW = "2999-01-01"
+MONITOR, BACKFILL = FLOW.with_name("monitor.py"), FLOW.with_name("backfill.py")
+
+MARKET = [
+    (("--source", "nope"), "--source 'nope'", "tcgcsv"),
+    (("--source", ""), "--source ''", "tcgcsv"),
+    (("--source", "pokemon_price_tracker"), "POKEMON_PRICE_API_KEY", "key"),
+    (("--source", "file"), "--source file", "--file PATH"),
+    (("--source", "file", "--file", "missing.csv"), "missing.csv'", "no such file"),
+    (("--source", "file", "--file", "."), "--file", "no regular file"),
+    (("--source", "file", "--file", "other.csv"), "other.csv", "POKEWATCH_FILE_COLUMNS"),
+    (("--source", "file", "--file", "binary.parquet"), "binary.parquet", "read as Parquet"),
+    (("--file", "prices.csv"), "--file 'prices.csv'", "--source file"),
+    (("--cards", "0"), "--cards 0", "from 1 to"),
+    (("--cards", "10000000000"), "--cards 10000000000", "from 1 to"),
+    (("--seed", "-1"), "--seed -1", "from 0 to"),
+]
+DAYS = [
+    (("--days", "0"), "--days 0", "from 1 to"),
+    (("--days", "999999999999"), "--days 999999999999", "from 1 to"),
+    (("--to", "soon"), "--to 'soon'", "a day such as"),
+    (("--to", TOMORROW), f"--to {TOMORROW}", "use one from"),
+    (("--to", "1999-12-31"), "--to 1999-12-31", "use one from"),
+]
+OWN = [
+    (("--days", "10"), "--days 10", "at least 15 would do"),
+    (("--days", "100", "--horizon", "60"), "--days 100", "at least 121 would do"),
+    (("--horizon", "0"), "--horizon 0", "from 1 to"),
+    (("--horizon", "100000"), "--horizon 100000", "from 1 to"),
+    (("--other-horizons", "a month"), "--other-horizons 'a month'", "numbers of days"),
+    (("--other-horizons", "7,0"), "--other-horizons '7,0'", "from 1 to"),
+    (("--candidates", "oracle"), "--candidates 'oracle'", "rolling_mean"),
+    (("--candidates", ""), "--candidates ''", "rolling_mean"),
+    (("--shards", "0"), "--shards 0", "from 1 to"),
+    (("--shards", "101"), "--shards 101", "from 1 to"),
+]
+RANGES = [
+    (("--from", "soon", "--to", "2025-01-02"), "--from 'soon'", "a day such as"),
+    (("--from", "", "--to", "2025-01-02"), "--from ''", "a day such as"),
+    (("--from", "2025-01-01", "--to", "x"), "--to 'x'", "a day such as"),
+    (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01", "earlier day first"),
+    (("--from", "1999-01-01", "--to", "2025-01-01"), "--from 1999-01-01", "use two runs"),
+    (("--from", "2023-12-01", "--to", "2024-03-01"), "--from 2023-12-01", "use one from"),
+    (("--from", "2025-01-01", "--to", TOMORROW), f"--to {TOMORROW}", "use"),
+]
+RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
+CASES: list[tuple[Any, ...]] = (
+    [(FLOW, *case) for case in (*MARKET, *DAYS, *OWN)]
+    + [(MONITOR, *case) for case in (*MARKET, *DAYS)]
+    + [(BACKFILL, (*RANGE, *given), *told) for given, *told in MARKET]
+    + [(BACKFILL, *case) for case in RANGES]
+)
+SETTINGS = {
+    "POKEWATCH_GATE_MAPE": ("x", "use a number"),
+    "POKEWATCH_NOTIFY_WINDOW_HOURS": ("-1", "at least 0"),
+    "POKEWATCH_RETRAIN": ("perhaps", "true or false"),
+    "POKEWATCH_BOOKS_KEPT": ("2.5", "a whole number"),
+    "POKEWATCH_FILE_CURRENCY": ("DM", "'USD' or 'EUR'"),
+    "POKEWATCH_HOME": ("/proc/none", "a folder of yours"),
+}
+FAST = {(FLOW, ("--source", "nope")), (FLOW, ("--days", "10")), (MONITOR, ("--to", "soon"))}
+
+
+def _param(flow: Path, given: tuple[str, ...], *told: str) -> object:
+    marks = () if (flow, given) in FAST else pytest.mark.slow
+    return pytest.param(flow, given, told, id=" ".join((flow.stem, *given)), marks=marks)
+
+
+def _require_one_line(run: object, told: tuple[str, ...]) -> None:
+    output = run.stdout  # type: ignore[attr-defined]
+    errors = [line for line in output.splitlines() if "rror" in line]
+    assert len(errors) == 1, output
+    assert errors[0].startswith("Error: ")
+    assert [text for text in told if text not in errors[0]] == []
+    assert run.returncode in (2, 4)  # type: ignore[attr-defined]
+    assert re.findall("Traceback|Task is starting|Workflow", output) == []
+
+
+@pytest.mark.parametrize(("flow", "given", "told"), [_param(*case) for case in CASES])
+def test_a_wrong_parameter_is_one_line(
+    flow: Path, given: tuple[str, ...], told: tuple[str, ...], home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "binary.parquet").write_bytes(b"PAR1 and no more")
+    _require_one_line(run_flow(tmp_path, "run", *given, flow=flow), told)
+    assert not (home / "lake").exists()
+
+
+def test_a_wrong_setting_is_one_line(home: Path, tmp_path: Path) -> None:
+    for variable, (value, wanted) in SETTINGS.items():
+        run = run_flow(tmp_path, "run", flow=MONITOR, **{variable: value})
+        _require_one_line(run, (variable, repr(value), wanted))
+
+
+@pytest.mark.slow
+def test_every_parameter_of_every_flow_is_in_the_table(tmp_path: Path) -> None:
+    for flow in (FLOW, MONITOR, BACKFILL):
+        shown = run_flow(tmp_path, "run", "--help", flow=flow).stdout.split("--tag")[0]
+        tried = {word for each, given, *_ in CASES if each == flow for word in given}
+        assert set(re.findall(r"^ +(--[a-z-]+)", shown, re.MULTILINE)) <= tried, flow.name
+
+
+def test_an_error_inside_a_step_is_one_line_of_its_log(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("card_id,date,price\n,,\n")
+    run = run_flow(tmp_path, "run", "--source", "file", "--file", "empty.csv")
+    assert run.returncode != 0
+    assert "Error: file: " in run.stdout
+    assert "no row can be used" in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_lists_and_days_are_read() -> None:
+    assert parse_candidates("rolling_mean, local_level,rolling_mean") == [
+        "rolling_mean",
+        "local_level",
+    ]
+    assert parse_horizons("30, 60") == [30, 60]
+    assert parse_horizons("") == []
+    assert parse_day("2026-01-31") == date(2026, 1, 31)
+    assert parse_day("") is None
+
+
+def test_today_is_the_last_day_of_a_backfill() -> None:
+    today = datetime.now(UTC).date()
+    assert check_backfill(first_day=str(today), last_day=str(today)) == (today, today)
+    with pytest.raises(SettingsError, match="--from"):
+        check_backfill(first_day="9" * 5000, last_day=str(today))

@@ -1,0 +1,91 @@
+"""Registering once, also where the process is killed between any two writes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pokewatch.pipeline.daily import register
+from pokewatch.registry import CHALLENGER, Registry
+from pokewatch.valuation.book import PriceBook
+from tests.champion import MODEL, prepare
+from tests.deploy.killing import Writes, start
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
+    "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+)
+
+TAGS = {"metaflow_run_id": "run-7", "metaflow_flow": "PokeWatchFlow"}
+
+Prepared = tuple[Any, Any, Any, Any]
+Given = tuple[Any, Any, Any, Any, Any]
+
+
+@pytest.fixture
+def prepared(registry_home: Path) -> Prepared:
+    """What the step `register` is given."""
+    collected, data_version, parameters, evaluation = prepare(cards=120, days=60)
+    return collected, data_version, parameters[MODEL], evaluation
+
+
+def registering(environment: Mapping[str, str], given: Given, writes: Writes) -> None:
+    import warnings
+
+    warnings.simplefilter("ignore")
+    os.environ.update(environment)
+    writes.install()
+    register(*given)
+
+
+def whole(registry: Registry) -> None:
+    """There is one version, the challenger, with its book and documents."""
+    (only,) = registry.versions()
+    assert registry.resolve(CHALLENGER) == only
+    PriceBook.open(registry.fetch_book(only), only.digest)
+    assert registry.document(only, "parameters.json")["model"] == MODEL
+
+
+def check(prepared: Prepared, step: int) -> None:
+    registry = Registry()
+    points = [(at, when) for at in range(1, 10) for when in ("before", "after")]
+    for attempt, (at, when) in enumerate(points[::step]):
+        given = (*prepared, TAGS | {"metaflow_run_id": str(attempt)})
+        process = start(registering, given, Writes(at, when))
+        process.join()
+        assert process.exitcode in (-9, 0)
+        model = register(*given)
+        same = [
+            each for each in registry.versions() if each.tags["metaflow_run_id"] == str(attempt)
+        ]
+        assert [each.version for each in same] == [model.version], (at, when)
+        assert registry.resolve(CHALLENGER) == model
+        PriceBook.open(registry.fetch_book(model), model.digest)
+        assert registry.document(model, "backtest.json")["policies"]
+
+
+def test_killed_at_some_writes_there_is_one_version(prepared: Prepared) -> None:
+    check(prepared, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_any_write_there_is_one_version(prepared: Prepared) -> None:
+    check(prepared, 1)
+
+
+def test_two_attempts_at_once_make_one_version(prepared: Prepared) -> None:
+    given = (*prepared, TAGS)
+    attempts = [start(registering, given, Writes(0, "never")) for _ in range(2)]
+    for process in attempts:
+        process.join()
+        assert process.exitcode == 0
+    whole(Registry())
+
+
+def test_another_run_or_other_data_is_another_version(prepared: Prepared) -> None:
+    first = register(*prepared, TAGS)
+    assert register(*prepared, TAGS) == first
+    assert register(*prepared, TAGS | {"metaflow_run_id": "run-8"}).version == "2"

@@ -1,0 +1,74 @@
+"""The reference pages of the documentation, made from the code: `python -m tests.reference.pages docs` writes them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic_core import PydanticUndefined
+
+from pokewatch.cli.main import main as command
+from pokewatch.settings import sections
+from tests.reference.metrics import metrics_page
+
+
+def settings_page() -> str:
+    """Every setting, by section, as Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment, then from `settings.env` in `POKEWATCH_HOME` (lines `NAME=value`), then the default.",
+        "A malformed value stops the program with an error that names the setting and the value.",
+    ]
+    for section in sections():
+        title = (section.__doc__ or "").splitlines()[0].rstrip(".")
+        lines += ["", f"## {title}", "", "| setting | default | what |", "| --- | --- | --- |"]
+        for name, field in section.model_fields.items():
+            lines.append(
+                f"| `{section.variable(name)}` | {_default(field)} | {field.description} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _default(field: Any) -> str:
+    if field.default_factory is not None:
+        return "`~/.pokewatch`"
+    if field.default is PydanticUndefined or field.default in ("", None):
+        return ""
+    default = field.default
+    return f"`{','.join(map(str, default)) if isinstance(default, (tuple, list)) else default}`"
+
+
+def commands_page() -> str:
+    """The help of every command, as Markdown."""
+    lines = ["# Commands", "", "`pokewatch COMMAND --help` prints the same."]
+    for path, found in _commands(command, "pokewatch"):
+        context = click.Context(
+            found,
+            info_name=path,
+            terminal_width=110,
+            help_option_names=command.context_settings["help_option_names"],
+        )
+        lines += ["", f"## {path}", "", "```text", found.get_help(context), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, group
+    if isinstance(group, click.Group):
+        for name, found in sorted(group.commands.items()):
+            yield from _commands(found, f"{path} {name}")
+
+
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}
+
+
+def write(folder: Path) -> None:
+    """Write every reference page into `folder`."""
+    for name, page in PAGES.items():
+        (folder / name).write_text(page())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

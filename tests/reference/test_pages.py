@@ -1,0 +1,23 @@
+import pytest
+
+from pokewatch.settings import sections
+from tests.conftest import ROOT
+from tests.reference.pages import PAGES
+
+DOCS = ROOT / "docs"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_reference_pages_say_what_the_code_says(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "make docs writes them anew"
+
+
+def test_every_setting_is_described() -> None:
+    for section in sections():
+        assert section.__doc__, section
+        assert [name for name, field in section.model_fields.items() if not field.description] == []
+
+
+def test_no_two_sections_claim_one_variable() -> None:
+    names = [section.variable(name) for section in sections() for name in section.model_fields]
+    assert len(names) == len(set(names))

@@ -1,0 +1,262 @@
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pokewatch.decision import FEES, FeeSchedule, Thresholds
+from pokewatch.market.sources.simulated_catalog import make_cards
+from pokewatch.market.sources.simulated_process import MarketPath
+from pokewatch.valuation.backtest.backtest import (
+    BUY_CODE,
+    HOLD_CODE,
+    NOT_JUDGED,
+    SELL_CODE,
+    JudgedDays,
+    backtest,
+    compare_policies,
+    signal_codes,
+)
+from pokewatch.valuation.backtest.trades import OrderBook, TradeQuotes, one_at_a_time
+
+NO_FEES = FeeSchedule("none", "USD", commission=0.0)
+Floats = NDArray[np.float64]
+
+
+def dates(days: int) -> NDArray[np.datetime64]:
+    return np.datetime64("2024-03-01") + np.arange(days)
+
+
+def rising_and_falling(days: int = 30) -> TradeQuotes:
+    """Card 0 gains 2% a day, card 1 loses 2%, card 2 stays; every quote is fresh."""
+    market = 100 * np.exp(0.02 * np.outer(np.arange(days), [1, -1, 0]))
+    return TradeQuotes(market, np.ones(market.shape, dtype=bool))
+
+
+def codes(quotes: TradeQuotes, *buys: tuple[int, int]) -> NDArray[np.int8]:
+    signals = np.full(quotes.market.shape, HOLD_CODE, dtype=np.int8)
+    for day, card in buys:
+        signals[day, card] = BUY_CODE
+    return signals
+
+
+def test_a_panel_by_hand() -> None:
+    quotes = rising_and_falling()
+    made = backtest(
+        dates(30),
+        quotes,
+        codes(quotes, (0, 0), (0, 1), (3, 0), (29, 2)),
+        NO_FEES,
+        horizon=5,
+        draws=50,
+    )
+    gain, loss = (
+        np.exp(0.02 * 7) - 1,
+        np.exp(-0.02 * 7) - 1,
+    )  # filled on day 1, sold at the middle of days 6 to 10
+    assert (
+        made.signals,
+        made.followed.trades,
+        made.unfilled,
+        made.overlapping,
+        made.unfinished,
+    ) == (4, 2, 0, 1, 1)
+    assert made.followed.mean_net == pytest.approx((gain + loss) / 2)
+    assert made.followed.hit_rate == 0.5
+    assert made.followed.mean_days_held == 9
+    equity = np.ones(30)
+    equity[10:] = 1 + (gain + loss) / 2  # two copies at once, half of the money each
+    np.testing.assert_allclose(made.curve.equity, equity)
+    assert made.curve.max_drawdown == 0
+    assert made.buy_everything.trades == 6  # three cards, each twice: ordered on days 0 and 11
+    assert made.buy_everything.mean_net == pytest.approx((gain + loss) / 3)
+    assert made.random.mean_net == pytest.approx((gain + loss) / 3, abs=0.02)
+
+
+def test_every_signal_is_accounted_for() -> None:
+    quotes = rising_and_falling()
+    stale = TradeQuotes(quotes.market, quotes.fresh.copy())
+    stale.fresh[1:8, 0] = False
+    signals = codes(stale, (0, 0), (0, 1), (5, 1), (20, 0), (28, 2), (29, 2))
+    signals[22, 0] = SELL_CODE
+    made = backtest(dates(30), stale, signals, NO_FEES, horizon=5, draws=1)
+    assert (made.unfilled, made.overlapping, made.unfinished, made.followed.trades) == (1, 1, 2, 2)
+    assert made.signals == 6
+
+
+def test_drawdown_is_the_largest_fall_from_a_height() -> None:
+    quotes = rising_and_falling(60)
+    made = backtest(
+        dates(60),
+        quotes,
+        codes(quotes, (0, 0), (12, 1), (24, 0), (36, 1)),
+        NO_FEES,
+        horizon=5,
+        draws=1,
+    )
+    gain, loss = np.exp(0.02 * 7), np.exp(-0.02 * 7)
+    assert made.curve.equity[-1] == pytest.approx(gain * loss * gain * loss)
+    assert made.curve.max_drawdown == pytest.approx(1 - loss)
+
+
+@pytest.mark.parametrize(
+    ("bought", "low", "high"), [(0, 0.002, 0.01), (1, 0.99, 1.0)], ids=["the winners", "the losers"]
+)
+def test_p_value_of_signals_that_know_and_of_signals_that_do_not(
+    bought: int, low: float, high: float
+) -> None:
+    quotes = rising_and_falling(60)
+    wide = TradeQuotes(np.tile(quotes.market, 5), np.tile(quotes.fresh, 5))
+    signals = codes(
+        wide,
+        *[(12 * k, bought + 3 * (k % 5)) for k in range(4)],
+        *[(12 * k, bought + 3 * ((k + 1) % 5)) for k in range(4)],
+    )
+    made = backtest(dates(60), wide, signals, NO_FEES, horizon=5, draws=400)
+    assert made.random.p_value * 401 == pytest.approx(
+        round(made.random.p_value * 401)
+    )  # the signals are one draw among them
+    assert low <= made.random.p_value <= high
+    assert (
+        made.random.p_value
+        == backtest(dates(60), wide, signals, NO_FEES, horizon=5, draws=400).random.p_value
+    )
+
+
+def test_without_skill_p_values_are_spread_evenly() -> None:
+    random = np.random.default_rng(3)
+    p_values = []
+    for seed in range(40):
+        market = 100 * np.exp(0.05 * random.standard_normal((40, 40)).cumsum(axis=0))
+        signals = np.where(random.random(market.shape) < 0.02, BUY_CODE, HOLD_CODE).astype(np.int8)
+        quotes = TradeQuotes(market, np.ones(market.shape, dtype=bool))
+        p_values.append(
+            backtest(
+                dates(40), quotes, signals, NO_FEES, horizon=3, draws=99, seed=seed
+            ).random.p_value
+        )
+    assert 0.4 < np.mean(p_values) < 0.6
+    assert np.mean(np.array(p_values) <= 0.1) < 0.25
+
+
+def test_no_signal_no_trade() -> None:
+    quotes = rising_and_falling()
+    made = backtest(dates(30), quotes, codes(quotes), FEES["ebay"], horizon=5)
+    assert made.followed.trades == made.sham_same_day.trades == made.signals == 0
+    assert made.curve.equity == (1.0,) * 30
+    plain = made.to_json()
+    assert plain["followed"]["mean_net"] is None
+    assert plain["random"]["p_value"] is None
+    json.dumps(plain, allow_nan=False)
+
+
+def test_nothing_judged() -> None:
+    quotes = rising_and_falling()
+    made = backtest(
+        dates(30), quotes, np.zeros(quotes.market.shape, dtype=np.int8), NO_FEES, horizon=5
+    )
+    assert made.buy_everything.trades == 0
+
+
+def test_json_labels_the_sham_and_names_policy_and_fees() -> None:
+    quotes = rising_and_falling()
+    plain = backtest(
+        dates(30), quotes, codes(quotes, (0, 0)), FEES["tcgplayer"], horizon=5, policy="net_of_fees"
+    ).to_json()
+    assert plain["sham_same_day"]["label"].startswith("sham")
+    assert (plain["policy"], plain["fees"], plain["currency"], plain["horizon"]) == (
+        "net_of_fees",
+        "tcgplayer",
+        "USD",
+        5,
+    )
+    assert plain["dates"][0] == "2024-03-01"
+    assert len(plain["curve"]["equity"]) == len(plain["random_curve"]["equity"]) == 30
+
+
+def test_signals_of_a_judgement() -> None:
+    market = np.array([[90.0, 115.0, 100.0, 90.0, np.nan, 90.0]])
+    fair = np.array([[100.0, 100.0, 100.0, np.nan, 100.0, 100.0]])
+    judged = JudgedDays(
+        fair, 0.95 * fair, 1.05 * fair, np.array([[True, True, True, True, True, False]])
+    )
+    assert signal_codes(market, judged).tolist() == [
+        [BUY_CODE, SELL_CODE, HOLD_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]
+    ]
+    assert signal_codes(market, judged, "net_of_fees", FEES["ebay"]).tolist() == [
+        [HOLD_CODE] * 3 + [NOT_JUDGED] * 2 + [HOLD_CODE]
+    ]
+    eager = signal_codes(market, judged, thresholds=Thresholds(-0.1, 0.0))
+    assert eager.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]]
+
+
+def test_wrong_shapes() -> None:
+    quotes = rising_and_falling()
+    with pytest.raises(ValueError, match=r"signals must be \(30, 3\) on 29 dates"):
+        backtest(dates(29), quotes, codes(quotes), NO_FEES, horizon=5)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> tuple[TradeQuotes, Floats, JudgedDays]:
+    """Half a year of the simulated market, valued by a running average of changed quotes; also the true fair prices."""
+    cards, days = 4000, 200
+    path = MarketPath(make_cards(cards, 2)[1], 2)
+    while path.day < 100:
+        path.advance()
+    market, truth = np.full((days, cards), np.nan), np.full((days, cards), np.nan)
+    for day in range(days):
+        quoted = path.quotes()
+        market[day, quoted.card], truth[day] = quoted.market, path.fair()
+        path.advance()
+    fresh, level = np.zeros(market.shape, dtype=bool), np.log(market[0])
+    last, fair = market[0].copy(), np.full(market.shape, np.nan)
+    for day in range(1, days):
+        known = np.isfinite(market[day])
+        fresh[day] = known & (market[day] != last)
+        last = np.where(known, market[day], last)
+        level = np.where(np.isnan(level), np.log(market[day]), level)
+        level = np.where(fresh[day], level + 0.25 * (np.log(market[day]) - level), level)
+        fair[day] = np.exp(level)
+    dear = fair > 2
+    return (
+        TradeQuotes(market, fresh),
+        truth,
+        JudgedDays(np.where(dear, fair, np.nan), 0.93 * fair, 1.07 * fair, dear),
+    )
+
+
+def test_the_later_the_fill_the_smaller_the_illusion(
+    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+) -> None:
+    """The same signals, three ways of filling them: noise is profit only for those who buy at the quote that is wrong."""
+    quotes, _, judged = simulated
+    signals = signal_codes(quotes.market, judged)
+    exchange = OrderBook(quotes, NO_FEES, 7, signals == SELL_CODE)
+    day, card = np.nonzero(signals == BUY_CODE)
+    net = {}
+    for fill in ("same_day", "next_day", "next_fresh"):
+        made = exchange.outcomes(day, card, fill)
+        taken = made.take(one_at_a_time(made, signals.shape[1]) & made.finished)
+        assert len(taken.net) > 100
+        net[fill] = taken.net.mean()
+    assert net["same_day"] > 0.05
+    assert net["same_day"] > net["next_day"] > net["next_fresh"] + 0.05
+    assert abs(net["next_fresh"]) < 0.05
+
+
+def test_the_sham_earns_what_following_the_signals_does_not(
+    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+) -> None:
+    quotes, _, judged = simulated
+    made = compare_policies(dates(len(quotes.market)), quotes, judged, FEES["ebay"], 7)
+    threshold, net_of_fees = made
+    assert threshold.sham_same_day.mean_net > threshold.followed.mean_net + 0.05
+    assert threshold.followed.mean_net < 0
+    assert threshold.followed.mean_net > threshold.buy_everything.mean_net - 0.05
+    assert net_of_fees.signals < threshold.signals
+    assert [one.policy for one in made] == ["threshold", "net_of_fees"]
+    days = timedelta(days=len(quotes.market) - 1)
+    assert np.datetime64(threshold.dates[-1]) - np.datetime64(threshold.dates[0]) == np.timedelta64(
+        days
+    )

@@ -1,0 +1,117 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pokewatch.checks import Check, failures
+from pokewatch.settings import GateSettings
+from pokewatch.valuation.evaluation.gate import gate
+from pokewatch.valuation.evaluation.runner import Evaluation
+from tests.valuation.evaluation.test_model_selection import judged
+
+GOOD: dict[str, Any] = {"mape": 15.0, "coverage_rate": 0.9, "coverage_90": 0.9, "n": 5000}
+
+
+def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluation:
+    given = GOOD | scores
+    found, rows = judged("local_level", error, origins), np.full(origins, given["n"] / origins)
+    covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
+    sums = {
+        "quoted": rows,
+        "valued": rows if given["coverage_90"] is not None else 0 * rows,
+        "covered": covered,
+    }
+    return replace(found, scores=given, sums={**found.sums, **sums})
+
+
+def found(checks: list[Check]) -> dict[str, bool]:
+    return {check.name: check.passed for check in checks}
+
+
+def test_a_good_model_passes_every_check() -> None:
+    checks = gate(candidate())
+    assert found(checks) == {
+        "mape": True,
+        "coverage_rate": True,
+        "interval_coverage": True,
+        "champion": True,
+    }
+    assert failures(checks) == ""
+
+
+@pytest.mark.parametrize(
+    ("scores", "failed"),
+    [
+        ({"mape": 15.01}, "mape"),
+        ({"coverage_rate": 0.899}, "coverage_rate"),
+        ({"coverage_90": 0.859}, "interval_coverage"),
+        ({"coverage_90": 0.941}, "interval_coverage"),
+        ({"mape": None}, "mape"),
+        ({"coverage_rate": None}, "coverage_rate"),
+        ({"coverage_90": None}, "interval_coverage"),
+    ],
+    ids=str,
+)
+def test_each_threshold_stops_what_is_beyond_it(scores: dict[str, Any], failed: str) -> None:
+    checks = found(gate(candidate(**scores)))
+    assert [name for name, passed in checks.items() if not passed] == [failed]
+
+
+def test_nan_does_not_pass() -> None:
+    assert not any(
+        list(
+            found(gate(candidate(mape=np.nan, coverage_rate=np.nan, coverage_90=np.nan))).values()
+        )[:3]
+    )
+
+
+@pytest.mark.parametrize(("origins", "n"), [(3, 5000), (12, 499)], ids=["few-days", "few-cards"])
+def test_little_data_is_not_held_to_the_intervals_coverage_and_says_so(
+    origins: int, n: int
+) -> None:
+    check = next(
+        check
+        for check in gate(candidate(origins, coverage_90=0.99, n=n))
+        if check.name == "interval_coverage"
+    )
+    assert check.passed
+    assert "too few" in check.why
+    check = next(
+        check
+        for check in gate(candidate(origins, coverage_90=0.4, n=n))
+        if check.name == "interval_coverage"
+    )
+    assert not check.passed
+
+
+def test_days_on_which_the_market_changed_unforeseen_do_not_count_against_the_interval() -> None:
+    """Three of fifteen days, with hardly a price inside: 0.77 in all, 0.9 on the others."""
+    good = candidate(15)
+    covered = good.sums["covered"] * np.where(np.arange(15) < 3, 0.25, 1.0)
+    shaken = replace(good, sums=good.sums | {"covered": covered})
+    assert found(gate(shaken))["interval_coverage"] is False
+    check = gate(replace(shaken, settled=(False,) * 3 + (True,) * 12))[2]
+    assert (check.name, check.actual, check.passed) == ("interval_coverage", "0.900", True)
+    assert "3 days are left out" in check.why
+
+
+def test_an_interval_never_judged_does_not_pass() -> None:
+    assert found(gate(replace(candidate(), settled=(False,) * 12)))["interval_coverage"] is False
+
+
+@pytest.mark.parametrize(
+    ("error", "passed"),
+    [(0.9, True), (0.89, True), (0.91, False)],
+    ids=["equal", "better", "worse"],
+)
+def test_the_champion_must_not_be_better(error: float, passed: bool) -> None:
+    check = gate(candidate(error=error), replace(candidate(error=0.9), model="median7"))[-1]
+    assert (check.name, check.passed) == ("champion", passed)
+    assert "median7" in check.why
+
+
+def test_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_GATE_MAPE", "20")
+    assert failures(gate(candidate(mape=19.0))) == ""
+    assert failures(gate(candidate(mape=19.0), settings=GateSettings(gate_mape=10.0))) != ""

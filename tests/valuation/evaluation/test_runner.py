@@ -1,0 +1,190 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pokewatch.errors import ValuationError
+from pokewatch.valuation.evaluation.runner import (
+    Evaluation,
+    block_of,
+    evaluate,
+    evaluate_file,
+    forecasts,
+    origin_days,
+)
+from pokewatch.valuation.features import COLUMN, stream
+from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.training_set import collect
+from tests.valuation.panels import long_table, market_like, panel_of
+
+
+def trending(days: int = 80, cards: int = 150, shuffle: bool = False) -> NDArray[np.float64]:
+    """Quotes [d, n] whose moves continue; `shuffle` keeps every move and breaks what they follow from."""
+    rng = np.random.default_rng(11)
+    moves = rng.normal(0, 0.02, (days, cards))
+    for day in range(1, days):
+        moves[day] += 0.85 * moves[day - 1]
+    if shuffle:
+        moves = rng.permutation(moves.ravel()).reshape(moves.shape)
+    return np.exp(3.0 + np.cumsum(moves, axis=0))
+
+
+@given(days=st.integers(3, 900), horizon=st.integers(1, 60))
+def test_origins_leave_something_to_learn_from_and_an_outcome(days: int, horizon: int) -> None:
+    if days < 2 * horizon + 1:
+        with pytest.raises(ValuationError, match="too few"):
+            origin_days(days, horizon)
+        return
+    found = origin_days(days, horizon)
+    assert found == sorted(set(found))
+    assert found[-1] == days - 1 - horizon
+    assert found[0] >= horizon
+    assert 1 <= len(found) <= 16
+    if days >= 2 * horizon + 12:
+        assert len(found) >= 12
+    assert len(set(np.diff(found))) <= 1
+
+
+@pytest.mark.parametrize(
+    ("days", "horizon", "block"),
+    [
+        ([17, 18, 19, 20, 21, 22], 7, 3),
+        ([10, 40, 70, 100], 30, 1),
+        ([10, 20, 30, 40, 50, 60], 30, 3),
+        ([3], 7, 1),
+    ],
+)
+def test_origins_whose_outcomes_overlap_are_resampled_together(
+    days: list[int], horizon: int, block: int
+) -> None:
+    assert block_of(days, horizon) == block
+
+
+def test_the_json_has_what_a_program_needs(tmp_path: Path) -> None:
+    pq.write_table(long_table(market_like(60, 40)), tmp_path / "prices.parquet")
+    found = evaluate_file(tmp_path / "prices.parquet", 7)
+    assert [each["model"] for each in found] == list(MODELS)
+    for each in found:
+        plain = json.loads(json.dumps(each, allow_nan=False))
+        assert {
+            "model",
+            "horizon",
+            "origins",
+            "n",
+            "rmae_last",
+            "rmae_last_ci",
+            "rmae_median7",
+            "mape",
+            "bias",
+            "coverage_90",
+            "winkler_90",
+        } <= set(plain)
+        assert {
+            "directional_accuracy",
+            "groups",
+            "rmse",
+            "coverage_rate",
+            "buy_rate",
+            "sell_rate",
+            "hold_rate",
+            "dataset_size",
+        } <= set(plain)
+        assert each["rmae_last_ci"][0] <= each["rmae_last"] <= each["rmae_last_ci"][1]
+        assert sum(group["n"] for group in each["groups"]) == each["n"] == each["dataset_size"]
+        assert Evaluation.from_dict(plain).to_dict() == each
+
+
+def test_one_model_and_a_least_price_can_be_asked_for(tmp_path: Path) -> None:
+    prices = market_like(60, 40)
+    pq.write_table(long_table(prices), tmp_path / "prices.parquet")
+    (found,) = evaluate_file(tmp_path / "prices.parquet", 7, model="median7", min_price=5.0)
+    origins = np.array(origin_days(60, 7))
+    both = (prices[origins] >= 5.0) & np.isfinite(prices[origins + 7])
+    assert found["n"] == both.sum()
+    assert {group["price_band"] for group in found["groups"]} <= {"5-20", "20-100", ">100"}
+
+
+def test_five_days_are_enough_for_a_horizon_of_one_and_say_that_they_are_few() -> None:
+    for found in evaluate(panel_of(market_like(5, 60, gaps=0.0)), list(MODELS), 1):
+        assert len(found.origins) == 3
+        assert found.scores["n"] > 0
+        assert not found.to_dict()["enough_origins"]
+
+
+def test_a_model_is_judged_on_the_quote_at_the_horizon() -> None:
+    prices = market_like(40, 30)
+    panel = panel_of(prices)
+    rows = forecasts(panel, "rolling_mean", 5, [20, 30])
+    both = np.isfinite(prices[[20, 30]]) & np.isfinite(prices[[25, 35]])
+    np.testing.assert_array_equal(rows.truth, prices[[25, 35]][both])
+    np.testing.assert_array_equal(rows.last, prices[[20, 30]][both])
+    assert rows.renewed[rows.truth != rows.last].all()
+
+
+def test_skill_is_found_where_there_is_some_and_not_where_moves_are_shuffled() -> None:
+    (real,) = evaluate(panel_of(trending()), ["local_level"], 5)
+    assert real.scores["rmae_last_ci"][1] < 0.97
+    (shuffled,) = evaluate(panel_of(trending(shuffle=True)), ["local_level"], 5)
+    assert shuffled.scores["rmae_last"] > 0.99
+
+
+def test_a_model_that_sees_the_outcome_is_not_mistaken_for_skill() -> None:
+    """The same walk with the outcome written into the past by mistake is caught: truncating the future changes its values."""
+    prices = market_like(40, 30, gaps=0.0)
+    leaky = panel_of(prices)
+    leaky.market[:-5] = prices[5:]
+    past = panel_of(prices[:31])
+    past.market[:-5] = prices[5:31]
+    whole = next(stream(leaky, [30])).values
+    assert not np.array_equal(whole, next(stream(past, [30])).values, equal_nan=True)
+
+
+def test_a_same_day_mean_can_never_pass_for_skill() -> None:
+    """A mean of three days that includes the day it is compared with looks good there; here it is compared with a later day only."""
+    panel = panel_of(
+        np.exp(3.0 + np.cumsum(np.random.default_rng(2).normal(0, 0.03, (60, 80)), axis=0))
+    )
+    with pytest.raises(ValueError, match="at least 1 day, got 0"):
+        evaluate(panel, ["rolling_mean"], 0)
+    (found,) = evaluate(panel, ["rolling_mean"], 1)
+    assert found.scores["rmae_last"] > 1.1
+
+
+def test_every_pair_of_an_origin_was_known_on_it() -> None:
+    panel = panel_of(market_like(40, 10))
+    pairs = collect(panel, 7, [10, 12])
+    for row in range(len(pairs)):
+        day, card = int(pairs.day[row]), int(pairs.card[row])
+        assert pairs.values[row, COLUMN["log_price"]] == np.float32(np.log(panel.market[day, card]))
+        assert pairs.target[row] == np.log(panel.market[day + 7, card]) - np.log(
+            panel.market[day, card]
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "horizon", "error", "said"),
+    [
+        (["oracle"], 7, ValueError, "'oracle'"),
+        (["median7"], 40, ValuationError, "60 days are too few"),
+        (["median7"], -1, ValueError, "got -1"),
+    ],
+    ids=["model", "short", "horizon"],
+)
+def test_what_cannot_be_evaluated_is_told(
+    names: list[str], horizon: int, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        evaluate(panel_of(market_like(60, 5)), names, horizon)
+
+
+def test_prices_nobody_tuned_to_are_judged(shared_data: Path) -> None:
+    found = {
+        each["model"]: each for each in evaluate_file(shared_data / "cardmarket_daily.parquet", 7)
+    }
+    assert found["local_level"]["rmae_last"] <= 1.005 < found["median7"]["rmae_last"]
+    assert all(0.87 <= each["coverage_90"] <= 0.93 for each in found.values())
