@@ -134,7 +134,7 @@ class _Worker(runtime.Worker):
 
 
 @user_step_decorator
-def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:
+def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
     """Have a step read and move the aliases of its own branch."""
     branch = _branch()
     if branch is not None:

@@ -19,7 +19,7 @@ from metaflow import (
     trigger,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
 
 
 @project(name="pokewatch")

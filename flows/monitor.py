@@ -17,7 +17,7 @@ from metaflow import (
     timeout,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names
+from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
 
 
 @project(name="pokewatch")

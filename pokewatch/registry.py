@@ -250,7 +250,7 @@ class Registry:
                 logging.getLogger(chatty).setLevel(logging.WARNING)
             if self._is_embedded():
                 # MLflow would make the folder from the quoted path, which is that of another one.
-                utils._make_parent_dirs_if_sqlite = lambda db_uri: None
+                utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
                 private_folder(self._database().parent)
                 ensure(self._database(), self._name)
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)

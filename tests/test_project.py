@@ -11,6 +11,16 @@ from tests.conftest import ROOT
 
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
+    "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
+    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_deploy.py",
+    "deploy/replacement.py": "by the deploys that use it; tests/deploy/test_deploy.py",
+    "deploy/switch.py": "by deploys killed at each write; tests/deploy/test_deploy_killed.py",
+    "deploy/tickets.py": "by deploys that take turns; tests/deploy/test_turn.py",
+    "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
+    "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
+    "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
+    "gateway/http/responses.py": "by the protocol; tests/gateway/http/test_uvicorn_protocol.py",
+    "serving/mlserver/startup.py": "by a real MLServer; tests/integration/test_mlserver_models.py",
     "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
     "cli/doctor.py": "by its command; tests/cli/test_main.py",
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
@@ -31,8 +41,6 @@ TESTED_ELSEWHERE = {
     "market/quality/rows.py": "tests/market/quality/test_days.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
     "market/sources/unpack.py": "the program that archive starts; tests/market/sources/test_archive.py",
-    "monitoring/metric_reference.py": "tests/monitoring/test_documents.py, tests/test_reference.py",
-    "monitoring/panels.py": "tests/monitoring/test_dashboards.py",
     "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",
     "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",

@@ -248,7 +248,7 @@ def _run_flow(name: str, arguments: Sequence[str]) -> None:
 
     if not arguments:
         raise click.UsageError("say what to do: run, or run --help for the parameters")
-    os.execv(sys.executable, [sys.executable, str(bundled("flows") / name), *arguments])
+    os.execv(sys.executable, [sys.executable, str(bundled("flows") / name), *arguments])  # noqa: S606
 
 
 @main.command()

@@ -164,7 +164,7 @@ def _machine() -> str:
     """Return what names this start of this machine and its process numbers; "" where none does."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # not a path of files
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # not a path of files  # noqa: PTH115
     except OSError:
         return ""
 

@@ -14,6 +14,7 @@ from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
 from tests.answering import answering
 from tests.deploy.killing import Writes, start_deploy
 from tests.deploy.test_deploy import Upstream, champion_of, register_book
+from tests.polling import eventually
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -27,9 +28,11 @@ class Served(Upstream):
 
     def __init__(self, registry: Registry) -> None:
         self.asked: list[str] = []
+        self.awaits = 0  # deploys that there must be before a load is answered
         super().__init__(lambda: self._champion(registry))
 
     def _champion(self, registry: Registry) -> str:
+        eventually(lambda: len(Tickets(registry).newest()), lambda count: count >= self.awaits)
         self.asked.append(champion_of(registry))
         return self.asked[-1]
 

@@ -54,6 +54,7 @@ def check_pair(registry: Registry, server: Served, refuses: str) -> None:
     """Versions 2 and 3 at once: one after the other, and each does what its process has reported."""
     registry.point(CHAMPION, "1")
     server.serving, server.refuses = "1", refuses
+    server.awaits = len(Tickets(registry).newest()) + 2
     started = [start_deploy(version, [server.address]) for version in ("2", "3")]
     reported = {}
     for version, (process, counted) in zip(("2", "3"), started, strict=True):

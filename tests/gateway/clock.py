@@ -15,5 +15,5 @@ class Clock:
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
     """Waits for what another thread or process brings about."""
     async with asyncio.timeout(20):
-        while not await check():
+        while not await check():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ def gateway_metrics() -> list[Metric]:
 
 def runtime_metrics() -> list[Metric]:
     """What the runtimes tell beside MLServer's own."""
-    import pokewatch.serving.metrics  # registers them
+    import pokewatch.serving.metrics  # registers them  # noqa: F401
 
     return _ours(REGISTRY.collect())
 

@@ -30,7 +30,7 @@ def test_a_record_is_a_line_of_json_with_its_extras_and_traceback() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
-    logger = logging.Logger("tests")
+    logger = logging.Logger("tests")  # noqa: LOG001
     logger.addHandler(handler)
     try:
         raise ValueError(KEY)

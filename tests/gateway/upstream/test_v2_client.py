@@ -130,11 +130,11 @@ def test_the_watch_outlives_what_it_cannot_read(status: bytes) -> None:
         watch = VersionPoller(catalog, decisions, Metrics(), 0.01)
         running = asyncio.ensure_future(watch.run())
         async with asyncio.timeout(30):
-            while watch.trouble is None:  # nothing tells of a look
+            while watch.trouble is None:  # nothing tells of a look  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
             assert watch.trouble.kind is UPSTREAM_FAULT
             told[0] = GOOD
-            while watch.trouble is not None:
+            while watch.trouble is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         assert watch.served is not None
         running.cancel()

@@ -127,7 +127,7 @@ def test_a_malformed_mapping_is_told(panel: Path, given: str) -> None:
 def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "p.parquet"
     table = pa.table(
-        {"id": [7, 8], "day": pa.array([datetime(2025, 10, 22)] * 2), "trend": [1.0, 2.0]}
+        {"id": [7, 8], "day": pa.array([datetime(2025, 10, 22)] * 2), "trend": [1.0, 2.0]}  # noqa: DTZ001  # as a file may have it
     )
     pq.write_table(table, path)
 

@@ -133,7 +133,7 @@ def test_empty_cells_are_no_prices() -> None:
     [
         pa.array([DAY], pa.date32()),
         pa.array([DAY], pa.date64()),
-        pa.array([datetime(2025, 10, 22, 23, 59)], pa.timestamp("us")),
+        pa.array([datetime(2025, 10, 22, 23, 59)], pa.timestamp("us")),  # noqa: DTZ001
         pa.array(
             [datetime(2025, 10, 22, 23, 59, tzinfo=UTC)], pa.timestamp("ns", tz="America/New_York")
         ),
