@@ -33,7 +33,6 @@ TESTED_ELSEWHERE = {
     "gateway/api/routes.py": "tests/contract/test_openapi.py",
     "gateway/http/problems.py": "tests/contract/test_problems.py",
     "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py, tests/contract/test_problems.py",
-    "gateway/api/docs.py": "tests/gateway/api/test_docs.py",
     "gateway/api/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
     "gateway/upstream/version_poller.py": "by the client it watches; tests/gateway/upstream/test_v2_client.py",
     "market/catalog.py": "a schema; tests/market/test_lake.py",
@@ -47,7 +46,6 @@ TESTED_ELSEWHERE = {
     "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py, tests/serving/test_decision.py",
     "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
     "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
-    "valuation/signals.py": "by its command; tests/cli/test_main.py",
 }
 EMPTY = "__init__.py"
 
