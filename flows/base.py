@@ -263,11 +263,18 @@ class PokeWatchSpec(FlowSpec):
     def _set_constants(self, graph: Any, kwargs: Any, config_options: Any) -> None:
         """Metaflow's reading of the parameters, before a run has any task: here they are checked."""
         super()._set_constants(graph, kwargs, config_options)
+        error = self._parameter_error()
+        if error is not None:
+            print(f"Error: {error}", file=sys.stderr)
+            in_pod = os.environ.get("METAFLOW_KUBERNETES_WORKLOAD")
+            sys.exit(METAFLOW_EXIT_DISALLOW_RETRY if in_pod else error.exit_code)
+
+    def _parameter_error(self) -> PokeWatchError | None:
         try:
             self._check_parameters_given()
         except PokeWatchError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            sys.exit(error.exit_code)
+            return error
+        return None
 
     def _check_parameters_given(self) -> None:
         from pokewatch.pipeline.parameters import check_machine, check_source

@@ -21,16 +21,19 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name.startswith("POKEWATCH_") and name not in {
             "POKEWATCH_REQUIRE_TOOLS",
             "POKEWATCH_SHARED_DATA",
+            "POKEWATCH_GATEWAY_METRICS_PORT",
         }:
             monkeypatch.delenv(name)
     for name in ("MLFLOW_TRACKING_URI", "POKEMON_PRICE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("POKEWATCH_HOME", str(folder))
-    monkeypatch.setenv(
-        "POKEWATCH_GATEWAY_METRICS_PORT", "0"
-    )  # any free one: tests run side by side
     return folder
+
+
+def pytest_configure() -> None:
+    """Let gateways of tests that run side by side have any free port for their metrics."""
+    os.environ["POKEWATCH_GATEWAY_METRICS_PORT"] = "0"
 
 
 @pytest.fixture(scope="session")

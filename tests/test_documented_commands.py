@@ -31,6 +31,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in GENERATED),
 ]
+FLOWS = {"pipeline": "flow.py", "backfill": "backfill.py", "monitor": "monitor.py"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 
 pytestmark = pytest.mark.filterwarnings(
@@ -107,7 +108,9 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: P
     return folder
 
 
-@pytest.mark.parametrize("command", of_runbook("pokewatch"), ids=str)
+@pytest.mark.parametrize(
+    "command", [each for each in of_runbook("pokewatch") if each.words[1] not in FLOWS], ids=str
+)
 def test_a_command_of_the_runbook_works(
     command: Documented, used_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +120,8 @@ def test_a_command_of_the_runbook_works(
     )  # nothing is served: no server to go round
     key = KeyStore(used_home / "keys.sqlite").create("customer")
     words = [key.id if word == "ID" else word for word in command.words[1:]]
-    result = CliRunner().invoke(main, words, input="y\n")
+    words += ["--yes"] if words[0] == "rollback" else []  # there is no terminal to confirm on
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
 
 
@@ -134,7 +138,12 @@ def test_the_runbook_names_what_rolls_back_and_replaces_a_key() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [each for each in everywhere("python") if each.words[1].startswith("flows/")],
+    [each for each in everywhere("python") if each.words[1].startswith("flows/")]
+    + [
+        Documented(each.page, ("python", f"flows/{FLOWS[each.words[1]]}", *each.words[2:]))
+        for each in everywhere("pokewatch")
+        if each.words[1] in FLOWS
+    ],
     ids=str,
 )
 def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Documented) -> None:
@@ -144,7 +153,7 @@ def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Docum
         for node in ast.walk(flow)
         if isinstance(node, ast.FunctionDef)
     }
-    verb, *rest = command.words[2:]
+    verb, *rest = command.words[2:] or ("run",)
     if verb == "card":
         assert rest[0] == "view"
         assert {"step", "card"} <= steps[rest[1]]
