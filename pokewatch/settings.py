@@ -240,14 +240,26 @@ class SourceSettings(_Section):
         "english", description="Which cards PokemonPriceTracker is asked for."
     )
     file_path: Path | None = Field(
-        None, description="A panel of one's own for the source `file`: CSV or Parquet."
+        None, description="The file of the source `file`: text, a workbook or Parquet."
     )
     file_columns: str = Field(
         "",
         description="Its columns where their names do not tell: `market_price=trend,card_id=sku`.",
     )
     file_currency: Literal["USD", "EUR"] = Field(
-        "USD", description="Its currency where it has no such column."
+        "USD", description="Its currency where no column, cell or header names one."
+    )
+    file_dates: Literal["ymd", "dmy", "mdy"] | None = Field(
+        None, description="Order of day and month in its dates. Default: inferred from the column."
+    )
+    file_decimal: Literal["point", "comma"] | None = Field(
+        None, description="Its decimal mark. Default: inferred from the column."
+    )
+    file_encoding: str | None = Field(
+        None, description="Its encoding, such as shift_jis. Default: inferred."
+    )
+    file_key: Names = Field(
+        (), description="Comma-separated columns that tell cards apart beside the card's id: `grade`."
     )
     http_timeout: float = Field(
         15.0, gt=0, le=600, description="Seconds a source may stay silent before it is asked again."

@@ -1,0 +1,42 @@
+"""Card ids made from whatever names a card: stable, and never one id for two names."""
+
+import hashlib
+import re
+import unicodedata
+
+from pokewatch.market.catalog import slugify
+from pokewatch.market.prices import CARD_ID_PATTERN
+
+_ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
+_MARKS = str.maketrans(
+    {"♀": " f ", "♂": " m ", "★": " star ", "☆": " star ", "δ": " delta ", "&": " and "}
+)
+
+
+def card_id_of(text: str) -> str:
+    """Return a card id for any text: itself where it is one, else its slug.
+
+    Where the slug loses letters, a hash of the text is added.
+    """
+    if _is_id(text):
+        return text
+    plain = text.translate(_MARKS)
+    slug = slugify(plain, "-")[:80].strip("-")
+    lossy = slugify(plain, "") != "".join(letter for letter in _folded(plain) if letter.isalnum())
+    if slug and not lossy and len(slugify(plain, "-")) <= 80:
+        return slug
+    digest = hashlib.sha256(text.casefold().encode()).hexdigest()[:10]
+    return f"{slug[:68].rstrip('-')}-{digest}" if slug else f"card-{digest}"
+
+
+def _folded(text: str) -> str:
+    """Return the text in lower case with the accents that a slug drops without loss."""
+    return "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text).lower()
+        if not unicodedata.combining(letter)
+    )
+
+
+def _is_id(text: str) -> bool:
+    return _ID.fullmatch(text) is not None

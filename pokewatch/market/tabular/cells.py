@@ -1,0 +1,62 @@
+"""A column of cells as text: each different text once, and which row has which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Reasons = dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column as codes [m] into its different texts; -1 where the cell is empty."""
+
+    texts: list[str]
+    code: NDArray[np.int64]
+    line: NDArray[np.int64]
+
+    def line_of(self, text_index: int) -> int:
+        """Return the first line that holds a text."""
+        return int(self.line[int(np.argmax(self.code == text_index))])
+
+    def spread(self, values: Sequence[Any], dtype: Any, empty: Any) -> NDArray[Any]:
+        """Return each row's value [m] of one value a text; `empty` where the cell is empty."""
+        padded = np.empty(len(values) + 1, dtype=dtype)
+        padded[:-1] = values
+        padded[-1] = empty
+        return padded[self.code]
+
+
+def coded(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Coded:
+    """Return the column's texts, trimmed; cells of blanks alone are empty."""
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    encoded = pc.if_else(pc.equal(texts, ""), None, texts).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return Coded(encoded.dictionary.to_pylist(), codes, line)
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether the file itself types the column as numbers."""
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def plain_texts(column: pa.ChunkedArray) -> pa.Array:
+    """Return the column as trimmed text, null where empty; whole floats without their ".0"."""
+    if pa.types.is_floating(column.type):
+        return pa.array(
+            [
+                None if v is None or v != v else (str(int(v)) if v == int(v) else repr(v))
+                for v in column.to_pylist()
+            ],
+            pa.string(),
+        )
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
+    return pc.if_else(pc.equal(texts, ""), None, texts)

@@ -1,0 +1,145 @@
+"""Which column holds which field: as the user says, by its usual names, or a column a day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.sheet import TableError
+from pokewatch.market.tabular.text import simplified
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "card_id": ("card_id", "card", "id", "sku", "cardid", "karte", "carte", "carta"),
+    "date": (
+        "date",
+        "day",
+        "datum",
+        "tag",
+        "fecha",
+        "data",
+        "price_date",
+        "timestamp",
+        "time",
+        "as_of",
+    ),
+    "market_price": (
+        "market_price",
+        "price",
+        "market",
+        "marketprice",
+        "trend",
+        "trend_price",
+        "tcg_market_price",
+        "preis",
+        "marktpreis",
+        "prix",
+        "precio",
+        "prezzo",
+        "price_usd",
+        "price_eur",
+        "value",
+    ),
+    "low_price": ("low_price", "low", "lowprice", "tcg_low_price", "min_price"),
+    "mid_price": ("mid_price", "mid", "midprice"),
+    "high_price": ("high_price", "high", "highprice"),
+    "volume": ("volume", "sales", "sold"),
+    "currency": ("currency", "wahrung", "währung", "devise", "moneda", "valuta"),
+    "product_id": (
+        "product_id",
+        "productid",
+        "tcgplayer_id",
+        "tcgplayer_product_id",
+        "tcgplayerid",
+    ),
+    "name": ("name", "card_name", "product_name", "productname", "kartenname"),
+    "set_id": ("set_id", "set_code", "setcode"),
+    "set_name": ("set_name", "set", "expansion", "edition"),
+    "number": ("number", "card_number", "collector_number", "nummer"),
+    "rarity": ("rarity", "seltenheit"),
+    "printing": ("printing", "sub_type", "subtypename", "variant", "finish", "variance", "foil"),
+    "released": ("released", "release_date", "set_release_date"),
+    "image_url": ("image_url", "image"),
+    "stale_days": ("stale_days",),
+}
+PRICES = ("market_price", "low_price", "mid_price", "high_price")
+NEEDED = ("card_id", "date", "market_price")
+KNOWN = frozenset(name for names in FIELDS.values() for name in names)
+_LEAST_DAY_COLUMNS = 2
+_MONEY_WORDS = frozenset({"usd", "eur", "gbp", "jpy", "cad", "aud"})
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """`named` maps a field to its column; `other` are the columns that hold no field.
+
+    `days` are the day columns of a table that has a column per day, else ().
+    """
+
+    named: Mapping[str, str]
+    days: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
+    """Return which of the columns `names` holds each field; `given` names some of them outright.
+
+    Raises TableError for a given column that is not there, a needed field that no column holds,
+    or two columns for one field.
+    """
+    named = _given(names, given)
+    taken = set(named.values())
+    for field, aliases in FIELDS.items():
+        if field in named:
+            continue
+        fitting = [name for name in names if name not in taken and _plain(name) in aliases]
+        if len(fitting) > 1 and (
+            len(set(fitting)) < len(fitting) or _plain(fitting[0]) == _plain(fitting[1])
+        ):
+            raise TableError(
+                f"two columns are called {fitting[0]!r}",
+                line=1,
+                remedy=f"rename one, or name the right one: POKEWATCH_FILE_COLUMNS={field}=...",
+            )
+        if fitting:
+            named[field] = min(fitting, key=lambda name: aliases.index(_plain(name)))
+            taken.add(named[field])
+    days = tuple(name for name in names if name not in taken and parse_date(name) is not None)
+    if "date" in named or len(days) < _LEAST_DAY_COLUMNS:
+        days = ()
+    found = Columns(
+        named, days, tuple(name for name in names if name not in taken and name not in days)
+    )
+    _check_needed(found, names)
+    return found
+
+
+def _plain(name: str) -> str:
+    """Return the name without a currency: "Preis (€)" and "price_eur" are prices all the same."""
+    words = simplified(name).split("_")
+    kept = [word for word in words if word not in _MONEY_WORDS]
+    return "_".join(kept or words)
+
+
+def _given(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
+    for field, name in given.items():
+        if name not in names:
+            raise TableError(
+                f"there is no column {name!r} for {field}; the columns are {', '.join(names)}"
+            )
+        if list(names).count(name) > 1:
+            raise TableError(
+                f"two columns are called {name!r}", line=1, remedy="rename one of them"
+            )
+    return dict(given)
+
+
+def _check_needed(found: Columns, names: Sequence[str]) -> None:
+    for field in NEEDED:
+        if field in found.named or (found.days and field in ("date", "market_price")):
+            continue
+        if field == "card_id" and ("product_id" in found.named or "name" in found.named):
+            continue
+        columns = ", ".join(filter(None, names))
+        raise TableError(
+            f"no column holds the {field.replace('_', ' ')}; the columns are {columns}",
+            remedy=f"name it: POKEWATCH_FILE_COLUMNS={field}=COLUMN",
+        )

@@ -1,0 +1,183 @@
+"""Dates as people write them, as UTC days.
+
+The order of day and month is inferred from a whole column, never from one cell.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Literal
+
+Order = Literal["ymd", "dmy", "mdy"]
+ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
+ORDER_NAMES: Mapping[Order, str] = {"ymd": "year first", "dmy": "day first", "mdy": "month first"}
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january januar janvier enero gennaio",
+            "feb february februar février febrero febbraio",
+            "mar march märz mär mrz mars marzo",
+            "apr april avril abril aprile",
+            "may mai mayo maggio",
+            "jun june juni juin junio giugno",
+            "jul july juli juillet julio luglio",
+            "aug august août agosto",
+            "sep sept september septembre septiembre settembre",
+            "oct october okt oktober octobre octubre ottobre",
+            "nov november novembre noviembre",
+            "dec december dez dezember décembre diciembre dicembre",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_ZONE = r"(?P<zone>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
+_TIME = (
+    r"(?:[T\s,]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
+    rf"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*{_ZONE}?)?"
+)
+_WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
+_NUMERIC = re.compile(
+    rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
+)
+_DAY_MONTH = re.compile(
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s-]+(?P<month>[^\W\d_]{{3,10}})\.?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+)
+_MONTH_DAY = re.compile(
+    rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+)
+_COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
+_EPOCH = {10: 1, 13: 1_000, 16: 1_000_000}  # digits: units a second
+_SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
+_SERIAL_EPOCH = date(1899, 12, 30)  # Excel counts days from here, and 1900-02-29 among them
+_SERIALS = (32_874, 73_050)  # 1990 to 2099
+
+
+@dataclass(frozen=True, slots=True)
+class DateCell:
+    """The UTC day of one cell under each order that makes a day of it, and the cell's form."""
+
+    days: Mapping[Order, date]
+    kind: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether every order that reads it reads the same day, and all of them read it."""
+        return len(self.days) == len(ORDERS) and len(set(self.days.values())) == 1
+
+
+def parse_date(text: str) -> DateCell | None:
+    """Return what a cell says, None where it is no date."""
+    plain = " ".join(text.split())
+    for pattern, read in _FORMS:
+        match = pattern.fullmatch(plain)
+        if match is not None:
+            found = read(match)
+            return found if found is not None and found.days else None
+    return _counted(plain)
+
+
+def order_of(cells: Iterable[DateCell]) -> frozenset[Order]:
+    """Return the orders under which every cell is a day."""
+    orders = frozenset(ORDERS)
+    for cell in cells:
+        orders &= cell.days.keys()
+    return orders
+
+
+def serial_day(serial: float) -> date | None:
+    """Return the day of an Excel serial number, None outside 1990 to 2099."""
+    if not _SERIALS[0] <= serial <= _SERIALS[1]:
+        return None
+    return _SERIAL_EPOCH + timedelta(days=int(serial))
+
+
+def _numeric(match: re.Match[str]) -> DateCell | None:
+    a, b, c = match["a"], match["b"], match["c"]
+    if len(a) == 4 and len(c) <= 2:
+        return _any_order(_day(a, b, c, match), "year-month-day")
+    if len(a) > 2 or len(c) == 3 or (len(c) == 1 and len(a) != 4):
+        return None
+    if match["mark"] == ".":  # the mark of countries that write the day first
+        return _any_order(_day(c, b, a, match), "day.month.year")
+    orders: list[tuple[Order, tuple[str, str, str]]] = [("dmy", (c, b, a)), ("mdy", (c, a, b))]
+    if len(a) == len(c) == 2:
+        orders.append(("ymd", (a, b, c)))
+    days = {order: day for order, parts in orders if (day := _day(*parts, match)) is not None}
+    return DateCell(days, f"numbers with {match['mark']}")
+
+
+def _named(match: re.Match[str]) -> DateCell | None:
+    month = _MONTHS.get(match["month"].casefold())
+    return (
+        _any_order(_day(match["year"], str(month), match["day"], match), "month names")
+        if month
+        else None
+    )
+
+
+def _compact(match: re.Match[str]) -> DateCell | None:
+    return _any_order(_day(match["year"], match["month"], match["day"], match), "yyyymmdd")
+
+
+def _counted(text: str) -> DateCell | None:
+    """Return the day of seconds since 1970, or of Excel's days since 1899."""
+    if text.isascii() and text.isdigit() and len(text) in _EPOCH:
+        seconds = int(text) / _EPOCH[len(text)]
+        return _any_order(datetime.fromtimestamp(seconds, UTC).date(), "seconds since 1970")
+    if _SERIAL.fullmatch(text):
+        return _any_order(serial_day(float(text)), "Excel serial numbers")
+    return None
+
+
+def _any_order(day: date | None, kind: str) -> DateCell | None:
+    return None if day is None else DateCell(dict.fromkeys(ORDERS, day), kind)
+
+
+def _day(year: str, month: str, day: str, match: re.Match[str]) -> date | None:
+    """Return the UTC day of a local date and time, None where there is no such moment."""
+    full = int(year) if len(year) == 4 else 2000 + int(year)
+    try:
+        local = date(full, int(month), int(day))
+        if match["hour"] is None:
+            return local
+        hour = _hour(int(match["hour"]), match["half"])
+        moment = datetime(
+            local.year,
+            local.month,
+            local.day,
+            hour,
+            int(match["minute"]),
+            int(match["second"] or 0),
+            tzinfo=_zone(match["zone"]),
+        )
+        return moment.astimezone(UTC).date()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _hour(hour: int, half: str | None) -> int:
+    if half is None:
+        return hour
+    if not 1 <= hour <= 12:
+        raise ValueError(f"{hour} is no hour of a twelve-hour clock")
+    return hour % 12 + (12 if half[0] in "Pp" else 0)
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text in ("Z", "z", "UTC", "GMT"):
+        return UTC
+    digits = text[1:].replace(":", "")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DateCell | None]], ...] = (
+    (_NUMERIC, _numeric),
+    (_COMPACT, _compact),
+    (_DAY_MONTH, _named),
+    (_MONTH_DAY, _named),
+)

@@ -1,0 +1,19 @@
+"""What the user says of a table. Everything else is read from the table itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pokewatch.market.tabular.dates import Order
+from pokewatch.market.tabular.numbers import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Answers to what a table may leave open."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # field: column
+    currency: str = "USD"
+    dates: Order | None = None
+    decimal: Decimal | None = None
+    encoding: str | None = None
+    key: tuple[str, ...] = ()  # columns that, with the card, make one card of several

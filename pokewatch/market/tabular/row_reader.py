@@ -1,0 +1,229 @@
+"""The values of a sheet's rows, and what is wrong with which row."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pokewatch.market.prices import PRICE_COLUMNS
+from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.market.tabular.card_ids import card_id_of
+from pokewatch.market.tabular.cells import plain_texts
+from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.date_columns import read_days
+from pokewatch.market.tabular.number_columns import evidence_of, read_numbers
+from pokewatch.market.tabular.numbers import Decimal, currency_named
+from pokewatch.market.tabular.options import TableOptions
+from pokewatch.market.tabular.sheet import Sheet, shortened
+
+FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows left out for one reason: how many, and the first of them."""
+
+    reason: str
+    rows: int
+    line: int
+    cell: str
+
+    def __str__(self) -> str:
+        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        return f"{rows} left out: {self.reason} (first in line {self.line}: {self.cell})"
+
+
+class RowReader:
+    """The values of a sheet's columns, and what is wrong with which row."""
+
+    def __init__(self, sheet: Sheet, columns: Columns, options: TableOptions) -> None:
+        self._sheet, self._columns, self._options = sheet, columns, options
+        self.bad = np.zeros(sheet.rows, dtype=np.bool_)
+        self.placeholder = np.zeros(sheet.rows, dtype=np.bool_)
+        self.date_convention = self.decimal_convention = ""
+        self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
+        self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
+
+    def refuse(self, reason: str, rows: NDArray[Any], column: str = "market_price") -> None:
+        """Leave out `rows`, a mask or indices."""
+        indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        if len(indices):
+            self._reasons.append((indices, reason, column))
+            self.bad[indices] = True
+
+    def days(self, today: date) -> NDArray[np.datetime64]:
+        found = read_days(
+            self._column("date"), self._sheet.line, "date", self._options.dates, FIRST_DAY, today
+        )
+        for reason, rows in found.refused.items():
+            self.refuse(reason, rows, "date")
+        self.date_convention = found.convention
+        return found.values
+
+    def numbers(self) -> dict[str, NDArray[np.float64]]:
+        """Every column of numbers there is: prices that are not positive are no prices."""
+        named = [
+            name for name in (*PRICE_COLUMNS, "volume", "stale_days") if name in self._columns.named
+        ]
+        decimal = self._options.decimal or self._decimal(named)
+        values: dict[str, NDArray[np.float64]] = {}
+        for name in named:
+            whole = name in ("volume", "stale_days")
+            found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole)
+            self.decimal_convention = self.decimal_convention or found.convention
+            for reason, rows in found.refused.items():
+                self.refuse(reason, rows, name)
+            if name == "market_price":
+                self.placeholder = found.missing
+            self._cell_currency = np.where(
+                found.currency != "", found.currency, self._cell_currency
+            )
+            values[name] = self._checked(name, found.values)
+        return values
+
+    def _checked(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            if name == "market_price":
+                self.refuse("market_price is not above 0", values <= 0, name)
+            elif name == "volume":
+                self.refuse(
+                    "volume is not a whole number of sales",
+                    (values < 0) | (values != np.floor(values)) | (values > 2**31 - 1),
+                    name,
+                )
+            elif name != "stale_days":
+                return np.where(values <= 0, np.nan, values)
+        return values
+
+    def _decimal(self, named: Sequence[str]) -> Decimal | None:
+        """The mark that the columns of prices show, where one shows it and none shows the other."""
+        shown = {
+            mark
+            for name in named
+            if name in PRICE_COLUMNS and (mark := evidence_of(self._column(name), self._sheet.line))
+        }
+        return next(iter(shown)) if len(shown) == 1 else None
+
+    def currencies(self) -> NDArray[np.str_]:
+        """Return each row's currency: from its column, its cells, the header, or the options."""
+        header = currency_named(self._columns.named["market_price"]) or self._options.currency
+        carried = np.where(self._cell_currency != "", self._cell_currency, header)
+        if "currency" not in self._columns.named:
+            return carried
+        said = np.asarray(
+            pc.fill_null(pc.utf8_upper(plain_texts(self._column("currency"))), "").to_pylist(),
+            dtype=np.str_,
+        )
+        differ = (said != "") & (self._cell_currency != "") & (said != self._cell_currency)
+        self.refuse(
+            "the price carries another currency than its currency column", differ, "currency"
+        )
+        return np.where(said != "", said, carried)
+
+    def card_ids(self) -> tuple[NDArray[np.str_], list[str | None]]:
+        """Each row's card id, "" where it has none, and the text it was made from."""
+        raw = self._identities()
+        texts = sorted(
+            {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
+        )
+        taken: dict[str, str] = {}
+        for text in texts:
+            taken.setdefault(card_id_of(text), text)
+        ids = {text: card_id_of(text) for text in texts}
+        self.refuse(
+            "card_id is missing", np.asarray([not text for text in raw], dtype=np.bool_), "card_id"
+        )
+        doubled = {text for text, card in ids.items() if taken[card] != text}
+        self.refuse(
+            "card_id becomes that of another card",
+            np.asarray([text in doubled for text in raw], dtype=np.bool_),
+            "card_id",
+        )
+        return np.asarray([ids.get(text, "") for text in raw], dtype=np.str_), [
+            text or None for text in raw
+        ]
+
+    def _identities(self) -> list[str]:
+        named = self._columns.named
+        if "card_id" in named:
+            parts = [plain_texts(self._column("card_id"))]
+        elif "product_id" in named:
+            parts = [
+                pc.binary_join_element_wise(
+                    "tcgplayer", plain_texts(self._column("product_id")), "-"
+                )
+            ]
+            parts += [plain_texts(self._column("printing"))] if "printing" in named else []
+        else:
+            parts = [
+                plain_texts(self._column(name))
+                for name in ("name", "set_name", "set_id", "number", "printing")
+                if name in named
+            ]
+        parts += [plain_texts(self._sheet.column(name)) for name in self._options.key]
+        first = parts[0]
+        rest = [pc.fill_null(part, "") for part in parts[1:]]
+        joined = pc.binary_join_element_wise(first, *rest, "\u001f") if rest else first
+        return [
+            " ".join((text or "").replace("\u001f", " ").split()) for text in joined.to_pylist()
+        ]
+
+    def rejected(self, days: NDArray[np.datetime64], card_id: NDArray[np.str_]) -> pa.Table:
+        """Every row and line that is left out, as the file has it."""
+        reasons: dict[int, list[str]] = {}
+        for rows, reason, _ in self._reasons:
+            for row in rows.tolist():
+                reasons.setdefault(row, []).append(reason)
+        order = sorted(reasons)
+        raw = [self._raw(row) for row in order]
+        lines = [{"line": each.line, "text": each.text} for each in self._sheet.skipped]
+        table = {
+            "date": [None if np.isnat(days[row]) else days[row].item() for row in order]
+            + [None] * len(lines),
+            "card_id": [card_id[row] or None for row in order] + [None] * len(lines),
+            "row": [json.dumps(row, default=str) for row in [*raw, *lines]],
+            "reason": ["; ".join(reasons[row]) for row in order]
+            + [each.reason for each in self._sheet.skipped],
+        }
+        return pa.table(table, schema=REJECTED_SCHEMA)
+
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What is left out by reason, the most first."""
+        found: dict[str, LeftOut] = {}
+        for rows, reason, column in self._reasons:
+            row = int(rows.min())
+            cell = self._cell(row, column)
+            found[reason] = LeftOut(
+                reason,
+                len(rows) + (found[reason].rows if reason in found else 0),
+                int(self._sheet.line[row]),
+                cell,
+            )
+        for each in self._sheet.skipped:
+            before = found.get(each.reason)
+            found[each.reason] = (
+                LeftOut(each.reason, 1, each.line, shortened(each.text))
+                if before is None
+                else LeftOut(each.reason, before.rows + 1, before.line, before.cell)
+            )
+        return tuple(sorted(found.values(), key=lambda each: -each.rows))
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._sheet.column(self._columns.named[name])
+
+    def _cell(self, row: int, name: str) -> str:
+        column = self._columns.named.get(name)
+        return shortened(str(self._sheet.column(column)[row].as_py() or "")) if column else ""
+
+    def _raw(self, row: int) -> dict[str, Any]:
+        cells = zip(self._sheet.names, self._sheet.cells, strict=True)
+        return {
+            "line": int(self._sheet.line[row]),
+            **{name: column[row].as_py() for name, column in cells},
+        }

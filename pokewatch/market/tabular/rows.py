@@ -1,0 +1,104 @@
+"""Several rows of one card and day: identical ones are merged.
+
+Where they differ, the key is too small or one of them is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.sheet import Sheet, TableError
+
+_USUAL = (
+    "condition",
+    "grade",
+    "printing",
+    "language",
+    "variant",
+    "finish",
+    "edition",
+    "foil",
+    "currency",
+)
+
+
+def merged_duplicates(
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    numbers: Mapping[str, NDArray[np.float64]],
+    good: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], int, NDArray[np.int64]]:
+    """Return which rows stay, how many were identical repeats, and the contradicting rows."""
+    rows = np.flatnonzero(good)
+    order = rows[np.lexsort((rows, card_id[rows], days[rows]))]
+    same = np.zeros(len(order), dtype=np.bool_)
+    if len(order):
+        same[1:] = (card_id[order[1:]] == card_id[order[:-1]]) & (
+            days[order[1:]] == days[order[:-1]]
+        )
+    kept = good.copy()
+    if not same.any():
+        return kept, 0, np.empty(0, dtype=np.int64)
+    group = np.cumsum(~same) - 1
+    first = order[np.flatnonzero(~same)][group]
+    values = np.stack([np.nan_to_num(column, nan=-1.0) for column in numbers.values()])
+    differs = np.any(values[:, order] != values[:, first], axis=0)
+    conflicting = np.zeros(group[-1] + 1, dtype=np.bool_)
+    conflicting[group[differs]] = True
+    repeated = same & ~conflicting[group]
+    kept[order[repeated]] = False
+    return kept, int(repeated.sum()), order[conflicting[group]]
+
+
+def check_key(
+    sheet: Sheet,
+    columns: Columns,
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    market: NDArray[np.float64],
+    conflicts: NDArray[np.int64],
+) -> None:
+    """Raise TableError where a column distinguishes the contradicting rows."""
+    candidates = [name for name in (columns.named.get("printing"), *columns.other) if name]
+    candidates.sort(
+        key=lambda name: next(
+            (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
+        )
+    )
+    keys = [
+        f"{card}\n{day}"
+        for card, day in zip(
+            card_id[conflicts].tolist(), days[conflicts].astype(str).tolist(), strict=True
+        )
+    ]
+    for name in candidates:
+        if _tells_apart(sheet, name, keys, conflicts):
+            one, other = _pair(keys, conflicts)
+            cell = sheet.column(name)
+            values = ", ".join(f"{cell[row].as_py()!s} at {market[row]:g}" for row in (one, other))
+            raise TableError(
+                f"card {card_id[one]} has several rows for {days[one]}, "
+                f"which the column {name!r} distinguishes: {values}",
+                line=int(sheet.line[one]),
+                remedy=f"treat each as a card: POKEWATCH_FILE_KEY={name}; or keep the rows of one",
+            )
+
+
+def _tells_apart(sheet: Sheet, name: str, keys: Sequence[str], rows: NDArray[np.int64]) -> bool:
+    """Whether no two of the rows agree on card, day and the column."""
+    column = sheet.column(name)
+    values = [str(column[row].as_py() or "").strip() for row in rows.tolist()]
+    return len(set(zip(keys, values, strict=True))) == len(keys)
+
+
+def _pair(keys: Sequence[str], rows: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the first two rows of one card and day."""
+    seen: dict[str, int] = {}
+    pairs = [
+        (seen[key], row)
+        for key, row in zip(keys, rows.tolist(), strict=True)
+        if key in seen or seen.setdefault(key, row) is None
+    ]
+    return min(pairs)

@@ -1,0 +1,249 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pokewatch.market.tabular.options import TableOptions
+from pokewatch.market.tabular.price_table import PriceTable, read_price_table
+from pokewatch.market.tabular.reading import read_sheet
+from pokewatch.market.tabular.sheet import TableError
+from tests.market.tabular.workbook import write_workbook
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+Found = list[tuple[str, str, float | None]]
+
+
+def table_of(path: Path, **options: Any) -> PriceTable:
+    given = TableOptions(**options)
+    return read_price_table(read_sheet(path), given, "file", NOW.date(), NOW)
+
+
+def read(tmp_path: Path, content: str | bytes, **options: Any) -> PriceTable:
+    path = tmp_path / "prices.any"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return table_of(path, **options)
+
+
+def found(table: PriceTable) -> Found:
+    return [
+        (row["card_id"], row["date"].isoformat(), row["market_price"])
+        for row in table.prices.to_pylist()
+    ]
+
+
+A_12 = [("a-1", "2026-09-13", 12.5)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "card_id,date,market_price\na-1,2026-09-13,12.5\n",
+        "card_id;date;market_price\na-1;13.09.2026;12,50\n",
+        "sep=;\ncard_id;date;price\na-1;2026-09-13;12,5\n",
+        "card_id\tdate\tprice\na-1\t9/13/2026\t$12.50\n",
+        '\ufeffCard,Date,Price\r\na-1,Sep 13 2026,"$12.50"\r\n',
+        "Karte;Datum;Preis (€)\na-1;13.9.26;12,50 €\n".encode("cp1252"),
+        "card,day,price\na-1,20260913,12.5\n".encode("utf-16"),
+        "card|date|price\n\na-1|46278|12.5\n\n",
+        "My prices\n\ncard_id,date,price,\na-1,2026-09-13,12.5,\nTotal,,12.5,\n",
+        "card_id,2026-09-12,2026-09-13\na-1,,12.50\n",
+        "card_id,13.09.2026,14.09.2026\na-1,12.50,\n",
+        "card_id,date,price\na-1,2026-09-12T23:30:00-05:00,12.5\n",
+        "card_id,date,price\na-1,1789257600,12.5\n",
+    ],
+)
+def test_the_same_price_in_any_form(tmp_path: Path, content: str | bytes) -> None:
+    assert found(read(tmp_path, content)) == A_12
+
+
+def test_a_workbook_is_read_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    rows = [
+        ["My collection", None, None],
+        ["Card ID", "Date", "Price"],
+        ["a-1", date(2026, 9, 13), 12.5],
+        ["a-1", date(2026, 9, 14), 13],
+        [None, None, None],
+        ["Total", None, 25.5],
+    ]
+    write_workbook(path, {"Notes": [["nothing here"]], "Prices": rows})
+    table = table_of(path)
+    assert found(table) == [*A_12, ("a-1", "2026-09-14", 13.0)]
+    assert "sheet 'Prices', header in row 2" in table.form
+    assert [str(each) for each in table.left_out] == [
+        "1 row left out: date is missing (first in line 6: '')",
+        "1 row left out: stands before the header (first in line 1: 'My collection, ,')",
+    ]
+
+
+@pytest.mark.parametrize("hours", [-10, 0, 2, 13])
+def test_a_stamp_with_a_zone_is_its_utc_day(tmp_path: Path, hours: int) -> None:
+    zone = timezone(timedelta(hours=hours))
+    stamp = datetime(2026, 9, 13, 0, 30, tzinfo=UTC).astimezone(zone)
+    path = tmp_path / "prices.parquet"
+    kind = pa.timestamp("us", tz=f"{hours:+03d}:00")
+    stamps = pa.array([int(stamp.timestamp()) * 1_000_000]).cast(kind)
+    table = pa.table({"card_id": ["a-1"], "date": stamps, "market_price": [12.5]})
+    pq.write_table(table, path)
+    text = read(tmp_path, f"card_id,date,market_price\na-1,{stamp.isoformat()},12.5\n")
+    assert found(table_of(path)) == found(text) == A_12
+
+
+def test_a_line_break_in_quotes_far_into_a_file(tmp_path: Path) -> None:
+    lines = [f'a-{number},"Card\n{number}",2026-09-13,{number}.5' for number in range(1, 60_001)]
+    table = read(tmp_path, "\n".join(["card_id,name,date,market_price", *lines]))
+    assert table.prices.num_rows == table.cards.num_rows == 60_000
+    assert table.rejected.num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason", "cell"),
+    [
+        (
+            "a-1,2026-09-13,-",
+            "market_price is a placeholder, and the row has no other price",
+            "'-'",
+        ),
+        (
+            "a-1,2026-09-13,#N/A",
+            "market_price is a placeholder, and the row has no other price",
+            "'#N/A'",
+        ),
+        ("a-1,2026-09-13,cheap", "market_price is not a number", "'cheap'"),
+        ("a-1,2026-09-13,0", "market_price is not above 0", "'0'"),
+        ("a-1,2026-09-13,-3", "market_price is not above 0", "'-3'"),
+        ("a-1,31.02.2026,3", "date is not a day like 2025-10-22", "'31.02.2026'"),
+        ("a-1,,3", "date is missing", "''"),
+        ("a-1,2031-01-01,3", "date is not between 1996-01-01 and 2026-11-25", "'2031-01-01'"),
+        (",2026-09-13,3", "card_id is missing", "''"),
+        ("a-1,2026-09-13,3,4", "the line has 4 cells, not 3", "'a-1, 2026-09-13, 3, 4'"),
+        ("a-1,2026-09-13", "the line has 2 cells, not 3", "'a-1, 2026-09-13'"),
+    ],
+)
+def test_a_bad_row_goes_with_its_line_and_cell(
+    tmp_path: Path, cells: str, reason: str, cell: str
+) -> None:
+    table = read(tmp_path, f"card_id,date,market_price\nb-2,2026-09-13,7.5\n{cells}\n")
+    assert found(table) == [("b-2", "2026-09-13", 7.5)]
+    (left,) = table.left_out
+    assert (left.reason, left.rows, left.line, left.cell) == (reason, 1, 3, cell)
+    assert table.rejected["reason"].to_pylist() == [reason]
+
+
+def test_a_bad_field_beside_a_good_price_costs_the_field(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,market_price,low\na-1,2026-09-13,12.5,0\n")
+    assert found(table) == A_12
+    assert table.prices["low_price"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        (
+            "a,b\n1,2\n",
+            "no column holds the card id; the columns are a, b; name it: "
+            "POKEWATCH_FILE_COLUMNS=card_id=COLUMN",
+        ),
+        ("card_id,date,price,price\na,2026-01-01,1,2\n", "line 1: two columns are called 'price'"),
+        (
+            "card_id,date,price\na,03/04/2026,1\n",
+            "line 2: date can be read as 2026-03-04 or "
+            "2026-04-03: no cell of the column tells which (the cell says '03/04/2026'); name the "
+            "order: POKEWATCH_FILE_DATES=dmy or mdy",
+        ),
+        (
+            "card_id,date,price\na,13/04/2026,1\na,04/13/2026,1\n",
+            "line 2: date is written in two orders: '13/04/2026' and '04/13/2026' (line 3)",
+        ),
+        (
+            "card_id;date;price\na;2026-01-01;1.234\n",
+            "line 2: market_price can be read as 1.234 or "
+            "1234: no cell of the column tells which (the cell says '1.234'); name the decimal "
+            "mark: POKEWATCH_FILE_DECIMAL=point or comma",
+        ),
+        (
+            'card_id,date,price\na,2026-01-01,"1\nb,2026-01-01,2\n',
+            "line 2: the record that begins "
+            "here cannot be read: a quote is opened and never closed",
+        ),
+        (
+            "card_id,grade,date,price\na,PSA 9,2026-01-01,1.5\na,PSA 10,2026-01-01,9.5\n",
+            "line 2: card a has several rows for 2026-01-01, which the column 'grade' distinguishes: "  # noqa: E501
+            "PSA 9 at 1.5, PSA 10 at 9.5; treat each as a card: POKEWATCH_FILE_KEY=grade",
+        ),
+    ],
+)
+def test_what_is_refused_is_explained(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(TableError) as refused:
+        read(tmp_path, content)
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "wanted"),
+    [
+        ("card_id,date,price\na,03/04/2026,1\n", {"dates": "mdy"}, ("a", "2026-03-04", 1.0)),
+        (
+            "card_id;date;price\na;2026-01-01;1.234\n",
+            {"decimal": "comma"},
+            ("a", "2026-01-01", 1234.0),
+        ),
+        (
+            "sku,date,cost\na,2026-01-01,1\n",
+            {"columns": {"market_price": "cost"}},
+            ("a", "2026-01-01", 1.0),
+        ),
+        ("card_id,grade,date,price\na,9,2026-01-01,1.5\na,10,2026-01-01,9.5\n", {"key": ("grade",)},
+         ("a-10", "2026-01-01", 9.5)),
+    ],
+)  # fmt: skip
+def test_what_the_user_says_settles_it(
+    tmp_path: Path, content: str, options: dict[str, Any], wanted: tuple[str, str, float]
+) -> None:
+    assert found(read(tmp_path, content, **options))[0] == wanted
+
+
+def test_rows_of_one_card_and_day(tmp_path: Path) -> None:
+    rows = [
+        "a,2026-01-01,1",
+        "a,2026-01-01,1",
+        "b,2026-01-01,2",
+        "b,2026-01-01,3",
+        "c,2026-01-01,4",
+    ]
+    table = read(tmp_path, "\n".join(["card_id,date,price", *rows]))
+    assert found(table) == [("a", "2026-01-01", 1.0), ("c", "2026-01-01", 4.0)]
+    assert table.repeated == 1
+    assert table.rejected["card_id"].to_pylist() == ["b", "b"]
+
+
+def test_ids_of_names_do_not_collide(tmp_path: Path) -> None:
+    names = [
+        "Nidoran ♀",
+        "Nidoran ♂",
+        "リザードン",
+        "ピカチュウ",
+        "Poké Ball",
+        "Poke-Ball!",
+        "base1-4",
+    ]
+    rows = [f'"{name}",2026-01-01,{at}' for at, name in enumerate(names, start=1)]
+    table = read(tmp_path, "\n".join(["card,date,price", *rows]))
+    ids = table.prices["card_id"].to_pylist()
+    assert len(set(ids)) == len(names) - 1  # the two ball names are one id: the second is left out
+    assert {"nidoran-f", "nidoran-m", "poke-ball", "base1-4"} <= set(ids)
+    assert [each.reason for each in table.left_out] == ["card_id becomes that of another card"]
+
+
+def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
+    rows = ["a,2026-01-01,$1.50,", "b,2026-01-01,2.50,EUR", "c,2026-01-01,€3.50,USD"]
+    content = "\n".join(["card_id,date,price,currency", *rows])
+    table = read(tmp_path, content, currency="USD")
+    assert table.prices["currency"].to_pylist() == ["USD", "EUR"]
+    assert [each.reason for each in table.left_out] == [
+        "the price carries another currency than its currency column"
+    ]
