@@ -1,4 +1,4 @@
-"""Microseconds a request of the gateway's own counters and rate limits, beside those of the libraries.
+"""Microseconds a request: the gateway's counters and rate limits, beside those of libraries.
 
 `limits` is no dependency, so this runs in an environment of its own:
 
