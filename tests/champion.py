@@ -1,4 +1,4 @@
-"""A small champion made by the real pipeline, for the tests of what stands on one."""
+"""A small champion, made by the pipeline's own steps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,10 @@ class Champion:
 def prepare(
     cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
 ) -> tuple[Collected, str, dict[str, Any], dict[str, Any]]:
-    """Run the pipeline's steps before `register`; what it is given, the parameters by model."""
+    """Run the pipeline's steps before `register`.
+
+    Return what `register` takes, with the parameters of every model.
+    """
     collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
     data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
     parameters = train(data_version, [name], horizon)
@@ -38,7 +41,7 @@ def prepare(
 def make_champion(
     cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
 ) -> Champion:
-    """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
+    """Run the pipeline's steps in this process, into the current POKEWATCH_HOME."""
     collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
     verdict = judge([evaluation])
     assert verdict.model == name

@@ -61,7 +61,8 @@ def test_the_wheel_is_typed_and_licensed(installed: Path) -> None:
 
 def test_the_installed_package_finds_its_own_models(installed: Path, tmp_path: Path) -> None:
     code = (
-        "from pokewatch.settings import ServingSettings; from pokewatch.cli.local_stack import models_folder;"
+        "from pokewatch.settings import ServingSettings;"
+        "from pokewatch.cli.local_stack import models_folder;"
         "print(models_folder(ServingSettings.read()))"
     )
     found = run(installed, tmp_path, "-c", code)

@@ -1,4 +1,4 @@
-"""The project's own files: a lock with hashes, plain metadata, and a test file for every module."""
+"""The project's files: a lock with hashes, metadata, and a test file for every module."""
 
 import re
 import tomllib
@@ -26,24 +26,24 @@ TESTED_ELSEWHERE = {
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
     "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",
     "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",
-    "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_keys.py, tests/gateway/auth/test_limits.py",
+    "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_limits.py",
     "gateway/http/middleware.py": "by the application; tests/gateway/test_app.py",
     "gateway/api/schemas.py": "by the routes' document; tests/contract/test_openapi.py",
     "gateway/api/openapi.py": "tests/contract/test_openapi.py",
     "gateway/api/routes.py": "tests/contract/test_openapi.py",
     "gateway/http/problems.py": "tests/contract/test_problems.py",
-    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py, tests/contract/test_problems.py",
-    "gateway/api/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
-    "gateway/upstream/version_poller.py": "by the client it watches; tests/gateway/upstream/test_v2_client.py",
+    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py",
+    "gateway/api/status.py": "by the application; tests/gateway/test_app.py",
+    "gateway/upstream/version_poller.py": "by its client; tests/gateway/upstream/test_v2_client.py",
     "market/catalog.py": "a schema; tests/market/test_lake.py",
     "market/prices.py": "a schema; tests/market/quality/test_days.py",
     "market/quality/rows.py": "tests/market/quality/test_days.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
-    "market/sources/unpack.py": "the program that archive starts; tests/market/sources/test_archive.py",
+    "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
     "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",
     "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
-    "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py, tests/serving/test_decision.py",
+    "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py",
     "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
     "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
 }
@@ -62,7 +62,7 @@ def modules() -> list[str]:
 
 
 def has_tests(module: str) -> bool:
-    """Whether a/b.py has a/test_b.py, or a/test_b_*.py where its tests are split."""
+    """Return whether a/b.py has a/test_b.py, or several a/test_b_*.py."""
     folder = ROOT / "tests" / Path(module).parent
     name = Path(module).stem.removeprefix("_")
     return any(folder.glob(f"test_{name}.py")) or any(folder.glob(f"test_{name}_*.py"))
