@@ -38,7 +38,9 @@ CASES = {
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A gateway on GuardedProtocol and one on uvicorn's protocol, without a model server."""
     store = KeyStore(tmp_path_factory.mktemp("protocol") / "keys.sqlite")
-    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, gateway_metrics_port=0
+    )
     with (
         serving(settings, store) as (ours, _),
         serving(settings, store, http="httptools") as (plain, _),
