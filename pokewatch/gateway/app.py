@@ -11,7 +11,7 @@ from pokewatch.gateway.api.routes import OPERATIONS, Operation
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.bodies import Bodies
-from pokewatch.gateway.http.middleware import RequestMiddleware, answer, context_of
+from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.settings import GatewaySettings
 
@@ -35,7 +35,7 @@ class Endpoint:
             await self._authenticator.authenticate(context, self._scope)
         if self._bodies is not None:
             context.body = await self._bodies.read(context, receive)
-        await answer(context, send, *await self._handler(context))
+        await send_response(context, send, *await self._handler(context))
 
 
 class StaticRoutes:

@@ -38,8 +38,8 @@ def parse_scopes(text: str) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if scope in given)
 
 
-def parse_duration(text: str, name: str = "expires", *, minimum: int = 1) -> timedelta:
-    """Return a text such as `90d`, `12h` or `45s` as a time span of at least `minimum` seconds.
+def parse_duration(text: str, name: str = "expires", *, least: int = 1) -> timedelta:
+    """Return a text such as `90d`, `12h` or `45s` as a time span of at least `least` seconds.
 
     Raise KeyStoreError with the option's `name` for anything else.
     """
@@ -47,9 +47,9 @@ def parse_duration(text: str, name: str = "expires", *, minimum: int = 1) -> tim
     with suppress(OverflowError):
         if match is not None:
             span = timedelta(**{_UNITS[match[2]]: int(match[1])})
-            if timedelta(seconds=minimum) <= span <= timedelta(days=MAX_DAYS):
+            if timedelta(seconds=least) <= span <= timedelta(days=MAX_DAYS):
                 return span
-    wanted = f"a number and a unit, such as 90d, 12h or 30m, from {minimum}s to {MAX_DAYS}d"
+    wanted = f"a number and a unit, such as 90d, 12h or 30m, from {least}s to {MAX_DAYS}d"
     raise KeyStoreError(f"{name}: got {quoted(text)}, expected {wanted}")
 
 

@@ -88,7 +88,7 @@ class RequestContext:
         client = self.scope.get("client")
         return str(client[0]) if client else "unknown"
 
-    def onward(self) -> bytes:
+    def forwarded_headers(self) -> bytes:
         """Return the header lines that are forwarded to the model server."""
         lines = b"x-request-id: %s\r\n" % self.request_id.encode()
         trace = self.traceparent
@@ -100,7 +100,7 @@ def context_of(scope: Scope) -> RequestContext:
     return context
 
 
-async def answer(
+async def send_response(
     context: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
 ) -> None:
     """Send a response, with the headers that all responses have."""
@@ -113,7 +113,7 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def answer_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:
+async def send_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:
     """Send a problem as the response."""
     v2 = context.scope["path"].startswith("/v2/")
     body = _encode(problem.problem(context.request_id, v2=v2))
@@ -122,10 +122,10 @@ async def answer_problem(context: RequestContext, send: Send, problem: ProblemEr
         name == b"retry-after" for name, _ in problem.headers
     ):
         headers.append((b"retry-after", b"%d" % problem.retry_after))
-    await answer(context, send, problem.kind.status, headers, body)
+    await send_response(context, send, problem.kind.status, headers, body)
 
 
-def unrouted(error: HTTPException, method: str) -> ProblemError:
+def routing_problem(error: HTTPException, method: str) -> ProblemError:
     """Return the router's 404 or 405 as a problem."""
     if error.status_code == 405:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
@@ -155,17 +155,17 @@ class RequestMiddleware:
         except ProblemError as problem:
             if context.status:
                 raise
-            await answer_problem(context, send, problem)
+            await send_problem(context, send, problem)
         except HTTPException as error:
             if context.status:
                 raise
-            await answer_problem(context, send, unrouted(error, scope["method"]))
+            await send_problem(context, send, routing_problem(error, scope["method"]))
         except Exception:
             # Raised again after the response: servers log the traceback, and tests see it.
             where = {"request_id": context.request_id, "route": context.route}
             logger.error("unhandled exception", extra=where)
             if not context.status:
-                await answer_problem(context, send, internal_error())
+                await send_problem(context, send, internal_error())
             raise
         finally:
             # Context and scope refer to each other: the garbage collector would have to free them.

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-def whole(app: ASGIApp) -> ASGIApp:
+def with_fast_send(app: ASGIApp) -> ASGIApp:
     """Return an application for uvicorn that writes complete responses in one piece."""
 
     def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

@@ -7,7 +7,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from pokewatch.gateway.http.problems import MALFORMED, UNSUPPORTED, Kind, ProblemError
-from pokewatch.gateway.http.responses import whole
+from pokewatch.gateway.http.responses import with_fast_send
 
 MAX_HEAD_BYTES = 64 * 1024  # after the read in which the head begins
 MAX_PIPELINED = 64
@@ -56,7 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.app = whole(self.app)
+        self.app = with_fast_send(self.app)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -126,7 +126,7 @@ def test_durations_and_scopes() -> None:
     assert parse_duration("90d") == timedelta(days=90)
     assert parse_duration("12h") == timedelta(hours=12)
     assert parse_scopes("batch, read") == ("read", "batch")
-    assert parse_duration("0s", "grace", minimum=0) == timedelta(0)
+    assert parse_duration("0s", "grace", least=0) == timedelta(0)
     assert parse_duration("36500d") == timedelta(days=36_500)
 
 

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from pokewatch.gateway.app import raise_problem
 from pokewatch.gateway.http.logs import AccessLog
-from pokewatch.gateway.http.middleware import JSON, RequestMiddleware, answer, context_of
+from pokewatch.gateway.http.middleware import JSON, RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import MALFORMED, ProblemError
 from pokewatch.gateway.http.uvicorn_protocol import MAX_PIPELINED
 from pokewatch.gateway.metrics import Metrics
@@ -48,7 +48,7 @@ class Echo(RequestMiddleware):
             more = message["more_body"]
         await asyncio.sleep(0)
         found = json.dumps([scope["method"], scope["path"], body.decode("latin-1")])
-        await answer(context_of(scope), send, 200, [JSON], found.encode())
+        await send_response(context_of(scope), send, 200, [JSON], found.encode())
 
 
 CONFIG = uvicorn_config(Echo(), SETTINGS)  # type: ignore[arg-type]
