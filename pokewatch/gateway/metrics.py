@@ -149,9 +149,11 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        count = partial(Counter, registry=self.registry)
-        gauge = partial(Gauge, registry=self.registry)
+        self._add_request_metrics()
+        self._add_limit_metrics()
+        self._add_upstream_metrics()
 
+    def _add_request_metrics(self) -> None:
         self.requests = self._registered(RequestMetrics())
         self.served = self._registered(ServedVersions())
         self.predictions = self._registered(
@@ -164,14 +166,13 @@ class Metrics:
         )
         self.coalesced = self._registered(
             FastHistogram(
-                "pokewatch_gateway_coalesced_rows",
-                "Rows per call to the model server.",
-                _ROWS,
+                "pokewatch_gateway_coalesced_rows", "Rows per call to the model server.", _ROWS
             )
         )
-        self.waiting = gauge(
+        self.waiting = Gauge(
             "pokewatch_gateway_waiting_rows",
             "Rows in a call to the model server, or queued for one.",
+            registry=self.registry,
         )
         self.cache = self._registered(
             FastCounter(
@@ -181,6 +182,9 @@ class Metrics:
                 ("hit", "miss", "stale"),
             )
         )
+
+    def _add_limit_metrics(self) -> None:
+        count = partial(Counter, registry=self.registry)
         self.limited = count(
             "pokewatch_gateway_limited",
             "Requests rejected by the limit of a key, of an address, or by load.",
@@ -194,6 +198,10 @@ class Metrics:
             "pokewatch_gateway_limiter_fallbacks",
             "Rate limit checks made in memory because Redis did not respond.",
         )
+
+    def _add_upstream_metrics(self) -> None:
+        count = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
         self.upstream_seconds = self._registered(
             FastHistogram(
                 "pokewatch_gateway_upstream_seconds",
