@@ -77,7 +77,7 @@ def test_rotating_ends_the_old_key_and_prints_the_new(
         ),
         (("create", "shop", "--rate", b"\xff"), "rate: got"),
         (("create", "shop", "--scopes", b"\xff"), "scopes: got"),
-        (("revoke", b"\xff"), r"no key has the id '\udcff'; pokewatch keys list"),
+        (("revoke", b"\xff"), r"no key has the id '\udcff': list the keys"),
         (("rotate", b"\xff"), r"no key has the id '\udcff'"),
         (
             ("rotate", "0" * 12, "--grace", "9999999999w"),

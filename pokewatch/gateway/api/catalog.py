@@ -139,7 +139,7 @@ class Catalog:
         self._load.enter(1)
         try:
             body = await self._upstream.send(
-                f"/catalog/{question}", _encode(payload), exchange.onward()
+                f"/catalog/{question}", _encode(payload), exchange.forwarded_headers()
             )
         except RefusedError as refused:
             if refused.status == 404 and "card_id" in payload:

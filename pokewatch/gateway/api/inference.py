@@ -128,7 +128,7 @@ class Inference:
             self._load.leave(max(rows, 1))
 
     async def _composed(self, request: InferRequest, exchange: RequestContext) -> InferResponse:
-        asks = asked(request, exchange.onward)
+        asks = asked(request, exchange.forwarded_headers)
         wanted = _wanted(request)
         try:
             columns, versions = await self._composition.table(asks, self._deadline())
@@ -165,7 +165,9 @@ class Inference:
         self, name: str, path: str, body: bytes | None, exchange: RequestContext
     ) -> bytes:
         try:
-            return await self._models[name].send(path, body, exchange.onward(), self._deadline())
+            return await self._models[name].send(
+                path, body, exchange.forwarded_headers(), self._deadline()
+            )
         except RefusedError as refused:
             raise misfit("", str(refused)) from None
 

@@ -68,7 +68,7 @@ class Prices:
         self._predictions = metrics.predictions
 
     async def fair_price(self, exchange: RequestContext) -> Answer:
-        ask = asked(decode(_fair_price, exchange.body), exchange.onward)
+        ask = asked(decode(_fair_price, exchange.body), exchange.forwarded_headers)
         request = ask.card_id, ask.date, ask.offered
         kept = self._answers.fresh(request, self._watch.current())
         if kept is not None:
@@ -108,7 +108,7 @@ class Batches:
         self._predictions = metrics.predictions
 
     async def fair_prices(self, exchange: RequestContext) -> Answer:
-        rows = _rows(exchange.body, exchange.onward)
+        rows = _rows(exchange.body, exchange.forwarded_headers)
         outcomes = await self._valued(rows)
         predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
         self._predictions.add_all(
@@ -175,7 +175,9 @@ class Signals:
         request = decode(_signal, exchange.body)
         buy = None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct
         sell = None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct
-        judge = SignalQuery(request.market_price, request.fair_price, buy, sell, exchange.onward)
+        judge = SignalQuery(
+            request.market_price, request.fair_price, buy, sell, exchange.forwarded_headers
+        )
         found = await self._coalescers[buy is not None, sell is not None].submit(judge)
         if isinstance(found, ProblemError):
             try:

@@ -57,7 +57,7 @@ class Status:
         watch = self._watch
         if self._draining():
             raise unavailable("shutting down")
-        if self._keyring.blind():
+        if self._keyring.outdated():
             raise keys_unreadable()
         if watch.trouble is not None or watch.served is None:
             raise unavailable(

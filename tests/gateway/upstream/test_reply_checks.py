@@ -136,7 +136,7 @@ def test_a_reply_that_is_not_the_one_asked_for(
     assert_problem(
         behind.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 502, "upstream-fault"
     )
-    versions = behind.app.assembly.watch.versions
+    versions = behind.app.assembly.version_poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     found = behind.post("/fair_price/batch", {"cards": BATCH}).json()["predictions"]
@@ -261,7 +261,7 @@ def test_what_the_catalogue_answers(
 
     server.tampers[f"/catalog/{question}"] = altered
     assert_problem(behind.get(path), 502, "upstream-fault")
-    versions = behind.app.assembly.watch.versions
+    versions = behind.app.assembly.version_poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     good = behind.get(path).json()
