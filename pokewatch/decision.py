@@ -14,7 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
+from pokewatch import contract
+
+SIGNALS = contract.SIGNALS
+BUY, SELL, HOLD = SIGNALS
 
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")

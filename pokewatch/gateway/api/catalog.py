@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from pokewatch.contract import CARD_ID_PATTERN
 from pokewatch.gateway.api.catalog_checks import (
     check_card,
     check_history,
@@ -17,7 +18,6 @@ from pokewatch.gateway.api.catalog_checks import (
 from pokewatch.gateway.api.cursor import after, cursor
 from pokewatch.gateway.api.queries import checked_day, query
 from pokewatch.gateway.api.schemas import (
-    CARD_PATTERN,
     CardAnswer,
     CardPage,
     CardsQuery,
@@ -37,7 +37,7 @@ from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 Found = TypeVar("Found", CardAnswer, CardPage, History, Movers)
 
-_CARD = re.compile(CARD_PATTERN)
+_CARD = re.compile(CARD_ID_PATTERN)
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _encode = msgspec.json.Encoder().encode
 

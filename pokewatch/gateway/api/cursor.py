@@ -5,11 +5,11 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 
-from pokewatch.gateway.api.schemas import CARD_PATTERN
+from pokewatch.contract import CARD_ID_PATTERN
 from pokewatch.gateway.http.problems import UNKNOWN_PAGE, ProblemError
 
 _CHECK = 6
-_CARD = re.compile(CARD_PATTERN)
+_CARD = re.compile(CARD_ID_PATTERN)
 
 
 def cursor(after: str, search: str) -> str:

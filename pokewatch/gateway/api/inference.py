@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api.composition import PRICES, SIGNALS, CardQuery, Composition, Onward
 from pokewatch.gateway.api.schemas import (
     MODELS,
-    MOST_ROWS,
     ModelMetadata,
     ModelReady,
     ServerMetadata,
@@ -115,8 +115,8 @@ class Inference:
             )
         request = decode(_infer, exchange.body)
         rows = max((len(tensor.data) for tensor in request.inputs), default=0)
-        if rows > MOST_ROWS:
-            raise invalid("/inputs", f"{rows} rows are more than {MOST_ROWS}")
+        if rows > MAX_BATCH_ROWS:
+            raise invalid("/inputs", f"{rows} rows are more than {MAX_BATCH_ROWS}")
         if rows > 1 and exchange.key is not None and not exchange.key.allows("batch"):
             raise ProblemError(FORBIDDEN, "more than one row needs a key with the scope 'batch'")
         self._load.enter(max(rows, 1))

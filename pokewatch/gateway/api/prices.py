@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
+from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api.composition import CardQuery, Composition, Onward, SignalQuery
 from pokewatch.gateway.api.queries import checked_day
 from pokewatch.gateway.api.schemas import (
-    MOST_ROWS,
     BatchProblem,
     BatchRequest,
     FairPrice,
@@ -28,7 +28,7 @@ from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 
 class _Cards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cards: Annotated[list[Any], Meta(max_length=MOST_ROWS)]
+    cards: Annotated[list[Any], Meta(max_length=MAX_BATCH_ROWS)]
 
 
 _encode = msgspec.json.Encoder().encode

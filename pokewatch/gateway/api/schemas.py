@@ -5,16 +5,31 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pokewatch.contract import (
+    CARD_ID_PATTERN,
+    DECISION,
+    DEFAULT_CARDS_LIMIT,
+    DEFAULT_MOVERS_LIMIT,
+    FAIR_PRICE,
+    MAX_BATCH_ROWS,
+    MAX_BUY_THRESHOLD,
+    MAX_PAGE_SIZE,
+    MAX_SELL_THRESHOLD,
+    MAX_TEXT_LENGTH,
+    MIN_BUY_THRESHOLD,
+    MIN_SELL_THRESHOLD,
+    MoversPrice,
+    Signal,
+)
 from pokewatch.gateway.http.problems import Problem
 
-CARD_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"
-MOST_ROWS = 1_000
-MODELS = ("pokewatch", "fair-price", "decision")
+POKEWATCH = "pokewatch"  # the V2 model that combines the other two
+MODELS = (POKEWATCH, FAIR_PRICE, DECISION)
 
 CardId = Annotated[
     str,
     Meta(
-        pattern=rf"\A{CARD_PATTERN}\Z",
+        pattern=rf"\A{CARD_ID_PATTERN}\Z",
         description="Id or slug of a card.",
         examples=["charizard_ex_199"],
     ),
@@ -39,20 +54,23 @@ Price = Annotated[
 BuyThreshold = Annotated[
     float,
     Meta(
-        gt=-1, le=0, description="BUY at or below this fraction of the fair price.", examples=[-0.1]
+        gt=MIN_BUY_THRESHOLD,
+        le=MAX_BUY_THRESHOLD,
+        description="BUY at or below this fraction of the fair price.",
+        examples=[-0.1],
     ),
 ]
 SellThreshold = Annotated[
     float,
     Meta(
-        ge=0,
-        le=100,
+        ge=MIN_SELL_THRESHOLD,
+        le=MAX_SELL_THRESHOLD,
         description="SELL at or above this fraction of the fair price.",
         examples=[0.15],
     ),
 ]
-Text = Annotated[str, Meta(max_length=200)]
-Signal = Literal["BUY", "SELL", "HOLD"]
+Text = Annotated[str, Meta(max_length=MAX_TEXT_LENGTH)]
+Limit = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)]
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -102,7 +120,7 @@ class FairPriceAnswer(FairPrice, frozen=True, gc=False):
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Each card is a FairPriceRequest. One that is not gets a problem of its own, and the others their answers."""
 
-    cards: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ROWS)]
+    cards: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH_ROWS)]
 
 
 class BatchProblem(msgspec.Struct, frozen=True):
@@ -205,7 +223,7 @@ class Movers(msgspec.Struct, frozen=True):
     """The strongest signals of the latest day, strongest first. `price` is what was judged: a low ask may be of any condition."""
 
     date: str
-    price: Literal["market", "low"]
+    price: MoversPrice
     buy: list[Mover]
     sell: list[Mover]
     model_version: str
@@ -223,7 +241,9 @@ class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
     set: Annotated[Text, Meta(description="Id or name of a set.")] | UnsetType = UNSET
     rarity: Text | UnsetType = UNSET
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 50
+    limit: Annotated[Limit, Meta(description="Maximum number of cards per page.")] = (
+        DEFAULT_CARDS_LIMIT
+    )
     cursor: (
         Annotated[Text, Meta(description="`next` of the page before, with the same search.")]
         | UnsetType
@@ -239,10 +259,12 @@ class HistoryQuery(
 
 class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     price: Annotated[
-        Literal["market", "low"],
+        MoversPrice,
         Meta(description="Which price to judge: the market's, or the lowest ask."),
     ] = "market"
-    limit: Annotated[int, Meta(ge=1, le=1_000, description="Most cards of each signal.")] = 20
+    limit: Annotated[Limit, Meta(description="Maximum number of cards for each signal.")] = (
+        DEFAULT_MOVERS_LIMIT
+    )
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
 

@@ -19,7 +19,7 @@ from pokewatch.gateway.upstream.v2_messages import (
 )
 
 UNKNOWN = frozenset({UNKNOWN_CARD, UNKNOWN_DATE})
-_WORDS = {"status": ROW_STATUSES, "signal": SIGNALS, "reason": REASONS}
+_WORDS = {"status": ROW_STATUSES, "signal": frozenset(SIGNALS), "reason": REASONS}
 _NUMBER = frozenset({float, int, type(None)})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 

@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from pokewatch.contract import CARD_ID_PATTERN
 from pokewatch.gateway.api.cursor import after, cursor
-from pokewatch.gateway.api.schemas import CARD_PATTERN
 from pokewatch.gateway.http.problems import ProblemError
 
-CARDS = st.from_regex(rf"\A{CARD_PATTERN}\Z")
+CARDS = st.from_regex(rf"\A{CARD_ID_PATTERN}\Z")
 
 
 class PagingMachine(RuleBasedStateMachine):
