@@ -14,10 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pokewatch import contract
-
-SIGNALS = contract.SIGNALS
-BUY, SELL, HOLD = SIGNALS
+BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")

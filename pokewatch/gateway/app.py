@@ -21,7 +21,7 @@ class Endpoint:
 
     def __init__(self, operation: Operation, handler: Handler, assembly: Assembly) -> None:
         settings = assembly.settings
-        most = min(settings.body_bytes, operation.most_bytes or settings.body_bytes)
+        most = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
         self._route = operation.path
         self._scope = operation.scope
         self._bodies = Bodies(most, settings.body_seconds) if operation.request else None
