@@ -1,4 +1,4 @@
-"""Every figure the documents claim, measured: `make bench`."""
+"""All measurements behind the figures in the documents: `make bench`."""
 
 import importlib
 
