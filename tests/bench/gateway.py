@@ -254,9 +254,7 @@ class SocketClient:
         self._socket.sendall(
             f"POST {path}{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        answer = self._socket.recv(
-            65_536
-        )  # a few hundred bytes arrive in one piece on the loopback
+        answer = self._socket.recv(65_536)  # one read: a few hundred bytes on the loopback
         assert (answer[:13], answer[-1:]) == (b"HTTP/1.1 200 ", b"}"), answer
 
 
