@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -171,12 +172,17 @@ def _ref(model: Any) -> dict[str, Any]:
 
 
 def _portable(node: Any) -> Any:
-    """Return plain JSON types, with Python's \\A and \\Z in patterns as ^ and $."""
+    """Return plain JSON types with portable texts."""
     if isinstance(node, dict):
         return {
-            key: value.replace(r"\A", "^").replace(r"\Z", "$")
-            if key == "pattern" and isinstance(value, str)
-            else _portable(value)
+            key: _portable_text(key, value) if isinstance(value, str) else _portable(value)
             for key, value in node.items()
         }
     return [_portable(item) for item in node] if isinstance(node, list | tuple) else node
+
+
+def _portable_text(key: str, text: str) -> str:
+    """Remove the indentation of docstrings, and write Python's \\A and \\Z as ^ and $."""
+    if key == "description":
+        return cleandoc(text)
+    return text.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" else text

@@ -57,8 +57,8 @@ class HistoryQuery(
 ):
     """The first and last day of a history, both inclusive."""
 
-    start: Day | UnsetType = UNSET
-    end: Day | UnsetType = UNSET
+    start: Annotated[Day, Meta(description="The first market day (UTC).")] | UnsetType = UNSET
+    end: Annotated[Day, Meta(description="The last market day (UTC).")] | UnsetType = UNSET
 
 
 class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -107,8 +107,10 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     card_id: CardId
-    date: Day | UnsetType = UNSET
-    market_price: Price | UnsetType = UNSET
+    date: Annotated[Day, Meta(description="The market day (UTC).")] | UnsetType = UNSET
+    market_price: (
+        Annotated[Price, Meta(description="A price offered to you, to be judged.")] | UnsetType
+    ) = UNSET
 
 
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
@@ -169,8 +171,8 @@ class BatchAnswer(msgspec.Struct, frozen=True):
 class SignalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A price to judge against a fair price. Thresholds default to the server's."""
 
-    market_price: Price
-    fair_price: Price
+    market_price: Annotated[Price, Meta(description="The price to judge.")]
+    fair_price: Annotated[Price, Meta(description="The fair price to judge it against.")]
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
 
