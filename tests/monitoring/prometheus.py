@@ -80,7 +80,7 @@ def _shorter(span: str, factor: int) -> str:
 def targets(gateway: Gateway, *servers: Server) -> dict[str, list[str]]:
     """A gateway and MLServers as Prometheus finds them."""
     return {
-        "gateway": [f"127.0.0.1:{gateway.app.assembly.metrics_port.port}"],
+        "gateway": [f"127.0.0.1:{gateway.app.assembly.metrics_server.port}"],
         "mlserver": [f"127.0.0.1:{server.metrics_port}" for server in servers],
     }
 

@@ -139,7 +139,9 @@ class CatalogEndpoints:
     ) -> Found:
         self._load.enter(1)
         try:
-            body = await self._upstream.send(f"/catalog/{name}", _encode(payload), context.onward())
+            body = await self._upstream.send(
+                f"/catalog/{name}", _encode(payload), context.forwarded_headers()
+            )
         except RefusedError as refused:
             if refused.status == 404 and "card_id" in payload:
                 raise unknown_card(payload["card_id"], refused.refusal.near) from None

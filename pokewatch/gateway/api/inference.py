@@ -155,7 +155,7 @@ class InferenceEndpoints:
             self._load.leave(max(rows, 1))
 
     async def _compose(self, request: InferRequest, context: RequestContext) -> InferResponse:
-        cards = card_queries(request, context.onward)
+        cards = card_queries(request, context.forwarded_headers)
         names = _output_names(request)
         try:
             columns, versions = await self._composition.infer(cards, self._deadline())
@@ -189,7 +189,9 @@ class InferenceEndpoints:
         self, name: str, path: str, body: bytes | None, context: RequestContext
     ) -> bytes:
         try:
-            return await self._models[name].send(path, body, context.onward(), self._deadline())
+            return await self._models[name].send(
+                path, body, context.forwarded_headers(), self._deadline()
+            )
         except RefusedError as refused:
             raise misfit("", str(refused)) from None
 

@@ -63,7 +63,7 @@ class FairPriceEndpoint:
         self._predictions = metrics.predictions
 
     async def fair_price(self, context: RequestContext) -> Answer:
-        card = _card_query(decode(_decode_fair_price, context.body), context.onward)
+        card = _card_query(decode(_decode_fair_price, context.body), context.forwarded_headers)
         request = card.card_id, card.date, card.offered
         cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
@@ -103,7 +103,7 @@ class BatchEndpoint:
         self._predictions = metrics.predictions
 
     async def fair_prices(self, context: RequestContext) -> Answer:
-        rows = _batch_rows(context.body, context.onward)
+        rows = _batch_rows(context.body, context.forwarded_headers)
         outcomes = await self._outcomes(rows)
         self._predictions.add_all(
             outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)
@@ -143,7 +143,7 @@ class SignalEndpoint:
             request.fair_price,
             None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct,
             None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct,
-            context.onward,
+            context.forwarded_headers,
         )
         found = await self._coalescer.submit(query)
         if isinstance(found, ProblemError):

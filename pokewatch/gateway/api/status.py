@@ -60,7 +60,7 @@ class StatusEndpoints:
         poller = self._poller
         if self._draining():
             raise unavailable("shutting down")
-        if self._keys.blind():
+        if self._keys.outdated():
             raise keys_unreadable()
         if poller.problem is not None:
             raise unavailable(poller.problem.detail)

@@ -255,7 +255,7 @@ def test_a_user_supplied_status_is_the_reason(gateway: Gateway) -> None:
 
 def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     one, two = ({"inputs": [tensor("card_id", ["card_4"] * rows)]} for rows in (1, 2))
     for model in ("pokewatch", "fair-price"):
         assert gateway.post(f"/v2/models/{model}/infer", one, key=key.key).status_code == 200

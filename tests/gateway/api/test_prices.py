@@ -241,7 +241,7 @@ def test_the_size_of_a_batch(gateway: Gateway, count: int, status: int) -> None:
 
 def test_a_batch_needs_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     assert_problem(gateway.post("/fair_price/batch", {"cards": []}, key=key.key), 403, "forbidden")
 
 
