@@ -21,7 +21,7 @@ class Endpoint:
 
     def __init__(self, operation: Operation, handler: Handler, assembly: Assembly) -> None:
         settings = assembly.settings
-        max_bytes = min(settings.body_bytes, operation.most_bytes or settings.body_bytes)
+        max_bytes = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
         self._route = operation.path
         self._scope = operation.scope
         self._bodies = Bodies(max_bytes, settings.body_seconds) if operation.request else None

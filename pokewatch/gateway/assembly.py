@@ -3,15 +3,14 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from itertools import product
 from typing import Any
 
-from pokewatch.gateway.api.catalog import Catalog
+from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.composition import Composition
-from pokewatch.gateway.api.docs import Reference
-from pokewatch.gateway.api.inference import Inference
-from pokewatch.gateway.api.prices import Batches, Prices, Signals
-from pokewatch.gateway.api.status import Status
+from pokewatch.gateway.api.docs import DocsEndpoints
+from pokewatch.gateway.api.inference import InferenceEndpoints
+from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
+from pokewatch.gateway.api.status import StatusEndpoints
 from pokewatch.gateway.auth.authentication import Authenticator
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.key_values import parse_rate
@@ -72,7 +71,7 @@ class Assembly:
             settings.watch_seconds,
         )
         self.composition = Composition(
-            self.upstreams["fair-price"], self.upstreams["decision"], self.version_poller.saw
+            self.upstreams["fair-price"], self.upstreams["decision"], self.version_poller.observe
         )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -122,25 +121,23 @@ class Assembly:
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
         composition, metrics, poller = self.composition, self.metrics, self.version_poller
-        by_thresholds = {
-            (buy, sell): self._coalescer(composition.judge)
-            for buy, sell in product((False, True), (False, True))
-        }
-        batches = Batches(composition, self.queue_limit, seconds, metrics)
-        catalog = Catalog(self.upstreams["catalog"], poller, self.answer_cache, self.queue_limit)
-        status = Status(
+        batches = BatchEndpoint(composition, self.queue_limit, seconds, metrics)
+        catalog = CatalogEndpoints(
+            self.upstreams["catalog"], poller, self.answer_cache, self.queue_limit
+        )
+        status = StatusEndpoints(
             poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
         )
-        inference = Inference(
+        inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        reference = Reference()
+        docs = DocsEndpoints()
         return {
-            "fair_price": Prices(
-                self._coalescer(composition.value), self.answer_cache, poller, metrics
+            "fair_price": FairPriceEndpoint(
+                self._coalescer(composition.fair_prices), self.answer_cache, poller, metrics
             ).fair_price,
             "fair_price_batch": batches.fair_prices,
-            "signal": Signals(by_thresholds).signal,
+            "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
             "cards": catalog.cards,
             "card": catalog.card,
             "history": catalog.history,
@@ -153,8 +150,8 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
-            "openapi": reference.openapi,
-            "docs": reference.docs,
+            "openapi": docs.openapi,
+            "docs": docs.docs,
         }
 
 

@@ -6,9 +6,10 @@ the UTC market day; `observed_at` is when we learnt the price.
 
 import pyarrow as pa
 
+from pokewatch import contract
 from pokewatch.errors import PriceSchemaError
 
-CARD_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}$"
+CARD_ID_PATTERN = f"^{contract.CARD_ID_PATTERN}$"
 CURRENCIES = ("USD", "EUR")
 PRICE_COLUMNS = ("market_price", "low_price", "mid_price", "high_price")
 

@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pokewatch.contract import (
+    DEFAULT_CARDS_LIMIT,
+    DEFAULT_MOVERS_LIMIT,
+    MAX_BUY_THRESHOLD,
+    MAX_PAGE_SIZE,
+    MAX_SELL_THRESHOLD,
+    MAX_TEXT_LENGTH,
+    MIN_BUY_THRESHOLD,
+    MIN_SELL_THRESHOLD,
+    MoversPrice,
+)
 from pokewatch.decision import BUY, SELL, Thresholds, decide
 from pokewatch.errors import UnknownCardError
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.settings import DecisionSettings
 
 Answer = tuple[int, dict[str, Any]]
+Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]
 
 _PRICES = {
     "market_price": "market",
@@ -35,15 +48,15 @@ class BookStatusQuery(BookQuery):
 
 
 class BookSearchQuery(BookQuery):
-    q: Annotated[str, Field(max_length=200)] = ""
-    set: Annotated[str | None, Field(max_length=200)] = None
-    rarity: Annotated[str | None, Field(max_length=200)] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    after: str | None = None
+    q: Text = ""
+    set: Text | None = None
+    rarity: Text | None = None
+    limit: Limit = DEFAULT_CARDS_LIMIT
+    after: Text | None = None
 
 
 class BookCardQuery(BookQuery):
-    card_id: Annotated[str, Field(max_length=200)]
+    card_id: Text
 
 
 class BookHistoryQuery(BookCardQuery):
@@ -52,10 +65,16 @@ class BookHistoryQuery(BookCardQuery):
 
 
 class BookMoversQuery(BookQuery):
-    price: Literal["market", "low"] = "market"
-    limit: Annotated[int, Field(ge=1, le=1000)] = 20
-    buy_threshold_pct: Annotated[float | None, Field(gt=-1, le=0, allow_inf_nan=False)] = None
-    sell_threshold_pct: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    price: MoversPrice = "market"
+    limit: Limit = DEFAULT_MOVERS_LIMIT
+    buy_threshold_pct: (
+        Annotated[float, Field(gt=MIN_BUY_THRESHOLD, le=MAX_BUY_THRESHOLD, allow_inf_nan=False)]
+        | None
+    ) = None
+    sell_threshold_pct: (
+        Annotated[float, Field(ge=MIN_SELL_THRESHOLD, le=MAX_SELL_THRESHOLD, allow_inf_nan=False)]
+        | None
+    ) = None
 
 
 def answer(edition: LoadedBook, question: str, payload: object) -> Answer:

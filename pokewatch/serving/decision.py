@@ -9,11 +9,12 @@ from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import NDArray
 
+from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
 from pokewatch.decision import Decisions, Thresholds, decide
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import BadInputError, Column, TensorSpec
+from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings
 
 
@@ -23,21 +24,8 @@ class DecisionRuntime(TensorRuntime):
     Its answers carry the versions of the model that valued the prices: `fair-price`, or the one `parameters.extra.prices` names.
     """
 
-    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("market_price", "FP64", nullable=True),
-        TensorSpec("fair_price", "FP64", nullable=True),
-        TensorSpec("lower", "FP64", optional=True, nullable=True),
-        TensorSpec("upper", "FP64", optional=True, nullable=True),
-        TensorSpec("status", "BYTES", optional=True),
-        TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
-        TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
-    )
-    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("signal", "BYTES"),
-        TensorSpec("deviation_pct", "FP64"),
-        TensorSpec("confidence", "FP64"),
-        TensorSpec("reason", "BYTES"),
-    )
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*DECISION_INPUTS)
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*DECISION_OUTPUTS)
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)

@@ -18,18 +18,26 @@ from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import NDArray
 
-from pokewatch.contract import INVALID_PRICE
+from pokewatch.contract import (
+    FAIR_PRICE,
+    FAIR_PRICE_INPUTS,
+    FAIR_PRICE_OUTPUTS,
+    INVALID_PRICE,
+    UNKNOWN_CARD,
+    UNKNOWN_DATE,
+    TensorSpec,
+)
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, open_book, shelf_name
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import Column, TensorSpec
+from pokewatch.serving.tensors import Column
 from pokewatch.settings import ServingSettings
 from pokewatch.valuation.book import BookQuotes
 
 logger = logging.getLogger("pokewatch.serving")
 
-CATALOG_OF = "fair-price"  # the model that /catalog/... and the gauges are about
+CATALOG_OF = FAIR_PRICE  # the model that /catalog/... and the gauges are about
 _COLUMNS = {
     "market_price": "market",
     "fair_price": "fair",
@@ -45,21 +53,8 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 class FairPriceRuntime(TensorRuntime):
     """Looks cards up by id or slug, on a day or the latest. A row that cannot be valued says so in its `status`."""
 
-    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("card_id", "BYTES"),
-        TensorSpec("date", "BYTES", optional=True),
-        TensorSpec("market_price", "FP64", optional=True, nullable=True),
-    )
-    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("card_id", "BYTES"),
-        TensorSpec("date", "BYTES"),
-        TensorSpec("market_price", "FP64"),
-        TensorSpec("fair_price", "FP64"),
-        TensorSpec("lower", "FP64"),
-        TensorSpec("upper", "FP64"),
-        TensorSpec("status", "BYTES"),
-        TensorSpec("slug", "BYTES", on_request=True),
-    )
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*FAIR_PRICE_INPUTS)
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*FAIR_PRICE_OUTPUTS)
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
@@ -141,7 +136,7 @@ def _day(text: str) -> np.datetime64:
 def _with_offers(quotes: BookQuotes, offers: NDArray[np.float64]) -> BookQuotes:
     """The quotes judged at the offered prices, or at the market's where none is offered."""
     offered = ~np.isnan(offers)
-    valued = (quotes.status != "unknown_card") & (quotes.status != "unknown_date")
+    valued = (quotes.status != UNKNOWN_CARD) & (quotes.status != UNKNOWN_DATE)
     status = np.where(valued & ((offers <= 0) | (offers == np.inf)), INVALID_PRICE, quotes.status)
     return replace(quotes, market=np.where(offered, offers, quotes.market), status=status)
 

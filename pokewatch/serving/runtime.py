@@ -11,14 +11,15 @@ from mlserver import MLModel
 from mlserver.settings import ModelSettings
 from mlserver.types import InferenceRequest, InferenceResponse, Parameters
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.logs import request_id_var
 from pokewatch.serving.metrics import REFUSED, SECONDS
 from pokewatch.serving.tensors import (
     BadInputError,
     Column,
-    TensorSpec,
     decode,
     encode,
+    metadata,
     wanted_outputs,
 )
 from pokewatch.settings import ServingSettings
@@ -41,8 +42,8 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        self.inputs = [tensor.metadata() for tensor in self.declared_inputs.values()]
-        self.outputs = [tensor.metadata() for tensor in self.declared_outputs.values()]
+        self.inputs = [metadata(tensor) for tensor in self.declared_inputs.values()]
+        self.outputs = [metadata(tensor) for tensor in self.declared_outputs.values()]
         self._max_rows = ServingSettings.read().max_rows
         self._seconds = SECONDS.labels(self.name)
 

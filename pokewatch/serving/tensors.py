@@ -6,13 +6,14 @@ make is found before any value is used, and raised as BadInputError with the nam
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mlserver.errors import MLServerError
 from mlserver.types import Datatype, InferenceRequest, MetadataTensor, Parameters, RequestInput
 from numpy.typing import NDArray
+
+from pokewatch.contract import TensorSpec
 
 Column = list[str] | NDArray[np.float64]
 
@@ -26,26 +27,12 @@ class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no t
         super().__init__(message, 400)
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all.
-
-    A `nullable` one may hold any number, null for what is not given: whether it can be used is for each row to say. An output
-    `on_request` is given to those who name it.
-    """
-
-    name: str
-    datatype: str
-    optional: bool = False
-    nullable: bool = False
-    per_request: bool = False
-    on_request: bool = False
-
-    def metadata(self) -> MetadataTensor:
-        parameters = Parameters(optional=True) if self.optional or self.on_request else None
-        return MetadataTensor(
-            name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters
-        )
+def metadata(tensor: TensorSpec) -> MetadataTensor:
+    """Return the V2 metadata of a declared tensor."""
+    parameters = Parameters(optional=True) if tensor.optional or tensor.on_request else None
+    return MetadataTensor(
+        name=tensor.name, datatype=tensor.datatype, shape=[-1], parameters=parameters
+    )
 
 
 def decode(

@@ -123,7 +123,7 @@ def test_the_breaker_opens_for_a_dead_server(
         assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 504, "upstream-timeout")
     proxy.mode = "pass"
     problem = assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 503, "unavailable")
-    assert "left alone" in str(problem["detail"])
+    assert "has failed repeatedly" in str(problem["detail"])
     assert 50 < int(str(problem["retry_after"])) <= 60
 
 

@@ -6,10 +6,11 @@ from itertools import count
 
 from mlserver.types import Parameters
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.fair_price import FairPriceRuntime
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import Values
-from pokewatch.serving.tensors import Column, TensorSpec
+from pokewatch.serving.tensors import Column
 
 WRONG, SLOW, FAILING = "2", "3", "4"
 _REQUESTS = count()

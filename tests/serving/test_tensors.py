@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlserver.types import InferenceRequest, RequestInput, RequestOutput
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.runtime import by_name
-from pokewatch.serving.tensors import BadInputError, TensorSpec, decode, wanted_outputs
+from pokewatch.serving.tensors import BadInputError, decode, metadata, wanted_outputs
 
 DECLARED = by_name(
     TensorSpec("name", "BYTES"),
@@ -97,9 +98,9 @@ def test_an_output_on_request_is_given_where_it_is_named() -> None:
 
 
 def test_metadata_tells_what_is_optional() -> None:
-    assert DECLARED["name"].metadata().model_dump() == {
+    assert metadata(DECLARED["name"]).model_dump() == {
         "name": "name",
         "datatype": "BYTES",
         "shape": [-1],
     }
-    assert DECLARED["price"].metadata().parameters.model_dump() == {"optional": True}
+    assert metadata(DECLARED["price"]).parameters.model_dump() == {"optional": True}

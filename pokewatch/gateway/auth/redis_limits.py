@@ -60,7 +60,7 @@ class RedisLimiter:
         self._hit = self._redis.register_script(_HIT)
         self._fallback = fallback
         self._fallbacks = metrics.limiter_fallbacks
-        self._breaker = Breaker(failures=1, seconds=1.0, longest=1.0)
+        self._breaker = Breaker(failures=1, seconds=1.0, max_seconds=1.0)
 
     async def hit(self, name: str, rate: Rate) -> LimitDecision:
         if not self._breaker.wait():
