@@ -86,7 +86,7 @@ def read_processed(folder: Path) -> Panel:
     released = np.concatenate([_days(table["released"]) for table in tables])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    prices, traded = _dense(paths, rank, len(dates))
+    prices, traded = _read_prices(paths, rank, len(dates))
     market, low, mid = (prices.get(name) for name, _ in _PRICES)
     if market is None:
         raise ValuationError(f"the processed prices in {folder} have no market price")
@@ -210,16 +210,18 @@ def _bucket_table(
     columns["released"] = pa.array(released[rows], pa.date32())
     columns["currency"] = pa.array(prices.currency[rows].tolist(), pa.string())
     columns |= {
-        name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates))
+        name: _fixed_size_lists(pa.array(column[:, rows].T.ravel()), len(prices.dates))
         for name, column in prices.columns.items()
     }
-    columns["traded"] = _listed(pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates))
+    columns["traded"] = _fixed_size_lists(
+        pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates)
+    )
     return pa.table(columns).replace_schema_metadata(
         {name: value for name, value in span.items() if value}
     )
 
 
-def _listed(values: pa.Array, size: int) -> pa.Array:
+def _fixed_size_lists(values: pa.Array, size: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, size)
 
 
@@ -252,7 +254,7 @@ def _texts(tables: list[pa.Table], name: str) -> Strings:
     )
 
 
-def _dense(
+def _read_prices(
     paths: Sequence[Path], rank: NDArray[np.int64], days: int
 ) -> tuple[dict[str, Floats], Bools]:
     """Each price [d, n] that some card has on some day, and where a sale was reported; a bucket at a time, for they are large."""

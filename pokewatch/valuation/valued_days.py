@@ -10,7 +10,7 @@ from pokewatch.valuation.book import BookRows
 from pokewatch.valuation.intervals import THIN_HISTORY
 from pokewatch.valuation.models import Model
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
 _BLOCK = 4096  # cards at a time
 
@@ -38,7 +38,7 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
     status = np.full(shape, THIN_HISTORY, dtype=np.int8)
-    for features, values in walk(
+    for features, values in walk_forward(
         panel, model.name, model.horizon, range(first, panel.days), latest=model
     ):
         row = features.day - first
@@ -62,12 +62,12 @@ def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
             dates=panel.dates[first:],
             market=market,
             low=np.full_like(market, np.nan) if panel.low is None else panel.low[first:, cards].T,
-            fair=_doubles(valued.fair[:, cards]),
-            lower=_doubles(valued.lower[:, cards]),
-            upper=_doubles(valued.upper[:, cards]),
+            fair=_float64_rows(valued.fair[:, cards]),
+            lower=_float64_rows(valued.lower[:, cards]),
+            upper=_float64_rows(valued.upper[:, cards]),
             status=np.ascontiguousarray(valued.status[:, cards].T),
         )
 
 
-def _doubles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def _float64_rows(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return values.T.astype(np.float64)

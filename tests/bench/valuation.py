@@ -65,7 +65,7 @@ def made(collected: Any, sample: Path) -> dict[str, float]:
 
 def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     """Seconds a card and forecast of our model, its learning included; its error and the last price's on the sample, which is kept."""
-    from pokewatch.valuation.walk_forward import walk
+    from pokewatch.valuation.walk_forward import walk_forward
 
     origins = [panel.days - 1 - back for back in ORIGINS_BACK]
     market = panel.market
@@ -80,7 +80,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     log_price = np.log(np.take_along_axis(prices, known, axis=0))
     began, error, last_error = time.perf_counter(), 0.0, 0.0
     for origin in origins:
-        ((_, values),) = walk(panel, MODEL, HORIZON, [origin])
+        ((_, values),) = walk_forward(panel, MODEL, HORIZON, [origin])
         fair = values.fair[cards]
         error += float(np.abs(np.log(fair) - log_price[origin + HORIZON]).sum())
         last_error += float(np.abs(log_price[origin] - log_price[origin + HORIZON]).sum())

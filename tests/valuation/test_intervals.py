@@ -10,7 +10,7 @@ from pokewatch.valuation.intervals import (
     BANDS,
     Intervals,
     StatusRules,
-    _solved,
+    _solve,
     band_of,
     liquidity_of,
     statuses,
@@ -153,5 +153,5 @@ def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
     terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
     matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
     kept = matrix.copy()
-    np.testing.assert_allclose(_solved(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
+    np.testing.assert_allclose(_solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
     np.testing.assert_array_equal(matrix, kept)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.sources.simulated_catalog import EPOCH
 from pokewatch.valuation.panel import Panel, panel_from_table
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
 CARDS, DAYS, HORIZON = 500, 240, 7
 ORIGINS = range(150, DAYS - HORIZON, 16)
@@ -43,7 +43,7 @@ def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(seed: in
     panel, truth = market(seed)
     error = last_error = 0.0
     inside, judged = 0, 0
-    for today, values in walk(panel, "boosted", HORIZON, ORIGINS):
+    for today, values in walk_forward(panel, "boosted", HORIZON, ORIGINS):
         quoted = np.isfinite(panel.market[today.day]) & np.isfinite(truth[today.day + HORIZON])
         now, later = truth[today.day, quoted], truth[today.day + HORIZON, quoted]
         error += float(np.abs(np.log(values.fair[quoted]) - now).sum())

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 
 from pokewatch.valuation.models import MODELS, Values, create
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 from tests.valuation.panels import market_like, panel_of
 
 FIELDS = ("fair", "lower", "upper", "status")
 
 
 def walked(panel: Panel, name: str, days: list[int]) -> dict[int, Values]:
-    return {features.day: values for features, values in walk(panel, name, 3, days)}
+    return {features.day: values for features, values in walk_forward(panel, name, 3, days)}
 
 
 def same(one: Values, other: Values) -> None:
@@ -49,7 +49,7 @@ def test_the_latest_model_values_the_days_it_has_learnt_until() -> None:
     latest = create("rolling_mean", 3).fit(panel, until=20)
     found = {
         features.day: values
-        for features, values in walk(panel, "median7", 3, range(18, 23), latest=latest)
+        for features, values in walk_forward(panel, "median7", 3, range(18, 23), latest=latest)
     }
     same(found[20], latest.value(panel, 20))
     same(found[22], latest.value(panel, 22))
@@ -58,4 +58,4 @@ def test_the_latest_model_values_the_days_it_has_learnt_until() -> None:
 
 def test_a_model_that_has_learnt_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="has not learnt"):
-        list(walk(panel_of(market_like(10, 3)), "median7", 3, [5], latest=create("median7", 3)))
+        list(walk_forward(panel_of(market_like(10, 3)), "median7", 3, [5], latest=create("median7", 3)))

@@ -24,7 +24,7 @@ from pokewatch.valuation.backtest.trades import (
 
 Codes = NDArray[np.int8]
 
-NOT_JUDGED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
+NOT_VALUED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
 
 SHAM = "sham: bought at the very quote that gave the signal and sold at a single quote, which nobody can do"
 
@@ -89,7 +89,7 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedDays:
+class DailyEstimates:
     """What the model said each day, [d, n]: `fair` is NaN where it said nothing; `ok` is False where its status forbids a trade."""
 
     fair: Floats
@@ -100,13 +100,13 @@ class JudgedDays:
 
 def signal_codes(
     market: Floats,
-    judged: JudgedDays,
+    judged: DailyEstimates,
     policy: Policy = "threshold",
     fees: FeeSchedule | None = None,
     thresholds: Thresholds | None = None,
 ) -> Codes:
-    """Signals [d, n] of a policy as codes; NOT_JUDGED where there is no price or no fair price."""
-    codes = np.full(market.shape, NOT_JUDGED, dtype=np.int8)
+    """Signals [d, n] of a policy as codes; NOT_VALUED where there is no price or no fair price."""
+    codes = np.full(market.shape, NOT_VALUED, dtype=np.int8)
     for day in range(len(market)):
         known = np.flatnonzero(np.isfinite(market[day]) & np.isfinite(judged.fair[day]))
         prices = (
@@ -127,7 +127,7 @@ def signal_codes(
 def compare_policies(
     dates: NDArray[np.datetime64],
     quotes: TradeQuotes,
-    judged: JudgedDays,
+    judged: DailyEstimates,
     fees: FeeSchedule,
     horizon: int,
     *,
@@ -175,7 +175,7 @@ def backtest(
     taken = one_at_a_time(orders, cards)
     awaited = ~orders.filled & (orders.day + horizon >= len(dates))
     followed = orders.take(taken & orders.finished)
-    pool = exchange.outcomes(*_where(signals != NOT_JUDGED))
+    pool = exchange.outcomes(*_where(signals != NOT_VALUED))
     everything = OrderBook(quotes, fees, horizon).outcomes(pool.day, pool.card)
     everything = everything.take(one_at_a_time(everything, cards) & everything.finished)
     sham = exchange.outcomes(orders.day, orders.card, "same_day", median_exit=False)

@@ -7,15 +7,15 @@ import numpy as np
 
 from pokewatch.decision import FeeSchedule
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.backtest.backtest import Backtest, JudgedDays, compare_policies
+from pokewatch.valuation.backtest.backtest import Backtest, DailyEstimates, compare_policies
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.panel import Panel, read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
-_LEAST_DAYS = 60  # judged, where the panel has them
+_MIN_DAYS = 60  # judged, where the panel has them
 
 
 def first_signal_day(days: int, horizon: int) -> int:
@@ -25,21 +25,21 @@ def first_signal_day(days: int, horizon: int) -> int:
     """
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
-    first = max(horizon, min(days // 2, days - _LEAST_DAYS))
-    if days < _needed(horizon):
+    first = max(horizon, min(days // 2, days - _MIN_DAYS))
+    if days < _min_days(horizon):
         raise ValuationError(
-            f"{days} days are too few for a backtest at a horizon of {horizon} days: {_needed(horizon)} are needed"
+            f"{days} days are too few for a backtest at a horizon of {horizon} days: {_min_days(horizon)} are needed"
         )
     return first
 
 
-def _needed(horizon: int) -> int:
+def _min_days(horizon: int) -> int:
     return 2 * horizon + EXIT_DAYS + 1
 
 
 def signal_days(
     panel: Panel, model: str, horizon: int, first: int, min_price: float | None = None
-) -> JudgedDays:
+) -> DailyEstimates:
     """What `model` says on each day index from `first` on, [days - first, cards], learnt from what was known by then.
 
     Cards quoted under `min_price` are left out. Raises ValueError for an unknown model.
@@ -47,7 +47,7 @@ def signal_days(
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan) for _ in range(3))
     ok = np.zeros(shape, dtype=np.bool_)
-    for features, values in walk(panel, model, horizon, range(first, panel.days)):
+    for features, values in walk_forward(panel, model, horizon, range(first, panel.days)):
         row = features.day - first
         kept = panel.market[features.day] >= (min_price or 0.0)
         fair[row, kept], lower[row, kept], upper[row, kept] = (
@@ -56,7 +56,7 @@ def signal_days(
             values.upper[kept],
         )
         ok[row] = values.status == OK
-    return JudgedDays(fair, lower, upper, ok)
+    return DailyEstimates(fair, lower, upper, ok)
 
 
 def backtest_panel(
@@ -93,7 +93,7 @@ def backtest_valued(
     [] where the days are too few to see a trade to its end, or no card was.
     """
     dear = np.flatnonzero((panel.market[valued.first :] >= min_price).any(axis=0))
-    if len(valued.fair) < _needed(horizon) or not len(dear):
+    if len(valued.fair) < _min_days(horizon) or not len(dear):
         return []
     cards = np.sort(dear[np.argsort(card_keys(panel.card_id[dear]), kind="stable")[:most_cards]])
     quotes = TradeQuotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
@@ -101,7 +101,7 @@ def backtest_valued(
         values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper)
     )
     fair[~(quotes.market >= min_price)] = np.nan
-    judged = JudgedDays(fair, lower, upper, valued.status[:, cards] == OK)
+    judged = DailyEstimates(fair, lower, upper, valued.status[:, cards] == OK)
     return compare_policies(panel.dates[valued.first :], quotes, judged, fees, horizon)
 
 

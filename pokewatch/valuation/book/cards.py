@@ -28,8 +28,10 @@ _FIELDS = (
     "image_url",
 )
 _LETTERS = 256
-_CANDIDATES = 50
-_LIKE = 1 / 3  # Dice's coefficient of letter pairs, below which two words look nothing alike
+_MAX_CANDIDATES = 50
+_MIN_SIMILARITY = (
+    1 / 3
+)  # Dice's coefficient of letter pairs, below which two words look nothing alike
 
 
 def search_text(text: str) -> str:
@@ -111,10 +113,10 @@ class Cards:
         shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
         first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
         score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-        best = np.argsort(-score, kind="stable")[:_CANDIDATES]
+        best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
         slugs = (
             self._table["slug"]
-            .take(pa.array(best[score[best] >= _LIKE].tolist(), pa.int64()))
+            .take(pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64()))
             .to_pylist()
         )
         return sorted(slugs, key=lambda slug: -SequenceMatcher(None, asked, slug).ratio())[:count]

@@ -135,21 +135,21 @@ def _check_values(block: BookRows) -> None:
     """A status that exists and, where it is `ok`, a fair price inside its interval."""
     status = np.asarray(block.status)
     known = (status >= 0) & (status < len(STATUSES))
-    _demand(known, block, f"status must be an index in STATUSES, 0 to {len(STATUSES) - 1}", status)
+    _require(known, block, f"status must be an index in STATUSES, 0 to {len(STATUSES) - 1}", status)
     ok = status == STATUSES.index("ok")
     fair = np.asarray(block.fair)
     with np.errstate(invalid="ignore"):
-        _demand(
+        _require(
             ~ok | ((fair > 0) & np.isfinite(fair)),
             block,
             "the fair price of a row that is ok must be positive and finite",
             fair,
         )
         outside = (np.asarray(block.lower) > fair) | (np.asarray(block.upper) < fair)
-    _demand(~outside, block, "an interval must hold its fair price", fair)
+    _require(~outside, block, "an interval must hold its fair price", fair)
 
 
-def _demand(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
+def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
     if not good.all():
         card, day = divmod(int(np.argmin(good)), good.shape[1])
         raise ValueError(

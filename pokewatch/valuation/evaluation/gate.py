@@ -3,7 +3,7 @@
 from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.model_selection import difference
-from pokewatch.valuation.evaluation.runner import LEAST_ORIGINS, Evaluation
+from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
 
 
 def gate(
@@ -44,7 +44,7 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
     if origins < len(candidate.origins):
         why += f"; {len(candidate.origins) - origins} days are left out, on which no model could know that the market changes"
-    if coverage is not None and (n < limits.gate_interval_rows or origins < LEAST_ORIGINS):
+    if coverage is not None and (n < limits.gate_interval_rows or origins < MIN_ORIGINS):
         # A few days share one market move, so their coverage says little; it is shown, and refused only where it is absurd.
         why += f"; {n} card-days on {origins} days are too few to hold it to {wanted}, so half of them inside will do"
         wanted, low, high = ">= 0.5", 0.5, 1.0

@@ -30,7 +30,7 @@ class ModelSelection:
     reasons: tuple[str, ...]
 
 
-def choose(evaluations: Sequence[Evaluation]) -> ModelSelection:
+def select_model(evaluations: Sequence[Evaluation]) -> ModelSelection:
     """The simplest model that no other beats; should each be beaten by some other, the one with the smallest error.
 
     Raises ValueError where there is nothing to choose from or the evaluations are not of the same card-days.

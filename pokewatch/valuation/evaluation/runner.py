@@ -1,6 +1,6 @@
 """Walk-forward evaluation: a model fitted on what was known at each origin, judged on the quotes `horizon` days later.
 
-The embargo is in the pairs: a model fitted at origin t has seen no quote after t, so the last day it learnt from is t - h.
+The embargo is in the training_set: a model fitted at origin t has seen no quote after t, so the last day it learnt from is t - h.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Floats, Panel, read_panel
 from pokewatch.valuation.training_set import settled
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
-LEAST_ORIGINS = 12
-MOST_ORIGINS = 16
-_LEARNING_DAYS = 10  # days of pairs before the first origin, where there are that many
+MIN_ORIGINS = 12
+MAX_ORIGINS = 16
+_WARMUP_DAYS = 10  # days of training_set before the first origin, where there are that many
 
 Sums = dict[str, Floats]
 
@@ -42,7 +42,7 @@ class Evaluation:
     model: str
     horizon: int
     origins: tuple[date, ...]
-    settled: tuple[bool, ...]  # of each origin: see `pairs.settled`
+    settled: tuple[bool, ...]  # of each origin: see `training_set.settled`
     block: int  # origins in a row that are resampled together
     scores: dict[str, Any]
     fresh: dict[str, Any]
@@ -70,7 +70,7 @@ class Evaluation:
             "horizon": self.horizon,
             "origins": [origin.isoformat() for origin in self.origins],
             "settled": list(self.settled),
-            "enough_origins": len(self.origins) >= LEAST_ORIGINS,
+            "enough_origins": len(self.origins) >= MIN_ORIGINS,
             "block": self.block,
             **self.scores,
             "dataset_size": self.scores["n"],
@@ -122,7 +122,7 @@ def evaluate(
     names: Sequence[str],
     horizon: int,
     min_price: float | None = None,
-    most_origins: int = MOST_ORIGINS,
+    most_origins: int = MAX_ORIGINS,
 ) -> list[Evaluation]:
     """The models at the same origins on the same card-days: quoted at the origin (at `min_price` or more) and at the horizon.
 
@@ -143,13 +143,13 @@ def days_needed(horizon: int) -> int:
     return 2 * horizon + 1
 
 
-def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
+def origin_days(days: int, horizon: int, most: int = MAX_ORIGINS) -> list[int]:
     """Evenly spaced day indices, the last as late as the horizon allows, the first after a third of the panel and ten days to
     learn from; earlier where that leaves too few origins, but never before there is a pair to learn from."""
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
     last = days - 1 - horizon
-    first = max(horizon, min(max(horizon + _LEARNING_DAYS, days // 3), last - LEAST_ORIGINS + 1))
+    first = max(horizon, min(max(horizon + _WARMUP_DAYS, days // 3), last - MIN_ORIGINS + 1))
     if last < first:
         raise ValuationError(
             f"{days} days are too few to judge a horizon of {horizon} days: {days_needed(horizon)} are needed"
@@ -169,7 +169,7 @@ def forecasts(
 ) -> Forecasts:
     """What the model said on each origin (day indices, ascending) of every card that can be judged."""
     parts = []
-    for number, (today, values) in enumerate(walk(panel, name, horizon, origins)):
+    for number, (today, values) in enumerate(walk_forward(panel, name, horizon, origins)):
         origin = today.day
         last, truth = panel.market[origin], panel.market[origin + horizon]
         rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth) & (last >= (min_price or 0.0)))

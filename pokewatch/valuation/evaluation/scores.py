@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, MISS
+from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
 from pokewatch.valuation.panel import Bools, Floats
 
 RESAMPLES = 1000
@@ -70,7 +70,7 @@ WITH_INTERVAL = (
 )
 
 
-def winkler(truth: Floats, lower: Floats, upper: Floats, miss: float = 2 * MISS) -> Floats:
+def winkler(truth: Floats, lower: Floats, upper: Floats, miss: float = 2 * TAIL) -> Floats:
     """Width plus 2/miss times the distance outside. Gneiting and Raftery, "Strictly proper scoring rules", JASA 2007, eq. 43."""
     below, above = np.maximum(lower - truth, 0.0), np.maximum(truth - upper, 0.0)
     score: Floats = (upper - lower) + 2.0 / miss * (below + above)
@@ -117,9 +117,9 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "width": upper - lower,
         "winkler": winkler(truth, lower, upper),
         "pinball": (
-            pinball(truth, lower, MISS)
+            pinball(truth, lower, TAIL)
             + pinball(truth, fair, 0.5)
-            + pinball(truth, upper, 1 - MISS)
+            + pinball(truth, upper, 1 - TAIL)
         )
         / 3.0,
         "right_direction": direction & ((fair > last) == (truth > last)),

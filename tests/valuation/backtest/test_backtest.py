@@ -11,9 +11,9 @@ from pokewatch.market.sources.simulated_process import MarketPath
 from pokewatch.valuation.backtest.backtest import (
     BUY_CODE,
     HOLD_CODE,
-    NOT_JUDGED,
+    NOT_VALUED,
     SELL_CODE,
-    JudgedDays,
+    DailyEstimates,
     backtest,
     compare_policies,
     signal_codes,
@@ -178,17 +178,17 @@ def test_json_labels_the_sham_and_names_policy_and_fees() -> None:
 def test_signals_of_a_judgement() -> None:
     market = np.array([[90.0, 115.0, 100.0, 90.0, np.nan, 90.0]])
     fair = np.array([[100.0, 100.0, 100.0, np.nan, 100.0, 100.0]])
-    judged = JudgedDays(
+    judged = DailyEstimates(
         fair, 0.95 * fair, 1.05 * fair, np.array([[True, True, True, True, True, False]])
     )
     assert signal_codes(market, judged).tolist() == [
-        [BUY_CODE, SELL_CODE, HOLD_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]
+        [BUY_CODE, SELL_CODE, HOLD_CODE, NOT_VALUED, NOT_VALUED, HOLD_CODE]
     ]
     assert signal_codes(market, judged, "net_of_fees", FEES["ebay"]).tolist() == [
-        [HOLD_CODE] * 3 + [NOT_JUDGED] * 2 + [HOLD_CODE]
+        [HOLD_CODE] * 3 + [NOT_VALUED] * 2 + [HOLD_CODE]
     ]
     eager = signal_codes(market, judged, thresholds=Thresholds(-0.1, 0.0))
-    assert eager.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]]
+    assert eager.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_VALUED, NOT_VALUED, HOLD_CODE]]
 
 
 def test_wrong_shapes() -> None:
@@ -198,7 +198,7 @@ def test_wrong_shapes() -> None:
 
 
 @pytest.fixture(scope="module")
-def simulated() -> tuple[TradeQuotes, Floats, JudgedDays]:
+def simulated() -> tuple[TradeQuotes, Floats, DailyEstimates]:
     """Half a year of the simulated market, valued by a running average of changed quotes; also the true fair prices."""
     cards, days = 4000, 200
     path = MarketPath(make_cards(cards, 2)[1], 2)
@@ -222,12 +222,12 @@ def simulated() -> tuple[TradeQuotes, Floats, JudgedDays]:
     return (
         TradeQuotes(market, fresh),
         truth,
-        JudgedDays(np.where(dear, fair, np.nan), 0.93 * fair, 1.07 * fair, dear),
+        DailyEstimates(np.where(dear, fair, np.nan), 0.93 * fair, 1.07 * fair, dear),
     )
 
 
 def test_the_later_the_fill_the_smaller_the_illusion(
-    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+    simulated: tuple[TradeQuotes, Floats, DailyEstimates],
 ) -> None:
     """The same signals, three ways of filling them: noise is profit only for those who buy at the quote that is wrong."""
     quotes, _, judged = simulated
@@ -246,7 +246,7 @@ def test_the_later_the_fill_the_smaller_the_illusion(
 
 
 def test_the_sham_earns_what_following_the_signals_does_not(
-    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+    simulated: tuple[TradeQuotes, Floats, DailyEstimates],
 ) -> None:
     quotes, _, judged = simulated
     made = compare_policies(dates(len(quotes.market)), quotes, judged, FEES["ebay"], 7)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from pokewatch.valuation.evaluation.model_selection import beats, choose, difference
+from pokewatch.valuation.evaluation.model_selection import beats, difference, select_model
 from pokewatch.valuation.evaluation.runner import Evaluation
 
 
@@ -24,7 +24,7 @@ NOISE = np.random.default_rng(0).normal(0, 0.1, 12)
 
 
 def test_the_simplest_of_equals_is_chosen() -> None:
-    found = choose(
+    found = select_model(
         [
             judged("local_level", 1 + NOISE),
             judged("median7", 1 - NOISE),
@@ -37,7 +37,7 @@ def test_the_simplest_of_equals_is_chosen() -> None:
 
 def test_a_model_that_is_beaten_is_not_chosen() -> None:
     hard = np.linspace(0.5, 1.5, 12)
-    found = choose(
+    found = select_model(
         [
             judged("rolling_mean", hard + 0.1),
             judged("median7", hard + 0.2),
@@ -54,8 +54,8 @@ def test_a_model_that_is_beaten_is_not_chosen() -> None:
 def test_a_stronger_model_must_beat_the_simple_one_beyond_chance() -> None:
     simple, strong = judged("rolling_mean", np.ones(12)), judged("local_level", 0.99 + NOISE)
     assert not beats(strong, simple)
-    assert choose([simple, strong]).model == "rolling_mean"
-    assert "less simple and does not beat" in choose([simple, strong]).reasons[0]
+    assert select_model([simple, strong]).model == "rolling_mean"
+    assert "less simple and does not beat" in select_model([simple, strong]).reasons[0]
 
 
 def test_only_the_same_card_days_can_be_compared() -> None:
@@ -66,4 +66,4 @@ def test_only_the_same_card_days_can_be_compared() -> None:
     with pytest.raises(ValueError, match="same card-days"):
         difference(one, replace(other, sums=other.sums | {"quoted": np.full(12, 2.0)}))
     with pytest.raises(ValueError, match="no evaluations"):
-        choose([])
+        select_model([])

@@ -17,7 +17,7 @@ from pokewatch.valuation.evaluation.runner import (
     forecasts,
     origin_days,
 )
-from pokewatch.valuation.features import COLUMN, stream
+from pokewatch.valuation.features import COLUMN, stream_features
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.training_set import collect
 from tests.valuation.panels import long_table, market_like, panel_of
@@ -140,8 +140,8 @@ def test_a_model_that_sees_the_outcome_is_not_mistaken_for_skill() -> None:
     leaky.market[:-5] = prices[5:]
     past = panel_of(prices[:31])
     past.market[:-5] = prices[5:31]
-    whole = next(stream(leaky, [30])).values
-    assert not np.array_equal(whole, next(stream(past, [30])).values, equal_nan=True)
+    whole = next(stream_features(leaky, [30])).values
+    assert not np.array_equal(whole, next(stream_features(past, [30])).values, equal_nan=True)
 
 
 def test_a_same_day_mean_can_never_pass_for_skill() -> None:
@@ -157,11 +157,11 @@ def test_a_same_day_mean_can_never_pass_for_skill() -> None:
 
 def test_every_pair_of_an_origin_was_known_on_it() -> None:
     panel = panel_of(market_like(40, 10))
-    pairs = collect(panel, 7, [10, 12])
-    for row in range(len(pairs)):
-        day, card = int(pairs.day[row]), int(pairs.card[row])
-        assert pairs.values[row, COLUMN["log_price"]] == np.float32(np.log(panel.market[day, card]))
-        assert pairs.target[row] == np.log(panel.market[day + 7, card]) - np.log(
+    training_set = build_training_set(panel, 7, [10, 12])
+    for row in range(len(training_set)):
+        day, card = int(training_set.day[row]), int(training_set.card[row])
+        assert training_set.values[row, COLUMN["log_price"]] == np.float32(np.log(panel.market[day, card]))
+        assert training_set.target[row] == np.log(panel.market[day + 7, card]) - np.log(
             panel.market[day, card]
         )
 

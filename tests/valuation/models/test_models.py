@@ -54,9 +54,9 @@ def test_a_card_never_quoted_has_no_value_and_others_do(name: str) -> None:
 
 def test_a_model_tells_until_when_it_has_learnt() -> None:
     panel = panel_of(market_like(20, 5))
-    assert create("median7", 2).learnt_until is None
-    assert create("median7", 2).fit(panel).learnt_until == date(2025, 1, 25)
-    assert create("median7", 2).fit(panel, until=9).learnt_until == date(2025, 1, 15)
+    assert create("median7", 2).trained_until is None
+    assert create("median7", 2).fit(panel).trained_until == date(2025, 1, 25)
+    assert create("median7", 2).fit(panel, until=9).trained_until == date(2025, 1, 15)
 
 
 def test_unknown_models_and_horizons_are_refused() -> None:
