@@ -212,7 +212,7 @@ class _LocalLevel:
 
 
 class _Groups:
-    """Mean fresh moves by set and rarity: a group is shrunk towards its set, a set to the market."""
+    """Mean fresh moves by set and rarity; a group is shrunk to its set, a set to the market."""
 
     def __init__(self, panel: Panel) -> None:
         self.set_code = _codes(panel.currency, panel.set_id)
