@@ -110,7 +110,7 @@ def test_an_interval_must_hold_its_fair_price(lower: float, upper: float, fault:
         decide(100, 100, lower, upper)
 
 
-def test_prices_too_far_apart_to_compare_are_an_error() -> None:
+def test_prices_too_far_apart_to_compare_raise() -> None:
     with pytest.raises(ValueError, match="market_price at row 0"):
         decide(1e300, 1e-300)
 
@@ -155,7 +155,7 @@ def test_on_fault_hold_fails_only_the_bad_rows() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("status", ["ok", "stale_price"])
-def test_a_row_that_cannot_be_judged_is_held_and_its_neighbours_are_not(
+def test_an_invalid_row_is_held_and_the_others_are_not(
     given: dict[str, float], reason: str, status: str
 ) -> None:
     usual = {
@@ -191,10 +191,10 @@ STATUS = st.sampled_from(["ok", "", "stale_price", "unknown_card"])
 
 
 @given(st.lists(st.tuples(ANY, ANY, ANY, ANY, STATUS, EDGE, EDGE), min_size=2, max_size=12))
-def test_a_row_is_judged_the_same_in_any_company(
+def test_a_decision_does_not_depend_on_other_rows(
     rows: list[tuple[float, float, float, float, str, float, float]],
 ) -> None:
-    def judged(
+    def decided(
         *some: tuple[float, float, float, float, str, float, float],
     ) -> list[tuple[object, ...]]:
         columns = zip(*(*some, (1.0, 1.0, 1.0, 1.0, "ok", 0.0, 0.0)), strict=True)
@@ -205,18 +205,20 @@ def test_a_row_is_judged_the_same_in_any_company(
         found = made.signal, made.deviation_pct, made.confidence, made.reason, made.valid
         return [tuple(map(str, row)) for row in zip(*found, strict=True)]
 
-    assert judged(*rows)[:-1] == [judged(row)[0] for row in rows]
+    assert decided(*rows)[:-1] == [decided(row)[0] for row in rows]
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:
     source = Path(decision.__file__).read_text(encoding="utf-8")
-    told = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    constants = {
+        node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)
+    }
     ours = {
         reason
         for reason in contract.REASONS - contract.ROW_STATUSES
         if not reason.startswith(("no_", "invalid_"))
     }
-    assert ours <= told
+    assert ours <= constants
     assert set(decision.SIGNALS) == contract.SIGNALS
 
 
@@ -289,7 +291,7 @@ def test_net_of_fees_only_ever_takes_trades_away(
 
 
 @pytest.mark.parametrize(
-    ("name", "price", "kept"),
+    ("name", "price", "received"),
     [
         ("tcgplayer", 100.0, 100 - 10.75 - 2.5 - 0.30),
         ("tcgplayer", 1000.0, 1000 - 75 - 25 - 0.30),
@@ -298,8 +300,8 @@ def test_net_of_fees_only_ever_takes_trades_away(
         ("cardmarket", 3000.0, 2900.0),
     ],
 )
-def test_fee_schedules(name: str, price: float, kept: float) -> None:
-    assert FEES[name].proceeds(price) == pytest.approx(kept)
+def test_fee_schedules(name: str, price: float, received: float) -> None:
+    assert FEES[name].proceeds(price) == pytest.approx(received)
     assert FEES[name].cost(price) == price
 
 
@@ -340,7 +342,7 @@ def test_the_distribution_has_the_interval_as_its_quantiles(
 
 
 @given(market=PRICE, fair=PRICE, down=WIDTH, up=WIDTH)
-def test_confidence_is_the_probability_of_what_the_signal_says(
+def test_confidence_is_the_probability_that_the_signal_comes_true(
     market: float, fair: float, down: float, up: float
 ) -> None:
     made = decide(market, fair, fair * np.exp(-down), fair * np.exp(up))

@@ -57,7 +57,7 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 
 
 class Intervals:
-    """The log distances of the interval's edges from the median forecast, by features of the card."""
+    """The log distances of the interval's edges from the median forecast, by card and day."""
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}

@@ -1,4 +1,4 @@
-"""What the models are worth on real prices."""
+"""The error of the models on real prices."""
 
 from pathlib import Path
 

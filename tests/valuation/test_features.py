@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pokewatch.valuation.features import COLUMN, LEVELS, NAMES, NOISE_RATIOS, DayFeatures, stream_features
+from pokewatch.valuation.features import (
+    COLUMN,
+    LEVELS,
+    NAMES,
+    NOISE_RATIOS,
+    DayFeatures,
+    stream_features,
+)
 from pokewatch.valuation.panel import Panel, panel_from_table
 from tests.valuation.panels import long_table, market_like, panel_of
 

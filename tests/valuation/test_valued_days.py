@@ -33,7 +33,7 @@ def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatc
         np.testing.assert_array_equal(joined(blocks, "status")[:, features.day - 30], values.status)
 
 
-def test_the_newest_day_is_what_the_model_itself_says() -> None:
+def test_the_last_day_has_the_values_of_the_model_itself() -> None:
     model = create("local_level", 3).fit(PANEL)
     (block,) = book_rows(PANEL, valued_days(model, PANEL, 5))
     np.testing.assert_array_equal(block.fair[:, -1], model.value(PANEL, 49).fair.astype(np.float32))

@@ -163,7 +163,7 @@ class Boosted(Model):
     def _best_shrinkage(
         self, fitted: dict[str, Any], training_set: TrainingSet, weight: Floats
     ) -> list[float]:
-        """Return the factor on the trees' forecast, per liquidity, with the least held-out error."""
+        """Return factors on the trees' forecast with the least held-out error, per liquidity."""
         self._restore(fitted)
         base = self._base.move(training_set.values)
         residual, forecast = training_set.target - base, self._held_out(training_set) - base
