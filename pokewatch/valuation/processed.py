@@ -112,7 +112,7 @@ def read_processed(folder: Path) -> Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cards:
+class _LakeCards:
     card_id: Strings
     bucket: NDArray[np.int64]
     texts: dict[str, Strings]
@@ -131,7 +131,7 @@ class _Prices:
     known: Bools  # [n]: cards with a market price on any day
 
 
-def _cards(lake: Lake, start: date, end: date) -> _Cards:
+def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
     """Return every card priced in those days, sorted, with its catalogue entry."""
     known: Strings = np.empty(0, dtype=np.str_)
     before = None
@@ -150,7 +150,7 @@ def _cards(lake: Lake, start: date, end: date) -> _Cards:
     }
     sets, code = np.unique(texts["set_id"], return_inverse=True)
     bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
-    return _Cards(known, bucket, texts, _days(catalog["released"].take(row)))
+    return _LakeCards(known, bucket, texts, _days(catalog["released"].take(row)))
 
 
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:

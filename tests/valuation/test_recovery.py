@@ -31,10 +31,10 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
     known = source.true_fair(days)
     truth = np.full((DAYS, panel.cards), np.nan)
     place = {card: number for number, card in enumerate(panel.card_id.tolist())}
-    columns_of = [place.get(card, -1) for card in known["card_id"].to_pylist()]
-    rows = np.flatnonzero(np.array(columns_of) >= 0)
+    card = [place.get(card, -1) for card in known["card_id"].to_pylist()]
+    rows = np.flatnonzero(np.array(card) >= 0)
     day = (np.array(known["date"].to_pylist(), dtype="datetime64[D]") - panel.dates[0]).astype(int)
-    truth[day[rows], np.array(columns_of)[rows]] = np.log(known["fair_price"].to_numpy())[rows]
+    truth[day[rows], np.array(card)[rows]] = np.log(known["fair_price"].to_numpy())[rows]
     return panel, truth
 
 

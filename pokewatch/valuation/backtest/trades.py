@@ -3,8 +3,8 @@
 A BUY signal of day t is filled at the next *fresh* quote after t, never on the same day. The order
 lapses without a fresh quote within `horizon` days, or if a SELL signal comes first. The copy is
 sold `horizon` days after the fill, or on the day after a SELL signal if that is sooner, at the
-median quote of the five days from then on: selling takes time, and one quote may be wrong. A
-card without quotes then is sold once it is quoted again. While a copy is ordered or held, further BUY
+median quote of the five days from then on: selling takes time, and one quote may be wrong. A card
+without quotes then is sold once it is quoted again. While a copy is ordered or held, further BUY
 signals for the card are ignored. A trade that does not finish within the data is left out and
 counted as unfinished.
 """

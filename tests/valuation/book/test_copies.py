@@ -86,7 +86,7 @@ def test_only_books_and_what_was_abandoned_are_pruned(tmp_path: Path) -> None:
 
 
 def refusals(books: Path, digest: str) -> int:
-    """Return how many of three ways to damage a book are denied to this user, who then prunes it."""
+    """Return how many of three ways to damage a book are denied to this user; then prune it."""
     prices = books / digest / "fair.arrow"
     refused = 0
     for attempt in (lambda: prices.open("r+b"), lambda: os.truncate(prices, 0), prices.unlink):

@@ -19,6 +19,7 @@ from pokewatch.valuation.evaluation.runner import (
 )
 from pokewatch.valuation.features import COLUMN, stream_features
 from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.training_set import build_training_set
 from tests.valuation.panels import long_table, market_like, panel_of
 
 

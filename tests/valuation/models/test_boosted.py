@@ -17,7 +17,7 @@ from tests.valuation.panels import panel_of
 
 
 def panel_with_leading_asks(days: int = 70, cards: int = 400) -> Panel:
-    """Return cards whose lowest ask leads the quote by a week; the local level does not use asks."""
+    """Return cards whose lowest ask leads the quote by a week; a local level ignores asks."""
     rng = np.random.default_rng(4)
     quotes = 3.0 + np.cumsum(rng.normal(0, 0.03, (days + 7, cards)), axis=0)
     return panel_of(

@@ -6,21 +6,21 @@ selling threshold, HOLD between them. A status other than `ok` is HOLD, with the
 reason. NaN means that a price is not given.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.decision.fees import FEES, FeeSchedule
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
-Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 _DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
@@ -34,58 +34,6 @@ class Thresholds:
 
     buy: ArrayLike = -0.10
     sell: ArrayLike = 0.15
-
-
-@dataclass(frozen=True, slots=True)
-class FeeSchedule:
-    """The fees of a marketplace on an order of one card, in `currency`.
-
-    The seller pays `commission`, a fraction of the price, up to `commission_cap`, `processing`,
-    another fraction, and the amount `fixed`. The buyer pays the fraction `buyer_rate` and the
-    amount `buyer_fixed` on top of the price.
-    """
-
-    name: str
-    currency: str
-    commission: float
-    commission_cap: float = np.inf
-    processing: float = 0.0
-    fixed: float = 0.0
-    buyer_rate: float = 0.0
-    buyer_fixed: float = 0.0
-
-    def cost(self, price: ArrayLike) -> Floats:
-        """Return the total that a buyer pays for a card at `price`."""
-        return np.multiply(price, 1 + self.buyer_rate) + self.buyer_fixed
-
-    def proceeds(self, price: ArrayLike) -> Floats:
-        """Return what a seller receives for a card at `price`, negative if fees exceed it."""
-        price = np.asarray(price, dtype=np.float64)
-        return (
-            price
-            - np.minimum(price * self.commission, self.commission_cap)
-            - price * self.processing
-            - self.fixed
-        )
-
-
-FEES: Mapping[str, FeeSchedule] = MappingProxyType(
-    {
-        schedule.name: schedule
-        for schedule in (
-            FeeSchedule(
-                "tcgplayer",
-                "USD",
-                commission=0.1075,
-                commission_cap=75.0,
-                processing=0.025,
-                fixed=0.30,
-            ),
-            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
-            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
-        )
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,34 +134,6 @@ def decide(
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     return Decisions(signal, deviation, _confidence(signal, usable), reason, valid)
-
-
-# Standard normal distribution function in steps of 0.001, to where a tail is less than 1e-15.
-_GRID = np.linspace(-8.0, 8.0, 16_001)
-_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
-
-
-def normal_cdf(z: Floats) -> Floats:
-    """Return the standard normal distribution function to 3.1e-8.
-
-    It is interpolated in a table; the error is at most step**2 / 8 * max|cdf''|.
-    """
-    cdf: Floats = np.interp(z, _GRID, _CDF)
-    return cdf
-
-
-def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) -> Floats:
-    """Return P(price at the horizon <= `price`), NaN without an interval.
-
-    The distribution is a two-piece log-normal with median `fair` and 5% and 95% quantiles `lower`
-    and `upper`: each side has its own deviation on the log scale. A side of zero width is a step at
-    `fair`.
-    """
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        distance = np.log(price / fair)
-        width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
-        z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
-    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(z))
 
 
 def _broadcast(
