@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch import contract, decision
-from pokewatch.decision import FEES, Thresholds, decide, rule
+from pokewatch.decision import FEES, FeeSchedule, Thresholds, decide, rule
+from pokewatch.decision.distribution import Z_95
 
 CENTS = st.integers(1, 10**9)
 PRICE = st.floats(0.01, 1e6)
@@ -321,9 +322,7 @@ def test_confidence_against_simulated_prices() -> None:
     rng = np.random.default_rng(5)
     fair, lower, upper = 100.0, 80.0, 140.0
     z = rng.standard_normal(400_000)
-    later = fair * np.exp(
-        z * np.where(z < 0, np.log(fair / lower), np.log(upper / fair)) / distribution.Z_95
-    )
+    later = fair * np.exp(z * np.where(z < 0, np.log(fair / lower), np.log(upper / fair)) / Z_95)
     made = decide([88.0, 120.0, 105.0], fair, lower, upper)
     expected = [
         (later > 88).mean(),

@@ -178,14 +178,10 @@ def backtest(
 
     Buying everything orders every valued card whenever none is held, and holds it to the horizon.
     Random signals move each BUY to a card drawn, without replacement, among those valued the same
-    day whose trade finishes; SELL signals stay. The p-value is that of a permutation test,
-    (1 + draws at least as good) / (1 + draws): Davison and Hinkley, "Bootstrap Methods and their
-    Application", 1997, 4.2. Raise ValueError for arrays of different shapes or a horizon below 1.
+    day whose trade finishes; SELL signals stay. Raise ValueError for arrays of different shapes or
+    a horizon below 1.
     """
-    if signals.shape != quotes.market.shape or len(dates) != len(signals):
-        raise ValueError(
-            f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
-        )
+    _check_shapes(dates, quotes, signals)
     cards = signals.shape[1]
     order_book = OrderBook(quotes, fees, horizon, sell=signals == SELL_CODE)
     orders = order_book.outcomes(*_where(signals == BUY_CODE))
@@ -219,6 +215,13 @@ def backtest(
     )
 
 
+def _check_shapes(dates: NDArray[np.datetime64], quotes: TradeQuotes, signals: Codes) -> None:
+    if signals.shape != quotes.market.shape or len(dates) != len(signals):
+        raise ValueError(
+            f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
+        )
+
+
 def _where(marks: Bools) -> tuple[Days, Days]:
     day, card = np.nonzero(marks)
     return day, card
@@ -245,6 +248,11 @@ def _by_day(outcomes: Outcomes, days: int) -> list[Floats]:
 def _random(
     followed: Outcomes, pools: list[Floats], draws: int, random: np.random.Generator
 ) -> RandomTrades:
+    """Return the mean net return of random draws, and the p-value of a permutation test.
+
+    It is (1 + draws at least as good) / (1 + draws): Davison and Hinkley, "Bootstrap Methods and
+    their Application", 1997, 4.2.
+    """
     if not len(followed.net) or draws < 1:
         return RandomTrades(draws, np.nan, np.nan, np.nan, np.nan)
     counts = np.bincount(followed.day, minlength=len(pools))
