@@ -137,7 +137,7 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
         (
             lambda lake, out: process(lake, END, START, 0, 1, out),
             ValueError,
-            "run from 2026-03-09 to 2026-03-01",
+            "got 2026-03-09 to 2026-03-01",
         ),
         (
             lambda lake, out: process(lake, date(2020, 1, 1), date(2020, 1, 2), 0, 1, out),
