@@ -13,6 +13,7 @@ from pokewatch.monitoring.report import Measurement
 from pokewatch.pipeline import plots
 from pokewatch.pipeline.daily import Collected, GateOutcome
 from pokewatch.registry import RegisteredModel
+from pokewatch.settings import GateSettings
 
 Evaluation = Mapping[str, Any]
 
@@ -58,8 +59,15 @@ def evaluation_card(evaluation: Evaluation) -> Iterator[MetaflowCardComponent]:
     yield Image.from_matplotlib(plots.error_plot(evaluation["groups"]))
     sums = evaluation["by_origin"]
     days = [date.fromisoformat(origin) for origin in evaluation["origins"]]
+    limits = GateSettings.read()
     yield Image.from_matplotlib(
-        plots.coverage_plot(days, sums["covered"], sums["valued"], 0.86, 0.94)
+        plots.coverage_plot(
+            days,
+            sums["covered"],
+            sums["valued"],
+            limits.gate_interval_low,
+            limits.gate_interval_high,
+        )
     )
     yield Image.from_matplotlib(plots.reliability_plot(evaluation["reliability"]))
     yield Markdown("## By price and liquidity")

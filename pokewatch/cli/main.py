@@ -272,13 +272,13 @@ def value(
       pokewatch value --sample 5
       pokewatch value emberfox_ex_199 --price 12.50
     """
-    from pokewatch.valuation.signals import strongest, valued
+    from pokewatch.valuation.signals import strongest_signals, value_cards
 
     if not cards and sample is None:
         raise click.UsageError("name a card (id or slug), or ask for some with --sample N")
     book, model = _champion_book()
-    wanted = [*cards, *(strongest(book, sample) if sample else ())]
-    rows = [_with_model(row, model) for row in valued(book, wanted, day=day, price=price)]
+    wanted = [*cards, *(strongest_signals(book, sample) if sample else ())]
+    rows = [_with_model(row, model) for row in value_cards(book, wanted, day=day, price=price)]
     if as_json:
         _print_json(rows)
         return
@@ -511,10 +511,10 @@ def serve() -> None:
     from pokewatch.cli.local_stack import Stack
     from pokewatch.gateway.auth.key_lease import Lease
     from pokewatch.settings import GatewaySettings, ServingSettings
-    from pokewatch.valuation.signals import strongest
+    from pokewatch.valuation.signals import strongest_signals
 
     book, champion = _champion_book()
-    (card,) = strongest(book, 1)
+    (card,) = strongest_signals(book, 1)
     for ending in (
         signal.SIGINT,
         signal.SIGTERM,

@@ -22,7 +22,7 @@ from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
 from pokewatch.valuation.evaluation.scores import Forecasts, daily_sums, price_groups, score, terms
-from pokewatch.valuation.features import WINDOW, stream
+from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Floats, Panel
 
@@ -140,7 +140,7 @@ def _forecasts(panel: Panel, said: PastForecasts, origin: int, lag: int) -> Fore
     quotes = said.book.look_up(
         panel.card_id.tolist(), np.full(panel.cards, np.datetime64(said.day))
     )
-    today = next(stream(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)]))
+    today = next(stream_features(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)]))
     last, truth = panel.market[origin], panel.market[origin + lag]
     rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth))
     status = np.array(

@@ -17,7 +17,7 @@ from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.training_set import LEAST_TRAINING_DAYS
+from pokewatch.valuation.training_set import MIN_TRAINING_DAYS
 
 LONG_LAG = 30
 SHOWN_DAYS = 28
@@ -123,7 +123,7 @@ def measure(
 
 def learns_from(changed: date, horizon: int) -> date:
     """The first day on which models can learn of a market that changed on `changed`."""
-    return changed + timedelta(days=horizon + LEAST_TRAINING_DAYS - 1)
+    return changed + timedelta(days=horizon + MIN_TRAINING_DAYS - 1)
 
 
 def retraining_due(

@@ -40,7 +40,7 @@ from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.evaluation.gate import gate
-from pokewatch.valuation.evaluation.model_selection import choose
+from pokewatch.valuation.evaluation.model_selection import select_model
 from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
 from pokewatch.valuation.models import MODELS, create, restore
 from pokewatch.valuation.panel import Panel
@@ -208,7 +208,7 @@ def judge(
 ) -> GateOutcome:
     """Choose the simplest model that is not beaten, and put it through the gate."""
     found = [Evaluation.from_dict(each) for each in evaluations]
-    choice = choose(found)
+    choice = select_model(found)
     chosen = next(each for each in found if each.model == choice.model)
     champion = _champion(registry or Registry())
     model = champion.tags["model"] if champion else None

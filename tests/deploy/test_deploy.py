@@ -227,7 +227,7 @@ def test_a_version_without_its_book_does_not_replace_the_champion(
     )
     version = registry.register(run, "0" * 64).version
     with pytest.raises(
-        DeployError, match=r"does not replace version 1: the book in .* is not the one asked for"
+        DeployError, match=r"does not replace version 1: the book in .* is not the requested one"
     ):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"

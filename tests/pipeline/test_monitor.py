@@ -30,7 +30,7 @@ from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, change
 from pokewatch.serving.measured import REMEMBERED
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
 
@@ -186,7 +186,7 @@ def test_without_model_or_prices_it_says_so(registry_home: Path) -> None:
 
 def coverage(panel: Panel, days: range) -> float:
     inside = total = 0
-    for features, values in walk(panel, "local_level", 7, days):
+    for features, values in walk_forward(panel, "local_level", 7, days):
         truth = panel.market[features.day + 7]
         judged = np.isfinite(truth) & np.isfinite(values.fair)
         inside += int(((truth >= values.lower) & (truth <= values.upper))[judged].sum())

@@ -1,26 +1,27 @@
-"""The trading rule: BUY, SELL or HOLD from a price, a fair price and its 90% interval. Pure functions over NumPy arrays.
+"""The trading rule: BUY, SELL or HOLD from a price, a fair price and its 90% interval.
 
-The deviation `(market_price - fair_price) / fair_price` is a fraction: 90 against 100 is -0.1. BUY at or below the buying
-threshold, SELL at or above the selling one, HOLD between. A status other than `ok` is HOLD with that status as the reason.
-A price that is NaN is not given.
+Pure functions over NumPy arrays. The deviation `(market_price - fair_price) / fair_price` is a
+fraction: 90 against 100 is -0.1. BUY is at or below the buying threshold, SELL at or above the
+selling threshold, HOLD between them. A status other than `ok` is HOLD, with the status as the
+reason. NaN means that a price is not given.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.decision.fees import FEES, FeeSchedule
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
-Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
-_DECIMALS = 12  # deviations are rounded here, so that the inclusive edges hold whatever the binary fractions
+_DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -29,66 +30,19 @@ Strings = NDArray[np.str_]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Deviations, as fractions, at which to trade: floats or arrays, one a row."""
+    """The deviations, as fractions, at which to trade: a float, or an array with one per row."""
 
     buy: ArrayLike = -0.10
     sell: ArrayLike = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class FeeSchedule:
-    """What a marketplace takes from an order of one card, in `currency`.
-
-    The seller pays `commission` of the price up to `commission_cap`, `processing` of the price, and `fixed`. The buyer pays
-    `buyer_rate` of the price and `buyer_fixed` on top of it.
-    """
-
-    name: str
-    currency: str
-    commission: float
-    commission_cap: float = np.inf
-    processing: float = 0.0
-    fixed: float = 0.0
-    buyer_rate: float = 0.0
-    buyer_fixed: float = 0.0
-
-    def cost(self, price: ArrayLike) -> Floats:
-        """What a buyer pays in all for a card priced `price`."""
-        return np.multiply(price, 1 + self.buyer_rate) + self.buyer_fixed
-
-    def proceeds(self, price: ArrayLike) -> Floats:
-        """What a seller keeps of a card sold at `price`; below zero where the fixed fee is more than the price."""
-        price = np.asarray(price, dtype=np.float64)
-        return (
-            price
-            - np.minimum(price * self.commission, self.commission_cap)
-            - price * self.processing
-            - self.fixed
-        )
-
-
-FEES: Mapping[str, FeeSchedule] = MappingProxyType(
-    {
-        schedule.name: schedule
-        for schedule in (
-            FeeSchedule(
-                "tcgplayer",
-                "USD",
-                commission=0.1075,
-                commission_cap=75.0,
-                processing=0.025,
-                fixed=0.30,
-            ),
-            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
-            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
-        )
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Decisions:
-    """One decision a row. `confidence` is NaN without an interval; `valid` is False where the row could not be judged."""
+    """One decision per row.
+
+    `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
+    is False where a decision was not possible.
+    """
 
     signal: Strings
     deviation_pct: Floats
@@ -106,8 +60,8 @@ class _Rows:
     buy: Floats
     sell: Floats
 
-    def kept(self, valid: Bools) -> "_Rows":
-        """The rows with every value of an invalid one replaced by one that computes without warnings."""
+    def masked(self, valid: Bools) -> "_Rows":
+        """Return the rows with the values of invalid ones replaced by harmless ones."""
         market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
         lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
         return _Rows(
@@ -120,7 +74,7 @@ class _Rows:
         )
 
     def ordered(self) -> "_Rows":
-        """The rows with the fair price inside its interval, which rounding may have put it a hair outside of."""
+        """Return the rows with the fair price inside its interval, whatever the rounding."""
         return _Rows(
             self.market,
             self.fair,
@@ -143,16 +97,19 @@ def decide(
     fees: FeeSchedule | None = None,
     on_fault: Literal["raise", "hold"] = "raise",
 ) -> Decisions:
-    """Judge each price against its fair price. Arguments broadcast; the answers have at least one dimension.
+    """Return the decision on each price. Arguments broadcast; results have at least one dimension.
 
-    `lower` and `upper` are the 5% and 95% quantiles of the price at the horizon, `fair_price` its median; NaN in either is
-    no interval. Policy `net_of_fees` lets a trade through only where the interval's near edge clears the round trip:
-    BUY where selling at `lower` brings more than buying costs, SELL where selling now brings more than buying back at `upper`.
+    `fair_price` is the median of the price at the horizon, `lower` and `upper` are its 5% and 95%
+    quantiles; NaN in either of these means no interval. The policy `net_of_fees` allows a trade
+    only where the near edge of the interval covers the fees both ways: BUY where selling at `lower`
+    yields more than buying costs, SELL where selling now yields more than buying back at `upper`.
 
-    Raises ValueError naming the argument, index and value for prices that are not positive and finite, an interval that
-    does not hold its fair price, or thresholds not within -1 < buy <= 0 <= sell. With `on_fault="hold"` a row that cannot be
-    judged fails alone: HOLD, `valid` False, no deviation or confidence, and `no_<price>` or `invalid_<argument>` as the
-    reason unless its status already tells one. A bad threshold raises even then where it is one for all rows.
+    Raise ValueError with the argument, row and value for prices that are not positive and finite,
+    an interval that does not contain its fair price, or thresholds not within
+    -1 < buy <= 0 <= sell. With `on_fault="hold"`, an invalid row does not affect the others: it is
+    HOLD, `valid` is False, and it has no deviation or confidence. Its reason is its status unless
+    that is `ok`, else `no_<price>` or `invalid_<argument>`. An invalid threshold for all rows
+    raises in any case.
     """
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
@@ -166,41 +123,17 @@ def decide(
     if on_fault == "raise":
         _raise_first(faults, rows)
     valid = ~np.logical_or.reduce(list(faults.values()))
-    sound = np.count_nonzero(valid) == valid.size
-    kept = rows.ordered() if sound else rows.kept(valid).ordered()
-    deviation = (kept.market / kept.fair - 1.0).round(_DECIMALS)
-    signal, reason = _by_threshold(deviation, kept)
+    all_valid = np.count_nonzero(valid) == valid.size
+    usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
+    deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
+    signal, reason = _by_threshold(deviation, usable)
     if policy == "net_of_fees" and fees is not None:
-        signal, reason = _net_of_fees(signal, reason, kept, fees)
-    if not sound:
+        signal, reason = _net_of_fees(signal, reason, usable, fees)
+    if not all_valid:
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    return Decisions(signal, deviation, _confidence(signal, kept), reason, valid)
-
-
-# Standard normal distribution function at steps of 0.001, up to where a tail is less than 1e-15.
-_GRID = np.linspace(-8.0, 8.0, 16_001)
-_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
-
-
-def normal_cdf(z: Floats) -> Floats:
-    """Standard normal distribution function to 3.1e-8: between two steps of a table it is off by at most step**2 / 8 * max|cdf''|."""
-    cdf: Floats = np.interp(z, _GRID, _CDF)
-    return cdf
-
-
-def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) -> Floats:
-    """P(price at the horizon <= `price`); NaN without an interval.
-
-    Two-piece log-normal: median `fair`, 5% and 95% quantiles `lower` and `upper`, each side with its own deviation on the
-    log scale. A side of no width is a step at `fair`.
-    """
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        distance = np.log(price / fair)
-        width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
-        z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
-    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(z))
+    return Decisions(signal, deviation, _confidence(signal, usable), reason, valid)
 
 
 def _broadcast(
@@ -228,12 +161,12 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
     if policy == "net_of_fees" and fees is None:
         raise ValueError(
-            f"policy net_of_fees needs a fee schedule, one of {', '.join(FEES)} or your own"
+            f"policy net_of_fees needs a fee schedule: one of {', '.join(FEES)}, or a custom one"
         )
 
 
 def _faults(rows: _Rows) -> dict[str, Bools]:
-    """Which rows each argument spoils. Comparisons with NaN are False, so `~(0 < x)` catches it."""
+    """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio = rows.market / rows.fair
         comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
@@ -248,7 +181,7 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
         }
 
 
-_WANTED = {
+_REQUIREMENTS = {
     "fair_price": "positive and finite",
     "market_price": "positive, finite and comparable with fair_price",
     "lower": "between 0 and fair_price",
@@ -269,9 +202,9 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
     }
     for name, fault in faults.items():
         if fault.any():
-            at, told = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
+            row, label = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
             raise ValueError(
-                f"{told} at row {at} must be {_WANTED[told]}, got {values[name].flat[at]}"
+                f"{label} at row {row} must be {_REQUIREMENTS[label]}, got {values[name].flat[row]}"
             )
 
 
@@ -286,7 +219,7 @@ def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
 def _by_fault(
     signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
 ) -> tuple[Strings, Strings, Floats]:
-    """HOLD where a row cannot be judged; of several faults the fair price's is told, then the market price's."""
+    """Return HOLD with a reason for invalid rows: that of the first fault in `faults`."""
     missing = {"fair_price": np.isnan(rows.fair), "market_price": np.isnan(rows.market)}
     for name, fault in reversed(faults.items()):
         signal, deviation = np.where(fault, HOLD, signal), np.where(fault, np.nan, deviation)
@@ -319,7 +252,11 @@ def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strin
 
 
 def _confidence(signal: Strings, rows: _Rows) -> Floats:
-    """Of BUY, P(price at the horizon > price judged); of SELL, P(<); of HOLD, P(within the two thresholds of it)."""
+    """Return the probability that each signal comes true at the horizon.
+
+    BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
+    it is within the two thresholds of it.
+    """
     if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
         return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
