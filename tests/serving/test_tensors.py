@@ -76,7 +76,7 @@ def test_a_number_too_large_for_a_float() -> None:
 
 def test_the_cap_on_rows() -> None:
     decode(request(name=["a"] * 3), DECLARED, 3)
-    with pytest.raises(BadInputError, match="has 4 rows, the most is 3"):
+    with pytest.raises(BadInputError, match="has 4 rows, more than the limit of 3"):
         decode(request(name=["a"] * 4), DECLARED, 3)
 
 
@@ -96,7 +96,7 @@ def test_an_output_on_request_is_given_where_it_is_named() -> None:
     ]
 
 
-def test_metadata_tells_what_is_optional() -> None:
+def test_metadata_marks_optional_tensors() -> None:
     assert DECLARED["name"].metadata().model_dump() == {
         "name": "name",
         "datatype": "BYTES",
