@@ -1,4 +1,4 @@
-"""A runtime that fails for some model versions. The single card that a deploy verifies is answered."""
+"""A runtime that fails for some model versions, but not for the card a deploy verifies."""
 
 import time
 from collections.abc import Mapping, Sequence

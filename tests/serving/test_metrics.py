@@ -15,6 +15,11 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 from tests.tools import require_tool
 
+MODEL_INFO = (
+    'pokewatch_model_info{{data_version="{data_version}",model="local_level",'
+    'model_version="{model_version}",source="simulated"}}'
+)
+
 
 @contextmanager
 def serving(tmp_path: Path, workers: int = 0) -> Iterator[Server]:
@@ -50,7 +55,7 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
         'pokewatch_request_seconds_count{model="fair-price"}': 1.0,
         'pokewatch_book_loads_total{outcome="served"}': 1.0,
         'pokewatch_book_loads_total{outcome="refused"}': 0.0,
-        'pokewatch_model_info{data_version="dv-1",model="local_level",model_version="7",source="simulated"}': 1.0,
+        MODEL_INFO.format(data_version="dv-1", model_version="7"): 1.0,
         "pokewatch_book_cards": 40.0,
         "pokewatch_book_created_timestamp_seconds": 1772330400.0,
         'pokewatch_book_signal_ratio{signal="HOLD"}': 1.0,
@@ -86,7 +91,7 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
         if name.startswith(("pokewatch_model_info", "pokewatch_evaluation"))
     }
     assert described == {
-        'pokewatch_model_info{data_version="dv-2",model="local_level",model_version="8",source="simulated"}': 1.0,
+        MODEL_INFO.format(data_version="dv-2", model_version="8"): 1.0,
         'pokewatch_evaluation{metric="rmae_last"}': 0.9,
     }
     assert found['pokewatch_book_signal_ratio{signal="BUY"}'] == 1.0

@@ -12,7 +12,10 @@ from pokewatch.serving.monitoring_figures import (
     parse_registered,
 )
 
-GOOD = '{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "drift": 1, "bias": null}, "extra": 1}'
+GOOD = (
+    '{"measured_on": "2026-03-02", "figures": {"coverage_90": 0.84, "drift": 1, "bias": null}, '
+    '"extra": 1}'
+)
 
 
 def test_nulls_and_unknown_fields_are_ignored() -> None:
