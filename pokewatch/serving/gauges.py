@@ -74,7 +74,7 @@ _BOOK_GAUGES = (
     ),
     GaugeSpec(
         "pokewatch_book_last_day_timestamp_seconds",
-        "Midnight (UTC) at the start of the book's last market day.",
+        "Start (UTC) of the book's last market day, whose prices are complete 24 hours later.",
         (),
         lambda loaded: [((), day_timestamp(loaded.book.last_day))],
     ),
