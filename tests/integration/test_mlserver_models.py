@@ -65,5 +65,6 @@ def test_each_model_uses_its_own_book(tmp_path: Path, workers: int) -> None:
             for path in paths
         }
         assert found == paths
-        assert 'model_version="3"' in server.metrics()
+        if workers == 0:  # with workers there are no gauges of the book
+            assert 'model_version="3"' in server.metrics()
         assert 'model_version="other-2"' not in server.metrics()
