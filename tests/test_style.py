@@ -21,7 +21,7 @@ PRIVATE_WORDS = {
     r"doorman": "authentication",
     r"keyring": "key cache",
     r"lessons?": "training days",
-    r"editions?": "loaded book",
+    r"(?<!1st )editions?": "loaded book",
     r"judgements?": "backtest runner",
     r"shel(f|ves)": "loaded books",
     r"strangers?": "untrusted",
@@ -30,7 +30,7 @@ PRIVATE_WORDS = {
     r"(is|are|was|were|be|been|as) told|told by|tells? (people|prometheus)": "reported, logged",
     r"learn(t|s|ed)? on": "training date",
     r"dear(er|est)?": "at or above the minimum price",
-    r"heads": "latest version",
+    r"heads(?!/)": "latest version",
     r"look back": "monitoring run",
 }
 _WORDS = {

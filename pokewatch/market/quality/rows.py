@@ -1,6 +1,6 @@
-"""Is a row of prices to be believed? A bad one goes to quarantine with its reasons.
+"""Quality checks of single rows of prices. Rows that fail go to quarantine with the reason.
 
-Apart from `quality`, because pandera and pandas take seconds to import and only collecting needs them.
+Separate from `days`: pandera and pandas take seconds to import, and only collecting needs them.
 """
 
 import json
@@ -22,18 +22,18 @@ _DUPLICATE = "another row has the same card and date"
 
 
 def split_rows(prices: pa.Table, max_price: float, today: date) -> tuple[pa.Table, pa.Table]:
-    """The rows of `prices` (PRICE_SCHEMA, any number of days) that hold, and the others (REJECTED_SCHEMA) with the reason.
+    """Split `prices` (PRICE_SCHEMA) into valid rows and rejected ones (REJECTED_SCHEMA).
 
-    Of rows with the same card and date the first good one holds.
+    Of several rows with the same card and date, the first valid one is used.
     """
     reasons = _reasons(prices, max_price, today)
-    holds = np.ones(prices.num_rows, dtype=bool)
-    holds[list(reasons)] = False
-    candidates = np.flatnonzero(holds)
+    valid = np.ones(prices.num_rows, dtype=bool)
+    valid[list(reasons)] = False
+    candidates = np.flatnonzero(valid)
     for index in candidates[_repeated(prices.take(pa.array(candidates)))]:
-        holds[index] = False
+        valid[index] = False
         reasons[int(index)] = [_DUPLICATE]
-    return prices.filter(pa.array(holds)), _rejections(prices, reasons)
+    return prices.filter(pa.array(valid)), _rejections(prices, reasons)
 
 
 @cache
@@ -59,13 +59,13 @@ def _row_schema(max_price: float, today: date) -> pandera.DataFrameSchema:
 
 
 def _is_card_id(ids: "pd.Series[str]") -> "pd.Series[bool]":
-    """By Arrow: its `$` is the end of the text, while that of Python lets a line break follow."""
+    """Match with Arrow, whose `$` does not allow a line break at the end, as Python's does."""
     fits = pc.match_substring_regex(pa.array(ids, pa.string(), from_pandas=True), CARD_ID_PATTERN)
     return pd.Series(pc.fill_null(fits, False).to_numpy(zero_copy_only=False), index=ids.index)
 
 
 def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[str]]:
-    """Why rows do not hold, by row number."""
+    """Return why rows are rejected, by row number."""
     try:
         _row_schema(max_price, today).validate(_frame(prices), lazy=True)
     except SchemaErrors as errors:
@@ -81,7 +81,7 @@ def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[
 
 
 def _frame(prices: pa.Table) -> pd.DataFrame:
-    """The checked columns for pandera. NaN, which pandas would take for "no price", becomes infinite and so fails."""
+    """Return the checked columns. NaN, which pandas reads as null, becomes infinite and fails."""
     columns = {name: prices[name] for name in ("card_id", "currency")}
     columns["date"] = prices["date"].cast(pa.timestamp("s"))
     columns["volume"] = prices["volume"].cast(pa.float64())
@@ -92,7 +92,7 @@ def _frame(prices: pa.Table) -> pd.DataFrame:
 
 
 def _repeated(prices: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows have the card and date of an earlier row."""
+    """Mark the rows with the card and date of an earlier row."""
     keys = (
         prices.select(["card_id", "date"])
         .set_column(1, "date", prices["date"].cast(pa.int32()))

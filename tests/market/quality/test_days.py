@@ -14,8 +14,8 @@ from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.quality.days import (
     QualityThresholds,
     check_days,
+    check_measures,
     comparable,
-    judge,
     measure_day,
     require,
 )
@@ -96,7 +96,7 @@ def test_a_bad_row_is_rejected_with_its_reason(bad: dict[str, Any], reason: str)
     assert rejected["date"].to_pylist() == [bad["date"]]
 
 
-def test_every_reason_is_told() -> None:
+def test_every_reason_is_reported() -> None:
     _, rejected = split_rows(table(row(market=-1.0, currency="GBP")), LIMITS.max_price, TODAY)
 
     assert set(rejected["reason"][0].as_py().split("; ")) == {
@@ -143,7 +143,9 @@ def failed(
     thresholds: QualityThresholds = LIMITS,
     day: date = DAY,
 ) -> dict[str, str]:
-    checks = judge([measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds)
+    checks = check_measures(
+        [measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds
+    )
     return {check.name: check.actual for check in checks if not check.passed}
 
 
@@ -214,7 +216,7 @@ def test_only_near_days_are_compared() -> None:
     assert comparable(DAY, [DAY - timedelta(days=8), TODAY]) is None
 
 
-def test_the_worst_day_of_many_is_told_beside_the_usual_one(tmp_path: Path) -> None:
+def test_the_worst_day_of_many_is_reported_beside_the_usual_one(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for back, share in enumerate([0.2, 0.3, 0.005, 0.4]):
         day = DAY - timedelta(days=back)
