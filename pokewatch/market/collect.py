@@ -139,9 +139,11 @@ class _Collection:
         return type(error)(error.source, error.url, f"{error.cause}; {written}")
 
     def _store(self, batch: PriceBatch) -> None:
-        from pokewatch.market.quality.rows import split_rows
+        from pokewatch.market.quality.rows import clean_rows, split_rows
 
-        good, bad = split_rows(batch.prices, self.thresholds.max_price, self.today)
+        cleaned, changes = clean_rows(batch.prices)
+        self.report.cleaned.update(changes)
+        good, bad = split_rows(cleaned, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])
         self.report.quarantined.update(rejected["reason"].to_pylist())
         accepted = dict(self._accepted(batch.days, good, rejected))
@@ -218,6 +220,7 @@ class _Collection:
             f"{day} was held back: {failures(checks)}"
             for day, checks in sorted(self.report.held.items())
         )
+        warnings.extend(f"{count:,} x {why}" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             count = len(self.without_image)
             warnings.append(

@@ -21,6 +21,7 @@ class CollectReport:
     held: dict[date, tuple[Check, ...]] = field(default_factory=dict)  # failed their checks
     rows: int = 0  # of the days written
     quarantined: Counter[str] = field(default_factory=Counter)  # rows by reason
+    cleaned: Counter[str] = field(default_factory=Counter)  # values by reason
     warnings: list[str] = field(default_factory=list)
 
     def require_no_held(self) -> None:
@@ -45,5 +46,6 @@ class CollectReport:
             "held": {day.isoformat(): failures(checks) for day, checks in self.held.items()},
             "rows": self.rows,
             "quarantined": dict(self.quarantined),
+            "cleaned": dict(self.cleaned),
             "warnings": self.warnings,
         }

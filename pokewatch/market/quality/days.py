@@ -22,6 +22,7 @@ from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
 from pokewatch.settings import QualitySettings
 
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+_SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
 _COMPARED_WITHIN = timedelta(days=7)
 
 
@@ -62,7 +63,7 @@ class DayMeasures:
     duplicates: int
     days_ahead: int
     currencies: int
-    quarantined: float
+    quarantined: float | None
     coverage: float | None = None
     jumps: float | None = None
     unchanged: float | None = None
@@ -150,7 +151,7 @@ def measure_day(
         duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
         days_ahead=max(0, (day - today).days),
         currencies=pc.count_distinct(currencies).as_py(),
-        quarantined=rejected / max(1, prices.num_rows + rejected),
+        quarantined=_quarantined(prices.num_rows, rejected, thresholds.min_cards),
         **(_compared(prices, previous, thresholds.min_cards) if previous is not None else {}),
     )
 
@@ -217,6 +218,12 @@ def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
         value >= limit if rule.least else value <= limit,
         rule.why,
     )
+
+
+def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
+    """Return the share of rejected rows; None for a few of them in a day of few cards."""
+    share = rejected / max(1, rows + rejected)
+    return None if rows + rejected < min_cards and share <= _SMALL_DAY_REJECTED else share
 
 
 def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:

@@ -4,6 +4,8 @@ Separate from `days`: pandera and pandas take seconds to import, and only collec
 """
 
 import json
+import math
+from collections import Counter
 from datetime import date
 from functools import cache
 
@@ -15,10 +17,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
-from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS, PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA
 
 _DUPLICATE = "another row has the same card and date"
+# Prices of listings that TCGplayer shows where there are none.
+_NONE_LISTED = {"low_price": (99_999.0, 99_999.99), "high_price": (999.0, 999.99)}
+_FAR = math.log(3.0)  # a factor of 3
+_ASKS = ("low_price", "mid_price", "high_price")
+
+
+def clean_rows(prices: pa.Table) -> tuple[pa.Table, Counter[str]]:
+    """Merge identical rows and remove asks that stand for "none listed"; count both by reason.
+
+    A low, mid or high price of 0 becomes null, as do a low of 99,999 and a high of 999 that are
+    far from the market price.
+    """
+    changes: Counter[str] = Counter()
+    for name in _ASKS:
+        column = prices[name]
+        none = pc.fill_null(pc.equal(column, 0.0), False)
+        changes[f"{name} is 0, not a price: left empty"] += int(pc.sum(none).as_py() or 0)
+        for price in _NONE_LISTED.get(name, ()):
+            far = pc.greater(pc.abs(pc.ln(pc.divide(price, prices["market_price"]))), _FAR)
+            sentinel = pc.and_(pc.equal(column, price), pc.fill_null(far, True))
+            sentinel = pc.fill_null(sentinel, False)
+            reason = f"{name} is {price:,.10g}, which means none listed: left empty"
+            changes[reason] += int(pc.sum(sentinel).as_py() or 0)
+            none = pc.or_(none, sentinel)
+        at = PRICE_SCHEMA.get_field_index(name)
+        cleaned = pc.if_else(none, pa.scalar(None, pa.float64()), column)
+        prices = prices.set_column(at, PRICE_SCHEMA.field(name), cleaned)
+    repeated = _identical(prices)
+    changes["identical rows were merged"] += int(repeated.sum())
+    return prices.filter(pa.array(~repeated)), +changes
 
 
 def split_rows(prices: pa.Table, max_price: float, today: date) -> tuple[pa.Table, pa.Table]:
@@ -99,6 +131,15 @@ def _repeated(prices: pa.Table) -> npt.NDArray[np.bool_]:
         .to_pandas()
     )
     return np.asarray(keys.duplicated(), dtype=np.bool_)
+
+
+def _identical(prices: pa.Table) -> npt.NDArray[np.bool_]:
+    """Mark the rows that are identical to an earlier row, the time of observation aside."""
+    repeated = _repeated(prices)
+    if not repeated.any():
+        return repeated
+    frame = prices.drop_columns(["observed_at"]).to_pandas()
+    return np.asarray(frame.duplicated(), dtype=np.bool_)
 
 
 def _rejections(prices: pa.Table, reasons: dict[int, list[str]]) -> pa.Table:

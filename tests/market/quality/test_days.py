@@ -19,7 +19,7 @@ from pokewatch.market.quality.days import (
     measure_day,
     require,
 )
-from pokewatch.market.quality.rows import split_rows
+from pokewatch.market.quality.rows import clean_rows, split_rows
 from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.settings import QualitySettings
 
@@ -94,6 +94,34 @@ def test_a_bad_row_is_rejected_with_its_reason(bad: dict[str, Any], reason: str)
     assert good["card_id"].to_pylist() == ["card-9", "card-8"]
     assert rejected["reason"].to_pylist() == [reason]
     assert rejected["date"].to_pylist() == [bad["date"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "price"), [("low_price", 0.0), ("low_price", 99_999.0), ("high_price", 999.0)]
+)
+def test_an_ask_that_means_none_listed_is_removed_and_its_row_kept(name: str, price: float) -> None:
+    cleaned, changes = clean_rows(table(row() | {name: price}, row("card-2", 400.0)))
+    good, rejected = split_rows(cleaned, LIMITS.max_price, TODAY)
+
+    assert good["market_price"].to_pylist() == [10.0, 400.0]
+    assert good[name].to_pylist() == [None, None]
+    assert rejected.num_rows == 0
+    assert [count for why, count in changes.items() if why.startswith(f"{name} is ")] == [1]
+
+
+def test_a_true_ask_of_999_is_kept() -> None:
+    prices = table(row(market=800.0, high_price=999.0))
+
+    assert clean_rows(prices) == (prices, {})
+
+
+def test_identical_rows_are_merged_and_others_are_duplicates() -> None:
+    later = row(observed_at=SEEN + timedelta(hours=1))
+    cleaned, changes = clean_rows(table(row(), later, row(market=11.0)))
+
+    assert changes == {"identical rows were merged": 1}
+    assert cleaned["market_price"].to_pylist() == [10.0, 11.0]
+    assert split_rows(cleaned, LIMITS.max_price, TODAY)[1].num_rows == 1
 
 
 def test_every_reason_is_reported() -> None:
@@ -196,6 +224,11 @@ def test_too_many_quarantined_rows_fail() -> None:
     assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=5) == {
         "quarantine": "2.4% on 2025-10-22"
     }
+
+
+def test_one_bad_row_does_not_hold_a_small_day() -> None:
+    assert failed(panel([1.0] * 11), rejected=1) == {}
+    assert "quarantine" in failed(panel([1.0] * 6), rejected=6)
 
 
 def test_an_empty_day_and_a_future_day_fail() -> None:
