@@ -21,7 +21,13 @@ from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
-from pokewatch.market.quality.days import QualityThresholds, check_measures, comparable, measure_day
+from pokewatch.market.quality.days import (
+    QualityThresholds,
+    check_measures,
+    comparable,
+    empty_sets,
+    measure_day,
+)
 from pokewatch.market.sources import PriceBatch, Source
 from pokewatch.settings import QualitySettings
 
@@ -175,10 +181,21 @@ class _Collection:
                 self.thresholds,
             )
             if all(check.passed for check in checks):
+                self._report_empty_sets(day, prices, previous)
                 passed[day] = prices
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
+
+    def _report_empty_sets(self, day: date, prices: pa.Table, previous: pa.Table | None) -> None:
+        if previous is None or self.source.name == "file" or not self.lake.has_catalog():
+            return
+        empty = empty_sets(prices, previous, self.lake.catalog())
+        if empty:
+            self.report.warnings.append(
+                f"{day}: no prices for {_listed(empty, 'sets')}, which had some the day before; "
+                "collect the day again with --refresh"
+            )
 
     def _cards(self, batch: PriceBatch) -> pa.Table:
         if batch.cards is not None:
@@ -220,14 +237,15 @@ class _Collection:
             f"{day} was held back: {failures(checks)}"
             for day, checks in sorted(self.report.held.items())
         )
-        warnings.extend(f"{count:,} x {why}" for why, count in sorted(self.report.cleaned.items()))
+        warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             count = len(self.without_image)
             warnings.append(
                 f"{count:,} cards have no image: their image URLs do not begin with https://"
             )
         if self.report.missing:
-            warnings.append(f"{self.source.name} has no prices for {_listed(self.report.missing)}")
+            missing = _listed(sorted(self.report.missing), "days")
+            warnings.append(f"{self.source.name} has no prices for {missing}")
         if self.report.written:
             catalog = self.lake.catalog()
             unnamed = pc.sum(pc.equal(catalog["name"], catalog["card_id"])).as_py() or 0
@@ -248,7 +266,7 @@ def _rejected_of(rejected: pa.Table, day: date, orphans: bool) -> pa.Table:
     return rejected.filter(ours).combine_chunks()
 
 
-def _listed(days: Sequence[date]) -> str:
-    """Return the first five of `days` and the number of the others."""
-    first = ", ".join(map(str, sorted(days)[:5]))
-    return f"{first} and {len(days) - 5} more days" if len(days) > 5 else first
+def _listed(items: Sequence[object], name: str) -> str:
+    """Return the first five of `items` and the number of the others."""
+    first = ", ".join(map(str, items[:5]))
+    return f"{first} and {len(items) - 5} more {name}" if len(items) > 5 else first

@@ -170,6 +170,38 @@ def test_half_a_catalogue_is_held_back_and_collected_when_whole(
     assert lake.days() == DAYS[:3]
 
 
+def without_prices(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"marketPrice": None} for row in rows]
+
+
+def test_a_day_of_null_prices_is_held_and_collected_later(served: Upstream, lake: Lake) -> None:
+    served.archive(DAYS[0], {(3, 1): without_prices(day_rows(DAYS[0]))})
+    served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1])})
+    served.archive(
+        DAYS[2], {(3, 1): day_rows(DAYS[2])[:40] + without_prices(day_rows(DAYS[2]))[40:]}
+    )
+
+    report = collect(source(served), lake, DAYS)
+
+    assert (report.written, sorted(report.held)) == ([DAYS[1]], [DAYS[0], DAYS[2]])
+    served.archive(DAYS[2], {(3, 1): day_rows(DAYS[2])})
+    assert collect(source(served), lake, DAYS).written == [DAYS[2]]
+
+
+def test_a_set_without_prices_is_reported(served: Upstream, lake: Lake) -> None:
+    for day, last in zip(DAYS[:2], (CARDS, 0), strict=True):
+        small = day_rows(day)[CARDS - 10 : last]
+        served.archive(day, {(3, 1): day_rows(day)[: CARDS - 10], (3, 2): small})
+
+    report = collect(source(served), lake, DAYS[:2])
+
+    assert report.written == DAYS[:2]
+    assert (
+        "2025-10-23: no prices for tcgplayer-group-2, which had some the day before; "
+        "collect the day again with --refresh" in report.warnings
+    )
+
+
 def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> None:
     collect(source(served), lake, DAYS[:2])
     before = fingerprint(lake)
@@ -179,7 +211,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
 
     assert list(report.held) == [DAYS[1]]
     assert {check.name for check in report.held[DAYS[1]] if not check.passed} == {
-        "rows",
+        "prices",
         "quarantine",
         "coverage",
     }

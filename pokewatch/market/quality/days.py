@@ -23,6 +23,7 @@ from pokewatch.settings import QualitySettings
 
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
 _SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
+_SET_COMPARED_FROM = 5  # cards: the prices of a smaller set may all be absent on a day
 _COMPARED_WITHIN = timedelta(days=7)
 
 
@@ -57,7 +58,7 @@ class DayMeasures:
     """Measures of one day. A share is None if there is too little to compare with."""
 
     day: date
-    rows: int
+    prices: int  # rows with a market price
     malformed: int
     not_positive: int
     duplicates: int
@@ -83,7 +84,7 @@ class _Rule:
 
 
 _RULES = (
-    _Rule("rows", lambda m: m.rows, lambda _: 1, "the day has no prices", least=True),
+    _Rule("prices", lambda m: m.prices, lambda _: 1, "the day has no prices", least=True),
     _Rule("schema", lambda m: m.malformed, lambda _: 0, "rows without a valid card_id or currency"),
     _Rule(
         "positivity",
@@ -110,7 +111,7 @@ _RULES = (
         "coverage",
         lambda m: m.coverage,
         lambda t: t.min_coverage,
-        "cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE",
+        "cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE",
         least=True,
         share=True,
     ),
@@ -145,7 +146,7 @@ def measure_day(
         currencies = pa.chunked_array([*currencies.chunks, *previous["currency"].chunks])
     return DayMeasures(
         day=day,
-        rows=prices.num_rows,
+        prices=_priced(prices).num_rows,
         malformed=_count(pc.invert(_well_formed(prices))),
         not_positive=_count(_out_of_range(prices, thresholds.max_price)),
         duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
@@ -195,6 +196,15 @@ def comparable(day: date, days: Iterable[date]) -> date | None:
     return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
 
 
+def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[str]:
+    """Return the sets of `cards` without a price that had prices for several cards before."""
+    before = _sets(previous, cards)
+    now = _sets(prices, cards)
+    return sorted(
+        name for name, count in before.items() if name not in now and count >= _SET_COMPARED_FROM
+    )
+
+
 def require(checks: Iterable[Check]) -> None:
     """Raise QualityError naming each failed check and its figures."""
     failed = failures(checks)
@@ -229,10 +239,10 @@ def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
 def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:
     """Return coverage, jumps and unchanged, the last two only from `min_cards` cards on."""
     rows = pc.index_in(prices["card_id"], value_set=previous["card_id"].combine_chunks())
-    coverage = (prices.num_rows - rows.null_count) / max(1, previous.num_rows)
     now = prices["market_price"].to_numpy()
     before = previous["market_price"].take(rows).to_numpy()
     both = np.isfinite(now) & np.isfinite(before) & (now > 0) & (before > 0)
+    coverage = float(both.sum() / max(1, _priced(previous).num_rows))
     if both.sum() < min_cards:
         return {"coverage": coverage}
     moves = np.abs(np.log(now[both] / before[both]))
@@ -241,6 +251,17 @@ def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str,
         "jumps": float(np.mean(moves >= np.log(JUMP))),
         "unchanged": float(np.mean(moves == 0)),
     }
+
+
+def _priced(prices: pa.Table) -> pa.Table:
+    return prices.filter(pc.is_valid(prices["market_price"]))
+
+
+def _sets(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
+    """Return the number of cards with a price in each set."""
+    rows = pc.index_in(_priced(prices)["card_id"], value_set=cards["card_id"].combine_chunks())
+    counts = cards["set_id"].take(rows.drop_null()).value_counts().to_pylist()
+    return {count["values"]: count["counts"] for count in counts}
 
 
 def _well_formed(prices: pa.Table) -> pa.ChunkedArray:

@@ -219,6 +219,12 @@ def test_a_bad_day_fails_the_check_that_names_it(
     assert failed(prices, panel(USUAL, BEFORE)) == expected
 
 
+def test_coverage_counts_prices_not_rows() -> None:
+    nulls = [price if number < 60 else None for number, price in enumerate(moved(0.2))]
+
+    assert failed(panel(nulls), panel(USUAL, BEFORE)) == {"coverage": "30.0% on 2025-10-22"}
+
+
 def test_too_many_quarantined_rows_fail() -> None:
     assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=4) == {}
     assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=5) == {
@@ -232,7 +238,8 @@ def test_one_bad_row_does_not_hold_a_small_day() -> None:
 
 
 def test_an_empty_day_and_a_future_day_fail() -> None:
-    assert "rows" in failed(panel([]))
+    assert "prices" in failed(panel([]))
+    assert failed(panel([None] * 200)) == {"prices": "0 on 2025-10-22"}
     assert failed(panel(USUAL, date(2025, 10, 25)), day=date(2025, 10, 25)) == {
         "future_dates": "2 on 2025-10-22".replace("22", "25")
     }
@@ -274,12 +281,12 @@ def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "coverage is 50.0% on 2025-10-22, usually 50.0%, wanted at least 90.0% "
-        "(cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE)"
+        "(cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE)"
     ).replace(", usually 50.0%", "")
 
 
 def test_no_days_at_all_fail(tmp_path: Path) -> None:
-    with pytest.raises(QualityError, match="rows is not measured"):
+    with pytest.raises(QualityError, match="prices is not measured"):
         require(check_days(Lake(tmp_path), [], LIMITS, TODAY))
 
 
