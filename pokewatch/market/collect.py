@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pokewatch.checks import failures
 from pokewatch.errors import (
     MissingAtSourceError,
     SettingsError,
@@ -233,10 +232,6 @@ class _Collection:
     def _warn(self) -> None:
         warnings = self.report.warnings
         warnings.extend(getattr(self.source, "warnings", ()))
-        warnings.extend(
-            f"{day} was held back: {failures(checks)}"
-            for day, checks in sorted(self.report.held.items())
-        )
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             count = len(self.without_image)

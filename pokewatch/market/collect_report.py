@@ -1,7 +1,7 @@
 """The report of a collection."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -27,13 +27,27 @@ class CollectReport:
     def require_no_held(self) -> None:
         """Raise QualityError with each day that was held back, its failed checks and figures."""
         if self.held:
-            details = "; ".join(
-                f"{day}: {failures(checks)}" for day, checks in sorted(self.held.items())
-            )
             raise QualityError(
                 f"{len(self.held)} of {len(self.requested)} days were held back and are not in "
-                f"the lake, or as they were before. {details}"
+                f"the lake, or as they were before. {failures(self.held_checks())}"
             )
+
+    def held_checks(self) -> list[Check]:
+        """Return the failed checks of held days, once for successive days that fail the same."""
+        spans: list[list[date]] = []
+        for day in sorted(self.held):
+            if spans and self._failed(day).keys() == self._failed(spans[-1][0]).keys():
+                spans[-1].append(day)
+            else:
+                spans.append([day])
+        return [
+            replace(check, actual=check.actual + _span(days))
+            for days in spans
+            for check in self._failed(days[0]).values()
+        ]
+
+    def _failed(self, day: date) -> dict[str, Check]:
+        return {check.name: check for check in self.held[day] if not check.passed}
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serialisable values."""
@@ -49,3 +63,9 @@ class CollectReport:
             "cleaned": dict(self.cleaned),
             "warnings": self.warnings,
         }
+
+
+def _span(days: list[date]) -> str:
+    if len(days) == 1:
+        return ""
+    return f" (and the same check failed on all {len(days)} held days to {days[-1]})"

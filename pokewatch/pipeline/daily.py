@@ -115,7 +115,7 @@ def collect_prices(
     report = collect(opened, lake, asked)
     version = DataVersions(lake.root).save(lake.raw)
     latest_versions.publish(lake.root.name, version)
-    held = tuple(check for checks in report.held.values() for check in checks if not check.passed)
+    held = tuple(report.held_checks())
     return Collected(source, version, asked[0], asked[-1], report.to_json(), held)
 
 
