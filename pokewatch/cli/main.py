@@ -151,7 +151,8 @@ def collect(
       pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
       pokewatch collect --source file --file my_prices.csv --format parquet
     """
-    from pokewatch.market.collect import asked_days, collect, export
+    from pokewatch.market.collect import collect, requested_days
+    from pokewatch.market.export import export
     from pokewatch.market.lake import Lake
     from pokewatch.market.sources import open_source
     from pokewatch.pipeline.parameters import check_days
@@ -167,7 +168,7 @@ def collect(
     opened = open_source(source, cards=cards, seed=seed, path=path)
     check_days(opened, start, end)
     lake = Lake(Home.read().lakes / opened.lake_name)
-    asked = asked_days(opened, start, end, days)
+    asked = requested_days(opened, start, end, days)
     with _progress(f"Collecting {len(asked)} days", len(asked)) as advance:
         report = collect(opened, lake, asked, refresh=refresh, progress=advance)
     exported = None

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pokewatch.errors import SettingsError
-from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.market.merge import merged
+from pokewatch.market.merge import merge_cards
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.daily import Collected
@@ -41,8 +41,8 @@ def collect_month(
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".month-", dir=home) as scratch:
         lake = Lake(Path(scratch))
-        collect(opened, lake, asked_days(opened, *month, None))
-        return DataVersions(lake.root).keep(lake.raw) if lake.days() else None
+        collect(opened, lake, requested_days(opened, *month, None))
+        return DataVersions(lake.root).save(lake.raw) if lake.days() else None
 
 
 def merge_months(
@@ -57,8 +57,8 @@ def merge_months(
     lake = Lake(
         Home.read().lakes / open_source(source, cards=cards, seed=seed, path=path).lake_name
     )
-    heads = LatestVersions()
-    heads.restore(lake)
+    latest_versions = LatestVersions()
+    latest_versions.restore(lake)
     before = lake.days()
     store = DataVersions(Home.read().home)
     for version in filter(None, versions):
@@ -67,8 +67,8 @@ def merge_months(
     kept = lake.days()
     if not kept:
         raise SettingsError(f"{source} has no prices for any of the days asked for")
-    raw_version = DataVersions(lake.root).keep(lake.raw)
-    heads.publish(lake.root.name, raw_version)
+    raw_version = DataVersions(lake.root).save(lake.raw)
+    latest_versions.publish(lake.root.name, raw_version)
     written = [day.isoformat() for day in kept if day not in before]
     rows = sum(lake.day(day).num_rows for day in kept if day not in before)
     report = {
@@ -82,7 +82,7 @@ def merge_months(
 
 
 def _take(lake: Lake, month: Lake) -> None:
-    catalog = merged(lake.catalog() if lake.has_catalog() else None, month.catalog())
+    catalog = merge_cards(lake.catalog() if lake.has_catalog() else None, month.catalog())
     if catalog is not None:
         lake.write_catalog(catalog)
     known = set(lake.days())

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from pokewatch.checks import Check, failures
 from pokewatch.decision import FEES
 from pokewatch.errors import GateError, SettingsError
-from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.quality.days import QualityThresholds, check_days
@@ -105,17 +105,17 @@ def collect_prices(
     """
     opened = open_source(source, cards=cards, seed=seed, path=path)
     lake = Lake(Home.read().lakes / opened.lake_name)
-    heads = LatestVersions()
-    heads.restore(lake)
-    asked = asked_days(opened, start, end, days)
+    latest_versions = LatestVersions()
+    latest_versions.restore(lake)
+    asked = requested_days(opened, start, end, days)
     if len(asked) < needed:
         raise SettingsError(
             f"--days: {source} has {len(asked)} days from {asked[0]} to {asked[-1]}; at least {needed} are needed"
         )
     report = collect(opened, lake, asked)
-    version = DataVersions(lake.root).keep(lake.raw)
-    heads.publish(lake.root.name, version)
-    held = tuple(check for checks in report.held.values() for check in checks if not check.passed)
+    version = DataVersions(lake.root).save(lake.raw)
+    latest_versions.publish(lake.root.name, version)
+    held = tuple(report.held_checks())
     return Collected(source, version, asked[0], asked[-1], report.to_json(), held)
 
 
@@ -380,4 +380,4 @@ def _kept() -> Iterator[tuple[Path, Callable[[], str]]]:
     with tempfile.TemporaryDirectory(prefix=".shard-", dir=home) as scratch:
         folder = Path(scratch) / "data"
         folder.mkdir()
-        yield folder, lambda: DataVersions(Path(scratch)).keep(folder)
+        yield folder, lambda: DataVersions(Path(scratch)).save(folder)

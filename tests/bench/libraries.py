@@ -18,7 +18,7 @@ from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterR
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from pokewatch.gateway.auth.limits import MemoryLimiter, Rate
-from pokewatch.gateway.metrics import Requests
+from pokewatch.gateway.metrics import RequestMetrics
 
 REQUESTS = 20_000
 ROUNDS = 5
@@ -66,7 +66,7 @@ def library_limits(strategy: Callable[[MemoryStorage], Any]) -> float:
 def main() -> None:
     ours = MemoryLimiter()
     rate = Rate.parse(RATE)
-    requests = Requests()
+    requests = RequestMetrics()
     counted = partial(requests.add, "/fair_price", "POST", 200, 0.004)
     print(f"metrics, ours               {microseconds(counted):6.2f} us")
     print(f"metrics, prometheus_client  {microseconds(library_metrics()):6.2f} us")

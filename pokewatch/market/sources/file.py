@@ -1,4 +1,4 @@
-"""A panel of one's own: a CSV or Parquet file with a row per card and day, its columns known by name."""
+"""A user-supplied CSV or Parquet file with a row for each card and day."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ _ROWS_A_BATCH = 1_000_000
 
 
 class FileSource:
-    """Prices from one file. `path` goes before POKEWATCH_FILE_PATH; the lake is named for it, files of one name in two folders apart."""
+    """Prices from one file: `path`, or else POKEWATCH_FILE_PATH. Each path has its own lake."""
 
     name = "file"
 
@@ -39,35 +39,43 @@ class FileSource:
         found = path or settings.file_path
         if found is None:
             raise SettingsError(
-                f"--source file: it needs the path of a CSV or Parquet file; add --file PATH or set {settings.variable('file_path')}"
+                "--source file needs the path of a CSV or Parquet file; "
+                f"add --file PATH or set {settings.variable('file_path')}"
             )
         self.path = found.expanduser().absolute()
         self._named_by = "--file" if path else settings.variable("file_path")
-        self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}-{hashlib.sha256(bytes(self.path)).hexdigest()[:8]}"
+        digest = hashlib.sha256(bytes(self.path)).hexdigest()[:8]
+        self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}-{digest}"
         self._given = _given_columns(settings.file_columns)
         self._currency = settings.file_currency
         self._now = now
 
     def available(self) -> tuple[date, date]:
-        """First and last day of the panel. Raises SourceError where it cannot be read."""
+        """Return the first and last day of the file. Raise SourceError if it cannot be read."""
         days = list(self._days)
         return days[0], days[-1]
 
     def reach(self) -> None:
-        """None: only reading all of the file tells. Raises SettingsError where there is no file,
-        SourceError where its columns cannot be used."""
+        """Return None, as the days are unknown before the whole file is read.
+
+        Raise SettingsError if there is no file, SourceError if its columns cannot be used.
+        """
         if fault := _unreadable(self.path):
             raise SettingsError(
-                f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a CSV or Parquet file"
+                f"{self._named_by} {str(self.path)!r}: {fault}; "
+                "use the path of a CSV or Parquet file"
             )
         self._columns(self._read(_column_names))
 
     def catalog(self) -> pa.Table:
-        """Every card, each column the last thing the panel says of it. Raises SourceError."""
+        """Return every card, with the last value of each column. Raise SourceError."""
         return self._panel.cards
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
-        """The asked days, about a million rows at a time. Raises MissingAtSourceError for a day the panel lacks."""
+        """Yield `days` in batches of about a million rows.
+
+        Raise MissingAtSourceError for a day that the file does not have.
+        """
         batch: list[date] = []
         rows = 0
         for day in sorted(days):
@@ -83,11 +91,9 @@ class FileSource:
         if batch:
             yield self._batch(batch)
         if day:
-            raise MissingAtSourceError(
-                self.name,
-                str(self.path),
-                f"no prices of {day}; it has days from {self.available()[0]} to {self.available()[1]}",
-            )
+            first, last = self.available()
+            cause = f"no prices for {day}; the file has days from {first} to {last}"
+            raise MissingAtSourceError(self.name, str(self.path), cause)
 
     def _batch(self, days: Sequence[date]) -> PriceBatch:
         parts = [self._panel.prices.slice(*self._days[day]) for day in days]
@@ -117,14 +123,14 @@ class FileSource:
 
     @cached_property
     def _days(self) -> Mapping[date, tuple[int, int]]:
-        """Where the rows of each day begin and how many they are; a day with rejected rows alone has none."""
+        """The first row and number of rows of each day, 0 if all of its rows were rejected."""
         counts = self._panel.prices["date"].value_counts().to_pylist()
         found = {count["values"]: count["counts"] for count in counts}
         for day in self._panel.rejected["date"].unique().drop_null().to_pylist():
             found.setdefault(day, 0)
         if not found:
             raise self._failure(
-                f"no row can be used, {self._panel.rejected.num_rows:,} were rejected"
+                f"no row can be used: {self._panel.rejected.num_rows:,} were rejected"
             )
         spans, start = {}, 0
         for day in sorted(found):
@@ -143,7 +149,7 @@ class FileSource:
         try:
             return read(self.path, is_csv)
         except FileNotFoundError:
-            raise self._failure("there is no such file") from None
+            raise self._failure("the file does not exist") from None
         except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
             raise self._failure(
                 f"cannot be read as {'CSV' if is_csv else 'Parquet'}: {error}"
@@ -154,25 +160,26 @@ class FileSource:
 
 
 def _unreadable(path: Path) -> str:
-    """Why there is no file to read at `path`, "" where there is one."""
+    """Return why `path` cannot be read, "" if it can."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return "it is no regular file"
+            return "not a regular file"
         path.open("rb").close()
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
-        return "there is no such file" if missing else f"it cannot be read ({error})"
+        return "the file does not exist" if missing else f"cannot be read ({error})"
     return ""
 
 
 def _given_columns(text: str) -> dict[str, str]:
-    """ "market_price=trend,card_id=sku" as a mapping. Raises SettingsError."""
+    """Parse "market_price=trend,card_id=sku" into a mapping. Raise SettingsError."""
     given = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         field, equals, column = (piece.strip() for piece in part.partition("="))
         if not equals or not column or field not in ALIASES:
             raise SettingsError(
-                f"POKEWATCH_FILE_COLUMNS: wanted field=column, the field one of {', '.join(ALIASES)} (got {part!r})"
+                f"POKEWATCH_FILE_COLUMNS: {part!r} is not field=column; "
+                f"the fields are {', '.join(ALIASES)}"
             )
         given[field] = column
     return given
@@ -188,7 +195,7 @@ def _table(path: Path, is_csv: bool, broken: list[csv.InvalidRow]) -> pa.Table:
 
 
 def _read_csv(path: Path, broken: list[csv.InvalidRow]) -> pa.Table:
-    """All cells as text: what is a number or a day is for the panel to say, row by row."""
+    """Read all cells as text; `read_panel` parses numbers and dates row by row."""
 
     def skip(row: csv.InvalidRow) -> str:
         broken.append(row)
@@ -204,7 +211,7 @@ def _read_csv(path: Path, broken: list[csv.InvalidRow]) -> pa.Table:
 
 
 def _utf8(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The texts, with replacement characters for bytes that are no UTF-8."""
+    """Return the texts, with replacement characters for bytes that are not UTF-8."""
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:

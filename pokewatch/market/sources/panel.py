@@ -1,4 +1,4 @@
-"""A table of somebody's prices as price rows and card rows: what each column is, what each cell says, what is wrong with it."""
+"""Parsing a user-supplied table into price rows, card rows and rejected rows."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
-from pokewatch.market.merge import short_slug
+from pokewatch.market.merge import preferred_slug
 from pokewatch.market.prices import CARD_ID_PATTERN, PRICE_COLUMNS, PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA
 
@@ -42,7 +42,7 @@ _ISO_DAY = r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
 
 @dataclass(frozen=True)
 class SourcePanel:
-    """Price rows sorted by date and card, the rows that are none, and the cards."""
+    """Price rows sorted by date and card, rejected rows, and cards."""
 
     prices: pa.Table  # PRICE_SCHEMA
     rejected: pa.Table  # REJECTED_SCHEMA
@@ -50,9 +50,9 @@ class SourcePanel:
 
 
 def named_columns(names: list[str], given: Mapping[str, str]) -> dict[str, str]:
-    """Which of the columns `names` holds each field: as `given`, or by its usual names.
+    """Return the column of each field: the one in `given`, or one with a usual name.
 
-    Raises ValueError naming a given column that is not there or a needed field that none holds.
+    Raise ValueError for a given column that is absent or a required field without a column.
     """
     plain = {slugify(name): name for name in reversed(names)}
     found = {
@@ -69,7 +69,8 @@ def named_columns(names: list[str], given: Mapping[str, str]) -> dict[str, str]:
     for field in NEEDED:
         if field not in columns:
             raise ValueError(
-                f"no column for {field}; the columns are {', '.join(names)}. Name it: POKEWATCH_FILE_COLUMNS={field}=..."
+                f"no column for {field}; the columns are {', '.join(names)}. "
+                f"Set the column with POKEWATCH_FILE_COLUMNS={field}=..."
             )
     return columns
 
@@ -77,7 +78,7 @@ def named_columns(names: list[str], given: Mapping[str, str]) -> dict[str, str]:
 def read_panel(
     table: pa.Table, source: str, currency: str, today: date, observed_at: datetime
 ) -> SourcePanel:
-    """The rows of `table`, whose columns are named as in `ALIASES`. Cells that say nothing readable reject their row."""
+    """Parse `table`, its columns named by `ALIASES`; reject rows with unreadable cells."""
     faults = _Faults(table)
     ids = _card_ids(table["card_id"], faults)
     days = _days(table["date"], today, faults)
@@ -114,7 +115,7 @@ def read_panel(
 
 
 class _Faults:
-    """What is wrong with which row."""
+    """The faults of rows."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -149,7 +150,7 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _card_ids(column: pa.ChunkedArray, faults: _Faults) -> pa.ChunkedArray:
-    """Ids as they are where they match CARD_ID_PATTERN, as slugs where not."""
+    """Return the ids that match CARD_ID_PATTERN unchanged, the others as slugs."""
     texts = _text(column)
     faults.add(pc.is_null(texts), "card_id is missing")
     known = pc.unique(texts).drop_null()
@@ -186,7 +187,7 @@ def _card_ids(column: pa.ChunkedArray, faults: _Faults) -> pa.ChunkedArray:
 
 
 def _days(column: pa.ChunkedArray, today: date, faults: _Faults) -> pa.ChunkedArray:
-    """UTC days of dates, of points in time, or of text that begins with an ISO date."""
+    """Return the UTC days of dates, timestamps or texts that begin with an ISO date."""
     kind = column.type
     if pa.types.is_date(kind):
         days = column.cast(pa.date32())
@@ -206,7 +207,7 @@ def _days(column: pa.ChunkedArray, today: date, faults: _Faults) -> pa.ChunkedAr
 
 
 def _days_of_text(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Null where the text begins with no day of the calendar."""
+    """Return null for a text that does not begin with a calendar day."""
     begins = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts), 0, 10)
     shaped = pc.match_substring_regex(texts, _ISO_DAY)
     parsed = pc.strptime(begins, format="%Y-%m-%d", unit="s", error_is_null=True)
@@ -217,7 +218,7 @@ def _days_of_text(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _numbers(column: pa.ChunkedArray, name: str, faults: _Faults) -> pa.ChunkedArray:
-    """Floats, null for an empty cell and for NaN."""
+    """Return floats, null for an empty cell and for NaN."""
     if (
         pa.types.is_floating(column.type)
         or pa.types.is_integer(column.type)
@@ -244,7 +245,7 @@ def _currencies(table: pa.Table, currency: str) -> pa.ChunkedArray:
 
 
 def _cards(described: pa.Table) -> pa.Table:
-    """One row a card, of each column the last value that is not empty."""
+    """Return one row for each card, with the last non-empty value of each column."""
     columns = [name for name in described.column_names if name not in ("card_id", "date")]
     grouped = described.group_by("card_id", use_threads=False).aggregate(
         [(name, "last") for name in columns]
@@ -257,7 +258,7 @@ def _cards(described: pa.Table) -> pa.Table:
         own = {
             "card_id": last["card_id"],
             "name": name,
-            "slug": short_slug(name, card["number"] if card["name"] else None),
+            "slug": preferred_slug(name, card["number"] if card["name"] else None),
         }
         own |= {
             "set_id": card["set_id"] or set_name,

@@ -46,10 +46,10 @@ def test_a_given_name_goes_first() -> None:
     )
 
 
-def test_missing_columns_are_told() -> None:
+def test_missing_columns_are_reported() -> None:
     with pytest.raises(
         ValueError,
-        match=r"no column for date; the columns are card_id, price\. Name it: POKEWATCH_FILE_COLUMNS=date=\.\.\.",
+        match=r"no column for date; the columns are card_id, price\. Set the column with ",
     ):
         named_columns(["card_id", "price"], {})
     with pytest.raises(
