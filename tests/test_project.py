@@ -12,10 +12,10 @@ from tests.conftest import ROOT
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
     "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
-    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/replacement.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/switch.py": "by deploys killed at each write; tests/deploy/test_deploy_killed.py",
-    "deploy/tickets.py": "by deploys that take turns; tests/deploy/test_turn.py",
+    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/replacement.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/switch.py": "by deploys killed at each write; tests/deploy/test_transaction_killed.py",
+    "deploy/records.py": "by deploys that take turns; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
     "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",

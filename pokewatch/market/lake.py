@@ -150,7 +150,7 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
 def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
     """Write into `incomplete`, flush to disk and rename: `path` holds the old table or the new one whatever happens."""
     try:
-        _write_at_once(path, table, incomplete)
+        _write_atomically(path, table, incomplete)
     except OSError as error:
         raise LakeError(
             f"{path} cannot be written ({error.strerror or error}); nothing of it was kept: "
@@ -158,7 +158,7 @@ def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
         ) from error
 
 
-def _write_at_once(path: Path, table: pa.Table, incomplete: Path) -> None:
+def _write_atomically(path: Path, table: pa.Table, incomplete: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     incomplete.mkdir(parents=True, exist_ok=True)
     _sweep(incomplete)

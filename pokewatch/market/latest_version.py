@@ -10,7 +10,7 @@ from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
 from pokewatch.settings import VersionSettings
-from pokewatch.state_store import open_remote, write_at_once
+from pokewatch.remote_files import open_remote, write_atomically
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -39,7 +39,7 @@ class LatestVersions:
         """Make `version`, which must have been kept, the newest of its lake: at once or not at all. Raises VersionError."""
         files, path = self._place(lake)
         try:
-            write_at_once(files, path, version)
+            write_atomically(files, path, version)
         except OSError as error:
             raise VersionError(
                 f"the head of {lake} cannot be written to {path}: {error}"

@@ -51,14 +51,14 @@ def _fetch() -> Champion:
 
     registry = Registry()
     model = registry.resolve(CHAMPION)
-    folder = registry.fetch_book(model)
+    folder = registry.download_book(model)
     return Champion(
         model.version,
         model.run_id,
         model.digest,
         model.data_version,
         str(folder),
-        registry.recall(REMEMBERED),
+        registry.get_state(REMEMBERED),
     )
 
 

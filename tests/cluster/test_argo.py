@@ -36,7 +36,7 @@ EVENTS = {
 }
 MONITOR_STEPS = {
     "start": (600, 2),
-    "look": (7_200, 1),
+    "measure": (7_200, 1),
     "act": (28_800, 0),
     "end": (600, 2),
 }  # timeout in seconds, retries
@@ -106,7 +106,7 @@ def test_the_template_has_every_step_and_no_other_container(templates: dict[str,
     containers = {name for name, template in templates.items() if "container" in template}
     assert (
         containers
-        == {*STEPS, "success-tell-success", "error-tell-failure", "error-msg-capture-hook"}
+        == {*STEPS, "success-notify-success", "error-notify-failure", "error-msg-capture-hook"}
         & containers
     )
     assert set(STEPS) <= containers
@@ -150,17 +150,17 @@ def test_people_are_told_of_success_and_failure(
     created: dict[str, Manifest], templates: dict[str, Manifest]
 ) -> None:
     hooks = created["workflowtemplates"]["spec"]["hooks"]
-    assert hooks["success-tell-success"] == {
-        "template": "success-tell-success",
+    assert hooks["success-notify-success"] == {
+        "template": "success-notify-success",
         "expression": "workflow.status == 'Succeeded'",
     }
-    assert hooks["error-tell-failure"] == {
-        "template": "error-tell-failure",
+    assert hooks["error-notify-failure"] == {
+        "template": "error-notify-failure",
         "expression": "workflow.status == 'Error' || workflow.status == 'Failed'",
     }
     for name, function in (
-        ("success-tell-success", "tell_success"),
-        ("error-tell-failure", "tell_failure"),
+        ("success-notify-success", "notify_success"),
+        ("error-notify-failure", "notify_failure"),
     ):
         container = templates[name]["container"]
         assert container["image"] == IMAGE

@@ -65,7 +65,7 @@ def register(
         registry.log_run(folder, parameters={}, metrics={}, tags=given), digest
     )
     if deployed:
-        registry.mark(model.version, DEPLOYED_AT, deployed)
+        registry.set_tag(model.version, DEPLOYED_AT, deployed)
     return registry.version(model.version)
 
 

@@ -27,7 +27,7 @@ def test_the_champion_comes_with_what_monitoring_measured(
 ) -> None:
     shutil.copytree(champion_folder, home, dirs_exist_ok=True)
     assert fetch_champion(120).measured == ""
-    Registry().remember(REMEMBERED, '{"measured_on": "2026-03-02", "figures": {}}')
+    Registry().set_state(REMEMBERED, '{"measured_on": "2026-03-02", "figures": {}}')
     champion = fetch_champion(120)
     assert champion.version == Registry().resolve(CHAMPION).version
     assert champion.measured == '{"measured_on": "2026-03-02", "figures": {}}'

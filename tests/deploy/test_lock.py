@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.deploy.deploy import deploy, rollback, rollback_target
-from pokewatch.deploy.tickets import Ticket, Tickets
+from pokewatch.deploy.records import DeployRecord, DeployRecords
+from pokewatch.deploy.rollout import deploy, rollback, rollback_target
 from pokewatch.errors import DeployBusyError
 from pokewatch.registry import CHAMPION, REFUSED, Registry
 from tests.answering import answering
-from tests.deploy.killing import Writes, start_deploy
-from tests.deploy.test_deploy import champion_of, register_book
-from tests.deploy.test_deploy_killed import Served, reset, state
+from tests.deploy.processes import Writes, start_deploy
+from tests.deploy.test_rollout import champion_of, register_book
+from tests.deploy.test_transaction_killed import Served, reset, state
 from tests.polling import eventually
 
 pytestmark = [
@@ -43,18 +43,18 @@ def server(registry: Registry) -> Iterator[Served]:
         yield server
 
 
-def ended(registry: Registry) -> list[Ticket]:
+def ended(registry: Registry) -> list[DeployRecord]:
     """The deploys, all of which have ended, in their order."""
-    tickets = Tickets(registry)
-    assert tickets.unfinished() == []
-    return tickets.newest()[::-1]
+    records = DeployRecords(registry)
+    assert records.unfinished() == []
+    return records.newest()[::-1]
 
 
 def check_pair(registry: Registry, server: Served, refuses: str) -> None:
     """Versions 2 and 3 at once: one after the other, and each does what its process has reported."""
-    registry.point(CHAMPION, "1")
+    registry.set_alias(CHAMPION, "1")
     server.serving, server.refuses = "1", refuses
-    server.awaits = len(Tickets(registry).newest()) + 2
+    server.awaits = len(DeployRecords(registry).newest()) + 2
     started = [start_deploy(version, [server.address]) for version in ("2", "3")]
     reported = {}
     for version, (process, counted) in zip(("2", "3"), started, strict=True):
@@ -62,17 +62,17 @@ def check_pair(registry: Registry, server: Served, refuses: str) -> None:
         assert process.exitcode == 0
         reported[version] = counted.get()[1]
     champion = "1"
-    for ticket in ended(registry)[-2:]:
-        assert ticket.before is not None
-        assert ticket.before.champion == champion, "they have not overlapped"
-        champion = champion if reported[ticket.target] else ticket.target
-        assert ticket.champion == champion
+    for record in ended(registry)[-2:]:
+        assert record.before is not None
+        assert record.before.champion == champion, "they have not overlapped"
+        champion = champion if reported[record.target] else record.target
+        assert record.champion == champion
     assert champion_of(registry) == server.answers() == champion
     assert {version for version, error in reported.items() if error} == {refuses} - {""}
 
 
 def unrefuse(registry: Registry) -> None:
-    with registry.asked("cannot reset") as client:
+    with registry.client("cannot reset") as client:
         client.delete_model_version_tag(registry.name, "3", REFUSED)
 
 
@@ -112,7 +112,7 @@ def test_who_waits_too_long_is_refused_in_words(
         process.join()
     assert process.exitcode == 0
     assert state(registry, server) == ("2", "1", "2")
-    assert [ticket.outcome.split(":")[0] for ticket in ended(registry)] == [
+    assert [record.outcome.split(":")[0] for record in ended(registry)] == [
         "version 2 is champion",
         "refused",
     ]
@@ -130,9 +130,11 @@ def test_who_stands_still_is_taken_for_dead_and_moves_nothing_afterwards(
     finally:
         os.kill(process.pid or 0, signal.SIGCONT)
         process.join()
-    assert "this process stood still for longer than 2 s, and deploy 2 went on" in counted.get()[1]
+    assert (
+        "this process was suspended for longer than 2 s, and deploy 2 took over" in counted.get()[1]
+    )
     assert state(registry, server) == ("3", "1", "3")
-    assert [ticket.taken_by for ticket in ended(registry)] == ["2", ""]
+    assert [record.taken_by for record in ended(registry)] == ["2", ""]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_deploy_that_is_told_to_end_undoes_first(
     assert process.exitcode == code
     assert state(registry, server) == ("1", "3", "1")
     assert server.asked[-2:] == ["2", "1"]
-    assert [ticket.outcome for ticket in ended(registry)] == ["version 1 is champion again"]
+    assert [record.outcome for record in ended(registry)] == ["version 1 is champion again"]
     deploy(registry, "2", [server.address])
     assert state(registry, server) == ("2", "1", "2")
 

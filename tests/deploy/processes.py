@@ -22,7 +22,7 @@ _WRITES = (
 )
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(
-    ["mlflow.tracking", "pokewatch.deploy.deploy", "tests.deploy.killing"]
+    ["mlflow.tracking", "pokewatch.deploy.rollout", "tests.deploy.processes"]
 )
 
 
@@ -66,7 +66,7 @@ def _deploying(
 ) -> None:
     _quiet(environment)
     writes.install()
-    from pokewatch.deploy.deploy import deploy
+    from pokewatch.deploy.rollout import deploy
     from pokewatch.errors import DeployError
     from pokewatch.registry import Registry
 
