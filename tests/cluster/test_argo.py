@@ -75,7 +75,7 @@ def _bare(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def with_events(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
-    """The objects of the daily flow where Metaflow has been told of Argo Events, and of the monitor, by kind and name."""
+    """The objects of the daily flow with Argo Events, and of the monitor, by kind and name."""
     folder = tmp_path_factory.mktemp("events")
     with kubernetes() as cluster:
         env = environment(folder, s3, cluster.kubeconfig(folder)) | EVENTS
@@ -129,15 +129,13 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     }
     assert template["serviceAccountName"] == "pokewatch-pipeline"
     assert template["activeDeadlineSeconds"] == timeout
-    assert (
-        template["retryStrategy"]
-        == {
-            "limit": retries,
-            "retryPolicy": "Always",
-            "backoff": {"duration": f"{minutes}m"},
-            "expression": "asInt(lastRetry.exitCode) != 202",  # which a step ends with where it would only fail again
-        }
-    )
+    assert template["retryStrategy"] == {
+        "limit": retries,
+        "retryPolicy": "Always",
+        "backoff": {"duration": f"{minutes}m"},
+        # the exit code of a step that would only fail again
+        "expression": "asInt(lastRetry.exitCode) != 202",
+    }
     settings = {
         each["name"]: each["value"]
         for each in container["env"]

@@ -1,4 +1,4 @@
-"""The flows on a cluster: Metaflow's own Kubernetes client, real containers of the pipeline's image, an S3."""
+"""The flows on a cluster: Metaflow's Kubernetes client, real containers, an S3."""
 
 import json
 import os

@@ -30,6 +30,6 @@ def test_a_real_name() -> None:
     assert "http://127.0.0.1:8080" in replica_addresses(["dns+http://localhost:8080"])
 
 
-def test_a_name_without_addresses_is_told() -> None:
+def test_a_name_without_addresses_is_an_error() -> None:
     with pytest.raises(DeployError, match=r"no address behind nobody\.invalid"):
         replica_addresses(["dns+http://nobody.invalid:8080"])

@@ -16,7 +16,7 @@ def book(folder: Path, **given: Any) -> PriceBook:
 
 
 def answer(golden: GoldenRequests, **outputs: list[Any]) -> dict[str, Any]:
-    """What a server would say of them, with some outputs replaced."""
+    """Return a server's answer, with some outputs replaced."""
     known = {
         name: [None if np.isnan(value) else value for value in values]
         for name, values in golden.prices.items()
@@ -37,11 +37,11 @@ def test_cards_are_from_all_over_the_book(count: int, tmp_path: Path) -> None:
     assert golden.mismatch(answer(golden)) == ""
 
 
-def test_every_kind_of_wrong_answer_is_told(tmp_path: Path) -> None:
+def test_every_kind_of_wrong_answer_is_reported(tmp_path: Path) -> None:
     golden = GoldenRequests.from_book(book(tmp_path / "book"), "2", 40)
     assert golden.status.count("thin_history") == 1
     off = [value * 1.01 if value else None for value in answer(golden)["outputs"][2]["data"]]
-    for wrong, told in (
+    for wrong, expected in (
         (answer(golden, lower=off), "39 of 40 cards"),
         (answer(golden, status=["ok"] * 40), "1 of 40 cards"),
         (answer(golden, status=["ok"] * 39), "invalid answer"),
@@ -51,7 +51,7 @@ def test_every_kind_of_wrong_answer_is_told(tmp_path: Path) -> None:
             "answered by model version 1, not 2",
         ),
     ):
-        assert told in golden.mismatch(wrong)
+        assert expected in golden.mismatch(wrong)
 
 
 def test_a_shift_is_of_fair_over_market_price(tmp_path: Path) -> None:

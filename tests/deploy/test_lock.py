@@ -51,7 +51,7 @@ def ended(registry: Registry) -> list[DeployRecord]:
 
 
 def check_pair(registry: Registry, server: Served, refuses: str) -> None:
-    """Versions 2 and 3 at once: one after the other, and each does what its process has reported."""
+    """Deploy versions 2 and 3 at once: one after the other, each with the outcome it reports."""
     registry.set_alias(CHAMPION, "1")
     server.serving, server.refuses = "1", refuses
     server.awaits = len(DeployRecords(registry).newest()) + 2
@@ -95,7 +95,7 @@ def test_twenty_pairs(registry: Registry, server: Served) -> None:
             unrefuse(registry)
 
 
-def test_who_waits_too_long_is_refused_in_words(
+def test_a_deploy_that_waits_too_long_is_refused(
     registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE, "before", signal.SIGSTOP))
@@ -118,7 +118,7 @@ def test_who_waits_too_long_is_refused_in_words(
     ]
 
 
-def test_who_stands_still_is_taken_for_dead_and_moves_nothing_afterwards(
+def test_a_suspended_deploy_is_taken_over_and_moves_nothing_afterwards(
     registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POKEWATCH_DEPLOY_LEASE_SECONDS", "2")
@@ -140,14 +140,14 @@ def test_who_stands_still_is_taken_for_dead_and_moves_nothing_afterwards(
 @pytest.mark.parametrize(
     ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)], ids=["term", "int"]
 )
-def test_a_deploy_that_is_told_to_end_undoes_first(
+def test_a_deploy_that_is_terminated_undoes_first(
     how: int, code: int, registry: Registry, server: Served
 ) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE + 2, "after", how))
     process.join()
     assert process.exitcode == code
     assert state(registry, server) == ("1", "3", "1")
-    assert server.asked[-2:] == ["2", "1"]
+    assert server.requested[-2:] == ["2", "1"]
     assert [record.outcome for record in ended(registry)] == ["version 1 is champion again"]
     deploy(registry, "2", [server.address])
     assert state(registry, server) == ("2", "1", "2")

@@ -117,7 +117,7 @@ def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.M
     ],
     ids=["refused", "not followed"],
 )
-def test_the_former_champion_is_put_back_everywhere(
+def test_the_former_champion_is_restored_everywhere(
     registry: Registry, fault: dict[str, object], reason: str
 ) -> None:
     def champion() -> str:
@@ -172,7 +172,7 @@ def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:
         rollback(registry, [])
 
 
-def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry) -> None:
+def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> None:
     def champion() -> str:
         return champion_of(registry)
 
@@ -197,7 +197,7 @@ def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry)
     ],
     ids=["market", "currency", "cards"],
 )
-def test_another_market_replaces_the_champion_only_when_told(
+def test_another_market_replaces_the_champion_only_on_request(
     count: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
 ) -> None:
     version = register_book(registry, tmp_path / "other", count, **facts)
@@ -212,9 +212,7 @@ def test_another_market_replaces_the_champion_only_when_told(
     assert champion_of(registry) == version
 
 
-def test_few_missing_cards_and_more_of_them_are_no_other_market(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_a_few_missing_cards_are_the_same_market(registry: Registry, tmp_path: Path) -> None:
     for count in (38, 60):
         version = register_book(registry, tmp_path / str(count), count)
         deploy(registry, version, [])

@@ -1,4 +1,4 @@
-"""Deploys that are killed between any two of their writes, each end checked by asking what is served."""
+"""Deploys that are killed before or after any write; then a retry, and a look at the server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +24,10 @@ pytestmark = [
 
 
 class Served(Upstream):
-    """A server that has written down which versions it was asked to take up."""
+    """A server that records which versions it was asked to load."""
 
     def __init__(self, registry: Registry) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.awaits = 0  # deploys that there must be before a load is answered
         super().__init__(lambda: self._champion(registry))
 
@@ -35,8 +35,8 @@ class Served(Upstream):
         eventually(
             lambda: len(DeployRecords(registry).newest()), lambda count: count >= self.awaits
         )
-        self.asked.append(champion_of(registry))
-        return self.asked[-1]
+        self.requested.append(champion_of(registry))
+        return self.requested[-1]
 
     def answers(self) -> str:
         """The version that a caller gets."""
@@ -92,7 +92,7 @@ def writes_of(server: Served) -> int:
 
 
 def check_doctor(registry: Registry) -> None:
-    """It says which version is champion, and whether it is the old or the new one."""
+    """The doctor names the champion, and whether it is the old or the new version."""
     champion = champion_of(registry)
     unfinished = DeployRecords(registry).unfinished()
     if unfinished and unfinished[0].before:
@@ -131,12 +131,14 @@ def check_refused(registry: Registry, server: Served, step: int) -> int:
         assert server.answers() == "1"
         decided = any(record.decision for record in DeployRecords(registry).unfinished())
         decided |= REFUSED in registry.version("2").tags
-        asked = len(server.asked)
+        before = len(server.requested)
         with pytest.raises(DeployError):
             deploy(registry, "2", [server.address])
         assert state(registry, server) == ("1", "3", "1"), (at, when)
         assert DeployRecords(registry).unfinished() == []
-        assert not (decided and "2" in server.asked[asked:]), "a refused version goes live once"
+        assert not (decided and "2" in server.requested[before:]), (
+            "a refused version goes live once"
+        )
     return count
 
 

@@ -1,4 +1,4 @@
-"""A deploy of a bad model to a real MLServer: rolled back by itself, and people are told which check failed with which figure."""
+"""Deploys of bad models to a real MLServer are undone, with a notification of the failed check."""
 
 import json
 import warnings
@@ -89,8 +89,8 @@ def listener() -> Iterator[Listener]:
         ),
         pytest.param(
             SHIFTED,
-            r"its fair prices: their median shift against version 1 is 100\.0% of the market price, "
-            r"limit 25\.0%",
+            r"its fair prices: their median shift against version 1 is 100\.0% of the "
+            r"market price, limit 25\.0%",
             marks=pytest.mark.slow,
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""The registry as the manifests run it, on PostgreSQL and S3, and `make rollback`'s Job against it and two MLServers."""
+"""The registry of the manifests, on PostgreSQL and S3, and the Job of `make rollback`."""
 
 import os
 import shutil

@@ -35,7 +35,7 @@ MADE_BEFOREHAND = {
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
-    """What is applied, as kubectl renders it; the overlays with the jobs that the make targets start."""
+    """The rendered manifests; the overlays with the Jobs of the make targets."""
     return {
         name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])]
         for name, folder in APPLIED.items()

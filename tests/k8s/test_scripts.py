@@ -1,4 +1,4 @@
-"""The scripts behind `make deploy`, `verify` and `rollback`, with a kubectl that writes down what it is asked."""
+"""The scripts of `make deploy`, `verify` and `rollback`, with a kubectl that records its calls."""
 
 import json
 import os
@@ -36,7 +36,7 @@ class Kubectl:
         self.answer({})
 
     def answer(self, answers: dict[str, tuple[str, int]]) -> None:
-        """What it prints and its exit code where its arguments hold some words; nothing and 0 elsewhere."""
+        """Set its output and exit code for arguments with some words; the default is none and 0."""
         content = {said: {"out": out, "code": code} for said, (out, code) in answers.items()}
         (self.folder / "answers").write_text(json.dumps(content))
 

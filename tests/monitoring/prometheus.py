@@ -1,4 +1,4 @@
-"""A real Prometheus with the committed configuration and rules, its targets and times changed to those of a test."""
+"""A real Prometheus with the committed configuration and rules, and a test's targets."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ class Prometheus:
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query: AssertionError with Prometheus' own words where it refuses."""
+        """Return the samples of an instant query. Raise AssertionError where it is refused."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10)
         found = answer.json()
         assert found["status"] == "success", (expression, found)
@@ -49,7 +49,7 @@ class Prometheus:
 
 
 def shortened(folder: Path, factor: int) -> list[Path]:
-    """The committed rules evaluated as often as Prometheus does, with windows and waits `factor` times shorter; ages are left."""
+    """Return the committed rules with windows and waits `factor` times shorter; ages stay."""
     paths = []
     for path in RULE_FILES:
         content = yaml.safe_load(path.read_text())

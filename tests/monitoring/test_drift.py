@@ -1,4 +1,4 @@
-"""Drift on simulated markets: what is planted is noticed within days, and what is not there is not."""
+"""Drift on simulated markets: changes are found within days, and quiet markets are quiet."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pokewatch.market.sources.simulated_process import Regime
 from pokewatch.monitoring.drift import (
     FLOORS,
-    LEAST_REFERENCE,
+    MIN_REFERENCE,
     REFERENCE,
     RUN,
     WEEK,
@@ -76,7 +76,7 @@ def test_180_quiet_days_raise_at_most_one_alarm(cards: int, seed: int) -> None:
 
 
 def restless(days: int, seed: int) -> NDArray[np.float64]:
-    """Quotes [d, 200] of a market in which days differ by far: some bring many quotes and large moves, and some none at all."""
+    """Quotes [d, 200] of a market with very different days, some without any move."""
     rng = np.random.default_rng(seed)
     renewed = (
         rng.random((days, 200))
@@ -123,13 +123,13 @@ def test_a_change_that_is_known_is_no_drift() -> None:
     panel = market(300, 0, PLANTED + 40, [CHANGES["volatility"][0]])
     known = replace(panel, changed=DAY)
     assert alarms(panel, PLANTED + 6)
-    assert measure_drift(known, PLANTED + WEEK + LEAST_REFERENCE - 1) == []
+    assert measure_drift(known, PLANTED + WEEK + MIN_REFERENCE - 1) == []
     assert measure_drift(known, PLANTED + 39)
     assert alarms(known, PLANTED + 39) == {}
     assert measure_drift(known, PLANTED - 1) == measure_drift(panel, PLANTED - 1)
 
 
-@pytest.mark.parametrize("days", [1, 8, WEEK + LEAST_REFERENCE], ids=str)
+@pytest.mark.parametrize("days", [1, 8, WEEK + MIN_REFERENCE], ids=str)
 def test_too_little_history_says_nothing(days: int) -> None:
     assert measure_drift(panel_of(np.ones((days, 3)))) == []
 

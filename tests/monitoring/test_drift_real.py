@@ -41,7 +41,7 @@ def alarms(panel: Panel, days: range) -> dict[str, set[str]]:
 
 
 def test_cardmarket_drifts_only_where_most_cards_are_missing_for_days(cardmarket: Panel) -> None:
-    """On those days between a tenth and two thirds of the cards have a quote, from the fourth such day on."""
+    """On those days, from the fourth on, a tenth to two thirds of the cards have a quote."""
     assert alarms(cardmarket, range(cardmarket.days)) == {day: {"coverage"} for day in sorted(GAPS)}
 
 

@@ -1,4 +1,4 @@
-"""Prometheus looks where the manifests put things, and everything that was made is handed to those who need it."""
+"""Prometheus scrapes the ports of the manifests, and every rule and dashboard is provisioned."""
 
 import json
 import subprocess

@@ -113,7 +113,13 @@ def test_training_starts_after_the_horizon() -> None:
 def test_figures_are_flat_and_omit_unknown_values() -> None:
     figures = measured([0.1], []).figures()
     assert figures == {
-        "n": 900.0, "coverage_90": 0.7, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0, "drift_set_moves": 0.5, "drift": 0.5,
+        "n": 900.0,
+        "coverage_90": 0.7,
+        "bias": 0.0,
+        "mape": 1.0,
+        "coverage_rate": 1.0,
+        "drift_set_moves": 0.5,
+        "drift": 0.5,
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _test(folder: Path, name: str, given: Case | Record, **test: Any) -> None:
-    """One unit test by promtool of the file that has the rule `name`: AssertionError with what promtool says."""
+    """Run one promtool unit test of the file with the rule `name`. Raise AssertionError."""
     (file,) = [
         path
         for path in RULE_FILES

@@ -68,7 +68,7 @@ def prices(days: int, regimes: list[Regime]) -> None:
 
 
 def make_champion(last_day: date) -> str:
-    """Train on the lake up to a day as the pipeline does, and make the model champion if it passes the gate. Raises GateError."""
+    """Train up to a day like the pipeline, and make the model champion. Raise GateError."""
     collected = collect_prices("simulated", start=START, end=last_day, cards=CARDS)
     data_version = join_shards([process_shard(collected, 0, 1, market_change(collected))])
     parameters = train(data_version, ["local_level"], 7)["local_level"]
@@ -167,7 +167,8 @@ def published(port: int) -> int:
     """The exit code of a process that has the models retrained like a pod of Argo does."""
     code = (
         "from datetime import date; from pokewatch.pipeline.monitor import Market, retrain;"
-        f"retrain(Market('simulated', 400), date.fromisoformat('{START}'), ['flow.py'], lambda: 'retrain')"
+        f"day = date.fromisoformat('{START}');"
+        "retrain(Market('simulated', 400), day, ['flow.py'], lambda: 'retrain')"
     )
     argo = {
         "ARGO_WORKFLOW_TEMPLATE": "monitor",
@@ -222,8 +223,10 @@ def test_learning_anew_brings_the_coverage_back() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Path) -> None:
-    """The pipeline, with its gate, and the monitor every day: once there are lessons of the changed market, forecasts cover 90% of
-    what comes."""
+    """The pipeline with its gate, and monitoring, every day.
+
+    Once models can be trained on the changed market, the intervals cover 90% again.
+    """
     change, last = 240, 240 + 28
     prices(last + 1, [planted(VOLATILITY, change)])
     covered: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""The reference page of the metrics, made from the objects that count."""
+"""The reference page of the metrics, generated from their definitions."""
 
 from collections.abc import Iterable
 
@@ -8,47 +8,49 @@ PREFIX = "pokewatch_"
 
 
 def gateway_metrics() -> list[Metric]:
-    """What a gateway tells of its own."""
+    """Return the metrics of a gateway."""
     from pokewatch.gateway.metrics import Metrics
 
     return _ours(Metrics().registry.collect())
 
 
 def runtime_metrics() -> list[Metric]:
-    """What the runtimes tell beside MLServer's own."""
+    """Return the metrics of the runtimes, without those of MLServer."""
     import pokewatch.serving.metrics  # registers them  # noqa: F401
 
     return _ours(REGISTRY.collect())
 
 
 def full_name(metric: Metric) -> str:
-    """The name as Prometheus stores it; a histogram's has `_bucket`, `_sum` and `_count` behind it."""
+    """Return the name in Prometheus; for a histogram, its stem."""
     return f"{metric.name}_total" if metric.type == "counter" else metric.name
 
 
 def metrics_page() -> str:
-    """Every metric, by who tells it, as Markdown."""
+    """Return the page of all metrics, in Markdown."""
     lines = [
         "# Metrics",
         "",
-        "What each tells Prometheus, at `/metrics`. How they are scraped, alerted on and drawn: [monitoring](monitoring.md).",
-        "A histogram has `_bucket`, `_sum` and `_count` behind its name. Times are in seconds, moments in seconds since 1970, shares from",
-        "0 to 1.",
+        "The metrics that each server exposes at `/metrics`. For scraping, alerts and",
+        "dashboards see [monitoring](monitoring.md). A histogram has the suffixes `_bucket`,",
+        "`_sum` and `_count`. Times are in seconds, timestamps in seconds since 1970, ratios",
+        "from 0 to 1.",
         "",
         "## The gateway",
         "",
-        "On a port of its own (8083), on this machine alone unless `POKEWATCH_GATEWAY_METRICS_HOST` says otherwise. No label holds a",
-        "card, a key or anything that a caller can choose. Beside these, `process_...`: memory, CPU, open files, and when the process",
-        "started.",
+        "On a separate port (8083), reachable from this machine only unless",
+        "`POKEWATCH_GATEWAY_METRICS_HOST` is set. No label holds a card, a key or any other",
+        "value that a caller can choose. `process_...` metrics cover memory, CPU, open files",
+        "and the start time.",
         "",
         *_table(gateway_metrics()),
         "",
         "## The runtimes",
         "",
-        "On MLServer's metrics port (8082), with and without worker processes, beside MLServer's own (`rest_server_...`,",
-        "`model_infer_request_...`, `grpc_server_...`). What is said of the model and the book is the pipeline's own account, from the",
-        "manifest of the price book that is served; after a reload nothing of the former one is left. `pokewatch_monitoring...` are there",
-        "where the monitoring flow has measured.",
+        "On MLServer's metrics port (8082), next to MLServer's own (`rest_server_...`,",
+        "`model_infer_request_...`, `grpc_server_...`). The metrics of model and book come",
+        "from the manifest of the served price book, and are replaced at a reload.",
+        "`pokewatch_monitoring...` exist once a monitoring run has been made.",
         "",
         *_table(runtime_metrics()),
     ]
@@ -63,4 +65,4 @@ def _table(metrics: Iterable[Metric]) -> list[str]:
     rows = [
         f"| `{full_name(metric)}` | {metric.type} | {metric.documentation} |" for metric in metrics
     ]
-    return ["| metric | kind | what |", "| --- | --- | --- |", *rows]
+    return ["| metric | type | description |", "| --- | --- | --- |", *rows]
