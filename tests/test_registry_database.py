@@ -92,7 +92,7 @@ def test_processes_that_make_it_at_once(home: Path) -> None:
     [pytest.param(3, id="few"), pytest.param(14, id="many", marks=pytest.mark.slow)],
 )
 def test_killed_while_it_is_made(home: Path, kills: int) -> None:
-    """Killed at any write: there is no database, or a complete one, and the next process has one."""
+    """Killed at any write: there is no database or a complete one; the next process has one."""
     makers = [maker("before") for _ in range(kills)]
     found = []
     for at, process in enumerate(makers):

@@ -20,8 +20,8 @@ SKIPPED = {
     "and the local overlay's images are in none",
     "CKV_K8S_35": "the programs read these secrets from the environment; whoever can read it in a "
     "pod can read a mounted file as well",
-    "CKV_K8S_43": "a digest is known once an image is pushed: `kustomize edit set image` sets it in "
-    "a copy of the production overlay",
+    "CKV_K8S_43": "a digest is known once an image is pushed: `kustomize edit set image` sets it "
+    "in a copy of the production overlay",
 }
 ROOT_POD = {
     "apiVersion": "v1",
