@@ -146,10 +146,9 @@ class Registry:
     def versions(self, where: str = "") -> list[RegisteredModel]:
         """Return the newest versions, at most 200, newest first; `where` adds an MLflow filter."""
         query = f"name='{self._name}'" + (f" and {where}" if where else "")
+        order = ["version_number DESC"]
         with self.client("the model versions cannot be listed") as client:
-            found = client.search_model_versions(
-                query, _MAX_VERSIONS, order_by=["version_number DESC"]
-            )
+            found = client.search_model_versions(query, _MAX_VERSIONS, order_by=order)
             return [_registered(version) for version in found]
 
     def log_metrics(self, model: RegisteredModel, metrics: Mapping[str, float], step: int) -> None:
@@ -297,5 +296,5 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _no_version(alias: str, branch: str) -> str:
-    where = f" of branch {branch}" if branch else ""
-    return f"no model is {alias}{where} yet: run the pipeline first (pokewatch pipeline run)"
+    alias += f" of branch {branch}" if branch else ""
+    return f"no model is {alias} yet: run the pipeline first (pokewatch pipeline run)"
