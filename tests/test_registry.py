@@ -141,7 +141,7 @@ def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(
     assert not folders[2].exists()
 
 
-def test_aliases_move_and_are_released(registry_home: Path, book: Path) -> None:
+def test_aliases_are_moved_and_deleted(registry_home: Path, book: Path) -> None:
     registry = Registry()
     first, second = (registry.register(log(registry, book), "b" * 64) for _ in range(2))
     assert (first.version, second.version) == ("1", "2")
@@ -153,21 +153,21 @@ def test_aliases_move_and_are_released(registry_home: Path, book: Path) -> None:
         registry.resolve(CHAMPION)
 
 
-def test_a_version_somebody_else_registered_is_refused(registry_home: Path, book: Path) -> None:
+def test_a_foreign_version_is_refused(registry_home: Path, book: Path) -> None:
     registry = Registry()
     run_id = registry.log_run(book, parameters={}, metrics={}, tags={})
     with pytest.raises(RegistryError, match="no tag 'data_version'"):
         registry.register(run_id, "b" * 64)
 
 
-def test_a_version_that_is_not_there_is_named(registry_home: Path, book: Path) -> None:
+def test_a_missing_version_is_named(registry_home: Path, book: Path) -> None:
     registry = Registry()
     registry.register(log(registry, book), "b" * 64)
     with pytest.raises(RegistryError, match="'7'"):
         registry.version("7")
 
 
-def test_a_registry_out_of_reach_is_told_without_its_password(
+def test_an_unreachable_registry_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -177,7 +177,7 @@ def test_a_registry_out_of_reach_is_told_without_its_password(
     assert "user:secret" not in str(caught.value)
 
 
-def test_what_is_remembered_is_recalled(registry_home: Path) -> None:
+def test_state_is_stored_under_a_name(registry_home: Path) -> None:
     registry = Registry()
     assert registry.get_state("market_changed") == ""
     registry.set_state("market_changed", "2026-01-02")

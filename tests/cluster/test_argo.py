@@ -116,10 +116,13 @@ def test_the_template_has_every_step_and_no_other_container(templates: dict[str,
 def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     cpu, memory, disk, timeout, retries, minutes = STEPS[step]
     template, container = templates[step], templates[step]["container"]
-    asked = {"cpu": cpu, "memory": f"{memory}M", "ephemeral-storage": f"{disk}M"}
+    requested = {"cpu": cpu, "memory": f"{memory}M", "ephemeral-storage": f"{disk}M"}
     assert container["image"] == IMAGE
     assert container["imagePullPolicy"] == "IfNotPresent"
-    assert (container["resources"]["requests"], container["resources"]["limits"]) == (asked, asked)
+    assert (container["resources"]["requests"], container["resources"]["limits"]) == (
+        requested,
+        requested,
+    )
     assert container["envFrom"] == SECRETS
     assert container["securityContext"] == {
         "runAsNonRoot": True,
@@ -144,7 +147,7 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     assert settings == json.loads(CLUSTER.read_text())["environment"]
 
 
-def test_people_are_told_of_success_and_failure(
+def test_success_and_failure_are_notified(
     created: dict[str, Manifest], templates: dict[str, Manifest]
 ) -> None:
     hooks = created["workflowtemplates"]["spec"]["hooks"]
@@ -252,13 +255,14 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
         assert templates[step]["serviceAccountName"] == "pokewatch-pipeline"
         assert templates[step]["activeDeadlineSeconds"] == timeout
         assert templates[step].get("retryStrategy", {"limit": 0})["limit"] == retries
-        told = {
+        environment = {
             each["name"]: each["value"]
             for each in templates[step]["container"]["env"]
             if "value" in each
         }
         assert (
-            told["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+            environment["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+            == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
         )
 
 

@@ -203,16 +203,16 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("rule", "breaks", "told"), BROKEN.values(), ids=BROKEN)
-def test_each_rule_finds_what_it_is_for(
+@pytest.mark.parametrize(("rule", "breaks", "expected"), BROKEN.values(), ids=BROKEN)
+def test_each_rule_finds_its_violation(
     rule: Rule,
     breaks: Callable[[list[Manifest]], None],
-    told: str,
+    expected: str,
     rendered: dict[str, list[Manifest]],
 ) -> None:
     manifests = deepcopy(rendered["production"])
     breaks(manifests)
-    assert any(told in fault for fault in _faults(rule, manifests, "production"))
+    assert any(expected in fault for fault in _faults(rule, manifests, "production"))
 
 
 def test_every_rule_is_shown_to_fail() -> None:

@@ -374,7 +374,7 @@ ALERTS = (
         {"upstream": "decision"},
     ),
     Case("BreakerOpen", "for a minute", _breaker("0x3 2 0x8"), 6),
-    Case("BreakerOpen", "nobody asks any more", _breaker("0x3 2 1x20"), 20),
+    Case("BreakerOpen", "without requests", _breaker("0x3 2 1x20"), 20),
     Case(
         "WorkersRestarting",
         "a worker starts three times anew",
@@ -613,7 +613,7 @@ _TWO_MODELS = {
     **_evaluated("coverage_90", 0.88),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
 }
-_MANY_AND_FEW = {  # what m2 says is of 400 answers
+_MANY_AND_FEW = {  # the figures of m2 are of 400 answers
     **_look_back("n", "600x10"),
     **mlserver("pokewatch_monitoring", "400x10", "m2", metric="n"),
 }

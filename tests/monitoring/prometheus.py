@@ -100,12 +100,12 @@ def prometheus(
     config["alerting"]["alertmanagers"] = [
         {"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}
     ]
-    kept = [job for job in config["scrape_configs"] if job["job_name"] in found]
-    assert {job["job_name"] for job in kept} == set(found)
-    for job in kept:
+    jobs = [job for job in config["scrape_configs"] if job["job_name"] in found]
+    assert {job["job_name"] for job in jobs} == set(found)
+    for job in jobs:
         job.pop("dns_sd_configs", None)
         job["static_configs"] = [{"targets": list(found[job["job_name"]])}]
-    config["scrape_configs"] = kept
+    config["scrape_configs"] = jobs
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     (port,) = free_ports(1)
     command = [

@@ -48,7 +48,7 @@ def alarms(panel: Panel, day: int) -> dict[str, Shift]:
 
 @pytest.mark.parametrize(("cards", "seed"), SEEDS)
 @pytest.mark.parametrize(("regime", "name"), CHANGES.values(), ids=list(CHANGES))
-def test_a_planted_change_is_noticed_within_five_days(
+def test_a_planted_change_is_found_within_five_days(
     regime: Regime, name: str, cards: int, seed: int
 ) -> None:
     panel = market(cards, seed, PLANTED + 5, [regime])
@@ -89,7 +89,7 @@ def restless(days: int, seed: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_days_differ_by_in_a_market_is_no_drift_there(seed: int) -> None:
+def test_usual_variation_of_a_market_is_no_drift(seed: int) -> None:
     quotes = restless(REFERENCE + 180, seed)
     panel = panel_of(quotes)
     raised = {day: found for day in range(REFERENCE, panel.days) if (found := alarms(panel, day))}
@@ -119,7 +119,7 @@ def test_later_days_change_nothing() -> None:
     assert measure_drift(panel, 49) == measure_drift(panel.up_to(49))
 
 
-def test_a_change_that_is_known_is_no_drift() -> None:
+def test_a_known_change_is_no_drift() -> None:
     panel = market(300, 0, PLANTED + 40, [CHANGES["volatility"][0]])
     known = replace(panel, changed=DAY)
     assert alarms(panel, PLANTED + 6)
@@ -130,7 +130,7 @@ def test_a_change_that_is_known_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize("days", [1, 8, WEEK + MIN_REFERENCE], ids=str)
-def test_too_little_history_says_nothing(days: int) -> None:
+def test_too_little_history_is_not_judged(days: int) -> None:
     assert measure_drift(panel_of(np.ones((days, 3)))) == []
 
 
@@ -140,6 +140,6 @@ def test_prices_that_never_moved_are_no_drift() -> None:
     assert {shift.name for shift in found} <= set(FLOORS) == set(WHY)
 
 
-def test_luck_is_no_drift() -> None:
+def test_chance_is_no_drift() -> None:
     assert Shift("moves", 0.5, 0.1, 0.01).degree < 1
     assert Shift("moves", 0.5, 0.1, 1e-9).degree == 5.0

@@ -65,7 +65,7 @@ def known(panel: Panel, day: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("day", [35, 47, 59, 71, 83, 95, 107])
-def test_changes_planted_in_cardmarket_are_noticed_within_five_days(
+def test_changes_planted_in_cardmarket_are_found_within_five_days(
     cardmarket: Panel, day: int
 ) -> None:
     before = known(cardmarket, day)
