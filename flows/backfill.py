@@ -6,7 +6,7 @@ from typing import Any
 from base import PokeWatchSpec
 from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
 
 
 @project(name="pokewatch")

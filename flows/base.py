@@ -177,7 +177,7 @@ def _print_own_errors_in_a_line() -> None:
 
 
 def _hook(mutable_flow: Any, module: str) -> None:
-    hooks = {"on_success": [f"{module}tell_success"], "on_error": [f"{module}tell_failure"]}
+    hooks = {"on_success": [f"{module}notify_success"], "on_error": [f"{module}notify_failure"]}
     mutable_flow.add_decorator("exit_hook", deco_kwargs=hooks)
 
 

@@ -9,7 +9,7 @@ from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 from pokewatch.checks import Check
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.monitoring.calibration import Calibration
-from pokewatch.monitoring.report import Measurement
+from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import plots
 from pokewatch.pipeline.daily import Collected, GateOutcome
 from pokewatch.registry import RegisteredModel

@@ -19,7 +19,7 @@ from metaflow import (
     trigger,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
 
 
 @project(name="pokewatch")
@@ -231,7 +231,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
         from cards import deploy_card
 
-        from pokewatch.deploy.deploy import deploy
+        from pokewatch.deploy.rollout import deploy
         from pokewatch.pipeline.daily import BACKTEST
         from pokewatch.registry import Registry
 

@@ -1,4 +1,4 @@
-"""The daily look at the models: `python monitor.py run` measures what they said against what came."""
+"""The daily monitoring run: `python monitor.py run` compares past forecasts with later prices."""
 
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from metaflow import (
     timeout,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
 
 
 @project(name="pokewatch")
@@ -25,9 +25,9 @@ from pokewatch.notify import tell_failure, tell_success  # the exit hooks that b
 class PokeWatchMonitor(PokeWatchSpec):
     """Whether the models that serve can still be trusted, hours after the daily pipeline.
 
-    1. settle which prices are looked at
-    2. look: what was said 7 and 30 days ago against what came, and whether the prices coming in have drifted
-    3. act: tell people what is wrong and, where training mends it, train the models again
+    1. start: select the prices
+    2. measure: the calibration of forecasts made 7 and 30 days ago, and drift of incoming prices
+    3. act: notify people of failed checks and, where it helps, retrain the models
     """
 
     days = Parameter(
@@ -49,7 +49,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
-        """Settle which prices are looked at."""
+        """Select the prices."""
         from pokewatch.pipeline.monitor import Market
         from pokewatch.pipeline.parameters import parse_day
 
@@ -59,21 +59,21 @@ class PokeWatchMonitor(PokeWatchSpec):
             last_day=parse_day(self.last_day),
             **self.market_of_source(),
         )
-        self.next(self.look)
+        self.next(self.measure)
 
     @card(type="blank")
     @timeout(hours=2)
     @retry(times=1)
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
-    def look(self) -> None:
-        """Measure, keep what was found, and show it."""
+    def measure(self) -> None:
+        """Measure, store the result, and show it."""
         from cards import monitor_card
 
-        from pokewatch.pipeline.monitor import look
+        from pokewatch.pipeline.monitor import measure_market
         from pokewatch.settings import MonitorSettings
 
-        self.found = look(self.market)
+        self.found = measure_market(self.market)
         limits = MonitorSettings.read()
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         current.card.extend(monitor_card(self.source, self.found, edges))
@@ -85,7 +85,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def act(self) -> None:
-        """Tell people what is wrong; have the models trained again where that is due."""
+        """Notify people of failed checks; retrain the models where that is due."""
         from cards import action_card
 
         from pokewatch.pipeline.monitor import EVENT, decide, retrain

@@ -16,7 +16,7 @@
     +-- RetrainError             the models could not be trained again
     +-- DeployError                a version was not deployed; the champion is the former one
     |   +-- DeployBusyError        another deploy of this registry has not ended
-    |   +-- TurnLostError          another process took this deploy for dead, and settles it
+    |   +-- LockLostError          another process took this deploy for dead, and settles it
     +-- UnknownCardError           no card of that id or slug in the book
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or ended by itself
@@ -108,7 +108,7 @@ class DeployBusyError(DeployError):
     pass
 
 
-class TurnLostError(DeployError):
+class LockLostError(DeployError):
     pass
 
 

@@ -46,5 +46,5 @@ def make_champion(
     verdict = judge([evaluation])
     assert verdict.model == name
     registered = register(collected, data_version, parameters[name], evaluation, {})
-    Registry().point(CHAMPION, registered.version)
+    Registry().set_alias(CHAMPION, registered.version)
     return Champion(collected, registered)

@@ -119,7 +119,7 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: P
         patch.setenv("POKEWATCH_HOME", str(folder))
         former = make_champion(days=80)
         make_champion(days=90)
-        Registry().point(PREVIOUS, former.model.version)
+        Registry().set_alias(PREVIOUS, former.model.version)
     return folder
 
 

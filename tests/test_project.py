@@ -12,10 +12,9 @@ from tests.conftest import ROOT
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
     "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
-    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/replacement.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/switch.py": "by deploys killed at each write; tests/deploy/test_deploy_killed.py",
-    "deploy/tickets.py": "by deploys that take turns; tests/deploy/test_turn.py",
+    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/compatibility.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/records.py": "by deploys that take turns; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
     "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
@@ -23,6 +22,7 @@ TESTED_ELSEWHERE = {
     "serving/mlserver/startup.py": "by a real MLServer; tests/integration/test_mlserver_models.py",
     "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
     "cli/doctor.py": "by its command; tests/cli/test_main.py",
+    "registry_client.py": "by the registry; tests/test_registry.py",
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
     "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",
     "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",

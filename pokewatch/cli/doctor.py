@@ -15,7 +15,7 @@ from pokewatch.errors import NoChampionError, PokeWatchError
 from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
 
 if TYPE_CHECKING:
-    from pokewatch.deploy.tickets import Ticket
+    from pokewatch.deploy.records import DeployRecord
     from pokewatch.market.lake import Lake
 
 State = Literal["ok", "warning", "fault"]
@@ -248,16 +248,16 @@ def _champion() -> Iterator[Finding]:
 
 
 def _deploys() -> Iterator[Finding]:
-    from pokewatch.deploy.switch import alias
-    from pokewatch.deploy.tickets import Tickets
+    from pokewatch.deploy.records import DeployRecords
+    from pokewatch.deploy.transaction import version_of
     from pokewatch.registry import CHAMPION, Registry
 
     registry = Registry()
-    champion = alias(registry, CHAMPION)
-    newest = Tickets(registry).newest() if champion else []
-    unfinished = [ticket for ticket in reversed(newest) if not ticket.outcome]
-    for ticket in unfinished:
-        yield Finding("deploy", "warning", f"{ticket}, {_state(ticket, champion)}", _UNFINISHED)
+    champion = version_of(registry, CHAMPION)
+    newest = DeployRecords(registry).newest() if champion else []
+    unfinished = [record for record in reversed(newest) if not record.outcome]
+    for record in unfinished:
+        yield Finding("deploy", "warning", f"{record}, {_state(record, champion)}", _UNFINISHED)
     if not unfinished and newest and newest[0].champion != (champion or ""):
         left = newest[0].champion or "none"
         detail = f"version {champion} is champion, but the last deploy left version {left}"
@@ -267,11 +267,11 @@ def _deploys() -> Iterator[Finding]:
         yield Finding("deploy", "ok", f"none is under way{ended}")
 
 
-def _state(ticket: "Ticket", champion: str | None) -> str:
+def _state(record: "DeployRecord", champion: str | None) -> str:
     """Say how far an unfinished deploy has come, and which version serves."""
-    how = "was killed" if ticket.owner.gone else "has not ended"
-    if ticket.before is None:
+    how = "was killed" if record.owner.is_gone else "has not ended"
+    if record.before is None:
         return f"{how}: nothing has been moved, version {champion or 'none'} is champion"
-    former = ticket.before.champion or "none"
-    which = "the new" if champion == ticket.target else "the old"
+    former = record.before.champion or "none"
+    which = "the new" if champion == record.target else "the old"
     return f"{how}: {which} version, {champion or 'none'}, is champion; before it was {former}"

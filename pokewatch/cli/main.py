@@ -571,7 +571,7 @@ def rollback(yes: bool, as_json: bool) -> None:
 
     What would change is shown first, and has to be confirmed. A deploy that was killed is undone.
     """
-    from pokewatch.deploy.deploy import rollback, rollback_target
+    from pokewatch.deploy.rollout import rollback, rollback_target
     from pokewatch.registry import Registry
 
     registry = Registry()
@@ -592,10 +592,10 @@ def rollback(yes: bool, as_json: bool) -> None:
 
 def _tell_rollback(registry: Any, target: str) -> None:
     """Show on standard error what the champion is, and what it would be."""
-    from pokewatch.deploy.switch import alias
+    from pokewatch.deploy.transaction import version_of
     from pokewatch.registry import CHAMPION
 
-    champion = alias(registry, CHAMPION)
+    champion = version_of(registry, CHAMPION)
     versions = [("champion now", champion), ("after the rollback", target)]
     cells = [(when, *_described(registry, version)) for when, version in versions if version]
     header = ("", "version", "market", "currency", "cards", "prices of")
@@ -604,11 +604,11 @@ def _tell_rollback(registry: Any, target: str) -> None:
 
 
 def _described(registry: Any, version: str) -> tuple[str, ...]:
-    from pokewatch.deploy.replacement import described
+    from pokewatch.deploy.compatibility import summarize
     from pokewatch.errors import BookError, RegistryError
 
     try:
-        found = described(registry, version)
+        found = summarize(registry, version)
     except (BookError, RegistryError, OSError) as error:
         return (version, f"unknown: {error}")
     days = f"{found.first_day} to {found.last_day}"

@@ -9,8 +9,8 @@ from typing import Any
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
+from pokewatch.remote_files import open_remote, write_atomically
 from pokewatch.settings import VersionSettings
-from pokewatch.state_store import open_remote, write_at_once
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -43,7 +43,7 @@ class LatestVersions:
         """Make `version`, already saved, the latest of its lake, atomically. Raise VersionError."""
         files, path = self._location(lake)
         try:
-            write_at_once(files, path, version)
+            write_atomically(files, path, version)
         except OSError as error:
             raise VersionError(
                 f"the latest version of {lake} cannot be written to {path}: {error}"

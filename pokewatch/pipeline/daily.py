@@ -34,7 +34,7 @@ from pokewatch.pipeline.registration import (
     registered,
     registration_of,
 )
-from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry, changed_of
+from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry, change_key
 from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, write_book
@@ -149,7 +149,7 @@ def daily_figures(collected: Collected) -> dict[str, Any]:
 
 def market_change(collected: Collected) -> date | None:
     """Since when the source's market is another one than before, as monitoring has found; None where it is not."""
-    changed = Registry().recall(changed_of(collected.source))
+    changed = Registry().get_state(change_key(collected.source))
     found = date.fromisoformat(changed) if changed else None
     return found if found and found <= collected.last_day else None
 
@@ -260,7 +260,7 @@ def register(
     if model is None:
         named = {**tags, REGISTRATION: registration} if registration else tags
         model = _register(registry, collected, data_version, parameters, evaluation, named)
-    registry.point(CHALLENGER, model.version)
+    registry.set_alias(CHALLENGER, model.version)
     return model
 
 

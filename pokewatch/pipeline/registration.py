@@ -25,7 +25,7 @@ def registered(registry: Registry, registration: str) -> RegisteredModel | None:
         return None
     if found := _versions(registry, registration):
         return found[0]
-    with registry.asked("the runs cannot be searched") as client:
+    with registry.client("the runs cannot be searched") as client:
         experiment = client.get_experiment_by_name(registry.name)
         if experiment is None:
             return None
@@ -44,7 +44,7 @@ def register_once(registry: Registry, run_id: str, digest: str) -> RegisteredMod
         return made
     first = _versions(registry, registration)[0]
     if first.version != made.version:
-        with registry.asked(f"model version {made.version} cannot be deleted") as client:
+        with registry.client(f"model version {made.version} cannot be deleted") as client:
             client.delete_model_version(registry.name, made.version)
     return first
 

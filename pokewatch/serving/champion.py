@@ -64,8 +64,8 @@ def _fetch() -> Champion:
         model.run_id,
         model.digest,
         model.data_version,
-        str(registry.fetch_book(model)),
-        registry.recall(MONITORING_KEY),
+        str(registry.download_book(model)),
+        registry.get_state(MONITORING_KEY),
     )
 
 

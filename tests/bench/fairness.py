@@ -160,7 +160,7 @@ folder = Path({folder!r})
 digest = make_book(folder, count={cards})
 registry = Registry()
 run = registry.log_run(folder, parameters={{}}, metrics={{}}, tags={{"data_version": "dv-1"}})
-registry.point(CHAMPION, registry.register(run, digest).version)
+registry.set_alias(CHAMPION, registry.register(run, digest).version)
 """
 
 

@@ -39,7 +39,7 @@ def card_at(book: PriceBook, position: int) -> dict[str, Any]:
 @pytest.fixture
 def book(champion_home: Path) -> PriceBook:
     champion = Registry().resolve()
-    return PriceBook.open(Registry().fetch_book(champion), champion.digest)
+    return PriceBook.open(Registry().download_book(champion), champion.digest)
 
 
 def test_value_says_what_the_book_says(book: PriceBook) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from tests.deploy.test_deploy import register_book
+from tests.deploy.test_rollout import register_book
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -27,8 +27,8 @@ def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     registry = Registry()
     register_book(registry, tmp_path / "1", 999)
     register_book(registry, tmp_path / "2", 12, source="tcgcsv", currency="EUR")
-    registry.point(CHAMPION, "2")
-    registry.point(PREVIOUS, "1")
+    registry.set_alias(CHAMPION, "2")
+    registry.set_alias(PREVIOUS, "1")
     return registry
 
 

@@ -1,4 +1,4 @@
-"""The flows on a cluster: Metaflow's own Kubernetes client, real containers of the pipeline's image, an S3."""
+"""The flows on a cluster: Metaflow's Kubernetes client, real containers, an S3."""
 
 import json
 import os
@@ -134,11 +134,11 @@ def test_a_pod_that_fails_is_retried_and_one_killed_for_memory_is_reported_as_th
     done = start(
         "--config", "deploy", str(_config(tmp_path)), "run", env=env, cwd=tmp_path, flow=flow
     )
-    told = done.stdout + done.stderr
-    assert done.returncode == 0, told
-    assert "this node is going down" in told
-    assert "The pod was killed for memory" in told, told
-    assert "attempt 1; " in told
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "this node is going down" in output
+    assert "The pod was killed for memory" in output, output
+    assert "attempt 1; " in output
     jobs = list(cluster.jobs.values())
     assert [job.step for job in jobs].count("start") == 2
     assert [job.step for job in jobs if job.pod.killed_for_memory] == ["greedy"]

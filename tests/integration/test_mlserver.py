@@ -56,7 +56,7 @@ def served(server: Server) -> tuple[str, float]:
 @pytest.fixture
 def champion(registry_home: Path, tmp_path: Path) -> RegisteredModel:
     first = register(tmp_path / "first", 1.0, "dv-1")
-    Registry().point(CHAMPION, first.version)
+    Registry().set_alias(CHAMPION, first.version)
     return first
 
 
@@ -85,13 +85,13 @@ def test_reloads(
 
     second = register(tmp_path / "second", 2.0, "dv-2")
     assert served(server) == (champion.version, 5.04)
-    Registry().point(CHAMPION, second.version)
+    Registry().set_alias(CHAMPION, second.version)
     assert reload(server).status_code == 200
     assert served(server) == (second.version, 10.08)
 
     third = register(tmp_path / "third", 3.0, "dv-3")
-    Registry().point(CHAMPION, third.version)
-    damaged = Registry().fetch_book(third) / "fair.arrow"
+    Registry().set_alias(CHAMPION, third.version)
+    damaged = Registry().download_book(third) / "fair.arrow"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert reload(server).status_code == 200
     assert served(server) == (third.version, 15.12)
@@ -104,7 +104,7 @@ def test_reloads(
         registry_home / "mlflow" / "artifacts" / fourth.run_id / "artifacts" / "book" / "fair.arrow"
     )
     stored.write_bytes(stored.read_bytes()[:-1])
-    Registry().point(CHAMPION, fourth.version)
+    Registry().set_alias(CHAMPION, fourth.version)
     refused = reload(server)
     assert refused.status_code == 500
     assert "fair.arrow is damaged" in refused.json()["error"]
@@ -142,7 +142,7 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
         assert server.process.poll() is None
 
         first = register(tmp_path / "first", 1.0, "dv-1")
-        Registry().point(CHAMPION, first.version)
+        Registry().set_alias(CHAMPION, first.version)
         assert reload(server).status_code == 200
         assert served(server) == (first.version, 5.04)
         for path in paths:
@@ -161,7 +161,7 @@ def test_the_first_load_is_retried(registry_home: Path, tmp_path: Path) -> None:
         wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
         _wait_for_the_log(server, "no model is champion yet")
         first = register(tmp_path / "first", 1.0, "dv-1")
-        Registry().point(CHAMPION, first.version)
+        Registry().set_alias(CHAMPION, first.version)
         wait_until(server, "/v2/models/fair-price/ready", "/v2/health/ready")
         assert served(server) == (first.version, 5.04)
 

@@ -66,7 +66,7 @@ def test_a_champion_is_registered_and_fetched_inside(odd_home: Path) -> None:
         for path in book.iterdir():
             path.unlink()
         book.rmdir()
-    PriceBook.open(Registry().fetch_book(champion), champion.digest)
+    PriceBook.open(Registry().download_book(champion), champion.digest)
     assert outside(odd_home) == ["work"]
 
 

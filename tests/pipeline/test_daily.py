@@ -105,7 +105,7 @@ def test_from_the_data_version_alone_the_same_fair_prices_come_back(
     champion: Champion, tmp_path: Path
 ) -> None:
     registered = Registry().resolve(CHAMPION)
-    book = PriceBook.open(Registry().fetch_book(registered), registered.digest)
+    book = PriceBook.open(Registry().download_book(registered), registered.digest)
 
     folder = tmp_path / "empty" / "data"
     DataVersions(tmp_path / "empty").materialise(registered.data_version, folder)

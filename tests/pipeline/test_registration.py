@@ -11,7 +11,7 @@ from pokewatch.pipeline.daily import register
 from pokewatch.registry import CHALLENGER, Registry
 from pokewatch.valuation.book import PriceBook
 from tests.champion import MODEL, prepare
-from tests.deploy.killing import Writes, start
+from tests.deploy.processes import Writes, start
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -44,7 +44,7 @@ def whole(registry: Registry) -> None:
     """There is one version, the challenger, with its book and documents."""
     (only,) = registry.versions()
     assert registry.resolve(CHALLENGER) == only
-    PriceBook.open(registry.fetch_book(only), only.digest)
+    PriceBook.open(registry.download_book(only), only.digest)
     assert registry.document(only, "parameters.json")["model"] == MODEL
 
 
@@ -62,7 +62,7 @@ def check(prepared: Prepared, step: int) -> None:
         ]
         assert [each.version for each in same] == [model.version], (at, when)
         assert registry.resolve(CHALLENGER) == model
-        PriceBook.open(registry.fetch_book(model), model.digest)
+        PriceBook.open(registry.download_book(model), model.digest)
         assert registry.document(model, "backtest.json")["policies"]
 
 

@@ -63,4 +63,4 @@ def _table(metrics: Iterable[Metric]) -> list[str]:
     rows = [
         f"| `{full_name(metric)}` | {metric.type} | {metric.documentation} |" for metric in metrics
     ]
-    return ["| metric | kind | what |", "| --- | --- | --- |", *rows]
+    return ["| metric | type | description |", "| --- | --- | --- |", *rows]

@@ -1,4 +1,4 @@
-"""The reference pages of the documentation, made from the code: `python -m tests.reference.pages docs` writes them."""
+"""Generate the reference pages: `python -m tests.reference.pages docs` writes them."""
 
 import sys
 from collections.abc import Iterator
@@ -14,16 +14,23 @@ from tests.reference.metrics import metrics_page
 
 
 def settings_page() -> str:
-    """Every setting, by section, as Markdown."""
+    """Return the page of all settings, in Markdown."""
     lines = [
         "# Settings",
         "",
-        "Read from the environment, then from `settings.env` in `POKEWATCH_HOME` (lines `NAME=value`), then the default.",
-        "A malformed value stops the program with an error that names the setting and the value.",
+        "A setting is read from the environment, else from `settings.env` in `POKEWATCH_HOME`",
+        "(lines `NAME=value`), else it has its default. An invalid value stops the program with",
+        "an error that names the setting and the value.",
     ]
     for section in sections():
         title = (section.__doc__ or "").splitlines()[0].rstrip(".")
-        lines += ["", f"## {title}", "", "| setting | default | what |", "| --- | --- | --- |"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| setting | default | description |",
+            "| --- | --- | --- |",
+        ]
         for name, field in section.model_fields.items():
             lines.append(
                 f"| `{section.variable(name)}` | {_default(field)} | {field.description} |"
@@ -41,7 +48,7 @@ def _default(field: Any) -> str:
 
 
 def commands_page() -> str:
-    """The help of every command, as Markdown."""
+    """Return the help of every command, in Markdown."""
     lines = ["# Commands", "", "`pokewatch COMMAND --help` prints the same."]
     for path, found in _commands(command, "pokewatch"):
         context = click.Context(

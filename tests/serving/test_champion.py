@@ -25,7 +25,7 @@ def test_an_unresponsive_registry_times_out(home: Path) -> None:
 def test_the_champion_carries_the_monitoring_figures(home: Path, champion_folder: Path) -> None:
     shutil.copytree(champion_folder, home, dirs_exist_ok=True)
     assert fetch_champion(120).monitoring == ""
-    Registry().remember(MONITORING_KEY, '{"measured_on": "2026-03-02", "figures": {}}')
+    Registry().set_state(MONITORING_KEY, '{"measured_on": "2026-03-02", "figures": {}}')
     champion = fetch_champion(120)
     assert champion.version == Registry().resolve(CHAMPION).version
     assert champion.monitoring == '{"measured_on": "2026-03-02", "figures": {}}'

@@ -1,4 +1,4 @@
-"""Deploys in processes of their own, which can be killed before or after any of their writes."""
+"""Deploys in child processes that can be killed before or after any of their writes."""
 
 import multiprocessing
 import os
@@ -22,12 +22,12 @@ _WRITES = (
 )
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(
-    ["mlflow.tracking", "pokewatch.deploy.deploy", "tests.deploy.killing"]
+    ["mlflow.tracking", "pokewatch.deploy.rollout", "tests.deploy.processes"]
 )
 
 
 class Writes:
-    """Counts the writes of the main thread, and kills its process at one of them."""
+    """Counts the writes of the main thread, and kills the process at one of them."""
 
     def __init__(self, at: int, when: str, how: int = signal.SIGKILL) -> None:
         self.at, self.when, self.how = at, when, how
@@ -66,7 +66,7 @@ def _deploying(
 ) -> None:
     _quiet(environment)
     writes.install()
-    from pokewatch.deploy.deploy import deploy
+    from pokewatch.deploy.rollout import deploy
     from pokewatch.errors import DeployError
     from pokewatch.registry import Registry
 
@@ -99,7 +99,7 @@ def start(target: Callable[..., None], *args: Any) -> ForkServerProcess:
 def start_deploy(
     version: str, addresses: Sequence[str], writes: Writes | None = None
 ) -> tuple[ForkServerProcess, Any]:
-    """A deploy under way, and the queue of its count of writes and its error, "" for none."""
+    """Return a running deploy, and the queue of its count of writes and its error ("" for none)."""
     counted = _FORKSERVER.SimpleQueue()
     process = start(_deploying, version, list(addresses), writes or Writes(0, "never"), counted)
     return process, counted

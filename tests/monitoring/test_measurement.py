@@ -1,4 +1,4 @@
-"""When models are trained again, and since when a market counts as changed."""
+"""When models are retrained, and from which day a market counts as changed."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,7 +7,12 @@ import pytest
 from pokewatch.checks import Check
 from pokewatch.monitoring.calibration import Calibration
 from pokewatch.monitoring.drift import Shift
-from pokewatch.monitoring.report import Measurement, age_hours, learns_from, retraining_due
+from pokewatch.monitoring.measurement import (
+    Measurement,
+    age_hours,
+    first_training_day,
+    retraining_due,
+)
 
 TODAY = date(2026, 3, 31)
 NO_DAY = None
@@ -27,13 +32,13 @@ def measured(degrees: list[float], failed: list[str]) -> Measurement:
         "mape": 1.0,
         "coverage_rate": 1.0,
     }
-    said = Calibration(7, ago(7), "1", True, scores, (), ())
+    calibration = Calibration(7, ago(7), "1", True, scores, (), ())
     checks = tuple(Check(name, "", "", False, "") for name in failed)
     return Measurement(
         TODAY,
         "1",
         7,
-        (said,),
+        (calibration,),
         (Shift("set moves", 0.2, 0.4, 0.0, "base"),),
         checks,
         days,
@@ -64,14 +69,14 @@ def measured(degrees: list[float], failed: list[str]) -> Measurement:
         "cards-missing",
     ],
 )
-def test_since_when_the_market_is_another(
+def test_first_day_of_a_changed_market(
     degrees: list[float], failed: list[str], since: date | None
 ) -> None:
     assert measured(degrees, failed).changed_since(1.0) == since
 
 
 @pytest.mark.parametrize(
-    ("last", "failed", "lessons_on", "due"),
+    ("last", "failed", "trainable_on", "due"),
     [
         (NO_DAY, False, NO_DAY, False),
         (NO_DAY, True, NO_DAY, True),
@@ -89,26 +94,32 @@ def test_since_when_the_market_is_another(
         "cooling",
         "cooled",
         "quiet-again",
-        "lessons-come",
-        "lessons-to-come",
+        "trainable",
+        "trainable-tomorrow",
         "just-done",
-        "lessons-learnt",
+        "trained-since",
     ],
 )
-def test_when_models_are_trained_again(
-    last: date | None, failed: bool, lessons_on: date | None, due: bool
+def test_when_models_are_retrained(
+    last: date | None, failed: bool, trainable_on: date | None, due: bool
 ) -> None:
-    assert retraining_due(TODAY, last, 7, failed, lessons_on) is due
+    assert retraining_due(TODAY, last, 7, failed, trainable_on) is due
 
 
-def test_lessons_come_with_the_horizon() -> None:
-    assert learns_from(date(2026, 1, 1), 7) == date(2026, 1, 10)
+def test_training_starts_after_the_horizon() -> None:
+    assert first_training_day(date(2026, 1, 1), 7) == date(2026, 1, 10)
 
 
-def test_figures_are_flat_and_leave_out_what_is_not_known() -> None:
+def test_figures_are_flat_and_omit_unknown_values() -> None:
     figures = measured([0.1], []).figures()
     assert figures == {
-        "n": 900.0, "coverage_90": 0.7, "bias": 0.0, "mape": 1.0, "coverage_rate": 1.0, "drift_set_moves": 0.5, "drift": 0.5,
+        "n": 900.0,
+        "coverage_90": 0.7,
+        "bias": 0.0,
+        "mape": 1.0,
+        "coverage_rate": 1.0,
+        "drift_set_moves": 0.5,
+        "drift": 0.5,
     }  # fmt: skip
 
 

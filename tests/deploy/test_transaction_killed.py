@@ -1,4 +1,4 @@
-"""Deploys that are killed between any two of their writes, each end checked by asking what is served."""
+"""Deploys that are killed before or after any write; then a retry, and a look at the server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from pokewatch.cli.doctor import Finding, examine
-from pokewatch.deploy.deploy import deploy
-from pokewatch.deploy.tickets import Tickets
+from pokewatch.deploy.records import DeployRecords
+from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
 from tests.answering import answering
-from tests.deploy.killing import Writes, start_deploy
-from tests.deploy.test_deploy import Upstream, champion_of, register_book
+from tests.deploy.processes import Writes, start_deploy
+from tests.deploy.test_rollout import Upstream, champion_of, register_book
 from tests.polling import eventually
 
 pytestmark = [
@@ -24,17 +24,19 @@ pytestmark = [
 
 
 class Served(Upstream):
-    """A server that has written down which versions it was asked to take up."""
+    """A server that records which versions it was asked to load."""
 
     def __init__(self, registry: Registry) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.awaits = 0  # deploys that there must be before a load is answered
         super().__init__(lambda: self._champion(registry))
 
     def _champion(self, registry: Registry) -> str:
-        eventually(lambda: len(Tickets(registry).newest()), lambda count: count >= self.awaits)
-        self.asked.append(champion_of(registry))
-        return self.asked[-1]
+        eventually(
+            lambda: len(DeployRecords(registry).newest()), lambda count: count >= self.awaits
+        )
+        self.requested.append(champion_of(registry))
+        return self.requested[-1]
 
     def answers(self) -> str:
         """The version that a caller gets."""
@@ -60,9 +62,9 @@ def server(registry: Registry) -> Iterator[Served]:
 
 
 def reset(registry: Registry) -> None:
-    registry.point(CHAMPION, "1")
-    registry.point(PREVIOUS, "3")
-    with registry.asked("cannot reset") as client:
+    registry.set_alias(CHAMPION, "1")
+    registry.set_alias(PREVIOUS, "3")
+    with registry.client("cannot reset") as client:
         if REFUSED in registry.version("2").tags:
             client.delete_model_version_tag(registry.name, "2", REFUSED)
 
@@ -90,9 +92,9 @@ def writes_of(server: Served) -> int:
 
 
 def check_doctor(registry: Registry) -> None:
-    """It says which version is champion, and whether it is the old or the new one."""
+    """The doctor names the champion, and whether it is the old or the new version."""
     champion = champion_of(registry)
-    unfinished = Tickets(registry).unfinished()
+    unfinished = DeployRecords(registry).unfinished()
     if unfinished and unfinished[0].before:
         which = "the new" if champion == "2" else "the old"
         found = doctors()
@@ -115,7 +117,7 @@ def check_good(registry: Registry, server: Served, step: int) -> int:
         check_doctor(registry)
         deploy(registry, "2", [server.address])
         assert state(registry, server) == ("2", "1", "2"), (at, when)
-        assert Tickets(registry).unfinished() == []
+        assert DeployRecords(registry).unfinished() == []
         assert doctors().state == "ok"
     return count
 
@@ -127,14 +129,16 @@ def check_refused(registry: Registry, server: Served, step: int) -> int:
         reset(registry)
         killed(server, at, when)
         assert server.answers() == "1"
-        decided = any(ticket.decision for ticket in Tickets(registry).unfinished())
+        decided = any(record.decision for record in DeployRecords(registry).unfinished())
         decided |= REFUSED in registry.version("2").tags
-        asked = len(server.asked)
+        before = len(server.requested)
         with pytest.raises(DeployError):
             deploy(registry, "2", [server.address])
         assert state(registry, server) == ("1", "3", "1"), (at, when)
-        assert Tickets(registry).unfinished() == []
-        assert not (decided and "2" in server.asked[asked:]), "a refused version goes live once"
+        assert DeployRecords(registry).unfinished() == []
+        assert not (decided and "2" in server.requested[before:]), (
+            "a refused version goes live once"
+        )
     return count
 
 

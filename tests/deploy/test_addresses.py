@@ -2,12 +2,12 @@ import socket
 
 import pytest
 
-from pokewatch.deploy.replicas import replicas
+from pokewatch.deploy.addresses import replica_addresses
 from pokewatch.errors import DeployError
 
 
 def test_a_plain_address_is_itself() -> None:
-    assert replicas(["http://a:1", "https://b"]) == ["http://a:1", "https://b"]
+    assert replica_addresses(["http://a:1", "https://b"]) == ["http://a:1", "https://b"]
 
 
 def test_a_name_becomes_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_a_name_becomes_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -
         ] + [(socket.AF_INET6, 1, 6, "", ("fd00::1", port, 0, 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
-    assert replicas(["dns+http://mlserver-replicas.pokewatch.svc:8080", "http://a:1"]) == [
+    assert replica_addresses(["dns+http://mlserver-replicas.pokewatch.svc:8080", "http://a:1"]) == [
         "http://10.0.0.1:8080",
         "http://10.0.0.2:8080",
         "http://[fd00::1]:8080",
@@ -27,9 +27,9 @@ def test_a_name_becomes_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_real_name() -> None:
-    assert "http://127.0.0.1:8080" in replicas(["dns+http://localhost:8080"])
+    assert "http://127.0.0.1:8080" in replica_addresses(["dns+http://localhost:8080"])
 
 
-def test_a_name_without_addresses_is_told() -> None:
+def test_a_name_without_addresses_is_an_error() -> None:
     with pytest.raises(DeployError, match=r"no address behind nobody\.invalid"):
-        replicas(["dns+http://nobody.invalid:8080"])
+        replica_addresses(["dns+http://nobody.invalid:8080"])

@@ -1,8 +1,10 @@
-"""One day's measurement: what the models said against what came, whether the prices coming in have drifted, and what follows.
+"""One day's measurement: calibration of past forecasts, drift of incoming prices, and checks.
 
-Checks that fail say that the models should learn again. Where the market itself has changed, they must also forget: the first
-day of the change is remembered in the registry, the pipeline makes it part of its data version, and models then learn from that
-day on, as soon as there are lessons. Prices that stand still or are missing teach nothing: then people are told, and no more.
+A failed check is a reason to retrain. Where the market itself has changed, the models must also
+stop using older days: the registry stores the first day of the change, the pipeline makes it part
+of its data version, and models are trained on the days since, as soon as there are enough. Prices
+that stand still or are missing are a fault of the data: retraining would not help, and people are
+only notified.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +24,16 @@ from pokewatch.valuation.training_set import MIN_TRAINING_DAYS
 LONG_LAG = 30
 SHOWN_DAYS = 28
 _SCORES = ("coverage_90", "rmae_last", "bias", "mape", "coverage_rate")
-_FAULTS_OF_DATA = ("unchanged", "coverage", "set unchanged")
+_DATA_FAULTS = ("unchanged", "coverage", "set unchanged")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured as of the last day of the prices. `days`, `degrees` and `covered` are the last weeks, for pictures."""
+    """The measurement as of the last day of prices.
+
+    `days`, `degrees`, `covered` and `made_on` are series of the last weeks, for plots. `covered`
+    holds (prices inside the interval, prices judged), by the day of the forecast.
+    """
 
     measured_on: date
     version: str
@@ -37,9 +43,7 @@ class Measurement:
     checks: tuple[Check, ...]
     days: tuple[date, ...]
     degrees: tuple[float, ...]
-    covered: tuple[
-        tuple[int, int], ...
-    ]  # (inside the interval, judged), by the day the forecast was made
+    covered: tuple[tuple[int, int], ...]
     made_on: tuple[date, ...]
 
     @property
@@ -47,7 +51,7 @@ class Measurement:
         return [check for check in self.checks if not check.passed]
 
     def figures(self) -> dict[str, float]:
-        """Everything measured as flat names and numbers; figures of other lags than the horizon end in `_30d`."""
+        """Return all figures by name; of another lag than the horizon with a suffix, `_30d`."""
         found: dict[str, float] = {}
         for each in self.calibrations:
             ending = "" if each.lag == self.horizon else f"_{each.lag}d"
@@ -75,9 +79,12 @@ class Measurement:
         }
 
     def changed_since(self, limit: float) -> date | None:
-        """The first day of the market that the models no longer describe; None where they do, or where the data is at fault."""
+        """Return the first day of a changed market.
+
+        None where the models still describe it, or where the data is at fault.
+        """
         names = {check.name for check in self.failed}
-        if not names or names & {f"drift of {name}" for name in _FAULTS_OF_DATA}:
+        if not names or names & {f"drift of {name}" for name in _DATA_FAULTS}:
             return None
         quiet = [day for day, degree in zip(self.days, self.degrees, strict=True) if degree < limit]
         if self.degrees and self.degrees[-1] >= limit:
@@ -93,13 +100,13 @@ def measure(
     registry: Registry,
     settings: MonitorSettings,
 ) -> Measurement:
-    """Measure as of the panel's last day, with nothing that was not known when it was said."""
+    """Measure as of the panel's last day, using only forecasts made at the time."""
     horizon, today = book.facts.horizon, panel.dates[-1].item()
     lags = dict.fromkeys((horizon, LONG_LAG))
-    said = [
+    past = [
         (lag, forecasts_on(registry, today - timedelta(days=lag), champion, book)) for lag in lags
     ]
-    calibrations = [found for lag, each in said if each and (found := calibrate(panel, each, lag))]
+    calibrations = [found for lag, each in past if each and (found := calibrate(panel, each, lag))]
     shown = range(max(0, panel.days - SHOWN_DAYS), panel.days)
     by_day = [measure_drift(panel, day) for day in shown]
     made_on = [
@@ -121,23 +128,25 @@ def measure(
     )
 
 
-def learns_from(changed: date, horizon: int) -> date:
-    """The first day on which models can learn of a market that changed on `changed`."""
+def first_training_day(changed: date, horizon: int) -> date:
+    """Return the first day on which models can be trained on a market that changed on `changed`."""
     return changed + timedelta(days=horizon + MIN_TRAINING_DAYS - 1)
 
 
 def retraining_due(
-    today: date, last: date | None, cooldown: int, failed: bool, lessons_on: date | None
+    today: date, last: date | None, cooldown: int, failed: bool, trainable_on: date | None
 ) -> bool:
-    """Whether to train again on a day of prices: a check failed and the `cooldown` days since the `last` time are over, or
-    lessons of a changed market have come since then."""
-    if lessons_on is not None and lessons_on <= today and (last is None or last < lessons_on):
+    """Return whether to retrain: a check failed, and the last retraining is `cooldown` days ago.
+
+    Also due once models can be trained on a changed market, if they have not been since.
+    """
+    if trainable_on is not None and trainable_on <= today and (last is None or last < trainable_on):
         return True
     return failed and (last is None or today - last >= timedelta(days=cooldown))
 
 
 def age_hours(last_day: date, now: datetime) -> float:
-    """Hours since the end of the last day of prices."""
+    """Return the hours since the end of the last day of prices."""
     return (now - datetime.combine(last_day + timedelta(days=1), time(), UTC)) / timedelta(hours=1)
 
 
@@ -177,14 +186,14 @@ def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[
             f"{low:g} to {high:g}",
             low,
             high,
-            "share of the prices that came inside the 90% interval",
+            "share of the realised prices inside the 90% interval",
         ),
         (
             "rmae_last",
             f"<= {settings.monitor_rmae:g}",
             0.0,
             settings.monitor_rmae,
-            "error as a multiple of the last price's",
+            "error relative to that of the last price",
         ),
         (
             "bias",
@@ -198,7 +207,7 @@ def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[
             f"<= {settings.monitor_reliability:g}",
             0.0,
             settings.monitor_reliability,
-            "confidence less the share that came true",
+            "mean gap between confidence and the share that came true",
         ),
     )
     checks = [
@@ -209,9 +218,7 @@ def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[
     if n >= settings.monitor_rows:
         return checks
     return [
-        replace(
-            check, passed=True, why=f"{check.why}; {n} card-days are too few to hold it to that"
-        )
+        replace(check, passed=True, why=f"{check.why}; {n} card-days are too few to judge")
         for check in checks
     ]
 

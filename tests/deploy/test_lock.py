@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.deploy.deploy import deploy, rollback, rollback_target
-from pokewatch.deploy.tickets import Ticket, Tickets
+from pokewatch.deploy.records import DeployRecord, DeployRecords
+from pokewatch.deploy.rollout import deploy, rollback, rollback_target
 from pokewatch.errors import DeployBusyError
 from pokewatch.registry import CHAMPION, REFUSED, Registry
 from tests.answering import answering
-from tests.deploy.killing import Writes, start_deploy
-from tests.deploy.test_deploy import champion_of, register_book
-from tests.deploy.test_deploy_killed import Served, reset, state
+from tests.deploy.processes import Writes, start_deploy
+from tests.deploy.test_rollout import champion_of, register_book
+from tests.deploy.test_transaction_killed import Served, reset, state
 from tests.polling import eventually
 
 pytestmark = [
@@ -43,18 +43,18 @@ def server(registry: Registry) -> Iterator[Served]:
         yield server
 
 
-def ended(registry: Registry) -> list[Ticket]:
+def ended(registry: Registry) -> list[DeployRecord]:
     """The deploys, all of which have ended, in their order."""
-    tickets = Tickets(registry)
-    assert tickets.unfinished() == []
-    return tickets.newest()[::-1]
+    records = DeployRecords(registry)
+    assert records.unfinished() == []
+    return records.newest()[::-1]
 
 
 def check_pair(registry: Registry, server: Served, refuses: str) -> None:
-    """Versions 2 and 3 at once: one after the other, and each does what its process has reported."""
-    registry.point(CHAMPION, "1")
+    """Deploy versions 2 and 3 at once: one after the other, each with the outcome it reports."""
+    registry.set_alias(CHAMPION, "1")
     server.serving, server.refuses = "1", refuses
-    server.awaits = len(Tickets(registry).newest()) + 2
+    server.awaits = len(DeployRecords(registry).newest()) + 2
     started = [start_deploy(version, [server.address]) for version in ("2", "3")]
     reported = {}
     for version, (process, counted) in zip(("2", "3"), started, strict=True):
@@ -62,17 +62,17 @@ def check_pair(registry: Registry, server: Served, refuses: str) -> None:
         assert process.exitcode == 0
         reported[version] = counted.get()[1]
     champion = "1"
-    for ticket in ended(registry)[-2:]:
-        assert ticket.before is not None
-        assert ticket.before.champion == champion, "they have not overlapped"
-        champion = champion if reported[ticket.target] else ticket.target
-        assert ticket.champion == champion
+    for record in ended(registry)[-2:]:
+        assert record.before is not None
+        assert record.before.champion == champion, "they have not overlapped"
+        champion = champion if reported[record.target] else record.target
+        assert record.champion == champion
     assert champion_of(registry) == server.answers() == champion
     assert {version for version, error in reported.items() if error} == {refuses} - {""}
 
 
 def unrefuse(registry: Registry) -> None:
-    with registry.asked("cannot reset") as client:
+    with registry.client("cannot reset") as client:
         client.delete_model_version_tag(registry.name, "3", REFUSED)
 
 
@@ -95,7 +95,7 @@ def test_twenty_pairs(registry: Registry, server: Served) -> None:
             unrefuse(registry)
 
 
-def test_who_waits_too_long_is_refused_in_words(
+def test_a_deploy_that_waits_too_long_is_refused(
     registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE, "before", signal.SIGSTOP))
@@ -112,13 +112,13 @@ def test_who_waits_too_long_is_refused_in_words(
         process.join()
     assert process.exitcode == 0
     assert state(registry, server) == ("2", "1", "2")
-    assert [ticket.outcome.split(":")[0] for ticket in ended(registry)] == [
+    assert [record.outcome.split(":")[0] for record in ended(registry)] == [
         "version 2 is champion",
         "refused",
     ]
 
 
-def test_who_stands_still_is_taken_for_dead_and_moves_nothing_afterwards(
+def test_a_suspended_deploy_is_taken_over_and_moves_nothing_afterwards(
     registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POKEWATCH_DEPLOY_LEASE_SECONDS", "2")
@@ -130,23 +130,25 @@ def test_who_stands_still_is_taken_for_dead_and_moves_nothing_afterwards(
     finally:
         os.kill(process.pid or 0, signal.SIGCONT)
         process.join()
-    assert "this process stood still for longer than 2 s, and deploy 2 went on" in counted.get()[1]
+    assert (
+        "this process was suspended for longer than 2 s, and deploy 2 took over" in counted.get()[1]
+    )
     assert state(registry, server) == ("3", "1", "3")
-    assert [ticket.taken_by for ticket in ended(registry)] == ["2", ""]
+    assert [record.taken_by for record in ended(registry)] == ["2", ""]
 
 
 @pytest.mark.parametrize(
     ("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 1)], ids=["term", "int"]
 )
-def test_a_deploy_that_is_told_to_end_undoes_first(
+def test_a_deploy_that_is_terminated_undoes_first(
     how: int, code: int, registry: Registry, server: Served
 ) -> None:
     process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE + 2, "after", how))
     process.join()
     assert process.exitcode == code
     assert state(registry, server) == ("1", "3", "1")
-    assert server.asked[-2:] == ["2", "1"]
-    assert [ticket.outcome for ticket in ended(registry)] == ["version 1 is champion again"]
+    assert server.requested[-2:] == ["2", "1"]
+    assert [record.outcome for record in ended(registry)] == ["version 1 is champion again"]
     deploy(registry, "2", [server.address])
     assert state(registry, server) == ("2", "1", "2")
 

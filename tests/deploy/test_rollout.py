@@ -1,4 +1,4 @@
-"""Deploying to real HTTP servers that stand for MLServer, to a real MLServer, and a real registry."""
+"""Deploys to HTTP servers in place of MLServer and to a real one, with a real registry."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.deploy.deploy import deploy, rollback
 from pokewatch.deploy.reload import ReplicaOutcome
+from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.settings import ServingSettings
@@ -28,7 +28,7 @@ pytestmark = [
 
 
 class Upstream(ThreadingHTTPServer):
-    """Answers like MLServer: at a load it takes up what `champion` says, unless `refuses` that version."""
+    """Answers like MLServer: a load takes `champion()`, unless the server `refuses` it."""
 
     def __init__(self, champion: Callable[[], str], refuses: str = "", stuck: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
@@ -46,10 +46,10 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/v2/repository/models/fair-price/load":
-            asked = self.server.champion()
-            if asked == self.server.refuses:
+            version = self.server.champion()
+            if version == self.server.refuses:
                 return self._answer(500, {"error": "fair.arrow is damaged"})
-            self.server.serving = self.server.serving if self.server.stuck else asked
+            self.server.serving = self.server.serving if self.server.stuck else version
             return self._answer(200, {})
         return self._answer(
             200, {"parameters": {"model_version": self.server.serving}, "outputs": []}
@@ -72,12 +72,12 @@ def champion_of(registry: Registry) -> str:
 
 @pytest.fixture
 def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """Versions 1 and 2, the first of them champion; nothing is watched."""
+    """Versions 1 and 2, the first of them champion; no canary."""
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
     registry = Registry()
     for number in (1, 2):
         register_book(registry, tmp_path / f"book-{number}", git_commit=str(number))
-    registry.point(CHAMPION, "1")
+    registry.set_alias(CHAMPION, "1")
     return registry
 
 
@@ -117,7 +117,7 @@ def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.M
     ],
     ids=["refused", "not followed"],
 )
-def test_the_former_champion_is_put_back_everywhere(
+def test_the_former_champion_is_restored_everywhere(
     registry: Registry, fault: dict[str, object], reason: str
 ) -> None:
     def champion() -> str:
@@ -133,7 +133,7 @@ def test_the_former_champion_is_put_back_everywhere(
 
 
 def test_without_a_former_champion_there_is_none_again(registry: Registry) -> None:
-    registry.release(CHAMPION)
+    registry.delete_alias(CHAMPION)
     with (
         answering(Upstream(lambda: "2", refuses="2")) as bad,
         pytest.raises(DeployError, match="no model is champion, as before"),
@@ -172,7 +172,7 @@ def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:
         rollback(registry, [])
 
 
-def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry) -> None:
+def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> None:
     def champion() -> str:
         return champion_of(registry)
 
@@ -181,7 +181,8 @@ def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry)
             deploy(registry, "2", [bad.address])
         bad.stuck = False
         with pytest.raises(
-            DeployError, match=r"version 2 was taken back before, and stays so: .*not 2"
+            DeployError,
+            match=r"version 2 was undone by an earlier deploy and stays refused: .*not 2",
         ):
             deploy(registry, "2", [bad.address])
         assert (bad.serving, champion_of(registry)) == ("1", "1")
@@ -192,15 +193,18 @@ def test_a_version_that_was_taken_back_is_not_deployed_again(registry: Registry)
     [
         (40, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
         (40, {"currency": "EUR"}, "its currency is EUR, not USD"),
-        (37, {}, "it lacks 3 of its 40 cards, wanted <= 5%"),
+        (37, {}, "it lacks 3 of its 40 cards, limit 5%"),
     ],
     ids=["market", "currency", "cards"],
 )
-def test_another_market_replaces_the_champion_only_when_told(
+def test_another_market_replaces_the_champion_only_on_request(
     count: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
 ) -> None:
     version = register_book(registry, tmp_path / "other", count, **facts)
-    refusal = f"version {version} does not replace version 1: {reason}; if that is meant, run the flow with --replace true"
+    refusal = (
+        f"version {version} cannot replace version 1: {reason}; "
+        "if this is intended, run the flow with --replace true"
+    )
     with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
@@ -208,9 +212,7 @@ def test_another_market_replaces_the_champion_only_when_told(
     assert champion_of(registry) == version
 
 
-def test_few_missing_cards_and_more_of_them_are_no_other_market(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_a_few_missing_cards_are_the_same_market(registry: Registry, tmp_path: Path) -> None:
     for count in (38, 60):
         version = register_book(registry, tmp_path / str(count), count)
         deploy(registry, version, [])
@@ -227,7 +229,7 @@ def test_a_version_without_its_book_does_not_replace_the_champion(
     )
     version = registry.register(run, "0" * 64).version
     with pytest.raises(
-        DeployError, match=r"does not replace version 1: the book in .* is not the requested one"
+        DeployError, match=r"cannot replace version 1: the book in .* is not the requested one"
     ):
         deploy(registry, version, [])
     assert champion_of(registry) == "1"
@@ -243,7 +245,7 @@ def test_books_that_share_no_valued_card_cannot_be_compared(
     digest = write_book(folder, catalog(1), unvalued(), replace(FACTS, run_id="nothing"))
     run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": "dv"})
     former = registry.register(run, digest).version
-    registry.point(CHAMPION, former)
+    registry.set_alias(CHAMPION, former)
     with (
         answering(Upstream(lambda: champion_of(registry))) as server,
         pytest.raises(DeployError, match=f"it shares no valued card with version {former}"),
@@ -267,10 +269,10 @@ def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(
     mine = Registry()
     with pytest.raises(NoChampionError, match=r"no model is champion of branch test\.mine yet"):
         mine.resolve()
-    mine.remember("changed", "2026-01-01")
+    mine.set_state("changed", "2026-01-01")
     assert deploy(mine, "2") == []
     assert (mine.resolve().version, champion_of(registry)) == ("2", "1")
-    assert registry.recall("changed") == ""
+    assert registry.get_state("changed") == ""
     deploy(mine, "1")
     assert (mine.resolve().version, mine.resolve(PREVIOUS).version) == ("1", "2")
     with pytest.raises(NoChampionError):

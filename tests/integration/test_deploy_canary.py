@@ -1,4 +1,4 @@
-"""A deploy of a bad model to a real MLServer: rolled back by itself, and people are told which check failed with which figure."""
+"""Deploys of bad models to a real MLServer are undone, with a notification of the failed check."""
 
 import json
 import warnings
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.deploy.deploy import deploy, rollback
+from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
 from tests.monitoring.listener import Listener, listening
@@ -50,7 +50,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
                 registry.log_run(book, parameters={}, metrics={}, tags={"data_version": "dv"}),
                 digest,
             )
-        registry.point(CHAMPION, "1")
+        registry.set_alias(CHAMPION, "1")
     ports = models_folder(folder / "models")
     settings = folder / "models" / "fair-price" / "model-settings.json"
     settings.write_text(
@@ -84,21 +84,23 @@ def listener() -> Iterator[Listener]:
     [
         (
             WRONG,
-            r"golden answers at \S+: 39 of 40 cards are not as in the book; fair price of tcgplayer-0-normal: 1.56, in the book 1.04",
+            r"golden answers at \S+: 39 of 40 cards differ from the book; "
+            r"fair price of tcgplayer-0-normal: 1.56, in the book 1.04",
         ),
         pytest.param(
             SHIFTED,
-            r"its fair prices: they moved by 100\.0% of the market price against version 1, median, wanted <= 25\.0%",
+            r"its fair prices: their median shift against version 1 is 100\.0% of the "
+            r"market price, limit 25\.0%",
             marks=pytest.mark.slow,
         ),
         pytest.param(
             SLOW,
-            r"latency at \S+: p95 of \d+ golden requests is \d\.\d{3} s, wanted <= 0\.5 s",
+            r"latency at \S+: p95 of \d+ golden requests is \d\.\d{3} s, limit 0\.5 s",
             marks=pytest.mark.slow,
         ),
         pytest.param(
             FAILING,
-            r"errors at \S+: \d of \d+ golden requests failed \(HTTP 500\), wanted <= 2\.0%",
+            r"errors at \S+: \d of \d+ golden requests failed \(HTTP 500\), limit 2\.0%",
             marks=pytest.mark.slow,
         ),
     ],

@@ -1,4 +1,4 @@
-"""Every MLServer behind a name: what a deploy must reach one by one, past any balancing."""
+"""The addresses of MLServer: a deploy reaches each replica, not the load balancer."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -6,23 +6,23 @@ from urllib.parse import urlsplit
 
 from pokewatch.errors import DeployError
 
-_EACH = "dns+"
+_DNS = "dns+"
 
 
-def replicas(addresses: Sequence[str]) -> list[str]:
-    """The addresses, with `dns+http://name:port` replaced by one address for each IP of the name (a headless Service).
+def replica_addresses(addresses: Sequence[str]) -> list[str]:
+    """Return the addresses, with `dns+http://name:port` replaced by an address per IP of the name.
 
-    Raises DeployError where a name has none: then nobody can tell which servers there are.
+    The name is that of a headless Service. Raise DeployError where it has no address.
     """
     return [
-        found
+        replica
         for address in addresses
-        for found in (_resolved(address) if address.startswith(_EACH) else [address])
+        for replica in (_resolved(address) if address.startswith(_DNS) else [address])
     ]
 
 
 def _resolved(address: str) -> Iterator[str]:
-    url = urlsplit(address.removeprefix(_EACH))
+    url = urlsplit(address.removeprefix(_DNS))
     try:
         answers = socket.getaddrinfo(url.hostname, url.port or 80, type=socket.SOCK_STREAM)
     except OSError as error:
