@@ -1,5 +1,6 @@
 """The price books that this process serves."""
 
+import logging
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -9,11 +10,13 @@ from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from mlserver.utils import to_absolute_path
 
-from pokewatch.errors import SettingsError
+from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
 from pokewatch.serving.monitoring_figures import MonitoringFigures, parse_registered
 from pokewatch.valuation.book import PriceBook
-from pokewatch.valuation.book.copies import open_copy
+from pokewatch.valuation.book.copies import open_copy, remove
+
+logger = logging.getLogger("pokewatch.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,17 @@ def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
 
 
 def _load_champion(seconds: float) -> LoadedBook:
+    """Return the champion's book. A damaged copy is removed and fetched again, once."""
     champion = fetch_champion(seconds)
+    try:
+        book = open_copy(Path(champion.folder), champion.digest)
+    except BookError as error:
+        logger.warning("%s; fetching it again", error)
+        remove(Path(champion.folder))
+        champion = fetch_champion(seconds)
+        book = open_copy(Path(champion.folder), champion.digest)
     return LoadedBook(
-        open_copy(Path(champion.folder), champion.digest),
+        book,
         champion.version,
         champion.data_version,
         champion.run_id,
