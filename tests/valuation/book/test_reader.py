@@ -135,7 +135,7 @@ def test_missing(folder: Path, tmp_path: Path) -> None:
 
 def test_another_digest(folder: Path) -> None:
     make_book(folder)
-    with pytest.raises(BookError, match="not the one asked for"):
+    with pytest.raises(BookError, match="not the requested one"):
         PriceBook.open(folder, "0" * 64)
 
 
