@@ -26,6 +26,7 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.notify import send_once
 from pokewatch.registry import RegisteredModel, Registry, change_key
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
