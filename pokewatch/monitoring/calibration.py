@@ -154,7 +154,9 @@ def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Fore
     quotes = past.book.look_up(
         panel.card_id.tolist(), np.full(panel.cards, np.datetime64(past.day))
     )
-    today = next(stream_features(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)]))
+    today = next(
+        stream_features(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)])
+    )
     last, truth = panel.market[origin], panel.market[origin + lag]
     rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth))
     status = np.array(
