@@ -136,6 +136,13 @@ class Registry:
                     raise NoChampionError(_nothing_behind(alias, self.branch)) from None
                 raise
 
+    def find(self, alias: str = CHAMPION) -> RegisteredModel | None:
+        """Return the version an alias points to, or None. Raise RegistryError."""
+        try:
+            return self.resolve(alias)
+        except NoChampionError:
+            return None
+
     def version(self, version: str) -> RegisteredModel:
         """One registered version. Raises RegistryError where there is none of that number."""
         with self._asked(f"model version {version!r} cannot be found"):

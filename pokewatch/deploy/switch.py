@@ -34,7 +34,7 @@ from pokewatch.deploy.tickets import (
     Tickets,
 )
 from pokewatch.deploy.turn import Turn
-from pokewatch.errors import DeployError, NoChampionError, TurnLostError
+from pokewatch.errors import DeployError, TurnLostError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 
@@ -157,10 +157,8 @@ class Switch:
 
 def alias(registry: Registry, name: str) -> str | None:
     """Return the version behind an alias, None where there is none."""
-    try:
-        return registry.resolve(name).version
-    except NoChampionError:
-        return None
+    model = registry.find(name)
+    return model.version if model else None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pokewatch.checks import Check, failures
 from pokewatch.decision import FEES
-from pokewatch.errors import GateError, NoChampionError, SettingsError
+from pokewatch.errors import GateError, SettingsError
 from pokewatch.market.collect import asked_days, collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
@@ -34,7 +34,7 @@ from pokewatch.pipeline.registration import (
     registered,
     registration_of,
 )
-from pokewatch.registry import CHALLENGER, CHAMPION, LAST_DAY, RegisteredModel, Registry, changed_of
+from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry, changed_of
 from pokewatch.settings import Home, QualitySettings
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, write_book
@@ -83,7 +83,7 @@ class GateOutcome:
 
 def with_champion(names: Sequence[str]) -> list[str]:
     """`names`, and the champion's model if it is not among them: the gate compares with it on the same days."""
-    champion = _champion(Registry())
+    champion = Registry().find()
     model = champion.tags.get("model", "") if champion else ""
     return [*names, model] if model in MODELS and model not in names else list(names)
 
@@ -210,7 +210,7 @@ def judge(
     found = [Evaluation.from_dict(each) for each in evaluations]
     choice = choose(found)
     chosen = next(each for each in found if each.model == choice.model)
-    champion = _champion(registry or Registry())
+    champion = (registry or Registry()).find()
     model = champion.tags["model"] if champion else None
     rival = next((each for each in found if each.model == model), None)
     return GateOutcome(
@@ -361,13 +361,6 @@ def git_commit() -> str:
         check=False,
     )
     return asked.stdout.strip() if asked.returncode == 0 else ""
-
-
-def _champion(registry: Registry) -> RegisteredModel | None:
-    try:
-        return registry.resolve(CHAMPION)
-    except NoChampionError:
-        return None
 
 
 def _raw_lake(version: str) -> Lake:

@@ -19,7 +19,7 @@ from pokewatch.monitoring.history import MeasurementHistory
 from pokewatch.monitoring.report import Measurement, age_hours, learns_from, measure, retraining_due
 from pokewatch.notify import send_once
 from pokewatch.registry import Registry, changed_of
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
@@ -74,7 +74,7 @@ def look(market: Market) -> Measurement:
     history = MeasurementHistory()
     history.append(found.measured_on, found.to_dict())
     # for servers that share no disk with the flows
-    registry.remember(REMEMBERED, history.write_latest(found.measured_on, found.figures()))
+    registry.remember(MONITORING_KEY, history.write_latest(found.measured_on, found.figures()))
     figures = {f"monitor_{name}": value for name, value in found.figures().items()}
     registry.log_figures(champion, figures, found.measured_on.toordinal())
     return found

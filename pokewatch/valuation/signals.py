@@ -58,16 +58,20 @@ def strongest(book: PriceBook, count: int) -> list[str]:
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
 
 
-def _decided(judged: np.ndarray, quotes: BookQuotes) -> Any:
+def configured_thresholds() -> Thresholds:
+    """Return the thresholds of the settings."""
     settings = DecisionSettings.read()
-    thresholds = Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
+    return Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
+
+
+def _decided(judged: np.ndarray, quotes: BookQuotes) -> Any:
     return decide(
         judged,
         quotes.fair,
         quotes.lower,
         quotes.upper,
         quotes.status,
-        thresholds=thresholds,
+        thresholds=configured_thresholds(),
         on_fault="hold",
     )
 

@@ -46,7 +46,7 @@ def test_value_says_what_the_book_says(book: PriceBook) -> None:
     card = card_at(book, 5)
     (by_id,) = run_json("value", card["card_id"])
     (by_slug,) = run_json("value", card["slug"])
-    quote = book.quote(card["card_id"])
+    quote = book.look_up([card["card_id"]])
     assert by_id == by_slug
     assert by_id["fair_price"] == pytest.approx(float(quote.fair[0]), abs=0)
     assert by_id["date"] == str(book.last_day)

@@ -106,7 +106,7 @@ def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
     answer = ask(stack, {"card_id": stack.card}).json()
     (row,) = json.loads(CliRunner().invoke(main, ["value", stack.card, "--json"]).stdout)
     model = Registry().resolve()
-    quote = PriceBook.open(Registry().fetch_book(model), model.digest).quote(stack.card)
+    quote = PriceBook.open(Registry().fetch_book(model), model.digest).look_up([stack.card])
     assert answer["fair_price"] == row["fair_price"] == quote.fair[0]
     for name in (
         "date",

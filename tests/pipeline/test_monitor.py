@@ -27,7 +27,7 @@ from pokewatch.pipeline.daily import (
 )
 from pokewatch.pipeline.monitor import Market, decide, look, newest_prices, retrain
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, changed_of
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.walk_forward import walk
@@ -115,7 +115,7 @@ def test_a_change_is_noticed_told_once_and_remembered(
         START + timedelta(days=SHORT + 4),
     ]
     assert (
-        Registry().recall(REMEMBERED) == (registry_home / "monitoring" / "latest.json").read_text()
+        Registry().recall(MONITORING_KEY) == (registry_home / "monitoring" / "latest.json").read_text()
     )
     run = Registry()._client().get_run(Registry().resolve().run_id)
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.errors import BookError, UnknownDateError
+from pokewatch.errors import BookError
 from pokewatch.valuation.book.cards import Cards
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
@@ -125,15 +125,6 @@ class PriceBook:
             np.arange(len(self.cards)),
             **{name: values[:-1] for name, values in self._latest.items()},
         )
-
-    def quote(self, card: str, day: date | None = None) -> BookQuotes:
-        """One card's row. Raises UnknownCardError with near matches, UnknownDateError for a day before the first."""
-        self.cards.position(card)
-        if day is not None and day < self.first_day:
-            raise UnknownDateError(
-                day.isoformat(), self.first_day.isoformat(), self.last_day.isoformat()
-            )
-        return self.look_up([card], np.array([day or "NaT"], dtype="datetime64[D]"))
 
     def history(self, card: str, start: date | None = None, end: date | None = None) -> CardHistory:
         """A card's days from `start` to `end`, both included. Raises UnknownCardError."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.errors import BookError, UnknownCardError, UnknownDateError
+from pokewatch.errors import BookError, UnknownCardError
 from pokewatch.valuation.book import STATUSES, PriceBook, write_book
 from pokewatch.valuation.book.layout import FILES, MANIFEST, VERSION
 from tests.serving.books import FACTS, catalog, make_book, rows
@@ -100,15 +100,10 @@ def test_history_between_days(book: PriceBook) -> None:
     assert len(book.history("card_0", date(2027, 1, 1)).date) == 0
 
 
-def test_quote_names_what_is_unknown(book: PriceBook) -> None:
-    assert book.quote("card_2", date(2026, 1, 2)).market.tolist() == [3.01]
+def test_history_of_an_unknown_card_names_similar_ones(book: PriceBook) -> None:
     with pytest.raises(UnknownCardError) as card:
-        book.quote("card_x3")
+        book.history("card_x3")
     assert "card_3" in card.value.near
-    with pytest.raises(
-        UnknownDateError, match="2025-12-31: the book runs from 2026-01-01 to 2026-01-05"
-    ):
-        book.quote("card_2", date(2025, 12, 31))
 
 
 @pytest.mark.parametrize("name", FILES)
