@@ -14,7 +14,7 @@ TESTED_ELSEWHERE = {
     "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
     "deploy/reload.py": "by the deploys that use it; tests/deploy/test_rollout.py",
     "deploy/compatibility.py": "by the deploys that use it; tests/deploy/test_rollout.py",
-    "deploy/records.py": "by deploys that take turns; tests/deploy/test_lock.py",
+    "deploy/records.py": "by deploys that wait for each other; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
     "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
