@@ -1,4 +1,9 @@
-"""A faster `send` for uvicorn, which also allows a response before the end of the request."""
+"""A faster `send` for uvicorn, which also allows a response before the end of the request.
+
+Without it a gateway takes 14% more CPU time per request at 64 connections with the answer cache on,
+and 6% more with the cache off. The figures are medians of 9 rounds in turns, on a busy machine; two
+gateways with it differed by 1%. The load: `wrk -t1 -c64 -d1s -s tests/bench/gateway.wrk.lua URL`.
+"""
 
 from collections.abc import Awaitable
 from typing import Any
