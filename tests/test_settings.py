@@ -11,11 +11,11 @@ from pokewatch.settings import (
     RegistrySettings,
     ServingSettings,
     VersionSettings,
-    _Section,
+    Section,
 )
 
 
-class Vault(_Section):
+class Vault(Section):
     password: SecretStr = Field(SecretStr(""), max_length=4, description="A secret.")
 
 
@@ -52,7 +52,7 @@ def test_home_is_read_from_the_environment_and_made_absolute(
     ids=["too-large", "no-number", "wrong-sign", "nan", "negative"],
 )
 def test_a_bad_value_names_variable_and_value(
-    section: type[_Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    section: type[Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=variable) as caught:

@@ -206,8 +206,13 @@ def test_the_doctor_warns_of_a_home_open_to_others(home: Path) -> None:
     )
 
 
-def test_every_command_teaches() -> None:
-    for name, command in main.commands.items():
+COMMANDS = main.list_commands(click.Context(main))
+
+
+def test_every_command_and_option_has_a_help_text() -> None:
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
         assert command.help, name
         undescribed = [
             option.name
@@ -220,7 +225,7 @@ def test_every_command_teaches() -> None:
 HEAVY = {"numpy", "pyarrow", "pandas", "pydantic", "mlflow", "metaflow", "httpx", "starlette"}
 
 
-@pytest.mark.parametrize("name", ["", *main.commands])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_imports_nothing_heavy(name: str) -> None:
     code = "import sys; from pokewatch.cli.main import main;main(sys.argv[1:], standalone_mode=False); print('loaded', *sys.modules)"
     command = [sys.executable, "-c", code, *filter(None, [name]), "--help"]

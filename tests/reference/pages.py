@@ -47,7 +47,7 @@ def commands_page() -> str:
         context = click.Context(
             found,
             info_name=path,
-            terminal_width=110,
+            terminal_width=100,
             help_option_names=command.context_settings["help_option_names"],
         )
         lines += ["", f"## {path}", "", "```text", found.get_help(context), "```"]
@@ -57,8 +57,11 @@ def commands_page() -> str:
 def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     yield path, group
     if isinstance(group, click.Group):
-        for name, found in sorted(group.commands.items()):
-            yield from _commands(found, f"{path} {name}")
+        context = click.Context(group)
+        for name in sorted(group.list_commands(context)):
+            found = group.get_command(context, name)
+            if found is not None:
+                yield from _commands(found, f"{path} {name}")
 
 
 PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}
