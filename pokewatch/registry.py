@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import BookError, NoChampionError, RegistryError
-from pokewatch.registry_database import artifacts_of, ensure
+from pokewatch.registry_database import artifacts_of, ensure, read_alias
 from pokewatch.settings import Home, RegistrySettings, private_folder
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
@@ -122,8 +122,11 @@ class Registry:
 
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
         """The version an alias points to. Raises NoChampionError where there is none."""
-        if self._is_embedded() and not self._database().exists():
-            raise NoChampionError(_nothing_behind(alias, self.branch))
+        if self._is_embedded():
+            if not self._database().exists():
+                raise NoChampionError(_nothing_behind(alias, self.branch))
+            if stored := read_alias(self._database(), self._name, self.named(alias)):
+                return _registered(stored)
         with self._asked(f"alias {alias!r} cannot be resolved"):
             from mlflow.exceptions import MlflowException
 

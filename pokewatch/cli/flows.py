@@ -15,7 +15,8 @@ _PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": Fals
 def pipeline(arguments: tuple[str, ...]) -> None:
     """Run the daily pipeline.
 
-    It collects prices, trains and evaluates models, and deploys the one selected. ARGUMENTS are passed to Metaflow: run, resume, card view STEP, and their options.
+    It collects prices, trains and evaluates models, and deploys the one selected. ARGUMENTS are
+    passed to Metaflow: run, resume, card view STEP, and their options.
 
     \b
       pokewatch pipeline run --source tcgcsv
