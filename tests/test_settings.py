@@ -9,9 +9,9 @@ from pokewatch.settings import (
     GatewaySettings,
     Home,
     RegistrySettings,
+    Section,
     ServingSettings,
     VersionSettings,
-    Section,
 )
 
 

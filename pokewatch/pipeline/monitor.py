@@ -1,4 +1,4 @@
-"""The daily look at the models, step by step: what the steps of `flows/monitor.py` call."""
+"""The steps of `flows/monitor.py`: measuring the champion, and retraining if it is needed."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ EVENT = "retrain"
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Which prices are looked at: the source, what makes its market, and the days up to the last."""
+    """The prices to measure: the source, the parameters of its market, and the days."""
 
     source: str
     days: int
@@ -41,7 +41,7 @@ class Market:
     last_day: date | None = None
 
     def parameters(self) -> dict[str, str]:
-        """The parameters with which `flow.py` looks at the same market."""
+        """Return the parameters of `flow.py` for the same market."""
         given = {
             "source": self.source,
             "days": str(self.days),
@@ -54,17 +54,18 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Whether the models are trained again, and why or why not, in words."""
+    """Whether to retrain the models, and why."""
 
     retrain: bool
     why: str
     changed: date | None = None
 
 
-def look(market: Market) -> Measurement:
-    """Measure the newest prices that the pipeline has collected, and keep what was found: history, latest figures, MLflow.
+def measure_champion(market: Market) -> Measurement:
+    """Measure the champion on the newest prices that the pipeline collected.
 
-    Raises NoChampionError where there is no model yet, LakeError where there are no prices.
+    The result is stored in the history, in the latest figures and in MLflow. Raise
+    NoChampionError if there is no model yet, LakeError if there are no prices.
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
@@ -81,28 +82,32 @@ def look(market: Market) -> Measurement:
 
 
 def decide(market: Market, found: Measurement) -> Action:
-    """Whether to train again; remembers since when the market is another one. Notifies people of what is wrong."""
+    """Decide whether to retrain; record a change of the market, and notify of failed checks."""
     registry, settings = Registry(), MonitorSettings.read()
-    _tell(found, settings)
-    known, last = (
+    _notify(found, settings)
+    known, last_training = (
         _day(registry.recall(name))
         for name in (changed_of(market.source), _retrained(market.source))
     )
-    noticed = found.changed_since(settings.monitor_drift)
+    detected = found.changed_since(settings.monitor_drift)
     changed = (
-        noticed
-        if noticed and (known is None or found.measured_on >= _settled(known, found.horizon))
+        detected
+        if detected and (known is None or found.measured_on >= _settled(known, found.horizon))
         else known
     )
-    lessons_on = learns_from(changed, found.horizon) if changed else None
+    usable_from = learns_from(changed, found.horizon) if changed else None
     due = retraining_due(
-        found.measured_on, last, settings.retrain_cooldown_days, noticed is not None, lessons_on
+        found.measured_on,
+        last_training,
+        settings.retrain_cooldown_days,
+        detected is not None,
+        usable_from,
     )
     if changed and changed != known:
         registry.remember(changed_of(market.source), changed.isoformat())
     return Action(
         due and settings.retrain,
-        _why(found, due, noticed is not None, last, lessons_on, settings),
+        _why(found, due, detected is not None, last_training, usable_from, settings),
         changed,
     )
 
@@ -110,18 +115,18 @@ def decide(market: Market, found: Measurement) -> Action:
 def retrain(
     market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]
 ) -> None:
-    """Have the daily pipeline run: by a Metaflow event where this runs on Argo, else at once, as a process that this one waits for.
+    """Run the daily pipeline, by a Metaflow event on Argo, else as a child process.
 
-    `flow` is its file, and the options that name its branch. On Argo without events the next daily run does it, since what has
-    changed is remembered. Raises RetrainError.
+    `flow` is its file and the options of its branch. On Argo without events, the next daily run
+    retrains, as the change of the market is recorded. Raise RetrainError.
 
-    Only then the cool-down begins: where this fails or is killed, the next monitoring run tries again.
+    The cool-down begins when this returns: after a failure, the next monitoring run tries again.
     """
-    _have_run(market, flow, event)
+    _trigger(market, flow, event)
     Registry().remember(_retrained(market.source), measured_on.isoformat())
 
 
-def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
+def _trigger(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
     if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
         _run(market, flow)
         return
@@ -129,7 +134,7 @@ def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> 
     from metaflow.metaflow_config import ARGO_EVENTS_WEBHOOK_URL
 
     if ARGO_EVENTS_WEBHOOK_URL is None:
-        logger.warning("there are no Argo Events here: the next daily run trains the models again")
+        logger.warning("Argo Events is not configured: the next daily run retrains the models")
         return
     ArgoEvent(event(), payload=market.parameters()).publish(ignore_errors=False)
 
@@ -137,7 +142,7 @@ def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> 
 def _run(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
     command = [sys.executable, *flow, "run", *options]
-    # Metaflow tells the process of a step which run, flow and configuration it belongs to; the new run is none of these.
+    # The environment of a step names its run, flow and configuration, which are not the new run's.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -146,27 +151,27 @@ def _run(market: Market, flow: Sequence[str]) -> None:
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0:
         raise RetrainError(
-            f"the models could not be trained again: {Path(flow[0]).name} ended with {code}; what it printed says why"
+            f"retraining failed: {Path(flow[0]).name} exited with code {code}; see its output"
         )
 
 
 def newest_prices(market: Market, changed: date | None = None) -> Panel:
-    """The panel of the newest days in the lake of the market, restored where this machine has none. Raises LakeError without prices."""
+    """Return the panel of the newest days in the market's lake. Raise LakeError without prices."""
     opened = open_source(market.source, cards=market.cards, seed=market.seed, path=market.path)
     home = Home.read()
     lake = Lake(home.lakes / opened.lake_name)
     LatestVersions().restore(lake)
     days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
     if not days:
-        raise LakeError(f"no prices of {market.source} to look at yet: run the pipeline first")
+        raise LakeError(f"no prices of {market.source} yet: run the pipeline first")
     first = max(days[0], days[-1] - timedelta(days=market.days - 1))
-    with tempfile.TemporaryDirectory(prefix=".look-", dir=home.home) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".measure-", dir=home.home) as scratch:
         process(lake, first, days[-1], 0, 1, Path(scratch), changed)
         return read_processed(Path(scratch))
 
 
 def _settled(changed: date, horizon: int) -> date:
-    """Until then, what fails may still be that change: models have just learnt of it, and their forecasts come due."""
+    """Return the day from which a failed check is a new change, not the effect of this one."""
     return learns_from(changed, horizon) + timedelta(days=2 * horizon)
 
 
@@ -178,35 +183,43 @@ def _retrained(source: str) -> str:
     return f"retrained_on.{source}"
 
 
-def _tell(found: Measurement, settings: MonitorSettings) -> None:
+def _notify(found: Measurement, settings: MonitorSettings) -> None:
     age = age_hours(found.measured_on, datetime.now(UTC))
     if age > settings.monitor_stale_hours:
-        body = f"The newest prices are of {found.measured_on}, {age:.0f} hours old; wanted <= {settings.monitor_stale_hours:g}."
+        body = (
+            f"The newest prices are of {found.measured_on}, {age:.0f} hours old; "
+            f"wanted <= {settings.monitor_stale_hours:g}."
+        )
         send_once("stale data", str(found.measured_on), "prices are stale", body)
     if found.failed:
         names = ", ".join(check.name for check in found.failed)
-        body = f"Model version {found.version}, prices of {found.measured_on}: {failures(found.checks)}."
+        body = (
+            f"Model version {found.version}, prices of {found.measured_on}: "
+            f"{failures(found.checks)}."
+        )
         send_once("drift", names, f"{names} out of bounds", body)
 
 
 def _why(
     found: Measurement,
     due: bool,
-    mendable: bool,
-    last: date | None,
-    lessons_on: date | None,
+    retraining_helps: bool,
+    last_training: date | None,
+    usable_from: date | None,
     settings: MonitorSettings,
 ) -> str:
     names = ", ".join(check.name for check in found.failed)
     if due and not settings.retrain:
-        return "training again is due, and switched off by POKEWATCH_RETRAIN"
-    if due and lessons_on and lessons_on <= found.measured_on:
-        return f"the market has changed, and there are lessons of it since {lessons_on}"
+        return "retraining is due, but disabled by POKEWATCH_RETRAIN"
+    if due and usable_from and usable_from <= found.measured_on:
+        return f"the market has changed, and there are training days since {usable_from}"
     if due:
-        later = f"; models can learn of it from {lessons_on} on" if lessons_on else ""
+        later = f"; there are training days from {usable_from} on" if usable_from else ""
         return f"failed: {names}{later}"
-    if mendable:
-        return f"failed: {names}; trained again on {last}, so not before {last and last + timedelta(days=settings.retrain_cooldown_days)}"
+    if retraining_helps:
+        cooldown = timedelta(days=settings.retrain_cooldown_days)
+        until = last_training and last_training + cooldown
+        return f"failed: {names}; retrained on {last_training}, so not before {until}"
     if found.failed:
-        return f"failed: {names}; the prices coming in are at fault, and training on them would mend nothing"
+        return f"failed: {names}; the incoming prices are at fault, and retraining would not help"
     return "every check passed"

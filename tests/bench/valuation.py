@@ -34,7 +34,9 @@ def made(collected: Any, sample: Path) -> dict[str, float]:
     """Process, train and write the book of what was collected, in this process: seconds a stage, and the most memory it took."""
     from pokewatch.market.lake import Lake
     from pokewatch.market.versions import DataVersions
-    from pokewatch.pipeline.daily import BOOK_DAYS, join_shards, process_shard, train, write_book_of
+    from pokewatch.pipeline.processing import join_shards, process_shard
+    from pokewatch.pipeline.registration import BOOK_DAYS, write_book_of
+    from pokewatch.pipeline.training import train
     from pokewatch.settings import Home
     from pokewatch.valuation.models import restore
     from pokewatch.valuation.processed import read_processed
@@ -91,7 +93,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
 def child(cards: int, days: int, sample: Path) -> None:
     """Collect, untimed, in a process of its own whose memory does not count; then measure."""
-    from pokewatch.pipeline.daily import collect_prices
+    from pokewatch.pipeline.collection import collect_prices
 
     collected = collect_prices("simulated", days=days, cards=cards)
     reading, writing = os.pipe()

@@ -227,7 +227,10 @@ HEAVY = {"numpy", "pyarrow", "pandas", "pydantic", "mlflow", "metaflow", "httpx"
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_imports_nothing_heavy(name: str) -> None:
-    code = "import sys; from pokewatch.cli.main import main;main(sys.argv[1:], standalone_mode=False); print('loaded', *sys.modules)"
+    code = (
+        "import sys; from pokewatch.cli.main import main; "
+        "main(sys.argv[1:], standalone_mode=False); print('loaded', *sys.modules)"
+    )
     command = [sys.executable, "-c", code, *filter(None, [name]), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert shown.startswith("Usage:")

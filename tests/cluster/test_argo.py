@@ -36,7 +36,7 @@ EVENTS = {
 }
 MONITOR_STEPS = {
     "start": (600, 2),
-    "look": (7_200, 1),
+    "measure": (7_200, 1),
     "act": (28_800, 0),
     "end": (600, 2),
 }  # timeout in seconds, retries

@@ -9,7 +9,8 @@ from pokewatch.errors import SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.backfill import collect_month, merge_months, months
-from pokewatch.pipeline.daily import collect_prices, process_shard
+from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.processing import process_shard
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value will soon raise:DeprecationWarning"
