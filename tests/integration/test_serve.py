@@ -45,8 +45,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FIELDS = {
-    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper", "confidence", "reason",
-    "status", "as_of", "stale", "model_version", "data_version", "request_id",
+    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
+    "confidence", "reason", "status", "as_of", "stale", "model_version", "data_version",
+    "request_id",
 }  # fmt: skip
 
 
