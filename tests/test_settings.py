@@ -74,6 +74,6 @@ def test_an_alias_is_read_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RegistrySettings.read().tracking_uri() == "http://other:5000"
 
 
-def test_everything_is_below_home_unless_told_otherwise(home: Path) -> None:
+def test_everything_is_below_home_by_default(home: Path) -> None:
     assert RegistrySettings.read().tracking_uri() == f"sqlite:///{home}/mlflow/mlflow.db"
     assert VersionSettings.read().remote() == f"{home}/dvc-remote"

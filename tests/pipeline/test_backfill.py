@@ -88,6 +88,6 @@ def test_days_the_lake_has_are_left_as_they_are(home: Path) -> None:
     assert collected.raw_version != before.raw_version
 
 
-def test_nothing_to_merge_is_told() -> None:
-    with pytest.raises(SettingsError, match="no prices for any of the days"):
+def test_months_without_prices_are_an_error() -> None:
+    with pytest.raises(SettingsError, match="no prices for any of the requested days"):
         merge_months("simulated", [None], cards=30)

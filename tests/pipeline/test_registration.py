@@ -101,7 +101,7 @@ def champion(registry_home: Path) -> Champion:
     return make_champion()
 
 
-def test_a_registered_version_says_where_it_comes_from(champion: Champion) -> None:
+def test_a_registered_version_has_its_provenance(champion: Champion) -> None:
     registered = Registry().resolve(CHALLENGER)
     assert registered == champion.model
     assert registered.tags["raw_version"] == champion.collected.raw_version
