@@ -158,7 +158,7 @@ def test_collect_exports_one_file(export_format: str, home: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--source", "nowhere"), "--source 'nowhere': unknown source"),
+        (("--source", "nowhere"), "--source 'nowhere': "),
         (("--from", "2026-02-02", "--to", "2026-02-01"), "2026-02-02"),
         (("--days", "0"), "--days"),
         (("--source", "file", "--file", "missing.csv"), "missing.csv"),
