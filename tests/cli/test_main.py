@@ -237,6 +237,16 @@ def test_help_imports_nothing_heavy(name: str) -> None:
     assert set(shown.split("loaded")[-1].split()) & HEAVY == set()
 
 
+def test_value_does_not_import_mlflow(champion_home: Path) -> None:
+    """Importing MLflow takes longer than everything else that the command does."""
+    Registry().fetch_book(Registry().resolve())
+    code = (
+        "import sys; from pokewatch.cli.main import main; "
+        "main(['value', '--sample', '1'], standalone_mode=False); sys.exit('mlflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_the_current_day_is_never_requested(home: Path) -> None:
     found = run_json("collect", "--days", "1", "--cards", "120")
     assert found["written"][0] < date.today().isoformat()  # only an upper bound  # noqa: DTZ011
