@@ -19,8 +19,8 @@ def settings_page() -> str:
         "# Settings",
         "",
         "A value is read from the environment, else from `settings.env` in `POKEWATCH_HOME` (lines",
-        "`NAME=value`), else the default applies. An invalid value is an error that names the setting",
-        "and the value.",
+        "`NAME=value`), else the default applies. An invalid value is an error that names the",
+        "setting and the value.",
     ]
     for section in sections():
         title = (section.__doc__ or "").splitlines()[0].rstrip(".")
