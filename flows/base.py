@@ -265,7 +265,10 @@ class PokeWatchSpec(FlowSpec):
             self._check_parameters_given()
         except PokeWatchError as error:
             print(f"Error: {error}", file=sys.stderr)
-            sys.exit(error.exit_code)
+            code = error.exit_code
+        else:
+            return
+        sys.exit(code)  # outside the handler: it is no error of a step, see __init__
 
     def _check_parameters_given(self) -> None:
         from pokewatch.pipeline.parameters import check_machine, check_source
