@@ -1,4 +1,4 @@
-"""The daily monitoring run: `python monitor.py run` compares past forecasts with later prices."""
+"""Daily monitoring of the champion: `python monitor.py run`."""
 
 from datetime import date
 from pathlib import Path
@@ -17,26 +17,27 @@ from metaflow import (
     timeout,
 )
 
-from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
 @project(name="pokewatch")
 @schedule(cron="0 6 * * *")
 class PokeWatchMonitor(PokeWatchSpec):
-    """Whether the models that serve can still be trusted, hours after the daily pipeline.
+    """Compare past estimates with later prices, some hours after the daily pipeline.
 
-    1. start: select the prices
-    2. measure: the calibration of forecasts made 7 and 30 days ago, and drift of incoming prices
-    3. act: notify people of failed checks and, where it helps, retrain the models
+    1. select the prices
+    2. measure: compare the estimates made 7 and 30 days ago with the prices since, and check
+       whether incoming prices have drifted
+    3. act: send notifications of failed checks and, where it helps, retrain the models
     """
 
     days = Parameter(
-        "days", default=400, help="Days of prices to look at, up to the last, and to train on."
+        "days", default=400, help="Days of prices to measure and train on, up to the last."
     )
     last_day = Parameter(
         "to",
         default="",
-        help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.",
+        help="Last day, YYYY-MM-DD. Default: the last that the pipeline collected.",
     )
 
     def check(self) -> tuple[date | None, date | None]:
@@ -67,7 +68,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def measure(self) -> None:
-        """Measure, store the result, and show it."""
+        """Measure the champion, and store the result."""
         from cards import monitor_card
 
         from pokewatch.pipeline.monitor import measure_market
@@ -85,7 +86,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def act(self) -> None:
-        """Notify people of failed checks; retrain the models where that is due."""
+        """Send notifications, and retrain the models if that is due."""
         from cards import action_card
 
         from pokewatch.pipeline.monitor import EVENT, decide, retrain
@@ -93,7 +94,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         self.action = decide(self.market, self.found)
         current.card.extend(action_card(self.action.retrain, self.action.why))
         if self.action.retrain:
-            print(f"the models are trained again: {self.action.why}")
+            print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]
             retrain(self.market, self.found.measured_on, flow, namespaced_event_name(EVENT))
         self.next(self.end)
@@ -102,10 +103,10 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def end(self) -> None:
-        """Say what came of it."""
+        """Print the result."""
         failed = ", ".join(check.name for check in self.found.failed) or "no check"
         print(f"model version {self.found.version} on {self.found.measured_on}: {failed} failed")
-        print(f"trained again: {'yes' if self.action.retrain else 'no'}; {self.action.why}")
+        print(f"retrained: {'yes' if self.action.retrain else 'no'}; {self.action.why}")
 
 
 if __name__ == "__main__":

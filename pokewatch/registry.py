@@ -126,6 +126,8 @@ class Registry:
         """Return the version behind an alias. Raise NoChampionError where there is none."""
         if self._mlflow.is_missing():
             raise NoChampionError(_no_version(alias, self.branch))
+        if stored := self._mlflow.stored_alias(self.branch_name(alias)):
+            return _registered(stored)
         with self.client(f"alias {alias!r} cannot be resolved") as client:
             from mlflow.exceptions import MlflowException
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import RegistryError
-from pokewatch.registry_database import artifacts_of, ensure
+from pokewatch.registry_database import StoredVersion, artifacts_of, ensure, read_alias
 from pokewatch.settings import RegistrySettings, private_folder
 
 
@@ -43,6 +43,15 @@ class RegistryClient:
     def is_missing(self) -> bool:
         """Return whether the registry is embedded and its database has not been created yet."""
         return self._settings.is_embedded() and not self._database().exists()
+
+    def stored_alias(self, alias: str) -> StoredVersion | None:
+        """Return the version behind an alias of an embedded registry, without importing MLflow.
+
+        Return None where there is none, or only MLflow can tell.
+        """
+        if not self._settings.is_embedded():
+            return None
+        return read_alias(self._database(), self._settings.model_name, alias)
 
     def artifact_location(self) -> str | None:
         """Return the folder of an embedded registry's artifacts; None where a server decides."""

@@ -10,14 +10,48 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from pokewatch.errors import RegistryError
 
+_ALIASED = """
+    SELECT version, run_id FROM model_versions JOIN registered_model_aliases USING (name, version)
+    WHERE name = ? AND alias = ? AND current_stage != 'Deleted_Internal'
+"""
+_TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
 _MIGRATIONS = "SELECT count(*) FROM alembic_version"
 # MLflow adds its first experiment once the schema is complete.
 _EXPERIMENTS = "SELECT count(*) FROM experiments"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A model version as MLflow stores it."""
+
+    version: str
+    run_id: str
+    tags: dict[str, str]
+
+
+def read_alias(database: Path, model: str, alias: str) -> StoredVersion | None:
+    """Return the version that an alias points to, without the seconds that importing MLflow takes.
+
+    Return None if there is none or the tables cannot be read: the caller then asks MLflow.
+    """
+    uri = f"file:{quote(str(database))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("BEGIN")  # both queries see one state of the database
+            found = connection.execute(_ALIASED, (model, alias)).fetchall()
+            if len(found) != 1:
+                return None
+            version, run_id = found[0]
+            tags = dict(connection.execute(_TAGS, (model, version)).fetchall())
+    except sqlite3.Error:
+        return None
+    return StoredVersion(str(version), str(run_id), tags)
 
 
 def ensure(database: Path, experiment: str) -> None:

@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.pipeline.daily import (
-    Collected,
-    collect_prices,
-    evaluate_candidate,
-    join_shards,
-    judge,
-    process_shard,
-    register,
-    train,
-)
+from pokewatch.pipeline.collection import Collected, collect_prices
+from pokewatch.pipeline.processing import join_shards, process_shard
+from pokewatch.pipeline.registration import register
+from pokewatch.pipeline.training import evaluate_candidate, select_model, train
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 
 MODEL = "median7"
@@ -43,7 +37,7 @@ def make_champion(
 ) -> Champion:
     """Run the pipeline's steps in this process, into the current POKEWATCH_HOME."""
     collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
-    verdict = judge([evaluation])
+    verdict = select_model([evaluation])
     assert verdict.model == name
     registered = register(collected, data_version, parameters[name], evaluation, {})
     Registry().set_alias(CHAMPION, registered.version)

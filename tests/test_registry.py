@@ -1,12 +1,17 @@
 """The registry against a real MLflow on SQLite."""
 
 import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.registry_database import StoredVersion, read_alias
 from pokewatch.settings import Home, RegistrySettings
 from tests.serving.books import make_book
 
@@ -184,3 +189,40 @@ def test_state_is_stored_under_a_name(registry_home: Path) -> None:
     registry.set_state("market_changed", "2026-01-31")
     assert Registry().get_state("market_changed") == "2026-01-31"
     assert Registry().get_state("something else") == ""
+
+
+def test_an_alias_is_read_as_mlflow_reads_it(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    database = registry_home / "mlflow" / "mlflow.db"
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+    for digest in ("a", "b"):
+        registry.register(log(registry, book, note=f"{digest}: “ü”"), digest * 64)
+    for version in ("2", "1"):
+        registry.set_alias(CHAMPION, version)
+        registry.set_tag(version, "deployed_at", "now")
+        with registry.client("the champion") as client:
+            expected = client.get_model_version_by_alias("pokewatch", CHAMPION)
+        stored = read_alias(database, "pokewatch", CHAMPION)
+        assert stored == StoredVersion(str(expected.version), expected.run_id, expected.tags)
+    registry.delete_alias(CHAMPION)
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+
+
+def test_a_database_with_other_tables_is_left_to_mlflow(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    registry.set_alias(CHAMPION, registry.register(log(registry, book), "b" * 64).version)
+    database = registry_home / "mlflow" / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE model_version_tags RENAME TO other_tags")
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+    assert read_alias(database.with_name("missing.db"), "pokewatch", CHAMPION) is None
+
+
+def test_the_champion_of_an_embedded_registry_is_found_without_mlflow(
+    registry_home: Path, book: Path
+) -> None:
+    registry = Registry()
+    registry.set_alias(CHAMPION, registry.register(log(registry, book), "b" * 64).version)
+    code = "import sys; from pokewatch.registry import Registry; Registry().resolve(); "
+    code += "sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

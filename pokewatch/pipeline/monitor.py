@@ -90,21 +90,21 @@ def decide(market: Market, found: Measurement) -> Action:
         _day(registry.get_state(key))
         for key in (change_key(market.source), _retrained_key(market.source))
     )
-    noticed = found.changed_since(settings.monitor_drift)
+    detected = found.changed_since(settings.monitor_drift)
     changed = (
-        noticed
-        if noticed and (known is None or found.measured_on >= _settled(known, found.horizon))
+        detected
+        if detected and (known is None or found.measured_on >= _settled(known, found.horizon))
         else known
     )
     trainable_on = first_training_day(changed, found.horizon) if changed else None
     due = retraining_due(
-        found.measured_on, last, settings.retrain_cooldown_days, noticed is not None, trainable_on
+        found.measured_on, last, settings.retrain_cooldown_days, detected is not None, trainable_on
     )
     if changed and changed != known:
         registry.set_state(change_key(market.source), changed.isoformat())
     return Action(
         due and settings.retrain,
-        _why(found, due, noticed is not None, last, trainable_on, settings),
+        _why(found, due, detected is not None, last, trainable_on, settings),
         changed,
     )
 

@@ -39,7 +39,9 @@ def build_book(collected: Any, sample: Path) -> dict[str, float]:
     """
     from pokewatch.market.lake import Lake
     from pokewatch.market.versions import DataVersions
-    from pokewatch.pipeline.daily import BOOK_DAYS, join_shards, process_shard, train, write_book_of
+    from pokewatch.pipeline.processing import join_shards, process_shard
+    from pokewatch.pipeline.registration import BOOK_DAYS, write_book_of
+    from pokewatch.pipeline.training import train
     from pokewatch.settings import Home
     from pokewatch.valuation.models import restore
     from pokewatch.valuation.processed import read_processed
@@ -99,7 +101,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
 def child(cards: int, days: int, sample: Path) -> None:
     """Collect the prices, then measure in another process, without the memory of collecting."""
-    from pokewatch.pipeline.daily import collect_prices
+    from pokewatch.pipeline.collection import collect_prices
 
     collected = collect_prices("simulated", days=days, cards=cards)
     reading, writing = os.pipe()

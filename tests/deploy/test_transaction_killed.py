@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pokewatch.cli.doctor import Finding, examine
+from pokewatch.cli.health_checks import Finding, run_checks
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError
@@ -75,7 +75,7 @@ def state(registry: Registry, server: Served) -> tuple[str, str, str]:
 
 
 def doctors() -> Finding:
-    (finding,) = [each for each in examine() if each.name == "deploy"]
+    (finding,) = [each for each in run_checks() if each.name == "deploy"]
     return finding
 
 

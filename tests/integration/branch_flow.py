@@ -1,4 +1,4 @@
-"""A flow that says whose aliases it would move."""
+"""A flow that prints the alias it would move."""
 
 import sys
 from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.pipeline.daily import collect_prices
+from pokewatch.pipeline.collection import collect_prices
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
 

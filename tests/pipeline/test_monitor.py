@@ -13,18 +13,11 @@ import pytest
 from pokewatch.errors import GateError, LakeError, NoChampionError, RetrainError
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.pipeline.daily import (
-    collect_prices,
-    evaluate_candidate,
-    join_shards,
-    judge,
-    market_change,
-    process_shard,
-    register,
-    require_passed,
-    train,
-)
+from pokewatch.pipeline.collection import collect_prices, market_change
 from pokewatch.pipeline.monitor import Market, decide, measure_market, newest_prices, retrain
+from pokewatch.pipeline.processing import join_shards, process_shard
+from pokewatch.pipeline.registration import register
+from pokewatch.pipeline.training import evaluate_candidate, require_passed, select_model, train
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home
@@ -42,11 +35,11 @@ pytestmark = [
     ),  # DVC's use of pygtrie
     pytest.mark.filterwarnings(
         "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise asks for it on Python 3.11 and 3.12
+    ),  # imported by Apprise
 ]
 
 CARDS = 600
-SHORT = 75  # days of quiet before the change, in the quick tests
+SHORT = 75  # days before the change, in the quick tests
 VOLATILITY = "volatility"
 
 
@@ -62,7 +55,7 @@ def planted(kind: str, day: int) -> Regime:
 
 
 def prices(days: int, regimes: list[Regime]) -> None:
-    """Put the days into the lake that the source `simulated` of CARDS cards has."""
+    """Fill the lake of the source `simulated` with CARDS cards."""
     dates = [START + timedelta(days=day) for day in range(days)]
     fill(Lake(Home.read().lakes / f"simulated-{CARDS}-0"), CARDS, 0, dates, regimes)
 
@@ -73,7 +66,7 @@ def make_champion(last_day: date) -> str:
     data_version = join_shards([process_shard(collected, 0, 1, market_change(collected))])
     parameters = train(data_version, ["local_level"], 7)["local_level"]
     evaluation = evaluate_candidate(data_version, "local_level", 7)
-    require_passed(judge([evaluation]))
+    require_passed(select_model([evaluation]))
     registered = register(collected, data_version, parameters, evaluation, {})
     registry = Registry()
     assert registered.tags[LAST_DAY] == last_day.isoformat()
@@ -135,7 +128,7 @@ def logged_measurements(registry: Registry) -> list[str]:
 
 
 def pipeline(folder: Path, code: int) -> list[str]:
-    """A flow that ends with `code`."""
+    """Return the command of a flow that exits with `code`."""
     flow = folder / f"flow{code}.py"
     flow.write_text(f"raise SystemExit({code})")
     return [str(flow)]
@@ -208,7 +201,7 @@ def coverage(panel: Panel, days: range) -> float:
     return inside / total
 
 
-def test_learning_anew_brings_the_coverage_back() -> None:
+def test_retraining_restores_the_coverage() -> None:
     regime = planted(VOLATILITY, 205)
     ahead = range(205 + 12, 205 + 26)
     assert coverage(market(800, 0, 240, [regime]), ahead) < 0.8

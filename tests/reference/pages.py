@@ -1,4 +1,4 @@
-"""Generate the reference pages: `python -m tests.reference.pages docs` writes them."""
+"""The generated pages of the documentation: `python -m tests.reference.pages docs` writes them."""
 
 import sys
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from tests.reference.metrics import metrics_page
 
 
 def settings_page() -> str:
-    """Return the page of all settings, in Markdown."""
+    """Return the page of the settings."""
     lines = [
         "# Settings",
         "",
-        "A setting is read from the environment, else from `settings.env` in `POKEWATCH_HOME`",
-        "(lines `NAME=value`), else it has its default. An invalid value stops the program with",
-        "an error that names the setting and the value.",
+        "A value is read from the environment, else from `settings.env` in `POKEWATCH_HOME` (lines",
+        "`NAME=value`), else the default applies. An invalid value is an error that names the",
+        "setting and the value.",
     ]
     for section in sections():
         title = (section.__doc__ or "").splitlines()[0].rstrip(".")
@@ -48,13 +48,13 @@ def _default(field: Any) -> str:
 
 
 def commands_page() -> str:
-    """Return the help of every command, in Markdown."""
-    lines = ["# Commands", "", "`pokewatch COMMAND --help` prints the same."]
+    """Return the page of the commands."""
+    lines = ["# Commands", "", "The help texts of `pokewatch COMMAND --help`."]
     for path, found in _commands(command, "pokewatch"):
         context = click.Context(
             found,
             info_name=path,
-            terminal_width=110,
+            terminal_width=100,
             help_option_names=command.context_settings["help_option_names"],
         )
         lines += ["", f"## {path}", "", "```text", found.get_help(context), "```"]
@@ -64,8 +64,11 @@ def commands_page() -> str:
 def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     yield path, group
     if isinstance(group, click.Group):
-        for name, found in sorted(group.commands.items()):
-            yield from _commands(found, f"{path} {name}")
+        context = click.Context(group)
+        for name in sorted(group.list_commands(context)):
+            found = group.get_command(context, name)
+            if found is not None:
+                yield from _commands(found, f"{path} {name}")
 
 
 PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}
