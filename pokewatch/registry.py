@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import BookError, NoChampionError, RegistryError
-from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_client import RegistryClient, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import copy_of, move_book, open_copy, prune, remove
@@ -111,7 +111,7 @@ class Registry:
             )
         with self.client(f"run {run_id} cannot be registered") as client:
             run = client.get_run(run_id)
-            self._ensure_registered_model(client)
+            ensure_registered_model(client, self._name)
             tags = {
                 name: value
                 for name, value in run.data.tags.items()
@@ -131,10 +131,9 @@ class Registry:
         with self.client(f"alias {alias!r} cannot be resolved") as client:
             from mlflow.exceptions import MlflowException
 
+            name = self.branch_name(alias)
             try:
-                return _registered(
-                    client.get_model_version_by_alias(self._name, self.branch_name(alias))
-                )
+                return _registered(client.get_model_version_by_alias(self._name, name))
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     raise NoChampionError(_no_version(alias, self.branch)) from None
@@ -165,10 +164,8 @@ class Registry:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        with self.client(
-            f"the metrics of model version {model.version} cannot be logged"
-        ) as client:
-            logged = [Metric(name, value, now, step) for name, value in metrics.items()]
+        logged = [Metric(name, value, now, step) for name, value in metrics.items()]
+        with self.client(f"the metrics of version {model.version} cannot be logged") as client:
             client.log_batch(model.run_id, metrics=logged)
 
     def log_document(self, model: RegisteredModel, name: str, document: Mapping[str, Any]) -> None:
@@ -194,7 +191,7 @@ class Registry:
     def set_state(self, name: str, value: str) -> None:
         """Store a text under a name, as a tag of the registered model."""
         with self.client(f"the state {name!r} cannot be written") as client:
-            self._ensure_registered_model(client)
+            ensure_registered_model(client, self._name)
             client.set_registered_model_tag(self._name, self.branch_name(name), value)
 
     def get_state(self, name: str) -> str:
@@ -271,15 +268,6 @@ class Registry:
                 raise
             # another process created it first
             return str(client.get_experiment_by_name(self._name).experiment_id)
-
-    def _ensure_registered_model(self, client: Any) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            client.create_registered_model(self._name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
 
 
 def change_key(source: str) -> str:

@@ -75,3 +75,14 @@ class RegistryClient:
 
     def _database(self) -> Path:
         return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()
+
+
+def ensure_registered_model(client: Any, name: str) -> None:
+    """Create the registered model unless it exists."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

@@ -141,33 +141,33 @@ class HttpClient:
         """Raise SourceError for a redirect to another origin, which would receive the key."""
         if not response.has_redirect_location:
             return
-        asked = response.request.url
+        requested = response.request.url
         try:
-            target = asked.join(response.headers["Location"])
+            target = requested.join(response.headers["Location"])
         except (httpx.InvalidURL, ValueError):
             raise SourceError(
-                self.source, shown(str(asked)), "redirects to an invalid URL"
+                self.source, shown(str(requested)), "redirects to an invalid URL"
             ) from None
-        if _origin(target) != _origin(asked) or target.userinfo:
+        if _origin(target) != _origin(requested) or target.userinfo:
             cause = (
                 f"redirects to {shown(str(target))}; redirects to another scheme, host or port "
                 "are not followed: if the source has moved, set its new URL"
             )
-            raise SourceError(self.source, shown(str(asked)), cause)
+            raise SourceError(self.source, shown(str(requested)), cause)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = f"answered {response.status_code} {response.reason_phrase}".strip()
         if response.status_code in self.hints:
             status += f": {self.hints[response.status_code]}"
         if response.status_code in _BUSY:
-            asked = _retry_after(response.headers.get("Retry-After"))
-            if asked is not None and asked > self.limits.longest_wait:
+            wait = _retry_after(response.headers.get("Retry-After"))
+            if wait is not None and wait > self.limits.longest_wait:
                 cause = (
-                    f"{status} and asks for a wait of {asked:.0f} s, longer than the "
+                    f"{status} and asks for a wait of {wait:.0f} s, longer than the "
                     f"{self.limits.longest_wait:.0f} s allowed: try again later"
                 )
                 raise SourceError(self.source, shown(str(response.url)), cause)
-            raise _TransientError(status, asked)
+            raise _TransientError(status, wait)
         if response.status_code == httpx.codes.NOT_FOUND:
             raise MissingAtSourceError(self.source, shown(str(response.url)), status)
         if not response.is_success:
@@ -211,10 +211,10 @@ class HttpClient:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, _TransientError) else None
+        wait = error.retry_after if isinstance(error, _TransientError) else None
         backoff = 0.5 * 2 ** (state.attempt_number - 1) * (1 + random.random())
         return min(
-            asked + random.random() if asked is not None else backoff, self.limits.longest_wait
+            wait + random.random() if wait is not None else backoff, self.limits.longest_wait
         )
 
 

@@ -100,7 +100,7 @@ class MarketPath:
         self._walk = traits.log_price.copy()
         self._drift = np.zeros(count)
         self._quote = self._fair()
-        self._asked = self._quote.copy()
+        self._ask_level = self._quote.copy()
         self._shown = np.exp(self._quote)
         self._volume = np.zeros(count, dtype=np.int32)
         self._sell(self._random(_PATH, 0), np.ones(count, dtype=bool))
@@ -115,8 +115,8 @@ class MarketPath:
         fair = self._fair()
         if debut.any():
             self._quote = np.where(debut, fair, self._quote)
-            self._asked = np.where(debut, fair, self._asked)
-        self._asked += _ASK_CATCH_UP * (fair - self._asked)
+            self._ask_level = np.where(debut, fair, self._ask_level)
+        self._ask_level += _ASK_CATCH_UP * (fair - self._ask_level)
         self._sell(random, debut, volatility)
 
     def quotes(self) -> SimulatedQuotes:
@@ -206,7 +206,7 @@ class MarketPath:
             for block in (blocks.min(), blocks.max())
         )
         noise = np.where(blocks == blocks.min(), first, second)[:, rows]
-        low, mid, high = (np.exp(self._asked[rows] + ratio[rows]) for ratio in self._ratios)
+        low, mid, high = (np.exp(self._ask_level[rows] + ratio[rows]) for ratio in self._ratios)
         low = _cents(low * np.exp(0.12 * noise[0]))
         mid = np.maximum(_cents(mid * np.exp(0.08 * noise[1])), low)
         return low, mid, np.maximum(_cents(high * np.exp(0.25 * np.abs(noise[2]))), mid)
