@@ -30,7 +30,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 registry = Registry()
 registry.set_state(sys.argv[1], "kept")
-print(registry._experiment(registry._client()), flush=True)
+with registry.client("the experiment cannot be read") as client:
+    print(registry._experiment(client), flush=True)
 """
 
 

@@ -171,7 +171,8 @@ def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list
             f"{days} days are too few to evaluate a horizon of {horizon} days: "
             f"at least {days_needed(horizon)} are needed"
         )
-    step = max(1, -(-(last - first) // (max_origins - 1)))
+    span = last - first
+    step = max(1, min(-(-span // (max_origins - 1)), span // (MIN_ORIGINS - 1)))
     return list(range(last, first - 1, -step))[:max_origins][::-1]
 
 

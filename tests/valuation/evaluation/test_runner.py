@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ def trending(days: int = 80, cards: int = 150, shuffle: bool = False) -> NDArray
     return np.exp(3.0 + np.cumsum(moves, axis=0))
 
 
+@example(days=29, horizon=1)
 @given(days=st.integers(3, 900), horizon=st.integers(1, 60))
 def test_origins_have_training_days_and_an_outcome(days: int, horizon: int) -> None:
     if days < 2 * horizon + 1:
