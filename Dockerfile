@@ -1,4 +1,4 @@
-# One recipe, three images: --target pipeline, serving, gateway. BASE_IMAGE needs Python 3.11 or 3.12 with venv.
+# Three images: --target pipeline, serving or gateway. BASE_IMAGE must have Python 3.11 or 3.12 with venv.
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS build
@@ -6,7 +6,7 @@ RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install --quiet --no-cache-
 WORKDIR /src
 COPY requirements.lock pyproject.toml ./
 RUN python3 -m venv --without-pip /opt/pokewatch
-# Every distribution is one that the lock has the hash of.
+# Every distribution is checked against its hash in the lock.
 ENV UV="/opt/tools/bin/uv pip install --quiet --no-cache --compile-bytecode" \
     LOCKED="--require-hashes --constraint requirements.lock" \
     INTO="--python /opt/pokewatch/bin/python"
@@ -19,7 +19,7 @@ COPY flows flows
 COPY mlserver_models mlserver_models
 RUN /opt/tools/bin/python -m hatchling build -t wheel -d /dist
 
-# What it depends on is a layer of its own: a change of the code leaves it as it is.
+# Dependencies are installed before the wheel, so a change of the code keeps their layer.
 FROM build AS build-pipeline
 RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra pipeline
 COPY --from=wheel /dist /dist
@@ -36,7 +36,7 @@ COPY --from=wheel /dist /dist
 RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM ${BASE_IMAGE} AS runtime
-# A number, since Kubernetes cannot tell from a name that it is not root. The home is all that is written to, with /tmp.
+# A numeric user: Kubernetes' runAsNonRoot cannot check a name. Only the home and /tmp are written to.
 RUN mkdir -p /home/pokewatch/state && chown -R 10001:10001 /home/pokewatch
 ENV PATH=/opt/pokewatch/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/home/pokewatch \
@@ -49,18 +49,18 @@ USER 10001:10001
 
 FROM runtime AS pipeline
 LABEL org.opencontainers.image.description="PokeWatch's flows and their steps"
-# LightGBM's threads: its wheel does not bring the library.
+# LightGBM needs OpenMP, which its wheel does not include.
 USER 0:0
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 USER 10001:10001
 COPY --from=build-pipeline /opt/pokewatch /opt/pokewatch
 COPY flows /app/flows
-# Metaflow would install its own dependencies into the image at every task.
+# Otherwise Metaflow installs its own dependencies in every task.
 ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
     USERNAME=pokewatch \
     MPLCONFIGDIR=/tmp/matplotlib
 HEALTHCHECK NONE
-# Last, so that another commit leaves the layers above as they are.
+# Last, so that a new commit keeps the layers above.
 ARG VERSION=
 ARG GIT_COMMIT=
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}

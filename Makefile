@@ -1,4 +1,4 @@
-# Python 3.11 or 3.12, the newest there is; PYTHON=... picks another.
+# The newest of Python 3.11 and 3.12; PYTHON=... selects another.
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell command -v $(name) >/dev/null 2>&1 && $(name) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && echo $(name))))
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 UV_VERSION := 0.13.9
 PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 
-# Python 3.12 can count lines without slowing the rest down.
+# Python 3.12 measures coverage at almost no cost (sys.monitoring).
 TRACER = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
 .PHONY: setup run pipeline test coverage test-slow test-pods lint bench lock wheel docs clean images version deploy verify rollback sbom
@@ -14,11 +14,12 @@ TRACER = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_inf
 setup: $(READY)
 
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "PokeWatch needs Python 3.11 or 3.12; none was found. Name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "PokeWatch needs Python 3.11 or 3.12, and none was found. Give its path: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; about 1.3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements.lock
+	@echo "Installing $$(grep -c == requirements.lock) packages; this takes a few minutes"
+	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -38,7 +39,7 @@ lint: setup
 test: lint
 	$(PYTEST) -m "not slow and not pods"
 
-# With the lines of `pokewatch` that no test runs, in any process; fails under the floor that pyproject.toml sets.
+# The same tests with coverage of `pokewatch` in every process; fails below `fail_under` in pyproject.toml.
 coverage: lint
 	@rm -rf build/coverage && mkdir -p build/coverage
 	COVERAGE_CORE=$(TRACER) $(BIN)/coverage run -m $(notdir $(PYTEST)) -m "not slow and not pods"
@@ -64,7 +65,7 @@ wheel: setup
 docs: setup
 	$(BIN)/python -m tests.reference.pages docs
 
-# docker, podman or buildah, whichever there is.
+# The first of docker, podman and buildah that is installed.
 BUILDER ?= $(firstword $(foreach name,docker podman buildah,$(shell command -v $(name) 2>/dev/null)))
 BUILD_ARGS ?=
 IMAGE ?= pokewatch

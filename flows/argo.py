@@ -1,5 +1,6 @@
-"""What Metaflow leaves out of what it sends to Argo: one run of a flow at a time, one deploy at a
-time, and no retry of what would only fail again.
+"""Additions to the Argo workflows that Metaflow creates.
+
+One run of a flow at a time, one deploy at a time, and no retry of an error that is final.
 """
 
 from typing import Any
@@ -15,8 +16,7 @@ _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
 
 
 class _Workflows(ArgoWorkflows):
-    """Two runs of one flow take turns, whether cron or an event starts them; so do all deploys of
-    the namespace, those of branches too."""
+    """Runs one workflow of a flow at a time, and one deploy at a time in the namespace."""
 
     def _compile_workflow_template(self) -> Any:
         template = super()._compile_workflow_template()
@@ -34,7 +34,7 @@ class _Client(ArgoClient):
     def schedule_workflow_template(
         self, name: str, schedule: str | None = None, timezone: str | None = None
     ) -> None:
-        """Schedule as Metaflow does, and have Argo start no run while the last one goes on."""
+        """Schedule as Metaflow does, but start no run while the last one is running."""
         super().schedule_workflow_template(name, schedule, timezone)
         if schedule is not None:
             objects = self._client.get().CustomObjectsApi()
@@ -53,6 +53,6 @@ def _mutex(name: str) -> dict[str, Any]:
 
 
 def complete() -> None:
-    """Have Metaflow send these."""
+    """Make Metaflow use these classes."""
     argo_workflows_cli.ArgoWorkflows = _Workflows
     argo_workflows.ArgoClient = _Client

@@ -1,4 +1,4 @@
-"""History in parallel, a month a task: `python backfill.py run --from 2025-01-01 --to 2025-12-31`."""
+"""Collect history, one month per task: `python backfill.py run --from DATE --to DATE`."""
 
 from datetime import date
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from base import PokeWatchSpec
 from metaflow import Parameter, card, current, kubernetes, project, retry, step, timeout
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
 @project(name="pokewatch")
 class PokeWatchBackfill(PokeWatchSpec):
-    """Fill the lake with history.
+    """Collect historical prices.
 
     1. split the days into months
-    2. collect each month into a lake of its own
-    3. merge them into the lake, in the order of time; days it has stay as they are
-    4. check all of it, and show it
+    2. collect each month into a separate lake
+    3. merge them into the lake in chronological order, without changing its days
+    4. check the quality of the whole history
     """
 
-    first_day = Parameter("from", required=True, help="The first day, YYYY-MM-DD.")
-    last_day = Parameter("to", required=True, help="The last day, YYYY-MM-DD.")
+    first_day = Parameter("from", required=True, help="First day, YYYY-MM-DD.")
+    last_day = Parameter("to", required=True, help="Last day, YYYY-MM-DD.")
 
     def check(self) -> tuple[date | None, date | None]:
         from pokewatch.pipeline.parameters import check_backfill
@@ -54,7 +54,7 @@ class PokeWatchBackfill(PokeWatchSpec):
     @kubernetes(cpu=1, memory=8192, disk=40960)
     @step
     def merge(self, inputs: Any) -> None:
-        """Bring the months into the lake."""
+        """Merge the months into the lake."""
         from pokewatch.pipeline.backfill import merge_months
 
         self.collected = merge_months(
@@ -68,10 +68,10 @@ class PokeWatchBackfill(PokeWatchSpec):
     @kubernetes(cpu=1, memory=4096, disk=40960)
     @step
     def validate(self) -> None:
-        """Check the quality of the whole history, and show it."""
+        """Check the quality of the whole history."""
         from cards import quality_card
 
-        from pokewatch.pipeline.daily import daily_figures, validate
+        from pokewatch.pipeline.collection import daily_figures, validate
 
         self.checks = validate(self.collected)
         current.card.extend(
@@ -83,11 +83,12 @@ class PokeWatchBackfill(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def end(self) -> None:
-        """Say what came of it."""
+        """Print the result."""
         failed = [check.name for check in self.checks if not check.passed]
         written = len(self.collected.report["written"])
         print(
-            f"{written} days written to version {self.collected.raw_version}; {', '.join(failed) or 'no check'} failed"
+            f"{written} days written to version {self.collected.raw_version}; failed checks: "
+            f"{', '.join(failed) or 'none'}"
         )
 
 

@@ -1,6 +1,6 @@
-"""What every flow of PokeWatch shares: where its state is kept, where its steps run, and who hears of its end.
+"""The base class of the flows: storage, where steps run, and notifications of their end.
 
-Import this before `metaflow`: it settles Metaflow's environment.
+Import this before `metaflow`: it sets Metaflow's environment variables.
 """
 
 import os
@@ -19,14 +19,14 @@ try:
 except PokeWatchError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
-# In a pod Metaflow hands its records over through the datastore, and looks for them where it put them itself.
+# In a pod Metaflow reads its records from the datastore, at the place where it put them itself.
 if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
-    # Runs are kept with everything else, wherever the flow is started from; a user of one's own configuration is not touched.
+    # Runs are stored in POKEWATCH_HOME, not in the working directory, unless configured otherwise.
     os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(home_folder()))
     os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
-# Without this a real `argo-workflows create` writes a CronWorkflow that newer Argo no longer takes.
+# Without this `argo-workflows create` writes a CronWorkflow that newer Argo rejects.
 os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
-# In a container and under cron there may be no user, or root, and Metaflow runs as neither.
+# In a container or under cron the user may be unset or root; Metaflow refuses both.
 if not any(
     os.environ.get(name, "root") != "root"
     for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")
@@ -50,7 +50,7 @@ from metaflow.plugins.kubernetes import kubernetes_cli
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
-_OF_PODS = (
+_POD_OPTIONS = (
     "image",
     "image_pull_policy",
     "namespace",
@@ -58,32 +58,29 @@ _OF_PODS = (
     "qos",
     "secrets",
     "security_context",
-)  # of @kubernetes
+)  # arguments of @kubernetes
 _REQUIRED = ("image", "namespace", "service_account", "secrets")
 
 
 class OnTarget(FlowMutator):
-    """Run the steps where the deploy config says, and tell people of their end.
+    """Runs the steps on the target of the deploy config, and adds notifications of their end.
 
-    `local`: their `@kubernetes` is taken off, since one machine has no cluster to ask, and scheduling is refused.
-    `kubernetes`: it is completed with the config's image, namespace, service account and secrets, and its settings are set.
-    A flow's `@trigger` stays where Metaflow has been told of Argo Events; elsewhere nobody could send the event.
+    `local` removes `@kubernetes` from the steps, and refuses scheduling. `kubernetes` completes it
+    with the config's image, namespace, service account and secrets, and sets the environment.
+    A flow's `@trigger` is removed unless Metaflow is configured for Argo Events.
     """
 
     def pre_mutate(self, mutable_flow: Any) -> None:
         if not ARGO_EVENTS_EVENT:
             mutable_flow.remove_decorator("trigger")
         if dict(mutable_flow.configs)["deploy"]["target"] != "local":
-            _hook(
-                mutable_flow, ""
-            )  # a function of the flow's file: Argo takes no name with a dot in it
+            _add_exit_hooks(mutable_flow, "")  # Argo accepts no name with a dot in it
         elif NotifySettings.read().addresses():
-            _hook(
-                mutable_flow, "pokewatch.notify."
-            )  # Metaflow seeks the flow's file in the working directory
+            # With a bare name Metaflow would look for the flow's file in the working directory.
+            _add_exit_hooks(mutable_flow, "pokewatch.notify.")
 
     def mutate(self, mutable_flow: Any) -> None:
-        _print_own_errors_in_a_line()
+        _print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = _Worker
         argo.complete()
@@ -93,14 +90,14 @@ class OnTarget(FlowMutator):
             _require_complete(deploy)
             kubernetes_cli.Kubernetes = _Pods
         for name, step in mutable_flow.steps:
-            _settle(name, step, deploy)
+            _configure(name, step, deploy)
 
 
 class _Pods(Kubernetes):
-    """Tells how a pod ended that did not end well.
+    """Prints why a pod failed.
 
-    Metaflow 2.19 takes one that was killed for memory for a finished one where it hears of the pod before it hears of the Job, and then
-    fails for the records that the step could not leave, which is all it tells.
+    Metaflow 2.19 may take a pod that was killed for memory for a finished one, and then reports
+    only the missing records of the step.
     """
 
     def wait(self, stdout_location: str, stderr_location: str, echo: Any = None) -> None:
@@ -109,20 +106,20 @@ class _Pods(Kubernetes):
         finally:
             code, reason = self._job.reason
             if code:
-                how = (
+                cause = (
                     "was killed for memory: @kubernetes(memory=...) is too small"
                     if reason == "OOMKilled"
                     else f"failed: {reason}"
                 )
-                echo(f"The pod {how} (exit code {code}).", "stderr", job_id=self._job.id)
+                echo(f"The pod {cause} (exit code {code}).", "stderr", job_id=self._job.id)
             if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
                 sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
 
 
 class _Worker(runtime.Worker):
-    """Lets a run fail by the task that is not to be retried.
+    """Fails the run when a task exits with METAFLOW_EXIT_DISALLOW_RETRY.
 
-    Metaflow 2.19 retries it no more, but goes on without it, and ends with an internal error.
+    Metaflow 2.19 does not retry such a task, but continues and ends with an internal error.
     """
 
     def terminate(self) -> int:
@@ -135,7 +132,7 @@ class _Worker(runtime.Worker):
 
 @user_step_decorator
 def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
-    """Have a step read and move the aliases of its own branch."""
+    """Make a step use the aliases of its branch."""
     branch = _branch()
     if branch is not None:
         os.environ[RegistrySettings.variable("branch")] = branch
@@ -143,9 +140,9 @@ def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterat
 
 
 def _branch() -> str | None:
-    """Return the branch whose aliases are meant: "" for production's, None for what the setting says.
+    """Return the branch whose aliases to use: "" for production, None to leave it to the setting.
 
-    A run that names no branch is production's only where the registry is this machine's own.
+    A run without a branch uses production's only if the registry is a file on this machine.
     """
     if current.branch_name == "prod":
         return ""
@@ -155,15 +152,15 @@ def _branch() -> str | None:
 
 
 def branch_options() -> list[str]:
-    """Return the options with which another flow runs on the branch of this one."""
+    """Return the options that run another flow on the same branch."""
     kind, _, name = current.branch_name.partition(".")
     production = ["--production"] if kind == "prod" else []
     return [*production, *(["--branch", name] if name and kind != "user" else [])]
 
 
-def _print_own_errors_in_a_line() -> None:
-    """Have Metaflow print no traceback of what PokeWatch raises on purpose."""
-    from metaflow import cli  # not before the flow's class is there, of which it reads the options
+def _print_own_errors_without_traceback() -> None:
+    """Make Metaflow print a PokeWatchError as one line."""
+    from metaflow import cli  # reads the options of the flow's class, so import it late
 
     print_unknown = cli.print_unknown_exception
 
@@ -176,16 +173,16 @@ def _print_own_errors_in_a_line() -> None:
     cli.print_unknown_exception = print_error
 
 
-def _hook(mutable_flow: Any, module: str) -> None:
-    hooks = {"on_success": [f"{module}tell_success"], "on_error": [f"{module}tell_failure"]}
+def _add_exit_hooks(mutable_flow: Any, module: str) -> None:
+    hooks = {"on_success": [f"{module}notify_success"], "on_error": [f"{module}notify_failure"]}
     mutable_flow.add_decorator("exit_hook", deco_kwargs=hooks)
 
 
 def _refuse_scheduling(arguments: list[str]) -> None:
     if "argo-workflows" in arguments and "create" in arguments[arguments.index("argo-workflows") :]:
         raise MetaflowException(
-            "The local config has no image, service account or secrets for Argo to run the steps with: "
-            "add --config deploy configs/cluster.json before argo-workflows."
+            "The local config has no image, service account or secrets for Argo: add --config "
+            "deploy configs/cluster.json before argo-workflows."
         )
 
 
@@ -193,15 +190,16 @@ def _require_complete(deploy: Mapping[str, Any]) -> None:
     missing = [name for name in _REQUIRED if not deploy.get(name)]
     if missing:
         raise MetaflowException(f"The deploy config lacks {', '.join(missing)}.")
-    # Metaflow's Argo compiler takes the namespace from here alone, and refuses a step that names another.
+    # Metaflow's Argo compiler reads the namespace here only, and refuses a step with another one.
     namespace = os.environ.get("METAFLOW_KUBERNETES_NAMESPACE")
     if namespace != deploy["namespace"]:
         raise MetaflowException(
-            f"METAFLOW_KUBERNETES_NAMESPACE is {namespace or 'not set'}, and the deploy config's namespace {deploy['namespace']}."
+            f"METAFLOW_KUBERNETES_NAMESPACE is {namespace or 'not set'}, but the deploy config's "
+            f"namespace is {deploy['namespace']}."
         )
 
 
-def _settle(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
+def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
     step.add_decorator(on_branch)
     ours = [kwargs for decorator, _, _, kwargs in step.decorator_specs if decorator == "kubernetes"]
     if deploy["target"] == "local":
@@ -212,11 +210,11 @@ def _settle(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
         raise MetaflowException(
             f"step {name} has no @kubernetes: Metaflow would run it in an image without PokeWatch"
         )
-    # Only what a step asks of a machine is its own: the other keywords seen here are Metaflow's defaults.
-    asked = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
-    given = {key: value for key, value in deploy.items() if key in _OF_PODS}
-    step.add_decorator("kubernetes", deco_kwargs={**asked, **given}, duplicates=step.OVERRIDE)
-    # A node can go away under any step; where a step itself asks for other retries, those stay.
+    # The step sets its resources only: the other arguments seen here are Metaflow's defaults.
+    resources = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
+    options = {key: value for key, value in deploy.items() if key in _POD_OPTIONS}
+    step.add_decorator("kubernetes", deco_kwargs={**resources, **options}, duplicates=step.OVERRIDE)
+    # A node may be lost during any step; retries that a step sets itself take precedence.
     step.add_decorator(
         "retry", deco_kwargs={"times": 2, "minutes_between_retries": 1}, duplicates=step.IGNORE
     )
@@ -230,7 +228,7 @@ def _settle(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
 
 @OnTarget
 class PokeWatchSpec(FlowSpec):
-    """Base of the flows: `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
+    """Base of the flows; `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
 
     deployment = Config(
         "deploy",
@@ -253,40 +251,36 @@ class PokeWatchSpec(FlowSpec):
             raise
 
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
-    cards = Parameter("cards", default=1000, help="Cards of the simulated market.")
-    file = Parameter("file", default="", help="The file of --source file: CSV or Parquet.")
+    cards = Parameter("cards", default=1000, help="Number of cards in the simulated market.")
+    file = Parameter("file", default="", help="CSV or Parquet file to read with --source file.")
 
     def check(self) -> tuple[date | None, date | None]:
-        """Check the flow's own parameters; the first and last day asked for. Raises SettingsError."""
+        """Check the parameters; return the requested first and last day. Raise SettingsError."""
         return None, None
 
     def _set_constants(self, graph: Any, kwargs: Any, config_options: Any) -> None:
-        """Metaflow's reading of the parameters, before a run has any task: here they are checked."""
+        """Check the parameters when Metaflow reads them, before a run has any task."""
         super()._set_constants(graph, kwargs, config_options)
-        error = self._parameter_error()
-        if error is not None:
-            print(f"Error: {error}", file=sys.stderr)
-            in_pod = os.environ.get("METAFLOW_KUBERNETES_WORKLOAD")
-            sys.exit(METAFLOW_EXIT_DISALLOW_RETRY if in_pod else error.exit_code)
-
-    def _parameter_error(self) -> PokeWatchError | None:
         try:
             self._check_parameters_given()
         except PokeWatchError as error:
-            return error
-        return None
+            print(f"Error: {error}", file=sys.stderr)
+            code = error.exit_code
+        else:
+            return
+        sys.exit(code)  # outside the handler: it is no error of a step, see __init__
 
     def _check_parameters_given(self) -> None:
         from pokewatch.pipeline.parameters import check_machine, check_source
 
         check_source(self.source, cards=self.cards, seed=self.seed, file=self.file)
         first, last = self.check()
-        # From a laptop that starts a run on Kubernetes, the pods' settings and files are not seen.
+        # A machine that starts a run on Kubernetes does not see the pods' settings and files.
         if self.deployment["target"] == "local" or os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
             check_machine(self.source, **self.market_of_source(), first=first, last=last)
 
     def market_of_source(self) -> dict[str, Any]:
-        """Which market of the source is meant: what the simulated one is made of, or the absolute path of a file of one's own."""
+        """Return the parameters of the source's market, with the file's path made absolute."""
         return {
             "cards": self.cards,
             "seed": self.seed,

@@ -1,4 +1,4 @@
-"""The daily pipeline: from prices to the model that serves. `python flow.py run` needs nothing but this machine."""
+"""The daily pipeline, from prices to a deployed model: `python flow.py run`."""
 
 from datetime import date
 from typing import Any
@@ -19,48 +19,44 @@ from metaflow import (
     trigger,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
-@trigger(
-    event=namespaced_event_name("retrain")
-)  # by monitor.py, where the models no longer describe the market
+@trigger(event=namespaced_event_name("retrain"))  # sent by monitor.py
 class PokeWatchFlow(PokeWatchSpec):
-    """From prices to the model that serves.
+    """Collect prices, train and evaluate models, and deploy the best.
 
-    1. collect the days the lake lacks, and keep the lake as a version
-    2. validate them: a bad day stops the run, and the last good model keeps serving
-    3. process the cards, shard by shard, into the panel whose hash is the data version
-    4. train every candidate and the champion's model, and evaluate each at each horizon by walking forward
-    5. choose the simplest that is not beaten, and put it through the gate
+    1. collect the missing days, and store the lake as a version
+    2. validate them: if a check fails the run stops, and the champion stays
+    3. process the cards, in shards, into a panel whose hash is the data version
+    4. train every candidate and the champion's model; evaluate them by walk-forward validation
+    5. select the simplest model that no other beats, and apply the gate's checks
     6. register its price book, and make it champion
     """
 
-    days = Parameter("days", default=400, help="Days of prices to learn from, up to the last.")
+    days = Parameter("days", default=400, help="Days of prices to train on, up to the last.")
     last_day = Parameter(
-        "to", default="", help="The last day, YYYY-MM-DD. Default: the last the source has."
+        "to", default="", help="Last day, YYYY-MM-DD. Default: the source's latest."
     )
-    horizon = Parameter("horizon", default=7, help="Days ahead that fair prices look.")
+    horizon = Parameter("horizon", default=7, help="Days ahead of the fair prices.")
     other_horizons = Parameter(
         "other-horizons",
         default="30",
-        help="Days ahead that candidates are judged at besides, by comma, where the history allows.",
+        help="Comma-separated further horizons to evaluate, as far as the history allows.",
     )
     candidates = Parameter(
         "candidates",
         default=config_expr("deploy.candidates"),
-        help="Models to choose from, by comma: rolling_mean, median7, local_level, boosted, which takes minutes more.",
+        help="Comma-separated models: rolling_mean, median7, local_level, boosted (slower).",
     )
     replace = Parameter(
         "replace",
         default=False,
-        help="Deploy a model of another market or currency, or without the champion's cards.",
+        help="Allow a model of another market or currency, or without the champion's cards.",
     )
-    shards = Parameter(
-        "shards", default=2, help="Parts that the cards are processed in, side by side."
-    )
+    shards = Parameter("shards", default=2, help="Shards of the cards, processed in parallel.")
 
     def check(self) -> tuple[date | None, date | None]:
         from pokewatch.pipeline.parameters import check_daily, parse_day
@@ -79,7 +75,7 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
-        """Read the lists among the parameters."""
+        """Parse the parameters that are lists."""
         from pokewatch.pipeline.parameters import parse_candidates, parse_horizons
 
         self.horizons = [self.horizon, *parse_horizons(self.other_horizons)]
@@ -91,8 +87,8 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def collect(self) -> None:
-        """Bring in the days the lake lacks."""
-        from pokewatch.pipeline.daily import collect_prices
+        """Collect the missing days."""
+        from pokewatch.pipeline.collection import collect_prices
         from pokewatch.pipeline.parameters import parse_day
         from pokewatch.valuation.evaluation.runner import days_needed
 
@@ -108,10 +104,10 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def validate(self) -> None:
-        """Check the quality of the prices, and show it."""
+        """Check the quality of the prices."""
         from cards import quality_card
 
-        from pokewatch.pipeline.daily import daily_figures, validate
+        from pokewatch.pipeline.collection import daily_figures, validate
 
         self.checks = validate(self.collected)
         current.card.extend(
@@ -123,9 +119,10 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def plan(self) -> None:
-        """Stop here if the prices failed their checks; else split the cards."""
+        """Stop if a quality check failed; otherwise split the cards into shards."""
         from pokewatch.market.quality.days import require
-        from pokewatch.pipeline.daily import market_change, with_champion
+        from pokewatch.pipeline.collection import market_change
+        from pokewatch.pipeline.training import with_champion
 
         require(self.checks)
         self.models = with_champion(self.models)
@@ -138,8 +135,8 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def features(self) -> None:
-        """Process one shard of the cards."""
-        from pokewatch.pipeline.daily import process_shard
+        """Process one shard."""
+        from pokewatch.pipeline.processing import process_shard
 
         self.shard_version = process_shard(self.collected, self.input, self.shards, self.changed)
         self.next(self.assemble)
@@ -149,8 +146,8 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def assemble(self, inputs: Any) -> None:
-        """Join the shards into the panel whose hash is the data version."""
-        from pokewatch.pipeline.daily import join_shards
+        """Join the shards into a panel whose hash is the data version."""
+        from pokewatch.pipeline.processing import join_shards
 
         self.merge_artifacts(inputs, include=["collected", "models", "horizons"])
         self.data_version = join_shards([each.shard_version for each in inputs])
@@ -161,9 +158,10 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def train(self) -> None:
-        """Fit every candidate on all there is."""
-        from pokewatch.pipeline.daily import train, trials
+        """Fit every candidate on the whole panel."""
+        from pokewatch.pipeline.training import train, trials
 
+        print(f"fitting {', '.join(self.models)} on {self.days} days of prices")
         self.parameters = train(self.data_version, self.models, self.horizon)
         self.trials = trials(self.collected, self.models, self.horizons)
         self.next(self.evaluate, foreach="trials")
@@ -174,13 +172,17 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def evaluate(self) -> None:
-        """Judge one candidate at one horizon by walking forward."""
+        """Evaluate one candidate at one horizon by walk-forward validation."""
         from cards import evaluation_card
 
-        from pokewatch.pipeline.daily import evaluate_candidate
+        from pokewatch.pipeline.training import evaluate_candidate
+        from pokewatch.settings import GateSettings
 
-        self.evaluation = evaluate_candidate(self.data_version, *self.input)
-        current.card.extend(evaluation_card(self.evaluation))
+        model, horizon = self.input
+        print(f"evaluating {model}, {horizon} days ahead")
+        self.evaluation = evaluate_candidate(self.data_version, model, horizon)
+        print(f"evaluated {model} at {len(self.evaluation['origins'])} origins")
+        current.card.extend(evaluation_card(self.evaluation, GateSettings.read()))
         self.next(self.gate)
 
     @card(type="blank")
@@ -189,18 +191,18 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def gate(self, inputs: Any) -> None:
-        """Choose the simplest candidate that is not beaten, and see whether it is good enough to ship."""
+        """Select the simplest candidate that no other beats, and apply the gate's checks."""
         from cards import gate_card
 
-        from pokewatch.pipeline.daily import judge
+        from pokewatch.pipeline.training import select_model
 
         self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
         found = [each.evaluation for each in inputs]
         self.evaluations = [each for each in found if each["horizon"] == self.horizon]
-        self.verdict = judge(self.evaluations)
+        self.gate_outcome = select_model(self.evaluations)
         current.card.extend(
             gate_card(
-                self.verdict,
+                self.gate_outcome,
                 self.evaluations,
                 [each for each in found if each["horizon"] != self.horizon],
             )
@@ -211,11 +213,12 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def register(self) -> None:
-        """Stop here if the gate refused; else register the price book as challenger."""
-        from pokewatch.pipeline.daily import register, require_passed
+        """Stop if the gate refused; otherwise register the price book as challenger."""
+        from pokewatch.pipeline.registration import register
+        from pokewatch.pipeline.training import require_passed
 
-        require_passed(self.verdict)
-        chosen = self.verdict.model
+        require_passed(self.gate_outcome)
+        chosen = self.gate_outcome.model
         evaluation = next(each for each in self.evaluations if each["model"] == chosen)
         tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
         self.registered = register(
@@ -228,11 +231,11 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=20480)
     @step
     def deploy(self) -> None:
-        """Make the challenger champion, and have every running MLServer serve it; or put the old one back."""
+        """Make the challenger champion on every running MLServer, or restore the old champion."""
         from cards import deploy_card
 
-        from pokewatch.deploy.deploy import deploy
-        from pokewatch.pipeline.daily import BACKTEST
+        from pokewatch.deploy.rollout import deploy
+        from pokewatch.pipeline.registration import BACKTEST
         from pokewatch.registry import Registry
 
         registry = Registry()
@@ -240,7 +243,7 @@ class PokeWatchFlow(PokeWatchSpec):
         current.card.extend(
             deploy_card(
                 self.registered,
-                self.verdict,
+                self.gate_outcome,
                 self.outcomes,
                 registry.document(self.registered, BACKTEST),
             )
@@ -251,12 +254,13 @@ class PokeWatchFlow(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def end(self) -> None:
-        """Say what came of it."""
-        from pokewatch.pipeline.daily import tidy
+        """Print the result."""
+        from pokewatch.pipeline.storage import prune_versions
 
-        tidy()
+        prune_versions()
         print(
-            f"model version {self.registered.version} ({self.verdict.model}) is champion, on data version {self.data_version}"
+            f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "
+            f"data version {self.data_version}"
         )
 
 

@@ -1,4 +1,4 @@
-"""The daily look at the models: `python monitor.py run` measures what they said against what came."""
+"""Daily monitoring of the champion: `python monitor.py run`."""
 
 from datetime import date
 from pathlib import Path
@@ -17,26 +17,27 @@ from metaflow import (
     timeout,
 )
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
 @project(name="pokewatch")
 @schedule(cron="0 6 * * *")
 class PokeWatchMonitor(PokeWatchSpec):
-    """Whether the models that serve can still be trusted, hours after the daily pipeline.
+    """Compare past estimates with later prices, some hours after the daily pipeline.
 
-    1. settle which prices are looked at
-    2. look: what was said 7 and 30 days ago against what came, and whether the prices coming in have drifted
-    3. act: tell people what is wrong and, where training mends it, train the models again
+    1. select the prices
+    2. measure: compare the estimates made 7 and 30 days ago with the prices since, and check
+       whether incoming prices have drifted
+    3. act: send notifications of failed checks and, where it helps, retrain the models
     """
 
     days = Parameter(
-        "days", default=400, help="Days of prices to look at, up to the last, and to train on."
+        "days", default=400, help="Days of prices to measure and train on, up to the last."
     )
     last_day = Parameter(
         "to",
         default="",
-        help="The last day, YYYY-MM-DD. Default: the last that the pipeline has collected.",
+        help="Last day, YYYY-MM-DD. Default: the last that the pipeline collected.",
     )
 
     def check(self) -> tuple[date | None, date | None]:
@@ -49,7 +50,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def start(self) -> None:
-        """Settle which prices are looked at."""
+        """Select the prices."""
         from pokewatch.pipeline.monitor import Market
         from pokewatch.pipeline.parameters import parse_day
 
@@ -59,21 +60,21 @@ class PokeWatchMonitor(PokeWatchSpec):
             last_day=parse_day(self.last_day),
             **self.market_of_source(),
         )
-        self.next(self.look)
+        self.next(self.measure)
 
     @card(type="blank")
     @timeout(hours=2)
     @retry(times=1)
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
-    def look(self) -> None:
-        """Measure, keep what was found, and show it."""
+    def measure(self) -> None:
+        """Measure the champion, and store the result."""
         from cards import monitor_card
 
-        from pokewatch.pipeline.monitor import look
+        from pokewatch.pipeline.monitor import measure_market
         from pokewatch.settings import MonitorSettings
 
-        self.found = look(self.market)
+        self.found = measure_market(self.market)
         limits = MonitorSettings.read()
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         current.card.extend(monitor_card(self.source, self.found, edges))
@@ -85,7 +86,7 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def act(self) -> None:
-        """Tell people what is wrong; have the models trained again where that is due."""
+        """Send notifications, and retrain the models if that is due."""
         from cards import action_card
 
         from pokewatch.pipeline.monitor import EVENT, decide, retrain
@@ -93,7 +94,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         self.action = decide(self.market, self.found)
         current.card.extend(action_card(self.action.retrain, self.action.why))
         if self.action.retrain:
-            print(f"the models are trained again: {self.action.why}")
+            print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]
             retrain(self.market, self.found.measured_on, flow, namespaced_event_name(EVENT))
         self.next(self.end)
@@ -102,10 +103,10 @@ class PokeWatchMonitor(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
     @step
     def end(self) -> None:
-        """Say what came of it."""
+        """Print the result."""
         failed = ", ".join(check.name for check in self.found.failed) or "no check"
         print(f"model version {self.found.version} on {self.found.measured_on}: {failed} failed")
-        print(f"trained again: {'yes' if self.action.retrain else 'no'}; {self.action.why}")
+        print(f"retrained: {'yes' if self.action.retrain else 'no'}; {self.action.why}")
 
 
 if __name__ == "__main__":

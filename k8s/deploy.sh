@@ -1,5 +1,5 @@
 #!/bin/sh
-# Apply an overlay and wait until everything runs that can: MLServer is ready once a pipeline has registered a champion.
+# Apply an overlay and wait for the rollouts. MLServer becomes ready once there is a champion.
 set -eu
 overlay=${1:-local}
 here=$(dirname "$0")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The previous champion again, on every MLServer, each one asked; done or failed within two minutes.
+# Restore the previous champion on every MLServer; succeeds or fails within two minutes.
 set -eu
 here=$(dirname "$0")
 image=${POKEWATCH_IMAGE:-$(kubectl --namespace pokewatch get deployment mlflow --output 'jsonpath={.spec.template.spec.containers[0].image}')}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Whether everything runs, and one answer from end to end. POKEWATCH_KEY is an API key; POKEWATCH_URL the gateway's address where
-# it is not to be reached by way of kubectl.
+# Check that everything runs, and request one answer. POKEWATCH_KEY is an API key; POKEWATCH_URL is the
+# gateway's address, by default forwarded by kubectl.
 set -eu
 : "${POKEWATCH_KEY:?set POKEWATCH_KEY to an API key of the gateway}"
 for workload in statefulset/postgres deployment/redis deployment/mlflow deployment/mlserver deployment/gateway; do

@@ -1,1 +1,1 @@
-"""What a trading card is worth: daily prices, fair prices with honest intervals, BUY, SELL or HOLD."""
+"""Fair prices of trading cards, with intervals and BUY, SELL or HOLD signals."""

@@ -1,4 +1,4 @@
-"""The flows and MLServer's model folder: at the top of a checkout, inside the package in a wheel."""
+"""The flows and MLServer's model folder, which a checkout has at its top and a wheel inside."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def bundled(name: str) -> Path:
-    """Return the folder `name`, "flows" or "mlserver_models", that belongs to this installation."""
+    """Return the folder `name` of this installation: "flows" or "mlserver_models"."""
     installed = _PACKAGE / "_bundled" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

@@ -1,4 +1,4 @@
-"""A check: one row of a quality report or of the gate, as shown on cards, in MLflow and on the command line."""
+"""Checks: the rows of a quality report or of the gate, shown on cards, in MLflow and by the CLI."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`threshold` and `actual` are text ready to read, `why` says what a failure means for the user."""
+    """A check. `threshold` and `actual` are readable text; `why` explains what is measured."""
 
     name: str
     threshold: str
@@ -16,7 +16,7 @@ class Check:
 
 
 def failures(checks: Iterable[Check]) -> str:
-    """The failed checks in one sentence each, "" if all passed."""
+    """Return the failed checks, separated by semicolons; "" if all passed."""
     return "; ".join(
         f"{c.name} is {c.actual}, wanted {c.threshold} ({c.why})" for c in checks if not c.passed
     )

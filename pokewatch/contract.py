@@ -1,19 +1,27 @@
-"""What the batch and the online half agree on: the words of V2 answers. Imports nothing."""
+"""Names and bounds that the gateway and the model server agree on.
 
-STATUSES = (
-    "ok",
-    "stale_price",
-    "thin_history",
-    "wide_interval",
-    "unknown_card",
-)  # a price book stores their indices
+Both import them from here: the gateway checks requests and replies against them, the runtimes
+declare their tensors with them. This module imports nothing from the package.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Models
+FAIR_PRICE = "fair-price"
+DECISION = "decision"
+
+# Statuses of a row. A price book stores indices into STATUSES: append, never reorder.
+STATUSES = ("ok", "stale_price", "thin_history", "wide_interval", "unknown_card")
 UNKNOWN_CARD = "unknown_card"
 UNKNOWN_DATE = "unknown_date"
 INVALID_PRICE = "invalid_price"
 ROW_STATUSES = frozenset({*STATUSES, UNKNOWN_DATE, INVALID_PRICE})
 
-SIGNALS = frozenset({"BUY", "SELL", "HOLD"})
-# Why a signal is what it is: the rule, what a row lacks, what is wrong with it, or its status.
+# Signals, and the reason for each: the rule that applied, a missing or invalid value, or the
+# status of the row.
+Signal = Literal["BUY", "SELL", "HOLD"]
+SIGNALS: tuple[Signal, Signal, Signal] = ("BUY", "SELL", "HOLD")
 REASONS = ROW_STATUSES - {"ok"} | {
     "below_threshold",
     "above_threshold",
@@ -30,3 +38,64 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_buy_threshold_pct",
     "invalid_sell_threshold_pct",
 }
+
+# Bounds of requests and queries
+CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
+MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request
+MAX_PAGE_SIZE = 1_000
+DEFAULT_CARDS_LIMIT = 50
+DEFAULT_MOVERS_LIMIT = 20
+MAX_TEXT_LENGTH = 200  # of search words, set names, rarities
+MIN_BUY_THRESHOLD = -1  # exclusive
+MAX_BUY_THRESHOLD = 0
+MIN_SELL_THRESHOLD = 0
+MAX_SELL_THRESHOLD = 100
+MoversPrice = Literal["market", "low"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A declared input or output of a model. `datatype` is BYTES (text) or FP64.
+
+    A `nullable` input accepts any number, and null where a row gives none. A `per_request` input
+    may have one value for all rows. An `on_request` output is returned only when it is named.
+    """
+
+    name: str
+    datatype: str
+    optional: bool = False
+    nullable: bool = False
+    per_request: bool = False
+    on_request: bool = False
+
+
+FAIR_PRICE_INPUTS = (
+    TensorSpec("card_id", "BYTES"),
+    TensorSpec("date", "BYTES", optional=True),
+    TensorSpec("market_price", "FP64", optional=True, nullable=True),
+)
+FAIR_PRICE_OUTPUTS = (
+    TensorSpec("card_id", "BYTES"),
+    TensorSpec("date", "BYTES"),
+    TensorSpec("market_price", "FP64"),
+    TensorSpec("fair_price", "FP64"),
+    TensorSpec("lower", "FP64"),
+    TensorSpec("upper", "FP64"),
+    TensorSpec("status", "BYTES"),
+    TensorSpec("slug", "BYTES", on_request=True),
+)
+DECISION_INPUTS = (
+    TensorSpec("market_price", "FP64", nullable=True),
+    TensorSpec("fair_price", "FP64", nullable=True),
+    TensorSpec("lower", "FP64", optional=True, nullable=True),
+    TensorSpec("upper", "FP64", optional=True, nullable=True),
+    TensorSpec("status", "BYTES", optional=True),
+    TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+    TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+)
+DECISION_OUTPUTS = (
+    TensorSpec("signal", "BYTES"),
+    TensorSpec("deviation_pct", "FP64"),
+    TensorSpec("confidence", "FP64"),
+    TensorSpec("reason", "BYTES"),
+)

@@ -1,30 +1,29 @@
-"""Every error PokeWatch raises on purpose.
+"""The exceptions of PokeWatch.
 
-    PokeWatchError                 anything below; the command line prints it and exits with `exit_code`
-    +-- SettingsError              a setting or command-line value is malformed
-    +-- SourceError                a price source gave up, or answered what cannot be used
+    PokeWatchError                 base class; the command line prints it and exits with `exit_code`
+    +-- SettingsError              a setting or command-line value is invalid
+    +-- SourceError                a price source failed, or its response cannot be used
     |   +-- MissingAtSourceError   the source has no such day, set or page
     +-- LakeError                  the lake cannot be read or written
-    |   +-- PriceSchemaError       a table does not have the columns of a price or card row
-    +-- QualityError               a day of prices failed its checks
-    +-- VersionError               data cannot be stored or found under its content hash
-    +-- ValuationError             a panel or model that cannot give a value
-    +-- BookError                  a price book is damaged, foreign or too new
-    +-- RegistryError              the model registry cannot be reached or holds something unexpected
+    |   +-- PriceSchemaError       a table does not have the columns of prices or cards
+    +-- QualityError               a day of prices failed its quality checks
+    +-- VersionError               a data version cannot be stored or found
+    +-- ValuationError             a panel or model cannot give fair prices
+    +-- BookError                  a price book is damaged, not the expected one, or too new
+    +-- RegistryError              the model registry failed or holds something unexpected
     |   +-- NoChampionError        no model is champion yet
-    +-- GateError                  the candidate is not good enough to ship
-    +-- RetrainError             the models could not be trained again
-    +-- DeployError                a version was not deployed; the champion is the former one
-    |   +-- DeployBusyError        another deploy of this registry has not ended
-    |   +-- TurnLostError          another process took this deploy for dead, and settles it
-    +-- UnknownCardError           no card of that id or slug in the book
+    +-- GateError                  the selected model did not pass the gate
+    +-- RetrainError               retraining failed
+    +-- DeployError                a version was not deployed; the champion has not changed
+    |   +-- DeployBusyError        another deploy on the same registry is running
+    |   +-- LockLostError          another process took over this deploy
+    +-- UnknownCardError           the book has no card with that id or slug
     +-- UnknownDateError           the book has no such day
-    +-- StackError                 a server did not start, or ended by itself
-    +-- KeyStoreError              an API key that cannot be made, found or revoked
-    +-- OutputError                what a command has to say cannot be written
+    +-- StackError                 a server did not start, or exited
+    +-- KeyStoreError              an API key cannot be created, found or revoked
+    +-- OutputError                standard output cannot be written
 
-Library code under `valuation` and `decision` raises ValueError for a wrong argument; the tree above is for what a
-user of the command line, the flow or the service can meet.
+Library code in `valuation` and `decision` raises ValueError for an invalid argument.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from collections.abc import Sequence
 
 class PokeWatchError(Exception):
     exit_code = 1
-    final = False  # whether the same step of a flow, run again, would only fail again
+    final = False  # whether retrying the same step of a flow would fail again
 
 
 class SettingsError(PokeWatchError):
@@ -41,7 +40,7 @@ class SettingsError(PokeWatchError):
 
 
 class SourceError(PokeWatchError):
-    """A price source gave up. Names the source, the address (no secrets in it) and the cause."""
+    """A price source failed. Has the source, the address without secrets, and the cause."""
 
     exit_code = 4
 
@@ -108,12 +107,12 @@ class DeployBusyError(DeployError):
     pass
 
 
-class TurnLostError(DeployError):
+class LockLostError(DeployError):
     pass
 
 
 class UnknownCardError(PokeWatchError):
-    """No such card. `near` holds the ids or slugs that look most like what was asked."""
+    """Unknown card. `near` has the most similar ids or slugs."""
 
     exit_code = 3
 
@@ -125,7 +124,7 @@ class UnknownCardError(PokeWatchError):
 
 
 class UnknownDateError(PokeWatchError):
-    """No such day in the book. The message tells the days there are."""
+    """Unknown day. The message has the first and last day of the book."""
 
     exit_code = 3
 

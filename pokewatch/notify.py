@@ -1,8 +1,9 @@
-"""Telling people what happened: Slack, e-mail, webhooks, whatever Apprise has an address for.
+"""Notifications by Slack, e-mail, webhook, or any other service that Apprise has an address for.
 
-Each address is told of the same event once within POKEWATCH_NOTIFY_WINDOW_HOURS; an address that failed is tried again at the
-next occasion. What was told is kept as `told.json` (see `kept`), by digest: the addresses hold secrets. Processes of one machine take
-turns; of two pods that tell at the same moment, one may tell again what the other did.
+An address receives the same event once within POKEWATCH_NOTIFY_WINDOW_HOURS; after a failure it is
+tried again with the next event. The registry stores which notifications were sent, by digest, since
+addresses hold secrets. Processes of one machine take turns; two pods that notify at the same moment
+may both send.
 """
 
 import fcntl
@@ -13,123 +14,123 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from pokewatch.errors import RegistryError
 from pokewatch.settings import Home, NotifySettings
-from pokewatch.state_store import StateStore
+
+if TYPE_CHECKING:
+    from pokewatch.registry import Registry
 
 logger = logging.getLogger("pokewatch.monitoring")
 
-_TOLD = "told.json"
+_SENT = "notified"  # the registry's state: {digest of event and address: seconds since the epoch}
+_MAX_SENT = 150  # the newest; a registry in PostgreSQL stores 5,000 characters
 
 
 def send_once(
     event: str, about: str, title: str, body: str, settings: NotifySettings | None = None
 ) -> bool:
-    """Send to every address that was not told of this `event` of the thing it is `about` lately; whether each knows.
+    """Notify every address that has not received this `event` of the thing it is `about` lately.
 
-    Nothing is raised: people who cannot be told stop no pipeline.
+    Return whether each of them has received it. Failures are logged, never raised.
     """
     settings = settings or NotifySettings.read()
     if not settings.addresses():
         return True
     try:
-        with _remembered(settings.notify_window_hours * 3600) as told:
-            return _tell(told, f"{event}: {about}", f"PokeWatch: {title}", body, settings)
-    except OSError as error:
-        logger.warning("what was told cannot be looked up: %s", error)
+        with _sent_within(settings.notify_window_hours * 3600) as sent:
+            return _send_new(sent, f"{event}: {about}", f"PokeWatch: {title}", body, settings)
+    except (OSError, RegistryError) as error:
+        logger.warning("earlier notifications cannot be read: %s", error)
         return notify(f"PokeWatch: {title}", body, settings)
 
 
 def notify(title: str, body: str, settings: NotifySettings | None = None) -> bool:
-    """Send to every address of POKEWATCH_NOTIFY_URLS; whether each took it. A channel that fails is logged, never raised."""
+    """Notify every address of POKEWATCH_NOTIFY_URLS. Return whether each accepted it.
+
+    Failures are logged, never raised.
+    """
     addresses = (settings or NotifySettings.read()).addresses()
-    refused = [
-        number
-        for number, address in enumerate(addresses, 1)
-        if not _send(address, number, title, body)
-    ]
-    return not refused
+    sent = [_send(address, number, title, body) for number, address in enumerate(addresses, 1)]
+    return all(sent)
 
 
-def tell_success() -> None:
-    """Exit hook: tell that a run of a flow ended well."""
+def notify_success() -> None:
+    """Exit hook of Metaflow: notify that a run of a flow succeeded."""
     run = _run()
     send_once("succeeded", run, f"{run} succeeded", f"Every step of {run} is done.")
 
 
-def tell_failure() -> None:
-    """Exit hook: tell that a run of a flow failed, and what that means."""
+def notify_failure() -> None:
+    """Exit hook of Metaflow: notify that a run of a flow failed."""
     run = _run()
-    body = (
-        f"{run} stopped before its end. The last good model keeps serving; the run's log says why."
-    )
+    body = f"{run} failed. The current model continues to serve; the log of the run has the cause."
     send_once("failed", run.partition("/")[0], f"{run} failed", body)
 
 
-def _tell(
-    told: dict[str, float], what: str, title: str, body: str, settings: NotifySettings
+def _send_new(
+    sent: dict[str, int], event: str, title: str, body: str, settings: NotifySettings
 ) -> bool:
-    known = []
+    received = []
     for number, address in enumerate(settings.addresses(), 1):
-        key = hashlib.sha256(f"{what}\n{address}".encode()).hexdigest()
-        if key not in told and _send(address, number, title, body):
-            told[key] = time.time()
-        known.append(key in told)
-    return all(known)
+        key = hashlib.sha256(f"{event}\n{address}".encode()).hexdigest()[:16]
+        if key not in sent and _send(address, number, title, body):
+            sent[key] = int(time.time())
+        received.append(key in sent)
+    return all(received)
 
 
 def _send(address: str, number: int, title: str, body: str) -> bool:
-    """Whether the address took it. Why not is logged by the number of the address, never by the address, which holds secrets."""
+    """Return whether the address accepted it. It is logged by number, since it holds secrets."""
     from apprise import Apprise
 
+    variable = NotifySettings.variable("notify_urls")
     channel = Apprise()
     if not channel.add(address):
-        logger.warning(
-            "address %d of %s cannot be used", number, NotifySettings.variable("notify_urls")
-        )
+        logger.warning("address %d of %s is not valid", number, variable)
         return False
     try:
         sent = bool(channel.notify(title=title, body=body))
     except Exception as error:
-        # A plugin's own fault is no more reason to stop than a refusal; its text may hold the address.
-        logger.warning(
-            "address %d of %s failed: %s",
-            number,
-            NotifySettings.variable("notify_urls"),
-            type(error).__name__,
-        )
+        # The error may be any that a plugin raises, and its text may hold the address.
+        logger.warning("address %d of %s failed: %s", number, variable, type(error).__name__)
         return False
     if not sent:
-        logger.warning(
-            "address %d of %s was not told: %s",
-            number,
-            NotifySettings.variable("notify_urls"),
-            title,
-        )
+        logger.warning("address %d of %s did not accept: %s", number, variable, title)
     return sent
 
 
 @contextmanager
-def _remembered(window: float) -> Iterator[dict[str, float]]:
-    """What was told within the last `window` seconds, by key; kept as it is on leaving. One process at a time. Raises OSError."""
+def _sent_within(window: float) -> Iterator[dict[str, int]]:
+    """Yield when each notification of the last `window` seconds was sent; store changes on exit.
+
+    One process at a time on a machine. Raise OSError or RegistryError if it cannot be read.
+    """
+    from pokewatch.registry import Registry
+
     folder = Home.read().monitoring
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "told.lock").open("w") as lock:
+    with (folder / "notify.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = StateStore()
-        told = {
-            key: when
-            for key, when in _parsed(kept.read(_TOLD)).items()
-            if time.time() - when < window
-        }
-        yield told
-        try:
-            kept.write(_TOLD, json.dumps(told))
-        except OSError as error:
-            logger.warning("what was told cannot be kept: %s", error)
+        registry, start = Registry(), time.time() - window
+        stored = _parsed(registry.get_state(_SENT))
+        sent = {key: when for key, when in stored.items() if when > start}
+        before = dict(sent)
+        yield sent
+        if sent != before:
+            _store(registry, sent)
 
 
-def _parsed(text: str | None) -> dict[str, float]:
+def _store(registry: "Registry", sent: dict[str, int]) -> None:
+    newest = sorted(sent.items(), key=lambda item: item[1])[-_MAX_SENT:]
+    try:
+        registry.set_state(_SENT, json.dumps(dict(newest), separators=(",", ":")))
+    except RegistryError as error:
+        logger.warning("sent notifications cannot be stored: %s", error)
+
+
+def _parsed(text: str) -> dict[str, int]:
     try:
         return dict(json.loads(text or "{}"))
     except ValueError:
@@ -137,5 +138,5 @@ def _parsed(text: str | None) -> dict[str, float]:
 
 
 def _run() -> str:
-    """FLOW/RUN, which Metaflow gives the process of a hook as its last argument: a hook's own parameter needs its records at hand."""
+    """Return FLOW/RUN, the last argument that Metaflow gives a hook's process."""
     return sys.argv[-1]

@@ -1,4 +1,4 @@
-"""Real web servers of the tests, answering while they are needed."""
+"""HTTP servers in a thread of the test."""
 
 import threading
 from collections.abc import Iterator

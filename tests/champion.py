@@ -1,18 +1,12 @@
-"""A small champion made by the real pipeline, for the tests of what stands on one."""
+"""A small champion, made by the pipeline's own steps."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.pipeline.daily import (
-    Collected,
-    collect_prices,
-    evaluate_candidate,
-    join_shards,
-    judge,
-    process_shard,
-    register,
-    train,
-)
+from pokewatch.pipeline.collection import Collected, collect_prices
+from pokewatch.pipeline.processing import join_shards, process_shard
+from pokewatch.pipeline.registration import register
+from pokewatch.pipeline.training import evaluate_candidate, select_model, train
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 
 MODEL = "median7"
@@ -28,7 +22,10 @@ class Champion:
 def prepare(
     cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
 ) -> tuple[Collected, str, dict[str, Any], dict[str, Any]]:
-    """Run the pipeline's steps before `register`; what it is given, the parameters by model."""
+    """Run the pipeline's steps before `register`.
+
+    Return what `register` takes, with the parameters of every model.
+    """
     collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
     data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
     parameters = train(data_version, [name], horizon)
@@ -38,10 +35,10 @@ def prepare(
 def make_champion(
     cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
 ) -> Champion:
-    """Run the pipeline's steps in this process, into the POKEWATCH_HOME of the moment."""
+    """Run the pipeline's steps in this process, into the current POKEWATCH_HOME."""
     collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
-    verdict = judge([evaluation])
+    verdict = select_model([evaluation])
     assert verdict.model == name
     registered = register(collected, data_version, parameters[name], evaluation, {})
-    Registry().point(CHAMPION, registered.version)
+    Registry().set_alias(CHAMPION, registered.version)
     return Champion(collected, registered)

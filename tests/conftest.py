@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# No test asserts a time, and the same commit passes or fails the same way every time.
+# No test asserts a duration, and a commit passes or fails the same way every time.
 hypothesis.settings.register_profile("pokewatch", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("pokewatch")
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A POKEWATCH_HOME of the test's own, with no other PokeWatch setting around."""
+    """An empty POKEWATCH_HOME, with every other PokeWatch setting unset."""
     for name in os.environ:
         if name.startswith("POKEWATCH_") and name not in {
             "POKEWATCH_REQUIRE_TOOLS",
@@ -38,8 +38,8 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
-    """The address of an S3 with empty buckets."""
-    from tests.s3 import running  # moto takes seconds to import, and few tests need it
+    """The URL of an S3 server with empty buckets."""
+    from tests.s3 import running  # imported here: moto takes seconds, and few tests need it
 
     with running() as url:
         yield url
@@ -47,7 +47,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real prices kept outside the project."""
+    """The folder of real prices, which are not part of the project."""
     folder = Path(os.environ.get("POKEWATCH_SHARED_DATA") or ROOT.parent / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"no real prices at {folder}: set POKEWATCH_SHARED_DATA to test against them")
@@ -56,7 +56,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables with nothing in them: making them takes seconds, copying them does not."""
+    """An empty MLflow database, to be copied: creating one takes seconds."""
     from mlflow.tracking import MlflowClient
 
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
@@ -66,7 +66,7 @@ def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def registry_home(home: Path, empty_mlflow_database: Path) -> Path:
-    """POKEWATCH_HOME with an empty registry."""
+    """A POKEWATCH_HOME with an empty registry."""
     (home / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, home / "mlflow" / "mlflow.db")
     return home
@@ -74,16 +74,15 @@ def registry_home(home: Path, empty_mlflow_database: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Path:
-    """A POKEWATCH_HOME with a champion in it, shared by the session: read it, do not change it."""
+    """A POKEWATCH_HOME with a champion, shared by the session: read only."""
     from tests.champion import make_champion
 
     folder = tmp_path_factory.mktemp("champion")
     (folder / "mlflow").mkdir()
     shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a session's fixture does not see the filters of the test that asked for it
+        # The filters of the requesting test do not apply to a session's fixture.
+        warnings.simplefilter("ignore")
         patch.setenv("POKEWATCH_HOME", str(folder))
         make_champion()
     return folder
@@ -91,6 +90,6 @@ def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_datab
 
 @pytest.fixture
 def champion_home(home: Path, champion_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """POKEWATCH_HOME with a champion: 120 simulated cards over 90 days."""
+    """A POKEWATCH_HOME with a champion: 120 simulated cards over 90 days."""
     monkeypatch.setenv("POKEWATCH_HOME", str(champion_folder))
     return champion_folder

@@ -1,4 +1,4 @@
-"""The three images, really built, and containers of them."""
+"""The three images, built with buildah, and containers run from them."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.wheel import version
 
 BASE = "localhost/pokewatch-base:bookworm"
 TARGETS = ("pipeline", "serving", "gateway")
-# Without a systemd, where Debian's own defaults expect one.
+# Debian's defaults need systemd.
 _ENGINE = """\
 [containers]
 default_ulimits = ["nofile=1024:1024","nproc=4096:4096"]
@@ -28,7 +28,7 @@ def image(target: str) -> str:
 
 
 def build(folder: Path) -> None:
-    """Build every image with `make images`, on a base made by debootstrap where there is none yet."""
+    """Build every image with `make images`, on a base made by debootstrap if there is none."""
     environment = engine_environment(folder)
     buildah = require_tool("buildah")
     if subprocess.run(
@@ -72,19 +72,19 @@ def _build_base(folder: Path, buildah: str, environment: Mapping[str, str]) -> N
 
 
 def engine_environment(folder: Path) -> dict[str, str]:
-    """The environment in which podman and buildah work here."""
+    """Return the environment in which podman and buildah work without systemd."""
     path = folder / "containers.conf"
     path.write_text(_ENGINE)
     return {**os.environ, "CONTAINERS_CONF": str(path)}
 
 
 def podman(*arguments: str, folder: Path) -> str:
-    """Run podman to its end, in `folder`, where what watches over a container leaves its files; its standard output."""
+    """Run podman in `folder`, where its monitor leaves files, and return its standard output."""
     return _run([require_tool("podman"), *arguments], engine_environment(folder), folder)
 
 
 def logs(name: str, folder: Path) -> str:
-    """The last lines a container wrote, wherever it wrote them."""
+    """Return the last lines of a container's standard output and error."""
     command = [require_tool("podman"), "logs", "--tail", "20", name]
     return subprocess.run(
         command,
@@ -105,7 +105,10 @@ def locked_down(
     mounts: Sequence[str] = (),
     memory: str = "2g",
 ) -> list[str]:
-    """`podman run` of an image as the manifests run it: not root, nothing writable but what is mounted, no capabilities."""
+    """Return the arguments to run an image as the manifests do.
+
+    No root user, no capabilities, and nothing writable but mounts.
+    """
     variables = [
         part for name, value in environment.items() for part in ("--env", f"{name}={value}")
     ]

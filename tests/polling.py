@@ -1,4 +1,4 @@
-"""Waiting for what another process does, and nothing announces."""
+"""Waiting for another process by polling."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,16 @@ T = TypeVar("T")
 
 
 def eventually(
-    ask: Callable[[], T], good: Callable[[T], bool], seconds: float = 60.0, every: float = 0.1
+    call: Callable[[], T], good: Callable[[T], bool], seconds: float = 60.0, every: float = 0.1
 ) -> T:
-    """The first answer of `ask` that is `good`; AssertionError with the last one after `seconds`."""
+    """Return the first result of `call` that is `good`.
+
+    Raise AssertionError with the last one after `seconds`.
+    """
     end = time.monotonic() + seconds
     while True:
-        found = ask()
+        found = call()
         if good(found):
             return found
         assert time.monotonic() < end, found
-        time.sleep(every)  # the interval of a poll
+        time.sleep(every)

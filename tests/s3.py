@@ -1,4 +1,4 @@
-"""An S3 for tests: moto's server on a port of its own, with empty buckets."""
+"""An S3 server for tests: moto on a free port, with empty buckets."""
 
 import socket
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CREDENTIALS = {
 
 
 def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what is kept under POKEWATCH_DVC_REMOTE be kept in the S3 at `url`."""
+    """Configure the S3 server at `url` for POKEWATCH_DVC_REMOTE."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", url)
@@ -25,7 +25,7 @@ def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def running(host: str = "127.0.0.1") -> Iterator[str]:
-    """Its address as this machine reaches it."""
+    """Yield the URL of a running server."""
     with socket.socket() as found:
         found.bind((host, 0))
         port = found.getsockname()[1]

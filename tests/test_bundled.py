@@ -61,7 +61,8 @@ def test_the_wheel_is_typed_and_licensed(installed: Path) -> None:
 
 def test_the_installed_package_finds_its_own_models(installed: Path, tmp_path: Path) -> None:
     code = (
-        "from pokewatch.settings import ServingSettings; from pokewatch.cli.local_stack import models_folder;"
+        "from pokewatch.settings import ServingSettings; "
+        "from pokewatch.cli.local_stack import models_folder; "
         "print(models_folder(ServingSettings.read()))"
     )
     found = run(installed, tmp_path, "-c", code)
@@ -75,7 +76,7 @@ def test_the_installed_command_reaches_the_flow(installed: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("command", ["pipeline", "backfill", "monitor"])
-def test_a_flow_without_arguments_says_what_to_add(
+def test_a_flow_without_arguments_is_a_usage_error(
     command: str, installed: Path, tmp_path: Path
 ) -> None:
     found = run(installed, tmp_path, "-m", "pokewatch.cli.main", command)

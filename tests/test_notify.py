@@ -1,24 +1,30 @@
 """Notifications to a real web server, and from a real run of a flow."""
 
+import json
 import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pokewatch.notify import notify, send_once
+from pokewatch.registry import Registry
 from pokewatch.settings import NotifySettings
-from pokewatch.state_store import StateStore
 from tests.conftest import ROOT
 from tests.monitoring.listener import Listener, listening
-from tests.s3 import CREDENTIALS
 from tests.serving.server import free_ports
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:'imghdr' is deprecated:DeprecationWarning"
-)  # Apprise asks for it on Python 3.11 and 3.12
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # Apprise imports it on Python 3.11 and 3.12
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def listener() -> Iterator[Listener]:
         yield server
 
 
-def test_everybody_is_told(listener: Listener) -> None:
+def test_every_address_is_notified(listener: Listener) -> None:
     settings = NotifySettings.read(notify_urls=f"{listener.address}, {listener.address}")
     assert notify("A title", "What happened", settings)
     assert [(each["title"], each["message"]) for each in listener.heard] == [
@@ -35,7 +41,7 @@ def test_everybody_is_told(listener: Listener) -> None:
     ] * 2
 
 
-def test_without_addresses_there_is_nobody_to_tell() -> None:
+def test_without_addresses_nothing_is_sent() -> None:
     assert notify("A title", "What happened")
 
 
@@ -44,7 +50,7 @@ def test_without_addresses_there_is_nobody_to_tell() -> None:
     ["nonsense://", "json://127.0.0.1:1/hooks/s3cret"],
     ids=["no such kind", "nobody listens"],
 )
-def test_a_channel_that_fails_is_logged_without_its_secret_and_the_others_are_told(
+def test_a_failing_channel_is_logged_without_its_secret_and_the_others_receive(
     broken: str, listener: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "pokewatch"):
@@ -71,48 +77,55 @@ def heard_of(listener: Listener, event: str, about: str = "version 2", **setting
     return len(listener.heard) - before
 
 
-def test_the_same_event_is_told_once_within_the_window(listener: Listener, place: str) -> None:
+def test_the_same_event_is_sent_once_within_the_window(
+    listener: Listener, registry_home: Path
+) -> None:
     assert [heard_of(listener, "deployed") for _ in range(3)] == [1, 0, 0]
     assert heard_of(listener, "rolled back") == 1
     assert heard_of(listener, "deployed", "version 3") == 1
     assert heard_of(listener, "deployed", notify_window_hours=0.0) == 1
-    assert "s3cret" not in (StateStore().read("told.json") or "s3cret")
+    assert "s3cret" not in (Registry().get_state("notified") or "s3cret")
 
 
-def test_what_another_pod_told_is_not_told_again(
-    listener: Listener, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_machine_with_the_same_registry_does_not_notify_again(
+    listener: Listener, registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shared = f"sqlite:///{registry_home}/mlflow/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", shared)
     heard_of(listener, "deployed")
     monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "another disk"))
-    assert heard_of(listener, "deployed") == (0 if place else 1)
+    assert heard_of(listener, "deployed") == 0
 
 
-def test_people_are_told_where_the_place_to_keep_it_cannot_be_reached(
+def test_a_branch_notifies_on_its_own(
+    listener: Listener, registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard_of(listener, "deployed")
+    monkeypatch.setenv("POKEWATCH_BRANCH", "user.anna")
+    assert [heard_of(listener, "deployed") for _ in range(2)] == [1, 0]
+
+
+def test_without_a_registry_the_notification_is_sent_anyway(
     listener: Listener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (port,) = free_ports(1)
-    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", "s3://data/nowhere")
-    monkeypatch.setenv("POKEWATCH_DVC_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    for name, value in (CREDENTIALS | {"AWS_MAX_ATTEMPTS": "1"}).items():
-        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert heard_of(listener, "deployed") == 1
-    assert "cannot be looked up" in caplog.text
+    assert "earlier notifications cannot be read" in caplog.text
 
 
-def test_nobody_is_told_twice_where_nothing_can_be_written(
-    listener: Listener,
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    (home / "remote").symlink_to(home / "not there")
-    monkeypatch.setenv("POKEWATCH_DVC_REMOTE", str(home / "remote"))
-    assert heard_of(listener, "deployed") == 1
-    assert "cannot be kept" in caplog.text
+def test_only_the_newest_notifications_are_stored(listener: Listener, registry_home: Path) -> None:
+    now = int(time.time())
+    Registry().set_state("notified", json.dumps({f"{n:016x}": now - n for n in range(150)}))
+    heard_of(listener, "deployed")
+    stored = Registry().get_state("notified")
+    assert (len(json.loads(stored)), f"{149:016x}" in stored) == (150, False)
+    assert len(stored) <= 5000, "what a registry in PostgreSQL can store"
 
 
-def test_an_address_that_failed_is_tried_again_and_the_others_are_not_told_twice(
-    listener: Listener, home: Path
+def test_a_failed_address_is_tried_again_and_the_others_are_not(
+    listener: Listener, registry_home: Path
 ) -> None:
     with listening() as other:
         settings = NotifySettings.read(notify_urls=f"{listener.address},{other.address}")
@@ -123,7 +136,9 @@ def test_an_address_that_failed_is_tried_again_and_the_others_are_not_told_twice
         assert (len(listener.heard), len(other.heard)) == (1, 2)
 
 
-def test_people_are_told_where_nothing_can_be_kept(listener: Listener, home: Path) -> None:
+def test_without_a_folder_for_the_lock_the_notification_is_sent_anyway(
+    listener: Listener, home: Path
+) -> None:
     (home / "monitoring").write_text("a file, where a folder should be")
     assert heard_of(listener, "deployed") == 1
 
@@ -133,7 +148,7 @@ def test_the_addresses_are_not_shown() -> None:
 
 
 @pytest.mark.slow
-def test_a_run_tells_of_its_end_wherever_it_was_started(
+def test_a_run_notifies_of_its_end_from_any_folder(
     listener: Listener, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)

@@ -1,4 +1,4 @@
-"""The project's own files: a lock with hashes, plain metadata, and a test file for every module."""
+"""The project's files: a lock with hashes, metadata, and a test file for every module."""
 
 import re
 import tomllib
@@ -12,10 +12,9 @@ from tests.conftest import ROOT
 # Modules without a test file of their own, and what tests them instead.
 TESTED_ELSEWHERE = {
     "contract.py": "the words of V2 answers; tests/gateway/upstream/test_reply_checks.py",
-    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/replacement.py": "by the deploys that use it; tests/deploy/test_deploy.py",
-    "deploy/switch.py": "by deploys killed at each write; tests/deploy/test_deploy_killed.py",
-    "deploy/tickets.py": "by deploys that take turns; tests/deploy/test_turn.py",
+    "deploy/reload.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/compatibility.py": "by the deploys that use it; tests/deploy/test_rollout.py",
+    "deploy/records.py": "by deploys that wait for each other; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
     "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
@@ -23,27 +22,65 @@ TESTED_ELSEWHERE = {
     "serving/mlserver/startup.py": "by a real MLServer; tests/integration/test_mlserver_models.py",
     "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
     "cli/doctor.py": "by its command; tests/cli/test_main.py",
+    "registry_client.py": "by the registry; tests/test_registry.py",
+    "cli/health_checks.py": "by the command that runs them; tests/cli/test_main.py",
+    "cli/collect.py": "by its command; tests/cli/test_main.py",
+    "cli/evaluate.py": "by its commands; tests/valuation/evaluation/test_runner.py",
+    "cli/flows.py": "by its commands; tests/test_bundled.py",
+    "cli/options.py": "by the commands that use them; tests/cli/test_main.py",
+    "cli/output.py": "by the commands that print; tests/cli/test_main.py, tests/cli/test_keys.py",
+    "cli/serve.py": "by its commands; tests/integration/test_serve.py",
+    "cli/value.py": "by its command; tests/cli/test_main.py",
+    "pipeline/storage.py": "by the steps; tests/pipeline/test_processing.py",
+    "settings/gateway.py": "by the settings; tests/test_settings.py",
+    "settings/home.py": "by the settings; tests/test_settings.py",
+    "settings/market.py": "by the settings; tests/test_settings.py",
+    "settings/models.py": "by the settings; tests/test_settings.py",
+    "settings/monitoring.py": "by the settings; tests/test_settings.py",
+    "settings/section.py": "by the settings; tests/test_settings.py",
+    "settings/serving.py": "by the settings; tests/test_settings.py",
+    "settings/values.py": "by the settings; tests/test_settings.py",
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
     "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",
     "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",
-    "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_keys.py, tests/gateway/auth/test_limits.py",
+    "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_limits.py",
     "gateway/http/middleware.py": "by the application; tests/gateway/test_app.py",
+    "gateway/api/v2_schemas.py": "by the V2 routes; tests/gateway/api/test_inference.py",
     "gateway/api/schemas.py": "by the routes' document; tests/contract/test_openapi.py",
     "gateway/api/openapi.py": "tests/contract/test_openapi.py",
     "gateway/api/routes.py": "tests/contract/test_openapi.py",
     "gateway/http/problems.py": "tests/contract/test_problems.py",
-    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py, tests/contract/test_problems.py",
-    "gateway/api/status.py": "by the application; tests/gateway/test_app.py, tests/gateway/test_metrics.py",
-    "gateway/upstream/version_poller.py": "by the client it watches; tests/gateway/upstream/test_v2_client.py",
+    "gateway/api/queries.py": "by the routes; tests/gateway/api/test_catalog.py",
+    "gateway/api/status.py": "by the application; tests/gateway/test_app.py",
+    "gateway/upstream/version_poller.py": "by its client; tests/gateway/upstream/test_v2_client.py",
     "market/catalog.py": "a schema; tests/market/test_lake.py",
+    "market/tabular/card_ids.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/cards.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/cells.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/columns.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/date_columns.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/dates.py": "by the reader; tests/market/tabular/test_price_table.py",
+    "market/tabular/number_columns.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/numbers.py": "by the reader; tests/market/tabular/test_price_table.py",
+    "market/tabular/options.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/row_reader.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/rows.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/sheet.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/text.py": "by the reader; tests/market/tabular/test_price_table.py",
+    "market/tabular/wide.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/prices.py": "a schema; tests/market/quality/test_days.py",
     "market/quality/rows.py": "tests/market/quality/test_days.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
-    "market/sources/unpack.py": "the program that archive starts; tests/market/sources/test_archive.py",
+    "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
     "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",
+    "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
+    "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
+    "serving/mlserver/grpc_tensors.py": "tests/serving/mlserver/test_patches.py",
+    "serving/mlserver/request_bodies.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
-    "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py, tests/serving/test_decision.py",
+    "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",
+    "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py",
     "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
     "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
 }
@@ -62,7 +99,7 @@ def modules() -> list[str]:
 
 
 def has_tests(module: str) -> bool:
-    """Whether a/b.py has a/test_b.py, or a/test_b_*.py where its tests are split."""
+    """Return whether a/b.py has a/test_b.py, or several a/test_b_*.py."""
     folder = ROOT / "tests" / Path(module).parent
     name = Path(module).stem.removeprefix("_")
     return any(folder.glob(f"test_{name}.py")) or any(folder.glob(f"test_{name}_*.py"))

@@ -1,12 +1,17 @@
 """The registry against a real MLflow on SQLite."""
 
 import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.registry_database import StoredVersion, read_alias
 from pokewatch.settings import Home, RegistrySettings
 from tests.serving.books import make_book
 
@@ -49,7 +54,7 @@ def test_from_alias_back_to_run_data_and_book(registry_home: Path, book: Path) -
     with pytest.raises(NoChampionError):
         registry.resolve(CHAMPION)
     registered = registry.register(run_id, "b" * 64)
-    registry.point(CHAMPION, registered.version)
+    registry.set_alias(CHAMPION, registered.version)
 
     champion = Registry().resolve(CHAMPION)
     assert champion == registered
@@ -61,11 +66,11 @@ def test_from_alias_back_to_run_data_and_book(registry_home: Path, book: Path) -
 def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> None:
     registry = Registry()
     model = registry.register(log(registry, book), "b" * 64)
-    folder = registry.fetch_book(model)
+    folder = registry.download_book(model)
     assert folder == Home.read().books / ("b" * 64)
     assert [path.name for path in folder.iterdir()] == ["manifest.json"]
     (folder / "mark").touch()
-    assert (registry.fetch_book(model) / "mark").exists()
+    assert (registry.download_book(model) / "mark").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -80,8 +85,8 @@ def test_a_tag_is_no_path(registry_home: Path, book: Path, outside: str) -> None
     with pytest.raises(RegistryError, match="is not 64 hexadecimal digits"):
         registry.register(run_id, outside.format(home=registry_home))
     version = registry.register(run_id, "b" * 64).version
-    registry.mark(version, "digest", outside.format(home=registry_home))
-    registry.point(CHAMPION, version)
+    registry.set_tag(version, "digest", outside.format(home=registry_home))
+    registry.set_alias(CHAMPION, version)
     for ask in (registry.resolve, registry.versions, lambda: registry.version(version)):
         with pytest.raises(RegistryError, match="which is not 64 hexadecimal digits"):
             ask()
@@ -98,7 +103,7 @@ def test_a_link_among_the_books_is_not_followed(
     outside.mkdir()
     Home.read().books.mkdir()
     (Home.read().books / model.digest).symlink_to(outside)
-    folder = registry.fetch_book(model)
+    folder = registry.download_book(model)
     assert (folder.is_symlink(), (folder / "manifest.json").exists()) == (False, True)
     assert list(outside.iterdir()) == []
 
@@ -131,43 +136,43 @@ def test_the_books_asked_for_last_stay_and_others_can_be_fetched_again(
     registry = Registry(RegistrySettings(books_kept=3))
     run_id = log(registry, book)
     models = [registry.register(run_id, letter * 64) for letter in "abcd"]
-    folders = [registry.fetch_book(model) for model in models[:3]]
+    folders = [registry.download_book(model) for model in models[:3]]
     for age, folder in enumerate(reversed(folders)):
         os.utime(folder, (1_000_000 - age, 1_000_000 - age))
-    registry.fetch_book(models[0])
-    newest = registry.fetch_book(models[3])
+    registry.download_book(models[0])
+    newest = registry.download_book(models[3])
     assert sorted(folders[0].parent.iterdir()) == sorted([folders[0], folders[2], newest])
-    assert (registry.fetch_book(models[1]) / "manifest.json").exists()
+    assert (registry.download_book(models[1]) / "manifest.json").exists()
     assert not folders[2].exists()
 
 
-def test_aliases_move_and_are_released(registry_home: Path, book: Path) -> None:
+def test_aliases_are_moved_and_deleted(registry_home: Path, book: Path) -> None:
     registry = Registry()
     first, second = (registry.register(log(registry, book), "b" * 64) for _ in range(2))
     assert (first.version, second.version) == ("1", "2")
-    registry.point(CHAMPION, second.version)
-    registry.point(CHAMPION, first.version)
+    registry.set_alias(CHAMPION, second.version)
+    registry.set_alias(CHAMPION, first.version)
     assert registry.resolve(CHAMPION) == first
-    registry.release(CHAMPION)
+    registry.delete_alias(CHAMPION)
     with pytest.raises(NoChampionError):
         registry.resolve(CHAMPION)
 
 
-def test_a_version_somebody_else_registered_is_refused(registry_home: Path, book: Path) -> None:
+def test_a_foreign_version_is_refused(registry_home: Path, book: Path) -> None:
     registry = Registry()
     run_id = registry.log_run(book, parameters={}, metrics={}, tags={})
     with pytest.raises(RegistryError, match="no tag 'data_version'"):
         registry.register(run_id, "b" * 64)
 
 
-def test_a_version_that_is_not_there_is_named(registry_home: Path, book: Path) -> None:
+def test_a_missing_version_is_named(registry_home: Path, book: Path) -> None:
     registry = Registry()
     registry.register(log(registry, book), "b" * 64)
     with pytest.raises(RegistryError, match="'7'"):
         registry.version("7")
 
 
-def test_a_registry_out_of_reach_is_told_without_its_password(
+def test_an_unreachable_registry_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -177,10 +182,47 @@ def test_a_registry_out_of_reach_is_told_without_its_password(
     assert "user:secret" not in str(caught.value)
 
 
-def test_what_is_remembered_is_recalled(registry_home: Path) -> None:
+def test_state_is_stored_under_a_name(registry_home: Path) -> None:
     registry = Registry()
-    assert registry.recall("market_changed") == ""
-    registry.remember("market_changed", "2026-01-02")
-    registry.remember("market_changed", "2026-01-31")
-    assert Registry().recall("market_changed") == "2026-01-31"
-    assert Registry().recall("something else") == ""
+    assert registry.get_state("market_changed") == ""
+    registry.set_state("market_changed", "2026-01-02")
+    registry.set_state("market_changed", "2026-01-31")
+    assert Registry().get_state("market_changed") == "2026-01-31"
+    assert Registry().get_state("something else") == ""
+
+
+def test_an_alias_is_read_as_mlflow_reads_it(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    database = registry_home / "mlflow" / "mlflow.db"
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+    for digest in ("a", "b"):
+        registry.register(log(registry, book, note=f"{digest}: “ü”"), digest * 64)
+    for version in ("2", "1"):
+        registry.set_alias(CHAMPION, version)
+        registry.set_tag(version, "deployed_at", "now")
+        with registry.client("the champion") as client:
+            expected = client.get_model_version_by_alias("pokewatch", CHAMPION)
+        stored = read_alias(database, "pokewatch", CHAMPION)
+        assert stored == StoredVersion(str(expected.version), expected.run_id, expected.tags)
+    registry.delete_alias(CHAMPION)
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+
+
+def test_a_database_with_other_tables_is_left_to_mlflow(registry_home: Path, book: Path) -> None:
+    registry = Registry()
+    registry.set_alias(CHAMPION, registry.register(log(registry, book), "b" * 64).version)
+    database = registry_home / "mlflow" / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("ALTER TABLE model_version_tags RENAME TO other_tags")
+    assert read_alias(database, "pokewatch", CHAMPION) is None
+    assert read_alias(database.with_name("missing.db"), "pokewatch", CHAMPION) is None
+
+
+def test_the_champion_of_an_embedded_registry_is_found_without_mlflow(
+    registry_home: Path, book: Path
+) -> None:
+    registry = Registry()
+    registry.set_alias(CHAMPION, registry.register(log(registry, book), "b" * 64).version)
+    code = "import sys; from pokewatch.registry import Registry; Registry().resolve(); "
+    code += "sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -29,8 +29,9 @@ from pokewatch.registry import Registry
 print("ready", flush=True)
 sys.stdin.readline()
 registry = Registry()
-registry.remember(sys.argv[1], "kept")
-print(registry._experiment(registry._client()), flush=True)
+registry.set_state(sys.argv[1], "kept")
+with registry.client("the experiment cannot be read") as client:
+    print(registry._experiment(client), flush=True)
 """
 
 
@@ -84,7 +85,7 @@ def test_processes_that_make_it_at_once(home: Path) -> None:
     said = [process.communicate(timeout=240)[0] for process in makers]
     assert [process.returncode for process in makers] == [0] * 4
     assert len(set(said)) == 1
-    assert [Registry().recall(f"process {at}") for at in range(4)] == ["kept"] * 4
+    assert [Registry().get_state(f"process {at}") for at in range(4)] == ["kept"] * 4
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_processes_that_make_it_at_once(home: Path) -> None:
     [pytest.param(3, id="few"), pytest.param(14, id="many", marks=pytest.mark.slow)],
 )
 def test_killed_while_it_is_made(home: Path, kills: int) -> None:
-    """Killed at points from the first write to the last: there is none, or a whole one, and the next process has one."""
+    """A kill at any point leaves no database or a whole one, and the next process makes it."""
     makers = [maker("before") for _ in range(kills)]
     found = []
     for at, process in enumerate(makers):
@@ -106,7 +107,7 @@ def test_killed_while_it_is_made(home: Path, kills: int) -> None:
     after = maker("after")
     begin(after)
     after.communicate(timeout=240)
-    assert (after.returncode, state(home), Registry().recall("after")) == (0, "whole", "kept")
+    assert (after.returncode, state(home), Registry().get_state("after")) == (0, "whole", "kept")
     assert [path.name for path in (home / "mlflow").iterdir() if ".new-" in path.name] == []
 
 

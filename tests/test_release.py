@@ -32,7 +32,7 @@ def release(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def images(root: Path) -> set[str]:
-    """The image of PokeWatch's own in every manifest and in the flows' config, as its tag."""
+    """Return the tags of PokeWatch's images in every manifest and in the flows' config."""
     texts = [path.read_text() for path in (root / "k8s").rglob("*.yaml")]
     pinned = re.findall(r"image: .*pokewatch/(?:gateway|serving|pipeline):(\S+)", "\n".join(texts))
     flows = json.loads((root / "flows" / "configs" / "cluster.json").read_text())["image"]

@@ -9,13 +9,13 @@ from pokewatch.settings import (
     GatewaySettings,
     Home,
     RegistrySettings,
+    Section,
     ServingSettings,
     VersionSettings,
-    _Section,
 )
 
 
-class Vault(_Section):
+class Vault(Section):
     password: SecretStr = Field(SecretStr(""), max_length=4, description="A secret.")
 
 
@@ -52,7 +52,7 @@ def test_home_is_read_from_the_environment_and_made_absolute(
     ids=["too-large", "no-number", "wrong-sign", "nan", "negative"],
 )
 def test_a_bad_value_names_variable_and_value(
-    section: type[_Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+    section: type[Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=variable) as caught:
@@ -74,6 +74,6 @@ def test_an_alias_is_read_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RegistrySettings.read().tracking_uri() == "http://other:5000"
 
 
-def test_everything_is_below_home_unless_told_otherwise(home: Path) -> None:
+def test_everything_is_below_home_by_default(home: Path) -> None:
     assert RegistrySettings.read().tracking_uri() == f"sqlite:///{home}/mlflow/mlflow.db"
     assert VersionSettings.read().remote() == f"{home}/dvc-remote"

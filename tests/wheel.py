@@ -1,4 +1,4 @@
-"""The version of the checkout, and its wheel, really built."""
+"""The version of the checkout, and its wheel."""
 
 import subprocess
 import sys

@@ -1,10 +1,10 @@
-"""A program of this environment as a child process that ends when its parent ends, in any way.
+"""Run a program as a child process that exits when its parent does, however that happens.
 
-`python -m pokewatch.cli.child_process PARENT PROGRAM [ARGUMENT ...]`, with the parent's process id.
+`python -m pokewatch.cli.child_process PARENT PROGRAM [ARGUMENT ...]`, where PARENT is the
+parent's process id and PROGRAM a console script of this environment.
 
-A parent that is killed says nothing to its children. PR_SET_PDEATHSIG exists on Linux alone, and
-fires when the thread that started the child ends; but on every Unix a process whose parent has
-ended is given another parent.
+A killed parent cannot signal its children. PR_SET_PDEATHSIG exists on Linux only, and fires when
+the thread that started the child exits; on every Unix, an orphaned process gets a new parent.
 """
 
 import multiprocessing
@@ -21,20 +21,20 @@ _STOP_SECONDS = 30.0
 
 
 def main() -> None:
-    """Run the program that the command line names, in this process."""
+    """Run the program named on the command line in this process."""
     parent, name, *arguments = sys.argv[1:]
-    _in_background(lambda: _end_with(int(parent)))
+    _in_background(lambda: _exit_with_parent(int(parent)))
     sys.argv = [name, *arguments]
     program = next(iter(entry_points(group="console_scripts", name=name)))
     sys.exit(program.load()())
 
 
-def _in_background(watch: Callable[[], None]) -> None:
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+def _in_background(target: Callable[[], None]) -> None:
+    threading.Thread(target=target, name="parent", daemon=True).start()
 
 
-def _end_with(parent: int) -> None:
-    """Ask this process to end once its parent is another, and end it where that takes too long."""
+def _exit_with_parent(parent: int) -> None:
+    """Terminate this process once its parent has changed, and kill it if that takes too long."""
     while os.getppid() == parent:
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -42,9 +42,9 @@ def _end_with(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _end_with_program() -> None:
-    """End a worker process of the program, which ignores other signals, once the program ended."""
-    while (parent := multiprocessing.parent_process()) is None:  # set after this module's import
+def _exit_with_program() -> None:
+    """Kill a worker process of the program, which ignores other signals, once that has exited."""
+    while (parent := multiprocessing.parent_process()) is None:  # set after this module is imported
         time.sleep(_POLL_SECONDS)
     parent.join()
     os.kill(os.getpid(), signal.SIGKILL)
@@ -52,5 +52,5 @@ def _end_with_program() -> None:
 
 if __name__ == "__main__":
     main()
-elif __name__ == "__mp_main__":  # its name in a process that multiprocessing has spawned
-    _in_background(_end_with_program)
+elif __name__ == "__mp_main__":  # this module's name in a process spawned by multiprocessing
+    _in_background(_exit_with_program)

@@ -1,4 +1,4 @@
-"""MLServer and the gateway on one machine: started together, waited for, ended together."""
+"""MLServer and the gateway on one machine, started and stopped together."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from pokewatch.bundled import bundled
 from pokewatch.errors import SettingsError, StackError
@@ -20,11 +21,19 @@ _STOP_SECONDS = 30.0
 
 
 class Stack:
-    """The two servers as child processes. `ready_seconds` is how long both may take until they answer."""
+    """The two servers as child processes that log to files in the folder `logs`.
+
+    `ready_seconds` is how long each may take to become ready.
+    """
 
     def __init__(
-        self, serving: ServingSettings, gateway: GatewaySettings, ready_seconds: float = 90.0
+        self,
+        serving: ServingSettings,
+        gateway: GatewaySettings,
+        logs: Path,
+        ready_seconds: float = 90.0,
     ) -> None:
+        self.logs = logs
         self._serving = serving
         self._gateway = gateway
         self._ready_seconds = ready_seconds
@@ -40,67 +49,90 @@ class Stack:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Both servers, ready; ended on the way out. Raises StackError, SettingsError where a port is taken."""
+        """Run both servers, ready on entry and stopped on exit.
+
+        Raise StackError if one does not become ready, SettingsError if a port is taken.
+        """
         models = models_folder(self._serving)
         self._check_ports()
         try:
             self._start(
                 "mlserver", ["mlserver", "start", str(models)], mlserver_environment(self._serving)
             )
-            self._await("mlserver", f"{self.mlserver_url}/v2/models/fair-price/ready")
-            self._start(
-                "gateway", ["pokewatch", "gateway"], {"POKEWATCH_MLSERVER_URL": self.mlserver_url}
-            )
-            self._await("gateway", f"{self.gateway_url}/ready")
+            self._wait_until_ready("mlserver", f"{self.mlserver_url}/v2/models/fair-price/ready")
+            self._start("gateway", ["pokewatch", "gateway"], self._gateway_environment())
+            self._wait_until_ready("gateway", f"{self.gateway_url}/ready")
             yield
         finally:
             self._stop()
 
     def wait(self, tick: Callable[[], None]) -> None:
-        """Call `tick` several times a second. Raise StackError once one of the servers ends."""
+        """Call `tick` several times a second until a server exits, then raise StackError."""
         while True:
             self._check()
             tick()
             time.sleep(_POLL_SECONDS)
 
     def _check_ports(self) -> None:
-        """Another server at one of our ports would answer for ours while ours fails to start."""
+        """Raise SettingsError if a port is taken: its owner would answer in place of our server."""
         for name in ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port"):
             _check_free(self._serving, self._serving.mlserver_host, name)
         _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
         _check_free(self._gateway, self._gateway.gateway_metrics_host, "gateway_metrics_port")
 
-    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "pokewatch.cli.child_process",
-            str(os.getpid()),
-            *command,
-        ]
-        # A session of its own: Ctrl-C reaches this process alone, which then ends the gateway before MLServer.
-        self._processes[name] = subprocess.Popen(
-            command, env={**os.environ, **environment}, start_new_session=True
-        )
+    def _gateway_environment(self) -> dict[str, str]:
+        environment = {"POKEWATCH_MLSERVER_URL": self.mlserver_url}
+        if "access_log" not in self._gateway.model_fields_set:
+            environment[self._gateway.variable("access_log")] = "false"
+        return environment
 
-    def _await(self, name: str, url: str) -> None:
+    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> None:
+        child = [sys.executable, "-P", "-m", "pokewatch.cli.child_process", str(os.getpid())]
+        with self._new_log(name) as log:
+            # In its own session: Ctrl-C reaches this process alone, which stops the gateway first.
+            self._processes[name] = subprocess.Popen(
+                [*child, *command],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _new_log(self, name: str) -> BinaryIO:
+        """Open an empty log file; the one of the last start is renamed to `.log.1`."""
+        log = self._log(name)
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            log.replace(log.with_name(f"{log.name}.1"))
+        return log.open("ab")
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def _wait_until_ready(self, name: str, url: str) -> None:
         deadline = time.monotonic() + self._ready_seconds
         while not _answers(url):
             self._check()
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"{name} does not answer at {url} after {self._ready_seconds:g} seconds; its log says why"
+                    f"{name} is not ready at {url} after {self._ready_seconds:g} seconds; "
+                    f"its log: {self._log(name)}"
                 )
             time.sleep(_POLL_SECONDS)
 
     def _check(self) -> None:
         for name, process in self._processes.items():
             if process.poll() is not None:
-                raise StackError(f"{name} ended with code {process.returncode}; its log says why")
+                raise StackError(
+                    f"{name} exited with code {process.returncode}; its log: {self._log(name)}"
+                )
 
     def _stop(self) -> None:
-        """The gateway first, each with time to answer what it has. Another Ctrl-C meanwhile ends both at once: neither is left behind."""
+        """Stop the gateway, then MLServer, each with time to finish its open requests.
+
+        A second Ctrl-C kills both at once.
+        """
         processes = list(reversed(self._processes.values()))
         try:
             for process in processes:
@@ -115,17 +147,18 @@ class Stack:
 
 
 def models_folder(settings: ServingSettings) -> Path:
-    """The folder that MLServer starts from. Raises SettingsError where there is none."""
+    """Return the folder that MLServer loads. Raise SettingsError if it is not one of models."""
     folder = settings.mlserver_models or bundled("mlserver_models")
     if not (folder / "settings.json").is_file():
         raise SettingsError(
-            f"{settings.variable('mlserver_models')}: {folder} is not a folder of MLServer models"
+            f"{settings.variable('mlserver_models')}: {folder} has no settings.json, so "
+            "MLServer cannot load it"
         )
     return folder
 
 
 def mlserver_environment(settings: ServingSettings) -> dict[str, str]:
-    """MLServer's own variables for our settings."""
+    """Return MLServer's environment variables for our settings."""
     return {
         "MLSERVER_HOST": settings.mlserver_host,
         "MLSERVER_HTTP_PORT": str(settings.mlserver_http_port),
@@ -141,7 +174,7 @@ def _check_free(settings: ServingSettings | GatewaySettings, host: str, name: st
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise SettingsError(
-            f"{settings.variable(name)}: nothing can listen at {host}:{port}: {error.strerror or error}"
+            f"{settings.variable(name)}: cannot listen at {host}:{port}: {error.strerror or error}"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Watching servers after a deploy: golden requests again and again, and the live figures of each server's own metrics.
+"""The canary of a deploy: repeated golden requests, and the metrics of live traffic.
 
-The live figures are those of all its traffic while it is watched: what `/metrics` says at the end less what it said at the
-start. A server whose metrics cannot be reached is watched by golden requests alone.
+Live traffic is the difference between a server's counters now and at the start of the canary. A
+server whose metrics cannot be read is checked by golden requests only.
 """
 
 import logging
@@ -21,15 +21,17 @@ from pokewatch.settings import ServingSettings, WatchSettings
 
 logger = logging.getLogger("pokewatch.monitoring")
 
-_PAUSE = 0.2  # seconds between two golden requests to the same server
-_LEAST_REQUESTS = 5  # before a share of them is judged
-_LEAST_LIVE = 20
-_TIMEOUT = 2.0  # seconds that a server may stay silent, unless more are allowed; several that hang are found out within a minute
+_INTERVAL = 0.2  # seconds between two golden requests to the same server
+_MIN_GOLDEN = 5  # golden requests before their error rate and latency are judged
+_MIN_LIVE = 20  # live requests before theirs are judged
+# Seconds to wait for an answer, unless the settings allow more: servers that hang are found
+# within a minute.
+_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A check that failed on a server, with its figures."""
+    """A failed check of a server, with the measured value."""
 
     check: str
     address: str
@@ -40,8 +42,8 @@ class Breach:
 
 
 @dataclass(slots=True)
-class _Live:
-    """What a server has counted since it was started: requests, those it failed, and how many took at most so many seconds."""
+class _Counters:
+    """A server's counters: inference requests, failures, and requests by upper bound in seconds."""
 
     requests: float = 0.0
     failed: float = 0.0
@@ -49,7 +51,7 @@ class _Live:
 
 
 class CanaryServer:
-    """One server, and what was seen of it."""
+    """The canary of one server: the requests sent, and the counters at the start."""
 
     def __init__(
         self, address: str, golden: GoldenRequests, settings: WatchSettings, metrics_port: int
@@ -63,20 +65,20 @@ class CanaryServer:
         self._timeout = max(_TIMEOUT, 2 * settings.deploy_watch_p95_seconds)
         self._seconds: list[float] = []
         self._failed: list[str] = []
-        self._start: _Live | None = None
+        self._initial: _Counters | None = None
 
-    def begin(self, client: httpx.Client) -> None:
-        self._start = self._live(client)
-        if self._start is None:
+    def start(self, client: httpx.Client) -> None:
+        self._initial = self._counters(client)
+        if self._initial is None:
             logger.warning(
-                "the metrics at %s cannot be read: the new model is watched by golden requests alone",
+                "the metrics at %s cannot be read: the canary uses golden requests only",
                 self._metrics,
             )
 
-    def ask(self, client: httpx.Client) -> Breach | None:
-        """One golden request; what is breached by now."""
+    def send(self, client: httpx.Client) -> Breach | None:
+        """Send one golden request. Return the check that fails by now, if any."""
         started = time.perf_counter()
-        fault = ""
+        mismatch = ""
         try:
             answer = client.post(
                 f"{self.address}/v2/models/fair-price/infer",
@@ -86,94 +88,105 @@ class CanaryServer:
             if answer.status_code != httpx.codes.OK:
                 self._failed.append(f"HTTP {answer.status_code}")
             else:
-                fault = self._golden.fault(answer.json())
+                mismatch = self._golden.mismatch(answer.json())
         except (httpx.TransportError, ValueError) as error:
             self._failed.append(f"{type(error).__name__} {error}".strip())
         self._seconds.append(time.perf_counter() - started)
-        return Breach("golden answers", self.address, fault) if fault else self._golden_breach()
+        return (
+            Breach("golden answers", self.address, mismatch) if mismatch else self._golden_breach()
+        )
 
     def live_breach(self, client: httpx.Client) -> Breach | None:
-        """What is breached by the live figures since `begin`."""
-        now = self._live(client) if self._start else None
-        if now is None or self._start is None or now.requests - self._start.requests < _LEAST_LIVE:
+        """Return the check that live traffic fails since `start`, if any."""
+        now = self._counters(client) if self._initial else None
+        if (
+            now is None
+            or self._initial is None
+            or now.requests - self._initial.requests < _MIN_LIVE
+        ):
             return None
-        requests, failed = now.requests - self._start.requests, now.failed - self._start.failed
+        requests, failed = now.requests - self._initial.requests, now.failed - self._initial.failed
         if failed / requests > self._settings.deploy_watch_errors:
             return Breach(
                 "live errors",
                 self.address,
-                f"{failed:.0f} of {requests:.0f} requests failed, wanted <= {self._settings.deploy_watch_errors:.1%}",
+                f"{failed:.0f} of {requests:.0f} requests failed, "
+                f"limit {self._settings.deploy_watch_errors:.1%}",
             )
         limit = self._settings.deploy_watch_p95_seconds
         within = max(
-            (now.within[edge] - self._start.within[edge] for edge in now.within if edge <= limit),
+            (now.within[edge] - self._initial.within[edge] for edge in now.within if edge <= limit),
             default=requests,
         )
         if within / requests < 0.95:
-            return Breach(
-                "live latency",
-                self.address,
-                f"{within / requests:.1%} of {requests:.0f} requests within {limit:g} s, wanted 95%",
-            )
+            share = f"{within / requests:.1%} of {requests:.0f} requests"
+            return Breach("live latency", self.address, f"{share} within {limit:g} s, minimum 95%")
         return None
 
     def _golden_breach(self) -> Breach | None:
         requests, limits = len(self._seconds), self._settings
-        if requests < _LEAST_REQUESTS:
+        if requests < _MIN_GOLDEN:
             return None
         if len(self._failed) / requests > limits.deploy_watch_errors:
-            found = f"{len(self._failed)} of {requests} golden requests failed ({self._failed[-1]}), wanted <= {limits.deploy_watch_errors:.1%}"
+            found = (
+                f"{len(self._failed)} of {requests} golden requests failed ({self._failed[-1]}), "
+                f"limit {limits.deploy_watch_errors:.1%}"
+            )
             return Breach("errors", self.address, found)
         p95 = float(np.quantile(self._seconds, 0.95, method="lower"))
         if p95 > limits.deploy_watch_p95_seconds:
-            found = f"p95 of {requests} golden requests is {p95:.3f} s, wanted <= {limits.deploy_watch_p95_seconds:g} s"
+            found = (
+                f"p95 of {requests} golden requests is {p95:.3f} s, "
+                f"limit {limits.deploy_watch_p95_seconds:g} s"
+            )
             return Breach("latency", self.address, found)
         return None
 
-    def _live(self, client: httpx.Client) -> _Live | None:
+    def _counters(self, client: httpx.Client) -> _Counters | None:
         try:
             answer = client.get(self._metrics, timeout=_TIMEOUT)
-            return _counted(answer.raise_for_status().text)
+            return _parse_counters(answer.raise_for_status().text)
         except (httpx.HTTPError, ValueError):
             return None
 
 
-def watch(
+def run_canary(
     client: httpx.Client,
     addresses: Sequence[str],
     golden: GoldenRequests,
     settings: WatchSettings | None = None,
 ) -> Breach | None:
-    """Watch the servers for the time that the settings say; the first breach, at once, or None.
+    """Check the servers for POKEWATCH_DEPLOY_WATCH_SECONDS. Return the first breach, or None.
 
-    `addresses` are REST addresses; their metrics are at the same host, on POKEWATCH_MLSERVER_METRICS_PORT.
+    `addresses` are REST addresses; metrics are at the same host, at
+    POKEWATCH_MLSERVER_METRICS_PORT.
     """
     settings = settings or WatchSettings.read()
     port = ServingSettings.read().mlserver_metrics_port
     servers = [CanaryServer(address, golden, settings, port) for address in addresses]
     for server in servers:
-        server.begin(client)
+        server.start(client)
     deadline = time.monotonic() + settings.deploy_watch_seconds
     while time.monotonic() < deadline:
-        breaches = (server.ask(client) or server.live_breach(client) for server in servers)
+        breaches = (server.send(client) or server.live_breach(client) for server in servers)
         if breach := next(filter(None, breaches), None):
             return breach
-        time.sleep(_PAUSE)
+        time.sleep(_INTERVAL)
     return None
 
 
-def _counted(text: str) -> _Live:
-    """The inference requests of MLServer's REST server, from its metrics in text."""
-    live = _Live()
+def _parse_counters(text: str) -> _Counters:
+    """Return the counters of inference requests from the text metrics of MLServer's REST server."""
+    counters = _Counters()
     for name, labels, value in _samples(text):
         if name == "rest_server_requests_total":
-            live.requests += value
-            live.failed += value if labels["status_code"].startswith("5") else 0.0
+            counters.requests += value
+            counters.failed += value if labels["status_code"].startswith("5") else 0.0
         elif name == "rest_server_request_duration_seconds_bucket" and math.isfinite(
             edge := float(labels["le"])
         ):
-            live.within[edge] += value
-    return live
+            counters.within[edge] += value
+    return counters
 
 
 def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -1,4 +1,4 @@
-"""Golden requests: cards whose answers are known from the price book itself."""
+"""Golden requests: cards whose correct answers are in the price book."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from pokewatch.valuation.book import PriceBook
 
 _NUMBERS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper"}
-_CLOSE = 1e-6
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class GoldenRequests:
-    """Cards, and what a server of model `version` must answer of them: prices [n] by V2 output, and the status [n]."""
+    """Cards with the answers of model `version`: prices [n] by V2 output, and statuses [n]."""
 
     version: str
     cards: tuple[str, ...]
@@ -23,14 +23,14 @@ class GoldenRequests:
     status: tuple[str, ...]
 
     @classmethod
-    def of(cls, book: PriceBook, version: str, count: int) -> "GoldenRequests":
-        """At most `count` cards from all over the book."""
-        every = np.unique(
+    def from_book(cls, book: PriceBook, version: str, count: int) -> "GoldenRequests":
+        """Select at most `count` cards, evenly spaced over the book."""
+        positions = np.unique(
             np.linspace(0, len(book.cards) - 1, min(count, len(book.cards)))
             .round()
             .astype(np.int64)
         )
-        cards = tuple(book.cards.ids[at] for at in every.tolist())
+        cards = tuple(book.cards.ids[at] for at in positions.tolist())
         quotes = book.look_up(cards)
         return cls(
             version,
@@ -40,8 +40,7 @@ class GoldenRequests:
         )
 
     def request(self) -> dict[str, Any]:
-        """The V2 request for all of them."""
-        wanted = [{"name": name} for name in (*_NUMBERS, "status")]
+        """Return the V2 request for all cards."""
         return {
             "inputs": [
                 {
@@ -51,24 +50,27 @@ class GoldenRequests:
                     "data": list(self.cards),
                 }
             ],
-            "outputs": wanted,
+            "outputs": [{"name": name} for name in (*_NUMBERS, "status")],
         }
 
-    def fault(self, answer: Mapping[str, Any]) -> str:
-        """What of a V2 answer is not as the book has it, with its figures; "" if all is."""
+    def mismatch(self, answer: Mapping[str, Any]) -> str:
+        """Return how a V2 answer differs from the book; "" where it does not."""
         try:
             version = str(answer["parameters"]["model_version"])
             outputs = {output["name"]: output["data"] for output in answer["outputs"]}
             wrong = self._wrong(outputs)
         except (KeyError, TypeError, ValueError) as error:
-            return f"not an answer: {type(error).__name__} {error}"
+            return f"invalid answer: {type(error).__name__} {error}"
         if version != self.version:
             return f"answered by model version {version}, not {self.version}"
         if not wrong.any():
             return ""
         at = int(np.argmax(wrong))
         got, known = outputs["fair_price"][at], self.prices["fair_price"][at]
-        return f"{wrong.sum()} of {len(self.cards)} cards are not as in the book; fair price of {self.cards[at]}: {got}, in the book {known:g}"
+        return (
+            f"{wrong.sum()} of {len(self.cards)} cards differ from the book; "
+            f"fair price of {self.cards[at]}: {got}, in the book {known:g}"
+        )
 
     def _wrong(self, outputs: Mapping[str, Sequence[Any]]) -> NDArray[np.bool_]:
         wrong: NDArray[np.bool_] = np.array(
@@ -78,24 +80,24 @@ class GoldenRequests:
             given = np.array(
                 [np.nan if value is None else value for value in outputs[name]], dtype=np.float64
             )
-            wrong |= ~np.isclose(given, known, rtol=_CLOSE, atol=_CLOSE, equal_nan=True)
+            wrong |= ~np.isclose(given, known, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
         return wrong
 
 
-def shift(book: PriceBook, former: PriceBook) -> float | None:
-    """How far fair prices lie from market prices otherwise than in the former book: the median, as a fraction, over the cards of both.
+def fair_price_shift(book: PriceBook, former: PriceBook) -> float | None:
+    """Return the median change of fair price over market price between two books, as a fraction.
 
-    Compared with the market price of each book's own day, so that a market that moved between the two is no shift. None where
-    the books share no valued card.
+    Each book is compared with the market prices of its own last day, so a move of the market is not
+    a shift. None where the books share no valued card.
     """
-    ids = [card for card in book.cards.ids if former.cards.positions([card])[0] >= 0]
-    now, before = (_over_market(each, ids) for each in (book, former))
+    shared = [card for card in book.cards.ids if former.cards.positions([card])[0] >= 0]
+    now, before = (_log_ratio(each, shared) for each in (book, former))
     both = np.isfinite(now) & np.isfinite(before)
     return float(np.expm1(np.median(np.abs(now[both] - before[both])))) if both.any() else None
 
 
-def _over_market(book: PriceBook, ids: Sequence[str]) -> NDArray[np.float64]:
+def _log_ratio(book: PriceBook, ids: Sequence[str]) -> NDArray[np.float64]:
     quotes = book.look_up(ids)
     with np.errstate(divide="ignore", invalid="ignore"):
-        over: NDArray[np.float64] = np.log(quotes.fair / quotes.market)
-    return over
+        ratio: NDArray[np.float64] = np.log(quotes.fair / quotes.market)
+    return ratio

@@ -1,4 +1,4 @@
-"""Having one MLServer serve a version, and seeing that it does."""
+"""Reloading an MLServer, and verifying which version it serves."""
 
 import errno
 from collections.abc import Iterator, Sequence
@@ -17,39 +17,39 @@ _PROBE = {
 
 @dataclass(frozen=True, slots=True)
 class ReplicaOutcome:
-    """What became of one MLServer: `serving` the new version, or `not running`, to serve it from its next start."""
+    """The state of one MLServer: `serving` the version, or `not running`."""
 
     address: str
     state: Literal["serving", "not running"]
 
 
-def follow(client: httpx.Client, address: str, version: str) -> ReplicaOutcome:
-    """Reload one MLServer and see that it answers with `version`. Raises DeployError."""
+def reload_server(client: httpx.Client, address: str, version: str) -> ReplicaOutcome:
+    """Reload one MLServer and verify that it answers with `version`. Raise DeployError."""
     try:
         loaded = client.post(f"{address}/v2/repository/models/fair-price/load")
         if loaded.status_code != httpx.codes.OK:
             raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
         answer = client.post(f"{address}/v2/models/fair-price/infer", json=_PROBE)
     except httpx.TransportError as error:
-        if _nobody_listens(error):
+        if _connection_refused(error):
             return ReplicaOutcome(address, "not running")
         cause = f"{type(error).__name__} {error}"
         raise DeployError(f"{address} did not answer: {cause}") from None
-    if (answering := _version(answer)) != version:
+    if (answering := _served_version(answer)) != version:
         raise DeployError(f"{address} answers with version {answering}, not {version}")
     return ReplicaOutcome(address, "serving")
 
 
-def failures(client: httpx.Client, version: str, addresses: Sequence[str]) -> Iterator[str]:
-    """Reload each MLServer; why one does not serve `version`, in words."""
+def reload_failures(client: httpx.Client, version: str, addresses: Sequence[str]) -> Iterator[str]:
+    """Reload each MLServer. Yield an error for each that does not serve `version`."""
     for address in addresses:
         try:
-            follow(client, address, version)
+            reload_server(client, address, version)
         except DeployError as error:
             yield str(error)
 
 
-def _nobody_listens(error: httpx.TransportError) -> bool:
+def _connection_refused(error: httpx.TransportError) -> bool:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
@@ -58,7 +58,7 @@ def _nobody_listens(error: httpx.TransportError) -> bool:
     return False
 
 
-def _version(answer: httpx.Response) -> str:
+def _served_version(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["parameters"]["model_version"])
     except (ValueError, KeyError, TypeError):

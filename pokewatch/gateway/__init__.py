@@ -1,1 +1,1 @@
-"""The gateway: keys, limits, composition and pages in front of MLServer. It holds no data and no model."""
+"""The HTTP gateway: authentication, limits, and an API in front of the model server."""

@@ -1,4 +1,4 @@
-"""The ASGI application. `pokewatch.gateway.server` runs it, on the protocol that guards it."""
+"""The ASGI application, which `server.py` runs on uvicorn."""
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
@@ -11,39 +11,42 @@ from pokewatch.gateway.api.routes import OPERATIONS, Operation
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.bodies import Bodies
-from pokewatch.gateway.http.middleware import RequestMiddleware, answer, context_of
+from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.settings import GatewaySettings
 
 
 class Endpoint:
-    """The ASGI application of one operation: lets in who may pass, reads the body, asks the handler, sends its answer."""
+    """ASGI application of one operation: authenticates, reads the body, calls the handler."""
 
     def __init__(self, operation: Operation, handler: Handler, assembly: Assembly) -> None:
         settings = assembly.settings
-        most = min(settings.body_bytes, operation.most_bytes or settings.body_bytes)
+        max_bytes = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
         self._route = operation.path
         self._scope = operation.scope
-        self._bodies = Bodies(most, settings.body_seconds) if operation.request else None
-        self._doorman = assembly.doorman
+        self._bodies = Bodies(max_bytes, settings.body_seconds) if operation.request else None
+        self._authenticator = assembly.authenticator
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = context_of(scope)
-        exchange.route = self._route
+        context = context_of(scope)
+        context.route = self._route
         if self._scope is not None:
-            await self._doorman.admit(exchange, self._scope)
+            await self._authenticator.authenticate(context, self._scope)
         if self._bodies is not None:
-            exchange.body = await self._bodies.read(exchange, receive)
-        await answer(exchange, send, *await self._handler(exchange))
+            context.body = await self._bodies.read(context, receive)
+        await send_response(context, send, *await self._handler(context))
 
 
-class Shortcut:
-    """Plain ASGI middleware: routes without parameters are found by one look-up, which the router's search costs several times over."""
+class StaticRoutes:
+    """ASGI middleware that finds routes without parameters by one look-up.
+
+    The router's linear search takes several times as long.
+    """
 
     def __init__(self, app: ASGIApp, routes: Sequence[Route]) -> None:
         self.app = app
-        self._known = {
+        self._endpoints = {
             (method, route.path): route.app
             for route in routes
             if "{" not in route.path
@@ -51,20 +54,20 @@ class Shortcut:
         }
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        known = (
-            self._known.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        )
-        if known is not None:
-            return known(scope, receive, send)
-        # Where there is an application the router raises its 404 and 405 instead of answering them as text.
+        if scope["type"] == "http":
+            endpoint = self._endpoints.get((scope["method"], scope["path"]))
+            if endpoint is not None:
+                return endpoint(scope, receive, send)
+        # With an `app` in the scope the router raises 404 and 405 instead of responding as text.
         scope["app"] = self
         return self.app(scope, receive, send)
 
 
 class Gateway(RequestMiddleware):
-    """The whole application: our middleware around Starlette's router.
+    """The gateway: `RequestMiddleware` around Starlette's router.
 
-    There is no `Starlette` object: its own outer layers, whose work Reception does, would cost every request as much as its endpoint does.
+    There is no `Starlette` object: its middleware would do the same work again, and take as long as
+    an endpoint does.
     """
 
     def __init__(self, assembly: Assembly) -> None:
@@ -79,8 +82,8 @@ class Gateway(RequestMiddleware):
             for each in OPERATIONS
         ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
-        super().__init__(Shortcut(router, self.routes), assembly.metrics, assembly.access)
-        self.refused = RequestMiddleware(_refuse, assembly.metrics, assembly.access)
+        super().__init__(StaticRoutes(router, self.routes), assembly.metrics, assembly.access_log)
+        self.error_app = RequestMiddleware(raise_problem, assembly.metrics, assembly.access_log)
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
@@ -91,21 +94,22 @@ class Gateway(RequestMiddleware):
             await self.assembly.stop()
 
 
-async def _refuse(scope: Scope, *_: object) -> None:
-    """Answer what the server could not read as a request."""
+async def raise_problem(scope: Scope, *_: object) -> None:
+    """Respond to a request that the protocol could not parse."""
     problem: ProblemError = scope["pokewatch.problem"]
     raise problem
 
 
 def create_app(settings: GatewaySettings, store: KeyStore) -> Gateway:
-    """A gateway as the settings say."""
+    """Return the gateway's application."""
     return Gateway(Assembly(settings, store))
 
 
-def settle_garbage() -> None:
-    """For a process that only serves: what is there at the start stays, so the collector need not look at it again and again.
+def tune_garbage_collector() -> None:
+    """Exclude all present objects from garbage collection, and collect less often.
 
-    A request leaves no cycles behind; at the usual thresholds the collector takes a sixth of the gateway's time.
+    For a process that only serves. Requests leave no reference cycles behind, and with the default
+    thresholds the collector takes a sixth of the gateway's time.
     """
     gc.collect()
     gc.freeze()

@@ -1,17 +1,16 @@
-"""The parts of a gateway, put together from its settings."""
+"""Construction of the gateway's components from its settings."""
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from itertools import product
 from typing import Any
 
-from pokewatch.gateway.api.catalog import Catalog
+from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.composition import Composition
-from pokewatch.gateway.api.docs import Reference
-from pokewatch.gateway.api.inference import Inference
-from pokewatch.gateway.api.prices import Batches, Prices, Signals
-from pokewatch.gateway.api.status import Status
+from pokewatch.gateway.api.docs import DocsEndpoints
+from pokewatch.gateway.api.inference import InferenceEndpoints
+from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
+from pokewatch.gateway.api.status import StatusEndpoints
 from pokewatch.gateway.auth.authentication import Authenticator
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.key_values import parse_rate
@@ -21,7 +20,7 @@ from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.metrics_server import MetricsPort
+from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
@@ -36,52 +35,58 @@ _MIB = 1_048_576
 
 
 class Assembly:
-    """`start` and `stop` belong to the application's lifespan. `handlers` has one for each operation's name."""
+    """All components of a gateway. `handlers` has one handler for each operation's name.
+
+    `start` and `stop` are called by the application's lifespan.
+    """
 
     def __init__(self, settings: GatewaySettings, store: KeyStore) -> None:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
-        self.metrics_port = MetricsPort(
+        self.metrics_server = MetricsServer(
             self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port
         )
-        self.access = AccessLog(sys.stdout.write if settings.access_log else None)
-        self.keyring = KeyCache(store)
+        self.access_log = AccessLog(sys.stdout.write if settings.access_log else None)
+        self.key_cache = KeyCache(store)
         self.limiter = _limiter(settings, self.metrics)
-        self.doorman = Authenticator(
-            self.keyring, self.limiter, parse_rate(settings.failed_key_rate), self.metrics
+        self.authenticator = Authenticator(
+            self.key_cache, self.limiter, parse_rate(settings.failed_key_rate), self.metrics
         )
-        self.answers = AnswerCache(
+        self.answer_cache = AnswerCache(
             settings.answer_cache,
             settings.answer_cache_mb * _MIB,
             settings.stale_seconds,
             self.metrics,
         )
-        self.load = QueueLimit(settings.queue_rows, self.metrics)
-        self.wire = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
+        self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
+        self.http_client = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
         self.upstreams = {
             name: self._upstream(name) for name in ("fair-price", "decision", "catalog")
         }
-        self.watch = VersionPoller(
+        self.version_poller = VersionPoller(
             self.upstreams["catalog"],
             self.upstreams["decision"],
             self.metrics,
             settings.watch_seconds,
         )
         self.composition = Composition(
-            self.upstreams["fair-price"], self.upstreams["decision"], self.watch.saw
+            self.upstreams["fair-price"], self.upstreams["decision"], self.version_poller.observe
         )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.handlers = self._handlers()
 
     async def start(self) -> None:
-        """Reads the keys (KeyStoreError where it cannot) and starts to watch keys and versions, and to tell metrics."""
-        await asyncio.to_thread(self.keyring.refresh)
-        await self.metrics_port.start()
+        """Read the keys, then start the metrics server and the pollers of keys and versions.
+
+        Raise KeyStoreError if the keys cannot be read.
+        """
+        await asyncio.to_thread(self.key_cache.refresh)
+        await self.metrics_server.start()
         self._tasks = [
-            asyncio.create_task(self.keyring.watch()),
-            asyncio.create_task(self.watch.run()),
+            asyncio.create_task(self.key_cache.poll()),
+            asyncio.create_task(self.version_poller.run()),
         ]
 
     async def stop(self) -> None:
@@ -92,45 +97,47 @@ class Assembly:
             await coalescer.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
-        await self.metrics_port.stop()
-        self.wire.close()
-        self.access.flush()
+        await self.metrics_server.stop()
+        self.http_client.close()
+        self.access_log.flush()
 
     def _upstream(self, name: str) -> V2Client:
         settings = self.settings
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return V2Client(name, self.wire, breaker, self.metrics, settings.upstream_seconds)
+        return V2Client(name, self.http_client, breaker, self.metrics, settings.upstream_seconds)
 
     def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self.settings
-        made: Coalescer[Any, Any] = Coalescer(
+        coalescer: Coalescer[Any, Any] = Coalescer(
             call,
-            self.load,
+            self.queue_limit,
             self.metrics,
             seconds=settings.deadline_seconds,
             in_flight=settings.in_flight,
         )
-        self._coalescers.append(made)
-        return made
+        self._coalescers.append(coalescer)
+        return coalescer
 
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
-        composition, metrics, watch = self.composition, self.metrics, self.watch
-        by_thresholds = {
-            (buy, sell): self._coalescer(composition.judge)
-            for buy, sell in product((False, True), (False, True))
-        }
-        batches = Batches(composition, self.load, seconds, metrics)
-        catalog = Catalog(self.upstreams["catalog"], watch, self.answers, self.load)
-        status = Status(watch, self.keyring, self.settings.ready_data_days, lambda: self.draining)
-        inference = Inference(composition, self.upstreams, status, self.load, seconds, metrics)
-        reference = Reference()
+        composition, metrics, poller = self.composition, self.metrics, self.version_poller
+        batches = BatchEndpoint(composition, self.queue_limit, seconds, metrics)
+        catalog = CatalogEndpoints(
+            self.upstreams["catalog"], poller, self.answer_cache, self.queue_limit
+        )
+        status = StatusEndpoints(
+            poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
+        )
+        inference = InferenceEndpoints(
+            composition, self.upstreams, status, self.queue_limit, seconds, metrics
+        )
+        docs = DocsEndpoints()
         return {
-            "fair_price": Prices(
-                self._coalescer(composition.value), self.answers, watch, metrics
+            "fair_price": FairPriceEndpoint(
+                self._coalescer(composition.fair_prices), self.answer_cache, poller, metrics
             ).fair_price,
             "fair_price_batch": batches.fair_prices,
-            "signal": Signals(by_thresholds).signal,
+            "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
             "cards": catalog.cards,
             "card": catalog.card,
             "history": catalog.history,
@@ -143,8 +150,8 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
-            "openapi": reference.openapi,
-            "docs": reference.docs,
+            "openapi": docs.openapi,
+            "docs": docs.docs,
         }
 
 

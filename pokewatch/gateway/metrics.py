@@ -1,4 +1,4 @@
-"""What the gateway counts. One registry an application; no label holds a card, a key or anything a caller can choose."""
+"""The gateway's metrics. No label has a card, a key or any other value that clients can choose."""
 
 from bisect import bisect_left
 from collections import Counter as Counted
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, Process
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-Own = TypeVar("Own", bound=Collector)
+CollectorType = TypeVar("CollectorType", bound=Collector)
 
 # 0.15 s is the latency objective.
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -19,8 +19,8 @@ _FAILURES = (500, 502, 503, 504)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 
-class Series:
-    """How often values up to each bound of a histogram were seen, and their sum: counted as cheaply as Python can."""
+class HistogramSeries:
+    """A histogram's buckets and sum, cheaper to update than prometheus_client's `Histogram`."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -40,8 +40,8 @@ class Series:
         )
 
 
-class Distribution(Collector):
-    """A histogram, with a series for each value of its label if it has one."""
+class FastHistogram(Collector):
+    """A histogram with at most one label."""
 
     def __init__(
         self, name: str, documentation: str, bounds: Sequence[float], label: str = ""
@@ -50,10 +50,10 @@ class Distribution(Collector):
         self._documentation = documentation
         self._bounds = bounds
         self._labels = (label,) if label else ()
-        self._series: dict[tuple[str, ...], Series] = {}
+        self._series: dict[tuple[str, ...], HistogramSeries] = {}
 
-    def of(self, *label: str) -> Series:
-        return self._series.setdefault(label, Series(self._bounds))
+    def of(self, *label: str) -> HistogramSeries:
+        return self._series.setdefault(label, HistogramSeries(self._bounds))
 
     def collect(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
@@ -62,15 +62,15 @@ class Distribution(Collector):
         yield family
 
 
-class Requests(Collector):
-    """Requests answered and how long they took: this is on every request's way."""
+class RequestMetrics(Collector):
+    """Number and duration of requests. Every request is added, so `add` must be fast."""
 
     def __init__(self) -> None:
         self._counts: Counted[tuple[str, str, int]] = Counted()
-        self._routes: dict[str, Series] = {}
-        self._seconds = Distribution(
+        self._routes: dict[str, HistogramSeries] = {}
+        self._seconds = FastHistogram(
             "pokewatch_gateway_request_seconds",
-            "Time from a request's headers to its answer, by route.",
+            "Time from a request's headers to its response, by route.",
             _LATENCY,
             "route",
         )
@@ -79,8 +79,8 @@ class Requests(Collector):
         self._counts[route, method, status] += 1
         (self._routes.get(route) or self._start(route, method)).observe(seconds)
 
-    def _start(self, route: str, method: str) -> Series:
-        """A route's first request. Its failures are there at 0 from now on: `rate` does not see the count a series begins with."""
+    def _start(self, route: str, method: str) -> HistogramSeries:
+        """Add a route's series; failures start at 0, as `rate` ignores a series' first value."""
         for status in _FAILURES:
             self._counts[route, method, status] += 0
         return self._routes.setdefault(route, self._seconds.of(route))
@@ -88,7 +88,7 @@ class Requests(Collector):
     def collect(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
             "pokewatch_gateway_requests",
-            "Requests answered, by route, method and status.",
+            "Requests by route, method and status.",
             labels=("route", "method", "status"),
         )
         for (route, method, status), count in self._counts.items():
@@ -97,8 +97,8 @@ class Requests(Collector):
         yield from self._seconds.collect()
 
 
-class Tally(Collector):
-    """A counter with one label whose values are all known, and there at 0 from the start. Counts as cheaply as `Requests`."""
+class FastCounter(Collector):
+    """A counter with one label, whose values are known in advance and start at 0."""
 
     def __init__(self, name: str, documentation: str, label: str, values: Sequence[str]) -> None:
         self._name = name
@@ -121,7 +121,7 @@ class Tally(Collector):
 
 
 class ServedVersions(Collector):
-    """What the model server says it serves: one series at a time, none before it was first heard."""
+    """The model and data version that the model server reports, once it has reported one."""
 
     def __init__(self) -> None:
         self.versions: tuple[str, str] | None = None
@@ -130,7 +130,7 @@ class ServedVersions(Collector):
     def collect(self) -> Iterator[Metric]:
         served = GaugeMetricFamily(
             "pokewatch_gateway_served_info",
-            "1 for the model and data version that the newest answer came from, which the labels name.",
+            "Always 1; the labels are the model and data version of the latest response.",
             labels=("model_version", "data_version"),
         )
         if self.versions is not None:
@@ -138,82 +138,93 @@ class ServedVersions(Collector):
         yield served
         yield GaugeMetricFamily(
             "pokewatch_gateway_data_last_day_timestamp_seconds",
-            "Midnight (UTC) with which the newest market day began of which the gateway has heard.",
+            "Midnight UTC at the start of the latest market day that is served.",
             value=self.last_day,
         )
 
 
 class Metrics:
-    """`registry` also has the process's own: memory, CPU, open files, when it started."""
+    """All metrics of one gateway. `registry` includes those of its process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        count = partial(Counter, registry=self.registry)
-        gauge = partial(Gauge, registry=self.registry)
+        self._add_request_metrics()
+        self._add_limit_metrics()
+        self._add_upstream_metrics()
 
-        self.requests = self._own(Requests())
-        self.served = self._own(ServedVersions())
-        self.predictions = self._own(
-            Tally(
+    def _add_request_metrics(self) -> None:
+        self.requests = self._registered(RequestMetrics())
+        self.served = self._registered(ServedVersions())
+        self.predictions = self._registered(
+            FastCounter(
                 "pokewatch_gateway_predictions",
-                "Cards answered, by signal; kept answers too.",
+                "Predictions by signal, including cached ones.",
                 "signal",
                 ("BUY", "SELL", "HOLD"),
             )
         )
-        self.coalesced = self._own(
-            Distribution(
-                "pokewatch_gateway_coalesced_rows",
-                "Rows that shared one call to the model server.",
-                _ROWS,
+        self.coalesced = self._registered(
+            FastHistogram(
+                "pokewatch_gateway_coalesced_rows", "Rows per call to the model server.", _ROWS
             )
         )
-        self.waiting = gauge(
-            "pokewatch_gateway_waiting_rows", "Rows queued for, or in, a call to the model server."
+        self.waiting = Gauge(
+            "pokewatch_gateway_waiting_rows",
+            "Rows in a call to the model server, or queued for one.",
+            registry=self.registry,
         )
-        self.cache = self._own(
-            Tally(
+        self.cache = self._registered(
+            FastCounter(
                 "pokewatch_gateway_cache",
-                "Answer cache look-ups: hit, miss or stale.",
+                "Answer cache look-ups, by result.",
                 "result",
                 ("hit", "miss", "stale"),
             )
         )
+
+    def _add_limit_metrics(self) -> None:
+        count = partial(Counter, registry=self.registry)
         self.limited = count(
-            "pokewatch_gateway_limited", "Requests refused by key, address or load.", ("by",)
+            "pokewatch_gateway_limited",
+            "Requests rejected by the limit of a key, of an address, or by load.",
+            ("by",),
         )
         self.keyless = count(
             "pokewatch_gateway_keyless",
-            "Requests without a valid key: answered 401, or 429 where an address sends many.",
+            "Requests without a valid key, whether rejected with 401 or 429.",
         )
         self.limiter_fallbacks = count(
             "pokewatch_gateway_limiter_fallbacks",
-            "Limits kept in memory because Redis did not answer.",
+            "Rate limit checks made in memory because Redis did not respond.",
         )
-        self.upstream_seconds = self._own(
-            Distribution(
+
+    def _add_upstream_metrics(self) -> None:
+        count = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        self.upstream_seconds = self._registered(
+            FastHistogram(
                 "pokewatch_gateway_upstream_seconds",
-                "Time of one exchange with the model server.",
+                "Duration of calls to the model server.",
                 _LATENCY,
                 "upstream",
             )
         )
         self.upstream_failures = count(
             "pokewatch_gateway_upstream_failures",
-            "Failed exchanges with the model server.",
+            "Failed calls to the model server.",
             ("upstream",),
         )
         self.upstream_state = gauge(
             "pokewatch_gateway_upstream_state",
-            "Breaker: 0 closed, 1 half-open, 2 open.",
+            "State of the circuit breaker: 0 closed, 1 half-open, 2 open.",
             ("upstream",),
         )
         self.changes = count(
             "pokewatch_gateway_version_changes",
-            "Times that the served model or data version changed.",
+            "Changes of the served model or data version.",
         )
 
-    def _own(self, collector: Own) -> Own:
+    def _registered(self, collector: CollectorType) -> CollectorType:
         self.registry.register(collector)
         return collector

@@ -1,4 +1,4 @@
-"""`pokewatch gateway`: the application on uvicorn, guarded against slow clients, drained on SIGTERM."""
+"""The gateway on uvicorn, with a drain phase before it stops."""
 
 import asyncio
 from types import FrameType
@@ -6,7 +6,7 @@ from typing import Any
 
 import uvicorn
 
-from pokewatch.gateway.app import Gateway, create_app, settle_garbage
+from pokewatch.gateway.app import Gateway, create_app, tune_garbage_collector
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http import logs
 from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
@@ -14,7 +14,11 @@ from pokewatch.settings import GatewaySettings, Home
 
 
 class Server(uvicorn.Server):
-    """On the first SIGTERM or SIGINT /ready turns 503; after `drain_seconds`, or at a second signal, no connection is taken any more."""
+    """uvicorn server that drains before it stops.
+
+    On the first SIGTERM or SIGINT, /ready responds with 503. After `drain_seconds`, or on a second
+    signal, the server accepts no more connections.
+    """
 
     def __init__(self, config: uvicorn.Config, app: Gateway, drain_seconds: float) -> None:
         super().__init__(config)
@@ -32,9 +36,9 @@ class Server(uvicorn.Server):
             super().handle_exit(sig, frame)
 
 
-def configured(app: Gateway, settings: GatewaySettings, **more: Any) -> uvicorn.Config:
-    """uvicorn as the gateway runs on it."""
-    fields = {"header_seconds": settings.body_seconds, "refused": app.refused}
+def uvicorn_config(app: Gateway, settings: GatewaySettings, **overrides: Any) -> uvicorn.Config:
+    """Return uvicorn's configuration for the gateway. `overrides` replace its values."""
+    fields = {"header_seconds": settings.body_seconds, "error_app": app.error_app}
     protocol = type("Protocol", (GuardedProtocol,), fields)
     return uvicorn.Config(
         app,
@@ -50,14 +54,14 @@ def configured(app: Gateway, settings: GatewaySettings, **more: Any) -> uvicorn.
             "proxy_headers": False,
             "timeout_graceful_shutdown": settings.stop_seconds,
             "log_config": None,
-            **more,
+            **overrides,
         },
     )
 
 
 def run(settings: GatewaySettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises KeyStoreError where the keys cannot be read."""
+    """Serve until SIGTERM or SIGINT. Raise KeyStoreError if the keys cannot be read."""
     logs.configure("pokewatch", "uvicorn")
     app = create_app(settings, KeyStore(Home.read().keys))
-    settle_garbage()
-    Server(configured(app, settings), app, settings.drain_seconds).run()
+    tune_garbage_collector()
+    Server(uvicorn_config(app, settings), app, settings.drain_seconds).run()

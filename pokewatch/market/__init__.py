@@ -1,1 +1,1 @@
-"""What the market says: cards, prices, where they come from and how they are kept."""
+"""Cards and prices: sources, collection, quality checks, the lake and its versions."""

@@ -1,4 +1,4 @@
-"""The card row: what a card is, whatever it costs. Key card_id; `slug` is unique and made for people."""
+"""The card row: one card in one printing. Key `card_id`; `slug` is unique and human-readable."""
 
 import re
 import unicodedata
@@ -18,21 +18,25 @@ CARD_SCHEMA = pa.schema(
         pa.field("printing", pa.string()),
         pa.field("released", pa.date32()),
         pa.field("image_url", pa.string()),
-        pa.field("source_ids", pa.string()),  # JSON: the ids this card has at its sources
+        pa.field("source_ids", pa.string()),  # JSON: the ids of this card at its sources
     ]
 )
 
 
 def slugify(text: str, separator: str = "_") -> str:
-    """Lower-case ASCII letters and digits joined by `separator`: "Pokémon ex #199/165" -> "pokemon_ex_199_165"."""
+    """Return the ASCII letters and digits of `text`, in lower case, joined by `separator`.
+
+    "Pokémon ex #199/165" becomes "pokemon_ex_199_165".
+    """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return separator.join(re.findall(r"[a-z0-9]+", plain.lower().replace("'", "")))
 
 
 def unique_slugs(candidates: Iterable[Sequence[str]]) -> list[str]:
-    """One slug a card from its candidate texts, shortest first: the first that nobody else has, in the order given.
+    """Return a unique slug for each card: the first of its candidate texts that is still free.
 
-    A card whose every candidate is taken gets its last one with a counter, so the result depends only on the order.
+    A card whose candidates are all taken gets its last one with a counter, so that the result
+    depends only on the order of the cards.
     """
     taken: set[str] = set()
     slugs = []

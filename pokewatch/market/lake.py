@@ -1,10 +1,11 @@
-"""The lake: daily prices as Parquet, one immutable file a day, with the catalogue beside them.
+"""The lake: daily prices as Parquet, one immutable file per day, and the catalogue.
 
     <root>/raw/prices/date=YYYY-MM-DD/part.parquet
     <root>/raw/catalog/part.parquet
-    <root>/raw/quarantine/date=YYYY-MM-DD/part.parquet     rows that failed their checks, with the reason
+    <root>/raw/quarantine/date=YYYY-MM-DD/part.parquet
 
-A file is written in <root>/.incomplete and renamed, so a crash leaves the old file or the new one, never half of one.
+Quarantine holds the rows that failed their checks, with the reason. A file is written to
+<root>/.incomplete and renamed, so that a crash leaves the old file or the new one, never a part.
 """
 
 import contextlib
@@ -30,9 +31,9 @@ _ABANDONED_SECONDS = 24 * 3600.0
 
 
 class Lake:
-    """The prices of one market. Days and catalogue are read lazily; nothing is created until the first write.
+    """The prices of one market, read lazily. No folder is created before the first write.
 
-    `raw` is where a version of a lake was checked out to; of a lake that is written to it is the folder below the root.
+    `raw` is the folder of a version that was checked out; by default it is `root / "raw"`.
     """
 
     def __init__(self, root: Path, raw: Path | None = None) -> None:
@@ -44,11 +45,11 @@ class Lake:
         self._incomplete = root / ".incomplete"
 
     def days(self) -> list[date]:
-        """The days that have prices, in order."""
+        """Return the days that have prices, in order."""
         return _days_in(self._prices)
 
     def day(self, day: date) -> pa.Table:
-        """The prices of one day (PRICE_SCHEMA). Raises LakeError if there are none."""
+        """Return the prices of one day (PRICE_SCHEMA). Raise LakeError if there are none."""
         path = _part(self._prices, day)
         if not path.exists():
             raise LakeError(f"no prices for {day} in {self._prices}")
@@ -60,21 +61,24 @@ class Lake:
         end: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> Iterator[pa.Table]:
-        """The days from `start` to `end` (both inclusive, open when None), in order: a table a day, read when it is asked for."""
+        """Yield a table for each day from `start` to `end`, in order, read on demand.
+
+        Both days are included; None leaves that side open.
+        """
         for day in self.days():
             if (start is None or day >= start) and (end is None or day <= end):
                 yield _read(_part(self._prices, day), PRICE_SCHEMA, columns)
 
     def write_day(self, day: date, prices: pa.Table) -> bool:
-        """Keep `prices` as the rows of `day`; False, with nothing written, where the day already says the same.
+        """Store `prices` as the rows of `day`; return False if the day already has the same rows.
 
-        A row's `observed_at` is not part of what it says: asking again does not change when we first learnt it.
-        Raises LakeError for a row of another day, PriceSchemaError for a wrong column.
+        `observed_at` is not compared: it is the time of the first observation.
+        Raise LakeError for a row of another day, PriceSchemaError for a wrong column.
         """
         prices = conform(prices, PRICE_SCHEMA).sort_by("card_id")
         others = [found for found in prices["date"].unique().to_pylist() if found != day]
         if others:
-            raise LakeError(f"date: a row of {others[0]} among the prices of {day}")
+            raise LakeError(f"date: there is a row of {others[0]} among the prices of {day}")
         path = _part(self._prices, day)
         if path.exists() and _without_observed_at(self.day(day)).equals(
             _without_observed_at(prices)
@@ -84,7 +88,7 @@ class Lake:
         return True
 
     def catalog(self) -> pa.Table:
-        """Every card (CARD_SCHEMA). Raises LakeError if there is no catalogue."""
+        """Return every card (CARD_SCHEMA). Raise LakeError if there is no catalogue."""
         if not self._catalog.exists():
             raise LakeError(f"no catalogue at {self._catalog}")
         return _read(self._catalog, CARD_SCHEMA)
@@ -93,19 +97,15 @@ class Lake:
         return self._catalog.exists()
 
     def write_catalog(self, cards: pa.Table) -> bool:
-        """Replace the catalogue; False, with nothing written, where it already says the same."""
+        """Replace the catalogue; return False if it is the same already."""
         cards = conform(cards, CARD_SCHEMA).sort_by("card_id")
         if self._catalog.exists() and self.catalog().equals(cards):
             return False
         _write(self._catalog, cards, self._incomplete)
         return True
 
-    def quarantined_days(self) -> list[date]:
-        """The days that have rows in quarantine, in order."""
-        return _days_in(self.quarantine)
-
     def quarantined(self, day: date) -> pa.Table:
-        """The rejected rows of a day (REJECTED_SCHEMA), empty if there are none."""
+        """Return the rejected rows of a day (REJECTED_SCHEMA), empty if there are none."""
         path = _part(self.quarantine, day)
         return _read(path, REJECTED_SCHEMA) if path.exists() else REJECTED_SCHEMA.empty_table()
 
@@ -148,20 +148,20 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -
 
 
 def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
-    """Write into `incomplete`, flush to disk and rename: `path` holds the old table or the new one whatever happens."""
+    """Write to a file in `incomplete`, flush it to disk and rename it to `path`."""
     try:
-        _write_at_once(path, table, incomplete)
+        _write_and_rename(path, table, incomplete)
     except OSError as error:
         raise LakeError(
-            f"{path} cannot be written ({error.strerror or error}); nothing of it was kept: "
-            "make room or mend the folder, and run the same again"
+            f"{path} cannot be written: {error.strerror or error}. Nothing was stored in it; "
+            "free space or correct the permissions of the folder, then run the command again"
         ) from error
 
 
-def _write_at_once(path: Path, table: pa.Table, incomplete: Path) -> None:
+def _write_and_rename(path: Path, table: pa.Table, incomplete: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     incomplete.mkdir(parents=True, exist_ok=True)
-    _sweep(incomplete)
+    _remove_abandoned(incomplete)
     handle, name = tempfile.mkstemp(dir=incomplete, suffix=".parquet")
     temporary = Path(name)
     try:
@@ -175,8 +175,8 @@ def _write_at_once(path: Path, table: pa.Table, incomplete: Path) -> None:
         raise
 
 
-def _sweep(incomplete: Path) -> None:
-    """Remove what a killed writer left; files of the last day may belong to a writer still at work."""
+def _remove_abandoned(incomplete: Path) -> None:
+    """Remove files of killed writers: those of the last 24 hours may still be in use."""
     for leftover in incomplete.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:

@@ -1,6 +1,6 @@
-"""Heads: which version of a lake is the newest, kept beside the data versions themselves.
+"""The latest version of each lake, stored at the remote beside the data versions.
 
-A pod starts with an empty disk. With the head it takes up the lake where the last collection left it, from the remote alone.
+A pod starts with an empty disk: the latest version restores the lake from the remote alone.
 """
 
 import re
@@ -9,44 +9,51 @@ from typing import Any
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
+from pokewatch.remote_files import open_remote, write_atomically
 from pokewatch.settings import VersionSettings
-from pokewatch.state_store import open_remote, write_at_once
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
 
 
 class LatestVersions:
-    """The heads at the remote of the data versions. One writer a lake at a time: of two, the last one's word stays."""
+    """The latest version of each lake. Of two writers to one lake, the last one wins."""
 
     def __init__(self, settings: VersionSettings | None = None) -> None:
         self._settings = settings or VersionSettings.read()
 
     def read(self, lake: str) -> str | None:
-        """The newest version of a lake, None where none was ever published. Raises VersionError."""
-        files, path = self._place(lake)
+        """Return the latest version of a lake, None if none was published. Raise VersionError."""
+        files, path = self._location(lake)
         try:
             version = str(files.cat_file(path).decode().strip())
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise VersionError(f"the head of {lake} cannot be read at {path}: {error}") from error
+            raise VersionError(
+                f"the latest version of {lake} cannot be read from {path}: {error}"
+            ) from error
         if not _VERSION.match(version):
-            raise VersionError(f"the head of {lake} at {path} is no data version: {version[:80]!r}")
+            raise VersionError(
+                f"the latest version of {lake} at {path} is not a data version: {version[:80]!r}"
+            )
         return version
 
     def publish(self, lake: str, version: str) -> None:
-        """Make `version`, which must have been kept, the newest of its lake: at once or not at all. Raises VersionError."""
-        files, path = self._place(lake)
+        """Make `version`, already saved, the latest of its lake, atomically. Raise VersionError."""
+        files, path = self._location(lake)
         try:
-            write_at_once(files, path, version)
+            write_atomically(files, path, version)
         except OSError as error:
             raise VersionError(
-                f"the head of {lake} cannot be written to {path}: {error}"
+                f"the latest version of {lake} cannot be written to {path}: {error}"
             ) from error
 
     def restore(self, lake: Lake) -> str | None:
-        """Fill an empty lake with the newest version of its name; that version, None where there was nothing to do. Raises VersionError."""
+        """Fill an empty lake with its latest version and return that version.
+
+        Return None if the lake has days already or no version was published. Raise VersionError.
+        """
         if lake.days():
             return None
         version = self.read(lake.root.name)
@@ -54,8 +61,8 @@ class LatestVersions:
             DataVersions(lake.root, self._settings).materialise(version, lake.raw)
         return version
 
-    def _place(self, lake: str) -> tuple[Any, str]:
+    def _location(self, lake: str) -> tuple[Any, str]:
         if not _NAME.match(lake):
-            raise VersionError(f"{lake!r} is no name of a lake")
+            raise VersionError(f"{lake!r} is not the name of a lake")
         files, root = open_remote(self._settings.remote(), self._settings)
         return files, f"{root}/heads/{lake}"

@@ -1,4 +1,4 @@
-"""Merging what a source says of its cards into the catalogue of the lake: nothing known is ever lost."""
+"""Merging the cards of a source into the catalogue of the lake, without losing any of it."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 from pokewatch.market.catalog import CARD_SCHEMA, slugify, unique_slugs
 
 
-def merged(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
-    """The catalogue `known` with what `found` adds or corrects; None where it adds nothing. Both CARD_SCHEMA.
+def merge_cards(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
+    """Return the catalogue `known` updated with `found`, None if nothing changes. Both CARD_SCHEMA.
 
-    A card that goes by its id, because the source could not name it, never replaces one with a name. A slug, once given
-    to a card with a name, stays.
+    A card that has its id for a name never replaces one with a real name. The slug of a card with
+    a real name never changes.
     """
     known = CARD_SCHEMA.empty_table() if known is None else known
     rows = pc.index_in(found["card_id"], value_set=known["card_id"].combine_chunks())
@@ -23,14 +23,14 @@ def merged(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
     if not update.num_rows:
         return None
     updated = pc.is_in(known["card_id"], value_set=update["card_id"].combine_chunks())
-    kept = known.filter(pc.invert(updated))
+    unchanged = known.filter(pc.invert(updated))
     return pa.concat_tables(
-        [kept, _with_slugs(update.sort_by("card_id"), kept, known.filter(updated))]
+        [unchanged, _with_slugs(update.sort_by("card_id"), unchanged, known.filter(updated))]
     )
 
 
-def short_slug(name: str, number: str | None) -> str:
-    """The slug a card would like best: its name and its number within the set, "199/165" being 199."""
+def preferred_slug(name: str, number: str | None) -> str:
+    """Return the preferred slug of a card: its name and its number, 199 for "199/165"."""
     return slugify(f"{name} {number.split('/')[0]}" if number else name)
 
 
@@ -39,7 +39,7 @@ def _is_named(cards: pa.Table) -> pa.ChunkedArray:
 
 
 def _differs(found: pa.Table, before: pa.Table) -> pa.ChunkedArray:
-    """Which rows of `found` say something other than their row in `before`, their slug aside."""
+    """Mark the rows of `found` that differ from their row in `before` in more than the slug."""
     differs = pa.scalar(False)
     for name in CARD_SCHEMA.names:
         if name != "slug":
@@ -53,25 +53,25 @@ def _differs(found: pa.Table, before: pa.Table) -> pa.ChunkedArray:
     return differs
 
 
-def _with_slugs(update: pa.Table, kept: pa.Table, replaced: pa.Table) -> pa.Table:
-    """`update` with slugs that nobody in `kept` has; a replaced card with a name keeps its own."""
+def _with_slugs(update: pa.Table, unchanged: pa.Table, replaced: pa.Table) -> pa.Table:
+    """Return `update` with slugs not used in `unchanged`; a named card keeps the one it had."""
     named = replaced.filter(_is_named(replaced))
-    given = dict(zip(named["card_id"].to_pylist(), named["slug"].to_pylist(), strict=True))
-    ours = [
-        [given[row["card_id"]]] if row["card_id"] in given else _candidates(row)
+    existing = dict(zip(named["card_id"].to_pylist(), named["slug"].to_pylist(), strict=True))
+    choices = [
+        [existing[row["card_id"]]] if row["card_id"] in existing else _candidates(row)
         for row in update.to_pylist()
     ]
-    settled = [[slug] for slug in kept["slug"].to_pylist()] + [
-        options for options in ours if len(options) == 1
+    fixed = [[slug] for slug in unchanged["slug"].to_pylist()] + [
+        options for options in choices if len(options) == 1
     ]
-    slugs = unique_slugs(settled + [options for options in ours if len(options) > 1])[
-        kept.num_rows :
+    slugs = unique_slugs(fixed + [options for options in choices if len(options) > 1])[
+        unchanged.num_rows :
     ]
-    held, free = (
-        iter(slugs[: len(settled) - kept.num_rows]),
-        iter(slugs[len(settled) - kept.num_rows :]),
+    reused, free = (
+        iter(slugs[: len(fixed) - unchanged.num_rows]),
+        iter(slugs[len(fixed) - unchanged.num_rows :]),
     )
-    column = [next(held) if len(options) == 1 else next(free) for options in ours]
+    column = [next(reused) if len(options) == 1 else next(free) for options in choices]
     return update.set_column(
         CARD_SCHEMA.get_field_index("slug"),
         CARD_SCHEMA.field("slug"),
@@ -80,7 +80,7 @@ def _with_slugs(update: pa.Table, kept: pa.Table, replaced: pa.Table) -> pa.Tabl
 
 
 def _candidates(card: dict[str, Any]) -> list[str]:
-    """Texts for the slug, shortest first."""
+    """Return texts for the slug, shortest first."""
     slug, printing, set_name = card["slug"], card["printing"] or "", card["set_name"]
     return [
         slug,

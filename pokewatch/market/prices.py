@@ -1,14 +1,15 @@
-"""The price row: one card, one day. Key (card_id, date).
+"""The price row: one card on one day. Key (card_id, date).
 
-`market_price`, `low_price`, `mid_price` and `high_price` are in `currency`; `volume` counts the day's sales; `date` is
-the UTC market day; `observed_at` is when we learnt the price.
+`market_price`, `low_price`, `mid_price` and `high_price` are in `currency`; `volume` is the number
+of sales on the day; `date` is the UTC market day; `observed_at` is the time of collection.
 """
 
 import pyarrow as pa
 
+from pokewatch import contract
 from pokewatch.errors import PriceSchemaError
 
-CARD_ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,79}$"
+CARD_ID_PATTERN = f"^{contract.CARD_ID_PATTERN}$"
 CURRENCIES = ("USD", "EUR")
 PRICE_COLUMNS = ("market_price", "low_price", "mid_price", "high_price")
 
@@ -29,9 +30,9 @@ PRICE_SCHEMA = pa.schema(
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """`table` with exactly the columns, order and types of `schema`; nullable columns it lacks are added as nulls.
+    """Return `table` with the columns, order and types of `schema`, absent nullable ones as nulls.
 
-    Raises PriceSchemaError naming the column that is missing, unknown or cannot be cast.
+    Raise PriceSchemaError for a column that is missing, unknown or cannot be cast.
     """
     unknown = [name for name in table.column_names if name not in schema.names]
     if unknown:

@@ -1,8 +1,9 @@
-"""Data versions: folders kept under their content hash with DVC.
+"""Data versions: folders stored under their content hash with DVC.
 
-A version is the hash of a whole folder. With the hash and the remote alone, and no git, any process or pod can
-materialise exactly that folder. Files are hard links into DVC's cache where the file system has them, so keeping a
-version costs no second copy; they are replaced by renaming and never written in place.
+A version is the hash of a whole folder. The hash and the remote are enough to materialise that
+folder in any process or pod; git is not needed. Files are hard links into DVC's cache where the
+file system supports them, so that a version takes no extra space; they are replaced by renaming
+and never written in place.
 """
 
 import contextlib
@@ -22,21 +23,21 @@ _VERSION = re.compile(r"^[0-9a-f]{32}$")
 
 
 class DataVersions:
-    """The versions of folders below `root`, pushed to `settings.remote()`: a folder or an s3:// address."""
+    """Versions of folders below `root`, pushed to `settings.remote()`, a folder or an s3:// URL."""
 
     def __init__(self, root: Path, settings: VersionSettings | None = None) -> None:
         self.root = root
         self._settings = settings or VersionSettings.read()
 
-    def keep(self, folder: Path) -> str:
-        """Add `folder` (somewhere below the root) as it is now, push it, and return its content hash.
+    def save(self, folder: Path) -> str:
+        """Add `folder`, which must be below the root, push it and return its content hash.
 
-        Raises VersionError where the folder is empty, or the remote cannot be written.
+        Raise VersionError if the folder is empty or the remote cannot be written.
         """
         if not any(path.is_file() for path in folder.rglob("*")):
-            raise VersionError(f"nothing to keep in {folder}")
+            raise VersionError(f"{folder} has no files to save as a version")
         with (
-            _reported(f"{folder} cannot be kept at {self._settings.remote()}"),
+            _reported(f"{folder} cannot be saved to {self._settings.remote()}"),
             _repository(self.root, self._settings) as repository,
         ):
             (stage,) = repository.add(str(folder))
@@ -44,9 +45,9 @@ class DataVersions:
             return str(stage.outs[0].hash_info.value).removesuffix(".dir")
 
     def materialise(self, version: str, folder: Path) -> None:
-        """Put the files of `version` into `folder`, which must not exist or be empty: all of them or none.
+        """Put the files of `version`, all or none, into `folder`, which must be empty or absent.
 
-        Raises VersionError for a malformed version, and for one the remote does not have.
+        Raise VersionError for a malformed version or one that is not at the remote.
         """
         if not _VERSION.match(version):
             raise VersionError(
@@ -67,19 +68,19 @@ class DataVersions:
             (Path(scratch) / "data").replace(folder)
 
     def checkout(self, version: str) -> Path:
-        """A folder with the files of `version`, materialised once a machine; not to be written to."""
+        """Return a read-only folder with the files of `version`, shared by all processes here."""
         folder = Home.read().versions / version
         if folder.is_dir():
             os.utime(folder)
             return folder
         with tempfile.TemporaryDirectory(prefix=".checkout-", dir=_made(folder.parent)) as scratch:
             self.materialise(version, Path(scratch) / version)
-            with contextlib.suppress(OSError):  # another process had it ready first
+            with contextlib.suppress(OSError):  # another process was faster
                 (Path(scratch) / version).replace(folder)
         return folder
 
     def prune(self, keep: int) -> None:
-        """Remove all but the `keep` versions checked out last; the remote still has them."""
+        """Remove all but the `keep` versions last checked out; the remote still has them."""
         versions = [path for path in Home.read().versions.glob("*") if _VERSION.match(path.name)]
         for folder in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,14 +93,14 @@ def _made(folder: Path) -> Path:
 
 @contextmanager
 def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
-    """The DVC repository of `root`, without git, made or brought up to the settings as needed."""
+    """Open the DVC repository of `root`, without git, created or reconfigured as needed."""
     from dvc.repo import Repo  # takes most of a second to import
 
     folder = root / ".dvc"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".config-", delete=False) as written:
         written.write(_configuration(folder, settings))
-    Path(written.name).replace(folder / "config")  # nobody ever reads half of it
+    Path(written.name).replace(folder / "config")  # never read half-written
     with (
         _site_cache(folder) as site,
         Repo(str(root), config={"core": {"site_cache_dir": str(site)}}) as repository,
@@ -109,8 +110,8 @@ def _repository(root: Path, settings: VersionSettings) -> Iterator[Any]:
 
 @contextmanager
 def _site_cache(folder: Path) -> Iterator[Path]:
-    """What DVC remembers of files it has hashed: beside its configuration, unless the path has a
-    `$`, which diskcache takes for a variable."""
+    """Yield the folder of DVC's cache of file hashes: beside its configuration, unless the path
+    has a `$`, which diskcache expands as a variable."""
     if "$" not in str(folder):
         yield folder / "site"
         return
@@ -125,14 +126,15 @@ def _configuration(folder: Path, settings: VersionSettings) -> str:
         f"    endpointurl = {settings.dvc_endpoint_url}\n" if settings.dvc_endpoint_url else ""
     )
     return (
-        "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n    remote = store\n"
-        f"[cache]\n    type = hardlink,copy\n['remote \"store\"']\n    url = {_quoted(url)}\n{endpoint}"
+        "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n"
+        "    remote = store\n[cache]\n    type = hardlink,copy\n"
+        f"['remote \"store\"']\n    url = {_quoted(url)}\n{endpoint}"
     )
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """The way to `path` from `folder`, in which the name of the home does not come up: DVC takes
-    `#` in its configuration for a comment, and `$` for a variable."""
+    """Return `path` relative to `folder`, so that the name of the home is not part of it: DVC reads
+    `#` in its configuration as a comment and `$` as a variable."""
     return os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
 
 
@@ -142,7 +144,7 @@ def _quoted(value: str) -> str:
 
 @contextmanager
 def _reported(what: str) -> Iterator[None]:
-    """Raise DVC's and its file systems' failures as VersionError."""
+    """Raise failures of DVC and its file systems as VersionError."""
     from dvc.exceptions import DvcException
 
     try:

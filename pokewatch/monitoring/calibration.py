@@ -1,14 +1,18 @@
-"""What was predicted then against what came: coverage of the 90% interval, error, bias, reliability of the confidence.
+"""Past forecasts against the prices that followed: interval coverage, error, bias, reliability.
 
-Look-ahead is forbidden, so what is judged is what was really served: the last day in the price book of the version that was
-champion then. A book is written before the days it forecasts, is found by its digest and cannot change; the registry knows which
-versions became champion and which day their prices end on. Where no champion's book ends on that day, the one that still served is
-judged, for at most a week. For days before any champion the book of today's champion stands in: it says of each past day what its
-kind of model, having learnt until then only, would have said. That the kind was chosen later cannot be undone, so such figures
-are labelled `reconstructed`.
+To rule out look-ahead, what is judged is what was really served: the last day in the price book of
+the version that was champion at the time. A book is written before the days it forecasts, is named
+by its digest, and cannot change; the registry records which versions became champion and the day
+their prices end on. Where no champion's book ends on that day, the book that was still being served
+is judged, up to a week after its last day.
 
-The interval and the confidence speak of `horizon` days ahead. Forecasts of 30 days ago are judged too, as a dealer who acted on
-them would: their error and bias mean something, how many prices were inside the interval then is only told.
+For days before the first champion, the book of today's champion stands in: it holds, for each past
+day, what its kind of model would have forecast when trained on the days before. The kind itself was
+chosen later, so those figures are labelled `reconstructed`.
+
+The interval and the confidence are about `horizon` days ahead. Forecasts of 30 days ago are judged
+as well, for users who acted on them: their error and bias are meaningful, their coverage is shown
+only for information.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +26,7 @@ from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
 from pokewatch.valuation.evaluation.scores import Forecasts, daily_sums, price_groups, score, terms
-from pokewatch.valuation.features import WINDOW, stream
+from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
 from pokewatch.valuation.panel import Floats, Panel
 
@@ -32,7 +36,7 @@ _CODES = {status: code for code, status in enumerate(STATUSES)}
 
 @dataclass(frozen=True, slots=True)
 class PastForecasts:
-    """A book, and the day in it whose forecasts are judged. `served` tells whether it was champion then."""
+    """A book and the day in it whose forecasts are judged; `served` if it was champion then."""
 
     version: str
     book: PriceBook
@@ -42,7 +46,10 @@ class PastForecasts:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Forecasts made on a day, judged `lag` days later. `scores` and `groups` are those of an evaluation, without intervals."""
+    """Forecasts made on a day, judged `lag` days later.
+
+    `scores` and `groups` are those of an evaluation, without confidence intervals.
+    """
 
     lag: int
     made_on: date
@@ -54,11 +61,11 @@ class Calibration:
 
     @property
     def reliability_gap(self) -> float | None:
-        """Mean distance of the confidence from the share that came true, None where nothing was judged."""
-        said = [
+        """Mean gap between confidence and observed frequency; None where nothing was judged."""
+        gaps = [
             (each["n"], abs(each["observed"] - each["confidence"])) for each in self.reliability
         ]
-        return sum(n * gap for n, gap in said) / sum(n for n, _ in said) if said else None
+        return sum(n * gap for n, gap in gaps) / sum(n for n, _ in gaps) if gaps else None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -76,7 +83,11 @@ class Calibration:
 def forecasts_on(
     registry: Registry, day: date, champion: RegisteredModel, book: PriceBook
 ) -> PastForecasts | None:
-    """What was said by `day`, at the latest: by the champion of then, else by `book`, today's `champion`'s; None before its first day."""
+    """Return the forecasts made on `day`, or served then: by the champion of that day.
+
+    Where there was none, those of `book`, the book of today's `champion`; None before its first
+    day.
+    """
     served = [
         model
         for model in registry.versions()
@@ -93,12 +104,15 @@ def forecasts_on(
     )
 
 
-def calibrate(panel: Panel, said: PastForecasts, lag: int) -> Calibration | None:
-    """What was said of each card against its price `lag` days later. None where the panel lacks either day, or nothing can be judged."""
-    origin = int((np.datetime64(said.day, "D") - panel.dates[0]).astype(np.int64))
+def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None:
+    """Compare the forecast of each card with its price `lag` days later.
+
+    None where the panel lacks either day, or where nothing can be judged.
+    """
+    origin = int((np.datetime64(past.day, "D") - panel.dates[0]).astype(np.int64))
     if origin < 0 or origin + lag >= panel.days:
         return None
-    rows = _forecasts(panel, said, origin, lag)
+    rows = _forecasts(panel, past, origin, lag)
     if not np.isfinite(rows.fair).any():
         return None
     found = terms(rows)
@@ -107,14 +121,14 @@ def calibrate(panel: Panel, said: PastForecasts, lag: int) -> Calibration | None
         for names, inside in price_groups(rows)
     )
     return Calibration(
-        lag, said.day, said.version, said.served, _scores(found), groups, tuple(reliability(rows))
+        lag, past.day, past.version, past.served, _scores(found), groups, tuple(reliability(rows))
     )
 
 
 def coverage_by_day(
     panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]
 ) -> list[tuple[int, int]]:
-    """(prices inside the interval, prices judged) of the forecasts that `book` has for each of the days."""
+    """Return (prices inside the interval, prices judged) of the forecasts of each day in `book`."""
     found = []
     for day in days:
         origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
@@ -136,11 +150,13 @@ def _served(model: RegisteredModel, day: date, source: str) -> bool:
     return day - SERVED_FOR <= date.fromisoformat(model.tags[LAST_DAY]) <= day
 
 
-def _forecasts(panel: Panel, said: PastForecasts, origin: int, lag: int) -> Forecasts:
-    quotes = said.book.look_up(
-        panel.card_id.tolist(), np.full(panel.cards, np.datetime64(said.day))
+def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Forecasts:
+    quotes = past.book.look_up(
+        panel.card_id.tolist(), np.full(panel.cards, np.datetime64(past.day))
     )
-    today = next(stream(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)]))
+    today = next(
+        stream_features(panel.after(max(0, origin - WINDOW - 7)), [min(origin, WINDOW + 7)])
+    )
     last, truth = panel.market[origin], panel.market[origin + lag]
     rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth))
     status = np.array(

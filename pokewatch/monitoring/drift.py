@@ -1,25 +1,29 @@
-"""Whether the prices that come in still look like those the models have learnt from.
+"""Drift: whether the incoming prices still resemble those that the models were trained on.
 
-Each thing that is watched is one figure a day, judged against what this very market showed over the eight weeks before: markets
-differ, and what is a fault in one is every other Saturday in another. A day is out of bounds where its figure lies beyond Tukey's
-fences of those weeks, a quartile and one and a half times the distance between the quartiles, and is far from their median by
-what matters at all (FLOORS). It is drift once RUN measured days in succession are out of bounds on the same side: one odd day is none,
-and what stays is seen within the week. Where, besides, the pooled days could differ so by luck, it is not drift.
+Each statistic is one value a day, judged against the same market over the eight weeks before:
+markets differ, and what is a fault in one is normal on Saturdays in another. A day is out of bounds
+where its value lies beyond Tukey's fences of those weeks (1.5 interquartile ranges beyond the
+quartiles) and differs from their median by at least a relevant amount (FLOORS). RUN measured days
+in succession out of bounds on the same side are drift: a single odd day is not, and a lasting
+change is found within the week. The difference must also be significant when the days are pooled.
 
     moves              the mean log of the size of fresh moves
     unchanged          the log of the share of quotes that do not repeat the day before
-    coverage           the share of the cards quoted lately that are quoted today
+    coverage           the share of recently quoted cards that are quoted today
     spread             the median log of the lowest ask over the market price
-    set moves          the mean log move of a set's cards in a week, without its outermost tenths
-    set unchanged      the log of the share of a set's quotes that do not repeat the day before, less that of the market
+    set moves          the mean log move of a set's cards in a week, trimmed by a tenth at each end
+    set unchanged      the log of the share of a set's quotes that do not repeat the day before,
+                       less that of the market
 
-How seldom this errs: among days independent of each other, four in succession beyond the same fence are seen once in 100,000 days
-where the fences are drawn from eight weeks, and once in 18,000 where they are drawn from three, tails of Laplace's distribution or
-of Student's with two degrees of freedom notwithstanding. Four figures have seven sides: 0.01, and 0.07, alarms in 180 days. Days that
-resemble those before them run in succession more often, which is what the floors are for. Weekly moves of a set overlap, so
-that two days in succession tell as much as four; their floor is several times what sets of twenty cards showed by chance.
+False alarms: among independent days, four in succession lie beyond the same fence once in 100,000
+days where the fences are estimated from eight weeks, once in 18,000 where from three; this holds
+for Laplace tails and for Student's t with two degrees of freedom. Four statistics have seven sides:
+0.01 and 0.07 alarms in 180 days. Autocorrelated days form such runs more often, which is what the
+floors are for. Weekly moves of a set overlap, so two days in succession carry as much evidence as
+four; their floor is several times what sets of twenty cards showed by chance.
 
-Cards are released and delisted all the time, which is no drift: sets are judged by cards quoted all the while.
+Cards are released and delisted all the time, which is not drift: sets are judged by cards that have
+quotes throughout.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +42,7 @@ Counts = NDArray[np.int64]
 RUN = 4  # days in succession that must be out of bounds
 WEEK = 7
 REFERENCE = 56  # days before them that they are compared with
-LEAST_REFERENCE = 21
+MIN_REFERENCE = 21
 FLOORS: Mapping[str, float] = MappingProxyType(
     {
         "moves": 0.25,
@@ -50,28 +54,31 @@ FLOORS: Mapping[str, float] = MappingProxyType(
     }
 )
 _FENCE = 1.5  # Tukey's, in distances between the quartiles
-_CHANCE = 1e-4  # p-value above which a difference may be luck; divided by the sets where each of them is tested
-_LUCK = 0.99
-_LEAST = 20  # cards that make a figure of a day, or a set that is judged alone
+_SIGNIFICANCE = 1e-4  # p-value; divided by the number of sets where each of them is tested
+_INSIGNIFICANT = 0.99  # the highest degree of a difference that is not significant
+_MIN_CARDS = 20  # for the value of a day, and for a set to be judged on its own
 _TRIMMED = 0.1
-_RUNS = {"set moves": 2}  # weekly moves overlap, so that what came stays in them anyway
-_ONLY_LESS = ("coverage",)
+_RUNS = {"set moves": 2}  # weekly moves overlap, so a change stays in them
+_LOWER_ONLY = ("coverage",)
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
-        "moves": "prices move more, or less, than they did",
-        "unchanged": "more quotes, or fewer, repeat the day before than did",
-        "coverage": "cards that had a quote have none",
-        "spread": "the lowest asks lie elsewhere than they did",
-        "set moves": "a set went another way than it ever did",
-        "set unchanged": "the quotes of a set stand still, or no longer do",
+        "moves": "prices move more, or less, than before",
+        "unchanged": "more quotes, or fewer, repeat the day before",
+        "coverage": "recently quoted cards have no quote",
+        "spread": "the lowest asks moved against the market price",
+        "set moves": "the prices of a set moved unusually far",
+        "set unchanged": "the quotes of a set stopped changing, or started to",
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far one thing has shifted: `effect` in its own measure, which is too much beyond `limit`, unless it may be luck."""
+    """The shift of one statistic: `effect`, in its unit.
+
+    From `limit` on it is drift, if it is significant.
+    """
 
     name: str
     effect: float
@@ -81,9 +88,9 @@ class Shift:
 
     @property
     def degree(self) -> float:
-        """The effect as a share of its limit: from 1 on it is too much, which luck never is."""
+        """The effect relative to its limit: drift from 1 on, which takes significance."""
         share = self.effect / self.limit
-        return share if self.p_value < _CHANCE else min(share, _LUCK)
+        return share if self.p_value < _SIGNIFICANCE else min(share, _INSIGNIFICANT)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -96,13 +103,14 @@ class Shift:
 
 
 def measure_drift(panel: Panel, day: int | None = None) -> list[Shift]:
-    """The shifts as of day index `day` (the last by default), one a name; of the sets, the one that shifted most.
+    """Return the shifts as of day index `day` (default: the last), one per statistic.
 
-    Days after `day` are not looked at, nor those before the market changed, where that is known. [] while there are too few.
+    Of the sets, the one that shifted most. Days after `day` are ignored, and so are those before a
+    known change of the market. Empty where there are too few days.
     """
     day = panel.days - 1 if day is None else day
     start = _start(panel, day)
-    if day - start - WEEK < LEAST_REFERENCE:
+    if day - start - WEEK < MIN_REFERENCE:
         return []
     days = _Days(panel.up_to(day), max(start, day - WEEK - REFERENCE))
     return [days.moves(), days.unchanged(), days.coverage(), *days.spread(), *days.sets()]
@@ -113,7 +121,7 @@ def _start(panel: Panel, day: int) -> int:
 
 
 class _Days:
-    """The days from `first` to the panel's last: those that are judged, at the end, and the reference before them."""
+    """The days from `first` to the panel's last: the reference, then the days that are judged."""
 
     def __init__(self, panel: Panel, first: int) -> None:
         self._panel = panel
@@ -133,11 +141,11 @@ class _Days:
     def unchanged(self) -> Shift:
         moved, both = self._moved.sum(axis=1), self._both.sum(axis=1)
         return _share(
-            "unchanged", moved, both, _log_ratio(moved, both.astype(np.float64), both >= _LEAST)
+            "unchanged", moved, both, _log_ratio(moved, both.astype(np.float64), both >= _MIN_CARDS)
         )
 
     def coverage(self) -> Shift:
-        """Of the cards that the week before had: more of them than usual is no fault."""
+        """Of the cards quoted in the week before; only a decrease is drift."""
         quoted = np.isfinite(self._quote)
         lately = np.array(
             [quoted[max(0, day - WEEK) : day].any(axis=0) for day in range(1, len(quoted))]
@@ -162,14 +170,20 @@ class _Days:
             if of_name:
                 worst = max(
                     of_name,
-                    key=lambda shift: (shift.p_value * sets < _CHANCE, shift.effect / shift.limit),
+                    key=lambda shift: (
+                        shift.p_value * sets < _SIGNIFICANCE,
+                        shift.effect / shift.limit,
+                    ),
                 )
                 yield Shift(
                     name, worst.effect, worst.limit, min(1.0, worst.p_value * sets), worst.set_id
                 )
 
     def _judged_sets(self) -> Iterator[tuple[str, NDArray[np.int64]]]:
-        """Sets with cards enough that have been quoted all the while: prices of a new set fall for weeks, which is no drift."""
+        """Yield sets with enough cards quoted throughout.
+
+        The prices of a new set fall for weeks, which is not drift.
+        """
         quoted = np.isfinite(self._quote)
         lasting = quoted[:WEEK].any(axis=0) & quoted[-WEEK:].any(axis=0)
         cards = np.flatnonzero(lasting)
@@ -179,7 +193,7 @@ class _Days:
             np.cumsum(np.bincount(code, minlength=len(names))),
         )
         for name, of_set in zip(names.tolist(), np.split(cards[order], ends[:-1]), strict=True):
-            if len(of_set) >= _LEAST:
+            if len(of_set) >= _MIN_CARDS:
                 yield name, of_set
 
     def _of_set(self, name: str, cards: NDArray[np.int64]) -> Iterator[Shift]:
@@ -189,12 +203,15 @@ class _Days:
         moved, both = (counted[:, cards].sum(axis=1) for counted in (self._moved, self._both))
         usual = both * self._moved.sum(axis=1) / np.maximum(1, self._both.sum(axis=1))
         yield _share(
-            "set unchanged", moved, both, _log_ratio(moved, usual, both >= _LEAST // 2), name
+            "set unchanged", moved, both, _log_ratio(moved, usual, both >= _MIN_CARDS // 2), name
         )
 
 
 def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") -> Shift:
-    """Judges `daily` [d], a figure a day of `values` [d, n]; luck by the two-sample Kolmogorov-Smirnov test."""
+    """Judge `daily` [d], the statistic of `values` [d, n].
+
+    Significance by the two-sample Kolmogorov-Smirnov test.
+    """
     effect, limit, run = _judged(name, daily)
     if effect < limit:
         return Shift(name, effect, limit, 1.0, set_id)
@@ -205,7 +222,10 @@ def _distribution(name: str, values: Floats, daily: Floats, set_id: str = "") ->
 
 
 def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = "") -> Shift:
-    """Judges `daily` [d], a figure a day of how many were `counted` [d] `of` [d] so many; luck by the chi-squared test."""
+    """Judge `daily` [d], the statistic of how many were `counted` [d] out of `of` [d].
+
+    Significance by the chi-squared test.
+    """
     effect, limit, run = _judged(name, daily)
     if effect < limit:
         return Shift(name, effect, limit, 1.0, set_id)
@@ -219,42 +239,45 @@ def _share(name: str, counted: Counts, of: Counts, daily: Floats, set_id: str = 
 
 
 def _judged(name: str, daily: Floats) -> tuple[float, float, NDArray[np.int64]]:
-    """(effect, limit, the days judged) of a figure a day [d], NaN on days without: how far from the median of the days before the
-    least odd of the last ones is, on the side where that is most of the limit. The effect is 0 while there are too few."""
+    """Return (effect, limit, the days judged) of a daily statistic [d], NaN where it is unknown.
+
+    The effect is the smallest distance of the last days from the median of the reference, on the
+    side where it is largest relative to the limit; 0 where there are too few days.
+    """
     measured, length = np.isfinite(daily), _RUNS.get(name, RUN)
     run = len(daily) - WEEK + np.flatnonzero(measured[-WEEK:])[-length:]
     before = daily[:-WEEK][measured[:-WEEK]]
-    if len(run) < length or len(before) < LEAST_REFERENCE // 2:
+    if len(run) < length or len(before) < MIN_REFERENCE // 2:
         return 0.0, FLOORS[name], run
     low, middle, high = np.quantile(before, (0.25, 0.5, 0.75)).tolist()
     fence = _FENCE * (high - low)
     above, below = max(FLOORS[name], high + fence - middle), max(FLOORS[name], middle - low + fence)
     over, under = float((daily[run] - middle).min()), float((middle - daily[run]).min())
-    if name not in _ONLY_LESS and over / above > under / below:
+    if name not in _LOWER_ONLY and over / above > under / below:
         return max(0.0, over), above, run
     return max(0.0, under), below, run
 
 
 def _daily(values: Floats, figure: Callable[..., Floats]) -> Floats:
-    """[d]: the figure of each day of [d, n]; NaN on days with few."""
-    enough = np.isfinite(values).sum(axis=1) >= _LEAST
+    """Return [d], the statistic of each day of [d, n]; NaN on days with too few values."""
+    enough = np.isfinite(values).sum(axis=1) >= _MIN_CARDS
     found = np.full(len(values), np.nan)
     found[enough] = figure(values[enough], axis=1)
     return found
 
 
 def _trimmed_means(values: Floats) -> Floats:
-    """[d] of [d, n], without the outermost tenths; NaN on days that lack a card."""
+    """Return the trimmed mean [d] of each day of [d, n]; NaN on days that lack a card."""
     means: Floats = stats.trim_mean(values, _TRIMMED, axis=1)
     return means
 
 
 def _log_ratio(counted: Counts, usual: Floats, enough: Bools) -> Floats:
-    """[d]: the log of how many were `counted` over how many are `usual`; NaN on days with too few to tell."""
+    """Return [d], the log of `counted` over `usual`; NaN on days without `enough`."""
     return np.where(enough, np.log((counted + 0.5) / (usual + 0.5)), np.nan)
 
 
 def _last_known(quotes: Floats) -> Floats:
-    """[d, n]: quotes, those that are missing as they were last; NaN before the first."""
+    """Return quotes [d, n] filled forward; NaN before the first."""
     days = np.where(np.isfinite(quotes), np.arange(len(quotes))[:, None], 0)
     return np.take_along_axis(quotes, np.maximum.accumulate(days, axis=0), axis=0)

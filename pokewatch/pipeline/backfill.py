@@ -1,4 +1,4 @@
-"""History in parallel: each month collected on its own, then merged into the lake in the order of time."""
+"""Collecting history in parallel: each month separately, then merged in chronological order."""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,24 +6,24 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pokewatch.errors import SettingsError
-from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.market.merge import merged
+from pokewatch.market.merge import merge_cards
 from pokewatch.market.sources import open_source
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.daily import Collected
+from pokewatch.pipeline.collection import Collected
 from pokewatch.settings import Home
 
 Month = tuple[date, date]
 
 
 def months(start: date | None, end: date | None) -> list[Month]:
-    """The first and last day of each month from `start` to `end`, the outer two cut to them. Raises SettingsError."""
+    """Split the days from `start` to `end` into months. Raise SettingsError if there are none."""
     if start is None or end is None:
-        raise SettingsError("--from and --to: a backfill needs both days")
+        raise SettingsError("--from and --to: a backfill needs both dates")
     if start > end:
-        raise SettingsError(f"no days from {start} to {end}")
+        raise SettingsError(f"--from {start}: it is after --to {end}")
     found: list[Month] = []
     while start <= end:
         following = (start.replace(day=1) + timedelta(days=32)).replace(day=1)
@@ -35,14 +35,17 @@ def months(start: date | None, end: date | None) -> list[Month]:
 def collect_month(
     source: str, month: Month, *, cards: int = 1000, seed: int = 0, path: Path | None = None
 ) -> str | None:
-    """Collect the days of one month into a lake of their own; its version, None where no day passed its checks."""
+    """Collect one month into a separate lake.
+
+    Return the version of that lake, None if no day passed its checks.
+    """
     opened = open_source(source, cards=cards, seed=seed, path=path)
     home = Home.read().home
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".month-", dir=home) as scratch:
         lake = Lake(Path(scratch))
-        collect(opened, lake, asked_days(opened, *month, None))
-        return DataVersions(lake.root).keep(lake.raw) if lake.days() else None
+        collect(opened, lake, requested_days(opened, *month, None))
+        return DataVersions(lake.root).save(lake.raw) if lake.days() else None
 
 
 def merge_months(
@@ -53,24 +56,27 @@ def merge_months(
     seed: int = 0,
     path: Path | None = None,
 ) -> Collected:
-    """Bring the months into the lake of `source`, and publish it as a version. A day the lake has is left as it is."""
+    """Merge the months into the lake of `source` and publish it as a version.
+
+    Days that are already in the lake are not changed.
+    """
     lake = Lake(
         Home.read().lakes / open_source(source, cards=cards, seed=seed, path=path).lake_name
     )
-    heads = LatestVersions()
-    heads.restore(lake)
+    latest = LatestVersions()
+    latest.restore(lake)
     before = lake.days()
     store = DataVersions(Home.read().home)
     for version in filter(None, versions):
         folder = store.checkout(version)
-        _take(lake, Lake(folder.parent, raw=folder))
-    kept = lake.days()
-    if not kept:
-        raise SettingsError(f"{source} has no prices for any of the days asked for")
-    raw_version = DataVersions(lake.root).keep(lake.raw)
-    heads.publish(lake.root.name, raw_version)
-    written = [day.isoformat() for day in kept if day not in before]
-    rows = sum(lake.day(day).num_rows for day in kept if day not in before)
+        _merge(lake, Lake(folder.parent, raw=folder))
+    days = lake.days()
+    if not days:
+        raise SettingsError(f"{source} has no prices for any of the requested days")
+    raw_version = DataVersions(lake.root).save(lake.raw)
+    latest.publish(lake.root.name, raw_version)
+    written = [day.isoformat() for day in days if day not in before]
+    rows = sum(lake.day(day).num_rows for day in days if day not in before)
     report = {
         "written": written,
         "unchanged": [day.isoformat() for day in before],
@@ -78,11 +84,11 @@ def merge_months(
         "quarantined": {},
         "warnings": [],
     }
-    return Collected(source, raw_version, kept[0], kept[-1], report, ())
+    return Collected(source, raw_version, days[0], days[-1], report, ())
 
 
-def _take(lake: Lake, month: Lake) -> None:
-    catalog = merged(lake.catalog() if lake.has_catalog() else None, month.catalog())
+def _merge(lake: Lake, month: Lake) -> None:
+    catalog = merge_cards(lake.catalog() if lake.has_catalog() else None, month.catalog())
     if catalog is not None:
         lake.write_catalog(catalog)
     known = set(lake.days())

@@ -1,11 +1,13 @@
-"""The daily look at the models, step by step: what the steps of `flows/monitor.py` call."""
+"""The steps of the daily monitoring run, called by `flows/monitor.py`."""
 
+import hashlib
+import json
 import logging
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,11 +17,16 @@ from pokewatch.errors import LakeError, RetrainError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources import open_source
-from pokewatch.monitoring.history import MeasurementHistory
-from pokewatch.monitoring.report import Measurement, age_hours, learns_from, measure, retraining_due
+from pokewatch.monitoring.measurement import (
+    Measurement,
+    age_hours,
+    first_training_day,
+    measure,
+    retraining_due,
+)
 from pokewatch.notify import send_once
-from pokewatch.registry import Registry, changed_of
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.registry import RegisteredModel, Registry, change_key
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
@@ -31,7 +38,7 @@ EVENT = "retrain"
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Which prices are looked at: the source, what makes its market, and the days up to the last."""
+    """The prices of a monitoring run: their source and its options, and the days up to the last."""
 
     source: str
     days: int
@@ -41,7 +48,7 @@ class Market:
     last_day: date | None = None
 
     def parameters(self) -> dict[str, str]:
-        """The parameters with which `flow.py` looks at the same market."""
+        """Return the parameters of `flow.py` for the same market."""
         given = {
             "source": self.source,
             "days": str(self.days),
@@ -54,55 +61,50 @@ class Market:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Whether the models are trained again, and why or why not, in words."""
+    """Whether the models are retrained, and the reason."""
 
     retrain: bool
     why: str
     changed: date | None = None
 
 
-def look(market: Market) -> Measurement:
-    """Measure the newest prices that the pipeline has collected, and keep what was found: history, latest figures, MLflow.
+def measure_market(market: Market) -> Measurement:
+    """Measure the newest prices that the pipeline has collected, and store the result.
 
-    Raises NoChampionError where there is no model yet, LakeError where there are no prices.
+    Raise NoChampionError where there is no model yet, LakeError where there are no prices.
     """
     registry, settings = Registry(), MonitorSettings.read()
     champion = registry.resolve()
     book = registry.open_book(champion)
-    panel = newest_prices(market, _day(registry.recall(changed_of(market.source))))
+    panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
-    history = MeasurementHistory()
-    history.append(found.measured_on, found.to_dict())
-    # for servers that share no disk with the flows
-    registry.remember(REMEMBERED, history.write_latest(found.measured_on, found.figures()))
-    figures = {f"monitor_{name}": value for name, value in found.figures().items()}
-    registry.log_figures(champion, figures, found.measured_on.toordinal())
+    _store(registry, champion, found)
     return found
 
 
 def decide(market: Market, found: Measurement) -> Action:
-    """Whether to train again; remembers since when the market is another one. Notifies people of what is wrong."""
+    """Decide whether to retrain. Store the day the market changed; notify of failed checks."""
     registry, settings = Registry(), MonitorSettings.read()
-    _tell(found, settings)
+    _notify(found, settings)
     known, last = (
-        _day(registry.recall(name))
-        for name in (changed_of(market.source), _retrained(market.source))
+        _day(registry.get_state(key))
+        for key in (change_key(market.source), _retrained_key(market.source))
     )
-    noticed = found.changed_since(settings.monitor_drift)
+    detected = found.changed_since(settings.monitor_drift)
     changed = (
-        noticed
-        if noticed and (known is None or found.measured_on >= _settled(known, found.horizon))
+        detected
+        if detected and (known is None or found.measured_on >= _settled(known, found.horizon))
         else known
     )
-    lessons_on = learns_from(changed, found.horizon) if changed else None
+    trainable_on = first_training_day(changed, found.horizon) if changed else None
     due = retraining_due(
-        found.measured_on, last, settings.retrain_cooldown_days, noticed is not None, lessons_on
+        found.measured_on, last, settings.retrain_cooldown_days, detected is not None, trainable_on
     )
     if changed and changed != known:
-        registry.remember(changed_of(market.source), changed.isoformat())
+        registry.set_state(change_key(market.source), changed.isoformat())
     return Action(
         due and settings.retrain,
-        _why(found, due, noticed is not None, last, lessons_on, settings),
+        _why(found, due, detected is not None, last, trainable_on, settings),
         changed,
     )
 
@@ -110,34 +112,35 @@ def decide(market: Market, found: Measurement) -> Action:
 def retrain(
     market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]
 ) -> None:
-    """Have the daily pipeline run: by a Metaflow event where this runs on Argo, else at once, as a process that this one waits for.
+    """Run the daily pipeline: by a Metaflow event on Argo, else at once in a child process.
 
-    `flow` is its file, and the options that name its branch. On Argo without events the next daily run does it, since what has
-    changed is remembered. Raises RetrainError.
+    `flow` is the path of the flow, followed by the options that select its branch. On Argo without
+    events the next daily run retrains, since the change of the market is stored. Raise
+    RetrainError.
 
-    Only then the cool-down begins: where this fails or is killed, the next monitoring run tries again.
+    The cool-down starts only after success: after a failure the next monitoring run tries again.
     """
-    _have_run(market, flow, event)
-    Registry().remember(_retrained(market.source), measured_on.isoformat())
+    _run_pipeline(market, flow, event)
+    Registry().set_state(_retrained_key(market.source), measured_on.isoformat())
 
 
-def _have_run(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
+def _run_pipeline(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
     if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
-        _run(market, flow)
+        _run_locally(market, flow)
         return
     from metaflow.integrations import ArgoEvent
     from metaflow.metaflow_config import ARGO_EVENTS_WEBHOOK_URL
 
     if ARGO_EVENTS_WEBHOOK_URL is None:
-        logger.warning("there are no Argo Events here: the next daily run trains the models again")
+        logger.warning("Argo Events is not set up: the next daily run retrains the models")
         return
     ArgoEvent(event(), payload=market.parameters()).publish(ignore_errors=False)
 
 
-def _run(market: Market, flow: Sequence[str]) -> None:
+def _run_locally(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
     command = [sys.executable, *flow, "run", *options]
-    # Metaflow tells the process of a step which run, flow and configuration it belongs to; the new run is none of these.
+    # By these variables Metaflow gives a step its run and configuration; the new run has its own.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -146,67 +149,104 @@ def _run(market: Market, flow: Sequence[str]) -> None:
     code = subprocess.run(command, env=environment, check=False).returncode
     if code != 0:
         raise RetrainError(
-            f"the models could not be trained again: {Path(flow[0]).name} ended with {code}; what it printed says why"
+            f"retraining failed: {Path(flow[0]).name} ended with {code}; its output has the cause"
         )
 
 
 def newest_prices(market: Market, changed: date | None = None) -> Panel:
-    """The panel of the newest days in the lake of the market, restored where this machine has none. Raises LakeError without prices."""
+    """Return the panel of the newest days in the market's lake, restored if missing.
+
+    Raise LakeError where there are no prices.
+    """
     opened = open_source(market.source, cards=market.cards, seed=market.seed, path=market.path)
     home = Home.read()
     lake = Lake(home.lakes / opened.lake_name)
     LatestVersions().restore(lake)
     days = [day for day in lake.days() if market.last_day is None or day <= market.last_day]
     if not days:
-        raise LakeError(f"no prices of {market.source} to look at yet: run the pipeline first")
+        raise LakeError(f"no prices of {market.source} yet: run the pipeline first")
     first = max(days[0], days[-1] - timedelta(days=market.days - 1))
-    with tempfile.TemporaryDirectory(prefix=".look-", dir=home.home) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".monitor-", dir=home.home) as scratch:
         process(lake, first, days[-1], 0, 1, Path(scratch), changed)
         return read_processed(Path(scratch))
 
 
 def _settled(changed: date, horizon: int) -> date:
-    """Until then, what fails may still be that change: models have just learnt of it, and their forecasts come due."""
-    return learns_from(changed, horizon) + timedelta(days=2 * horizon)
+    """Return the day until which failed checks may still be due to that change.
+
+    The first models trained on it have just been made, and their forecasts come due.
+    """
+    return first_training_day(changed, horizon) + timedelta(days=2 * horizon)
 
 
 def _day(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _retrained(source: str) -> str:
+def _retrained_key(source: str) -> str:
     return f"retrained_on.{source}"
 
 
-def _tell(found: Measurement, settings: MonitorSettings) -> None:
+def _notify(found: Measurement, settings: MonitorSettings) -> None:
     age = age_hours(found.measured_on, datetime.now(UTC))
     if age > settings.monitor_stale_hours:
-        body = f"The newest prices are of {found.measured_on}, {age:.0f} hours old; wanted <= {settings.monitor_stale_hours:g}."
+        body = (
+            f"The newest prices are of {found.measured_on}, {age:.0f} hours old; "
+            f"expected at most {settings.monitor_stale_hours:g}."
+        )
         send_once("stale data", str(found.measured_on), "prices are stale", body)
     if found.failed:
         names = ", ".join(check.name for check in found.failed)
-        body = f"Model version {found.version}, prices of {found.measured_on}: {failures(found.checks)}."
+        checks = failures(found.checks)
+        body = f"Model version {found.version}, prices of {found.measured_on}: {checks}."
         send_once("drift", names, f"{names} out of bounds", body)
 
 
 def _why(
     found: Measurement,
     due: bool,
-    mendable: bool,
+    trainable: bool,
     last: date | None,
-    lessons_on: date | None,
+    trainable_on: date | None,
     settings: MonitorSettings,
 ) -> str:
     names = ", ".join(check.name for check in found.failed)
     if due and not settings.retrain:
-        return "training again is due, and switched off by POKEWATCH_RETRAIN"
-    if due and lessons_on and lessons_on <= found.measured_on:
-        return f"the market has changed, and there are lessons of it since {lessons_on}"
+        return "retraining is due, and switched off by POKEWATCH_RETRAIN"
+    if due and trainable_on and trainable_on <= found.measured_on:
+        return f"the market has changed, and models can be trained on it since {trainable_on}"
     if due:
-        later = f"; models can learn of it from {lessons_on} on" if lessons_on else ""
+        later = f"; models can be trained on it from {trainable_on} on" if trainable_on else ""
         return f"failed: {names}{later}"
-    if mendable:
-        return f"failed: {names}; trained again on {last}, so not before {last and last + timedelta(days=settings.retrain_cooldown_days)}"
+    if trainable:
+        again = last and last + timedelta(days=settings.retrain_cooldown_days)
+        return f"failed: {names}; retrained on {last}, so not before {again}"
     if found.failed:
-        return f"failed: {names}; the prices coming in are at fault, and training on them would mend nothing"
+        return f"failed: {names}; the incoming prices are at fault, and retraining would not help"
     return "every check passed"
+
+
+def _store(registry: Registry, champion: RegisteredModel, found: Measurement) -> None:
+    """Add the measurement to the champion's run, and publish its figures to the servers."""
+    record = {"measured_on": found.measured_on.isoformat(), **found.to_dict()}
+    text = json.dumps(record, sort_keys=True, allow_nan=False)
+    # The digest keeps an earlier measurement of the same day, and makes a repeated one idempotent.
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    registry.log_document(champion, f"monitoring/{found.measured_on}-{digest}.json", record)
+    metrics = {f"monitor_{name}": value for name, value in found.figures().items()}
+    registry.log_metrics(champion, metrics, found.measured_on.toordinal())
+    # The file serves MLServers on this machine, the state those that share no disk with the flows.
+    registry.set_state(MONITORING_KEY, _write_latest(found.measured_on, found.figures()))
+
+
+def _write_latest(measured_on: date, figures: Mapping[str, float]) -> str:
+    """Replace `monitoring/latest.json` atomically. Return its content."""
+    folder = Home.read().monitoring
+    folder.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(
+        {"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False
+    )
+    part = folder / f"latest.{os.getpid()}"
+    part.write_text(document)
+    part.replace(folder / "latest.json")
+    return document

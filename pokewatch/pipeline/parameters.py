@@ -1,6 +1,6 @@
-"""The parameters of the flows, checked before any step runs.
+"""Checks of the flows' parameters, made before any step runs.
 
-Every check raises SettingsError: the option, the value it was given, and what would do.
+Each raises SettingsError with the option, the value and which values are valid.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from pokewatch.valuation.models import MODELS
 
 MOST_DAYS = 36_500
 MOST_HORIZON = 365
-MOST_SHARDS = 100  # Metaflow runs no more branches than that
+MOST_SHARDS = 100  # the most branches that Metaflow runs
 MOST_MONTHS = 100
 _MOST_HORIZONS = 10
 _FIRST_DAY = date(1996, 1, 1)
@@ -24,13 +24,13 @@ _FIRST_DAY = date(1996, 1, 1)
 def check_daily(
     *, days: int, last_day: str, horizon: int, other_horizons: str, candidates: str, shards: int
 ) -> None:
-    """Check what is the daily flow's own."""
+    """Check the parameters of the daily flow."""
     check_number("--horizon", horizon, 1, MOST_HORIZON)
     check_number("--days", days, 1, MOST_DAYS)
     needed = days_needed(horizon)
     if days < needed:
         raise SettingsError(
-            f"--days {days}: too few to judge a horizon of {horizon} days; at least {needed} would do"
+            f"--days {days}: too few to evaluate a horizon of {horizon} days; use at least {needed}"
         )
     check_number("--shards", shards, 1, MOST_SHARDS)
     parse_horizons(other_horizons)
@@ -39,38 +39,36 @@ def check_daily(
 
 
 def check_monitor(*, days: int, last_day: str) -> None:
-    """Check what is the monitoring flow's own."""
+    """Check the parameters of the monitoring flow."""
     check_number("--days", days, 1, MOST_DAYS)
     parse_day(last_day)
 
 
 def check_backfill(*, first_day: str, last_day: str) -> tuple[date, date]:
-    """The first and last day of a backfill."""
+    """Return the first and last day of a backfill."""
     first = parse_day(first_day, "--from", required=True)
     last = parse_day(last_day, required=True)
     if first is None or last is None:
-        raise ValueError("a day that is required was read as none")
+        raise ValueError("a required day was parsed as None")
     if first > last:
-        raise SettingsError(f"--from {first}: it is after --to {last}; give the earlier day first")
+        raise SettingsError(f"--from {first}: it is after --to {last}; use an earlier day")
     if (last.year - first.year) * 12 + last.month - first.month >= MOST_MONTHS:
         raise SettingsError(
-            f"--from {first}: more than {MOST_MONTHS} months before --to {last}; use two runs"
+            f"--from {first}: more than {MOST_MONTHS} months before --to {last}; split it into runs"
         )
     return first, last
 
 
 def check_source(source: str, *, cards: int, seed: int, file: str) -> None:
-    """Check what says which market is meant, without a look at this machine."""
+    """Check the parameters of the market that do not depend on this machine."""
     if source not in SOURCES:
-        raise SettingsError(
-            f"--source {source!r}: there is no such source; use one of {', '.join(SOURCES)}"
-        )
+        raise SettingsError(f"--source {source!r}: unknown source; use one of {', '.join(SOURCES)}")
     check_number("--cards", cards, 1, MOST_CARDS)
     check_number("--seed", seed, 0, MOST_SEED)
     if file and source != "file":
         raise SettingsError(f"--file {file!r}: --source {source} reads no file; add --source file")
     if "\0" in file:
-        raise SettingsError(f"--file {file!r}: a path has no zero byte; give the path of a file")
+        raise SettingsError(f"--file {file!r}: a path must not contain a null byte")
 
 
 def check_machine(
@@ -82,18 +80,19 @@ def check_machine(
     first: date | None = None,
     last: date | None = None,
 ) -> None:
-    """Check what the source needs on this machine, and the days against those it can have."""
+    """Check that the source can be opened on this machine and may have the requested days."""
     opened = open_source(source, cards=cards, seed=seed, path=path)
     check_days(opened, first, last)
 
 
 def check_days(source: Source, first: date | None, last: date | None) -> None:
-    """Check the days asked for against those that the source can have."""
+    """Check that the source may have the requested days."""
     earliest, latest = source.reach() or (_FIRST_DAY, datetime.now(UTC).date())
     for option, day in (("--from", first), ("--to", last)):
         if day and not earliest <= day <= latest:
             raise SettingsError(
-                f"{option} {day}: {source.name} has no such day; use one from {earliest} to {latest}"
+                f"{option} {day}: {source.name} has no such day; use a day from {earliest} to "
+                f"{latest}"
             )
 
 
@@ -103,36 +102,37 @@ def check_number(option: str, value: int, least: int, most: int) -> None:
 
 
 def parse_candidates(text: str) -> list[str]:
-    """The models named in `text`, comma-separated, each once."""
+    """Return the models of a comma-separated list, without duplicates."""
     names = list(dict.fromkeys(listed(text)))
     unknown = [name for name in names if name not in MODELS]
     if unknown or not names:
         raise SettingsError(
-            f"--candidates {text!r}: name one or more of {', '.join(MODELS)}, separated by commas"
+            f"--candidates {text!r}: use a comma-separated list of {', '.join(MODELS)}"
         )
     return names
 
 
 def parse_horizons(text: str) -> list[int]:
-    """The numbers of days named in `text`, comma-separated; [] of ""."""
+    """Return the horizons of a comma-separated list, which may be empty."""
     names = listed(text)
-    wrong = [name for name in names if not _is_horizon(name)]
-    if wrong or len(names) > _MOST_HORIZONS:
+    invalid = [name for name in names if not _is_horizon(name)]
+    if invalid or len(names) > _MOST_HORIZONS:
         raise SettingsError(
-            f"--other-horizons {text!r}: give at most {_MOST_HORIZONS} numbers of days from 1 to {MOST_HORIZON}, separated by commas"
+            f"--other-horizons {text!r}: use a comma-separated list of at most {_MOST_HORIZONS} "
+            f"numbers of days from 1 to {MOST_HORIZON}"
         )
     return [int(name) for name in names]
 
 
 def parse_day(text: str, option: str = "--to", *, required: bool = False) -> date | None:
-    """The day of `text` as YYYY-MM-DD, None of "" unless a day is required."""
+    """Return the day of `text`, YYYY-MM-DD; None for "" unless a day is required."""
     if not text and not required:
         return None
     try:
         return date.fromisoformat(text)
     except ValueError:
         yesterday = datetime.now(UTC).date() - timedelta(days=1)
-        raise SettingsError(f"{option} {text!r}: give a day such as {yesterday}") from None
+        raise SettingsError(f"{option} {text!r}: use a date such as {yesterday}") from None
 
 
 def _is_horizon(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The pictures on cards: matplotlib figures from plain data."""
+"""The plots on the flows' cards: matplotlib figures from plain data."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -13,7 +13,7 @@ _COLOURS = (INK, GOOD, "#e9a23b", BAD, MUTED)
 
 
 def days_plot(days: Sequence[date], series: Mapping[str, Sequence[float | None]]) -> Figure:
-    """One panel a series over the days, each with its own scale."""
+    """Plot each series over the days in its own panel."""
     figure, panels = _figure(len(series), height=1.7)
     for axes, (name, values), colour in zip(panels, series.items(), _COLOURS, strict=False):
         axes.plot(np.asarray(days), np.asarray(values, dtype=float), color=colour, linewidth=1.4)
@@ -24,7 +24,7 @@ def days_plot(days: Sequence[date], series: Mapping[str, Sequence[float | None]]
 
 
 def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") -> Figure:
-    """A score by price band and liquidity; the line at 1 is the rival."""
+    """Plot a relative score by price band and liquidity; the line at 1 is the baseline."""
     figure, (axes,) = _figure(1, height=2.8)
     bands = list(dict.fromkeys(group["price_band"] for group in groups))
     liquidities = list(dict.fromkeys(group["liquidity"] for group in groups))
@@ -37,9 +37,7 @@ def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") ->
     axes.axhline(1.0, color=BAD, linewidth=1, linestyle="--")
     axes.set_xticks(range(len(bands)), bands)
     axes.set_xlabel("price")
-    axes.set_title(
-        "error as a share of the last price's (below 1 is better)", loc="left", fontsize=10
-    )
+    axes.set_title("error relative to the last price (below 1 is better)", loc="left", fontsize=10)
     axes.legend(
         title="liquidity",
         frameon=False,
@@ -52,19 +50,22 @@ def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") ->
 
 
 def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Figure:
-    """What came true against what was said; the diagonal is honesty, a dot's size the number of cases."""
+    """Plot the share of correct signals against their confidence.
+
+    The diagonal is perfect calibration; the size of a dot is the number of cases.
+    """
     figure, (axes,) = _figure(1, height=3.4, width=4.6)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
     for signal, colour in (("BUY", GOOD), ("SELL", BAD), ("HOLD", INK)):
         found = [each for each in bins if each["signal"] == signal]
         if found:
-            said, observed = (
+            confidence, observed = (
                 [each["confidence"] for each in found],
                 [each["observed"] for each in found],
             )
             sizes = [12 + 8 * np.log10(each["n"]) ** 2 for each in found]
-            axes.scatter(said, observed, sizes, color=colour, label=signal, alpha=0.8)
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that came true")
+            axes.scatter(confidence, observed, sizes, color=colour, label=signal, alpha=0.8)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that was correct")
     axes.set_title("reliability of the confidence", loc="left", fontsize=10)
     axes.legend(frameon=False, fontsize=8, loc="upper left")
     return figure
@@ -77,7 +78,7 @@ def coverage_plot(
     low: float,
     high: float,
 ) -> Figure:
-    """Share of later prices inside the 90% interval, origin by origin."""
+    """Plot the share of later prices inside the 90% interval, by origin."""
     figure, (axes,) = _figure(1, height=2.4)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.asarray(covered, dtype=float) / np.asarray(valued, dtype=float)
@@ -85,15 +86,13 @@ def coverage_plot(
     axes.axhline(0.9, color=GOOD, linewidth=1, linestyle="--")
     axes.plot(np.asarray(origins), share, color=INK, marker="o", markersize=3, linewidth=1.2)
     axes.set_ylim(min(0.8, float(np.nanmin(share)) - 0.02), 1.0)
-    axes.set_title(
-        "coverage of the 90% interval, by the day the forecast was made", loc="left", fontsize=10
-    )
+    axes.set_title("coverage of the 90% interval, by day of the forecast", loc="left", fontsize=10)
     figure.autofmt_xdate(rotation=0, ha="center")
     return figure
 
 
 def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> Figure:
-    """How far the prices coming in have shifted, day by day, as a share of what is far beyond chance."""
+    """Plot the drift of incoming prices by day, as a share of a shift far beyond chance."""
     figure, (axes,) = _figure(1, height=2.2)
     axes.bar(
         np.asarray(days),
@@ -104,14 +103,14 @@ def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> 
     axes.axhline(limit, color=BAD, linewidth=1, linestyle="--")
     axes.set_ylim(0, max(1.25 * limit, 1.1 * max(degrees, default=0.0)))
     axes.set_title(
-        "largest shift of the prices coming in (1 is far beyond chance)", loc="left", fontsize=10
+        "largest drift of incoming prices (1 is far beyond chance)", loc="left", fontsize=10
     )
     figure.autofmt_xdate(rotation=0, ha="center")
     return figure
 
 
 def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Figure:
-    """Each candidate's error against the last price with its 95% interval."""
+    """Plot each candidate's error relative to the last price, with its 95% interval."""
     figure, (axes,) = _figure(1, height=0.9 + 0.45 * len(evaluations))
     for row, each in enumerate(evaluations):
         value, interval = each["rmae_last"], each["rmae_last_ci"]
@@ -125,18 +124,19 @@ def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Fi
     axes.axvline(1.0, color=BAD, linewidth=1, linestyle="--")
     axes.set_yticks(
         range(len(evaluations)),
-        [each["model"] + (" (chosen)" if each["model"] == chosen else "") for each in evaluations],
+        [
+            each["model"] + (" (selected)" if each["model"] == chosen else "")
+            for each in evaluations
+        ],
     )
     axes.invert_yaxis()
     axes.set_ylim(len(evaluations) - 0.5, -0.5)
-    axes.set_title(
-        "error as a share of the last price's, with 95% interval", loc="left", fontsize=10
-    )
+    axes.set_title("error relative to the last price, with 95% interval", loc="left", fontsize=10)
     return figure
 
 
 def equity_plot(backtest: Mapping[str, Any]) -> Figure:
-    """What a policy's signals would have made of 1, against buying everything and against random signals."""
+    """Plot the growth of 1 by following a policy, by random signals and by buying everything."""
     figure, (axes,) = _figure(1, height=2.6)
     days = np.asarray([date.fromisoformat(day) for day in backtest["dates"]])
     curves = (

@@ -1,54 +1,213 @@
-"""Registering a book once: the same run and data give one version, however often it is attempted.
+"""Writing the price book of a fitted model and registering it once.
 
-The version is the last thing written, after the run and its artifacts are complete, so an attempt
-that was killed leaves a whole version, a whole run that only lacks one, or a run nobody refers to.
+The same run and data give one version, however often registration is attempted: the version is
+written last, after the run and its artifacts. An attempt that was killed leaves a complete
+version, a complete run without a version, or a run that nothing refers to.
 """
 
 import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from pokewatch.registry import RegisteredModel, Registry
+import pyarrow as pa
+
+from pokewatch.decision import FEES
+from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.storage import open_panel, open_raw_lake
+from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry
+from pokewatch.settings import Home
+from pokewatch.valuation.backtest.runner import backtest_valued
+from pokewatch.valuation.book import BookFacts, write_book
+from pokewatch.valuation.book.copies import place
+from pokewatch.valuation.models import restore
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.valued_days import ValuedDays, book_rows, valued_days
 
 REGISTRATION = "registration"  # tag of a run and of its version
-DIGEST = "digest"  # tag of a run, too: the book among its artifacts
+DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
+BOOK_DAYS = 400
+BACKTEST = "backtest.json"
+BACKTEST_MIN_PRICE = 5.0  # below it, the fixed part of the fees exceeds what a trade can earn
+BACKTEST_CARDS = 2_000  # a sample large enough for any market, at a fraction of the memory
+_MARKETPLACES = {"USD": "tcgplayer", "EUR": "cardmarket"}
+
+
+def register(
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> RegisteredModel:
+    """Write the price book of a fitted model, log it as a run, register it and make it challenger.
+
+    The tag `metaflow_run_id` identifies the flow's run; without it every call makes a version.
+    """
+    registry = Registry()
+    run = tags.get("metaflow_run_id", "")
+    fitted = (parameters["model"], parameters["horizon"])
+    registration = registration_of(run, collected.raw_version, data_version, *fitted)
+    model = registered(registry, registration)
+    if model is None:
+        identified = {**tags, REGISTRATION: registration} if registration else tags
+        model = _log_and_register(
+            registry, collected, data_version, parameters, evaluation, identified
+        )
+    registry.set_alias(CHALLENGER, model.version)
+    return model
+
+
+def _log_and_register(
+    registry: Registry,
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> RegisteredModel:
+    panel = open_panel(data_version)
+    facts = _facts(collected, data_version, parameters, evaluation, panel, tags)
+    valued = valued_days(restore(parameters), panel, BOOK_DAYS)
+    catalog = open_raw_lake(collected.raw_version).catalog()
+    book, digest = write_book_of(panel, valued, catalog, facts)
+    run_id = registry.log_run(
+        book,
+        parameters={
+            "model": facts.model,
+            "horizon": facts.horizon,
+            "source": facts.source,
+            "cards": panel.cards,
+            "days": panel.days,
+        },
+        metrics=dict(facts.metrics),
+        tags={
+            "data_version": data_version,
+            "raw_version": collected.raw_version,
+            "git_commit": facts.git_commit,
+            "model": facts.model,
+            "source": facts.source,
+            LAST_DAY: panel.dates[-1].item().isoformat(),
+            DIGEST: digest,
+            **tags,
+        },
+        documents={
+            "parameters.json": dict(parameters),
+            "evaluation.json": dict(evaluation),
+            BACKTEST: _backtest(panel, valued, facts),
+        },
+    )
+    return register_once(registry, run_id, digest)
+
+
+def _facts(
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    panel: Panel,
+    tags: Mapping[str, str],
+) -> BookFacts:
+    metrics = {
+        name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))
+    }
+    return BookFacts(
+        data_version=data_version,
+        created_at=datetime.now(UTC),
+        model=parameters["model"],
+        horizon=parameters["horizon"],
+        currency=str(panel.currency[0]),
+        source=collected.source,
+        git_commit=git_commit(),
+        run_id=tags.get("metaflow_run_id", ""),
+        metrics=metrics,
+    )
+
+
+def _backtest(panel: Panel, valued: ValuedDays, facts: BookFacts) -> dict[str, Any]:
+    fees = FEES[_MARKETPLACES[facts.currency]]
+    found = backtest_valued(panel, valued, facts.horizon, fees, BACKTEST_MIN_PRICE, BACKTEST_CARDS)
+    return {
+        "min_price": BACKTEST_MIN_PRICE,
+        "most_cards": BACKTEST_CARDS,
+        "policies": [each.to_json() for each in found],
+    }
+
+
+def write_book_of(
+    panel: Panel, valued: ValuedDays, catalog: pa.Table, facts: BookFacts
+) -> tuple[Path, str]:
+    """Write a price book to this machine's books; return its folder and digest."""
+    books = Home.read().books
+    books.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
+        written = Path(scratch) / "book"
+        digest = write_book(written, catalog, book_rows(panel, valued), facts)
+        place(written, books / digest, digest)
+    return books / digest, digest
+
+
+def git_commit() -> str:
+    """Return the commit of this code, "" if unknown.
+
+    An image has it in POKEWATCH_GIT_COMMIT; in a checkout git is asked.
+    """
+    if given := os.environ.get("POKEWATCH_GIT_COMMIT"):
+        return given
+    result = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() if result.returncode == 0 else ""
 
 
 def registration_of(run: str, *parts: object) -> str:
-    """Return what identifies the registration of a flow's run; "" where there is no run to tell."""
+    """Return the id of the registration of a flow's run, "" without a run."""
     if not run:
         return ""
     return hashlib.sha256("\n".join(map(str, (run, *parts))).encode()).hexdigest()
 
 
 def registered(registry: Registry, registration: str) -> RegisteredModel | None:
-    """Return the version of an earlier attempt; a run logged to its end is given its version."""
+    """Return the version of an earlier attempt, if any.
+
+    A complete run that has no version yet gets one.
+    """
     if not registration:
         return None
     if found := _versions(registry, registration):
         return found[0]
-    with registry.asked("the runs cannot be searched") as client:
+    with registry.client("the runs cannot be searched") as client:
         experiment = client.get_experiment_by_name(registry.name)
         if experiment is None:
             return None
-        wanted = f"tags.{REGISTRATION} = '{registration}' and attributes.status = 'FINISHED'"
-        runs = client.search_runs([experiment.experiment_id], wanted)
+        where = f"tags.{REGISTRATION} = '{registration}' and attributes.status = 'FINISHED'"
+        runs = client.search_runs([experiment.experiment_id], where)
     if not runs:
         return None
     return register_once(registry, runs[0].info.run_id, runs[0].data.tags[DIGEST])
 
 
 def register_once(registry: Registry, run_id: str, digest: str) -> RegisteredModel:
-    """Register a run's book; where another attempt was first, return that one's version."""
-    made = registry.register(run_id, digest)
-    registration = made.tags.get(REGISTRATION)
+    """Register a run's book; if another attempt was first, return its version instead."""
+    new = registry.register(run_id, digest)
+    registration = new.tags.get(REGISTRATION)
     if not registration:
-        return made
+        return new
     first = _versions(registry, registration)[0]
-    if first.version != made.version:
-        with registry.asked(f"model version {made.version} cannot be deleted") as client:
-            client.delete_model_version(registry.name, made.version)
+    if first.version != new.version:
+        with registry.client(f"model version {new.version} cannot be deleted") as client:
+            client.delete_model_version(registry.name, new.version)
     return first
 
 
 def _versions(registry: Registry, registration: str) -> list[RegisteredModel]:
-    """Return the versions of one registration, the first one first."""
+    """Return the versions of a registration, oldest first."""
     return registry.versions(f"tags.{REGISTRATION} = '{registration}'")[::-1]

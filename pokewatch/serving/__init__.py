@@ -1,1 +1,1 @@
-"""The online half's models: MLServer runtimes over the price book, and what deploys a new one to them."""
+"""The model servers: MLServer runtimes that answer from a price book."""

@@ -1,19 +1,33 @@
-"""What the book knows beyond a price: the questions behind the `/catalog/...` endpoints, as functions from a query to an answer."""
+"""The `/catalog/...` endpoints: cards, search, history and movers of the served book."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pokewatch.contract import (
+    DEFAULT_CARDS_LIMIT,
+    DEFAULT_MOVERS_LIMIT,
+    MAX_BUY_THRESHOLD,
+    MAX_PAGE_SIZE,
+    MAX_SELL_THRESHOLD,
+    MAX_TEXT_LENGTH,
+    MIN_BUY_THRESHOLD,
+    MIN_SELL_THRESHOLD,
+    MoversPrice,
+)
 from pokewatch.decision import BUY, SELL, Thresholds, decide
 from pokewatch.errors import UnknownCardError
 from pokewatch.serving.loaded_books import LoadedBook
-from pokewatch.settings import DecisionSettings
+from pokewatch.serving.validation import validation_message
+from pokewatch.valuation.signals import configured_thresholds
 
 Answer = tuple[int, dict[str, Any]]
+Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]
 
 _PRICES = {
     "market_price": "market",
@@ -25,7 +39,7 @@ _PRICES = {
 
 
 class BookQuery(BaseModel):
-    """What an endpoint may be asked; anything else is refused."""
+    """The parameters of an endpoint. Unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,15 +49,15 @@ class BookStatusQuery(BookQuery):
 
 
 class BookSearchQuery(BookQuery):
-    q: Annotated[str, Field(max_length=200)] = ""
-    set: Annotated[str | None, Field(max_length=200)] = None
-    rarity: Annotated[str | None, Field(max_length=200)] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    after: str | None = None
+    q: Text = ""
+    set: Text | None = None
+    rarity: Text | None = None
+    limit: Limit = DEFAULT_CARDS_LIMIT
+    after: Text | None = None
 
 
 class BookCardQuery(BookQuery):
-    card_id: Annotated[str, Field(max_length=200)]
+    card_id: Text
 
 
 class BookHistoryQuery(BookCardQuery):
@@ -52,38 +66,44 @@ class BookHistoryQuery(BookCardQuery):
 
 
 class BookMoversQuery(BookQuery):
-    price: Literal["market", "low"] = "market"
-    limit: Annotated[int, Field(ge=1, le=1000)] = 20
-    buy_threshold_pct: Annotated[float | None, Field(gt=-1, le=0, allow_inf_nan=False)] = None
-    sell_threshold_pct: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
+    price: MoversPrice = "market"
+    limit: Limit = DEFAULT_MOVERS_LIMIT
+    buy_threshold_pct: (
+        Annotated[float, Field(gt=MIN_BUY_THRESHOLD, le=MAX_BUY_THRESHOLD, allow_inf_nan=False)]
+        | None
+    ) = None
+    sell_threshold_pct: (
+        Annotated[float, Field(ge=MIN_SELL_THRESHOLD, le=MAX_SELL_THRESHOLD, allow_inf_nan=False)]
+        | None
+    ) = None
 
 
-def answer(edition: LoadedBook, question: str, payload: object) -> Answer:
-    """HTTP status and body: 200 and the versions, 404 with near cards, 422 naming what is wrong with the payload."""
-    if question not in _QUESTIONS:
-        return 404, {
-            "error": f"unknown question {question[:80]!r}; the questions are {', '.join(_QUESTIONS)}"
-        }
-    kind, ask = _QUESTIONS[question]
+def answer(loaded: LoadedBook, name: str, payload: object) -> Answer:
+    """Return the HTTP status and body of a query.
+
+    200 carries the content and the versions, 404 the most similar cards, 422 the invalid fields.
+    """
+    if name not in _QUERIES:
+        return 404, {"error": f"unknown query {name[:80]!r}; expected one of {', '.join(_QUERIES)}"}
+    query = _QUERIES[name]
     try:
-        content = ask(edition, kind.model_validate({} if payload is None else payload))
+        parameters = query.parameters.model_validate({} if payload is None else payload)
+        content = query.run(loaded, parameters)
     except ValidationError as error:
-        return 422, {
-            "error": "; ".join(_fault(dict(fault)) for fault in error.errors()),
-            **edition.versions(),
-        }
+        message = validation_message([dict(each) for each in error.errors()])
+        return 422, {"error": message, **loaded.versions()}
     except UnknownCardError as error:
         return 404, {
             "error": f"unknown card {error.card!r}",
             "near": list(error.near),
-            **edition.versions(),
+            **loaded.versions(),
         }
-    return 200, {**content, **edition.versions()}
+    return 200, {**content, **loaded.versions()}
 
 
-def status(edition: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
-    """What is being served."""
-    book = edition.book
+def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
+    """Return facts about the served book."""
+    book = loaded.book
     return {
         "created_at": book.facts.created_at.isoformat(),
         "first_day": book.first_day.isoformat(),
@@ -97,27 +117,33 @@ def status(edition: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
     }
 
 
-def search(edition: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
-    """A page of cards with today's prices; `next` is the card to ask for the page after, null on the last."""
-    found = edition.book.cards.search(
+def search(loaded: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
+    """Return a page of cards with their latest prices.
+
+    `next` is the `after` of the following page, null on the last page.
+    """
+    matches = loaded.book.cards.search(
         query.q, query.set, query.rarity, limit=query.limit + 1, after=query.after
     )
-    page = found[: query.limit]
-    following = edition.book.cards.ids[page[-1]] if len(found) > query.limit else None
-    return {"cards": _cards(edition, page), "next": following}
+    page = matches[: query.limit]
+    following = loaded.book.cards.ids[page[-1]] if len(matches) > query.limit else None
+    return {"cards": _cards(loaded, page), "next": following}
 
 
-def card(edition: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
-    """One card with today's prices."""
-    return _cards(edition, np.array([edition.book.cards.position(query.card_id)]))[0]
+def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
+    """Return one card with its latest prices."""
+    return _cards(loaded, np.array([loaded.book.cards.position(query.card_id)]))[0]
 
 
-def history(edition: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
-    """A card's days as columns."""
-    days = edition.book.history(query.card_id, query.start, query.end)
+def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
+    """Return a card's daily prices as columns."""
+    days = loaded.book.history(query.card_id, query.start, query.end)
     prices = {name: getattr(days, column).tolist() for name, column in _PRICES.items()}
-    at = edition.book.cards.position(query.card_id)
-    names = {"card_id": edition.book.cards.ids[at], "slug": edition.book.cards.slugs[at]}
+    position = loaded.book.cards.position(query.card_id)
+    names = {
+        "card_id": loaded.book.cards.ids[position],
+        "slug": loaded.book.cards.slugs[position],
+    }
     return {
         **names,
         "dates": days.date.astype(str).tolist(),
@@ -126,37 +152,44 @@ def history(edition: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
     }
 
 
-def movers(edition: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
-    """The cards whose price is furthest below and above the fair one, of those that the rule buys and sells."""
-    latest = edition.book.latest()
+def movers(loaded: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
+    """Return the BUY and SELL cards whose prices are furthest from their fair prices."""
+    latest = loaded.book.latest()
     price = latest.market if query.price == "market" else latest.low
-    judged = np.flatnonzero((latest.status == "ok") & (price > 0))
-    order = judged[np.argsort(price[judged] / latest.fair[judged], kind="stable")]
+    valued = np.flatnonzero((latest.status == "ok") & (price > 0))
+    order = valued[np.argsort(price[valued] / latest.fair[valued], kind="stable")]
     thresholds = _thresholds(query)
     return {
-        "date": edition.book.last_day.isoformat(),
+        "date": loaded.book.last_day.isoformat(),
         "price": query.price,
-        "buy": _signals(edition, order[: query.limit], price, thresholds, BUY),
-        "sell": _signals(edition, order[::-1][: query.limit], price, thresholds, SELL),
+        "buy": _signals(loaded, order[: query.limit], price, thresholds, BUY),
+        "sell": _signals(loaded, order[::-1][: query.limit], price, thresholds, SELL),
     }
 
 
-_QUESTIONS: Mapping[str, tuple[type[BookQuery], Callable[[LoadedBook, Any], dict[str, Any]]]] = {
-    "status": (BookStatusQuery, status),
-    "search": (BookSearchQuery, search),
-    "card": (BookCardQuery, card),
-    "history": (BookHistoryQuery, history),
-    "movers": (BookMoversQuery, movers),
+class CatalogQuery(NamedTuple):
+    """An endpoint: the model of its parameters and the function that answers it."""
+
+    parameters: type[BookQuery]
+    run: Callable[[LoadedBook, Any], dict[str, Any]]
+
+
+_QUERIES: Mapping[str, CatalogQuery] = {
+    "status": CatalogQuery(BookStatusQuery, status),
+    "search": CatalogQuery(BookSearchQuery, search),
+    "card": CatalogQuery(BookCardQuery, card),
+    "history": CatalogQuery(BookHistoryQuery, history),
+    "movers": CatalogQuery(BookMoversQuery, movers),
 }
 
 
-def _cards(edition: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
-    """Catalogue fields and the latest row of each card."""
-    latest = edition.book.latest()
-    cards = edition.book.cards.describe(positions)
+def _cards(loaded: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Return the catalogue fields and latest prices of cards."""
+    latest = loaded.book.latest()
+    cards = loaded.book.cards.describe(positions)
     prices = {name: getattr(latest, column)[positions].tolist() for name, column in _PRICES.items()}
     statuses = latest.status[positions].tolist()
-    day = edition.book.last_day.isoformat()
+    day = loaded.book.last_day.isoformat()
     return [
         {
             **row,
@@ -169,7 +202,7 @@ def _cards(edition: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, A
 
 
 def _signals(
-    edition: LoadedBook,
+    loaded: LoadedBook,
     positions: NDArray[np.intp],
     price: NDArray[np.float64],
     thresholds: Thresholds,
@@ -177,7 +210,7 @@ def _signals(
 ) -> list[dict[str, Any]]:
     if len(positions) == 0:
         return []
-    latest = edition.book.latest()
+    latest = loaded.book.latest()
     decisions = decide(
         price[positions],
         latest.fair[positions],
@@ -186,9 +219,9 @@ def _signals(
         thresholds=thresholds,
         on_fault="hold",
     )
-    kept = np.flatnonzero(decisions.signal == wanted)
-    cards = _cards(edition, positions[kept])
-    for at, row in zip(kept, cards, strict=True):
+    selected = np.flatnonzero(decisions.signal == wanted)
+    cards = _cards(loaded, positions[selected])
+    for at, row in zip(selected, cards, strict=True):
         row |= {
             "signal": wanted,
             "deviation_pct": float(decisions.deviation_pct[at]),
@@ -199,14 +232,8 @@ def _signals(
 
 
 def _thresholds(query: BookMoversQuery) -> Thresholds:
-    usual = DecisionSettings.read()
-    buy = usual.buy_threshold_pct if query.buy_threshold_pct is None else query.buy_threshold_pct
-    sell = (
-        usual.sell_threshold_pct if query.sell_threshold_pct is None else query.sell_threshold_pct
+    configured = configured_thresholds()
+    buy, sell = query.buy_threshold_pct, query.sell_threshold_pct
+    return Thresholds(
+        configured.buy if buy is None else buy, configured.sell if sell is None else sell
     )
-    return Thresholds(buy, sell)
-
-
-def _fault(fault: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in fault["loc"]) or "the body"
-    return f"{where}: {fault['msg']}"

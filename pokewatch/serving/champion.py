@@ -1,7 +1,8 @@
-"""The champion's book, fetched by a process that ends: `python -m pokewatch.serving.champion` prints where it is, as JSON.
+"""Fetching the champion's book: `python -m pokewatch.serving.champion` prints its location as JSON.
 
-MLflow takes some 90 MB and seconds of import, which a serving process would keep and each of its workers pay again. A process
-of its own can also be stopped when the registry hangs.
+This runs in a short-lived subprocess. Importing MLflow takes about 90 MB and several seconds, which
+a serving process and each of its workers would otherwise hold for good, and a subprocess can be
+killed when the registry hangs.
 """
 
 import json
@@ -11,23 +12,29 @@ import sys
 from dataclasses import asdict, dataclass
 
 from pokewatch.errors import PokeWatchError, RegistryError
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version that serves, the folder of its book on this machine, and what monitoring measured last, "" where it has not."""
+    """The champion version and the local folder of its book.
+
+    `monitoring` is the latest document of the monitoring flow, or "" if there is none.
+    """
 
     version: str
     run_id: str
     digest: str
     data_version: str
     folder: str
-    measured: str = ""
+    monitoring: str = ""
 
 
 def fetch_champion(seconds: float) -> Champion:
-    """Resolve the champion and fetch its book. Raises RegistryError with the reason, also after `seconds`."""
+    """Return the champion, with its book downloaded.
+
+    Raise RegistryError if it fails or takes longer than `seconds`.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pokewatch.serving.champion"],
@@ -41,32 +48,29 @@ def fetch_champion(seconds: float) -> Champion:
     if done.returncode != 0:
         raise RegistryError(
             done.stderr.strip().rpartition("\n")[2]
-            or f"fetching the champion ended with {done.returncode}"
+            or f"fetching the champion failed with exit code {done.returncode}"
         )
     return Champion(**json.loads(done.stdout.strip().rpartition("\n")[2]))
 
 
 def _fetch() -> Champion:
-    from pokewatch.registry import CHAMPION, Registry
+    from pokewatch.registry import Registry
 
     registry = Registry()
-    model = registry.resolve(CHAMPION)
-    folder = registry.fetch_book(model)
+    model = registry.resolve()
     return Champion(
         model.version,
         model.run_id,
         model.digest,
         model.data_version,
-        str(folder),
-        registry.recall(REMEMBERED),
+        str(registry.download_book(model)),
+        registry.get_state(MONITORING_KEY),
     )
 
 
 def main() -> None:
-    """Print the champion; where there is none, the reason as the last line of standard error."""
-    os.nice(
-        10
-    )  # importing MLflow takes a processor for seconds, which those who ask for prices go before
+    """Print the champion, or exit with the reason as the last line of standard error."""
+    os.nice(10)  # importing MLflow keeps a CPU busy for seconds; requests have priority
     try:
         champion = _fetch()
     except PokeWatchError as error:

@@ -1,4 +1,4 @@
-"""`decision`: BUY, SELL or HOLD for prices against fair prices."""
+"""The `decision` model: BUY, SELL or HOLD for prices, given their fair prices."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,51 +7,39 @@ from typing import ClassVar
 import numpy as np
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
 from pokewatch.decision import Decisions, Thresholds, decide
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import BadInputError, Column, TensorSpec
-from pokewatch.settings import DecisionSettings
+from pokewatch.serving.tensors import BadInputError, Column
+from pokewatch.valuation.signals import configured_thresholds
 
 
 class DecisionRuntime(TensorRuntime):
-    """Judges rows by `pokewatch.decision`. A row whose prices cannot be judged is HOLD and says why in its `reason`.
+    """Applies `pokewatch.decision`. A row with invalid prices is HOLD; `reason` states the fault.
 
-    Its answers carry the versions of the model that valued the prices: `fair-price`, or the one `parameters.extra.prices` names.
+    Responses carry the versions of the model that valued the prices: `fair-price`, or the model
+    named by `parameters.extra.prices`.
     """
 
-    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("market_price", "FP64", nullable=True),
-        TensorSpec("fair_price", "FP64", nullable=True),
-        TensorSpec("lower", "FP64", optional=True, nullable=True),
-        TensorSpec("upper", "FP64", optional=True, nullable=True),
-        TensorSpec("status", "BYTES", optional=True),
-        TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
-        TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
-    )
-    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(
-        TensorSpec("signal", "BYTES"),
-        TensorSpec("deviation_pct", "FP64"),
-        TensorSpec("confidence", "FP64"),
-        TensorSpec("reason", "BYTES"),
-    )
+    declared_inputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*DECISION_INPUTS)
+    declared_outputs: ClassVar[Mapping[str, TensorSpec]] = by_name(*DECISION_OUTPUTS)
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         extra = (settings.parameters.extra if settings.parameters else None) or {}
-        self._prices_of = str(extra.get("prices", "fair-price"))
-        thresholds = DecisionSettings.read()
-        self._buy, self._sell = thresholds.buy_threshold_pct, thresholds.sell_threshold_pct
+        self._price_model = str(extra.get("prices", "fair-price"))
+        self._thresholds = configured_thresholds()
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
     ) -> tuple[Mapping[str, Values], Parameters]:
         thresholds = Thresholds(
-            _given(columns.get("buy_threshold_pct"), self._buy),
-            _given(columns.get("sell_threshold_pct"), self._sell),
+            _with_default(columns.get("buy_threshold_pct"), self._thresholds.buy),
+            _with_default(columns.get("sell_threshold_pct"), self._thresholds.sell),
         )
         prices = {
             name: columns.get(name)
@@ -63,17 +51,16 @@ class DecisionRuntime(TensorRuntime):
             raise BadInputError(str(error)) from None
         for signal, count in Counter(decisions.signal.tolist()).items():
             metrics.DECISIONS.labels(signal).inc(count)
-        return {
-            tensor.name: _values(decisions, tensor) for tensor in wanted
-        }, LOADED_BOOKS.parameters(self._prices_of)
+        outputs = {tensor.name: _values(decisions, tensor) for tensor in wanted}
+        return outputs, LOADED_BOOKS.parameters(self._price_model)
 
 
-def _given(thresholds: Column | None, usual: float) -> NDArray[np.float64] | float:
-    """The request's thresholds; the usual one where a row gives none."""
+def _with_default(thresholds: Column | None, default: ArrayLike) -> ArrayLike:
+    """Return the request's thresholds, with `default` for rows that give none."""
     if thresholds is None:
-        return usual
+        return default
     values = np.asarray(thresholds, dtype=np.float64)
-    return np.where(np.isnan(values), usual, values)
+    return np.where(np.isnan(values), default, values)
 
 
 def _values(decisions: Decisions, tensor: TensorSpec) -> Values:

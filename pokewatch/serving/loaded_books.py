@@ -1,4 +1,4 @@
-"""Editions: a verified price book and the versions its answers carry."""
+"""The price books that this process serves."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mlserver.utils import to_absolute_path
 
 from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
-from pokewatch.serving.measured import Measured, remembered
+from pokewatch.serving.monitoring_figures import MonitoringFigures, parse_registered
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import open_copy, remove
 
@@ -21,19 +21,19 @@ logger = logging.getLogger("pokewatch.serving")
 
 @dataclass(frozen=True, slots=True)
 class LoadedBook:
-    """What a request holds on to from its first line to its last, whatever is loaded meanwhile.
+    """A verified book and its versions. A request uses one from start to end, whatever is loaded.
 
-    `measured` is what monitoring had measured when it was loaded.
+    `monitoring` holds the figures known at load time.
     """
 
     book: PriceBook
     model_version: str
     data_version: str
     run_id: str
-    measured: Measured | None = None
+    monitoring: MonitoringFigures | None = None
 
     def versions(self) -> dict[str, str]:
-        """What every answer carries."""
+        """Return the versions that every response carries."""
         return {
             "model_version": self.model_version,
             "data_version": self.data_version,
@@ -41,80 +41,85 @@ class LoadedBook:
         }
 
     def parameters(self) -> Parameters:
-        """The versions as parameters of a response: new ones each time, because MLServer adds headers to them."""
+        """Return the versions as new response parameters; MLServer adds headers to them."""
         return Parameters(**self.versions())
 
 
 class LoadedBooks:
-    """The editions that this process serves, one a model.
+    """The book served for each model.
 
-    MLServer makes a new runtime object at each load, and without worker processes it routes the custom endpoints to it before
-    it is loaded; if the load fails they stay there. So what is served is kept beside the runtime objects, not in them.
+    MLServer creates a new runtime object for every load. Without worker processes it routes the
+    custom endpoints to that object before it is loaded, and leaves them there if the load fails. So
+    the books are held here rather than in the runtime objects.
     """
 
     def __init__(self) -> None:
-        self._editions: dict[str, LoadedBook] = {}
-        self._newest: dict[str, int] = {}
-        self._begun = count()
+        self._books: dict[str, LoadedBook] = {}
+        self._load_numbers: dict[str, int] = {}
+        self._counter = count()
 
-    def begin(self) -> int:
-        """Return a number for a load that begins now, larger than those of the loads before it."""
-        return next(self._begun)
+    def begin_load(self) -> int:
+        """Return the number of a load that starts now, larger than those of all earlier loads."""
+        return next(self._counter)
 
-    def put(self, model: str, edition: LoadedBook, load: int) -> bool:
-        """Serve the edition from now on, unless a load that began later has ended before. Return whether it is served."""
-        if load < self._newest.get(model, load):
+    def put(self, key: str, loaded: LoadedBook, load: int) -> bool:
+        """Serve a book, unless a load that started later has already finished.
+
+        Return whether it is served.
+        """
+        if load < self._load_numbers.get(key, load):
             return False
-        self._editions[model], self._newest[model] = edition, load
+        self._books[key], self._load_numbers[key] = loaded, load
         return True
 
-    def edition(self, model: str) -> LoadedBook:
-        """Return what a model serves. Raise MLServerError while there is nothing."""
+    def get(self, key: str) -> LoadedBook:
+        """Return the book served for a model. Raise MLServerError (503) if there is none yet."""
         try:
-            return self._editions[model]
+            return self._books[key]
         except KeyError:
-            raise MLServerError(f"{model} is not ready: no price book is loaded yet", 503) from None
+            raise MLServerError(f"{key} is not ready: no price book is loaded yet", 503) from None
 
-    def parameters(self, model: str) -> Parameters:
-        """Return response parameters for an answer that needs no book, but is about prices of this model."""
-        edition = self._editions.get(model)
-        return edition.parameters() if edition else Parameters()
+    def parameters(self, key: str) -> Parameters:
+        """Return the response parameters of a model's book, empty if none is loaded."""
+        loaded = self._books.get(key)
+        return loaded.parameters() if loaded else Parameters()
 
 
 LOADED_BOOKS = LoadedBooks()
 
 
-def shelf_name(settings: ModelSettings) -> str:
-    """Return the name under which a model's edition is kept: of two versions of a model each has its own."""
+def book_key(settings: ModelSettings) -> str:
+    """Return the key of a model's book: its name, followed by its version if it has one."""
     version = settings.parameters.version if settings.parameters else None
     return f"{settings.name}/{version}" if version else str(settings.name)
 
 
-def open_book(settings: ModelSettings, seconds: float) -> LoadedBook:
-    """The champion's edition or, where the model's settings have `parameters.extra.digest`, the book at `parameters.uri`.
+def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
+    """Return the champion's book, or the one at `parameters.uri` if the settings name its digest.
 
-    Fetching the champion may take `seconds`. Raises RegistryError, BookError or SettingsError saying why there is none.
+    Fetching the champion may take up to `seconds`. Raise RegistryError, BookError or SettingsError.
     """
     parameters = settings.parameters
     extra = (parameters.extra if parameters else None) or {}
     if parameters is None or "digest" not in extra:
-        return _champion(seconds)
+        return _load_champion(seconds)
     if not parameters.uri:
         raise SettingsError(
-            f"{settings.name}: parameters.extra.digest is given without parameters.uri, the folder of the book"
+            f"{settings.name}: parameters.extra.digest is set without parameters.uri, "
+            "the folder of the book"
         )
     book = PriceBook.open(Path(to_absolute_path(settings, parameters.uri)), str(extra["digest"]))
     version = str(extra.get("model_version") or book.digest[:12])
     return LoadedBook(book, version, book.facts.data_version, book.facts.run_id)
 
 
-def _champion(seconds: float) -> LoadedBook:
-    """The champion's edition. A copy of its book that is damaged is removed and fetched again, once."""
+def _load_champion(seconds: float) -> LoadedBook:
+    """Return the champion's book. A damaged copy is removed and fetched again, once."""
     champion = fetch_champion(seconds)
     try:
         book = open_copy(Path(champion.folder), champion.digest)
     except BookError as error:
-        logger.warning("%s; it is fetched again", error)
+        logger.warning("%s; fetching it again", error)
         remove(Path(champion.folder))
         champion = fetch_champion(seconds)
         book = open_copy(Path(champion.folder), champion.digest)
@@ -123,5 +128,5 @@ def _champion(seconds: float) -> LoadedBook:
         champion.version,
         champion.data_version,
         champion.run_id,
-        remembered(champion.measured),
+        parse_registered(champion.monitoring),
     )

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line."""
+"""Logs as one JSON object per line."""
 
 import json
 import logging
@@ -11,10 +11,11 @@ from mlserver.errors import MLServerError
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
 
-class JsonFormatter(logging.Formatter):
-    """`time`, `level`, `logger`, `message`, and where they are known `model`, `request_id`, `error` and the record's `fields`.
+class RuntimeLogFormatter(logging.Formatter):
+    """Formats a record as JSON with `time`, `level`, `logger` and `message`.
 
-    A refused request is the client's doing: MLServer logs it with a traceback, which is left out here.
+    `model`, `request_id`, `error` and the record's `fields` are added where they are known.
+    MLServer logs client errors with a traceback; it is omitted here.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -29,10 +30,10 @@ class JsonFormatter(logging.Formatter):
         if request_id := request_id_var.get():
             line["request_id"] = request_id
         line |= getattr(record, "fields", {})
-        if record.exc_info and not _is_refusal(record.exc_info[1]):
+        if record.exc_info and not _is_client_error(record.exc_info[1]):
             line["error"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
 
 
-def _is_refusal(error: BaseException | None) -> bool:
+def _is_client_error(error: BaseException | None) -> bool:
     return isinstance(error, MLServerError) and error.status_code < 500

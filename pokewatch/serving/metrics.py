@@ -1,47 +1,55 @@
-"""What the runtimes tell Prometheus.
+"""Prometheus metrics of the runtimes.
 
-MLServer's own `mlserver.register` puts metrics into a registry that its endpoint shows only when there are worker processes:
-theirs are read from files. The default registry used here is shown with and without workers. This module must be imported only
-by the runtimes: with workers, MLServer chooses the kind of storage just before it loads them.
+They are registered in prometheus_client's default registry, because MLServer's own
+`mlserver.register` exports nothing with `parallel_workers` at 0 (SeldonIO/MLServer#1151).
+
+With worker processes MLServer exports what prometheus_client shares through files: counters,
+histograms and plain gauges, but no collector and no removal of labels
+(prometheus/client_python#720). The gauges of the served book are therefore exported only with
+`parallel_workers` at 0, the setting that PokeWatch ships. Only the runtimes may import this module:
+MLServer selects the storage just before it loads them.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
+from prometheus_client.registry import Collector
 
+from pokewatch.contract import INVALID_PRICE, STATUSES, UNKNOWN_DATE
 from pokewatch.decision import SIGNALS
-from pokewatch.serving.gauges import PublishedGauges, book_gauges, measured_gauges
+from pokewatch.serving.gauges import book_gauges, monitoring_gauges
 from pokewatch.serving.loaded_books import LoadedBook
-from pokewatch.serving.measured import Measured, MeasuredFile, newest
+from pokewatch.serving.monitoring_figures import MonitoringFigures, MonitoringFile, newest
 from pokewatch.settings import Home
-from pokewatch.valuation.book import STATUSES
 
 MODELS = ("fair-price", "decision")
 OUTCOMES = ("served", "refused")
 
 ROWS = Counter("pokewatch_rows", "Rows valued by fair-price, by status.", ["status"])
-DECISIONS = Counter("pokewatch_decisions", "Rows judged by decision, by signal.", ["signal"])
+DECISIONS = Counter("pokewatch_decisions", "Rows decided by decision, by signal.", ["signal"])
 REFUSED = Counter("pokewatch_refused_requests", "Malformed requests, by model.", ["model"])
 SECONDS = Histogram(
     "pokewatch_request_seconds",
-    "Time inside the runtime, by model.",
+    "Time spent in the runtime, by model.",
     ["model"],
     buckets=(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0),
 )
 LOADS = Counter(
     "pokewatch_book_loads",
-    "Loads of a price book: served, or refused while the old one went on serving.",
+    "Loads of a price book: served, or refused while the previous book stayed in service.",
     ["outcome"],
 )
 STARTED = Gauge(
     "pokewatch_runtime_start_time_seconds",
-    "When the process of the runtimes started, the newest of several.",
+    "When the process of the runtimes started; the latest of several.",
     multiprocess_mode="livemax",
 )
 
-# A series that is there from the start, at 0, loses no first count to `rate` and `increase`.
-_ROWS_OF = {status: ROWS.labels(status) for status in (*STATUSES, "unknown_date", "invalid_price")}
+# Creating every series at 0 keeps the first increment visible to `rate` and `increase`.
+_ROWS_BY_STATUS = {
+    status: ROWS.labels(status) for status in (*STATUSES, UNKNOWN_DATE, INVALID_PRICE)
+}
 _ZEROES = (
     *(DECISIONS.labels(signal) for signal in SIGNALS),
     *(REFUSED.labels(model) for model in MODELS),
@@ -50,36 +58,30 @@ _ZEROES = (
 STARTED.set(time.time())
 
 
-class _Served:
-    """The gauges of the edition served, kept from load to load, and those of the newest look back."""
+class BookCollector(Collector):
+    """The gauges of the served book and of the latest monitoring run."""
 
     def __init__(self) -> None:
-        self.gauges: Sequence[Metric] = book_gauges(None)
-        self.measured: Measured | None = None
-        self.file: MeasuredFile | None = None
+        self._gauges: Sequence[Metric] = book_gauges(None)
+        self._monitoring: MonitoringFigures | None = None
+        self._file: MonitoringFile | None = None
 
-    def tell(self) -> Sequence[Metric]:
-        return [
-            *self.gauges,
-            *measured_gauges(newest(self.file.current() if self.file else None, self.measured)),
-        ]
+    def collect(self) -> Iterable[Metric]:
+        from_file = self._file.current() if self._file else None
+        return [*self._gauges, *monitoring_gauges(newest(from_file, self._monitoring))]
 
-
-_SERVED = _Served()
-_TOLD = PublishedGauges(_SERVED.tell)
-REGISTRY.register(_TOLD)
-
-
-def rows_of(status: str) -> Counter:
-    """The counter of rows with `status`."""
-    return _ROWS_OF[status]
+    def publish(self, loaded: LoadedBook) -> None:
+        """Replace the gauges by those of `loaded`. Takes milliseconds: every card is decided."""
+        self._gauges = book_gauges(loaded)
+        self._monitoring = loaded.monitoring
+        if self._file is None:
+            self._file = MonitoringFile(Home.read().monitoring / "latest.json")
 
 
-def publish_book(edition: LoadedBook) -> None:
-    """Set what is known of the served edition; all that was known of the one before it goes. Judges every card: milliseconds."""
-    _SERVED.gauges = book_gauges(edition)
-    _SERVED.measured = edition.measured
-    if _SERVED.file is None:
-        _SERVED.file = MeasuredFile(Home.read().monitoring / "latest.json")
-    _TOLD.changed()
-    _TOLD.keep_fresh()
+BOOK = BookCollector()
+REGISTRY.register(BOOK)
+
+
+def count_row_status(status: str, rows: int) -> None:
+    """Count valued rows of one status."""
+    _ROWS_BY_STATUS[status].inc(rows)

@@ -1,4 +1,4 @@
-"""What both runtimes share: from a V2 request to checked columns, the answer, and what is counted and logged about it."""
+"""The base of both runtimes: V2 requests in, V2 responses out, with metrics and logs."""
 
 import logging
 from abc import abstractmethod
@@ -11,14 +11,15 @@ from mlserver import MLModel
 from mlserver.settings import ModelSettings
 from mlserver.types import InferenceRequest, InferenceResponse, Parameters
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.logs import request_id_var
 from pokewatch.serving.metrics import REFUSED, SECONDS
 from pokewatch.serving.tensors import (
     BadInputError,
     Column,
-    TensorSpec,
     decode,
     encode,
+    metadata,
     wanted_outputs,
 )
 from pokewatch.settings import ServingSettings
@@ -29,20 +30,20 @@ Values = list[str] | list[float]
 
 
 def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
-    """Tensors in the order given, by name."""
+    """Return tensors by name, in the given order."""
     return MappingProxyType({tensor.name: tensor for tensor in tensors})
 
 
 class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
-    """A runtime declared by its tensors. `answer` gets columns that are checked, and says only what is asked of it."""
+    """A runtime declared by its tensors. `answer` receives validated columns."""
 
     declared_inputs: ClassVar[Mapping[str, TensorSpec]]
     declared_outputs: ClassVar[Mapping[str, TensorSpec]]
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        self.inputs = [tensor.metadata() for tensor in self.declared_inputs.values()]
-        self.outputs = [tensor.metadata() for tensor in self.declared_outputs.values()]
+        self.inputs = [metadata(tensor) for tensor in self.declared_inputs.values()]
+        self.outputs = [metadata(tensor) for tensor in self.declared_outputs.values()]
         self._max_rows = ServingSettings.read().max_rows
         self._seconds = SECONDS.labels(self.name)
 
@@ -56,7 +57,7 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
             values, parameters = self.answer(columns, wanted)
         except BadInputError as error:
             REFUSED.labels(self.name).inc()
-            logger.warning("refused: %s", error)
+            logger.warning("request refused: %s", error)
             raise
         parameters.headers = {"X-Request-Id": request_id} if request_id else None
         outputs = [encode(tensor, values[tensor.name]) for tensor in wanted]
@@ -69,11 +70,14 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
     ) -> tuple[Mapping[str, Values], Parameters]:
-        """The `wanted` outputs, each with a value a row, and the parameters of the response."""
+        """Return the `wanted` outputs, one value per row, and the response parameters."""
 
 
 def _request_id(payload: InferenceRequest) -> str:
-    """The caller's X-Request-Id, else the V2 id. It goes into a header, so anything but plain ASCII is left out."""
+    """Return the caller's X-Request-Id, or else the V2 id.
+
+    Only printable ASCII is returned, because it becomes a response header.
+    """
     headers = payload.parameters.headers if payload.parameters else None
     given = str((headers or {}).get("x-request-id") or payload.id)[:128]
     return given if given.isascii() and given.isprintable() else ""

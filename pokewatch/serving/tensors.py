@@ -1,18 +1,20 @@
-"""V2 tensors in and out: from a request to checked columns, and from columns to a response.
+"""Decoding V2 requests into validated columns, and encoding columns as V2 outputs.
 
-MLServer checks no names, lengths or element types, and turns an exception here into a 500; so every fault a client can
-make is found before any value is used, and raised as BadInputError with the name of the input.
+MLServer checks no names, lengths or element types, and answers an exception in a runtime with a
+500. So every client error is detected here, before any value is used, and raised as BadInputError
+with the name of the input.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mlserver.errors import MLServerError
 from mlserver.types import Datatype, InferenceRequest, MetadataTensor, Parameters, RequestInput
 from numpy.typing import NDArray
+
+from pokewatch.contract import TensorSpec
 
 Column = list[str] | NDArray[np.float64]
 
@@ -26,41 +28,30 @@ class BadInputError(MLServerError):  # type: ignore[misc]  # MLServer ships no t
         super().__init__(message, 400)
 
 
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """A declared input or output: `datatype` BYTES (text) or FP64. A `per_request` input may have one row for all.
-
-    A `nullable` one may hold any number, null for what is not given: whether it can be used is for each row to say. An output
-    `on_request` is given to those who name it.
-    """
-
-    name: str
-    datatype: str
-    optional: bool = False
-    nullable: bool = False
-    per_request: bool = False
-    on_request: bool = False
-
-    def metadata(self) -> MetadataTensor:
-        parameters = Parameters(optional=True) if self.optional or self.on_request else None
-        return MetadataTensor(
-            name=self.name, datatype=self.datatype, shape=[-1], parameters=parameters
-        )
+def metadata(tensor: TensorSpec) -> MetadataTensor:
+    """Return the V2 metadata of a declared tensor."""
+    parameters = Parameters(optional=True) if tensor.optional or tensor.on_request else None
+    return MetadataTensor(
+        name=tensor.name, datatype=tensor.datatype, shape=[-1], parameters=parameters
+    )
 
 
 def decode(
     request: InferenceRequest, declared: Mapping[str, TensorSpec], max_rows: int
 ) -> dict[str, Column]:
-    """The columns given: text as a list of str, FP64 as float64 with NaN for null. Raises BadInputError."""
+    """Return the columns of a request: text as a list of str, FP64 as float64 with NaN for null.
+
+    Raise BadInputError.
+    """
     columns: dict[str, Column] = {}
     for given in request.inputs:
         tensor = declared.get(given.name)
         if tensor is None:
             raise BadInputError(
-                f"unknown input {_shown(given.name)}; the inputs are {', '.join(declared)}"
+                f"unknown input {_shorten(given.name)}; expected {', '.join(declared)}"
             )
         if given.name in columns:
-            raise BadInputError(f"input {given.name!r} is given twice")
+            raise BadInputError(f"input {given.name!r} is repeated")
         columns[given.name] = _column(tensor, given, max_rows)
     for tensor in declared.values():
         if tensor.name not in columns and not tensor.optional:
@@ -72,22 +63,26 @@ def decode(
 def wanted_outputs(
     request: InferenceRequest, declared: Mapping[str, TensorSpec]
 ) -> Sequence[TensorSpec]:
-    """The outputs asked for, in that order; all but those on request if none is named. Raises BadInputError."""
+    """Return the requested outputs in their order, or the default outputs if none is named.
+
+    Raise BadInputError.
+    """
     if not request.outputs:
         return tuple(tensor for tensor in declared.values() if not tensor.on_request)
     names = [output.name for output in request.outputs]
     for name in names:
         if name not in declared:
-            raise BadInputError(
-                f"unknown output {_shown(name)}; the outputs are {', '.join(declared)}"
-            )
+            raise BadInputError(f"unknown output {_shorten(name)}; expected {', '.join(declared)}")
     if len(set(names)) != len(names):
-        raise BadInputError("an output is asked for twice")
+        raise BadInputError("an output is requested more than once")
     return tuple(declared[name] for name in names)
 
 
 def encode(tensor: TensorSpec, values: list[str] | list[float]) -> dict[str, Any]:
-    """An output of shape [n], as the content of a ResponseOutput: a response validated as a whole costs a third of its parts."""
+    """Return an output of shape [n] as the fields of a ResponseOutput.
+
+    Validating a whole response at once takes a third of the time of validating its outputs.
+    """
     return {
         "name": tensor.name,
         "shape": [len(values)],
@@ -100,11 +95,11 @@ def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
     name = tensor.name
     if given.datatype != tensor.datatype:
         raise BadInputError(
-            f"input {name!r} must have datatype {tensor.datatype}, got {_shown(given.datatype)}"
+            f"input {name!r} must have datatype {tensor.datatype}, got {_shorten(given.datatype)}"
         )
     values = getattr(given.data, "root", given.data)
     if not isinstance(values, list):
-        raise BadInputError(f"input {name!r} must have a list as data, got {_shown(values)}")
+        raise BadInputError(f"the data of input {name!r} must be a list, got {_shorten(values)}")
     if (
         given.shape[1:] == [1]
         and values
@@ -113,12 +108,15 @@ def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
         values = [value[0] for value in values]
     if given.shape not in ([len(values)], [len(values), 1]):
         raise BadInputError(
-            f"input {name!r} has {len(values)} values, which do not fill the shape {_shown(given.shape)}; wanted [n] or [n, 1]"
+            f"input {name!r} has {len(values)} values but the shape {_shorten(given.shape)}; "
+            "expected [n] or [n, 1]"
         )
     if not values:
         raise BadInputError(f"input {name!r} has no rows")
     if len(values) > max_rows:
-        raise BadInputError(f"input {name!r} has {len(values)} rows, the most is {max_rows}")
+        raise BadInputError(
+            f"input {name!r} has {len(values)} rows, more than the limit of {max_rows}"
+        )
     return _READERS[tensor.datatype](tensor, values)
 
 
@@ -127,10 +125,12 @@ def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
     if kinds == {str}:
         return values
     if not kinds <= {str, bytes}:
-        at, value = next(
-            (at, value) for at, value in enumerate(values) if type(value) not in (str, bytes)
+        row, value = next(
+            (row, value) for row, value in enumerate(values) if type(value) not in (str, bytes)
         )
-        raise BadInputError(f"input {tensor.name!r} must be text, got {_shown(value)} at row {at}")
+        raise BadInputError(
+            f"input {tensor.name!r} must be text, got {_shorten(value)} at row {row}"
+        )
     try:
         return (
             list(map(bytes.decode, values))
@@ -144,11 +144,11 @@ def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
 def _floats(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
     allowed = (float, int, type(None)) if tensor.nullable else (float, int)
     if not set(map(type, values)) <= set(allowed):
-        at, value = next(
-            (at, value) for at, value in enumerate(values) if type(value) not in allowed
+        row, value = next(
+            (row, value) for row, value in enumerate(values) if type(value) not in allowed
         )
         raise BadInputError(
-            f"input {tensor.name!r} must be numbers, got {_shown(value)} at row {at}"
+            f"input {tensor.name!r} must be numbers, got {_shorten(value)} at row {row}"
         )
     try:
         column = np.array(values, dtype=np.float64)
@@ -160,8 +160,8 @@ def _floats(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
         return column
     bad = ~np.isfinite(column)
     if np.count_nonzero(bad):
-        at = int(np.argmax(bad))
-        raise BadInputError(f"input {tensor.name!r} must be finite, got {column[at]} at row {at}")
+        row = int(np.argmax(bad))
+        raise BadInputError(f"input {tensor.name!r} must be finite, got {column[row]} at row {row}")
     return column
 
 
@@ -181,7 +181,10 @@ _READERS: Mapping[str, Callable[[TensorSpec, list[Any]], Column]] = {
 
 
 def _check_rows(columns: Mapping[str, Column], declared: Mapping[str, TensorSpec]) -> None:
-    """All columns have as many rows as the first declared; a `per_request` one may also have one."""
+    """Raise BadInputError unless all columns have the same number of rows.
+
+    A `per_request` column may also have one row.
+    """
     first = next(iter(declared))
     rows = len(columns[first])
     for name, column in columns.items():
@@ -189,7 +192,7 @@ def _check_rows(columns: Mapping[str, Column], declared: Mapping[str, TensorSpec
             raise BadInputError(f"input {name!r} has {len(column)} rows, {first!r} has {rows}")
 
 
-def _shown(value: object) -> str:
-    """A value of the client's, cut short."""
+def _shorten(value: object) -> str:
+    """Return the repr of a client's value, truncated."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

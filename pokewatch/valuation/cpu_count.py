@@ -1,4 +1,4 @@
-"""How many processors this process may really use: threads beyond that wait for each other."""
+"""The number of CPUs available to this process: more threads than that only wait for each other."""
 
 import math
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def usable_processors(cgroup: Path = _CGROUP) -> int:
-    """Processors by affinity and container quota (cgroup v2 or v1), at least 1."""
+def cpu_count(cgroup: Path = _CGROUP) -> int:
+    """Return the CPUs allowed by affinity and container quota (cgroup v2 or v1), at least 1."""
     allowed = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

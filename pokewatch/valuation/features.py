@@ -1,6 +1,7 @@
-"""What a dealer would look at: one pass over the panel's days, each day seeing only itself and the past.
+"""Features of every card by day, computed in one pass; those of a day use only it and the past.
 
-All prices are logarithms; "move" is a difference of logs, and levels, means and asks are given relative to the last quote.
+All prices are logarithms. A "move" is a difference of logs; levels, means and asks are relative to
+the last quote.
 """
 
 from collections import deque
@@ -12,15 +13,10 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.panel import Bools, Floats, Panel
 
-WINDOW = 28  # days of moves that liquidity and volatility are judged by
+WINDOW = 28  # days that liquidity and volatility are measured over
 MOMENTA = (1, 3, 7, 14, 28)
-NOISE_RATIOS = (
-    0.0005,
-    0.01,
-    0.1,
-    0.5,
-    2.0,
-)  # drift variance a day over quote variance, for the local levels
+# Ratios of daily drift variance to quote variance, one for each local level.
+NOISE_RATIOS = (0.0005, 0.01, 0.1, 0.5, 2.0)
 LEVELS = tuple(f"level_{ratio:g}" for ratio in NOISE_RATIOS)
 NAMES = (
     "mean3",
@@ -46,19 +42,21 @@ NAMES = (
 )
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 
-_HUBER = 2.0  # innovations beyond this many scales are pulled in
-_FIRST_SCALE = 0.05  # scale of a fresh move before any was seen
-_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on it
-_LEAST_SCALE = 0.005
-_GROUP_WEIGHT = 10.0  # cards' worth of weight on the wider group
-_LARGEST_MOVE = 0.25  # a single card's move counts this much at most in its group's
+_HUBER = 2.0  # innovations beyond this many scales are clipped
+_PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
+_PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
+_MIN_SCALE = 0.005
+_SHRINKAGE_CARDS = 10.0  # cards' worth of weight on the wider group
+_MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
 
 
 @dataclass(frozen=True, slots=True)
 class DayFeatures:
-    """`values` [n, len(NAMES)] float32 as of day index `day`; `last` [n] is the log of the last quote, NaN before the first.
+    """The features of all cards [n] as of day index `day`.
 
-    `quoted_days` [n] counts the days with a quote, `since_quote` [n] the days since the last one.
+    `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
+    before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
+    the last one.
     """
 
     day: int
@@ -71,8 +69,12 @@ class DayFeatures:
         return self.values[:, COLUMN[name]]
 
 
-def stream(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures]:
-    """The features of the asked day indices, in order, from one pass; day t is a function of days up to t alone."""
+def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures]:
+    """Yield the features of the requested day indices, in order, from one pass.
+
+    The features of day t are a function of days up to t alone. Raise ValueError for a day index
+    outside the panel.
+    """
     wanted = set(days)
     if not wanted:
         return
@@ -126,9 +128,9 @@ class _State:
         self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
-        for kept, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
+        for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
             if prices is not None:
-                kept.append(np.log(prices[day]))
+                asks.append(np.log(prices[day]))
 
     def features(self, day: int) -> DayFeatures:
         window = np.stack(self.lasts)
@@ -156,7 +158,7 @@ class _State:
             "log_price": self.last,
         }
         columns["since_release"][np.isnat(self.panel.released)] = np.nan
-        columns |= self._asks("low", self.lows) | self._asks("mid", self.mids)
+        columns |= self._ask_features("low", self.lows) | self._ask_features("mid", self.mids)
         values = np.empty((len(self.last), len(NAMES)), dtype=np.float32)
         for name, column in COLUMN.items():
             values[:, column] = columns[name]
@@ -166,25 +168,29 @@ class _State:
         )
 
     def _scale(self) -> Floats:
-        scale = (self.move_sum + _FIRST_SCALE * _SCALE_WEIGHT) / (self.moves + _SCALE_WEIGHT)
-        return np.maximum(scale, _LEAST_SCALE)
+        scale = (self.move_sum + _PRIOR_SCALE * _PRIOR_SCALE_WEIGHT) / (
+            self.moves + _PRIOR_SCALE_WEIGHT
+        )
+        return np.maximum(scale, _MIN_SCALE)
 
     def _stale(self, day: int) -> Floats:
-        """How old the quote is: days without one, or what the source says of it."""
+        """Return the age of the quote in days: since the last one, or as reported by the source."""
         since = (day - self.quoted_day).astype(np.float64)
         return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
 
-    def _asks(self, name: str, kept: "deque[Floats]") -> dict[str, Floats]:
-        if not kept:
+    def _ask_features(self, name: str, asks: "deque[Floats]") -> dict[str, Floats]:
+        if not asks:
             missing = np.full(len(self.last), np.nan)
             return {f"{name}_spread": missing, f"{name}_move_7": missing}
-        return {f"{name}_spread": kept[-1] - self.last, f"{name}_move_7": kept[-1] - kept[0]}
+        return {f"{name}_spread": asks[-1] - self.last, f"{name}_move_7": asks[-1] - asks[0]}
 
 
 class _LocalLevel:
-    """A robust local level per card: a Kalman filter on fresh quotes alone whose large innovations are pulled in (Huber).
+    """A robust local level per card: a Kalman filter on fresh quotes with clipped innovations.
 
-    Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; variances in units of the quote's.
+    Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; the
+    clipping is Huber's ("Robust Estimation of a Location Parameter", 1964). Variances are in units
+    of the quote's.
     """
 
     def __init__(self, ratio: float, cards: int) -> None:
@@ -206,7 +212,7 @@ class _LocalLevel:
 
 
 class _Groups:
-    """How set and rarity move: the mean fresh move of a set's rarity leans on its set's, that on the whole market's."""
+    """Mean fresh moves by set and rarity; a group is shrunk to its set, a set to the market."""
 
     def __init__(self, panel: Panel) -> None:
         self.set_code = _codes(panel.currency, panel.set_id)
@@ -217,29 +223,31 @@ class _Groups:
 
     def advance(self, move: Floats, quoted: Bools) -> None:
         known = np.isfinite(move)
-        clipped = np.where(known, np.clip(move, -_LARGEST_MOVE, _LARGEST_MOVE), 0.0)
-        everyone = _leaning_mean(
+        clipped = np.where(known, np.clip(move, -_MAX_GROUP_MOVE, _MAX_GROUP_MOVE), 0.0)
+        market = _shrunk_mean(
             np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
         )
-        by_set = _leaning_mean(self.set_code, clipped, known, everyone)
-        by_rarity = _leaning_mean(self.rarity_code, clipped, known, everyone)
-        by_group = _leaning_mean(self.code, clipped, known, by_set)
-        share = known.sum() / max(
-            quoted.sum(), 1
-        )  # the fresh speak for the others only as far as there are fresh ones
+        by_set = _shrunk_mean(self.set_code, clipped, known, market)
+        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, market)
+        by_group = _shrunk_mean(self.code, clipped, known, by_set)
+        # Cards without a fresh quote are assumed to move only by the share of those with one.
+        share = known.sum() / max(quoted.sum(), 1)
         self.index = self.index + by_group * share
-        self.past.append((by_group * share, by_set * share, by_rarity * share, everyone * share))
+        self.past.append((by_group * share, by_set * share, by_rarity * share, market * share))
 
     def features(self) -> dict[str, Floats]:
         names = ("group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
         return {name: np.sum([day[i] for day in self.past], axis=0) for i, name in enumerate(names)}
 
 
-def _leaning_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
-    """Mean known move of each card's group, the card's own left out, with `_GROUP_WEIGHT` cards that move like `wider`."""
+def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
+    """Return the mean known move of each card's group [n], without the card itself.
+
+    It is shrunk towards `wider` with the weight of `_SHRINKAGE_CARDS` cards.
+    """
     total = np.bincount(code, weights=move)[code] - move
     count = np.bincount(code, weights=known)[code] - known
-    mean: Floats = (total + _GROUP_WEIGHT * wider) / (count + _GROUP_WEIGHT)
+    mean: Floats = (total + _SHRINKAGE_CARDS * wider) / (count + _SHRINKAGE_CARDS)
     return mean
 
 
@@ -252,7 +260,7 @@ def _codes(*texts: NDArray[np.str_]) -> NDArray[np.int64]:
 
 
 def _mean(window: Floats) -> Floats:
-    """Mean of what is known [w, n] -> [n]; NaN where nothing is."""
+    """Return the mean of the finite values [w, n] -> [n]; NaN where there are none."""
     known = np.isfinite(window)
     count = known.sum(axis=0)
     mean: Floats = np.where(known, window, 0.0).sum(axis=0) / np.where(count, count, np.nan)
@@ -260,7 +268,7 @@ def _mean(window: Floats) -> Floats:
 
 
 def _median(window: Floats) -> Floats:
-    """Median of what is known [w, n] -> [n]; NaN where nothing is."""
+    """Return the median of the finite values [w, n] -> [n]; NaN where there are none."""
     ordered = np.sort(window, axis=0)
     count = np.isfinite(window).sum(axis=0)
     low, high = np.maximum(count - 1, 0) // 2, count // 2

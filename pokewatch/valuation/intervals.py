@@ -1,8 +1,9 @@
-"""Intervals that keep their word: 90% of the quotes at the horizon fall inside, in every group of like cards.
+"""Calibrated 90% intervals: of the quotes at the horizon, 90% fall inside, in every group of cards.
 
-Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression", JASA 2018) on errors scaled
-by how far a card like this one usually moves, calibrated by liquidity x volatility on several past days (Mondrian: Vovk et
-al., "Algorithmic Learning in a Random World", 2005). A narrower cell (its price band too) is used where it has errors enough.
+Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression",
+JASA 2018) on errors scaled by the usual move of similar cards, calibrated by liquidity and
+volatility on several past days (Mondrian: Vovk et al., "Algorithmic Learning in a Random World",
+2005). Cells that are also split by price band are used where they have enough errors.
 """
 
 from collections.abc import Mapping
@@ -24,16 +25,16 @@ _RENEWED_DAYS = 3
 BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
-MISS = 0.05  # of the quotes may fall below the interval, as many above
-_LEAST_ERRORS = 200  # in a cell, before it is trusted alone
-_SMALLEST = 0.01
-_PRIOR_ERROR = 0.5  # log error taken for granted where nothing was ever learnt
+TAIL = 0.05  # share of the quotes below the interval, and above it
+_MIN_ERRORS = 200  # in a cell, for it to be used by itself
+_MIN_SCALE = 0.01
+_PRIOR_ERROR = 0.5  # log error assumed before calibration
 _SCALE_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRules:
-    """When a value is given but not trusted."""
+    """The limits beyond which a value is given but its status is not `ok`."""
 
     thin_days: int = 3  # fewer quoted days are a thin history
     stale_days: int = 60  # days without a fresh quote that make the price stale
@@ -42,18 +43,21 @@ class StatusRules:
 
 
 def liquidity_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Index into LIQUIDITIES of features `values` [m, F]; a quote that was not renewed for days is dormant whatever it did before."""
+    """Return an index into LIQUIDITIES [m] for features `values` [m, F].
+
+    A card whose quote has not been renewed for more than three days is dormant, whatever its past.
+    """
     liquidity = np.searchsorted(_LIQUIDITY_EDGES, values[:, COLUMN["fresh_share"]], side="left")
     return np.where(values[:, COLUMN["stale_days"]] > _RENEWED_DAYS, 0, liquidity)
 
 
 def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
-    """Index into BANDS; a price on an edge belongs to the dearer band."""
+    """Return an index into BANDS; a price on an edge belongs to the higher band."""
     return np.searchsorted(_BAND_EDGES, price, side="right")
 
 
 class Intervals:
-    """The lower and upper log distance from the median forecast, by what is known of the card that day."""
+    """The log distances of the interval's edges from the median forecast, by card and day."""
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}
@@ -64,14 +68,18 @@ class Intervals:
         }
 
     def fit(self, values: NDArray[np.float32], errors: Floats) -> None:
-        """Learn from `errors` [m], log quote at the horizon minus log forecast, of forecasts not fitted to them; `values` [m, F]."""
+        """Calibrate on the errors of held-out forecasts.
+
+        `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
+        the features. With fewer than 40 errors the interval stays the widest guess.
+        """
         self._cells = {}
-        if len(errors) < 2 / MISS:
+        if len(errors) < 2 / TAIL:
             return
-        # A scale fitted to few errors flatters them: with fewer than a cell's worth all cards count as alike.
+        # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         self._scale = (
             _fit_scale(values, errors)
-            if len(errors) >= _LEAST_ERRORS
+            if len(errors) >= _MIN_ERRORS
             else np.zeros(len(_scale_terms(values)))
         )
         scale = self._scales(values)
@@ -85,11 +93,11 @@ class Intervals:
             names, code = np.unique(keys, return_inverse=True)
             for index, name in enumerate(names.tolist()):
                 inside = scores[code == index]
-                if len(inside) >= _LEAST_ERRORS:
+                if len(inside) >= _MIN_ERRORS:
                     self._cells[name] = _edges(inside)
 
     def distances(self, values: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Log distances [m] of the lower and upper edge from the forecast, the first never above zero, the second never below."""
+        """Return the log distances [m] of the lower edge (<= 0) and the upper edge (>= 0)."""
         if not self._cells:
             return np.full(len(values), -_PRIOR_ERROR), np.full(len(values), _PRIOR_ERROR)
         scale = self._scales(values)
@@ -103,6 +111,7 @@ class Intervals:
         return np.minimum(edges[:, 0] * scale, 0.0), np.maximum(edges[:, 1] * scale, 0.0)
 
     def parameters(self) -> dict[str, Any]:
+        """Return the calibration as plain JSON."""
         return {
             "scale": self._scale.tolist(),
             "cuts": self._cuts.tolist(),
@@ -110,7 +119,7 @@ class Intervals:
         }
 
     def _scales(self, values: NDArray[np.float32]) -> Floats:
-        # Summed term by term: a matrix product's rounding would depend on how many cards there are.
+        # Summed term by term: the rounding of a matrix product depends on the number of cards.
         logs = sum(
             (
                 term * weight
@@ -118,13 +127,16 @@ class Intervals:
             ),
             np.zeros(len(values)),
         )
-        scale: Floats = np.exp(np.clip(logs, np.log(_SMALLEST) - 3, 1.0))
+        scale: Floats = np.exp(np.clip(logs, np.log(_MIN_SCALE) - 3, 1.0))
         return scale
 
     def _keys(
         self, values: NDArray[np.float32], scale: Floats
     ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-        """The card's group, liquidity x volatility, and the narrower cell within it, in the order they are tried."""
+        """Return the cells of each card, from wide to narrow.
+
+        The first is liquidity x volatility, the second is also split by price band.
+        """
         liquidity = liquidity_of(values)
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         band = band_of(np.exp(values[:, COLUMN["log_price"]]))
@@ -143,7 +155,11 @@ def statuses(
     age: NDArray[Any],
     rules: StatusRules,
 ) -> NDArray[np.int8]:
-    """Index into STATUSES [n]: a thin history before a stale price before a wide interval."""
+    """Return an index into STATUSES [n]; thin_history precedes stale_price, then wide_interval.
+
+    `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
+    since the last fresh one, all [n].
+    """
     status = np.full(len(fair), OK, dtype=np.int8)
     with np.errstate(invalid="ignore"):
         status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
@@ -172,18 +188,19 @@ def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
 
 
 def _fit_scale(values: NDArray[np.float32], errors: Floats) -> Floats:
-    """Least squares on the log of the absolute error, with a little ridge against thin data."""
-    terms, sizes = np.stack(_scale_terms(values)), np.log(np.abs(errors) + _SMALLEST)
+    """Fit the log of the absolute error by least squares, with a small ridge penalty."""
+    terms, sizes = np.stack(_scale_terms(values)), np.log(np.abs(errors) + _MIN_SCALE)
     weight = np.full(len(terms), 1e-3 * len(errors))
     weight[0] = 1e-9 * len(errors)
     squares = np.einsum("im,jm->ij", terms, terms)
-    return _solved(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes))
+    return _solve(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes))
 
 
-def _solved(matrix: Floats, right: Floats) -> Floats:
-    """The x of `matrix` x = `right`, by Gauss and Jordan's elimination, which a positive definite matrix needs no pivots for.
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve `matrix` x = `right` by Gauss-Jordan elimination; positive definite: no pivoting.
 
-    The last digits of NumPy's own differ from machine to machine with the BLAS kernel it picks, and so would every interval.
+    The last digits of `np.linalg.solve` depend on the machine's BLAS kernel, and with them every
+    interval would.
     """
     rows = np.column_stack((matrix, right))
     for number in range(len(rows)):
@@ -193,13 +210,13 @@ def _solved(matrix: Floats, right: Floats) -> Floats:
     return rows[:, -1]
 
 
-def _tercile_cuts(scale: Floats, everyone: Floats) -> Floats:
-    cuts: Floats = np.quantile(scale if len(scale) >= _LEAST_ERRORS else everyone, (1 / 3, 2 / 3))
+def _tercile_cuts(scale: Floats, overall: Floats) -> Floats:
+    cuts: Floats = np.quantile(scale if len(scale) >= _MIN_ERRORS else overall, (1 / 3, 2 / 3))
     return cuts
 
 
 def _edges(scores: Floats) -> tuple[float, float]:
-    """The scores' 5% and 95% quantiles with split conformal's correction for a finite sample."""
+    """Return the 5% and 95% quantiles with split conformal's finite-sample correction."""
     ordered, n = np.sort(scores), len(scores)
-    rank = min(int(np.ceil((n + 1) * (1 - MISS))), n)
+    rank = min(int(np.ceil((n + 1) * (1 - TAIL))), n)
     return float(ordered[n - rank]), float(ordered[rank - 1])

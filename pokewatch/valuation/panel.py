@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 Dates = NDArray[np.datetime64]
 
-_OTHER_NAMES = {
+_ALIASES = {
     "low_price": "low",
     "mid_price": "mid",
     "set_id": "set",
@@ -30,11 +30,12 @@ _OTHER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`market`, `low`, `mid` [d, n] in `currency`, NaN where not quoted; `fresh` [d, n] marks quotes that are new evidence.
+    """Prices [d, n] of n cards, sorted by `card_id`, on d consecutive days, `dates`.
 
-    `stale` [d, n] is how many days old the source says the quote is, None where it does not say.
-    `dates` [d] are consecutive days; the cards [n] are sorted by `card_id`. `released` is NaT where unknown, the texts "".
-    `changed` is the day since which the market is another one, as far as is known: models then learn from that day on.
+    `market`, `low` and `mid` are in `currency`, NaN where there is no quote; `fresh` marks quotes
+    that are new evidence. `stale` is the age of the quote in days as reported by the source, None
+    if it reports none. `released` is NaT where unknown, and unknown texts are "". `changed` is the
+    day on which the market is known to have changed: models are then trained from that day on.
     """
 
     card_id: Strings
@@ -61,7 +62,7 @@ class Panel:
 
     @property
     def change(self) -> int:
-        """Index of the day `changed`, 0 or less where the market has not changed since the first day."""
+        """The index of the day `changed`; 0 or less if the market has not changed in the panel."""
         return (
             0
             if self.changed is None
@@ -69,7 +70,7 @@ class Panel:
         )
 
     def up_to(self, day: int) -> "Panel":
-        """The panel as it was known on day `day` (an index into `dates`), as views."""
+        """Return the panel as it was known on day index `day`, as views."""
         end = day + 1
         return replace(
             self,
@@ -82,7 +83,7 @@ class Panel:
         )
 
     def after(self, day: int) -> "Panel":
-        """The panel from day index `day` on, as views."""
+        """Return the panel from day index `day` on, as views."""
         return replace(
             self,
             dates=self.dates[day:],
@@ -94,7 +95,7 @@ class Panel:
         )
 
     def select(self, cards: NDArray[Any]) -> "Panel":
-        """The cards of an index or mask [n]."""
+        """Return the cards of an index or mask [n]."""
         return replace(
             self,
             card_id=self.card_id[cards],
@@ -111,10 +112,11 @@ class Panel:
         )
 
 
-def fresh_quotes(market: Floats, told: Bools | None = None) -> Bools:
-    """[d, n]: quotes that differ from the card's last one, or that the source tells are new (`told`).
+def fresh_quotes(market: Floats, reported: Bools | None = None) -> Bools:
+    """Return which quotes [d, n] are new evidence.
 
-    The first quote of a card is fresh. As-of: day t depends on days up to t only.
+    These are the quotes that differ from the card's last one or are `reported` [d, n] as new by the
+    source. The first quote of a card is fresh. Day t depends on days up to t only.
     """
     fresh = np.zeros(market.shape, dtype=np.bool_)
     last = np.full(market.shape[1], np.nan)
@@ -122,13 +124,16 @@ def fresh_quotes(market: Floats, told: Bools | None = None) -> Bools:
         quoted = np.isfinite(quotes)
         fresh[day] = quoted & (quotes != last)
         last = np.where(quoted, quotes, last)
-    if told is not None:
-        fresh |= told & np.isfinite(market)
+    if reported is not None:
+        fresh |= reported & np.isfinite(market)
     return fresh
 
 
 def read_panel(path: Path) -> Panel:
-    """The panel of a CSV or Parquet file (see `panel_from_table`). Raises ValuationError naming the file."""
+    """Return the panel of a CSV or Parquet file; see `panel_from_table` for its columns.
+
+    Raise ValuationError for a file that cannot be read, or whose table is not a panel.
+    """
     try:
         table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
@@ -137,11 +142,13 @@ def read_panel(path: Path) -> Panel:
 
 
 def panel_from_table(table: pa.Table) -> Panel:
-    """The panel of a long table: card_id, date, market_price and optionally low or low_price, mid or mid_price, set, rarity,
-    printing, released, currency, stale_days (0 on a day the quote was renewed).
+    """Return the panel of a long table, one row for each card and day.
 
-    Prices that are not positive and finite count as missing; of two rows of a card and day the last stands.
-    Raises ValuationError for a missing column or an empty table.
+    Its columns are card_id, date, market_price and optionally low (or low_price), mid (or
+    mid_price), set (or set_id), rarity, printing, released (or set_release_date), currency and
+    stale_days (0 on a day the quote was renewed). Prices that are not positive and finite count as
+    missing; if a card has several rows on a day, the last one is used. Raise ValuationError for a
+    missing column, a column of another type, or an empty table.
     """
     table = table.rename_columns(
         [_renamed(name, table.column_names) for name in table.column_names]
@@ -180,7 +187,7 @@ def panel_from_table(table: pa.Table) -> Panel:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where each row of a long table belongs in the dense arrays."""
+    """The place of each row of a long table in the dense arrays."""
 
     day: NDArray[np.int64]
     card: NDArray[np.int64]
@@ -208,7 +215,7 @@ class _Place:
 
 
 def _renamed(name: str, names: Sequence[str]) -> str:
-    other = _OTHER_NAMES.get(name, name)
+    other = _ALIASES.get(name, name)
     return name if other in names else other
 
 

@@ -1,9 +1,10 @@
-"""Processed prices: what valuation needs of a lake, one row a card, one file a bucket of sets.
+"""Processed prices: the part of a lake that valuation uses, one row per card.
 
-    <folder>/bucket-07.arrow     Arrow IPC (zstd): the card's set, rarity, printing, release, currency and its daily prices
+    <folder>/bucket-07.arrow     Arrow IPC (zstd): the card's set, rarity, printing, release date,
+                                 currency and daily prices
 
-The buckets are fixed by the set's id, so a file's bytes do not depend on how many shards share the work, and one version
-(the folder's content hash) names one panel.
+Cards are put into buckets by the id of their set, so the bytes of a file do not depend on the
+number of shards, and one version (the folder's content hash) identifies one panel.
 """
 
 import zlib
@@ -36,15 +37,16 @@ def process(
     folder: Path,
     changed: date | None = None,
 ) -> list[Path]:
-    """Write the buckets b with b % shards == shard of the days `start` to `end` (inclusive); the files written.
+    """Write the buckets b with b % shards == shard and return the files written.
 
-    Cards without a single price in those days are left out. `changed`, of `Panel`, is part of what is written.
-    Raises ValuationError where the lake has no prices then, ValueError for a shard that does not exist.
+    They hold the days from `start` to `end`, inclusive, and `changed` of `Panel`. Cards without a
+    price in those days are left out. Raise ValuationError if the lake has no prices in them,
+    ValueError for a shard outside 0..shards - 1 or an `end` before `start`.
     """
     if not 0 <= shard < shards:
         raise ValueError(f"shard must be within 0..{shards - 1}, got {shard}")
     if end < start:
-        raise ValueError(f"the days run from {start} to {end}")
+        raise ValueError(f"end must not be before start, got {start} to {end}")
     cards = _cards(lake, start, end)
     mine = cards.bucket % shards == shard
     prices = _read_lake(lake, start, end, cards.card_id[mine])
@@ -66,7 +68,10 @@ def process(
 
 
 def read_processed(folder: Path) -> Panel:
-    """The panel of all buckets in `folder`. Raises ValuationError where they are missing, damaged or of different days."""
+    """Return the panel of all buckets in `folder`.
+
+    Raise ValuationError if they are missing, damaged or of different days.
+    """
     paths = sorted(folder.glob("bucket-*.arrow"))
     if not paths:
         raise ValuationError(f"no processed prices in {folder}")
@@ -86,7 +91,7 @@ def read_processed(folder: Path) -> Panel:
     released = np.concatenate([_days(table["released"]) for table in tables])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    prices, traded = _dense(paths, rank, len(dates))
+    prices, traded = _read_prices(paths, rank, len(dates))
     market, low, mid = (prices.get(name) for name, _ in _PRICES)
     if market is None:
         raise ValuationError(f"the processed prices in {folder} have no market price")
@@ -107,7 +112,7 @@ def read_processed(folder: Path) -> Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cards:
+class _LakeCards:
     card_id: Strings
     bucket: NDArray[np.int64]
     texts: dict[str, Strings]
@@ -116,18 +121,18 @@ class _Cards:
 
 @dataclass(frozen=True, slots=True)
 class _Prices:
-    """[d, n] as the lake has them; `traded` where a sale was reported."""
+    """Prices [d, n] as stored in the lake; `traded` [d, n] marks days with a reported sale."""
 
     card_id: Strings
     dates: Dates
     columns: dict[str, Floats]
     traded: Bools
     currency: Strings
-    known: Bools  # [n]: cards with a market price on some day
+    known: Bools  # [n]: cards with a market price on any day
 
 
-def _cards(lake: Lake, start: date, end: date) -> _Cards:
-    """Every card priced in those days, sorted, with what the catalogue says of it."""
+def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
+    """Return every card priced in those days, sorted, with its catalogue entry."""
     known: Strings = np.empty(0, dtype=np.str_)
     before = None
     for day in lake.prices(start, end, ["card_id"]):
@@ -145,7 +150,7 @@ def _cards(lake: Lake, start: date, end: date) -> _Cards:
     }
     sets, code = np.unique(texts["set_id"], return_inverse=True)
     bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
-    return _Cards(known, bucket, texts, _days(catalog["released"].take(row)))
+    return _LakeCards(known, bucket, texts, _days(catalog["released"].take(row)))
 
 
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
@@ -167,7 +172,10 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
 def _rows_by_day(
     lake: Lake, start: date, end: date, card_id: Strings
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], pa.Table]]:
-    """(day index, the rows of the table that are among `card_id`, where each belongs, the table) of each day the lake has."""
+    """Yield (day index, rows, places, table) of each day in the lake.
+
+    `rows` are the rows of the table whose card is in `card_id`, and `places` their indices there.
+    """
     wanted = pa.array(card_id.tolist(), pa.string())
     days = [day for day in lake.days() if start <= day <= end]
     before, rows, place = None, np.empty(0, np.int64), np.empty(0, np.int64)
@@ -186,7 +194,7 @@ def _floats(table: pa.Table, name: str) -> Floats:
 
 
 def _days(column: pa.ChunkedArray) -> Dates:
-    """[n], NaT where null. Through numbers, since of dates to_numpy would import pandas."""
+    """Return dates [n], NaT where null. `to_numpy` of a date column would import pandas."""
     numbers = pc.fill_null(column.cast(pa.int32()).cast(pa.int64()), np.iinfo(np.int64).min)
     days: Dates = numbers.to_numpy().view("datetime64[D]")
     return days
@@ -210,16 +218,18 @@ def _bucket_table(
     columns["released"] = pa.array(released[rows], pa.date32())
     columns["currency"] = pa.array(prices.currency[rows].tolist(), pa.string())
     columns |= {
-        name: _listed(pa.array(column[:, rows].T.ravel()), len(prices.dates))
+        name: _fixed_size_lists(pa.array(column[:, rows].T.ravel()), len(prices.dates))
         for name, column in prices.columns.items()
     }
-    columns["traded"] = _listed(pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates))
+    columns["traded"] = _fixed_size_lists(
+        pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates)
+    )
     return pa.table(columns).replace_schema_metadata(
         {name: value for name, value in span.items() if value}
     )
 
 
-def _listed(values: pa.Array, size: int) -> pa.Array:
+def _fixed_size_lists(values: pa.Array, size: int) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(values, size)
 
 
@@ -252,10 +262,13 @@ def _texts(tables: list[pa.Table], name: str) -> Strings:
     )
 
 
-def _dense(
+def _read_prices(
     paths: Sequence[Path], rank: NDArray[np.int64], days: int
 ) -> tuple[dict[str, Floats], Bools]:
-    """Each price [d, n] that some card has on some day, and where a sale was reported; a bucket at a time, for they are large."""
+    """Return the prices [d, n] by name and where a sale was reported.
+
+    A price that no card has is left out. Buckets are large and are read one at a time.
+    """
     dense = {name: np.full((days, len(rank)), np.nan) for name, _ in _PRICES}
     traded = np.zeros((days, len(rank)), dtype=np.bool_)
     first = 0

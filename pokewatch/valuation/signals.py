@@ -1,4 +1,4 @@
-"""What a book and the trading rule say of a card together: one plain answer a card."""
+"""Signals: the values of a price book with the decision on each, as plain data."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -12,12 +12,13 @@ from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
 
 
-def valued(
+def value_cards(
     book: PriceBook, cards: Sequence[str], day: date | None = None, price: float | None = None
 ) -> list[dict[str, Any]]:
-    """The cards (ids or slugs) on `day` (the latest when None), judged at `price` or at the market price; None where unknown.
+    """Return the value of each card (id or slug) on `day`, the latest if None, with its signal.
 
-    Raises UnknownCardError with near matches, UnknownDateError for a day the book does not have.
+    The signal is for `price`, or for the market price if None. Unknown numbers are None. Raise
+    UnknownCardError with similar slugs, UnknownDateError for a day outside the book.
     """
     if day is not None and not book.first_day <= day <= book.last_day:
         raise UnknownDateError(
@@ -26,8 +27,8 @@ def valued(
     positions = np.array([book.cards.position(card) for card in cards], dtype=np.intp)
     days = None if day is None else np.full(len(cards), np.datetime64(day))
     quotes = book.look_up(cards, days)
-    judged = quotes.market if price is None else np.full(len(cards), price)
-    decided = _decided(judged, quotes)
+    prices = quotes.market if price is None else np.full(len(cards), price)
+    decided = _decided(prices, quotes)
     described = book.cards.describe(positions)
     return [
         {
@@ -35,7 +36,7 @@ def valued(
             "slug": card["slug"],
             "name": card["name"],
             "date": str(quotes.date[row]),
-            "market_price": _number(judged[row]),
+            "market_price": _number(prices[row]),
             "fair_price": _number(quotes.fair[row]),
             "lower": _number(quotes.lower[row]),
             "upper": _number(quotes.upper[row]),
@@ -49,8 +50,12 @@ def valued(
     ]
 
 
-def strongest(book: PriceBook, count: int) -> list[str]:
-    """Ids of `count` cards: those with a signal, farthest from their fair price first, then the dearest."""
+def strongest_signals(book: PriceBook, count: int) -> list[str]:
+    """Return the ids of `count` cards.
+
+    Cards with a BUY or SELL come first, by their distance from the fair price; then the others, the
+    most expensive first.
+    """
     quotes = book.latest()
     decided = _decided(quotes.market, quotes)
     distance = np.where(decided.signal == HOLD, -1.0, np.abs(np.nan_to_num(decided.deviation_pct)))
@@ -58,16 +63,20 @@ def strongest(book: PriceBook, count: int) -> list[str]:
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
 
 
-def _decided(judged: np.ndarray, quotes: BookQuotes) -> Any:
+def configured_thresholds() -> Thresholds:
+    """Return the thresholds of the settings."""
     settings = DecisionSettings.read()
-    thresholds = Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
+    return Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
+
+
+def _decided(prices: np.ndarray, quotes: BookQuotes) -> Any:
     return decide(
-        judged,
+        prices,
         quotes.fair,
         quotes.lower,
         quotes.upper,
         quotes.status,
-        thresholds=thresholds,
+        thresholds=configured_thresholds(),
         on_fault="hold",
     )
 

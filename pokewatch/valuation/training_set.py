@@ -1,4 +1,4 @@
-"""Pairs to learn from: what was known on a day, and the quote `horizon` days later."""
+"""Training sets: the features of a card on a day, with its quote `horizon` days later as target."""
 
 import zlib
 from collections.abc import Sequence
@@ -7,27 +7,26 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream
+from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream_features
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
-MOST_DAYS = 96
-MOST_ROWS_A_DAY = 15_000
-MOST_ROWS = 240_000
-LEAST_TRAINING_DAYS = (
-    3  # days of a changed market whose outcome is known, before learning starts anew from there
-)
-_LEARNING_PERIODS = (
-    (196, 28),
-    (42, 7),
-    (0, 1),
-)  # (days of history, days a model is used for before it learns again)
+MAX_TRAINING_DAYS = 96
+MAX_ROWS_PER_DAY = 15_000
+MAX_ROWS = 240_000
+# Days of a changed market with a known outcome before models are trained on those days alone.
+MIN_TRAINING_DAYS = 3
+# (days of history, days between trainings)
+_RETRAINING_PERIODS = ((196, 28), (42, 7), (0, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """[m] rows: `values` [m, F] as of `day`, `last` the log of the quote that day, `target` the log move to the quote at day + h.
+    """One row for each card and day, [m] in all.
 
-    `renewed` tells whether that quote is newer than `day`; `key` is a stable hash of the card.
+    `day` and `card` are indices into the panel, and `key` is a stable hash of the card id. `values`
+    [m, F] are the features as of `day`, `last` the log of that day's quote, and `target` the log
+    move from it to the quote at day + horizon. `renewed` is True where that quote is newer than
+    `day`.
     """
 
     day: NDArray[np.int32]
@@ -45,86 +44,107 @@ class TrainingSet:
         return self.values[:, COLUMN[name]]
 
     def select(self, rows: NDArray[np.generic]) -> "TrainingSet":
+        """Return the rows of an index or mask [m]."""
         return TrainingSet(
             **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
         )
 
 
-def training_days(dates: Dates, horizon: int, most: int = MOST_DAYS) -> list[int]:
-    """Indices of the days to learn from on the last of `dates`: those whose quote `horizon` days later is known, every
-    second, fourth, ... where there are more than `most`, counted on the calendar so that days do not depend on where
-    `dates` ends. [] if there are none."""
+def training_days(dates: Dates, horizon: int, max_days: int = MAX_TRAINING_DAYS) -> list[int]:
+    """Return the indices of the training days of a model trained on the last of `dates`.
+
+    These are the days whose quote `horizon` days later is known; where there are more than
+    `max_days`, every second, fourth, ... of them. They are counted on the calendar, so the choice
+    does not depend on where `dates` ends. [] if there are none.
+    """
     known = max(len(dates) - horizon, 0)
     step = 1
-    while known > most * step:
+    while known > max_days * step:
         step *= 2
     calendar = dates[:known].astype("datetime64[D]").astype(np.int64)
     return np.flatnonzero(calendar % step == 0).tolist()
 
 
 def training_date(dates: Dates) -> int:
-    """Index of the day whose model values the last of `dates`: that day itself while history is short, then the last of a
-    week, later of four weeks, counted on the calendar. So a day's model is the same however many days follow it."""
+    """Return the index of the day on which the model that values the last of `dates` is trained.
+
+    While history is short, it is that day itself; later, one day a week, then one in four weeks.
+    Periods are counted on the calendar, so a day's model is the same however many days follow it.
+    """
     newest = len(dates) - 1
-    since, period = next((since, period) for since, period in _LEARNING_PERIODS if newest >= since)
+    since, period = next(
+        (since, period) for since, period in _RETRAINING_PERIODS if newest >= since
+    )
     return max(
         newest - int(dates[newest].astype("datetime64[D]").astype(np.int64)) % period, since - 1
     )
 
 
 def training_date_of(panel: Panel, day: int, horizon: int) -> int:
-    """The `training_date` of day index `day`; where the market has changed, history counts from there."""
-    start = _start(panel, day, horizon)
+    """Return the `training_date` of day index `day`; after a market change, history restarts."""
+    start = _history_start(panel, day, horizon)
     return start + training_date(panel.dates[start : day + 1])
 
 
 def training_days_of(panel: Panel, on: int, horizon: int) -> list[int]:
-    """The `training_days` of a model that learns on day index `on`; none from before the market has changed."""
-    start = _start(panel, on, horizon)
+    """Return the `training_days` of a model trained on day index `on`.
+
+    After a market change, none of them is from before it.
+    """
+    start = _history_start(panel, on, horizon)
     return [start + day for day in training_days(panel.dates[start : on + 1], horizon)]
 
 
 def settled(panel: Panel, day: int, horizon: int) -> bool:
-    """Whether a value given on day index `day` has its outcome in the market its model had learnt of: not where the market changes
-    before the outcome, or has changed and there were too few lessons of it."""
+    """Return whether a value of day index `day` has its outcome in the market of its training days.
+
+    False where the market changes between the value and its outcome, or has changed before and
+    there are fewer than MIN_TRAINING_DAYS since.
+    """
     return (
         panel.change <= 0
         or day + horizon < panel.change
-        or _start(panel, training_date_of(panel, day, horizon), horizon) > 0
+        or _history_start(panel, training_date_of(panel, day, horizon), horizon) > 0
     )
 
 
-def _start(panel: Panel, day: int, horizon: int) -> int:
-    """Where history begins for what is learnt on `day`: the panel's first day, or the change, once there are lessons since."""
-    return panel.change if 0 < panel.change <= day + 1 - horizon - LEAST_TRAINING_DAYS else 0
+def _history_start(panel: Panel, day: int, horizon: int) -> int:
+    """Return the first day to train on, as of `day`: the panel's first, or that of the change."""
+    return panel.change if 0 < panel.change <= day + 1 - horizon - MIN_TRAINING_DAYS else 0
 
 
-def collect(panel: Panel, horizon: int, days: Sequence[int]) -> TrainingSet:
-    """The pairs of the asked days, from one pass over the panel; see `day_rows`."""
+def build_training_set(panel: Panel, horizon: int, days: Sequence[int]) -> TrainingSet:
+    """Return the `training_rows` of the given day indices, from one pass over the panel.
+
+    Raise IndexError for a day whose outcome is beyond the panel.
+    """
     keys = card_keys(panel.card_id)
-    return joined([day_rows(panel, keys, horizon, features) for features in stream(panel, days)])
+    return concatenate(
+        [training_rows(panel, keys, horizon, features) for features in stream_features(panel, days)]
+    )
 
 
-def day_rows(
+def training_rows(
     panel: Panel,
     card_key: NDArray[np.uint32],
     horizon: int,
     features: DayFeatures,
-    most: int = MOST_ROWS_A_DAY,
+    max_rows: int = MAX_ROWS_PER_DAY,
 ) -> TrainingSet:
-    """The pairs of one day: cards quoted on it and `horizon` days later. `card_key` is `card_keys` of the panel's cards.
+    """Return the rows of one day: the cards quoted on it and `horizon` days later.
 
-    Where there are more than `most`, those with the smallest hash of card and day are kept, so that which they are does not
-    depend on later days or on other cards.
+    `card_key` is `card_keys` of the panel's cards. Where there are more than `max_rows`, those with
+    the smallest hash of card and day are selected, so the selection depends neither on later days
+    nor on other cards.
     """
     day = features.day
     later = panel.market[day + horizon]
     rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
     keys = card_key[rows]
-    if len(rows) > most:
+    if len(rows) > max_rows:
         calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))
-        kept = np.sort(np.argsort(mixed(keys ^ calendar), kind="stable")[:most])
-        rows, keys = rows[kept], keys[kept]
+        selected = np.sort(np.argsort(mix_bits(keys ^ calendar), kind="stable")[:max_rows])
+        rows, keys = rows[selected], keys[selected]
     return TrainingSet(
         day=np.full(len(rows), day, dtype=np.int32),
         card=rows.astype(np.int32),
@@ -136,9 +156,9 @@ def day_rows(
     )
 
 
-def joined(parts: Sequence[TrainingSet]) -> TrainingSet:
-    """All rows of the parts, in order."""
-    parts = parts or [_NOTHING]
+def concatenate(parts: Sequence[TrainingSet]) -> TrainingSet:
+    """Return all rows of the parts, in order."""
+    parts = parts or [_EMPTY]
     return TrainingSet(
         **{
             field.name: np.concatenate([getattr(part, field.name) for part in parts])
@@ -147,17 +167,17 @@ def joined(parts: Sequence[TrainingSet]) -> TrainingSet:
     )
 
 
-def sampled(pairs: TrainingSet, most: int = MOST_ROWS) -> TrainingSet:
-    """At most `most` of the pairs, whichever cards and days come first in a shuffle that is always the same."""
-    if len(pairs) <= most:
-        return pairs
-    turn = mixed(pairs.key + pairs.day.astype(np.uint32))
-    return pairs.select(np.sort(np.argsort(turn, kind="stable")[:most]))
+def sample(training_set: TrainingSet, max_rows: int = MAX_ROWS) -> TrainingSet:
+    """Return at most `max_rows` rows, selected by a hash of card and day: always the same ones."""
+    if len(training_set) <= max_rows:
+        return training_set
+    order = mix_bits(training_set.key + training_set.day.astype(np.uint32))
+    return training_set.select(np.sort(np.argsort(order, kind="stable")[:max_rows]))
 
 
 def card_keys(card_id: Strings) -> NDArray[np.uint32]:
-    """A stable hash of each card_id [n]."""
-    return mixed(
+    """Return a stable hash of each card id [n]."""
+    return mix_bits(
         np.fromiter(
             (zlib.crc32(card.encode()) for card in card_id.tolist()),
             dtype=np.uint32,
@@ -166,14 +186,17 @@ def card_keys(card_id: Strings) -> NDArray[np.uint32]:
     )
 
 
-def mixed(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Every bit of a key spread over all: a CRC's single bits are nearly the same for like texts (MurmurHash3's finalizer)."""
+def mix_bits(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return each key with every bit spread over all others (the finalizer of MurmurHash3).
+
+    The CRCs of similar texts share most of their bits, so they are no random order by themselves.
+    """
     keys = (keys ^ (keys >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     keys = (keys ^ (keys >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     return keys ^ (keys >> np.uint32(16))
 
 
-_NOTHING = TrainingSet(
+_EMPTY = TrainingSet(
     day=np.empty(0, dtype=np.int32),
     card=np.empty(0, dtype=np.int32),
     key=np.empty(0, dtype=np.uint32),

@@ -1,4 +1,4 @@
-"""The rows of a price book: what a model says of each of the last days, and what it would have said then."""
+"""The values of the last days as they were known on each, and the rows of a price book."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from pokewatch.valuation.book import BookRows
 from pokewatch.valuation.intervals import THIN_HISTORY
 from pokewatch.valuation.models import Model
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
 _BLOCK = 4096  # cards at a time
 
 
 @dataclass(frozen=True, slots=True)
 class ValuedDays:
-    """[d, n] of the panel's last d days, from day index `first` on; `status` indexes STATUSES."""
+    """Values [d, n] of the panel's last d days, from day index `first` on.
+
+    `status` is an index into STATUSES.
+    """
 
     first: int
     fair: NDArray[np.float32]
@@ -27,10 +30,11 @@ class ValuedDays:
 
 
 def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
-    """The last `days` days. Those before the one `model` has learnt until are valued by models like it that had learnt only
-    until then, so that judging a book's past by what came later is honest.
+    """Return the values of the last `days` days.
 
-    Raises ValueError for fewer than 1 day.
+    Days before the training date of `model` are valued by models of the same kind, trained only on
+    what was known then: comparing a book's past with later prices involves no look-ahead. Raise
+    ValueError for fewer than 1 day.
     """
     if days < 1:
         raise ValueError(f"days must be at least 1, got {days}")
@@ -38,7 +42,7 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
     status = np.full(shape, THIN_HISTORY, dtype=np.int8)
-    for features, values in walk(
+    for features, values in walk_forward(
         panel, model.name, model.horizon, range(first, panel.days), latest=model
     ):
         row = features.day - first
@@ -52,7 +56,7 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
 
 
 def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
-    """The rows of those days, in blocks of cards."""
+    """Yield the rows of the valued days, in blocks of cards."""
     first = valued.first
     for begin in range(0, panel.cards, _BLOCK):
         cards = slice(begin, begin + _BLOCK)
@@ -62,12 +66,12 @@ def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
             dates=panel.dates[first:],
             market=market,
             low=np.full_like(market, np.nan) if panel.low is None else panel.low[first:, cards].T,
-            fair=_doubles(valued.fair[:, cards]),
-            lower=_doubles(valued.lower[:, cards]),
-            upper=_doubles(valued.upper[:, cards]),
+            fair=_float64_rows(valued.fair[:, cards]),
+            lower=_float64_rows(valued.lower[:, cards]),
+            upper=_float64_rows(valued.upper[:, cards]),
             status=np.ascontiguousarray(valued.status[:, cards].T),
         )
 
 
-def _doubles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def _float64_rows(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return values.T.astype(np.float64)

@@ -1,68 +1,66 @@
-"""Walking forward: every day valued by a model that had learnt from the days before it only.
+"""Walk-forward valuation: every day is valued by a model trained only on what was known by then.
 
-Models learn again on fixed calendar days, not on whatever day the data happens to end, so a day's value is the same however
-many days follow it: what a book says of the past is what it would have said then.
+Models are retrained on fixed calendar days, not on the day the data happens to end. The value of a
+day is therefore the same however many days follow it, and a book's past is what it would have
+shown at the time.
 """
 
 from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from pokewatch.valuation.features import DayFeatures, stream
+from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.models import Model, Values, create
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import (
     TrainingSet,
     card_keys,
-    day_rows,
-    joined,
+    concatenate,
     training_date_of,
     training_days_of,
+    training_rows,
 )
 
 
-def walk(
+def walk_forward(
     panel: Panel, name: str, horizon: int, days: Collection[int], latest: Model | None = None
 ) -> Iterator[tuple[DayFeatures, Values]]:
-    """What is known and what each card is worth on the asked day indices, in order, from one pass over the panel.
+    """Yield the features and values of each requested day index, in order, in one pass.
 
-    `latest`, where given, values the days from the one it has learnt until; earlier days have models of their own.
+    `latest`, if given, values every day from its training date on; models for earlier days are
+    trained here. Raise ValueError for an unknown model or a `latest` that has not been trained.
     """
-    models_of = {day: _learnt_on(panel, day, horizon, latest) for day in sorted(set(days))}
-    learnt_from = {
-        on: training_days_of(panel, on, horizon) for on in sorted(set(models_of.values()))
+    trained_on = {day: _training_date(panel, day, horizon, latest) for day in sorted(set(days))}
+    training_days = {
+        on: training_days_of(panel, on, horizon) for on in sorted(set(trained_on.values()))
     }
     if latest is not None:
-        learnt_from.pop(_index(panel, latest), None)
-    needed_until = {day: on for on, lesson in learnt_from.items() for day in lesson}
+        training_days.pop(_index(panel, latest), None)
+    needed_until = {day: on for on, days_of in training_days.items() for day in days_of}
     card_key = card_keys(panel.card_id) if needed_until else np.empty(0, dtype=np.uint32)
-    pairs: dict[int, TrainingSet] = {}
+    rows: dict[int, TrainingSet] = {}
     models: dict[int, Model] = {} if latest is None else {_index(panel, latest): latest}
-    for features in stream(panel, models_of.keys() | needed_until.keys()):
+    for features in stream_features(panel, trained_on.keys() | needed_until.keys()):
         day = features.day
-        if day in models_of:
-            on = models_of[day]
+        if day in trained_on:
+            on = trained_on[day]
             if on not in models:
-                known = joined([pairs[lesson] for lesson in learnt_from[on]])
-                models = {
-                    **models,
-                    on: create(name, horizon).fit_pairs(known, panel.dates[on].item()),
-                }
-                pairs = {
-                    lesson: kept for lesson, kept in pairs.items() if needed_until[lesson] > on
-                }
+                training_set = concatenate([rows[each] for each in training_days[on]])
+                model = create(name, horizon).fit_training_set(training_set, panel.dates[on].item())
+                models = {**models, on: model}
+                rows = {each: found for each, found in rows.items() if needed_until[each] > on}
             yield features, models[on].value_features(features)
         if day in needed_until:
-            pairs[day] = day_rows(panel, card_key, horizon, features)
+            rows[day] = training_rows(panel, card_key, horizon, features)
 
 
-def _learnt_on(panel: Panel, day: int, horizon: int, latest: Model | None) -> int:
+def _training_date(panel: Panel, day: int, horizon: int, latest: Model | None) -> int:
     if latest is not None and day >= _index(panel, latest):
         return _index(panel, latest)
     return training_date_of(panel, day, horizon)
 
 
 def _index(panel: Panel, model: Model) -> int:
-    if model.learnt_until is None:
-        raise ValueError(f"the model {model.name} has not learnt from any prices")
-    return int((np.datetime64(model.learnt_until, "D") - panel.dates[0]).astype(np.int64))
+    if model.trained_until is None:
+        raise ValueError(f"the model {model.name} has not been trained")
+    return int((np.datetime64(model.trained_until, "D") - panel.dates[0]).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Every figure the documents claim, measured: `make bench`."""
+"""The benchmarks behind the figures in the documentation: `make bench`."""
 
 import importlib
 

@@ -1,8 +1,9 @@
-"""One caller's median latency while another does its worst: python -m tests.bench.fairness [--seconds 10]
+"""A client's latency under another's heavy load: python -m tests.bench.fairness [--seconds 10]
 
-The attacker keeps within its limits: the largest V2 bodies and batches that are allowed or refused late, 100 a minute;
-scrapes of the metrics port and loads of the model, each as fast as they are answered. Alone and attacked take turns, for
-the machine's speed may double from one minute to the next. Exits with 1 where a median more than doubled.
+The attacker stays within its limits: the most expensive V2 bodies and batches, 100 a minute;
+scrapes of the metrics port and loads of the model, each as fast as they are answered. Measurements
+alone and under attack alternate, since the speed of the machine may double from one minute to the
+next. Exits with 1 if a median more than doubled.
 """
 
 import argparse
@@ -24,17 +25,17 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from tests.bench.gateway import CARDS, FAIR_PRICE, Caller, Field, Target, report
+from tests.bench.gateway import CARDS, FAIR_PRICE, BenchServers, SocketClient, Target, report
 from tests.conftest import ROOT
 from tests.serving.server import free_ports, models_folder, running
 
 ROUNDS = 3
-RATE = 100 / 60  # a key's, a second
+RATE = 100 / 60  # requests per second of a key
 SCRAPERS = LOADERS = 10
 
 
 def bodies() -> list[tuple[str, bytes]]:
-    """The dearest of each kind, by route: those decoded whole, and those refused for their number of values."""
+    """Return the paths and bodies that cost most, accepted or refused for their size."""
     number = "1.7976931348623157e308"
     card = '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_1"]}]'
     v2 = [
@@ -64,10 +65,10 @@ def bodies() -> list[tuple[str, bytes]]:
             ]
         },
     ]
-    asked = [("/v2/models/pokewatch/infer", body) for body in v2]
-    asked += [("/v2/models/fair-price/infer", body) for body in v2]
-    asked += [("/fair_price/batch", json.dumps(body)) for body in cards]
-    return [(path, body.encode()) for path, body in asked]
+    requests = [("/v2/models/pokewatch/infer", body) for body in v2]
+    requests += [("/v2/models/fair-price/infer", body) for body in v2]
+    requests += [("/fair_price/batch", json.dumps(body)) for body in cards]
+    return [(path, body.encode()) for path, body in requests]
 
 
 def send_bodies(url: str, key: str) -> None:
@@ -78,14 +79,14 @@ def send_bodies(url: str, key: str) -> None:
 
 
 def repeat(url: str, method: str, path: str, callers: int) -> None:
-    """`callers` that ask again as soon as they are answered."""
+    """Send requests from `callers` threads without a pause."""
 
-    def ask_on() -> None:
+    def send() -> None:
         while True:
             assert _status(url, method, path) == 200
 
     for _ in range(callers):
-        threading.Thread(target=ask_on).start()
+        threading.Thread(target=send).start()
 
 
 def _status(
@@ -103,40 +104,40 @@ def _status(
     return answer.status
 
 
-def _attack(began: Event, attack: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    os.nice(19)  # on a machine of its own it would cost ours nothing
-    began.set()
+def _attack(started: Event, attack: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.nice(19)  # a real attacker has a machine of its own
+    started.set()
     attack(*arguments)
 
 
 @contextmanager
 def under(attack: Callable[..., None], *arguments: Any) -> Iterator[None]:
     spawn = multiprocessing.get_context("spawn")
-    began = spawn.Event()
-    process = spawn.Process(target=_attack, args=(began, attack, arguments))
+    started = spawn.Event()
+    process = spawn.Process(target=_attack, args=(started, attack, arguments))
     process.start()
     try:
-        began.wait()
+        started.wait()
         yield
-        assert process.is_alive(), "the attack ended by itself"
+        assert process.is_alive(), "the attack has failed"
     finally:
         process.kill()
         process.join()
 
 
-def latency(victim: Caller, seconds: float) -> float:
-    """The median of one request after the other, in milliseconds."""
-    took: list[float] = []
+def latency(victim: SocketClient, seconds: float) -> float:
+    """Return the median of sequential requests in milliseconds."""
+    times: list[float] = []
     ends = perf_counter() + seconds
     while perf_counter() < ends:
         started = perf_counter()
-        victim.ask("/fair_price", FAIR_PRICE % (len(took) % CARDS))
-        took.append(perf_counter() - started)
-    return median(took) * 1e3
+        victim.post("/fair_price", FAIR_PRICE % (len(times) % CARDS))
+        times.append(perf_counter() - started)
+    return median(times) * 1e3
 
 
-def ratio(name: str, victim: Caller, seconds: float, attack: tuple[Any, ...]) -> float:
-    """Attacked over alone: the middle one of ROUNDS."""
+def ratio(name: str, victim: SocketClient, seconds: float, attack: tuple[Any, ...]) -> float:
+    """Return the latency under attack over the latency alone, the median of ROUNDS."""
     ratios = []
     for _ in range(ROUNDS):
         alone = latency(victim, seconds)
@@ -144,7 +145,8 @@ def ratio(name: str, victim: Caller, seconds: float, attack: tuple[Any, ...]) ->
             attacked = latency(victim, seconds)
         ratios.append(attacked / alone)
         print(
-            f"{name:24} alone {alone:6.2f} ms   attacked {attacked:6.2f} ms   x {attacked / alone:.2f}",
+            f"{name:24} alone {alone:6.2f} ms   attacked {attacked:6.2f} ms   "
+            f"x {attacked / alone:.2f}",
             flush=True,
         )
     return median(ratios)
@@ -158,18 +160,18 @@ folder = Path({folder!r})
 digest = make_book(folder, count={cards})
 registry = Registry()
 run = registry.log_run(folder, parameters={{}}, metrics={{}}, tags={{"data_version": "dv-1"}})
-registry.point(CHAMPION, registry.register(run, digest).version)
+registry.set_alias(CHAMPION, registry.register(run, digest).version)
 """
 
 
 def make_champion(home: Path, book: Path) -> None:
-    """By a process of its own: MLflow is not for this one."""
+    """Register a champion in a subprocess, to keep MLflow out of this one."""
     code = CHAMPION.format(folder=str(book), cards=CARDS)
     environment = {**os.environ, "POKEWATCH_HOME": str(home), "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
 
 
-def measured(seconds: float) -> list[Target]:
+def measure(seconds: float) -> list[Target]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
         make_champion(folder / "home", folder / "book")
@@ -177,12 +179,12 @@ def measured(seconds: float) -> list[Target]:
         server = stack.enter_context(
             running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
         )
-        servers = Field(folder, stack, server)
+        servers = BenchServers(folder, stack, server)
         [metrics] = free_ports(1)
-        url = servers.gateway(
+        url = servers.start_gateway(
             POKEWATCH_ANSWER_CACHE="0", POKEWATCH_GATEWAY_METRICS_PORT=str(metrics)
         )
-        victim = Caller(url, servers.key)
+        victim = SocketClient(url, servers.key)
         latency(victim, 2)
         load = "/v2/repository/models/fair-price/load"
         attacks: dict[str, tuple[Any, ...]] = {
@@ -199,8 +201,8 @@ def measured(seconds: float) -> list[Target]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="length of each measurement")
-    return report(measured(parser.parse_args(arguments).seconds))
+    parser.add_argument("--seconds", type=float, default=10, help="seconds of each measurement")
+    return report(measure(parser.parse_args(arguments).seconds))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""The gateway against a bare route and a plain gateway, all in one run: python -m tests.bench.gateway [--seconds 8]
+"""The gateway against a bare route and a plain gateway: python -m tests.bench.gateway [--seconds 8]
 
-Every server is a process of its own on uvloop and httptools, without an access log; wrk asks for distinct cards. Ratios are what
-counts: a machine's load moves all of them alike. Exits with 1 where a ratio misses its target.
+Every server is a process on uvloop and httptools, without an access log; wrk requests distinct
+cards. Compare ratios, since the load of the machine affects all servers alike. Exits with 1 if a
+ratio misses its target.
 """
 
 import argparse
@@ -32,21 +33,26 @@ from tests.serving.server import Server, free_ports, models_folder, point_at, ru
 
 CARDS = 2_000
 SCRIPT = Path(__file__).with_name("gateway.wrk.lua")
-GATEWAY = "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; run(GatewaySettings.read())"
+GATEWAY = (
+    "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; "
+    "run(GatewaySettings.read())"
+)
 _QUIET = {"POKEWATCH_ACCESS_LOG": "0", "POKEWATCH_GATEWAY_METRICS_PORT": "0"}
 FAIR_PRICE = '{"card_id":"card_%d"}'
 INFER_PRICE = '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_%d"]}]}'
-# With the interval and the status that the gateway sends along: the calls that give its answer, made by the caller.
+# With interval and status, as the gateway sends them.
 INFER_SIGNAL = (
     '{"inputs":[{"name":"market_price","shape":[1],"datatype":"FP64","data":[%d.5]},'
-    '{"name":"fair_price","shape":[1],"datatype":"FP64","data":[100.0]},{"name":"lower","shape":[1],"datatype":"FP64","data":[80.0]},'
-    '{"name":"upper","shape":[1],"datatype":"FP64","data":[125.0]},{"name":"status","shape":[1],"datatype":"BYTES","data":["ok"]}]}'
+    '{"name":"fair_price","shape":[1],"datatype":"FP64","data":[100.0]},'
+    '{"name":"lower","shape":[1],"datatype":"FP64","data":[80.0]},'
+    '{"name":"upper","shape":[1],"datatype":"FP64","data":[125.0]},'
+    '{"name":"status","shape":[1],"datatype":"BYTES","data":["ok"]}]}'
 )
 
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk measured: requests a second, milliseconds, errors."""
+    """Results of wrk: requests per second, latencies in milliseconds, errors."""
 
     rate: float
     p50: float
@@ -55,30 +61,32 @@ class Load:
     errors: int
 
     def __str__(self) -> str:
-        return f"{self.rate:8.0f}/s   p50 {self.p50:7.2f} ms   p95 {self.p95:7.2f} ms   p99 {self.p99:7.2f} ms   errors {self.errors}"
+        latencies = f"p50 {self.p50:7.2f} ms   p95 {self.p95:7.2f} ms   p99 {self.p99:7.2f} ms"
+        return f"{self.rate:8.0f}/s   {latencies}   errors {self.errors}"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and the bound it should keep."""
+    """A figure and its bound."""
 
     name: str
     value: float
     bound: float
     at_most: bool = False
 
-    def kept(self) -> bool:
+    def met(self) -> bool:
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
     def __str__(self) -> str:
         sign = "<=" if self.at_most else ">="
-        return f"{'kept  ' if self.kept() else 'MISSED'}  {self.name:58} {self.value:10.2f}   {sign} {self.bound:g}"
+        verdict = "met   " if self.met() else "MISSED"
+        return f"{verdict}  {self.name:58} {self.value:10.2f}   {sign} {self.bound:g}"
 
 
 def report(targets: Sequence[Target]) -> int:
-    """Prints them; what a measurement exits with."""
+    """Print the targets and return the exit code: 1 if one was missed."""
     print(*targets, sep="\n")
-    return 0 if all(target.kept() for target in targets) else 1
+    return 0 if all(target.met() for target in targets) else 1
 
 
 def wrk(url: str, connections: int, seconds: int, key: str) -> Load:
@@ -92,12 +100,12 @@ def wrk(url: str, connections: int, seconds: int, key: str) -> Load:
 
 @contextmanager
 def process(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of a server started by `command`, once it answers."""
+    """Start a server by `command` and yield its URL once it responds."""
     started = subprocess.Popen(
         [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL
     )
     try:
-        _answers(f"http://127.0.0.1:{port}")
+        _wait_for(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}"
     finally:
         started.terminate()
@@ -110,11 +118,11 @@ def process(command: list[str], port: int, environment: Mapping[str, str]) -> It
     retry=retry_if_exception_type(httpx.TransportError),
     reraise=True,
 )
-def _answers(url: str) -> None:
+def _wait_for(url: str) -> None:
     httpx.get(f"{url}/health")
 
 
-class Field:
+class BenchServers:
     """The servers of one run."""
 
     def __init__(self, folder: Path, stack: ExitStack, server: Server) -> None:
@@ -130,7 +138,7 @@ class Field:
             "MLSERVER_URL": server.url,
         }
 
-    def rival(self, name: str) -> str:
+    def start_rival(self, name: str) -> str:
         [port] = free_ports(1)
         options = [
             "--loop",
@@ -151,7 +159,7 @@ class Field:
             )
         )
 
-    def gateway(self, **settings: str) -> str:
+    def start_gateway(self, **settings: str) -> str:
         [port] = free_ports(1)
         environment = {
             **self._environment,
@@ -163,7 +171,7 @@ class Field:
 
 
 @contextmanager
-def field() -> Iterator[Field]:
+def bench_servers() -> Iterator[BenchServers]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
         digest = make_book(folder / "book", count=CARDS)
@@ -172,11 +180,11 @@ def field() -> Iterator[Field]:
         server = stack.enter_context(
             running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
         )
-        yield Field(folder, stack, server)
+        yield BenchServers(folder, stack, server)
 
 
-def batches(url: str, key: str, seconds: int) -> float:
-    """Cards a second in batches of 1,000, two batches at a time."""
+def batch_rate(url: str, key: str, seconds: int) -> float:
+    """Return the cards per second in batches of 1,000, two batches at a time."""
 
     async def scenario() -> float:
         body = json.dumps({"cards": [{"card_id": f"card_{number}"} for number in range(1_000)]})
@@ -185,48 +193,51 @@ def batches(url: str, key: str, seconds: int) -> float:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
             started = perf_counter()
 
-            async def ask() -> None:
+            async def send() -> None:
                 nonlocal done
                 while perf_counter() - started < seconds:
                     response = await client.post("/fair_price/batch", content=body)
                     assert response.status_code == 200
                     done += 1_000
 
-            await asyncio.gather(ask(), ask())
+            await asyncio.gather(send(), send())
             return done / (perf_counter() - started)
 
     return asyncio.run(scenario())
 
 
 class Rounds:
-    """Servers under the same load in turns, several times over. What compares two of them is a ratio of each round: its loads met the
-    same machine, whose speed may double from one minute to the next."""
+    """Several rounds of the same load on each server in turn.
+
+    Servers are compared by their ratio in each round, since the speed of the machine may double
+    from one minute to the next.
+    """
 
     def __init__(self, urls: Mapping[str, str], connections: int, seconds: int, key: str) -> None:
         self._rounds = [
-            {which: wrk(url, connections, seconds, key) for which, url in urls.items()}
+            {name: wrk(url, connections, seconds, key) for name, url in urls.items()}
             for _ in range(5)
         ]
-        for which in urls:
-            print(f"{which:10} {connections:3} connections   {self.middle(which)}", flush=True)
+        for name in urls:
+            print(f"{name:10} {connections:3} connections   {self.median_load(name)}", flush=True)
 
-    def loads(self, which: str) -> list[Load]:
-        return sorted((each[which] for each in self._rounds), key=lambda load: load.rate)
+    def loads(self, name: str) -> list[Load]:
+        return sorted((each[name] for each in self._rounds), key=lambda load: load.rate)
 
-    def middle(self, which: str) -> Load:
-        loads = self.loads(which)
+    def median_load(self, name: str) -> Load:
+        loads = self.loads(name)
         return loads[len(loads) // 2]
 
-    def ratio(self, which: str, other: str) -> float:
-        """Of their rates: the middle one of all rounds."""
-        return median(each[which].rate / each[other].rate for each in self._rounds)
+    def ratio(self, name: str, other: str) -> float:
+        """Return the median over all rounds of the ratio of their rates."""
+        return median(each[name].rate / each[other].rate for each in self._rounds)
 
-    def errors(self, which: str) -> int:
-        return sum(load.errors for load in self.loads(which))
+    def errors(self, name: str) -> int:
+        return sum(load.errors for load in self.loads(name))
 
 
-class Caller:
-    """A client on one connection, of plain sockets: whatever a client costs is in every figure."""
+class SocketClient:
+    """A client on one plain socket, to keep its own cost out of the figures."""
 
     def __init__(self, url: str, key: str = "") -> None:
         address = urlsplit(url)
@@ -239,66 +250,67 @@ class Caller:
             + (f"X-API-Key: {key}\r\n" if key else "")
         )
 
-    def ask(self, path: str, body: str) -> None:
+    def post(self, path: str, body: str) -> None:
         self._socket.sendall(
             f"POST {path}{self._head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        answer = self._socket.recv(65_536)  # a few hundred bytes on the loopback come as one piece
+        answer = self._socket.recv(65_536)  # one read: a few hundred bytes on the loopback
         assert (answer[:13], answer[-1:]) == (b"HTTP/1.1 200 ", b"}"), answer
 
 
-def alone(mlserver: str, ours: str, key: str, seconds: int) -> float:
-    """The gateway's median at one connection over that of the two calls made directly, asked in turns.
+def single_connection_ratio(mlserver: str, ours: str, key: str, seconds: int) -> float:
+    """Return the gateway's median latency over that of the two model calls made directly.
 
-    In turns, for the machine's speed may double from one second to the next.
+    The two alternate, since the speed of the machine may double from one second to the next.
     """
-    direct, through = Caller(mlserver), Caller(ours, key)
+    direct, through = SocketClient(mlserver), SocketClient(ours, key)
     both: list[float] = []
     one: list[float] = []
     ends = perf_counter() + seconds
     for number in cycle(range(CARDS)):
         started = perf_counter()
-        direct.ask("/v2/models/fair-price/infer", INFER_PRICE % number)
-        direct.ask("/v2/models/decision/infer", INFER_SIGNAL % (number % 99))
+        direct.post("/v2/models/fair-price/infer", INFER_PRICE % number)
+        direct.post("/v2/models/decision/infer", INFER_SIGNAL % (number % 99))
         between = perf_counter()
-        through.ask("/fair_price", FAIR_PRICE % number)
+        through.post("/fair_price", FAIR_PRICE % number)
         both.append(between - started)
         one.append(perf_counter() - between)
         if between > ends:
             break
     print(
-        f"one connection: ours p50 {median(one) * 1e3:.2f} ms, two direct calls {median(both) * 1e3:.2f} ms, {len(one)} of each",
+        f"one connection: ours p50 {median(one) * 1e3:.2f} ms, "
+        f"two direct calls {median(both) * 1e3:.2f} ms, {len(one)} of each",
         flush=True,
     )
     return median(one) / median(both)
 
 
-def measured(seconds: int) -> list[Target]:
-    with field() as servers:
+def measure(seconds: int) -> list[Target]:
+    with bench_servers() as servers:
         key = servers.key
-        bare, plain = servers.rival("bare_app"), servers.rival("plain")
-        ours = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
-        cached = servers.gateway(POKEWATCH_ANSWER_CACHE="1")
+        bare, plain = servers.start_rival("bare_app"), servers.start_rival("plain")
+        ours = servers.start_gateway(POKEWATCH_ANSWER_CACHE="0")
+        cached = servers.start_gateway(POKEWATCH_ANSWER_CACHE="1")
         wrk(cached, 64, 2, key)
         at_64 = Rounds(
-            {"bare": bare, "plain": plain, "ours": ours, "ours, kept": cached}, 64, seconds, key
+            {"bare": bare, "plain": plain, "ours": ours, "ours, cached": cached}, 64, seconds, key
         )
         at_256 = Rounds({"plain": plain, "ours": ours}, 256, seconds, key)
-        one = alone(servers.mlserver.url, ours, key, 3 * seconds)
-        cards = batches(ours, key, seconds)
+        one = single_connection_ratio(servers.mlserver.url, ours, key, 3 * seconds)
+        cards = batch_rate(ours, key, seconds)
         for name, milliseconds in transports(servers.mlserver).items():
-            print(f"transport {name:28} {milliseconds:.3f} ms a call (median)", flush=True)
+            print(f"transport {name:28} {milliseconds:.3f} ms per call (median)", flush=True)
     return [
         Target("64 connections: ours / plain", at_64.ratio("ours", "plain"), 8),
         Target("64 connections: ours / bare", at_64.ratio("ours", "bare"), 0.33),
-        Target("64 connections: p95, ms", at_64.middle("ours").p95, 100, at_most=True),
+        Target("64 connections: p95, ms", at_64.median_load("ours").p95, 100, at_most=True),
         Target("256 connections: ours / plain", at_256.ratio("ours", "plain"), 12),
         Target("1 connection: p50 / two direct calls", one, 1.5, at_most=True),
-        Target("batches of 1,000: cards a second", cards, 50_000),
-        Target("64 connections, cache on: ours / bare", at_64.ratio("ours, kept", "bare"), 0.5),
+        Target("batches of 1,000: cards per second", cards, 50_000),
+        Target("64 connections, cache on: ours / bare", at_64.ratio("ours, cached", "bare"), 0.5),
         Target(
             "errors",
-            at_64.errors("ours") + at_64.errors("ours, kept") + at_256.errors("ours"),
+            at_64.errors("ours") + at_64.errors("ours, cached") + at_256.errors("ours"),
             0,
             at_most=True,
         ),
@@ -307,8 +319,8 @@ def measured(seconds: int) -> list[Target]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=8, help="length of each load")
-    return report(measured(parser.parse_args(arguments).seconds))
+    parser.add_argument("--seconds", type=int, default=8, help="seconds of each load")
+    return report(measure(parser.parse_args(arguments).seconds))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What the gateway is measured against: a bare Starlette route, and the gateway one would write in ten minutes.
+"""Baselines for the gateway: a bare Starlette route and a plain gateway.
 
-`plain` makes two MLServer calls a request over aiohttp, with no key, no limits, no validation and no metrics.
-Run with uvicorn on uvloop and httptools; MLSERVER_URL is where `plain` asks.
+`plain` makes two calls per request to the MLServer at MLSERVER_URL over aiohttp, without keys,
+limits, validation or metrics. Both run with uvicorn on uvloop and httptools.
 """
 
 import os
@@ -42,12 +42,12 @@ async def infer(
 
 
 async def fair_price(request: Request) -> Response:
-    asked = await request.json()
+    body = await request.json()
     client = request.app.state.client
     price = await infer(
         client,
         "fair-price",
-        [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": [asked["card_id"]]}],
+        [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": [body["card_id"]]}],
     )
     prices = [
         {"name": name, "shape": [1], "datatype": "FP64", "data": [price[name]]}

@@ -1,7 +1,8 @@
-"""What one call to MLServer costs over each transport the gateway could use."""
+"""Latency of a call to MLServer over each transport that the gateway could use."""
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -31,8 +32,8 @@ def message(rows: int) -> pb.ModelInferRequest:
     return pb.ModelInferRequest(model_name="fair-price", inputs=[tensor])
 
 
-async def timed(call: Callable[[], Awaitable[object]]) -> float:
-    """Median milliseconds of a call."""
+async def median_ms(call: Callable[[], Awaitable[object]]) -> float:
+    """Return the median milliseconds of a call."""
     times = []
     for _ in range(ROUNDS):
         started = perf_counter()
@@ -41,19 +42,19 @@ async def timed(call: Callable[[], Awaitable[object]]) -> float:
     return median(times[ROUNDS // 10 :]) * 1_000
 
 
-async def measured(server: Server) -> dict[str, float]:
+async def measure(server: Server) -> dict[str, float]:
     found = {}
-    wire = UpstreamHttpClient(server.url)
+    client = UpstreamHttpClient(server.url)
     async with (
         aiohttp.ClientSession() as session,
         grpc.aio.insecure_channel(server.grpc) as channel,
     ):
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         for rows in (1, 32):
-            content, asked = body(rows), message(rows)
+            content, request = body(rows), message(rows)
 
             def over_ours(content: bytes = content) -> Awaitable[object]:
-                return wire.send(PATH, content, 10)
+                return client.send(PATH, content, 10)
 
             async def over_aiohttp(content: bytes = content) -> bytes:
                 async with session.post(
@@ -61,13 +62,13 @@ async def measured(server: Server) -> dict[str, float]:
                 ) as response:
                     return await response.read()
 
-            found[f"own client, {rows} rows"] = await timed(over_ours)
-            found[f"aiohttp, {rows} rows"] = await timed(over_aiohttp)
-            found[f"gRPC, {rows} rows"] = await timed(lambda asked=asked: stub.ModelInfer(asked))  # type: ignore[misc]
-    wire.close()
+            found[f"own client, {rows} rows"] = await median_ms(over_ours)
+            found[f"aiohttp, {rows} rows"] = await median_ms(over_aiohttp)
+            found[f"gRPC, {rows} rows"] = await median_ms(partial(stub.ModelInfer, request))
+    client.close()
     return found
 
 
 def transports(server: Server) -> dict[str, float]:
-    """Milliseconds a call, by transport and rows; each call waits for the one before it."""
-    return uvloop.run(measured(server))
+    """Return the milliseconds per sequential call, by transport and rows."""
+    return uvloop.run(measure(server))

@@ -1,6 +1,6 @@
-"""How soon a revoked key is refused everywhere, and what the time of a refusal tells: python -m tests.bench.keys [--rounds 20]
+"""Time to revoke a key, and the timing of refusals: python -m tests.bench.keys [--rounds 20]
 
-Two gateways, each a process, share one key store. Exits with 1 where a figure misses its target.
+Two gateway processes share one key store. Exits with 1 if a figure misses its target.
 """
 
 import argparse
@@ -12,13 +12,13 @@ from statistics import median
 import httpx
 
 from pokewatch.gateway.auth.keys import KeyStore
-from tests.bench.gateway import Field, Target, field, report
+from tests.bench.gateway import BenchServers, Target, bench_servers, report
 
 TRIES = 3_000
 
 
-def revoked(servers: Field, urls: Sequence[str], rounds: int) -> float:
-    """The longest time, in seconds, from a key's revocation to its refusal at the slowest gateway."""
+def revocation_seconds(servers: BenchServers, urls: Sequence[str], rounds: int) -> float:
+    """Return the longest time from a revocation until all gateways refuse the key."""
     store = KeyStore(servers.home / "keys.sqlite")
     times = []
     with httpx.Client() as client:
@@ -31,10 +31,8 @@ def revoked(servers: Field, urls: Sequence[str], rounds: int) -> float:
 
         for number in range(rounds):
             made = store.create(f"round {number}", rate="none")
-            assert statuses(made.key) == {200}, "a key works from the moment it is made"
-            time.sleep(
-                number / rounds / 4
-            )  # at any point of the time between two looks at the store
+            assert statuses(made.key) == {200}, "a new key is valid at once"
+            time.sleep(number / rounds / 4)  # at varying times between two polls of the store
             store.revoke(made.id)
             at = time.perf_counter()
             while statuses(made.key) != {401}:
@@ -43,8 +41,11 @@ def revoked(servers: Field, urls: Sequence[str], rounds: int) -> float:
     return max(times)
 
 
-def refused(servers: Field, url: str) -> float:
-    """The median time that a wrong secret of a known key takes, over that of a key nobody knows; the two in turn."""
+def refusal_ratio(servers: BenchServers, url: str) -> float:
+    """Return the time to refuse a known key's wrong secret over that of an unknown key.
+
+    Both are medians; the two alternate.
+    """
     known = servers.key[:16] + "x" * (len(servers.key) - 16)
     unknown = known.replace(servers.key[3:15], "0" * 12)
     times: dict[str, list[float]] = {known: [], unknown: []}
@@ -57,11 +58,11 @@ def refused(servers: Field, url: str) -> float:
     return median(times[known]) / median(times[unknown])
 
 
-def measured(rounds: int) -> list[Target]:
-    with field() as servers:
-        urls = [servers.gateway(POKEWATCH_FAILED_KEY_RATE="none") for _ in range(2)]
-        slowest = revoked(servers, urls, rounds)
-        ratio = refused(servers, urls[0])
+def measure(rounds: int) -> list[Target]:
+    with bench_servers() as servers:
+        urls = [servers.start_gateway(POKEWATCH_FAILED_KEY_RATE="none") for _ in range(2)]
+        slowest = revocation_seconds(servers, urls, rounds)
+        ratio = refusal_ratio(servers, urls[0])
     return [
         Target("a revoked key is refused everywhere, s", slowest, 1, at_most=True),
         Target(
@@ -73,8 +74,8 @@ def measured(rounds: int) -> list[Target]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="how many keys are revoked")
-    return report(measured(parser.parse_args(arguments).rounds))
+    parser.add_argument("--rounds", type=int, default=20, help="number of keys to revoke")
+    return report(measure(parser.parse_args(arguments).rounds))
 
 
 if __name__ == "__main__":

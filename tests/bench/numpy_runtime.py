@@ -1,13 +1,15 @@
-"""The least an MLServer runtime can do: two numbers in, their ratio and a word out, unchecked."""
+"""Minimal MLServer runtimes, which the runtimes of PokeWatch are compared with."""
 
 import numpy as np
 from mlserver import MLModel
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 
-WORDS = np.array(["HOLD", "BUY", "SELL"])
+SIGNALS = np.array(["HOLD", "BUY", "SELL"])
 
 
-class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer is untyped
+class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """Takes two numbers per row, returns their ratio and a signal, and validates nothing."""
+
     async def load(self) -> bool:
         return True
 
@@ -16,14 +18,14 @@ class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer is untyped
             tensor.name: np.asarray(tensor.data.root, dtype=np.float64) for tensor in payload.inputs
         }
         deviation = given["market_price"] / given["fair_price"] - 1
-        words = WORDS[np.select([deviation <= -0.1, deviation >= 0.15], [1, 2], 0)]
+        signals = SIGNALS[np.select([deviation <= -0.1, deviation >= 0.15], [1, 2], 0)]
         shape = [len(deviation)]
         outputs = [
             ResponseOutput(
                 name="signal",
                 shape=shape,
                 datatype="BYTES",
-                data=[word.encode() for word in words.tolist()],
+                data=[signal.encode() for signal in signals.tolist()],
             ),
             ResponseOutput(
                 name="deviation_pct", shape=shape, datatype="FP64", data=deviation.tolist()
@@ -33,7 +35,7 @@ class BareRuntime(MLModel):  # type: ignore[misc]  # MLServer is untyped
 
 
 class EchoRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
-    """Three text and four number outputs of as many rows as `card_id` has, as `fair-price` gives, with no work behind them."""
+    """Returns outputs of the size of a `fair-price` response without computing anything."""
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         rows = payload.inputs[0].shape[0]

@@ -1,4 +1,4 @@
-"""Seconds that the daily pipeline takes, from an empty home to a champion.
+"""Seconds that the daily pipeline takes, from an empty POKEWATCH_HOME to a champion.
 
 python -m tests.bench.pipeline [--cards 1000] [--days 400]
 """
@@ -16,25 +16,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cards", default="1000")
     parser.add_argument("--days", default="400")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         done = run_flow(
             Path(folder),
             "run",
             "--cards",
-            asked.cards,
+            arguments.cards,
             "--days",
-            asked.days,
+            arguments.days,
             POKEWATCH_HOME=f"{folder}/home",
         )
         seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(done.stdout)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"pipeline, {asked.cards} cards x {asked.days} days: {seconds:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
-    )
+    cpu = used.ru_utime + used.ru_stime
+    print(f"{arguments.cards} cards x {arguments.days} days: {seconds:.0f} s, {cpu:.0f} s of CPU")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
-"""Requests and rows a second of the runtimes, beside a bare NumPy runtime in the same MLServer, which answers it as it does by itself.
+"""Requests and rows per second of the runtimes, compared with a bare NumPy runtime.
+
+The bare runtime runs in the same MLServer and uses MLServer's own endpoints.
 
     python -m tests.bench.serving [--seconds 2] [--rounds 5] [--workers 0,1,2]
 
-Each round asks every model in turn, so that whatever else the machine does falls on all of them; a figure is the median of
-its rounds, and a ratio the median of the ratios within a round. `cpu` is the server's processor time for a request, and its ratio
-the bare runtime's over it: on a busy machine the one to trust. `fair-price/2` asks for as many outputs as the bare runtime has;
-`echo` answers the seven of `fair-price` with no work behind them: what MLServer itself takes for an answer of that size.
+Each round measures every model in turn, so that other load on the machine affects all of them. A
+figure is the median over the rounds, a ratio the median of the ratios within a round. `cpu` is the
+server's CPU time per request, and its ratio that of the bare runtime divided by it; it is the more
+reliable figure on a busy machine. `fair-price/2` requests as many outputs as the bare runtime
+returns. `echo` returns seven outputs like `fair-price` without computing anything, which shows
+the cost of MLServer itself for a response of that size.
 """
 
 import argparse
@@ -31,7 +35,7 @@ from tests.serving.server import Server, add_model, models_folder, point_at, run
 CARDS = 5000
 CONNECTIONS = 16
 MODELS = ("bare", "echo", "fair-price", "fair-price/2", "decision")
-Ask = Callable[[], Awaitable[None]]
+Send = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Speed:
-    """Requests a second, and the server's processor seconds for one."""
+    """Requests per second, and CPU seconds per request."""
 
     rate: float
     cpu: float
@@ -62,14 +66,14 @@ def rest_request(server: Server, model: str, rows: int) -> bytes:
     outputs = [{"name": name} for name in ("fair_price", "status")] if model.endswith("/2") else []
     body = json.dumps({"inputs": inputs(model, rows), "outputs": outputs}).encode()
     path = f"/v2/models/{model.removesuffix('/2')}/infer"
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def rest_client(server: Server, content: bytes) -> Ask:
+async def rest_client(server: Server, content: bytes) -> Send:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.http_port, limit=2**22)
 
-    async def ask() -> None:
+    async def send() -> None:
         writer.write(content)
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
@@ -78,7 +82,7 @@ async def rest_client(server: Server, content: bytes) -> Ask:
         )
         await reader.readexactly(int(length[15:]))
 
-    return ask
+    return send
 
 
 def grpc_request(model: str, rows: int) -> bytes:
@@ -112,20 +116,20 @@ def grpc_request(model: str, rows: int) -> bytes:
     return bytes(request.SerializeToString())
 
 
-async def grpc_client(server: Server, content: bytes) -> Ask:
+async def grpc_client(server: Server, content: bytes) -> Send:
     channel = grpc.aio.insecure_channel(
         server.grpc, options=[("grpc.use_local_subchannel_pool", 1)]
     )
     call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
 
-    async def ask() -> None:
+    async def send() -> None:
         await call(content)
 
-    return ask
+    return send
 
 
 def cpu_seconds(server: Server) -> float:
-    """Processor time of the server and its workers so far."""
+    """Return the CPU time used by the server and its workers so far."""
     times = [
         process.cpu_times() for process in (psutil.Process(server.process.pid), *server.workers())
     ]
@@ -133,7 +137,7 @@ def cpu_seconds(server: Server) -> float:
 
 
 async def speed(server: Server, case: Case, connections: int, seconds: float) -> Speed:
-    """Over `connections` connections, each asking again as soon as it is answered."""
+    """Measure with connections that each send a request as soon as the last is answered."""
     if case.transport == "REST":
         clients = [
             await rest_client(server, rest_request(server, case.model, case.rows))
@@ -144,17 +148,17 @@ async def speed(server: Server, case: Case, connections: int, seconds: float) ->
             await grpc_client(server, grpc_request(case.model, case.rows))
             for _ in range(connections)
         ]
-    await asyncio.gather(*(ask() for ask in clients))
+    await asyncio.gather(*(send() for send in clients))
     done = 0
     cpu, started = cpu_seconds(server), time.perf_counter()
 
-    async def loop(ask: Ask) -> None:
+    async def loop(send: Send) -> None:
         nonlocal done
         while time.perf_counter() < started + seconds:
-            await ask()
+            await send()
             done += 1
 
-    await asyncio.gather(*(loop(ask) for ask in clients))
+    await asyncio.gather(*(loop(send) for send in clients))
     return Speed(done / (time.perf_counter() - started), (cpu_seconds(server) - cpu) / done)
 
 
@@ -184,8 +188,9 @@ def report(speeds: Mapping[Case, list[Speed]], workers: int) -> None:
         by_rate = statistics.median(mine.rate / bare.rate for mine, bare in pairs)
         by_cpu = statistics.median(bare.cpu / mine.cpu for mine, bare in pairs)
         click.echo(
-            f"workers={workers} {case.transport:4} rows={case.rows:4} {case.model:12} {rate:7,.0f} requests/s "
-            f"{rate * case.rows:9,.0f} rows/s {by_rate:.2f}x the bare runtime; cpu {cpu * 1e6:6,.0f} us, {by_cpu:.2f}x"
+            f"workers={workers} {case.transport:4} rows={case.rows:4} {case.model:12} "
+            f"{rate:7,.0f} requests/s {rate * case.rows:9,.0f} rows/s "
+            f"{by_rate:.2f}x the bare runtime; cpu {cpu * 1e6:6,.0f} us, {by_cpu:.2f}x"
         )
 
 
@@ -203,10 +208,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--workers", default="0", help="MLServer's parallel_workers to try, separated by commas"
+        "--workers", default="0", help="comma-separated values of parallel_workers to measure"
     )
     options = parser.parse_args()
     for workers in options.workers.split(","):

@@ -1,6 +1,7 @@
-"""A minute at half the gateway's rate, its model reloaded every two seconds: python -m tests.bench.soak [--seconds 60]
+"""A minute at half the gateway's rate with model reloads: python -m tests.bench.soak [--seconds 60]
 
-The rate is that of 64 connections with the answer cache off, measured just before. Exits with 1 where a request failed or memory grew.
+The model is reloaded every two seconds. The rate is half of that measured just before at 64
+connections with the answer cache off. Exits with 1 if a request failed or memory grew.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import psutil
 import uvloop
 
 from pokewatch.gateway.upstream.http_client import TransportError, UpstreamHttpClient
-from tests.bench.gateway import CARDS, FAIR_PRICE, Field, Target, report, wrk
+from tests.bench.gateway import CARDS, FAIR_PRICE, BenchServers, Target, report, wrk
 from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at, reloads, running
 
@@ -24,8 +25,8 @@ CONNECTIONS = 64
 MIB = 1_048_576
 
 
-class Load:
-    """Requests at a steady rate over CONNECTIONS connections; what came of them, by status or error."""
+class SteadyLoad:
+    """Requests at a steady rate over CONNECTIONS connections, counted by status or error."""
 
     def __init__(self, url: str, key: str, rate: float) -> None:
         self._url = url
@@ -37,9 +38,9 @@ class Load:
         await asyncio.gather(*(self._connection(number, seconds) for number in range(CONNECTIONS)))
 
     async def _connection(self, number: int, seconds: float) -> None:
-        """Keeps to its times: a slow answer delays none but its own connection's next, and that one catches up."""
+        """Send on schedule. After a slow answer the connection catches up."""
         loop = asyncio.get_running_loop()
-        wire = UpstreamHttpClient(self._url)
+        client = UpstreamHttpClient(self._url)
         due = loop.time() + self._pause * number / CONNECTIONS
         ends = loop.time() + seconds
         while due < ends:
@@ -47,16 +48,16 @@ class Load:
             number += CONNECTIONS
             due += self._pause
             try:
-                reply = await wire.send(
+                reply = await client.send(
                     "/fair_price", (FAIR_PRICE % (number % CARDS)).encode(), 10, self._headers
                 )
                 self.outcomes[str(reply.status)] += 1
             except TransportError as error:
                 self.outcomes[str(error)] += 1
-        wire.close()
+        client.close()
 
 
-def measured(seconds: int) -> list[Target]:
+def measure(seconds: int) -> list[Target]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
         books = [
@@ -68,15 +69,15 @@ def measured(seconds: int) -> list[Target]:
         server = stack.enter_context(
             running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")})
         )
-        servers = Field(folder, stack, server)
-        url = servers.gateway(POKEWATCH_ANSWER_CACHE="0")
+        servers = BenchServers(folder, stack, server)
+        url = servers.start_gateway(POKEWATCH_ANSWER_CACHE="0")
         gateway = psutil.Process(
             next(each.pid for each in psutil.Process().children() if _listens(each, url))
         )
         rate = wrk(url, CONNECTIONS, 5, servers.key).rate / 2
 
         async def load(length: float) -> tuple[Counter[str], int]:
-            clients = Load(url, servers.key, rate)
+            clients = SteadyLoad(url, servers.key, rate)
             _, count = await asyncio.gather(
                 clients.run(length), reloads(server, books, length, 2.0)
             )
@@ -91,13 +92,13 @@ def measured(seconds: int) -> list[Target]:
         outcomes, count, grown = uvloop.run(scenario())
         total = sum(outcomes.values())
         print(
-            f"{total} requests in {seconds} s, {rate:.0f}/s asked for; {count} reloads; {dict(outcomes)}",
+            f"{total} requests in {seconds} s at {rate:.0f}/s; {count} reloads; {dict(outcomes)}",
             flush=True,
         )
     return [
-        Target("soak: requests of those asked for", total / (rate * seconds), 0.99),
+        Target("soak: requests sent / scheduled", total / (rate * seconds), 0.99),
         Target("soak: failed", total - outcomes["200"], 0, at_most=True),
-        Target("soak: memory grown, MiB", grown, 8, at_most=True),
+        Target("soak: memory growth, MiB", grown, 8, at_most=True),
     ]
 
 
@@ -111,8 +112,8 @@ def _listens(process: psutil.Process, url: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=60, help="length of the load")
-    return report(measured(parser.parse_args(arguments).seconds))
+    parser.add_argument("--seconds", type=int, default=60, help="seconds of the load")
+    return report(measure(parser.parse_args(arguments).seconds))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""AutoETS and SES of statsforecast on some cards: run by `tests.bench.valuation` in an environment of its own.
+"""AutoETS and SES of statsforecast, run by `tests.bench.valuation` in an isolated environment.
 
-python statsforecast_rivals.py SAMPLE.npz, which has `log_price` [days, cards], `origins` [k] and `horizon`; prints JSON: for each
-rival the seconds a forecast took and the sum of its absolute errors.
+python statsforecast_rivals.py SAMPLE.npz
+
+The sample has `log_price` [days, cards], `origins` [k] and `horizon`. The output is JSON: for each
+model, the seconds per forecast and the sum of its absolute errors.
 """
 
 import json
@@ -30,8 +32,8 @@ def measured(make: Any, log_price: Any, origins: list[int], horizon: int) -> dic
 
 def main() -> None:
     sample = np.load(sys.argv[1])
-    asked = sample["log_price"], sample["origins"].tolist(), int(sample["horizon"])
-    print(json.dumps({name: measured(make, *asked) for name, make in RIVALS.items()}))
+    arguments = sample["log_price"], sample["origins"].tolist(), int(sample["horizon"])
+    print(json.dumps({name: measured(make, *arguments) for name, make in RIVALS.items()}))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""The whole catalogue, from the lake to a finished price book, and an eighth of it: seconds and memory; then `local_level` beside
-statsforecast's AutoETS and SES on the same sample of cards and days.
+"""Benchmark of valuation: time and memory from the lake to a finished price book.
+
+It runs on the whole catalogue and on an eighth of it, then compares `local_level` with AutoETS and
+SES of statsforecast on the same sample of cards and days.
 
 python -m tests.bench.valuation [--cards 66000] [--days 730]
 """
@@ -30,11 +32,16 @@ RIVALS = (
 )
 
 
-def made(collected: Any, sample: Path) -> dict[str, float]:
-    """Process, train and write the book of what was collected, in this process: seconds a stage, and the most memory it took."""
+def build_book(collected: Any, sample: Path) -> dict[str, float]:
+    """Process, train and write the book of the collected prices, in this process.
+
+    Return the seconds of each stage and the peak memory in MB.
+    """
     from pokewatch.market.lake import Lake
     from pokewatch.market.versions import DataVersions
-    from pokewatch.pipeline.daily import BOOK_DAYS, join_shards, process_shard, train, write_book_of
+    from pokewatch.pipeline.processing import join_shards, process_shard
+    from pokewatch.pipeline.registration import BOOK_DAYS, write_book_of
+    from pokewatch.pipeline.training import train
     from pokewatch.settings import Home
     from pokewatch.valuation.models import restore
     from pokewatch.valuation.processed import read_processed
@@ -64,8 +71,11 @@ def made(collected: Any, sample: Path) -> dict[str, float]:
 
 
 def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
-    """Seconds a card and forecast of our model, its learning included; its error and the last price's on the sample, which is kept."""
-    from pokewatch.valuation.walk_forward import walk
+    """Return the seconds per card and forecast, training included, and the errors on the sample.
+
+    The sample is written to `sample`.
+    """
+    from pokewatch.valuation.walk_forward import walk_forward
 
     origins = [panel.days - 1 - back for back in ORIGINS_BACK]
     market = panel.market
@@ -80,7 +90,7 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
     log_price = np.log(np.take_along_axis(prices, known, axis=0))
     began, error, last_error = time.perf_counter(), 0.0, 0.0
     for origin in origins:
-        ((_, values),) = walk(panel, MODEL, HORIZON, [origin])
+        ((_, values),) = walk_forward(panel, MODEL, HORIZON, [origin])
         fair = values.fair[cards]
         error += float(np.abs(np.log(fair) - log_price[origin + HORIZON]).sum())
         last_error += float(np.abs(log_price[origin] - log_price[origin + HORIZON]).sum())
@@ -90,13 +100,13 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
 
 def child(cards: int, days: int, sample: Path) -> None:
-    """Collect, untimed, in a process of its own whose memory does not count; then measure."""
-    from pokewatch.pipeline.daily import collect_prices
+    """Collect the prices, then measure in another process, without the memory of collecting."""
+    from pokewatch.pipeline.collection import collect_prices
 
     collected = collect_prices("simulated", days=days, cards=cards)
     reading, writing = os.pipe()
     if os.fork() == 0:
-        os.write(writing, json.dumps(made(collected, sample)).encode())
+        os.write(writing, json.dumps(build_book(collected, sample)).encode())
         os._exit(0)
     os.close(writing)
     print(os.read(reading, 65536).decode())
@@ -127,7 +137,7 @@ def measured(cards: int, days: int, sample: Path) -> dict[str, float]:
 
 
 def rivals(sample: Path) -> dict[str, dict[str, float]]:
-    """statsforecast's figures on the sample; in an environment of its own, for it is nothing that PokeWatch needs."""
+    """Return the figures of statsforecast on the sample, from an isolated environment."""
     command = [
         sys.executable,
         "-m",
@@ -151,30 +161,32 @@ def main() -> None:
     parser.add_argument("--cards", type=int, default=66_000)
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--sample", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args(None if __name__ == "__main__" else [])
-    if asked.sample:
-        child(asked.cards, asked.days, asked.sample)
+    options = parser.parse_args(None if __name__ == "__main__" else [])
+    if options.sample:
+        child(options.cards, options.days, options.sample)
         return
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder) / "sample.npz"
-        for cards in (asked.cards // 8, asked.cards):
-            found = measured(cards, asked.days, sample)
+        for cards in (options.cards // 8, options.cards):
+            found = measured(cards, options.days, sample)
             stages = {name: found[name] for name in ("process", "train", "value", "book")}
-            told = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages.items())
+            details = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in stages.items())
             print(
-                f"{cards} cards x {asked.days} days: {sum(stages.values()):.0f} s ({told}), {found['peak_mb']:.0f} MB",
+                f"{cards} cards x {options.days} days: {sum(stages.values()):.0f} s ({details}), "
+                f"{found['peak_mb']:.0f} MB",
                 flush=True,
             )
         ours = found["forecast_error"] / found["last_error"]
         print(
-            f"{SAMPLE} cards on {len(ORIGINS_BACK)} days: {MODEL} errs {ours:.3f} of the last price"
+            f"{SAMPLE} cards on {len(ORIGINS_BACK)} days: "
+            f"the error of {MODEL} is {ours:.3f} of the last price's"
         )
         for name, rival in rivals(sample).items():
             faster, error = (
                 rival["seconds"] / found["forecast_seconds"],
                 rival["error"] / found["last_error"],
             )
-            print(f"  {name} errs {error:.3f}; {MODEL} is {faster:.0f}x as fast a card")
+            print(f"  {name}: {error:.3f}; {MODEL} is {faster:.0f}x as fast per card")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A program that ends when its parent does; with real servers: tests/integration/test_serve.py."""
+"""A program that exits with its parent; with real servers: tests/integration/test_serve.py."""
 
 import os
 import signal
@@ -13,7 +13,8 @@ from tests.serving.server import free_ports
 
 PARENT = """
 import os, subprocess, sys
-child = subprocess.Popen([*sys.argv[1:3], "-m", "pokewatch.cli.child_process", str(os.getpid()), *sys.argv[3:]], start_new_session=True)
+command = [*sys.argv[1:3], "-m", "pokewatch.cli.child_process", str(os.getpid()), *sys.argv[3:]]
+child = subprocess.Popen(command, start_new_session=True)
 print(child.pid, flush=True)
 child.wait()
 """
@@ -25,7 +26,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGHUP], ids=lambda ending: ending.name)
-def test_a_program_ends_with_its_parent(
+def test_a_program_exits_with_its_parent(
     ending: signal.Signals, environment: dict[str, str], tmp_path: Path
 ) -> None:
     with (tmp_path / "log").open("w") as log:
@@ -44,7 +45,7 @@ def test_a_program_ends_with_its_parent(
     assert psutil.wait_procs([child], timeout=30)[1] == []
 
 
-def test_a_program_whose_parent_ended_before_it_began_ends_at_once(
+def test_a_program_whose_parent_has_already_exited_exits_at_once(
     environment: dict[str, str],
 ) -> None:
     command = [

@@ -1,4 +1,4 @@
-"""`pokewatch keys`, as processes of its own where bytes and standard output matter."""
+"""`pokewatch keys`, in a separate process where bytes and standard output matter."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def run(*arguments: str) -> Result:
 def process(
     *arguments: str | bytes, shell: str = 'exec "$@"', stdout: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[bytes]:
-    """The command in a shell, which may do something with its output."""
+    """Run the command in a shell, which may redirect its output."""
     command = [sys.executable, "-m", "pokewatch.cli.main", "keys", *arguments]
     return subprocess.run(
         ["sh", "-c", shell, "sh", *command], stdout=stdout, stderr=subprocess.PIPE, timeout=60
@@ -37,7 +37,7 @@ def process(
 
 @pytest.fixture
 def unread() -> Iterator[int]:
-    """A pipe whose reader has ended."""
+    """A pipe whose reader is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     yield writer
@@ -77,7 +77,7 @@ def test_rotating_ends_the_old_key_and_prints_the_new(
         ),
         (("create", "shop", "--rate", b"\xff"), "rate: got"),
         (("create", "shop", "--scopes", b"\xff"), "scopes: got"),
-        (("revoke", b"\xff"), r"no key has the id '\udcff'; pokewatch keys list"),
+        (("revoke", b"\xff"), r"no key has the id '\udcff': list the keys"),
         (("rotate", b"\xff"), r"no key has the id '\udcff'"),
         (
             ("rotate", "0" * 12, "--grace", "9999999999w"),
@@ -86,7 +86,7 @@ def test_rotating_ends_the_old_key_and_prints_the_new(
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_is_one_line(
+def test_an_invalid_argument_is_one_line(
     arguments: tuple[str | bytes, ...], message: str, store: KeyStore
 ) -> None:
     result = process(*arguments)
@@ -117,7 +117,7 @@ def test_a_key_that_cannot_be_printed_is_not_made(
     assert [(key.id, key.expires_at) for key in store.list()] == [(old.id, None)]
 
 
-def test_a_key_that_was_printed_is_made_whatever_befalls_the_rest(store: KeyStore) -> None:
+def test_a_printed_key_is_made_even_if_the_rest_cannot_be_printed(store: KeyStore) -> None:
     result = process("create", "shop", shell='"$@" 2>/dev/full')
     assert result.returncode == 0
     assert result.stdout.decode().split("_")[1] == store.list()[0].id
@@ -159,7 +159,7 @@ def test_a_name_may_be_in_any_script(store: KeyStore) -> None:
     assert os.fsencode(name) in process("list").stdout
 
 
-def test_the_doctor_looks_at_the_keys(store: KeyStore) -> None:
+def test_the_doctor_checks_the_keys(store: KeyStore) -> None:
     def found() -> dict[str, str]:
         findings = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
         return next((finding for finding in findings if finding["name"] == "keys"), {})

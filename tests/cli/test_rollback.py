@@ -1,4 +1,4 @@
-"""`pokewatch rollback` as people and scripts start it."""
+"""`pokewatch rollback` in a terminal and in scripts."""
 
 import os
 import pty
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from tests.deploy.test_deploy import register_book
+from tests.deploy.test_rollout import register_book
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -27,27 +27,27 @@ def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     registry = Registry()
     register_book(registry, tmp_path / "1", 999)
     register_book(registry, tmp_path / "2", 12, source="tcgcsv", currency="EUR")
-    registry.point(CHAMPION, "2")
-    registry.point(PREVIOUS, "1")
+    registry.set_alias(CHAMPION, "2")
+    registry.set_alias(PREVIOUS, "1")
     return registry
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "champion"), [("y", 0, "1"), ("n", 1, "2")], ids=["yes", "no"]
 )
-def test_it_says_what_would_change_and_asks(
+def test_it_shows_the_change_and_asks_for_confirmation(
     answer: str, code: int, champion: str, registry: Registry
 ) -> None:
     person, terminal = pty.openpty()
     with subprocess.Popen(
         ROLLBACK, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as asked:
+    ) as process:
         os.write(person, f"{answer}\n".encode())
-        _, told = asked.communicate()
+        _, shown = process.communicate()
     os.close(person)
     os.close(terminal)
-    assert asked.returncode == code, told
-    rows = [line.split() for line in told.splitlines()[:3]]
+    assert process.returncode == code, shown
+    rows = [line.split() for line in shown.splitlines()[:3]]
     assert rows[0] == ["version", "market", "currency", "cards", "prices", "of"]
     assert rows[1] == [
         "champion",
@@ -72,20 +72,20 @@ def test_it_says_what_would_change_and_asks(
         "to",
         "2026-01-05",
     ]
-    assert "Make version 1 champion? [y/N]" in told
+    assert "Make version 1 champion? [y/N]" in shown
     assert registry.resolve().version == champion
 
 
-def test_without_a_terminal_it_takes_no_for_the_answer(registry: Registry) -> None:
+def test_without_a_terminal_it_refuses(registry: Registry) -> None:
     done = subprocess.run(
         ROLLBACK, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "there is no terminal to ask for a confirmation: add --yes" in done.stderr
+    assert "there is no terminal to ask for confirmation: add --yes" in done.stderr
     assert registry.resolve().version == "2"
 
 
-def test_a_script_says_yes(registry: Registry) -> None:
+def test_a_script_confirms_with_an_option(registry: Registry) -> None:
     done = subprocess.run(
         [*ROLLBACK, "--yes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

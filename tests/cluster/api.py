@@ -1,4 +1,4 @@
-"""A small double of the Kubernetes API: custom objects are kept, and every Job is started for real by a launcher."""
+"""A small double of the Kubernetes API that stores custom objects and starts Jobs."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ _FINISHED = "2026-01-02T03:04:05Z"
 
 
 class Pod(Protocol):
-    """A started Job: `ended` is its exit code, None while it runs; `killed_for_memory` says whether that ended it."""
+    """A started Job. `ended` is its exit code, None while it runs."""
 
     def ended(self) -> int | None: ...
 

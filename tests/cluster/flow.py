@@ -16,7 +16,7 @@ NAMESPACE = str(json.loads(CLUSTER.read_text())["namespace"])
 
 
 def environment(home: Path, s3: str, kubeconfig: Path | None = None) -> dict[str, str]:
-    """What a person who starts flows on a cluster has exported, and nothing of Metaflow's but that."""
+    """Return the environment of a user who starts flows on a cluster."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -19,7 +19,7 @@ class Container:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
-        # Asking podman of a container's state costs a third of a second, and Metaflow asks every second.
+        # podman needs a third of a second for a container's state, and Metaflow polls each second.
         with self._code.open("w") as code:
             command = [require_tool("podman"), "wait", name]
             self._waiting = subprocess.Popen(
@@ -39,7 +39,7 @@ class Container:
     @cached_property
     def killed_for_memory(self) -> bool:
         (found,) = json.loads(images.podman("container", "inspect", self.name, folder=self.folder))
-        # conmon, told by the kernel, leaves a file where it runs; podman 4 looks for it elsewhere, so its own word is never yes.
+        # conmon leaves a file in its own folder; podman 4 never finds it.
         return bool(found["State"]["OOMKilled"]) or (self.folder / "oom").exists()
 
     def kill(self) -> None:
@@ -56,7 +56,7 @@ class Container:
 
 @dataclass
 class Node:
-    """Starts pods as a node's kubelet would: the pod's image, command, variables, Secrets, user and memory limit."""
+    """Starts pods like a kubelet: image, command, variables, Secrets, user and memory limit."""
 
     folder: Path
     secrets: Mapping[str, Mapping[str, str]]

@@ -36,7 +36,7 @@ EVENTS = {
 }
 MONITOR_STEPS = {
     "start": (600, 2),
-    "look": (7_200, 1),
+    "measure": (7_200, 1),
     "act": (28_800, 0),
     "end": (600, 2),
 }  # timeout in seconds, retries
@@ -75,7 +75,7 @@ def _bare(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def with_events(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
-    """The objects of the daily flow where Metaflow has been told of Argo Events, and of the monitor, by kind and name."""
+    """The objects of the daily flow with Argo Events, and of the monitor, by kind and name."""
     folder = tmp_path_factory.mktemp("events")
     with kubernetes() as cluster:
         env = environment(folder, s3, cluster.kubeconfig(folder)) | EVENTS
@@ -106,7 +106,7 @@ def test_the_template_has_every_step_and_no_other_container(templates: dict[str,
     containers = {name for name, template in templates.items() if "container" in template}
     assert (
         containers
-        == {*STEPS, "success-tell-success", "error-tell-failure", "error-msg-capture-hook"}
+        == {*STEPS, "success-notify-success", "error-notify-failure", "error-msg-capture-hook"}
         & containers
     )
     assert set(STEPS) <= containers
@@ -116,10 +116,13 @@ def test_the_template_has_every_step_and_no_other_container(templates: dict[str,
 def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     cpu, memory, disk, timeout, retries, minutes = STEPS[step]
     template, container = templates[step], templates[step]["container"]
-    asked = {"cpu": cpu, "memory": f"{memory}M", "ephemeral-storage": f"{disk}M"}
+    requested = {"cpu": cpu, "memory": f"{memory}M", "ephemeral-storage": f"{disk}M"}
     assert container["image"] == IMAGE
     assert container["imagePullPolicy"] == "IfNotPresent"
-    assert (container["resources"]["requests"], container["resources"]["limits"]) == (asked, asked)
+    assert (container["resources"]["requests"], container["resources"]["limits"]) == (
+        requested,
+        requested,
+    )
     assert container["envFrom"] == SECRETS
     assert container["securityContext"] == {
         "runAsNonRoot": True,
@@ -129,15 +132,13 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     }
     assert template["serviceAccountName"] == "pokewatch-pipeline"
     assert template["activeDeadlineSeconds"] == timeout
-    assert (
-        template["retryStrategy"]
-        == {
-            "limit": retries,
-            "retryPolicy": "Always",
-            "backoff": {"duration": f"{minutes}m"},
-            "expression": "asInt(lastRetry.exitCode) != 202",  # which a step ends with where it would only fail again
-        }
-    )
+    assert template["retryStrategy"] == {
+        "limit": retries,
+        "retryPolicy": "Always",
+        "backoff": {"duration": f"{minutes}m"},
+        # the exit code of a step that would only fail again
+        "expression": "asInt(lastRetry.exitCode) != 202",
+    }
     settings = {
         each["name"]: each["value"]
         for each in container["env"]
@@ -146,21 +147,21 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     assert settings == json.loads(CLUSTER.read_text())["environment"]
 
 
-def test_people_are_told_of_success_and_failure(
+def test_success_and_failure_are_notified(
     created: dict[str, Manifest], templates: dict[str, Manifest]
 ) -> None:
     hooks = created["workflowtemplates"]["spec"]["hooks"]
-    assert hooks["success-tell-success"] == {
-        "template": "success-tell-success",
+    assert hooks["success-notify-success"] == {
+        "template": "success-notify-success",
         "expression": "workflow.status == 'Succeeded'",
     }
-    assert hooks["error-tell-failure"] == {
-        "template": "error-tell-failure",
+    assert hooks["error-notify-failure"] == {
+        "template": "error-notify-failure",
         "expression": "workflow.status == 'Error' || workflow.status == 'Failed'",
     }
     for name, function in (
-        ("success-tell-success", "tell_success"),
-        ("error-tell-failure", "tell_failure"),
+        ("success-notify-success", "notify_success"),
+        ("error-notify-failure", "notify_failure"),
     ):
         container = templates[name]["container"]
         assert container["image"] == IMAGE
@@ -254,13 +255,14 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
         assert templates[step]["serviceAccountName"] == "pokewatch-pipeline"
         assert templates[step]["activeDeadlineSeconds"] == timeout
         assert templates[step].get("retryStrategy", {"limit": 0})["limit"] == retries
-        told = {
+        environment = {
             each["name"]: each["value"]
             for each in templates[step]["container"]["env"]
             if "value" in each
         }
         assert (
-            told["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"] == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+            environment["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
+            == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
         )
 
 

@@ -1,4 +1,4 @@
-"""The flows on a cluster: Metaflow's own Kubernetes client, real containers of the pipeline's image, an S3."""
+"""The flows on a cluster: Metaflow's Kubernetes client, real containers, an S3."""
 
 import json
 import os
@@ -14,7 +14,9 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.pipeline.daily import collect_prices, evaluate_candidate, join_shards, process_shard
+from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.processing import join_shards, process_shard
+from pokewatch.pipeline.training import evaluate_candidate
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import RegistrySettings, VersionSettings
 from tests import images
@@ -134,11 +136,11 @@ def test_a_pod_that_fails_is_retried_and_one_killed_for_memory_is_reported_as_th
     done = start(
         "--config", "deploy", str(_config(tmp_path)), "run", env=env, cwd=tmp_path, flow=flow
     )
-    told = done.stdout + done.stderr
-    assert done.returncode == 0, told
-    assert "this node is going down" in told
-    assert "The pod was killed for memory" in told, told
-    assert "attempt 1; " in told
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "this node is going down" in output
+    assert "The pod was killed for memory" in output, output
+    assert "attempt 1; " in output
     jobs = list(cluster.jobs.values())
     assert [job.step for job in jobs].count("start") == 2
     assert [job.step for job in jobs if job.pod.killed_for_memory] == ["greedy"]

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of the running gateway."""
+"""The OpenAPI document is valid and complete, and the running gateway conforms to it."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from tests.serving.server import Server
 
 @pytest.fixture(scope="module")
 def open_gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that forgives any number of failed keys, for a test that sends nothing else."""
+    """A gateway without a limit on failed keys."""
     with gateway_at(
         mlserver.url, tmp_path_factory.mktemp("contract"), failed_key_rate="none"
     ) as found:
@@ -47,7 +47,7 @@ def test_every_problem_is_documented_for_some_operation() -> None:
     assert {kind.name for kind in KINDS if kind not in documented} == anywhere
 
 
-def test_the_page_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
+def test_the_docs_page_loads_no_other_resources(gateway: Gateway) -> None:
     response = gateway.get("/docs", key="")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "http" not in response.text.replace("http-equiv", "")

@@ -1,4 +1,7 @@
-"""Grafana's dashboards, made from code: `python -m tests.dashboards.dashboards k8s/monitoring/dashboards` writes them."""
+"""Generate the Grafana dashboards.
+
+`python -m tests.dashboards.dashboards k8s/monitoring/dashboards` writes them.
+"""
 
 import json
 import sys

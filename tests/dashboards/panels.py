@@ -1,4 +1,4 @@
-"""What the dashboards show: each panel with its question, in Prometheus' language, and what it means."""
+"""The panels of the dashboards: a PromQL query each, with its description."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ COUNTED = 'route!~"/health|/ready|/docs|/openapi.json|/v2/health/.+|other"'
 
 @dataclass(frozen=True, slots=True)
 class DashboardPanel:
-    """`width` of 24 columns. `limits` are values from which on it is good or bad; before the first of them it is `below`."""
+    """A panel of `width` out of 24 columns.
+
+    `limits` are the values from which on the figure is good or bad; below the first it is `below`.
+    """
 
     title: str
     description: str
@@ -40,7 +43,7 @@ def stat(
     limits: Sequence[tuple[float, Quality]] = (),
     below: Quality = "good",
 ) -> DashboardPanel:
-    """One number, of now."""
+    """A panel with one current number."""
     return DashboardPanel(title, description, [(expression, "")], unit, "stat", 6, limits, below)
 
 
@@ -69,7 +72,7 @@ SERVICE = (
         (
             stat(
                 "Error budget left (30 days)",
-                "1 is the whole of it: 0.1% of the valid requests. Below 0 the objective is missed.",
+                "1 is the full budget, 0.1% of the valid requests; below 0 it is exceeded.",
                 f"1 - sum(increase({_FAILED}[30d])) / sum(increase({_VALID}[30d])) / 0.001",
                 "percentunit",
                 [(0, "good")],
@@ -85,21 +88,22 @@ SERVICE = (
             ),
             stat(
                 "Gateways up",
-                "Replicas that Prometheus reaches.",
+                "Replicas that Prometheus can reach.",
                 'sum(up{job="gateway"})',
                 limits=[(1, "good")],
                 below="bad",
             ),
             stat(
                 "MLServers up",
-                "Replicas that Prometheus reaches.",
+                "Replicas that Prometheus can reach.",
                 'sum(up{job="mlserver"})',
                 limits=[(1, "good")],
                 below="bad",
             ),
             DashboardPanel(
                 "Requests that fail",
-                "Share of the valid requests answered with a 5xx. The lines are what wakes somebody: 6 and 14.4 times the budget.",
+                "Share of the valid requests answered with a 5xx. The lines are the paging limits: "
+                "6 and 14.4 times the budget.",
                 [
                     (f"pokewatch:gateway_errors:ratio_rate{window}", window)
                     for window in ("5m", "1h", "6h", "3d")
@@ -110,7 +114,8 @@ SERVICE = (
             ),
             DashboardPanel(
                 "Requests that take longer than 150 ms",
-                "Share of all requests. 5% are allowed; 30% over 6 hours and 72% over an hour wake somebody.",
+                "Share of all requests. The objective allows 5%; paged at 30% over 6 hours "
+                "and 72% over an hour.",
                 [
                     (f"pokewatch:gateway_slow:ratio_rate{window}", window)
                     for window in ("5m", "1h", "6h", "3d")
@@ -148,18 +153,18 @@ SERVICE = (
             ),
             DashboardPanel(
                 "Answers by signal",
-                "Cards a second.",
+                "Cards per second.",
                 [(_rate("pokewatch_gateway_predictions_total", "signal"), "{{signal}}")],
             ),
             DashboardPanel(
                 "Answer cache",
-                "Stale answers are those given while the model server was down.",
+                "Stale answers were cached and served while the model server was down.",
                 [(_rate("pokewatch_gateway_cache_total", "result"), "{{result}}")],
                 "reqps",
             ),
             DashboardPanel(
                 "Refused, and without a key",
-                "By a key's limit, an address' failures, or load; and all requests without a valid key.",
+                "By the limit of a key, an address or load; and without a valid key.",
                 [
                     (_rate("pokewatch_gateway_limited_total", "by"), "limited by {{by}}"),
                     ("sum(rate(pokewatch_gateway_keyless_total[5m]))", "without a key"),
@@ -168,7 +173,7 @@ SERVICE = (
             ),
             DashboardPanel(
                 "Limits without Redis",
-                "Decisions that a gateway took by its own counts because Redis did not answer.",
+                "Limits checked in a gateway's own memory because Redis did not answer.",
                 [
                     (
                         "sum by (instance) (rate(pokewatch_gateway_limiter_fallbacks_total[5m]))",
@@ -205,7 +210,7 @@ SERVICE = (
         (
             DashboardPanel(
                 "Time of a call (p95)",
-                "One exchange with the model server.",
+                "One request to the model server.",
                 [
                     (
                         _quantile(0.95, "pokewatch_gateway_upstream_seconds", "le, upstream"),
@@ -232,18 +237,19 @@ SERVICE = (
                 limits=[(1, "bad")],
             ),
             DashboardPanel(
-                "Cards a call",
-                "How many rows share one call: many requests at a time share many.",
+                "Cards per call",
+                "Rows that share one call to the model server; more when requests are concurrent.",
                 [
                     (
-                        "sum(rate(pokewatch_gateway_coalesced_rows_sum[5m])) / sum(rate(pokewatch_gateway_coalesced_rows_count[5m]))",
+                        "sum(rate(pokewatch_gateway_coalesced_rows_sum[5m]))"
+                        " / sum(rate(pokewatch_gateway_coalesced_rows_count[5m]))",
                         "mean",
                     )
                 ],
             ),
             DashboardPanel(
                 "Rows waiting",
-                "Queued for, or in, a call.",
+                "Rows queued for a call, or in one.",
                 [("sum by (instance) (pokewatch_gateway_waiting_rows)", "{{instance}}")],
             ),
         ),
@@ -271,7 +277,7 @@ SERVICE = (
             ),
             DashboardPanel(
                 "Time since start",
-                "A saw is a process that keeps dying.",
+                "A sawtooth is a process that keeps restarting.",
                 [
                     ("time() - pokewatch_runtime_start_time_seconds", "mlserver {{instance}}"),
                     ('time() - process_start_time_seconds{job="gateway"}', "gateway {{instance}}"),
@@ -284,7 +290,7 @@ SERVICE = (
 
 MODEL = (
     DashboardRow(
-        "What serves",
+        "Served models",
         (
             DashboardPanel(
                 "Model of each replica",
@@ -295,8 +301,8 @@ MODEL = (
                 valued=False,
             ),
             DashboardPanel(
-                "What gateways hear",
-                "The versions that each gateway's newest answer came from.",
+                "Versions that gateways see",
+                "Model and data version of each gateway's newest answer.",
                 [("pokewatch_gateway_served_info", "")],
                 kind="table",
                 width=12,
@@ -305,11 +311,12 @@ MODEL = (
         ),
     ),
     DashboardRow(
-        "How good it is",
+        "Quality",
         (
             DashboardPanel(
                 "Coverage of the 90% interval",
-                "Share of later prices inside it, as evaluated before the model shipped and as measured since. 86% to 94% is allowed.",
+                "Share of later prices inside it: in the evaluation, and measured since. "
+                "The limits are 86% and 94%.",
                 [("pokewatch:coverage_90:ratio", "{{measured}}")],
                 "percentunit",
                 limits=[(0.86, "good"), (0.94, "bad")],
@@ -323,7 +330,7 @@ MODEL = (
             ),
             DashboardPanel(
                 "Mean error",
-                "In percent, as evaluated before the model shipped.",
+                "In percent, in the evaluation.",
                 [('max(pokewatch_evaluation{metric="mape"})', "mape")],
                 "percent",
             ),
@@ -335,8 +342,8 @@ MODEL = (
                 width=12,
             ),
             DashboardPanel(
-                "Every figure of the look back",
-                "Empty until the monitoring flow has run.",
+                "Every figure of the monitoring runs",
+                "Empty before the first monitoring run.",
                 [("max by (metric) (pokewatch_monitoring)", "")],
                 kind="table",
                 width=12,
@@ -344,7 +351,7 @@ MODEL = (
         ),
     ),
     DashboardRow(
-        "What it says",
+        "Signals",
         (
             DashboardPanel(
                 "Signals of the book",
@@ -354,13 +361,13 @@ MODEL = (
             ),
             DashboardPanel(
                 "Signals of the answers",
-                "Share of the answers of six hours, where there were at least 500: what customers asked about.",
+                "Share of the answers of six hours, where there were at least 500.",
                 [("pokewatch:answers_6h:ratio", "{{signal}}")],
                 "percentunit",
             ),
             DashboardPanel(
-                "Rows judged",
-                "By the runtime, a second.",
+                "Rows decided",
+                "By the runtime, per second.",
                 [(_rate("pokewatch_decisions_total", "signal"), "{{signal}}")],
             ),
         ),
@@ -373,35 +380,35 @@ DATA = (
         (
             stat(
                 "Age of the data",
-                "Since the newest market day ended. 36 hours are allowed.",
+                "Since the newest market day ended. The limit is 36 hours.",
                 "pokewatch:data_age:seconds",
                 "s",
                 [(36 * 3600, "bad")],
             ),
             stat(
                 "Age of the book",
-                "Since the pipeline made what is served.",
+                "Since the pipeline created the served book.",
                 "pokewatch:book_age:seconds",
                 "s",
                 [(30 * 3600, "bad")],
             ),
             stat("Cards", "In the served book.", "max(pokewatch_book_cards)"),
             stat(
-                "Age of the look back",
-                "Since the day up to which past answers were judged.",
+                "Age of the monitoring run",
+                "Since the last day of prices that was measured.",
                 _age("pokewatch_monitoring_day_timestamp_seconds"),
                 "s",
                 [(4 * 86400, "bad")],
             ),
             DashboardPanel(
                 "Age over time",
-                "It falls when a new book is taken up.",
+                "It drops when a new book is loaded.",
                 [("pokewatch:data_age:seconds", "data"), ("pokewatch:book_age:seconds", "book")],
                 "s",
                 width=12,
             ),
             DashboardPanel(
-                "Newest day as gateways see it",
+                "Newest day seen by gateways",
                 "Since the end of that day.",
                 [
                     (
@@ -420,19 +427,19 @@ DATA = (
             DashboardPanel("Cards", "", [("max(pokewatch_book_cards)", "cards")]),
             DashboardPanel(
                 "Statuses of the book",
-                "Share of its cards; only those that are ok get a BUY or a SELL.",
+                "Share of its cards; only cards with status ok get a BUY or SELL.",
                 [("avg by (status) (pokewatch_book_status_ratio)", "{{status}}")],
                 "percentunit",
             ),
             DashboardPanel(
                 "Rows valued by status",
-                "What was asked, a second.",
+                "Rows requested, per second.",
                 [(_rate("pokewatch_rows_total", "status"), "{{status}}")],
             ),
         ),
     ),
     DashboardRow(
-        "Deliveries",
+        "Loads",
         (
             DashboardPanel(
                 "Loads of a book",
@@ -442,7 +449,7 @@ DATA = (
             ),
             DashboardPanel(
                 "Changes of version",
-                "As gateways saw them.",
+                "As seen by gateways.",
                 [
                     (
                         "sum by (instance) (increase(pokewatch_gateway_version_changes_total[1h]))",

@@ -1,4 +1,4 @@
-"""The dashboards: as generated, well laid out, and answered by a real Prometheus that scrapes a real stack."""
+"""The dashboards, and their queries in a real Prometheus that scrapes a real stack."""
 
 import json
 import re
@@ -84,7 +84,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """MLServer with a book that has all figures and a look back, a gateway that was asked for all sorts, Prometheus over both."""
+    """MLServer with all figures, a gateway that has served requests, and Prometheus for both."""
     folder = tmp_path_factory.mktemp("stack")
     facts = replace(FACTS, created_at=datetime.now(UTC) - timedelta(hours=1), metrics=FIGURES)
     digest = make_book(folder / "book", facts=facts)

@@ -1,4 +1,4 @@
-"""Watching real HTTP servers that stand for MLServer."""
+"""The canary, with real HTTP servers in place of MLServer."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pokewatch.deploy.canary import Breach, watch
+from pokewatch.deploy.canary import Breach, run_canary
 from pokewatch.deploy.golden import GoldenRequests
 from pokewatch.settings import WatchSettings
 from pokewatch.valuation.book import PriceBook
@@ -23,7 +23,7 @@ SECONDS = {"deploy_watch_seconds": 1.5, "deploy_watch_p95_seconds": 0.2}
 
 
 class Upstream(ThreadingHTTPServer):
-    """Answers golden requests as the book has them, and tells live figures: per request of ours `live` others of its traffic."""
+    """Answers golden requests from the book; its metrics have `live` other requests for each."""
 
     daemon_threads = True
 
@@ -44,7 +44,7 @@ class Upstream(ThreadingHTTPServer):
         }
         self.status, self.live = status, dict(live or {})
         self.delayed = threading.Event() if delay else None
-        self.delay, self.asked = delay, 0
+        self.delay, self.requests = delay, 0
 
     @property
     def address(self) -> str:
@@ -52,7 +52,7 @@ class Upstream(ThreadingHTTPServer):
 
     def metrics(self) -> str:
         path = 'method="POST",path="/v2/models/{model_name}/infer"'
-        live = {name: count * self.asked for name, count in self.live.items()}
+        live = {name: count * self.requests for name, count in self.live.items()}
         fast, failed, slow = (live.get(name, 0) for name in ("fast", "failed", "slow"))
         bucket = "rest_server_request_duration_seconds_bucket"
         return "\n".join(
@@ -79,7 +79,7 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.asked += 1
+        self.server.requests += 1
         if self.server.delayed:
             self.server.delayed.wait(self.server.delay)
         self._answer(self.server.status, json.dumps(self.server.answer))
@@ -99,93 +99,93 @@ class _Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def golden(tmp_path: Path) -> GoldenRequests:
-    return GoldenRequests.of(
+    return GoldenRequests.from_book(
         PriceBook.open(tmp_path / "book", make_book(tmp_path / "book")), "2", 10
     )
 
 
-def watched(
+def checked(
     upstream: Upstream, golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch, **settings: float
 ) -> Breach | None:
     with answering(upstream), httpx.Client() as client:
         monkeypatch.setenv("POKEWATCH_MLSERVER_METRICS_PORT", str(upstream.server_port))
-        return watch(
+        return run_canary(
             client, [upstream.address], golden, WatchSettings.read(**{**SECONDS, **settings})
         )
 
 
 def test_a_good_server_passes(golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream = Upstream(golden, live={"fast": 50})
-    assert watched(upstream, golden, monkeypatch) is None
-    assert upstream.asked >= 5
+    assert checked(upstream, golden, monkeypatch) is None
+    assert upstream.requests >= 5
 
 
 def test_without_metrics_golden_requests_suffice(
     golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert watched(Upstream(golden), golden, monkeypatch) is None
-    assert "watched by golden requests alone" in caplog.text
+    assert checked(Upstream(golden), golden, monkeypatch) is None
+    assert "the canary uses golden requests only" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("fault", "check", "found"),
     [
-        ({"status": 500}, "errors", "5 of 5 golden requests failed (HTTP 500), wanted <= 2.0%"),
+        ({"status": 500}, "errors", "5 of 5 golden requests failed (HTTP 500), limit 2.0%"),
         ({"delay": 0.3}, "latency", "p95 of 5 golden requests is 0.3"),
         (
             {"live": {"fast": 90, "failed": 10}},
             "live errors",
-            "10 of 100 requests failed, wanted <= 2.0%",
+            "10 of 100 requests failed, limit 2.0%",
         ),
         (
             {"live": {"fast": 90, "slow": 10}},
             "live latency",
-            "90.0% of 100 requests within 0.2 s, wanted 95%",
+            "90.0% of 100 requests within 0.2 s, minimum 95%",
         ),
     ],
     ids=["errors", "slow", "live-errors", "live-latency"],
 )
-def test_what_fails_is_named_with_its_figure(
+def test_a_failed_check_is_named_with_its_value(
     fault: dict[str, Any],
     check: str,
     found: str,
     golden: GoldenRequests,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    breach = watched(Upstream(golden, **fault), golden, monkeypatch, deploy_watch_seconds=20)
+    breach = checked(Upstream(golden, **fault), golden, monkeypatch, deploy_watch_seconds=20)
     assert breach is not None
     assert breach.check == check
     assert breach.found.startswith(found)
 
 
-def test_wrong_answers_are_seen_at_the_first_request(
+def test_a_wrong_answer_fails_at_the_first_request(
     golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upstream = Upstream(golden)
     upstream.answer["outputs"][1]["data"][0] = 77.0  # type: ignore[index]
-    breach = watched(upstream, golden, monkeypatch)
-    assert (upstream.asked, breach and breach.check) == (1, "golden answers")
+    breach = checked(upstream, golden, monkeypatch)
+    assert (upstream.requests, breach and breach.check) == (1, "golden answers")
     assert (
-        "1 of 10 cards are not as in the book; fair price of tcgplayer-0-normal: 77.0, in the book 1.04"
-        in str(breach)
+        "1 of 10 cards differ from the book; "
+        "fair price of tcgplayer-0-normal: 77.0, in the book 1.04" in str(breach)
     )
 
 
-def test_a_few_live_requests_say_nothing(
+def test_a_few_live_requests_are_not_judged(
     golden: GoldenRequests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert watched(Upstream(golden, live={"failed": 1}), golden, monkeypatch) is None
+    assert checked(Upstream(golden, live={"failed": 1}), golden, monkeypatch) is None
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(60, func_only=True)
-def test_servers_that_hang_are_found_out_within_a_minute(golden: GoldenRequests) -> None:
+def test_servers_that_hang_fail_within_a_minute(golden: GoldenRequests) -> None:
     upstreams = [Upstream(golden, delay=300.0) for _ in range(3)]
     with ExitStack() as stack, httpx.Client() as client:
         for upstream in upstreams:
             stack.enter_context(answering(upstream))
             stack.callback(upstream.delayed.set)  # type: ignore[union-attr]
-        breach = watch(
+        breach = run_canary(
             client,
             [upstream.address for upstream in upstreams],
             golden,
@@ -196,10 +196,10 @@ def test_servers_that_hang_are_found_out_within_a_minute(golden: GoldenRequests)
     assert breach.found.startswith("5 of 5 golden requests failed (ReadTimeout")
 
 
-def test_nobody_listens_any_more(golden: GoldenRequests) -> None:
+def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
     (port,) = free_ports(1)
     with httpx.Client() as client:
-        breach = watch(
+        breach = run_canary(
             client,
             [f"http://127.0.0.1:{port}"],
             golden,

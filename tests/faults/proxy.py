@@ -1,4 +1,4 @@
-"""A TCP proxy that spoils what it carries."""
+"""A TCP proxy that injects faults."""
 
 import asyncio
 import threading
@@ -7,10 +7,15 @@ from contextlib import contextmanager
 
 
 class Proxy:
-    """Carries connections to `port` on this machine, spoiled as `mode` says; `mode` may change while it runs.
+    """Forwards connections to a local `port`, with the fault `mode`, which may be changed any time.
 
-    reset: ends the connection when a request comes. hang: takes requests and never answers. half: sends half of the reply, then
-    ends. trickle: a byte of the reply at a time, with pauses. garbage: answers what is not HTTP. See `refuse` for the last.
+    - `pass`: no fault
+    - `reset`: close the connection when a request arrives
+    - `hang`: accept requests and never reply
+    - `half`: send half of the reply, then close
+    - `trickle`: send the reply one byte at a time, with pauses
+    - `garbage`: reply with something that is not HTTP
+    - `refuse`: close all connections, set by the method of this name
     """
 
     def __init__(self, port: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -22,7 +27,7 @@ class Proxy:
         self.url = ""
 
     def refuse(self) -> None:
-        """Ends every connection there is, and every new one."""
+        """Close all connections, present and future ones."""
         self.mode = "refuse"
         self._loop.call_soon_threadsafe(self._abort)
 
@@ -31,14 +36,14 @@ class Proxy:
             writer.transport.abort()
 
     async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         started.set()
         await stop.wait()
         server.close()
         self._abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
             if self.mode == "refuse":
@@ -79,7 +84,7 @@ class Proxy:
 
 @contextmanager
 def proxied(port: int) -> Iterator[Proxy]:
-    """A proxy in a thread of its own."""
+    """Run a proxy in a thread."""
     loop = asyncio.new_event_loop()
     proxy = Proxy(port, loop)
     started = threading.Event()

@@ -1,7 +1,8 @@
-"""A gateway behind nginx that forwards Upgrade, callers who ask it, and one who would have them get other answers.
+"""A request smuggling attack on a gateway behind an nginx that forwards Upgrade.
 
-`python -m tests.faults.smuggling FOLDER ANSWERS [--uvicorn]` prints how many of the callers' answers were whose they should
-be, as JSON. Each call has an id which its answer repeats. With --uvicorn the gateway runs on uvicorn's own protocol.
+`python -m tests.faults.smuggling FOLDER RESPONSES [--uvicorn]` prints, as JSON, how many responses
+reached the client whose request they belong to. Each request has an id that its response repeats.
+With --uvicorn the gateway runs on uvicorn's unmodified protocol.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import uvicorn
 
 from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore
-from pokewatch.gateway.server import configured
+from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
 from tests.serving.server import free_ports
 
@@ -51,18 +52,18 @@ http {{
     }}
 }}
 """
-# Blank lines before a request are skipped: wherever the gateway's first read ends, what follows is a whole request.
+# Blank lines before a request are skipped: after any read, the rest is a complete request.
 SMUGGLED = (
     b"\r\n" * 135_000 + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Request-Id: smuggled\r\n\r\n"
 )
 ATTACK = (
-    b"POST /fair_price HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(SMUGGLED), SMUGGLED)
+    b"POST /fair_price HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(SMUGGLED), SMUGGLED)
 )
 
 
 @contextmanager
-def ended(*command: str) -> Iterator[None]:
+def running(*command: str) -> Iterator[None]:
     process = subprocess.Popen(command)
     try:
         yield
@@ -72,21 +73,21 @@ def ended(*command: str) -> Iterator[None]:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, str]:
-    """The status of the next answer, and the id that it repeats."""
+    """Return the status of the next response, and the request id in it."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
     fields = dict(line.split(": ", 1) for line in head[1:] if line)
     await reader.readexactly(int(fields["content-length"]))
     return int(head[0].split()[1]), fields.get("x-request-id", "")
 
 
-async def call(port: int, numbers: Iterator[int], most: int, found: Counter[str]) -> None:
+async def call(port: int, numbers: Iterator[int], total: int, found: Counter[str]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for number in numbers:
-        if number >= most:
+        if number >= total:
             break
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: call-%d\r\n\r\n" % number)
         status, request_id = await answer(reader)
-        if status == 502:  # nginx's own: there was no answer
+        if status == 502:  # from nginx: the gateway did not respond
             found["none"] += 1
         else:
             found["right" if (status, request_id) == (200, f"call-{number}") else "wrong"] += 1
@@ -105,7 +106,7 @@ async def attack(port: int, found: Counter[str]) -> None:
             continue
 
 
-async def measured(port: int, answers: int) -> Counter[str]:
+async def measure(port: int, answers: int) -> Counter[str]:
     found: Counter[str] = Counter()
     numbers = count()
     attackers = [asyncio.create_task(attack(port, found)) for _ in range(ATTACKERS)]
@@ -125,7 +126,9 @@ def serve(folder: Path, port: int, on_uvicorn: bool) -> None:
         failed_key_rate="1000000/second",
     )
     app = create_app(settings, KeyStore(folder / "keys.sqlite"))
-    uvicorn.Server(configured(app, settings, **({"http": "httptools"} if on_uvicorn else {}))).run()
+    uvicorn.Server(
+        uvicorn_config(app, settings, **({"http": "httptools"} if on_uvicorn else {}))
+    ).run()
 
 
 async def reachable(port: int) -> None:
@@ -153,10 +156,10 @@ def run(folder: Path, answers: int, more: list[str]) -> Counter[str]:
         str(gateway),
         *more,
     ]
-    with ended(*served), ended("nginx", "-c", str(config)):
+    with running(*served), running("nginx", "-c", str(config)):
         asyncio.run(reachable(gateway))
         asyncio.run(reachable(port))
-        return asyncio.run(measured(port, answers))
+        return asyncio.run(measure(port, answers))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The gateway behind a network that fails in every way: bounded answers, the right problem, recovery without a restart."""
+"""The gateway with network faults: it responds in time with the right problem, and recovers."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ def proxy(mlserver: Server) -> Iterator[Proxy]:
 
 
 def ask_all(gateway: Gateway, count: int) -> list[httpx.Response]:
-    """`count` requests at once, of different cards."""
+    """Send `count` requests for different cards at the same time."""
 
     async def scenario() -> list[httpx.Response]:
         async with httpx.AsyncClient(
@@ -49,7 +49,7 @@ def ask_all(gateway: Gateway, count: int) -> list[httpx.Response]:
     return asyncio.run(scenario())
 
 
-def spoil(proxy: Proxy, mode: str) -> None:
+def inject(proxy: Proxy, mode: str) -> None:
     if mode == "refuse":
         proxy.refuse()
     else:
@@ -62,7 +62,7 @@ def spoil(proxy: Proxy, mode: str) -> None:
     retry=retry_if_exception_type(AssertionError),
     reraise=True,
 )
-def recovers(gateway: Gateway) -> None:
+def wait_for_recovery(gateway: Gateway) -> None:
     assert gateway.post("/fair_price", {"card_id": "card_4"}).status_code == 200
     assert gateway.get("/ready").status_code == 200
 
@@ -83,8 +83,8 @@ def test_every_fault(
     proxy: Proxy, make_gateway: Callable[..., Gateway], mode: str, problems: set[tuple[int, str]]
 ) -> None:
     gateway = make_gateway(proxy.url, stale_seconds=0, **FAST)
-    recovers(gateway)
-    spoil(proxy, mode)
+    wait_for_recovery(gateway)
+    inject(proxy, mode)
     started = time.monotonic()
     responses = [response for _ in range(3) for response in ask_all(gateway, 12)]
     assert time.monotonic() - started < BOUND
@@ -93,18 +93,20 @@ def test_every_fault(
     assert seen & problems
     assert min(problems) in seen or mode in ("hang", "trickle", "garbage")
     proxy.mode = "pass"
-    recovers(gateway)
-    assert gateway.app.assembly.load.rows == 0, "no row is left in a queue or a call"
+    wait_for_recovery(gateway)
+    assert gateway.app.assembly.queue_limit.rows == 0, "no row may be left in the queue"
 
 
-def test_a_slow_network_is_only_slow(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
+def test_a_slow_network_causes_no_errors(
+    proxy: Proxy, make_gateway: Callable[..., Gateway]
+) -> None:
     gateway = make_gateway(proxy.url, upstream_seconds=20, deadline_seconds=20)
-    recovers(gateway)
+    wait_for_recovery(gateway)
     proxy.mode, proxy.pause = "trickle", 0.0005
     assert gateway.post("/fair_price", {"card_id": "card_7"}).status_code == 200
 
 
-def test_the_breaker_spares_a_dead_server(
+def test_the_breaker_opens_for_a_dead_server(
     proxy: Proxy, make_gateway: Callable[..., Gateway]
 ) -> None:
     gateway = make_gateway(
@@ -115,19 +117,21 @@ def test_the_breaker_spares_a_dead_server(
         stale_seconds=0,
         answer_cache=False,
     )
-    recovers(gateway)
+    wait_for_recovery(gateway)
     proxy.mode = "hang"
     for _ in range(5):
         assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 504, "upstream-timeout")
     proxy.mode = "pass"
     problem = assert_problem(gateway.post("/fair_price", {"card_id": "card_4"}), 503, "unavailable")
-    assert "left alone" in str(problem["detail"])
+    assert "has failed repeatedly" in str(problem["detail"])
     assert 50 < int(str(problem["retry_after"])) <= 60
 
 
-def test_the_last_answer_stands_in(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
+def test_the_last_response_is_served_during_an_outage(
+    proxy: Proxy, make_gateway: Callable[..., Gateway]
+) -> None:
     gateway = make_gateway(proxy.url, answer_cache=False, **FAST)
-    recovers(gateway)
+    wait_for_recovery(gateway)
     before: dict[str, Any] = gateway.post("/fair_price", {"card_id": "card_4"}).json()
     card = gateway.get("/cards/card_4").json()
     proxy.refuse()
@@ -141,17 +145,17 @@ def test_the_last_answer_stands_in(proxy: Proxy, make_gateway: Callable[..., Gat
     assert_problem(gateway.post("/fair_price", {"card_id": "card_5"}), 503, "unavailable")
 
 
-def test_load_is_shed(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
+def test_excess_load_is_rejected(proxy: Proxy, make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(
         proxy.url, queue_rows=5, upstream_seconds=2, deadline_seconds=2, answer_cache=False
     )
-    recovers(gateway)
+    wait_for_recovery(gateway)
     proxy.mode = "hang"
-    shed = [
+    rejected = [
         response
         for response in ask_all(gateway, 12)
         if response.json().get("type") == "/docs#overloaded"
     ]
-    assert len(shed) >= 7
-    for response in shed:
+    assert len(rejected) >= 7
+    for response in rejected:
         assert_problem(response, 503, "overloaded")

@@ -1,4 +1,4 @@
-"""Other callers' answers stay theirs, behind a real nginx that forwards Upgrade and keeps its connections."""
+"""Request smuggling through a real nginx that forwards Upgrade and reuses connections."""
 
 import json
 import shutil
@@ -11,20 +11,20 @@ import pytest
 from tests.conftest import ROOT
 from tests.tools import require_tool
 
-ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+IN_NAMESPACE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 
 
 def namespace() -> list[str]:
-    """The start of a command that runs in a network of its own, where this machine allows that; else on loopback."""
+    """Return the prefix of a command that runs in its own network namespace, if that is allowed."""
     allowed = (
         shutil.which("unshare")
         and shutil.which("ip")
-        and subprocess.run([*ALONE, "true"], capture_output=True).returncode == 0
+        and subprocess.run([*IN_NAMESPACE, "true"], capture_output=True).returncode == 0
     )
-    return list(ALONE) if allowed else []
+    return list(IN_NAMESPACE) if allowed else []
 
 
-def answers(folder: Path, number: int, *more: str) -> dict[str, int]:
+def responses(folder: Path, number: int, *more: str) -> dict[str, int]:
     require_tool("nginx")
     command = [
         *namespace(),
@@ -41,17 +41,17 @@ def answers(folder: Path, number: int, *more: str) -> dict[str, int]:
     return found
 
 
-def test_nobody_gets_anothers_answer(tmp_path: Path) -> None:
-    found = answers(tmp_path, 5_000)
+def test_responses_reach_the_right_client(tmp_path: Path) -> None:
+    found = responses(tmp_path, 5_000)
     assert found["right"] == 5_000
     assert set(found) == {"right", "attack 401"}
 
 
 @pytest.mark.slow
-def test_nobody_gets_anothers_answer_for_long(tmp_path: Path) -> None:
-    assert answers(tmp_path, 50_000)["right"] == 50_000
+def test_many_responses_reach_the_right_client(tmp_path: Path) -> None:
+    assert responses(tmp_path, 50_000)["right"] == 50_000
 
 
-def test_the_attack_is_one(tmp_path: Path) -> None:
-    """On uvicorn's own protocol it works: the test above is not one that cannot fail."""
-    assert answers(tmp_path, 3_000, "--uvicorn")["wrong"] > 0
+def test_the_attack_works_on_plain_uvicorn(tmp_path: Path) -> None:
+    """Proof that the test above can fail."""
+    assert responses(tmp_path, 3_000, "--uvicorn")["wrong"] > 0

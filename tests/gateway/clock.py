@@ -1,4 +1,4 @@
-"""Time in tests: a clock that moves when told, and waiting for what has no event."""
+"""Time in tests: a clock that is set by the test, and waiting for a condition."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ class Clock:
 
 
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
-    """Waits for what another thread or process brings about."""
+    """Wait until `check` returns True."""
     async with asyncio.timeout(20):
         while not await check():  # noqa: ASYNC110
             await asyncio.sleep(0.02)

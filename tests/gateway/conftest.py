@@ -1,4 +1,4 @@
-"""A real MLServer with a small book, and gateways in front of it: in this process, or as one of their own."""
+"""A real MLServer with a small price book, and gateways in front of it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import uvicorn
 
 from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore, NewKey
-from pokewatch.gateway.server import configured
+from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
 from tests.serving.books import make_book
 from tests.serving.server import Server, models_folder, point_at, running
@@ -21,7 +21,7 @@ from tests.serving.server import Server, models_folder, point_at, running
 
 @dataclass(frozen=True)
 class Gateway:
-    """A gateway on a port of its own, and a key for it."""
+    """A running gateway and a key for it."""
 
     url: str
     key: NewKey
@@ -35,9 +35,9 @@ class Gateway:
         return self.ask("GET", path, **more)
 
     def metrics(self) -> str:
-        """What Prometheus is told, as of some moment of the last second."""
+        """Return the metrics, at most a second old."""
         return httpx.get(
-            f"http://127.0.0.1:{self.app.assembly.metrics_port.port}/metrics", timeout=30
+            f"http://127.0.0.1:{self.app.assembly.metrics_server.port}/metrics", timeout=30
         ).text
 
     def ask(
@@ -48,7 +48,7 @@ class Gateway:
         headers: dict[str, str] | None = None,
         **more: Any,
     ) -> httpx.Response:
-        """With the gateway's own key unless `key` says another; "" sends none."""
+        """Send a request with the gateway's key or with `key`; "" sends none."""
         given = {} if key == "" else {"X-API-Key": key or self.key.key}
         return httpx.request(
             method, self.url + path, headers={**given, **(headers or {})}, timeout=30, **more
@@ -57,17 +57,17 @@ class Gateway:
 
 @contextmanager
 def serving(settings: GatewaySettings, store: KeyStore, **more: Any) -> Iterator[tuple[str, Any]]:
-    """The address of a gateway served by uvicorn in a thread, and its application. `more` goes to uvicorn."""
+    """Serve a gateway in a thread. Yield its URL and its application. `more` goes to uvicorn."""
     app = create_app(settings, store)
-    server = uvicorn.Server(configured(app, settings, port=0, **more))
+    server = uvicorn.Server(uvicorn_config(app, settings, port=0, **more))
     started = threading.Event()
     startup = server.startup
 
-    async def announced(**arguments: Any) -> None:
+    async def startup_and_signal(**arguments: Any) -> None:
         await startup(**arguments)
         started.set()
 
-    server.startup = announced  # type: ignore[method-assign, assignment]
+    server.startup = startup_and_signal  # type: ignore[method-assign, assignment]
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -83,7 +83,7 @@ def serving(settings: GatewaySettings, store: KeyStore, **more: Any) -> Iterator
 def gateway_at(
     mlserver_url: str, folder: Path, rate: str = "none", **settings: Any
 ) -> Iterator[Gateway]:
-    """A gateway in front of `mlserver_url`, with a key that has every scope."""
+    """Run a gateway in front of `mlserver_url`, with a key that has all scopes."""
     store = KeyStore(folder / "keys.sqlite")
     key = store.create("tests", scopes=("read", "batch", "admin"), rate=rate)
     found = GatewaySettings.read(
@@ -101,7 +101,7 @@ def gateway_at(
 
 @pytest.fixture(scope="session")
 def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running MLServer whose book is `make_book()`, as version 7: 40 cards, the days 2026-01-01 to 05.
+    """A running MLServer that serves `make_book()` as version 7: 40 cards, 2026-01-01 to 05.
 
     card_7 has no market price on the last day.
     """
@@ -115,14 +115,17 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway in front of that MLServer, shared by the tests that change nothing; its key has every scope and no limit."""
+    """A gateway in front of that MLServer, shared by tests that do not change it.
+
+    Its key has all scopes and no rate limit.
+    """
     with gateway_at(mlserver.url, tmp_path_factory.mktemp("gateway")) as found:
         yield found
 
 
 @pytest.fixture
 def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
-    """Makes gateways that live as long as the test."""
+    """Return a function that starts gateways, which stop at the end of the test."""
     from contextlib import ExitStack
 
     with ExitStack() as stack:

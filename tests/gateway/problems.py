@@ -1,4 +1,4 @@
-"""The one shape of a problem."""
+"""Assertions about problem responses."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ ALLOWED = REQUIRED | {"errors", "near", "retry_after", "error"}
 
 
 def assert_problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
-    """The answer is the problem `name` with this status, in the one shape; its body."""
+    """Assert that the response is the problem `name` with this status. Return its body."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()

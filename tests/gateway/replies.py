@@ -1,4 +1,4 @@
-"""Servers that answer what a test tells them, and the gateway's client in front of them."""
+"""Servers with replies given by a test, and the gateway's client in front of them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def served(handler: Handler, scenario: Callable[[UpstreamHttpClient], Awaitable[None]]) -> int:
-    """Runs `scenario` against a server whose connections `handler` has; how many connections there were."""
+    """Run `scenario` against a server with `handler`. Return the number of connections."""
     count = 0
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -23,9 +23,9 @@ def served(handler: Handler, scenario: Callable[[UpstreamHttpClient], Awaitable[
 
     async def run() -> None:
         async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
-            wire = UpstreamHttpClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            await scenario(wire)
-            wire.close()
+            client = UpstreamHttpClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            await scenario(client)
+            client.close()
 
     asyncio.run(run())
     return count
@@ -45,7 +45,7 @@ async def request_from(reader: asyncio.StreamReader) -> bytes:
 
 
 def answered(status: int, body: Callable[[], bytes]) -> Handler:
-    """A handler that answers every request with this status and what `body` then gives."""
+    """Return a handler that replies to every request with `status` and `body()`."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not reader.at_eof():

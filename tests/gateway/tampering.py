@@ -1,4 +1,4 @@
-"""A model server whose replies a test may alter: an HTTP proxy in front of a real one."""
+"""An HTTP proxy in front of a model server that alters its replies."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Tamper = Callable[[dict[str, Any]], Any]
 
 
 class TamperingServer(ThreadingHTTPServer):
-    """`tampers` maps the end of a path to what becomes of its 200 replies; `asked` are the paths of the requests."""
+    """`tampers` maps path suffixes to functions that alter 200 replies; `asked` are the paths."""
 
     daemon_threads = True
 
@@ -29,7 +29,7 @@ class TamperingServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def refusal(self, path: str, body: bytes | None) -> bytes | None:
-        """The body of a 422 in place of the model server's answer, if there is to be one."""
+        """Return the body of a 422 to send instead of the model server's reply, or None."""
         return None
 
     def altered(self, path: str, response: httpx.Response) -> bytes:
@@ -42,12 +42,12 @@ class TamperingServer(ThreadingHTTPServer):
 
 
 class PickyServer(TamperingServer):
-    """A model server that refuses every request in which one of some cards is."""
+    """A model server that rejects every request with one of some cards."""
 
     refused: tuple[str, frozenset[str], frozenset[float]] = "", frozenset(), frozenset()
 
     def refuses(self, model: str, cards: set[str]) -> None:
-        """Cards of the tests' book are named for their place in it, and `decision` sees only their prices."""
+        """Reject `cards`, which `decision` recognises by the prices of the tests' book."""
         prices = frozenset(round(int(card.removeprefix("card_")) + 1.04, 2) for card in cards)
         self.refused = f"/{model}/infer", frozenset(cards), prices
 
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *arguments: Any) -> None:
-        """Nothing: the test tells."""
+        """Log nothing."""
 
 
 Tampering = TypeVar("Tampering", bound=TamperingServer)
@@ -95,7 +95,7 @@ Tampering = TypeVar("Tampering", bound=TamperingServer)
 
 @contextmanager
 def tampering(upstream: str, kind: type[Tampering] = TamperingServer) -> Iterator[Tampering]:  # type: ignore[assignment]
-    """The proxy, answering."""
+    """Run the proxy."""
     with answering(kind(upstream)) as server:
         try:
             yield server
@@ -104,7 +104,7 @@ def tampering(upstream: str, kind: type[Tampering] = TamperingServer) -> Iterato
 
 
 def column(name: str, alter: Callable[[list[Any]], Any]) -> Tamper:
-    """Alters the data of a V2 output, in place or by what `alter` gives back."""
+    """Alter the data of a V2 output, in place or by the value that `alter` returns."""
 
     def tamper(content: dict[str, Any]) -> None:
         output = next(output for output in content["outputs"] if output["name"] == name)
@@ -115,7 +115,7 @@ def column(name: str, alter: Callable[[list[Any]], Any]) -> Tamper:
 
 
 def rows_of(alter: Callable[[list[Any]], Any]) -> Tamper:
-    """Alters every V2 output alike."""
+    """Alter all V2 outputs in the same way."""
 
     def tamper(content: dict[str, Any]) -> None:
         for output in content["outputs"]:
@@ -126,7 +126,7 @@ def rows_of(alter: Callable[[list[Any]], Any]) -> Tamper:
 
 
 def at(*path: Any, value: Any) -> Tamper:
-    """Sets the value at a path of keys and indices."""
+    """Set the value at a path of keys and indices."""
 
     def tamper(content: dict[str, Any]) -> None:
         inside: Any = content

@@ -49,13 +49,15 @@ def test_an_earlier_day(gateway: Gateway) -> None:
     [(4.0, "BUY"), (5.04, "HOLD"), (6.0, "SELL")],
     ids=["low", "fair", "high"],
 )
-def test_an_offered_price_is_judged(gateway: Gateway, offered: float, signal: str) -> None:
+def test_an_offered_price_is_compared_with_the_fair_price(
+    gateway: Gateway, offered: float, signal: str
+) -> None:
     body = gateway.post("/fair_price", {"card_id": "card_4", "market_price": offered}).json()
     assert (body["market_price"], body["signal"]) == (offered, signal)
     assert body["deviation_pct"] == pytest.approx((offered - 5.04) / 5.04)
 
 
-def test_a_card_without_a_value_is_held(gateway: Gateway) -> None:
+def test_a_card_without_a_fair_price_is_hold(gateway: Gateway) -> None:
     body = gateway.post("/fair_price", {"card_id": "card_1"}).json()
     assert (body["signal"], body["reason"], body["status"]) == (
         "HOLD",
@@ -91,7 +93,7 @@ def test_a_card_without_a_value_is_held(gateway: Gateway) -> None:
     ],
     ids=lambda value: str(value),
 )
-def test_what_cannot_be_answered(
+def test_invalid_requests(
     gateway: Gateway, body: Any, status: int, name: str, pointer: str | None
 ) -> None:
     problem = assert_problem(gateway.post("/fair_price", body), status, name)
@@ -113,7 +115,7 @@ def test_what_cannot_be_answered(
     ],
     ids=["cut", "not-utf8", "empty", "more", "text", "gzip", "large"],
 )
-def test_bodies_that_are_not_read(
+def test_invalid_bodies(
     gateway: Gateway, content: bytes, headers: dict[str, str], status: int, name: str
 ) -> None:
     response = gateway.ask(
@@ -125,7 +127,7 @@ def test_bodies_that_are_not_read(
     assert_problem(response, status, name)
 
 
-def test_a_body_in_chunks_is_capped(gateway: Gateway) -> None:
+def test_a_chunked_body_is_limited(gateway: Gateway) -> None:
     response = gateway.ask(
         "POST",
         "/fair_price",
@@ -148,7 +150,9 @@ def test_without_a_valid_key(
         "POST", "/fair_price", key="", json={"card_id": "card_4"}, headers=headers
     )
     problem = assert_problem(response, 401, "unauthorized")
-    assert problem["detail"] == "send a valid API key in X-API-Key, or as Authorization: Bearer"
+    assert problem["detail"] == (
+        "send a valid API key in the header X-API-Key, or as Authorization: Bearer"
+    )
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -166,7 +170,7 @@ def test_a_bearer_key(gateway: Gateway, scheme: str) -> None:
 
 def test_scopes(gateway: Gateway) -> None:
     key = gateway.store.create("batches", scopes=["batch"])
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     assert_problem(
         gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 403, "forbidden"
     )
@@ -174,7 +178,7 @@ def test_scopes(gateway: Gateway) -> None:
 
 def test_an_expired_key(gateway: Gateway) -> None:
     key = gateway.store.create("short", expires=timedelta(microseconds=1))
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     assert_problem(
         gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key), 401, "unauthorized"
     )
@@ -182,7 +186,7 @@ def test_an_expired_key(gateway: Gateway) -> None:
 
 def test_limits(gateway: Gateway) -> None:
     key = gateway.store.create("slow", rate="2/hour")
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     responses = [gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key) for _ in range(3)]
     assert [response.status_code for response in responses] == [200, 200, 429]
     assert [response.headers["ratelimit"].split(";t=")[0] for response in responses] == [
@@ -194,9 +198,9 @@ def test_limits(gateway: Gateway) -> None:
     assert_problem(responses[2], 429, "rate-limited")
 
 
-def test_a_key_without_the_scope_is_limited_too(gateway: Gateway) -> None:
+def test_a_key_without_the_scope_is_rate_limited(gateway: Gateway) -> None:
     key = gateway.store.create("other", scopes=["batch"], rate="2/hour")
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     statuses = [
         gateway.post("/fair_price", {"card_id": "card_4"}, key=key.key).status_code
         for _ in range(3)
@@ -204,19 +208,19 @@ def test_a_key_without_the_scope_is_limited_too(gateway: Gateway) -> None:
     assert statuses == [403, 403, 429]
 
 
-def test_failed_keys_are_limited_by_address_and_good_ones_are_not(
+def test_only_invalid_keys_are_limited_by_address(
     mlserver: Server, make_gateway: Callable[..., Gateway]
 ) -> None:
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
-    asked = [
+    statuses = [
         gateway.post("/fair_price", {"card_id": "card_4"}, key=key).status_code
         for key in ("a", "b", "c", "", gateway.key.key)
     ]
-    assert asked == [401, 401, 429, 429, 200]
+    assert statuses == [401, 401, 429, 429, 200]
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/fair_price/", "/v2/repository/index"])
-def test_unknown_addresses(gateway: Gateway, path: str) -> None:
+def test_unknown_paths(gateway: Gateway, path: str) -> None:
     assert_problem(gateway.get(path, key="none"), 404, "not-found")
 
 
@@ -235,8 +239,8 @@ def test_model_server_down(make_gateway: Callable[..., Gateway]) -> None:
     assert gateway.get("/health").json() == {"status": "alive"}
 
 
-def test_a_request_leaves_nothing_for_the_garbage_collector(gateway: Gateway) -> None:
-    """Garbage that waits for the collector costs a gateway under load pauses of milliseconds, and the processor's caches."""
+def test_a_request_leaves_no_reference_cycles(gateway: Gateway) -> None:
+    """Collections pause a gateway under load for milliseconds and evict the CPU's caches."""
     bodies: list[dict[str, Any]] = [
         {"card_id": "card_4"},
         {"card_id": "nobody"},

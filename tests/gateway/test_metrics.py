@@ -12,7 +12,7 @@ from tests.serving.server import Server
 from tests.tools import require_tool
 
 
-def test_requests_are_counted_by_route_and_time() -> None:
+def test_requests_are_counted_by_status_and_duration() -> None:
     metrics = Metrics()
     for seconds in (0.0005, 0.001, 0.3, 9.0):
         metrics.requests.add("/fair_price", "POST", 200, seconds)
@@ -34,7 +34,7 @@ def test_requests_are_counted_by_route_and_time() -> None:
     assert times["pokewatch_gateway_request_seconds_count"] == 5
 
 
-def test_the_failures_of_a_route_are_there_from_its_first_request() -> None:
+def test_failures_of_a_route_start_at_zero() -> None:
     metrics = Metrics()
     metrics.requests.add("/fair_price", "POST", 200, 0.001)
     value = metrics.registry.get_sample_value
@@ -57,7 +57,7 @@ def test_the_latency_objective_is_a_bucket() -> None:
     )
 
 
-def test_one_version_is_told_at_a_time(
+def test_only_the_current_version_is_exported(
     mlserver: Server, make_gateway: Callable[..., Gateway]
 ) -> None:
     gateway = make_gateway(mlserver.url)
@@ -73,10 +73,10 @@ def test_one_version_is_told_at_a_time(
     assert labels == [{"model_version": "8", "data_version": "dv-2"}]
 
 
-def test_every_card_answered_is_a_prediction(
+def test_every_prediction_is_counted(
     mlserver: Server, make_gateway: Callable[..., Gateway]
 ) -> None:
-    """Kept answers and V2 rows as well; a search is no change of version."""
+    """Cached responses and V2 rows too. A search does not count as a change of version."""
     gateway = make_gateway(mlserver.url, answer_cache=True)
     eventually(lambda: gateway.get("/ready").status_code, lambda status: status == 200)
     for _ in range(3):
@@ -108,8 +108,8 @@ def test_requests_without_a_key_are_counted(
     mlserver: Server, make_gateway: Callable[..., Gateway]
 ) -> None:
     gateway = make_gateway(mlserver.url, failed_key_rate="2/hour")
-    answers = [gateway.get("/cards", key=key).status_code for key in ("", "pw_wrong", "pw_wrong")]
-    assert answers == [401, 401, 429]
+    statuses = [gateway.get("/cards", key=key).status_code for key in ("", "pw_wrong", "pw_wrong")]
+    assert statuses == [401, 401, 429]
     assert "pokewatch_gateway_keyless_total 3.0" in gateway.metrics()
 
 

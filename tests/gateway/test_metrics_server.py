@@ -1,4 +1,4 @@
-"""The metrics port, by itself and of a running gateway."""
+"""The metrics server, alone and as part of a running gateway."""
 
 import asyncio
 import socket
@@ -12,11 +12,11 @@ from pokewatch.errors import SettingsError
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import (
-    MOST_AT_ONCE,
-    SAMPLES_A_PIECE,
+    CHUNK_SAMPLES,
+    MAX_CONNECTIONS,
     Exposition,
-    MetricsPort,
-    pieces,
+    MetricsServer,
+    chunks,
 )
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
@@ -24,7 +24,7 @@ from tests.gateway.problems import assert_problem
 
 @pytest.fixture
 def busy() -> Metrics:
-    """The metrics of a gateway whose every route was asked."""
+    """Metrics of a gateway that has served a request on every route."""
     metrics = Metrics()
     for operation in OPERATIONS:
         metrics.requests.add(operation.path, operation.method, 200, 0.01)
@@ -38,17 +38,17 @@ def samples(text: bytes) -> list[str]:
     return [line for line in text.decode().splitlines() if not line.startswith(changing)]
 
 
-def test_the_pieces_are_small_and_make_the_whole(busy: Metrics) -> None:
-    found = list(pieces(busy.registry.collect()))
+def test_chunks_are_small_and_complete(busy: Metrics) -> None:
+    found = list(chunks(busy.registry.collect()))
     assert samples(b"".join(found)) == samples(generate_latest(busy.registry))
     assert len(found) > len(OPERATIONS)
     assert all(
-        sum(not line.startswith(b"#") for line in piece.splitlines()) <= SAMPLES_A_PIECE
-        for piece in found
+        sum(not line.startswith(b"#") for line in chunk.splitlines()) <= CHUNK_SAMPLES
+        for chunk in found
     )
 
 
-def test_requests_are_answered_between_the_pieces(busy: Metrics) -> None:
+def test_other_tasks_run_between_chunks(busy: Metrics) -> None:
     async def scenario() -> int:
         text = asyncio.create_task(Exposition(busy.registry).text())
         turns = 0
@@ -57,10 +57,10 @@ def test_requests_are_answered_between_the_pieces(busy: Metrics) -> None:
             await asyncio.sleep(0)
         return turns
 
-    assert asyncio.run(scenario()) >= len(list(pieces(busy.registry.collect())))
+    assert asyncio.run(scenario()) >= len(list(chunks(busy.registry.collect())))
 
 
-def test_it_is_made_once_a_second_however_many_ask(busy: Metrics) -> None:
+def test_the_text_is_generated_once_a_second(busy: Metrics) -> None:
     async def scenario() -> set[bytes]:
         exposition = Exposition(busy.registry)
         first = await exposition.text()
@@ -70,16 +70,16 @@ def test_it_is_made_once_a_second_however_many_ask(busy: Metrics) -> None:
     assert len(asyncio.run(scenario())) == 1
 
 
-def run(scenario: Callable[[MetricsPort], Awaitable[None]]) -> None:
-    async def all_of_it() -> None:
-        port = MetricsPort(Metrics().registry, "127.0.0.1", 0)
-        await port.start()
+def run(scenario: Callable[[MetricsServer], Awaitable[None]]) -> None:
+    async def serve() -> None:
+        server = MetricsServer(Metrics().registry, "127.0.0.1", 0)
+        await server.start()
         try:
-            await scenario(port)
+            await scenario(server)
         finally:
-            await port.stop()
+            await server.stop()
 
-    asyncio.run(all_of_it())
+    asyncio.run(serve())
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def run(scenario: Callable[[MetricsPort], Awaitable[None]]) -> None:
         ("", 404),
     ],
 )
-def test_its_one_route(request_line: str, status: int) -> None:
-    async def scenario(port: MetricsPort) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port.port)
+def test_routes(request_line: str, status: int) -> None:
+    async def scenario(server: MetricsServer) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(f"{request_line}\r\nHost: x\r\n\r\n".encode())
         answer = await reader.read()
         assert int(answer.split()[1]) == status
@@ -105,28 +105,28 @@ def test_its_one_route(request_line: str, status: int) -> None:
     run(scenario)
 
 
-def test_scrapers_that_say_nothing_or_leave_are_no_trouble() -> None:
-    async def scenario(port: MetricsPort) -> None:
-        address = ("127.0.0.1", port.port)
-        silent = [await asyncio.open_connection(*address) for _ in range(MOST_AT_ONCE - 1)]
+def test_silent_and_disconnected_clients_do_not_block_others() -> None:
+    async def scenario(server: MetricsServer) -> None:
+        address = ("127.0.0.1", server.port)
+        idle = [await asyncio.open_connection(*address) for _ in range(MAX_CONNECTIONS - 1)]
         for _ in range(5):
-            _, gone = await asyncio.open_connection(*address)
-            gone.write(b"GET /metrics HTTP/1.1\r\n\r\n")
-            gone.transport.abort()
+            _, closed = await asyncio.open_connection(*address)
+            closed.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+            closed.transport.abort()
         _, endless = await asyncio.open_connection(*address)
         endless.write(b"x" * 20_000)
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200 OK")
-        for _, each in (*silent, (None, endless), (None, writer)):
+        for _, each in (*idle, (None, endless), (None, writer)):
             each.close()
 
     run(scenario)
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_in_use_is_an_error_that_names_the_setting() -> None:
     async def scenario(taken: int) -> None:
-        await MetricsPort(Metrics().registry, "127.0.0.1", taken).start()
+        await MetricsServer(Metrics().registry, "127.0.0.1", taken).start()
 
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -135,12 +135,12 @@ def test_a_port_that_is_taken_is_named() -> None:
         asyncio.run(scenario(other.getsockname()[1]))
 
 
-def test_the_apis_port_has_no_metrics(gateway: Gateway) -> None:
+def test_the_api_has_no_metrics(gateway: Gateway) -> None:
     assert_problem(gateway.get("/metrics"), 404, "not-found")
     assert "/metrics" not in gateway.get("/openapi.json").json()["paths"]
 
 
-def test_only_this_machine_reads_them(gateway: Gateway) -> None:
+def test_metrics_are_served_on_loopback_only(gateway: Gateway) -> None:
     assert "pokewatch_gateway_requests_total" in gateway.metrics()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.2:{gateway.app.assembly.metrics_port.port}/metrics")
+        httpx.get(f"http://127.0.0.2:{gateway.app.assembly.metrics_server.port}/metrics")

@@ -20,7 +20,10 @@ from tests.conftest import ROOT
 from tests.faults.proxy import proxied
 from tests.serving.server import Server, free_ports
 
-RUN = "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; run(GatewaySettings.read())"
+RUN = (
+    "from pokewatch.gateway.server import run; from pokewatch.settings import GatewaySettings; "
+    "run(GatewaySettings.read())"
+)
 
 
 @contextmanager
@@ -39,7 +42,7 @@ def started(
             [python, "-c", code], env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        _lives(f"http://127.0.0.1:{port}", process, log)
+        _wait_for_health(f"http://127.0.0.1:{port}", process, log)
         yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -52,7 +55,7 @@ def started(
     retry=retry_if_exception_type(httpx.TransportError),
     reraise=True,
 )
-def _lives(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for_health(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     if process.poll() is not None:
         raise RuntimeError(f"the gateway ended with {process.returncode}:\n{log.read_text()}")
     assert httpx.get(f"{url}/health").status_code == 200
@@ -63,7 +66,7 @@ def key(home: Path) -> NewKey:
     return KeyStore(Home.read().keys).create("tests")
 
 
-def test_it_serves_and_ends(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
+def test_it_serves_and_stops(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
     with started(RUN, tmp_path / "log", POKEWATCH_MLSERVER_URL=mlserver.url) as (process, url):
         response = httpx.post(
             f"{url}/fair_price", json={"card_id": "card_4"}, headers={"X-API-Key": key.key}
@@ -106,7 +109,7 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     ]
 
 
-def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
+def test_sigterm_completes_open_requests(mlserver: Server, key: NewKey, tmp_path: Path) -> None:
     [port] = free_ports(1)
     with proxied(mlserver.http_port) as proxy:
         settings = {
@@ -119,7 +122,7 @@ def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path:
             process,
             url,
         ):
-            _ready(url)
+            _wait_until_ready(url)
             proxy.mode, proxy.pause = "trickle", 0.002
             body = [
                 "-H",
@@ -142,9 +145,9 @@ def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path:
                 ],
                 stdout=subprocess.PIPE,
             )
-            _busy(port)
+            _wait_until_busy(port)
             process.send_signal(signal.SIGTERM)
-            _not_ready(url)
+            _wait_until_draining(url)
             output, _ = asking.communicate(timeout=30)
             assert output == b"200", (tmp_path / "log").read_text()
             assert process.wait(30) in (0, -signal.SIGTERM)
@@ -156,7 +159,7 @@ def test_sigterm_lets_open_requests_end(mlserver: Server, key: NewKey, tmp_path:
     retry=retry_if_exception_type(AssertionError),
     reraise=True,
 )
-def _ready(url: str) -> None:
+def _wait_until_ready(url: str) -> None:
     assert httpx.get(f"{url}/ready").status_code == 200
 
 
@@ -166,7 +169,7 @@ def _ready(url: str) -> None:
     retry=retry_if_exception_type(AssertionError),
     reraise=True,
 )
-def _busy(port: int) -> None:
+def _wait_until_busy(port: int) -> None:
     assert (
         "pokewatch_gateway_waiting_rows 1.0" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
     )
@@ -178,7 +181,7 @@ def _busy(port: int) -> None:
     retry=retry_if_exception_type(AssertionError),
     reraise=True,
 )
-def _not_ready(url: str) -> None:
+def _wait_until_draining(url: str) -> None:
     try:
         assert httpx.get(f"{url}/ready").json()["detail"] == "shutting down"
     except httpx.TransportError:
@@ -191,13 +194,14 @@ def _not_ready(url: str) -> None:
         (b"POST /fair_price HTTP/1.1\r\nHost: x\r\n", b""),
         (b"", b""),
         (
-            b"POST /fair_price HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\nX-API-Key: %s\r\n\r\n{",
+            b"POST /fair_price HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 50\r\nX-API-Key: %s\r\n\r\n{",
             b"408",
         ),
     ],
     ids=["slow-headers", "nothing", "slow-body"],
 )
-def test_slow_clients_are_ended(
+def test_slow_clients_are_disconnected(
     mlserver: Server, key: NewKey, tmp_path: Path, sent: bytes, answer: bytes
 ) -> None:
     with started(

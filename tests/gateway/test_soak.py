@@ -1,4 +1,4 @@
-"""The gateway for a while, under load, its model reloaded every two seconds; and on the other Starlette."""
+"""The gateway under load while its model is reloaded, and on Starlette 1."""
 
 import asyncio
 import subprocess
@@ -23,7 +23,7 @@ Answers = list[tuple[int, str, float]]
 
 @pytest.fixture
 def reloadable(tmp_path: Path) -> Iterator[tuple[Server, list[tuple[Path, str]]]]:
-    """An MLServer of the test's own and two books for it."""
+    """An MLServer for this test only, and two books for it."""
     books = [
         (tmp_path / f"book{number}", make_book(tmp_path / f"book{number}", scale=1 + number / 10))
         for number in range(2)
@@ -37,7 +37,10 @@ def reloadable(tmp_path: Path) -> Iterator[tuple[Server, list[tuple[Path, str]]]
 
 
 async def busy(url: str, key: str, number: int, stop: asyncio.Event, answers: Answers) -> None:
-    """Asks until told to stop; notes status, version and the fair price in units of its card's first book."""
+    """Send requests until `stop` is set.
+
+    Record the status, the version, and the fair price relative to that of the first book.
+    """
     async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}, timeout=30) as client:
         while not stop.is_set():
             card = 2 + number % 38
@@ -65,7 +68,7 @@ async def under_load(
     return answers, count
 
 
-def test_reloads_are_seen_and_never_felt(
+def test_reloads_change_the_version_without_errors(
     reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path
 ) -> None:
     server, books = reloadable
@@ -77,12 +80,12 @@ def test_reloads_are_seen_and_never_felt(
         asyncio.run(settled(url, key, str(count)))
     assert {status for status, _, _ in answers} == {200}
     assert len({version for _, version, _ in answers}) > 2
-    # The price is of the version the answer names, whatever was kept when: even ones are book 0, odd ones book 1.
+    # Prices must match the version, also in cached responses: even ones are book 0, odd book 1.
     assert {(int(version) % 2, price) for _, version, price in answers} == {(0, 1.0), (1, 1.1)}
 
 
 async def settled(url: str, key: str, version: str) -> None:
-    """Waits until the answers kept from before are gone."""
+    """Wait until no cached response of an earlier version is served."""
     async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": key}) as client:
 
         async def new() -> bool:
@@ -116,7 +119,7 @@ def test_a_minute_of_reloads_under_load(
 
 @pytest.mark.slow
 def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
-    """With the gateway's own dependencies alone, on the newest Starlette, every deprecation an error."""
+    """With the gateway's dependencies only, on the latest Starlette, deprecations as errors."""
     uv = require_tool("uv")
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", str(python.parent.parent)], check=True)
@@ -133,9 +136,12 @@ def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
         ],
         check=True,
     )
-    known = "import starlette, importlib.util as u; assert not any(map(u.find_spec, ('numpy', 'pandas', 'mlflow', 'mlserver')))"
+    check = (
+        "import starlette, importlib.util as u; "
+        "assert not any(map(u.find_spec, ('numpy', 'pandas', 'mlflow', 'mlserver')))"
+    )
     found = subprocess.run(
-        [str(python), "-c", f"{known}; print(starlette.__version__)"],
+        [str(python), "-c", f"{check}; print(starlette.__version__)"],
         capture_output=True,
         text=True,
         check=True,
@@ -148,7 +154,7 @@ def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
         httpx.Client(base_url=url, headers={"X-API-Key": key}) as client,
     ):
         assert client.post("/fair_price", json={"card_id": "card_4"}).json()["signal"] == "HOLD"
-        asked = {
+        expected = {
             "/cards": 200,
             "/cards/card_4": 200,
             "/cards/nobody": 404,
@@ -156,5 +162,5 @@ def test_starlette_1(mlserver: Server, tmp_path: Path, home: Path) -> None:
             "/nowhere": 404,
             "/docs": 200,
         }
-        assert {path: client.get(path).status_code for path in asked} == asked
+        assert {path: client.get(path).status_code for path in expected} == expected
         assert client.post("/v2/models/decision/infer", json={"inputs": []}).status_code == 409

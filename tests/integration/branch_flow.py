@@ -1,4 +1,4 @@
-"""A flow that says whose aliases it would move."""
+"""A flow that prints the alias it would move."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ class BranchFlow(PokeWatchSpec):
         from pokewatch.registry import CHAMPION, Registry
 
         options = " ".join(branch_options()) or "no option"
-        print(f"the aliases are {Registry().named(CHAMPION)}, with {options}")  # noqa: T201
+        print(f"the aliases are {Registry().branch_name(CHAMPION)}, with {options}")  # noqa: T201
         self.next(self.end)
 
     @kubernetes(cpu=0.5, memory=1024, disk=2048)

@@ -1,4 +1,4 @@
-"""A flow whose one step fails as PARAMETER says, and notes each attempt."""
+"""A flow whose step raises the error named by a parameter, and logs each attempt."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ class FailingFlow(PokeWatchSpec):
         if self.error == "SourceError":
             raise errors.SourceError("file", "prices.csv", "not today")
         if self.error != "none":
-            raise getattr(errors, self.error)("as asked for")
+            raise getattr(errors, self.error)("as requested")
         self.next(self.end)
 
     @kubernetes(cpu=0.5, memory=1024, disk=2048)

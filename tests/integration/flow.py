@@ -1,4 +1,4 @@
-"""Running the flow as a user does: a process of its own, from some other folder."""
+"""Running a flow in a separate process, from another folder."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ FLOW = Path(__file__).resolve().parents[2] / "flows" / "flow.py"
 def run_flow(
     folder: Path, *arguments: str, flow: Path = FLOW, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python FLOW ARGUMENTS` in `folder`, with what it printed."""
+    """Run `python FLOW ARGUMENTS` in `folder`, with its output captured."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("METAFLOW_")
     } | settings
@@ -29,7 +29,7 @@ def run_flow(
 
 
 def last_card(home: Path, step: str) -> str:
-    """The page of the newest card of a step."""
+    """Return the page of the newest card of a step."""
     cards = sorted(
         (home / ".metaflow").rglob(f"steps/{step}/tasks/*/cards/*.html"),
         key=lambda path: path.stat().st_mtime,
@@ -38,6 +38,6 @@ def last_card(home: Path, step: str) -> str:
 
 
 def card_text(card: str) -> str:
-    """What a card says: Metaflow keeps its content as base64 inside the page."""
+    """Return the content of a card, which Metaflow stores as base64 in the page."""
     (content,) = re.findall(r'__MF_DATA__\["[^"]+"\] = "([A-Za-z0-9+/=]+)"', card)
     return base64.b64decode(content).decode()

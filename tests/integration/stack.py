@@ -1,4 +1,4 @@
-"""`pokewatch serve` as a user runs it: a process of its own on free ports."""
+"""`pokewatch serve` as a separate process on free ports."""
 
 import contextlib
 import os
@@ -33,9 +33,9 @@ def served(
     folder: Path | None = None,
     **settings: str,
 ) -> Iterator[Served]:
-    """A running `pokewatch serve` of that Python's environment, ended as by Ctrl-C."""
+    """Run `pokewatch serve` in the environment of a Python, and stop it as Ctrl-C does."""
     environment = environment_of(home, **settings)
-    # A file, not a pipe: the servers log to it, and a pipe that nobody reads would stop them when it is full.
+    # A file, not a pipe: a full pipe without a reader would block the process.
     with log.open("w") as output:
         command = [python, "-m", "pokewatch.cli.main", "serve"]
         process = subprocess.Popen(
@@ -57,7 +57,7 @@ def served(
 
 
 def environment_of(home: Path, **settings: str) -> dict[str, str]:
-    """The environment of a `pokewatch serve` on free ports."""
+    """Return the environment of a `pokewatch serve` on free ports."""
     names = ("GATEWAY", "MLSERVER_HTTP", "MLSERVER_GRPC", "MLSERVER_METRICS")
     ports = {
         f"POKEWATCH_{name}_PORT": str(port)
@@ -67,13 +67,13 @@ def environment_of(home: Path, **settings: str) -> dict[str, str]:
 
 
 def _printed_curl(process: subprocess.Popen[bytes], log: Path) -> str:
-    """The line that `pokewatch serve` prints once both servers are ready."""
+    """Return the curl line that is printed once both servers are ready."""
     with log.open() as printed:
         while process.poll() is None:
             for line in iter(printed.readline, ""):
                 if line.startswith("curl "):
                     return line.strip()
-            time.sleep(0.1)  # the interval of a poll: nothing tells that a file has grown
+            time.sleep(0.1)  # files can only be polled
     raise AssertionError(
         f"pokewatch serve ended with code {process.returncode}:\n{log.read_text()[-4000:]}"
     )

@@ -68,6 +68,7 @@ def test_a_second_worker_adds_little_memory(book: tuple[Path, str], tmp_path: Pa
             psutil.Process(worker.pid).memory_info().rss / MEGABYTE for worker in server.workers()
         ]
     click.echo(
-        f"unshared memory of two workers: {unshared[0]:.0f} and {unshared[1]:.0f} MB of {shared[0]:.0f} and {shared[1]:.0f} MB in all"
+        f"unshared memory of two workers: {unshared[0]:.0f} and {unshared[1]:.0f} MB "
+        f"of {shared[0]:.0f} and {shared[1]:.0f} MB in all"
     )
     assert max(unshared) < 150

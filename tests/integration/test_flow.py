@@ -1,4 +1,4 @@
-"""The daily flow as a user runs it."""
+"""The daily flow in a separate process."""
 
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,21 @@ pytestmark = pytest.mark.filterwarnings(
 )  # MLflow's models on SQLAlchemy 2.1
 
 SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
-NOBODY: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
+NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
-def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_allows(
+def test_a_refusal_is_on_the_card_and_resume_deploys_once_the_gate_allows(
     registry_home: Path, tmp_path: Path
 ) -> None:
-    refused = run_flow(tmp_path, "run", *SMALL, **NOBODY, POKEWATCH_GATE_MAPE="0.001")
+    refused = run_flow(tmp_path, "run", *SMALL, **NO_SERVER, POKEWATCH_GATE_MAPE="0.001")
     assert refused.returncode != 0
-    assert "is not good enough to ship: mape is" in refused.stdout
+    assert "did not pass the gate: mape is" in refused.stdout
     with pytest.raises(NoChampionError):
         Registry().resolve()
-    assert "keeps serving" in card_text(last_card(registry_home, "gate"))
+    assert "the champion stays" in card_text(last_card(registry_home, "gate"))
     assert "simulated market" in card_text(last_card(registry_home, "validate"))
 
-    resumed = run_flow(tmp_path, "resume", "gate", **NOBODY)
+    resumed = run_flow(tmp_path, "resume", "gate", **NO_SERVER)
     assert resumed.returncode == 0, resumed.stdout
     assert "Cloning previously run task" in resumed.stdout
     champion = Registry().resolve()
@@ -39,7 +39,7 @@ def test_a_refused_model_is_told_on_its_card_and_resume_ships_it_when_the_gate_a
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: Path) -> None:
+def test_an_invalid_parameter_ends_the_run_before_it_writes(home: Path, tmp_path: Path) -> None:
     stopped = run_flow(tmp_path, "run", "--horizon", "0")
     assert stopped.returncode != 0
     assert "Error: --horizon 0: use a number from 1 to" in stopped.stdout
@@ -47,11 +47,11 @@ def test_a_wrong_parameter_stops_before_anything_is_made(home: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_the_whole_flow_stays_inside_a_home_with_odd_signs(tmp_path: Path) -> None:
+def test_the_flow_writes_only_to_a_home_with_special_characters(tmp_path: Path) -> None:
     home = tmp_path / "a#b?c$HOME %20 k\u00e4se 'q'"
     (tmp_path / "work").mkdir()
     settings: dict[str, Any] = {"POKEWATCH_HOME": str(home), "POKEWATCH_GATE_MAPE": "100"}
-    run = run_flow(tmp_path / "work", "run", *SMALL, **NOBODY, **settings)
+    run = run_flow(tmp_path / "work", "run", *SMALL, **NO_SERVER, **settings)
     assert run.returncode == 0, run.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([home.name, "work"])
     assert not any((tmp_path / "work").iterdir())

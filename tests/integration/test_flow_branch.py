@@ -1,4 +1,4 @@
-"""Whose aliases a run of a flow moves."""
+"""The aliases that a run on a branch moves."""
 
 from pathlib import Path
 
@@ -39,5 +39,5 @@ def test_aliases_belong_to_the_branch(
     settings = {"POKEWATCH_MLFLOW_TRACKING_URI": registry, "METAFLOW_USER": "ann"}
     done = run_flow(tmp_path, *options, "run", flow=BRANCH, **settings)
     assert done.returncode == 0, done.stdout
-    named = f"the aliases are {alias}, with {' '.join(options) or 'no option'}\n"
-    assert named in done.stdout, "another flow is run on the same branch"
+    expected = f"the aliases are {alias}, with {' '.join(options) or 'no option'}\n"
+    assert expected in done.stdout, "another flow is run on the same branch"

@@ -1,4 +1,4 @@
-"""Which errors of a step Metaflow tries again, in real runs."""
+"""The errors of a step that Metaflow retries, in real runs."""
 
 from pathlib import Path
 
@@ -20,13 +20,13 @@ FAILING = Path(__file__).with_name("failing_flow.py")
         pytest.param("RegistryError", 3, id="registry", marks=pytest.mark.slow),
     ],
 )
-def test_only_what_may_go_well_is_tried_again(
+def test_only_errors_that_may_pass_are_retried(
     error: str, attempts: int, home: Path, tmp_path: Path
 ) -> None:
-    noted = tmp_path / "attempts"
-    failed = run_flow(tmp_path, "run", "--error", error, "--attempts", str(noted), flow=FAILING)
+    log = tmp_path / "attempts"
+    failed = run_flow(tmp_path, "run", "--error", error, "--attempts", str(log), flow=FAILING)
     assert failed.returncode == 1, failed.stdout
-    assert len(noted.read_text()) == attempts, failed.stdout
-    assert ("not today" if error == "SourceError" else "as asked for") in failed.stdout
+    assert len(log.read_text()) == attempts, failed.stdout
+    assert error in failed.stdout
     assert "internal error" not in failed.stdout
     assert "Step failure:" in failed.stdout, "Metaflow names the task that failed"

@@ -1,4 +1,4 @@
-"""MLServer serving the registry's champion: start, reload, refuse."""
+"""MLServer serving the registry's champion: start-up, reloads, failed loads."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +35,7 @@ CARD = tensor("card_id", ["card_4"])
 
 
 def register(folder: Path, scale: float, data_version: str) -> RegisteredModel:
-    """A registered version whose fair prices are `scale` times the market's."""
+    """Register a version whose fair prices are `scale` times the market prices."""
     digest = make_book(folder, scale=scale, facts=replace(FACTS, data_version=data_version))
     registry = Registry()
     run_id = registry.log_run(
@@ -56,7 +56,7 @@ def served(server: Server) -> tuple[str, float]:
 @pytest.fixture
 def champion(registry_home: Path, tmp_path: Path) -> RegisteredModel:
     first = register(tmp_path / "first", 1.0, "dv-1")
-    Registry().point(CHAMPION, first.version)
+    Registry().set_alias(CHAMPION, first.version)
     return first
 
 
@@ -74,7 +74,10 @@ def server(
 def test_reloads(
     server: Server, champion: RegisteredModel, registry_home: Path, tmp_path: Path
 ) -> None:
-    """The champion is served; a new one after a load; a damaged copy never: it is fetched again, or the load says what is wrong."""
+    """A load serves the new champion. A damaged copy is fetched again.
+
+    If the registry's copy is damaged too, the load fails and the old book stays.
+    """
     assert served(server) == (champion.version, 5.04)
     assert (Home.read().books / champion.digest / "manifest.json").exists()
     parameters = infer(server, "fair-price", CARD).json()["parameters"]
@@ -82,13 +85,13 @@ def test_reloads(
 
     second = register(tmp_path / "second", 2.0, "dv-2")
     assert served(server) == (champion.version, 5.04)
-    Registry().point(CHAMPION, second.version)
+    Registry().set_alias(CHAMPION, second.version)
     assert reload(server).status_code == 200
     assert served(server) == (second.version, 10.08)
 
     third = register(tmp_path / "third", 3.0, "dv-3")
-    Registry().point(CHAMPION, third.version)
-    damaged = Registry().fetch_book(third) / "fair.arrow"
+    Registry().set_alias(CHAMPION, third.version)
+    damaged = Registry().download_book(third) / "fair.arrow"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert reload(server).status_code == 200
     assert served(server) == (third.version, 15.12)
@@ -97,11 +100,11 @@ def test_reloads(
     )
 
     fourth = register(tmp_path / "fourth", 4.0, "dv-4")
-    kept = (
+    stored = (
         registry_home / "mlflow" / "artifacts" / fourth.run_id / "artifacts" / "book" / "fair.arrow"
     )
-    kept.write_bytes(kept.read_bytes()[:-1])
-    Registry().point(CHAMPION, fourth.version)
+    stored.write_bytes(stored.read_bytes()[:-1])
+    Registry().set_alias(CHAMPION, fourth.version)
     refused = reload(server)
     assert refused.status_code == 500
     assert "fair.arrow is damaged" in refused.json()["error"]
@@ -110,7 +113,10 @@ def test_reloads(
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers: int) -> None:
-    """It is live and not ready, says what to run wherever it is asked, and serves the first champion from the load on."""
+    """The server is live but not ready; every endpoint returns the reason.
+
+    It serves the first champion once that is loaded.
+    """
     ports = models_folder(tmp_path / "models", workers=workers)
     with started(tmp_path / "models", ports) as server:
         wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
@@ -118,14 +124,14 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
             server, "fair-price is not ready: no model is champion yet: run the pipeline first"
         )
         paths = ("/v2/health/ready", "/v2/models/fair-price/ready", "/v2/models/fair-price")
-        asked = [httpx.get(f"{server.url}{path}") for path in paths]
-        asked += [
+        responses = [httpx.get(f"{server.url}{path}") for path in paths]
+        responses += [
             infer(server, "fair-price", CARD),
             httpx.post(f"{server.url}/catalog/status", json={}),
         ]
-        for answer in asked:
-            assert (answer.status_code, list(answer.json())) == (503, ["error"])
-            assert "no model is champion yet: run the pipeline first" in answer.json()["error"]
+        for response in responses:
+            assert (response.status_code, list(response.json())) == (503, ["error"])
+            assert "no model is champion yet: run the pipeline first" in response.json()["error"]
         with grpc.insecure_channel(server.grpc) as channel, pytest.raises(grpc.RpcError) as error:
             GRPCInferenceServiceStub(channel).ModelInfer(
                 pb.ModelInferRequest(model_name="fair-price")
@@ -136,7 +142,7 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
         assert server.process.poll() is None
 
         first = register(tmp_path / "first", 1.0, "dv-1")
-        Registry().point(CHAMPION, first.version)
+        Registry().set_alias(CHAMPION, first.version)
         assert reload(server).status_code == 200
         assert served(server) == (first.version, 5.04)
         for path in paths:
@@ -148,14 +154,14 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
         assert server.stop() == 0
 
 
-def test_a_champion_without_a_load_is_found(registry_home: Path, tmp_path: Path) -> None:
-    """A server that started while the registry had nothing to give, or was out of reach, needs nobody to load."""
+def test_the_first_load_is_retried(registry_home: Path, tmp_path: Path) -> None:
+    """A server that started without a champion retries the load by itself."""
     ports = models_folder(tmp_path / "models")
     with started(tmp_path / "models", ports) as server:
         wait_until(server, "/v2/health/live", "/v2/models/decision/ready")
         _wait_for_the_log(server, "no model is champion yet")
         first = register(tmp_path / "first", 1.0, "dv-1")
-        Registry().point(CHAMPION, first.version)
+        Registry().set_alias(CHAMPION, first.version)
         wait_until(server, "/v2/models/fair-price/ready", "/v2/health/ready")
         assert served(server) == (first.version, 5.04)
 

@@ -1,4 +1,4 @@
-"""Other ways to start and ask MLServer: an image's folder with a book in it, and MLServer's own batch client."""
+"""MLServer with a book inside its models folder, and `mlserver infer`."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from tests.serving.server import MODELS, columns, infer, models_folder, running,
 
 
 def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
-    """As `mlserver build` packs a folder: the book beside its settings, named by a relative path, started from anywhere and open to all."""
+    """A folder as packed by `mlserver build`: a relative path, listening on all interfaces."""
     models = tmp_path / "models"
     ports = models_folder(models)
     digest = make_book(models / "fair-price" / "book")
@@ -33,7 +33,7 @@ def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
         )
         program = shutil.which("mlserver", path=str(Path(sys.executable).parent))
         assert program
-        asked = [program, "infer", "--url", f"127.0.0.1:{ports[0]}", "--model-name", "fair-price"]
+        command = [program, "infer", "--url", f"127.0.0.1:{ports[0]}", "--model-name", "fair-price"]
         files = [
             "--input-data-path",
             str(tmp_path / "in.jsonl"),
@@ -41,7 +41,7 @@ def test_a_book_inside_the_models_folder(tmp_path: Path) -> None:
             str(tmp_path / "out.jsonl"),
         ]
         subprocess.run(
-            [*asked, *files, "--workers", "1"], check=True, capture_output=True, timeout=120
+            [*command, *files, "--workers", "1"], check=True, capture_output=True, timeout=120
         )
     answers = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     prices = [

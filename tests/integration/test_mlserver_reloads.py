@@ -1,4 +1,4 @@
-"""200 reloads between two real versions under load, every tenth of them of a damaged book."""
+"""200 reloads between two versions under load; every tenth load is of a damaged book."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -71,10 +71,10 @@ def over_grpc(server: Server, closing: ExitStack) -> Callable[[], Answer]:
 
 @contextmanager
 def busy(server: Server, expected: dict[str, list[float]]) -> Iterator[list[str]]:
-    """16 connections that ask without a pause; yields the faults they find."""
-    faults: list[str] = []
+    """Send requests over 16 connections without a pause; yield the failures."""
+    failures: list[str] = []
     over = threading.Event()
-    asked = [0] * 16
+    requests = [0] * 16
 
     def loop(at: int) -> None:
         with ExitStack() as closing:
@@ -82,24 +82,24 @@ def busy(server: Server, expected: dict[str, list[float]]) -> Iterator[list[str]
             while not over.is_set():
                 try:
                     version, prices = ask()
-                    asked[at] += 1
+                    requests[at] += 1
                     if prices != pytest.approx(expected[version], rel=1e-6):
-                        faults.append(f"version {version} with {prices}")
-                except Exception as error:  # whatever goes wrong is a fault to count
-                    faults.append(repr(error))
+                        failures.append(f"version {version} with {prices}")
+                except Exception as error:  # any error is a failure
+                    failures.append(repr(error))
 
     with ThreadPoolExecutor(16) as threads:
         for at in range(16):
             threads.submit(loop, at)
         try:
-            yield faults
+            yield failures
         finally:
             over.set()
-    assert min(asked) > RELOADS // 10, "every connection was busy"
+    assert min(requests) > RELOADS // 10, "some connections sent too few requests"
 
 
 def test_two_hundred_reloads(tmp_path: Path) -> None:
-    """The books are given directly: asking the registry each time is the same for all loads, and takes seconds."""
+    """The books are given by path, because resolving the champion takes seconds per load."""
     models = tmp_path / "models"
     books = {version: tmp_path / version for version in SCALES}
     digests = {version: make_book(books[version], scale=scale) for version, scale in SCALES.items()}
@@ -108,7 +108,7 @@ def test_two_hundred_reloads(tmp_path: Path) -> None:
     expected = {version: [price * scale for price in MARKET] for version, scale in SCALES.items()}
     ports = models_folder(models)
     point_at(models, books["1"], digests["1"], "1")
-    with running(models, ports) as server, busy(server, expected) as faults:
+    with running(models, ports) as server, busy(server, expected) as failures:
         process, memory, serving = psutil.Process(server.process.pid), {}, "1"
         for count in range(1, RELOADS + 1):
             target = "damaged" if count % 10 == 0 else "12"[count % 2]
@@ -123,8 +123,9 @@ def test_two_hundred_reloads(tmp_path: Path) -> None:
             answer = infer(server, "fair-price", tensor("card_id", CARDS))
             assert answer.json()["parameters"]["model_version"] == serving
             memory[count] = process.memory_full_info().uss
-        assert faults == []
+        assert failures == []
         click.echo(
-            f"unshared memory after 20 reloads {memory[20] / 1e6:.1f} MB, after {RELOADS} {memory[RELOADS] / 1e6:.1f} MB"
+            f"unshared memory after 20 reloads {memory[20] / 1e6:.1f} MB, "
+            f"after {RELOADS} {memory[RELOADS] / 1e6:.1f} MB"
         )
         assert memory[RELOADS] < 1.1 * memory[20]

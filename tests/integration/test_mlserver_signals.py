@@ -1,4 +1,4 @@
-"""What happens to requests when a worker is killed and when the server is told to end."""
+"""Requests in flight when the server receives SIGTERM, and when a worker is killed."""
 
 import json
 import socket
@@ -24,17 +24,20 @@ def served_folder(tmp_path: Path, workers: int) -> tuple[int, int, int]:
     return ports
 
 
-def test_sigterm_answers_what_is_in_flight(tmp_path: Path) -> None:
-    """Sixteen large requests are sent, then SIGTERM: all are answered, and the server ends well."""
+def test_requests_in_flight_at_sigterm_are_answered(tmp_path: Path) -> None:
+    """Sixteen large requests in flight are answered, and the server exits with 0."""
     body = json.dumps({"inputs": [tensor("card_id", ["card_4"] * 10_000)]}).encode()
-    head = f"POST /v2/models/fair-price/infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        "POST /v2/models/fair-price/infer HTTP/1.1\r\nHost: x\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
     ports = served_folder(tmp_path, workers=0)
     with running(tmp_path / "models", ports) as server:
         connections = [socket.create_connection(("127.0.0.1", server.http_port)) for _ in range(16)]
         with ThreadPoolExecutor(16) as threads:
             for connection in connections:
                 connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body[:-1])
-            # The server has the connections and most of each body before it is told to end; the last byte follows after.
+            # The server holds every connection when it gets SIGTERM; the last byte follows then.
             assert infer(server, "fair-price", CARD).status_code == 200
             ended = threads.submit(server.stop)
             for connection in connections:
@@ -57,7 +60,7 @@ def _read_all(connection: socket.socket) -> bytes:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
-    """Of two workers one is killed under load: at most the requests it held fail, with a reason, and a new one takes its place."""
+    """At most the requests held by a killed worker fail, and a new worker replaces it."""
     connections = 8
     ports = served_folder(tmp_path, workers=2)
     with running(tmp_path / "models", ports) as server:
@@ -93,7 +96,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
 
 
 def _replacement(server: Server, before: list[psutil.Process]) -> psutil.Process:
-    """The worker that took the killed one's place, once it has loaded the models."""
+    """Return the worker that replaced the killed one, once it has loaded the models."""
     end = time.monotonic() + 300
     while time.monotonic() < end:
         new = [
@@ -106,4 +109,4 @@ def _replacement(server: Server, before: list[psutil.Process]) -> psutil.Process
         ):
             return new[0]
         threading.Event().wait(0.1)
-    raise AssertionError("no new worker came")
+    raise AssertionError("no new worker was started")

@@ -9,7 +9,7 @@ import pytest
 
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.registry import Registry, changed_of
+from pokewatch.registry import Registry, change_key
 from tests.integration.flow import FLOW, card_text, last_card, run_flow
 from tests.monitoring.listener import listening
 from tests.monitoring.markets import fill
@@ -41,20 +41,20 @@ def test_it_notices_a_changed_market_and_runs_the_pipeline(
             tmp_path, "run", *MARKET, "--to", QUIET.isoformat(), flow=MONITOR, **settings
         )
         assert quiet.returncode == 0, quiet.stdout
-        assert "trained again: no; every check passed" in quiet.stdout
-        noticed = run_flow(
+        assert "retrained: no; every check passed" in quiet.stdout
+        detected = run_flow(
             tmp_path, "run", *MARKET, "--to", days[-1].isoformat(), flow=MONITOR, **settings
         )
-        assert noticed.returncode == 0, noticed.stdout
-    assert "the models are trained again: failed: drift of moves" in noticed.stdout
-    assert "is champion, on data version" in noticed.stdout
+        assert detected.returncode == 0, detected.stdout
+    assert "retraining the models: failed: drift of moves" in detected.stdout
+    assert "is champion, on data version" in detected.stdout
     assert Registry().resolve().version == "2"
-    assert Registry().recall(changed_of("simulated")) > QUIET.isoformat()
+    assert Registry().get_state(change_key("simulated")) > QUIET.isoformat()
     titles = listener.titles()
     assert any(title.endswith("out of bounds") for title in titles)
     assert "PokeWatch: model version 2 is champion" in titles
-    assert "Out of bounds: drift of moves" in card_text(last_card(registry_home, "look"))
-    assert "The models are trained again" in card_text(last_card(registry_home, "act"))
+    assert "Out of bounds: drift of moves" in card_text(last_card(registry_home, "measure"))
+    assert "The models are retrained" in card_text(last_card(registry_home, "act"))
     latest = json.loads((registry_home / "monitoring" / "latest.json").read_text())
     assert latest["measured_on"] == days[-1].isoformat()
     assert latest["figures"]["drift"] > 1

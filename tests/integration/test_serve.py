@@ -1,4 +1,4 @@
-"""From the champion to an answer: MLServer and the gateway as `pokewatch serve` starts them."""
+"""MLServer and the gateway as `pokewatch serve` starts them."""
 
 import fcntl
 import json
@@ -45,17 +45,18 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FIELDS = {
-    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper", "confidence", "reason",
-    "status", "as_of", "stale", "model_version", "data_version", "request_id",
+    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
+    "confidence", "reason", "status", "as_of", "stale", "model_version", "data_version",
+    "request_id",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A POKEWATCH_HOME of this module's own with a champion in it."""
+    """A POKEWATCH_HOME with a champion, for this module."""
     home = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a module's fixture does not see the filters of the tests
+        warnings.simplefilter("ignore")  # pytestmark does not apply to a module's fixture
         patch.setenv("POKEWATCH_HOME", str(home))
         make_champion()
     return home
@@ -90,6 +91,39 @@ def test_the_printed_line_is_answered(stack: Served) -> None:
     assert set(json.loads(answer.stdout)) == FIELDS
 
 
+def test_the_last_lines_are_the_instructions_and_the_logs_are_files(
+    folder: Path, tmp_path: Path
+) -> None:
+    shown = tmp_path / "serve.log"
+    logs = {name: folder / "logs" / f"{name}.log" for name in ("mlserver", "gateway")}
+    with served(folder, shown) as stack:
+        assert ask(stack, {"card_id": stack.card}).status_code == 200
+        lines = shown.read_text().splitlines()
+    assert f"their logs are in {folder / 'logs'}" in lines[0]
+    assert lines[-1] == "Press Ctrl-C to stop."
+    assert "Uvicorn running" in logs["mlserver"].read_text()
+    assert "/fair_price" not in logs["gateway"].read_text(), "the access log is off"
+    previous = logs["gateway"].read_text()
+    with served(folder, shown, POKEWATCH_ACCESS_LOG="true") as stack:
+        assert ask(stack, {"card_id": stack.card}).status_code == 200
+    assert logs["gateway"].with_name("gateway.log.1").read_text().startswith(previous)
+    assert "/fair_price" in logs["gateway"].read_text()
+
+
+def test_a_server_that_exits_is_an_error_that_names_its_log(folder: Path, tmp_path: Path) -> None:
+    shown = tmp_path / "serve.log"
+    with served(folder, shown) as stack:
+        (gateway,) = [
+            each
+            for each in psutil.Process(stack.process.pid).children()
+            if each.cmdline()[-1] == "gateway"
+        ]
+        gateway.kill()
+        assert stack.process.wait(60) == 1
+    log = folder / "logs" / "gateway.log"
+    assert f"gateway exited with code -9; its log: {log}" in shown.read_text()
+
+
 def test_an_answer_leads_back_to_its_data(stack: Served, tmp_path: Path) -> None:
     answer = ask(stack, {"card_id": stack.card}).json()
     registry = Registry()
@@ -102,11 +136,11 @@ def test_an_answer_leads_back_to_its_data(stack: Served, tmp_path: Path) -> None
     assert from_float32(values.fair[[row]].astype(np.float32))[0] == answer["fair_price"]
 
 
-def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
+def test_book_command_and_gateway_agree(stack: Served) -> None:
     answer = ask(stack, {"card_id": stack.card}).json()
     (row,) = json.loads(CliRunner().invoke(main, ["value", stack.card, "--json"]).stdout)
     model = Registry().resolve()
-    quote = PriceBook.open(Registry().fetch_book(model), model.digest).quote(stack.card)
+    quote = PriceBook.open(Registry().download_book(model), model.digest).look_up([stack.card])
     assert answer["fair_price"] == row["fair_price"] == quote.fair[0]
     for name in (
         "date",
@@ -132,7 +166,7 @@ def test_book_command_and_gateway_say_the_same(stack: Served) -> None:
     ],
     ids=["unknown-card", "bad-date", "no-key", "wrong-key"],
 )
-def test_what_cannot_be_answered_is_a_problem(
+def test_an_invalid_request_gets_a_problem(
     body: dict[str, str], key: str | None, status: int, stack: Served
 ) -> None:
     answer = ask(
@@ -207,13 +241,13 @@ def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) 
             mlserver.send_signal(signal.SIGCONT)
 
 
-def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+def test_a_second_signal_leaves_no_process_behind(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "serve.log") as stack:
         serve = psutil.Process(stack.process.pid)
         started = serve.children(recursive=True)
         (gateway,) = [each for each in serve.children() if each.cmdline()[-1] == "gateway"]
         proc = Path(f"/proc/{gateway.pid}")
-        gateway.send_signal(signal.SIGSTOP)  # it cannot end when it is told to
+        gateway.send_signal(signal.SIGSTOP)  # it cannot exit on SIGTERM
         _until(
             lambda: (
                 {
@@ -233,15 +267,17 @@ def test_another_signal_while_it_ends_leaves_nothing_behind(folder: Path, tmp_pa
 
 @pytest.fixture
 def with_worker(tmp_path: Path) -> str:
-    """A folder of MLServer's models with a worker process."""
+    """A folder of MLServer models, with one worker process."""
     folder = shutil.copytree(MODELS, tmp_path / "models")
-    own = {name: str(tmp_path / name) for name in ("metrics_dir", "environments_dir")}
-    settings = json.loads((folder / "settings.json").read_text()) | {"parallel_workers": 1} | own
+    folders = {name: str(tmp_path / name) for name in ("metrics_dir", "environments_dir")}
+    settings = (
+        json.loads((folder / "settings.json").read_text()) | {"parallel_workers": 1} | folders
+    )
     (folder / "settings.json").write_text(json.dumps(settings))
     return str(folder)
 
 
-def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(
+def test_only_the_key_outlives_a_killed_serve_and_for_a_minute(
     folder: Path, with_worker: str, tmp_path: Path
 ) -> None:
     with served(folder, tmp_path / "serve.log", POKEWATCH_MLSERVER_MODELS=with_worker) as stack:
@@ -251,8 +287,8 @@ def test_nothing_outlives_a_killed_serve_but_its_key_for_a_minute(
         stack.process.kill()
         stack.process.wait()
         assert psutil.wait_procs(started, timeout=30)[1] == []
-    lease = key_of(folder, stack)
-    assert lease.revoked_at is None, "nobody was there to revoke it"
+    lease = _key_of(folder, stack)
+    assert lease.revoked_at is None, "nothing could revoke it"
     assert not lease.live(time.time() + SPAN.total_seconds())
 
 
@@ -269,16 +305,16 @@ def test_no_worker_outlives_a_killed_serve_and_mlserver(
 
 
 @pytest.mark.slow
-def test_a_hang_up_ends_everything_and_the_key(folder: Path, tmp_path: Path) -> None:
+def test_sighup_stops_everything_and_revokes_the_key(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "serve.log") as stack:
         started = psutil.Process(stack.process.pid).children(recursive=True)
         stack.process.send_signal(signal.SIGHUP)
         assert stack.process.wait(60) == 0
         assert psutil.wait_procs(started, timeout=0)[1] == []
-    assert key_of(folder, stack).revoked_at is not None
+    assert _key_of(folder, stack).revoked_at is not None
 
 
-def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
+def test_closing_the_terminal_stops_everything_and_revokes_the_key(folder: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pokewatch.cli.main", "serve"],
@@ -298,11 +334,11 @@ def test_a_closed_terminal_ends_everything_and_the_key(folder: Path) -> None:
     os.close(ours)
     assert process.wait(60) == 0
     assert psutil.wait_procs(started, timeout=0)[1] == []
-    kept = {each.id: each for each in KeyStore(folder / "keys.sqlite").list()}
-    assert kept[key[1].decode()].revoked_at is not None
+    keys = {each.id: each for each in KeyStore(folder / "keys.sqlite").list()}
+    assert keys[key[1].decode()].revoked_at is not None
 
 
-def key_of(folder: Path, stack: Served) -> Key:
+def _key_of(folder: Path, stack: Served) -> Key:
     (key,) = [
         each
         for each in KeyStore(folder / "keys.sqlite").list()
@@ -312,7 +348,7 @@ def key_of(folder: Path, stack: Served) -> Key:
 
 
 def _pending(proc: Path) -> int:
-    """The signals that wait for a process, a bit each."""
+    """Return the pending signals of a process as a bit mask."""
     (bits,) = re.findall(r"ShdPnd:\t(\w+)", (proc / "status").read_text())
     return int(bits, 16)
 
@@ -324,7 +360,7 @@ def _pending(proc: Path) -> int:
     reraise=True,
 )
 def _until(holds: Callable[[], object]) -> None:
-    """The kernel tells of a process's state and of signals that wait for it only when asked."""
+    """Wait: the state of a process and its pending signals can only be polled."""
     assert holds()
 
 
@@ -338,18 +374,18 @@ def _until(holds: Callable[[], object]) -> None:
         "gateway_metrics_port",
     ],
 )
-def test_a_port_that_is_taken_is_told_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An MLServer left over by something else would answer as ours for as long as ours takes to fail."""
+def test_a_taken_port_is_an_error_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another MLServer would answer in place of ours until ours fails to start."""
     variable = f"POKEWATCH_{name.upper()}"
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         monkeypatch.setenv(variable, str(taken))
         result = CliRunner().invoke(main, ["serve"])
     assert result.exit_code == 2
-    assert f"{variable}: nothing can listen at 127.0.0.1:{taken}" in result.stderr
+    assert f"{variable}: cannot listen at 127.0.0.1:{taken}" in result.stderr
 
 
-def test_without_a_champion_serve_says_what_to_run(
+def test_without_a_champion_the_error_names_the_command_to_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path))

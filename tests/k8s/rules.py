@@ -1,4 +1,4 @@
-"""What must hold across rendered manifests and no schema sees. A rule yields its faults in words."""
+"""Rules across rendered manifests that no schema checks. A rule yields its violations."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -8,7 +8,7 @@ Manifest = dict[str, Any]
 Rule = Callable[[Sequence[Manifest]], Iterator[str]]
 
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
-# What our own containers listen on and answer to; tests/k8s/test_rules.py holds it against the code.
+# The ports and routes of our containers; tests/k8s/test_rules.py compares them with the code.
 PORTS = {
     "gateway": {"http": 8000, "metrics": 8083},
     "serving": {"http": 8080, "grpc": 8081, "metrics": 8082},
@@ -33,7 +33,7 @@ def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def targets_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """An autoscaler scales something that is there, which then names no replicas of its own; so does a route to a Service."""
+    """An autoscaler has a target that sets no replicas; a route has a Service."""
     for scaler in _of_kind(manifests, "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         found = _find(manifests, target["kind"], target["name"], scaler["metadata"]["namespace"])
@@ -52,7 +52,7 @@ def targets_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
 
 
 def ports_have_listeners(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """A Service's port leads to one of the container's; a probe asks one that is declared; ours are the real ones."""
+    """Ports of Services and probes are declared by the container; ours are the real ones."""
     for service in _of_kind(manifests, "Service"):
         pods = [
             each
@@ -66,11 +66,13 @@ def ports_have_listeners(manifests: Sequence[Manifest]) -> Iterator[str]:
         container = _container(workload)
         for name, probe in _probes(container):
             if "httpGet" in probe and probe["httpGet"]["port"] not in _ports(container):
-                yield f"{_named(workload)}: {name} asks port {probe['httpGet']['port']}, which is not declared"
+                port = probe["httpGet"]["port"]
+                yield f"{_named(workload)}: {name} asks port {port}, which is not declared"
         real = PORTS.get(_image(container), {})
         for name, number in _ports(container).items():
             if _image(container) in PORTS and real.get(name) != number:
-                yield f"{_named(workload)} declares port {name} as {number}, it listens on {real.get(name)}"
+                found = f"{_named(workload)} declares port {name} as {number}"
+                yield f"{found}, it listens on {real.get(name)}"
 
 
 def probes_ask_real_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -89,7 +91,7 @@ def probes_ask_real_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
 def references_exist(
     manifests: Sequence[Manifest], declared: Sequence[Manifest] = ()
 ) -> Iterator[str]:
-    """Every ConfigMap, Secret, key, volume and service account that is used is there, or `declared` as made beforehand."""
+    """Every ConfigMap, Secret, key, volume and service account in use exists, or is `declared`."""
     known = {
         (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): {
             **each.get("data", {}),
@@ -119,7 +121,7 @@ def references_exist(
 
 
 def every_service_port_is_let_in(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Each namespace denies by default, and each port of a Service has a policy that lets somebody in."""
+    """Each namespace denies by default, and each port of a Service has a policy that allows it."""
     policies = _of_kind(manifests, "NetworkPolicy")
     for namespace in {workload["metadata"]["namespace"] for workload in _workloads(manifests)}:
         closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -136,7 +138,7 @@ def every_service_port_is_let_in(manifests: Sequence[Manifest]) -> Iterator[str]
 
 
 def containers_are_locked_down(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """Limits, no root, no writing to the root file system, no capabilities, no token where none is used."""
+    """Limits, no root, read-only root file system, no capabilities, no unused token."""
     for workload in _workloads(manifests):
         pod, container = _pod(workload)["spec"], _container(workload)
         around, own = pod.get("securityContext", {}), container.get("securityContext", {})
@@ -175,7 +177,7 @@ def only_the_gateway_faces_outward(manifests: Sequence[Manifest]) -> Iterator[st
 
 
 def quotas_hold_the_largest_size(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """A namespace may ask for what all its replicas at their most, and one more of each while rolling, request."""
+    """The quota of a namespace covers all replicas at their maximum, and one more of each."""
     for quota in _of_kind(manifests, "ResourceQuota"):
         namespace = quota["metadata"]["namespace"]
         for part, unit in (("cpu", _cores), ("memory", _bytes)):
@@ -226,7 +228,8 @@ def _find(manifests: Iterable[Manifest], kind: str, name: str, namespace: str) -
 
 def _named(manifest: Manifest) -> str:
     metadata = manifest["metadata"]
-    return f"{manifest['kind']} {metadata.get('namespace', '-')}/{metadata.get('name') or metadata.get('generateName')}"
+    name = metadata.get("name") or metadata.get("generateName")
+    return f"{manifest['kind']} {metadata.get('namespace', '-')}/{name}"
 
 
 def _pod(workload: Manifest) -> Manifest:

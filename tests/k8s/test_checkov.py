@@ -1,4 +1,4 @@
-"""What checkov's rules of Kubernetes find in the rendered manifests: nothing but what is left as it is, for a reason."""
+"""checkov finds nothing in the rendered manifests but exceptions with a reason."""
 
 import json
 import os
@@ -16,9 +16,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHECKOV = "checkov==3.3.30"
 SKIPPED = {
-    "CKV_K8S_15": "a tag names one build; Always would ask the registry at every start, and the local overlay's images are in none",
-    "CKV_K8S_35": "the programs take these secrets from the environment; who may read it in a pod may read a mounted file as well",
-    "CKV_K8S_43": "a digest is known once an image is pushed: `kustomize edit set image` in a copy of the production overlay names it",
+    "CKV_K8S_15": "a tag names one build; Always would query the registry at every start, "
+    "and the local overlay's images are in none",
+    "CKV_K8S_35": "the programs read these secrets from the environment; whoever can read it in a "
+    "pod can read a mounted file as well",
+    "CKV_K8S_43": "a digest is known once an image is pushed: `kustomize edit set image` sets it "
+    "in a copy of the production overlay",
 }
 ROOT_POD = {
     "apiVersion": "v1",
@@ -31,7 +34,7 @@ ROOT_POD = {
 
 
 def _failed(folder: Path) -> dict[str, set[str]]:
-    """The checks that failed, by file name. checkov stays out of the environment that PokeWatch is locked to."""
+    """Return the failed checks by file name. checkov runs in an environment apart."""
     uv = Path(sys.executable).with_name("uv")
     command = [
         str(uv),

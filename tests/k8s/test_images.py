@@ -40,7 +40,11 @@ def writable(path):
 print(json.dumps({
     "user": os.getuid(),
     "modules": [name for name in names if u.find_spec(name)],
-    "writable": [path for path in ("/x", "/opt/pokewatch/x", "/home/pokewatch/x", "/tmp/x") if writable(path)],
+    "writable": [
+        path
+        for path in ("/x", "/opt/pokewatch/x", "/home/pokewatch/x", "/tmp/x")
+        if writable(path)
+    ],
 }))
 """
 MODULES = {
@@ -112,7 +116,7 @@ def containers(folder: Path) -> Iterator[list[str]]:
 def test_together_they_answer(
     folder: Path, containers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MLflow in the pipeline's image, MLServer in the serving image, the gateway in its own; the champion is made beside them."""
+    """MLflow in the pipeline's image, MLServer in the serving image, the gateway in its own."""
     mlflow, rest, grpc, metrics, port = free_ports(5)
     registry, url = f"http://127.0.0.1:{mlflow}", f"http://127.0.0.1:{port}"
 

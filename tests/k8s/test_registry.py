@@ -1,4 +1,4 @@
-"""The registry as the manifests run it, on PostgreSQL and S3, and `make rollback`'s Job against it and two MLServers."""
+"""The registry of the manifests, on PostgreSQL and S3, and the Job of `make rollback`."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ import pytest
 import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from pokewatch.deploy.deploy import deploy
+from pokewatch.deploy.rollout import deploy
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from pokewatch.settings import RegistrySettings
 from tests.k8s.rendering import K8S, rendered_jobs
@@ -157,7 +157,7 @@ def servers(
             tags={"data_version": "dv"},
         )
         models.register(run, digest)
-    models.point(CHAMPION, "1")
+    models.set_alias(CHAMPION, "1")
     with ExitStack() as stack:
         found = []
         for number in (1, 2):

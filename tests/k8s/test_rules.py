@@ -35,7 +35,7 @@ MADE_BEFOREHAND = {
 
 @pytest.fixture(scope="module")
 def rendered() -> dict[str, list[Manifest]]:
-    """What is applied, as kubectl renders it; the overlays with the jobs that the make targets start."""
+    """The rendered manifests; the overlays with the Jobs of the make targets."""
     return {
         name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])]
         for name, folder in APPLIED.items()
@@ -203,16 +203,16 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("rule", "breaks", "told"), BROKEN.values(), ids=BROKEN)
-def test_each_rule_finds_what_it_is_for(
+@pytest.mark.parametrize(("rule", "breaks", "expected"), BROKEN.values(), ids=BROKEN)
+def test_each_rule_finds_its_violation(
     rule: Rule,
     breaks: Callable[[list[Manifest]], None],
-    told: str,
+    expected: str,
     rendered: dict[str, list[Manifest]],
 ) -> None:
     manifests = deepcopy(rendered["production"])
     breaks(manifests)
-    assert any(told in fault for fault in _faults(rule, manifests, "production"))
+    assert any(expected in fault for fault in _faults(rule, manifests, "production"))
 
 
 def test_every_rule_is_shown_to_fail() -> None:

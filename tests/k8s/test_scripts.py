@@ -1,4 +1,4 @@
-"""The scripts behind `make deploy`, `verify` and `rollback`, with a kubectl that writes down what it is asked."""
+"""The scripts of `make deploy`, `verify` and `rollback`, with a kubectl that records its calls."""
 
 import json
 import os
@@ -18,10 +18,10 @@ import json, os, pathlib, sys
 arguments = sys.argv[1:]
 folder = pathlib.Path(os.environ["KUBECTL_FOLDER"])
 sent = sys.stdin.read() if "--filename" in arguments else ""
-with (folder / "asked").open("a") as file:
+with (folder / "calls").open("a") as file:
     file.write(json.dumps([arguments, sent]) + "\\n")
-for said, answer in json.loads((folder / "answers").read_text()).items():
-    if said in " ".join(arguments):
+for words, answer in json.loads((folder / "answers").read_text()).items():
+    if words in " ".join(arguments):
         sys.stdout.write(answer["out"])
         sys.exit(answer["code"])
 """
@@ -36,13 +36,13 @@ class Kubectl:
         self.answer({})
 
     def answer(self, answers: dict[str, tuple[str, int]]) -> None:
-        """What it prints and its exit code where its arguments hold some words; nothing and 0 elsewhere."""
-        content = {said: {"out": out, "code": code} for said, (out, code) in answers.items()}
+        """Set its output and exit code for arguments with some words; the default is none and 0."""
+        content = {words: {"out": out, "code": code} for words, (out, code) in answers.items()}
         (self.folder / "answers").write_text(json.dumps(content))
 
-    def asked(self) -> list[tuple[str, str]]:
+    def calls(self) -> list[tuple[str, str]]:
         """Arguments and standard input of every call."""
-        lines = (self.folder / "asked").read_text().splitlines()
+        lines = (self.folder / "calls").read_text().splitlines()
         return [(" ".join(arguments), sent) for arguments, sent in map(json.loads, lines)]
 
     def run(
@@ -75,7 +75,7 @@ def test_deploy_applies_the_overlay_and_makes_the_first_key(kubectl: Kubectl) ->
         "deploy.sh", "local", POKEWATCH=str(Path(sys.executable).with_name("pokewatch"))
     )
     assert done.returncode == 0, done.stderr
-    calls = [call for call, _ in kubectl.asked()]
+    calls = [call for call, _ in kubectl.calls()]
     assert calls[0].endswith("overlays/local --server-side")
     assert any(
         "create secret generic gateway-keys --from-file=keys.sqlite=" in call for call in calls
@@ -89,7 +89,7 @@ def test_deploy_to_production_makes_no_key(kubectl: Kubectl) -> None:
     done = kubectl.run("deploy.sh", "production")
     assert done.returncode == 1
     assert "Secret gateway-keys is missing" in done.stderr
-    assert not any("create secret" in call for call, _ in kubectl.asked())
+    assert not any("create secret" in call for call, _ in kubectl.calls())
 
 
 def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> None:
@@ -103,11 +103,11 @@ def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> N
     )
     done = kubectl.run("rollback.sh")
     assert (done.returncode, done.stdout) == (0, "model version 3 is champion again\n")
-    (created,) = [sent for call, sent in kubectl.asked() if call.startswith("create")]
+    (created,) = [sent for call, sent in kubectl.calls() if call.startswith("create")]
     assert "image: registry.example.com/pokewatch/pipeline:7\n" in created
 
 
-def test_a_rollback_that_failed_is_told(kubectl: Kubectl) -> None:
+def test_a_failed_rollback_is_reported(kubectl: Kubectl) -> None:
     kubectl.answer(
         {
             "get deployment mlflow": ("pokewatch/pipeline:7", 0),
@@ -131,8 +131,10 @@ class _Gateway(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer({**asked, "fair_price": 2.5} if self.headers["X-API-Key"] == "good" else None)
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(
+            {**request, "fair_price": 2.5} if self.headers["X-API-Key"] == "good" else None
+        )
 
     def _answer(self, content: object) -> None:
         body = json.dumps(content).encode()
@@ -160,7 +162,7 @@ def test_verify_asks_every_workload_and_prints_an_answer(kubectl: Kubectl, gatew
     done = kubectl.run("verify.sh", POKEWATCH_URL=gateway, POKEWATCH_KEY="good")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"card_id": "card-1", "fair_price": 2.5}
-    assert sum("rollout status" in call for call, _ in kubectl.asked()) == 5
+    assert sum("rollout status" in call for call, _ in kubectl.calls()) == 5
 
 
 def test_verify_fails_with_what_it_asks(kubectl: Kubectl, gateway: str) -> None:
@@ -169,7 +171,7 @@ def test_verify_fails_with_what_it_asks(kubectl: Kubectl, gateway: str) -> None:
     assert kubectl.run("verify.sh", POKEWATCH_URL=gateway, POKEWATCH_KEY="good").returncode == 1
 
 
-def test_verify_wants_a_key(kubectl: Kubectl) -> None:
+def test_verify_requires_a_key(kubectl: Kubectl) -> None:
     done = kubectl.run("verify.sh", POKEWATCH_KEY="")
     assert done.returncode != 0
     assert "set POKEWATCH_KEY" in done.stderr

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from tests.tools import require_tool
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-# Only the job that publishes images writes anything: them, and the statement of where they come from.
+# Only the job that publishes images may write: the images, and their provenance.
 _MAY = {"contents": "read", "packages": "write", "id-token": "write", "attestations": "write"}
 _PINNED = re.compile(r"^[\w-]+/[\w-]+@[0-9a-f]{40}$")
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pokewatch.market.collect import CollectReport, asked_days, collect
+from pokewatch.market.collect import collect, requested_days
+from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources import Source
 from pokewatch.market.sources.file import FileSource
@@ -107,7 +108,8 @@ def test_tcgcsv(text: str, upstream: Upstream, tmp_path: Path) -> None:
     groups = [with_value(GROUP, path, text) for path in [(), *((name,) for name in GROUP)]]
     source = tcgcsv(upstream, [*ROWS, *bad], products, [*groups, json.dumps(GROUP)])
     report = collected(source, tmp_path, CARDS)
-    assert report.rows + sum(report.quarantined.values()) == GOOD + len(bad)
+    merged = report.cleaned["identical rows were merged"]
+    assert report.rows + merged + sum(report.quarantined.values()) == GOOD + len(bad)
 
 
 def tracked(number: int) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def test_a_csv(text: str, tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_bytes(b"\n".join([",".join(names).encode(), *good, *bad, b""]))
     source = FileSource(SourceSettings.read(), path, now=lambda: NOW)
-    assert DAY in asked_days(source, None, None, None)
+    assert DAY in requested_days(source, None, None, None)
     collected(source, tmp_path / "lake", {f"c-{number}" for number in range(GOOD)})
 
 
@@ -230,7 +232,7 @@ def test_images_are_https_only_and_others_are_counted(
     images = {row["card_id"]: row["image_url"] for row in Lake(tmp_path).catalog().to_pylist()}
     assert images["tcgplayer-1-normal"] is None
     assert images["tcgplayer-2-normal"] == PRODUCT["imageUrl"]
-    assert "1 cards are kept without image: its address is not https" in report.warnings
+    assert "1 cards have no image: their image URLs do not begin with https://" in report.warnings
 
 
 JSON = st.recursive(

@@ -11,19 +11,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from pyarrow import csv
 
 from pokewatch.errors import (
-    LakeError,
     MissingAtSourceError,
     QualityError,
     SettingsError,
     SourceError,
 )
-from pokewatch.market.collect import asked_days, collect, export
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from pokewatch.settings import SourceSettings
@@ -160,18 +156,50 @@ def test_half_a_catalogue_is_held_back_and_collected_when_whole(
     report = collect(source(served), lake, DAYS[:3])
 
     assert lake.days() == [DAYS[0], DAYS[2]]
-    assert report.warnings[0].startswith("2025-10-23 was held back: coverage is 50.0%")
+    assert report.warnings == []
     with pytest.raises(QualityError) as caught:
         report.require_no_held()
     assert (
-        "1 of 3 days held back, the lake is as it was for them. 2025-10-23: coverage is 50.0% on 2025-10-23, wanted at least 90.0%"
-        in str(caught.value)
+        "1 of 3 days were held back and are not in the lake, or as they were before. "
+        "coverage is 50.0% on 2025-10-23, wanted at least 90.0%" in str(caught.value)
     )
 
     served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1])})
     again = collect(source(served), lake, DAYS[:3])
     again.require_no_held()
     assert lake.days() == DAYS[:3]
+
+
+def without_prices(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"marketPrice": None} for row in rows]
+
+
+def test_a_day_of_null_prices_is_held_and_collected_later(served: Upstream, lake: Lake) -> None:
+    served.archive(DAYS[0], {(3, 1): without_prices(day_rows(DAYS[0]))})
+    served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1])})
+    served.archive(
+        DAYS[2], {(3, 1): day_rows(DAYS[2])[:40] + without_prices(day_rows(DAYS[2]))[40:]}
+    )
+
+    report = collect(source(served), lake, DAYS)
+
+    assert (report.written, sorted(report.held)) == ([DAYS[1]], [DAYS[0], DAYS[2]])
+    served.archive(DAYS[2], {(3, 1): day_rows(DAYS[2])})
+    assert collect(source(served), lake, DAYS).written == [DAYS[2]]
+
+
+def test_a_set_without_prices_is_reported(served: Upstream, lake: Lake) -> None:
+    for day, last in zip(DAYS[:2], (CARDS, 0), strict=True):
+        small = day_rows(day)[CARDS - 10 : last]
+        served.archive(day, {(3, 1): day_rows(day)[: CARDS - 10], (3, 2): small})
+
+    report = collect(source(served), lake, DAYS[:2])
+
+    assert report.written == DAYS[:2]
+    assert (
+        "2025-10-23: no prices for tcgplayer-group-2, which had some the day before; "
+        "collect the day again with --refresh" in report.warnings
+    )
 
 
 def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> None:
@@ -183,7 +211,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
 
     assert list(report.held) == [DAYS[1]]
     assert {check.name for check in report.held[DAYS[1]] if not check.passed} == {
-        "rows",
+        "prices",
         "quarantine",
         "coverage",
     }
@@ -198,15 +226,15 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
             Reply(status=429, headers={"Retry-After": "30"}),
             "answered 429 Too Many Requests; gave up after 2 attempts",
         ),
-        (Reply(status=429, headers={"Retry-After": "86400"}), "asks to wait 86400 s"),
+        (Reply(status=429, headers={"Retry-After": "86400"}), "asks for a wait of 86400 s"),
         (Reply(stall=True), "no answer within 0.5 s; gave up after 2 attempts"),
         (
             Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])})[:-30]),
-            "cut or damaged 7z archive",
+            "truncated or damaged 7z archive",
         ),
         (Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])}), cut=500), "connection failed"),
-        (Reply(b"<html>down</html>"), "cut or damaged 7z archive"),
-        (Reply(b"x" * ((64 << 20) + 1)), "sends more than the 67,108,864 bytes we take"),
+        (Reply(b"<html>down</html>"), "truncated or damaged 7z archive"),
+        (Reply(b"x" * ((64 << 20) + 1)), "the answer is larger than 67,108,864 bytes"),
     ],
     ids=["500", "429", "429 for a day", "timeout", "cut 7z", "hung up", "html", "oversized"],
 )
@@ -220,7 +248,7 @@ def test_a_failing_upstream_does_no_damage(
         collect(source(served), lake, DAYS[:2])
 
     assert str(caught.value).startswith(f"tcgcsv: {served.url}{archive_path(DAYS[1])}: ")
-    assert "1 of 2 days were written before: collect again to go on" in str(caught.value)
+    assert "1 of 2 days are in the lake; run the command again to continue" in str(caught.value)
     assert lake.days() == DAYS[:1]
     assert not list(lake.root.rglob(".incomplete/*"))
 
@@ -239,13 +267,13 @@ def test_a_server_that_asks_for_a_pause_gets_it(served: Upstream, lake: Lake) ->
     assert [17 <= wait < 18 for wait in sleeps.taken] == [True]
 
 
-def test_holes_in_the_archive_are_told_and_passed(served: Upstream, lake: Lake) -> None:
+def test_missing_archives_are_reported_and_skipped(served: Upstream, lake: Lake) -> None:
     del served.routes[archive_path(DAYS[1])]
 
     report = collect(source(served), lake, DAYS)
 
     assert (report.written, report.missing) == ([DAYS[0], DAYS[2]], DAYS[1:2])
-    assert report.warnings == ["tcgcsv has no prices of 2025-10-23"]
+    assert report.warnings == ["tcgcsv has no prices for 2025-10-23"]
 
 
 def test_no_day_at_all_is_an_error(upstream: Upstream, lake: Lake) -> None:
@@ -257,7 +285,7 @@ def test_no_day_at_all_is_an_error(upstream: Upstream, lake: Lake) -> None:
 def test_names_come_when_the_catalogue_does(served: Upstream, lake: Lake) -> None:
     groups = served.routes.pop("/tcgplayer/3/groups")
     report = collect(source(served), lake, DAYS[:1])
-    assert "150 of 150 cards have no name yet and go by their ids" in report.warnings
+    assert "150 of 150 cards have no name yet; their ids are used as names" in report.warnings
 
     served.routes["/tcgplayer/3/groups"] = groups
     collect(source(served), lake, DAYS[:2])
@@ -269,7 +297,7 @@ def test_names_come_when_the_catalogue_does(served: Upstream, lake: Lake) -> Non
     assert lake.catalog().equals(named)
 
 
-# A collector of its own process, which is killed while the server holds back an answer, or at the n-th write of a file.
+# A collector process, killed while the server delays an answer, or at the n-th write of a file.
 COLLECTOR = """
 import os, signal, sys
 from datetime import date
@@ -326,7 +354,8 @@ def flawed(served: Upstream) -> Upstream:
     return served
 
 
-# Three downloads, the catalogue, and for each day its quarantine and its prices are ten renames: killed before each, and after the last.
+# Three downloads, the catalogue, and quarantine and prices of each day are ten renames: the process
+# is killed before each, and after the last.
 @pytest.mark.slow
 @pytest.mark.parametrize("write", [*range(1, 11), -10])
 def test_killed_at_any_write_the_lake_reads_whole_and_a_rerun_completes(
@@ -382,32 +411,6 @@ def test_two_collectors_at_once_agree(served: Upstream, lake: Lake) -> None:
     assert lake.day(FIRST).num_rows == CARDS
 
 
-@pytest.mark.parametrize(("file_format", "name"), [("parquet", "out.parquet"), ("csv", "out.csv")])
-def test_an_export_holds_the_days_asked_for(
-    served: Upstream, lake: Lake, tmp_path: Path, file_format: str, name: str
-) -> None:
-    collect(source(served), lake, DAYS)
-    path = tmp_path / "new" / name
-
-    rows = export(lake, [DAYS[1], DAYS[2], date(2030, 1, 1)], path, file_format)
-
-    table = pq.read_table(path) if file_format == "parquet" else csv.read_csv(path)
-    expected = pa.concat_tables([lake.day(DAYS[1]), lake.day(DAYS[2])])
-    assert rows == table.num_rows == 2 * CARDS
-    assert table["card_id"].to_pylist() == expected["card_id"].to_pylist()
-    assert table["market_price"].to_pylist() == expected["market_price"].to_pylist()
-    assert table["date"].to_pylist() == expected["date"].to_pylist()
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_nothing_to_export_is_told(lake: Lake, tmp_path: Path) -> None:
-    with pytest.raises(
-        LakeError, match=r"nothing to export: the lake at .* has none of the 3 days asked for"
-    ):
-        export(lake, DAYS, tmp_path / "out.csv", "csv")
-    assert list(tmp_path.iterdir()) == []
-
-
 class Offer:
     lake_name = "offer"
 
@@ -434,28 +437,33 @@ class Offer:
 def test_the_days_asked_for(
     name: str, start: date | None, end: date | None, days: int | None, first: date, last: date
 ) -> None:
-    asked = asked_days(Offer(name), start, end, days)  # type: ignore[arg-type]
+    asked = requested_days(Offer(name), start, end, days)  # type: ignore[arg-type]
 
     assert (asked[0], asked[-1]) == (first, last)
     assert len(asked) == (last - first).days + 1
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "days", "told"),
+    ("start", "end", "days", "message"),
     [
-        (DAYS[0], DAYS[1], 2, "give two of them"),
-        (DAYS[1], DAYS[0], None, "no days from 2025-10-23 to 2025-10-22"),
-        (date(2024, 12, 31), None, None, "--from 2024-12-31: tcgcsv has prices from 2025-01-01 on"),
+        (DAYS[0], DAYS[1], 2, "cannot all be used together; use two of them"),
+        (DAYS[1], DAYS[0], None, "there are no days from 2025-10-23 to 2025-10-22"),
+        (
+            date(2024, 12, 31),
+            None,
+            None,
+            "tcgcsv has no prices before 2025-01-01; use 2025-01-01 or later",
+        ),
         (
             date(2026, 1, 1),
             None,
             None,
-            "no days from 2026-01-01 to 2025-10-26: tcgcsv has 2025-01-01 to 2025-10-26",
+            "there are no days from 2026-01-01 to 2025-10-26: tcgcsv has 2025-01-01 to 2025-10-26",
         ),
     ],
 )
 def test_days_that_make_no_sense(
-    start: date, end: date | None, days: int | None, told: str
+    start: date, end: date | None, days: int | None, message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=told):
-        asked_days(Offer(), start, end, days)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match=message):
+        requested_days(Offer(), start, end, days)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from pokewatch.errors import SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.daily import collect_prices
+from pokewatch.pipeline.collection import collect_prices
 from pokewatch.registry import Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.book import PriceBook
@@ -66,7 +66,7 @@ def test_a_champion_is_registered_and_fetched_inside(odd_home: Path) -> None:
         for path in book.iterdir():
             path.unlink()
         book.rmdir()
-    PriceBook.open(Registry().fetch_book(champion), champion.digest)
+    PriceBook.open(Registry().download_book(champion), champion.digest)
     assert outside(odd_home) == ["work"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from pokewatch.errors import VersionError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
-from pokewatch.pipeline.daily import collect_prices
+from pokewatch.pipeline.collection import collect_prices
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
 
@@ -34,11 +34,11 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_head_is_what_was_published_last(remote: str) -> None:
-    heads = LatestVersions()
-    assert heads.read("tcgcsv") is None
-    heads.publish("tcgcsv", OLD)
-    heads.publish("simulated-100-0", NEW)
-    heads.publish("tcgcsv", NEW)
+    latest_versions = LatestVersions()
+    assert latest_versions.read("tcgcsv") is None
+    latest_versions.publish("tcgcsv", OLD)
+    latest_versions.publish("simulated-100-0", NEW)
+    latest_versions.publish("tcgcsv", NEW)
     assert (
         LatestVersions().read("tcgcsv"),
         LatestVersions().read("simulated-100-0"),
@@ -65,7 +65,7 @@ def test_a_lake_with_days_is_left_alone(remote: str, home: Path) -> None:
     assert len(lake.days()) == 3
 
 
-def test_a_head_without_its_data_is_told_and_nothing_is_half_there(remote: str, home: Path) -> None:
+def test_a_version_without_its_data_is_an_error_and_leaves_nothing(remote: str, home: Path) -> None:
     LatestVersions().publish("simulated-12-0", OLD)
     with pytest.raises(VersionError, match=OLD):
         collect_prices("simulated", end=date(2026, 1, 31), days=3, cards=12)
@@ -74,32 +74,32 @@ def test_a_head_without_its_data_is_told_and_nothing_is_half_there(remote: str, 
 
 def test_a_damaged_head_is_no_version(tmp_path: Path) -> None:
     settings = VersionSettings(dvc_remote=str(tmp_path))
-    (tmp_path / "heads").mkdir()
-    (tmp_path / "heads" / "tcgcsv").write_text("<html>")
-    with pytest.raises(VersionError, match="no data version: '<html>'"):
+    (tmp_path / "heads/").mkdir()
+    (tmp_path / "heads/tcgcsv").write_text("<html>")
+    with pytest.raises(VersionError, match="is not a data version: '<html>'"):
         LatestVersions(settings).read("tcgcsv")
 
 
 @pytest.mark.parametrize("name", ["", "../keys", "a/b", "A"])
 def test_a_name_that_is_a_path_is_refused(name: str) -> None:
-    with pytest.raises(VersionError, match="no name of a lake"):
+    with pytest.raises(VersionError, match="is not the name of a lake"):
         LatestVersions().read(name)
 
 
 def test_a_reader_sees_the_old_head_or_the_new_one(tmp_path: Path) -> None:
-    heads = LatestVersions(VersionSettings(dvc_remote=str(tmp_path)))
-    heads.publish("tcgcsv", OLD)
+    latest_versions = LatestVersions(VersionSettings(dvc_remote=str(tmp_path)))
+    latest_versions.publish("tcgcsv", OLD)
     seen: set[str | None] = set()
     stop = threading.Event()
 
     def read() -> None:
         while not stop.is_set():
-            seen.add(heads.read("tcgcsv"))
+            seen.add(latest_versions.read("tcgcsv"))
 
     reader = threading.Thread(target=read)
     reader.start()
     for turn in range(200):
-        heads.publish("tcgcsv", (OLD, NEW)[turn % 2])
+        latest_versions.publish("tcgcsv", (OLD, NEW)[turn % 2])
     stop.set()
     reader.join()
     assert seen <= {OLD, NEW}

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.market.catalog import CARD_SCHEMA
-from pokewatch.market.merge import merged, short_slug
+from pokewatch.market.merge import merge_cards, preferred_slug
 
 
 def card(card_id: str, name: str | None = None, **others: Any) -> dict[str, Any]:
     name = name or card_id
     return {
         "card_id": card_id,
-        "slug": short_slug(name, others.get("number")),
+        "slug": preferred_slug(name, others.get("number")),
         "name": name,
         "set_id": "s",
         "set_name": "Set",
@@ -33,20 +33,20 @@ def by_id(catalog: pa.Table | None) -> dict[str, dict[str, Any]]:
 def test_a_first_catalogue() -> None:
     found = cards(card("b", "Charizard ex", number="199/165"), card("a", "Pikachu", number="25"))
 
-    assert {row["slug"] for row in by_id(merged(None, found)).values()} == {
+    assert {row["slug"] for row in by_id(merge_cards(None, found)).values()} == {
         "charizard_ex_199",
         "pikachu_25",
     }
 
 
 def test_nothing_new_is_none() -> None:
-    known = merged(
+    known = merge_cards(
         None, cards(card("a", "Pikachu", released=date(2020, 1, 1)), card("b", rarity="Rare"))
     )
 
     assert known is not None
     assert (
-        merged(
+        merge_cards(
             known, cards(card("b", rarity="Rare"), card("a", "Pikachu", released=date(2020, 1, 1)))
         )
         is None
@@ -54,10 +54,10 @@ def test_nothing_new_is_none() -> None:
 
 
 def test_what_is_known_is_never_lost() -> None:
-    known = merged(None, cards(card("a", "Pikachu", rarity="Rare"), card("old", "Gone")))
+    known = merge_cards(None, cards(card("a", "Pikachu", rarity="Rare"), card("old", "Gone")))
 
-    assert merged(known, cards(card("a"))) is None
-    catalog = by_id(merged(known, cards(card("a"), card("new", "Eevee"))))
+    assert merge_cards(known, cards(card("a"))) is None
+    catalog = by_id(merge_cards(known, cards(card("a"), card("new", "Eevee"))))
     assert {card_id: row["name"] for card_id, row in catalog.items()} == {
         "a": "Pikachu",
         "old": "Gone",
@@ -66,9 +66,9 @@ def test_what_is_known_is_never_lost() -> None:
 
 
 def test_a_name_replaces_an_id_and_brings_its_slug() -> None:
-    known = merged(None, cards(card("tcgplayer-1-normal")))
+    known = merge_cards(None, cards(card("tcgplayer-1-normal")))
 
-    row = by_id(merged(known, cards(card("tcgplayer-1-normal", "Pikachu", number="25"))))[
+    row = by_id(merge_cards(known, cards(card("tcgplayer-1-normal", "Pikachu", number="25"))))[
         "tcgplayer-1-normal"
     ]
 
@@ -76,10 +76,12 @@ def test_a_name_replaces_an_id_and_brings_its_slug() -> None:
 
 
 def test_a_slug_stays_when_the_card_is_corrected() -> None:
-    known = merged(None, cards(card("a", "Pikachu", number="25"), card("b", "Raichu", number="26")))
+    known = merge_cards(
+        None, cards(card("a", "Pikachu", number="25"), card("b", "Raichu", number="26"))
+    )
 
     catalog = by_id(
-        merged(
+        merge_cards(
             known,
             cards(card("a", "Pikachu (Error)", number="25"), card("c", "Pikachu", number="25")),
         )
@@ -97,7 +99,7 @@ def test_printings_and_sets_tell_namesakes_apart() -> None:
         card("b-1", "Pikachu", number="25", printing="Normal", set_id="t", set_name="Other Set"),
     )
 
-    assert [row["slug"] for _, row in sorted(by_id(merged(None, found)).items())] == [
+    assert [row["slug"] for _, row in sorted(by_id(merge_cards(None, found)).items())] == [
         "pikachu_25",
         "pikachu_25_reverse_holofoil",
         "pikachu_25_normal",
@@ -117,7 +119,7 @@ def test_slugs_are_unique_and_named_cards_stay_named(
     catalog = None
     for part in (found[:cut], found[cut:]):
         table = cards(*(card(card_id, name or None) for card_id, name in dict(part).items()))
-        catalog = merged(catalog, table) or catalog
+        catalog = merge_cards(catalog, table) or catalog
     rows = [] if catalog is None else catalog.to_pylist()
 
     assert len({row["slug"] for row in rows}) == len(rows) == len({card_id for card_id, _ in found})

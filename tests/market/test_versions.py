@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(
     root: Path, tmp_path: Path
 ) -> None:
-    version = DataVersions(root).keep(root / "raw")
+    version = DataVersions(root).save(root / "raw")
     before = contents(root / "raw")
     shutil.rmtree(root)
     DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
@@ -46,22 +46,22 @@ def test_a_version_comes_back_in_an_empty_folder_from_hash_and_remote_alone(
 
 def test_the_version_follows_the_content_and_nothing_else(root: Path, tmp_path: Path) -> None:
     versions = DataVersions(root)
-    first = versions.keep(root / "raw")
-    assert versions.keep(root / "raw") == first
+    first = versions.save(root / "raw")
+    assert versions.save(root / "raw") == first
     shutil.copytree(root / "raw", tmp_path / "copy" / "raw")
-    assert DataVersions(tmp_path / "copy").keep(tmp_path / "copy" / "raw") == first
+    assert DataVersions(tmp_path / "copy").save(tmp_path / "copy" / "raw") == first
 
     part = root / "raw" / "date=2026-01-02" / "part.parquet"
     part.unlink()
     part.write_bytes(b"day 2, corrected")
-    second = versions.keep(root / "raw")
+    second = versions.save(root / "raw")
     assert second != first
     versions.materialise(first, tmp_path / "first")
     assert (tmp_path / "first" / "date=2026-01-02" / "part.parquet").read_bytes() == b"day 2"
 
 
 def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:
-    DataVersions(root).keep(root / "raw")
+    DataVersions(root).save(root / "raw")
     target = tmp_path / "target" / "raw"
     with pytest.raises(VersionError, match="0" * 32):
         DataVersions(tmp_path).materialise("0" * 32, target)
@@ -69,7 +69,7 @@ def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) ->
 
 
 def test_a_version_with_a_lost_file_is_refused_whole(root: Path, tmp_path: Path) -> None:
-    version = DataVersions(root).keep(root / "raw")
+    version = DataVersions(root).save(root / "raw")
     lost = next(
         path
         for path in Path(VersionSettings.read().remote()).rglob("*")
@@ -90,21 +90,21 @@ def test_a_malformed_version_is_named(version: str, tmp_path: Path) -> None:
 
 
 def test_materialising_over_files_is_refused(root: Path) -> None:
-    version = DataVersions(root).keep(root / "raw")
+    version = DataVersions(root).save(root / "raw")
     with pytest.raises(VersionError, match="not empty"):
         DataVersions(root).materialise(version, root / "raw")
 
 
 def test_an_empty_folder_is_no_version(tmp_path: Path) -> None:
-    with pytest.raises(VersionError, match="nothing to keep"):
-        DataVersions(tmp_path).keep(tmp_path)
+    with pytest.raises(VersionError, match="has no files to save"):
+        DataVersions(tmp_path).save(tmp_path)
 
 
-def test_a_remote_that_cannot_be_written_is_told(root: Path, tmp_path: Path) -> None:
+def test_a_remote_that_cannot_be_written_is_reported(root: Path, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    with pytest.raises(VersionError, match="cannot be kept"):
-        DataVersions(root, VersionSettings(dvc_remote=str(blocked))).keep(root / "raw")
+    with pytest.raises(VersionError, match="cannot be saved"):
+        DataVersions(root, VersionSettings(dvc_remote=str(blocked))).save(root / "raw")
 
 
 def test_a_checkout_is_made_once_and_pruned_by_age(root: Path, home: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_checkout_is_made_once_and_pruned_by_age(root: Path, home: Path) -> No
     for content in (b"one", b"two", b"three"):
         (root / "raw" / "file").unlink(missing_ok=True)
         (root / "raw" / "file").write_bytes(content)
-        kept.append(versions.keep(root / "raw"))
+        kept.append(versions.save(root / "raw"))
     folders = [versions.checkout(version) for version in kept]
     for age, folder in enumerate(reversed(folders)):
         os.utime(folder, (1e9 - age, 1e9 - age))

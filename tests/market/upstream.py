@@ -1,4 +1,4 @@
-"""A real HTTP server for tests: it answers what it is told to, and misbehaves as it is told to."""
+"""A real HTTP server for tests, with configurable answers and faults."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ PPMD = [{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 24}]
 
 @dataclass
 class Reply:
-    """`cut` sends only so many bytes of the announced body and hangs up; `stall` never answers, `chunked` announces no length."""
+    """`cut` closes after so many body bytes, `stall` never answers, `chunked` has no length."""
 
     body: bytes = b""
     status: int = 200
@@ -44,7 +44,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Upstream:
-    """Answers by path: a Reply for ever, or a list of them in turn, the last one for ever. Unknown paths are 404."""
+    """Answers by path: one Reply, or a list in turn, the last one repeated; else 404."""
 
     def __init__(self) -> None:
         self.routes: dict[str, Reply | list[Reply] | Callable[[Request], Reply]] = {}

@@ -1,4 +1,4 @@
-"""What each rule must do, on synthetic series: every alert fires in one case and holds still in another."""
+"""Cases of each rule on synthetic series: every alert fires in one and not in another."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,10 @@ Series = dict[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """`value` is how the description puts the figure; `labels` those that the alert adds to its own, None where it must not fire.
+    """One case. `labels` are those of the series that the alert carries, None if it must not fire.
 
-    Samples and evaluations are `step` minutes apart; `at` is the number of the sample at which the alert is looked at.
+    `value` is the value in the description. Samples and evaluations are `step` minutes apart; `at`
+    is the number of the sample at which the alert is evaluated.
     """
 
     alert: str
@@ -54,7 +55,7 @@ def times(fast: int, slow: int, samples: int, route: str = "/fair_price") -> Ser
 
 
 def _after(series: Series, calm: Series) -> Series:
-    """`series`, each followed by that of `calm`, whose counts go on from 0: a counter that was reset."""
+    """Return `series`, each followed by that of `calm` from 0 on: a counter that was reset."""
     return {name: f"{first} {calm[name]}" for name, first in series.items()}
 
 
@@ -97,13 +98,15 @@ def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Serie
     """BUY, SELL and HOLD in an hour each, for a week and then for seven hours."""
     name = "pokewatch_gateway_predictions_total"
     return {
-        f'{name}{{job="gateway",instance="g1",signal="{signal}"}}': f"0+{old}x168 {old * 168}+{new}x7"
+        f'{name}{{job="gateway",instance="g1",signal="{signal}"}}': (
+            f"0+{old}x168 {old * 168}+{new}x7"
+        )
         for signal, old, new in zip(("BUY", "SELL", "HOLD"), before, after, strict=True)
     }
 
 
 def _mix(before: float, hours: int, after: float, hours_after: int) -> Series:
-    """The share of BUY in the book, and of the others so many answers an hour that it is the same there."""
+    """The share of BUY in the book, with as many answers an hour as give the same share."""
     shares = mlserver(
         "pokewatch_book_signal_ratio", f"{before}x{hours} {after}x{hours_after}", signal="BUY"
     )
@@ -117,7 +120,7 @@ def _mix(before: float, hours: int, after: float, hours_after: int) -> Series:
 
 
 def _burning(alert: str, budget: float, long: int, short: int, step: int) -> tuple[Case, ...]:
-    """What every burn rate must tell apart, by its budget, its windows of `long` and `short` samples, and 10 requests that suffered."""
+    """Cases of a burn rate: its budget, its windows of `long` and `short` samples, 10 requests."""
     of, labels = (requests, _FAST) if alert.startswith("Avail") else (times, _SLOW)
     bad, half = min(9500, round(30_000 * budget)), round(5000 * budget)
     one = of(0, 1, 12)
@@ -201,7 +204,7 @@ ALERTS = (
         {'process_start_time_seconds{job="gateway",instance="g1"}': "10x5 300x15"},
         20,
     ),
-    # Negative times: as if the test had begun 36 hours after that day's end, and 30 after the book was made.
+    # Negative times: the test starts 36 hours after the day's end, 30 after the book was made.
     Case(
         "StaleData",
         "too old for four minutes",
@@ -371,7 +374,7 @@ ALERTS = (
         {"upstream": "decision"},
     ),
     Case("BreakerOpen", "for a minute", _breaker("0x3 2 0x8"), 6),
-    Case("BreakerOpen", "nobody asks any more", _breaker("0x3 2 1x20"), 20),
+    Case("BreakerOpen", "without requests", _breaker("0x3 2 1x20"), 20),
     Case(
         "WorkersRestarting",
         "a worker starts three times anew",
@@ -610,7 +613,7 @@ _TWO_MODELS = {
     **_evaluated("coverage_90", 0.88),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
 }
-_MANY_AND_FEW = {  # what m2 says is of 400 answers
+_MANY_AND_FEW = {  # the figures of m2 are of 400 answers
     **_look_back("n", "600x10"),
     **mlserver("pokewatch_monitoring", "400x10", "m2", metric="n"),
 }

@@ -10,7 +10,7 @@ from tests.answering import answering
 
 
 class Listener(ThreadingHTTPServer):
-    """Takes webhooks; answers 500 where told to."""
+    """Takes webhooks; answers with `status`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)

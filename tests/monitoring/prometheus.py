@@ -1,4 +1,4 @@
-"""A real Prometheus with the committed configuration and rules, its targets and times changed to those of a test."""
+"""A real Prometheus with the committed configuration and rules, and a test's targets."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ class Prometheus:
     url: str
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query: AssertionError with Prometheus' own words where it refuses."""
+        """Return the samples of an instant query. Raise AssertionError where it is refused."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10)
         found = answer.json()
         assert found["status"] == "success", (expression, found)
@@ -49,7 +49,7 @@ class Prometheus:
 
 
 def shortened(folder: Path, factor: int) -> list[Path]:
-    """The committed rules evaluated as often as Prometheus does, with windows and waits `factor` times shorter; ages are left."""
+    """Return the committed rules with windows and waits `factor` times shorter; ages stay."""
     paths = []
     for path in RULE_FILES:
         content = yaml.safe_load(path.read_text())
@@ -80,7 +80,7 @@ def _shorter(span: str, factor: int) -> str:
 def targets(gateway: Gateway, *servers: Server) -> dict[str, list[str]]:
     """A gateway and MLServers as Prometheus finds them."""
     return {
-        "gateway": [f"127.0.0.1:{gateway.app.assembly.metrics_port.port}"],
+        "gateway": [f"127.0.0.1:{gateway.app.assembly.metrics_server.port}"],
         "mlserver": [f"127.0.0.1:{server.metrics_port}" for server in servers],
     }
 
@@ -100,12 +100,12 @@ def prometheus(
     config["alerting"]["alertmanagers"] = [
         {"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}
     ]
-    kept = [job for job in config["scrape_configs"] if job["job_name"] in found]
-    assert {job["job_name"] for job in kept} == set(found)
-    for job in kept:
+    jobs = [job for job in config["scrape_configs"] if job["job_name"] in found]
+    assert {job["job_name"] for job in jobs} == set(found)
+    for job in jobs:
         job.pop("dns_sd_configs", None)
         job["static_configs"] = [{"targets": list(found[job["job_name"]])}]
-    config["scrape_configs"] = kept
+    config["scrape_configs"] = jobs
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     (port,) = free_ports(1)
     command = [

@@ -26,7 +26,7 @@ def _config() -> dict[str, Any]:
     return found
 
 
-def test_amtool_takes_it() -> None:
+def test_amtool_accepts_the_configuration() -> None:
     assert "SUCCESS" in _amtool("check-config", str(CONFIG))
 
 
@@ -56,7 +56,7 @@ def test_a_page_goes_to_slack_to_mail_and_to_the_webhook() -> None:
     }
 
 
-def test_what_is_secret_is_read_from_the_files_of_the_secret() -> None:
+def test_secrets_are_read_from_files() -> None:
     text = CONFIG.read_text()
     files = set(re.findall(r"/etc/alertmanager/secrets/(\w+)", text))
     example = next(yaml.safe_load_all((MONITORING / "secrets.example.yaml").read_text()))
@@ -75,7 +75,7 @@ def test_what_is_secret_is_read_from_the_files_of_the_secret() -> None:
     } == {"https://pager.example.com/pokewatch"}
 
 
-def test_alerts_are_held_back_only_for_alerts_that_exist() -> None:
+def test_alerts_are_inhibited_only_by_existing_alerts() -> None:
     for rule in _config()["inhibit_rules"]:
         for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
             kind, pattern = re.fullmatch(r'alertname(=~?)"(.+)"', matcher).groups()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""From the fault to the webhook and back: real Prometheus, Alertmanager, MLServer and gateway, with windows 60 times shorter."""
+"""From a fault to the webhook: Prometheus, Alertmanager, MLServer and gateway, 60 times faster."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ FACTOR = 60
 
 
 def _routes(listener: Listener) -> dict[str, Any]:
-    """The committed routes and inhibitions, at once, with the listener behind every receiver."""
+    """The committed routes and inhibitions, without waits, and the listener as every receiver."""
     config = yaml.safe_load((MONITORING / "alertmanager.yml").read_text())
     for route in (config["route"], *config["route"]["routes"]):
         route |= {"group_wait": "1s", "group_interval": "1s"}
@@ -52,7 +52,7 @@ def _heard(listener: Listener) -> list[tuple[str, str, str]]:
 
 
 def _open(listener: Listener) -> set[str]:
-    """The alerts that were told to fire, and not yet to be resolved."""
+    """The alerts that were notified as firing, and not yet as resolved."""
     last = {name: status for _, status, name in _heard(listener)}
     return {name for name, status in last.items() if status == "firing"}
 
@@ -72,7 +72,7 @@ def _watched(
 
 @contextmanager
 def _load(gateway: Gateway) -> Iterator[list[int]]:
-    """Somebody who keeps asking; the statuses of the answers."""
+    """Send requests continuously; the statuses of the answers."""
     statuses: list[int] = []
     enough = threading.Event()
 
@@ -147,7 +147,7 @@ def test_mlserver_is_killed_under_load_and_comes_back(tmp_path: Path) -> None:
         eventually(
             lambda: _heard(listener), lambda heard: ("pages", "resolved", "MLServerDown") in heard
         )
-        # The alerts of six hours and of three days look back over 30 seconds and six minutes: the first of them ends here.
+        # The short windows of these alerts are 30 seconds and six minutes: the first has passed.
         eventually(found.firing, lambda firing: firing <= {"AvailabilityBurnSlow"}, seconds=90)
         eventually(lambda: _open(listener), lambda names: names <= {"AvailabilityBurnSlow"})
 

@@ -1,4 +1,4 @@
-"""What was said against what came, on panels and books small enough to count by hand."""
+"""Past forecasts against later prices, on panels and books small enough to count by hand."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -40,7 +40,7 @@ def panel() -> Panel:
 
 
 def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[PriceBook, str]:
-    """A book that ends on day `last`, in which every card is worth `fair` times its price then, give or take 5%."""
+    """A book to day `last` with fair prices of `fair` times the price, plus or minus 5%."""
     market = prices()[last - days + 1 : last + 1].T
     rows = BookRows(
         card_id=[f"tcgplayer-{i}-normal" for i in range(CARDS)],
@@ -65,11 +65,11 @@ def register(
         registry.log_run(folder, parameters={}, metrics={}, tags=given), digest
     )
     if deployed:
-        registry.mark(model.version, DEPLOYED_AT, deployed)
+        registry.set_tag(model.version, DEPLOYED_AT, deployed)
     return registry.version(model.version)
 
 
-def test_what_came_is_counted(tmp_path: Path) -> None:
+def test_later_prices_are_counted(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 45)
     found = calibrate(panel(), PastForecasts("1", opened, day(45), served=True), 7)
     assert found is not None
@@ -93,19 +93,19 @@ def test_a_fair_price_that_was_right_beats_the_last_price(tmp_path: Path) -> Non
     assert found.scores["coverage_90"] == 1.0
 
 
-@pytest.mark.parametrize(("said", "lag"), [(55, 7), (45, 30)], ids=["not yet known", "long"])
-def test_what_has_not_come_yet_is_not_judged(said: int, lag: int, tmp_path: Path) -> None:
-    opened, _ = book(tmp_path / "book", said)
-    assert calibrate(panel(), PastForecasts("1", opened, day(said), served=True), lag) is None
+@pytest.mark.parametrize(("past", "lag"), [(55, 7), (45, 30)], ids=["not yet known", "long"])
+def test_days_without_later_prices_are_not_judged(past: int, lag: int, tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", past)
+    assert calibrate(panel(), PastForecasts("1", opened, day(past), served=True), lag) is None
 
 
 def test_prices_after_the_day_judged_change_nothing(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 45)
-    said = PastForecasts("1", opened, day(45), served=True)
-    assert calibrate(panel(), said, 7) == calibrate(panel().up_to(52), said, 7)
+    past = PastForecasts("1", opened, day(45), served=True)
+    assert calibrate(panel(), past, 7) == calibrate(panel().up_to(52), past, 7)
 
 
-def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(
+def test_the_champion_of_the_day_is_judged_by_the_last_day_of_its_book(
     registry_home: Path, tmp_path: Path
 ) -> None:
     registry = Registry()
@@ -114,24 +114,24 @@ def test_the_champion_of_then_is_judged_by_the_last_day_of_its_book(
     register(registry, tmp_path / "of another market", 46, source="tcgcsv")
     champion = register(registry, tmp_path / "now", 53)
     opened, _ = book(tmp_path / "now", 53)
-    for asked in (45, 46, 51):
-        said = forecasts_on(registry, day(asked), champion, opened)
-        assert said is not None
-        assert (said.version, said.day, said.served) == (then.version, day(45), True)
-        assert said.book.last_day == day(45)
+    for when in (45, 46, 51):
+        past = forecasts_on(registry, day(when), champion, opened)
+        assert past is not None
+        assert (past.version, past.day, past.served) == (then.version, day(45), True)
+        assert past.book.last_day == day(45)
     newest = forecasts_on(registry, day(53), champion, opened)
     assert newest is not None
     assert newest.version == champion.version
 
 
-def test_before_any_champion_the_book_of_todays_says_what_it_would_have_said(
+def test_before_the_first_champion_the_current_book_is_used(
     registry_home: Path, tmp_path: Path
 ) -> None:
     registry = Registry()
     champion = register(registry, tmp_path / "now", 53)
     opened, _ = book(tmp_path / "now", 53)
-    said = forecasts_on(registry, day(30), champion, opened)
-    assert said == PastForecasts(champion.version, opened, day(30), served=False)
+    past = forecasts_on(registry, day(30), champion, opened)
+    assert past == PastForecasts(champion.version, opened, day(30), served=False)
     assert forecasts_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
 
 

@@ -1,4 +1,4 @@
-"""The documents say what the rules, the metrics and the settings say."""
+"""The documents agree with the rules, the metrics and the settings."""
 
 import re
 from typing import Any
@@ -28,7 +28,7 @@ def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
 
 
 @pytest.mark.parametrize("name", alerts())
-def test_a_section_says_how_grave_it_is_what_to_look_at_and_what_to_do(name: str) -> None:
+def test_a_section_has_severity_diagnosis_and_remedy(name: str) -> None:
     section, rule = _sections()[name], alerts()[name]
     assert f"`{rule['labels']['severity']}`" in section.splitlines()[2]
     if "for" in rule:
@@ -38,7 +38,7 @@ def test_a_section_says_how_grave_it_is_what_to_look_at_and_what_to_do(name: str
     assert re.search(r"^- Do: |^- Look at and do: ", section, re.MULTILINE)
 
 
-def test_the_table_of_alerts_is_whole() -> None:
+def test_the_table_of_alerts_is_complete() -> None:
     table = re.findall(
         r"^\| (`\w+`(?:, `\w+`)*) \| (page|ticket) \|", _text("monitoring.md"), re.MULTILINE
     )
@@ -96,7 +96,7 @@ def test_the_table_of_burn_rates_is_that_of_the_rules(kind: str, budget: str, co
         _text("slo.md"),
         re.MULTILINE,
     )
-    told = [
+    documented = [
         (float(rate), severity, float((failed, slow)[column]))
         for rate, severity, failed, slow in rows
     ]
@@ -114,4 +114,4 @@ def test_the_table_of_burn_rates_is_that_of_the_rules(kind: str, budget: str, co
                     pytest.approx(100 * float(rate) * float(budget)),
                 )
             )
-    assert told == ruled
+    assert documented == ruled

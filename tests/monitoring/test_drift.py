@@ -1,4 +1,4 @@
-"""Drift on simulated markets: what is planted is noticed within days, and what is not there is not."""
+"""Drift on simulated markets: changes are found within days, and quiet markets are quiet."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pokewatch.market.sources.simulated_process import Regime
 from pokewatch.monitoring.drift import (
     FLOORS,
-    LEAST_REFERENCE,
+    MIN_REFERENCE,
     REFERENCE,
     RUN,
     WEEK,
@@ -48,7 +48,7 @@ def alarms(panel: Panel, day: int) -> dict[str, Shift]:
 
 @pytest.mark.parametrize(("cards", "seed"), SEEDS)
 @pytest.mark.parametrize(("regime", "name"), CHANGES.values(), ids=list(CHANGES))
-def test_a_planted_change_is_noticed_within_five_days(
+def test_a_planted_change_is_found_within_five_days(
     regime: Regime, name: str, cards: int, seed: int
 ) -> None:
     panel = market(cards, seed, PLANTED + 5, [regime])
@@ -76,7 +76,7 @@ def test_180_quiet_days_raise_at_most_one_alarm(cards: int, seed: int) -> None:
 
 
 def restless(days: int, seed: int) -> NDArray[np.float64]:
-    """Quotes [d, 200] of a market in which days differ by far: some bring many quotes and large moves, and some none at all."""
+    """Quotes [d, 200] of a market with very different days, some without any move."""
     rng = np.random.default_rng(seed)
     renewed = (
         rng.random((days, 200))
@@ -89,7 +89,7 @@ def restless(days: int, seed: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_days_differ_by_in_a_market_is_no_drift_there(seed: int) -> None:
+def test_usual_variation_of_a_market_is_no_drift(seed: int) -> None:
     quotes = restless(REFERENCE + 180, seed)
     panel = panel_of(quotes)
     raised = {day: found for day in range(REFERENCE, panel.days) if (found := alarms(panel, day))}
@@ -119,18 +119,18 @@ def test_later_days_change_nothing() -> None:
     assert measure_drift(panel, 49) == measure_drift(panel.up_to(49))
 
 
-def test_a_change_that_is_known_is_no_drift() -> None:
+def test_a_known_change_is_no_drift() -> None:
     panel = market(300, 0, PLANTED + 40, [CHANGES["volatility"][0]])
     known = replace(panel, changed=DAY)
     assert alarms(panel, PLANTED + 6)
-    assert measure_drift(known, PLANTED + WEEK + LEAST_REFERENCE - 1) == []
+    assert measure_drift(known, PLANTED + WEEK + MIN_REFERENCE - 1) == []
     assert measure_drift(known, PLANTED + 39)
     assert alarms(known, PLANTED + 39) == {}
     assert measure_drift(known, PLANTED - 1) == measure_drift(panel, PLANTED - 1)
 
 
-@pytest.mark.parametrize("days", [1, 8, WEEK + LEAST_REFERENCE], ids=str)
-def test_too_little_history_says_nothing(days: int) -> None:
+@pytest.mark.parametrize("days", [1, 8, WEEK + MIN_REFERENCE], ids=str)
+def test_too_little_history_is_not_judged(days: int) -> None:
     assert measure_drift(panel_of(np.ones((days, 3)))) == []
 
 
@@ -140,6 +140,6 @@ def test_prices_that_never_moved_are_no_drift() -> None:
     assert {shift.name for shift in found} <= set(FLOORS) == set(WHY)
 
 
-def test_luck_is_no_drift() -> None:
+def test_chance_is_no_drift() -> None:
     assert Shift("moves", 0.5, 0.1, 0.01).degree < 1
     assert Shift("moves", 0.5, 0.1, 1e-9).degree == 5.0

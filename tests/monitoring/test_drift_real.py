@@ -41,7 +41,7 @@ def alarms(panel: Panel, days: range) -> dict[str, set[str]]:
 
 
 def test_cardmarket_drifts_only_where_most_cards_are_missing_for_days(cardmarket: Panel) -> None:
-    """On those days between a tenth and two thirds of the cards have a quote, from the fourth such day on."""
+    """On those days, from the fourth on, a tenth to two thirds of the cards have a quote."""
     assert alarms(cardmarket, range(cardmarket.days)) == {day: {"coverage"} for day in sorted(GAPS)}
 
 
@@ -65,7 +65,7 @@ def known(panel: Panel, day: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("day", [35, 47, 59, 71, 83, 95, 107])
-def test_changes_planted_in_cardmarket_are_noticed_within_five_days(
+def test_changes_planted_in_cardmarket_are_found_within_five_days(
     cardmarket: Panel, day: int
 ) -> None:
     before = known(cardmarket, day)

@@ -1,4 +1,4 @@
-"""Prometheus looks where the manifests put things, and everything that was made is handed to those who need it."""
+"""Prometheus scrapes the ports of the manifests, and every rule and dashboard is provisioned."""
 
 import json
 import subprocess
@@ -45,7 +45,7 @@ def _jobs(config: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_promtool_takes_the_configuration_with_its_rules(config: str) -> None:
+def test_promtool_accepts_the_configuration_with_its_rules(config: str) -> None:
     done = subprocess.run(
         [require_tool("promtool"), "check", "config", str(CONFIGS[config])],
         capture_output=True,
@@ -101,7 +101,7 @@ def test_every_rule_and_every_dashboard_is_provisioned() -> None:
     }
 
 
-def test_grafana_knows_the_source_that_the_dashboards_ask() -> None:
+def test_grafana_has_the_data_source_of_the_dashboards() -> None:
     (source,) = yaml.safe_load((MONITORING / "grafana" / "datasources.yaml").read_text())[
         "datasources"
     ]

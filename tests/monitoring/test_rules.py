@@ -22,7 +22,7 @@ def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _test(folder: Path, name: str, given: Case | Record, **test: Any) -> None:
-    """One unit test by promtool of the file that has the rule `name`: AssertionError with what promtool says."""
+    """Run one promtool unit test of the file with the rule `name`. Raise AssertionError."""
     (file,) = [
         path
         for path in RULE_FILES
@@ -85,20 +85,20 @@ def test_record(record: Record, tmp_path: Path) -> None:
     )
 
 
-def test_every_alert_is_shown_to_fire_and_to_hold_still() -> None:
+def test_every_alert_has_cases_that_fire_and_that_do_not() -> None:
     fires = Counter(case.alert for case in ALERTS if case.labels is not None)
     still = Counter(case.alert for case in ALERTS if case.labels is None)
     assert set(fires) == set(alerts()) == set(still)
     assert {record.name for record in RECORDS} == set(records())
 
 
-def test_promtool_takes_the_files() -> None:
+def test_promtool_accepts_the_files() -> None:
     done = _promtool("check", "rules", "--lint-fatal", *map(str, RULE_FILES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", alerts())
-def test_every_alert_says_what_happens(name: str) -> None:
+def test_every_alert_has_texts(name: str) -> None:
     rule = alerts()[name]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}

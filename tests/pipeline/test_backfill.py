@@ -9,7 +9,8 @@ from pokewatch.errors import SettingsError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.backfill import collect_month, merge_months, months
-from pokewatch.pipeline.daily import collect_prices, process_shard
+from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.processing import process_shard
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value will soon raise:DeprecationWarning"
@@ -46,12 +47,12 @@ def test_months(start: str, end: str, expected: list[tuple[str, str]]) -> None:
 )
 def test_a_day_that_is_left_empty_is_an_error(start: str | None, end: str | None) -> None:
     days = [None if day is None else date.fromisoformat(day) for day in (start, end)]
-    with pytest.raises(SettingsError, match="needs both days"):
+    with pytest.raises(SettingsError, match="needs both dates"):
         months(*days)
 
 
 def test_no_days_are_no_months() -> None:
-    with pytest.raises(SettingsError, match="no days from 2026-01-02 to 2026-01-01"):
+    with pytest.raises(SettingsError, match="--from 2026-01-02: it is after --to 2026-01-01"):
         months(date(2026, 1, 2), date(2026, 1, 1))
 
 
@@ -87,6 +88,6 @@ def test_days_the_lake_has_are_left_as_they_are(home: Path) -> None:
     assert collected.raw_version != before.raw_version
 
 
-def test_nothing_to_merge_is_told() -> None:
-    with pytest.raises(SettingsError, match="no prices for any of the days"):
+def test_months_without_prices_are_an_error() -> None:
+    with pytest.raises(SettingsError, match="no prices for any of the requested days"):
         merge_months("simulated", [None], cards=30)

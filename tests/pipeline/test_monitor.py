@@ -1,4 +1,4 @@
-"""The daily look on a simulated market that changes: noticed, told, and learnt anew."""
+"""The daily monitoring run on a simulated market that changes."""
 
 import os
 import subprocess
@@ -13,24 +13,16 @@ import pytest
 from pokewatch.errors import GateError, LakeError, NoChampionError, RetrainError
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
-from pokewatch.monitoring.history import MeasurementHistory
-from pokewatch.pipeline.daily import (
-    collect_prices,
-    evaluate_candidate,
-    join_shards,
-    judge,
-    market_change,
-    process_shard,
-    register,
-    require_passed,
-    train,
-)
-from pokewatch.pipeline.monitor import Market, decide, look, newest_prices, retrain
-from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, changed_of
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.pipeline.collection import collect_prices, market_change
+from pokewatch.pipeline.monitor import Market, decide, measure_market, newest_prices, retrain
+from pokewatch.pipeline.processing import join_shards, process_shard
+from pokewatch.pipeline.registration import register
+from pokewatch.pipeline.training import evaluate_candidate, require_passed, select_model, train
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, change_key
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
 
@@ -43,11 +35,11 @@ pytestmark = [
     ),  # DVC's use of pygtrie
     pytest.mark.filterwarnings(
         "ignore:'imghdr' is deprecated:DeprecationWarning"
-    ),  # Apprise asks for it on Python 3.11 and 3.12
+    ),  # imported by Apprise
 ]
 
 CARDS = 600
-SHORT = 75  # days of quiet before the change, in the quick tests
+SHORT = 75  # days before the change, in the quick tests
 VOLATILITY = "volatility"
 
 
@@ -63,97 +55,112 @@ def planted(kind: str, day: int) -> Regime:
 
 
 def prices(days: int, regimes: list[Regime]) -> None:
-    """Put the days into the lake that the source `simulated` of CARDS cards has."""
+    """Fill the lake of the source `simulated` with CARDS cards."""
     dates = [START + timedelta(days=day) for day in range(days)]
     fill(Lake(Home.read().lakes / f"simulated-{CARDS}-0"), CARDS, 0, dates, regimes)
 
 
 def make_champion(last_day: date) -> str:
-    """Train on the lake up to a day as the pipeline does, and make the model champion if it passes the gate. Raises GateError."""
+    """Train up to a day like the pipeline, and make the model champion. Raise GateError."""
     collected = collect_prices("simulated", start=START, end=last_day, cards=CARDS)
     data_version = join_shards([process_shard(collected, 0, 1, market_change(collected))])
     parameters = train(data_version, ["local_level"], 7)["local_level"]
     evaluation = evaluate_candidate(data_version, "local_level", 7)
-    require_passed(judge([evaluation]))
+    require_passed(select_model([evaluation]))
     registered = register(collected, data_version, parameters, evaluation, {})
     registry = Registry()
     assert registered.tags[LAST_DAY] == last_day.isoformat()
-    registry.point(CHAMPION, registered.version)
-    registry.mark(registered.version, DEPLOYED_AT, f"{last_day}T02:00:00")
+    registry.set_alias(CHAMPION, registered.version)
+    registry.set_tag(registered.version, DEPLOYED_AT, f"{last_day}T02:00:00")
     return registered.version
 
 
-def asked(day: int) -> Market:
+def selected(day: int) -> Market:
     return Market("simulated", 400, CARDS, last_day=START + timedelta(days=day))
 
 
-def test_a_change_is_noticed_told_once_and_remembered(
+def test_a_change_is_found_notified_once_and_stored(
     registry_home: Path, listener: Listener
 ) -> None:
     prices(SHORT + 5, [planted(VOLATILITY, SHORT)])
     make_champion(START + timedelta(days=SHORT - 8))
-    quiet = look(asked(SHORT - 1))
+    quiet = measure_market(selected(SHORT - 1))
+    measure_market(selected(SHORT - 1))  # the same result adds no document
     assert quiet.failed == []
     assert {each.lag: each.served for each in quiet.calibrations} == {7: True, 30: False}
-    assert not decide(asked(SHORT - 1), quiet).retrain
-    noticed = look(asked(SHORT + 4))
-    action = decide(asked(SHORT + 4), noticed)
+    assert not decide(selected(SHORT - 1), quiet).retrain
+    noticed = measure_market(selected(SHORT + 4))
+    action = decide(selected(SHORT + 4), noticed)
     assert action.retrain
     assert "drift of moves" in action.why
-    changed = Registry().recall(changed_of("simulated"))
+    changed = Registry().get_state(change_key("simulated"))
     assert date.fromisoformat(changed) == START + timedelta(days=SHORT)
-    assert decide(asked(SHORT + 4), noticed).retrain, "nothing has been trained yet"
-    retrain(asked(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0), str)
-    again = decide(asked(SHORT + 4), noticed)
+    assert decide(selected(SHORT + 4), noticed).retrain, "nothing has been trained yet"
+    retrain(selected(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0), str)
+    again = decide(selected(SHORT + 4), noticed)
     assert not again.retrain
     assert "so not before" in again.why
     titles = [title for title in listener.titles() if "out of bounds" in title]
     assert len(titles) == 1
     assert "drift of moves" in titles[0]
-    assert list(MeasurementHistory().days()) == [
-        START + timedelta(days=SHORT - 1),
-        START + timedelta(days=SHORT + 4),
+    registry, champion = Registry(), Registry().resolve()
+    measurements = logged_measurements(registry)
+    assert [name[:10] for name in measurements] == [
+        str(START + timedelta(days=SHORT - 1)),
+        str(START + timedelta(days=SHORT + 4)),
     ]
+    document = registry.document(champion, f"monitoring/{measurements[1]}")
+    assert document == {"measured_on": str(noticed.measured_on), **noticed.to_dict()}
     assert (
-        Registry().recall(REMEMBERED) == (registry_home / "monitoring" / "latest.json").read_text()
+        Registry().get_state(MONITORING_KEY)
+        == (registry_home / "monitoring" / "latest.json").read_text()
     )
-    run = Registry()._client().get_run(Registry().resolve().run_id)
+    with registry.client("the run cannot be read") as client:
+        run = client.get_run(champion.run_id)
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
 
 
+def logged_measurements(registry: Registry) -> list[str]:
+    """The files of the champion's run with measurements, in order."""
+    with registry.client("the artifacts cannot be listed") as client:
+        found = client.list_artifacts(registry.resolve().run_id, "monitoring")
+        return sorted(file.path.rpartition("/")[2] for file in found)
+
+
 def pipeline(folder: Path, code: int) -> list[str]:
-    """A flow that ends with `code`."""
+    """Return the command of a flow that exits with `code`."""
     flow = folder / f"flow{code}.py"
     flow.write_text(f"raise SystemExit({code})")
     return [str(flow)]
 
 
-def test_training_that_failed_begins_no_cool_down(registry_home: Path) -> None:
-    market = asked(SHORT)
+def test_failed_training_starts_no_cool_down(registry_home: Path) -> None:
+    market = selected(SHORT)
     with pytest.raises(RetrainError, match=r"flow3\.py ended with 3"):
         retrain(market, START, pipeline(registry_home, 3), str)
-    assert Registry().recall("retrained_on.simulated") == ""
+    assert Registry().get_state("retrained_on.simulated") == ""
     retrain(market, START, pipeline(registry_home, 0), str)
-    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+    assert Registry().get_state("retrained_on.simulated") == START.isoformat()
 
 
-def test_an_event_that_nobody_took_begins_no_cool_down(
+def test_an_event_that_was_refused_starts_no_cool_down(
     registry_home: Path, listener: Listener
 ) -> None:
     listener.status = 500
     assert published(listener.server_port) != 0
-    assert Registry().recall("retrained_on.simulated") == ""
+    assert Registry().get_state("retrained_on.simulated") == ""
     listener.status = 200
     assert published(listener.server_port) == 0
-    assert Registry().recall("retrained_on.simulated") == START.isoformat()
+    assert Registry().get_state("retrained_on.simulated") == START.isoformat()
     assert listener.heard[-1]["payload"]["name"] == "retrain"
 
 
 def published(port: int) -> int:
-    """The exit code of a process that has the models trained again as a pod of Argo does."""
+    """The exit code of a process that has the models retrained like a pod of Argo does."""
     code = (
         "from datetime import date; from pokewatch.pipeline.monitor import Market, retrain;"
-        f"retrain(Market('simulated', 400), date.fromisoformat('{START}'), ['flow.py'], lambda: 'retrain')"
+        f"day = date.fromisoformat('{START}');"
+        "retrain(Market('simulated', 400), day, ['flow.py'], lambda: 'retrain')"
     )
     argo = {
         "ARGO_WORKFLOW_TEMPLATE": "monitor",
@@ -164,29 +171,29 @@ def published(port: int) -> int:
     ).returncode
 
 
-def test_quotes_that_stand_still_are_told_and_not_learnt_from(
+def test_unchanging_quotes_are_notified_and_not_trained_on(
     registry_home: Path, listener: Listener
 ) -> None:
     prices(SHORT + 5, [planted("freeze", SHORT)])
     make_champion(START + timedelta(days=SHORT - 8))
-    action = decide(asked(SHORT + 4), look(asked(SHORT + 4)))
+    action = decide(selected(SHORT + 4), measure_market(selected(SHORT + 4)))
     assert not action.retrain
     assert "at fault" in action.why
-    assert Registry().recall(changed_of("simulated")) == ""
+    assert Registry().get_state(change_key("simulated")) == ""
     assert any("drift of unchanged" in title for title in listener.titles())
     assert any("stale" in title for title in listener.titles())
 
 
-def test_without_model_or_prices_it_says_so(registry_home: Path) -> None:
+def test_without_model_or_prices_the_error_names_what_is_missing(registry_home: Path) -> None:
     with pytest.raises(NoChampionError):
-        look(asked(SHORT))
-    with pytest.raises(LakeError, match="no prices of simulated to look at yet"):
-        newest_prices(asked(SHORT))
+        measure_market(selected(SHORT))
+    with pytest.raises(LakeError, match="no prices of simulated yet"):
+        newest_prices(selected(SHORT))
 
 
 def coverage(panel: Panel, days: range) -> float:
     inside = total = 0
-    for features, values in walk(panel, "local_level", 7, days):
+    for features, values in walk_forward(panel, "local_level", 7, days):
         truth = panel.market[features.day + 7]
         judged = np.isfinite(truth) & np.isfinite(values.fair)
         inside += int(((truth >= values.lower) & (truth <= values.upper))[judged].sum())
@@ -194,7 +201,7 @@ def coverage(panel: Panel, days: range) -> float:
     return inside / total
 
 
-def test_learning_anew_brings_the_coverage_back() -> None:
+def test_retraining_restores_the_coverage() -> None:
     regime = planted(VOLATILITY, 205)
     ahead = range(205 + 12, 205 + 26)
     assert coverage(market(800, 0, 240, [regime]), ahead) < 0.8
@@ -208,8 +215,10 @@ def test_learning_anew_brings_the_coverage_back() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Path) -> None:
-    """The pipeline, with its gate, and the monitor every day: once there are lessons of the changed market, forecasts cover 90% of
-    what comes."""
+    """The pipeline with its gate, and monitoring, every day.
+
+    Once models can be trained on the changed market, the intervals cover 90% again.
+    """
     change, last = 240, 240 + 28
     prices(last + 1, [planted(VOLATILITY, change)])
     covered: dict[int, float] = {}
@@ -221,16 +230,16 @@ def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Pat
             refused.append(day)
         if day < change - 1:
             continue
-        found = look(asked(day))
+        found = measure_market(selected(day))
         assert {each.lag: each.served for each in found.calibrations}[7]
         covered[day] = found.figures()["coverage_90"]
-        if decide(asked(day), found).retrain:
-            retrain(asked(day), found.measured_on, pipeline(registry_home, 0), str)
+        if decide(selected(day), found).retrain:
+            retrain(selected(day), found.measured_on, pipeline(registry_home, 0), str)
             retrained.append(day)
     assert change <= retrained[0] <= change + 4
     assert len(retrained) <= 4, retrained
-    lessons = (date.fromisoformat(Registry().recall(changed_of("simulated"))) - START).days + 9
-    assert min(covered[day] for day in range(change, lessons)) < 0.8
-    after = [covered[day] for day in range(lessons + 1 + 7, last + 1)]
+    trainable = (date.fromisoformat(Registry().get_state(change_key("simulated"))) - START).days + 9
+    assert min(covered[day] for day in range(change, trainable)) < 0.8
+    after = [covered[day] for day in range(trainable + 1 + 7, last + 1)]
     assert 0.88 <= np.mean(after) <= 0.92, (retrained, refused, covered)
     assert not refused

@@ -1,4 +1,4 @@
-"""Wrong parameters and settings of the flows: one line, before a run has a task."""
+"""Invalid parameters and settings of the flows: one line, before a run has a task."""
 
 import re
 from datetime import UTC, date, datetime
@@ -24,8 +24,8 @@ MARKET = [
     (("--source", ""), "--source ''", "tcgcsv"),
     (("--source", "pokemon_price_tracker"), "POKEMON_PRICE_API_KEY", "key"),
     (("--source", "file"), "--source file", "--file PATH"),
-    (("--source", "file", "--file", "missing.csv"), "missing.csv'", "no such file"),
-    (("--source", "file", "--file", "."), "--file", "no regular file"),
+    (("--source", "file", "--file", "missing.csv"), "missing.csv'", "does not exist"),
+    (("--source", "file", "--file", "."), "--file", "not a regular file"),
     (("--source", "file", "--file", "other.csv"), "other.csv", "POKEWATCH_FILE_COLUMNS"),
     (("--source", "file", "--file", "binary.parquet"), "binary.parquet", "read as Parquet"),
     (("--file", "prices.csv"), "--file 'prices.csv'", "--source file"),
@@ -36,13 +36,13 @@ MARKET = [
 DAYS = [
     (("--days", "0"), "--days 0", "from 1 to"),
     (("--days", "999999999999"), "--days 999999999999", "from 1 to"),
-    (("--to", "soon"), "--to 'soon'", "a day such as"),
-    (("--to", TOMORROW), f"--to {TOMORROW}", "use one from"),
-    (("--to", "1999-12-31"), "--to 1999-12-31", "use one from"),
+    (("--to", "soon"), "--to 'soon'", "a date such as"),
+    (("--to", TOMORROW), f"--to {TOMORROW}", "use a day from"),
+    (("--to", "1999-12-31"), "--to 1999-12-31", "use a day from"),
 ]
 OWN = [
-    (("--days", "10"), "--days 10", "at least 15 would do"),
-    (("--days", "100", "--horizon", "60"), "--days 100", "at least 121 would do"),
+    (("--days", "10"), "--days 10", "use at least 15"),
+    (("--days", "100", "--horizon", "60"), "--days 100", "use at least 121"),
     (("--horizon", "0"), "--horizon 0", "from 1 to"),
     (("--horizon", "100000"), "--horizon 100000", "from 1 to"),
     (("--other-horizons", "a month"), "--other-horizons 'a month'", "numbers of days"),
@@ -53,19 +53,19 @@ OWN = [
     (("--shards", "101"), "--shards 101", "from 1 to"),
 ]
 RANGES = [
-    (("--from", "soon", "--to", "2025-01-02"), "--from 'soon'", "a day such as"),
-    (("--from", "", "--to", "2025-01-02"), "--from ''", "a day such as"),
-    (("--from", "2025-01-01", "--to", "x"), "--to 'x'", "a day such as"),
-    (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01", "earlier day first"),
-    (("--from", "1999-01-01", "--to", "2025-01-01"), "--from 1999-01-01", "use two runs"),
-    (("--from", "2023-12-01", "--to", "2024-03-01"), "--from 2023-12-01", "use one from"),
+    (("--from", "soon", "--to", "2025-01-02"), "--from 'soon'", "a date such as"),
+    (("--from", "", "--to", "2025-01-02"), "--from ''", "a date such as"),
+    (("--from", "2025-01-01", "--to", "x"), "--to 'x'", "a date such as"),
+    (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01", "use an earlier day"),
+    (("--from", "1999-01-01", "--to", "2025-01-01"), "--from 1999-01-01", "split it into runs"),
+    (("--from", "2023-12-01", "--to", "2024-03-01"), "--from 2023-12-01", "use a day from"),
     (("--from", "2025-01-01", "--to", TOMORROW), f"--to {TOMORROW}", "use"),
 ]
 RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
 CASES: list[tuple[Any, ...]] = (
     [(FLOW, *case) for case in (*MARKET, *DAYS, *OWN)]
     + [(MONITOR, *case) for case in (*MARKET, *DAYS)]
-    + [(BACKFILL, (*RANGE, *given), *told) for given, *told in MARKET]
+    + [(BACKFILL, (*RANGE, *given), *words) for given, *words in MARKET]
     + [(BACKFILL, *case) for case in RANGES]
 )
 SETTINGS = {
@@ -74,37 +74,37 @@ SETTINGS = {
     "POKEWATCH_RETRAIN": ("perhaps", "true or false"),
     "POKEWATCH_BOOKS_KEPT": ("2.5", "a whole number"),
     "POKEWATCH_FILE_CURRENCY": ("DM", "'USD' or 'EUR'"),
-    "POKEWATCH_HOME": ("/proc/none", "a folder of yours"),
+    "POKEWATCH_HOME": ("/proc/none", "a writable folder"),
 }
 FAST = {(FLOW, ("--source", "nope")), (FLOW, ("--days", "10")), (MONITOR, ("--to", "soon"))}
 
 
-def _param(flow: Path, given: tuple[str, ...], *told: str) -> object:
+def _param(flow: Path, given: tuple[str, ...], *words: str) -> object:
     marks = () if (flow, given) in FAST else pytest.mark.slow
-    return pytest.param(flow, given, told, id=" ".join((flow.stem, *given)), marks=marks)
+    return pytest.param(flow, given, words, id=" ".join((flow.stem, *given)), marks=marks)
 
 
-def _require_one_line(run: object, told: tuple[str, ...]) -> None:
+def _require_one_line(run: object, words: tuple[str, ...]) -> None:
     output = run.stdout  # type: ignore[attr-defined]
     errors = [line for line in output.splitlines() if "rror" in line]
     assert len(errors) == 1, output
     assert errors[0].startswith("Error: ")
-    assert [text for text in told if text not in errors[0]] == []
+    assert [text for text in words if text not in errors[0]] == []
     assert run.returncode in (2, 4)  # type: ignore[attr-defined]
     assert re.findall("Traceback|Task is starting|Workflow", output) == []
 
 
-@pytest.mark.parametrize(("flow", "given", "told"), [_param(*case) for case in CASES])
-def test_a_wrong_parameter_is_one_line(
-    flow: Path, given: tuple[str, ...], told: tuple[str, ...], home: Path, tmp_path: Path
+@pytest.mark.parametrize(("flow", "given", "words"), [_param(*case) for case in CASES])
+def test_an_invalid_parameter_is_one_line(
+    flow: Path, given: tuple[str, ...], words: tuple[str, ...], home: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "binary.parquet").write_bytes(b"PAR1 and no more")
-    _require_one_line(run_flow(tmp_path, "run", *given, flow=flow), told)
+    _require_one_line(run_flow(tmp_path, "run", *given, flow=flow), words)
     assert not (home / "lake").exists()
 
 
-def test_a_wrong_setting_is_one_line(home: Path, tmp_path: Path) -> None:
+def test_an_invalid_setting_is_one_line(home: Path, tmp_path: Path) -> None:
     for variable, (value, wanted) in SETTINGS.items():
         run = run_flow(tmp_path, "run", flow=MONITOR, **{variable: value})
         _require_one_line(run, (variable, repr(value), wanted))

@@ -5,13 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pokewatch.pipeline.daily import register
-from pokewatch.registry import CHALLENGER, Registry
+from pokewatch.market.versions import DataVersions
+from pokewatch.pipeline.registration import register
+from pokewatch.registry import CHALLENGER, CHAMPION, Registry
 from pokewatch.valuation.book import PriceBook
-from tests.champion import MODEL, prepare
-from tests.deploy.killing import Writes, start
+from pokewatch.valuation.book.layout import from_float32
+from pokewatch.valuation.models import restore
+from pokewatch.valuation.processed import read_processed
+from tests.champion import MODEL, Champion, make_champion, prepare
+from tests.deploy.processes import Writes, start
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -44,7 +49,7 @@ def whole(registry: Registry) -> None:
     """There is one version, the challenger, with its book and documents."""
     (only,) = registry.versions()
     assert registry.resolve(CHALLENGER) == only
-    PriceBook.open(registry.fetch_book(only), only.digest)
+    PriceBook.open(registry.download_book(only), only.digest)
     assert registry.document(only, "parameters.json")["model"] == MODEL
 
 
@@ -62,7 +67,7 @@ def check(prepared: Prepared, step: int) -> None:
         ]
         assert [each.version for each in same] == [model.version], (at, when)
         assert registry.resolve(CHALLENGER) == model
-        PriceBook.open(registry.fetch_book(model), model.digest)
+        PriceBook.open(registry.download_book(model), model.digest)
         assert registry.document(model, "backtest.json")["policies"]
 
 
@@ -89,3 +94,59 @@ def test_another_run_or_other_data_is_another_version(prepared: Prepared) -> Non
     first = register(*prepared, TAGS)
     assert register(*prepared, TAGS) == first
     assert register(*prepared, TAGS | {"metaflow_run_id": "run-8"}).version == "2"
+
+
+@pytest.fixture
+def champion(registry_home: Path) -> Champion:
+    return make_champion()
+
+
+def test_a_registered_version_has_its_provenance(champion: Champion) -> None:
+    registered = Registry().resolve(CHALLENGER)
+    assert registered == champion.model
+    assert registered.tags["raw_version"] == champion.collected.raw_version
+    assert len(registered.tags["git_commit"]) in (0, 40)
+    evaluation = Registry().document(registered, "evaluation.json")
+    assert {
+        "mape",
+        "rmse",
+        "coverage_rate",
+        "buy_rate",
+        "sell_rate",
+        "hold_rate",
+        "dataset_size",
+        "rmae_last",
+        "rmae_median7",
+    } <= set(evaluation)
+
+
+def test_from_the_data_version_alone_the_same_fair_prices_come_back(
+    champion: Champion, tmp_path: Path
+) -> None:
+    registered = Registry().resolve(CHAMPION)
+    book = PriceBook.open(Registry().download_book(registered), registered.digest)
+
+    folder = tmp_path / "empty" / "data"
+    DataVersions(tmp_path / "empty").materialise(registered.data_version, folder)
+    panel = read_processed(folder)
+    values = restore(Registry().document(registered, "parameters.json")).value(
+        panel, panel.days - 1
+    )
+
+    quotes = book.look_up(panel.card_id.tolist())
+    for recomputed, served in (
+        (values.fair, quotes.fair),
+        (values.lower, quotes.lower),
+        (values.upper, quotes.upper),
+    ):
+        np.testing.assert_array_equal(from_float32(recomputed.astype(np.float32)), served)
+
+
+def test_the_same_pipeline_twice_gives_the_same_numbers(champion: Champion) -> None:
+    again = make_champion()
+    assert again.model.version == "2"
+    assert again.model.data_version == champion.model.data_version
+    first, second = (
+        Registry().document(model, "parameters.json") for model in (champion.model, again.model)
+    )
+    assert first == second

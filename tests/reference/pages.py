@@ -1,4 +1,4 @@
-"""The reference pages of the documentation, made from the code: `python -m tests.reference.pages docs` writes them."""
+"""The generated pages of the documentation: `python -m tests.reference.pages docs` writes them."""
 
 import sys
 from collections.abc import Iterator
@@ -14,16 +14,23 @@ from tests.reference.metrics import metrics_page
 
 
 def settings_page() -> str:
-    """Every setting, by section, as Markdown."""
+    """Return the page of the settings."""
     lines = [
         "# Settings",
         "",
-        "Read from the environment, then from `settings.env` in `POKEWATCH_HOME` (lines `NAME=value`), then the default.",
-        "A malformed value stops the program with an error that names the setting and the value.",
+        "A value is read from the environment, else from `settings.env` in `POKEWATCH_HOME` (lines",
+        "`NAME=value`), else the default applies. An invalid value is an error that names the",
+        "setting and the value.",
     ]
     for section in sections():
         title = (section.__doc__ or "").splitlines()[0].rstrip(".")
-        lines += ["", f"## {title}", "", "| setting | default | what |", "| --- | --- | --- |"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| setting | default | description |",
+            "| --- | --- | --- |",
+        ]
         for name, field in section.model_fields.items():
             lines.append(
                 f"| `{section.variable(name)}` | {_default(field)} | {field.description} |"
@@ -41,13 +48,13 @@ def _default(field: Any) -> str:
 
 
 def commands_page() -> str:
-    """The help of every command, as Markdown."""
-    lines = ["# Commands", "", "`pokewatch COMMAND --help` prints the same."]
+    """Return the page of the commands."""
+    lines = ["# Commands", "", "The help texts of `pokewatch COMMAND --help`."]
     for path, found in _commands(command, "pokewatch"):
         context = click.Context(
             found,
             info_name=path,
-            terminal_width=110,
+            terminal_width=100,
             help_option_names=command.context_settings["help_option_names"],
         )
         lines += ["", f"## {path}", "", "```text", found.get_help(context), "```"]
@@ -57,8 +64,11 @@ def commands_page() -> str:
 def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     yield path, group
     if isinstance(group, click.Group):
-        for name, found in sorted(group.commands.items()):
-            yield from _commands(found, f"{path} {name}")
+        context = click.Context(group)
+        for name in sorted(group.list_commands(context)):
+            found = group.get_command(context, name)
+            if found is not None:
+                yield from _commands(found, f"{path} {name}")
 
 
 PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}

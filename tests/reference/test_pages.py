@@ -8,8 +8,8 @@ DOCS = ROOT / "docs"
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_reference_pages_say_what_the_code_says(name: str) -> None:
-    assert (DOCS / name).read_text() == PAGES[name](), "make docs writes them anew"
+def test_the_reference_pages_are_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text() == PAGES[name](), "run `make docs`"
 
 
 def test_every_setting_is_described() -> None:

@@ -25,7 +25,7 @@ FACTS = BookFacts(
 
 
 def catalog(count: int) -> pa.Table:
-    """`count` cards `tcgplayer-<i>-normal`, slug `card_<i>`, in sets of ten, every third a Rare."""
+    """Return cards `tcgplayer-<i>-normal` with slugs `card_<i>` in sets of ten, each third Rare."""
     numbers = range(count)
     columns = {
         "card_id": [f"tcgplayer-{i}-normal" for i in numbers],
@@ -44,9 +44,10 @@ def catalog(count: int) -> pa.Table:
 
 
 def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int] = ()) -> BookRows:
-    """Card i has market price i + 1 on the first day and a cent more each day; its fair price is `scale` times that.
+    """Return rows in which card i starts at market price i + 1 and gains a cent per day.
 
-    The cards `unquoted` have a fair price on the last day but no market price.
+    Its fair price is `scale` times the market price. The cards in `unquoted` have a fair price on
+    the last day but no market price.
     """
     market = np.arange(1.0, count + 1)[:, None] + np.arange(days) / 100
     fair = market * scale
@@ -69,5 +70,5 @@ def make_book(
     facts: BookFacts = FACTS,
     unquoted: Collection[int] = (),
 ) -> str:
-    """Write `rows` as a book; its digest."""
+    """Write `rows` as a book and return its digest."""
     return write_book(folder, catalog(count), rows(count, days, scale, unquoted), facts)

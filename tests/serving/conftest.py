@@ -9,7 +9,7 @@ from tests.serving.server import Server, add_model, models_folder, point_at, run
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A running MLServer whose book is `make_book()`, given directly, as version 7; beside it `bare`, a runtime not of ours.
+    """A running MLServer that serves `make_book()` as version 7, and the model `bare`.
 
     card_7 has no market price on the last day.
     """
@@ -24,5 +24,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def book(tmp_path: Path) -> tuple[Path, str]:
-    """A book's folder and digest."""
+    """The folder and digest of a book."""
     return tmp_path / "book", make_book(tmp_path / "book")

@@ -1,4 +1,4 @@
-"""A runtime that goes wrong with some model versions. What a deploy verifies, a single card, it answers well."""
+"""A runtime that fails for some model versions, but not for the card a deploy verifies."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,11 @@ from itertools import count
 
 from mlserver.types import Parameters
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.fair_price import FairPriceRuntime
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import Values
-from pokewatch.serving.tensors import Column, TensorSpec
+from pokewatch.serving.tensors import Column
 
 WRONG, SLOW, FAILING = "2", "3", "4"
 _REQUESTS = count()
@@ -22,11 +23,11 @@ class FaultyRuntime(FairPriceRuntime):
         values, parameters = super().answer(columns, wanted)
         if len(columns["card_id"]) == 1:
             return values, parameters
-        version = LOADED_BOOKS.edition(self._shelf_name).model_version
+        version = LOADED_BOOKS.get(self._book_key).model_version
         if version == WRONG:
             values = {**values, "fair_price": [price * 1.5 for price in values["fair_price"]]}  # type: ignore[operator]
         elif version == SLOW:
-            time.sleep(0.8)  # what is tested: an answer that takes that long
+            time.sleep(0.8)  # the latency under test
         elif version == FAILING and next(_REQUESTS) % 3 == 0:
             raise RuntimeError("every third request fails")
         return values, parameters

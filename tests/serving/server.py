@@ -1,4 +1,4 @@
-"""A real MLServer over `mlserver_models`, as a process of its own on free ports."""
+"""A real MLServer for `mlserver_models`, in a subprocess on free ports."""
 
 import asyncio
 import json
@@ -47,11 +47,11 @@ class Server:
         return (self.folder / "log").read_text()
 
     def workers(self) -> list[psutil.Process]:
-        """The living worker processes; multiprocessing's resource tracker is none."""
+        """Return the running worker processes."""
         return [child for child in psutil.Process(self.process.pid).children() if _is_worker(child)]
 
     def stop(self) -> int:
-        """Ask it to end (SIGTERM); its exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
 
@@ -64,7 +64,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
+    """Return unused ports."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -73,7 +73,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def point_at(folder: Path, book: Path, digest: str, version: str) -> None:
-    """Make the models folder serve this book, the champion or not."""
+    """Make the models folder serve a book."""
     settings = MODELS / "fair-price" / "model-settings.json"
     content = json.loads(settings.read_text()) | {
         "parameters": {"uri": str(book), "extra": {"digest": digest, "model_version": version}},
@@ -85,7 +85,7 @@ def point_at(folder: Path, book: Path, digest: str, version: str) -> None:
 
 
 def models_folder(folder: Path, workers: int = 0, **settings: Any) -> tuple[int, int, int]:
-    """A copy of `mlserver_models` on free ports: HTTP, gRPC, metrics."""
+    """Copy `mlserver_models` to a folder; return its HTTP, gRPC and metrics ports."""
     shutil.copytree(MODELS, folder, dirs_exist_ok=True)
     ports = free_ports(3)
     content = json.loads((folder / "settings.json").read_text()) | {
@@ -100,7 +100,7 @@ def models_folder(folder: Path, workers: int = 0, **settings: Any) -> tuple[int,
 
 
 def add_model(folder: Path, name: str, implementation: str) -> None:
-    """One more model in a models folder."""
+    """Add a model to a models folder."""
     (folder / name).mkdir()
     (folder / name / "model-settings.json").write_text(
         json.dumps({"name": name, "implementation": implementation})
@@ -111,7 +111,7 @@ def add_model(folder: Path, name: str, implementation: str) -> None:
 def running(
     folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """The server of a models folder, once it is ready; killed at the end if it still runs."""
+    """Run the server of a models folder, yield it once it is ready, and kill it at the end."""
     with started(folder, ports, environment) as server:
         wait_until(server, "/v2/models/fair-price/ready", "/v2/models/decision/ready")
         yield server
@@ -121,7 +121,7 @@ def running(
 def started(
     folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """The server of a models folder, as soon as it is started; killed at the end if it still runs."""
+    """Run the server of a models folder, yield it at once, and kill it at the end."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "mlserver"), "start", str(folder)],
@@ -149,7 +149,7 @@ def started(
     reraise=True,
 )
 def wait_until(server: Server, *paths: str) -> None:
-    """Wait until all of the paths are answered 200."""
+    """Wait until every path returns 200."""
     if server.process.poll() is not None:
         raise RuntimeError(f"MLServer ended with {server.process.returncode}:\n{server.log()}")
     for path in paths:
@@ -159,20 +159,20 @@ def wait_until(server: Server, *paths: str) -> None:
 def tensor(
     name: str, data: list[Any], datatype: str | None = None, shape: list[int] | None = None
 ) -> dict[str, Any]:
-    """A V2 input for REST."""
+    """Return a V2 input for REST."""
     kind = datatype or ("BYTES" if data and isinstance(data[0], str) else "FP64")
     return {"name": name, "shape": shape or [len(data)], "datatype": kind, "data": data}
 
 
 def infer(server: Server, model: str, *inputs: dict[str, Any], **more: Any) -> httpx.Response:
-    """A V2 request over REST."""
+    """Send a V2 request over REST."""
     return httpx.post(
         f"{server.url}/v2/models/{model}/infer", json={"inputs": list(inputs), **more}, timeout=30
     )
 
 
 def columns(response: httpx.Response) -> dict[str, list[Any]]:
-    """The outputs of an answer, by name."""
+    """Return the outputs of a response by name."""
     assert response.status_code == 200, response.text
     return {output["name"]: output["data"] for output in response.json()["outputs"]}
 
@@ -180,7 +180,7 @@ def columns(response: httpx.Response) -> dict[str, list[Any]]:
 async def reloads(
     server: Server, books: list[tuple[Path, str]], seconds: float, pause: float
 ) -> int:
-    """Serves one book, then the other, as versions 1, 2, 3, ...; how often."""
+    """Serve two books in turn as versions 1, 2, 3, ...; return the number of loads."""
     ends = time.monotonic() + seconds
     version = 0
     async with httpx.AsyncClient(timeout=30) as client:

@@ -6,12 +6,12 @@ import pytest
 from tests.serving.server import Server
 
 
-def ask(server: Server, question: str, payload: Any = None) -> httpx.Response:
-    return httpx.post(f"{server.url}/catalog/{question}", json=payload)
+def ask(server: Server, query: str, payload: Any = None) -> httpx.Response:
+    return httpx.post(f"{server.url}/catalog/{query}", json=payload)
 
 
-def answer(server: Server, question: str, payload: Any = None) -> dict[str, Any]:
-    response = ask(server, question, payload)
+def answer(server: Server, query: str, payload: Any = None) -> dict[str, Any]:
+    response = ask(server, query, payload)
     assert response.status_code == 200, response.text
     content: dict[str, Any] = response.json()
     assert (content.pop("model_version"), content.pop("data_version"), content.pop("run_id")) == (
@@ -61,9 +61,9 @@ def test_card(server: Server) -> None:
     assert answer(server, "card", {"card_id": "tcgplayer-2-normal"}) == expected
 
 
-def test_unknown_card_has_near_ones(server: Server) -> None:
-    for question in ("card", "history"):
-        response = ask(server, question, {"card_id": "card_2x"})
+def test_an_unknown_card_lists_similar_ones(server: Server) -> None:
+    for query in ("card", "history"):
+        response = ask(server, query, {"card_id": "card_2x"})
         assert response.status_code == 404
         assert response.json()["error"] == "unknown card 'card_2x'"
         assert "card_2" in response.json()["near"]
@@ -81,7 +81,7 @@ def test_search_in_pages(server: Server) -> None:
     assert first["cards"][1]["market_price"] == 4.04
 
 
-def test_a_full_last_page_is_the_last(server: Server) -> None:
+def test_a_full_last_page_has_no_next(server: Server) -> None:
     assert answer(server, "search", {"set": "Set 3", "limit": 10})["next"] is None
 
 
@@ -101,7 +101,7 @@ def test_history(server: Server) -> None:
     }
 
 
-def test_movers_judge_the_lowest_ask(server: Server) -> None:
+def test_movers_by_lowest_ask(server: Server) -> None:
     found = answer(server, "movers", {"price": "low", "limit": 3})
     assert found["sell"] == []
     assert len(found["buy"]) == 3
@@ -116,13 +116,13 @@ def test_movers_judge_the_lowest_ask(server: Server) -> None:
     assert deviations == sorted(deviations)
 
 
-def test_no_card_moves_when_all_are_fair(server: Server) -> None:
+def test_no_movers_when_all_prices_are_fair(server: Server) -> None:
     found = answer(server, "movers")
     assert (found["date"], found["buy"], found["sell"]) == ("2026-01-05", [], [])
 
 
 @pytest.mark.parametrize(
-    ("question", "payload", "named"),
+    ("query", "payload", "named"),
     [
         ("card", {}, "card_id"),
         ("card", {"card_id": 3}, "card_id"),
@@ -137,14 +137,15 @@ def test_no_card_moves_when_all_are_fair(server: Server) -> None:
     ],
     ids=str,
 )
-def test_a_malformed_question_is_named(
-    server: Server, question: str, payload: Any, named: str
-) -> None:
-    response = ask(server, question, payload)
+def test_invalid_parameters_are_named(server: Server, query: str, payload: Any, named: str) -> None:
+    response = ask(server, query, payload)
     assert response.status_code == 422
     assert response.json()["error"].startswith(f"{named}: ")
 
 
-def test_unknown_question(server: Server) -> None:
+def test_unknown_query(server: Server) -> None:
     response = ask(server, "weather", {})
-    assert (response.status_code, "the questions are" in response.json()["error"]) == (404, True)
+    assert (response.status_code, "expected one of status" in response.json()["error"]) == (
+        404,
+        True,
+    )

@@ -6,15 +6,15 @@ import pytest
 from pokewatch.errors import RegistryError
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.serving.champion import fetch_champion
-from pokewatch.serving.measured import REMEMBERED
+from pokewatch.serving.monitoring_figures import MONITORING_KEY
 
 
-def test_without_one_the_reason_is_told(home: Path) -> None:
+def test_without_a_champion_the_error_says_why(home: Path) -> None:
     with pytest.raises(RegistryError, match=r"^no model is champion yet: run the pipeline first"):
         fetch_champion(120)
 
 
-def test_a_registry_that_does_not_answer_in_time(home: Path) -> None:
+def test_an_unresponsive_registry_times_out(home: Path) -> None:
     with pytest.raises(RegistryError, match=r"could not be fetched within 0\.001 s"):
         fetch_champion(0.001)
 
@@ -22,12 +22,10 @@ def test_a_registry_that_does_not_answer_in_time(home: Path) -> None:
 @pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's models on SQLAlchemy 2.1
-def test_the_champion_comes_with_what_monitoring_measured(
-    home: Path, champion_folder: Path
-) -> None:
+def test_the_champion_carries_the_monitoring_figures(home: Path, champion_folder: Path) -> None:
     shutil.copytree(champion_folder, home, dirs_exist_ok=True)
-    assert fetch_champion(120).measured == ""
-    Registry().remember(REMEMBERED, '{"measured_on": "2026-03-02", "figures": {}}')
+    assert fetch_champion(120).monitoring == ""
+    Registry().set_state(MONITORING_KEY, '{"measured_on": "2026-03-02", "figures": {}}')
     champion = fetch_champion(120)
     assert champion.version == Registry().resolve(CHAMPION).version
-    assert champion.measured == '{"measured_on": "2026-03-02", "figures": {}}'
+    assert champion.monitoring == '{"measured_on": "2026-03-02", "figures": {}}'

@@ -6,7 +6,7 @@ from tests.serving.server import Server, columns, infer, tensor
 from tests.serving.triton import ask
 
 
-def judge(
+def decide(
     server: Server, market: list[Any], fair: list[Any], *more: dict[str, Any]
 ) -> dict[str, list[Any]]:
     return columns(
@@ -20,8 +20,8 @@ def judge(
     )
 
 
-def test_the_inclusive_edges(server: Server) -> None:
-    found = judge(server, [90, 115, 100, 90.01], [100, 100, 100, 100])
+def test_thresholds_are_inclusive(server: Server) -> None:
+    found = decide(server, [90, 115, 100, 90.01], [100, 100, 100, 100])
     assert found["signal"] == ["BUY", "SELL", "HOLD", "HOLD"]
     assert found["deviation_pct"] == [-0.1, 0.15, 0.0, -0.0999]
     assert found["confidence"] == [None] * 4
@@ -29,7 +29,7 @@ def test_the_inclusive_edges(server: Server) -> None:
 
 def test_confidence_needs_an_interval(server: Server) -> None:
     interval = tensor("lower", [80, None], "FP64"), tensor("upper", [125, None], "FP64")
-    found = judge(server, [90, 90], [100, 100], *interval)
+    found = decide(server, [90, 90], [100, 100], *interval)
     assert 0.5 < found["confidence"][0] < 1
     assert found["confidence"][1] is None
 
@@ -40,11 +40,11 @@ def test_thresholds_of_the_request(server: Server, rows: int) -> None:
         tensor("buy_threshold_pct", [-0.2] * rows),
         tensor("sell_threshold_pct", [0.05] * rows),
     )
-    assert judge(server, [85, 106], [100, 100], *thresholds)["signal"] == ["HOLD", "SELL"]
+    assert decide(server, [85, 106], [100, 100], *thresholds)["signal"] == ["HOLD", "SELL"]
 
 
-def test_a_status_that_is_not_ok_holds(server: Server) -> None:
-    found = judge(
+def test_a_status_other_than_ok_is_hold(server: Server) -> None:
+    found = decide(
         server,
         [50, None, 50],
         [100, None, 100],
@@ -54,8 +54,8 @@ def test_a_status_that_is_not_ok_holds(server: Server) -> None:
     assert found["reason"][:2] == ["stale_price", "unknown_card"]
 
 
-def test_prices_that_cannot_be_judged_fail_alone(server: Server) -> None:
-    found = judge(server, [90, 90, 0], [100, -1, 100])
+def test_rows_with_invalid_prices_fail_alone(server: Server) -> None:
+    found = decide(server, [90, 90, 0], [100, -1, 100])
     assert found["signal"] == ["BUY", "HOLD", "HOLD"]
     assert found["reason"][1:] == ["invalid_fair_price", "invalid_market_price"]
     assert found["deviation_pct"][1:] == [None, None]
@@ -65,18 +65,18 @@ ROWS: dict[str, tuple[list[Any], str]] = {
     "good": ([90, 100, 80, 125, -0.1], "below_threshold"),
     "no market price": ([None, 100, 80, 125, -0.1], "no_market_price"),
     "no fair price": ([90, None, 80, 125, -0.1], "no_fair_price"),
-    "nothing": ([None, None, None, None, None], "no_fair_price"),
-    "no fair price to be": ([90, 0, 80, 125, -0.1], "invalid_fair_price"),
+    "all null": ([None, None, None, None, None], "no_fair_price"),
+    "zero fair price": ([90, 0, 80, 125, -0.1], "invalid_fair_price"),
     "too large": ([10**400, 100, 80, 125, -0.1], "invalid_market_price"),
     "half an interval": ([90, 100, 80, None, -0.1], "below_threshold"),
-    "the interval upside down": ([90, 100, 125, 80, -0.1], "invalid_lower"),
-    "the usual threshold": ([90, 100, 80, 125, None], "below_threshold"),
-    "no threshold to be": ([90, 100, 80, 125, 0.5], "invalid_buy_threshold_pct"),
+    "inverted interval": ([90, 100, 125, 80, -0.1], "invalid_lower"),
+    "default threshold": ([90, 100, 80, 125, None], "below_threshold"),
+    "invalid threshold": ([90, 100, 80, 125, 0.5], "invalid_buy_threshold_pct"),
 }
 NAMES = ("market_price", "fair_price", "lower", "upper", "buy_threshold_pct")
 
 
-def test_a_row_that_cannot_be_judged_never_fails_its_batch(server: Server) -> None:
+def test_invalid_rows_never_fail_their_batch(server: Server) -> None:
     given = zip(*(row for row, _ in ROWS.values()), strict=True)
     inputs = [tensor(name, list(values), "FP64") for name, values in zip(NAMES, given, strict=True)]
     found = columns(infer(server, "decision", *inputs))
@@ -90,10 +90,10 @@ def test_a_row_that_cannot_be_judged_never_fails_its_batch(server: Server) -> No
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if row not in ("too large", "no threshold to be")]
+    "row", [row for row in ROWS if row not in ("too large", "invalid threshold")]
 )
 @pytest.mark.parametrize("transport", ["http", "grpc"])
-def test_a_lone_row_is_answered_as_in_a_batch(server: Server, transport: str, row: str) -> None:
+def test_a_single_row_is_answered_as_in_a_batch(server: Server, transport: str, row: str) -> None:
     """gRPC has NaN for null."""
     values, reason = ROWS[row]
     given = {
@@ -125,17 +125,15 @@ def test_infinities_over_grpc(server: Server) -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.5, -1, float("1e300")], ids=str)
-def test_a_bad_threshold_for_all_rows_is_the_request_s_fault(
-    server: Server, threshold: float
-) -> None:
+def test_an_invalid_threshold_for_all_rows_is_a_400(server: Server, threshold: float) -> None:
     prices = tensor("market_price", [90, 90], "FP64"), tensor("fair_price", [100, 100], "FP64")
     response = infer(server, "decision", *prices, tensor("buy_threshold_pct", [threshold], "FP64"))
     assert response.status_code == 400
     assert "buy threshold at row 0" in response.json()["error"]
 
 
-def test_fair_price_answers_go_straight_in(server: Server) -> None:
-    """Whatever fair-price says, unknown cards included, decision takes as it is."""
+def test_outputs_of_fair_price_are_valid_inputs(server: Server) -> None:
+    """The outputs of fair-price, including unknown cards, can be passed to decision."""
     cards = tensor("card_id", ["card_0", "nobody", "card_1", "card_7"])
     priced = infer(server, "fair-price", cards).json()["outputs"]
     given = [

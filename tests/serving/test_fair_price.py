@@ -20,7 +20,7 @@ def test_latest_by_id_and_by_slug(server: Server) -> None:
     }
 
 
-def test_answers_carry_the_versions(server: Server) -> None:
+def test_responses_carry_the_versions(server: Server) -> None:
     parameters = infer(server, "fair-price", tensor("card_id", ["card_5"])).json()["parameters"]
     assert (parameters["model_version"], parameters["data_version"], parameters["run_id"]) == (
         "7",
@@ -48,7 +48,7 @@ def test_a_row_that_cannot_be_valued_fails_alone(server: Server) -> None:
     assert found["date"] == ["2026-01-05", "", "2026-01-05"]
 
 
-def test_an_offered_price_is_the_one_answered(server: Server) -> None:
+def test_an_offered_price_replaces_the_market_price(server: Server) -> None:
     offers = tensor("market_price", [0.5, -1, 3])
     found = columns(
         infer(server, "fair-price", tensor("card_id", ["card_0", "card_2", "nobody"]), offers)
@@ -65,7 +65,7 @@ def test_a_card_without_a_market_price_has_its_fair_price(server: Server) -> Non
     assert (found["fair_price"][0], found["lower"][0], found["upper"][0]) == (8.04, 6.432, 10.05)
 
 
-def test_an_offer_that_is_null_is_none(server: Server) -> None:
+def test_null_offers(server: Server) -> None:
     offers = tensor("market_price", [None, None, 3, 10**400, None], "FP64")
     found = columns(
         infer(
@@ -106,7 +106,7 @@ def test_slugs_on_request(server: Server) -> None:
     }
 
 
-def test_only_the_outputs_asked_for_in_their_order(server: Server) -> None:
+def test_requested_outputs_in_their_order(server: Server) -> None:
     response = infer(
         server,
         "fair-price",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mlserver.errors import MLServerError
 
-from pokewatch.serving.logs import JsonFormatter, request_id_var
+from pokewatch.serving.logs import RuntimeLogFormatter, request_id_var
 
 
 def line(
@@ -19,7 +19,7 @@ def line(
         except BaseException:
             record.exc_info = sys.exc_info()
     record.__dict__.update(extra)
-    content: dict[str, Any] = json.loads(JsonFormatter().format(record))
+    content: dict[str, Any] = json.loads(RuntimeLogFormatter().format(record))
     return content
 
 
@@ -34,7 +34,7 @@ def test_a_line_is_json_whatever_the_message() -> None:
     assert not {"request_id", "model", "error"} & set(found)
 
 
-def test_the_request_id_is_told() -> None:
+def test_the_request_id_is_logged() -> None:
     token = request_id_var.set("r-1")
     try:
         assert line()["request_id"] == "r-1"
@@ -43,13 +43,13 @@ def test_the_request_id_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "logged"),
     [
         (MLServerError("no such input", 400), False),
         (MLServerError("no book", 500), True),
         (ValueError("bug"), True),
     ],
-    ids=["refusal", "failure", "bug"],
+    ids=["client error", "server error", "bug"],
 )
-def test_a_traceback_is_for_our_own_faults(error: Exception, told: bool) -> None:
-    assert ("error" in line(error=error)) == told
+def test_only_server_errors_have_a_traceback(error: Exception, logged: bool) -> None:
+    assert ("error" in line(error=error)) == logged

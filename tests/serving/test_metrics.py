@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,23 @@ from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, infer, models_folder, point_at, running, tensor
 from tests.tools import require_tool
 
+MODEL_INFO = (
+    'pokewatch_model_info{{data_version="{data_version}",model="local_level",'
+    'model_version="{model_version}",source="simulated"}}'
+)
 
-@pytest.fixture(params=[0, pytest.param(1, marks=pytest.mark.slow)], ids=["no workers", "1 worker"])
-def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    ports = models_folder(tmp_path / "models", workers=request.param)
+
+@contextmanager
+def serving(tmp_path: Path, workers: int = 0) -> Iterator[Server]:
+    ports = models_folder(tmp_path / "models", workers)
     point_at(tmp_path / "models", tmp_path / "book", make_book(tmp_path / "book"), "7")
     with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as server:
+        yield server
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as server:
         yield server
 
 
@@ -43,7 +55,7 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
         'pokewatch_request_seconds_count{model="fair-price"}': 1.0,
         'pokewatch_book_loads_total{outcome="served"}': 1.0,
         'pokewatch_book_loads_total{outcome="refused"}': 0.0,
-        'pokewatch_model_info{data_version="dv-1",model="local_level",model_version="7",source="simulated"}': 1.0,
+        MODEL_INFO.format(data_version="dv-1", model_version="7"): 1.0,
         "pokewatch_book_cards": 40.0,
         "pokewatch_book_created_timestamp_seconds": 1772330400.0,
         'pokewatch_book_signal_ratio{signal="HOLD"}': 1.0,
@@ -73,13 +85,13 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
         == 200
     )
     found = metrics(fresh)
-    told = {
+    described = {
         name: value
         for name, value in found.items()
         if name.startswith(("pokewatch_model_info", "pokewatch_evaluation"))
     }
-    assert told == {
-        'pokewatch_model_info{data_version="dv-2",model="local_level",model_version="8",source="simulated"}': 1.0,
+    assert described == {
+        MODEL_INFO.format(data_version="dv-2", model_version="8"): 1.0,
         'pokewatch_evaluation{metric="rmae_last"}': 0.9,
     }
     assert found['pokewatch_book_signal_ratio{signal="BUY"}'] == 1.0
@@ -106,11 +118,7 @@ def test_every_metric_is_linted_and_in_the_reference(fresh: Server) -> None:
         if line.startswith("# TYPE pokewatch_") and "_created " not in line
     }
     described = {full_name(metric) for metric in runtime_metrics()}
-    # The look back has no sample yet, and a file of a worker holds samples only.
-    assert shown <= described
-    assert {
-        name for name in described - shown if not name.startswith("pokewatch_monitoring")
-    } == set()
+    assert shown == described
     done = subprocess.run(
         [require_tool("promtool"), "check", "metrics"],
         input=fresh.metrics(),
@@ -121,7 +129,9 @@ def test_every_metric_is_linted_and_in_the_reference(fresh: Server) -> None:
     assert [line for line in done.stderr.splitlines() if line.startswith("pokewatch_")] == []
 
 
-def test_the_look_back_shows_as_soon_as_it_is_written(fresh: Server, tmp_path: Path) -> None:
+def test_a_monitoring_run_is_exported_as_soon_as_it_is_written(
+    fresh: Server, tmp_path: Path
+) -> None:
     assert [name for name in metrics(fresh) if name.startswith("pokewatch_monitoring")] == []
     folder = tmp_path / "home" / "monitoring"
     folder.mkdir(parents=True)
@@ -141,3 +151,22 @@ def test_the_look_back_shows_as_soon_as_it_is_written(fresh: Server, tmp_path: P
         'pokewatch_monitoring{metric="drift"}': 1.0,
         "pokewatch_monitoring_day_timestamp_seconds": 1772409600.0,
     }
+
+
+@pytest.mark.slow
+def test_with_workers_the_counters_are_shared_and_the_book_is_not_described(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, workers=1) as server:
+        infer(server, "fair-price", tensor("card_id", ["card_4", "nobody"]))
+        infer(server, "decision", tensor("market_price", [90.0]), tensor("fair_price", [100.0]))
+        found = metrics(server)
+        assert {
+            'pokewatch_rows_total{status="ok"}': 1.0,
+            'pokewatch_rows_total{status="unknown_card"}': 1.0,
+            'pokewatch_decisions_total{signal="BUY"}': 1.0,
+            'pokewatch_book_loads_total{outcome="served"}': 1.0,
+        }.items() <= found.items()
+        assert "pokewatch_runtime_start_time_seconds" in found
+        assert [name for name in found if name.startswith("pokewatch_model_info")] == []
+        assert "the gauges of the served book are exported only with 0" in server.log()

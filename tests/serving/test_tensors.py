@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlserver.types import InferenceRequest, RequestInput, RequestOutput
 
+from pokewatch.contract import TensorSpec
 from pokewatch.serving.runtime import by_name
-from pokewatch.serving.tensors import BadInputError, TensorSpec, decode, wanted_outputs
+from pokewatch.serving.tensors import BadInputError, decode, metadata, wanted_outputs
 
 DECLARED = by_name(
     TensorSpec("name", "BYTES"),
@@ -30,7 +31,7 @@ def request(*outputs: str, **columns: list[Any]) -> InferenceRequest:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
-def test_numbers_arrive_as_they_are(prices: list[float]) -> None:
+def test_numbers_are_unchanged(prices: list[float]) -> None:
     columns = decode(request(name=["a"] * len(prices), price=prices), DECLARED, 100)
     np.testing.assert_array_equal(columns["price"], prices)
 
@@ -44,12 +45,12 @@ def test_text_is_the_same_from_rest_and_from_grpc(names: list[str]) -> None:
     assert from_rest == from_grpc == {"name": names}
 
 
-def test_null_is_nan_where_it_may_be() -> None:
+def test_null_is_nan_in_nullable_inputs() -> None:
     columns = decode(request(name=["a", "b"], edge=[None, 2]), DECLARED, 100)
     np.testing.assert_array_equal(columns["edge"], [np.nan, 2.0])
 
 
-def test_one_rate_for_all_rows() -> None:
+def test_a_single_value_for_all_rows() -> None:
     assert len(decode(request(name=["a", "b"], rate=[0.1]), DECLARED, 100)["rate"]) == 1
     with pytest.raises(BadInputError, match="'price' has 1 rows, 'name' has 2"):
         decode(request(name=["a", "b"], price=[0.1]), DECLARED, 100)
@@ -57,9 +58,9 @@ def test_one_rate_for_all_rows() -> None:
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan], ids=str)
 @pytest.mark.parametrize("column", ["price", "edge"])
-def test_what_is_not_finite(column: str, value: float) -> None:
+def test_non_finite_numbers(column: str, value: float) -> None:
     given_request = request(name=["a", "b"], **{column: [1.0, value]})
-    if column == "edge":  # a row's own affair
+    if column == "edge":  # validated per row
         np.testing.assert_array_equal(decode(given_request, DECLARED, 100)["edge"], [1.0, value])
         return
     with pytest.raises(BadInputError, match=f"'{column}' must be finite, got {value} at row 1"):
@@ -74,9 +75,9 @@ def test_a_number_too_large_for_a_float() -> None:
         decode(request(name=["a"], price=[large]), DECLARED, 100)
 
 
-def test_the_cap_on_rows() -> None:
+def test_the_limit_on_rows() -> None:
     decode(request(name=["a"] * 3), DECLARED, 3)
-    with pytest.raises(BadInputError, match="has 4 rows, the most is 3"):
+    with pytest.raises(BadInputError, match="has 4 rows, more than the limit of 3"):
         decode(request(name=["a"] * 4), DECLARED, 3)
 
 
@@ -89,17 +90,17 @@ def test_outputs() -> None:
     ] == ["rate", "name"]
 
 
-def test_an_output_on_request_is_given_where_it_is_named() -> None:
+def test_an_output_on_request_must_be_named() -> None:
     assert [tensor.name for tensor in wanted_outputs(request(name=["a"]), ANSWERED)] == ["name"]
     assert [tensor.name for tensor in wanted_outputs(request("more", name=["a"]), ANSWERED)] == [
         "more"
     ]
 
 
-def test_metadata_tells_what_is_optional() -> None:
-    assert DECLARED["name"].metadata().model_dump() == {
+def test_metadata_marks_optional_tensors() -> None:
+    assert metadata(DECLARED["name"]).model_dump() == {
         "name": "name",
         "datatype": "BYTES",
         "shape": [-1],
     }
-    assert DECLARED["price"].metadata().parameters.model_dump() == {"optional": True}
+    assert metadata(DECLARED["price"]).parameters.model_dump() == {"optional": True}

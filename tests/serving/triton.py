@@ -1,6 +1,7 @@
-"""tritonclient, in a process of its own: its gRPC messages and MLServer's have the same names, and one process can hold only one of them.
+"""tritonclient in a subprocess, because its gRPC messages have the names of MLServer's.
 
-python -m tests.serving.triton '{"transport": "grpc", "address": ..., "model": ..., "inputs": {...}, "shape": [...], "outputs": [...]}'
+python -m tests.serving.triton '{"transport": "grpc", "address": ..., "model": ...,
+                                 "inputs": {...}, "shape": [...], "outputs": [...]}'
 """
 
 import importlib
@@ -23,9 +24,9 @@ def ask(
     outputs: list[str],
     **inputs: list[Any],
 ) -> dict[str, list[Any]]:
-    """The outputs as lists, text decoded, NaN as None."""
+    """Return the outputs as lists, with text decoded and NaN as None."""
     address = server.grpc if transport == "grpc" else f"127.0.0.1:{server.http_port}"
-    asked = {
+    request = {
         "transport": transport,
         "address": address,
         "model": model,
@@ -34,7 +35,7 @@ def ask(
         "outputs": outputs,
     }
     done = subprocess.run(
-        [sys.executable, "-m", __name__, json.dumps(asked)],
+        [sys.executable, "-m", __name__, json.dumps(request)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -45,27 +46,27 @@ def ask(
     return answer
 
 
-def _infer(asked: dict[str, Any]) -> dict[str, list[Any]]:
-    module = importlib.import_module(f"tritonclient.{asked['transport']}")
-    options = {"binary_data": False} if asked["transport"] == "http" else {}
+def _infer(request: dict[str, Any]) -> dict[str, list[Any]]:
+    module = importlib.import_module(f"tritonclient.{request['transport']}")
+    options = {"binary_data": False} if request["transport"] == "http" else {}
     inputs = []
-    for name, values in asked["inputs"].items():
+    for name, values in request["inputs"].items():
         text = isinstance(values[0], str)
-        inputs.append(module.InferInput(name, asked["shape"], "BYTES" if text else "FP64"))
+        inputs.append(module.InferInput(name, request["shape"], "BYTES" if text else "FP64"))
         array = (
             np.array([value.encode() for value in values], dtype=object)
             if text
             else np.array(values, dtype=np.float64)
         )
-        inputs[-1].set_data_from_numpy(array.reshape(asked["shape"]), **options)
-    with module.InferenceServerClient(asked["address"]) as client:
+        inputs[-1].set_data_from_numpy(array.reshape(request["shape"]), **options)
+    with module.InferenceServerClient(request["address"]) as client:
         assert client.is_server_ready()
-        assert client.is_model_ready(asked["model"])
-        wanted = [module.InferRequestedOutput(name, **options) for name in asked["outputs"]]
-        answer = client.infer(asked["model"], inputs, outputs=wanted, request_id="r1")
+        assert client.is_model_ready(request["model"])
+        wanted = [module.InferRequestedOutput(name, **options) for name in request["outputs"]]
+        answer = client.infer(request["model"], inputs, outputs=wanted, request_id="r1")
     return {
         name: [_plain(value) for value in answer.as_numpy(name).tolist()]
-        for name in asked["outputs"]
+        for name in request["outputs"]
     }
 
 

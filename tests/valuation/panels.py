@@ -1,4 +1,4 @@
-"""Small panels to test on."""
+"""Small panels for tests."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -18,7 +18,7 @@ def panel_of(
     sets: Sequence[str] | None = None,
     start: np.datetime64 = START,
 ) -> Panel:
-    """The panel of prices [d, n], NaN where there is no quote; cards are c000, c001, ..."""
+    """Return the panel of prices [d, n], NaN for no quote; cards are c000, c001, ..."""
     prices = np.asarray(market, dtype=np.float64)
     return panel_from_table(long_table(prices, low, sets, start))
 
@@ -44,8 +44,10 @@ def long_table(
 
 
 def market_like(days: int, cards: int, seed: int = 0, gaps: float = 0.05) -> NDArray[np.float64]:
-    """Prices [d, n]: quotes that mostly repeat, noise around a drifting level, days missing, cards that come late, end early
-    or have a single price."""
+    """Return prices [d, n] with repeated quotes, noise around a drifting level and missing days.
+
+    Some cards start late, end early or have a single price.
+    """
     rng = np.random.default_rng(seed)
     level = rng.normal(2.0, 1.0, cards) + np.cumsum(rng.normal(0, 0.01, (days, cards)), axis=0)
     quotes = level + rng.normal(0, 0.05, (days, cards))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.valuation.cpu_count import usable_processors
+from pokewatch.valuation.cpu_count import cpu_count
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_a_containers_quota_counts(
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert usable_processors(tmp_path) == processors
+    assert cpu_count(tmp_path) == processors

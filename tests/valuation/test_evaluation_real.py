@@ -1,10 +1,10 @@
-"""What the models are worth on real prices."""
+"""The error of the models on real prices."""
 
 from pathlib import Path
 
 import pytest
 
-from pokewatch.valuation.evaluation.runner import LEAST_ORIGINS, evaluate_file
+from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, evaluate_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -18,7 +18,7 @@ def test_boosted_beats_the_last_price(
     shared_data: Path, name: str, horizon: int, min_price: float | None, most: float
 ) -> None:
     (found,) = evaluate_file(shared_data / name, horizon, "boosted", min_price)
-    assert len(found["origins"]) >= LEAST_ORIGINS
+    assert len(found["origins"]) >= MIN_ORIGINS
     assert found["rmae_last"] <= most
     assert found["rmae_last_ci"][1] < 1
     assert 0.88 <= found["coverage_90"] <= 0.93

@@ -4,13 +4,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pokewatch.valuation.features import COLUMN, LEVELS, NAMES, NOISE_RATIOS, DayFeatures, stream
+from pokewatch.valuation.features import (
+    COLUMN,
+    LEVELS,
+    NAMES,
+    NOISE_RATIOS,
+    DayFeatures,
+    stream_features,
+)
 from pokewatch.valuation.panel import Panel, panel_from_table
 from tests.valuation.panels import long_table, market_like, panel_of
 
 
 def on(panel: Panel, day: int) -> DayFeatures:
-    return next(stream(panel, [day]))
+    return next(stream_features(panel, [day]))
 
 
 def same(one: DayFeatures, other: DayFeatures) -> None:
@@ -160,4 +167,4 @@ def test_every_feature_is_finite_or_known_to_be_missing() -> None:
 
 def test_days_that_are_not_there_are_refused() -> None:
     with pytest.raises(ValueError, match=r"within 0\.\.4, got 5\.\.5"):
-        list(stream(panel_of(market_like(5, 3)), [5]))
+        list(stream_features(panel_of(market_like(5, 3)), [5]))

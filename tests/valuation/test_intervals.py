@@ -10,7 +10,7 @@ from pokewatch.valuation.intervals import (
     BANDS,
     Intervals,
     StatusRules,
-    _solved,
+    _solve,
     band_of,
     liquidity_of,
     statuses,
@@ -120,9 +120,7 @@ def test_the_interval_always_holds_the_forecast() -> None:
         (np.nan, 0, 1, 1, "thin_history"),
     ],
 )
-def test_a_status_says_why_a_value_is_not_to_be_trusted(
-    upper: float, quoted_days: int, since: int, age: int, status: str
-) -> None:
+def test_statuses(upper: float, quoted_days: int, since: int, age: int, status: str) -> None:
     fair = np.array([1.0 if np.isfinite(upper) else np.nan])
     found = statuses(
         fair,
@@ -136,7 +134,7 @@ def test_a_status_says_why_a_value_is_not_to_be_trusted(
     assert STATUSES[found[0]] == status
 
 
-def test_a_price_on_an_edge_belongs_to_the_dearer_band() -> None:
+def test_a_price_on_an_edge_belongs_to_the_higher_band() -> None:
     assert [BANDS[band] for band in band_of(np.array([0.99, 1.0, 4.99, 5.0, 20.0, 100.0]))] == [
         "<1",
         "1-5",
@@ -152,6 +150,6 @@ def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
     rng = np.random.default_rng(size)
     terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
     matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
-    kept = matrix.copy()
-    np.testing.assert_allclose(_solved(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
-    np.testing.assert_array_equal(matrix, kept)
+    original = matrix.copy()
+    np.testing.assert_allclose(_solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
+    np.testing.assert_array_equal(matrix, original)

@@ -50,7 +50,7 @@ def test_asks_go_by_either_name(given: str, field: str) -> None:
     assert getattr(panel, field)[2, 1] == 0.5
 
 
-def test_what_a_card_is_comes_along() -> None:
+def test_card_attributes_are_read() -> None:
     panel = panel_from_table(
         table_of(
             set=["y", "x"],
@@ -66,17 +66,17 @@ def test_what_a_card_is_comes_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         (pa.table({"card_id": ["a"], "date": ["2025-01-01"]}), "'market_price' is missing"),
         (table_of().slice(0, 0), "no prices"),
         (table_of(date=["soon", "later"]), "'date' cannot be read"),
-        (table_of(market_price=["dear", "cheap"]), "'market_price' cannot be read"),
+        (table_of(market_price=["high", "low"]), "'market_price' cannot be read"),
     ],
     ids=["missing", "empty", "date", "price"],
 )
-def test_a_table_that_is_no_panel_is_refused(table: pa.Table, said: str) -> None:
-    with pytest.raises(ValuationError, match=said):
+def test_a_table_that_is_not_a_panel_is_rejected(table: pa.Table, message: str) -> None:
+    with pytest.raises(ValuationError, match=message):
         panel_from_table(table)
 
 
@@ -90,11 +90,11 @@ def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
         read_panel(tmp_path / "none.parquet")
 
 
-def test_an_unchanged_quote_is_not_fresh_unless_the_source_says_so() -> None:
+def test_an_unchanged_quote_is_fresh_only_if_reported_as_new() -> None:
     market = np.array([[np.nan], [1.0], [1.0], [np.nan], [1.0], [2.0]])
     assert fresh_quotes(market)[:, 0].tolist() == [False, True, False, False, False, True]
-    told = np.array([[True], [False], [True], [True], [False], [False]])
-    assert fresh_quotes(market, told)[:, 0].tolist() == [False, True, True, False, False, True]
+    reported = np.array([[True], [False], [True], [True], [False], [False]])
+    assert fresh_quotes(market, reported)[:, 0].tolist() == [False, True, True, False, False, True]
 
 
 def test_no_stale_days_mean_a_renewed_quote() -> None:

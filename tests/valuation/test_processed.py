@@ -78,7 +78,7 @@ def test_the_panel_holds_what_the_lake_has(tmp_path: Path, missing: date | None)
     ) == set(card)
 
 
-def test_a_card_is_what_the_catalogue_says(tmp_path: Path) -> None:
+def test_card_attributes_are_those_of_the_catalogue(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     fill(lake)
     process(lake, START, END, 0, 1, tmp_path / "out")
@@ -127,7 +127,7 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "error", "said"),
+    ("act", "error", "message"),
     [
         (
             lambda lake, out: process(lake, START, END, 3, 3, out),
@@ -137,7 +137,7 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
         (
             lambda lake, out: process(lake, END, START, 0, 1, out),
             ValueError,
-            "run from 2026-03-09 to 2026-03-01",
+            "got 2026-03-09 to 2026-03-01",
         ),
         (
             lambda lake, out: process(lake, date(2020, 1, 1), date(2020, 1, 2), 0, 1, out),
@@ -148,16 +148,16 @@ def test_a_sale_makes_an_unchanged_quote_fresh(tmp_path: Path) -> None:
     ],
     ids=["shard", "days", "empty", "none"],
 )
-def test_what_cannot_be_processed_is_told(
-    tmp_path: Path, act: Callable[[Lake, Path], object], error: type[Exception], said: str
+def test_invalid_arguments_raise(
+    tmp_path: Path, act: Callable[[Lake, Path], object], error: type[Exception], message: str
 ) -> None:
     lake = Lake(tmp_path / "lake")
     fill(lake)
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         act(lake, tmp_path / "out")
 
 
-def test_a_damaged_bucket_and_mixed_days_are_told(tmp_path: Path) -> None:
+def test_a_damaged_bucket_and_mixed_days_raise(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     fill(lake)
     paths = process(lake, START, END, 0, 1, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""What only a simulated market can show: how near the fair price is to the truth behind the quotes."""
+"""Recovery of the true fair price, which only a simulated market has."""
 
 from datetime import timedelta
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.market.sources.simulated_catalog import EPOCH
 from pokewatch.valuation.panel import Panel, panel_from_table
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
 CARDS, DAYS, HORIZON = 500, 240, 7
 ORIGINS = range(150, DAYS - HORIZON, 16)
 
 
 def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
-    """A market the models were not built on, with its catalogue, and the log of the true fair price [d, n]."""
+    """Return a panel of a seed not used in development, and the log true fair price [d, n]."""
     source = SimulatedSource(CARDS, seed=seed)
     days = [EPOCH + timedelta(days=700 + day) for day in range(DAYS)]
     quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
@@ -31,10 +31,10 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
     known = source.true_fair(days)
     truth = np.full((DAYS, panel.cards), np.nan)
     place = {card: number for number, card in enumerate(panel.card_id.tolist())}
-    kept = [place.get(card, -1) for card in known["card_id"].to_pylist()]
-    rows = np.flatnonzero(np.array(kept) >= 0)
+    card = [place.get(card, -1) for card in known["card_id"].to_pylist()]
+    rows = np.flatnonzero(np.array(card) >= 0)
     day = (np.array(known["date"].to_pylist(), dtype="datetime64[D]") - panel.dates[0]).astype(int)
-    truth[day[rows], np.array(kept)[rows]] = np.log(known["fair_price"].to_numpy())[rows]
+    truth[day[rows], np.array(card)[rows]] = np.log(known["fair_price"].to_numpy())[rows]
     return panel, truth
 
 
@@ -42,8 +42,8 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
 def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(seed: int) -> None:
     panel, truth = market(seed)
     error = last_error = 0.0
-    inside, judged = 0, 0
-    for today, values in walk(panel, "boosted", HORIZON, ORIGINS):
+    inside, total = 0, 0
+    for today, values in walk_forward(panel, "boosted", HORIZON, ORIGINS):
         quoted = np.isfinite(panel.market[today.day]) & np.isfinite(truth[today.day + HORIZON])
         now, later = truth[today.day, quoted], truth[today.day + HORIZON, quoted]
         error += float(np.abs(np.log(values.fair[quoted]) - now).sum())
@@ -53,7 +53,7 @@ def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(seed: in
                 (np.log(values.lower[quoted]) <= later) & (later <= np.log(values.upper[quoted]))
             ).sum()
         )
-        judged += int(quoted.sum())
+        total += int(quoted.sum())
     assert error <= 0.55 * last_error
-    # The interval is for the quote, which is the truth and its noise: the truth alone is inside more often than 90%.
-    assert inside >= 0.9 * judged
+    # The interval is for the noisy quote; the true price is inside it more often than 90%.
+    assert inside >= 0.9 * total

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pokewatch.valuation.book import PriceBook
-from pokewatch.valuation.signals import strongest, valued
+from pokewatch.valuation.signals import strongest_signals, value_cards
 from tests.serving.books import make_book
 
 
@@ -17,7 +17,7 @@ def test_a_card_without_a_market_price(tmp_path: Path) -> None:
         "confidence",
         "reason",
     )
-    [card, other] = valued(book, ["card_2", "card_3"])
+    [card, other] = value_cards(book, ["card_2", "card_3"])
     assert [card[name] for name in names] == [
         None,
         3.04,
@@ -29,10 +29,10 @@ def test_a_card_without_a_market_price(tmp_path: Path) -> None:
         "no_market_price",
     ]
     assert other["reason"] == "within_thresholds"
-    [offered] = valued(book, ["card_2"], price=2.0)
+    [offered] = value_cards(book, ["card_2"], price=2.0)
     assert (offered["market_price"], offered["signal"], offered["reason"]) == (
         2.0,
         "BUY",
         "below_threshold",
     )
-    assert set(strongest(book, 4)) == {f"tcgplayer-{number}-normal" for number in range(4)}
+    assert set(strongest_signals(book, 4)) == {f"tcgplayer-{number}-normal" for number in range(4)}

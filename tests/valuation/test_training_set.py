@@ -5,19 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.valuation.features import stream
+from pokewatch.valuation.features import stream_features
 from pokewatch.valuation.training_set import (
-    LEAST_TRAINING_DAYS,
+    MIN_TRAINING_DAYS,
+    build_training_set,
     card_keys,
-    collect,
-    day_rows,
-    joined,
-    sampled,
+    concatenate,
+    sample,
     settled,
     training_date,
     training_date_of,
     training_days,
     training_days_of,
+    training_rows,
 )
 from tests.valuation.panels import START, market_like, panel_of
 
@@ -27,7 +27,7 @@ def dates(days: int) -> np.ndarray:
 
 
 @given(days=st.integers(1, 900), horizon=st.integers(1, 60))
-def test_every_day_learnt_from_has_an_outcome_that_is_known(days: int, horizon: int) -> None:
+def test_every_training_day_has_a_known_outcome(days: int, horizon: int) -> None:
     found = training_days(dates(days), horizon)
     assert found == sorted(set(found))
     assert len(found) <= 96
@@ -37,24 +37,26 @@ def test_every_day_learnt_from_has_an_outcome_that_is_known(days: int, horizon: 
 
 
 @given(days=st.integers(1, 900), more=st.integers(0, 100))
-def test_the_day_a_model_learns_on_does_not_depend_on_later_days(days: int, more: int) -> None:
+def test_the_training_date_does_not_depend_on_later_days(days: int, more: int) -> None:
     day = days - 1
     assert training_date(dates(days)) == training_date(dates(days + more)[: day + 1])
     assert 0 <= day - training_date(dates(days)) < 28
 
 
-def test_models_learn_daily_at_first_and_rarely_later() -> None:
-    learnt = [training_date(dates(days)) for days in range(1, 600)]
-    assert learnt == sorted(learnt)
-    assert learnt[:42] == list(range(42))
+def test_models_are_trained_daily_at_first_and_rarely_later() -> None:
+    trained = [training_date(dates(days)) for days in range(1, 600)]
+    assert trained == sorted(trained)
+    assert trained[:42] == list(range(42))
     assert {
         later - earlier
-        for earlier, later in zip(sorted(set(learnt))[-10:], sorted(set(learnt))[-9:], strict=False)
+        for earlier, later in zip(
+            sorted(set(trained))[-10:], sorted(set(trained))[-9:], strict=False
+        )
     } == {28}
 
 
 @given(days=st.integers(20, 500), horizon=st.integers(1, 60), changed=st.integers(-5, 500))
-def test_once_there_are_lessons_of_a_changed_market_all_are_from_it(
+def test_after_a_market_change_all_training_days_are_from_after_it(
     days: int, horizon: int, changed: int
 ) -> None:
     panel = panel_of(np.ones((days, 1)))
@@ -62,80 +64,87 @@ def test_once_there_are_lessons_of_a_changed_market_all_are_from_it(
     known = replace(panel, changed=start.item())
     day = days - 1
     on, before = training_date_of(known, day, horizon), training_date_of(panel, day, horizon)
-    learns_anew = 0 < changed <= day + 1 - horizon - LEAST_TRAINING_DAYS
-    assert before <= on <= day if learns_anew else on == before
-    if 0 < changed <= on + 1 - horizon - LEAST_TRAINING_DAYS:
+    restarts = 0 < changed <= day + 1 - horizon - MIN_TRAINING_DAYS
+    assert before <= on <= day if restarts else on == before
+    if 0 < changed <= on + 1 - horizon - MIN_TRAINING_DAYS:
         assert min(training_days_of(known, on, horizon)) >= changed
     else:
         assert training_days_of(known, on, horizon) == training_days(panel.dates[: on + 1], horizon)
-    assert all(lesson + horizon <= on for lesson in training_days_of(known, on, horizon))
+    assert all(each + horizon <= on for each in training_days_of(known, on, horizon))
 
 
-def test_a_value_is_unsettled_from_a_horizon_before_the_change_until_there_are_lessons_of_it() -> (
-    None
-):
+def test_a_value_is_unsettled_around_a_market_change() -> None:
     panel = panel_of(np.ones((60, 1)))
     found = [
         day
         for day in range(60)
         if not settled(replace(panel, changed=panel.dates[30].item()), day, 7)
     ]
-    assert found == list(range(23, 30 + 7 + LEAST_TRAINING_DAYS - 1))
+    assert found == list(range(23, 30 + 7 + MIN_TRAINING_DAYS - 1))
     for changed in (None, panel.dates[0].item()):
         assert all(settled(replace(panel, changed=changed), day, 7) for day in range(60))
 
 
-def test_pairs_are_cards_quoted_on_both_days() -> None:
+def test_rows_are_cards_quoted_on_both_days() -> None:
     prices = np.array([[1.0, 2.0, np.nan], [1.0, np.nan, 3.0], [2.0, 4.0, 3.0]])
-    pairs = collect(panel_of(prices), 2, [0])
-    assert pairs.card.tolist() == [0, 1]
-    np.testing.assert_allclose(pairs.target, np.log([2.0, 2.0]))
-    assert pairs.renewed.tolist() == [True, True]
+    training_set = build_training_set(panel_of(prices), 2, [0])
+    assert training_set.card.tolist() == [0, 1]
+    np.testing.assert_allclose(training_set.target, np.log([2.0, 2.0]))
+    assert training_set.renewed.tolist() == [True, True]
 
 
-def test_a_repeated_quote_is_no_renewed_truth() -> None:
-    assert collect(panel_of([[1.0], [1.0], [1.0]]), 1, [0, 1]).renewed.tolist() == [False, False]
+def test_a_repeated_quote_is_not_renewed() -> None:
+    assert build_training_set(panel_of([[1.0], [1.0], [1.0]]), 1, [0, 1]).renewed.tolist() == [
+        False,
+        False,
+    ]
 
 
-def test_no_days_give_no_pairs() -> None:
-    pairs = collect(panel_of(market_like(5, 4)), 2, [])
-    assert len(pairs) == 0
-    assert pairs.values.shape == (0, joined([]).values.shape[1])
+def test_no_days_give_no_rows() -> None:
+    training_set = build_training_set(panel_of(market_like(5, 4)), 2, [])
+    assert len(training_set) == 0
+    assert training_set.values.shape == (0, concatenate([]).values.shape[1])
 
 
-def test_which_rows_are_kept_depends_on_card_and_day_alone() -> None:
+def test_row_selection_depends_on_card_and_day_alone() -> None:
     panel = panel_of(np.tile(np.arange(1.0, 41.0), (10, 1)) + np.arange(10)[:, None])
-    kept = []
+    selected = []
     for day in (2, 3):
-        found = day_rows(panel, card_keys(panel.card_id), 3, next(stream(panel, [day])), most=20)
+        found = training_rows(
+            panel, card_keys(panel.card_id), 3, next(stream_features(panel, [day])), max_rows=20
+        )
         half = panel.select(np.isin(np.arange(40), found.card) | (np.arange(40) % 2 == 0))
-        again = day_rows(half, card_keys(half.card_id), 3, next(stream(half, [day])), most=20)
+        again = training_rows(
+            half, card_keys(half.card_id), 3, next(stream_features(half, [day])), max_rows=20
+        )
         assert set(panel.card_id[found.card]) == set(half.card_id[again.card])
-        kept.append(set(found.card.tolist()))
-    assert len(kept[0]) == len(kept[1]) == 20
-    assert kept[0] != kept[1]
+        selected.append(set(found.card.tolist()))
+    assert len(selected[0]) == len(selected[1]) == 20
+    assert selected[0] != selected[1]
 
 
 def test_a_cards_key_is_the_same_everywhere() -> None:
     assert card_keys(np.array(["tcgplayer-1-normal", "c000"])).tolist() == [2540547985, 2704930001]
 
 
-def test_too_many_pairs_are_thinned_evenly() -> None:
-    pairs = collect(panel_of(np.tile(np.arange(1.0, 101.0), (30, 1))), 3, list(range(20)))
-    few = sampled(pairs, 500)
+def test_too_many_rows_are_sampled_evenly() -> None:
+    training_set = build_training_set(
+        panel_of(np.tile(np.arange(1.0, 101.0), (30, 1))), 3, list(range(20))
+    )
+    few = sample(training_set, 500)
     assert len(few) == 500
     assert len(np.unique(few.day)) == 20
     assert len(np.unique(few.card)) > 95
-    assert sampled(pairs, 2000) is pairs
+    assert sample(training_set, 2000) is training_set
 
 
 def test_rows_can_be_chosen() -> None:
-    pairs = collect(panel_of(market_like(20, 10)), 3, [5, 6])
-    chosen = pairs.select(pairs.day == 6)
+    training_set = build_training_set(panel_of(market_like(20, 10)), 3, [5, 6])
+    chosen = training_set.select(training_set.day == 6)
     assert set(chosen.day.tolist()) == {6}
     assert len(chosen.values) == len(chosen.target) == len(chosen)
 
 
-def test_a_target_beyond_the_panel_is_refused() -> None:
+def test_a_target_beyond_the_panel_raises() -> None:
     with pytest.raises(IndexError):
-        collect(panel_of(market_like(5, 3)), 3, [3])
+        build_training_set(panel_of(market_like(5, 3)), 3, [3])

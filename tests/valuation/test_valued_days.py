@@ -4,7 +4,7 @@ import pytest
 from pokewatch.valuation.book import BookRows
 from pokewatch.valuation.models import create
 from pokewatch.valuation.valued_days import book_rows, valued_days
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 from tests.valuation.panels import market_like, panel_of
 
 PANEL = panel_of(market_like(50, 11), low=market_like(50, 11, seed=1))
@@ -24,7 +24,7 @@ def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(joined(blocks, "market"), PANEL.market[-20:].T)
     assert PANEL.low is not None
     np.testing.assert_array_equal(joined(blocks, "low"), PANEL.low[-20:].T)
-    for features, values in walk(PANEL, "local_level", 3, range(30, 50)):
+    for features, values in walk_forward(PANEL, "local_level", 3, range(30, 50)):
         for field in ("fair", "lower", "upper"):
             np.testing.assert_array_equal(
                 joined(blocks, field)[:, features.day - 30],
@@ -33,7 +33,7 @@ def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatc
         np.testing.assert_array_equal(joined(blocks, "status")[:, features.day - 30], values.status)
 
 
-def test_the_newest_day_is_what_the_model_itself_says() -> None:
+def test_the_last_day_has_the_values_of_the_model_itself() -> None:
     model = create("local_level", 3).fit(PANEL)
     (block,) = book_rows(PANEL, valued_days(model, PANEL, 5))
     np.testing.assert_array_equal(block.fair[:, -1], model.value(PANEL, 49).fair.astype(np.float32))

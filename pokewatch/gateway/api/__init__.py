@@ -1,1 +1,1 @@
-"""The routes: one module a group of them, their schemas and the OpenAPI document."""
+"""The endpoints of the API, their schemas and the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""Fair price and decision in one: the two models asked one after the other, column by column."""
+"""Fair price and decision combined: calls the two models in turn, column by column."""
 
 import logging
 import time
@@ -8,166 +8,183 @@ from typing import Any
 
 import msgspec
 
+from pokewatch.contract import (
+    DECISION,
+    DECISION_OUTPUTS,
+    FAIR_PRICE,
+    FAIR_PRICE_OUTPUTS,
+    UNKNOWN_CARD,
+)
+from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
 from pokewatch.gateway.http.problems import UNKNOWN_DATE, UPSTREAM_FAULT, ProblemError, unknown_card
-from pokewatch.gateway.upstream import v2_messages
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
-from pokewatch.gateway.upstream.v2_messages import V2Tensor, Versions
+from pokewatch.gateway.upstream.v2_messages import (
+    Column,
+    Columns,
+    V2Tensor,
+    Versions,
+    decode_columns,
+    decode_versioned,
+    encode_request,
+    float_tensor,
+    new_id,
+    string_tensor,
+)
 
-FAIR_PRICE_PATH = "/v2/models/fair-price/infer"
-DECISION_PATH = "/v2/models/decision/infer"
+FAIR_PRICE_PATH = f"/v2/models/{FAIR_PRICE}/infer"
+DECISION_PATH = f"/v2/models/{DECISION}/infer"
 
-PRICES = ("card_id", "date", "market_price", "fair_price", "lower", "upper", "status")
-SIGNALS = ("signal", "deviation_pct", "confidence", "reason")
-_ANSWERED = (*PRICES, "slug")
-_JUDGED = ("market_price", "fair_price", "lower", "upper")
+PRICE_COLUMNS = tuple(tensor.name for tensor in FAIR_PRICE_OUTPUTS if not tensor.on_request)
+DECISION_COLUMNS = tuple(tensor.name for tensor in DECISION_OUTPUTS)
+_REQUESTED_COLUMNS = tuple(tensor.name for tensor in FAIR_PRICE_OUTPUTS)
+_DECIDED_ON = ("market_price", "fair_price", "lower", "upper")
 _NOT_JUDGED = "not_judged"
-_LEFT: v2_messages.Columns = {
+_UNDECIDED: Columns = {
     "signal": ["HOLD"],
     "deviation_pct": [None],
     "confidence": [None],
     "reason": [_NOT_JUDGED],
 }
-_judged = itemgetter(*_JUDGED)
-_answered = itemgetter(*PRICES, *SIGNALS)
-
+_decided_on = itemgetter(*_DECIDED_ON)
+_answer_columns = itemgetter(*PRICE_COLUMNS, *DECISION_COLUMNS)
 
 logger = logging.getLogger("pokewatch.gateway.api.composition")
 
-Onward = Callable[[], bytes]
+ForwardedHeaders = Callable[[], bytes]
 
 
 class CardQuery(msgspec.Struct, frozen=True):
-    """A card to value. `date` is "" for the latest day, `offered` None for the market's own price.
+    """A card to value. `date` is "" for the latest day; `offered` is None for the market price.
 
-    `onward` gives the caller's header lines for the model server; a shared call takes those of its first row.
+    `headers` returns the header lines to forward; a shared call forwards those of its first row.
     """
 
     card_id: str
     date: str
     offered: float | None
-    onward: Onward = bytes
+    headers: ForwardedHeaders = bytes
 
 
 class SignalQuery(msgspec.Struct, frozen=True):
-    """A price to judge. The thresholds are None for the decision model's own."""
+    """A price to judge. A threshold of None stands for the decision model's default."""
 
     market_price: float
     fair_price: float
     buy: float | None
     sell: float | None
-    onward: Onward = bytes
+    headers: ForwardedHeaders = bytes
 
 
 class Composition:
-    """`saw` is told the versions of every answer."""
+    """The two models as one. `on_versions` is called with the versions of each reply."""
 
     def __init__(
-        self, prices: V2Client, decisions: V2Client, saw: Callable[[Versions], None]
+        self, prices: V2Client, decisions: V2Client, on_versions: Callable[[Versions], None]
     ) -> None:
         self._prices = prices
         self._decisions = decisions
-        self._saw = saw
+        self._on_versions = on_versions
 
-    async def table(
-        self, asks: Sequence[CardQuery], deadline: float
-    ) -> tuple[v2_messages.Columns, Versions]:
-        """The outputs of both models as one table. Raises ProblemError where all fail alike, RefusedError where they are refused."""
-        onward = asks[0].onward()
-        prices, versions = await self._priced(asks, onward, deadline)
+    async def infer(self, cards: Sequence[CardQuery], deadline: float) -> tuple[Columns, Versions]:
+        """Return the outputs of both models as one table.
+
+        Raise RefusedError if `fair-price` refuses the request, ProblemError if a call fails.
+        """
+        headers = cards[0].headers()
+        prices, versions = await self._call_fair_price(cards, headers, deadline)
         inputs = [
-            *map(v2_messages.floats, _JUDGED, _judged(prices)),
-            v2_messages.strings("status", prices["status"]),
+            *map(float_tensor, _DECIDED_ON, _decided_on(prices)),
+            string_tensor("status", prices["status"]),
         ]
-        signals = await self._judged(inputs, onward, deadline)
-        self._saw(versions)
-        return {**prices, **signals}, versions
+        decisions = await self._decide(inputs, headers, deadline)
+        self._on_versions(versions)
+        return {**prices, **decisions}, versions
 
-    async def _priced(
-        self, asks: Sequence[CardQuery], onward: bytes, deadline: float
-    ) -> tuple[v2_messages.Columns, Versions]:
-        cards, days, offers = (
-            [getattr(ask, name) for ask in asks] for name in ("card_id", "date", "offered")
+    async def fair_prices(
+        self, cards: Sequence[CardQuery], deadline: float
+    ) -> list[FairPrice | ProblemError]:
+        """Return each card's answer or problem. Raise like `infer`."""
+        columns, versions = await self.infer(cards, deadline)
+        common = stamp(time.time()), versions.model_version, versions.data_version
+        rows = zip(cards, *_answer_columns(columns), strict=True)
+        return [_fair_price(row, common) for row in rows]
+
+    async def signals(
+        self, queries: Sequence[SignalQuery], deadline: float
+    ) -> list[SignalAnswer | ProblemError]:
+        """Return the signal of each price. There is no interval, hence no confidence."""
+        inputs = [
+            float_tensor("market_price", [query.market_price for query in queries]),
+            float_tensor("fair_price", [query.fair_price for query in queries]),
+            *_optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
+            *_optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
+        ]
+        found = await self._call_decision(inputs, queries[0].headers(), deadline)
+        rows = zip(*(found[name] for name in DECISION_COLUMNS), strict=True)
+        return [SignalAnswer(*row) for row in rows]
+
+    async def _call_fair_price(
+        self, cards: Sequence[CardQuery], headers: bytes, deadline: float
+    ) -> tuple[Columns, Versions]:
+        names = [card.card_id for card in cards]
+        days = [card.date for card in cards]
+        offers = [card.offered for card in cards]
+        inputs = [string_tensor("card_id", names)]
+        if any(days):
+            inputs.append(string_tensor("date", days))
+        inputs += _optional_tensor("market_price", offers)
+        request_id = new_id()
+        body = await self._prices.send(
+            FAIR_PRICE_PATH,
+            encode_request(inputs, _REQUESTED_COLUMNS, request_id),
+            headers,
+            deadline,
         )
-        request_id = v2_messages.new_id()
-        body = v2_messages.request(_price_inputs(cards, days, offers), _ANSWERED, request_id)
-        body = await self._prices.send(FAIR_PRICE_PATH, body, onward, deadline)
         try:
-            found, versions = v2_messages.versioned(body, _ANSWERED, len(cards), request_id)
-            check_prices(found, cards, days, offers)
+            found = decode_versioned(body, _REQUESTED_COLUMNS, len(cards), request_id)
+            check_prices(found[0], names, days, offers)
         except ValueError as error:
-            raise self._prices.fault(str(error)) from error
-        return found, versions
+            raise self._prices.bad_reply(str(error)) from error
+        return found
 
-    async def _judged(
-        self, inputs: list[V2Tensor], onward: bytes, deadline: float
-    ) -> v2_messages.Columns:
-        """The decisions on what `fair-price` said. Of rows that are refused, those that cause it are left without one."""
+    async def _decide(self, inputs: list[V2Tensor], headers: bytes, deadline: float) -> Columns:
+        """Return the decisions on fair prices. Rows that `decision` refuses stay undecided."""
         try:
-            return await self._decided(inputs, onward, deadline)
+            return await self._call_decision(inputs, headers, deadline)
         except RefusedError as refused:
             if len(inputs[0].data) == 1:
                 logger.warning(
                     "decision refused a fair price",
-                    extra={"upstream": "decision", "cause": str(refused)},
+                    extra={"upstream": DECISION, "cause": str(refused)},
                 )
-                return _LEFT
+                return _UNDECIDED
         half = len(inputs[0].data) // 2
-        parts = [slice(None, half), slice(half, None)]
         first, second = [
-            await self._judged([_part(each, rows) for each in inputs], onward, deadline)
-            for rows in parts
+            await self._decide([_part(tensor, rows) for tensor in inputs], headers, deadline)
+            for rows in (slice(None, half), slice(half, None))
         ]
-        return {name: [*first[name], *second[name]] for name in SIGNALS}
+        return {name: [*first[name], *second[name]] for name in DECISION_COLUMNS}
 
-    async def _decided(
-        self, inputs: list[V2Tensor], onward: bytes, deadline: float
-    ) -> v2_messages.Columns:
-        request_id = v2_messages.new_id()
-        body = await self._decisions.send(
-            DECISION_PATH, v2_messages.request(inputs, SIGNALS, request_id), onward, deadline
-        )
+    async def _call_decision(
+        self, inputs: list[V2Tensor], headers: bytes, deadline: float
+    ) -> Columns:
+        request_id = new_id()
+        request = encode_request(inputs, DECISION_COLUMNS, request_id)
+        body = await self._decisions.send(DECISION_PATH, request, headers, deadline)
         try:
-            found = v2_messages.columns(body, SIGNALS, len(inputs[0].data), request_id)
+            found = decode_columns(body, DECISION_COLUMNS, len(inputs[0].data), request_id)
             check_decisions(found, inputs[-1].data if inputs[-1].name == "status" else None)
         except ValueError as error:
-            raise self._decisions.fault(str(error)) from error
+            raise self._decisions.bad_reply(str(error)) from error
         return found
 
-    async def value(
-        self, asks: Sequence[CardQuery], deadline: float
-    ) -> list[FairPrice | ProblemError]:
-        """Each row's answer or its problem. Raises as `table` does."""
-        columns, versions = await self.table(asks, deadline)
-        ends = stamp(time.time()), versions.model_version, versions.data_version
-        return [_answer(row, ends) for row in zip(asks, *_answered(columns), strict=True)]
 
-    async def judge(
-        self, rows: Sequence[SignalQuery], deadline: float
-    ) -> list[SignalAnswer | ProblemError]:
-        """The signal of each price, with no interval and so with no confidence. The rows agree on which thresholds they give."""
-        first = rows[0]
-        inputs = [
-            v2_messages.floats("market_price", [row.market_price for row in rows]),
-            v2_messages.floats("fair_price", [row.fair_price for row in rows]),
-        ]
-        if first.buy is not None:
-            inputs.append(v2_messages.floats("buy_threshold_pct", [row.buy for row in rows]))
-        if first.sell is not None:
-            inputs.append(v2_messages.floats("sell_threshold_pct", [row.sell for row in rows]))
-        said = await self._decided(inputs, first.onward(), deadline)
-        return [SignalAnswer(*row) for row in zip(*(said[name] for name in SIGNALS), strict=True)]
-
-
-def _price_inputs(cards: list[str], days: list[str], offers: list[float | None]) -> list[V2Tensor]:
-    inputs = [v2_messages.strings("card_id", cards)]
-    if any(days):
-        inputs.append(v2_messages.strings("date", days))
-    if any(offer is not None for offer in offers):
-        inputs.append(v2_messages.floats("market_price", offers))
-    return inputs
+def _optional_tensor(name: str, values: Column) -> list[V2Tensor]:
+    """Return no tensor if no row gives a value; else null stands for a row without one."""
+    return [] if values.count(None) == len(values) else [float_tensor(name, values)]
 
 
 def _part(tensor: V2Tensor, rows: slice) -> V2Tensor:
@@ -175,14 +192,13 @@ def _part(tensor: V2Tensor, rows: slice) -> V2Tensor:
     return V2Tensor(tensor.name, [len(data)], tensor.datatype, data)
 
 
-def _answer(row: tuple[Any, ...], ends: tuple[str, str, str]) -> FairPrice | ProblemError:
-    ask, card_id, day, market, fair, lower, upper, status, signal, deviation, confidence, reason = (
-        row
-    )
-    if status == "unknown_card":
-        return unknown_card(ask.card_id)
-    if status == "unknown_date":
-        return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {ask.date}")
+def _fair_price(row: tuple[Any, ...], common: tuple[str, str, str]) -> FairPrice | ProblemError:
+    card, card_id, day, market, fair, lower, upper, status, *decision = row
+    signal, deviation, confidence, reason = decision
+    if status == UNKNOWN_CARD:
+        return unknown_card(card.card_id)
+    if status == UNKNOWN_DATE_STATUS:
+        return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {card.date}")
     if reason == _NOT_JUDGED:
         return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
     return FairPrice(
@@ -197,5 +213,5 @@ def _answer(row: tuple[Any, ...], ends: tuple[str, str, str]) -> FairPrice | Pro
         confidence,
         reason,
         status,
-        *ends,
+        *common,
     )

@@ -1,4 +1,4 @@
-"""GET /openapi.json and /docs: the document for programs, and the same for people on one page that loads nothing from elsewhere."""
+"""GET /openapi.json and /docs, an HTML page of the same document that loads no other resources."""
 
 import json
 import re
@@ -17,20 +17,30 @@ from pokewatch.gateway.http.problems import KINDS
 _CACHED: Header = (b"cache-control", b"public, max-age=300")
 
 
-class Reference:
+class DocsEndpoints:
+    """The OpenAPI document and its page, both rendered once."""
+
     def __init__(self) -> None:
-        found = document()
+        spec = document()
         pages = files("pokewatch.gateway") / "pages"
         style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
-        self._json = msgspec.json.encode(found)
-        self._html = _page(found, style, script).encode()
-        policy = f"default-src 'none'; connect-src 'self'; style-src {_hash(style)}; script-src {_hash(script)}; form-action 'none'"
+        self._json = msgspec.json.encode(spec)
+        self._html = _page(spec, style, script).encode()
+        policy = "; ".join(
+            (
+                "default-src 'none'",
+                "connect-src 'self'",
+                f"style-src {_hash(style)}",
+                f"script-src {_hash(script)}",
+                "form-action 'none'",
+            )
+        )
         self._policy: Header = (b"content-security-policy", policy.encode())
 
-    async def openapi(self, exchange: RequestContext) -> Answer:
+    async def openapi(self, context: RequestContext) -> Answer:
         return 200, [JSON, _CACHED], self._json
 
-    async def docs(self, exchange: RequestContext) -> Answer:
+    async def docs(self, context: RequestContext) -> Answer:
         return (
             200,
             [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy],
@@ -42,52 +52,62 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _page(found: dict[str, Any], style: str, script: str) -> str:
-    info = found["info"]
-    operations = [
-        _operation(path, method, what)
-        for path, methods in found["paths"].items()
-        for method, what in methods.items()
-    ]
-    kinds = [
-        f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td><td>{_prose(kind.meaning)}</td></tr>'
+def _page(spec: dict[str, Any], style: str, script: str) -> str:
+    info = spec["info"]
+    operations = "".join(
+        _operation(path, method, operation)
+        for path, methods in spec["paths"].items()
+        for method, operation in methods.items()
+    )
+    problems = "".join(
+        f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td>'
+        f"<td>{_prose(kind.meaning)}</td></tr>"
         for kind in KINDS
-    ]
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>PokeWatch API</title><style>{style}</style></head><body><h1>PokeWatch API</h1>"
-        f"<p>{escape(info['description'])} Version {escape(info['version'])}; as <a href='/openapi.json'>OpenAPI</a>.</p>"
-        f'<label>API key <input id="key" type="password" autocomplete="off"></label>{"".join(operations)}'
-        f"<h2>Problems</h2><table><tr><th>Type</th><th>Status</th><th>Meaning</th></tr>{''.join(kinds)}</table>"
+        f"<p>{_prose(info['description'])} Version {escape(info['version'])}. "
+        "The same as <a href='/openapi.json'>OpenAPI document</a>.</p>"
+        '<label>API key <input id="key" type="password" autocomplete="off"></label>'
+        f"{operations}<h2>Problems</h2>"
+        f"<table><tr><th>Type</th><th>Status</th><th>Meaning</th></tr>{problems}</table>"
         f"<script>{script}</script></body></html>"
     )
 
 
 def _prose(text: str) -> str:
-    """As HTML: what is between backticks is code."""
+    """Return the text as HTML, with anything in backticks as code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
-def _operation(path: str, method: str, what: dict[str, Any]) -> str:
-    inputs = "".join(_input(parameter) for parameter in what["parameters"])
-    body = what.get("requestBody")
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    inputs = "".join(_input(parameter) for parameter in operation["parameters"])
+    body = operation.get("requestBody")
     if body:
         example = body["content"]["application/json"]["examples"]["example"]["value"]
-        inputs += f"<label>Body<textarea spellcheck='false'>{escape(json.dumps(example, indent=2))}</textarea></label>"
+        text = escape(json.dumps(example, indent=2))
+        inputs += f"<label>Body<textarea spellcheck='false'>{text}</textarea></label>"
     statuses = "".join(
         f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>"
-        for status, response in what["responses"].items()
+        for status, response in operation["responses"].items()
     )
     return (
-        f'<details id="{what["operationId"]}"><summary><span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
-        f"{escape(what['summary'])}</summary><p>{_prose(what.get('description', 'No key needed.'))}</p>"
-        f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">{inputs}<button>Send</button><pre></pre></form>'
-        f"<table>{statuses}</table></details>"
+        f'<details id="{operation["operationId"]}"><summary>'
+        f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
+        f"{escape(operation['summary'])}</summary>"
+        f"<p>{_prose(operation['description'])}</p>"
+        f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
+        f"{inputs}<button>Send</button><pre></pre></form><table>{statuses}</table></details>"
     )
 
 
 def _input(parameter: dict[str, Any]) -> str:
-    name, where = parameter["name"], parameter["in"]
-    about = parameter["schema"].get("description") or ", ".join(parameter["schema"].get("enum", ()))
-    return f'<label>{escape(name)} <input name="{escape(name)}" data-in="{where}" placeholder="{escape(about.replace("`", ""))}"></label>'
+    name, schema = escape(parameter["name"]), parameter["schema"]
+    hint = schema.get("description") or ", ".join(schema.get("enum", ()))
+    placeholder = escape(hint.replace("`", ""))
+    return (
+        f'<label>{name} <input name="{name}" data-in="{parameter["in"]}" '
+        f'placeholder="{placeholder}"></label>'
+    )

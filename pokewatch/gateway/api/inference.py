@@ -1,4 +1,8 @@
-"""V2 at the gateway: `pokewatch`, the composition as one model; `fair-price` and `decision`, passed through. Nothing else of MLServer."""
+"""The V2 endpoints.
+
+The model `pokewatch` combines the other two; `fair-price` and `decision` are passed through to
+MLServer, nothing else is.
+"""
 
 import asyncio
 from importlib.metadata import version
@@ -6,17 +10,31 @@ from typing import Any
 
 import msgspec
 
-from pokewatch.gateway.api.composition import PRICES, SIGNALS, CardQuery, Composition, Onward
+from pokewatch.contract import (
+    DECISION_OUTPUTS,
+    FAIR_PRICE_INPUTS,
+    FAIR_PRICE_OUTPUTS,
+    MAX_BATCH_ROWS,
+)
+from pokewatch.gateway.api.composition import (
+    DECISION_COLUMNS,
+    PRICE_COLUMNS,
+    CardQuery,
+    Composition,
+    ForwardedHeaders,
+)
 from pokewatch.gateway.api.schemas import (
     MODELS,
-    MOST_ROWS,
+    POKEWATCH,
+)
+from pokewatch.gateway.api.status import StatusEndpoints
+from pokewatch.gateway.api.v2_schemas import (
     ModelMetadata,
     ModelReady,
     ServerMetadata,
     ServerState,
     TensorMetadata,
 )
-from pokewatch.gateway.api.status import Status
 from pokewatch.gateway.http.bodies import decode, finite_float
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
@@ -28,15 +46,20 @@ from pokewatch.gateway.http.problems import (
     misfit,
 )
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.upstream import v2_messages
 from pokewatch.gateway.upstream.coalescing import QueueLimit
-from pokewatch.gateway.upstream.reply_checks import UNKNOWN, check_passed
+from pokewatch.gateway.upstream.reply_checks import UNKNOWN, check_passthrough
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
-from pokewatch.gateway.upstream.v2_messages import Column, InferRequest, InferResponse, V2Tensor
+from pokewatch.gateway.upstream.v2_messages import (
+    Column,
+    InferRequest,
+    InferResponse,
+    V2Tensor,
+    flatten,
+)
 
-_TEXTS = frozenset({"card_id", "date", "status", "signal", "reason"})
-_OUTPUTS = (*PRICES, *SIGNALS)
-_INPUTS = {"card_id": "BYTES", "date": "BYTES", "market_price": "FP64"}
+_OUTPUTS = (*PRICE_COLUMNS, *DECISION_COLUMNS)
+_INPUTS = {tensor.name: tensor.datatype for tensor in FAIR_PRICE_INPUTS}
+_DATATYPES = {tensor.name: tensor.datatype for tensor in (*FAIR_PRICE_OUTPUTS, *DECISION_OUTPUTS)}
 _COLUMNS: dict[str, Any] = {
     "card_id": list[str],
     "date": list[str],
@@ -45,26 +68,28 @@ _COLUMNS: dict[str, Any] = {
 _OPTIONAL = {"optional": True}
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _encode = msgspec.json.Encoder().encode
-_infer = msgspec.json.Decoder(InferRequest, float_hook=finite_float).decode
-_passed = msgspec.json.Decoder(InferResponse).decode
+_decode_request = msgspec.json.Decoder(InferRequest, float_hook=finite_float).decode
+_decode_response = msgspec.json.Decoder(InferResponse).decode
 
 METADATA = ModelMetadata(
-    "pokewatch",
+    POKEWATCH,
     "pokewatch",
     [
-        TensorMetadata(name, kind, [-1], None if name == "card_id" else _OPTIONAL)
-        for name, kind in _INPUTS.items()
+        TensorMetadata(tensor.name, tensor.datatype, [-1], _OPTIONAL if tensor.optional else None)
+        for tensor in FAIR_PRICE_INPUTS
     ],
-    [TensorMetadata(name, "BYTES" if name in _TEXTS else "FP64", [-1]) for name in _OUTPUTS],
+    [TensorMetadata(name, _DATATYPES[name], [-1]) for name in _OUTPUTS],
 )
 
 
-class Inference:
+class InferenceEndpoints:
+    """Metadata, health and inference of the V2 protocol."""
+
     def __init__(
         self,
         composition: Composition,
         models: dict[str, V2Client],
-        status: Status,
+        status: StatusEndpoints,
         load: QueueLimit,
         seconds: float,
         metrics: Metrics,
@@ -76,62 +101,64 @@ class Inference:
         self._seconds = seconds
         self._predictions = metrics.predictions
 
-    async def server(self, exchange: RequestContext) -> Answer:
+    async def server(self, context: RequestContext) -> Answer:
         return _json(ServerMetadata("pokewatch", version("pokewatch"), []))
 
-    async def live(self, exchange: RequestContext) -> Answer:
+    async def live(self, context: RequestContext) -> Answer:
         return _json(ServerState(live=True))
 
-    async def ready(self, exchange: RequestContext) -> Answer:
+    async def ready(self, context: RequestContext) -> Answer:
         self._status.require_ready()
         return _json(ServerState(ready=True))
 
-    async def metadata(self, exchange: RequestContext) -> Answer:
-        name = _model(exchange)
-        if name == "pokewatch":
+    async def metadata(self, context: RequestContext) -> Answer:
+        name = _model(context)
+        if name == POKEWATCH:
             return _json(METADATA)
-        body = await self._send(name, f"/v2/models/{name}", None, exchange)
+        body = await self._send(name, f"/v2/models/{name}", None, context)
         try:
             found = msgspec.json.decode(body, type=ModelMetadata)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._models[name].fault(str(error)) from error
+            raise self._models[name].bad_reply(str(error)) from error
         if found.name != name:
-            raise self._models[name].fault(f"the metadata of {found.name!r}")
+            raise self._models[name].bad_reply(f"metadata of the model {found.name!r}")
         return _json(found)
 
-    async def model_ready(self, exchange: RequestContext) -> Answer:
-        name = _model(exchange)
-        if name == "pokewatch":
+    async def model_ready(self, context: RequestContext) -> Answer:
+        name = _model(context)
+        if name == POKEWATCH:
             self._status.require_ready()
         else:
-            await self._send(name, f"/v2/models/{name}/ready", None, exchange)
+            await self._send(name, f"/v2/models/{name}/ready", None, context)
         return _json(ModelReady(name, True))
 
-    async def infer(self, exchange: RequestContext) -> Answer:
-        name = _model(exchange)
-        if b"inference-header-content-length" in exchange.headers:
+    async def infer(self, context: RequestContext) -> Answer:
+        name = _model(context)
+        if b"inference-header-content-length" in context.headers:
             raise ProblemError(
-                MEDIA_TYPE, "tensors must be JSON; clients call it binary_data=False"
+                MEDIA_TYPE, "tensors must be JSON: set binary_data=False in the client"
             )
-        request = decode(_infer, exchange.body)
+        request = decode(_decode_request, context.body)
         rows = max((len(tensor.data) for tensor in request.inputs), default=0)
-        if rows > MOST_ROWS:
-            raise invalid("/inputs", f"{rows} rows are more than {MOST_ROWS}")
-        if rows > 1 and exchange.key is not None and not exchange.key.allows("batch"):
-            raise ProblemError(FORBIDDEN, "more than one row needs a key with the scope 'batch'")
+        if rows > MAX_BATCH_ROWS:
+            raise invalid("/inputs", f"expected at most {MAX_BATCH_ROWS} rows, got {rows}")
+        if rows > 1 and context.key is not None and not context.key.allows("batch"):
+            raise ProblemError(
+                FORBIDDEN, "requests of more than one row need a key with the scope 'batch'"
+            )
         self._load.enter(max(rows, 1))
         try:
-            if name == "pokewatch":
-                return _json(await self._composed(request, exchange))
-            return 200, [JSON, _NO_STORE], await self._passed(name, request, rows, exchange)
+            if name == POKEWATCH:
+                return _json(await self._compose(request, context))
+            return 200, [JSON, _NO_STORE], await self._pass_through(name, request, rows, context)
         finally:
             self._load.leave(max(rows, 1))
 
-    async def _composed(self, request: InferRequest, exchange: RequestContext) -> InferResponse:
-        asks = asked(request, exchange.onward)
-        wanted = _wanted(request)
+    async def _compose(self, request: InferRequest, context: RequestContext) -> InferResponse:
+        cards = card_queries(request, context.forwarded_headers)
+        names = _output_names(request)
         try:
-            columns, versions = await self._composition.table(asks, self._deadline())
+            columns, versions = await self._composition.infer(cards, self._deadline())
         except RefusedError as refused:
             raise misfit("/inputs", str(refused)) from None
         self._predictions.add_all(
@@ -139,33 +166,32 @@ class Inference:
             for signal, status in zip(columns["signal"], columns["status"], strict=True)
             if status not in UNKNOWN
         )
-        outputs = [
-            V2Tensor(name, [len(asks)], "BYTES" if name in _TEXTS else "FP64", columns[name])
-            for name in wanted
-        ]
+        outputs = [V2Tensor(name, [len(cards)], _DATATYPES[name], columns[name]) for name in names]
         return InferResponse(
-            "pokewatch",
+            POKEWATCH,
             outputs,
             request.id,
             versions.model_version,
             msgspec.structs.asdict(versions),
         )
 
-    async def _passed(
-        self, name: str, request: InferRequest, rows: int, exchange: RequestContext
+    async def _pass_through(
+        self, name: str, request: InferRequest, rows: int, context: RequestContext
     ) -> bytes:
-        body = await self._send(name, f"/v2/models/{name}/infer", exchange.body, exchange)
+        body = await self._send(name, f"/v2/models/{name}/infer", context.body, context)
         try:
-            check_passed(_passed(body), name, request, rows)
+            check_passthrough(_decode_response(body), name, request, rows)
         except ValueError as error:
-            raise self._models[name].fault(str(error)) from error
+            raise self._models[name].bad_reply(str(error)) from error
         return body
 
     async def _send(
-        self, name: str, path: str, body: bytes | None, exchange: RequestContext
+        self, name: str, path: str, body: bytes | None, context: RequestContext
     ) -> bytes:
         try:
-            return await self._models[name].send(path, body, exchange.onward(), self._deadline())
+            return await self._models[name].send(
+                path, body, context.forwarded_headers(), self._deadline()
+            )
         except RefusedError as refused:
             raise misfit("", str(refused)) from None
 
@@ -173,48 +199,57 @@ class Inference:
         return asyncio.get_running_loop().time() + self._seconds
 
 
-def asked(request: InferRequest, onward: Onward) -> list[CardQuery]:
-    """The rows of a request to `pokewatch`. Raises ProblemError (409) with a pointer to the tensor at fault."""
+def card_queries(request: InferRequest, headers: ForwardedHeaders) -> list[CardQuery]:
+    """Return the rows of a request to `pokewatch`.
+
+    Raise ProblemError (409) with a pointer to the tensor at fault.
+    """
     columns: dict[str, Column] = {}
     for number, tensor in enumerate(request.inputs):
         if tensor.name not in _INPUTS or tensor.name in columns:
-            raise misfit(f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each once")
+            raise misfit(
+                f"/inputs/{number}/name", f"expected {', '.join(_INPUTS)}, each at most once"
+            )
         columns[tensor.name] = _column(tensor, f"/inputs/{number}")
     if "card_id" not in columns or not columns["card_id"]:
         raise misfit("/inputs", "card_id is required, with at least one row")
     cards = columns["card_id"]
     if any(len(column) != len(cards) for column in columns.values()):
-        raise misfit("/inputs", "the inputs differ in their numbers of rows")
+        raise misfit("/inputs", "the inputs must have the same number of rows")
     dates = columns.get("date", [""] * len(cards))
     offers = columns.get("market_price", [None] * len(cards))
-    return [CardQuery(*row, onward) for row in zip(cards, dates, offers, strict=True)]
+    return [CardQuery(*row, headers) for row in zip(cards, dates, offers, strict=True)]
 
 
 def _column(tensor: V2Tensor, pointer: str) -> Column:
-    kind = _INPUTS[tensor.name]
-    if tensor.datatype != kind:
-        raise misfit(f"{pointer}/datatype", f"expected {kind}")
+    datatype = _INPUTS[tensor.name]
+    if tensor.datatype != datatype:
+        raise misfit(f"{pointer}/datatype", f"expected {datatype}, got {tensor.datatype!r}")
     try:
-        column: Column = msgspec.convert(v2_messages.flat(tensor.data), _COLUMNS[tensor.name])
+        column: Column = msgspec.convert(flatten(tensor.data), _COLUMNS[tensor.name])
     except msgspec.ValidationError as error:
         raise misfit(f"{pointer}/data", str(error)) from None
     if tensor.shape not in ([len(column)], [len(column), 1]):
-        raise misfit(f"{pointer}/shape", f"expected [{len(column)}] or [{len(column)}, 1]")
+        raise misfit(
+            f"{pointer}/shape",
+            f"expected [{len(column)}] or [{len(column)}, 1], got {tensor.shape}",
+        )
     return column
 
 
-def _wanted(request: InferRequest) -> list[str]:
+def _output_names(request: InferRequest) -> list[str]:
     names = [output.name for output in request.outputs or ()] or list(_OUTPUTS)
     for number, name in enumerate(names):
         if name not in _OUTPUTS or name in names[:number]:
             raise misfit(
-                f"/outputs/{number}/name", f"expected one of {', '.join(_OUTPUTS)}, each once"
+                f"/outputs/{number}/name",
+                f"expected one of {', '.join(_OUTPUTS)}, each at most once",
             )
     return names
 
 
-def _model(exchange: RequestContext) -> str:
-    name: str = exchange.scope["path_params"]["model"]
+def _model(context: RequestContext) -> str:
+    name: str = context.scope["path_params"]["model"]
     if name not in MODELS:
         raise ProblemError(UNKNOWN_MODEL, f"the models are {', '.join(MODELS)}")
     return name

@@ -1,8 +1,9 @@
-"""The OpenAPI 3.1 document, made from the operations and the models they name."""
+"""The OpenAPI 3.1 document, generated from the operations and their models."""
 
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -15,17 +16,19 @@ _REF = "#/components/schemas/{name}"
 _PROBLEM = {"$ref": _REF.format(name="Problem")}
 _PARAMETER = re.compile(r"{(\w+)}")
 _SECURITY: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
-_DESCRIPTION = "Fair prices of trading cards with honest intervals, and BUY, SELL or HOLD."
+_DESCRIPTION = (
+    "Fair prices of trading cards with 90% prediction intervals, and signals to BUY, SELL or HOLD."
+)
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     types = [
         Problem,
         schemas.FairPriceRequest,
         schemas.FairPrice,
         schemas.BatchProblem,
-        *_named(OPERATIONS),
+        *_models(OPERATIONS),
     ]
     _, components = msgspec.json.schema_components(types, ref_template=_REF)
     paths: dict[str, Any] = {}
@@ -54,7 +57,7 @@ def document() -> dict[str, Any]:
     return portable
 
 
-def _named(operations: Iterable[Operation]) -> list[Any]:
+def _models(operations: Iterable[Operation]) -> list[Any]:
     found = [
         model
         for operation in operations
@@ -78,8 +81,12 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
         "responses": _responses(operation),
         "security": _SECURITY if operation.scope else [],
     }
-    if operation.scope:
-        found["description"] = f"Needs a key with the scope `{operation.scope}`."
+    access = (
+        f"Needs an API key with the scope `{operation.scope}`."
+        if operation.scope
+        else "No API key needed."
+    )
+    found["description"] = f"{operation.description} {access}".strip()
     if operation.request is not None:
         content = {
             "schema": _ref(operation.request),
@@ -112,25 +119,27 @@ def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[
 
 def _responses(operation: Operation) -> dict[str, Any]:
     headers: dict[str, Any] = {
-        "X-Request-Id": _header("Id of the request, the caller's own if one was sent.")
+        "X-Request-Id": _header("The id of the request: the caller's own, or a generated one.")
     }
     if operation.scope:
         headers |= {
-            "RateLimit": _header("What is left of the key's limit."),
-            "RateLimit-Policy": _header("The key's limit."),
+            "RateLimit": _header("The requests left, and the seconds until the window ends."),
+            "RateLimit-Policy": _header("The rate limit of the key."),
         }
     content = (
         {operation.response: {}}
         if isinstance(operation.response, str)
         else {"application/json": {"schema": _ref(operation.response)}}
     )
-    tag = {"ETag": _header("Changes when the model or the data does.")} if operation.tagged else {}
+    tag = (
+        {"ETag": _header("Changes when the model or the data changes.")} if operation.tagged else {}
+    )
     found: dict[str, Any] = {
-        "200": {"description": "The answer.", "headers": headers | tag, "content": content}
+        "200": {"description": "Success.", "headers": headers | tag, "content": content}
     }
     if operation.tagged:
         found["304"] = {
-            "description": "What If-None-Match names is still the answer.",
+            "description": "Not modified: the entity tag of `If-None-Match` is current.",
             "headers": headers | tag,
         }
     for status in sorted({kind.status for kind in operation.problems}):
@@ -146,7 +155,9 @@ def _problem(kinds: list[Kind]) -> dict[str, Any]:
         "content": {CONTENT_TYPE: {"schema": _PROBLEM}},
     }
     if kinds[0].status in {429, 503}:
-        found["headers"] = {"Retry-After": _header("Seconds to wait.", "integer")}
+        found["headers"] = {
+            "Retry-After": _header("The seconds to wait before a retry.", "integer")
+        }
     return found
 
 
@@ -161,12 +172,17 @@ def _ref(model: Any) -> dict[str, Any]:
 
 
 def _portable(node: Any) -> Any:
-    """As JSON has it, and patterns as JSON Schema has them: Python's anchors that no line end slips past are ^ and $ there."""
+    """Return plain JSON types with portable texts."""
     if isinstance(node, dict):
         return {
-            key: value.replace(r"\A", "^").replace(r"\Z", "$")
-            if key == "pattern" and isinstance(value, str)
-            else _portable(value)
+            key: _portable_text(key, value) if isinstance(value, str) else _portable(value)
             for key, value in node.items()
         }
     return [_portable(item) for item in node] if isinstance(node, list | tuple) else node
+
+
+def _portable_text(key: str, text: str) -> str:
+    """Remove the indentation of docstrings, and write Python's \\A and \\Z as ^ and $."""
+    if key == "description":
+        return cleandoc(text)
+    return text.replace(r"\A", "^").replace(r"\Z", "$") if key == "pattern" else text

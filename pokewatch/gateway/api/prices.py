@@ -7,10 +7,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from pokewatch.gateway.api.composition import CardQuery, Composition, Onward, SignalQuery
-from pokewatch.gateway.api.queries import checked_day
+from pokewatch.contract import MAX_BATCH_ROWS
+from pokewatch.gateway.api.composition import (
+    CardQuery,
+    Composition,
+    ForwardedHeaders,
+    SignalQuery,
+)
+from pokewatch.gateway.api.queries import require_day
 from pokewatch.gateway.api.schemas import (
-    MOST_ROWS,
     BatchProblem,
     BatchRequest,
     FairPrice,
@@ -23,81 +28,71 @@ from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestConte
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
-from pokewatch.gateway.upstream.coalescing import Coalescer, QueueLimit, pinned
+from pokewatch.gateway.upstream.coalescing import Coalescer, QueueLimit, isolate_refusals
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 
-class _Cards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cards: Annotated[list[Any], Meta(max_length=MOST_ROWS)]
+class _RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cards: Annotated[list[Any], Meta(max_length=MAX_BATCH_ROWS)]
 
 
 _encode = msgspec.json.Encoder().encode
-_fair_price = msgspec.json.Decoder(FairPriceRequest).decode
-_batch = msgspec.json.Decoder(BatchRequest).decode
-# As in `finite_float`; what is infinite is above the largest price.
-_cards = msgspec.json.Decoder(_Cards, float_hook=float).decode
-_card = msgspec.json.Decoder(Any, float_hook=float).decode
-_signal = msgspec.json.Decoder(SignalRequest).decode
-_PRIVATE: list[Header] = [JSON, (b"cache-control", b"no-store")]
-_STALE = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
+_decode_fair_price = msgspec.json.Decoder(FairPriceRequest).decode
+_decode_batch = msgspec.json.Decoder(BatchRequest).decode
+# As with `finite_float`: an infinite number exceeds the largest price and is refused for that.
+_decode_raw_batch = msgspec.json.Decoder(_RawBatch, float_hook=float).decode
+_decode_card = msgspec.json.Decoder(Any, float_hook=float).decode
+_decode_signal = msgspec.json.Decoder(SignalRequest).decode
+_HEADERS: list[Header] = [JSON, (b"cache-control", b"no-store")]
+_SUFFIX = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
 
 
-def asked(request: FairPriceRequest, onward: Onward) -> CardQuery:
-    day = "" if request.date is UNSET else checked_day(request.date, "/date")
-    return CardQuery(
-        request.card_id,
-        day,
-        None if request.market_price is UNSET else request.market_price,
-        onward,
-    )
-
-
-class Prices:
-    """Single cards share calls; a batch is a call already."""
+class FairPriceEndpoint:
+    """Single cards: answered from the cache, or by a coalesced call."""
 
     def __init__(
         self,
-        coalescer: "Coalescer[CardQuery, FairPrice]",
+        coalescer: Coalescer[CardQuery, FairPrice],
         answers: AnswerCache,
-        watch: VersionPoller,
+        poller: VersionPoller,
         metrics: Metrics,
     ) -> None:
         self._coalescer = coalescer
         self._answers = answers
-        self._watch = watch
+        self._poller = poller
         self._predictions = metrics.predictions
 
-    async def fair_price(self, exchange: RequestContext) -> Answer:
-        ask = asked(decode(_fair_price, exchange.body), exchange.onward)
-        request = ask.card_id, ask.date, ask.offered
-        kept = self._answers.fresh(request, self._watch.current())
-        if kept is not None:
-            return self._again(kept, False, exchange)
-        found = await self._coalescer.submit(ask)
+    async def fair_price(self, context: RequestContext) -> Answer:
+        card = _card_query(decode(_decode_fair_price, context.body), context.forwarded_headers)
+        request = card.card_id, card.date, card.offered
+        cached = self._answers.fresh(request, self._poller.current_versions())
+        if cached is not None:
+            return self._cached(cached, False, context)
+        found = await self._coalescer.submit(card)
         if isinstance(found, ProblemError):
             last = self._answers.stale(request) if is_outage(found) else None
             if last is not None:
-                return self._again(last, True, exchange)
+                return self._cached(last, True, context)
             try:
                 raise found.with_traceback(None)
             finally:
-                del found  # else this frame and the problem's traceback would hold each other
+                del found  # breaks the reference cycle of frame and traceback
         self._predictions.add(found.signal)
         prefix = _encode(found)[:-1]
-        self._answers.keep(request, prefix, found.model_version, found.data_version, found.signal)
-        return _answer(prefix, False, exchange)
+        self._answers.put(request, prefix, found.model_version, found.data_version, found.signal)
+        return _answer(prefix, False, context)
 
-    def _again(self, kept: CachedAnswer, stale: bool, exchange: RequestContext) -> Answer:
-        self._predictions.add(kept.signal)
-        return _answer(kept.prefix, stale, exchange)
-
-
-def _answer(prefix: bytes, stale: bool, exchange: RequestContext) -> Answer:
-    return 200, _PRIVATE, prefix + _STALE[stale] % exchange.request_id.encode()
+    def _cached(self, cached: CachedAnswer, stale: bool, context: RequestContext) -> Answer:
+        self._predictions.add(cached.signal)
+        return _answer(cached.prefix, stale, context)
 
 
-class Batches:
-    """Many cards in one request: each its own answer or its own problem."""
+def _answer(prefix: bytes, stale: bool, context: RequestContext) -> Answer:
+    return 200, _HEADERS, prefix + _SUFFIX[stale] % context.request_id.encode()
+
+
+class BatchEndpoint:
+    """Many cards in one request and one call, each with its own answer or problem."""
 
     def __init__(
         self, composition: Composition, load: QueueLimit, seconds: float, metrics: Metrics
@@ -107,50 +102,77 @@ class Batches:
         self._seconds = seconds
         self._predictions = metrics.predictions
 
-    async def fair_prices(self, exchange: RequestContext) -> Answer:
-        rows = _rows(exchange.body, exchange.onward)
-        outcomes = await self._valued(rows)
-        predictions = [_prediction(outcome, exchange.request_id) for outcome in outcomes]
+    async def fair_prices(self, context: RequestContext) -> Answer:
+        rows = _batch_rows(context.body, context.forwarded_headers)
+        outcomes = await self._outcomes(rows)
         self._predictions.add_all(
             outcome.signal for outcome in outcomes if isinstance(outcome, FairPrice)
         )
-        return (
-            200,
-            _PRIVATE,
-            b'{"predictions":%s,"request_id":"%s"}'
-            % (_encode(predictions), exchange.request_id.encode()),
-        )
+        request_id = context.request_id
+        predictions = _encode([_prediction(outcome, request_id) for outcome in outcomes])
+        body = b'{"predictions":%s,"request_id":"%s"}' % (predictions, request_id.encode())
+        return 200, _HEADERS, body
 
-    async def _valued(
-        self, rows: "list[CardQuery | ProblemError]"
-    ) -> "list[FairPrice | ProblemError]":
-        """Each row's outcome, in order, all from one call."""
-        asks = [row for row in rows if isinstance(row, CardQuery)]
-        found = iter(await self._call(asks) if asks else ())
+    async def _outcomes(
+        self, rows: Sequence[CardQuery | ProblemError]
+    ) -> list[FairPrice | ProblemError]:
+        """Return the outcome of each row, in order."""
+        cards = [row for row in rows if isinstance(row, CardQuery)]
+        found = iter(await self._call(cards) if cards else ())
         return [next(found) if isinstance(row, CardQuery) else row for row in rows]
 
-    async def _call(self, asks: Sequence[CardQuery]) -> "Sequence[FairPrice | ProblemError]":
-        self._load.enter(len(asks))
+    async def _call(self, cards: Sequence[CardQuery]) -> Sequence[FairPrice | ProblemError]:
+        self._load.enter(len(cards))
         try:
-            return await pinned(
-                self._composition.value, asks, asyncio.get_running_loop().time() + self._seconds
-            )
+            deadline = asyncio.get_running_loop().time() + self._seconds
+            return await isolate_refusals(self._composition.fair_prices, cards, deadline)
         finally:
-            self._load.leave(len(asks))
+            self._load.leave(len(cards))
 
 
-def _rows(body: bytes, onward: Onward) -> list[CardQuery | ProblemError]:
-    """All at once where all are well; else one by one, so that each fault is its own row's."""
+class SignalEndpoint:
+    """Prices judged against the caller's own fair prices, by coalesced calls."""
+
+    def __init__(self, coalescer: Coalescer[SignalQuery, SignalAnswer]) -> None:
+        self._coalescer = coalescer
+
+    async def signal(self, context: RequestContext) -> Answer:
+        request = decode(_decode_signal, context.body)
+        query = SignalQuery(
+            request.market_price,
+            request.fair_price,
+            None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct,
+            None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct,
+            context.forwarded_headers,
+        )
+        found = await self._coalescer.submit(query)
+        if isinstance(found, ProblemError):
+            try:
+                raise found.with_traceback(None)
+            finally:
+                del found  # breaks the reference cycle of frame and traceback
+        return 200, _HEADERS, _encode(found)
+
+
+def _card_query(request: FairPriceRequest, headers: ForwardedHeaders) -> CardQuery:
+    day = "" if request.date is UNSET else require_day(request.date, "/date")
+    offered = None if request.market_price is UNSET else request.market_price
+    return CardQuery(request.card_id, day, offered, headers)
+
+
+def _batch_rows(body: bytes, headers: ForwardedHeaders) -> list[CardQuery | ProblemError]:
+    """Decode the batch at once; if a row is invalid, row by row, so that the others are valued."""
     try:
-        requests = msgspec.convert(_cards(body).cards, list[FairPriceRequest])
-        return [asked(request, onward) for request in requests]
+        requests = msgspec.convert(_decode_raw_batch(body).cards, list[FairPriceRequest])
+        return [_card_query(request, headers) for request in requests]
     except (ValueError, RecursionError, ProblemError):
-        return [_row(raw, onward) for raw in decode(_batch, body).cards]
+        return [_batch_row(raw, headers) for raw in decode(_decode_batch, body).cards]
 
 
-def _row(raw: msgspec.Raw, onward: Onward) -> CardQuery | ProblemError:
+def _batch_row(raw: msgspec.Raw, headers: ForwardedHeaders) -> CardQuery | ProblemError:
     try:
-        return asked(msgspec.convert(decode(_card, bytes(raw)), FairPriceRequest), onward)
+        request = msgspec.convert(decode(_decode_card, bytes(raw)), FairPriceRequest)
+        return _card_query(request, headers)
     except msgspec.ValidationError as error:
         return fault(error)
     except ProblemError as problem:
@@ -158,28 +180,6 @@ def _row(raw: msgspec.Raw, onward: Onward) -> CardQuery | ProblemError:
 
 
 def _prediction(outcome: FairPrice | ProblemError, request_id: str) -> FairPrice | BatchProblem:
-    return (
-        BatchProblem(outcome.problem(request_id)) if isinstance(outcome, ProblemError) else outcome
-    )
-
-
-class Signals:
-    """POST /signal. Requests share a call where they agree on which thresholds they give."""
-
-    def __init__(
-        self, coalescers: "dict[tuple[bool, bool], Coalescer[SignalQuery, SignalAnswer]]"
-    ) -> None:
-        self._coalescers = coalescers
-
-    async def signal(self, exchange: RequestContext) -> Answer:
-        request = decode(_signal, exchange.body)
-        buy = None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct
-        sell = None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct
-        judge = SignalQuery(request.market_price, request.fair_price, buy, sell, exchange.onward)
-        found = await self._coalescers[buy is not None, sell is not None].submit(judge)
-        if isinstance(found, ProblemError):
-            try:
-                raise found.with_traceback(None)
-            finally:
-                del found
-        return 200, _PRIVATE, _encode(found)
+    if isinstance(outcome, ProblemError):
+        return BatchProblem(outcome.problem(request_id))
+    return outcome

@@ -1,37 +1,100 @@
-"""Query strings as typed models."""
+"""Query strings, parsed into typed models."""
 
 from datetime import date
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
+from pokewatch.contract import (
+    DEFAULT_CARDS_LIMIT,
+    DEFAULT_MOVERS_LIMIT,
+    MAX_PAGE_SIZE,
+    MAX_TEXT_LENGTH,
+    MoversPrice,
+)
+from pokewatch.gateway.api.schemas import BuyThreshold, Day, SellThreshold
 from pokewatch.gateway.http.bodies import located
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
 Query = TypeVar("Query")
 
-MOST_FIELDS = 20
+MAX_FIELDS = 20
+_Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
+_Text = Meta(max_length=MAX_TEXT_LENGTH)
 
 
-def query(model: type[Query], text: bytes) -> Query:
-    """The query string as a model. Raises ProblemError (422) pointing at `?name`."""
-    given: dict[str, str] = {}
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An operation without query parameters."""
+
+
+class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A card search."""
+
+    q: Annotated[
+        str,
+        _Text,
+        Meta(description="Words of the card's name, number or set.", examples=["charizard"]),
+    ] = ""
+    set: Annotated[str, _Text, Meta(description="The id or name of a set.")] | UnsetType = UNSET
+    rarity: Annotated[str, _Text, Meta(description="A rarity.", examples=["Rare"])] | UnsetType = (
+        UNSET
+    )
+    limit: Annotated[int, _Limit, Meta(description="The maximum number of cards per page.")] = (
+        DEFAULT_CARDS_LIMIT
+    )
+    cursor: (
+        Annotated[
+            str, _Text, Meta(description="`next` of the previous page, with the same search.")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class HistoryQuery(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
+):
+    """The first and last day of a history, both inclusive."""
+
+    start: Annotated[Day, Meta(description="The first market day (UTC).")] | UnsetType = UNSET
+    end: Annotated[Day, Meta(description="The last market day (UTC).")] | UnsetType = UNSET
+
+
+class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The price to judge, and the thresholds to judge it by."""
+
+    price: Annotated[
+        MoversPrice,
+        Meta(
+            description="The price to judge: the market price (`market`) or the lowest ask (`low`)."
+        ),
+    ] = "market"
+    limit: Annotated[int, _Limit, Meta(description="The maximum number of cards per signal.")] = (
+        DEFAULT_MOVERS_LIMIT
+    )
+    buy_threshold_pct: BuyThreshold | UnsetType = UNSET
+    sell_threshold_pct: SellThreshold | UnsetType = UNSET
+
+
+def parse_query(model: type[Query], text: bytes) -> Query:
+    """Return the query string as a model. Raise ProblemError (422) with the pointer `?name`."""
+    values: dict[str, str] = {}
     try:
         fields = parse_qsl(
             text.decode("ascii"),
             keep_blank_values=True,
             errors="strict",
-            max_num_fields=MOST_FIELDS,
+            max_num_fields=MAX_FIELDS,
         )
     except ValueError as error:
-        raise invalid("?", f"the query cannot be read: {error}") from None
+        raise invalid("?", f"malformed query string: {error}") from None
     for name, value in fields:
-        if name in given:
-            raise invalid(f"?{name[:80]}", "is given twice")
-        given[name] = value
+        if name in values:
+            raise invalid(f"?{name[:80]}", "repeated parameter, expected it once")
+        values[name] = value
     try:
-        return msgspec.convert(given, model, strict=False)
+        return msgspec.convert(values, model, strict=False)
     except msgspec.ValidationError as error:
         raise _fault(str(error)) from None
 
@@ -41,8 +104,8 @@ def _fault(message: str) -> ProblemError:
     return invalid(f"?{pointer[1:]}"[:80], fault)
 
 
-def checked_day(text: str, pointer: str) -> str:
-    """`text` if it is a calendar day as YYYY-MM-DD. Raises ProblemError (422)."""
+def require_day(text: str, pointer: str) -> str:
+    """Return `text` if it is a day as YYYY-MM-DD. Raise ProblemError (422) otherwise."""
     try:
         if len(text) == 10 and text[4] == text[7] == "-":
             date.fromisoformat(text)

@@ -1,29 +1,35 @@
-"""Every operation of the API, once: the routes and the OpenAPI document are both made from this table."""
+"""The operations of the API: routes and OpenAPI document are both built from this table."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.gateway.api import schemas
+from pokewatch.contract import MAX_BATCH_ROWS
+from pokewatch.gateway.api import queries, schemas, v2_schemas
 from pokewatch.gateway.http import problems
 from pokewatch.gateway.http.problems import Kind
 from pokewatch.gateway.upstream import v2_messages
 
-KEYED = (problems.UNAUTHORIZED, problems.FORBIDDEN, problems.RATE_LIMITED, problems.KEYS_UNREADABLE)
-BODIED = (
+AUTHENTICATED = (
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.RATE_LIMITED,
+    problems.KEYS_UNREADABLE,
+)
+WITH_BODY = (
     problems.NOT_JSON,
     problems.SLOW_REQUEST,
     problems.TOO_LARGE,
     problems.MEDIA_TYPE,
     problems.INVALID,
 )
-MODELLED = (
+UPSTREAM = (
     problems.UPSTREAM_FAULT,
     problems.UNAVAILABLE,
     problems.OVERLOADED,
     problems.UPSTREAM_TIMEOUT,
 )
-READINESS = (problems.KEYS_UNREADABLE, *MODELLED)
-LISTED = (*KEYED, problems.INVALID, *MODELLED)
+READINESS = (problems.KEYS_UNREADABLE, *UPSTREAM)
+CATALOG = (*AUTHENTICATED, problems.INVALID, *UPSTREAM)
 
 _ONE_CARD = 16_384
 _INFERENCE = {
@@ -33,10 +39,12 @@ _INFERENCE = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`name` is the operationId and names the handler. `scope` is what a key needs; without one, no key is asked for.
-    A body may have `most_bytes`, or what the settings allow where that is less.
+    """An operation of the API.
 
-    `response` is a model, or the media type of an answer that is no JSON. `tagged` answers have an entity tag.
+    `name` is its operationId and the key of its handler. `scope` is required of the API key; None
+    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller.
+    `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
+    entity tag.
     """
 
     name: str
@@ -44,9 +52,10 @@ class Operation:
     path: str
     summary: str
     response: Any
+    description: str = ""
     scope: str | None = "read"
     request: Any = None
-    most_bytes: int | None = None
+    max_bytes: int | None = None
     example: Any = None
     query: Any = None
     problems: tuple[Kind, ...] = ()
@@ -58,19 +67,29 @@ OPERATIONS: tuple[Operation, ...] = (
         "fair_price",
         "POST",
         "/fair_price",
-        "What a card is worth, and whether to buy or sell it",
+        "Value a card",
         schemas.FairPriceAnswer,
+        "Returns the fair price of a card with a 90% interval, and BUY, SELL or HOLD for its "
+        "market price or for a price offered to you.",
         request=schemas.FairPriceRequest,
-        most_bytes=_ONE_CARD,
+        max_bytes=_ONE_CARD,
         example={"card_id": "charizard_ex_199", "market_price": 40.0},
-        problems=(*KEYED, *BODIED, problems.UNKNOWN_CARD, problems.UNKNOWN_DATE, *MODELLED),
+        problems=(
+            *AUTHENTICATED,
+            *WITH_BODY,
+            problems.UNKNOWN_CARD,
+            problems.UNKNOWN_DATE,
+            *UPSTREAM,
+        ),
     ),
     Operation(
         "fair_price_batch",
         "POST",
         "/fair_price/batch",
-        "Up to 1,000 cards in one request",
+        f"Value up to {MAX_BATCH_ROWS:,} cards",
         schemas.BatchAnswer,
+        "Each card gets its own answer or problem, in the order of the request. A batch counts as "
+        "one request towards the rate limit.",
         scope="batch",
         request=schemas.BatchRequest,
         example={
@@ -79,76 +98,87 @@ OPERATIONS: tuple[Operation, ...] = (
                 {"card_id": "pikachu_25", "date": "2026-11-20"},
             ]
         },
-        problems=(*KEYED, *BODIED, *MODELLED),
+        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
     Operation(
         "signal",
         "POST",
         "/signal",
-        "The signal of a price against a fair price",
+        "Judge a price against a fair price",
         schemas.SignalAnswer,
+        "Returns BUY, SELL or HOLD for any price and fair price, by the thresholds of the request "
+        "or of the server.",
         request=schemas.SignalRequest,
-        most_bytes=_ONE_CARD,
+        max_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
-        problems=(*KEYED, *BODIED, *MODELLED),
+        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
     Operation(
         "cards",
         "GET",
         "/cards",
-        "Search for cards",
+        "Search cards",
         schemas.CardPage,
-        query=schemas.CardsQuery,
-        problems=(*LISTED, problems.UNKNOWN_PAGE),
+        "Returns cards with their latest prices, page by page: send `next` as `cursor` to get the "
+        "next page.",
+        query=queries.CardsQuery,
+        problems=(*CATALOG, problems.UNKNOWN_PAGE),
         tagged=True,
     ),
     Operation(
         "card",
         "GET",
         "/cards/{card_id}",
-        "A card and its latest prices",
+        "Get a card and its latest prices",
         schemas.CardAnswer,
-        query=schemas.NoQuery,
-        problems=(*LISTED, problems.UNKNOWN_CARD),
+        query=queries.NoQuery,
+        problems=(*CATALOG, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
         "history",
         "GET",
         "/cards/{card_id}/history",
-        "A card's prices by day",
+        "Get the daily prices of a card",
         schemas.History,
-        query=schemas.HistoryQuery,
-        problems=(*LISTED, problems.UNKNOWN_CARD),
+        "Both `from` and `to` are inclusive; without them, all days are returned.",
+        query=queries.HistoryQuery,
+        problems=(*CATALOG, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
         "movers",
         "GET",
         "/movers",
-        "The strongest BUY and SELL of the latest day",
+        "List the strongest signals of the latest day",
         schemas.Movers,
-        query=schemas.MoversQuery,
-        problems=LISTED,
+        "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices.",
+        query=queries.MoversQuery,
+        problems=CATALOG,
         tagged=True,
     ),
     Operation(
-        "v2_server", "GET", "/v2", "V2: server metadata", schemas.ServerMetadata, problems=KEYED
+        "v2_server",
+        "GET",
+        "/v2",
+        "V2: server metadata",
+        v2_schemas.ServerMetadata,
+        problems=AUTHENTICATED,
     ),
     Operation(
         "v2_live",
         "GET",
         "/v2/health/live",
-        "V2: whether the server lives",
-        schemas.ServerState,
+        "V2: server liveness",
+        v2_schemas.ServerState,
         scope=None,
     ),
     Operation(
         "v2_ready",
         "GET",
         "/v2/health/ready",
-        "V2: whether the server is ready",
-        schemas.ServerState,
+        "V2: server readiness",
+        v2_schemas.ServerState,
         scope=None,
         problems=READINESS,
     ),
@@ -157,37 +187,53 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/v2/models/{model}",
         "V2: model metadata",
-        schemas.ModelMetadata,
-        problems=(*KEYED, problems.UNKNOWN_MODEL, *MODELLED),
+        v2_schemas.ModelMetadata,
+        problems=(*AUTHENTICATED, problems.UNKNOWN_MODEL, *UPSTREAM),
     ),
     Operation(
         "v2_model_ready",
         "GET",
         "/v2/models/{model}/ready",
-        "V2: whether a model is ready",
-        schemas.ModelReady,
-        problems=(*KEYED, problems.UNKNOWN_MODEL, *MODELLED),
+        "V2: model readiness",
+        v2_schemas.ModelReady,
+        problems=(*AUTHENTICATED, problems.UNKNOWN_MODEL, *UPSTREAM),
     ),
     Operation(
         "v2_infer",
         "POST",
         "/v2/models/{model}/infer",
-        "V2: inference; more than one row needs the scope batch",
+        "V2: inference",
         v2_messages.InferResponse,
+        "Tensors are JSON. A request of more than one row needs the scope `batch`.",
         request=v2_messages.InferRequest,
         example=_INFERENCE,
-        problems=(*KEYED, *BODIED, problems.UNKNOWN_MODEL, problems.MISFIT, *MODELLED),
+        problems=(
+            *AUTHENTICATED,
+            *WITH_BODY,
+            problems.UNKNOWN_MODEL,
+            problems.MISFIT,
+            *UPSTREAM,
+        ),
     ),
-    Operation("health", "GET", "/health", "Whether the gateway lives", schemas.Alive, scope=None),
+    Operation(
+        "health",
+        "GET",
+        "/health",
+        "Check liveness",
+        schemas.Alive,
+        "Answers while the gateway process is running, whether or not the model server is.",
+        scope=None,
+    ),
     Operation(
         "ready",
         "GET",
         "/ready",
-        "Whether requests would be answered",
+        "Check readiness",
         schemas.Ready,
+        "Returns the model and data being served, or 503 if requests would fail.",
         scope=None,
         problems=READINESS,
     ),
-    Operation("openapi", "GET", "/openapi.json", "This document", dict[str, Any], scope=None),
-    Operation("docs", "GET", "/docs", "This document for people", "text/html", scope=None),
+    Operation("openapi", "GET", "/openapi.json", "Get this document", dict[str, Any], scope=None),
+    Operation("docs", "GET", "/docs", "Read this document as HTML", "text/html", scope=None),
 )

@@ -1,28 +1,39 @@
-"""What callers send and get: the types that requests are checked against and the OpenAPI document is made from."""
+"""Requests and answers of the API: they validate requests and define the OpenAPI schemas."""
 
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from pokewatch.contract import (
+    CARD_ID_PATTERN,
+    DECISION,
+    FAIR_PRICE,
+    MAX_BATCH_ROWS,
+    MAX_BUY_THRESHOLD,
+    MAX_SELL_THRESHOLD,
+    MIN_BUY_THRESHOLD,
+    MIN_SELL_THRESHOLD,
+    MoversPrice,
+    Signal,
+)
 from pokewatch.gateway.http.problems import Problem
 
-CARD_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"
-MOST_ROWS = 1_000
-MODELS = ("pokewatch", "fair-price", "decision")
+POKEWATCH = "pokewatch"  # the V2 model that combines the other two
+MODELS = (POKEWATCH, FAIR_PRICE, DECISION)
 
 CardId = Annotated[
     str,
     Meta(
-        pattern=rf"\A{CARD_PATTERN}\Z",
-        description="Id or slug of a card.",
+        pattern=rf"\A{CARD_ID_PATTERN}\Z",
+        description="The id or slug of a card.",
         examples=["charizard_ex_199"],
     ),
 ]
 Day = Annotated[
     str,
     Meta(
-        description="Market day (UTC), ISO 8601.",
+        description="A market day (UTC) as YYYY-MM-DD.",
         examples=["2026-11-20"],
         extra_json_schema={"format": "date"},
     ),
@@ -32,27 +43,57 @@ Price = Annotated[
     Meta(
         ge=0.001,
         le=10_000_000,
-        description="A price, in the currency of the data.",
+        description="A price in the currency of the data (see `/ready`).",
         examples=[90.0],
     ),
 ]
 BuyThreshold = Annotated[
     float,
     Meta(
-        gt=-1, le=0, description="BUY at or below this fraction of the fair price.", examples=[-0.1]
+        gt=MIN_BUY_THRESHOLD,
+        le=MAX_BUY_THRESHOLD,
+        description="BUY at or below this deviation, as a fraction of the fair price.",
+        examples=[-0.1],
     ),
 ]
 SellThreshold = Annotated[
     float,
     Meta(
-        ge=0,
-        le=100,
-        description="SELL at or above this fraction of the fair price.",
+        ge=MIN_SELL_THRESHOLD,
+        le=MAX_SELL_THRESHOLD,
+        description="SELL at or above this deviation, as a fraction of the fair price.",
         examples=[0.15],
     ),
 ]
-Text = Annotated[str, Meta(max_length=200)]
-Signal = Literal["BUY", "SELL", "HOLD"]
+
+Fair = Annotated[
+    float | None,
+    Meta(description="The median of the price at the model's horizon; null if unknown."),
+]
+Lower = Annotated[float | None, Meta(description="The lower bound of the 90% interval.")]
+Upper = Annotated[float | None, Meta(description="The upper bound of the 90% interval.")]
+Deviation = Annotated[
+    float | None,
+    Meta(description="(market_price - fair_price) / fair_price: -0.1 is 10% below the fair price."),
+]
+Confidence = Annotated[
+    float | None,
+    Meta(description="The probability, from the interval, that the signal is right."),
+]
+Reason = Annotated[str, Meta(description="The rule, missing value or status behind the signal.")]
+Status = Annotated[
+    str,
+    Meta(description="`ok`, or why not to rely on the fair price, such as `stale_price`."),
+]
+ModelVersion = Annotated[str, Meta(description="The version of the registered model.")]
+DataVersion = Annotated[str, Meta(description="The hash of the data behind the answer.")]
+Stale = Annotated[
+    bool,
+    Meta(description="True for an earlier answer, sent because the model server is down."),
+]
+RequestId = Annotated[
+    str, Meta(description="The id of the request: your `X-Request-Id`, or a generated one.")
+]
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -60,125 +101,135 @@ def _ref(name: str) -> dict[str, str]:
 
 
 class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A card; the day to value it on (the latest if absent); a price offered, to be judged instead of the market's."""
+    """A card to value, on the latest day unless `date` is given.
+
+    `market_price` is an offer to judge instead of the market price.
+    """
 
     card_id: CardId
-    date: Day | UnsetType = UNSET
-    market_price: Price | UnsetType = UNSET
+    date: Annotated[Day, Meta(description="The market day (UTC).")] | UnsetType = UNSET
+    market_price: (
+        Annotated[Price, Meta(description="A price offered to you, to be judged.")] | UnsetType
+    ) = UNSET
 
 
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
-    """What a card is worth and what to do about it.
+    """The fair price of a card with its 90% interval, and the signal for its market price.
 
-    `deviation_pct` is a fraction of the fair price: market 90, fair 100 gives -0.1. A card without a market price that day has
-    its fair price and interval all the same: `market_price`, `deviation_pct` and `confidence` are null, and the signal is HOLD
-    with the reason `no_market_price`, unless a price is offered, which is judged. The price at the model's horizon lies between
-    `lower` and `upper` with 90% probability. `as_of` is when the model server gave this answer.
+    A card without a market price that day still has a fair price and an interval, but
+    `market_price`, `deviation_pct` and `confidence` are null and the signal is HOLD with the
+    reason `no_market_price`, unless the request offers a price.
     """
 
-    card_id: str
-    date: str
-    market_price: float | None
-    fair_price: float | None
-    deviation_pct: float | None
+    card_id: Annotated[str, Meta(description="The id of the card.")]
+    date: Annotated[str, Meta(description="The market day of the prices.")]
+    market_price: Annotated[
+        float | None, Meta(description="The price judged: the offer, or the market price.")
+    ]
+    fair_price: Fair
+    deviation_pct: Deviation
     signal: Signal
-    lower: float | None
-    upper: float | None
-    confidence: float | None
-    reason: str
-    status: str
-    as_of: str
-    model_version: str
-    data_version: str
+    lower: Lower
+    upper: Upper
+    confidence: Confidence
+    reason: Reason
+    status: Status
+    as_of: Annotated[str, Meta(description="When the model server computed the answer (UTC).")]
+    model_version: ModelVersion
+    data_version: DataVersion
 
 
 class FairPriceAnswer(FairPrice, frozen=True, gc=False):
-    """`stale` tells that this is an earlier answer, given because the model server is down."""
+    """The fair price of one card."""
 
-    stale: bool
-    request_id: str
+    stale: Stale
+    request_id: RequestId
 
 
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Each card is a FairPriceRequest. One that is not gets a problem of its own, and the others their answers."""
+    """Cards to value, each a FairPriceRequest. An invalid one does not affect the others."""
 
-    cards: Annotated[list[msgspec.Raw], Meta(max_length=MOST_ROWS)]
+    cards: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH_ROWS)]
 
 
 class BatchProblem(msgspec.Struct, frozen=True):
-    """Why one card of a batch has no answer."""
+    """The reason why one card of a batch has no fair price."""
 
     problem: Problem
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
-    """One prediction or problem for each card, in the order asked."""
+    """A fair price or a problem for each card, in the order of the request."""
 
     predictions: Annotated[
         list[Any],
         Meta(extra_json_schema={"items": {"anyOf": [_ref("FairPrice"), _ref("BatchProblem")]}}),
     ]
-    request_id: str
+    request_id: RequestId
 
 
 class SignalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A price to judge against a fair price, by the server's thresholds or the caller's."""
+    """A price to judge against a fair price. Thresholds default to the server's."""
 
-    market_price: Price
-    fair_price: Price
+    market_price: Annotated[Price, Meta(description="The price to judge.")]
+    fair_price: Annotated[Price, Meta(description="The fair price to judge it against.")]
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
 
 
 class SignalAnswer(msgspec.Struct, frozen=True):
-    """`confidence` is null: a price with no interval has no probability."""
+    """The signal of a price. `confidence` is null, since there is no interval."""
 
     signal: Signal
-    deviation_pct: float | None
-    confidence: float | None
-    reason: str
+    deviation_pct: Deviation
+    confidence: Confidence
+    reason: Reason
 
 
 class Card(msgspec.Struct, frozen=True):
     """A card and its latest prices."""
 
     card_id: str
-    slug: str
+    slug: Annotated[str, Meta(description="A readable name, accepted wherever an id is.")]
     name: str
     set_id: str
     set_name: str
     number: str | None
     rarity: str | None
     printing: str | None
-    released: str | None
+    released: Annotated[str | None, Meta(description="The day the card's set was released.")]
     image_url: str | None
-    market_price: float | None
-    low_price: float | None
-    fair_price: float | None
-    lower: float | None
-    upper: float | None
-    status: str
-    date: str
+    market_price: Annotated[float | None, Meta(description="The market price of the day.")]
+    low_price: Annotated[float | None, Meta(description="The lowest ask, in any condition.")]
+    fair_price: Fair
+    lower: Lower
+    upper: Upper
+    status: Status
+    date: Annotated[str, Meta(description="The market day of the prices.")]
 
 
 class CardAnswer(Card, frozen=True):
-    model_version: str
-    data_version: str
-    stale: bool = False
+    """A card and its latest prices, with the versions they come from."""
+
+    model_version: ModelVersion
+    data_version: DataVersion
+    stale: Stale = False
 
 
 class CardPage(msgspec.Struct, frozen=True):
-    """`next` is the cursor of the page after, null on the last."""
+    """A page of a card search."""
 
     cards: list[Card]
-    next: str | None
-    model_version: str
-    data_version: str
-    stale: bool = False
+    next: Annotated[
+        str | None, Meta(description="The `cursor` of the next page; null on the last page.")
+    ]
+    model_version: ModelVersion
+    data_version: DataVersion
+    stale: Stale = False
 
 
 class History(msgspec.Struct, frozen=True):
-    """One card's days as columns of equal length."""
+    """The daily prices of a card, as columns of equal length."""
 
     card_id: str
     slug: str
@@ -189,117 +240,57 @@ class History(msgspec.Struct, frozen=True):
     lower: list[float | None]
     upper: list[float | None]
     status: list[str]
-    model_version: str
-    data_version: str
-    stale: bool = False
+    model_version: ModelVersion
+    data_version: DataVersion
+    stale: Stale = False
 
 
 class Mover(Card, frozen=True):
+    """A card, its latest prices and its signal."""
+
     signal: Signal
-    deviation_pct: float
-    confidence: float | None
-    reason: str
+    deviation_pct: Annotated[float, Meta(description="(price - fair_price) / fair_price.")]
+    confidence: Confidence
+    reason: Reason
 
 
 class Movers(msgspec.Struct, frozen=True):
-    """The strongest signals of the latest day, strongest first. `price` is what was judged: a low ask may be of any condition."""
+    """The strongest signals of the latest day, strongest first."""
 
     date: str
-    price: Literal["market", "low"]
+    price: Annotated[
+        MoversPrice,
+        Meta(description="The price judged. A lowest ask (`low`) may be for any condition."),
+    ]
     buy: list[Mover]
     sell: list[Mover]
-    model_version: str
-    data_version: str
-    stale: bool = False
-
-
-class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
-
-
-class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    q: Annotated[
-        Text, Meta(description="Words of the card's name, number or set.", examples=["charizard"])
-    ] = ""
-    set: Annotated[Text, Meta(description="Id or name of a set.")] | UnsetType = UNSET
-    rarity: Text | UnsetType = UNSET
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 50
-    cursor: (
-        Annotated[Text, Meta(description="`next` of the page before, with the same search.")]
-        | UnsetType
-    ) = UNSET
-
-
-class HistoryQuery(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from", "end": "to"}
-):
-    start: Day | UnsetType = UNSET
-    end: Day | UnsetType = UNSET
-
-
-class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    price: Annotated[
-        Literal["market", "low"],
-        Meta(description="Which price to judge: the market's, or the lowest ask."),
-    ] = "market"
-    limit: Annotated[int, Meta(ge=1, le=1_000, description="Most cards of each signal.")] = 20
-    buy_threshold_pct: BuyThreshold | UnsetType = UNSET
-    sell_threshold_pct: SellThreshold | UnsetType = UNSET
+    model_version: ModelVersion
+    data_version: DataVersion
+    stale: Stale = False
 
 
 class Alive(msgspec.Struct, frozen=True):
+    """The process is running."""
+
     status: Literal["alive"]
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What is served, and how many days ago its newest market day was.
-
-    `source` tells simulated prices from real ones.
-
-    `keys` is `stale` while the key store cannot be read and the keys last read are used.
-    """
+    """The model and data being served."""
 
     status: Literal["ready"]
-    model_version: str
-    data_version: str
-    run_id: str
+    model_version: ModelVersion
+    data_version: DataVersion
+    run_id: Annotated[str, Meta(description="The MLflow run that trained the model.")]
     model: str
-    horizon: int
-    source: str
+    horizon: Annotated[int, Meta(description="The forecast horizon in days.")]
+    source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
     currency: str
-    cards: int
+    cards: Annotated[int, Meta(description="The number of cards.")]
     first_day: str
     last_day: str
-    data_age_days: int
-    keys: Literal["current", "stale"]
-
-
-class TensorMetadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    name: str
-    datatype: str
-    shape: list[int]
-    parameters: dict[str, Any] | None = None
-
-
-class ModelMetadata(msgspec.Struct, frozen=True):
-    name: str
-    platform: str
-    inputs: list[TensorMetadata]
-    outputs: list[TensorMetadata]
-    versions: list[str] = []
-
-
-class ModelReady(msgspec.Struct, frozen=True):
-    name: str
-    ready: bool
-
-
-class ServerMetadata(msgspec.Struct, frozen=True):
-    name: str
-    version: str
-    extensions: list[str]
-
-
-class ServerState(msgspec.Struct, frozen=True, omit_defaults=True):
-    live: bool | None = None
-    ready: bool | None = None
+    data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
+    keys: Annotated[
+        Literal["current", "stale"],
+        Meta(description="`stale` while the key store is unreadable and cached keys are used."),
+    ]

@@ -11,7 +11,7 @@ from pokewatch.gateway.http.problems import keys_unreadable, unavailable
 from pokewatch.gateway.upstream.version_poller import ServedModel, VersionPoller
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
-_FACTS = (
+_SERVED = (
     "model_version",
     "data_version",
     "run_id",
@@ -26,47 +26,51 @@ _FACTS = (
 _encode = msgspec.json.Encoder().encode
 
 
-class Status:
-    """`oldest` is the age of the data, in days, beyond which the gateway is not ready; 0 for none."""
+class StatusEndpoints:
+    """Liveness and readiness. Data older than `max_data_days` is not ready; 0 allows any age."""
 
     def __init__(
-        self, watch: VersionPoller, keyring: KeyCache, oldest: int, draining: Callable[[], bool]
+        self,
+        poller: VersionPoller,
+        keys: KeyCache,
+        max_data_days: int,
+        draining: Callable[[], bool],
     ) -> None:
-        self._watch = watch
-        self._keyring = keyring
-        self._oldest = oldest
+        self._poller = poller
+        self._keys = keys
+        self._max_data_days = max_data_days
         self._draining = draining
 
-    async def health(self, exchange: RequestContext) -> Answer:
-        """Whether the process runs. Does not depend on the model server: restarting us would not mend it."""
+    async def health(self, context: RequestContext) -> Answer:
+        """Answer while the process runs, whatever the model server's state."""
         return 200, [JSON, _NO_STORE], _encode(Alive("alive"))
 
-    async def ready(self, exchange: RequestContext) -> Answer:
-        """What is served, where requests would be answered."""
-        facts = msgspec.structs.asdict(self.require_ready())
-        told = Ready(
+    async def ready(self, context: RequestContext) -> Answer:
+        served = msgspec.structs.asdict(self.require_ready())
+        body = Ready(
             status="ready",
-            **{name: facts[name] for name in _FACTS},
-            data_age_days=self._watch.data_age() or 0,
-            keys="current" if self._keyring.current else "stale",
+            **{name: served[name] for name in _SERVED},
+            data_age_days=self._poller.data_age() or 0,
+            keys="current" if self._keys.current else "stale",
         )
-        return 200, [JSON, _NO_STORE], _encode(told)
+        return 200, [JSON, _NO_STORE], _encode(body)
 
     def require_ready(self) -> ServedModel:
-        """What is served. Raises ProblemError (503) where requests would not be answered, or should go elsewhere."""
-        watch = self._watch
+        """Return what is served. Raise ProblemError (503) if the gateway should get no requests."""
+        poller = self._poller
         if self._draining():
             raise unavailable("shutting down")
-        if self._keyring.blind():
+        if self._keys.outdated():
             raise keys_unreadable()
-        if watch.trouble is not None or watch.served is None:
+        if poller.problem is not None:
+            raise unavailable(poller.problem.detail)
+        if poller.served is None:
+            raise unavailable("the model server has not been polled yet")
+        age = poller.data_age() or 0
+        if self._max_data_days and age > self._max_data_days:
             raise unavailable(
-                watch.trouble.detail if watch.trouble else "the model server has not been asked yet"
-            )
-        age = watch.data_age() or 0
-        if self._oldest and age > self._oldest:
-            raise unavailable(
-                f"the newest prices are of {watch.served.last_day}, {age} days ago; {self._oldest} are allowed",
+                f"the newest prices, of {poller.served.last_day}, are {age} days old; "
+                f"at most {self._max_data_days} are allowed",
                 3_600,
             )
-        return watch.served
+        return poller.served

@@ -1,1 +1,1 @@
-"""Who may call: API keys, their cache, and rate limits."""
+"""Authentication and rate limits: API keys, their store and cache, limits per key and address."""

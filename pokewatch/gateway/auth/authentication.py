@@ -1,4 +1,4 @@
-"""Who may pass: the key and its scope, its rate, and how often an address may fail."""
+"""Authentication of requests by API key, with the rate limits of keys and addresses."""
 
 from pokewatch.gateway.auth import limits
 from pokewatch.gateway.auth.key_cache import KeyCache
@@ -18,64 +18,69 @@ _CHALLENGE = ((b"www-authenticate", b'Bearer realm="pokewatch"'),)
 
 
 class Authenticator:
-    """Decides; shared by all endpoints. Failed authentication counts against the address, a good key does not, unless it is so new that the
-    store had to be asked for it."""
+    """Checks the key, scope and rate of requests. Shared by all endpoints.
+
+    Failed authentication counts towards the limit of the client's address. So does a valid key that
+    is so new that it is not in the cache yet.
+    """
 
     def __init__(
-        self, keyring: KeyCache, limiter: Limiter, failures: Rate | None, metrics: Metrics
+        self, key_cache: KeyCache, limiter: Limiter, failures: Rate | None, metrics: Metrics
     ) -> None:
-        self._keyring = keyring
+        self._key_cache = key_cache
         self._limiter = limiter
         self._failures = failures
         self._by_key = metrics.limited.labels("key")
         self._by_address = metrics.limited.labels("address")
         self._keyless = metrics.keyless
 
-    async def admit(self, exchange: RequestContext, scope: str) -> None:
-        """Sets the exchange's key and limit fields. Raises ProblemError 401, 403, 429 or 503."""
-        presented = _presented(exchange.headers)
-        key = self._keyring.find(presented)
-        if self._keyring.blind():
+    async def authenticate(self, context: RequestContext, scope: str) -> None:
+        """Set the key and the rate limit headers of the context.
+
+        Raise ProblemError with 401, 403, 429 or 503.
+        """
+        presented = _presented_key(context.headers)
+        key = self._key_cache.find(presented)
+        if self._key_cache.outdated():
             raise keys_unreadable()
         if key is None:
-            key = await self._found_anew(presented, exchange)
-        exchange.key = key
+            key = await self._find_uncached(presented, context)
+        context.key = key
         if key.rate is not None:
-            verdict = await self._limiter.hit(f"key:{key.id}", key.rate)
-            exchange.added = limits.fields(verdict, key.rate)
-            if not verdict.allowed:
+            decision = await self._limiter.hit(f"key:{key.id}", key.rate)
+            context.response_headers = limits.headers(decision, key.rate)
+            if not decision.allowed:
                 self._by_key.inc()
                 raise ProblemError(
                     RATE_LIMITED,
-                    f"the key's limit of {key.rate} is used up",
-                    retry_after=verdict.wait,
+                    f"the key exceeds its limit of {key.rate}: wait {decision.wait} s",
+                    retry_after=decision.wait,
                 )
         if not key.allows(scope):
-            raise ProblemError(FORBIDDEN, f"this needs a key with the scope {scope!r}")
+            raise ProblemError(FORBIDDEN, f"the key does not have the scope {scope!r}")
 
-    async def _found_anew(self, presented: str, exchange: RequestContext) -> Key:
+    async def _find_uncached(self, presented: str, context: RequestContext) -> Key:
         if self._failures is not None:
-            verdict = await self._limiter.hit(f"address:{exchange.address}", self._failures)
-            if not verdict.allowed:
+            decision = await self._limiter.hit(f"address:{context.address}", self._failures)
+            if not decision.allowed:
                 self._by_address.inc()
                 self._keyless.inc()
-                raise ProblemError(
-                    RATE_LIMITED, "too many requests without a valid key", retry_after=verdict.wait
-                )
-        key = await self._keyring.find_anew(presented)
+                detail = f"too many requests without a valid API key: wait {decision.wait} s"
+                raise ProblemError(RATE_LIMITED, detail, retry_after=decision.wait)
+        key = await self._key_cache.refresh_and_find(presented)
         if key is not None:
             return key
-        if not self._keyring.current:  # it may have been made since the store could be read
+        if not self._key_cache.current:  # the key may be newer than the cache
             raise keys_unreadable()
         self._keyless.inc()
         raise ProblemError(
             UNAUTHORIZED,
-            "send a valid API key in X-API-Key, or as Authorization: Bearer",
+            "send a valid API key in the header X-API-Key, or as Authorization: Bearer",
             headers=_CHALLENGE,
         )
 
 
-def _presented(headers: dict[bytes, bytes]) -> str:
+def _presented_key(headers: dict[bytes, bytes]) -> str:
     key = headers.get(b"x-api-key")
     if key is None:
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")

@@ -1,4 +1,4 @@
-"""The keys in memory, a quarter of a second behind the store."""
+"""An in-memory copy of the key store, at most a quarter of a second old."""
 
 import asyncio
 import hmac
@@ -11,18 +11,18 @@ from pokewatch.gateway.auth.keys import Key, KeyStore, digest
 
 logger = logging.getLogger("pokewatch.gateway.auth.keys")
 
-WATCH_SECONDS = 0.25
-BLIND_SECONDS = 10.0
+POLL_SECONDS = 0.25
+MAX_AGE_SECONDS = 10.0
 
-_NOBODY = digest("nobody")
+_NO_KEY = digest("no key")
 
 
 class KeyCache:
-    """All keys of a store. `watch` keeps them fresh.
+    """All keys of a store, refreshed by `poll`.
 
-    While the store cannot be read the last keys are used, for BLIND_SECONDS: from then on the
-    gateway is closed, see `blind`. `clock` tells when keys end; `timer`, which nobody sets, measures
-    how long ago the store was read.
+    While the store cannot be read, the keys read last are used for MAX_AGE_SECONDS; after that the
+    cache is `outdated`. `current` is whether the last read succeeded. `clock` is the time at which
+    keys expire; `timer` is monotonic and measures the age of the cache.
     """
 
     def __init__(
@@ -35,56 +35,62 @@ class KeyCache:
         self._clock = clock
         self._timer = timer
         self._keys: dict[str, Key] = {}
-        self._mark: tuple[int, ...] | None = None
-        self._read_at = self._looked_at = timer()
-        self._looking = asyncio.Lock()
+        self._fingerprint: tuple[int, ...] | None = None
+        self._read_at = self._refreshed_at = timer()
+        self._lock = asyncio.Lock()
         self.current = True
 
     def find(self, presented: str) -> Key | None:
-        """The live key that was presented, else None: the same steps whether the id is known, the secret right or neither."""
+        """Return the live key that was presented, or None.
+
+        The work is the same whether the id is unknown, the secret is wrong, or both are right.
+        """
         key = self._keys.get(presented[3:15])
-        same = hmac.compare_digest(digest(presented), key.hash if key else _NOBODY)
+        same = hmac.compare_digest(digest(presented), key.hash if key else _NO_KEY)
         return key if key is not None and same and key.live(self._clock()) else None
 
-    async def find_anew(self, presented: str) -> Key | None:
-        """As `find`, after a look at the store that began no sooner than this call: a key works from the moment it is made."""
-        asked = self._timer()
-        async with self._looking:  # those who wait meanwhile share the next look
-            if self._looked_at <= asked:
-                await self._look()
+    async def refresh_and_find(self, presented: str) -> Key | None:
+        """Return as `find`, after a refresh that begins after this call.
+
+        A key thus works from the moment it is created.
+        """
+        called_at = self._timer()
+        async with self._lock:  # callers that wait for it share the next refresh
+            if self._refreshed_at <= called_at:
+                await self._try_refresh()
         return self.find(presented)
 
-    def blind(self) -> bool:
-        """Whether the store has been unreadable for so long that a revoked key could not be told from a good one."""
-        return self._timer() - self._read_at > BLIND_SECONDS
+    def outdated(self) -> bool:
+        """Return whether the cache is so old that a key in it may have been revoked long ago."""
+        return self._timer() - self._read_at > MAX_AGE_SECONDS
 
     def refresh(self) -> None:
-        """Read the store if it changed. Raise KeyStoreError where it cannot be read, or is gone."""
-        mark = self._store.mark()
-        if mark is None and self._mark is not None:
-            raise KeyStoreError(f"{self._store.path} is gone")
-        if mark != self._mark:
+        """Read the store if it changed. Raise KeyStoreError if it is unreadable or was deleted."""
+        fingerprint = self._store.fingerprint()
+        if fingerprint is None and self._fingerprint is not None:
+            raise KeyStoreError(f"{self._store.path} was deleted")
+        if fingerprint != self._fingerprint:
             keys = self._store.keys()
             damaged = [key.id for key in keys if key.damaged]
             if damaged:
                 logger.error("damaged keys", extra={"keys": damaged})
             self._keys = {key.id: key for key in keys}
-            self._mark = mark
+            self._fingerprint = fingerprint
         self._read_at = self._timer()
 
-    async def watch(self) -> None:
-        """Refreshes several times a second until cancelled."""
+    async def poll(self) -> None:
+        """Refresh every POLL_SECONDS until cancelled."""
         while True:
-            async with self._looking:
-                await self._look()
-            await asyncio.sleep(WATCH_SECONDS)
+            async with self._lock:
+                await self._try_refresh()
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def _look(self) -> None:
-        """Refresh in a thread, for the file may be on a slow disk.
+    async def _try_refresh(self) -> None:
+        """Refresh in a thread, because the file may be on a slow disk.
 
-        Log once that the store cannot be read, and once that it can again.
+        Log when the store becomes unreadable, and when it becomes readable again.
         """
-        self._looked_at = self._timer()
+        self._refreshed_at = self._timer()
         try:
             await asyncio.to_thread(self.refresh)
         except KeyStoreError as error:
@@ -92,7 +98,7 @@ class KeyCache:
                 logger.error("key store unreadable", extra={"cause": str(error)})
             self.current = False
         except Exception:
-            # Whatever it is, the watch goes on: without it nothing but a restart would help.
+            # Polling must go on: without it only a restart would help.
             if self.current:
                 logger.exception("key store unreadable")
             self.current = False

@@ -1,4 +1,4 @@
-"""The file of a key store: for its owner alone, and there whole or not at all."""
+"""Creation of the key store's file: atomic, and accessible to its owner only."""
 
 import os
 import sqlite3
@@ -11,7 +11,8 @@ LAYOUT = 1
 
 _TABLES = """
 CREATE TABLE keys (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE, scopes TEXT NOT NULL, rate TEXT NOT NULL,
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, hash BLOB NOT NULL UNIQUE,
+    scopes TEXT NOT NULL, rate TEXT NOT NULL,
     created_at REAL NOT NULL, expires_at REAL, revoked_at REAL
 );
 CREATE TABLE revision (number INTEGER NOT NULL);
@@ -20,24 +21,24 @@ INSERT INTO revision VALUES (0);
 
 
 def make_file(path: Path) -> None:
-    """Make the file unless it is there. Of two processes at once, the first one's stays."""
+    """Create the file unless it exists. If two processes create it, the first one's is used."""
     if path.exists():
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            with suppress(PermissionError):  # another user's file, who lets us write it
+            with suppress(PermissionError):  # the file of another user, writable for us
                 path.chmod(0o600)
         return
     _make_folder(path.parent)
     with tempfile.TemporaryDirectory(prefix=".keys-", dir=path.parent) as folder:
         Path(folder).chmod(0o700)  # whatever the umask
-        made = Path(folder, path.name)
-        _make_tables(made)
+        temporary = Path(folder, path.name)
+        _make_tables(temporary)
         with suppress(FileExistsError):
-            os.link(made, path)
+            os.link(temporary, path)
     _sync(path.parent)
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, whatever the umask; one that is there stays as it is."""
+    """Create a folder for its owner only, whatever the umask. An existing one is not changed."""
     if not folder.exists():
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -51,7 +52,7 @@ def _make_tables(path: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Bring the entries of a folder to the disk."""
+    """Flush the entries of a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

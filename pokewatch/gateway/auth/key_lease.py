@@ -1,4 +1,4 @@
-"""A key for as long as a process runs: it ends soon after one that was killed."""
+"""A key that is valid while its process runs, and expires soon after the process is killed."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ RENEW_SECONDS = 20.0
 
 
 class Lease:
-    """A new key called `name`, good for SPAN, and longer while `renew` is called."""
+    """A new key called `name` that expires after SPAN unless `renew` is called."""
 
     def __init__(self, store: KeyStore, name: str, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -27,7 +27,7 @@ class Lease:
         self.key = made.key
 
     def renew(self) -> None:
-        """Extend the key when it is time to, also after the clock was set or the machine slept.
+        """Extend the key if its last renewal was RENEW_SECONDS ago, or the clock was set back.
 
         A revoked key stays revoked.
         """
@@ -38,8 +38,8 @@ class Lease:
         try:
             self._store.extend(self._id, SPAN)
         except KeyStoreError as error:
-            logger.warning("the key printed at the start could not be renewed: %s", error)
+            logger.warning("the API key printed at start-up could not be renewed: %s", error)
 
     def end(self) -> None:
-        with suppress(KeyStoreError):  # it ends by itself
+        with suppress(KeyStoreError):  # it expires anyway
             self._store.revoke(self._id)

@@ -1,4 +1,4 @@
-"""What a key may be called, do and last, as people write it."""
+"""Parsing of the user-supplied attributes of a key: name, scopes, lifetime and rate."""
 
 import re
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pokewatch.errors import KeyStoreError
 from pokewatch.gateway.auth.limits import Rate
 
 SCOPES = ("read", "batch", "admin")
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 _DURATION = re.compile(r"([0-9]{1,15})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -17,45 +17,53 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 def parse_name(text: str) -> str:
     """Return the name of a key.
 
-    Raise KeyStoreError for control or invisible characters, and for bytes that are not UTF-8.
+    Raise KeyStoreError if it is empty, too long, or has characters that cannot be printed.
     """
     if not (text.isprintable() and text.strip() and len(text) <= 100):
-        raise KeyStoreError(f"name: got {shown(text)}, expected 1 to 100 printable characters")
+        raise KeyStoreError(f"name: got {quoted(text)}, expected 1 to 100 printable characters")
     return text
 
 
 def parse_scopes(text: str) -> tuple[str, ...]:
-    """Return `read,batch` as a tuple, in the order of SCOPES. Raise KeyStoreError otherwise."""
-    asked = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [scope for scope in asked if scope not in SCOPES]
-    if unknown or not asked:
-        raise KeyStoreError(f"scopes: got {shown(text)}, expected some of {','.join(SCOPES)}")
-    return tuple(scope for scope in SCOPES if scope in asked)
+    """Return comma-separated scopes as a tuple, in the order of SCOPES.
+
+    Raise KeyStoreError for an unknown scope, or for none at all.
+    """
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [scope for scope in given if scope not in SCOPES]
+    if unknown or not given:
+        raise KeyStoreError(
+            f"scopes: got {quoted(text)}, expected one or more of {','.join(SCOPES)}"
+        )
+    return tuple(scope for scope in SCOPES if scope in given)
 
 
 def parse_duration(text: str, name: str = "expires", *, least: int = 1) -> timedelta:
-    """Return `90d`, `12h`, `30m`, `2w` or `45s` as a time span of `least` seconds or more.
+    """Return a text such as `90d`, `12h` or `45s` as a time span of at least `least` seconds.
 
-    Raise KeyStoreError otherwise, with the option's `name`.
+    Raise KeyStoreError with the option's `name` for anything else.
     """
     match = _DURATION.fullmatch(text.strip())
     with suppress(OverflowError):
         if match is not None:
             span = timedelta(**{_UNITS[match[2]]: int(match[1])})
-            if timedelta(seconds=least) <= span <= timedelta(days=MOST_DAYS):
+            if timedelta(seconds=least) <= span <= timedelta(days=MAX_DAYS):
                 return span
-    wanted = f"a number and a unit, like 90d, 12h or 30m, from {least}s to {MOST_DAYS}d"
-    raise KeyStoreError(f"{name}: got {shown(text)}, expected {wanted}")
+    wanted = f"a number and a unit, such as 90d, 12h or 30m, from {least}s to {MAX_DAYS}d"
+    raise KeyStoreError(f"{name}: got {quoted(text)}, expected {wanted}")
 
 
 def parse_rate(text: str) -> Rate | None:
-    """Return `100/minute` as a rate, `none` as no limit. Raise KeyStoreError otherwise."""
+    """Return a text such as `100/minute` as a rate, and `none` as None: no limit.
+
+    Raise KeyStoreError for anything else.
+    """
     try:
         return None if text.strip() == "none" else Rate.parse(text)
     except ValueError as error:
         raise KeyStoreError(f"rate: {error}") from None
 
 
-def shown(text: str) -> str:
-    """Return `text` for a message: quoted, escaped, not long."""
+def quoted(text: str) -> str:
+    """Return `text` for an error message: quoted, escaped and truncated."""
     return repr(text if len(text) <= 60 else f"{text[:60]}...")

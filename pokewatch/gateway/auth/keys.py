@@ -1,10 +1,11 @@
-"""API keys: an SQLite file of hashes. A key is shown once, when it is made.
+"""API keys, stored as hashes in an SQLite file. A key is shown once, when it is created.
 
-A key is `pw_<id>_<secret>`; the id is public, the secret has 256 random bits. What is stored is SHA-256 of the whole key: slow
-hashes (scrypt, argon2) protect secrets that can be guessed, and 256 random bits cannot.
+A key is `pw_<id>_<secret>`; the id is public, the secret has 256 random bits. The file has the
+SHA-256 of the whole key: slow hashes (scrypt, argon2) protect secrets that can be guessed, and 256
+random bits cannot.
 
-Only the file's owner may read it. It appears whole or not at all, and a change is on the disk when
-the call returns.
+Only the file's owner can read it. It is created atomically, and a change is on disk when the call
+returns.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from typing import Any
 
 from pokewatch.errors import KeyStoreError
 from pokewatch.gateway.auth.key_file import LAYOUT, make_file
-from pokewatch.gateway.auth.key_values import MOST_DAYS, parse_name, parse_rate, parse_scopes, shown
+from pokewatch.gateway.auth.key_values import MAX_DAYS, parse_name, parse_rate, parse_scopes, quoted
 from pokewatch.gateway.auth.limits import Rate
 
 DEFAULT_SCOPES = ("read", "batch")
@@ -41,7 +42,7 @@ SELECT id, name, hash, scopes, rate, created_at, expires_at, revoked_at FROM key
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key as stored. Times are seconds since 1970 UTC. A damaged one lets nobody in."""
+    """A key as stored. Times are Unix times. A `damaged` key cannot be read and is never live."""
 
     id: str
     name: str
@@ -64,7 +65,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: the only time that `key` is known."""
+    """A key that was just created, the only time that `key` is available."""
 
     id: str
     key: str
@@ -80,9 +81,9 @@ def digest(key: str) -> bytes:
 
 
 class KeyStore:
-    """The keys in one SQLite file, made when the first key is. Several processes may share it.
+    """The keys in one SQLite file, which is created with the first key. Processes may share it.
 
-    Every change adds one to `revision`. Readers compare `mark`, see `pokewatch.gateway.auth.key_cache`.
+    Every change increments `revision`. Readers compare `fingerprint`: see `KeyCache`.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -97,21 +98,28 @@ class KeyStore:
         expires: timedelta | None = None,
         show: Callable[[NewKey], None] | None = None,
     ) -> NewKey:
-        """Make a key. Raise KeyStoreError for a name, scope or rate that is not allowed.
+        """Create a key. Raise KeyStoreError for a name, scope or rate that is not allowed.
 
-        `show` gets the key before it counts: where it raises, there is no key that nobody has seen.
+        `show` is called with the key before it is committed: if it raises, no key is created.
         """
-        asked = (parse_name(name), parse_scopes(",".join(scopes)), str(parse_rate(rate) or "none"))
+        attributes = (
+            parse_name(name),
+            parse_scopes(",".join(scopes)),
+            str(parse_rate(rate) or "none"),
+        )
         with self._writing() as database:
-            return self._insert(database, *asked, expires, show)
+            return self._insert(database, *attributes, expires, show)
 
     def keys(self) -> list[Key]:
-        """As `list`. Raise KeyStoreError without a file."""
+        """Return all keys, as `list` does. Raise KeyStoreError if there is no file."""
         with self._reading() as database:
             return [_key(row) for row in database.execute(_ALL)]
 
     def revoke(self, key_id: str) -> Key:
-        """Ends a key at once. Revoking twice keeps the first time. Raises KeyStoreError for an unknown id."""
+        """Revoke a key at once; one that is revoked already is not changed.
+
+        Raise KeyStoreError for an unknown id.
+        """
         with self._writing() as database:
             self._find(database, key_id)
             database.execute(
@@ -128,14 +136,14 @@ class KeyStore:
     ) -> NewKey:
         """Return a new key with the name, scopes, rate and expiry of `key_id`.
 
-        The old one ends after `grace`. `show` as in `create`.
+        The old one expires after `grace`. `show` is as in `create`.
         """
         now = self._clock()
         with self._writing() as database:
             old = self._find(database, key_id)
             if not old.live(now):
-                state = "is damaged" if old.damaged else "has ended"
-                raise KeyStoreError(f"key {key_id} {state}: make a new one")
+                state = "is damaged" if old.damaged else "has expired or is revoked"
+                raise KeyStoreError(f"key {key_id} {state}: create a new one")
             end = now + grace.total_seconds()
             database.execute(
                 "UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?",
@@ -143,12 +151,15 @@ class KeyStore:
             )
             expires = None
             if old.expires_at is not None:
-                expires = timedelta(seconds=min(old.expires_at - now, MOST_DAYS * 86_400))
+                expires = timedelta(seconds=min(old.expires_at - now, MAX_DAYS * 86_400))
             scopes = parse_scopes(",".join(old.scopes))
             return self._insert(database, old.name, scopes, str(old.rate or "none"), expires, show)
 
     def extend(self, key_id: str, span: timedelta) -> None:
-        """Let a key end `span` from now, unless it is revoked. Raise KeyStoreError without one."""
+        """Have a key expire `span` from now, unless it is revoked.
+
+        Raise KeyStoreError for an unknown id.
+        """
         with self._writing() as database:
             self._find(database, key_id)
             end = self._clock() + span.total_seconds()
@@ -157,14 +168,14 @@ class KeyStore:
             )
 
     def revision(self) -> int:
-        """Goes up with every change; -1 while there is no file."""
+        """Return a number that increases with every change, or -1 if there is no file."""
         return -1 if self._stat() is None else self._revision()
 
-    def mark(self) -> tuple[int, ...] | None:
-        """Return what differs between any two contents of the store; None while there is no file.
+    def fingerprint(self) -> tuple[int, ...] | None:
+        """Return a value that changes with the contents of the store, or None if there is no file.
 
-        The revision alone does not tell a file that was put in place of another; the file's own
-        times are coarse, and do not tell two changes in quick succession.
+        The revision alone does not change when the file is replaced by another; the file's own
+        times are coarse, and may not change between two writes in quick succession.
         """
         found = self._stat()
         if found is None:
@@ -173,7 +184,7 @@ class KeyStore:
         return (found.st_dev, found.st_ino, found.st_size, *times, self._revision())
 
     def list(self) -> list[Key]:
-        """Every key, oldest first, the revoked and expired ones too; none without a file."""
+        """Return all keys, oldest first, including revoked and expired ones."""
         return [] if self._stat() is None else self.keys()
 
     def _insert(
@@ -202,7 +213,7 @@ class KeyStore:
             row = database.execute(_ONE, (key_id,)).fetchone()
         if row is None:
             raise KeyStoreError(
-                f"no key has the id {shown(key_id)}; pokewatch keys list shows those there are"
+                f"no key has the id {quoted(key_id)}: list the keys with `pokewatch keys list`"
             )
         return _key(row)
 
@@ -242,11 +253,11 @@ class KeyStore:
                 layout = database.execute("PRAGMA user_version").fetchone()[0]
                 if layout == 0:
                     raise KeyStoreError(
-                        f"{self.path} is not a key store: put the right file in its place"
+                        f"{self.path} is not a key store: restore it, or move it away"
                     )
                 if layout != LAYOUT:
                     raise KeyStoreError(
-                        f"{self.path} has layout {layout}, this PokeWatch reads {LAYOUT}"
+                        f"{self.path} has layout {layout}; this version reads layout {LAYOUT}"
                     )
                 yield database
         except sqlite3.Error as error:
@@ -254,7 +265,7 @@ class KeyStore:
 
 
 def _key(row: Sequence[Any]) -> Key:
-    """Return the key of a row. One that cannot be read spoils no other."""
+    """Return the key of a row, marked as damaged if the row cannot be read."""
     key_id, name, hashed, scopes, rate, *times = row
     try:
         created, expires, revoked = map(_seconds, times)

@@ -1,7 +1,8 @@
-"""Rate limits: at most N requests in any window, exactly, in memory.
+"""Rate limits in memory: at most N requests in any window of time.
 
-A window is cut in SLOTS slots and counts are kept per slot. A request counts for the whole slot it came in, so the limit is
-never exceeded in any window whatever its phase, and a request waits at most one slot (1/60 of the window) longer than it had to.
+A window is divided into slots, each with a count. A request counts for the whole slot in which it
+arrived. The limit is therefore never exceeded, whatever the phase of the window, and a client waits
+at most one slot (1/60 of the window) longer than necessary.
 """
 
 import math
@@ -20,19 +21,21 @@ _RATE = re.compile(r"([0-9]{1,9})/(second|minute|hour|day)")
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """`count` requests in any `seconds`."""
+    """At most `count` requests in any `seconds`."""
 
     count: int
     seconds: int
 
     @classmethod
     def parse(cls, text: str) -> "Rate":
-        """`100/minute`. Raises ValueError for anything else."""
+        """Return a text such as `100/minute` as a rate. Raise ValueError for anything else."""
         match = _RATE.fullmatch(text.strip())
         if match is None or int(match[1]) == 0:
             given = repr(text if len(text) <= 60 else f"{text[:60]}...")
-            wanted = "a number from 1 to 999999999 a second, minute, hour or day, like 100/minute, or none"
-            raise ValueError(f"got {given}, expected {wanted}")
+            raise ValueError(
+                f"got {given}, expected a number from 1 to 999999999 per second, minute, hour or "
+                "day, such as 100/minute, or none"
+            )
         return cls(int(match[1]), _PERIODS[match[2]])
 
     def __str__(self) -> str:
@@ -41,7 +44,7 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class LimitDecision(msgspec.Struct, frozen=True, gc=False):
-    """Whether a request may pass, how many more may, and in how many seconds the next (if none: the first) slot frees."""
+    """Whether a request is allowed, how many more are, and the seconds until a slot is freed."""
 
     allowed: bool
     remaining: int
@@ -49,18 +52,18 @@ class LimitDecision(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def wait(self) -> int:
-        """Whole seconds to wait before trying again."""
+        """Return the whole seconds to wait before trying again."""
         return max(1, math.ceil(self.reset))
 
 
 class Limiter(Protocol):
     async def hit(self, name: str, rate: Rate) -> LimitDecision:
-        """Counts one request of `name` if the rate allows it; a refused request is not counted."""
+        """Count one request of `name` if the rate allows it. Rejected ones are not counted."""
         ...
 
 
 class Window:
-    """The requests of one name in the last window."""
+    """The recent requests of one name, by slot."""
 
     __slots__ = ("rate", "slots", "total", "width")
 
@@ -71,28 +74,28 @@ class Window:
         self.total = 0
 
     def hit(self, now: float) -> LimitDecision:
-        slots, width, most = self.slots, self.width, self.rate.count
+        slots, width, limit = self.slots, self.width, self.rate.count
         slot = int(now / width)
         while slots and slots[0][0] < slot - SLOTS:
             self.total -= slots.popleft()[1]
-        allowed = self.total < most
+        allowed = self.total < limit
         if allowed:
-            # A clock that steps back must not put slots out of order.
+            # Slots stay in order even if the clock steps back.
             if slots and slots[-1][0] >= slot:
                 slots[-1][1] += 1
             else:
                 slots.append([slot, 1])
             self.total += 1
         reset = ((slots[0][0] if slots else slot) + SLOTS + 1) * width - now
-        return LimitDecision(allowed, most - self.total, max(0.0, reset))
+        return LimitDecision(allowed, limit - self.total, max(0.0, reset))
 
 
 class MemoryLimiter:
-    """Limits of this process alone. Holds at most `most` names: beyond it, the one idle for longest is forgotten."""
+    """Limits in this process only. Has at most `size` names, the least recently used go first."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = 100_000) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, size: int = 100_000) -> None:
         self._clock = clock
-        self._most = most
+        self._size = size
         self._windows: OrderedDict[str, Window] = OrderedDict()
 
     async def hit(self, name: str, rate: Rate) -> LimitDecision:
@@ -102,19 +105,17 @@ class MemoryLimiter:
         window = self._windows.get(name)
         if window is None or (window.rate is not rate and window.rate != rate):
             window = self._windows[name] = Window(rate)
-            if len(self._windows) > self._most:
+            if len(self._windows) > self._size:
                 self._windows.popitem(last=False)
         else:
             self._windows.move_to_end(name)
         return window.hit(self._clock())
 
 
-def fields(verdict: LimitDecision, rate: Rate) -> tuple[tuple[bytes, bytes], ...]:
-    """The header fields of draft-ietf-httpapi-ratelimit-headers-10."""
-    return _policy(rate), (
-        b"ratelimit",
-        b'"key";r=%d;t=%d' % (verdict.remaining, math.ceil(verdict.reset)),
-    )
+def headers(decision: LimitDecision, rate: Rate) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the response headers of draft-ietf-httpapi-ratelimit-headers-10."""
+    limit = b'"key";r=%d;t=%d' % (decision.remaining, math.ceil(decision.reset))
+    return _policy(rate), (b"ratelimit", limit)
 
 
 @lru_cache(maxsize=1_000)

@@ -1,7 +1,7 @@
-"""Rate limits that several gateways share, in Redis: the windows of `pokewatch.gateway.auth.limits`, counted by one script there.
+"""Rate limits in Redis, shared by several gateways: the algorithm of `limits.py` in a Lua script.
 
-When Redis does not answer, each gateway keeps the limits in its own memory until it does: nobody is locked out by a lost Redis, and
-a key can never get more than its limit from each gateway. Redis is then tried again once a second.
+While Redis does not respond, each gateway applies the limits in its own memory: no client is locked
+out, and a key gets at most its limit from each gateway. Redis is tried again once a second.
 """
 
 import logging
@@ -19,7 +19,7 @@ from pokewatch.gateway.upstream.breaker import Breaker, State
 logger = logging.getLogger("pokewatch.gateway.auth.limits")
 
 _PREFIX = "pokewatch:limit:"
-# Redis's own clock, so that gateways whose clocks differ agree. A slot is a field of a hash.
+# The clock is that of Redis, because those of the gateways may differ. A slot is a hash field.
 _HIT = f"""
 local count, seconds = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -48,19 +48,19 @@ return {{allowed, count - total, tostring((oldest + {SLOTS} + 1) * seconds / {SL
 
 
 class RedisLimiter:
-    """`seconds` is the longest that a request waits for Redis."""
+    """Limits in Redis. A request waits at most `seconds` for it, then `fallback` decides."""
 
     def __init__(
         self, url: str, fallback: MemoryLimiter, metrics: Metrics, seconds: float = 0.25
     ) -> None:
-        never = Retry(NoBackoff(), 0)
+        no_retries = Retry(NoBackoff(), 0)
         self._redis: Any = Redis.from_url(
-            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=never
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=no_retries
         )
         self._hit = self._redis.register_script(_HIT)
         self._fallback = fallback
         self._fallbacks = metrics.limiter_fallbacks
-        self._breaker = Breaker(failures=1, seconds=1.0, longest=1.0)
+        self._breaker = Breaker(failures=1, seconds=1.0, max_seconds=1.0)
 
     async def hit(self, name: str, rate: Rate) -> LimitDecision:
         if not self._breaker.wait():
@@ -82,12 +82,12 @@ class RedisLimiter:
     def _failed(self, error: Exception) -> None:
         if self._breaker.state is State.CLOSED:
             logger.warning(
-                "Redis does not answer: limits are kept in memory",
+                "Redis does not respond: rate limits are applied in memory",
                 extra={"cause": type(error).__name__},
             )
         self._breaker.failed()
 
     def _succeeded(self) -> None:
         if self._breaker.state is not State.CLOSED:
-            logger.info("Redis answers again: limits are shared")
+            logger.info("Redis responds again: rate limits are shared")
         self._breaker.succeeded()

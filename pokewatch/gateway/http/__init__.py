@@ -1,1 +1,1 @@
-"""HTTP: the server's protocol, requests and their problems, bodies, deadlines and logs."""
+"""HTTP: protocol, middleware, problems, request bodies, deadlines and logs."""

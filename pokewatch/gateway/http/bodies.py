@@ -1,7 +1,7 @@
-"""Request bodies: read with caps and a deadline, decoded into typed models, faults told by JSON pointer."""
+"""Request bodies: read within limits of size and time, then decoded into typed models."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from math import isinf
 from typing import TypeVar
 
@@ -23,115 +23,140 @@ from pokewatch.gateway.http.problems import (
 Model = TypeVar("Model")
 
 # A V2 request of 1,000 rows to `decision`, whose seven inputs are shaped [n, 1], has 14,000.
-MOST_VALUES = 16_000
+MAX_VALUES = 16_000
 
 _JSON = b"application/json"
 _CLOSE = ((b"connection", b"close"),)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
+_WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_WRONG_LENGTH = re.compile(r"Expected `(str|array|object)` of length (>=|<=|==) (\d+)")
+_WRONG_NUMBER = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)")
+_WRONG_TEXT = re.compile(r"Expected `str` matching regex '(.*)'", re.DOTALL)
+_TYPES = {
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
+_UNITS = {"str": "characters", "array": "items", "object": "members"}
+_BOUNDS = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than"}
 
 
 class Bodies:
-    """Reads bodies of at most `most` bytes that arrive within `seconds`."""
+    """Reads request bodies of at most `max_bytes` that arrive within `seconds`."""
 
-    def __init__(self, most: int, seconds: float) -> None:
-        self._most = most
-        self._deadlines = Deadlines(seconds, late=lambda: _too_slow(seconds))
+    def __init__(self, max_bytes: int, seconds: float) -> None:
+        self._max_bytes = max_bytes
+        self._deadlines = Deadlines(seconds, error=lambda: _too_slow(seconds))
 
-    def read(self, exchange: RequestContext, receive: Receive) -> Awaitable[bytes]:
-        """The whole body. Raises ProblemError: 415 unless it is plain JSON, 413 where it is too large, 408 where it is too slow."""
-        return self._deadlines.bounded(self._read(exchange, receive))
+    async def read(self, context: RequestContext, receive: Receive) -> bytes:
+        """Return the whole body.
 
-    async def _read(self, exchange: RequestContext, receive: Receive) -> bytes:
-        headers = exchange.headers
+        Raise ProblemError with 415 unless the body is plain JSON, 413 where it is too large, 408
+        where it takes too long, and 400 where the client disconnects.
+        """
+        headers = context.headers
         if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
-            _check_type(headers, untyped=exchange.route.startswith("/v2/"))
+            _check_type(headers, optional=context.route.startswith("/v2/"))
         length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._most:
-            raise _too_large(self._most)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _cut_off()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            body = await self._whole(body, receive)
-        if len(body) > self._most:
-            raise _too_large(self._most)
+        if not length.isdigit() or int(length) > self._max_bytes:
+            raise _too_large(self._max_bytes)
+        with self._deadlines:
+            body = await self._receive(receive)
+        if len(body) > self._max_bytes:
+            raise _too_large(self._max_bytes)
         _check_values(body)
         return body
 
-    async def _whole(self, first: bytes, receive: Receive) -> bytes:
-        """The body that begins with `first`, or as much of it as tells that it is too large."""
-        parts, size, more = [first], len(first), True
-        while more and size <= self._most:
+    async def _receive(self, receive: Receive) -> bytes:
+        """Return the body, or as much of it as exceeds the limit."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _incomplete()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        parts, size, more = [body], len(body), True
+        while more and size <= self._max_bytes:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _cut_off()
+                raise _incomplete()
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             more = message.get("more_body", False)
         return b"".join(parts)
 
 
-def _cut_off() -> ProblemError:
-    return ProblemError(MALFORMED, "the body ended before it was whole", headers=_CLOSE)
+def _incomplete() -> ProblemError:
+    detail = "the connection ended before the whole body arrived"
+    return ProblemError(MALFORMED, detail, headers=_CLOSE)
 
 
-def _too_large(most: int) -> ProblemError:
-    return ProblemError(TOO_LARGE, f"a body may have {most} bytes", headers=_CLOSE)
+def _too_large(max_bytes: int) -> ProblemError:
+    detail = f"the body exceeds the limit of {max_bytes} bytes"
+    return ProblemError(TOO_LARGE, detail, headers=_CLOSE)
 
 
 def _check_values(body: bytes) -> None:
-    """Raise ProblemError (413) where decoding would make more than MOST_VALUES objects.
+    """Raise ProblemError (413) where decoding would make more than MAX_VALUES objects.
 
-    Every value but the first of its list or object follows a comma. Punctuation inside strings counts as well: to tell it
-    apart is to decode.
+    Every value but the first of its array or object follows a comma. Punctuation inside strings
+    counts as well: to exclude it, the body would have to be decoded.
     """
-    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ProblemError(TOO_LARGE, f"a body may have {MOST_VALUES} values")
+    if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise ProblemError(TOO_LARGE, f"the body exceeds the limit of {MAX_VALUES} values")
 
 
 def _too_slow(seconds: float) -> ProblemError:
-    return ProblemError(
-        SLOW_REQUEST, f"the body did not arrive within {seconds:g} s", headers=_CLOSE
-    )
+    detail = f"the body did not arrive within {seconds:g} s"
+    return ProblemError(SLOW_REQUEST, detail, headers=_CLOSE)
 
 
-def _check_type(headers: dict[bytes, bytes], untyped: bool) -> None:
-    """V2 clients (tritonclient) send no type at all, so `untyped` allows that."""
+def _check_type(headers: dict[bytes, bytes], optional: bool) -> None:
+    """Raise ProblemError (415) unless the body is uncompressed JSON.
+
+    `optional` allows no content type at all: tritonclient sends none.
+    """
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if kind != _JSON and not (untyped and not kind):
-        raise ProblemError(
-            MEDIA_TYPE,
-            f"the body must be application/json, not {kind.decode('latin-1') or 'untyped'!r}",
-        )
+    if not kind and not optional:
+        detail = "the content type is missing: send application/json"
+        raise ProblemError(MEDIA_TYPE, detail)
+    if kind not in (b"", _JSON):
+        detail = f"the content type {kind.decode('latin-1')!r} is not supported: "
+        raise ProblemError(MEDIA_TYPE, detail + "send application/json")
     coding = headers.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
-        raise ProblemError(
-            MEDIA_TYPE,
-            f"the body must not be compressed (content-encoding is {coding.decode('latin-1')!r})",
-        )
+        detail = f"the content encoding {coding.decode('latin-1')!r} is not supported: "
+        raise ProblemError(MEDIA_TYPE, detail + "send the body uncompressed")
 
 
 def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
-    """The body as a model. Raises ProblemError: 400 where it is not JSON, 422 with a pointer where a value is not allowed."""
+    """Return the body as a model.
+
+    Raise ProblemError with 400 where it is not JSON, and with 422 and a pointer where a value is
+    not allowed.
+    """
     try:
         return decoder(body)
     except msgspec.ValidationError as error:
         raise fault(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(NOT_JSON, f"the body is not JSON: {error}") from None
+        raise ProblemError(NOT_JSON, f"the body is not valid JSON: {error}") from None
 
 
 def fault(error: msgspec.ValidationError) -> ProblemError:
-    """Return the problem (422) of a value that its model refuses."""
+    """Return the problem (422) for a value that its model does not allow."""
     return invalid(*located(str(error)))
 
 
 def finite_float(text: str) -> float:
-    """Return a JSON number that has a fraction or an exponent. Raise ValueError where it is infinite.
+    """Return a JSON number that has a fraction or an exponent. Raise ValueError if it is infinite.
 
-    The `float_hook` of decoders: msgspec's own reading takes 9 us for numbers like 1e308, this one 0.3.
+    The `float_hook` of decoders: msgspec's own reading takes 9 us for numbers like 1e308, this one
+    0.3 us.
     """
     value = float(text)
     if isinf(value):
@@ -140,7 +165,11 @@ def finite_float(text: str) -> float:
 
 
 def located(message: str) -> tuple[str, str]:
-    """A msgspec message as (JSON pointer, what is wrong): "... - at `$.cards[3].date`" points at /cards/3/date."""
+    """Return the JSON pointer and the description of an error message from msgspec.
+
+    "Expected `str`, got `int` - at `$.cards[3].date`" gives "/cards/3/date" and "must be a string,
+    not an integer".
+    """
     detail, found, path = message.replace(" - at `key` in `$", " - at `$").rpartition(" - at `$")
     if not found:
         detail, path = message, ""
@@ -148,7 +177,24 @@ def located(message: str) -> tuple[str, str]:
     member = _MEMBER.match(detail)
     if member is not None:
         steps.append(member[1][:80])
-        detail = "is required" if "missing" in detail else "is not a field"
-    return "".join(
-        "/" + step.replace("~", "~0").replace("/", "~1") for step in steps
-    ), detail.replace(r"\\A", "^").replace(r"\\Z", "$")
+        detail = "is required" if "missing" in detail else "is not a known field"
+    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return pointer, _described(detail)
+
+
+def _described(detail: str) -> str:
+    """Return what a value must be, from what msgspec reports about it."""
+    if match := _WRONG_TYPE.fullmatch(detail):
+        allowed = [_TYPES.get(name, name) for name in match[1].split(" | ")]
+        given = "a decimal number" if match[2] == "float" else _TYPES.get(match[2], match[2])
+        return f"must be {' or '.join(allowed)}, not {given}"
+    if match := _WRONG_LENGTH.fullmatch(detail):
+        units = _UNITS[match[1]].removesuffix("s" if match[3] == "1" else "")
+        return f"must have {_BOUNDS[match[2]]} {match[3]} {units}"
+    if match := _WRONG_NUMBER.fullmatch(detail):
+        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}"
+    if match := _WRONG_TEXT.fullmatch(detail):
+        return f"must match {match[1]}".replace(r"\\A", "^").replace(r"\\Z", "$")
+    if detail.startswith("Invalid enum value "):
+        return f"{detail.removeprefix('Invalid enum value ')} is not an allowed value"
+    return "is out of range" if detail == "Number out of range" else detail

@@ -1,4 +1,4 @@
-"""JSON logs, one object a line. No key is ever in one: what looks like a key is cut, whoever wrote it."""
+"""JSON logs, one object a line. Whatever has the form of an API key is redacted."""
 
 import asyncio
 import logging
@@ -20,14 +20,18 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "color_message",
     "taskName",
 }
+# uvicorn names the logger of all that it reports, information too, "uvicorn.error".
+_LOGGER_NAMES = {"uvicorn.error": "uvicorn"}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def redact(text: str) -> str:
+    """Return `text` with the secrets of API keys replaced; their public ids stay."""
     return _KEY.sub(r"pw_\1_***", text) if "pw_" in text else text
 
 
 def stamp(seconds: float) -> str:
+    """Return a Unix time as ISO 8601 in UTC, with milliseconds."""
     return f"{_second(int(seconds))}.{int(seconds * 1_000) % 1_000:03d}Z"
 
 
@@ -36,12 +40,14 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-class JsonFormatter(logging.Formatter):
+class RedactingJsonFormatter(logging.Formatter):
+    """Formats a record with its `extra` fields as one JSON object, API keys redacted."""
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": stamp(record.created),
             "level": record.levelname.lower(),
-            "logger": record.name,
+            "logger": _LOGGER_NAMES.get(record.name, record.name),
             "event": record.getMessage(),
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
@@ -51,17 +57,17 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(*names: str, stream: TextIO | None = None) -> None:
-    """JSON lines on standard error for the loggers `names` that have no handler yet."""
+    """Log as JSON to standard error from the loggers `names` that have no handler yet."""
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(RedactingJsonFormatter())
     for logger in map(logging.getLogger, names):
         if not logger.hasHandlers():
             logger.addHandler(handler)
             logger.setLevel(logging.INFO)
 
 
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One request in the access log. `path` has no query; `key` is the key's public id."""
+class AccessRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request in the access log. `path` excludes the query; `key` is the key's public id."""
 
     time: str
     event: str
@@ -77,17 +83,24 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AccessLog:
-    """Gathers lines and writes them several times a second: one write a line would cost more than the request's own work."""
+    """Buffers records and writes them several times a second.
+
+    One write a record would cost more than the rest of the request. Without `write` the log is off.
+    """
 
     def __init__(self, write: Callable[[str], object] | None) -> None:
         self._write = write
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, line: Line) -> None:
+    @property
+    def on(self) -> bool:
+        return self._write is not None
+
+    def add(self, record: AccessRecord) -> None:
         if self._write is None:
             return
-        self._lines.append(redact(_encode(line).decode()))
+        self._lines.append(redact(_encode(record).decode()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 
@@ -96,12 +109,6 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         if self._lines and self._write is not None:
-            lines, self._lines = (
-                self._lines,
-                [],
-            )  # where they cannot be written they are not kept for ever
+            # Cleared first: if the write fails, the lines must not pile up in memory.
+            lines, self._lines = self._lines, []
             self._write("\n".join(lines) + "\n")
-
-    @property
-    def on(self) -> bool:
-        return self._write is not None

@@ -1,4 +1,4 @@
-"""One request and its answer: the outermost middleware gives every request an id, counts it, logs it and answers its problems."""
+"""The outermost middleware: request ids, metrics, the access log and problem responses."""
 
 import logging
 import os
@@ -12,8 +12,14 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pokewatch.gateway.http.logs import AccessLog, Line, stamp
-from pokewatch.gateway.http.problems import CONTENT_TYPE, INTERNAL, METHOD, NOT_FOUND, ProblemError
+from pokewatch.gateway.http.logs import AccessLog, AccessRecord, stamp
+from pokewatch.gateway.http.problems import (
+    CONTENT_TYPE,
+    METHOD,
+    NOT_FOUND,
+    ProblemError,
+    internal_error,
+)
 from pokewatch.gateway.metrics import Metrics
 
 logger = logging.getLogger("pokewatch.gateway")
@@ -33,24 +39,27 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Caller(Protocol):
-    """Who sent a request, as its key says."""
+    """The client that sent a request, identified by its key."""
 
     @property
     def id(self) -> str: ...
 
     def allows(self, scope: str) -> bool:
-        """Whether the key has a scope."""
+        """Return whether the key has the scope."""
 
 
 class RequestContext:
-    """What the middleware and the endpoint know about one request. Header names are in lower case."""
+    """The state of one request. Header names are in lower case.
+
+    `response_headers` are added to the headers of the response.
+    """
 
     __slots__ = (
-        "added",
         "body",
         "headers",
         "key",
         "request_id",
+        "response_headers",
         "route",
         "scope",
         "started",
@@ -64,7 +73,7 @@ class RequestContext:
         self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else request_id
         self.route = "other"
         self.key: Caller | None = None
-        self.added: Sequence[Header] = ()
+        self.response_headers: Sequence[Header] = ()
         self.body = b""
         self.status = 0
         self.started = time.perf_counter()
@@ -79,57 +88,54 @@ class RequestContext:
         client = self.scope.get("client")
         return str(client[0]) if client else "unknown"
 
-    def onward(self) -> bytes:
-        """The header lines that go on to the model server."""
-        request_id, trace = self.request_id.encode(), self.traceparent
-        return (
-            b"x-request-id: %s\r\ntraceparent: %s\r\n" % (request_id, trace)
-            if trace
-            else b"x-request-id: %s\r\n" % request_id
-        )
+    def forwarded_headers(self) -> bytes:
+        """Return the header lines that are forwarded to the model server."""
+        lines = b"x-request-id: %s\r\n" % self.request_id.encode()
+        trace = self.traceparent
+        return lines + b"traceparent: %s\r\n" % trace if trace else lines
 
 
 def context_of(scope: Scope) -> RequestContext:
-    exchange: RequestContext = scope["pokewatch.exchange"]
-    return exchange
+    context: RequestContext = scope["pokewatch.context"]
+    return context
 
 
-async def answer(
-    exchange: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
+async def send_response(
+    context: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
 ) -> None:
-    """The one place that answers: with the fields that every answer has."""
-    exchange.status = status
-    every = [*headers, *exchange.added, (b"x-request-id", exchange.request_id.encode()), _NO_SNIFF]
-    if status != 304:  # which has the length of what it does not send (RFC 9110, 8.6)
-        every.append((b"content-length", b"%d" % len(body)))
-    await send({"type": "http.response.start", "status": status, "headers": every})
+    """Send a response, with the headers that all responses have."""
+    context.status = status
+    request_id = (b"x-request-id", context.request_id.encode())
+    fields = [*headers, *context.response_headers, request_id, _NO_SNIFF]
+    if status != 304:  # its content-length would be that of the 200 response (RFC 9110, 8.6)
+        fields.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 
 
-async def answer_problem(exchange: RequestContext, send: Send, problem: ProblemError) -> None:
-    body = _encode(
-        problem.problem(exchange.request_id, v2=exchange.scope["path"].startswith("/v2/"))
-    )
+async def send_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:
+    """Send a problem as the response."""
+    v2 = context.scope["path"].startswith("/v2/")
+    body = _encode(problem.problem(context.request_id, v2=v2))
     headers = [PROBLEM, (b"cache-control", b"no-store"), *problem.headers]
     if problem.retry_after is not None and not any(
         name == b"retry-after" for name, _ in problem.headers
     ):
         headers.append((b"retry-after", b"%d" % problem.retry_after))
-    await answer(exchange, send, problem.kind.status, headers, body)
+    await send_response(context, send, problem.kind.status, headers, body)
 
 
-def unrouted(error: HTTPException, method: str) -> ProblemError:
-    """The router's own 404 and 405 as problems."""
+def routing_problem(error: HTTPException, method: str) -> ProblemError:
+    """Return the router's 404 or 405 as a problem."""
     if error.status_code == 405:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        return ProblemError(
-            METHOD, f"{method} is not one of {allowed}", headers=[(b"allow", allowed.encode())]
-        )
-    return ProblemError(NOT_FOUND, "there is nothing at this address")
+        detail = f"this path does not support {method}, only {allowed}"
+        return ProblemError(METHOD, detail, headers=[(b"allow", allowed.encode())])
+    return ProblemError(NOT_FOUND, "no route matches this path; /docs lists the routes")
 
 
 class RequestMiddleware:
-    """Plain ASGI middleware, the outermost of ours."""
+    """ASGI middleware that gives every request an id, records it and responds to its errors."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, access: AccessLog) -> None:
         self.app = app
@@ -142,56 +148,51 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = scope["pokewatch.exchange"] = RequestContext(
-            scope, f"{self._prefix}-{next(self._number):x}"
-        )
+        context = RequestContext(scope, f"{self._prefix}-{next(self._number):x}")
+        scope["pokewatch.context"] = context
         try:
             await self.app(scope, receive, send)
         except ProblemError as problem:
-            if exchange.status:
+            if context.status:
                 raise
-            await answer_problem(exchange, send, problem)
+            await send_problem(context, send, problem)
         except HTTPException as error:
-            if exchange.status:
+            if context.status:
                 raise
-            await answer_problem(exchange, send, unrouted(error, scope["method"]))
+            await send_problem(context, send, routing_problem(error, scope["method"]))
         except Exception:
-            # Raised again after the answer, so that the server logs the traceback and a test sees it.
-            logger.error(
-                "defect", extra={"request_id": exchange.request_id, "route": exchange.route}
-            )
-            if not exchange.status:
-                await answer_problem(
-                    exchange, send, ProblemError(INTERNAL, "the gateway failed; its log tells why")
-                )
+            # Raised again after the response: servers log the traceback, and tests see it.
+            where = {"request_id": context.request_id, "route": context.route}
+            logger.error("unhandled exception", extra=where)
+            if not context.status:
+                await send_problem(context, send, internal_error())
             raise
         finally:
-            # Exchange and scope would keep each other alive until the garbage collector came by.
-            del scope["pokewatch.exchange"]
-            self._note(exchange)
+            # Context and scope refer to each other: the garbage collector would have to free them.
+            del scope["pokewatch.context"]
+            self._record(context)
 
-    def _note(self, exchange: RequestContext) -> None:
-        took = time.perf_counter() - exchange.started
-        method = exchange.scope["method"]
-        self._requests.add(
-            exchange.route, method if method in _METHODS else "other", exchange.status, took
-        )
+    def _record(self, context: RequestContext) -> None:
+        seconds = time.perf_counter() - context.started
+        method = context.scope["method"]
+        method = method if method in _METHODS else "other"
+        self._requests.add(context.route, method, context.status, seconds)
         if self._access.on:
-            self._access.add(_line(exchange, took))
+            self._access.add(_access_record(context, seconds))
 
 
-def _line(exchange: RequestContext, took: float) -> Line:
-    scope = exchange.scope
-    return Line(
+def _access_record(context: RequestContext, seconds: float) -> AccessRecord:
+    scope = context.scope
+    return AccessRecord(
         stamp(time.time()),
         "request",
         scope["method"],
         scope["path"][:200],
-        exchange.route,
-        exchange.status,
-        round(took * 1_000, 3),
-        exchange.request_id,
-        exchange.address,
-        exchange.key.id if exchange.key else None,
-        exchange.traceparent.decode() or None,
+        context.route,
+        context.status,
+        round(seconds * 1_000, 3),
+        context.request_id,
+        context.address,
+        context.key.id if context.key else None,
+        context.traceparent.decode() or None,
     )

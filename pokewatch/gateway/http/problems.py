@@ -1,4 +1,4 @@
-"""Problems: every error the gateway answers, RFC 9457 `application/problem+json` in one shape."""
+"""Problems: every error response of the gateway is an RFC 9457 `application/problem+json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ CONTENT_TYPE = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem. `type` in the answer is `/docs#<name>`, where the kind is described."""
+    """A problem type. Its `type` URI is `/docs#<name>`, where it is described by `meaning`."""
 
     name: str
     status: int
@@ -22,110 +22,139 @@ MALFORMED = Kind(
     "malformed",
     400,
     "Malformed request",
-    "The request is not well-formed HTTP/1.1, or its body is cut off.",
+    "The request is not valid HTTP/1.1, or the connection ended before the whole body arrived.",
 )
-NOT_JSON = Kind("not-json", 400, "Not JSON", "The body is not well-formed JSON.")
+NOT_JSON = Kind(
+    "not-json",
+    400,
+    "Invalid JSON",
+    "The body cannot be parsed as JSON.",
+)
 UNAUTHORIZED = Kind(
     "unauthorized",
     401,
-    "No valid API key",
-    "The key is missing, unknown, expired or revoked; which, is not told.",
+    "API key required",
+    "The API key is missing, unknown, expired or revoked; the response does not disclose which.",
 )
 FORBIDDEN = Kind(
     "forbidden",
     403,
-    "Scope missing",
-    "The key is valid but lacks the scope that the route asks for.",
+    "Insufficient scope",
+    "The API key is valid but does not have the scope that the request requires.",
 )
-NOT_FOUND = Kind("not-found", 404, "No such resource", "The gateway has nothing at this address.")
+NOT_FOUND = Kind(
+    "not-found",
+    404,
+    "Not found",
+    "No route matches the path.",
+)
 UNKNOWN_CARD = Kind(
     "unknown-card",
     404,
     "Unknown card",
-    "No card of that id or slug; `near` lists the most similar ones.",
+    "No card has this id or slug; `near` lists similar ones.",
 )
 UNKNOWN_DATE = Kind(
     "unknown-date",
     404,
-    "No price for that day",
-    "The card is known but the price book has no row for that day.",
+    "No price on this date",
+    "The card exists, but the price book has no row for this date.",
 )
 UNKNOWN_PAGE = Kind(
-    "unknown-page", 404, "Unknown page", "The cursor is not one that this search gave."
+    "unknown-page",
+    404,
+    "Unknown page",
+    "The cursor does not come from this search.",
 )
 UNKNOWN_MODEL = Kind(
-    "unknown-model", 404, "Unknown model", "The gateway has no V2 model of that name."
+    "unknown-model",
+    404,
+    "Unknown model",
+    "The gateway serves no V2 model of this name.",
 )
 METHOD = Kind(
     "method-not-allowed",
     405,
     "Method not allowed",
-    "The address exists; the `Allow` header lists its methods.",
+    "The path exists but does not support the method; the `Allow` header lists those it supports.",
 )
-SLOW_REQUEST = Kind("slow-request", 408, "Request too slow", "The body did not arrive in time.")
+SLOW_REQUEST = Kind(
+    "slow-request",
+    408,
+    "Request timeout",
+    "The body did not arrive within the time limit.",
+)
 MISFIT = Kind(
     "misfit",
     409,
-    "Tensors do not fit the model",
-    "The V2 request is valid, but not for this model; its metadata tells what is.",
+    "Tensors do not match the model",
+    "The V2 request is well-formed, but its tensors do not match the model's metadata.",
 )
-TOO_LARGE = Kind("too-large", 413, "Body too large", "The body is larger than the gateway reads.")
+TOO_LARGE = Kind(
+    "too-large",
+    413,
+    "Body too large",
+    "The body exceeds the limit of bytes or of values.",
+)
 MEDIA_TYPE = Kind(
     "media-type",
     415,
     "Unsupported media type",
-    "The body must be `application/json`, uncompressed.",
+    "The body must be uncompressed `application/json`.",
 )
 INVALID = Kind(
     "invalid",
     422,
     "Invalid request",
-    "The request is well-formed but a value is not allowed; `errors` points at it.",
+    "The request is well-formed, but a value is missing or not allowed; `errors` points to it.",
 )
 RATE_LIMITED = Kind(
     "rate-limited",
     429,
     "Too many requests",
-    "The limit is used up; `Retry-After` tells when to come back.",
+    "The rate limit is exceeded; `Retry-After` is the number of seconds to wait.",
 )
 INTERNAL = Kind(
     "internal",
     500,
     "Internal error",
-    "A defect of the gateway. The request id finds it in the log.",
+    "An unexpected error in the gateway; its log has the details under the request id.",
 )
 UNSUPPORTED = Kind(
     "unsupported",
     501,
     "Not supported",
-    "A transfer coding other than `chunked`, or the method `CONNECT`.",
+    "The request has the method `CONNECT` or a transfer coding other than `chunked`.",
 )
 UPSTREAM_FAULT = Kind(
     "upstream-fault",
     502,
-    "Bad answer from the model server",
-    "The model server answered what cannot be used.",
+    "Invalid response from the model server",
+    "The model server returned a response that the gateway cannot use.",
 )
 UNAVAILABLE = Kind(
     "unavailable",
     503,
     "Model server unavailable",
-    "The model server is down or its models are not loaded.",
+    "The model server cannot be reached, or its models are not loaded.",
 )
 OVERLOADED = Kind(
-    "overloaded", 503, "Overloaded", "More requests are waiting than can be answered in time."
+    "overloaded",
+    503,
+    "Overloaded",
+    "Too many requests are queued for another one to be answered in time.",
 )
 KEYS_UNREADABLE = Kind(
     "keys-unreadable",
     503,
-    "Keys cannot be checked",
-    "The key store has not been readable for a while.",
+    "API keys cannot be verified",
+    "The gateway cannot read its key store; `Retry-After` is the number of seconds to wait.",
 )
 UPSTREAM_TIMEOUT = Kind(
     "upstream-timeout",
     504,
-    "Model server too slow",
-    "The model server did not answer within the deadline.",
+    "Model server timeout",
+    "The model server did not respond within the time limit.",
 )
 
 KINDS: tuple[Kind, ...] = (
@@ -156,7 +185,10 @@ KINDS: tuple[Kind, ...] = (
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One value at fault: `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter."""
+    """A value that is not allowed.
+
+    `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a query parameter.
+    """
 
     pointer: str
     detail: str
@@ -177,7 +209,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemError(Exception):
-    """Raised anywhere in the gateway, answered in one place. Holds nothing secret: all of it goes to the caller."""
+    """An error that the middleware turns into a response. All of it is sent to the client."""
 
     def __init__(
         self,
@@ -198,7 +230,7 @@ class ProblemError(Exception):
         self.headers = tuple(headers)
 
     def problem(self, request_id: str, *, v2: bool = False) -> Problem:
-        """What is answered. V2 clients read the member `error`, so routes under /v2 have it as well."""
+        """Return the problem details. `v2` adds the member `error`, which V2 clients read."""
         return Problem(
             type=f"/docs#{self.kind.name}",
             title=self.kind.title,
@@ -229,9 +261,15 @@ def unavailable(detail: str, retry_after: int = 1) -> ProblemError:
 
 
 def keys_unreadable() -> ProblemError:
-    return ProblemError(KEYS_UNREADABLE, "keys cannot be checked at the moment", retry_after=5)
+    detail = "API keys cannot be verified at the moment: try again later"
+    return ProblemError(KEYS_UNREADABLE, detail, retry_after=5)
+
+
+def internal_error() -> ProblemError:
+    detail = "an unexpected error occurred: report the request id to the operator"
+    return ProblemError(INTERNAL, detail)
 
 
 def is_outage(problem: ProblemError) -> bool:
-    """Whether the model server is to blame, so that an earlier answer may stand in."""
+    """Return whether the model server caused the problem, so that a cached answer may be used."""
     return problem.kind in (UNAVAILABLE, UPSTREAM_FAULT, UPSTREAM_TIMEOUT)

@@ -1,1 +1,1 @@
-"""MLServer behind the gateway: the V2 client, coalescing, the breaker, and answers kept for reuse."""
+"""The gateway's side of the model server: V2 client, coalescing, circuit breaker, answer cache."""

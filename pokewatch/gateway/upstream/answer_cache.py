@@ -1,4 +1,4 @@
-"""Answers kept: while their versions are served they answer again at once; later, while the model server is down, as stale ones."""
+"""Cache of answers: fresh while their versions are served, stale while the model server is down."""
 
 import time
 from collections import OrderedDict
@@ -11,15 +11,15 @@ import msgspec
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.v2_messages import Versions
 
-# The entry and its time, and their part of a table that has just been made larger beside the one it replaces.
+# Memory of an entry and its timestamp, with its share of a hash table that is being resized.
 _ENTRY = 320
 _ALLOCATION = 16
 
 
 class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
-    """A JSON object without its last members and brace: whether it is stale is for the moment of answering to say.
+    """A JSON object up to its `stale` member, which is appended when the answer is sent.
 
-    There are so many that the garbage collector, which they give nothing to do, must not look at each.
+    Not tracked by the garbage collector: there are many, and none is part of a cycle.
     """
 
     prefix: bytes
@@ -28,8 +28,7 @@ class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
     signal: str
     size: int
 
-    def of(self, versions: Versions) -> bool:
-        """Whether it comes from these versions."""
+    def is_from(self, versions: Versions) -> bool:
         own = self.versions
         return (
             own.model_version == versions.model_version
@@ -38,46 +37,46 @@ class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class AnswerCache:
-    """Least recently used go first beyond `most_bytes`. `fresh` finds nothing while `on` is False; `stale` still does."""
+    """LRU cache of at most `max_bytes`. While it is not `enabled`, only `stale` finds answers."""
 
     def __init__(
         self,
-        on: bool,
-        most_bytes: int,
+        enabled: bool,
+        max_bytes: int,
         stale_seconds: float,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._on = on
-        self._most = most_bytes
+        self._enabled = enabled
+        self._max_bytes = max_bytes
         self._stale_seconds = stale_seconds
         self._clock = clock
-        self._kept: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
+        self._entries: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
         self._versions = Versions("", "")
         self._lookups = metrics.cache
         self.bytes = 0
 
     def fresh(self, request: Hashable, versions: Versions | None) -> CachedAnswer | None:
-        """The answer to `request` if it comes from the versions that are served now."""
-        if not self._on or versions is None:
+        """Return the answer to `request` if it comes from `versions`."""
+        if not self._enabled or versions is None:
             return None
-        kept = self._kept.get(request)
-        if kept is None or not kept.of(versions):
+        found = self._entries.get(request)
+        if found is None or not found.is_from(versions):
             self._lookups.add("miss")
             return None
         self._lookups.add("hit")
-        self._kept.move_to_end(request)
-        return kept
+        self._entries.move_to_end(request)
+        return found
 
     def stale(self, request: Hashable) -> CachedAnswer | None:
-        """The last answer to `request`, whatever it came from, if it is not too old."""
-        kept = self._kept.get(request)
-        if kept is None or self._clock() - kept.at >= self._stale_seconds:
+        """Return the last answer to `request` from any versions, unless it is too old."""
+        found = self._entries.get(request)
+        if found is None or self._clock() - found.at >= self._stale_seconds:
             return None
         self._lookups.add("stale")
-        return kept
+        return found
 
-    def keep(
+    def put(
         self,
         request: Hashable,
         prefix: bytes,
@@ -85,42 +84,37 @@ class AnswerCache:
         data_version: str,
         signal: str = "",
     ) -> CachedAnswer:
-        """`signal` is that of an answer about one card's fair price."""
-        if (model_version, data_version) != (
-            self._versions.model_version,
-            self._versions.data_version,
-        ):
-            self._versions = Versions(
-                model_version, data_version
-            )  # one for all answers that come from them
-        size = _ENTRY + _held(prefix) + _held(request)
-        kept = CachedAnswer(prefix, self._versions, self._clock(), signal, size)
-        former = self._kept.pop(request, None)
-        if former is not None:
-            self.bytes -= former.size
+        """Store an answer. `signal` is set for fair prices, so that a hit can be counted by it."""
+        last = self._versions
+        if (model_version, data_version) != (last.model_version, last.data_version):
+            self._versions = Versions(model_version, data_version)  # shared by many entries
+        size = _ENTRY + _memory(prefix) + _memory(request)
+        entry = CachedAnswer(prefix, self._versions, self._clock(), signal, size)
+        replaced = self._entries.pop(request, None)
+        if replaced is not None:
+            self.bytes -= replaced.size
         self.bytes += size
-        self._kept[request] = kept
-        while self.bytes > self._most:
-            _, gone = self._kept.popitem(last=False)
-            self.bytes -= gone.size
-        return kept
+        self._entries[request] = entry
+        while self.bytes > self._max_bytes:
+            _, evicted = self._entries.popitem(last=False)
+            self.bytes -= evicted.size
+        return entry
 
 
-def _held(value: object) -> int:
-    """Return the bytes of memory that a request or an answer takes, with all that a tuple holds."""
-    parts = sum(map(_held, value)) if isinstance(value, tuple) else 0
+def _memory(value: object) -> int:
+    """Return the bytes of memory that a request or an answer takes, tuples with their items."""
+    parts = sum(map(_memory, value)) if isinstance(value, tuple) else 0
     return getsizeof(value) + _ALLOCATION + parts
 
 
 def etag(model_version: str, data_version: str) -> bytes:
-    """The strong entity tag of every answer that these versions give: the same address, the same bytes."""
-    return (
-        b'"' + sha256(f"{model_version}\n{data_version}".encode()).hexdigest()[:32].encode() + b'"'
-    )
+    """Return the strong entity tag of answers from these versions."""
+    digest = sha256(f"{model_version}\n{data_version}".encode()).hexdigest()
+    return b'"%s"' % digest[:32].encode()
 
 
-def matches(if_none_match: bytes, tag: bytes) -> bool:
-    """Whether an If-None-Match field names `tag` (RFC 9110: weak comparison)."""
+def etag_matches(if_none_match: bytes, tag: bytes) -> bool:
+    """Return whether an If-None-Match header names `tag` (RFC 9110, weak comparison)."""
     return any(
         given.strip().removeprefix(b"W/") in (tag, b"*") for given in if_none_match.split(b",")
     )

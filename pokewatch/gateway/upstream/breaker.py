@@ -1,4 +1,4 @@
-"""Circuit breaker: after repeated failures an upstream is left alone, then tried with one request at a time."""
+"""Circuit breaker: stops calls to an upstream that keeps failing, then probes it."""
 
 import time
 from collections.abc import Callable
@@ -12,21 +12,22 @@ class State(IntEnum):
 
 
 class Breaker:
-    """Opens after `failures` in a row, for `seconds`; then lets one probe pass, and closes when it succeeds.
+    """Opens for `seconds` after `failures` consecutive failures, then allows one probe.
 
-    Each failed probe doubles the pause, up to `longest` seconds. A probe that is never reported counts as lost after `longest`.
+    A successful probe closes it. A failed one doubles the pause, up to `max_seconds`. A probe
+    without a reported outcome counts as lost after `max_seconds`.
     """
 
     def __init__(
         self,
         failures: int = 5,
         seconds: float = 1.0,
-        longest: float = 10.0,
+        max_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limit = failures
-        self._first = seconds
-        self._longest = longest
+        self._max_failures = failures
+        self._first_pause = seconds
+        self._max_pause = max_seconds
         self._clock = clock
         self._failures = 0
         self._pause = seconds
@@ -34,35 +35,35 @@ class Breaker:
         self.state = State.CLOSED
 
     def wait(self) -> float:
-        """0 if a request may pass now (and then its outcome must be reported), else the seconds until one may."""
+        """Return the seconds until a request may pass: 0 for now.
+
+        The outcome of a request that passes must be reported.
+        """
         if self.state is State.CLOSED:
             return 0.0
         left = self._open_until - self._clock()
         if left > 0:
             return left
         self.state = State.HALF_OPEN
-        self._open_until = self._clock() + self._longest
+        self._open_until = self._clock() + self._max_pause
         return 0.0
 
-    def told(self) -> State:
-        """The state as others see it: one whose pause is over stands half open, whether or not anybody has come to try."""
-        return (
-            State.HALF_OPEN
-            if self.state is State.OPEN and self._clock() >= self._open_until
-            else self.state
-        )
+    def observed_state(self) -> State:
+        """Return the state for metrics: half open once the pause is over, even without a probe."""
+        over = self.state is State.OPEN and self._clock() >= self._open_until
+        return State.HALF_OPEN if over else self.state
 
     def succeeded(self) -> None:
         self.state = State.CLOSED
         self._failures = 0
-        self._pause = self._first
+        self._pause = self._first_pause
 
     def failed(self) -> None:
         self._failures += 1
         if self.state is State.HALF_OPEN:
-            self._pause = min(self._pause * 2, self._longest)
+            self._pause = min(self._pause * 2, self._max_pause)
             self._open()
-        elif self.state is State.CLOSED and self._failures >= self._limit:
+        elif self.state is State.CLOSED and self._failures >= self._max_failures:
             self._open()
 
     def _open(self) -> None:

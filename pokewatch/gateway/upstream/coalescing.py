@@ -1,4 +1,8 @@
-"""Concurrent requests share one call. An idle gateway sends at once; while calls are in flight, arrivals gather for the next."""
+"""Coalescing: concurrent requests share one call to the model server.
+
+When no call is in flight, a request is sent at once. While calls are in flight, requests queue up
+for the next one.
+"""
 
 import asyncio
 from collections import deque
@@ -16,19 +20,19 @@ _Entry = tuple[Row, asyncio.Future[Result | ProblemError], float]  # the last is
 
 
 class QueueLimit:
-    """How many rows the whole gateway has queued or in calls; beyond `most` it takes no more."""
+    """Limit on the rows that the whole gateway has queued or in flight."""
 
-    def __init__(self, most: int, metrics: Metrics) -> None:
-        self.most = most
+    def __init__(self, max_rows: int, metrics: Metrics) -> None:
+        self.max_rows = max_rows
         self.rows = 0
         self._shed = metrics.limited.labels("load")
         metrics.waiting.set_function(lambda: self.rows)
 
     def enter(self, rows: int) -> None:
-        """Raises ProblemError (503) where there is no room. A lone request always has room."""
-        if self.rows and self.rows + rows > self.most:
+        """Add `rows`, or raise ProblemError (503). An empty queue accepts any number."""
+        if self.rows and self.rows + rows > self.max_rows:
             self._shed.inc()
-            raise ProblemError(OVERLOADED, "too many requests are waiting already", retry_after=1)
+            raise ProblemError(OVERLOADED, "too many requests are queued", retry_after=1)
         self.rows += rows
 
     def leave(self, rows: int) -> None:
@@ -36,11 +40,11 @@ class QueueLimit:
 
 
 class Coalescer(Generic[Row, Result]):
-    """`call(rows, deadline)` answers each row with its result or its problem; at most `in_flight` calls run at once.
+    """Queue in front of `call(rows, deadline)`, which returns a result or a problem for each row.
 
-    A row that waited `seconds` for its turn gets a timeout, and a call has `seconds`, so no row is held longer than twice that. A row
-    whose caller has gone is dropped before its call and ignored after it. Where a call is refused as a whole, its rows are halved until
-    the refusal is pinned on the rows that cause it.
+    At most `in_flight` calls run at once. A row may wait `seconds` for its call, and a call may
+    take `seconds`, so a row is answered within twice that. A row whose caller has disconnected is
+    dropped. When a call is refused as a whole, `isolate_refusals` finds the rows at fault.
     """
 
     def __init__(
@@ -50,60 +54,59 @@ class Coalescer(Generic[Row, Result]):
         metrics: Metrics,
         *,
         seconds: float,
-        most_rows: int = 1_000,
+        max_rows: int = 1_000,
         in_flight: int = 2,
     ) -> None:
         self._call = call
         self._load = load
         self._sizes = metrics.coalesced.of()
         self._seconds = seconds
-        self._most_rows = most_rows
+        self._max_rows = max_rows
         self._in_flight = in_flight
-        self._waiting: deque[_Entry[Row, Result]] = deque()
+        self._queue: deque[_Entry[Row, Result]] = deque()
         self._running: set[asyncio.Task[Any]] = set()
-        self._gathering = False
+        self._scheduled = False
 
     async def submit(self, row: Row) -> Result | ProblemError:
-        """The row's result or problem. Raises ProblemError at once where the gateway is overloaded."""
+        """Return the result or problem of a row. Raise ProblemError if the queue is full."""
         self._load.enter(1)
         try:
-            if not self._running and not self._gathering:
-                # By the caller's own task: an idle gateway has nothing to gain from a task and a turn of the loop more.
+            if not self._running and not self._scheduled:
+                # In the caller's own task: saves a task and one iteration of the event loop.
                 self._running.add(_this_task())
                 return (await self._outcomes([row]))[0]
             loop = asyncio.get_running_loop()
             future: asyncio.Future[Result | ProblemError] = loop.create_future()
-            self._waiting.append((row, future, loop.time() + self._seconds))
-            if not self._gathering and len(self._running) < self._in_flight:
-                self._start()
+            self._queue.append((row, future, loop.time() + self._seconds))
+            if not self._scheduled and len(self._running) < self._in_flight:
+                self._schedule()
             return await future
         finally:
             self._load.leave(1)
 
     async def close(self) -> None:
-        """Waits for the calls that run."""
+        """Wait for the running calls."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _start(self) -> None:
-        """The next call, from the end of this turn of the loop: whatever arrives in the same turn comes along, and nothing waits."""
-        self._gathering = True
+    def _schedule(self) -> None:
+        """Start a call that also takes the rows arriving in this iteration of the event loop."""
+        self._scheduled = True
         self._running.add(asyncio.get_running_loop().create_task(self._run()))
 
-    def _gathered(self) -> list[_Entry[Row, Result]]:
-        self._gathering = False
-        waiting = self._waiting
-        batch = [waiting.popleft() for _ in range(min(len(waiting), self._most_rows))]
-        if waiting and len(self._running) < self._in_flight:
-            self._start()
+    def _next_batch(self) -> list[_Entry[Row, Result]]:
+        self._scheduled = False
+        queue = self._queue
+        batch = [queue.popleft() for _ in range(min(len(queue), self._max_rows))]
+        if queue and len(self._running) < self._in_flight:
+            self._schedule()
         return batch
 
     async def _run(self) -> None:
-        batch = self._gathered()
+        batch = self._next_batch()
         try:
-            live = self._live(batch)
-            for entry, outcome in zip(
-                live, await self._outcomes([row for row, _, _ in live]), strict=True
-            ):
+            pending = self._pending(batch)
+            outcomes = await self._outcomes([row for row, _, _ in pending])
+            for entry, outcome in zip(pending, outcomes, strict=True):
                 if not entry[1].done():
                     entry[1].set_result(outcome)
         except Exception as error:
@@ -115,43 +118,37 @@ class Coalescer(Generic[Row, Result]):
                 future.cancel()
             raise
 
-    def _live(self, batch: list[_Entry[Row, Result]]) -> list[_Entry[Row, Result]]:
-        """The rows whose callers still wait, and that did not wait too long."""
+    def _pending(self, batch: list[_Entry[Row, Result]]) -> list[_Entry[Row, Result]]:
+        """Return the rows that are still waited for and within their deadline."""
         now = asyncio.get_running_loop().time()
-        live = [entry for entry in batch if entry[2] > now and not entry[1].done()]
-        if len(live) < len(batch):
+        pending = [entry for entry in batch if entry[2] > now and not entry[1].done()]
+        if len(pending) < len(batch):
             for _, future, deadline in batch:
                 if deadline <= now and not future.done():
-                    future.set_result(
-                        ProblemError(
-                            UPSTREAM_TIMEOUT,
-                            "the request waited too long for its turn",
-                            retry_after=1,
-                        )
-                    )
-        return live
+                    detail = "the request waited too long in the queue"
+                    future.set_result(ProblemError(UPSTREAM_TIMEOUT, detail, retry_after=1))
+        return pending
 
     async def _outcomes(self, rows: list[Row]) -> Sequence[Result | ProblemError]:
-        """Once they are there the next call goes out, before any answer is written: the model server works meanwhile."""
+        """Call, then start the next call before any answer is written, to keep the server busy."""
         try:
             if not rows:
                 return []
             self._sizes.observe(len(rows))
-            return await _outcomes(
-                self._call, rows, asyncio.get_running_loop().time() + self._seconds
-            )
+            deadline = asyncio.get_running_loop().time() + self._seconds
+            return await _outcomes(self._call, rows, deadline)
         finally:
             self._running.discard(_this_task())
-            if self._waiting and not self._gathering:
-                self._start()
+            if self._queue and not self._scheduled:
+                self._schedule()
 
 
-async def pinned(
+async def isolate_refusals(
     call: Call[Row, Result], rows: Sequence[Row], deadline: float
 ) -> Sequence[Result | ProblemError]:
-    """Each row's outcome; of a call that is refused, the rows are halved until the refusal is pinned on those that cause it.
+    """Return each row's outcome; halve a refused call until only the rows at fault have a problem.
 
-    Raises ProblemError where the call of all rows does.
+    Raise ProblemError where the call of all rows does.
     """
     try:
         return await call(rows, deadline)
@@ -168,9 +165,9 @@ async def pinned(
 async def _outcomes(
     call: Call[Row, Result], rows: Sequence[Row], deadline: float
 ) -> Sequence[Result | ProblemError]:
-    """As `pinned`; a problem of the call is each row's."""
+    """Like `isolate_refusals`, but a problem of the whole call becomes the problem of each row."""
     try:
-        return await pinned(call, rows, deadline)
+        return await isolate_refusals(call, rows, deadline)
     except ProblemError as problem:
         return [problem] * len(rows)
 

@@ -1,6 +1,6 @@
-"""A lean HTTP/1.1 client: keep-alive connections to one server, a deadline on every exchange.
+"""A minimal HTTP/1.1 client: keep-alive connections to one server, a deadline on every request.
 
-It exists for latency: see "Transports" in docs/api.md for its measurement against aiohttp and gRPC.
+It exists for its latency: "Transports" in docs/api.md compares it with aiohttp and gRPC.
 """
 
 import asyncio
@@ -14,19 +14,19 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-MOST_BYTES = 64 * 1024 * 1024
-OLDEST_SECONDS = 30.0
+MAX_REPLY_BYTES = 64 * 1024 * 1024
+MAX_CONNECTION_SECONDS = 30.0
 SWEEP_SECONDS = 0.05
-MOST_INTERIM = 16  # replies 1xx before the one that counts
+MAX_INTERIM_REPLIES = 16  # 1xx replies before the final one
 
 
 class TransportError(Exception):
-    """The exchange failed.
+    """A request without a usable HTTP reply.
 
-    +-- ConnectError   no connection could be made
-    +-- BrokenError    the connection was reset or closed before the reply was whole
-    +-- GarbageError   what came back is not HTTP, or too much of it
-    +-- DeadlineError  no whole reply in time
+    +-- ConnectError         no connection could be made
+    +-- BrokenError          the connection was reset or closed before the reply was complete
+    +-- MalformedReplyError  the reply is not HTTP, or too large
+    +-- DeadlineError        no complete reply in time
     """
 
 
@@ -52,13 +52,16 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, one exchange at a time; free again once a reply is whole, also where nobody waits for it any more."""
+    """One connection, with one request at a time.
+
+    It is idle again once the reply is complete, even if its caller has been cancelled.
+    """
 
     def __init__(
-        self, on_free: "Callable[[_Connection], None]", on_lost: "Callable[[_Connection], None]"
+        self, on_idle: "Callable[[_Connection], None]", on_closed: "Callable[[_Connection], None]"
     ) -> None:
-        self._on_free = on_free
-        self._on_lost = on_lost
+        self._on_idle = on_idle
+        self._on_closed = on_closed
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Reply] | None = None
@@ -67,33 +70,36 @@ class _Connection(asyncio.Protocol):
         self._size = 0
         self._done = False
         self._interim = 0
-        self._keep = False
+        self._keep_alive = False
         self.open = False
-        self.born = 0.0
+        self.opened_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # uvloop would otherwise keep a request back until it has run everything else that is ready: the model server would wait.
+        # Without this, uvloop sends the request only after it has run every other ready callback.
         self._transport.set_write_buffer_limits(high=0)
         self.open = True
-        self.born = asyncio.get_running_loop().time()
+        self.opened_at = asyncio.get_running_loop().time()
 
-    def exchange(self, request: bytes, deadline: float) -> asyncio.Future[Reply]:
-        """Sends a whole request. The future ends with the reply or a WireError; `overdue` ends it at `deadline`."""
+    def request(self, data: bytes, deadline: float) -> asyncio.Future[Reply]:
+        """Send a request. The future gets the reply or a TransportError.
+
+        The client calls `expire` once `deadline` has passed.
+        """
         assert self._transport is not None
         self._waiter = asyncio.get_running_loop().create_future()
         self._parts, self._size, self._done, self._interim = [], 0, False, 0
         self.deadline = deadline
-        self._transport.write(request)
+        self._transport.write(data)
         return self._waiter
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
-            self.fail(MalformedReplyError("data that nobody asked for"))
+            self.fail(MalformedReplyError("data without a request"))
             return
         self._size += len(data)
-        if self._size > MOST_BYTES:
-            self.fail(MalformedReplyError(f"a reply over {MOST_BYTES} bytes"))
+        if self._size > MAX_REPLY_BYTES:
+            self.fail(MalformedReplyError(f"a reply of more than {MAX_REPLY_BYTES} bytes"))
             return
         try:
             self._parser.feed_data(data)
@@ -105,7 +111,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._done:
-            raise MalformedReplyError("a second reply to one request")
+            raise MalformedReplyError("a second reply to the same request")
 
     def on_body(self, body: bytes) -> None:
         self._parts.append(body)
@@ -113,11 +119,11 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() < 200:
             self._interim += 1
-            if self._interim > MOST_INTERIM:
-                raise MalformedReplyError("1xx replies without end")
+            if self._interim > MAX_INTERIM_REPLIES:
+                raise MalformedReplyError(f"more than {MAX_INTERIM_REPLIES} 1xx replies")
             return
-        # Only here does the parser still know: afterwards it expects the next message.
-        self._keep = self._parser.should_keep_alive()
+        # Valid only in this callback: afterwards the parser expects the next message.
+        self._keep_alive = self._parser.should_keep_alive()
         self._done = True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -129,25 +135,25 @@ class _Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
 
-    def overdue(self) -> None:
-        self.fail(DeadlineError("no whole reply in time"))
+    def expire(self) -> None:
+        self.fail(DeadlineError("no complete reply in time"))
 
     def close(self) -> None:
         if self.open:
             self.open = False
             assert self._transport is not None
             self._transport.abort()
-            self._on_lost(self)
+            self._on_closed(self)
 
     def _finish(self) -> None:
         status = self._parser.get_status_code()
-        if not self._keep:
+        if not self._keep_alive:
             self.close()
         waiter = self._settle()
         if waiter is not None and not waiter.done():
             waiter.set_result(Reply(status, b"".join(self._parts)))
         if self.open:
-            self._on_free(self)
+            self._on_idle(self)
 
     def _settle(self) -> asyncio.Future[Reply] | None:
         self.deadline = math.inf
@@ -156,17 +162,18 @@ class _Connection(asyncio.Protocol):
 
 
 class UpstreamHttpClient:
-    """Exchanges with the server at `url`. Raises WireError; the caller bounds how many run at once."""
+    """HTTP client for the server at `url`. It does not limit the number of connections."""
 
     def __init__(self, url: str, connect_seconds: float = 1.0) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"got {url!r}, expected http://host:port or https://host:port")
+            raise ValueError(f"expected http://host:port or https://host:port, got {url!r}")
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._base = parts.path.rstrip("/")
-        self._head = f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\naccept: application/json\r\n".encode()
+        host = parts.netloc.rpartition("@")[2]
+        self._head = f" HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n".encode()
         self._connect_seconds = connect_seconds
         self._idle: deque[_Connection] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -175,23 +182,24 @@ class UpstreamHttpClient:
     async def send(
         self, path: str, body: bytes | None, seconds: float, headers: bytes = b""
     ) -> Reply:
-        """POSTs a JSON body, or GETs where there is none. `headers` are whole lines, each ending in CRLF.
+        """POST a JSON body, or GET if it is None. `headers` are complete lines, each with CRLF.
 
-        One retry, at once, where a kept connection turns out to be closed: the server had ended it, not the request.
+        Raise TransportError. A request that finds its reused connection closed by the server is
+        sent once more on a new one.
         """
         request = self._request(path, body, headers)
         loop = asyncio.get_running_loop()
         now = loop.time()
-        kept = self._kept(now)
-        if kept is not None:
+        reused = self._reusable(now)
+        if reused is not None:
             try:
-                return await kept.exchange(request, now + seconds)
+                return await reused.request(request, now + seconds)
             except BrokenError:
                 pass
         fresh = await self._connect(min(self._connect_seconds, now + seconds - loop.time()))
         if self._timer is None:
             self._sweep(loop)
-        return await fresh.exchange(request, now + seconds)
+        return await fresh.request(request, now + seconds)
 
     def _request(self, path: str, body: bytes | None, headers: bytes) -> bytes:
         target = (self._base + path).encode()
@@ -203,11 +211,14 @@ class UpstreamHttpClient:
     def _connection(self) -> _Connection:
         return _Connection(self._idle.append, self._all.discard)
 
-    def _kept(self, now: float) -> _Connection | None:
-        """The connection used last; old ones are ended so that a new replica behind the address gets its share."""
+    def _reusable(self, now: float) -> _Connection | None:
+        """Return the connection used last.
+
+        Old connections are closed, so that a new replica behind the address gets its share.
+        """
         while self._idle:
             connection = self._idle.pop()
-            if connection.open and now - connection.born < OLDEST_SECONDS:
+            if connection.open and now - connection.opened_at < MAX_CONNECTION_SECONDS:
                 return connection
             connection.close()
         return None
@@ -229,10 +240,13 @@ class UpstreamHttpClient:
         return connection
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ends what is overdue, at most SWEEP_SECONDS late: one timer for all, for one an exchange costs more than writing it."""
+        """End overdue requests, at most SWEEP_SECONDS late.
+
+        One timer for all: a timer per request costs more than writing the request.
+        """
         now = loop.time()
         for connection in [each for each in self._all if each.deadline <= now]:
-            connection.overdue()
+            connection.expire()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._all else None
 
     def close(self) -> None:

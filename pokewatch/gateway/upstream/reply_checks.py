@@ -1,6 +1,7 @@
-"""Checks of what the model server answers: each row is the one asked, and every value is of its kind. Raise ValueError.
+"""Checks of model server replies: each row answers its request, and every value is valid.
 
-They run on every call, so they compare columns as a whole and look at rows only where a column differs.
+All raise ValueError. They run on every call, so they compare whole columns, and rows only where a
+column differs.
 """
 
 import re
@@ -15,11 +16,11 @@ from pokewatch.gateway.upstream.v2_messages import (
     Columns,
     InferRequest,
     InferResponse,
-    flat,
+    flatten,
 )
 
 UNKNOWN = frozenset({UNKNOWN_CARD, UNKNOWN_DATE})
-_WORDS = {"status": ROW_STATUSES, "signal": SIGNALS, "reason": REASONS}
+_ALLOWED = {"status": ROW_STATUSES, "signal": frozenset(SIGNALS), "reason": REASONS}
 _NUMBER = frozenset({float, int, type(None)})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -27,9 +28,9 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 def check_prices(
     found: Columns, cards: Sequence[str], days: Sequence[str], offers: Sequence[float | None]
 ) -> None:
-    """The columns that `fair-price` answers for `cards` on `days` ("" is the latest), judged at `offers` where there are any.
+    """Check the reply of `fair-price` for `cards`, given by id or slug.
 
-    `slug` is among them. A card may have been asked for by its id or its slug.
+    A day of "" is the latest one. An offer of None stands for the market price.
     """
     check_numbers(found, ("market_price", "fair_price", "lower", "upper"))
     check_members("status", found["status"], ROW_STATUSES)
@@ -47,17 +48,17 @@ def check_prices(
 
 
 def check_decisions(found: Columns, status: Column | None = None) -> None:
-    """The columns that `decision` answers, for rows of a `status`."""
+    """Check the reply of `decision` for rows with these statuses."""
     check_numbers(found, ("deviation_pct", "confidence"))
     signals, deviations = found["signal"], found["deviation_pct"]
     check_members("signal", signals, SIGNALS)
     check_members("reason", found["reason"], REASONS)
-    likely = found["confidence"]
-    if None in likely:
-        likely = [chance for chance in likely if chance is not None]
-    if likely and (min(likely) < 0 or max(likely) > 1):
+    confidence = found["confidence"]
+    if None in confidence:
+        confidence = [value for value in confidence if value is not None]
+    if confidence and (min(confidence) < 0 or max(confidence) > 1):
         raise ValueError(
-            f"output 'confidence' has {min(likely)} to {max(likely)}, which are not all probabilities"
+            f"output 'confidence' ranges from {min(confidence)} to {max(confidence)}, not 0 to 1"
         )
     if None in deviations:
         pairs = zip(signals, deviations, strict=True)
@@ -77,20 +78,20 @@ def check_decisions(found: Columns, status: Column | None = None) -> None:
         )
 
 
-def check_passed(reply: InferResponse, name: str, request: InferRequest, rows: int) -> None:
-    """What the model `name` answers to a caller's own request: the outputs asked for, each of its kind."""
+def check_passthrough(reply: InferResponse, name: str, request: InferRequest, rows: int) -> None:
+    """Check the reply of the model `name` to a request that was passed through."""
     if reply.model_name != name:
-        raise ValueError(f"answered by the model {reply.model_name!r}, asked was {name!r}")
+        raise ValueError(f"reply of model {reply.model_name!r}, expected {name!r}")
     if request.id and reply.id != request.id:
-        raise ValueError("it answers another request")
-    statuses = (flat(tensor.data) for tensor in request.inputs if tensor.name == "status")
-    own = {
-        text for data in statuses for text in data if isinstance(text, str)
-    }  # a reason may be the caller's own status
+        raise ValueError("the reply is to another request")
+    statuses = (flatten(tensor.data) for tensor in request.inputs if tensor.name == "status")
+    # A status that the caller made up may be returned as the reason.
+    own = {text for data in statuses for text in data if isinstance(text, str)}
     names = [output.name for output in reply.outputs]
-    wanted = [output.name for output in request.outputs or ()] or list(dict.fromkeys(names))
-    if names != wanted:
-        raise ValueError(f"the outputs are {names}, not {wanted}")
+    requested = [output.name for output in request.outputs or ()]
+    expected = requested or list(dict.fromkeys(names))
+    if names != expected:
+        raise ValueError(f"the outputs are {names}, expected {expected}")
     for output in reply.outputs:
         if output.shape != [rows] or len(output.data) != rows:
             raise ValueError(
@@ -100,44 +101,40 @@ def check_passed(reply: InferResponse, name: str, request: InferRequest, rows: i
             check_numbers({output.name: output.data}, (output.name,))
             continue
         _check(output.name, output.data, [type(value) is str for value in output.data])
-        if output.name in _WORDS:
-            check_members(output.name, output.data, _WORDS[output.name] | own)
+        if output.name in _ALLOWED:
+            check_members(output.name, output.data, _ALLOWED[output.name] | own)
 
 
 def check_numbers(found: Columns, names: Sequence[str]) -> None:
-    """JSON has no number that is not finite, so those left are finite."""
+    """Check for numbers or null. JSON cannot express infinity or NaN."""
     for name in names:
         if not _NUMBER.issuperset(map(type, found[name])):
             _check(name, found[name], [type(value) in _NUMBER for value in found[name]])
 
 
 def check_members(name: str, values: Column, allowed: Collection[str]) -> None:
-    """Each of `values` is one of the words `allowed`."""
+    """Check that all `values` are `allowed`."""
     if not set(values).issubset(allowed):
         _check(name, values, [value in allowed for value in values])
 
 
 def check_day(name: str, day: object) -> None:
-    """`day` is a calendar day as YYYY-MM-DD."""
+    """Check for a calendar day as YYYY-MM-DD."""
     if not _is_day(day):
-        raise ValueError(f"{name!r} has {day!r}, which is no day")
+        raise ValueError(f"{name!r} has {day!r}, expected a day as YYYY-MM-DD")
 
 
-def _check_cards(cards: Column, slugs: Column, asked: Sequence[str]) -> None:
-    if cards == asked:
+def _check_cards(cards: Column, slugs: Column, requested: Sequence[str]) -> None:
+    if cards == requested:
         return
-    if slugs != asked:
-        _check(
-            "card_id",
-            cards,
-            [ask in (card, slug) for ask, card, slug in zip(asked, cards, slugs, strict=True)],
-            asked,
-        )
+    if slugs != requested:
+        rows = zip(requested, cards, slugs, strict=True)
+        _check("card_id", cards, [name in (card, slug) for name, card, slug in rows], requested)
     _check("card_id", cards, [type(card) is str for card in cards])
 
 
-def _check_days(days: Column, status: Column, asked: Sequence[str]) -> None:
-    """A day where there are prices, none where there are not. It may be earlier than the one asked: the last with prices."""
+def _check_days(days: Column, status: Column, requested: Sequence[str]) -> None:
+    """Check that known rows have a day, no later than the one requested, and unknown rows none."""
     for day in set(days):
         if day != "":
             check_day("date", day)
@@ -147,30 +144,23 @@ def _check_days(days: Column, status: Column, asked: Sequence[str]) -> None:
             days,
             [(day == "") == (each in UNKNOWN) for day, each in zip(days, status, strict=True)],
         )
-    if any(asked):
-        _check(
-            "date",
-            days,
-            [not ask or day <= ask for day, ask in zip(days, asked, strict=True)],
-            asked,
-        )
-    latest = (
-        {day for day, ask in zip(days, asked, strict=True) if day and not ask}
-        if any(asked)
-        else set(days) - {""}
-    )
+    latest = set(days) - {""}
+    if any(requested):
+        rows = list(zip(days, requested, strict=True))
+        _check("date", days, [not limit or day <= limit for day, limit in rows], requested)
+        latest = {day for day, limit in rows if day and not limit}
     if len(latest) > 1:
-        raise ValueError(
-            f"output 'date' has {len(latest)} latest days, from {min(latest)} to {max(latest)}"
-        )
+        raise ValueError(f"output 'date' has several latest days, {min(latest)} to {max(latest)}")
 
 
-def _check(name: str, values: Column, good: list[bool], asked: Sequence[Any] | None = None) -> None:
-    """All is `good`; else the first row that is not is named."""
+def _check(
+    name: str, values: Column, good: list[bool], requested: Sequence[Any] | None = None
+) -> None:
+    """Raise ValueError with the first row that is not `good`."""
     if not all(good):
         at = good.index(False)
-        wanted = "" if asked is None else f", asked for {asked[at]!r}"
-        raise ValueError(f"output {name!r} has {values[at]!r} at row {at}{wanted}")
+        expected = "" if requested is None else f", requested was {requested[at]!r}"
+        raise ValueError(f"output {name!r} has {values[at]!r} in row {at}{expected}")
 
 
 @lru_cache(maxsize=4_096)

@@ -1,4 +1,4 @@
-"""One model, or the catalogue, behind the gateway: a deadline, a breaker, and honest problems for whatever it answers."""
+"""Client for one endpoint of the model server: deadline, circuit breaker, errors as problems."""
 
 import asyncio
 import logging
@@ -21,23 +21,25 @@ from pokewatch.gateway.upstream.http_client import (
     TransportError,
     UpstreamHttpClient,
 )
-from pokewatch.gateway.upstream.v2_messages import Refusal, refusal
+from pokewatch.gateway.upstream.v2_messages import Refusal, decode_refusal
 
 logger = logging.getLogger("pokewatch.gateway.upstream.v2_client")
 
 _REFUSALS = (400, 404, 409, 422)
-# MLServer's 404 for a model it does not have, and for a route that only a loaded model has; its 400, and our guards' 503, for a model
-# that is not ready. All of the text, for a refusal may quote the caller.
-_UNLOADED = re.compile(
-    r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found|\S+ is not ready: .*"
+# MLServer's 404 for an unknown model and for a route that only a loaded model has; its 400, and the
+# patched 503, for a model that is not ready. It matches whole texts, since a refusal may quote the
+# caller.
+_NOT_LOADED = re.compile(
+    r"Model \S+(?: with version \S+)? (?:is not ready yet\.|not found)|Not Found"
+    r"|\S+ is not ready: .*"
 )
 
-_NO_MODEL = "is up and has no model loaded; its log says what to run"
-_FAILING = "failed repeatedly and is left alone for a moment"
+_NO_MODEL = "is up but has no model loaded; its log says which command to run"
+_FAILING = "has failed repeatedly and is not called for a moment"
 
 
 class RefusedError(Exception):
-    """The upstream works and refuses this request (4xx): the request's fault, not the upstream's."""
+    """A 4xx reply: the request is at fault, not the model server."""
 
     def __init__(self, status: int, refusal: Refusal) -> None:
         super().__init__(refusal.error)
@@ -46,78 +48,80 @@ class RefusedError(Exception):
 
 
 class V2Client:
-    """`seconds` is the longest one exchange may take. Every exchange is an inference or a look-up: repeating one is safe.
+    """A client whose requests may take `seconds`. All are idempotent.
 
-    An exchange that had less time than that, and used it up, is no failure of the upstream: its caller had waited for too long.
+    A request with less time left than that, because its caller had waited in the queue, does not
+    count as a failure when it times out.
     """
 
     def __init__(
         self,
         name: str,
-        wire: UpstreamHttpClient,
+        http: UpstreamHttpClient,
         breaker: Breaker,
         metrics: Metrics,
         seconds: float,
     ) -> None:
         self.name = name
-        self._wire = wire
+        self._http = http
         self._breaker = breaker
         self._seconds = seconds
-        self._left_alone = _FAILING
-        self._took = metrics.upstream_seconds.of(name)
+        self._open_reason = _FAILING
+        self._duration = metrics.upstream_seconds.of(name)
         self._failures = metrics.upstream_failures.labels(name)
-        metrics.upstream_state.labels(name).set_function(lambda: float(breaker.told()))
+        metrics.upstream_state.labels(name).set_function(lambda: float(breaker.observed_state()))
 
     async def send(
         self, path: str, body: bytes | None, headers: bytes = b"", deadline: float = math.inf
     ) -> bytes:
-        """The body of a 200, by `deadline` on the loop's clock. Raises RefusedError for a refusal, ProblemError for all that went wrong."""
+        """Return the body of a 200 reply. `deadline` is in the time of the event loop.
+
+        Raise RefusedError for a refused request and ProblemError for any other failure.
+        """
         left = deadline - asyncio.get_running_loop().time()
         if left <= 0:
             raise ProblemError(
-                UPSTREAM_TIMEOUT, "the request's time was up before it could be sent", retry_after=1
+                UPSTREAM_TIMEOUT, "the deadline passed before the request was sent", retry_after=1
             )
         wait = self._breaker.wait()
         if wait:
-            raise unavailable(f"the model server ({self.name}) {self._left_alone}", math.ceil(wait))
+            raise unavailable(
+                f"the model server ({self.name}) {self._open_reason}", math.ceil(wait)
+            )
         started = perf_counter()
         try:
-            reply = await self._wire.send(path, body, min(left, self._seconds), headers)
+            reply = await self._http.send(path, body, min(left, self._seconds), headers)
         except TransportError as error:
-            hurried = isinstance(error, DeadlineError) and left < self._seconds
-            if (
-                not hurried or self._breaker.state is not State.CLOSED
-            ):  # a probe's end is always reported
+            cut_short = isinstance(error, DeadlineError) and left < self._seconds
+            if not cut_short or self._breaker.state is not State.CLOSED:  # a probe always reports
                 self._failed(error)
-            raise self._problem(error) from error
-        self._took.observe(perf_counter() - started)
-        return self._judge(reply)
+            raise self._transport_problem(error) from error
+        self._duration.observe(perf_counter() - started)
+        return self._body(reply)
 
-    def fault(self, detail: str) -> ProblemError:
-        """The problem of a reply that cannot be used, counted as a failure."""
-        self._failed(detail)
-        return ProblemError(
-            UPSTREAM_FAULT, f"the model server ({self.name}) answered what cannot be used"
-        )
+    def bad_reply(self, cause: str) -> ProblemError:
+        """Record a failure and return the problem of an unusable reply."""
+        self._failed(cause)
+        return self._unusable()
 
-    def _judge(self, reply: Reply) -> bytes:
+    def _body(self, reply: Reply) -> bytes:
         if reply.status == 200:
             self._succeeded()
             return reply.body
-        refused = refusal(reply.body)
-        if _UNLOADED.fullmatch(refused.error):
-            self._failed(f"{reply.status} {refused.error}")
-            self._left_alone = _NO_MODEL
+        refusal = decode_refusal(reply.body)
+        if _NOT_LOADED.fullmatch(refusal.error):
+            self._failed(f"{reply.status} {refusal.error}")
+            self._open_reason = _NO_MODEL
             raise unavailable(f"the model server ({self.name}) {_NO_MODEL}")
         if reply.status in _REFUSALS:
             self._succeeded()
-            raise RefusedError(reply.status, refused)
+            raise RefusedError(reply.status, refusal)
         if reply.status in (429, 503):
-            self._failed(f"{reply.status} {refused.error}")
+            self._failed(f"{reply.status} {refusal.error}")
             raise unavailable(f"the model server ({self.name}) is not available")
-        raise self.fault(f"{reply.status} {refused.error}")
+        raise self.bad_reply(f"{reply.status} {refusal.error}")
 
-    def _problem(self, error: TransportError) -> ProblemError:
+    def _transport_problem(self, error: TransportError) -> ProblemError:
         if isinstance(error, DeadlineError):
             return ProblemError(
                 UPSTREAM_TIMEOUT,
@@ -125,14 +129,16 @@ class V2Client:
                 retry_after=1,
             )
         if isinstance(error, MalformedReplyError):
-            return ProblemError(
-                UPSTREAM_FAULT, f"the model server ({self.name}) answered what cannot be used"
-            )
+            return self._unusable()
         return unavailable(f"the model server ({self.name}) cannot be reached")
+
+    def _unusable(self) -> ProblemError:
+        detail = f"the model server ({self.name}) returned an unusable reply"
+        return ProblemError(UPSTREAM_FAULT, detail)
 
     def _failed(self, cause: object) -> None:
         before = self._breaker.state
-        self._left_alone = _FAILING
+        self._open_reason = _FAILING
         self._breaker.failed()
         self._failures.inc()
         if before is not self._breaker.state or before is State.CLOSED:

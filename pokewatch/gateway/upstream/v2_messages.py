@@ -1,4 +1,4 @@
-"""The Open Inference Protocol (V2), JSON form: what the gateway sends, reads and answers."""
+"""Messages of the Open Inference Protocol (V2) as JSON."""
 
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-MOST_TENSORS = 16
+MAX_TENSORS = 16
 
 Column = list[Any]
 Columns = Mapping[str, Column]
@@ -18,7 +18,7 @@ Parameters = Annotated[dict[Name, Any], Meta(max_length=16)]
 
 
 class V2Tensor(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`data` is flat, or nested as [n, 1]."""
+    """A named tensor. `data` is flat, or nested for the shape [n, 1]."""
 
     name: Name
     shape: Annotated[list[int], Meta(max_length=8)]
@@ -28,17 +28,17 @@ class V2Tensor(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Output(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A tensor asked for by name."""
+    """A requested output."""
 
     name: Name
     parameters: Parameters | None = None
 
 
 class InferRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    inputs: Annotated[list[V2Tensor], Meta(max_length=MOST_TENSORS)]
+    inputs: Annotated[list[V2Tensor], Meta(max_length=MAX_TENSORS)]
     id: Text | None = None
     parameters: Parameters | None = None
-    outputs: Annotated[list[Output], Meta(max_length=MOST_TENSORS)] | None = None
+    outputs: Annotated[list[Output], Meta(max_length=MAX_TENSORS)] | None = None
 
 
 class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,7 +50,7 @@ class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Answered(msgspec.Struct, frozen=True):
-    """What is read of a tensor that one of our models answers: they shape it [n]."""
+    """The members read of an output. PokeWatch's models return the shape [n]."""
 
     name: str
     data: list[float | str | None]
@@ -60,7 +60,7 @@ Version = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """What an answer comes from."""
+    """The model and data versions of a reply."""
 
     model_version: Version
     data_version: Version
@@ -77,7 +77,7 @@ class _Versioned(_Reply, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A V2 error object, and a catalogue error."""
+    """An error reply of V2 or of the catalogue endpoints."""
 
     error: str
     near: list[str] = []
@@ -91,36 +91,36 @@ _versioned = msgspec.json.Decoder(_Versioned).decode
 _refusal = msgspec.json.Decoder(Refusal).decode
 
 
-def strings(name: str, values: Sequence[str]) -> V2Tensor:
+def string_tensor(name: str, values: Sequence[str]) -> V2Tensor:
     return V2Tensor(name, [len(values)], "BYTES", list(values))
 
 
-def floats(name: str, values: Sequence[float | None]) -> V2Tensor:
+def float_tensor(name: str, values: Sequence[float | None]) -> V2Tensor:
     return V2Tensor(name, [len(values)], "FP64", list(values))
 
 
 def new_id() -> str:
-    """An id that no other request has: a reply repeats it."""
+    """Return a unique request id."""
     return f"{_PROCESS}{next(_numbers):x}"
 
 
-def request(inputs: list[V2Tensor], names: Sequence[str], request_id: str) -> bytes:
-    """A request for the outputs `names`."""
+def encode_request(inputs: list[V2Tensor], names: Sequence[str], request_id: str) -> bytes:
+    """Return a request for the outputs `names`."""
     return _encode(InferRequest(inputs, request_id, outputs=[Output(name) for name in names]))
 
 
-def columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
-    """The outputs `names` of a reply, each with `rows` values. Raises ValueError when it is anything else."""
+def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
+    """Return the outputs `names`, each with `rows` values. Raise ValueError if there are others."""
     try:
         return _checked(_reply(body), names, rows, request_id)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
 
 
-def versioned(
+def decode_versioned(
     body: bytes, names: Sequence[str], rows: int, request_id: str
 ) -> tuple[Columns, Versions]:
-    """As `columns`, of a reply whose parameters say what it comes from."""
+    """Return the outputs and the versions. Raise ValueError for a reply without them."""
     try:
         reply = _versioned(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -130,29 +130,25 @@ def versioned(
 
 def _checked(reply: _Reply, names: Sequence[str], rows: int, request_id: str) -> Columns:
     if reply.id is not None and reply.id != request_id:
-        raise ValueError("it answers another request")
+        raise ValueError("the reply is to another request")
     found: Columns = {output.name: output.data for output in reply.outputs}
     if len(found) != len(reply.outputs):
-        raise ValueError("an output is given twice")
+        raise ValueError("an output is repeated")
     for name in names:
         if len(found.get(name, ())) != rows:
-            raise ValueError(
-                f"output {name!r} has {len(found.get(name, ()))} values for {rows} rows"
-            )
+            count = len(found.get(name, ()))
+            raise ValueError(f"output {name!r} has {count} values for {rows} rows")
     return found
 
 
-def flat(data: Column) -> Column:
-    """[n, 1] as [n]; anything else as it is."""
-    return (
-        [row[0] for row in data]
-        if all(isinstance(row, list) and len(row) == 1 for row in data)
-        else data
-    )
+def flatten(data: Column) -> Column:
+    """Return the data of the shape [n, 1] as [n], any other unchanged."""
+    nested = all(isinstance(row, list) and len(row) == 1 for row in data)
+    return [row[0] for row in data] if nested else data
 
 
-def refusal(body: bytes) -> Refusal:
-    """The error of a reply, as far as it has one."""
+def decode_refusal(body: bytes) -> Refusal:
+    """Return the error of a reply, or the beginning of its body if it is not JSON."""
     try:
         return _refusal(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

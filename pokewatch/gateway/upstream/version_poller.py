@@ -1,4 +1,4 @@
-"""What is served: the versions that answers come from, and how old the data is. Polled, and told by every answer."""
+"""Poller of the model server: which versions it serves, and how old its data is."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger("pokewatch.gateway.upstream.version_poller")
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """The model server's own account of what it serves (`/catalog/status`)."""
+    """The reply of the model server's `/catalog/status`."""
 
     model_version: Version
     data_version: Version
@@ -36,7 +36,11 @@ _decode = msgspec.json.Decoder(ServedModel).decode
 
 
 class VersionPoller:
-    """Asks every `seconds`. `versions` is what the newest answer came from, None before the first."""
+    """Polls every `seconds`.
+
+    `versions` are those of the newest reply, None before the first. `served` is the last status,
+    and `problem` why the last poll failed, None if it succeeded.
+    """
 
     def __init__(
         self, catalog: V2Client, decisions: V2Client, metrics: Metrics, seconds: float
@@ -45,68 +49,67 @@ class VersionPoller:
         self._decisions = decisions
         self._seconds = seconds
         self._changes = metrics.changes
-        self._told = metrics.served
+        self._metric = metrics.served
         self.versions: Versions | None = None
         self.served: ServedModel | None = None
-        self.trouble: ProblemError | None = None
+        self.problem: ProblemError | None = None
 
-    def current(self) -> Versions | None:
-        """The versions that are served for certain: none while the model server does not say."""
-        return None if self.trouble is not None else self.versions
+    def current_versions(self) -> Versions | None:
+        """Return the versions being served, None while the model server does not answer."""
+        return None if self.problem is not None else self.versions
 
-    def saw(self, versions: Versions) -> None:
-        """To be called with the versions of every answer: it may be newer than the last poll."""
+    def observe(self, versions: Versions) -> None:
+        """Record the versions of a reply, which may be newer than the last poll."""
         served = (versions.model_version, versions.data_version)
-        if served != self._told.versions:
-            if self.versions is not None:
-                self._changes.inc()
-                logger.info(
-                    "versions changed",
-                    extra={
-                        "model_version": versions.model_version,
-                        "data_version": versions.data_version,
-                    },
-                )
-            self.versions = versions
-            self._told.versions = served
+        if served == self._metric.versions:
+            return
+        if self.versions is not None:
+            self._changes.inc()
+            logger.info(
+                "versions changed",
+                extra={
+                    "model_version": versions.model_version,
+                    "data_version": versions.data_version,
+                },
+            )
+        self.versions = versions
+        self._metric.versions = served
 
     def data_age(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> int | None:
-        """Days since the newest market day."""
-        return (
-            None
-            if self.served is None
-            else (today() - date.fromisoformat(self.served.last_day)).days
-        )
+        """Return the days since the newest market day."""
+        if self.served is None:
+            return None
+        return (today() - date.fromisoformat(self.served.last_day)).days
 
-    async def look(self) -> None:
-        """Asks once. Raises ProblemError where a model is not there to answer."""
+    async def poll(self) -> None:
+        """Poll once. Raise ProblemError if a model does not answer."""
         try:
             body = await self._catalog.send("/catalog/status", b"{}")
             await self._decisions.send("/v2/models/decision/ready", None)
         except RefusedError as refused:
-            raise self._catalog.fault(str(refused)) from refused
+            raise self._catalog.bad_reply(str(refused)) from refused
         try:
             served = _decode(body)
             check_day("first_day", served.first_day)
             check_day("last_day", served.last_day)
             last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
         except (msgspec.DecodeError, ValueError) as error:
-            raise self._catalog.fault(str(error)) from error
+            raise self._catalog.bad_reply(str(error)) from error
         self.served = served
-        self._told.last_day = last_day
-        self.saw(Versions(served.model_version, served.data_version, served.run_id))
+        self._metric.last_day = last_day
+        self.observe(Versions(served.model_version, served.data_version, served.run_id))
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Poll until cancelled."""
         while True:
             try:
-                await self.look()
-                self.trouble = None
+                await self.poll()
+                self.problem = None
             except ProblemError as problem:
-                self.trouble = problem
+                self.problem = problem
             except Exception:
-                logger.exception("defect")
-                self.trouble = ProblemError(
-                    INTERNAL, "the gateway failed to read what is served; its log tells why"
+                logger.exception("unexpected error")
+                self.problem = ProblemError(
+                    INTERNAL, "the status of the model server could not be read; see the log"
                 )
             await asyncio.sleep(self._seconds)

@@ -1,7 +1,8 @@
-"""Is a day of prices to be believed?
+"""Quality checks of whole days of prices.
 
-A day is measured as a whole, also against the day before (`measure_day`), and judged by thresholds that are data (`judge`,
-`check_days`): a bad day stops the pipeline. Single rows are checked by `row_checks` before.
+`measure_day` measures a day on its own and against the day before; `check_measures` and
+`check_days` compare the measures with thresholds. A day that fails stops the pipeline. Single rows
+are checked first, by `rows`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,13 +21,15 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
 from pokewatch.settings import QualitySettings
 
-JUMP = 5.0  # the factor within a day that counts as a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+_SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
+_SET_COMPARED_FROM = 5  # cards: the prices of a smaller set may all be absent on a day
 _COMPARED_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class QualityThresholds:
-    """When a day is bad. Shares of 1; `max_price` in the currency of the price."""
+    """Limits of a good day. Shares are of 1; `max_price` is in the currency of the price."""
 
     max_price: float = 1_000_000.0
     min_coverage: float = 0.9
@@ -37,7 +40,7 @@ class QualityThresholds:
 
     @classmethod
     def of(cls, settings: QualitySettings, source: str) -> Self:
-        """The thresholds for `source`: a panel of one's own may have holes and repeat days, a market's feed may not."""
+        """Return the thresholds for `source`; a user-supplied file may have gaps and repeats."""
         own = source == "file"
         coverage, unchanged = settings.quality_min_coverage, settings.quality_max_unchanged
         return cls(
@@ -52,16 +55,16 @@ class QualityThresholds:
 
 @dataclass(frozen=True, slots=True)
 class DayMeasures:
-    """What was measured on one day. A share is None where there was too little to compare with."""
+    """Measures of one day. A share is None if there is too little to compare with."""
 
     day: date
-    rows: int
+    prices: int  # rows with a market price
     malformed: int
     not_positive: int
     duplicates: int
     days_ahead: int
     currencies: int
-    quarantined: float
+    quarantined: float | None
     coverage: float | None = None
     jumps: float | None = None
     unchanged: float | None = None
@@ -71,101 +74,60 @@ class DayMeasures:
 class _Rule:
     name: str
     measure: Callable[[DayMeasures], float | None]
-    least: bool  # the threshold is the least allowed, else the most
-    share: bool
+    limit: Callable[[QualityThresholds], float]
     why: str
+    least: bool = False  # the limit is the least allowed, else the most
+    share: bool = False
 
     def text(self, value: float) -> str:
         return f"{value:.1%}" if self.share else f"{value:,.0f}"
 
 
-_RULES: tuple[tuple[_Rule, Callable[[QualityThresholds], float]], ...] = (
-    (_Rule("rows", lambda m: m.rows, True, False, "a day without prices"), lambda _: 1),
-    (
-        _Rule(
-            "schema",
-            lambda m: m.malformed,
-            False,
-            False,
-            "rows without a proper card_id or currency",
-        ),
+_RULES = (
+    _Rule("prices", lambda m: m.prices, lambda _: 1, "the day has no prices", least=True),
+    _Rule("schema", lambda m: m.malformed, lambda _: 0, "rows without a valid card_id or currency"),
+    _Rule(
+        "positivity",
+        lambda m: m.not_positive,
         lambda _: 0,
+        "prices that are not positive or too high",
     ),
-    (
-        _Rule(
-            "positivity",
-            lambda m: m.not_positive,
-            False,
-            False,
-            "prices that are not positive or beyond belief",
-        ),
-        lambda _: 0,
-    ),
-    (
-        _Rule(
-            "duplicates", lambda m: m.duplicates, False, False, "a card has two prices on one day"
-        ),
-        lambda _: 0,
-    ),
-    (
-        _Rule(
-            "future_dates",
-            lambda m: m.days_ahead,
-            False,
-            False,
-            "prices of a day that has not come",
-        ),
-        lambda _: 0,
-    ),
-    (
-        _Rule(
-            "currencies",
-            lambda m: m.currencies,
-            False,
-            False,
-            "prices in different currencies cannot be compared",
-        ),
+    _Rule("duplicates", lambda m: m.duplicates, lambda _: 0, "a card has two prices on one day"),
+    _Rule("future_dates", lambda m: m.days_ahead, lambda _: 0, "prices of a day in the future"),
+    _Rule(
+        "currencies",
+        lambda m: m.currencies,
         lambda _: 1,
+        "prices in different currencies cannot be compared",
     ),
-    (
-        _Rule(
-            "quarantine",
-            lambda m: m.quarantined,
-            False,
-            True,
-            "too many rows are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
-        ),
+    _Rule(
+        "quarantine",
+        lambda m: m.quarantined,
         lambda t: t.max_quarantine,
+        "too many rows are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
+        share=True,
     ),
-    (
-        _Rule(
-            "coverage",
-            lambda m: m.coverage,
-            True,
-            True,
-            "cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE",
-        ),
+    _Rule(
+        "coverage",
+        lambda m: m.coverage,
         lambda t: t.min_coverage,
+        "cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE",
+        least=True,
+        share=True,
     ),
-    (
-        _Rule(
-            "jumps",
-            lambda m: m.jumps,
-            False,
-            True,
-            "prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS",
-        ),
+    _Rule(
+        "jumps",
+        lambda m: m.jumps,
         lambda t: t.max_jumps,
+        "prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS",
+        share=True,
     ),
-    (
-        _Rule(
-            "staleness",
-            lambda m: m.unchanged,
-            False,
-            True,
-            "the day repeats the one before; POKEWATCH_QUALITY_MAX_UNCHANGED",
-        ),
+    _Rule(
+        "staleness",
+        lambda m: m.unchanged,
         lambda t: t.max_unchanged,
+        "the day repeats the one before; POKEWATCH_QUALITY_MAX_UNCHANGED",
+        share=True,
     ),
 )
 
@@ -178,37 +140,40 @@ def measure_day(
     today: date,
     thresholds: QualityThresholds,
 ) -> DayMeasures:
-    """Measure the rows of a day, of which `rejected` are gone already, against the rows of an earlier day."""
+    """Measure the rows of a day, without its `rejected` ones, also against an earlier day's."""
     ids, currencies = prices["card_id"], prices["currency"]
     if previous is not None:
         currencies = pa.chunked_array([*currencies.chunks, *previous["currency"].chunks])
     return DayMeasures(
         day=day,
-        rows=prices.num_rows,
+        prices=_priced(prices).num_rows,
         malformed=_count(pc.invert(_well_formed(prices))),
-        not_positive=_count(_beyond_belief(prices, thresholds.max_price)),
+        not_positive=_count(_out_of_range(prices, thresholds.max_price)),
         duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
         days_ahead=max(0, (day - today).days),
         currencies=pc.count_distinct(currencies).as_py(),
-        quarantined=rejected / max(1, prices.num_rows + rejected),
+        quarantined=_quarantined(prices.num_rows, rejected, thresholds.min_cards),
         **(_compared(prices, previous, thresholds.min_cards) if previous is not None else {}),
     )
 
 
-def judge(measures: Sequence[DayMeasures], thresholds: QualityThresholds) -> list[Check]:
-    """One check a rule: its worst day against the threshold."""
-    return [_check(rule, limit(thresholds), measures) for rule, limit in _RULES]
+def check_measures(measures: Sequence[DayMeasures], thresholds: QualityThresholds) -> list[Check]:
+    """Return one check for each rule: its worst day against the threshold."""
+    return [_check(rule, rule.limit(thresholds), measures) for rule in _RULES]
 
 
 def check_days(
     lake: Lake, days: Iterable[date], thresholds: QualityThresholds, today: date
 ) -> list[Check]:
-    """The checks of `days` of the lake, each against the lake's day before it. Raises LakeError for a day it lacks."""
-    kept = lake.days()
+    """Return the checks of `days` of the lake, each compared with the day before it in the lake.
+
+    Raise LakeError for a day that the lake does not have.
+    """
+    lake_days = lake.days()
     measures = []
     last: tuple[date, pa.Table] | None = None
     for day in sorted(days):
-        earlier = comparable(day, kept)
+        earlier = comparable(day, lake_days)
         if last is None or last[0] != earlier:
             last = (earlier, lake.day(earlier)) if earlier else None
         prices = lake.day(day)
@@ -223,12 +188,21 @@ def check_days(
             )
         )
         last = (day, prices)
-    return judge(measures, thresholds)
+    return check_measures(measures, thresholds)
 
 
 def comparable(day: date, days: Iterable[date]) -> date | None:
-    """The latest of `days` before `day` and near enough to compare with."""
+    """Return the latest of `days` before `day` that is close enough to compare with."""
     return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
+
+
+def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[str]:
+    """Return the sets of `cards` without a price that had prices for several cards before."""
+    before = _sets(previous, cards)
+    now = _sets(prices, cards)
+    return sorted(
+        name for name, count in before.items() if name not in now and count >= _SET_COMPARED_FROM
+    )
 
 
 def require(checks: Iterable[Check]) -> None:
@@ -243,7 +217,7 @@ def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
     found = [(value, each.day) for each in measures if (value := rule.measure(each)) is not None]
     if not found:
         return Check(
-            rule.name, threshold, "not measured: too little to compare", bool(measures), rule.why
+            rule.name, threshold, "not measured, too little to compare", bool(measures), rule.why
         )
     value, day = min(found) if rule.least else max(found)
     usual = f", usually {rule.text(median(value for value, _ in found))}" if len(found) > 1 else ""
@@ -256,13 +230,19 @@ def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
     )
 
 
+def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
+    """Return the share of rejected rows; None for a few of them in a day of few cards."""
+    share = rejected / max(1, rows + rejected)
+    return None if rows + rejected < min_cards and share <= _SMALL_DAY_REJECTED else share
+
+
 def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:
-    """Coverage, jumps and repeats; the last two None where fewer than `min_cards` cards have both prices."""
+    """Return coverage, jumps and unchanged, the last two only from `min_cards` cards on."""
     rows = pc.index_in(prices["card_id"], value_set=previous["card_id"].combine_chunks())
-    coverage = (prices.num_rows - rows.null_count) / max(1, previous.num_rows)
     now = prices["market_price"].to_numpy()
     before = previous["market_price"].take(rows).to_numpy()
     both = np.isfinite(now) & np.isfinite(before) & (now > 0) & (before > 0)
+    coverage = float(both.sum() / max(1, _priced(previous).num_rows))
     if both.sum() < min_cards:
         return {"coverage": coverage}
     moves = np.abs(np.log(now[both] / before[both]))
@@ -273,16 +253,27 @@ def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str,
     }
 
 
+def _priced(prices: pa.Table) -> pa.Table:
+    return prices.filter(pc.is_valid(prices["market_price"]))
+
+
+def _sets(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
+    """Return the number of cards with a price in each set."""
+    rows = pc.index_in(_priced(prices)["card_id"], value_set=cards["card_id"].combine_chunks())
+    counts = cards["set_id"].take(rows.drop_null()).value_counts().to_pylist()
+    return {count["values"]: count["counts"] for count in counts}
+
+
 def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
     ids = pc.fill_null(pc.match_substring_regex(prices["card_id"], CARD_ID_PATTERN), False)
     return pc.and_(ids, pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES)))
 
 
-def _beyond_belief(prices: pa.Table, max_price: float) -> pa.ChunkedArray:
+def _out_of_range(prices: pa.Table, max_price: float) -> pa.ChunkedArray:
     bad = pa.scalar(False)
     for name in PRICE_COLUMNS:
-        believed = pc.and_(pc.greater(prices[name], 0), pc.less_equal(prices[name], max_price))
-        bad = pc.or_(bad, pc.invert(pc.fill_null(believed, True)))
+        in_range = pc.and_(pc.greater(prices[name], 0), pc.less_equal(prices[name], max_price))
+        bad = pc.or_(bad, pc.invert(pc.fill_null(in_range, True)))
     return bad
 
 

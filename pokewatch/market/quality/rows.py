@@ -1,9 +1,11 @@
-"""Is a row of prices to be believed? A bad one goes to quarantine with its reasons.
+"""Quality checks of single rows of prices. Rows that fail go to quarantine with the reason.
 
-Apart from `quality`, because pandera and pandas take seconds to import and only collecting needs them.
+Separate from `days`: pandera and pandas take seconds to import, and only collecting needs them.
 """
 
 import json
+import math
+from collections import Counter
 from datetime import date
 from functools import cache
 
@@ -15,25 +17,55 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pandera.errors import SchemaErrors
 
-from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS, PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA
 
 _DUPLICATE = "another row has the same card and date"
+# Prices of listings that TCGplayer shows where there are none.
+_NONE_LISTED = {"low_price": (99_999.0, 99_999.99), "high_price": (999.0, 999.99)}
+_FAR = math.log(3.0)  # a factor of 3
+_ASKS = ("low_price", "mid_price", "high_price")
+
+
+def clean_rows(prices: pa.Table) -> tuple[pa.Table, Counter[str]]:
+    """Merge identical rows and remove asks that stand for "none listed"; count both by reason.
+
+    A low, mid or high price of 0 becomes null, as do a low of 99,999 and a high of 999 that are
+    far from the market price.
+    """
+    changes: Counter[str] = Counter()
+    for name in _ASKS:
+        column = prices[name]
+        none = pc.fill_null(pc.equal(column, 0.0), False)
+        changes[f"{name} is 0, not a price: left empty"] += int(pc.sum(none).as_py() or 0)
+        for price in _NONE_LISTED.get(name, ()):
+            far = pc.greater(pc.abs(pc.ln(pc.divide(price, prices["market_price"]))), _FAR)
+            sentinel = pc.and_(pc.equal(column, price), pc.fill_null(far, True))
+            sentinel = pc.fill_null(sentinel, False)
+            reason = f"{name} is {price:,.10g}, which means none listed: left empty"
+            changes[reason] += int(pc.sum(sentinel).as_py() or 0)
+            none = pc.or_(none, sentinel)
+        at = PRICE_SCHEMA.get_field_index(name)
+        cleaned = pc.if_else(none, pa.scalar(None, pa.float64()), column)
+        prices = prices.set_column(at, PRICE_SCHEMA.field(name), cleaned)
+    repeated = _identical(prices)
+    changes["identical rows were merged"] += int(repeated.sum())
+    return prices.filter(pa.array(~repeated)), +changes
 
 
 def split_rows(prices: pa.Table, max_price: float, today: date) -> tuple[pa.Table, pa.Table]:
-    """The rows of `prices` (PRICE_SCHEMA, any number of days) that hold, and the others (REJECTED_SCHEMA) with the reason.
+    """Split `prices` (PRICE_SCHEMA) into valid rows and rejected ones (REJECTED_SCHEMA).
 
-    Of rows with the same card and date the first good one holds.
+    Of several rows with the same card and date, the first valid one is used.
     """
     reasons = _reasons(prices, max_price, today)
-    holds = np.ones(prices.num_rows, dtype=bool)
-    holds[list(reasons)] = False
-    candidates = np.flatnonzero(holds)
+    valid = np.ones(prices.num_rows, dtype=bool)
+    valid[list(reasons)] = False
+    candidates = np.flatnonzero(valid)
     for index in candidates[_repeated(prices.take(pa.array(candidates)))]:
-        holds[index] = False
+        valid[index] = False
         reasons[int(index)] = [_DUPLICATE]
-    return prices.filter(pa.array(holds)), _rejections(prices, reasons)
+    return prices.filter(pa.array(valid)), _rejections(prices, reasons)
 
 
 @cache
@@ -59,13 +91,13 @@ def _row_schema(max_price: float, today: date) -> pandera.DataFrameSchema:
 
 
 def _is_card_id(ids: "pd.Series[str]") -> "pd.Series[bool]":
-    """By Arrow: its `$` is the end of the text, while that of Python lets a line break follow."""
+    """Match with Arrow, whose `$` does not allow a line break at the end, as Python's does."""
     fits = pc.match_substring_regex(pa.array(ids, pa.string(), from_pandas=True), CARD_ID_PATTERN)
     return pd.Series(pc.fill_null(fits, False).to_numpy(zero_copy_only=False), index=ids.index)
 
 
 def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[str]]:
-    """Why rows do not hold, by row number."""
+    """Return why rows are rejected, by row number."""
     try:
         _row_schema(max_price, today).validate(_frame(prices), lazy=True)
     except SchemaErrors as errors:
@@ -81,7 +113,7 @@ def _reasons(prices: pa.Table, max_price: float, today: date) -> dict[int, list[
 
 
 def _frame(prices: pa.Table) -> pd.DataFrame:
-    """The checked columns for pandera. NaN, which pandas would take for "no price", becomes infinite and so fails."""
+    """Return the checked columns. NaN, which pandas reads as null, becomes infinite and fails."""
     columns = {name: prices[name] for name in ("card_id", "currency")}
     columns["date"] = prices["date"].cast(pa.timestamp("s"))
     columns["volume"] = prices["volume"].cast(pa.float64())
@@ -92,13 +124,22 @@ def _frame(prices: pa.Table) -> pd.DataFrame:
 
 
 def _repeated(prices: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows have the card and date of an earlier row."""
+    """Mark the rows with the card and date of an earlier row."""
     keys = (
         prices.select(["card_id", "date"])
         .set_column(1, "date", prices["date"].cast(pa.int32()))
         .to_pandas()
     )
     return np.asarray(keys.duplicated(), dtype=np.bool_)
+
+
+def _identical(prices: pa.Table) -> npt.NDArray[np.bool_]:
+    """Mark the rows that are identical to an earlier row, the time of observation aside."""
+    repeated = _repeated(prices)
+    if not repeated.any():
+        return repeated
+    frame = prices.drop_columns(["observed_at"]).to_pandas()
+    return np.asarray(frame.duplicated(), dtype=np.bool_)
 
 
 def _rejections(prices: pa.Table, reasons: dict[int, list[str]]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Price sources: each a module with one class behind the `Source` protocol."""
+"""Price sources: one module and one class for each, behind the `Source` protocol."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REJECTED_SCHEMA = pa.schema(
     [
         pa.field("date", pa.date32()),
         pa.field("card_id", pa.string()),
-        pa.field("row", pa.string(), nullable=False),  # JSON: the row as the source gave it
+        pa.field("row", pa.string(), nullable=False),  # JSON: the row as received
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
@@ -23,42 +23,40 @@ REJECTED_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class PriceBatch:
-    """Whole days of prices: every row the source has for `days`, and the rows it could not read, with the reason."""
+    """Whole days of prices: every row of `days`, and the unreadable ones with the reason."""
 
     days: tuple[date, ...]
     prices: pa.Table  # PRICE_SCHEMA
     rejected: pa.Table  # REJECTED_SCHEMA
-    cards: pa.Table | None = (
-        None  # CARD_SCHEMA: the cards of these prices, where `catalog()` does not tell them all
-    )
+    cards: pa.Table | None = None  # CARD_SCHEMA; None if `catalog()` has all cards of the prices
 
 
 class Source(Protocol):
-    """Where prices come from. Untrusted: what it yields goes through `quality` before it reaches the lake."""
+    """A source of prices. Its data is untrusted: `quality` checks it before it enters the lake."""
 
     name: str  # in the `source` column
-    lake_name: str  # the folder of its lake: prices of different markets never share one
+    lake_name: str  # the folder of its lake; each market has its own
 
     def available(self) -> tuple[date, date] | None:
-        """First and last day on offer, where the source knows; None where only asking tells."""
+        """Return the first and last day available, None if that takes a request for prices."""
 
     def reach(self) -> tuple[date, date] | None:
-        """The days outside of which it has none, known without asking; None where nothing is."""
+        """Return the first and last possible day without a request, None if unknown."""
 
     def catalog(self) -> pa.Table:
-        """Every card (CARD_SCHEMA). Raises SourceError."""
+        """Return every card (CARD_SCHEMA). Raise SourceError."""
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
-        """The asked days in order, a batch at a time; a day the source lacks raises SourceError."""
+        """Yield `days` in order, in batches. Raise MissingAtSourceError for an absent day."""
 
 
 SOURCES = ("simulated", "tcgcsv", "pokemon_price_tracker", "file")
 
 
 def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | None = None) -> Source:
-    """The source `name`. `cards` and `seed` make the simulated market, `path` is that of a panel of one's own.
+    """Open the source `name`: `cards` and `seed` are for "simulated", `path` is for "file".
 
-    Raises SettingsError for an unknown name or a setting the source needs.
+    Raise SettingsError for an unknown name or a missing setting.
     """
     settings = SourceSettings.read()
     if name == "simulated":
@@ -77,6 +75,4 @@ def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | Non
         from pokewatch.market.sources.file import FileSource
 
         return FileSource(settings, path)
-    raise SettingsError(
-        f"--source {name!r}: there is no such source; use one of {', '.join(SOURCES)}"
-    )
+    raise SettingsError(f"--source {name!r}: unknown source; use one of {', '.join(SOURCES)}")

@@ -1,7 +1,7 @@
-"""Reading a few members of a 7z archive from a stranger: in memory, and never more than was agreed.
+"""Reading members of an untrusted 7z archive in memory, within size and time limits.
 
-The unpacking is done by a process of its own (`unpack`): the PPMd decoder crashes on some damaged archives, and must not
-take the collection with it.
+A separate process (`unpack`) does the unpacking: the PPMd decoder crashes on some damaged archives,
+which must not end the collection.
 """
 
 import json
@@ -15,28 +15,32 @@ _PROGRAM = Path(__file__).with_name("unpack.py")
 
 
 class BadArchiveError(ValueError):
-    """The archive is cut, damaged, or larger inside than we take."""
+    """The archive is truncated, damaged or over a limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveLimits:
-    """Sizes in bytes, time in seconds. A day of every game is 72 MB unpacked in 3 to 9 s, its largest member under 1 MB."""
+    """Sizes in bytes, time in seconds.
+
+    A day of every game is 72 MB, unpacked in 3 to 9 s; its largest member is under 1 MB.
+    """
 
     unpacked: int = 1 << 30
     member: int = 32 << 20
-    memory: int = 256 << 20  # that the decoder may ask for
+    memory: int = 256 << 20  # of the decoder
     seconds: float = 300.0
 
 
 def read_members(
     path: Path, pattern: str, limits: ArchiveLimits = ArchiveLimits(), program: Path = _PROGRAM
 ) -> dict[str, bytes]:
-    """The content of the members whose name matches the regular expression `pattern`. Raises BadArchiveError.
+    """Return the members whose name matches the regular expression `pattern`.
 
-    Nothing is written to disk, so a member's name cannot lead outside a folder; checksums are verified.
+    Nothing is written to disk, so that no member can be placed outside a folder; checksums are
+    verified. Raise BadArchiveError.
     """
     sizes = (str(size) for size in (limits.unpacked, limits.member, limits.memory))
-    # -P: the folder of the program, which holds an http.py, stays out of its path
+    # -P: the folder of the program has an http.py, which must not be importable
     command = [sys.executable, "-P", str(program), str(path), pattern, *sizes]
     try:
         done = subprocess.run(
@@ -53,7 +57,8 @@ def read_members(
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise BadArchiveError(
-            f"cut or damaged 7z archive (its unpacker ended with code {done.returncode}{': ' if last else ''}{''.join(last)})"
+            "truncated or damaged 7z archive: the process that unpacks it exited with code "
+            f"{done.returncode}{''.join(f' ({line})' for line in last)}"
         )
     return _members(done.stdout)
 

@@ -41,7 +41,7 @@ class FileSource:
         found = path or settings.file_path
         if found is None:
             raise SettingsError(
-                "--source file: it needs the path of a file of prices; "
+                "--source file needs the path of a file of prices; "
                 f"add --file PATH or set {settings.variable('file_path')}"
             )
         self.path = found.expanduser().absolute()
@@ -52,18 +52,18 @@ class FileSource:
         self._now = now
 
     def available(self) -> tuple[date, date]:
-        """Return the first and last day of the file. Raises SourceError where it cannot be read."""
+        """Return the first and last day of the file. Raise SourceError where it cannot be read."""
         days = list(self._days)
         return days[0], days[-1]
 
     def reach(self) -> None:
         """Return None: only reading the whole file tells its days.
 
-        Raises SettingsError where there is no file, SourceError where its columns cannot be used.
+        Raise SettingsError where there is no file, SourceError where its columns cannot be used.
         """
         if fault := _unreadable(self.path):
             raise SettingsError(
-                f"{self._named_by} {str(self.path)!r}: {fault}; give the path of a file of prices"
+                f"{self._named_by} {str(self.path)!r}: {fault}; use the path of a file of prices"
             )
         try:
             find_columns(self._sheet.names, self._options.columns)
@@ -71,13 +71,13 @@ class FileSource:
             raise self._failure(str(error)) from None
 
     def catalog(self) -> pa.Table:
-        """Return every card with the last value of each column. Raises SourceError."""
+        """Return every card with the last value of each column. Raise SourceError."""
         return self.table.cards
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
         """Return the given days, about a million rows at a time.
 
-        Raises MissingAtSourceError for a day that the file lacks.
+        Raise MissingAtSourceError for a day that the file lacks.
         """
         batch: list[date] = []
         rows = 0
@@ -95,12 +95,12 @@ class FileSource:
             yield self._batch(batch)
         if day:
             first, last = self.available()
-            cause = f"no prices of {day}; it has days from {first} to {last}"
+            cause = f"no prices for {day}; the file has days from {first} to {last}"
             raise MissingAtSourceError(self.name, str(self.path), cause)
 
     @cached_property
     def table(self) -> PriceTable:
-        """What the file holds, and how it was understood. Raises SourceError."""
+        """The content of the file, and how it was understood. Raise SourceError."""
         now = self._now()
         try:
             return read_price_table(self._sheet, self._options, self.name, now.date(), now)
@@ -115,7 +115,7 @@ class FileSource:
         try:
             return read_sheet(self.path, encoding=self._options.encoding, names=names)
         except FileNotFoundError:
-            raise self._failure("there is no such file") from None
+            raise self._failure("the file does not exist") from None
         except (OSError, TableError) as error:
             raise self._failure(str(error)) from None
 
@@ -124,8 +124,8 @@ class FileSource:
         undated = self.available()[0] == days[0]
         rejected = self.table.rejected
         ours = pc.is_in(rejected["date"], value_set=pa.array(days, pa.date32()))
-        kept = pc.or_(ours, pc.and_(pc.is_null(rejected["date"]), undated))
-        return PriceBatch(tuple(days), pa.concat_tables(parts), rejected.filter(kept))
+        chosen = pc.or_(ours, pc.and_(pc.is_null(rejected["date"]), undated))
+        return PriceBatch(tuple(days), pa.concat_tables(parts), rejected.filter(chosen))
 
     @cached_property
     def _days(self) -> Mapping[date, tuple[int, int]]:
@@ -148,7 +148,7 @@ class FileSource:
 
 
 def table_options(settings: SourceSettings) -> TableOptions:
-    """Return what the settings say of a user-supplied file. Raises SettingsError."""
+    """Return the options of a user-supplied file from the settings. Raise SettingsError."""
     return TableOptions(
         columns=_given_columns(settings.file_columns),
         currency=settings.file_currency,
@@ -163,16 +163,16 @@ def _unreadable(path: Path) -> str:
     """Return why there is no file to read at `path`, "" where there is one."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return "it is no regular file"
+            return "not a regular file"
         path.open("rb").close()
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
-        return "there is no such file" if missing else f"it cannot be read ({error})"
+        return "the file does not exist" if missing else f"cannot be read ({error})"
     return ""
 
 
 def _given_columns(text: str) -> dict[str, str]:
-    """Return "market_price=trend,card_id=sku" as a mapping. Raises SettingsError."""
+    """Return "market_price=trend,card_id=sku" as a mapping. Raise SettingsError."""
     given = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         field, equals, column = (piece.strip() for piece in part.partition("="))

@@ -1,6 +1,6 @@
-"""A polite HTTP client for price sources: one connection at a time, capped in time and size, patient with a busy server.
+"""An HTTP client for price sources: paced, limited in time and size, with retries.
 
-Every way of failing ends in a SourceError that names the source, the address without user, password or query, and the cause.
+Every failure is a SourceError with the source, the URL without credentials or query, and the cause.
 """
 
 import io
@@ -27,19 +27,19 @@ _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How long to wait, how much to take and how often to try. Times in seconds, sizes in bytes."""
+    """Limits of time in seconds and size in bytes, and the number of attempts."""
 
     connect: float = 5.0
     read: float = 15.0
     total: float = 120.0  # of one attempt, from request to last byte
     attempts: int = 4
-    longest_wait: float = 60.0  # between attempts, whatever the server asks for
+    longest_wait: float = 60.0  # between attempts, even if Retry-After is longer
     max_bytes: int = 64 << 20
-    pause: float = 0.0  # least time between the starts of two requests
+    pause: float = 0.0  # minimum time between the starts of two requests
 
 
 class _TransientError(Exception):
-    """An attempt that failed in a way that may pass. `retry_after` is what the server asked for, in seconds."""
+    """A temporary failure. `retry_after` is the wait requested by the server, in seconds."""
 
     def __init__(self, cause: str, retry_after: float | None = None) -> None:
         super().__init__(cause)
@@ -48,9 +48,9 @@ class _TransientError(Exception):
 
 @dataclass
 class HttpClient:
-    """GET with retries. `headers` may carry a key; `hints` say what a status means here and what to do about it.
+    """GET with retries. `headers` may hold a key; `hints` explain status codes to the user.
 
-    `transport`, `sleep` and `clock` are for tests to pass in.
+    `transport`, `sleep` and `clock` are replaced in tests.
     """
 
     source: str
@@ -75,13 +75,13 @@ class HttpClient:
         weakref.finalize(self, self._client.close)
 
     def text(self, url: str, params: Mapping[str, str] | None = None) -> str:
-        """The body as text. Raises MissingAtSourceError for 404, SourceError for every other failure."""
+        """Return the body as text. Raise MissingAtSourceError for 404, else SourceError."""
         body = io.BytesIO()
         self._fetch(url, params, body)
         return body.getvalue().decode("utf-8", errors="replace")
 
     def json(self, url: str, params: Mapping[str, str] | None = None) -> Any:
-        """The body as JSON. Raises SourceError, telling how the body begins, where it is something else (an HTML page)."""
+        """Return the body as JSON. Raise SourceError with the start of a body that is not JSON."""
         text = self.text(url, params)
         try:
             return parsing.parse_json(text)
@@ -90,11 +90,11 @@ class HttpClient:
             raise SourceError(
                 self.source,
                 shown(url),
-                f"answered something that is not JSON, beginning {begins!r}",
+                f"the answer is not JSON; it begins with {begins!r}",
             ) from None
 
     def download(self, url: str, path: Path) -> None:
-        """The body as the file `path`, which appears whole or not at all."""
+        """Save the body as `path`, which appears complete or not at all."""
         part = path.with_name(f"{path.name}.part")
         try:
             with part.open("wb") as file:
@@ -126,7 +126,9 @@ class HttpClient:
                 size += len(chunk)
                 self._check_size(size, url)
                 if self.clock() - started > self.limits.total:
-                    raise _TransientError(f"was not through after {self.limits.total:g} s")
+                    raise _TransientError(
+                        f"the answer was not complete after {self.limits.total:g} s"
+                    )
                 body.write(chunk)
 
     def _wait_for_turn(self) -> None:
@@ -136,31 +138,36 @@ class HttpClient:
         self._last_start = self.clock()
 
     def _check_redirect(self, response: httpx.Response) -> None:
-        """Raise SourceError where the answer sends us, and our key, to another origin."""
+        """Raise SourceError for a redirect to another origin, which would receive the key."""
         if not response.has_redirect_location:
             return
-        asked = response.request.url
+        requested = response.request.url
         try:
-            target = asked.join(response.headers["Location"])
+            target = requested.join(response.headers["Location"])
         except (httpx.InvalidURL, ValueError):
-            raise SourceError(self.source, shown(str(asked)), "redirects to no address") from None
-        if _origin(target) != _origin(asked) or target.userinfo:
+            raise SourceError(
+                self.source, shown(str(requested)), "redirects to an invalid URL"
+            ) from None
+        if _origin(target) != _origin(requested) or target.userinfo:
             cause = (
-                f"redirects to {shown(str(target))}, which is not followed to another scheme, "
-                "host or port: if the source has moved, set its new address"
+                f"redirects to {shown(str(target))}; redirects to another scheme, host or port "
+                "are not followed: if the source has moved, set its new URL"
             )
-            raise SourceError(self.source, shown(str(asked)), cause)
+            raise SourceError(self.source, shown(str(requested)), cause)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = f"answered {response.status_code} {response.reason_phrase}".strip()
         if response.status_code in self.hints:
             status += f": {self.hints[response.status_code]}"
         if response.status_code in _BUSY:
-            asked = _retry_after(response.headers.get("Retry-After"))
-            if asked is not None and asked > self.limits.longest_wait:
-                cause = f"{status} and asks to wait {asked:.0f} s, more than the {self.limits.longest_wait:.0f} s we wait: try again later"
+            wait = _retry_after(response.headers.get("Retry-After"))
+            if wait is not None and wait > self.limits.longest_wait:
+                cause = (
+                    f"{status} and asks for a wait of {wait:.0f} s, longer than the "
+                    f"{self.limits.longest_wait:.0f} s allowed: try again later"
+                )
                 raise SourceError(self.source, shown(str(response.url)), cause)
-            raise _TransientError(status, asked)
+            raise _TransientError(status, wait)
         if response.status_code == httpx.codes.NOT_FOUND:
             raise MissingAtSourceError(self.source, shown(str(response.url)), status)
         if not response.is_success:
@@ -171,12 +178,12 @@ class HttpClient:
             raise SourceError(
                 self.source,
                 shown(url),
-                f"sends more than the {self.limits.max_bytes:,} bytes we take",
+                f"the answer is larger than {self.limits.max_bytes:,} bytes",
             )
 
     @contextmanager
     def _mapped(self, url: str) -> Iterator[None]:
-        """Turn what httpx raises into a failure worth another attempt or into the end."""
+        """Raise the errors of httpx as _TransientError, worth another attempt, or SourceError."""
         try:
             yield
         except httpx.TimeoutException as error:
@@ -190,7 +197,7 @@ class HttpClient:
             raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(
-                self.source, shown(url), f"cannot be asked: {error or type(error).__name__}"
+                self.source, shown(url), f"the request failed: {error or type(error).__name__}"
             ) from None
 
     def _retrying(self) -> tenacity.Retrying:
@@ -204,10 +211,10 @@ class HttpClient:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, _TransientError) else None
+        wait = error.retry_after if isinstance(error, _TransientError) else None
         backoff = 0.5 * 2 ** (state.attempt_number - 1) * (1 + random.random())
         return min(
-            asked + random.random() if asked is not None else backoff, self.limits.longest_wait
+            wait + random.random() if wait is not None else backoff, self.limits.longest_wait
         )
 
 
@@ -216,15 +223,15 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def shown(url: str) -> str:
-    """`url` fit for a message: without user, password and query, where secrets live."""
+    """Return `url` without user, password and query, which may hold secrets."""
     try:
         return str(httpx.URL(url).copy_with(username=None, password=None, query=None))
     except httpx.InvalidURL:
-        return "(an address that cannot be read)"
+        return "(invalid URL)"
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds asked for by a Retry-After header (seconds or an HTTP date), None where it is absent or unreadable."""
+    """Return the seconds of a Retry-After header, None if it is absent or unreadable."""
     if not value:
         return None
     try:

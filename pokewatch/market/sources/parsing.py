@@ -1,4 +1,4 @@
-"""Single values out of untrusted JSON: what they say, or that they say nothing usable."""
+"""Parsing single values of untrusted JSON."""
 
 import json
 import math
@@ -14,10 +14,10 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
 
 
 def parse_json(content: str | bytes) -> Any:
-    """The value of a JSON text, in which bytes that are no UTF-8 are replaced, a whole number of
-    more than 400 digits is infinite, and what is nested too deeply to be read is null.
+    """Parse a JSON text. Raise ValueError.
 
-    Raises ValueError.
+    Bytes that are not UTF-8 are replaced, an integer of more than 400 digits is infinite, and
+    values nested too deeply to be read are null.
     """
     plain = content if isinstance(content, str) else content.decode("utf-8", errors="replace")
     try:
@@ -31,25 +31,25 @@ def _whole_number(digits: str) -> int | float:
 
 
 def _flattened(plain: str) -> str:
-    """The text with null for every list and object that is more than `_DEEPEST` deep."""
-    kept: list[str] = []
+    """Return the text with null for every list and object nested deeper than `_DEEPEST`."""
+    parts: list[str] = []
     depth = start = 0
     for token in _TOKEN.finditer(plain):
         if token[0] in "[{":
             depth += 1
             if depth == _DEEPEST + 1:
-                kept += [plain[start : token.start()], "null"]
+                parts += [plain[start : token.start()], "null"]
         elif token[0] in "]}":
             depth -= 1
             if depth == _DEEPEST:
                 start = token.end()
-    return "".join([*kept, plain[start:]])
+    return "".join([*parts, plain[start:]])
 
 
 def text(value: Any) -> str | None:
-    """The text without the space around it, None where there is none or it is too long to be one.
+    """Return the text, stripped; None if it is empty, too long or not a text.
 
-    Half of a surrogate pair, which no file can hold, becomes a replacement character.
+    An unpaired surrogate, which UTF-8 cannot encode, becomes a replacement character.
     """
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return None
@@ -57,7 +57,7 @@ def text(value: Any) -> str | None:
 
 
 def is_text(value: Any) -> bool:
-    """Whether `value` is text that can be kept as it is."""
+    """Return whether `value` is a text that can be stored unchanged."""
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and _storable(value) == value
 
 
@@ -66,7 +66,7 @@ def _storable(value: str) -> str:
 
 
 def day(value: Any) -> date | None:
-    """The UTC day of an ISO date or time, None where `value` is neither."""
+    """Return the UTC day of an ISO date or time, None if `value` is neither."""
     try:
         moment = datetime.fromisoformat(value)
         return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
@@ -75,29 +75,29 @@ def day(value: Any) -> date | None:
 
 
 def number(value: float | None) -> float | None:
-    """A price without a fault as a float."""
+    """Return a valid price as a float."""
     return None if value is None else float(value)
 
 
 def price_fault(name: str, value: Any) -> str:
-    """Why `value` is not a price or the lack of one, "" if it is; whether the price makes sense is for `quality` to say."""
+    """Return why `value` is neither a number nor null, "" if it is. `quality` checks its range."""
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{name} is not a number"
     try:
         return "" if math.isfinite(value) else f"{name} is not a finite number"
-    except OverflowError:  # a whole number too large for a float
+    except OverflowError:  # an integer too large for a float
         return f"{name} is not a finite number"
 
 
 def rejected(on: date | None, card_id: str | None, row: Any, reason: str) -> dict[str, Any]:
-    """A row for REJECTED_SCHEMA."""
+    """Return a row of REJECTED_SCHEMA."""
     return {"date": on, "card_id": card_id, "row": _row_text(row), "reason": reason}
 
 
 def _row_text(row: Any) -> str:
-    """The row as JSON; where that is very long, its beginning as a JSON string."""
+    """Return the row as JSON; of very long JSON, the beginning as a JSON string."""
     try:
         written = json.dumps(row)
     except (RecursionError, ValueError):

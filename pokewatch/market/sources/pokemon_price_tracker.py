@@ -1,10 +1,13 @@
-"""PokemonPriceTracker v2: near-mint market price and sales volume, by set, with a history of days. USD; needs a key.
+"""PokemonPriceTracker v2: near-mint market prices and sales volume in USD, by set; needs a key.
 
-    /sets                                                               {"data": [{"id", "name", ...}], "metadata"?}
-    /cards?setId=..&fetchAllInSet=true&includeHistory=true&days=N       {"data": [card, ...] or card, "metadata"?}
+    /sets
+        {"data": [{"id", "name", ...}], "metadata"?}
+    /cards?setId=..&fetchAllInSet=true&includeHistory=true&days=N
+        {"data": [card, ...] or card, "metadata"?}
 
-A card's days: `priceHistory.conditions["Near Mint"].history[] = {date, market, volume}`, or the same below
-`priceHistory.variants[printing]["Near Mint"]`; beside them the price of now, `prices.market`, as of `prices.lastUpdated`.
+The days of a card are `priceHistory.conditions["Near Mint"].history[] = {date, market, volume}`, or
+the same below `priceHistory.variants[printing]["Near Mint"]`. The current price is `prices.market`,
+as of `prices.lastUpdated`.
 """
 
 import json
@@ -18,7 +21,7 @@ import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
-from pokewatch.market.merge import short_slug
+from pokewatch.market.merge import preferred_slug
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
@@ -30,14 +33,17 @@ _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
 _MOST_PAGES = 500
 _HINTS = {
     401: "the key in POKEMON_PRICE_API_KEY is not accepted",
-    403: "the plan of the key in POKEMON_PRICE_API_KEY does not allow this",
-    429: "over the limit of the plan (free: 100 requests a day; paid: 60 a minute); name fewer sets in POKEWATCH_POKEMON_PRICE_SETS",
+    403: "the plan of the key in POKEMON_PRICE_API_KEY does not include this",
+    429: (
+        "the limit of the plan is exceeded (free: 100 requests a day; paid: 60 a minute); "
+        "set fewer sets in POKEWATCH_POKEMON_PRICE_SETS"
+    ),
 }
 
 
 @dataclass
-class _Harvest:
-    """What was fetched: rows by day, rejected rows, cards by id."""
+class _Fetched:
+    """Fetched data: rows by day, rejected rows, cards by id."""
 
     since: date
     rows: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
@@ -46,7 +52,7 @@ class _Harvest:
 
 
 class PokemonPriceTrackerSource:
-    """Whole sets with their history; everything asked for is fetched at once, because a card's days come together."""
+    """Whole sets with their history, all fetched at once, as the API returns days by card."""
 
     name = "pokemon_price_tracker"
     lake_name = "pokemon_price_tracker"
@@ -60,7 +66,8 @@ class PokemonPriceTrackerSource:
     ) -> None:
         if settings.pokemon_price_api_key is None:
             raise SettingsError(
-                "POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key, and there is none"
+                "POKEMON_PRICE_API_KEY is not set; "
+                "the source `pokemon_price_tracker` needs an API key"
             )
         self._url = settings.pokemon_price_url.rstrip("/")
         self._sets = settings.pokemon_price_sets
@@ -74,10 +81,10 @@ class PokemonPriceTrackerSource:
         headers = {"Authorization": f"Bearer {settings.pokemon_price_api_key.get_secret_value()}"}
         self._http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
         self.warnings: list[str] = []
-        self._harvest: _Harvest | None = None
+        self._latest: _Fetched | None = None
 
     def available(self) -> tuple[date, date]:
-        """The days the longest history reaches; a free plan's is shorter."""
+        """Return the days of the longest history; a free plan has a shorter one."""
         today = self._now().date()
         return today - timedelta(days=LONGEST_HISTORY - 1), today
 
@@ -85,37 +92,37 @@ class PokemonPriceTrackerSource:
         return self.available()
 
     def catalog(self) -> pa.Table:
-        """Every card of the sets. Raises SourceError."""
-        harvest = self._harvest or self._harvested(self._now().date())
-        return pa.Table.from_pylist(list(harvest.cards.values()), schema=CARD_SCHEMA)
+        """Return every card of the sets. Raise SourceError."""
+        fetched = self._latest or self._fetch(self._now().date())
+        return pa.Table.from_pylist(list(fetched.cards.values()), schema=CARD_SCHEMA)
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
-        """The asked days, one batch each. Raises MissingAtSourceError for a day without a price, SourceError."""
+        """Yield one batch for each day. Raise MissingAtSourceError for a day without prices."""
         ordered = sorted(days)
-        harvest = self._harvested(ordered[0])
+        fetched = self._fetch(ordered[0])
         for day in ordered:
-            if day not in harvest.rows:
+            if day not in fetched.rows:
                 raise MissingAtSourceError(
                     self.name,
                     f"{self._url}/cards",
-                    f"no prices of {day}; the plan of the key may not reach so far back",
+                    f"no prices for {day}; the history of the key's plan may be shorter",
                 )
-            prices = pa.Table.from_pylist(harvest.rows[day], schema=PRICE_SCHEMA)
+            prices = pa.Table.from_pylist(fetched.rows[day], schema=PRICE_SCHEMA)
             rejected = [
                 row
-                for row in harvest.rejected
+                for row in fetched.rejected
                 if row["date"] == day or (row["date"] is None and day == ordered[0])
             ]
             yield PriceBatch((day,), prices, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
 
-    def _harvested(self, since: date) -> _Harvest:
-        if self._harvest is None or self._harvest.since > since:
-            harvest = _Harvest(since)
+    def _fetch(self, since: date) -> _Fetched:
+        if self._latest is None or self._latest.since > since:
+            fetched = _Fetched(since)
             days = (self._now().date() - since).days + 1
             for set_id in self._sets or self._all_sets():
-                self._take_set(set_id, days, harvest)
-            self._harvest = harvest
-        return self._harvest
+                self._read_set(set_id, days, fetched)
+            self._latest = fetched
+        return self._latest
 
     def _all_sets(self) -> list[str]:
         found = [
@@ -125,8 +132,8 @@ class PokemonPriceTrackerSource:
         ]
         return [set_id for given in found if (set_id := _id(given))]
 
-    def _take_set(self, set_id: str, days: int, harvest: _Harvest) -> None:
-        asked = {
+    def _read_set(self, set_id: str, days: int, fetched: _Fetched) -> None:
+        params = {
             "setId": set_id,
             "fetchAllInSet": "true",
             "includeHistory": "true",
@@ -134,17 +141,17 @@ class PokemonPriceTrackerSource:
             "language": self._language,
         }
         try:
-            for card in self._pages("/cards", asked):
-                self._take_card(card, harvest)
+            for card in self._pages("/cards", params):
+                self._read_card(card, fetched)
         except MissingAtSourceError as error:
-            self.warnings.append(f"{error}: no cards of the set {set_id}")
+            self.warnings.append(f"{error}: the cards of set {set_id} are missing")
 
-    def _pages(self, path: str, asked: Mapping[str, str]) -> Iterator[Any]:
-        """What `data` lists, over all pages there are."""
+    def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
+        """Yield the entries of `data` on all pages."""
         url = self._url + path
         offset = 0
         for _ in range(_MOST_PAGES):
-            body = self._http.json(url, {**asked, "offset": str(offset)} if offset else asked)
+            body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
             if not isinstance(body, dict) or not isinstance(body.get("data"), list | dict):
                 raise SourceError(self.name, shown(url), "the answer has no data")
             data = body["data"] if isinstance(body["data"], list) else [body["data"]]
@@ -152,34 +159,34 @@ class PokemonPriceTrackerSource:
             offset += len(data)
             if not data or not _object(body.get("metadata")).get("hasMore"):
                 return
-        raise SourceError(self.name, shown(url), f"goes on for more than {_MOST_PAGES} pages")
+        raise SourceError(self.name, shown(url), f"the answer has more than {_MOST_PAGES} pages")
 
-    def _take_card(self, card: Any, harvest: _Harvest) -> None:
+    def _read_card(self, card: Any, fetched: _Fetched) -> None:
         product = _product(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
         if not product:
-            harvest.rejected.append(
+            fetched.rejected.append(
                 parsing.rejected(None, None, card, "the card has no tcgPlayerId")
             )
             return
         for fault in _shape_faults(card):
-            harvest.rejected.append(parsing.rejected(None, f"tcgplayer-{product}", card, fault))
+            fetched.rejected.append(parsing.rejected(None, f"tcgplayer-{product}", card, fault))
         for printing, history in _histories(card):
             slug = slugify(printing, "-") if printing else ""
             if printing and not (slug and parsing.is_text(printing)):
-                fault = "the printing is no text that can be kept"
+                fault = "the printing is not a text that can be stored"
                 rejected = parsing.rejected(None, f"tcgplayer-{product}", card, fault)
-                harvest.rejected.append(rejected)
+                fetched.rejected.append(rejected)
                 continue
             card_id = f"tcgplayer-{product}" + (f"-{slug}" if slug else "")
-            harvest.cards[card_id] = _card_row(card_id, card, printing)
+            fetched.cards[card_id] = _card_row(card_id, card, printing)
             for entry in history:
-                self._take_entry(card_id, entry, harvest)
+                self._read_entry(card_id, entry, fetched)
 
-    def _take_entry(self, card_id: str, entry: Any, harvest: _Harvest) -> None:
+    def _read_entry(self, card_id: str, entry: Any, fetched: _Fetched) -> None:
         day = parsing.day(entry.get("date")) if isinstance(entry, dict) else None
         reason = "the date is not a day" if day is None else _fault(entry)
         if day is None or reason:
-            harvest.rejected.append(parsing.rejected(day, card_id, entry, reason))
+            fetched.rejected.append(parsing.rejected(day, card_id, entry, reason))
             return
         row = {
             "card_id": card_id,
@@ -188,11 +195,11 @@ class PokemonPriceTrackerSource:
             "volume": entry.get("volume"),
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
-        harvest.rows.setdefault(day, []).append(row)
+        fetched.rows.setdefault(day, []).append(row)
 
 
 def _histories(card: Mapping[str, Any]) -> Iterator[tuple[str | None, list[Any]]]:
-    """Each printing with its near-mint days; the price of now is a day of its own where the history lacks that day."""
+    """Yield each printing with its near-mint days, the current price included."""
     prices, history = _object(card.get("prices")), _object(card.get("priceHistory"))
     variants = _object(history.get("variants"))
     if variants:
@@ -213,7 +220,7 @@ def _histories(card: Mapping[str, Any]) -> Iterator[tuple[str | None, list[Any]]
 
 
 def _shape_faults(card: Mapping[str, Any]) -> Iterator[str]:
-    """Which parts of a card are not of the kind they should be; nothing can be read from those."""
+    """Yield the parts of a card that have the wrong type and cannot be read."""
     for name in ("prices", "priceHistory"):
         if not isinstance(card.get(name), dict | None):
             yield f"{name} is not an object"
@@ -235,13 +242,13 @@ def _days(condition: Any) -> list[Any]:
 
 
 def _product(value: Any) -> str:
-    """The digits of a product's number, "" where it is none."""
+    """Return the digits of a product number, "" if `value` is not one."""
     digits = str(value) if type(value) in (int, str) else ""
     return digits if len(digits) <= 18 and digits.isascii() and digits.isdecimal() else ""
 
 
 def _id(value: Any) -> str:
-    """An id of theirs, text or a number, as text; "" where it is neither."""
+    """Return an id, a text or a number, as text; "" if it is neither."""
     return str(value) if type(value) is int else parsing.text(value) or ""
 
 
@@ -263,7 +270,7 @@ def _card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> di
         name = name.removesuffix(f" - {number}") or name
     return {
         "card_id": card_id,
-        "slug": short_slug(name, number if name != card_id else None),
+        "slug": preferred_slug(name, number if name != card_id else None),
         "name": name,
         "set_id": _id(card.get("setId")),
         "set_name": parsing.text(card.get("setName")) or "",

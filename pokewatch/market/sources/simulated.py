@@ -1,6 +1,6 @@
-"""The simulated market: invented cards whose prices behave like real ones, from a seed, with a fair price that is known.
+"""The simulated market: invented cards with realistic prices and known fair prices, from a seed.
 
-The embedded default, so that everything runs without a network; labelled simulated wherever a person sees it.
+It is the default source and needs no network. It is labelled as simulated wherever it is shown.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ FAIR_SCHEMA = pa.schema(
 MOST_CARDS = 1_000_000
 MOST_SEED = (1 << 63) - 1
 _BATCH_ROWS = 200_000
-_PUBLISHED = timedelta(days=1, hours=2)  # a day's prices are learnt at 02:00 UTC of the next
+_PUBLISHED = timedelta(days=1, hours=2)  # a day's prices appear at 02:00 UTC of the next day
 _UNIX_EPOCH = date(1970, 1, 1)
 
 
 class SimulatedSource:
-    """`cards` cards from `seed`, with planted `regimes` for tests of monitoring. A day's prices depend on nothing else.
+    """A market of `cards` cards from `seed`, with planted `regimes` for tests of monitoring.
 
-    Raises SettingsError for a number of cards or a seed out of range.
+    Prices depend on nothing else. Raise SettingsError for a value out of range.
     """
 
     name = "simulated"
@@ -43,9 +43,7 @@ class SimulatedSource:
         self._seed, self._regimes = seed, tuple(regimes)
         self._catalog, self._traits = make_cards(cards, seed)
         self._card_id = self._catalog["card_id"].combine_chunks()
-        self._left: MarketPath | None = (
-            None  # where the last walk ended, so that the next day asked need not start at EPOCH
-        )
+        self._path: MarketPath | None = None  # at the last day read, so as not to restart at EPOCH
 
     def available(self) -> tuple[date, date]:
         return EPOCH, datetime.now(UTC).date() - timedelta(days=1)
@@ -57,7 +55,7 @@ class SimulatedSource:
         return self._catalog
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
-        """Batches of about 200,000 rows. Raises SourceError for a day before the first or after yesterday."""
+        """Yield batches of about 200,000 rows. Raise SourceError for a day out of range."""
         waiting: list[tuple[date, SimulatedQuotes]] = []
         for day, path in self._walk(days):
             waiting.append((day, path.quotes()))
@@ -68,8 +66,10 @@ class SimulatedSource:
             yield self._batch(waiting)
 
     def true_fair(self, days: Sequence[date]) -> pa.Table:
-        """The true fair price (FAIR_SCHEMA) of every card on the market on each day: the latent price, of which a fresh quote
-        is a noisy, lagging observation."""
+        """Return the true fair price (FAIR_SCHEMA) of every listed card on each day.
+
+        It is the latent price, of which a fresh quote is a noisy, lagging observation.
+        """
         tables = [FAIR_SCHEMA.empty_table()]
         for day, path in self._walk(days):
             fair = path.fair()
@@ -83,14 +83,14 @@ class SimulatedSource:
         return pa.concat_tables(tables)
 
     def _walk(self, days: Sequence[date]) -> Iterator[tuple[date, MarketPath]]:
-        path, self._left = self._left, None
+        path, self._path = self._path, None
         first, last = self.available()
         for day in days:
             if not first <= day <= last:
                 raise SourceError(
                     self.name,
                     self.lake_name,
-                    f"no prices for {day}: the simulated market runs from {first} to {last}",
+                    f"no prices for {day}: the simulated market has days from {first} to {last}",
                 )
             target = (day - EPOCH).days
             if path is None or path.day > target:
@@ -98,7 +98,7 @@ class SimulatedSource:
             while path.day < target:
                 path.advance()
             yield day, path
-        self._left = path
+        self._path = path
 
     def _batch(self, waiting: list[tuple[date, SimulatedQuotes]]) -> PriceBatch:
         prices = pa.concat_tables(self._table(day, quotes) for day, quotes in waiting)
@@ -127,5 +127,5 @@ def _repeat_day(day: date, count: int) -> pa.Array:
 
 
 def _digest(regimes: Sequence[Regime]) -> list[str]:
-    """A market with planted changes is a market of its own: part of its lake's name."""
+    """Return the part of the lake's name for planted changes, which make another market."""
     return [hashlib.sha256(repr(tuple(regimes)).encode()).hexdigest()[:8]] if regimes else []

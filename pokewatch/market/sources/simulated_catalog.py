@@ -1,4 +1,4 @@
-"""The cards of the simulated market: invented creatures in invented sets, with what drives their prices."""
+"""The catalogue of the simulated market: invented cards in invented sets, and their traits."""
 
 import math
 from dataclasses import dataclass
@@ -13,142 +13,33 @@ from pokewatch.market.catalog import CARD_SCHEMA, slugify, unique_slugs
 
 EPOCH = date(2024, 1, 1)  # the first simulated day
 ROWS_PER_SET = 110
-_PRINTED_SIZE = 165  # as cards say after the slash; secret rares have numbers beyond it
+_PRINTED_SIZE = 165  # the number after the slash on a card; secret rares exceed it
 _OLDEST, _NEWEST = -2200, 900  # release days counted from EPOCH
-_NEW_SHARE = 0.3  # of the sets come out after EPOCH
+_NEW_SHARE = 0.3  # share of sets released after EPOCH
 
-_FIRST = (
-    *(
-        "Ember",
-        "Frost",
-        "Thorn",
-        "Gale",
-        "Tide",
-        "Moss",
-        "Volt",
-        "Dusk",
-        "Dawn",
-        "Iron",
-        "Cinder",
-        "Quartz",
-        "Petal",
-        "Storm",
-        "Marsh",
-    ),
-    *(
-        "Lunar",
-        "Solar",
-        "Briar",
-        "Coral",
-        "Ashen",
-        "Cloud",
-        "Echo",
-        "Velvet",
-        "Rust",
-        "Amber",
-        "Slate",
-        "Nettle",
-        "Glint",
-        "Rime",
-    ),
-)
-_BEAST = (
-    *(
-        "fox",
-        "owl",
-        "drake",
-        "moth",
-        "whal",
-        "ling",
-        "stag",
-        "toad",
-        "lynx",
-        "crab",
-        "hare",
-        "wasp",
-        "boar",
-        "newt",
-        "crane",
-    ),
-    *(
-        "mole",
-        "ray",
-        "finch",
-        "goat",
-        "shrew",
-        "gecko",
-        "heron",
-        "otter",
-        "beetle",
-        "adder",
-        "tapir",
-        "snail",
-        "badger",
-        "squid",
-        "mantis",
-    ),
-)
-_SET_FIRST = (
-    *(
-        "Ashen",
-        "Tidal",
-        "Verdant",
-        "Silent",
-        "Gilded",
-        "Broken",
-        "Hidden",
-        "Burning",
-        "Frozen",
-        "Wandering",
-        "Crystal",
-        "Shattered",
-    ),
-    *(
-        "Distant",
-        "Radiant",
-        "Sunken",
-        "Forgotten",
-        "Restless",
-        "Hollow",
-        "Crimson",
-        "Velvet",
-        "Thunder",
-        "Painted",
-        "Secret",
-        "Endless",
-    ),
-)
-_SET_SECOND = (
-    *(
-        "Crown",
-        "Oath",
-        "Grove",
-        "Harbor",
-        "Summit",
-        "Lantern",
-        "Mirror",
-        "Voyage",
-        "Garden",
-        "Citadel",
-        "Orchard",
-        "Tempest",
-        "Compass",
-    ),
-    *(
-        "Archive",
-        "Meadow",
-        "Horizon",
-        "Forge",
-        "Canyon",
-        "Masque",
-        "Reef",
-        "Glacier",
-        "Festival",
-        "Frontier",
-        "Observatory",
-        "Parade",
-    ),
-)
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_FIRST = _words("""
+    Ember Frost Thorn Gale Tide Moss Volt Dusk Dawn Iron Cinder Quartz Petal Storm Marsh Lunar
+    Solar Briar Coral Ashen Cloud Echo Velvet Rust Amber Slate Nettle Glint Rime
+""")
+_BEAST = _words("""
+    fox owl drake moth whal ling stag toad lynx crab hare wasp boar newt crane mole ray finch
+    goat shrew gecko heron otter beetle adder tapir snail badger squid mantis
+""")
+_SET_FIRST = _words("""
+    Ashen Tidal Verdant Silent Gilded Broken Hidden Burning Frozen Wandering Crystal Shattered
+    Distant Radiant Sunken Forgotten Restless Hollow Crimson Velvet Thunder Painted Secret
+    Endless
+""")
+_SET_SECOND = _words("""
+    Crown Oath Grove Harbor Summit Lantern Mirror Voyage Garden Citadel Orchard Tempest
+    Compass Archive Meadow Horizon Forge Canyon Masque Reef Glacier Festival Frontier
+    Observatory Parade
+""")
 
 
 class Rarity(NamedTuple):
@@ -175,7 +66,7 @@ _HOLO_RARE_SHARE, _HOLO_PREMIUM = 0.4, 1.85
 
 
 class Featured(NamedTuple):
-    """A card every simulated market has, so that examples can name it."""
+    """A card that is in every simulated market, for use in examples."""
 
     name: str
     number: int
@@ -200,7 +91,7 @@ FEATURED = (
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What drives each card's prices, [n] each."""
+    """The traits that determine the prices of cards, [n] each."""
 
     set_id: NDArray[np.str_]
     set_index: NDArray[np.int64]
@@ -220,7 +111,7 @@ class _Row(NamedTuple):
 
 
 def make_cards(cards: int, seed: int) -> tuple[pa.Table, Traits]:
-    """`cards` cards (CARD_SCHEMA) and their traits, in one order, the featured ones first."""
+    """Return `cards` cards (CARD_SCHEMA) and their traits, the featured cards first."""
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, 0], dtype=np.uint64)))
     sets = max(3, math.ceil(cards / ROWS_PER_SET))
     released = _release_days(sets, rng)
@@ -242,7 +133,7 @@ def _set_id(index: int) -> str:
 
 
 def _release_days(sets: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Release day of each set: the first, with the featured cards, a year before EPOCH; a share of the others after it."""
+    """Return the release day of each set; the first, of the featured cards, is a year old."""
     days = rng.integers(_OLDEST, -30, size=sets)
     new = max(1, round(_NEW_SHARE * sets))
     days[-new:] = np.linspace(_NEWEST / new, _NEWEST, new).astype(np.int64)
@@ -255,7 +146,7 @@ def _featured_row(card: Featured) -> _Row:
 
 
 def _ordinary_rows(count: int, released: NDArray[np.int64], rng: np.random.Generator) -> list[_Row]:
-    """Rows spread evenly over the sets, numbered within each."""
+    """Return rows spread evenly over the sets and numbered within each."""
     rarity = rng.choice(len(RARITIES), size=count, p=[r.share for r in RARITIES])
     log_scale = 0.95 * rng.standard_normal(count)
     first, beast = rng.integers(len(_FIRST), size=count), rng.integers(len(_BEAST), size=count)
@@ -299,7 +190,7 @@ _SALE_CHANCE = (0.50, 0.41, 0.37, 0.25, 0.17)  # mean liquidity at those prices
 
 
 def _liquidity(log_price: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Chance of a sale on a day that does not follow one; uneven among cards of the same price."""
+    """Return the chance of a sale on a day that does not follow one."""
     mean = np.interp(log_price, _LOG_PRICE_KNOTS, _SALE_CHANCE)
     spread = 12.0  # of the beta distribution: its two parameters add up to this
     return np.clip(rng.beta(mean * spread, (1 - mean) * spread), 0.12, 0.95)

@@ -1,13 +1,16 @@
-"""How simulated prices move: a latent fair price a card, sales scattered around it, and the quote that lags behind them.
+"""The price process of the simulated market: a latent fair price, noisy sales and a lagging quote.
 
-On the log scale, day by day:
+On the log scale, for each card and day:
 
-    fair   = walk + release premium; the walk moves with the market, its set, a slow drift of its own and rare jumps
-    sale   = fair + noise, on the days when the card sells; noise is fat-tailed and larger for thin cards
-    quote  = quote + gain x (sale - quote) on those days, else unchanged; a liquid card's quote averages more (smaller gain)
+    fair   = walk + release premium; the walk is the sum of moves of the market, of the set, a slow
+             drift of the card and rare jumps
+    sale   = fair + noise, on days with a sale; the noise is fat-tailed, and larger for thin cards
+    quote  = quote + gain x (sale - quote) on those days, else unchanged; the gain is smaller, and
+             the average longer, for liquid cards
 
-The *true fair price* is exp(fair): what a fresh quote is a noisy, lagging observation of. Every day has random numbers of its own,
-keyed by (seed, day), and the path always starts at the first simulated day, so a day's prices never depend on what was asked.
+The *true fair price* is exp(fair), of which a fresh quote is a noisy, lagging observation. The
+random numbers of a day are keyed by (seed, day) and the path always starts at the first simulated
+day, so that prices do not depend on which days are requested.
 """
 
 from dataclasses import dataclass
@@ -28,13 +31,8 @@ _WALK_SD = 0.0004  # median card
 _DRIFT_SD, _DRIFT_KEPT = 0.00005, 0.93
 _JUMP_CHANCE, _JUMP_SD = 0.0004, 0.10
 _NOISE_KNOTS = np.log([0.3, 2.5, 10.0, 45.0, 200.0])
-_NOISE_SD = (
-    0.044,
-    0.0150,
-    0.0160,
-    0.0160,
-    0.0215,
-)  # of a sale's middling noise, at those prices, for a card of middling liquidity
+# median noise of a sale at those prices, for a card of median liquidity
+_NOISE_SD = (0.044, 0.0150, 0.0160, 0.0160, 0.0215)
 _NOISE_TAIL = 0.85  # sd of the log of each sale's own noise scale
 _BAD_QUOTE_CHANCE, _BAD_QUOTE_SD = 0.002, 0.55
 _WEEKLY_DECAY = (0.051, 0.051, 0.033, 0.016, 0.016)  # in the weeks after release
@@ -52,10 +50,10 @@ _PATH, _ASKS, _ROWS, _FATES = 1, 2, 3, 4  # streams of random numbers
 
 @dataclass(frozen=True, slots=True)
 class Regime:
-    """A planted change of the market from `day` on, up to but not including `until` if given; of one set, or of every card.
+    """A planted change of one set, or of every card, from `day` until the day before `until`.
 
-    `volatility` multiplies moves and noise by `factor`; `reprice` multiplies the fair price by `factor` once, on `day`;
-    `freeze` stops every sale.
+    `volatility` multiplies moves and noise by `factor`; `reprice` multiplies the fair price by
+    `factor` once, on `day`; `freeze` stops all sales.
     """
 
     kind: Literal["volatility", "reprice", "freeze"]
@@ -72,7 +70,7 @@ class Regime:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedQuotes:
-    """The rows of one day, [r] each: `card` indexes the cards; a halted card has NaN for its market price."""
+    """The rows of one day, [r] each. `card` indexes the cards; NaN is the price of a halted one."""
 
     card: NDArray[np.int64]
     market: Floats
@@ -84,7 +82,7 @@ class SimulatedQuotes:
 
 
 class MarketPath:
-    """The market on one day, and its way to the next."""
+    """The state of the market on one day, with the step to the next."""
 
     def __init__(self, traits: Traits, seed: int, regimes: tuple[Regime, ...] = ()) -> None:
         self._traits, self._seed = traits, seed
@@ -102,13 +100,13 @@ class MarketPath:
         self._walk = traits.log_price.copy()
         self._drift = np.zeros(count)
         self._quote = self._fair()
-        self._asked = self._quote.copy()
+        self._ask_level = self._quote.copy()
         self._shown = np.exp(self._quote)
         self._volume = np.zeros(count, dtype=np.int32)
         self._sell(self._random(_PATH, 0), np.ones(count, dtype=bool))
 
     def advance(self) -> None:
-        """Move on to the next day."""
+        """Advance to the next day."""
         self.day += 1
         random = self._random(_PATH, self.day)
         volatility = self._factors("volatility")
@@ -117,12 +115,12 @@ class MarketPath:
         fair = self._fair()
         if debut.any():
             self._quote = np.where(debut, fair, self._quote)
-            self._asked = np.where(debut, fair, self._asked)
-        self._asked += _ASK_CATCH_UP * (fair - self._asked)
+            self._ask_level = np.where(debut, fair, self._ask_level)
+        self._ask_level += _ASK_CATCH_UP * (fair - self._ask_level)
         self._sell(random, debut, volatility)
 
     def quotes(self) -> SimulatedQuotes:
-        """What the source would publish on this day."""
+        """Return the rows that the source publishes on this day."""
         listed = (self._traits.released <= self.day) & (self.day < self._delisted)
         present = self._random(_ROWS, self.day).random(len(listed)) >= _MISSING_CHANCE
         rows = np.flatnonzero(listed & present)
@@ -133,7 +131,7 @@ class MarketPath:
         )
 
     def fair(self) -> Floats:
-        """The true fair price of every card, USD; NaN before its release and once delisted."""
+        """Return the true fair price of every card in USD, NaN before release and once delisted."""
         listed = (self._traits.released <= self.day) & (self.day < self._delisted)
         return np.where(listed, np.exp(self._fair()), np.nan)
 
@@ -147,7 +145,7 @@ class MarketPath:
         return self._walk + self._release[age]
 
     def _factors(self, kind: str) -> Floats | float:
-        """Product of the factors of the active regimes of a kind: one a card, or 1.0 where there is none."""
+        """Return the product of the factors of the active regimes of a kind, for each card."""
         product: Floats | float = 1.0
         for scope, regime in self._active(kind):
             product = product * np.where(scope, regime.factor, 1.0)
@@ -179,7 +177,7 @@ class MarketPath:
     def _sell(
         self, random: np.random.Generator, debut: Bools, volatility: Floats | float = 1.0
     ) -> None:
-        """Sell some cards; their quotes move towards the sales. A debut always sells, and its quote is the sale."""
+        """Sell some cards and update their quotes; a debut always sells at its quote."""
         count = len(self._walk)
         chance = self._traits.liquidity * np.where(self._volume > 0, _RESALE, 1.0)
         selling = (random.random(count, dtype=np.float32) < chance) & ~self._is_halted() | debut
@@ -201,14 +199,14 @@ class MarketPath:
         self._volume[sold] = 1 + random.poisson(9.0 * self._traits.liquidity[sold])
 
     def _asks(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-        """Asks follow the fair price slowly; each card is listed anew every week, on a weekday of its own."""
+        """Return asks, which follow the fair price slowly and are relisted once a week."""
         blocks = (self.day + np.arange(len(self._walk)) % 7) // 7
         first, second = (
             self._random(_ASKS, int(block)).standard_normal((3, len(self._walk)))
             for block in (blocks.min(), blocks.max())
         )
         noise = np.where(blocks == blocks.min(), first, second)[:, rows]
-        low, mid, high = (np.exp(self._asked[rows] + ratio[rows]) for ratio in self._ratios)
+        low, mid, high = (np.exp(self._ask_level[rows] + ratio[rows]) for ratio in self._ratios)
         low = _cents(low * np.exp(0.12 * noise[0]))
         mid = np.maximum(_cents(mid * np.exp(0.08 * noise[1])), low)
         return low, mid, np.maximum(_cents(high * np.exp(0.25 * np.abs(noise[2]))), mid)
@@ -230,13 +228,13 @@ def _cents(price: Floats) -> Floats:
 
 
 def _release_premium() -> Floats:
-    """Log premium over the settled price by days since release, falling to 0."""
+    """Return the log premium by days since release, falling to 0."""
     daily = np.repeat(-np.log1p(-np.array(_WEEKLY_DECAY)), 7) / 7
     return np.append(np.cumsum(daily[::-1])[::-1], 0.0)
 
 
 def _ask_ratios(log_price: Floats, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
-    """Log ratios of lowest, middle and highest ask to the fair price; the highest is often absurd."""
+    """Return log ratios of low, mid and high ask to the fair price; high is often absurd."""
     low, mid, high = (
         np.interp(log_price, _NOISE_KNOTS, np.log(ratios))
         for ratios in (_LOW_RATIO, _MID_RATIO, _HIGH_RATIO)
@@ -253,7 +251,7 @@ def _ask_ratios(log_price: Floats, random: np.random.Generator) -> tuple[Floats,
 def _fates(
     traits: Traits, random: np.random.Generator
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
-    """When each card is halted (from, until) and delisted; most never are."""
+    """Return the days when each card is halted (from, until) and delisted; most never are."""
     count = len(traits.log_price)
     starts, lengths, ends = (
         random.integers(60, 1100, count),

@@ -1,4 +1,4 @@
-"""TCGCSV, a public mirror of TCGplayer's catalogue and prices: every card in every printing, daily, in USD.
+"""TCGCSV, a public mirror of TCGplayer's catalogue and daily prices in USD.
 
 /archive/tcgplayer/prices-YYYY-MM-DD.ppmd.7z     one day of every game, 7z with PPMd
 /tcgplayer/{category}/groups                     sets
@@ -35,14 +35,12 @@ from pokewatch.settings import SourceSettings
 
 FIRST_DAY = date(2024, 2, 8)
 _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
-_AHEAD = 2  # days fetched and unpacked at a time
-_PATIENCE = (
-    3  # groups in a row that may fail before the rest of the catalogue is left for another day
-)
+_AHEAD = 2  # days fetched and unpacked concurrently
+_MOST_FAILURES = 3  # groups in a row that may fail before the catalogue is left incomplete
 
 
 class TcgcsvSource:
-    """Prices from archives, or from the live pages for a day too young for one. Cards come with the prices they have."""
+    """Prices from the archives, or from the live pages for a day not archived yet."""
 
     name = "tcgcsv"
     lake_name = "tcgcsv"
@@ -67,24 +65,27 @@ class TcgcsvSource:
         self.warnings: list[str] = []
         self._groups: dict[int, dict[str, Any]] | None = None
         self._products: dict[int, dict[str, Any]] = {}
-        self._asked: set[int] = set()
+        self._fetched_groups: set[int] = set()
         self._gave_up = False
 
     def available(self) -> tuple[date, date]:
-        """The first archive and the day of the latest update."""
+        """Return the day of the first archive and of the latest update."""
         return FIRST_DAY, self._live_day()
 
     def reach(self) -> tuple[date, date]:
-        """The first archive and today."""
+        """Return the day of the first archive and today."""
         return FIRST_DAY, self._now().date()
 
     def catalog(self) -> pa.Table:
-        """Every card with a price today. Raises SourceError."""
+        """Return every card with a current price. Raise SourceError."""
         rows = self._live_rows(self._live_day())
         return self._cards(rows.listings.values())
 
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
-        """A day at a time, the next one fetched meanwhile. Raises MissingAtSourceError for a day there is no archive of."""
+        """Yield one day at a time, while the next one is fetched.
+
+        Raise MissingAtSourceError for a day without an archive.
+        """
         upcoming = iter(sorted(days))
         pool = ThreadPoolExecutor(_AHEAD)
         try:
@@ -113,7 +114,7 @@ class TcgcsvSource:
             live = self._live_day()
             if day != live:
                 raise MissingAtSourceError(
-                    self.name, error.url, f"{error.cause}: the latest prices are of {live}"
+                    self.name, error.url, f"{error.cause}: the latest prices are those of {live}"
                 ) from None
             return self._live_rows(day)
 
@@ -127,7 +128,7 @@ class TcgcsvSource:
                 return self._rows_of(day, members)
             except (BadArchiveError, BadEnvelopeError) as error:
                 raise SourceError(
-                    self.name, shown(url), f"{error}; nothing of {day} was kept"
+                    self.name, shown(url), f"{error}; {day} was not collected"
                 ) from error
 
     def _rows_of(self, day: date, members: dict[str, bytes]) -> PriceRows:
@@ -135,7 +136,7 @@ class TcgcsvSource:
         for name, body in sorted(members.items()):
             written, _, group, _ = name.split("/")
             if written != day.isoformat():
-                raise BadEnvelopeError(f"the archive holds {name!r}, which is not of {day}")
+                raise BadEnvelopeError(f"the archive contains {name!r}, which is not of {day}")
             try:
                 rows.add(int(group), results(parsing.parse_json(body)))
             except (ValueError, RecursionError) as error:
@@ -147,7 +148,7 @@ class TcgcsvSource:
         return rows
 
     def _live_day(self) -> date:
-        """The day of the latest update: as the mirror says, or by its schedule where it does not say."""
+        """Return the day of the latest update, by the schedule if it is not published."""
         try:
             text = self._http.text(f"{self._url}/last-updated.txt")
             return datetime.fromisoformat(text.strip()).astimezone(UTC).date()
@@ -162,7 +163,7 @@ class TcgcsvSource:
                 try:
                     rows.add(group, self._results(f"/tcgplayer/{category}/{group}/prices"))
                 except MissingAtSourceError as error:
-                    self._warn(f"{error}: no prices of that set")
+                    self._warn(f"{error}: the prices of this set are missing")
         if not rows.card_ids:
             raise SourceError(
                 self.name,
@@ -173,27 +174,27 @@ class TcgcsvSource:
 
     def _cards(self, listings: Iterable[Listing]) -> pa.Table:
         listings = list(listings)
-        self._ask_products({listing.group for listing in listings})
+        self._fetch_products({listing.group for listing in listings})
         return card_rows(listings, self._products, self._known_groups())
 
-    def _ask_products(self, groups: set[int]) -> None:
-        """Fetch the products of `groups`, once each. Prices come first: what cannot be had is a warning, not an error."""
+    def _fetch_products(self, groups: set[int]) -> None:
+        """Fetch the products of `groups`, once each; a failure is a warning, not an error."""
         failed = 0
-        for group in sorted((groups & self._known_groups().keys()) - self._asked):
+        for group in sorted((groups & self._known_groups().keys()) - self._fetched_groups):
             if self._gave_up:
                 return
             try:
-                self._ask_group(group)
+                self._fetch_group(group)
                 failed = 0
             except SourceError as error:
                 failed += 1
-                self._gave_up = failed >= _PATIENCE
+                self._gave_up = failed >= _MOST_FAILURES
                 self._warn(
-                    f"{error}: cards of that set are named by their ids until the next collection"
+                    f"{error}: cards of this set have their ids as names until the next collection"
                 )
 
-    def _ask_group(self, group: int) -> None:
-        self._asked.add(group)
+    def _fetch_group(self, group: int) -> None:
+        self._fetched_groups.add(group)
         category = self._known_groups()[group]["categoryId"]
         for product in self._results(f"/tcgplayer/{category}/{group}/products"):
             if isinstance(product, dict) and is_id(product.get("productId")):
@@ -207,7 +208,8 @@ class TcgcsvSource:
                     self._groups_of(category)
                 except SourceError as error:
                     self._warn(
-                        f"{error}: no names of category {category}, its cards are named by their ids until the next collection"
+                        f"{error}: cards of category {category} have their ids as names "
+                        "until the next collection"
                     )
         return self._groups
 

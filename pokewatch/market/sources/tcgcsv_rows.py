@@ -1,6 +1,6 @@
-"""What TCGCSV's JSON says, as rows: prices of cards, and the cards as products and groups describe them.
+"""Parsing TCGCSV's JSON into price rows and card rows.
 
-TCGplayer sells products; a card is a product in one printing, so its key is (productId, subTypeName).
+TCGplayer sells products; a card is a product in one printing, (productId, subTypeName).
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
-from pokewatch.market.merge import short_slug
+from pokewatch.market.merge import preferred_slug
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, parsing
 
@@ -25,12 +25,12 @@ _PRICES = {
 
 
 class BadEnvelopeError(ValueError):
-    """The JSON around the rows is not TCGCSV's."""
+    """The JSON does not have the structure of TCGCSV's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A card as its price row names it."""
+    """A card as identified by its price row."""
 
     card_id: str
     product: int
@@ -40,7 +40,7 @@ class Listing:
 
 @dataclass
 class PriceRows:
-    """The price rows of one day, good and rejected, column by column."""
+    """The valid and rejected price rows of one day, by column."""
 
     day: date
     listings: dict[str, Listing] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class PriceRows:
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, group: int, rows: Iterable[Any]) -> None:
-        """Take the `rows` of a group; one that is not a price row is kept aside with its reason."""
+        """Add the `rows` of a group, the invalid ones to `rejected` with the reason."""
         for row in rows:
             reason = _fault(row)
             if reason:
@@ -83,16 +83,16 @@ class PriceRows:
 
 
 def results(body: Any) -> list[Any]:
-    """The rows in TCGCSV's envelope. Raises BadEnvelopeError."""
+    """Return the rows of an answer. Raise BadEnvelopeError."""
     if not isinstance(body, dict) or not isinstance(body.get("results"), list):
         raise BadEnvelopeError("the answer has no list of results")
     if body.get("success") is not True:
-        raise BadEnvelopeError(f"the answer says it failed: {str(body.get('errors'))[:200]}")
+        raise BadEnvelopeError(f"the answer reports a failure: {str(body.get('errors'))[:200]}")
     return list(body["results"])
 
 
 def is_id(value: Any) -> bool:
-    """Whether `value` can be the number of a product or group."""
+    """Return whether `value` is a valid product or group id."""
     return type(value) is int and 0 < value < 1 << 63
 
 
@@ -105,7 +105,7 @@ def set_id_of(group: int) -> str:
 
 
 def _fault(row: Any) -> str:
-    """Why `row` is not a price row, "" if it is one. Whether its prices make sense is for `quality` to say."""
+    """Return why `row` is not a price row, "" if it is one. `quality` checks the prices."""
     if not isinstance(row, dict):
         return "the row is not an object"
     product, printing = row.get("productId"), row.get("subTypeName")
@@ -114,7 +114,7 @@ def _fault(row: Any) -> str:
     if not isinstance(printing, str) or not slugify(printing):
         return "subTypeName (the printing) is missing"
     if not parsing.is_text(printing):
-        return "subTypeName (the printing) is cut or too long"
+        return "subTypeName (the printing) is truncated or too long"
     return next(
         filter(None, (parsing.price_fault(key, row.get(key)) for key in _PRICES.values())), ""
     )
@@ -125,7 +125,7 @@ def card_rows(
     products: Mapping[int, Mapping[str, Any]],
     groups: Mapping[int, Mapping[str, Any]],
 ) -> pa.Table:
-    """The cards of `listings` (CARD_SCHEMA). One whose product is unknown gets its id as name."""
+    """Return the cards of `listings` (CARD_SCHEMA); without a product, the id is the name."""
     rows = [
         _card(listing, products.get(listing.product), groups.get(listing.group, {}))
         for listing in listings
@@ -141,7 +141,7 @@ def _card(
     name = _name(product, number) or listing.card_id
     return {
         "card_id": listing.card_id,
-        "slug": short_slug(name, number),
+        "slug": preferred_slug(name, number),
         "name": name,
         "set_id": set_id_of(listing.group),
         "set_name": parsing.text(group.get("name")) or f"TCGplayer group {listing.group}",
@@ -155,7 +155,7 @@ def _card(
 
 
 def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
-    """The product's name without the number that TCGplayer hangs on some: "Zekrom ex - 172/086"."""
+    """Return the name of a product without the number in "Zekrom ex - 172/086"."""
     name = parsing.text((product or {}).get("name"))
     if name and number:
         return name.removesuffix(f" - {number}") or name
@@ -163,7 +163,7 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 
 
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
-    """Number, Rarity and the like. A sealed product has neither."""
+    """Return Number, Rarity and others; a sealed product has neither."""
     entries = product.get("extendedData")
     listed = (
         [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -1,9 +1,10 @@
-"""The program that unpacks a 7z archive from a stranger, in a process of its own: see `archive`. Imports nothing of PokeWatch.
+"""A program that unpacks an untrusted 7z archive, run by `archive` in a separate process.
 
     python unpack.py ARCHIVE PATTERN MOST_UNPACKED MOST_MEMBER MOST_MEMORY
 
-On standard output: one line of JSON, [[name, size], ...], then the bodies of those members in that order. Where the archive
-cannot be used, the reason on standard error and exit code 3.
+It writes one line of JSON to standard output, [[name, size], ...], then the bodies of those members
+in that order. If the archive cannot be used, it writes the reason to standard error and exits with
+code 3. It imports nothing from PokeWatch.
 """
 
 import contextlib
@@ -27,7 +28,10 @@ class _RefusedError(Exception):
 
 
 def unpack(path: str, pattern: str, unpacked: int, member: int, memory: int) -> dict[str, bytes]:
-    """The members whose name matches `pattern`, their checksums verified. Raises _RefusedError beyond the given sizes in bytes."""
+    """Return the members whose name matches `pattern`, checksums verified.
+
+    Raise _RefusedError if one of the limits, in bytes, is exceeded.
+    """
     with py7zr.SevenZipFile(path, max_extract_size=unpacked) as archive:
         _check_memory(archive, memory)
         sizes = {
@@ -45,28 +49,31 @@ def _check_sizes(sizes: dict[str, int], unpacked: int, member: int) -> None:
     for name, size in sizes.items():
         if size > member:
             raise _RefusedError(
-                f"member {name!r} would unpack to {size:,} bytes, more than the {member:,} we take"
+                f"member {name!r} would unpack to {size:,} bytes; the limit is {member:,} bytes"
             )
     if sum(sizes.values()) > unpacked:
         raise _RefusedError(
-            f"would unpack to {sum(sizes.values()):,} bytes, more than the {unpacked:,} we take"
+            f"would unpack to {sum(sizes.values()):,} bytes; the limit is {unpacked:,} bytes"
         )
 
 
 def _check_memory(archive: py7zr.SevenZipFile, memory: int) -> None:
     streams = archive.header.main_streams
     folders = streams.unpackinfo.folders if streams else []
-    asked = max(
+    needed = max(
         (_decoder_memory(coder) for folder in folders for coder in folder.coders), default=0
     )
-    if asked > memory:
+    if needed > memory:
         raise _RefusedError(
-            f"asks for {asked:,} bytes of memory to unpack, more than the {memory:,} we give"
+            f"needs {needed:,} bytes of memory to unpack; the limit is {memory:,} bytes"
         )
 
 
 def _decoder_memory(coder: dict[str, Any]) -> int:
-    """What the coder's properties ask for: PPMd's model and LZMA's dictionary size are little-endian 32-bit numbers after one byte."""
+    """Return the memory that a coder's properties require.
+
+    The sizes of PPMd's model and LZMA's dictionary are little-endian 32-bit numbers after one byte.
+    """
     method, properties = coder["method"], coder.get("properties") or b""
     if method == _PPMD or (method in _LZMA and len(properties) == 5):
         return int.from_bytes(properties[1:5], "little")
@@ -78,17 +85,15 @@ def _decoder_memory(coder: dict[str, Any]) -> int:
 
 def main(path: str, pattern: str, *sizes: str) -> int:
     unpacked, member, memory = map(int, sizes)
-    with contextlib.suppress(
-        ValueError, OSError
-    ):  # a system without this limit, or with a lower one
+    with contextlib.suppress(ValueError, OSError):  # no such limit here, or a lower one
         resource.setrlimit(resource.RLIMIT_AS, (memory + 2 * member + _OVERHEAD,) * 2)
     try:
         members = unpack(path, pattern, unpacked, member, memory)
     except _RefusedError as error:
         sys.stderr.write(str(error))
         return _REFUSED
-    except Exception as error:  # py7zr meets damaged data with errors of many kinds, IndexError and struct.error among them
-        sys.stderr.write(f"cut or damaged 7z archive ({type(error).__name__}: {error})")
+    except Exception as error:  # py7zr raises many kinds for damaged data, struct.error among them
+        sys.stderr.write(f"truncated or damaged 7z archive ({type(error).__name__}: {error})")
         return _REFUSED
     sys.stdout.buffer.write(
         json.dumps([[name, len(body)] for name, body in members.items()]).encode() + b"\n"

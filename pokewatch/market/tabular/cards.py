@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pokewatch.market.catalog import CARD_SCHEMA
-from pokewatch.market.merge import short_slug
+from pokewatch.market.merge import preferred_slug
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.dates import parse_date
@@ -45,25 +45,25 @@ def card_rows(
     last = np.zeros(len(cards), dtype=np.int64)
     last[code] = order
     rows = []
-    for index, card in enumerate(cards.tolist()):
-        told = {name: said[name][index] if name in said else None for name in _TEXTS}
-        name = told["name"] or card
-        set_name = told["set_name"] or told["set_id"] or ""
+    for index, identity in enumerate(cards.tolist()):
+        card = {name: said[name][index] if name in said else None for name in _TEXTS}
+        name = card["name"] or identity
+        set_name = card["set_name"] or card["set_id"] or ""
         source_ids = {"file": raw_id[int(last[index])]} | (
-            {"tcgplayer": told["product_id"]} if told["product_id"] else {}
+            {"tcgplayer": card["product_id"]} if card["product_id"] else {}
         )
         rows.append(
             {
-                "card_id": card,
-                "slug": short_slug(name, told["number"] if told["name"] else None),
+                "card_id": identity,
+                "slug": preferred_slug(name, card["number"] if card["name"] else None),
                 "name": name,
-                "set_id": told["set_id"] or set_name,
+                "set_id": card["set_id"] or set_name,
                 "set_name": set_name,
-                "number": told["number"],
-                "rarity": told["rarity"],
-                "printing": told["printing"],
-                "released": _day(told["released"]),
-                "image_url": _https(told["image_url"]),
+                "number": card["number"],
+                "rarity": card["rarity"],
+                "printing": card["printing"],
+                "released": _day(card["released"]),
+                "image_url": _https(card["image_url"]),
                 "source_ids": json.dumps(source_ids),
             }
         )

@@ -82,7 +82,7 @@ class Columns:
 def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.
 
-    Raises TableError for a given column that is not there, a needed field that no column holds,
+    Raise TableError for a given column that is not there, a needed field that no column holds,
     or two columns for one field.
     """
     named = _given(names, given)
@@ -115,8 +115,8 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
 def _plain(name: str) -> str:
     """Return the name without a currency: "Preis (€)" and "price_eur" are prices all the same."""
     words = simplified(name).split("_")
-    kept = [word for word in words if word not in _MONEY_WORDS]
-    return "_".join(kept or words)
+    words_left = [word for word in words if word not in _MONEY_WORDS]
+    return "_".join(words_left or words)
 
 
 def _given(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:

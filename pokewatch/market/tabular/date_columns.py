@@ -42,7 +42,7 @@ def read_days(
 ) -> Days:
     """Return the column as days between `first` and `last`.
 
-    A point in time with a zone is its UTC day; without one, the day as written. Raises TableError
+    A point in time with a zone is its UTC day; without one, the day as written. Raise TableError
     where the order of day and month cannot be inferred from the column, or differs within it.
     """
     days, convention = _typed_days(column), ""

@@ -41,7 +41,7 @@ def read_numbers(
     """Return the column as numbers.
 
     `decimal` is the decimal mark where it is known. With `whole`, only whole numbers make sense,
-    which settles "1.234". Raises TableError where cells are ambiguous and nothing in the column
+    which settles "1.234". Raise TableError where cells are ambiguous and nothing in the column
     resolves them.
     """
     rows = len(line)

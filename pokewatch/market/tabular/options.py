@@ -1,4 +1,4 @@
-"""What the user says of a table. Everything else is read from the table itself."""
+"""Options of a table. Everything that they leave open is inferred from the table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from pokewatch.market.tabular.numbers import Decimal
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """Answers to what a table may leave open."""
+    """The user's answers to what a table may leave open."""
 
     columns: Mapping[str, str] = field(default_factory=dict)  # field: column
     currency: str = "USD"

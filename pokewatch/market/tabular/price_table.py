@@ -1,8 +1,8 @@
 """A user's table as price rows and card rows, with every row that is left out and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,15 +31,13 @@ class PriceTable:
     dates: str
     decimal: str
     repeated: int  # identical rows merged into one
-    stale_days: (
-        NDArray[np.float64] | None
-    )  # [m] of `prices`: days since the source renewed the quote
+    stale_days: NDArray[np.float64] | None  # [m]: days since the source renewed each quote
 
 
 def read_price_table(
     sheet: Sheet, options: TableOptions, source: str, today: date, observed_at: datetime
 ) -> PriceTable:
-    """Return the prices of a sheet. Raises TableError where the table as a whole cannot be read.
+    """Return the prices of a sheet. Raise TableError where the table as a whole cannot be read.
 
     A cell that cannot be read costs its row, or its field where the market price is there.
     """
@@ -47,51 +45,20 @@ def read_price_table(
     if columns.days:
         sheet, columns = long_sheet(sheet, columns)
     reader = RowReader(sheet, columns, options)
-    days = reader.days(today)
-    numbers = reader.numbers()
-    currency = reader.currencies()
+    days, numbers, currency = reader.days(today), reader.numbers(), reader.currencies()
     card_id, raw_id = reader.card_ids()
-    market = numbers["market_price"]
-    quoted = np.any(
-        [np.isfinite(values) for name, values in numbers.items() if name in PRICE_COLUMNS], axis=0
-    )
-    reader.refuse(
-        "market_price is a placeholder, and the row has no other price",
-        ~quoted & reader.placeholder,
-    )
-    good = ~reader.bad
-    kept, repeated, conflicts = merged_duplicates(card_id, days, numbers, good)
+    reader.refuse_placeholders(numbers)
+    stays, repeated, conflicts = merged_duplicates(card_id, days, numbers, ~reader.bad)
     if len(conflicts):
-        check_key(sheet, columns, card_id, days, market, conflicts)
+        check_key(sheet, columns, card_id, days, numbers["market_price"], conflicts)
         reader.refuse("another row gives this card another price for the day", conflicts)
-        kept &= ~reader.bad
+        stays &= ~reader.bad
     order = np.lexsort((card_id, days))
-    order = order[kept[order]]
-    rows = len(order)
-    table: dict[str, Any] = {
-        "card_id": pa.array(card_id[order].tolist(), pa.string()),
-        "date": pa.array(days[order], pa.date32()),
-        **{
-            name: pa.array(numbers[name][order], pa.float64(), from_pandas=True)
-            for name in PRICE_COLUMNS
-            if name in numbers
-        },
-        "currency": pa.array(currency[order].tolist(), pa.string()),
-        "source": pa.repeat(source, rows),
-        "observed_at": pa.repeat(pa.scalar(observed_at, pa.timestamp("us", tz="UTC")), rows),
-    }
-    if "volume" in numbers:
-        table["volume"] = pa.array(numbers["volume"][order], pa.float64(), from_pandas=True).cast(
-            pa.int32()
-        )
-    prices = pa.table(
-        {
-            name: table.get(name, pa.nulls(rows, PRICE_SCHEMA.field(name).type))
-            for name in PRICE_SCHEMA.names
-        }
-    )
+    order = order[stays[order]]
+    taken = {name: values[order] for name, values in numbers.items()}
+    rows = _price_rows(card_id[order], days[order], taken, currency[order])
     return PriceTable(
-        prices.cast(PRICE_SCHEMA),
+        _with_provenance(rows, source, observed_at),
         reader.rejected(days, card_id),
         card_rows(sheet, columns, card_id, raw_id, order),
         reader.left_out(),
@@ -100,5 +67,39 @@ def read_price_table(
         reader.date_convention,
         reader.decimal_convention,
         repeated,
-        numbers["stale_days"][order] if "stale_days" in numbers else None,
+        taken.get("stale_days"),
+    )
+
+
+def _price_rows(
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    numbers: Mapping[str, NDArray[np.float64]],
+    currency: NDArray[np.str_],
+) -> dict[str, pa.Array]:
+    rows = {
+        "card_id": pa.array(card_id.tolist(), pa.string()),
+        "date": pa.array(days, pa.date32()),
+        "currency": pa.array(currency.tolist(), pa.string()),
+    }
+    for name in (*PRICE_COLUMNS, "volume"):
+        if name in numbers:
+            rows[name] = pa.array(numbers[name], pa.float64(), from_pandas=True)
+    return rows
+
+
+def _with_provenance(rows: Mapping[str, pa.Array], source: str, observed_at: datetime) -> pa.Table:
+    """Return the rows as PRICE_SCHEMA, null where the file has no such column."""
+    count = len(rows["card_id"])
+    provenance = {
+        "source": pa.repeat(source, count),
+        "observed_at": pa.repeat(pa.scalar(observed_at, pa.timestamp("us", tz="UTC")), count),
+    }
+    columns = {**rows, **provenance}
+    return pa.table(
+        {
+            field.name: columns.get(field.name, pa.nulls(count, field.type)).cast(field.type)
+            for field in PRICE_SCHEMA
+        },
+        schema=PRICE_SCHEMA,
     )

@@ -24,7 +24,7 @@ def read_sheet(path: Path, *, encoding: str | None = None, names: Sequence[str] 
 
     `names` are columns that the user named.
 
-    Raises TableError where it cannot be read, OSError where it cannot be opened.
+    Raise TableError where it cannot be read, OSError where it cannot be opened.
     """
     with path.open("rb") as file:
         start = file.read(8)

@@ -1,7 +1,7 @@
 """The values of a sheet's rows, and what is wrong with which row."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -56,6 +56,13 @@ class RowReader:
         if len(indices):
             self._reasons.append((indices, reason, column))
             self.bad[indices] = True
+
+    def refuse_placeholders(self, numbers: Mapping[str, NDArray[np.float64]]) -> None:
+        """Leave out rows whose market price is a placeholder and that have no other price."""
+        prices = [values for name, values in numbers.items() if name in PRICE_COLUMNS]
+        quoted = np.any([np.isfinite(values) for values in prices], axis=0)
+        reason = "market_price is a placeholder, and the row has no other price"
+        self.refuse(reason, ~quoted & self.placeholder)
 
     def days(self, today: date) -> NDArray[np.datetime64]:
         found = read_days(
@@ -194,7 +201,7 @@ class RowReader:
         return pa.table(table, schema=REJECTED_SCHEMA)
 
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What is left out by reason, the most first."""
+        """Return the rows left out by reason, most frequent first."""
         found: dict[str, LeftOut] = {}
         for rows, reason, column in self._reasons:
             row = int(rows.min())

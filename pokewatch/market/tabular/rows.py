@@ -38,9 +38,9 @@ def merged_duplicates(
         same[1:] = (card_id[order[1:]] == card_id[order[:-1]]) & (
             days[order[1:]] == days[order[:-1]]
         )
-    kept = good.copy()
+    stays = good.copy()
     if not same.any():
-        return kept, 0, np.empty(0, dtype=np.int64)
+        return stays, 0, np.empty(0, dtype=np.int64)
     group = np.cumsum(~same) - 1
     first = order[np.flatnonzero(~same)][group]
     values = np.stack([np.nan_to_num(column, nan=-1.0) for column in numbers.values()])
@@ -48,8 +48,8 @@ def merged_duplicates(
     conflicting = np.zeros(group[-1] + 1, dtype=np.bool_)
     conflicting[group[differs]] = True
     repeated = same & ~conflicting[group]
-    kept[order[repeated]] = False
-    return kept, int(repeated.sum()), order[conflicting[group]]
+    stays[order[repeated]] = False
+    return stays, int(repeated.sum()), order[conflicting[group]]
 
 
 def check_key(

@@ -42,7 +42,7 @@ class Sheet:
     notes: tuple[str, ...] = field(default=())
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return the cells of a column. Raises KeyError for a name the sheet lacks."""
+        """Return the cells of a column. Raise KeyError for a name the sheet lacks."""
         return self.cells[self.names.index(name)] if name in self.names else _unknown(name)
 
     @property

@@ -40,7 +40,7 @@ def decoded(data: bytes, encoding: str | None = None) -> tuple[str, str]:
 
     That is the one given, or by byte order mark, UTF-8, UTF-16, or else CP1252.
 
-    Raises TableError for bytes that the encoding does not have.
+    Raise TableError for bytes that the encoding does not have.
     """
     name = encoding or _encoding_of(data)
     try:
@@ -84,7 +84,7 @@ def _encoding_of(data: bytes) -> str:
 def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -> Sheet:
     """Return the table in `data`; `known` are simplified column names that mark a header.
 
-    Raises TableError where there is no table, or a record cannot be told from the next.
+    Raise TableError where there is no table, or a record cannot be separated from the next.
     """
     text, encoding_name = decoded(data, encoding)
     text, named, before = _without_separator_line(text)
@@ -148,8 +148,8 @@ def _sample(text: str, separator: str) -> list[list[str]]:
 
 def simplified(name: str) -> str:
     """Return a column's name in lower-case letters and digits joined by underscores, any script."""
-    kept = "".join(letter if letter.isalnum() else " " for letter in name.casefold())
-    return "_".join(kept.split())
+    letters = "".join(letter if letter.isalnum() else " " for letter in name.casefold())
+    return "_".join(letters.split())
 
 
 def _records(text: str, separator: str, before: int) -> Iterator[_Record]:

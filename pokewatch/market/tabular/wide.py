@@ -13,7 +13,7 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     Cells that are empty are no rows: the card had no price that day.
     """
     width, rows = len(columns.days), sheet.rows
-    kept = [name for name in sheet.names if name not in columns.days]
+    names = [name for name in sheet.names if name not in columns.days]
     values = [_as_text(sheet.column(name)) for name in columns.days]
     filled = np.concatenate([np.asarray(_filled(column)) for column in values])
     row = np.tile(np.arange(rows), width)[filled]
@@ -24,10 +24,10 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     dates = pa.array(
         np.repeat(np.asarray(columns.days, dtype=object), rows)[filled].tolist(), pa.string()
     )
-    cells = [sheet.column(name).take(taken) for name in kept] + [pa.chunked_array([dates]), prices]
+    cells = [sheet.column(name).take(taken) for name in names] + [pa.chunked_array([dates]), prices]
     form = f"{sheet.form}, a column a day ({width} days)"
     long = Sheet(
-        (*kept, "date", "market_price"),
+        (*names, "date", "market_price"),
         tuple(cells),
         sheet.line[row],
         sheet.skipped,

@@ -1,1 +1,1 @@
-"""What replaces or patches parts of MLServer 1.7.1, each with its reason."""
+"""Replacements for parts of MLServer 1.7.1; `patches` lists them with their reasons."""

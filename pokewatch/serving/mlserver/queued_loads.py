@@ -1,4 +1,4 @@
-"""MLServer's repository API, one load at a time."""
+"""MLServer's repository API, limited to one load at a time."""
 
 import asyncio
 
@@ -9,30 +9,31 @@ from mlserver.repository import ModelRepository
 
 
 class QueuedLoads(ModelRepositoryHandlers):  # type: ignore[misc]  # MLServer ships no types
-    """Loads wait for each other, and those of one model that wait are one.
+    """Runs loads one after another, and merges those of one model that are waiting.
 
-    Each load takes a thread and a process that imports MLflow: ten at once took all threads, which the catalogue
-    answers from, and all processors. A load that has not begun will find whatever a later one would.
+    Each load occupies a thread and a subprocess that imports MLflow. Ten concurrent loads exhausted
+    the thread pool, which the catalogue uses too, and all CPUs. Merging is safe: a load that has
+    not started reads the same state of the registry as any later one.
     """
 
     def __init__(self, repository: ModelRepository, model_registry: MultiModelRegistry) -> None:
         super().__init__(repository, model_registry)
-        self._turn = asyncio.Lock()
-        self._waiting: dict[str, asyncio.Task[bool]] = {}
+        self._lock = asyncio.Lock()
+        self._pending: dict[str, asyncio.Task[bool]] = {}
 
     async def load(self, name: str) -> bool:
-        load = self._waiting.get(name)
+        load = self._pending.get(name)
         if load is None:
-            load = self._waiting[name] = asyncio.create_task(self._load_in_turn(name))
-        # A caller that goes away does not end what others wait for.
+            load = self._pending[name] = asyncio.create_task(self._load_in_turn(name))
+        # A caller that disconnects must not cancel a load that others wait for.
         return await asyncio.shield(load)
 
     async def unload(self, name: str) -> bool:
         raise MLServerError(
-            f"{name} is not unloaded while others may ask for it: end the server instead", 405
+            f"{name} cannot be unloaded while clients may use it; stop the server instead", 405
         )
 
     async def _load_in_turn(self, name: str) -> bool:
-        async with self._turn:
-            del self._waiting[name]
+        async with self._lock:
+            del self._pending[name]
             return bool(await super().load(name))

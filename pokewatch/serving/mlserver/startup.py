@@ -1,8 +1,9 @@
-"""Starting without a price book: MLServer stays up, live and not ready, and serves once a load succeeds.
+"""Start-up without a price book: MLServer stays live but not ready until a load succeeds.
 
-MLServer 1.7.1 ends, with code 0, when a model cannot be loaded at start. Here the failure is logged and kept as
-the reason why the model is not ready, and the load is tried again: the registry may have been out of reach, or the
-first model not yet deployed.
+MLServer 1.7.1 exits with code 0 if a model cannot be loaded at start-up, after a moment in which it
+reports itself ready (SeldonIO/MLServer#2056). Here the failure is logged, returned as the reason
+why the model is not ready, and the load is retried: the registry may have been unreachable, or no
+model deployed yet.
 """
 
 import asyncio
@@ -13,21 +14,29 @@ from typing import Any
 from mlserver import ModelSettings
 from mlserver.server import MLServer
 
+from pokewatch.serving.mlserver.data_plane import LOADING
+
 logger = logging.getLogger("pokewatch.serving")
 
-LOADING = "it is being loaded"
-_FIRST_PAUSE = 5.0
-_LONGEST_PAUSE = 60.0
+_FIRST_DELAY = 5.0
+_MAX_DELAY = 60.0
 
 _serve = MLServer.start
 
 
 async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ()) -> None:
-    """Run the servers until they are stopped, and load the models, however long that takes."""
-    waiting: dict[str, str] = server._data_plane.waiting
-    server._rest_server._app.state.waiting = waiting
-    waiting.update({settings.name: LOADING for settings in models_settings})
-    loads = [asyncio.create_task(_load(server, settings, waiting)) for settings in models_settings]
+    """Run the servers until they are stopped, and load the models in the background."""
+    if workers := server._settings.parallel_workers:
+        logger.warning(
+            "parallel_workers is %d: the gauges of the served book are exported only with 0",
+            workers,
+        )
+    not_loaded: dict[str, str] = server._data_plane.not_loaded
+    server._rest_server._app.state.not_loaded = not_loaded
+    not_loaded.update({settings.name: LOADING for settings in models_settings})
+    loads = [
+        asyncio.create_task(_load(server, settings, not_loaded)) for settings in models_settings
+    ]
     try:
         await _serve(server, [])
     finally:
@@ -36,26 +45,26 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
         await asyncio.gather(*loads, return_exceptions=True)
 
 
-async def _load(server: Any, settings: ModelSettings, waiting: dict[str, str]) -> None:
-    name, pause = settings.name, _FIRST_PAUSE
+async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]) -> None:
+    name, delay = settings.name, _FIRST_DELAY
     try:
         await server._model_registry.load(settings)
     except Exception as error:
-        waiting[name] = _reason(name, error)
+        not_loaded[name] = _reason(name, error)
     else:
-        del waiting[name]
+        del not_loaded[name]
         return
     while not await _is_ready(server, name):
-        logger.error("%s is not ready: %s; trying again in %g s", name, waiting[name], pause)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
-        if await _is_ready(server, name):  # somebody asked for a load meanwhile
+        logger.error("%s is not ready: %s; retrying in %g s", name, not_loaded[name], delay)
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, _MAX_DELAY)
+        if await _is_ready(server, name):  # loaded over the API in the meantime
             break
         try:
             await server._model_repository_handlers.load(name)
         except Exception as error:
-            waiting[name] = _reason(name, error)
-    del waiting[name]
+            not_loaded[name] = _reason(name, error)
+    del not_loaded[name]
 
 
 async def _is_ready(server: Any, name: str) -> bool:
@@ -63,7 +72,7 @@ async def _is_ready(server: Any, name: str) -> bool:
 
 
 def _reason(name: str, error: Exception) -> str:
-    """The error in one line. From a worker process it comes with the name of its class before it."""
+    """Return the error in one line, without the class name that worker processes prepend."""
     text = (
         str(error)
         .removeprefix("mlserver.errors.MLServerError: ")

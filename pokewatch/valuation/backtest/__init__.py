@@ -1,1 +1,1 @@
-"""What following the signals would have earned."""
+"""Backtests of signals."""

@@ -1,7 +1,7 @@
-"""What following the signals would have earned after fees, against what buying everything or at random would have.
+"""Backtests: the return of following signals after fees, against buying everything or at random.
 
-Orders are filled and closed as `trades` says. Beside the result stands the naive backtest, which buys at the very quote that gave
-the signal: on noisy quotes it turns noise into profit, and is reported as the sham it is.
+Orders are filled and closed by the rules of `trades`. The naive backtest, which buys at the quote
+that gave the signal, is reported beside the result and labelled a sham: it turns noise into profit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,45 +24,55 @@ from pokewatch.valuation.backtest.trades import (
 
 Codes = NDArray[np.int8]
 
-NOT_JUDGED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
+NOT_VALUED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
 
-SHAM = "sham: bought at the very quote that gave the signal and sold at a single quote, which nobody can do"
+SHAM = (
+    "sham: bought at the very quote that gave the signal and sold at a single quote, "
+    "which nobody can do"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Trades:
-    """The trades of one way of buying. The figures are fractions of what was paid, NaN without trades."""
+    """The trades of one strategy. Returns are fractions of the price paid; NaN without trades."""
 
     trades: int
     mean_net: float
     median_net: float
-    hit_rate: float  # share with a profit
+    hit_rate: float  # share of trades with a profit
     mean_days_held: float  # from fill to the last day of the exit
 
 
 @dataclass(frozen=True, slots=True)
 class RandomTrades:
-    """As many trades on the same days, on cards drawn among all those judged that day, `draws` times over."""
+    """As many trades on the same days, of cards drawn among all those valued that day."""
 
     draws: int
     mean_net: float
-    low: float  # 5% and 95% quantiles of a draw's mean
+    low: float  # 5% and 95% quantiles of the mean of a draw
     high: float
-    p_value: float  # chance that a random draw earns as much as the signals did
+    p_value: float  # probability that a random draw earns at least as much as the signals
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Equity by day, starting at 1: each trade gets an equal share, so large that the busiest day is just paid for."""
+    """Equity by day, starting at 1.
+
+    Every trade is given the same share of it, so that it is fully invested on the busiest day.
+    """
 
     equity: tuple[float, ...]
-    max_drawdown: float  # largest fall from an earlier height, as a fraction of it
+    max_drawdown: float  # largest fall from an earlier peak, as a fraction of it
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What one policy earned. `signals` counts BUY signals; `unfilled` are those without a fresh quote in time or with a SELL
-    before it; `overlapping` came while the card was already ordered or held; `unfinished` outlast the data."""
+    """The result of one policy.
+
+    `signals` is the number of BUY signals. Of these, `unfilled` had no fresh quote in time or a
+    SELL before it, `overlapping` came while the card was ordered or held, and `unfinished` last
+    beyond the data.
+    """
 
     policy: str
     fees: str
@@ -82,15 +92,18 @@ class Backtest:
     sham_same_day: Trades
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON: NaN as None, and the sham labelled."""
+        """Return plain JSON, with NaN as None and a label on the sham."""
         plain: dict[str, Any] = _without_nan(asdict(self))
         plain["sham_same_day"]["label"] = SHAM
         return plain
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedDays:
-    """What the model said each day, [d, n]: `fair` is NaN where it said nothing; `ok` is False where its status forbids a trade."""
+class DailyEstimates:
+    """A model's fair prices and intervals by day, [d, n].
+
+    `fair` is NaN where there is none; `ok` is False where the status does not allow a trade.
+    """
 
     fair: Floats
     lower: Floats
@@ -100,26 +113,27 @@ class JudgedDays:
 
 def signal_codes(
     market: Floats,
-    judged: JudgedDays,
+    estimates: DailyEstimates,
     policy: Policy = "threshold",
     fees: FeeSchedule | None = None,
     thresholds: Thresholds | None = None,
 ) -> Codes:
-    """Signals [d, n] of a policy as codes; NOT_JUDGED where there is no price or no fair price."""
-    codes = np.full(market.shape, NOT_JUDGED, dtype=np.int8)
+    """Return the signals [d, n] of a policy as codes; NOT_VALUED without a price or fair price."""
+    codes = np.full(market.shape, NOT_VALUED, dtype=np.int8)
     for day in range(len(market)):
-        known = np.flatnonzero(np.isfinite(market[day]) & np.isfinite(judged.fair[day]))
+        known = np.flatnonzero(np.isfinite(market[day]) & np.isfinite(estimates.fair[day]))
         prices = (
-            values[day, known] for values in (market, judged.fair, judged.lower, judged.upper)
+            values[day, known]
+            for values in (market, estimates.fair, estimates.lower, estimates.upper)
         )
         signal = decide(
             *prices, thresholds=thresholds or Thresholds(), policy=policy, fees=fees
         ).signal
-        traded = judged.ok[day, known]
+        tradable = estimates.ok[day, known]
         codes[day, known] = np.where(
-            traded & (signal == BUY),
+            tradable & (signal == BUY),
             BUY_CODE,
-            np.where(traded & (signal == SELL), SELL_CODE, HOLD_CODE),
+            np.where(tradable & (signal == SELL), SELL_CODE, HOLD_CODE),
         )
     return codes
 
@@ -127,7 +141,7 @@ def signal_codes(
 def compare_policies(
     dates: NDArray[np.datetime64],
     quotes: TradeQuotes,
-    judged: JudgedDays,
+    estimates: DailyEstimates,
     fees: FeeSchedule,
     horizon: int,
     *,
@@ -136,14 +150,17 @@ def compare_policies(
     draws: int = 200,
     seed: int = 0,
 ) -> list[Backtest]:
-    """One backtest a policy, in their order, on the same days, quotes and judgements."""
-    made = []
+    """Return one backtest for each policy, in order, on the same days, quotes and estimates.
+
+    Raise ValueError for an unknown policy or a horizon below 1.
+    """
+    results = []
     for policy in policies:
-        signals = signal_codes(quotes.market, judged, policy, fees, thresholds)
-        made.append(
+        signals = signal_codes(quotes.market, estimates, policy, fees, thresholds)
+        results.append(
             backtest(dates, quotes, signals, fees, horizon, policy=policy, draws=draws, seed=seed)
         )
-    return made
+    return results
 
 
 def backtest(
@@ -157,28 +174,24 @@ def backtest(
     draws: int = 200,
     seed: int = 0,
 ) -> Backtest:
-    """Follow `signals` [d, n] (codes) over `dates` [d], consecutive days.
+    """Return the result of following `signals` [d, n] (codes) over `dates` [d], consecutive days.
 
-    Buy-everything orders every judged card whenever it has none and holds it to the horizon. Random signals move each BUY to a
-    card drawn, without replacement, among those judged the same day whose trade finishes; SELL signals stay. The p-value is that
-    of a permutation test, (1 + draws at least as good) / (1 + draws): Davison and Hinkley, Bootstrap Methods and their
-    Application, 1997, 4.2.
-    Raises ValueError for arrays of different shapes or a horizon under a day.
+    Buying everything orders every valued card whenever none is held, and holds it to the horizon.
+    Random signals move each BUY to a card drawn, without replacement, among those valued the same
+    day whose trade finishes; SELL signals stay. Raise ValueError for arrays of different shapes or
+    a horizon below 1.
     """
-    if signals.shape != quotes.market.shape or len(dates) != len(signals):
-        raise ValueError(
-            f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
-        )
+    _check_shapes(dates, quotes, signals)
     cards = signals.shape[1]
-    exchange = OrderBook(quotes, fees, horizon, sell=signals == SELL_CODE)
-    orders = exchange.outcomes(*_where(signals == BUY_CODE))
+    order_book = OrderBook(quotes, fees, horizon, sell=signals == SELL_CODE)
+    orders = order_book.outcomes(*_where(signals == BUY_CODE))
     taken = one_at_a_time(orders, cards)
     awaited = ~orders.filled & (orders.day + horizon >= len(dates))
     followed = orders.take(taken & orders.finished)
-    pool = exchange.outcomes(*_where(signals != NOT_JUDGED))
+    pool = order_book.outcomes(*_where(signals != NOT_VALUED))
     everything = OrderBook(quotes, fees, horizon).outcomes(pool.day, pool.card)
     everything = everything.take(one_at_a_time(everything, cards) & everything.finished)
-    sham = exchange.outcomes(orders.day, orders.card, "same_day", median_exit=False)
+    sham = order_book.outcomes(orders.day, orders.card, "same_day", median_exit=False)
     sham = sham.take(one_at_a_time(sham, cards) & sham.finished)
     pools = _by_day(pool.take(pool.finished), len(dates))
     expected = np.array([net.mean() if len(net) else np.nan for net in pools])
@@ -202,32 +215,44 @@ def backtest(
     )
 
 
+def _check_shapes(dates: NDArray[np.datetime64], quotes: TradeQuotes, signals: Codes) -> None:
+    if signals.shape != quotes.market.shape or len(dates) != len(signals):
+        raise ValueError(
+            f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
+        )
+
+
 def _where(marks: Bools) -> tuple[Days, Days]:
     day, card = np.nonzero(marks)
     return day, card
 
 
-def _summary(done: Outcomes) -> Trades:
-    if not len(done.net):
+def _summary(outcomes: Outcomes) -> Trades:
+    if not len(outcomes.net):
         return Trades(0, np.nan, np.nan, np.nan, np.nan)
-    held = done.end - done.entry_day
+    held = outcomes.end - outcomes.entry_day
     return Trades(
-        len(done.net),
-        float(done.net.mean()),
-        float(np.median(done.net)),
-        float((done.net > 0).mean()),
+        len(outcomes.net),
+        float(outcomes.net.mean()),
+        float(np.median(outcomes.net)),
+        float((outcomes.net > 0).mean()),
         float(held.mean()),
     )
 
 
-def _by_day(done: Outcomes, days: int) -> list[Floats]:
-    """Net returns of the finished orders of each day; orders are sorted by day."""
-    return np.split(done.net, np.searchsorted(done.day, np.arange(1, days)))
+def _by_day(outcomes: Outcomes, days: int) -> list[Floats]:
+    """Return the net returns of the finished orders by day; orders are sorted by day."""
+    return np.split(outcomes.net, np.searchsorted(outcomes.day, np.arange(1, days)))
 
 
 def _random(
     followed: Outcomes, pools: list[Floats], draws: int, random: np.random.Generator
 ) -> RandomTrades:
+    """Return the mean net return of random draws, and the p-value of a permutation test.
+
+    It is (1 + draws at least as good) / (1 + draws): Davison and Hinkley, "Bootstrap Methods and
+    their Application", 1997, 4.2.
+    """
     if not len(followed.net) or draws < 1:
         return RandomTrades(draws, np.nan, np.nan, np.nan, np.nan)
     counts = np.bincount(followed.day, minlength=len(pools))
@@ -246,18 +271,18 @@ def _random(
     )
 
 
-def _curve(done: Outcomes, net: Floats, days: int) -> Curve:
-    """Each trade is paid for from its entry and counted on the last day of its exit."""
+def _curve(outcomes: Outcomes, net: Floats, days: int) -> Curve:
+    """Return the curve of trades paid for on entry and booked on the last day of the exit."""
     if not len(net):
         return Curve((1.0,) * days, 0.0)
-    opened = np.bincount(done.entry_day, minlength=days + 1) - np.bincount(
-        done.end + 1, minlength=days + 1
+    opened = np.bincount(outcomes.entry_day, minlength=days + 1) - np.bincount(
+        outcomes.end + 1, minlength=days + 1
     )
     share = 1.0 / np.cumsum(opened).max()
-    gains = np.bincount(done.end, weights=net, minlength=days)[:days]
+    gains = np.bincount(outcomes.end, weights=net, minlength=days)[:days]
     equity = np.cumprod(np.maximum(1.0 + share * gains, 0.0))
-    height = np.maximum(np.maximum.accumulate(equity), 1.0)
-    return Curve(tuple(equity.tolist()), float((1.0 - equity / height).max()))
+    peak = np.maximum(np.maximum.accumulate(equity), 1.0)
+    return Curve(tuple(equity.tolist()), float((1.0 - equity / peak).max()))
 
 
 def _without_nan(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a model would have said of every card, day by day, and the backtest of acting on it."""
+"""Backtests of a model: its estimates day by day, and the result of acting on them."""
 
 from pathlib import Path
 from typing import Any
@@ -7,56 +7,60 @@ import numpy as np
 
 from pokewatch.decision import FeeSchedule
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.backtest.backtest import Backtest, JudgedDays, compare_policies
+from pokewatch.valuation.backtest.backtest import Backtest, DailyEstimates, compare_policies
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.panel import Panel, read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
-_LEAST_DAYS = 60  # judged, where the panel has them
+_MIN_SIGNAL_DAYS = 60  # where the panel has that many
 
 
 def first_signal_day(days: int, horizon: int) -> int:
-    """The second half of the panel, or more of it where that is short; never before there is a pair to learn from.
+    """Return the day index on which signals start.
 
-    Raises ValuationError where no trade could be seen to its end.
+    Signals cover the second half of the panel, or more where that is under 60 days, but never start
+    before there is a training day. Raise ValuationError if no trade would finish, ValueError for a
+    horizon below 1.
     """
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
-    first = max(horizon, min(days // 2, days - _LEAST_DAYS))
-    if days < _needed(horizon):
+    first = max(horizon, min(days // 2, days - _MIN_SIGNAL_DAYS))
+    if days < _min_days(horizon):
         raise ValuationError(
-            f"{days} days are too few for a backtest at a horizon of {horizon} days: {_needed(horizon)} are needed"
+            f"{days} days are too few for a backtest at a horizon of {horizon} days: "
+            f"at least {_min_days(horizon)} are needed"
         )
     return first
 
 
-def _needed(horizon: int) -> int:
+def _min_days(horizon: int) -> int:
     return 2 * horizon + EXIT_DAYS + 1
 
 
 def signal_days(
     panel: Panel, model: str, horizon: int, first: int, min_price: float | None = None
-) -> JudgedDays:
-    """What `model` says on each day index from `first` on, [days - first, cards], learnt from what was known by then.
+) -> DailyEstimates:
+    """Return the estimates of `model` on each day index from `first` on, [days - first, cards].
 
-    Cards quoted under `min_price` are left out. Raises ValueError for an unknown model.
+    Each day's model is trained only on what was known by then. Cards quoted under `min_price` are
+    left out. Raise ValueError for an unknown model.
     """
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan) for _ in range(3))
     ok = np.zeros(shape, dtype=np.bool_)
-    for features, values in walk(panel, model, horizon, range(first, panel.days)):
+    for features, values in walk_forward(panel, model, horizon, range(first, panel.days)):
         row = features.day - first
-        kept = panel.market[features.day] >= (min_price or 0.0)
-        fair[row, kept], lower[row, kept], upper[row, kept] = (
-            values.fair[kept],
-            values.lower[kept],
-            values.upper[kept],
+        selected = panel.market[features.day] >= (min_price or 0.0)
+        fair[row, selected], lower[row, selected], upper[row, selected] = (
+            values.fair[selected],
+            values.lower[selected],
+            values.upper[selected],
         )
         ok[row] = values.status == OK
-    return JudgedDays(fair, lower, upper, ok)
+    return DailyEstimates(fair, lower, upper, ok)
 
 
 def backtest_panel(
@@ -68,15 +72,15 @@ def backtest_panel(
     min_price: float | None = None,
     **options: Any,
 ) -> list[Backtest]:
-    """`compare_policies` over the panel's later days, which takes the `options`.
+    """Return the backtest of each policy over the panel's later days.
 
-    Fees are taken at face value whatever currency the cards are quoted in. Raises ValuationError for a panel too short,
-    ValueError for an unknown model or policy.
+    `options` are those of `compare_policies`. Fees are not converted to the currency of the cards.
+    Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)
-    judged = signal_days(panel, model, horizon, first, min_price)
+    estimates = signal_days(panel, model, horizon, first, min_price)
     quotes = TradeQuotes(panel.market[first:], panel.fresh[first:])
-    return compare_policies(panel.dates[first:], quotes, judged, fees, horizon, **options)
+    return compare_policies(panel.dates[first:], quotes, estimates, fees, horizon, **options)
 
 
 def backtest_valued(
@@ -85,33 +89,40 @@ def backtest_valued(
     horizon: int,
     fees: FeeSchedule,
     min_price: float,
-    most_cards: int,
+    max_cards: int,
 ) -> list[Backtest]:
-    """`compare_policies` over days that are valued already, of at most `most_cards` of the cards that were ever quoted at
-    `min_price` or more, whichever come first in a shuffle that is always the same, on the days when they were.
+    """Return the backtest of each policy over days that are already valued.
 
-    [] where the days are too few to see a trade to its end, or no card was.
+    It covers at most `max_cards` of the cards ever quoted at or above `min_price`, selected by a
+    hash of their ids, on the days when they were. Return [] where the days are too few for a trade
+    to finish, or where there is no such card.
     """
-    dear = np.flatnonzero((panel.market[valued.first :] >= min_price).any(axis=0))
-    if len(valued.fair) < _needed(horizon) or not len(dear):
+    eligible = np.flatnonzero((panel.market[valued.first :] >= min_price).any(axis=0))
+    if len(valued.fair) < _min_days(horizon) or not len(eligible):
         return []
-    cards = np.sort(dear[np.argsort(card_keys(panel.card_id[dear]), kind="stable")[:most_cards]])
+    cards = np.sort(
+        eligible[np.argsort(card_keys(panel.card_id[eligible]), kind="stable")[:max_cards]]
+    )
     quotes = TradeQuotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
     fair, lower, upper = (
         values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper)
     )
     fair[~(quotes.market >= min_price)] = np.nan
-    judged = JudgedDays(fair, lower, upper, valued.status[:, cards] == OK)
-    return compare_policies(panel.dates[valued.first :], quotes, judged, fees, horizon)
+    estimates = DailyEstimates(fair, lower, upper, valued.status[:, cards] == OK)
+    return compare_policies(panel.dates[valued.first :], quotes, estimates, fees, horizon)
 
 
 def backtest_file(
     path: Path, model: str, horizon: int, fees: FeeSchedule, **options: Any
 ) -> list[dict[str, Any]]:
-    """`backtest_panel` of the panel of a file, as plain JSON with the model and the currencies the cards are quoted in, where known."""
+    """Return the `backtest_panel` of a file's panel as plain JSON.
+
+    Each result also has the model and the known currencies of the cards. Raise ValuationError for a
+    file that cannot be read, and as `backtest_panel` does.
+    """
     panel = read_panel(path)
     quoted_in = sorted(set(panel.currency.tolist()) - {""})
     return [
-        {"model": model, "quoted_in": quoted_in, **made.to_json()}
-        for made in backtest_panel(panel, model, horizon, fees, **options)
+        {"model": model, "quoted_in": quoted_in, **result.to_json()}
+        for result in backtest_panel(panel, model, horizon, fees, **options)
     ]

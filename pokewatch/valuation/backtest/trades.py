@@ -1,10 +1,12 @@
-"""Trades that follow signals: what a dealer who keeps at most one copy of a card pays, gets and is left with after fees.
+"""Trades that follow signals, for a dealer who holds at most one copy of a card, after fees.
 
-A BUY signal of day t is filled at the next *fresh* quote after t, never the same day; without one within `horizon` days, or
-when a SELL signal comes first, the order lapses. The copy is sold `horizon` days after the fill, or on the day after a SELL
-signal if that is sooner, at the median of the quotes of the five days from then on (selling takes time, and one quote may be
-wrong); a card without quotes then is sold once it is quoted again. While a copy is ordered or held, further BUY signals of the
-card pass by. A trade that the data do not see to its end is left out and counted as unfinished.
+A BUY signal of day t is filled at the next *fresh* quote after t, never on the same day. The order
+lapses without a fresh quote within `horizon` days, or if a SELL signal comes first. The copy is
+sold `horizon` days after the fill, or on the day after a SELL signal if that is sooner, at the
+median quote of the five days from then on: selling takes time, and one quote may be wrong. A card
+without quotes then is sold once it is quoted again. While a copy is ordered or held, further BUY
+signals for the card are ignored. A trade that does not finish within the data is left out and
+counted as unfinished.
 """
 
 from dataclasses import dataclass
@@ -22,12 +24,16 @@ Days = NDArray[np.int64]
 EXIT_DAYS = 5
 _NEVER = np.iinfo(np.int64).max // 4
 
-Fill = Literal["next_fresh", "next_day", "same_day"]
+Fill = Literal["next_fresh", "same_day"]
 
 
 @dataclass(frozen=True, slots=True)
 class TradeQuotes:
-    """`market` [d, n], NaN where not quoted; `fresh` [d, n] marks quotes that are new evidence. Days are consecutive."""
+    """Quotes of consecutive days. Raise ValueError for arrays of different shapes.
+
+    `market` [d, n] is NaN where there is no quote; `fresh` [d, n] marks quotes that are new
+    evidence.
+    """
 
     market: Floats
     fresh: Bools
@@ -35,15 +41,18 @@ class TradeQuotes:
     def __post_init__(self) -> None:
         if self.market.ndim != 2 or self.market.shape != self.fresh.shape:
             raise ValueError(
-                f"market and fresh must both be [days, cards], got {self.market.shape} and {self.fresh.shape}"
+                "market and fresh must both be [days, cards], "
+                f"got {self.market.shape} and {self.fresh.shape}"
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What each of m orders came to, [m] each. `net` is the net return on what was paid, NaN where not `filled` or not `finished`.
+    """The outcomes of m orders, [m] each.
 
-    `exit_day` is the first day of the exit; a copy is held to the last of its five days, `end`.
+    `net` is the net return as a fraction of the price paid, NaN where not `filled` or not
+    `finished`. `exit_day` is the first of the five days of the exit, `end` the last: the copy is
+    held until then.
     """
 
     day: Days
@@ -69,11 +78,16 @@ class OrderBook:
     def __init__(
         self, quotes: TradeQuotes, fees: FeeSchedule, horizon: int, sell: Bools | None = None
     ) -> None:
-        """`sell` [d, n] marks SELL signals. Raises ValueError for a horizon under a day or a `sell` of another shape."""
+        """Take quotes, and SELL signals as a mask [d, n].
+
+        Raise ValueError for a horizon below 1 or a `sell` of another shape.
+        """
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1 day, got {horizon}")
         if sell is not None and sell.shape != quotes.market.shape:
-            raise ValueError(f"sell must be {quotes.market.shape}, as the quotes, got {sell.shape}")
+            raise ValueError(
+                f"sell must be {quotes.market.shape}, the shape of the quotes, got {sell.shape}"
+            )
         self._market, self._fees, self._horizon = quotes.market, fees, horizon
         quoted = np.isfinite(quotes.market)
         self._quoted = _Calendar(quoted)
@@ -84,9 +98,10 @@ class OrderBook:
     def outcomes(
         self, day: Days, card: Days, fill: Fill = "next_fresh", *, median_exit: bool = True
     ) -> Outcomes:
-        """What orders given on `day` for `card` [m] came to, each on its own.
+        """Return the outcomes of orders given on `day` for `card` [m], each by itself.
 
-        With `median_exit` off the copy is sold at the one quote of the exit day, as naive backtests do.
+        Without `median_exit` the copy is sold at the single quote of the exit day, as in naive
+        backtests.
         """
         days = len(self._market)
         entry = self._entry(day, card, fill)
@@ -113,15 +128,17 @@ class OrderBook:
     def _entry(self, day: Days, card: Days, fill: Fill) -> Days:
         if fill == "next_fresh":
             return self._fresh.next(card, day)
-        wanted = day if fill == "same_day" else day + 1
-        return np.where(self._quoted.next(card, wanted - 1) == wanted, wanted, _NEVER)
+        return np.where(self._quoted.next(card, day - 1) == day, day, _NEVER)
 
     def _next_sell(self, day: Days, card: Days) -> Days:
         return np.full(len(day), _NEVER) if self._sell is None else self._sell.next(card, day)
 
 
 def one_at_a_time(outcomes: Outcomes, cards: int) -> Bools:
-    """Which filled orders are taken when a card is ordered again only after its copy is sold. Orders must be sorted by day."""
+    """Return which filled orders [m] are taken if at most one copy of a card is held.
+
+    Orders must be sorted by day.
+    """
     taken = np.zeros(len(outcomes.day), dtype=np.bool_)
     free_from = np.zeros(cards, dtype=np.int64)
     starts = np.flatnonzero(np.diff(outcomes.day, prepend=-1))
@@ -134,14 +151,14 @@ def one_at_a_time(outcomes: Outcomes, cards: int) -> Bools:
 
 
 class _Calendar:
-    """The days on which something holds for each card, for asking when it next does."""
+    """The marked days of each card, searchable for the next one."""
 
     def __init__(self, marks: Bools) -> None:
         self._days = marks.shape[0]
         self._keys = np.flatnonzero(marks.T.ravel())  # card x days + day, in order
 
     def next(self, card: Days, after: Days) -> Days:
-        """The first marked day later than `after` [m], `_NEVER` where there is none."""
+        """Return the first marked day later than `after` [m], `_NEVER` where there is none."""
         first = card * self._days
         place = np.searchsorted(self._keys, first + after, side="right")
         found = np.append(self._keys, _NEVER)[place] - first
@@ -149,7 +166,7 @@ class _Calendar:
 
 
 def _forward_median(market: Floats) -> Floats:
-    """Median of the quotes of the EXIT_DAYS days from each day on [d, n], NaN where there is none."""
+    """Return the median quote of the EXIT_DAYS days from each day on [d, n], or NaN."""
     days = len(market)
     medians = np.full(market.shape, np.nan)
     for day in range(days):

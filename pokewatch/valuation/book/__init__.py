@@ -1,4 +1,7 @@
-"""The price book: what a model produces for serving. Written once, named by its digest, memory-mapped by every process."""
+"""The price book: the values that a model produces for serving.
+
+A book is written once, identified by its digest, and memory-mapped by every process that serves it.
+"""
 
 from pokewatch.valuation.book.layout import STATUSES, BookFacts
 from pokewatch.valuation.book.reader import BookQuotes, CardHistory, PriceBook

@@ -1,4 +1,4 @@
-"""The cards of a book: by id or slug, by words, and what an unknown one most looks like."""
+"""The catalogue of a book: cards by id or slug, by search, and by similarity of slugs."""
 
 import re
 import unicodedata
@@ -28,12 +28,15 @@ _FIELDS = (
     "image_url",
 )
 _LETTERS = 256
-_CANDIDATES = 50
-_LIKE = 1 / 3  # Dice's coefficient of letter pairs, below which two words look nothing alike
+_MAX_CANDIDATES = 50
+_MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
 
 
 def search_text(text: str) -> str:
-    """Lower-case words without accents or punctuation: "Pokémon-ex #199/165" -> "pokemon ex 199 165"."""
+    """Return lower-case words without accents or punctuation.
+
+    "Pokémon-ex #199/165" becomes "pokemon ex 199 165".
+    """
     plain = "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)
@@ -43,7 +46,7 @@ def search_text(text: str) -> str:
 
 
 class Cards:
-    """A book's catalogue (BOOK_CARD_SCHEMA), in the book's order."""
+    """The catalogue of a book (BOOK_CARD_SCHEMA), in the order of its rows."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
@@ -58,18 +61,18 @@ class Cards:
         return len(self.ids)
 
     def positions(self, cards: Sequence[str]) -> NDArray[np.intp]:
-        """Where each card id or slug is in the book; -1 where it is not."""
+        """Return the position of each card id or slug in the book, -1 for an unknown one."""
         return np.fromiter(map(self._at.get, cards, repeat(-1)), dtype=np.intp, count=len(cards))
 
     def position(self, card: str) -> int:
-        """Where a card is. Raises UnknownCardError with those that look most like it."""
+        """Return the position of a card. Raise UnknownCardError with similar slugs."""
         found = self._at.get(card)
         if found is None:
             raise UnknownCardError(card, self.near(card))
         return found
 
     def describe(self, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
-        """The catalogue's fields of the cards at `positions`; `released` as ISO text."""
+        """Return the catalogue fields of the cards at `positions`; `released` is ISO text."""
         rows: list[dict[str, Any]] = (
             self._table.select(_FIELDS).take(pa.array(positions.tolist(), pa.int64())).to_pylist()
         )
@@ -86,38 +89,42 @@ class Cards:
         limit: int,
         after: str | None = None,
     ) -> NDArray[np.intp]:
-        """Positions of up to `limit` cards that have every word, in the book's order, from behind the card `after` on.
+        """Return the positions of up to `limit` cards that match all words, after the card `after`.
 
-        A set is named by its id or its name; set and rarity in any letter case. Raises UnknownCardError for an unknown `after`.
+        `set_name` is the id or name of a set; it and `rarity` are compared without case. Raise
+        UnknownCardError for an unknown `after`.
         """
         start = 0 if after is None else self.position(after) + 1
         table = self._table.slice(start)
-        keep = np.ones(table.num_rows, dtype=np.bool_)
+        matches = np.ones(table.num_rows, dtype=np.bool_)
         for word in search_text(words).split():
-            keep &= _mask(pc.match_substring(table["search"], word))
+            matches &= _mask(pc.match_substring(table["search"], word))
         if set_name:
-            keep &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
+            matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
         if rarity:
-            keep &= _equal(table["rarity"], rarity)
-        return np.flatnonzero(keep)[:limit] + start
+            matches &= _equal(table["rarity"], rarity)
+        return np.flatnonzero(matches)[:limit] + start
 
     def near(self, card: str, count: int = 3) -> list[str]:
-        """The slugs most like `card`, best first: those that share most letter pairs, ranked by their longest common parts."""
-        asked = search_text(card).replace(" ", "_")
-        wanted = _pairs(np.frombuffer(asked.encode(), dtype=np.uint8))
+        """Return the slugs most similar to `card`, best first.
+
+        Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`.
+        """
+        given = search_text(card).replace(" ", "_")
+        wanted = _pairs(np.frombuffer(given.encode(), dtype=np.uint8))
         if len(wanted) == 0 or len(self) == 0:
             return []
         letters, edges = _bytes_of(self._table["slug"])
         shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
         first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
         score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-        best = np.argsort(-score, kind="stable")[:_CANDIDATES]
+        best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
         slugs = (
             self._table["slug"]
-            .take(pa.array(best[score[best] >= _LIKE].tolist(), pa.int64()))
+            .take(pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64()))
             .to_pylist()
         )
-        return sorted(slugs, key=lambda slug: -SequenceMatcher(None, asked, slug).ratio())[:count]
+        return sorted(slugs, key=lambda slug: -SequenceMatcher(None, given, slug).ratio())[:count]
 
 
 def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -129,7 +136,7 @@ def _equal(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
 
 
 def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All bytes of a column of strings, and where each string begins, with the end of the last."""
+    """Return the bytes of a column of strings, and the edges of the strings in them."""
     texts = column.combine_chunks()
     texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
     _, offsets, content = texts.buffers()

@@ -1,7 +1,7 @@
-"""The books on this machine: one folder each, named by the book's digest, read-only once verified.
+"""The copies of books on this machine: one folder each, named by digest, read-only once verified.
 
-A process that serves a book has its files mapped: a file truncated in place would kill it (SIGBUS). Replacing or
-removing one is harmless, because the pages of the old file stay mapped.
+A process that serves a book has its files mapped: truncating one in place would kill the process
+(SIGBUS). Replacing or removing one is harmless, because the pages of the old file stay mapped.
 """
 
 import tempfile
@@ -17,21 +17,24 @@ _ABANDONED_SECONDS = 86_400
 
 
 def copy_of(books: Path, digest: str) -> Path:
-    """Return the folder of a book below `books`. Raise BookError for what is no digest: a tag is not a path."""
+    """Return the folder of a book in `books`. Raise BookError unless `digest` is a SHA-256."""
     if not is_digest(digest):
-        raise BookError(f"{digest[:80]!r} is not the digest of a book: 64 hexadecimal digits")
+        raise BookError(f"a digest of a book is 64 hexadecimal digits, got {digest[:80]!r}")
     return books / digest
 
 
 def open_copy(folder: Path, digest: str) -> PriceBook:
-    """Return the book in `folder`, verified, and read-only from now on. Raise BookError."""
+    """Return the book in `folder`, verified, and make its files read-only. Raise BookError."""
     book = PriceBook.open(folder, digest)
     protect(folder)
     return book
 
 
 def protect(folder: Path) -> None:
-    """Make a verified book read-only. One that belongs to another user, or is on a read-only disk, stays as it is."""
+    """Make a verified book read-only.
+
+    A book of another user or on a read-only disk is left as it is.
+    """
     with suppress(OSError):
         for name in (MANIFEST, *FILES):
             (folder / name).chmod(0o444)
@@ -39,7 +42,7 @@ def protect(folder: Path) -> None:
 
 
 def place(book: Path, folder: Path, digest: str) -> None:
-    """Rename a complete book to its place; a good copy that is there stays, and a damaged one goes."""
+    """Move a complete book to `folder`; a valid copy there is left, a damaged one replaced."""
     if folder.is_symlink() or folder.exists():
         try:
             PriceBook.open(folder, digest)
@@ -50,7 +53,7 @@ def place(book: Path, folder: Path, digest: str) -> None:
 
 
 def move_book(book: Path, folder: Path) -> None:
-    """Rename a complete book to its place; where another process was first, its copy stays."""
+    """Move a complete book to `folder`, unless another process has done so before."""
     try:
         book.replace(folder)
     except OSError:
@@ -59,18 +62,18 @@ def move_book(book: Path, folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Remove a copy. Who has it open keeps it; of a link only the link goes."""
+    """Remove a copy, or only the link if it is one. Processes that have it open are unaffected."""
     with suppress(FileNotFoundError):
         if folder.is_symlink():
             folder.unlink()
             return
         with tempfile.TemporaryDirectory(prefix=".old-", dir=folder.parent) as scratch:
-            folder.chmod(0o755)  # a folder that is read-only can be neither renamed nor emptied
+            folder.chmod(0o755)  # a read-only folder can be neither renamed nor emptied
             folder.rename(Path(scratch) / folder.name)
 
 
-def prune(books: Path, kept: int) -> None:
-    """Remove all copies but those used last, and what a process that was killed had begun a day ago."""
+def prune(books: Path, keep: int) -> None:
+    """Remove all but the `keep` copies used last, and remains of killed processes after a day."""
     used: dict[Path, float] = {}
     for found in books.iterdir():
         with suppress(FileNotFoundError):  # another process is removing it
@@ -82,5 +85,5 @@ def prune(books: Path, kept: int) -> None:
         for path in used
         if path.name.startswith((".fetch-", ".new-", ".old-")) and used[path] < before
     ]
-    for old in [*copies[: max(len(copies) - kept, 0)], *abandoned]:
+    for old in [*copies[: max(len(copies) - keep, 0)], *abandoned]:
         remove(old)

@@ -1,13 +1,15 @@
-"""The book on disk: a folder of Arrow IPC files and a manifest that names the SHA-256 of each.
+"""The format of a price book: a folder of Arrow IPC files and a manifest with their digests.
 
-`manifest.json`   format, facts and files; its SHA-256 is the book's digest
-`cards.arrow`     the catalogue (CARD_SCHEMA) of the book's cards, and `search`, the text that searches look in
+`manifest.json`   format, facts and files; its SHA-256 is the digest of the book
+`cards.arrow`     the catalogue (CARD_SCHEMA) of the book's cards, with their text for `search`
 `dates.arrow`     the days, ascending
-`<column>.arrow`  one row a card, one value a day (FixedSizeList): `market` and `low` in cents as int32, -1 where there is
-                  none; `fair`, `lower`, `upper` as float32, NaN where there is none; `status` as int8, an index in STATUSES
+`<column>.arrow`  one row per card, one value per day (FixedSizeList): `market` and `low` are cents
+                  as int32, -1 for none; `fair`, `lower` and `upper` are float32, NaN for none;
+                  `status` is an int8 index into STATUSES
 
-A fair price is an estimate, good to a few per cent; float32 holds it to one part in ten million and halves the book.
-The manifest has no model version: the registry gives one only after the digest is known. Whoever opens the book supplies it.
+A fair price is an estimate, accurate to a few per cent; float32 stores it to one part in ten
+million and halves the size of the book. The manifest has no model version, since the registry
+assigns it after the digest is known.
 """
 
 import json
@@ -31,7 +33,7 @@ MANIFEST = "manifest.json"
 
 STATUSES = contract.STATUSES
 UNKNOWN_CARD = contract.UNKNOWN_CARD
-UNKNOWN_DATE = contract.UNKNOWN_DATE  # never stored: the answer for a day before the book's first
+UNKNOWN_DATE = contract.UNKNOWN_DATE  # never stored: the status of a day before the book's first
 
 COLUMNS: Mapping[str, np.dtype] = MappingProxyType(
     {
@@ -53,12 +55,12 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def is_digest(text: str) -> bool:
-    """Return whether `text` is a SHA-256 in hexadecimal, as books and their files are named by."""
+    """Return whether `text` is a SHA-256 digest in hexadecimal."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def column_schema(name: str, days: int) -> pa.Schema:
-    """The schema of a column's file."""
+    """Return the schema of a column's file."""
     return pa.schema(
         [
             pa.field(
@@ -74,7 +76,11 @@ def column_schema(name: str, days: int) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True)
 class BookFacts:
-    """Where a book comes from. `horizon` in days; `run_id` is the run that made it; `metrics` its evaluation figures."""
+    """The origin of a book.
+
+    `horizon` is in days, `run_id` identifies the run that wrote the book, and `metrics` are the
+    scores of its model.
+    """
 
     data_version: str
     created_at: datetime
@@ -89,7 +95,7 @@ class BookFacts:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`files` maps each file's name to its SHA-256 in hexadecimal."""
+    """The manifest of a book. `files` maps the name of each file to its SHA-256 in hexadecimal."""
 
     facts: BookFacts
     cards: int
@@ -99,7 +105,7 @@ class Manifest:
     files: Mapping[str, str]
 
     def to_bytes(self) -> bytes:
-        """The manifest as written: the same manifest is always the same bytes."""
+        """Return the manifest as written; equal manifests have equal bytes."""
         content = asdict(self.facts) | {
             "format": FORMAT,
             "version": VERSION,
@@ -114,11 +120,15 @@ class Manifest:
 
     @classmethod
     def parse(cls, content: bytes) -> "Manifest":
-        """The manifest in `content`. Raises BookError for what is not a book, is newer than this code, or names wrong files."""
+        """Return the manifest in `content`.
+
+        Raise BookError if it is not one of a book, of another format version, or lists other files.
+        """
         found = _as_mapping(content)
         if found.get("format") != FORMAT:
             raise BookError(
-                f"not a price book: its manifest says format {found.get('format')!r}, wanted {FORMAT!r}"
+                f"not a price book: the format in its manifest is {found.get('format')!r}, "
+                f"wanted {FORMAT!r}"
             )
         if found.get("version") != VERSION:
             raise BookError(
@@ -129,7 +139,7 @@ class Manifest:
             return cls._from(found)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BookError(
-                f"the manifest is not one of a price book: {type(error).__name__} {error}"
+                f"not the manifest of a price book: {type(error).__name__} {error}"
             ) from None
 
     @classmethod
@@ -160,26 +170,35 @@ def _as_mapping(content: bytes) -> dict[str, Any]:
 
 
 def _check_files(files: object) -> None:
-    """Exactly the files of this format under their own names, so that no manifest can point anywhere else."""
+    """Raise BookError unless `files` are exactly those of the format, with a digest each.
+
+    No manifest can therefore point outside the folder of its book.
+    """
     if not isinstance(files, dict):
-        raise BookError("the manifest names no files")
+        raise BookError("the manifest lists no files")
     for name in files:
         if name not in FILES:
-            raise BookError(f"the manifest names {name!r}, which is no file of a price book")
+            raise BookError(f"the manifest lists {name!r}, which is not a file of a price book")
     for name in FILES:
         if not is_digest(str(files.get(name))):
-            raise BookError(f"the manifest names no SHA-256 for {name}")
+            raise BookError(f"the manifest has no SHA-256 for {name}")
 
 
 def numbers(column: pa.Array | pa.ChunkedArray, dtype: Any) -> np.ndarray:
-    """An Arrow column of numbers without nulls as an array, without a copy: pyarrow's own `to_numpy` imports pandas."""
+    """Return an Arrow column of numbers without nulls as an array, without a copy.
+
+    `to_numpy` of pyarrow would import pandas.
+    """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
     return np.frombuffer(array.buffers()[1], dtype=dtype)[array.offset : array.offset + len(array)]
 
 
 def to_cents(prices: np.ndarray) -> np.ndarray:
-    """Prices (float64) as cents (int32), NaN as NO_PRICE. Raises ValueError for what is negative, infinite or above 21 million."""
+    """Return prices (float64) as cents (int32), NaN as NO_PRICE.
+
+    Raise ValueError for a price that is negative, infinite or above 21,474,836.47.
+    """
     missing = np.isnan(prices)
     cents = np.rint(np.where(missing, 0.0, prices) * 100.0)
     bad = (cents < 0) | (cents > np.iinfo(np.int32).max)
@@ -191,12 +210,15 @@ def to_cents(prices: np.ndarray) -> np.ndarray:
 
 
 def from_cents(cents: np.ndarray) -> np.ndarray:
-    """Cents (int32) as prices (float64), NO_PRICE as NaN: 1234 is exactly 12.34."""
+    """Return cents (int32) as prices (float64), NO_PRICE as NaN: 1234 is exactly 12.34."""
     return np.where(cents < 0, np.nan, cents / 100.0)
 
 
 def from_float32(prices: np.ndarray) -> np.ndarray:
-    """Estimated prices as float64, to six significant digits: float32 holds seven, and 16.3 in it is 16.299999."""
+    """Return float32 prices as float64, rounded to six significant digits.
+
+    float32 has about seven; without rounding, 16.3 would become 16.299999.
+    """
     wide = prices.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.power(10.0, np.maximum(5.0 - np.floor(np.log10(wide)), 0.0))

@@ -1,4 +1,4 @@
-"""Opening a price book and looking cards up in it."""
+"""The reader of price books: verification, look-up and history."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.errors import BookError, UnknownDateError
+from pokewatch.errors import BookError
 from pokewatch.valuation.book.cards import Cards
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
@@ -42,9 +42,11 @@ Dates = NDArray[np.datetime64]
 
 @dataclass(frozen=True, slots=True)
 class BookQuotes:
-    """What the book says of n cards, each on a day: `position` in the book and `date` datetime64[D], -1 and NaT where it has none.
+    """The values of n cards, each on one day.
 
-    Prices are NaN where there is none. `status` is text: one of STATUSES, or `unknown_date` for a day before the book's first.
+    `position` is the index of the card in the book, -1 if unknown; `date` is the day of the values,
+    NaT if there is none. Prices are NaN where there is none. `status` is text: one of STATUSES, or
+    `unknown_date` for a day before the book's first.
     """
 
     position: NDArray[np.intp]
@@ -59,7 +61,7 @@ class BookQuotes:
 
 @dataclass(frozen=True, slots=True)
 class CardHistory:
-    """One card's days, ascending."""
+    """The values of one card by day, ascending."""
 
     date: Dates
     market: Floats
@@ -71,7 +73,10 @@ class CardHistory:
 
 
 class PriceBook:
-    """A verified, memory-mapped book. Safe to share between threads; its files stay mapped until the last reference goes."""
+    """A verified, memory-mapped book, safe to share between threads.
+
+    Its files stay mapped until the last reference to it is gone.
+    """
 
     def __init__(self, manifest: Manifest, digest: str, files: Mapping[str, pa.Buffer]) -> None:
         self.digest = digest
@@ -85,16 +90,17 @@ class PriceBook:
 
     @classmethod
     def open(cls, folder: Path, digest: str) -> Self:
-        """The book in `folder`, once its manifest has the SHA-256 `digest` and every file the one that the manifest names.
+        """Return the book in `folder`, with its manifest and files verified against `digest`.
 
-        Raises BookError saying what is wrong: missing, damaged, truncated, foreign or of a newer format.
+        Raise BookError if it is missing, damaged, truncated, another book or of another format.
         """
         if not is_digest(digest):
-            raise BookError(f"{digest[:80]!r} is not the digest of a book: 64 hexadecimal digits")
+            raise BookError(f"a digest of a book is 64 hexadecimal digits, got {digest[:80]!r}")
         content = _mapped(folder / MANIFEST).to_pybytes()
         if (found := hashlib.sha256(content).hexdigest()) != digest:
             raise BookError(
-                f"the book in {folder} is not the one asked for: its digest is {found}, wanted {digest}"
+                f"the book in {folder} is not the requested one: "
+                f"its digest is {found}, wanted {digest}"
             )
         manifest = Manifest.parse(content)
         with ThreadPoolExecutor(_HASHING_THREADS) as threads:
@@ -102,7 +108,11 @@ class PriceBook:
             return cls(manifest, digest, dict(zip(FILES, files, strict=True)))
 
     def look_up(self, cards: Sequence[str], days: Dates | None = None) -> BookQuotes:
-        """The row of each card (id or slug) on the book's latest day on or before the day asked; NaT, or no `days`, is the latest."""
+        """Return the values of each card (id or slug), each on the latest day up to that in `days`.
+
+        NaT, or no `days`, is the last day of the book. Cards and days not in the book have the
+        statuses `unknown_card` and `unknown_date`.
+        """
         position = self.cards.positions(cards)
         if days is None:
             return BookQuotes(
@@ -120,23 +130,14 @@ class PriceBook:
         return BookQuotes(position, **found)
 
     def latest(self) -> BookQuotes:
-        """Every card of the book on its last day."""
+        """Return the values of every card on the last day of the book."""
         return BookQuotes(
             np.arange(len(self.cards)),
             **{name: values[:-1] for name, values in self._latest.items()},
         )
 
-    def quote(self, card: str, day: date | None = None) -> BookQuotes:
-        """One card's row. Raises UnknownCardError with near matches, UnknownDateError for a day before the first."""
-        self.cards.position(card)
-        if day is not None and day < self.first_day:
-            raise UnknownDateError(
-                day.isoformat(), self.first_day.isoformat(), self.last_day.isoformat()
-            )
-        return self.look_up([card], np.array([day or "NaT"], dtype="datetime64[D]"))
-
     def history(self, card: str, start: date | None = None, end: date | None = None) -> CardHistory:
-        """A card's days from `start` to `end`, both included. Raises UnknownCardError."""
+        """Return the days of a card from `start` to `end`, inclusive. Raise UnknownCardError."""
         position = self.cards.position(card)
         first = (
             0
@@ -158,7 +159,10 @@ class PriceBook:
         )
 
     def _last_days(self) -> dict[str, np.ndarray]:
-        """The last day of every column, decoded, and behind it the row of an unknown card, which position -1 picks."""
+        """Return the last day of every column, decoded, followed by the row of an unknown card.
+
+        Position -1 selects that row.
+        """
         latest = {
             name: _decoded(name, np.append(column[:, -1], column.dtype.type(0)))
             for name, column in self._columns.items()
@@ -181,9 +185,9 @@ def _decoded(name: str, stored: np.ndarray) -> np.ndarray:
 
 
 def _mapped(path: Path) -> pa.Buffer:
-    """The content of a file, mapped. What is verified and what is read later are the same pages."""
+    """Return the content of a file, mapped: the pages verified are those read later."""
     if path.is_symlink():
-        raise BookError(f"{path} is a link: a book holds its own files")
+        raise BookError(f"{path} is a symbolic link, which is not allowed in a book")
     try:
         with pa.memory_map(str(path)) as file:
             return file.read_buffer()
@@ -195,7 +199,7 @@ def _verified(path: Path, digest: str) -> pa.Buffer:
     content = _mapped(path)
     if hashlib.sha256(content).hexdigest() != digest:
         raise BookError(
-            f"{path} is damaged: its {content.size} bytes do not have the SHA-256 that the manifest names"
+            f"{path} is damaged: its {content.size} bytes do not have the SHA-256 in the manifest"
         )
     return content
 
@@ -206,14 +210,14 @@ def _table(files: Mapping[str, pa.Buffer], name: str, schema: pa.Schema, rows: i
     except pa.ArrowInvalid as error:
         raise BookError(f"{name} is not an Arrow file: {error}") from None
     if not table.schema.equals(schema) or table.num_rows != rows:
-        raise BookError(f"{name} does not hold {rows} rows of {', '.join(schema.names)}")
+        raise BookError(f"{name} does not contain {rows} rows of {', '.join(schema.names)}")
     return table
 
 
 def _matrix(files: Mapping[str, pa.Buffer], name: str, manifest: Manifest) -> np.ndarray:
-    """A column [cards, days] without a copy."""
+    """Return a column [cards, days], without a copy."""
     table = _table(files, f"{name}.arrow", column_schema(name, manifest.days), manifest.cards)
     lists = table.column(0)
     if lists.num_chunks != 1:
-        raise BookError(f"{name}.arrow holds {lists.num_chunks} batches, wanted 1")
+        raise BookError(f"{name}.arrow contains {lists.num_chunks} batches, wanted 1")
     return numbers(lists.chunk(0).values, COLUMNS[name]).reshape(manifest.cards, manifest.days)

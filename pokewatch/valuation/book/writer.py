@@ -1,4 +1,4 @@
-"""Writing a price book: a block of cards at a time, so that memory holds one block and never the book."""
+"""The writer of price books: one block of cards at a time, so the book need not fit in memory."""
 
 import hashlib
 import tempfile
@@ -33,9 +33,9 @@ from pokewatch.valuation.book.layout import (
 
 @dataclass(frozen=True, slots=True)
 class BookRows:
-    """The rows of some cards, all on the same days: `card_id` [n], `dates` datetime64[D] [d] ascending, the rest [n, d].
+    """Rows of n cards on the same d days: `card_id` [n], `dates` [d] ascending, the rest [n, d].
 
-    Prices are float64 with NaN for none; `status` is an index in STATUSES.
+    Prices are float64, NaN for none; `status` is an index into STATUSES.
     """
 
     card_id: Sequence[str]
@@ -51,10 +51,11 @@ class BookRows:
 def write_book(
     folder: Path, catalog: pa.Table, rows: BookRows | Iterable[BookRows], facts: BookFacts
 ) -> str:
-    """Write the book of `rows` into `folder` and return its digest: the same input always gives the same one.
+    """Write the book of `rows` to `folder` and return its digest; equal input has an equal digest.
 
-    `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. The folder appears whole or not at all.
-    Raises ValueError for rows that do not fit together, BookError where `folder` already holds something else.
+    `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. The folder is created
+    complete or not at all. Raise ValueError for inconsistent rows, BookError if `folder` already
+    exists with other content.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -68,7 +69,7 @@ def write_book(
         try:
             book.rename(folder)
         except OSError as error:
-            raise BookError(f"the book cannot be put at {folder}: {error.strerror}") from None
+            raise BookError(f"the book cannot be moved to {folder}: {error.strerror}") from None
     return digest
 
 
@@ -91,7 +92,7 @@ def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: Boo
 
 
 def _spool(book: Path, blocks: Iterable[BookRows]) -> tuple[list[str], NDArray[np.datetime64]]:
-    """Append every block's columns to raw files; the cards in order, and the days."""
+    """Append the columns of every block to raw files; return the cards in order, and the days."""
     card_ids: list[str] = []
     dates: NDArray[np.datetime64] | None = None
     with ExitStack() as stack:
@@ -109,7 +110,8 @@ def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDA
     found = block.dates.astype("datetime64[D]")
     if dates is not None and not np.array_equal(found, dates):
         raise ValueError(
-            f"all cards of a book share its days: got {found[:1]}..{found[-1:]} after {dates[0]}..{dates[-1]}"
+            "all cards of a book must have the same days: "
+            f"got {found[:1]}..{found[-1:]} after {dates[0]}..{dates[-1]}"
         )
     if len(found) == 0 or (np.diff(found) <= np.timedelta64(0)).any():
         raise ValueError("dates must be at least one day and strictly ascending")
@@ -132,24 +134,26 @@ def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
 
 
 def _check_values(block: BookRows) -> None:
-    """A status that exists and, where it is `ok`, a fair price inside its interval."""
+    """Raise ValueError for an unknown status, or an `ok` row without a valid fair price."""
     status = np.asarray(block.status)
     known = (status >= 0) & (status < len(STATUSES))
-    _demand(known, block, f"status must be an index in STATUSES, 0 to {len(STATUSES) - 1}", status)
+    _require(
+        known, block, f"status must be an index into STATUSES, 0 to {len(STATUSES) - 1}", status
+    )
     ok = status == STATUSES.index("ok")
     fair = np.asarray(block.fair)
     with np.errstate(invalid="ignore"):
-        _demand(
+        _require(
             ~ok | ((fair > 0) & np.isfinite(fair)),
             block,
             "the fair price of a row that is ok must be positive and finite",
             fair,
         )
         outside = (np.asarray(block.lower) > fair) | (np.asarray(block.upper) < fair)
-    _demand(~outside, block, "an interval must hold its fair price", fair)
+    _require(~outside, block, "an interval must contain its fair price", fair)
 
 
-def _demand(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
+def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:
     if not good.all():
         card, day = divmod(int(np.argmin(good)), good.shape[1])
         raise ValueError(
@@ -158,7 +162,10 @@ def _demand(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndar
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:
-    """Turn a raw file into an Arrow file of one batch, through a memory map: one contiguous buffer however many blocks came."""
+    """Convert a raw file to an Arrow file of one batch, through a memory map.
+
+    The column is one contiguous buffer, however many blocks it was written in.
+    """
     raw = book / f"{name}.raw"
     with pa.memory_map(str(raw)) as mapped:
         values = pa.Array.from_buffers(
@@ -174,7 +181,7 @@ def _seal(book: Path, name: str, cards: int, days: int) -> None:
 
 
 def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
-    """The catalogue's rows of the book's cards, in the book's order, with the text that searches look in."""
+    """Return the catalogue rows of the book's cards, in its order, with their search text."""
     catalog = conform(catalog, CARD_SCHEMA)
     at = {card_id: row for row, card_id in enumerate(catalog["card_id"].to_pylist())}
     missing = [card_id for card_id in card_ids if card_id not in at]
@@ -210,7 +217,7 @@ def _sha256(path: Path) -> str:
 
 
 def _digest_of(folder: Path) -> str | None:
-    """The digest of the book that is already in `folder`, if one is."""
+    """Return the digest of the book in `folder`, None if there is none."""
     try:
         return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     except OSError:

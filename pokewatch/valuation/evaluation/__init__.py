@@ -1,1 +1,1 @@
-"""How good a model is: walk-forward evaluation, scores, the choice among models, and the gate."""
+"""Walk-forward evaluation of models: scores, model selection and the gate."""

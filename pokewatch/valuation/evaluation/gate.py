@@ -1,15 +1,23 @@
-"""The gate: a candidate ships only where every check passes. Fails closed: a score that is not known does not pass."""
+"""The gate: the checks a candidate must pass to be registered.
+
+It fails closed: an unknown score does not pass.
+"""
 
 from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.model_selection import difference
-from pokewatch.valuation.evaluation.runner import LEAST_ORIGINS, Evaluation
+from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
 
 
 def gate(
     candidate: Evaluation, champion: Evaluation | None = None, settings: GateSettings | None = None
 ) -> list[Check]:
-    """One row a check. `champion` is the running model evaluated on the same days (`evaluate` both together), None if there is none."""
+    """Return the checks of `candidate`; it passes the gate if all of them passed.
+
+    `champion` is the running model evaluated on the same card-days, None if there is none.
+    `settings` default to those of the environment. Raise ValueError where the two were not
+    evaluated on the same card-days.
+    """
     limits = settings or GateSettings.read()
     return [
         _mape(candidate, limits),
@@ -22,7 +30,10 @@ def gate(
 def _mape(candidate: Evaluation, limits: GateSettings) -> Check:
     mape = candidate.scores["mape"]
     passed = mape is not None and mape <= limits.gate_mape
-    why = f"the fair price is this far from the price quoted {_days(candidate.horizon)} later, on average"
+    why = (
+        "mean absolute difference between the fair price and the price quoted "
+        f"{_days(candidate.horizon)} later, as a share of that price"
+    )
     return Check("mape", f"<= {limits.gate_mape:g}%", _percent(mape), passed, why)
 
 
@@ -34,7 +45,7 @@ def _coverage_rate(candidate: Evaluation, limits: GateSettings) -> Check:
         f">= {limits.gate_coverage_rate:g}",
         _plain(rate),
         passed,
-        "share of the quoted cards that get a fair price",
+        "share of the quoted card-days that have a fair price",
     )
 
 
@@ -42,11 +53,14 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     low, high = limits.gate_interval_low, limits.gate_interval_high
     coverage, n, origins = candidate.settled_coverage()
     wanted, why = f"{low:g} to {high:g}", "share of later prices inside the 90% interval"
-    if origins < len(candidate.origins):
-        why += f"; {len(candidate.origins) - origins} days are left out, on which no model could know that the market changes"
-    if coverage is not None and (n < limits.gate_interval_rows or origins < LEAST_ORIGINS):
-        # A few days share one market move, so their coverage says little; it is shown, and refused only where it is absurd.
-        why += f"; {n} card-days on {origins} days are too few to hold it to {wanted}, so half of them inside will do"
+    unsettled = len(candidate.origins) - origins
+    if unsettled:
+        why += f"; {_days(unsettled)} {'is' if unsettled == 1 else 'are'} left out: the market "
+        why += "changed after the forecast, or too shortly before it for models to be trained on"
+    if coverage is not None and (n < limits.gate_interval_rows or origins < MIN_ORIGINS):
+        # A few days share one market move and measure coverage poorly: only half is required.
+        why += f"; {n} card-days on {_days(origins)} are too few to require {wanted}, "
+        why += "so half of them inside is enough"
         wanted, low, high = ">= 0.5", 0.5, 1.0
     return Check(
         "interval_coverage",
@@ -58,17 +72,20 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
 
 
 def _champion(candidate: Evaluation, champion: Evaluation | None) -> Check:
-    wanted = "not worse, beyond chance"
+    wanted = "not significantly worse"
     if champion is None:
         return Check(
             "champion",
             wanted,
             "no champion yet",
             True,
-            "the first model has nothing to be compared with",
+            "there is no champion to compare the candidate with",
         )
     worse = difference(champion, candidate)
-    why = f"error beyond that of {champion.model}, the champion, on the same card-days, as a share of the last price's error"
+    why = (
+        f"error in excess of the champion's ({champion.model}) on the same card-days, "
+        "as a share of the last price's error, with its 95% interval"
+    )
     return Check("champion", wanted, str(worse), worse.low <= 0, why)
 
 
@@ -77,8 +94,8 @@ def _days(count: int) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.2f}%"
+    return "unknown" if value is None else f"{value:.2f}%"
 
 
 def _plain(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3f}"
+    return "unknown" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Choosing: the simplest model that is not beaten ships."""
+"""Model selection: the simplest model that no other beats."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,10 @@ from pokewatch.valuation.models import MODELS
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much more a rival errs on the same card-days, as a share of the last price's error, with its 95% interval."""
+    """The excess error of a rival on the same card-days, with its 95% interval.
+
+    All three are shares of the last price's error.
+    """
 
     estimate: float
     low: float
@@ -24,19 +27,19 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ModelSelection:
-    """The model, and in one sentence each why it and not another."""
+    """The selected model, and one sentence for each other model on why it was not selected."""
 
     model: str
     reasons: tuple[str, ...]
 
 
-def choose(evaluations: Sequence[Evaluation]) -> ModelSelection:
-    """The simplest model that no other beats; should each be beaten by some other, the one with the smallest error.
+def select_model(evaluations: Sequence[Evaluation]) -> ModelSelection:
+    """Return the simplest model that no other beats; if each is beaten, that with the least error.
 
-    Raises ValueError where there is nothing to choose from or the evaluations are not of the same card-days.
+    Raise ValueError without evaluations, or where they are not of the same card-days.
     """
     if not evaluations:
-        raise ValueError("there are no evaluations to choose from")
+        raise ValueError("there are no evaluations to select a model from")
     ordered = sorted(evaluations, key=lambda found: list(MODELS).index(found.model))
     unbeaten = [
         found
@@ -55,12 +58,18 @@ def choose(evaluations: Sequence[Evaluation]) -> ModelSelection:
 
 
 def beats(evaluation: Evaluation, rival: Evaluation) -> bool:
-    """Whether the rival errs more on the same card-days, with the whole interval of the difference above zero."""
+    """Return whether the rival's error is significantly larger on the same card-days.
+
+    It is where the whole 95% interval of the difference is above zero.
+    """
     return difference(evaluation, rival).low > 0
 
 
 def difference(evaluation: Evaluation, rival: Evaluation) -> Difference:
-    """How much more the rival errs than `evaluation`. Raises ValueError where they are not of the same card-days."""
+    """Return the excess error of the rival over that of `evaluation`.
+
+    Raise ValueError where they are not of the same card-days.
+    """
     if (evaluation.horizon, evaluation.origins) != (rival.horizon, rival.origins):
         raise ValueError(
             f"{evaluation.model} and {rival.model} were not evaluated on the same days and horizon"
@@ -74,9 +83,9 @@ def difference(evaluation: Evaluation, rival: Evaluation) -> Difference:
 
 def _reason(chosen: Evaluation, other: Evaluation, ordered: Sequence[Evaluation]) -> str:
     found = difference(chosen, other)
-    figures = f"{other.model} errs {found} of the last price's error more"
+    figures = f"the excess error of {other.model} is {found} of the last price's error"
     if beats(chosen, other):
         return f"{chosen.model} beats {other.model}: {figures}"
     if ordered.index(other) > ordered.index(chosen):
-        return f"{other.model} is less simple and does not beat {chosen.model}: {figures}"
-    return f"{other.model} is simpler, but is itself beaten: {figures}"
+        return f"{other.model} is more complex and does not beat {chosen.model}: {figures}"
+    return f"{other.model} is simpler but is beaten by another model: {figures}"

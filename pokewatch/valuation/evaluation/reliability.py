@@ -1,4 +1,4 @@
-"""Whether `confidence` is the probability it says: of all signals given with 70%, 70% should come true."""
+"""Reliability of `confidence`: of all signals given with 70%, 70% should come true."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ BINS = 10
 
 
 def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
-    """Per signal and tenth of confidence that occurs: n, the mean confidence, and the share that came true.
+    """Return n, mean confidence and observed frequency, by signal and tenth of confidence.
 
-    True of BUY is a quote at the horizon above the one judged, of SELL below, of HOLD within the two thresholds of it.
+    Only bins that occur are returned. BUY comes true if the quote at the horizon is above the one
+    the signal was given for, SELL if it is below, HOLD if it is within the two thresholds of it.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)

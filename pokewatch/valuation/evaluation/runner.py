@@ -1,6 +1,7 @@
-"""Walk-forward evaluation: a model fitted on what was known at each origin, judged on the quotes `horizon` days later.
+"""Walk-forward evaluation: models trained on the data known at each origin, scored at the horizon.
 
-The embargo is in the pairs: a model fitted at origin t has seen no quote after t, so the last day it learnt from is t - h.
+The embargo follows from the training set: the targets of a model trained at origin t are known by
+t, so its last training day is t - h.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,24 +27,27 @@ from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Floats, Panel, read_panel
 from pokewatch.valuation.training_set import settled
-from pokewatch.valuation.walk_forward import walk
+from pokewatch.valuation.walk_forward import walk_forward
 
-LEAST_ORIGINS = 12
-MOST_ORIGINS = 16
-_LEARNING_DAYS = 10  # days of pairs before the first origin, where there are that many
+MIN_ORIGINS = 12
+MAX_ORIGINS = 16
+_WARMUP_DAYS = 10  # training days before the first origin, where the panel has that many
 
 Sums = dict[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One model at one horizon. `sums` [origins] of everything scored are what comparisons are made of."""
+    """One model at one horizon, in days.
+
+    `sums` [origins] are the sums by origin that scores and comparisons are computed from.
+    """
 
     model: str
     horizon: int
     origins: tuple[date, ...]
-    settled: tuple[bool, ...]  # of each origin: see `pairs.settled`
-    block: int  # origins in a row that are resampled together
+    settled: tuple[bool, ...]  # of each origin: see `training_set.settled`
+    block: int  # consecutive origins that are resampled together
     scores: dict[str, Any]
     fresh: dict[str, Any]
     groups: tuple[dict[str, Any], ...]
@@ -51,26 +55,28 @@ class Evaluation:
     sums: Sums
 
     def weights(self) -> Floats:
-        """[resamples, origins], the same for every model on the same origins."""
+        """Return weights [resamples, origins], the same for every model on the same origins."""
         return block_weights(len(self.origins), self.block)
 
     def settled_coverage(self) -> tuple[float | None, int, int]:
-        """The share of later prices inside the interval, and of how many card-days on how many origins: the settled ones, for no
-        interval can hold what comes of a change unforeseen."""
-        kept = np.asarray(self.settled, dtype=np.bool_)
+        """Return the interval coverage on settled origins, and their card-days and number.
+
+        The others are left out: no interval can cover the effect of an unforeseen market change.
+        """
+        mask = np.asarray(self.settled, dtype=np.bool_)
         covered, valued, quoted = (
-            float(self.sums[name][kept].sum()) for name in ("covered", "valued", "quoted")
+            float(self.sums[name][mask].sum()) for name in ("covered", "valued", "quoted")
         )
-        return covered / valued if valued else None, int(quoted), int(kept.sum())
+        return covered / valued if valued else None, int(quoted), int(mask.sum())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; `Evaluation.from_dict` takes it back."""
+        """Return plain JSON; `Evaluation.from_dict` takes it back."""
         return {
             "model": self.model,
             "horizon": self.horizon,
             "origins": [origin.isoformat() for origin in self.origins],
             "settled": list(self.settled),
-            "enough_origins": len(self.origins) >= LEAST_ORIGINS,
+            "enough_origins": len(self.origins) >= MIN_ORIGINS,
             "block": self.block,
             **self.scores,
             "dataset_size": self.scores["n"],
@@ -112,7 +118,11 @@ class Evaluation:
 def evaluate_file(
     path: Path, horizon: int, model: str | None = None, min_price: float | None = None
 ) -> list[dict[str, Any]]:
-    """Every model (or `model` alone) on the panel of a file, as plain JSON, simplest first."""
+    """Return the evaluations of a file's panel as plain JSON, the simplest model first.
+
+    `model` limits them to one. Raise ValuationError for a file that cannot be read or a panel too
+    short, ValueError for an unknown model or a horizon below 1.
+    """
     names = tuple(MODELS) if model is None else (model,)
     return [found.to_dict() for found in evaluate(read_panel(path), names, horizon, min_price)]
 
@@ -122,16 +132,18 @@ def evaluate(
     names: Sequence[str],
     horizon: int,
     min_price: float | None = None,
-    most_origins: int = MOST_ORIGINS,
+    max_origins: int = MAX_ORIGINS,
 ) -> list[Evaluation]:
-    """The models at the same origins on the same card-days: quoted at the origin (at `min_price` or more) and at the horizon.
+    """Return the evaluations of the models at the same origins on the same card-days.
 
-    Raises ValuationError where the panel is too short for a single origin, ValueError for an unknown model or a horizon below 1.
+    The card-days are those quoted at the origin, at or above `min_price`, and at the horizon. Raise
+    ValuationError if the panel is too short for one origin, ValueError for an unknown model or a
+    horizon below 1.
     """
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
-    days = origin_days(panel.days, horizon, most_origins)
+    days = origin_days(panel.days, horizon, max_origins)
     return [
         _evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price))
         for name in names
@@ -139,27 +151,33 @@ def evaluate(
 
 
 def days_needed(horizon: int) -> int:
-    """Days of prices without which no model can be judged at a horizon."""
+    """Return the days of prices that an evaluation at a horizon needs."""
     return 2 * horizon + 1
 
 
-def origin_days(days: int, horizon: int, most: int = MOST_ORIGINS) -> list[int]:
-    """Evenly spaced day indices, the last as late as the horizon allows, the first after a third of the panel and ten days to
-    learn from; earlier where that leaves too few origins, but never before there is a pair to learn from."""
+def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
+    """Return evenly spaced day indices, the last as late as the horizon allows.
+
+    The first is after a third of the panel and ten training days. It is earlier where that leaves
+    fewer than MIN_ORIGINS, but never before there is a training day. Raise ValuationError for a
+    panel too short, ValueError for a horizon below 1.
+    """
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
     last = days - 1 - horizon
-    first = max(horizon, min(max(horizon + _LEARNING_DAYS, days // 3), last - LEAST_ORIGINS + 1))
+    first = max(horizon, min(max(horizon + _WARMUP_DAYS, days // 3), last - MIN_ORIGINS + 1))
     if last < first:
         raise ValuationError(
-            f"{days} days are too few to judge a horizon of {horizon} days: {days_needed(horizon)} are needed"
+            f"{days} days are too few to evaluate a horizon of {horizon} days: "
+            f"at least {days_needed(horizon)} are needed"
         )
-    step = max(1, -(-(last - first) // (most - 1)))
-    return list(range(last, first - 1, -step))[:most][::-1]
+    span = last - first
+    step = max(1, min(-(-span // (max_origins - 1)), span // (MIN_ORIGINS - 1)))
+    return list(range(last, first - 1, -step))[:max_origins][::-1]
 
 
 def block_of(days: Sequence[int], horizon: int) -> int:
-    """Origins in a row whose targets overlap, at most half of all."""
+    """Return the number of consecutive origins whose targets overlap, at most half of all."""
     spacing = days[1] - days[0] if len(days) > 1 else horizon
     return max(1, min(-(-horizon // spacing), len(days) // 2))
 
@@ -167,9 +185,9 @@ def block_of(days: Sequence[int], horizon: int) -> int:
 def forecasts(
     panel: Panel, name: str, horizon: int, origins: Sequence[int], min_price: float | None = None
 ) -> Forecasts:
-    """What the model said on each origin (day indices, ascending) of every card that can be judged."""
+    """Return the model's forecasts at the origins (day indices, ascending) of all quoted cards."""
     parts = []
-    for number, (today, values) in enumerate(walk(panel, name, horizon, origins)):
+    for number, (today, values) in enumerate(walk_forward(panel, name, horizon, origins)):
         origin = today.day
         last, truth = panel.market[origin], panel.market[origin + horizon]
         rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth) & (last >= (min_price or 0.0)))
@@ -205,9 +223,9 @@ def _evaluation(
     weights = block_weights(len(origins), block)
 
     def sums(chosen: NDArray[np.bool_] | None = None) -> Sums:
-        kept = found if chosen is None else {key: term[chosen] for key, term in found.items()}
+        scored = found if chosen is None else {key: term[chosen] for key, term in found.items()}
         return daily_sums(
-            kept, rows.origin if chosen is None else rows.origin[chosen], len(origins)
+            scored, rows.origin if chosen is None else rows.origin[chosen], len(origins)
         )
 
     everything = sums()

@@ -1,6 +1,7 @@
-"""Scores of forecasts: sums a day, ratios of sums, and intervals from resampling blocks of days.
+"""Scores of forecasts with confidence intervals from resampling blocks of days.
 
-Errors are on the log price. Every score is one sum over another, so that resampling days is a weighted sum.
+Errors are on the log price. Every score is the ratio of two sums over card-days, so resampling days
+is a weighted sum.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, MISS
+from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
 from pokewatch.valuation.panel import Bools, Floats
 
 RESAMPLES = 1000
@@ -21,9 +22,11 @@ _SEED = 20_251_121
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """[m] rows, one a card-day with a quote then (`last`) and `horizon` days later (`truth`); prices, not logs.
+    """Forecasts [m], one for each card-day with a quote then (`last`) and at the horizon (`truth`).
 
-    `origin` [m] numbers the day the forecast was made; `renewed` tells whether the truth is newer than it.
+    Prices are not logs. `origin` is the number of the day the forecast was made, `status`, `band`
+    and `liquidity` are indices into STATUSES, BANDS and LIQUIDITIES, and `renewed` is True where
+    the truth is newer than the forecast.
     """
 
     origin: NDArray[np.int64]
@@ -39,7 +42,7 @@ class Forecasts:
     renewed: Bools
 
 
-# score: (sum above, sum below); a mean is over "valued"
+# score: (numerator, denominator); means are over "valued"
 SCORES: Mapping[str, tuple[str, str]] = {
     "rmae_last": ("error", "error_last"),
     "rmae_median7": ("error", "error_median7"),
@@ -70,22 +73,26 @@ WITH_INTERVAL = (
 )
 
 
-def winkler(truth: Floats, lower: Floats, upper: Floats, miss: float = 2 * MISS) -> Floats:
-    """Width plus 2/miss times the distance outside. Gneiting and Raftery, "Strictly proper scoring rules", JASA 2007, eq. 43."""
+def winkler(truth: Floats, lower: Floats, upper: Floats, alpha: float = 2 * TAIL) -> Floats:
+    """Return the Winkler score: the width plus 2/alpha times the distance outside, [m].
+
+    Gneiting and Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 2007,
+    eq. 43.
+    """
     below, above = np.maximum(lower - truth, 0.0), np.maximum(truth - upper, 0.0)
-    score: Floats = (upper - lower) + 2.0 / miss * (below + above)
+    score: Floats = (upper - lower) + 2.0 / alpha * (below + above)
     return score
 
 
 def pinball(truth: Floats, forecast: Floats, level: float) -> Floats:
-    """Quantile loss at `level` (Koenker and Bassett, Econometrica 1978)."""
+    """Return the quantile loss at `level`, [m] (Koenker and Bassett, Econometrica 1978)."""
     error = truth - forecast
     loss: Floats = np.maximum(level * error, (level - 1.0) * error)
     return loss
 
 
 def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
-    """Each price band and liquidity that occurs: its names, and which rows [m] are in it."""
+    """Yield the names and the mask [m] of each price band and liquidity that occurs."""
     for band, band_name in enumerate(BANDS):
         for liquidity, liquidity_name in enumerate(LIQUIDITIES):
             inside = (rows.band == band) & (rows.liquidity == liquidity)
@@ -94,7 +101,7 @@ def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
 
 
 def terms(rows: Forecasts) -> dict[str, Floats]:
-    """What each row [m] adds to each sum."""
+    """Return the contribution of each row [m] to each sum."""
     truth, last = np.log(rows.truth), np.log(rows.last)
     valued = np.isfinite(rows.fair)
     fair, lower, upper = (
@@ -117,9 +124,9 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "width": upper - lower,
         "winkler": winkler(truth, lower, upper),
         "pinball": (
-            pinball(truth, lower, MISS)
+            pinball(truth, lower, TAIL)
             + pinball(truth, fair, 0.5)
-            + pinball(truth, upper, 1 - MISS)
+            + pinball(truth, upper, 1 - TAIL)
         )
         / 3.0,
         "right_direction": direction & ((fair > last) == (truth > last)),
@@ -137,7 +144,7 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
 def daily_sums(
     found: Mapping[str, Floats], origin: NDArray[np.int64], origins: int
 ) -> dict[str, Floats]:
-    """The sums of each origin [origins]."""
+    """Return the sums by origin, [origins]."""
     return {
         name: np.bincount(origin, weights=term, minlength=origins).astype(np.float64, copy=False)
         for name, term in found.items()
@@ -145,9 +152,10 @@ def daily_sums(
 
 
 def block_weights(origins: int, block: int, resamples: int = RESAMPLES) -> Floats:
-    """[resamples, origins]: how often each origin is drawn when circular blocks of `block` origins in a row are.
+    """Return how often each origin is drawn in each resample, [resamples, origins].
 
-    Politis and Romano, "A circular block-resampling procedure for stationary data" (1992). Seeded: the same every time.
+    Circular blocks of `block` consecutive origins are drawn, always with the same seed (Politis and
+    Romano, "A circular block-resampling procedure for stationary data", 1992).
     """
     rng = np.random.default_rng(_SEED)
     blocks = -(-origins // block)
@@ -163,7 +171,7 @@ def block_weights(origins: int, block: int, resamples: int = RESAMPLES) -> Float
 
 
 def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
-    """Every score with `<score>_ci` [5%, 95% ... of the resamples], None where the sum below is nothing."""
+    """Return every score with its 95% interval `<score>_ci`; None where the denominator is zero."""
     found: dict[str, Any] = {"n": int(sums["quoted"].sum())}
     for name, (above, below) in SCORES.items():
         found[name] = _plain(_ratio(name, sums[above].sum(), sums[below].sum()))
@@ -179,7 +187,10 @@ def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
 def paired_difference(
     sums: Mapping[str, Floats], rival: Mapping[str, Floats], weights: Floats
 ) -> tuple[float, float, float]:
-    """How much larger the rival's absolute error is, as a share of the last price's, with its 95% interval (low, high)."""
+    """Return the rival's excess absolute error and the low and high end of its 95% interval.
+
+    All three are shares of the last price's error.
+    """
     difference, scale = rival["error"] - sums["error"], sums["error_last"]
     drawn = _ratio("", _resampled(difference, weights), _resampled(scale, weights))
     drawn = drawn[np.isfinite(drawn)]
@@ -190,7 +201,7 @@ def paired_difference(
 
 
 def _resampled(sums: Floats, weights: Floats) -> Floats:
-    """Each resample's sum [resamples]. Added up by numpy: how a matrix product rounds differs from machine to machine."""
+    """Return the sum of each resample. The rounding of a matrix product depends on the machine."""
     total: Floats = (weights * sums).sum(axis=1)
     return total
 

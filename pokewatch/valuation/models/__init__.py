@@ -1,4 +1,4 @@
-"""The models, from simple to strong."""
+"""The models, from the simplest to the most complex."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,14 +15,17 @@ MODELS: Mapping[str, type[Model]] = MappingProxyType(
 
 
 def create(name: str, horizon: int, parameters: Mapping[str, Any] | None = None) -> Model:
-    """The model called `name`, as learnt where `parameters` (of `Model.parameters`) are given. Raises ValueError for an unknown name."""
+    """Return the model called `name`, fitted if `parameters` (of `Model.parameters`) are given.
+
+    Raise ValueError for an unknown name.
+    """
     if name not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {name!r}")
     return MODELS[name](horizon, parameters)
 
 
 def restore(parameters: Mapping[str, Any]) -> Model:
-    """The model that gave these `parameters()`: the same numbers to the last digit."""
+    """Return the model with these `parameters()`: its numbers are the same to the last digit."""
     return create(parameters["model"], parameters["horizon"], parameters)
 
 

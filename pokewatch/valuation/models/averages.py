@@ -1,4 +1,4 @@
-"""Averages of the last days' quotes: the baselines everyone knows."""
+"""Averages of the last days' quotes: the usual baselines."""
 
 from typing import ClassVar
 
@@ -18,14 +18,14 @@ class _Average(Model):
 
 
 class RollingMean(_Average):
-    """The classic: the mean quote of the last three days. A day without a quote repeats the last one."""
+    """The mean quote of the last three days; a day without a quote repeats the last one."""
 
     name = "rolling_mean"
     feature = "mean3"
 
 
 class Median7(_Average):
-    """The median quote of the last seven days."""
+    """The median quote of the last seven days; a day without a quote repeats the last one."""
 
     name = "median7"
     feature = "median7"

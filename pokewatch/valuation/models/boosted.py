@@ -1,12 +1,15 @@
-"""Boosted trees on what the local level leaves over: what else a dealer would look at.
+"""Boosted trees on the residuals of the local level.
 
-Several boosters (LightGBM, absolute error, so that the forecast is a median) learn from half of the cards each. The forecast is
-the mean of all; the errors that calibrate the interval are those of the mean of the boosters that have not seen the card: nearly
-as smooth as the forecast, where one unseen booster would be rougher and its interval too wide (after Kim, Xu and Barber,
-"Predictive inference is free with the jackknife+-after-bootstrap", NeurIPS 2020). Trees are kept as text.
+Each of several boosters (LightGBM, absolute error, so that the forecast is a median) is trained on
+half of the cards, and the forecast is their mean. The interval is calibrated on the errors of the
+mean of the boosters not trained on the card. That mean is nearly as smooth as the forecast; a
+single held-out booster would be rougher, and its interval too wide (after Kim, Xu and Barber,
+"Predictive inference is free with the jackknife+-after-bootstrap", NeurIPS 2020). Trees are stored
+as text.
 
-Where cards are many, residuals are divided by the square root of how much a card moves, and weighted by it: cards then teach
-each other the shape of a move whatever its size, and the sum that is minimised stays the absolute error.
+In large training sets, residuals are divided by the square root of the card's mean daily move and
+weighted by it: cards then share the shape of a move whatever its size, and the minimised sum is
+still the absolute error.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.cpu_count import usable_processors
+from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.models.local_level import LocalLevel
@@ -25,7 +28,7 @@ from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.training_set import TrainingSet
 
 if TYPE_CHECKING:
-    import lightgbm  # takes seconds to import, and the other models do without
+    import lightgbm  # takes seconds to import, and the other models do not need it
 
 FEATURES = (
     "log_price",
@@ -52,13 +55,13 @@ GROUP_FEATURES = (
     "rarity_move_7",
     "market_move_7",
 )
-_GROUP_HORIZONS = 8  # a group's move is one observation a horizon, however many cards are in it
-_LEAST_ROWS = 1_000
-_LEAST_DAYS = 5
-_ROWS_WORTH_THREADS = 50_000
-_LEAST_MOVE = 0.002  # a day, log
-_STRETCHES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-_LARGEST_RESIDUAL = 1.0  # log: a single card teaches no more than that
+_GROUP_HORIZONS = 8  # a group's move is one observation per horizon, however many cards it has
+_MIN_ROWS = 1_000
+_MIN_DAYS = 5
+_MIN_ROWS_FOR_THREADS = 50_000
+_MIN_MOVE = 0.002  # a day, log
+_SHRINKAGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+_MAX_RESIDUAL = 1.0  # log: limits the weight of a single card
 
 _COMMON: Mapping[str, Any] = {
     "objective": "regression_l1",
@@ -73,13 +76,16 @@ _COMMON: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """How much to learn, by an even number of boosters. `power` of a card's mean move divides its residuals; the first
-    `untaught` days of a panel, when features know little of the past, are left out where half of the days remain."""
+    """The size of a boosted model, with an even number of boosters.
+
+    Residuals are divided by the card's mean move to the `power`. The first `warm_up_days` of a
+    panel, whose features have little history, are left out where at least half of the days remain.
+    """
 
     trees: Mapping[str, Any]
     boosters: int
     power: float
-    untaught: int
+    warm_up_days: int
     penny_weight: float
 
 
@@ -94,7 +100,7 @@ _SMALL = _Size(
     },
     boosters=20,
     power=0.0,
-    untaught=0,
+    warm_up_days=0,
     penny_weight=1.0,
 )
 _LARGE = _Size(
@@ -108,10 +114,10 @@ _LARGE = _Size(
     },
     boosters=2,
     power=0.5,
-    untaught=7,
+    warm_up_days=7,
     penny_weight=0.05,
 )
-_LARGE_FROM = 5_000  # cards times horizons, which overlapping outcomes do not multiply
+_MIN_LARGE_SIZE = 5_000  # cards times non-overlapping horizons
 
 
 class Boosted(Model):
@@ -123,119 +129,125 @@ class Boosted(Model):
             moves = moves + self._residual(booster, values) / len(self._boosters)
         return moves
 
-    def _learn(self, pairs: TrainingSet) -> dict[str, Any]:
+    def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
         base = LocalLevel(self.horizon)
-        base.fit_forecast(pairs)
-        learnt: dict[str, Any] = {"base": base.learnt, "features": [], "trees": []}
-        size = _LARGE if _worth(pairs, self.horizon) >= _LARGE_FROM else _SMALL
-        pairs = _teaching(pairs, size.untaught)
-        if len(pairs) < _LEAST_ROWS or len(np.unique(pairs.day)) < _LEAST_DAYS:
-            return learnt
-        features = self._features(pairs)
-        scale = _scale(pairs.values, size.power)
-        price_weight = np.clip(np.exp(pairs.last), size.penny_weight, 1.0)
+        base.fit_forecast(training_set)
+        fitted: dict[str, Any] = {"base": base.fitted, "features": [], "trees": []}
+        size = _LARGE if _effective_size(training_set, self.horizon) >= _MIN_LARGE_SIZE else _SMALL
+        training_set = _after_warm_up(training_set, size.warm_up_days)
+        if len(training_set) < _MIN_ROWS or len(np.unique(training_set.day)) < _MIN_DAYS:
+            return fitted
+        features = self._features(training_set)
+        scale = _scale(training_set.values, size.power)
+        price_weight = np.clip(np.exp(training_set.last), size.penny_weight, 1.0)
         residual = (
-            np.clip(pairs.target - base.move(pairs.values), -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL)
+            np.clip(
+                training_set.target - base.move(training_set.values), -_MAX_RESIDUAL, _MAX_RESIDUAL
+            )
             / scale
         )
         trees = []
         for number in range(size.boosters):
-            seen = ~_unseen(pairs, number, size.boosters)
+            trained_on = ~_held_out_rows(training_set, number, size.boosters)
             trees.append(
-                _grow(
-                    pairs.values[seen][:, features],
-                    residual[seen],
-                    (scale * price_weight)[seen],
+                _train_booster(
+                    training_set.values[trained_on][:, features],
+                    residual[trained_on],
+                    (scale * price_weight)[trained_on],
                     size.trees,
                 )
             )
-        learnt |= {"features": features, "power": size.power, "trees": trees}
-        return learnt | {"stretch": self._best_stretch(learnt, pairs, price_weight)}
+        fitted |= {"features": features, "power": size.power, "trees": trees}
+        return fitted | {"stretch": self._best_shrinkage(fitted, training_set, price_weight)}
 
-    def _best_stretch(
-        self, learnt: dict[str, Any], pairs: TrainingSet, weight: Floats
+    def _best_shrinkage(
+        self, fitted: dict[str, Any], training_set: TrainingSet, weight: Floats
     ) -> list[float]:
-        """How far to follow the trees, per liquidity, judged on cards they have not seen: not at all where they know nothing."""
-        self._restore(learnt)
-        base = self._base.move(pairs.values)
-        residual, found = pairs.target - base, self._held_out(pairs) - base
-        losses = np.stack([weight * np.abs(residual - stretch * found) for stretch in _STRETCHES])
-        liquidity = liquidity_of(pairs.values)
+        """Return factors on the trees' forecast with the least held-out error, per liquidity."""
+        self._restore(fitted)
+        base = self._base.move(training_set.values)
+        residual, forecast = training_set.target - base, self._held_out(training_set) - base
+        losses = np.stack([weight * np.abs(residual - factor * forecast) for factor in _SHRINKAGES])
+        liquidity = liquidity_of(training_set.values)
         summed = [losses[:, liquidity == number].sum(axis=1) for number in range(len(LIQUIDITIES))]
-        return [_STRETCHES[int(np.argmin(each))] for each in summed]
+        return [_SHRINKAGES[int(np.argmin(each))] for each in summed]
 
-    def _restore(self, learnt: Mapping[str, Any]) -> None:
-        super()._restore(learnt)
-        self._base = LocalLevel(self.horizon, {"learnt": learnt.get("base", {})})
-        self._columns = np.asarray(learnt.get("features", []), dtype=np.int64)
-        self._power = float(learnt.get("power", 0.0))
-        self._stretch = np.asarray(learnt.get("stretch", [1.0] * len(LIQUIDITIES)))
+    def _restore(self, fitted: Mapping[str, Any]) -> None:
+        super()._restore(fitted)
+        self._base = LocalLevel(self.horizon, {"learnt": fitted.get("base", {})})
+        self._columns = np.asarray(fitted.get("features", []), dtype=np.int64)
+        self._power = float(fitted.get("power", 0.0))
+        self._shrinkage = np.asarray(fitted.get("stretch", [1.0] * len(LIQUIDITIES)))
         import lightgbm
 
-        self._boosters = [lightgbm.Booster(model_str=trees) for trees in learnt.get("trees", [])]
+        self._boosters = [lightgbm.Booster(model_str=trees) for trees in fitted.get("trees", [])]
 
-    def _held_out(self, pairs: TrainingSet) -> Floats:
-        moves = self._base.move(pairs.values)
+    def _held_out(self, training_set: TrainingSet) -> Floats:
+        moves = self._base.move(training_set.values)
         count = len(self._boosters)
         for number, booster in enumerate(self._boosters):
-            unseen = _unseen(pairs, number, count)
-            if unseen.any():
-                moves[unseen] += self._residual(booster, pairs.values[unseen]) / (count // 2)
+            held_out = _held_out_rows(training_set, number, count)
+            if held_out.any():
+                moves[held_out] += self._residual(booster, training_set.values[held_out]) / (
+                    count // 2
+                )
         return moves
 
     def _residual(self, booster: "lightgbm.Booster", values: NDArray[np.float32]) -> Floats:
-        threads = usable_processors() if len(values) >= _ROWS_WORTH_THREADS else 1
-        found = booster.predict(values[:, self._columns], num_threads=threads)
+        threads = cpu_count() if len(values) >= _MIN_ROWS_FOR_THREADS else 1
+        predicted = booster.predict(values[:, self._columns], num_threads=threads)
         residual: Floats = (
-            np.asarray(found, dtype=np.float64)
+            np.asarray(predicted, dtype=np.float64)
             * _scale(values, self._power)
-            * self._stretch[liquidity_of(values)]
+            * self._shrinkage[liquidity_of(values)]
         )
         return residual
 
-    def _features(self, pairs: TrainingSet) -> list[int]:
-        span = int(pairs.day.max()) - int(pairs.day.min())
+    def _features(self, training_set: TrainingSet) -> list[int]:
+        span = int(training_set.day.max()) - int(training_set.day.min())
         names = FEATURES + (GROUP_FEATURES if span >= _GROUP_HORIZONS * self.horizon else ())
         return [COLUMN[name] for name in names]
 
 
-def _unseen(pairs: TrainingSet, number: int, count: int) -> NDArray[np.bool_]:
-    """Which pairs [m] are of cards that booster `number` of `count` does not learn from: half of all."""
-    return (pairs.key + np.uint32(number)) % np.uint32(count) < count // 2
+def _held_out_rows(training_set: TrainingSet, number: int, count: int) -> NDArray[np.bool_]:
+    """Return which rows [m] booster `number` of `count` is not trained on: half of the cards."""
+    return (training_set.key + np.uint32(number)) % np.uint32(count) < count // 2
 
 
-def _worth(pairs: TrainingSet, horizon: int) -> float:
-    """Independent observations, as far as they go: overlapping outcomes of one card are one."""
-    if len(pairs) == 0:
+def _effective_size(training_set: TrainingSet, horizon: int) -> float:
+    """Return the number of independent observations; overlapping outcomes of a card count once."""
+    if len(training_set) == 0:
         return 0.0
-    return len(np.unique(pairs.card)) * max(
-        1.0, (int(pairs.day.max()) - int(pairs.day.min())) / horizon
+    return len(np.unique(training_set.card)) * max(
+        1.0, (int(training_set.day.max()) - int(training_set.day.min())) / horizon
     )
 
 
-def _grow(
+def _train_booster(
     values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]
 ) -> str:
-    threads = usable_processors() if len(residual) >= _ROWS_WORTH_THREADS else 1
-    given = {**_COMMON, **size, "num_threads": threads}
+    threads = cpu_count() if len(residual) >= _MIN_ROWS_FOR_THREADS else 1
+    parameters = {**_COMMON, **size, "num_threads": threads}
     import lightgbm
 
     booster = lightgbm.train(
-        given, lightgbm.Dataset(values, label=residual, weight=weight, params=given)
+        parameters, lightgbm.Dataset(values, label=residual, weight=weight, params=parameters)
     )
-    # What follows the trees names the number of threads, which must not make two models differ.
+    # The text after the trees includes the number of threads, which must not change the model.
     text: str = booster.model_to_string()
     return text[: text.index("end of trees") + len("end of trees")] + "\n"
 
 
 def _scale(values: NDArray[np.float32], power: float) -> Floats:
-    """The card's mean daily move [m] to a power."""
+    """Return the card's mean daily move [m] to a power."""
     moved = np.nan_to_num(values[:, COLUMN["volatility"]].astype(np.float64))
-    return np.asarray(np.power(np.maximum(moved, _LEAST_MOVE), power))
+    return np.asarray(np.power(np.maximum(moved, _MIN_MOVE), power))
 
 
-def _teaching(pairs: TrainingSet, untaught: int) -> TrainingSet:
-    days = np.unique(pairs.day)
+def _after_warm_up(training_set: TrainingSet, warm_up_days: int) -> TrainingSet:
+    days = np.unique(training_set.day)
     return (
-        pairs.select(pairs.day >= untaught) if 2 * (days >= untaught).sum() >= len(days) else pairs
+        training_set.select(training_set.day >= warm_up_days)
+        if 2 * (days >= warm_up_days).sum() >= len(days)
+        else training_set
     )

@@ -1,4 +1,4 @@
-"""What every model is: a median forecast of the quote `horizon` days ahead, learnt from pairs, with its interval and status."""
+"""The interface of all models: a median forecast of the quote at the horizon, and its interval."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,25 +9,27 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.features import DayFeatures, stream
+from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.training_set import (
     TrainingSet,
-    collect,
-    sampled,
+    build_training_set,
+    sample,
     training_date_of,
     training_days_of,
 )
 
-_ENOUGH = 1_000  # pairs to calibrate an interval on
-LARGEST_MOVE = 3.0  # log: no forecast is further than this from the last quote
+_MIN_CALIBRATION_ROWS = 1_000
+MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One day's values [n]: median forecast and 90% interval in the card's currency, NaN for a card never quoted; `status`
-    indexes intervals.STATUSES."""
+    """The values of one day, [n]: the median forecast and its 90% interval in the card's currency.
+
+    All three are NaN for a card that was never quoted. `status` is an index into STATUSES.
+    """
 
     fair: Floats
     lower: Floats
@@ -36,8 +38,11 @@ class Values:
 
 
 class Model(ABC):
-    """`fit` learns from the pairs a panel holds; `value` uses what was known on one day. All that is learnt is in
-    `parameters()`, plain JSON, and a model made from them gives the same numbers."""
+    """A model of one horizon, in days. Raise ValueError for a horizon below 1.
+
+    `fit` trains it on a panel; `value` uses only what was known on one day. The fitted state is
+    `parameters()`, plain JSON, and a model made from it gives the same numbers.
+    """
 
     name: ClassVar[str]
 
@@ -46,7 +51,7 @@ class Model(ABC):
             raise ValueError(f"horizon must be at least 1 day, got {horizon}")
         self.horizon = horizon
         given = parameters or {}
-        self.learnt_until: date | None = (
+        self.trained_until: date | None = (
             date.fromisoformat(given["learnt_until"]) if given.get("learnt_until") else None
         )
         self._intervals = Intervals(given.get("intervals"))
@@ -54,32 +59,32 @@ class Model(ABC):
         self._restore(given.get("learnt", {}))
 
     def fit(self, panel: Panel, until: int | None = None) -> Self:
-        """Learn from every pair known on day index `until`; by default the panel's last `learning_day`."""
+        """Train on what was known on day index `until`; by default the panel's `training_date`."""
         on = training_date_of(panel, panel.days - 1, self.horizon) if until is None else until
-        return self.fit_pairs(
-            collect(panel, self.horizon, training_days_of(panel, on, self.horizon)),
+        return self.fit_training_set(
+            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon)),
             panel.dates[on].item(),
         )
 
-    def fit_pairs(self, pairs: TrainingSet, until: date) -> Self:
-        """Learn from `pairs`, all of them known on the day `until`."""
-        pairs = sampled(pairs)
-        self.fit_forecast(pairs)
-        recent = _recent(pairs)
+    def fit_training_set(self, training_set: TrainingSet, until: date) -> Self:
+        """Train on `training_set`, all of which was known on the day `until`."""
+        training_set = sample(training_set)
+        self.fit_forecast(training_set)
+        recent = _calibration_rows(training_set)
         self._intervals.fit(recent.values, recent.target - self._held_out(recent))
-        self.learnt_until = until
+        self.trained_until = until
         return self
 
-    def fit_forecast(self, pairs: TrainingSet) -> None:
-        """Learn the forecast alone, without its interval."""
-        self._restore(self._learn(pairs))
+    def fit_forecast(self, training_set: TrainingSet) -> None:
+        """Train the forecast alone, without its interval."""
+        self._restore(self._fit_forecast(training_set))
 
     def value(self, panel: Panel, day: int) -> Values:
-        """What each card is worth on day index `day`, from days up to it."""
-        return self.value_features(next(stream(panel, [day])))
+        """Return the value of each card on day index `day`, from that day and those before it."""
+        return self.value_features(next(stream_features(panel, [day])))
 
     def value_features(self, features: DayFeatures) -> Values:
-        move = np.clip(self.move(features.values), -LARGEST_MOVE, LARGEST_MOVE)
+        move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
         below, above = self._intervals.distances(features.values)
         centre = features.last + move
         fair, lower, upper = np.exp(centre), np.exp(centre + below), np.exp(centre + above)
@@ -95,35 +100,45 @@ class Model(ABC):
         return Values(fair, lower, upper, status)
 
     def parameters(self) -> dict[str, Any]:
+        """Return the fitted state as plain JSON; `restore` takes it back."""
         return {
             "model": self.name,
             "horizon": self.horizon,
-            "learnt_until": self.learnt_until.isoformat() if self.learnt_until else None,
+            "learnt_until": self.trained_until.isoformat() if self.trained_until else None,
             "rules": asdict(self._rules),
             "intervals": self._intervals.parameters(),
-            "learnt": self.learnt,
+            "learnt": self.fitted,
         }
 
     @abstractmethod
     def move(self, values: NDArray[np.float32]) -> Floats:
-        """The median log move [m] from the last quote to the quote at the horizon; features `values` [m, F]."""
+        """Return the median log move [m] from the last quote to the one at the horizon.
 
-    def _learn(self, pairs: TrainingSet) -> dict[str, Any]:
-        """What `_restore` needs to forecast, plain JSON; nothing for the simplest models."""
+        `values` [m, F] are the features.
+        """
+
+    def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
+        """Return the state that `_restore` takes, as plain JSON; empty for the simplest models."""
         return {}
 
-    def _restore(self, learnt: Mapping[str, Any]) -> None:
-        """Take what `_learn` gave; {} before that, when the forecast is the last quote or near it."""
-        self.learnt = dict(learnt)
+    def _restore(self, fitted: Mapping[str, Any]) -> None:
+        """Take the state of `_fit_forecast`, or {} for an untrained model.
 
-    def _held_out(self, pairs: TrainingSet) -> Floats:
-        """Forecasts [m] of the pairs by a model that did not see them; `move` itself where little or nothing is learnt."""
-        return self.move(pairs.values)
+        An untrained model forecasts the last quote or a value near it.
+        """
+        self.fitted = dict(fitted)
+
+    def _held_out(self, training_set: TrainingSet) -> Floats:
+        """Return forecasts [m] by a model not trained on these rows.
+
+        Models with few or no fitted parameters return `move` itself.
+        """
+        return self.move(training_set.values)
 
 
-def _recent(pairs: TrainingSet) -> TrainingSet:
-    """The later half of the days, where it has pairs enough: how far off forecasts were long ago says less of today."""
-    if len(pairs) == 0:
-        return pairs
-    later = pairs.day >= np.median(np.unique(pairs.day))
-    return pairs.select(later) if later.sum() >= _ENOUGH else pairs
+def _calibration_rows(training_set: TrainingSet) -> TrainingSet:
+    """Return the later half of the days if it has enough rows: old errors count for less today."""
+    if len(training_set) == 0:
+        return training_set
+    later = training_set.day >= np.median(np.unique(training_set.day))
+    return training_set.select(later) if later.sum() >= _MIN_CALIBRATION_ROWS else training_set

@@ -5,7 +5,7 @@ import sys
 from base import PokeWatchSpec
 from metaflow import catch, current, kubernetes, retry, step
 
-from pokewatch.notify import tell_failure, tell_success  # the exit hooks that base names  # noqa: F401
+from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
 
 
 class Fragile(PokeWatchSpec):

@@ -52,7 +52,7 @@ def test_pages_have_every_card_once(gateway: Gateway, limit: int) -> None:
     assert len(found) == len(set(found)) == 40
 
 
-def test_a_cursor_belongs_to_its_search(gateway: Gateway) -> None:
+def test_a_cursor_is_bound_to_its_search(gateway: Gateway) -> None:
     cursor = gateway.get("/cards", params={"limit": 1}).json()["next"]
     assert gateway.get("/cards", params={"cursor": cursor}).status_code == 200
     assert_problem(
@@ -101,7 +101,7 @@ def test_movers(gateway: Gateway) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_found(
+def test_invalid_requests_and_unknown_cards(
     gateway: Gateway, path: str, params: Any, status: int, name: str, pointer: str | None
 ) -> None:
     problem = assert_problem(gateway.get(path, params=params), status, name)
@@ -110,7 +110,7 @@ def test_what_cannot_be_found(
     )
 
 
-def test_near_cards_are_named(gateway: Gateway) -> None:
+def test_similar_cards_are_suggested(gateway: Gateway) -> None:
     assert "card_4" in assert_problem(gateway.get("/cards/cart_4"), 404, "unknown-card")["near"]
 
 

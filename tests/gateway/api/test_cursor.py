@@ -3,15 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pokewatch.gateway.api.cursor import after, cursor
-from pokewatch.gateway.api.schemas import CARD_PATTERN
+from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
 from pokewatch.gateway.http.problems import ProblemError
 
-CARDS = st.from_regex(rf"\A{CARD_PATTERN}\Z")
+CARDS = st.from_regex(rf"\A{CARD_ID_PATTERN}\Z")
 
 
 class PagingMachine(RuleBasedStateMachine):
-    """A reader turns pages of any size while the catalogue stands still: every card once, in order, whatever the sizes."""
+    """Pages of any size over a fixed catalogue: every card once, in order."""
 
     @initialize(cards=st.sets(CARDS, max_size=30), search=st.text())
     def start(self, cards: set[str], search: str) -> None:
@@ -24,11 +24,11 @@ class PagingMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.done)
     @rule(limit=st.integers(1, 10))
     def turn(self, limit: int) -> None:
-        last = after(self.cursor, self.search) if self.cursor else ""
+        last = decode_cursor(self.cursor, self.search) if self.cursor else ""
         page = [card for card in self.cards if card > last][: limit + 1]
         self.read += page[:limit]
         self.done = len(page) <= limit
-        self.cursor = None if self.done else cursor(page[limit - 1], self.search)
+        self.cursor = None if self.done else encode_cursor(page[limit - 1], self.search)
 
     @precondition(lambda self: self.done)
     @rule()
@@ -40,7 +40,7 @@ class PagingMachine(RuleBasedStateMachine):
     def try_elsewhere(self, other: str) -> None:
         if other != self.search and self.cursor:
             with pytest.raises(ProblemError):
-                after(self.cursor, other)
+                decode_cursor(self.cursor, other)
 
     @invariant()
     def reads_in_order(self) -> None:
@@ -53,11 +53,11 @@ test_paging = PagingMachine.TestCase
 
 @given(CARDS, st.text())
 def test_round_trip(card: str, search: str) -> None:
-    assert after(cursor(card, search), search) == card
+    assert decode_cursor(encode_cursor(card, search), search) == card
 
 
 @given(st.text())
 def test_any_other_text_is_refused(text: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        after(text, "search")
+        decode_cursor(text, "search")
     assert caught.value.kind.status == 404

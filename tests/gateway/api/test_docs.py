@@ -1,4 +1,4 @@
-"""docs/api.md: every example runs, every problem and route is there."""
+"""docs/api.md: every example runs, and it has every problem and route."""
 
 import os
 import re

@@ -20,7 +20,7 @@ def tensor(name: str, data: list[Any], shape: list[int] | None = None) -> dict[s
     }
 
 
-def test_the_composition_is_one_model(gateway: Gateway) -> None:
+def test_inference_on_pokewatch(gateway: Gateway) -> None:
     body = {"id": "mine", "inputs": [tensor("card_id", ["card_4", "nobody", "card_1"])]}
     found = gateway.post("/v2/models/pokewatch/infer", body).json()
     assert (found["id"], found["model_name"]) == ("mine", "pokewatch")
@@ -31,7 +31,7 @@ def test_the_composition_is_one_model(gateway: Gateway) -> None:
     assert outputs["signal"] == ["HOLD"] * 3
 
 
-def test_offers_dates_and_chosen_outputs(gateway: Gateway) -> None:
+def test_offers_dates_and_selected_outputs(gateway: Gateway) -> None:
     inputs = [
         tensor("card_id", [["card_4"], ["card_4"]], [2, 1]),
         tensor("market_price", [4, 6.5]),
@@ -89,7 +89,7 @@ OFFERS = st.sampled_from([None, 4.0, 9.0, 0.0, -1.0, 1e308, 5e-324])
 DATES = st.sampled_from(["", "2026-01-03", "2026-01-09", "2020-01-01", "soon", "2026-02-30"])
 
 
-def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
+def test_rows_are_independent(gateway: Gateway) -> None:
     alone: dict[tuple[str, float | None, str], tuple[Any, ...]] = {}
 
     @settings(
@@ -136,7 +136,7 @@ def test_malformed_requests(gateway: Gateway, inputs: list[Any], pointer: str) -
     assert problem["error"] == problem["detail"]
 
 
-def test_an_output_is_given_once(gateway: Gateway) -> None:
+def test_outputs_must_be_distinct(gateway: Gateway) -> None:
     body = {"inputs": [tensor("card_id", ["card_4"])], "outputs": [{"name": "reason"}] * 2}
     problem: Any = assert_problem(gateway.post("/v2/models/pokewatch/infer", body), 409, "misfit")
     assert problem["errors"][0]["pointer"] == "/outputs/1/name"
@@ -166,7 +166,9 @@ LONG = "x" * 65
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_names_and_counts_are_capped(gateway: Gateway, model: str, body: Any, pointer: str) -> None:
+def test_names_and_counts_are_bounded(
+    gateway: Gateway, model: str, body: Any, pointer: str
+) -> None:
     problem: Any = assert_problem(gateway.post(f"/v2/models/{model}/infer", body), 422, "invalid")
     assert problem["errors"][0]["pointer"] == pointer
 
@@ -181,7 +183,7 @@ def test_names_and_counts_are_capped(gateway: Gateway, model: str, body: Any, po
     ],
     ids=["outputs", "lists", "text"],
 )
-def test_a_body_of_too_many_values_is_not_decoded(
+def test_a_body_of_too_many_values_is_refused(
     gateway: Gateway, model: str, more: dict[str, Any]
 ) -> None:
     response = gateway.post(f"/v2/models/{model}/infer", {"inputs": [ONE], **more})
@@ -231,7 +233,7 @@ def test_the_largest_allowed_request_is_answered(gateway: Gateway) -> None:
     )
 
 
-def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
+def test_refusals_are_passed_on(gateway: Gateway) -> None:
     problem = assert_problem(
         gateway.post("/v2/models/decision/infer", {"inputs": [tensor("card_id", ["a"])]}),
         409,
@@ -240,7 +242,7 @@ def test_passing_a_model_server_refusal_on(gateway: Gateway) -> None:
     assert "unknown input 'card_id'" in str(problem["error"])
 
 
-def test_a_status_of_the_caller_s_own_is_the_reason(gateway: Gateway) -> None:
+def test_a_user_supplied_status_is_the_reason(gateway: Gateway) -> None:
     inputs = [tensor(name, [[9.0]], [1, 1]) for name in ("market_price", "fair_price")] + [
         tensor("status", [["mine"]], [1, 1])
     ]
@@ -253,7 +255,7 @@ def test_a_status_of_the_caller_s_own_is_the_reason(gateway: Gateway) -> None:
 
 def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     one, two = ({"inputs": [tensor("card_id", ["card_4"] * rows)]} for rows in (1, 2))
     for model in ("pokewatch", "fair-price"):
         assert gateway.post(f"/v2/models/{model}/infer", one, key=key.key).status_code == 200
@@ -264,7 +266,7 @@ def test_many_rows_need_the_batch_scope(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["index", "models/fair-price/load", "models/decision/unload"])
-def test_the_repository_is_out_of_reach(gateway: Gateway, method: str, path: str) -> None:
+def test_the_repository_api_is_not_exposed(gateway: Gateway, method: str, path: str) -> None:
     assert gateway.ask(method, f"/v2/repository/{path}").status_code == 404
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from tests.gateway.tampering import PickyServer, tampering
 from tests.serving.server import Server
 
 
-def test_a_batch_answers_each_card_or_tells_its_problem(gateway: Gateway) -> None:
+def test_a_batch_has_an_answer_or_a_problem_for_each_card(gateway: Gateway) -> None:
     cards: list[Any] = [
         {"card_id": "card_4"},
         {"card_id": "nobody"},
@@ -43,7 +44,7 @@ def test_a_batch_answers_each_card_or_tells_its_problem(gateway: Gateway) -> Non
     } | {"as_of": ""}
 
 
-UNQUOTED = {
+NO_MARKET_PRICE = {
     "card_id": "tcgplayer-7-normal",
     "date": "2026-01-05",
     "market_price": None,
@@ -63,7 +64,7 @@ UNQUOTED = {
 def test_a_card_without_a_market_price_is_answered(gateway: Gateway) -> None:
     response = gateway.post("/fair_price", {"card_id": "card_7"})
     assert response.status_code == 200, response.text
-    assert UNQUOTED.items() <= response.json().items()
+    assert NO_MARKET_PRICE.items() <= response.json().items()
 
 
 def test_an_offer_for_a_card_without_a_market_price_is_judged(gateway: Gateway) -> None:
@@ -72,7 +73,7 @@ def test_an_offer_for_a_card_without_a_market_price_is_judged(gateway: Gateway) 
     assert 0.5 < body["confidence"] < 1
 
 
-def test_a_card_without_a_market_price_fails_no_batch(gateway: Gateway) -> None:
+def test_a_card_without_a_market_price_in_a_batch(gateway: Gateway) -> None:
     cards = [
         {"card_id": "card_7"},
         {"card_id": "card_4"},
@@ -82,7 +83,7 @@ def test_a_card_without_a_market_price_fails_no_batch(gateway: Gateway) -> None:
     response = gateway.post("/fair_price/batch", {"cards": cards})
     assert response.status_code == 200, response.text
     found = response.json()["predictions"]
-    assert UNQUOTED.items() <= found[0].items()
+    assert NO_MARKET_PRICE.items() <= found[0].items()
     assert [row.get("reason") for row in found[1:]] == [
         "within_thresholds",
         "above_threshold",
@@ -109,7 +110,7 @@ def test_a_card_without_a_market_price_in_the_catalogue(gateway: Gateway) -> Non
     assert "card_7" not in slugs
 
 
-ASKED = st.fixed_dictionaries(
+CARDS = st.fixed_dictionaries(
     {
         "card_id": st.sampled_from(
             ["card_4", "tcgplayer-5-normal", "card_7", "card_1", "nobody", "Card 4", ""]
@@ -122,7 +123,7 @@ ASKED = st.fixed_dictionaries(
 )
 
 
-def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
+def test_rows_are_independent(gateway: Gateway) -> None:
     alone: dict[str, dict[str, Any]] = {}
     with httpx.Client(
         base_url=gateway.url, headers={"X-API-Key": gateway.key.key}, timeout=30
@@ -137,7 +138,7 @@ def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
         @settings(
             max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck)
         )
-        @given(st.lists(ASKED, min_size=1, max_size=12))
+        @given(st.lists(CARDS, min_size=1, max_size=12))
         def run(rows: list[dict[str, Any]]) -> None:
             response = client.post("/fair_price/batch", json={"cards": rows})
             assert response.status_code == 200, response.text
@@ -148,7 +149,7 @@ def test_each_row_is_answered_as_if_it_were_alone(gateway: Gateway) -> None:
 
 
 def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
-    """Without what is of the moment."""
+    """Drop the members that differ between requests."""
     return {
         name: value
         for name, value in answer.items()
@@ -168,7 +169,7 @@ def picky(mlserver: Server) -> Iterator[PickyServer]:
     ids=lambda cards: " ".join(sorted(cards)),
 )
 @pytest.mark.parametrize("model", ["fair-price", "decision"])
-def test_a_row_that_a_model_refuses_fails_alone(
+def test_a_refused_row_does_not_affect_others(
     picky: PickyServer, make_gateway: Callable[..., Gateway], model: str, refused: set[str]
 ) -> None:
     gateway = make_gateway(picky.url, breaker_failures=100)
@@ -202,7 +203,9 @@ def test_a_row_that_a_model_refuses_fails_alone(
     ],
     ids=["large", "infinite", "long", "list"],
 )
-def test_a_price_that_is_none_fails_alone(gateway: Gateway, price: str, pointer: str) -> None:
+def test_an_invalid_price_does_not_affect_others(
+    gateway: Gateway, price: str, pointer: str
+) -> None:
     body = '{"cards":[{"card_id":"card_4","market_price":' + price + '},{"card_id":"card_4"}]}'
     response = gateway.ask(
         "POST", "/fair_price/batch", content=body, headers={"Content-Type": "application/json"}
@@ -221,9 +224,7 @@ def test_a_price_that_is_none_fails_alone(gateway: Gateway, price: str, pointer:
         ("/fair_price/batch", {"cards": [{"card_id": "a" * 262_144}]}),
     ],
 )
-def test_a_body_larger_than_its_route_needs_is_not_decoded(
-    gateway: Gateway, path: str, body: Any
-) -> None:
+def test_a_body_too_large_for_its_route_is_refused(gateway: Gateway, path: str, body: Any) -> None:
     assert_problem(gateway.post(path, body), 413, "too-large")
 
 
@@ -238,9 +239,9 @@ def test_the_size_of_a_batch(gateway: Gateway, count: int, status: int) -> None:
         assert len(response.json()["predictions"]) == count
 
 
-def test_a_batch_needs_its_scope(gateway: Gateway) -> None:
+def test_a_batch_needs_the_batch_scope(gateway: Gateway) -> None:
     key = gateway.store.create("reader", scopes=["read"])
-    gateway.app.assembly.keyring.refresh()
+    gateway.app.assembly.key_cache.refresh()
     assert_problem(gateway.post("/fair_price/batch", {"cards": []}, key=key.key), 403, "forbidden")
 
 
@@ -274,6 +275,25 @@ def test_signals(gateway: Gateway, body: dict[str, float], signal: str, deviatio
     )
 
 
+def test_signals_with_and_without_thresholds_share_calls(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    """Each row is judged by its own thresholds, or by the default ones."""
+    prices = {"market_price": 90.0, "fair_price": 100.0}
+    cases: list[tuple[dict[str, float], str]] = [
+        (prices, "BUY"),
+        ({**prices, "buy_threshold_pct": -0.2}, "HOLD"),
+        ({**prices, "sell_threshold_pct": 0}, "BUY"),
+        ({**prices, "buy_threshold_pct": -0.2, "sell_threshold_pct": 0.05}, "HOLD"),
+    ]
+    gateway = make_gateway(mlserver.url)
+    assert len(gateway.app.assembly._coalescers) == 2
+    with ThreadPoolExecutor(16) as pool:
+        requests = [case for case in cases for _ in range(20)]
+        found = pool.map(lambda case: gateway.post("/signal", case[0]).json()["signal"], requests)
+        assert list(found) == [signal for _, signal in requests]
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -288,6 +308,6 @@ def test_signals(gateway: Gateway, body: dict[str, float], signal: str, deviatio
     ],
     ids=str,
 )
-def test_signals_of_nonsense(gateway: Gateway, body: dict[str, float], pointer: str) -> None:
+def test_invalid_signal_requests(gateway: Gateway, body: dict[str, float], pointer: str) -> None:
     problem: Any = assert_problem(gateway.post("/signal", body), 422, "invalid")
     assert problem["errors"][0]["pointer"] == pointer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import KeyStoreError
-from pokewatch.gateway.auth.key_cache import BLIND_SECONDS, WATCH_SECONDS, KeyCache
+from pokewatch.gateway.auth.key_cache import MAX_AGE_SECONDS, POLL_SECONDS, KeyCache
 from pokewatch.gateway.auth.keys import KeyStore
 from tests.gateway.clock import Clock, until
 
@@ -23,9 +23,9 @@ def store(tmp_path: Path) -> KeyStore:
 
 def test_only_the_whole_live_key_is_found(store: KeyStore) -> None:
     made, other = store.create("mine"), store.create("other")
-    ring = KeyCache(store)
-    ring.refresh()
-    found = ring.find(made.key)
+    cache = KeyCache(store)
+    cache.refresh()
+    found = cache.find(made.key)
     assert found is not None
     assert found.id == made.id
     for wrong in (
@@ -38,45 +38,45 @@ def test_only_the_whole_live_key_is_found(store: KeyStore) -> None:
         f"pw_{other.id}_{made.key.split('_', 2)[2]}",
         "é" * 60,
     ):
-        assert ring.find(wrong) is None
+        assert cache.find(wrong) is None
 
 
-def test_a_revoked_key_is_gone_after_the_next_look(store: KeyStore) -> None:
+def test_a_revoked_key_is_not_found_after_a_refresh(store: KeyStore) -> None:
     made = store.create("mine")
-    rings = [KeyCache(KeyStore(store.path)) for _ in range(2)]
-    for ring in rings:
-        ring.refresh()
+    caches = [KeyCache(KeyStore(store.path)) for _ in range(2)]
+    for cache in caches:
+        cache.refresh()
     store.revoke(made.id)
-    for ring in rings:
-        ring.refresh()
-        assert ring.find(made.key) is None
-    assert WATCH_SECONDS < 1
+    for cache in caches:
+        cache.refresh()
+        assert cache.find(made.key) is None
+    assert POLL_SECONDS < 1
 
 
-def test_watching_finds_new_keys(store: KeyStore) -> None:
+def test_polling_finds_new_keys(store: KeyStore) -> None:
     async def scenario() -> None:
-        ring = KeyCache(store)
-        watching = asyncio.create_task(ring.watch())
+        cache = KeyCache(store)
+        polling = asyncio.create_task(cache.poll())
         made = await asyncio.to_thread(store.create, "mine")
 
         async def known() -> bool:
-            return ring.find(made.key) is not None
+            return cache.find(made.key) is not None
 
         await until(known)
-        watching.cancel()
+        polling.cancel()
 
     asyncio.run(scenario())
 
 
-def test_a_key_is_found_anew_the_moment_it_is_made(store: KeyStore) -> None:
-    ring = KeyCache(store)
-    ring.refresh()
+def test_a_refresh_finds_a_key_that_was_just_created(store: KeyStore) -> None:
+    cache = KeyCache(store)
+    cache.refresh()
     made = store.create("mine")
-    assert ring.find(made.key) is None
+    assert cache.find(made.key) is None
 
     async def scenario() -> None:
         found = await asyncio.gather(
-            *(ring.find_anew(key) for key in (made.key, "pw_wrong", made.key))
+            *(cache.refresh_and_find(key) for key in (made.key, "pw_wrong", made.key))
         )
         assert [key and key.id for key in found] == [made.id, None, made.id]
 
@@ -86,14 +86,14 @@ def test_a_key_is_found_anew_the_moment_it_is_made(store: KeyStore) -> None:
 def test_an_unreadable_store_blinds_the_ring(store: KeyStore) -> None:
     clock = Clock()
     store.create("mine")
-    ring = KeyCache(store, timer=clock)
-    ring.refresh()
+    cache = KeyCache(store, timer=clock)
+    cache.refresh()
     store.path.write_bytes(b"damaged" * 1_000)
     with pytest.raises(KeyStoreError):
-        ring.refresh()
-    assert not ring.blind()
-    clock.now += BLIND_SECONDS + 1
-    assert ring.blind()
+        cache.refresh()
+    assert not cache.outdated()
+    clock.now += MAX_AGE_SECONDS + 1
+    assert cache.outdated()
 
 
 def _damage(path: Path) -> None:
@@ -108,18 +108,18 @@ def _empty(path: Path) -> None:
     os.truncate(path, 0)
 
 
-def _lose_revision(path: Path) -> None:
+def _delete_revision(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("DELETE FROM revision")
 
 
-def _loop(path: Path) -> None:
-    """What raises OSError for root too, whom no permission stops."""
+def _link_to_itself(path: Path) -> None:
+    """Raises OSError for root too, whom permissions do not stop."""
     path.unlink()
     path.symlink_to(path)
 
 
-def _vanish(path: Path) -> None:
+def _delete_folder(path: Path) -> None:
     shutil.rmtree(path.parent)
 
 
@@ -137,10 +137,20 @@ def _allow(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [_damage, _truncate, _empty, _lose_revision, _loop, Path.unlink, _vanish, _forbid]
+    "break_store",
+    [
+        _damage,
+        _truncate,
+        _empty,
+        _delete_revision,
+        _link_to_itself,
+        Path.unlink,
+        _delete_folder,
+        _forbid,
+    ],
 )
-def test_the_watch_survives_and_recovers(
-    spoil: Callable[[Path], None],
+def test_polling_survives_an_unreadable_store_and_recovers(
+    break_store: Callable[[Path], None],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     request: pytest.FixtureRequest,
@@ -149,34 +159,34 @@ def test_the_watch_survives_and_recovers(
     request.addfinalizer(lambda: _allow(store.path))
     made = store.create("mine")
     shutil.copy(store.path, tmp_path / "copy")
-    ring = KeyCache(store)
+    cache = KeyCache(store)
 
     async def scenario() -> None:
-        await asyncio.to_thread(ring.refresh)
-        watching = asyncio.create_task(ring.watch())
-        spoil(store.path)
+        await asyncio.to_thread(cache.refresh)
+        polling = asyncio.create_task(cache.poll())
+        break_store(store.path)
 
-        async def spoilt() -> bool:
-            return not ring.current
+        async def broken() -> bool:
+            return not cache.current
 
-        await until(spoilt)
-        assert ring.find(made.key) is not None, "the last keys are used meanwhile"
+        await until(broken)
+        assert cache.find(made.key) is not None, "the keys read last stay valid"
         _allow(store.path)
         (tmp_path / "copy").replace(store.path)
 
-        async def mended() -> bool:
-            return ring.current
+        async def recovered() -> bool:
+            return cache.current
 
-        await until(mended)
-        assert ring.find(made.key) is not None
+        await until(recovered)
+        assert cache.find(made.key) is not None
         await asyncio.to_thread(store.revoke, made.id)
 
         async def revoked() -> bool:
-            return ring.find(made.key) is None
+            return cache.find(made.key) is None
 
         await until(revoked)
-        assert not watching.done()
-        watching.cancel()
+        assert not polling.done()
+        polling.cancel()
 
     asyncio.run(scenario())
     assert [record.message for record in caplog.records] == [
@@ -185,7 +195,7 @@ def test_the_watch_survives_and_recovers(
     ]
 
 
-def _put(new: Path, path: Path) -> None:
+def _rename(new: Path, path: Path) -> None:
     new.replace(path)
 
 
@@ -193,72 +203,72 @@ def _overwrite(new: Path, path: Path) -> None:
     shutil.copyfile(new, path)
 
 
-@pytest.mark.parametrize("replace", [_put, _overwrite])
-def test_a_file_in_place_of_another_is_noticed_whatever_its_revision(
+@pytest.mark.parametrize("replace", [_rename, _overwrite])
+def test_a_replaced_file_is_read_even_if_its_revision_is_the_same(
     replace: Callable[[Path, Path], None], tmp_path: Path
 ) -> None:
     stores = [KeyStore(tmp_path / name) for name in ("keys.sqlite", "new.sqlite")]
     old, new = (store.create("mine") for store in stores)
     assert stores[0].revision() == stores[1].revision()
-    ring = KeyCache(stores[0])
-    ring.refresh()
+    cache = KeyCache(stores[0])
+    cache.refresh()
     replace(stores[1].path, stores[0].path)
-    ring.refresh()
-    assert ring.find(old.key) is None
-    assert ring.find(new.key) is not None
+    cache.refresh()
+    assert cache.find(old.key) is None
+    assert cache.find(new.key) is not None
 
 
-def test_a_secret_is_replaced_as_kubernetes_does(tmp_path: Path) -> None:
-    """A volume of a Secret: keys.sqlite -> ..data/keys.sqlite, ..data -> a folder; the second link is put in place of the first."""
+def test_a_secret_is_updated_as_kubernetes_does(tmp_path: Path) -> None:
+    """keys.sqlite links to ..data/keys.sqlite, and ..data to a folder: that link is replaced."""
     made = [
         KeyStore(tmp_path / f"..{number}" / "keys.sqlite").create("mine") for number in range(2)
     ]
     (tmp_path / "..data").symlink_to("..0")
     (tmp_path / "keys.sqlite").symlink_to("..data/keys.sqlite")
-    ring = KeyCache(KeyStore(tmp_path / "keys.sqlite"))
-    ring.refresh()
-    assert [ring.find(each.key) is not None for each in made] == [True, False]
+    cache = KeyCache(KeyStore(tmp_path / "keys.sqlite"))
+    cache.refresh()
+    assert [cache.find(each.key) is not None for each in made] == [True, False]
     (tmp_path / "..data_tmp").symlink_to("..1")
     (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-    ring.refresh()
-    assert [ring.find(each.key) is not None for each in made] == [False, True]
+    cache.refresh()
+    assert [cache.find(each.key) is not None for each in made] == [False, True]
 
 
-def test_a_damaged_key_is_logged_and_lets_nobody_in(
+def test_a_damaged_key_is_logged_and_not_accepted(
     store: KeyStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     mine, other = store.create("mine"), store.create("other")
     with closing(sqlite3.connect(store.path)) as database, database:
         database.execute("UPDATE keys SET rate = 'fast' WHERE id = ?", (mine.id,))
-    ring = KeyCache(store)
+    cache = KeyCache(store)
     with caplog.at_level(logging.ERROR):
-        ring.refresh()
-    assert ring.find(mine.key) is None
-    assert ring.find(other.key) is not None
+        cache.refresh()
+    assert cache.find(mine.key) is None
+    assert cache.find(other.key) is not None
     assert vars(caplog.records[0])["keys"] == [mine.id]
 
 
-def test_a_clock_that_is_set_back_hides_no_new_key(store: KeyStore) -> None:
+def test_a_new_key_is_found_after_the_clock_was_set_back(store: KeyStore) -> None:
     clock = Clock(time.time())
-    ring = KeyCache(store, clock)
+    cache = KeyCache(store, clock)
 
     async def scenario() -> None:
-        assert await ring.find_anew("pw_wrong") is None
+        assert await cache.refresh_and_find("pw_wrong") is None
         clock.now -= 3_600
         made = store.create("mine")
-        assert await ring.find_anew(made.key) is not None
+        assert await cache.refresh_and_find(made.key) is not None
         clock.now += 7_200
-        assert not ring.blind()
+        assert not cache.outdated()
 
     asyncio.run(scenario())
 
 
-def test_no_file_is_no_keys_until_there_was_one(store: KeyStore) -> None:
-    ring = KeyCache(store)
-    ring.refresh()
-    assert ring.find("pw_wrong") is None
+def test_a_missing_file_is_an_error_only_if_there_was_one(store: KeyStore) -> None:
+    cache = KeyCache(store)
+    cache.refresh()
+    assert cache.find("pw_wrong") is None
     store.create("mine")
-    ring.refresh()
+    cache.refresh()
     store.path.unlink()
-    with pytest.raises(KeyStoreError, match="is gone"):
-        ring.refresh()
+    with pytest.raises(KeyStoreError, match="was deleted"):
+        cache.refresh()

@@ -31,9 +31,9 @@ def test_a_key_is_stored_as_its_hash(store: KeyStore) -> None:
     made = store.create("mine", rate="5/second")
     prefix, key_id, secret = made.key.split("_", 2)
     assert (prefix, key_id, len(secret)) == ("pw", made.id, 43)
-    [kept] = store.list()
-    assert kept.hash == hashlib.sha256(made.key.encode()).digest()
-    assert (kept.name, kept.scopes, kept.rate, kept.created_at) == (
+    [stored] = store.list()
+    assert stored.hash == hashlib.sha256(made.key.encode()).digest()
+    assert (stored.name, stored.scopes, stored.rate, stored.created_at) == (
         "mine",
         frozenset({"read", "batch"}),
         Rate(5, 1),
@@ -46,17 +46,17 @@ def test_a_key_is_stored_as_its_hash(store: KeyStore) -> None:
 
 def test_expiry(store: KeyStore, clock: Clock) -> None:
     store.create("mine", expires=timedelta(days=90))
-    [kept] = store.list()
-    assert kept.expires_at == 1_000 + 90 * 86_400
-    assert kept.live(kept.expires_at - 1)
-    assert not kept.live(kept.expires_at)
+    [stored] = store.list()
+    assert stored.expires_at == 1_000 + 90 * 86_400
+    assert stored.live(stored.expires_at - 1)
+    assert not stored.live(stored.expires_at)
 
 
 def test_revoking(store: KeyStore, clock: Clock) -> None:
     made = store.create("mine")
     assert store.revoke(made.id).revoked_at == 1_000
     clock.now += 5
-    assert store.revoke(made.id).revoked_at == 1_000, "the first time stays"
+    assert store.revoke(made.id).revoked_at == 1_000, "the first time is not changed"
     assert not store.list()[0].live(clock.now)
     with pytest.raises(KeyStoreError, match="no key has the id 'other'"):
         store.revoke("other")
@@ -73,24 +73,24 @@ def test_rotating(store: KeyStore, clock: Clock) -> None:
         old.expires_at,
     )
     assert new.key != old.key
-    kept = {key.id: key for key in store.list()}
-    assert kept[old.id].expires_at == clock.now + 600
-    assert kept[new.id].live(clock.now + 3_599)
+    stored = {key.id: key for key in store.list()}
+    assert stored[old.id].expires_at == clock.now + 600
+    assert stored[new.id].live(clock.now + 3_599)
     clock.now += 601
-    with pytest.raises(KeyStoreError, match="has ended"):
+    with pytest.raises(KeyStoreError, match="has expired"):
         store.rotate(old.id)
 
 
-def test_every_change_is_a_new_revision(store: KeyStore) -> None:
-    seen = [store.revision()]
+def test_every_change_increments_the_revision(store: KeyStore) -> None:
+    revisions = [store.revision()]
     made = store.create("mine")
-    seen.append(store.revision())
+    revisions.append(store.revision())
     new = store.rotate(made.id)
-    seen.append(store.revision())
+    revisions.append(store.revision())
     store.revoke(new.id)
-    seen.append(store.revision())
-    assert seen == sorted(set(seen))
-    assert seen[0] == -1
+    revisions.append(store.revision())
+    assert revisions == sorted(set(revisions))
+    assert revisions[0] == -1
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,9 @@ def test_every_change_is_a_new_revision(store: KeyStore) -> None:
     ],
     ids=lambda value: str(value),
 )
-def test_keys_that_are_not_made(store: KeyStore, arguments: dict[str, object], fault: str) -> None:
+def test_invalid_attributes_are_rejected(
+    store: KeyStore, arguments: dict[str, object], fault: str
+) -> None:
     with pytest.raises(KeyStoreError, match=fault):
         store.create(**arguments)  # type: ignore[arg-type]
     assert store.list() == []
@@ -132,15 +134,16 @@ def test_durations_and_scopes() -> None:
     "text",
     ["", "90", "d", "0d", "-1d", "1y", "999999w", "36501d", "9" * 5_000 + "s", "\u0663d", "\udcff"],
 )
-def test_a_duration_out_of_range_is_refused_with_what_would_do(text: str) -> None:
+def test_an_invalid_duration_is_rejected_with_an_explanation(text: str) -> None:
     with pytest.raises(
         KeyStoreError,
-        match=r"^expires: got '.*', expected a number and a unit, like 90d, 12h or 30m, from 1s to 36500d$",
+        match=r"^expires: got '.*', expected a number and a unit, such as 90d, 12h or 30m, "
+        r"from 1s to 36500d$",
     ):
         parse_duration(text)
 
 
-def test_a_store_of_another_layout_is_refused(store: KeyStore) -> None:
+def test_a_store_of_another_layout_is_rejected(store: KeyStore) -> None:
     store.create("mine")
     with sqlite3.connect(store.path) as database:
         database.execute("PRAGMA user_version = 99")
@@ -149,7 +152,7 @@ def test_a_store_of_another_layout_is_refused(store: KeyStore) -> None:
         store.list()
 
 
-def test_a_damaged_store_is_named(store: KeyStore) -> None:
+def test_the_error_names_a_damaged_store(store: KeyStore) -> None:
     store.path.parent.mkdir()
     store.path.write_bytes(b"not a database at all, but long enough to be read as one" * 100)
     for use in (store.list, store.revision, lambda: store.create("mine")):
@@ -157,7 +160,7 @@ def test_a_damaged_store_is_named(store: KeyStore) -> None:
             use()
 
 
-def test_an_emptied_store_is_not_one_without_keys(store: KeyStore) -> None:
+def test_a_truncated_store_is_an_error(store: KeyStore) -> None:
     store.create("mine")
     os.truncate(store.path, 0)
     with pytest.raises(KeyStoreError, match="is not a key store"):
@@ -177,28 +180,29 @@ def test_an_emptied_store_is_not_one_without_keys(store: KeyStore) -> None:
         "name = x'ff', created_at = 1e300",
     ],
 )
-def test_a_damaged_key_spoils_no_other(damage: str, store: KeyStore) -> None:
+def test_a_damaged_key_does_not_affect_others(damage: str, store: KeyStore) -> None:
     mine, other = store.create("mine"), store.create("other")
     with closing(sqlite3.connect(store.path)) as database, database:
         database.executescript(
-            "CREATE TABLE loose AS SELECT * FROM keys; DROP TABLE keys; ALTER TABLE loose RENAME TO keys;"
+            "CREATE TABLE loose AS SELECT * FROM keys; DROP TABLE keys; "
+            "ALTER TABLE loose RENAME TO keys;"
         )
         database.execute(f"UPDATE keys SET {damage} WHERE id = ?", (mine.id,))
-    kept = {key.id: key for key in store.list()}
-    assert kept.keys() == {mine.id, other.id}
-    assert kept[other.id].live(1_000)
+    stored = {key.id: key for key in store.list()}
+    assert stored.keys() == {mine.id, other.id}
+    assert stored[other.id].live(1_000)
     assert store.revoke(mine.id).id == mine.id
     assert not {key.id: key for key in store.list()}[mine.id].live(0)
 
 
-def test_a_key_that_ends_beyond_the_calendar_can_be_replaced(store: KeyStore) -> None:
+def test_a_key_that_expires_after_the_last_date_can_be_rotated(store: KeyStore) -> None:
     old = store.create("mine", expires=timedelta(days=1))
     with closing(sqlite3.connect(store.path)) as database, database:
         database.execute("UPDATE keys SET expires_at = 1e300")
     assert store.rotate(old.id).expires_at == 1_000 + 36_500 * 86_400
 
 
-def test_a_key_that_cannot_be_shown_is_not_made(store: KeyStore) -> None:
+def test_a_key_that_cannot_be_shown_is_not_created(store: KeyStore) -> None:
     old = store.create("mine")
     shown: list[NewKey] = []
 
@@ -206,13 +210,13 @@ def test_a_key_that_cannot_be_shown_is_not_made(store: KeyStore) -> None:
         shown.append(made)
         raise OSError("disk full")
 
-    makes: list[Callable[[], object]] = [
+    actions: list[Callable[[], object]] = [
         lambda: store.create("other", show=fail),
         lambda: store.rotate(old.id, show=fail),
     ]
-    for make in makes:
+    for action in actions:
         with pytest.raises(OSError, match="disk full"):
-            make()
+            action()
     assert len(shown) == 2
     assert [(key.id, key.expires_at) for key in store.list()] == [(old.id, None)]
 
@@ -234,18 +238,18 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
     os.umask(before)
 
 
-def test_only_its_owner_may_read_a_store(umask: None, store: KeyStore) -> None:
+def test_only_its_owner_can_read_a_store(umask: None, store: KeyStore) -> None:
     store.create("mine")
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
-    store.path.chmod(0o644)  # as a copy may be
+    store.path.chmod(0o644)  # as after a copy
     store.create("other")
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
 
 
-def test_a_store_is_made_whole_or_not_at_all(store: KeyStore) -> None:
+def test_a_store_is_created_atomically(store: KeyStore) -> None:
     process = multiprocessing.get_context("spawn").Process(
-        target=_die_while_making, args=(store.path,)
+        target=_exit_while_creating, args=(store.path,)
     )
     process.start()
     process.join(30)
@@ -256,12 +260,12 @@ def test_a_store_is_made_whole_or_not_at_all(store: KeyStore) -> None:
     assert len(store.list()) == 1
 
 
-def _die_while_making(path: Path) -> None:
+def _exit_while_creating(path: Path) -> None:
     os.link = lambda *_: os._exit(9)
     KeyStore(path).create("mine")
 
 
-def test_processes_may_make_keys_at_once(store: KeyStore) -> None:
+def test_processes_can_create_keys_at_the_same_time(store: KeyStore) -> None:
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_create, args=(store.path,)) for _ in range(2)]
     for process in processes:

@@ -11,35 +11,37 @@ RATE = Rate(5, 60)
 
 
 class LimiterMachine(RuleBasedStateMachine):
-    """Against a list of every time a request passed: never more than the rate in any window, never less without cause."""
+    """Compares the limiter with a list of the times of all allowed requests."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.limiter = MemoryLimiter(self.clock)
-        self.passed: dict[str, list[float]] = {"a": [], "b": []}
+        self.allowed: dict[str, list[float]] = {"a": [], "b": []}
 
     @rule(name=st.sampled_from(["a", "b"]))
     def hit(self, name: str) -> None:
-        verdict = self.limiter.count(name, RATE)
-        passed, now = self.passed[name], self.clock.now
-        within = sum(now - at < RATE.seconds for at in passed)
-        lately = sum(now - at < RATE.seconds * (1 + 1 / SLOTS) for at in passed)
-        assert verdict.allowed or lately >= RATE.count, "refused though the window had room"
-        assert not (verdict.allowed and within >= RATE.count), "passed though the window was full"
-        if verdict.allowed:
-            passed.append(now)
-        assert 0 <= verdict.remaining < RATE.count or not verdict.allowed
+        decision = self.limiter.count(name, RATE)
+        allowed, now = self.allowed[name], self.clock.now
+        within = sum(now - at < RATE.seconds for at in allowed)
+        lately = sum(now - at < RATE.seconds * (1 + 1 / SLOTS) for at in allowed)
+        assert decision.allowed or lately >= RATE.count, "rejected although the window has room"
+        assert not (decision.allowed and within >= RATE.count), (
+            "allowed although the window is full"
+        )
+        if decision.allowed:
+            allowed.append(now)
+        assert 0 <= decision.remaining < RATE.count or not decision.allowed
 
     @rule(name=st.sampled_from(["a", "b"]))
-    def wait_as_told(self, name: str) -> None:
-        verdict = self.limiter.count(name, RATE)
-        if verdict.allowed:
-            self.passed[name].append(self.clock.now)
+    def wait_until_reset(self, name: str) -> None:
+        decision = self.limiter.count(name, RATE)
+        if decision.allowed:
+            self.allowed[name].append(self.clock.now)
             return
-        self.clock.now += verdict.reset + 1e-6
+        self.clock.now += decision.reset + 1e-6
         assert self.limiter.count(name, RATE).allowed
-        self.passed[name].append(self.clock.now)
+        self.allowed[name].append(self.clock.now)
 
     @rule(seconds=st.floats(0.001, 50))
     def pass_time(self, seconds: float) -> None:
@@ -49,15 +51,15 @@ class LimiterMachine(RuleBasedStateMachine):
 test_limiter = LimiterMachine.TestCase
 
 
-def test_names_are_bounded() -> None:
-    limiter = MemoryLimiter(Clock(), most=2)
+def test_the_number_of_names_is_limited() -> None:
+    limiter = MemoryLimiter(Clock(), size=2)
     assert limiter.count("a", Rate(1, 60)).allowed
     for name in ("b", "c"):
         limiter.count(name, Rate(1, 60))
-    assert limiter.count("a", Rate(1, 60)).allowed, "the name idle for longest was forgotten"
+    assert limiter.count("a", Rate(1, 60)).allowed, "the least recently used name is dropped"
 
 
-def test_a_clock_that_steps_back_frees_nothing() -> None:
+def test_a_clock_set_back_does_not_reset_the_limit() -> None:
     clock = Clock()
     limiter = MemoryLimiter(clock)
     assert asyncio.run(limiter.hit("a", Rate(2, 60))).remaining == 1
@@ -67,11 +69,11 @@ def test_a_clock_that_steps_back_frees_nothing() -> None:
 
 
 @pytest.mark.parametrize("text", ["100/minute", "1/second", "5/hour", "7/day"])
-def test_rates(text: str) -> None:
+def test_a_rate_is_parsed(text: str) -> None:
     assert str(Rate.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "100", "0/minute", "-1/minute", "1/week", "1.5/minute"])
-def test_rates_of_nonsense(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a number a second, minute, hour or day"):
+def test_an_invalid_rate_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a number from 1 to 999999999 per second,"):
         Rate.parse(text)

@@ -33,7 +33,7 @@ def redis_server(port: int, folder: Path) -> Iterator[None]:
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _answers(port)
+        _wait_for_redis(port)
         yield
     finally:
         process.terminate()
@@ -41,7 +41,7 @@ def redis_server(port: int, folder: Path) -> Iterator[None]:
 
 
 @retry(stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)
-def _answers(port: int) -> None:
+def _wait_for_redis(port: int) -> None:
     with Redis(port=port) as client:
         client.ping()
 
@@ -55,10 +55,10 @@ def test_gateways_share_one_limit(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         gateways = [limiter(port, Metrics()) for _ in range(2)]
-        verdicts = [await gateways[turn % 2].hit("key:a", RATE) for turn in range(5)]
-        assert [verdict.allowed for verdict in verdicts] == [True, True, True, False, False]
-        assert [verdict.remaining for verdict in verdicts] == [2, 1, 0, 0, 0]
-        assert 3_500 < verdicts[-1].reset <= 3_660
+        decisions = [await gateways[turn % 2].hit("key:a", RATE) for turn in range(5)]
+        assert [decision.allowed for decision in decisions] == [True, True, True, False, False]
+        assert [decision.remaining for decision in decisions] == [2, 1, 0, 0, 0]
+        assert 3_500 < decisions[-1].reset <= 3_660
         assert (await gateways[0].hit("key:b", RATE)).allowed
         for gateway in gateways:
             await gateway.close()
@@ -69,7 +69,7 @@ def test_gateways_share_one_limit(tmp_path: Path) -> None:
             assert 0 < client.ttl("pokewatch:limit:key:a") <= 3_661
 
 
-def test_a_window_moves_on(tmp_path: Path) -> None:
+def test_the_window_slides(tmp_path: Path) -> None:
     [port] = free_ports(1)
 
     async def scenario() -> None:
@@ -87,7 +87,7 @@ def test_a_window_moves_on(tmp_path: Path) -> None:
         asyncio.run(scenario())
 
 
-def test_without_redis_limits_are_kept_in_memory_until_it_is_back(
+def test_limits_are_applied_in_memory_while_redis_is_down(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     [port] = free_ports(1)
@@ -96,8 +96,8 @@ def test_without_redis_limits_are_kept_in_memory_until_it_is_back(
 
     async def scenario() -> None:
         gateway = limiter(port, metrics)
-        alone = [(await gateway.hit("key:a", RATE)).allowed for _ in range(4)]
-        assert alone == [True, True, True, False]
+        in_memory = [(await gateway.hit("key:a", RATE)).allowed for _ in range(4)]
+        assert in_memory == [True, True, True, False]
         assert metrics.registry.get_sample_value("pokewatch_gateway_limiter_fallbacks_total") == 4
 
         async def allowed() -> bool:
@@ -108,12 +108,12 @@ def test_without_redis_limits_are_kept_in_memory_until_it_is_back(
             with Redis(port=port) as client:
                 assert client.exists("pokewatch:limit:key:a")
         assert not (await gateway.hit("key:a", RATE)).allowed, (
-            "gone again: what memory counted still counts"
+            "Redis is down again: the requests counted in memory still count"
         )
         await gateway.close()
 
     asyncio.run(scenario())
     assert [record.message for record in caplog.records][:2] == [
-        "Redis does not answer: limits are kept in memory",
-        "Redis answers again: limits are shared",
+        "Redis does not respond: rate limits are applied in memory",
+        "Redis responds again: rate limits are shared",
     ]

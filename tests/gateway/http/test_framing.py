@@ -1,4 +1,4 @@
-"""One request, one answer: whatever requests are made of, and wherever the network cuts their bytes."""
+"""One response to each request, however it is framed and split into reads."""
 
 import asyncio
 import json
@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from pokewatch.gateway.app import _refuse
+from pokewatch.gateway.app import raise_problem
 from pokewatch.gateway.http.logs import AccessLog
-from pokewatch.gateway.http.middleware import JSON, RequestMiddleware, answer, context_of
+from pokewatch.gateway.http.middleware import JSON, RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import MALFORMED, ProblemError
-from pokewatch.gateway.http.uvicorn_protocol import MOST_PIPELINED
+from pokewatch.gateway.http.uvicorn_protocol import MAX_PIPELINED
 from pokewatch.gateway.metrics import Metrics
-from pokewatch.gateway.server import configured
+from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
 
 SETTINGS = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
@@ -31,37 +31,40 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 class Echo(RequestMiddleware):
-    """Answers with the method, path and body of each request, as soon as it has all of it."""
+    """Responds with the method, path and body of each request."""
 
     def __init__(self) -> None:
         metrics = Metrics()
         super().__init__(self._echo, metrics, AccessLog(None))
-        self.refused = RequestMiddleware(_refuse, metrics, AccessLog(None))
+        self.error_app = RequestMiddleware(raise_problem, metrics, AccessLog(None))
 
     async def _echo(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ProblemError(MALFORMED, "the body ended before it was whole")
+                raise ProblemError(MALFORMED, "the body is incomplete")
             body += message["body"]
             more = message["more_body"]
         await asyncio.sleep(0)
         found = json.dumps([scope["method"], scope["path"], body.decode("latin-1")])
-        await answer(context_of(scope), send, 200, [JSON], found.encode())
+        await send_response(context_of(scope), send, 200, [JSON], found.encode())
 
 
-CONFIG = configured(Echo(), SETTINGS)  # type: ignore[arg-type]
+CONFIG = uvicorn_config(Echo(), SETTINGS)  # type: ignore[arg-type]
 CONFIG.load()
 
 
-def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
+def split(data: bytes, cuts: list[int]) -> list[bytes]:
     ends = [*sorted({cut % len(data) for cut in cuts} - {0}), len(data)]
     return [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def converse(pieces: list[bytes], eof: bool = False) -> bytes:
-    """All that comes back on one connection to the echo, each piece read on its own; a client that ends its side if `eof`."""
+    """Send the pieces on one connection, each in a read of its own. Return all that is received.
+
+    With `eof` the client half-closes the connection afterwards.
+    """
 
     async def run() -> bytes:
         loop = asyncio.get_running_loop()
@@ -88,7 +91,7 @@ def converse(pieces: list[bytes], eof: bool = False) -> bytes:
 
 
 def parsed(data: bytes) -> list[tuple[int, Any]]:
-    """The status and the JSON body of every answer. Interim answers are left out; nothing else may be there."""
+    """Return the status and JSON body of every response, except interim responses."""
     found = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -114,7 +117,7 @@ class Request:
         head = b"%s %s HTTP/1.1\r\nHost: x\r\n" % (self.method.encode(), self.path.encode())
         head += b"".join(line + b"\r\n" for line in self.headers)
         if self.chunks is not None:
-            parts = pieces_of(self.body, self.chunks) if self.body else []
+            parts = split(self.body, self.chunks) if self.body else []
             body = b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in parts)
             return (
                 head + b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\nX-Trailer: y\r\n\r\n"
@@ -162,17 +165,19 @@ REQUESTS = st.builds(
     st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
-def test_as_many_answers_as_requests(requests: list[Request], cuts: list[int], eof: bool) -> None:
+def test_every_request_gets_one_response(
+    requests: list[Request], cuts: list[int], eof: bool
+) -> None:
     for number, request in enumerate(requests):
         request.path = f"/{number}"
     data = b"".join(request.bytes for request in requests) + (b"" if eof else LAST)
     expected = [request.answer for request in requests] + (
         [] if eof else [(200, ["GET", "/last", ""])]
     )
-    assert parsed(converse(pieces_of(data, cuts), eof)) == expected
+    assert parsed(converse(split(data, cuts), eof)) == expected
 
 
-def test_every_byte_a_read_of_its_own() -> None:
+def test_requests_split_into_single_bytes() -> None:
     requests = [
         Request(f"/{number}", "POST", SMUGGLED, chunks, lines)
         for chunks in (None, [5])
@@ -184,15 +189,15 @@ def test_every_byte_a_read_of_its_own() -> None:
 
 
 def test_the_body_of_an_upgrade_in_a_later_read() -> None:
-    """However many there are in one read: their number is bounded as that of all."""
+    """Upgrades in one read are limited in number like all requests."""
     upgrade = Request("/up", "POST", SMUGGLED, headers=UPGRADES[1])
     assert parsed(converse([upgrade.bytes.removesuffix(SMUGGLED), SMUGGLED, LAST])) == [
         upgrade.answer,
         (200, ["GET", "/last", ""]),
     ]
-    assert parsed(converse([upgrade.bytes * MOST_PIPELINED + LAST])) == [
+    assert parsed(converse([upgrade.bytes * MAX_PIPELINED + LAST])) == [
         upgrade.answer
-    ] * MOST_PIPELINED + [(200, ["GET", "/last", ""])]
+    ] * MAX_PIPELINED + [(200, ["GET", "/last", ""])]
     assert converse([upgrade.bytes * 1_200]) == b""
 
 
@@ -291,19 +296,19 @@ BAD = [
 @pytest.mark.parametrize(("bad", "status"), BAD)
 @given(st.integers(0, 3), st.lists(st.integers(0, 1_000_000), max_size=5))
 @settings(max_examples=8, deadline=None)
-def test_what_cannot_be_read_is_answered_once_in_its_turn_and_last(
+def test_a_malformed_request_gets_one_response_in_turn_and_the_last(
     bad: bytes, status: int, before: int, cuts: list[int]
 ) -> None:
     requests = [Request(f"/{number}", "POST", b"x" * number) for number in range(before)]
     data = b"".join(request.bytes for request in requests) + bad + SMUGGLED * 2 + LAST
-    *found, last = parsed(converse(pieces_of(data, cuts)))
+    *found, last = parsed(converse(split(data, cuts)))
     assert found == [request.answer for request in requests]
     assert (last[0], last[1]["status"]) == (status, status)
     assert last[1]["type"] == ("/docs#malformed" if status == 400 else "/docs#unsupported")
     assert last[1]["request_id"]
 
 
-def test_head_has_no_body_even_if_refused() -> None:
+def test_a_rejected_head_request_gets_no_body() -> None:
     found = converse([b"HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"])
     assert found.startswith(b"HTTP/1.1 501 ")
     assert found.endswith(b"\r\n\r\n")
@@ -321,22 +326,22 @@ def test_head_has_no_body_even_if_refused() -> None:
     ],
     ids=["nothing", "head", "length", "chunked", "upgrade"],
 )
-def test_a_client_that_ends_its_side_in_the_middle(
+def test_a_client_that_half_closes_during_a_request(
     before: int, cut: bytes, statuses: list[int]
 ) -> None:
-    """A body that is not whole is not taken for one that is."""
+    """An incomplete body is not accepted as a complete one."""
     requests = [Request(f"/{number}", "POST", b"abc") for number in range(before)]
     found = parsed(converse([b"".join(request.bytes for request in requests) + cut], eof=True))
     assert found[:before] == [request.answer for request in requests]
     assert [status for status, _ in found[before:]] == statuses
 
 
-def test_a_trailer_that_closes_is_obeyed() -> None:
+def test_a_trailer_can_close_the_connection() -> None:
     sent = CHUNKED + b"3\r\nabc\r\n0\r\nConnection: close\r\n\r\n" + SMUGGLED
     assert parsed(converse([sent])) == [(200, ["POST", "/bad", "abc"])]
 
 
-def test_spaces_around_a_length_are_not_part_of_it() -> None:
+def test_spaces_around_a_length_are_ignored() -> None:
     for value in (b"3  ", b"\t3\t", b" 03"):
         sent = HEAD + b"Content-Length:%s\r\n\r\nabc" % value
         assert parsed(converse([sent + LAST])) == [

@@ -1,4 +1,4 @@
-"""Answers written in one piece are the answers that uvicorn itself would write; connections that cost without being used are ended."""
+"""Responses are the same as uvicorn's, and connections that misuse the server are closed."""
 
 import contextlib
 import re
@@ -29,25 +29,27 @@ CASES = {
     "closing": GET.format("/health").replace("Host", "Connection: close\r\nHost"),
     "http/1.0": "GET /health HTTP/1.0\r\nX-Request-Id: mine\r\n\r\n",
     "http/1.0 kept": "GET /health HTTP/1.0\r\nConnection: keep-alive\r\nX-Request-Id: mine\r\n\r\n",
-    "unread body": "GET /health HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\nContent-Length: 3\r\n\r\nabc"
-    + GET.format("/health"),
+    "unread body": "GET /health HTTP/1.1\r\nHost: test\r\nX-Request-Id: mine\r\n"
+    "Content-Length: 3\r\n\r\nabc" + GET.format("/health"),
 }
 
 
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """One gateway on its own protocol and one on uvicorn's, in front of no model server."""
+    """A gateway on GuardedProtocol and one on uvicorn's protocol, without a model server."""
     store = KeyStore(tmp_path_factory.mktemp("protocol") / "keys.sqlite")
-    settings = GatewaySettings.read(mlserver_url="http://127.0.0.1:9", access_log=False)
+    settings = GatewaySettings.read(
+        mlserver_url="http://127.0.0.1:9", access_log=False, gateway_metrics_port=0
+    )
     with (
         serving(settings, store) as (ours, _),
-        serving(settings, store, http="httptools") as (usual, _),
+        serving(settings, store, http="httptools") as (plain, _),
     ):
-        yield ours, usual
+        yield ours, plain
 
 
-def exchange(url: str, sent: str) -> bytes:
-    """All that a server answers on one connection until it closes it, which a last request asks for."""
+def responses_to(url: str, sent: str) -> bytes:
+    """Return all responses on one connection, which a last request closes."""
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
         connection.sendall(sent.encode() + CASES["closing"].encode())
@@ -57,33 +59,33 @@ def exchange(url: str, sent: str) -> bytes:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_bytes_as_uvicorns(urls: tuple[str, str], case: str) -> None:
-    ours, usual = (exchange(url, CASES[case]) for url in urls)
-    assert ours == usual
+    ours, plain = (responses_to(url, CASES[case]) for url in urls)
+    assert ours == plain
     assert b"date: now" in ours
 
 
-def test_only_whole_answers_go_past_uvicorns_send(
+def test_only_complete_responses_bypass_uvicorn(
     urls: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statuses: list[int] = []
     send = RequestResponseCycle.send
 
-    def noted(cycle: RequestResponseCycle, message: Any) -> Any:
+    def recording_send(cycle: RequestResponseCycle, message: Any) -> Any:
         statuses.extend([message["status"]] if "status" in message else [])
         return send(cycle, message)
 
-    monkeypatch.setattr(RequestResponseCycle, "send", noted)
-    exchange(urls[0], CASES["large"] + CASES["no key"])
+    monkeypatch.setattr(RequestResponseCycle, "send", recording_send)
+    responses_to(urls[0], CASES["large"] + CASES["no key"])
     assert statuses == [401, 200], (
-        "the answer of 200 that closes the connection is uvicorn's to write, the one before is not"
+        "uvicorn must write the 200 that closes the connection, but not the one before"
     )
 
 
 @pytest.mark.parametrize(
     "last", ["", "GET /health HTTP/1.1\r\nHost: te"], ids=["idle", "half a head"]
 )
-def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> None:
-    """Not while it is used: the second request comes after the time that the first left."""
+def test_an_idle_connection_is_closed(tmp_path: Path, last: str) -> None:
+    """Not while it is used: the requests together take longer than the timeout."""
     settings = GatewaySettings.read(
         mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=60
     )
@@ -99,7 +101,7 @@ def test_a_kept_connection_is_ended_in_the_end(tmp_path: Path, last: str) -> Non
 
 
 def answers(url: str, *sent: bytes) -> bytes:
-    """All that comes back until the server ends the connection, which it does in its own way."""
+    """Return all that is received until the server closes the connection, cleanly or not."""
     parts = urlsplit(url)
     found = b""
     with (
@@ -113,13 +115,13 @@ def answers(url: str, *sent: bytes) -> bytes:
     return found
 
 
-def test_a_head_has_an_end(urls: tuple[str, str]) -> None:
+def test_an_endless_head_closes_the_connection(urls: tuple[str, str]) -> None:
     found = answers(urls[0], b"GET /health HTTP/1.1\r\nX-Long: ", *[b"a" * 8_192] * 64, b"\r\n\r\n")
     assert found == b""
 
 
-def test_a_head_that_begins_in_a_large_read_is_taken(urls: tuple[str, str]) -> None:
-    """After a body of many times its size, in pieces that end within it."""
+def test_a_head_that_begins_in_a_large_read_is_accepted(urls: tuple[str, str]) -> None:
+    """The head follows a large body and is split between two reads."""
     body = b"x" * 200_000
     first = b"GET /health HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s" % (
         len(body),
@@ -129,14 +131,17 @@ def test_a_head_that_begins_in_a_large_read_is_taken(urls: tuple[str, str]) -> N
     assert answers(urls[0], first + last[:20], last[20:]).count(b" 200 OK") == 2
 
 
-def test_requests_wait_in_bounded_number(urls: tuple[str, str]) -> None:
+def test_the_number_of_pipelined_requests_is_limited(urls: tuple[str, str]) -> None:
     request = CASES["small"].encode()
     assert answers(urls[0], request * 50 + CASES["closing"].encode()).count(b" 200 OK") == 51
     assert answers(urls[0], request * 500 + CASES["closing"].encode()).count(b" 200 OK") < 500
 
 
-def test_a_trailer_is_no_header(urls: tuple[str, str]) -> None:
-    head = "POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+def test_a_trailer_is_not_a_header(urls: tuple[str, str]) -> None:
+    head = (
+        "POST /fair_price HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
     sent = head + "2\r\n{}\r\n0\r\nX-Request-Id: mine\r\n\r\n"
     found = answers(urls[0], sent.encode() + CASES["closing"].encode())
     assert b" 401 " in found
@@ -144,9 +149,14 @@ def test_a_trailer_is_no_header(urls: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{}"], ids=["waits", "sends"])
-def test_an_answer_instead_of_100_continue_is_the_last(urls: tuple[str, str], body: bytes) -> None:
-    """Whether a body still comes, or a request instead, cannot be told where it has not come yet."""
-    head = b"POST /fair_price HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+def test_a_final_response_instead_of_100_continue_closes_the_connection(
+    urls: tuple[str, str], body: bytes
+) -> None:
+    """The server cannot know whether a body or another request follows."""
+    head = (
+        b"POST /fair_price HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n"
+        b"Content-Length: 2\r\n\r\n"
+    )
     found = answers(urls[0], head + body, *([CASES["closing"].encode()] if body else []))
     assert found.count(b"HTTP/1.1 ") == (2 if body else 1)
     assert found.startswith(b"HTTP/1.1 401 ")
@@ -154,8 +164,8 @@ def test_an_answer_instead_of_100_continue_is_the_last(urls: tuple[str, str], bo
 
 
 @pytest.mark.parametrize("reads", [False, True])
-def test_who_does_not_read_is_ended(tmp_path: Path, reads: bool) -> None:
-    """The answers are far more than the kernel keeps for a connection whose client has a small buffer."""
+def test_a_client_that_does_not_read_is_disconnected(tmp_path: Path, reads: bool) -> None:
+    """The response is much larger than the kernel's buffers."""
     settings = GatewaySettings.read(
         mlserver_url="http://127.0.0.1:9", access_log=False, body_seconds=0.5
     )
@@ -172,7 +182,7 @@ def test_who_does_not_read_is_ended(tmp_path: Path, reads: bool) -> None:
             connection.connect((parts.hostname, parts.port))
             connection.sendall(CASES["small"].encode())
             if not reads:
-                time.sleep(2)  # what a client does that does not read
+                time.sleep(2)  # longer than the server waits
             size = 0
             with contextlib.suppress(ConnectionError):
                 while size < len(large) and (part := connection.recv(65_536)):

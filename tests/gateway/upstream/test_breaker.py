@@ -4,19 +4,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pokewatch.gateway.upstream.breaker import Breaker, State
 from tests.gateway.clock import Clock
 
-FAILURES, PAUSE, LONGEST = 3, 1.0, 8.0
+FAILURES, PAUSE, MAX_PAUSE = 3, 1.0, 8.0
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """The breaker against its promise: closed until FAILURES in a row, then silent for a pause that doubles, then one probe."""
+    """Closed until FAILURES in a row, then open for a pause that doubles, then one probe."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.breaker = Breaker(FAILURES, PAUSE, LONGEST, self.clock)
-        self.in_a_row = 0
+        self.breaker = Breaker(FAILURES, PAUSE, MAX_PAUSE, self.clock)
+        self.failures = 0
         self.pause = PAUSE
-        self.silent_until = 0.0
+        self.open_until = 0.0
         self.probing = False
 
     @precondition(lambda self: self.breaker.state is State.CLOSED)
@@ -25,23 +25,23 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.wait() == 0
         if works:
             self.breaker.succeeded()
-            self.in_a_row = 0
+            self.failures = 0
             return
         self.breaker.failed()
-        self.in_a_row += 1
-        if self.in_a_row >= FAILURES:
+        self.failures += 1
+        if self.failures >= FAILURES:
             assert self.breaker.state is State.OPEN
-            self.silent_until = self.clock.now + self.pause
+            self.open_until = self.clock.now + self.pause
 
     @precondition(
-        lambda self: self.breaker.state is State.OPEN and self.clock.now < self.silent_until
+        lambda self: self.breaker.state is State.OPEN and self.clock.now < self.open_until
     )
     @rule()
     def ask_while_open(self) -> None:
-        assert 0 < self.breaker.wait() <= self.silent_until - self.clock.now
+        assert 0 < self.breaker.wait() <= self.open_until - self.clock.now
 
     @precondition(
-        lambda self: self.breaker.state is State.OPEN and self.clock.now >= self.silent_until
+        lambda self: self.breaker.state is State.OPEN and self.clock.now >= self.open_until
     )
     @rule(works=st.booleans())
     def probe(self, works: bool) -> None:
@@ -49,11 +49,11 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.wait() > 0, "one probe at a time"
         if works:
             self.breaker.succeeded()
-            self.in_a_row, self.pause = 0, PAUSE
+            self.failures, self.pause = 0, PAUSE
         else:
             self.breaker.failed()
-            self.pause = min(self.pause * 2, LONGEST)
-            self.silent_until = self.clock.now + self.pause
+            self.pause = min(self.pause * 2, MAX_PAUSE)
+            self.open_until = self.clock.now + self.pause
 
     @rule(seconds=st.floats(0.01, 10))
     def pass_time(self, seconds: float) -> None:
@@ -61,13 +61,13 @@ class BreakerMachine(RuleBasedStateMachine):
 
     @invariant()
     def opens_only_for_cause(self) -> None:
-        assert (self.breaker.state is State.OPEN) == (self.in_a_row >= FAILURES)
+        assert (self.breaker.state is State.OPEN) == (self.failures >= FAILURES)
 
 
 test_breaker = BreakerMachine.TestCase
 
 
-def test_a_probe_that_never_reports_is_given_up() -> None:
+def test_a_probe_without_outcome_times_out() -> None:
     clock = Clock()
     breaker = Breaker(1, 1.0, 8.0, clock)
     breaker.failed()
@@ -78,19 +78,19 @@ def test_a_probe_that_never_reports_is_given_up() -> None:
     assert breaker.wait() == 0
 
 
-def test_one_that_nobody_tries_is_not_told_to_be_open_for_ever() -> None:
+def test_observed_state_is_half_open_after_the_pause() -> None:
     clock = Clock()
-    breaker = Breaker(FAILURES, PAUSE, LONGEST, clock)
-    assert breaker.told() is State.CLOSED
+    breaker = Breaker(FAILURES, PAUSE, MAX_PAUSE, clock)
+    assert breaker.observed_state() is State.CLOSED
     for _ in range(FAILURES):
         breaker.failed()
-    assert breaker.told() is State.OPEN
+    assert breaker.observed_state() is State.OPEN
     clock.now += PAUSE
-    assert breaker.told() is State.HALF_OPEN
+    assert breaker.observed_state() is State.HALF_OPEN
     breaker.wait()
     breaker.failed()
-    assert breaker.told() is State.OPEN
-    clock.now += LONGEST
+    assert breaker.observed_state() is State.OPEN
+    clock.now += MAX_PAUSE
     breaker.wait()
     breaker.succeeded()
-    assert breaker.told() is State.CLOSED
+    assert breaker.observed_state() is State.CLOSED

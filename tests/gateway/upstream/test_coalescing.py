@@ -13,11 +13,11 @@ Call = Callable[[Sequence[int], float], Awaitable[list[int | ProblemError]]]
 
 
 class Upstream:
-    """Answers n with n + 100. Calls wait while `closed`; rows in `poison` spoil the call they are in."""
+    """Returns n + 100 for n. Calls wait for `open` and are refused if they have a `poison` row."""
 
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
-        self.lefts: list[float] = []
+        self.remaining: list[float] = []
         self.open = asyncio.Event()
         self.open.set()
         self.poison: set[int] = set()
@@ -25,7 +25,7 @@ class Upstream:
 
     async def __call__(self, rows: Sequence[int], deadline: float) -> list[int | ProblemError]:
         self.calls.append(list(rows))
-        self.lefts.append(deadline - asyncio.get_running_loop().time())
+        self.remaining.append(deadline - asyncio.get_running_loop().time())
         await self.open.wait()
         if self.error:
             raise self.error
@@ -35,10 +35,10 @@ class Upstream:
 
 
 def coalescer(
-    call: Call, most: int = 1_000, seconds: float = 60.0, **more: int
+    call: Call, max_queued: int = 1_000, seconds: float = 60.0, **more: int
 ) -> Coalescer[int, int]:
     metrics = Metrics()
-    return Coalescer(call, QueueLimit(most, metrics), metrics, seconds=seconds, **more)
+    return Coalescer(call, QueueLimit(max_queued, metrics), metrics, seconds=seconds, **more)
 
 
 def submitted(shared: Coalescer[int, int], *rows: int) -> list[asyncio.Task[int | ProblemError]]:
@@ -54,7 +54,7 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(scenario())  # type: ignore[arg-type]
 
 
-def test_one_request_goes_at_once() -> None:
+def test_a_single_request_is_sent_at_once() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         assert await coalescer(upstream).submit(1) == 101
@@ -63,8 +63,8 @@ def test_one_request_goes_at_once() -> None:
     run(scenario)
 
 
-def test_requests_that_come_together_go_together() -> None:
-    """All but the first, which finds an idle gateway."""
+def test_concurrent_requests_share_a_call() -> None:
+    """All but the first, which is sent at once."""
 
     async def scenario() -> None:
         upstream = Upstream()
@@ -79,11 +79,11 @@ def test_requests_that_come_together_go_together() -> None:
     run(scenario)
 
 
-def test_arrivals_wait_while_calls_are_in_flight() -> None:
+def test_requests_queue_while_calls_are_in_flight() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.open.clear()
-        shared = coalescer(upstream, in_flight=2, most_rows=4)
+        shared = coalescer(upstream, in_flight=2, max_rows=4)
         futures = []
         for n in range(8):
             futures += submitted(shared, n)
@@ -97,7 +97,7 @@ def test_arrivals_wait_while_calls_are_in_flight() -> None:
 
 
 @pytest.mark.parametrize("poison", [{0}, {7}, {3, 4}, set(range(8))], ids=str)
-def test_a_bad_row_fails_alone(poison: set[int]) -> None:
+def test_a_refused_row_does_not_affect_others(poison: set[int]) -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.poison = poison
@@ -108,7 +108,7 @@ def test_a_bad_row_fails_alone(poison: set[int]) -> None:
     run(scenario)
 
 
-def test_a_caller_that_goes_takes_nobody_along() -> None:
+def test_a_disconnected_caller_does_not_affect_others() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.open.clear()
@@ -130,7 +130,7 @@ def test_a_caller_that_goes_takes_nobody_along() -> None:
     run(scenario)
 
 
-def test_a_failed_call_is_every_row_s_problem() -> None:
+def test_a_failed_call_is_the_problem_of_each_row() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.error = unavailable("down")
@@ -139,20 +139,20 @@ def test_a_failed_call_is_every_row_s_problem() -> None:
         assert [outcome.kind.status for outcome in found if isinstance(outcome, ProblemError)] == [
             503
         ] * 3
-        upstream.error = RuntimeError("a defect")
+        upstream.error = RuntimeError("a bug")
         raised = await asyncio.gather(*(shared.submit(n) for n in range(3)), return_exceptions=True)
-        assert [str(error) for error in raised] == ["a defect"] * 3
+        assert [str(error) for error in raised] == ["a bug"] * 3
         upstream.error = None
         assert await shared.submit(1) == 101
 
     run(scenario)
 
 
-def test_load_is_bounded_and_given_back() -> None:
+def test_the_queue_is_bounded_and_released() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.open.clear()
-        shared = coalescer(upstream, most=3)
+        shared = coalescer(upstream, max_queued=3)
         futures = submitted(shared, *range(3))
         await turns()
         with pytest.raises(ProblemError) as caught:
@@ -165,22 +165,22 @@ def test_load_is_bounded_and_given_back() -> None:
     run(scenario)
 
 
-def test_a_call_has_its_whole_time_however_long_its_rows_waited() -> None:
+def test_a_call_has_its_full_time_after_any_wait() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         upstream.open.clear()
-        shared = coalescer(upstream, in_flight=1, most_rows=2)
+        shared = coalescer(upstream, in_flight=1, max_rows=2)
         futures = submitted(shared, *range(4))
         await asyncio.sleep(0.1)
         upstream.open.set()
         await asyncio.gather(*futures)
         assert upstream.calls == [[0], [1, 2], [3]]
-        assert min(upstream.lefts) > 59.95
+        assert min(upstream.remaining) > 59.95
 
     run(scenario)
 
 
-def test_a_row_that_waited_too_long_is_told() -> None:
+def test_a_row_that_waited_too_long_times_out() -> None:
     async def scenario() -> None:
         upstream = Upstream()
         shared = coalescer(upstream, in_flight=1, seconds=0.0)

@@ -14,7 +14,7 @@ from tests.gateway.replies import OK, request_from, served
 from tests.serving.server import free_ports
 
 
-def test_connections_are_kept() -> None:
+def test_connections_are_reused() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(5):
             sent = await request_from(reader)
@@ -24,22 +24,22 @@ def test_connections_are_kept() -> None:
             )
             writer.write(OK)
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         for _ in range(5):
-            reply = await wire.send("/path", b"body", 10, b"x-mine: 1\r\n")
+            reply = await client.send("/path", b"body", 10, b"x-mine: 1\r\n")
             assert (reply.status, reply.body) == (200, b"{}")
 
     assert served(handler, scenario) == 1
 
 
-def test_a_kept_connection_found_closed_is_replaced() -> None:
+def test_a_closed_connection_is_replaced() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)
         writer.write(OK)
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         for _ in range(3):
-            assert (await wire.send("/", None, 10)).status == 200
+            assert (await client.send("/", None, 10)).status == 200
 
     assert served(handler, scenario) == 3
 
@@ -54,40 +54,40 @@ def test_a_kept_connection_found_closed_is_replaced() -> None:
     ],
     ids=["closed", "cut", "cut-head", "garbage"],
 )
-def test_replies_that_are_none(reply: bytes, error: type[TransportError]) -> None:
+def test_incomplete_or_malformed_replies(reply: bytes, error: type[TransportError]) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)
         writer.write(reply)
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         with pytest.raises(error):
-            await wire.send("/", b"{}", 10)
+            await client.send("/", b"{}", 10)
 
     assert served(handler, scenario) == 1
 
 
-def test_a_connection_whose_caller_has_gone_is_kept() -> None:
-    """Free again once the reply that nobody waits for is there."""
-    asked, go_on = asyncio.Event(), asyncio.Event()
+def test_a_connection_is_reused_after_cancellation() -> None:
+    """Idle again once the unwanted reply is complete."""
+    received, reply = asyncio.Event(), asyncio.Event()
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)
-        asked.set()
-        await go_on.wait()
+        received.set()
+        await reply.wait()
         writer.write(OK.replace(b"{}", b"[]"))
         await request_from(reader)
         writer.write(OK)
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        gone = asyncio.ensure_future(wire.send("/", b"1", 10))
-        await asked.wait()
-        gone.cancel()
-        go_on.set()
+    async def scenario(client: UpstreamHttpClient) -> None:
+        cancelled = asyncio.ensure_future(client.send("/", b"1", 10))
+        await received.wait()
+        cancelled.cancel()
+        reply.set()
         for _ in range(10_000):
-            if wire._idle:
+            if client._idle:
                 break
             await asyncio.sleep(0)
-        assert (await wire.send("/", b"2", 10)).body == b"{}"
+        assert (await client.send("/", b"2", 10)).body == b"{}"
 
     assert served(handler, scenario) == 1
 
@@ -96,28 +96,29 @@ def test_chunked_and_closing_replies() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)
         writer.write(
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+            b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n"
         )
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         for _ in range(2):
-            assert (await wire.send("/", b"{}", 10)).body == b"{}"
+            assert (await client.send("/", b"{}", 10)).body == b"{}"
 
     assert served(handler, scenario) == 2
 
 
-def test_silence_has_an_end() -> None:
+def test_deadline() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         with pytest.raises(DeadlineError):
-            await wire.send("/", b"{}", 0.05)
+            await client.send("/", b"{}", 0.05)
 
     assert served(handler, scenario) == 1
 
 
-def test_nobody_there() -> None:
+def test_connection_refused() -> None:
     async def scenario() -> None:
         with pytest.raises(ConnectError, match=r"127\.0\.0\.1"):
             await UpstreamHttpClient(f"http://127.0.0.1:{free_ports(1)[0]}").send("/", None, 10)
@@ -126,27 +127,27 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://x", "http://"])
-def test_addresses_of_nonsense(url: str) -> None:
+def test_invalid_urls(url: str) -> None:
     with pytest.raises(ValueError, match="expected http"):
         UpstreamHttpClient(url)
 
 
 @pytest.mark.parametrize("count", [1, 16])
-@pytest.mark.parametrize("apart", [False, True], ids=["one-read", "reads"])
-def test_interim_replies_are_passed_over(count: int, apart: bool) -> None:
+@pytest.mark.parametrize("separate", [False, True], ids=["one-read", "reads"])
+def test_interim_replies_are_skipped(count: int, separate: bool) -> None:
     interim = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"]
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(3):
             await request_from(reader)
             parts = [*(interim[number % 2] for number in range(count)), OK]
-            for part in parts if apart else [b"".join(parts)]:
+            for part in parts if separate else [b"".join(parts)]:
                 writer.write(part)
                 await asyncio.sleep(0.002)
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         for _ in range(3):
-            reply = await wire.send("/", b"{}", 10)
+            reply = await client.send("/", b"{}", 10)
             assert (reply.status, reply.body) == (200, b"{}")
 
     assert served(handler, scenario) == 1
@@ -163,27 +164,27 @@ def test_interim_replies_are_passed_over(count: int, apart: bool) -> None:
     ],
     ids=["no-end", "switched", "two", "two-cut", "interim-after"],
 )
-def test_replies_that_fit_no_request(reply: bytes) -> None:
+def test_unexpected_replies(reply: bytes) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_from(reader)
         writer.write(reply)
         await reader.read()
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         with pytest.raises(MalformedReplyError):
-            await wire.send("/", b"{}", 10)
+            await client.send("/", b"{}", 10)
 
     assert served(handler, scenario) == 1
 
 
-def test_an_offer_to_upgrade_is_a_reply_like_any_other() -> None:
+def test_an_upgrade_header_is_ignored() -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await request_from(reader)
             writer.write(OK.replace(b"\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n", 1))
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
         for _ in range(2):
-            assert (await wire.send("/", b"{}", 10)).body == b"{}"
+            assert (await client.send("/", b"{}", 10)).body == b"{}"
 
     assert served(handler, scenario) == 1

@@ -1,4 +1,4 @@
-"""A model server that answers something else than was asked: a 502, and nothing of it is kept."""
+"""Replies of a faulty model server: each becomes a 502, and none is cached."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,7 +32,7 @@ def server(mlserver: Server) -> Iterator[TamperingServer]:
 
 @pytest.fixture
 def behind(server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway that takes a model for down only after many failures, and looks at what is served only when asked to."""
+    """A gateway whose breaker hardly opens, and which hardly polls."""
     return make_gateway(server.url, breaker_failures=100, watch_seconds=60)
 
 
@@ -58,63 +58,61 @@ def without(name: str) -> Tamper:
     return tamper
 
 
-SPOILT: dict[str, tuple[str, Tamper]] = {
-    "two rows exchanged": (PRICES, rows_of(swap)),
-    "the rows of another order": (PRICES, rows_of(list.reverse)),
-    "a row too few": (PRICES, rows_of(list.pop)),
-    "a row too many": (PRICES, rows_of(lambda data: data.append(data[0]))),
+FAULTS: dict[str, tuple[str, Tamper]] = {
+    "two rows swapped": (PRICES, rows_of(swap)),
+    "rows reversed": (PRICES, rows_of(list.reverse)),
+    "a missing row": (PRICES, rows_of(list.pop)),
+    "an extra row": (PRICES, rows_of(lambda data: data.append(data[0]))),
     "another card": (PRICES, rows_of(lambda data: first(data[1])(data))),
-    "a card of another id": (
+    "another card id": (
         PRICES,
         column("card_id", lambda data: data.__setitem__(1, "tcgplayer-9-normal")),
     ),
-    "a card that is a number": (PRICES, column("card_id", first(4.0))),
-    "a card that is null": (PRICES, column("card_id", first(None))),
+    "a numeric card id": (PRICES, column("card_id", first(4.0))),
+    "a null card id": (PRICES, column("card_id", first(None))),
     "no card ids": (PRICES, without("card_id")),
     "a later day": (PRICES, column("date", lambda data: data.__setitem__(3, "2026-01-04"))),
     "another latest day": (PRICES, column("date", first("2026-01-04"))),
-    "no day": (PRICES, column("date", first("soon"))),
-    "a day that is none": (PRICES, column("date", first("2026-02-30"))),
-    "a day that is a number": (PRICES, column("date", first(20260105))),
-    "a day left out": (PRICES, column("date", first(""))),
+    "text for a day": (PRICES, column("date", first("soon"))),
+    "an impossible day": (PRICES, column("date", first("2026-02-30"))),
+    "a numeric day": (PRICES, column("date", first(20260105))),
+    "an empty day": (PRICES, column("date", first(""))),
     "a day of an unknown card": (
         PRICES,
         column("date", lambda data: data.__setitem__(4, "2026-01-05")),
     ),
     "another offer": (PRICES, column("market_price", lambda data: data.__setitem__(2, 5.5))),
-    "a price that is text": (PRICES, column("fair_price", first("5"))),
-    "a price that is a list": (PRICES, column("fair_price", first([5]))),
-    "a price that is true": (PRICES, column("lower", first(True))),
-    "a status that is none": (PRICES, column("status", first("fine"))),
-    "a status that is a number": (PRICES, column("status", first(1))),
-    "a known card unknown": (PRICES, column("status", first("unknown_card"))),
-    "an output twice": (PRICES, doubled),
+    "text for a price": (PRICES, column("fair_price", first("5"))),
+    "a list for a price": (PRICES, column("fair_price", first([5]))),
+    "true for a price": (PRICES, column("lower", first(True))),
+    "an unknown status": (PRICES, column("status", first("fine"))),
+    "a numeric status": (PRICES, column("status", first(1))),
+    "a known card as unknown": (PRICES, column("status", first("unknown_card"))),
+    "a repeated output": (PRICES, doubled),
     "no versions": (PRICES, at("parameters", value={})),
     "an empty version": (PRICES, at("parameters", "model_version", value="")),
-    "a version that is a number": (PRICES, at("parameters", "data_version", value=7)),
+    "a numeric version": (PRICES, at("parameters", "data_version", value=7)),
     "a reply to another request": (PRICES, at("id", value="other")),
     "no outputs": (PRICES, at("outputs", value=None)),
-    "no object": (PRICES, lambda content: [content]),
-    "a signal that is none": (DECISION, column("signal", first("KEEP"))),
-    "a signal that is null": (DECISION, column("signal", first(None))),
+    "a list for an object": (PRICES, lambda content: [content]),
+    "an unknown signal": (DECISION, column("signal", first("KEEP"))),
+    "a null signal": (DECISION, column("signal", first(None))),
     "a signal without a deviation": (
         DECISION,
         column("signal", lambda data: data.__setitem__(4, "BUY")),
     ),
-    "a reason that is none": (DECISION, column("reason", first("because"))),
-    "a deviation that is text": (DECISION, column("deviation_pct", first("0"))),
+    "an unknown reason": (DECISION, column("reason", first("because"))),
+    "text for a deviation": (DECISION, column("deviation_pct", first("0"))),
     "a confidence above one": (DECISION, column("confidence", first(1.5))),
     "a confidence below zero": (DECISION, column("confidence", first(-0.1))),
-    "a decision too few": (DECISION, rows_of(list.pop)),
-    "a decision on another request": (DECISION, at("id", value="other")),
+    "a missing decision": (DECISION, rows_of(list.pop)),
+    "a decision for another request": (DECISION, at("id", value="other")),
 }
 
 
-@pytest.mark.parametrize("spoilt", SPOILT)
-def test_a_reply_that_is_not_the_one_asked_for(
-    server: TamperingServer, behind: Gateway, spoilt: str
-) -> None:
-    end, tamper = SPOILT[spoilt]
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faulty_replies_are_refused(server: TamperingServer, behind: Gateway, fault: str) -> None:
+    end, tamper = FAULTS[fault]
     server.tampers[end] = lambda content: tamper(versioned(content))
     assert_problem(behind.post("/fair_price/batch", {"cards": BATCH}), 502, "upstream-fault")
     cards = [row["card_id"] for row in BATCH]
@@ -136,7 +134,7 @@ def test_a_reply_that_is_not_the_one_asked_for(
     assert_problem(
         behind.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 502, "upstream-fault"
     )
-    versions = behind.app.assembly.watch.versions
+    versions = behind.app.assembly.version_poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     found = behind.post("/fair_price/batch", {"cards": BATCH}).json()["predictions"]
@@ -150,7 +148,7 @@ def test_a_reply_that_is_not_the_one_asked_for(
 
 
 def versioned(content: dict[str, Any]) -> dict[str, Any]:
-    """As a server of another model would answer: what it says must not become what is served."""
+    """Set another model version, which must not be recorded as served."""
     content["parameters"]["model_version"] = "8"
     return content
 
@@ -164,9 +162,9 @@ def versioned(content: dict[str, Any]) -> dict[str, Any]:
         ("card_4", PRICES, at("parameters", "model_version", value=8)),
         ("card_4", DECISION, column("signal", first("KEEP"))),
     ],
-    ids=["another id", "another slug", "no slug", "no version", "a signal that is none"],
+    ids=["another id", "another slug", "no slug", "no version", "an unknown signal"],
 )
-def test_nothing_is_kept_of_what_cannot_be_used(
+def test_faulty_replies_are_not_cached(
     server: TamperingServer, behind: Gateway, name: str, end: str, tamper: Tamper
 ) -> None:
     server.tampers[end] = lambda content: tamper(versioned(content))
@@ -175,7 +173,7 @@ def test_nothing_is_kept_of_what_cannot_be_used(
     server.tampers.clear()
     calls = len(server.asked)
     good = behind.post("/fair_price", {"card_id": name}).json()
-    assert len(server.asked) == calls + 2, "asked anew"
+    assert len(server.asked) == calls + 2, "calls both models again"
     assert (good["card_id"], good["model_version"], good["stale"]) == (
         "tcgplayer-4-normal",
         "7",
@@ -184,11 +182,11 @@ def test_nothing_is_kept_of_what_cannot_be_used(
     server.tampers[end] = tamper
     again = behind.post("/fair_price", {"card_id": name}).json()
     assert again | {"request_id": ""} == good | {"request_id": ""}, (
-        "the good answer is still the one kept"
+        "the good answer is still cached"
     )
 
 
-def test_a_signal_that_cannot_be_used(server: TamperingServer, behind: Gateway) -> None:
+def test_a_faulty_signal_is_refused(server: TamperingServer, behind: Gateway) -> None:
     server.tampers[DECISION] = column("signal", first("KEEP"))
     assert_problem(
         behind.post("/signal", {"market_price": 90, "fair_price": 100}), 502, "upstream-fault"
@@ -219,7 +217,7 @@ def repeated(content: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "question", "tamper"),
+    ("path", "name", "tamper"),
     [
         ("/cards/card_4", "card", lambda content: content.update(CARD)),
         ("/cards/tcgplayer-4-normal", "card", lambda content: content.update(CARD)),
@@ -252,16 +250,16 @@ def repeated(content: dict[str, Any]) -> None:
         (MOVERS, "movers", lambda content: content["buy"].append({**content["buy"][-1], **CARD})),
     ],
 )
-def test_what_the_catalogue_answers(
-    server: TamperingServer, behind: Gateway, path: str, question: str, tamper: Tamper
+def test_faulty_catalogue_replies_are_refused(
+    server: TamperingServer, behind: Gateway, path: str, name: str, tamper: Tamper
 ) -> None:
     def altered(content: dict[str, Any]) -> None:
         content["model_version"] = "8"
-        tamper(content)  # what it gives back is of no use
+        tamper(content)  # its return value does not matter
 
-    server.tampers[f"/catalog/{question}"] = altered
+    server.tampers[f"/catalog/{name}"] = altered
     assert_problem(behind.get(path), 502, "upstream-fault")
-    versions = behind.app.assembly.watch.versions
+    versions = behind.app.assembly.version_poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     good = behind.get(path).json()
@@ -283,7 +281,7 @@ def test_what_the_catalogue_answers(
         ("decision", column("signal", first("KEEP"))),
     ],
 )
-def test_what_is_passed_through(
+def test_faulty_passthrough_replies_are_refused(
     server: TamperingServer, behind: Gateway, model: str, tamper: Tamper
 ) -> None:
     columns: dict[str, dict[str, list[Any]]] = {
@@ -319,22 +317,22 @@ def prices_of(cards: list[str], by_slug: list[bool]) -> tuple[dict[str, list[Any
 
 
 @given(st.data())
-def test_rows_in_any_other_order_are_found_out(data: st.DataObject) -> None:
+def test_reordered_rows_are_detected(data: st.DataObject) -> None:
     cards = data.draw(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8))
     by_slug = data.draw(st.lists(st.booleans(), min_size=len(cards), max_size=len(cards)))
     order = data.draw(st.permutations(range(len(cards))))
-    found, asked = prices_of(cards, by_slug)
+    found, names = prices_of(cards, by_slug)
     shuffled = {name: [values[at] for at in order] for name, values in found.items()}
     days, offers = [""] * len(cards), [None] * len(cards)
-    check_prices(found, asked, days, offers)
+    check_prices(found, names, days, offers)
     if [cards[at] for at in order] == cards:
-        check_prices(shuffled, asked, days, offers)
+        check_prices(shuffled, names, days, offers)
     else:
         with pytest.raises(ValueError, match="card_id"):
-            check_prices(shuffled, asked, days, offers)
+            check_prices(shuffled, names, days, offers)
 
 
-def test_a_status_that_is_not_ok_holds() -> None:
+def test_a_status_other_than_ok_requires_hold() -> None:
     found: dict[str, list[Any]] = {
         "signal": ["BUY"],
         "reason": ["below_threshold"],

@@ -16,16 +16,16 @@ from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from tests.gateway.replies import answered, served
 
-GOOD = b"""{"model_version":"1","data_version":"d","run_id":"r","created_at":"","first_day":"2026-01-01","last_day":"2026-01-05",
-"cards":1,"horizon":7,"model":"m","source":"s","currency":"USD"}"""
+GOOD = b"""{"model_version":"1","data_version":"d","run_id":"r","created_at":"",
+"first_day":"2026-01-01","last_day":"2026-01-05","cards":1,"horizon":7,"model":"m","source":"s","currency":"USD"}"""
 
 
 def upstream(
-    wire: UpstreamHttpClient, failures: int = 1, seconds: float = 5.0
+    client: UpstreamHttpClient, failures: int = 1, seconds: float = 5.0
 ) -> tuple[V2Client, Breaker]:
-    """One that is left alone after so many failures."""
+    """A client whose breaker opens after `failures`."""
     breaker = Breaker(failures)
-    return V2Client("fair-price", wire, breaker, Metrics(), seconds), breaker
+    return V2Client("fair-price", client, breaker, Metrics(), seconds), breaker
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def upstream(
         (400, b'{"error":"\xff"}'),
     ],
 )
-def test_a_refusal_is_the_callers_fault(status: int, body: bytes) -> None:
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        found, breaker = upstream(wire)
+def test_a_refusal_is_not_a_failure(status: int, body: bytes) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
+        found, breaker = upstream(client)
         with pytest.raises(RefusedError) as caught:
             await found.send("/", b"{}")
         assert caught.value.status == status
@@ -65,9 +65,9 @@ def test_a_refusal_is_the_callers_fault(status: int, body: bytes) -> None:
         (500, b"", UPSTREAM_FAULT),
     ],
 )
-def test_anything_else_is_its_own(status: int, body: bytes, kind: Kind) -> None:
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        found, breaker = upstream(wire)
+def test_other_errors_are_failures(status: int, body: bytes, kind: Kind) -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
+        found, breaker = upstream(client)
         with pytest.raises(ProblemError) as caught:
             await found.send("/", b"{}")
         assert caught.value.kind is kind
@@ -76,14 +76,14 @@ def test_anything_else_is_its_own(status: int, body: bytes, kind: Kind) -> None:
     served(answered(status, lambda: body), scenario)
 
 
-def test_a_model_server_without_a_book_is_told_in_words() -> None:
-    """Also once the breaker has opened, which is when most callers ask."""
+def test_a_model_server_without_a_model_is_reported() -> None:
+    """Also while the breaker is open, which is when most requests arrive."""
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        found, breaker = upstream(wire)
+    async def scenario(client: UpstreamHttpClient) -> None:
+        found, breaker = upstream(client)
         for _ in range(3):
             with pytest.raises(
-                ProblemError, match=r"is up and has no model loaded; its log says what to run"
+                ProblemError, match=r"is up but has no model loaded; its log says which command"
             ):
                 await found.send("/", b"{}")
         assert breaker.state is State.OPEN
@@ -92,9 +92,9 @@ def test_a_model_server_without_a_book_is_told_in_words() -> None:
     served(answered(503, lambda: body), scenario)
 
 
-def test_what_is_too_late_to_be_sent_is_nobodys_failure() -> None:
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        found, breaker = upstream(wire)
+def test_a_deadline_before_sending_is_not_a_failure() -> None:
+    async def scenario(client: UpstreamHttpClient) -> None:
+        found, breaker = upstream(client)
         with pytest.raises(ProblemError) as caught:
             await found.send("/", b"{}", deadline=asyncio.get_running_loop().time())
         assert caught.value.kind is UPSTREAM_TIMEOUT
@@ -104,12 +104,12 @@ def test_what_is_too_late_to_be_sent_is_nobodys_failure() -> None:
 
 
 @pytest.mark.parametrize(("left", "state"), [(0.1, State.CLOSED), (60.0, State.OPEN)])
-def test_only_who_has_its_whole_time_is_too_slow(left: float, state: State) -> None:
+def test_a_shortened_timeout_is_not_a_failure(left: float, state: State) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        found, breaker = upstream(wire, seconds=0.5)
+    async def scenario(client: UpstreamHttpClient) -> None:
+        found, breaker = upstream(client, seconds=0.5)
         with pytest.raises(ProblemError) as caught:
             await found.send("/", b"{}", deadline=asyncio.get_running_loop().time() + left)
         assert caught.value.kind is UPSTREAM_TIMEOUT
@@ -121,22 +121,22 @@ def test_only_who_has_its_whole_time_is_too_slow(left: float, state: State) -> N
 @pytest.mark.parametrize(
     "status", [b"\xff", GOOD.replace(b"2026-01-05", b"soon"), GOOD.replace(b"2026", b"\xff")]
 )
-def test_the_watch_outlives_what_it_cannot_read(status: bytes) -> None:
-    """And says that there is trouble, until there is none."""
-    told = [status]
+def test_the_poller_survives_unreadable_replies(status: bytes) -> None:
+    """And reports a problem until it can read one."""
+    reply = [status]
 
-    async def scenario(wire: UpstreamHttpClient) -> None:
-        catalog, decisions = (upstream(wire, failures=1_000_000)[0] for _ in range(2))
-        watch = VersionPoller(catalog, decisions, Metrics(), 0.01)
-        running = asyncio.ensure_future(watch.run())
+    async def scenario(client: UpstreamHttpClient) -> None:
+        catalog, decisions = (upstream(client, failures=1_000_000)[0] for _ in range(2))
+        poller = VersionPoller(catalog, decisions, Metrics(), 0.01)
+        running = asyncio.ensure_future(poller.run())
         async with asyncio.timeout(30):
-            while watch.trouble is None:  # nothing tells of a look  # noqa: ASYNC110
+            while poller.problem is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-            assert watch.trouble.kind is UPSTREAM_FAULT
-            told[0] = GOOD
-            while watch.trouble is not None:  # noqa: ASYNC110
+            assert poller.problem.kind is UPSTREAM_FAULT
+            reply[0] = GOOD
+            while poller.problem is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-        assert watch.served is not None
+        assert poller.served is not None
         running.cancel()
 
-    served(answered(200, lambda: told[0]), scenario)
+    served(answered(200, lambda: reply[0]), scenario)

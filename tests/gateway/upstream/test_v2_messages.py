@@ -12,23 +12,23 @@ def reply(data: Any, name: str = "fair_price", **parameters: str) -> bytes:
 
 
 def test_columns_of_a_reply() -> None:
-    assert v2_messages.columns(reply([1.5, None]), ["fair_price"], 2, "1") == {
+    assert v2_messages.decode_columns(reply([1.5, None]), ["fair_price"], 2, "1") == {
         "fair_price": [1.5, None]
     }
 
 
 def test_versions_of_a_reply() -> None:
     body = reply([1.5, None], model_version="3", data_version="d", more="1")
-    assert v2_messages.versioned(body, ["fair_price"], 2, "1") == (
+    assert v2_messages.decode_versioned(body, ["fair_price"], 2, "1") == (
         {"fair_price": [1.5, None]},
         v2_messages.Versions("3", "d"),
     )
     with pytest.raises(ValueError, match="model_version"):
-        v2_messages.versioned(
+        v2_messages.decode_versioned(
             reply([1.5], model_version="", data_version="d"), ["fair_price"], 1, "1"
         )
     with pytest.raises(ValueError, match="data_version"):
-        v2_messages.versioned(reply([1.5, None], model_version="3"), ["fair_price"], 2, "1")
+        v2_messages.decode_versioned(reply([1.5, None], model_version="3"), ["fair_price"], 2, "1")
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_versions_of_a_reply() -> None:
         (b"{}", "not a V2 reply"),
         (reply([1.5]), "has 1 values for 2 rows"),
         (reply([1.5, 2.5], name="other"), "has 0 values for 2 rows"),
-        (reply([1.5, 2.5])[:-1] + b',"id":"2"}', "answers another request"),
+        (reply([1.5, 2.5])[:-1] + b',"id":"2"}', "reply is to another request"),
         (
             reply([1.5, 2.5]).replace(
                 b'"outputs": [', b'"outputs": [{"name": "fair_price", "data": []}, '
             ),
-            "given twice",
+            "an output is repeated",
         ),
     ],
 )
-def test_what_is_no_reply(body: bytes, fault: str) -> None:
+def test_malformed_replies(body: bytes, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
-        v2_messages.columns(body, ["fair_price"], 2, "1")
+        v2_messages.decode_columns(body, ["fair_price"], 2, "1")

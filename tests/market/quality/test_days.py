@@ -14,12 +14,12 @@ from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.quality.days import (
     QualityThresholds,
     check_days,
+    check_measures,
     comparable,
-    judge,
     measure_day,
     require,
 )
-from pokewatch.market.quality.rows import split_rows
+from pokewatch.market.quality.rows import clean_rows, split_rows
 from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.settings import QualitySettings
 
@@ -96,7 +96,35 @@ def test_a_bad_row_is_rejected_with_its_reason(bad: dict[str, Any], reason: str)
     assert rejected["date"].to_pylist() == [bad["date"]]
 
 
-def test_every_reason_is_told() -> None:
+@pytest.mark.parametrize(
+    ("name", "price"), [("low_price", 0.0), ("low_price", 99_999.0), ("high_price", 999.0)]
+)
+def test_an_ask_that_means_none_listed_is_removed_and_its_row_kept(name: str, price: float) -> None:
+    cleaned, changes = clean_rows(table(row() | {name: price}, row("card-2", 400.0)))
+    good, rejected = split_rows(cleaned, LIMITS.max_price, TODAY)
+
+    assert good["market_price"].to_pylist() == [10.0, 400.0]
+    assert good[name].to_pylist() == [None, None]
+    assert rejected.num_rows == 0
+    assert [count for why, count in changes.items() if why.startswith(f"{name} is ")] == [1]
+
+
+def test_a_true_ask_of_999_is_kept() -> None:
+    prices = table(row(market=800.0, high_price=999.0))
+
+    assert clean_rows(prices) == (prices, {})
+
+
+def test_identical_rows_are_merged_and_others_are_duplicates() -> None:
+    later = row(observed_at=SEEN + timedelta(hours=1))
+    cleaned, changes = clean_rows(table(row(), later, row(market=11.0)))
+
+    assert changes == {"identical rows were merged": 1}
+    assert cleaned["market_price"].to_pylist() == [10.0, 11.0]
+    assert split_rows(cleaned, LIMITS.max_price, TODAY)[1].num_rows == 1
+
+
+def test_every_reason_is_reported() -> None:
     _, rejected = split_rows(table(row(market=-1.0, currency="GBP")), LIMITS.max_price, TODAY)
 
     assert set(rejected["reason"][0].as_py().split("; ")) == {
@@ -143,7 +171,9 @@ def failed(
     thresholds: QualityThresholds = LIMITS,
     day: date = DAY,
 ) -> dict[str, str]:
-    checks = judge([measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds)
+    checks = check_measures(
+        [measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds
+    )
     return {check.name: check.actual for check in checks if not check.passed}
 
 
@@ -189,6 +219,12 @@ def test_a_bad_day_fails_the_check_that_names_it(
     assert failed(prices, panel(USUAL, BEFORE)) == expected
 
 
+def test_coverage_counts_prices_not_rows() -> None:
+    nulls = [price if number < 60 else None for number, price in enumerate(moved(0.2))]
+
+    assert failed(panel(nulls), panel(USUAL, BEFORE)) == {"coverage": "30.0% on 2025-10-22"}
+
+
 def test_too_many_quarantined_rows_fail() -> None:
     assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=4) == {}
     assert failed(panel(moved(0.2)), panel(USUAL, BEFORE), rejected=5) == {
@@ -196,8 +232,14 @@ def test_too_many_quarantined_rows_fail() -> None:
     }
 
 
+def test_one_bad_row_does_not_hold_a_small_day() -> None:
+    assert failed(panel([1.0] * 11), rejected=1) == {}
+    assert "quarantine" in failed(panel([1.0] * 6), rejected=6)
+
+
 def test_an_empty_day_and_a_future_day_fail() -> None:
-    assert "rows" in failed(panel([]))
+    assert "prices" in failed(panel([]))
+    assert failed(panel([None] * 200)) == {"prices": "0 on 2025-10-22"}
     assert failed(panel(USUAL, date(2025, 10, 25)), day=date(2025, 10, 25)) == {
         "future_dates": "2 on 2025-10-22".replace("22", "25")
     }
@@ -214,7 +256,7 @@ def test_only_near_days_are_compared() -> None:
     assert comparable(DAY, [DAY - timedelta(days=8), TODAY]) is None
 
 
-def test_the_worst_day_of_many_is_told_beside_the_usual_one(tmp_path: Path) -> None:
+def test_the_worst_day_of_many_is_reported_beside_the_usual_one(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for back, share in enumerate([0.2, 0.3, 0.005, 0.4]):
         day = DAY - timedelta(days=back)
@@ -239,12 +281,12 @@ def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "coverage is 50.0% on 2025-10-22, usually 50.0%, wanted at least 90.0% "
-        "(cards of the day before are missing; POKEWATCH_QUALITY_MIN_COVERAGE)"
+        "(cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE)"
     ).replace(", usually 50.0%", "")
 
 
 def test_no_days_at_all_fail(tmp_path: Path) -> None:
-    with pytest.raises(QualityError, match="rows is not measured"):
+    with pytest.raises(QualityError, match="prices is not measured"):
         require(check_days(Lake(tmp_path), [], LIMITS, TODAY))
 
 

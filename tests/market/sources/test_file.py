@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
-from pokewatch.market.collect import asked_days, collect
+from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
@@ -65,7 +65,7 @@ def test_files_of_one_name_do_not_share_a_lake(panel: Path, tmp_path: Path) -> N
 def test_a_day_of_bad_rows_alone_is_there_to_be_held(panel: Path, tmp_path: Path) -> None:
     source, lake = opened(panel), Lake(tmp_path / "lake")
 
-    report = collect(source, lake, asked_days(source, None, None, None))
+    report = collect(source, lake, requested_days(source, None, None, None))
 
     assert [day.day for day in report.written] == [20, 22]
     assert list(report.held) == [date(2025, 10, 23)]
@@ -74,7 +74,9 @@ def test_a_day_of_bad_rows_alone_is_there_to_be_held(panel: Path, tmp_path: Path
         "the line has 4 cells, not 5": 1,
         "market_price is not a number": 1,
     }
-    assert sum(lake.quarantined(day).num_rows for day in lake.quarantined_days()) == 2
+    assert (
+        sum(lake.quarantined(day).num_rows for day in requested_days(source, None, None, None)) == 2
+    )
 
 
 def test_a_changed_file_replaces_what_changed_and_nothing_else(panel: Path, tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_days_the_panel_lacks_are_missing(panel: Path) -> None:
     assert next(batches).days == (date(2025, 10, 20),)
     with pytest.raises(
         MissingAtSourceError,
-        match="no prices of 2025-10-21; it has days from 2025-10-20 to 2025-10-23",
+        match="no prices for 2025-10-21; the file has days from 2025-10-20 to 2025-10-23",
     ):
         next(batches)
 
@@ -117,8 +119,10 @@ def test_columns_and_currency_can_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["worth", "price=worth", "market_price="])
-def test_a_malformed_mapping_is_told(panel: Path, given: str) -> None:
-    with pytest.raises(SettingsError, match=f"POKEWATCH_FILE_COLUMNS: '{given}' is not field="):
+def test_a_malformed_mapping_is_reported(panel: Path, given: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"POKEWATCH_FILE_COLUMNS: '{given}' is not field=column"
+    ):
         opened(panel, file_columns=given)
 
 
@@ -137,7 +141,7 @@ def test_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "cause"),
     [
-        ("gone.csv", None, "there is no such file"),
+        ("gone.csv", None, "the file does not exist"),
         ("empty.csv", b"", "the file is empty"),
         (
             "image.csv",
@@ -147,10 +151,14 @@ def test_parquet(tmp_path: Path) -> None:
         ("a.parquet", b"PAR1 nonsense", "cannot be read as Parquet"),
         ("other.csv", b"a,b\n1,2\n", "no column holds the card id; the columns are a, b"),
         ("head.csv", b"card_id,date,price\n", "no row can be used: there are none"),
-        ("bad.csv", b"card_id,date,price\na,soon,1\n", "no row can be used: 1 row left out: date is not a day"),
+        (
+            "bad.csv",
+            b"card_id,date,price\na,soon,1\n",
+            "no row can be used: 1 row left out: date is not a day",
+        ),
     ],
 )
-def test_a_file_that_is_no_panel_is_told(
+def test_a_file_that_is_no_panel_is_reported(
     tmp_path: Path, name: str, content: bytes | None, cause: str
 ) -> None:
     path = tmp_path / name
@@ -195,7 +203,7 @@ def test_real_panels_reach_the_lake_whole(
     source = FileSource(SourceSettings.read(), path)
     raw = pq.read_table(path, columns=["card_id", "date", "market_price"])
 
-    report = collect(source, lake, asked_days(source, None, None, None))
+    report = collect(source, lake, requested_days(source, None, None, None))
 
     kept = pa.concat_tables(lake.prices(columns=["market_price", "currency"]))
     assert report.held == {}

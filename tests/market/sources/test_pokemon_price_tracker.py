@@ -159,7 +159,7 @@ def test_endless_pages_are_refused(
     monkeypatch.setattr("pokewatch.market.sources.pokemon_price_tracker._MOST_PAGES", 3)
     upstream.json("/cards", {"data": [card()], "metadata": {"hasMore": True}})
 
-    with pytest.raises(SourceError, match="goes on for more than 3 pages"):
+    with pytest.raises(SourceError, match="has more than 3 pages"):
         opened().catalog()
 
 
@@ -211,23 +211,23 @@ def test_bad_entries_are_rejected_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "cause"),
     [
         (401, "answered 401 Unauthorized: the key in POKEMON_PRICE_API_KEY is not accepted"),
         (403, "answered 403 Forbidden: the plan of the key"),
         (
             429,
-            r"answered 429 Too Many Requests: over the limit of the plan .*; gave up after 2 attempts",
+            r"answered 429 Too Many Requests: the limit of the plan .*; gave up after 2 attempts",
         ),
         (500, "answered 500 Internal Server Error; gave up after 2 attempts"),
     ],
 )
-def test_refusals_are_told_without_the_key(
-    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], status: int, told: str
+def test_refusals_are_reported_without_the_key(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], status: int, cause: str
 ) -> None:
     upstream.routes["/cards"] = Reply(status=status)
 
-    with pytest.raises(SourceError, match=told) as caught:
+    with pytest.raises(SourceError, match=cause) as caught:
         list(opened().prices([date(2025, 11, 26)]))
     assert KEY not in str(caught.value)
 
@@ -239,18 +239,19 @@ def test_a_set_that_is_gone_is_a_warning(
 
     with pytest.raises(
         MissingAtSourceError,
-        match="no prices of 2025-11-26; the plan of the key may not reach so far back",
+        match="no prices for 2025-11-26; the history of the key's plan may be shorter",
     ):
         list(source.prices([date(2025, 11, 26)]))
     assert source.warnings == [
-        f"pokemon_price_tracker: {upstream.url}/cards: answered 404 Not Found: no cards of the set s1"
+        f"pokemon_price_tracker: {upstream.url}/cards: answered 404 Not Found: "
+        "the cards of set s1 are missing"
     ]
 
 
 @pytest.mark.parametrize(
     "body", [Reply(b"<html>"), Reply(b"[]"), Reply(b'{"data": null}'), Reply(b'{"data": "x"}')]
 )
-def test_other_answers_are_told(
+def test_other_answers_are_reported(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], body: Reply
 ) -> None:
     upstream.routes["/cards"] = body
@@ -266,7 +267,7 @@ def test_a_key_is_needed(
 
     with pytest.raises(
         SettingsError,
-        match="POKEMON_PRICE_API_KEY: the source `pokemon_price_tracker` needs an API key",
+        match="POKEMON_PRICE_API_KEY is not set; the source `pokemon_price_tracker` needs",
     ):
         opened()
 

@@ -109,7 +109,7 @@ def test_quotes_change_only_with_sales(history: History) -> None:
 
 
 def test_a_fresh_quote_is_a_noisy_observation_that_filtering_improves(history: History) -> None:
-    """Even a plain running average of changed quotes has less than half the last price's error against the truth."""
+    """A plain running average of changed quotes has less than half the error of the last price."""
     quote, fair = np.log(history.market), np.log(history.fair)
     cards = np.isfinite(quote).sum(axis=0) > DAYS * 0.9
     level = quote[0].copy()

@@ -18,9 +18,9 @@ def test_every_source_opens_by_its_name(
     assert source.lake_name.startswith(name)
 
 
-def test_an_unknown_source_is_told_with_those_there_are() -> None:
+def test_an_unknown_source_is_reported_with_the_known_ones() -> None:
     with pytest.raises(
         SettingsError,
-        match="--source 'ebay': there is no such source; use one of simulated, tcgcsv",
+        match="--source 'ebay': unknown source; use one of simulated, tcgcsv",
     ):
         open_source("ebay")

@@ -151,7 +151,7 @@ def test_cards_are_described_by_products_and_groups(
     assert source.warnings == []
 
 
-def test_without_catalogue_cards_go_by_their_ids(
+def test_without_a_catalogue_ids_are_names(
     upstream: Upstream, opened: Callable[..., TcgcsvSource]
 ) -> None:
     upstream.archive(DAY, {(3, 3170): [price(451396, 12.5, "Holofoil")]})
@@ -165,8 +165,9 @@ def test_without_catalogue_cards_go_by_their_ids(
         "Holofoil",
     )
     assert [warning.split(": ", 1)[1].split("/tcgplayer")[1] for warning in source.warnings] == [
-        "/3/groups: answered 404 Not Found: no names of category 3, its cards are named by their ids until the next collection",
-        "/85/groups: answered 404 Not Found: no names of category 85, its cards are named by their ids until the next collection",
+        f"/{category}/groups: answered 404 Not Found: cards of category {category} have their ids "
+        "as names until the next collection"
+        for category in (3, 85)
     ]
 
 
@@ -217,20 +218,20 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
     ("reply", "cause"),
     [
         (Reply(status=500), "answered 500 Internal Server Error; gave up after 2 attempts"),
-        (Reply(b"<html>gone fishing</html>"), "cut or damaged 7z archive"),
-        (Reply(archive_bytes(DAY, {(3, 1): [price(1)]})[:-20]), "cut or damaged 7z archive"),
+        (Reply(b"<html>gone fishing</html>"), "truncated or damaged 7z archive"),
+        (Reply(archive_bytes(DAY, {(3, 1): [price(1)]})[:-20]), "truncated or damaged 7z archive"),
         (Reply(archive_bytes(DAY, {(3, 1): [price(1)]}), cut=100), "connection failed"),
         (
             Reply(archive_bytes(DAY, {(1, 1): [price(1)]})),
-            "the archive has no prices of categories 3, 85; nothing of 2025-10-22 was kept",
+            "the archive has no prices of categories 3, 85; 2025-10-22 was not collected",
         ),
         (
             Reply(archive_bytes(date(2025, 10, 21), {(3, 1): [price(1)]})),
-            "which is not of 2025-10-22; nothing of 2025-10-22 was kept",
+            "which is not of 2025-10-22; 2025-10-22 was not collected",
         ),
         (
             Reply(seven_zip({f"{DAY}/3/1/prices": b"<html>"})),
-            "2025-10-22/3/1/prices: .*; nothing of 2025-10-22 was kept",
+            "2025-10-22/3/1/prices: .*; 2025-10-22 was not collected",
         ),
         (
             Reply(seven_zip({f"{DAY}/3/1/prices": b"[]"})),
@@ -242,7 +243,7 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
                     {f"{DAY}/3/1/prices": b'{"success": false, "errors": ["down"], "results": []}'}
                 )
             ),
-            r"2025-10-22/3/1/prices: the answer says it failed: \['down'\]",
+            r"2025-10-22/3/1/prices: the answer reports a failure: \['down'\]",
         ),
     ],
     ids=[
@@ -257,7 +258,7 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
         "failed inside",
     ],
 )
-def test_an_unusable_archive_is_told(
+def test_an_unusable_archive_is_reported(
     upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, cause: str
 ) -> None:
     upstream.routes[archive_path(DAY)] = reply
@@ -304,7 +305,8 @@ def test_today_comes_from_the_live_pages(
     assert batch.cards is not None
     assert batch.cards["name"].to_pylist() == ["Lugia VSTAR", "Silver Tempest Booster Box"]
     assert any(
-        "/tcgplayer/3/2/prices: answered 404 Not Found: no prices of that set" in warning
+        "/tcgplayer/3/2/prices: answered 404 Not Found: the prices of this set are missing"
+        in warning
         for warning in source.warnings
     )
 
@@ -321,7 +323,7 @@ def test_the_archive_goes_before_the_live_pages(
 def test_prices_of_yesterday_are_not_sold_as_todays(
     live: Upstream, opened: Callable[..., TcgcsvSource]
 ) -> None:
-    with pytest.raises(MissingAtSourceError, match="the latest prices are of 2025-10-22"):
+    with pytest.raises(MissingAtSourceError, match="the latest prices are those of 2025-10-22"):
         list(opened().prices([date(2025, 10, 23)]))
 
 
@@ -339,7 +341,7 @@ def test_prices_of_yesterday_are_not_sold_as_todays(
     ],
     ids=["before the update", "after the update", "html", "other zone"],
 )
-def test_the_latest_day_is_told_by_the_mirror_or_its_schedule(
+def test_the_latest_day_is_published_or_follows_the_schedule(
     upstream: Upstream, opened: Callable[..., TcgcsvSource], reply: Reply, now: datetime, last: date
 ) -> None:
     upstream.routes["/last-updated.txt"] = reply
@@ -350,9 +352,12 @@ def test_the_latest_day_is_told_by_the_mirror_or_its_schedule(
 @pytest.mark.parametrize(
     ("body", "cause"),
     [
-        (Reply(b"<html>"), "answered something that is not JSON, beginning '<html>'"),
+        (Reply(b"<html>"), "the answer is not JSON; it begins with '<html>'"),
         (Reply(b"[1]"), "the answer has no list of results"),
-        (Reply(b'{"success": false, "errors": ["x"], "results": []}'), "the answer says it failed"),
+        (
+            Reply(b'{"success": false, "errors": ["x"], "results": []}'),
+            "the answer reports a failure",
+        ),
         (
             Reply(b'{"success": true, "errors": [], "results": []}'),
             "no live prices of categories 3, 85",
@@ -360,7 +365,7 @@ def test_the_latest_day_is_told_by_the_mirror_or_its_schedule(
     ],
     ids=["html", "list", "failed", "empty"],
 )
-def test_unusable_live_pages_are_told(
+def test_unusable_live_pages_are_reported(
     live: Upstream, opened: Callable[..., TcgcsvSource], body: Reply, cause: str
 ) -> None:
     live.routes["/tcgplayer/3/groups"] = body

@@ -20,6 +20,12 @@ DAYS = [date(2025, 10, day) for day in range(22, 27)]
 Row = tuple[int, str, float | None, float | None, float | None, float | None]
 
 
+def listed(ask: float | None, market: float | None, none: int) -> float | None:
+    """The ask, None where it is 0, or stands for "none listed" far from the market price."""
+    far = ask is not None and (market is None or not ask / 3 <= market <= ask * 3)
+    return None if not ask or (int(ask) == none and round(ask % 1, 2) in (0, 0.99) and far) else ask
+
+
 def counted(path: Path, day: date) -> list[Row]:
     """Every price row of categories 3 and 85 in the archive at `path`."""
     with py7zr.SevenZipFile(path) as archive:
@@ -38,9 +44,9 @@ def counted(path: Path, day: date) -> list[Row]:
             row["productId"],
             row["subTypeName"],
             row["marketPrice"],
-            row["lowPrice"],
+            listed(row["lowPrice"], row["marketPrice"], 99_999),
             row["midPrice"],
-            row["highPrice"],
+            listed(row["highPrice"], row["marketPrice"], 999),
         )
         for row in rows
     ]

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ DAY_FORMATS = (
     "epoch",
     "serial",
 )
+QUOTING: tuple[Literal[0, 1], ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
 NAMES = (
     "Pikachu",
     "Nidoran ♀",
@@ -50,7 +52,7 @@ class Style:
     day_format: str
     encoding: str
     line_end: str
-    quoting: int
+    quoting: Literal[0, 1]
     sep_line: bool
     blank_lines: bool
     total_line: bool
@@ -81,7 +83,7 @@ def styles() -> st.SearchStrategy[Style]:
         day_format=st.sampled_from(DAY_FORMATS),
         encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"]),
         line_end=st.sampled_from(["\n", "\r\n"]),
-        quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+        quoting=st.sampled_from(QUOTING),
         sep_line=st.booleans(),
         blank_lines=st.booleans(),
         total_line=st.booleans(),
@@ -125,7 +127,7 @@ def written(
         out.write(f"sep={style.separator}{style.line_end}")
     writer = csv.writer(
         out, delimiter=style.separator, lineterminator=style.line_end, quoting=style.quoting
-    )  # type: ignore[arg-type]
+    )
     writer.writerow(header)
     for number, ((card, day), price) in enumerate(panel.quotes.items()):
         writer.writerow(

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+from pokewatch.market.tabular.columns import KNOWN
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import read_price_table
-from pokewatch.market.tabular.reading import KNOWN
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.market.tabular.rendered import Prices, Style, prices, styles, written

@@ -10,7 +10,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.reading import read_sheet
 from pokewatch.market.tabular.sheet import TableError
-from tests.market.tabular.workbook import write_workbook
+from tests.market.tabular.workbook import Cell, write_workbook
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 Found = list[tuple[str, str, float | None]]
@@ -61,7 +61,7 @@ def test_the_same_price_in_any_form(tmp_path: Path, content: str | bytes) -> Non
 
 def test_a_workbook_is_read_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
-    rows = [
+    rows: list[list[Cell]] = [
         ["My collection", None, None],
         ["Card ID", "Date", "Price"],
         ["a-1", date(2026, 9, 13), 12.5],

@@ -42,7 +42,7 @@ def ask(server: Server, method: str, path: str, headers: dict[str, str]) -> http
     ],
     ids=str,
 )
-def test_what_a_web_page_sends_is_refused(
+def test_requests_from_web_pages_are_rejected(
     server: Server, method: str, path: str, headers: dict[str, str]
 ) -> None:
     response = ask(server, method, path, headers)
@@ -60,9 +60,7 @@ def test_what_a_web_page_sends_is_refused(
         "multipart/form-data; boundary=x",
     ],
 )
-def test_types_that_a_page_may_send_unasked_are_refused(
-    server: Server, path: str, kind: str
-) -> None:
+def test_content_types_without_preflight_are_rejected(server: Server, path: str, kind: str) -> None:
     response = ask(server, "POST", path, {"Content-Type": kind})
     assert response.status_code == 415, response.text
     assert "application/json" in response.json()["error"]
@@ -81,26 +79,26 @@ def test_types_that_a_page_may_send_unasked_are_refused(
         "mlserver.pokewatch.svc.cluster.local.",
     ],
 )
-def test_names_that_no_page_has(server: Server, host: str) -> None:
+def test_accepted_hosts(server: Server, host: str) -> None:
     assert ask(server, "POST", INFER, {"Host": host}).status_code == 200
 
 
-def test_its_own_documents_may_call_it(server: Server) -> None:
+def test_pages_of_the_server_itself_are_accepted(server: Server) -> None:
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     assert ask(server, "POST", INFER, own).status_code == 200
 
 
 @pytest.mark.parametrize("model", ["fair-price", "decision"])
-def test_nothing_is_unloaded(server: Server, model: str) -> None:
+def test_models_cannot_be_unloaded(server: Server, model: str) -> None:
     response = httpx.post(f"{server.url}/v2/repository/models/{model}/unload")
-    assert (response.status_code, "end the server" in response.json()["error"]) == (405, True)
+    assert (response.status_code, "stop the server" in response.json()["error"]) == (405, True)
     assert httpx.get(f"{server.url}/v2/models/{model}/ready").status_code == 200
 
 
-def test_nothing_is_unloaded_over_grpc(server: Server) -> None:
+def test_models_cannot_be_unloaded_over_grpc(server: Server) -> None:
     with (
         grpc.insecure_channel(server.grpc) as channel,
-        pytest.raises(grpc.RpcError, match="end the server"),
+        pytest.raises(grpc.RpcError, match="stop the server"),
     ):
         GRPCInferenceServiceStub(channel).RepositoryModelUnload(
             pb.RepositoryModelUnloadRequest(model_name="decision")

@@ -1,4 +1,4 @@
-"""Requests of every kind against the running server: no 5xx, no crash, and 200 exactly where an independent judge expects it."""
+"""Random requests against a running server: never a 5xx, and 200 exactly for valid requests."""
 
 import math
 from typing import Any
@@ -60,7 +60,7 @@ oddities = st.one_of(
 
 @st.composite
 def tensors(draw: st.DrawFn, name: str, datatype: str, rows: int) -> dict[str, Any]:
-    """Mostly a good tensor; now and then one thing about it is wrong."""
+    """Return a mostly valid tensor; sometimes one thing about it is wrong."""
     fault = draw(
         st.sampled_from([None] * 12 + ["values", "length", "shape", "datatype", "element", "data"])
     )
@@ -110,8 +110,8 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def fits(name: str, given_tensor: dict[str, Any], model: str) -> bool:
-    """Whether one tensor is what its declaration says."""
+def is_valid_tensor(name: str, given_tensor: dict[str, Any], model: str) -> bool:
+    """Return whether a tensor matches its declaration."""
     data, datatype = given_tensor["data"], given_tensor["datatype"]
     if datatype != KINDS[model].get(name) or type(data) is not list or not data:
         return False
@@ -125,10 +125,10 @@ def fits(name: str, given_tensor: dict[str, Any], model: str) -> bool:
         return False
     if name in THRESHOLDS and len(data) == 1 and data[0] is not None:
         return bool(-1 < data[0] <= 0 if name.startswith("buy") else data[0] >= 0)
-    return True  # a row that cannot be judged says so, and fails alone
+    return True  # an invalid row fails alone
 
 
-def is_good(model: str, content: dict[str, Any]) -> bool:
+def is_valid(model: str, content: dict[str, Any]) -> bool:
     names = [each["name"] for each in content["inputs"]]
     wanted = [each["name"] for each in content.get("outputs", [])]
     if (
@@ -140,7 +140,7 @@ def is_good(model: str, content: dict[str, Any]) -> bool:
     if len(set(wanted)) != len(wanted) or not isinstance(content.get("id", ""), str):
         return False
     by_name = {each["name"]: each for each in content["inputs"]}
-    if not all(fits(name, each, model) for name, each in by_name.items()):
+    if not all(is_valid_tensor(name, each, model) for name, each in by_name.items()):
         return False
     rows = len(by_name["card_id" if model == "fair-price" else "market_price"]["data"])
     return all(
@@ -149,10 +149,10 @@ def is_good(model: str, content: dict[str, Any]) -> bool:
     )
 
 
-def judge(client: httpx.Client, model: str, content: dict[str, Any]) -> None:
+def check_response(client: httpx.Client, model: str, content: dict[str, Any]) -> None:
     response = client.post(f"/v2/models/{model}/infer", json=content)
     found = response.json()
-    if not is_good(model, content):
+    if not is_valid(model, content):
         assert 400 <= response.status_code < 500, (content, found)
         assert found["error"]
         return
@@ -175,7 +175,7 @@ def judge(client: httpx.Client, model: str, content: dict[str, Any]) -> None:
     [300, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])],
     ids=str,
 )
-def test_anything_goes(server: Server, examples: int) -> None:
+def test_random_requests(server: Server, examples: int) -> None:
     with httpx.Client(base_url=server.url, timeout=60) as client:
 
         @settings(
@@ -186,7 +186,7 @@ def test_anything_goes(server: Server, examples: int) -> None:
         )
         @given(requests())
         def run(request: tuple[str, dict[str, Any]]) -> None:
-            judge(client, *request)
+            check_response(client, *request)
 
         run()
         assert client.get("/v2/health/ready").status_code == 200

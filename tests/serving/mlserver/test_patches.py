@@ -20,8 +20,8 @@ JSON = {"Content-Type": "application/json"}
 CARD = tensor("card_id", ["card_4"])
 
 
-def refused(response: httpx.Response) -> str:
-    """The reason of a refusal in V2's error shape."""
+def rejection(response: httpx.Response) -> str:
+    """Return the error of a V2 error object."""
     assert 400 <= response.status_code < 500, response.text
     content = response.json()
     assert set(content) == {"error"}
@@ -45,21 +45,6 @@ MALFORMED: dict[str, tuple[str, list[dict[str, Any]], str]] = {
         [fp64("market_price", [True, 91.0]), PRICES[1]],
         "'market_price' must be numbers, got True at row 0",
     ),
-    "null in FP64": (
-        "decision",
-        [fp64("market_price", [90.0, None]), PRICES[1]],
-        "'market_price' must be a number where the status is ok",
-    ),
-    "null in an offer": (
-        "fair-price",
-        [CARD, fp64("market_price", [None])],
-        "'market_price' must be numbers, got None at row 0",
-    ),
-    "too large": (
-        "decision",
-        [fp64("market_price", [10**400, 1.0]), PRICES[1]],
-        "'market_price' has a number too large for FP64",
-    ),
     "lengths": (
         "decision",
         [PRICES[0], fp64("fair_price", [100.0])],
@@ -68,7 +53,7 @@ MALFORMED: dict[str, tuple[str, list[dict[str, Any]], str]] = {
     "shape": (
         "decision",
         [fp64("market_price", [90.0, 91.0], [3]), PRICES[1]],
-        "'market_price' has 2 values, which do not fill the shape [3]",
+        "'market_price' has 2 values but the shape [3]",
     ),
     "shape of text": (
         "fair-price",
@@ -102,17 +87,21 @@ MALFORMED: dict[str, tuple[str, list[dict[str, Any]], str]] = {
     "unknown": (
         "fair-price",
         [CARD, {**CARD, "name": "card"}],
-        "unknown input 'card'; the inputs are card_id, date, market_price",
+        "unknown input 'card'; expected card_id, date, market_price",
     ),
-    "twice": ("fair-price", [CARD, CARD], "'card_id' is given twice"),
+    "twice": ("fair-price", [CARD, CARD], "'card_id' is repeated"),
     "no rows": ("fair-price", [tensor("card_id", [], "BYTES")], "'card_id' has no rows"),
     "no inputs": ("fair-price", [], "'card_id' is missing"),
     "not a list": (
         "fair-price",
         [{**CARD, "data": "card_4"}],
-        "'card_id' must have a list as data",
+        "the data of input 'card_id' must be a list",
     ),
-    "an object": ("fair-price", [{**CARD, "data": {"a": 1}}], "'card_id' must have a list as data"),
+    "an object": (
+        "fair-price",
+        [{**CARD, "data": {"a": 1}}],
+        "the data of input 'card_id' must be a list",
+    ),
     "nested": ("fair-price", [{**CARD, "data": [["card_4"]]}], "'card_id' must be text"),
     "ragged": (
         "fair-price",
@@ -125,15 +114,10 @@ MALFORMED: dict[str, tuple[str, list[dict[str, Any]], str]] = {
         [*PRICES, fp64("buy_threshold_pct", [-0.1] * 3)],
         "'buy_threshold_pct' has 3 rows",
     ),
-    "null threshold": (
-        "decision",
-        [*PRICES, fp64("sell_threshold_pct", [None])],
-        "'sell_threshold_pct' must be numbers",
-    ),
     "too many rows": (
         "fair-price",
         [tensor("card_id", ["a"] * 10_001)],
-        "'card_id' has 10001 rows, the most is 10000",
+        "'card_id' has 10001 rows, more than the limit of 10000",
     ),
     "a name of any length": ("fair-price", [{**CARD, "name": "x" * 10_000}], "unknown input"),
 }
@@ -143,7 +127,7 @@ MALFORMED: dict[str, tuple[str, list[dict[str, Any]], str]] = {
 def test_malformed_tensors_are_named(
     server: Server, model: str, inputs: list[dict[str, Any]], reason: str
 ) -> None:
-    found = refused(infer(server, model, *inputs))
+    found = rejection(infer(server, model, *inputs))
     assert reason in found
     assert len(found) < 500
 
@@ -152,13 +136,13 @@ def test_malformed_tensors_are_named(
     ("outputs", "reason"),
     [
         ([{"name": "price"}], "unknown output 'price'"),
-        ([{"name": "status"}] * 2, "asked for twice"),
+        ([{"name": "status"}] * 2, "requested more than once"),
         ("status", "outputs"),
     ],
     ids=["unknown", "twice", "not a list"],
 )
 def test_malformed_outputs(server: Server, outputs: Any, reason: str) -> None:
-    assert reason in refused(infer(server, "fair-price", CARD, outputs=outputs))
+    assert reason in rejection(infer(server, "fair-price", CARD, outputs=outputs))
 
 
 @pytest.mark.parametrize(
@@ -190,24 +174,24 @@ def test_malformed_outputs(server: Server, outputs: Any, reason: str) -> None:
         "parameters",
     ],
 )
-def test_bodies_that_are_no_request(server: Server, body: bytes, headers: dict[str, str]) -> None:
-    refused(httpx.post(server.url + INFER, content=body, headers=headers))
+def test_invalid_bodies(server: Server, body: bytes, headers: dict[str, str]) -> None:
+    rejection(httpx.post(server.url + INFER, content=body, headers=headers))
 
 
 @pytest.mark.parametrize("model", ["fair-price", "bare"])
-def test_binary_tensors_are_said_to_be_unsupported(server: Server, model: str) -> None:
-    """As tritonclient sends them unless it is told `binary_data=False`."""
+def test_binary_tensors_are_unsupported(server: Server, model: str) -> None:
+    """As tritonclient sends them by default."""
     header = json.dumps({"inputs": [{**CARD, "parameters": {"binary_data_size": 10}}]}).encode()
     body, headers = (
         header + b"\x06\x00\x00\x00card_4",
         {"Inference-Header-Content-Length": str(len(header))},
     )
     response = httpx.post(f"{server.url}/v2/models/{model}/infer", content=body, headers=headers)
-    assert (response.status_code, "binary_data=False" in refused(response)) == (415, True)
+    assert (response.status_code, "binary_data=False" in rejection(response)) == (415, True)
 
 
 @pytest.mark.parametrize("kind", [None, "application/octet-stream"])
-def test_a_body_is_json_whatever_it_is_called(server: Server, kind: str | None) -> None:
+def test_a_body_is_json_whatever_its_content_type(server: Server, kind: str | None) -> None:
     """As tritonclient sends it."""
     body = json.dumps({"inputs": [CARD]})
     headers = {"Content-Type": kind} if kind else {}
@@ -216,19 +200,19 @@ def test_a_body_is_json_whatever_it_is_called(server: Server, kind: str | None) 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_other_errors_have_the_same_shape(server: Server, method: str) -> None:
-    refused(httpx.request(method, server.url + INFER))
-    refused(httpx.request(method, f"{server.url}/nowhere"))
+    rejection(httpx.request(method, server.url + INFER))
+    rejection(httpx.request(method, f"{server.url}/nowhere"))
 
 
-def test_a_large_body_is_not_read(server: Server) -> None:
+def test_a_large_body(server: Server) -> None:
     response = httpx.post(server.url + INFER, content=b" " * 9_000_000, headers=JSON)
-    assert (response.status_code, refused(response)) == (
+    assert (response.status_code, rejection(response)) == (
         413,
         "the request body is larger than 8388608 bytes",
     )
 
 
-def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
+def test_a_body_that_does_not_arrive(tmp_path: Path) -> None:
     digest, ports = make_book(tmp_path / "book"), models_folder(tmp_path / "models")
     point_at(tmp_path / "models", tmp_path / "book", digest, "7")
     environment = {"POKEWATCH_HOME": str(tmp_path / "home"), "POKEWATCH_MAX_BODY_SECONDS": "0.5"}
@@ -236,9 +220,8 @@ def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
         running(tmp_path / "models", ports, environment) as impatient,
         socket.create_connection(("127.0.0.1", impatient.http_port)) as slow,
     ):
-        slow.sendall(
-            f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode()
-        )
+        head = f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        slow.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
         slow.settimeout(30)
         answer = slow.recv(4096).decode()
         assert answer.startswith("HTTP/1.1 408 ")
@@ -246,13 +229,13 @@ def test_a_body_that_does_not_arrive_is_given_up(tmp_path: Path) -> None:
         assert infer(impatient, "fair-price", CARD).status_code == 200
 
 
-def test_a_body_that_unpacks_to_too_much(server: Server) -> None:
+def test_a_body_too_large_once_unpacked(server: Server) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     response = httpx.post(
         server.url + INFER, content=bomb, headers={**JSON, "Content-Encoding": "gzip"}
     )
     assert response.status_code == 413
-    assert "once unpacked" in refused(response)
+    assert "once unpacked" in rejection(response)
 
 
 def test_gzip_both_ways(server: Server) -> None:
@@ -267,20 +250,20 @@ def test_gzip_both_ways(server: Server) -> None:
 
 
 @pytest.mark.parametrize("port", ["http_port", "grpc_port", "metrics_port"])
-def test_only_this_machine_is_listened_to(server: Server, port: str) -> None:
+def test_listens_only_on_loopback(server: Server, port: str) -> None:
     """127.0.0.2 reaches what listens everywhere, and nothing that listens on 127.0.0.1."""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", getattr(server, port)))
 
 
-def test_streams_are_refused_before_they_begin(server: Server) -> None:
+def test_streams_are_rejected_before_they_start(server: Server) -> None:
     response = httpx.post(
         f"{server.url}/v2/models/fair-price/infer_stream", json={"inputs": [CARD]}
     )
-    assert (response.status_code, "does not stream" in refused(response)) == (405, True)
+    assert (response.status_code, "does not stream" in rejection(response)) == (405, True)
 
 
-def test_a_runtime_not_of_ours_is_answered_by_mlserver_itself(server: Server) -> None:
+def test_other_runtimes_use_the_endpoints_of_mlserver(server: Server) -> None:
     response = infer(server, "bare", *PRICES)
     assert [output["name"] for output in response.json()["outputs"]] == ["signal", "deviation_pct"]
     assert "X-Request-Id" not in response.headers
@@ -291,18 +274,18 @@ def test_a_runtime_not_of_ours_is_answered_by_mlserver_itself(server: Server) ->
     )
 
 
-def test_a_body_is_checked_whichever_runtime_it_is_for(server: Server) -> None:
+def test_every_body_is_validated(server: Server) -> None:
     for model in ("bare", "decision"):
         response = httpx.post(f"{server.url}/v2/models/{model}/infer", content=b"{", headers=JSON)
-        assert (response.status_code, "JSON" in refused(response)) == (422, True)
+        assert (response.status_code, "JSON" in rejection(response)) == (422, True)
 
 
-def test_unknown_models_make_no_metric(server: Server) -> None:
+def test_unknown_models_create_no_metrics(server: Server) -> None:
     assert infer(server, "nobodys-model", CARD).status_code == 404
     assert "nobodys-model" not in server.metrics()
 
 
-def test_the_request_id_comes_back(server: Server) -> None:
+def test_the_request_id_is_returned(server: Server) -> None:
     response = httpx.post(
         server.url + INFER,
         json={"inputs": [CARD], "id": "v2-id"},
@@ -311,7 +294,7 @@ def test_the_request_id_comes_back(server: Server) -> None:
     assert (response.headers["X-Request-Id"], response.json()["id"]) == ("abc-1", "v2-id")
 
 
-def test_an_id_that_no_header_can_hold(server: Server) -> None:
+def test_an_id_that_is_not_valid_in_a_header(server: Server) -> None:
     response = infer(server, "fair-price", CARD, id="a\r\nSet-Cookie: b=é")
     assert response.json()["id"] == "a\r\nSet-Cookie: b=é"
     assert "Set-Cookie" not in response.headers
@@ -362,18 +345,6 @@ GRPC_MALFORMED: dict[str, Callable[[], pb.ModelInferRequest]] = {
         inputs=[
             named("card_id", "BYTES", [1], bytes_contents=[b"a"]),
             named("market_price", "FP64", [1], fp32_contents=[1.0]),
-        ]
-    ),
-    "nan": lambda: request(
-        inputs=[
-            named("card_id", "BYTES", [1], bytes_contents=[b"a"]),
-            named("market_price", "FP64", [1], fp64_contents=[np.nan]),
-        ]
-    ),
-    "infinity": lambda: request(
-        inputs=[
-            named("card_id", "BYTES", [1], bytes_contents=[b"a"]),
-            named("market_price", "FP64", [1], fp64_contents=[np.inf]),
         ]
     ),
     "no text": lambda: request(inputs=[named("card_id", "BYTES", [1], bytes_contents=[b"\xff"])]),

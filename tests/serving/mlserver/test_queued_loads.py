@@ -1,4 +1,4 @@
-"""Many loads at once, of a registry that never answers: the worst that a load can do."""
+"""Many concurrent loads from an unresponsive registry."""
 
 import re
 import shutil
@@ -18,14 +18,14 @@ LOADS = 10
 
 @pytest.fixture
 def hung_registry() -> Iterator[str]:
-    """The address of a registry that takes connections and says nothing."""
+    """The address of a registry that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @pytest.fixture
 def server(tmp_path: Path, hung_registry: str) -> Iterator[Server]:
-    """It serves a book that it was given, and loads from the registry from now on."""
+    """A server with a book given by path, whose further loads use the registry."""
     digest = make_book(tmp_path / "book")
     ports = models_folder(tmp_path / "models")
     point_at(tmp_path / "models", tmp_path / "book", digest, "7")
@@ -45,10 +45,10 @@ def load(server: Server) -> httpx.Response:
     return httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=120)
 
 
-def test_many_loads_leave_the_others_their_service(server: Server) -> None:
+def test_other_requests_are_served_during_many_loads(server: Server) -> None:
     with ThreadPoolExecutor(LOADS) as pool:
         loads = [pool.submit(load, server) for _ in range(LOADS)]
-        wait(loads, timeout=1)  # all of them have come by then, and none has ended
+        wait(loads, timeout=1)  # all have arrived by then, and none has finished
         answers = [
             httpx.get(f"{server.url}/v2/models/fair-price/ready", timeout=60),
             httpx.post(f"{server.url}/catalog/status", json={}, timeout=60),
@@ -57,10 +57,10 @@ def test_many_loads_leave_the_others_their_service(server: Server) -> None:
         ]
         assert [answer.status_code for answer in answers] == [200] * 4
         assert not any(each.done() for each in loads), (
-            "the loads ended first: the others had waited for them"
+            "the loads finished first, so the other requests waited for them"
         )
         refused = [each.result() for each in loads]
     assert {(each.status_code, "within 6 s" in each.text) for each in refused} == {(500, True)}
     [runs] = re.findall(r'pokewatch_book_loads_total{outcome="refused"} (\S+)', server.metrics())
-    assert float(runs) == 2, "the first, and all that came while it ran"
+    assert float(runs) == 2, "the first load, and one for all that arrived while it ran"
     assert answers[1].json()["model_version"] == "7"

@@ -11,14 +11,14 @@ from pokewatch.market.sources.simulated_process import MarketPath
 from pokewatch.valuation.backtest.backtest import (
     BUY_CODE,
     HOLD_CODE,
-    NOT_JUDGED,
+    NOT_VALUED,
     SELL_CODE,
-    JudgedDays,
+    DailyEstimates,
     backtest,
     compare_policies,
     signal_codes,
 )
-from pokewatch.valuation.backtest.trades import OrderBook, TradeQuotes, one_at_a_time
+from pokewatch.valuation.backtest.trades import Fill, OrderBook, TradeQuotes, one_at_a_time
 
 NO_FEES = FeeSchedule("none", "USD", commission=0.0)
 Floats = NDArray[np.float64]
@@ -41,7 +41,7 @@ def codes(quotes: TradeQuotes, *buys: tuple[int, int]) -> NDArray[np.int8]:
     return signals
 
 
-def test_a_panel_by_hand() -> None:
+def test_a_backtest_computed_by_hand() -> None:
     quotes = rising_and_falling()
     made = backtest(
         dates(30),
@@ -85,7 +85,7 @@ def test_every_signal_is_accounted_for() -> None:
     assert made.signals == 6
 
 
-def test_drawdown_is_the_largest_fall_from_a_height() -> None:
+def test_drawdown_is_the_largest_fall_from_a_peak() -> None:
     quotes = rising_and_falling(60)
     made = backtest(
         dates(60),
@@ -103,9 +103,7 @@ def test_drawdown_is_the_largest_fall_from_a_height() -> None:
 @pytest.mark.parametrize(
     ("bought", "low", "high"), [(0, 0.002, 0.01), (1, 0.99, 1.0)], ids=["the winners", "the losers"]
 )
-def test_p_value_of_signals_that_know_and_of_signals_that_do_not(
-    bought: int, low: float, high: float
-) -> None:
+def test_p_values_of_informed_and_uninformed_signals(bought: int, low: float, high: float) -> None:
     quotes = rising_and_falling(60)
     wide = TradeQuotes(np.tile(quotes.market, 5), np.tile(quotes.fresh, 5))
     signals = codes(
@@ -151,7 +149,7 @@ def test_no_signal_no_trade() -> None:
     json.dumps(plain, allow_nan=False)
 
 
-def test_nothing_judged() -> None:
+def test_no_estimates() -> None:
     quotes = rising_and_falling()
     made = backtest(
         dates(30), quotes, np.zeros(quotes.market.shape, dtype=np.int8), NO_FEES, horizon=5
@@ -175,20 +173,20 @@ def test_json_labels_the_sham_and_names_policy_and_fees() -> None:
     assert len(plain["curve"]["equity"]) == len(plain["random_curve"]["equity"]) == 30
 
 
-def test_signals_of_a_judgement() -> None:
+def test_signals_of_estimates() -> None:
     market = np.array([[90.0, 115.0, 100.0, 90.0, np.nan, 90.0]])
     fair = np.array([[100.0, 100.0, 100.0, np.nan, 100.0, 100.0]])
-    judged = JudgedDays(
+    estimates = DailyEstimates(
         fair, 0.95 * fair, 1.05 * fair, np.array([[True, True, True, True, True, False]])
     )
-    assert signal_codes(market, judged).tolist() == [
-        [BUY_CODE, SELL_CODE, HOLD_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]
+    assert signal_codes(market, estimates).tolist() == [
+        [BUY_CODE, SELL_CODE, HOLD_CODE, NOT_VALUED, NOT_VALUED, HOLD_CODE]
     ]
-    assert signal_codes(market, judged, "net_of_fees", FEES["ebay"]).tolist() == [
-        [HOLD_CODE] * 3 + [NOT_JUDGED] * 2 + [HOLD_CODE]
+    assert signal_codes(market, estimates, "net_of_fees", FEES["ebay"]).tolist() == [
+        [HOLD_CODE] * 3 + [NOT_VALUED] * 2 + [HOLD_CODE]
     ]
-    eager = signal_codes(market, judged, thresholds=Thresholds(-0.1, 0.0))
-    assert eager.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_JUDGED, NOT_JUDGED, HOLD_CODE]]
+    loose = signal_codes(market, estimates, thresholds=Thresholds(-0.1, 0.0))
+    assert loose.tolist() == [[BUY_CODE, SELL_CODE, SELL_CODE, NOT_VALUED, NOT_VALUED, HOLD_CODE]]
 
 
 def test_wrong_shapes() -> None:
@@ -198,8 +196,11 @@ def test_wrong_shapes() -> None:
 
 
 @pytest.fixture(scope="module")
-def simulated() -> tuple[TradeQuotes, Floats, JudgedDays]:
-    """Half a year of the simulated market, valued by a running average of changed quotes; also the true fair prices."""
+def simulated() -> tuple[TradeQuotes, Floats, DailyEstimates]:
+    """Half a year of the simulated market, valued by a running average of changed quotes.
+
+    Return its quotes, the true fair prices and the estimates.
+    """
     cards, days = 4000, 200
     path = MarketPath(make_cards(cards, 2)[1], 2)
     while path.day < 100:
@@ -218,38 +219,39 @@ def simulated() -> tuple[TradeQuotes, Floats, JudgedDays]:
         level = np.where(np.isnan(level), np.log(market[day]), level)
         level = np.where(fresh[day], level + 0.25 * (np.log(market[day]) - level), level)
         fair[day] = np.exp(level)
-    dear = fair > 2
+    eligible = fair > 2
     return (
         TradeQuotes(market, fresh),
         truth,
-        JudgedDays(np.where(dear, fair, np.nan), 0.93 * fair, 1.07 * fair, dear),
+        DailyEstimates(np.where(eligible, fair, np.nan), 0.93 * fair, 1.07 * fair, eligible),
     )
 
 
-def test_the_later_the_fill_the_smaller_the_illusion(
-    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+def test_filling_at_the_signals_quote_turns_noise_into_profit(
+    simulated: tuple[TradeQuotes, Floats, DailyEstimates],
 ) -> None:
-    """The same signals, three ways of filling them: noise is profit only for those who buy at the quote that is wrong."""
-    quotes, _, judged = simulated
-    signals = signal_codes(quotes.market, judged)
-    exchange = OrderBook(quotes, NO_FEES, 7, signals == SELL_CODE)
+    """The same signals, filled in two ways: noise is profit only at the quote that is wrong."""
+    quotes, _, estimates = simulated
+    signals = signal_codes(quotes.market, estimates)
+    order_book = OrderBook(quotes, NO_FEES, 7, signals == SELL_CODE)
     day, card = np.nonzero(signals == BUY_CODE)
     net = {}
-    for fill in ("same_day", "next_day", "next_fresh"):
-        made = exchange.outcomes(day, card, fill)
+    fills: tuple[Fill, ...] = ("same_day", "next_fresh")
+    for fill in fills:
+        made = order_book.outcomes(day, card, fill)
         taken = made.take(one_at_a_time(made, signals.shape[1]) & made.finished)
         assert len(taken.net) > 100
         net[fill] = taken.net.mean()
     assert net["same_day"] > 0.05
-    assert net["same_day"] > net["next_day"] > net["next_fresh"] + 0.05
+    assert net["same_day"] > net["next_fresh"] + 0.05
     assert abs(net["next_fresh"]) < 0.05
 
 
-def test_the_sham_earns_what_following_the_signals_does_not(
-    simulated: tuple[TradeQuotes, Floats, JudgedDays],
+def test_the_sham_overstates_what_following_the_signals_earns(
+    simulated: tuple[TradeQuotes, Floats, DailyEstimates],
 ) -> None:
-    quotes, _, judged = simulated
-    made = compare_policies(dates(len(quotes.market)), quotes, judged, FEES["ebay"], 7)
+    quotes, _, estimates = simulated
+    made = compare_policies(dates(len(quotes.market)), quotes, estimates, FEES["ebay"], 7)
     threshold, net_of_fees = made
     assert threshold.sham_same_day.mean_net > threshold.followed.mean_net + 0.05
     assert threshold.followed.mean_net < 0

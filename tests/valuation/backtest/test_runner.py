@@ -19,43 +19,43 @@ from pokewatch.valuation.models import create
 from pokewatch.valuation.valued_days import valued_days
 from tests.valuation.panels import long_table, market_like, panel_of
 
-EAGER = Thresholds(-0.02, 0.03)
+LOOSE = Thresholds(-0.02, 0.03)
 
 
 @pytest.mark.parametrize(
     ("days", "horizon", "first"), [(400, 7, 200), (80, 7, 20), (36, 7, 7), (36, 14, 14), (20, 7, 7)]
 )
-def test_judging_starts_late_where_there_is_room(days: int, horizon: int, first: int) -> None:
+def test_signals_start_late_in_a_long_panel(days: int, horizon: int, first: int) -> None:
     assert first_signal_day(days, horizon) == first
 
 
 @pytest.mark.parametrize(("days", "horizon"), [(19, 7), (36, 16)])
-def test_a_panel_too_short_to_see_a_trade_to_its_end(days: int, horizon: int) -> None:
+def test_a_panel_too_short_for_a_trade_to_finish(days: int, horizon: int) -> None:
     with pytest.raises(
         ValuationError,
-        match=f"{days} days are too few .* horizon of {horizon} days: {2 * horizon + 6} are needed",
+        match=f"{days} days are too few .* {horizon} days: at least {2 * horizon + 6} are needed",
     ):
         first_signal_day(days, horizon)
 
 
-def test_each_day_is_judged_by_what_was_known_on_it() -> None:
+def test_each_day_uses_only_what_was_known_on_it() -> None:
     panel = panel_of(market_like(40, 30))
-    judged = signal_days(panel, "median7", 7, first=20)
-    assert judged.fair.shape == (20, 30)
+    estimates = signal_days(panel, "median7", 7, first=20)
+    assert estimates.fair.shape == (20, 30)
     shorter = signal_days(panel.up_to(30), "median7", 7, first=20)
-    np.testing.assert_array_equal(judged.fair[:11], shorter.fair)
-    np.testing.assert_array_equal(judged.lower[:11], shorter.lower)
-    np.testing.assert_array_equal(judged.ok[:11], shorter.ok)
+    np.testing.assert_array_equal(estimates.fair[:11], shorter.fair)
+    np.testing.assert_array_equal(estimates.lower[:11], shorter.lower)
+    np.testing.assert_array_equal(estimates.ok[:11], shorter.ok)
     day = create("median7", 7).fit(panel.up_to(30)).value(panel, 30)
     quoted = np.isfinite(panel.market[30])
-    np.testing.assert_allclose(judged.fair[10, quoted], day.fair[quoted])
-    np.testing.assert_array_equal(judged.ok[10], day.status == OK)
+    np.testing.assert_allclose(estimates.fair[10, quoted], day.fair[quoted])
+    np.testing.assert_array_equal(estimates.ok[10], day.status == OK)
 
 
-def test_cards_under_the_price_asked_for_are_left_out() -> None:
+def test_cards_under_the_minimum_price_are_left_out() -> None:
     panel = panel_of(market_like(40, 30))
-    judged = signal_days(panel, "rolling_mean", 7, first=20, min_price=5.0)
-    known = np.isfinite(judged.fair)
+    estimates = signal_days(panel, "rolling_mean", 7, first=20, min_price=5.0)
+    known = np.isfinite(estimates.fair)
     assert known.any()
     assert (panel.market[20:][known] >= 5.0).all()
 
@@ -63,7 +63,7 @@ def test_cards_under_the_price_asked_for_are_left_out() -> None:
 def test_policies_are_compared_on_the_same_days() -> None:
     panel = panel_of(market_like(60, 60))
     threshold, net_of_fees = backtest_panel(
-        panel, "median7", 7, FEES["cardmarket"], thresholds=EAGER, draws=20
+        panel, "median7", 7, FEES["cardmarket"], thresholds=LOOSE, draws=20
     )
     assert (threshold.policy, net_of_fees.policy) == ("threshold", "net_of_fees")
     assert threshold.followed.trades > 0
@@ -86,26 +86,26 @@ def test_an_unknown_model_is_named() -> None:
         backtest_panel(panel_of(market_like(40, 5)), "oracle", 7, FEES["ebay"])
 
 
-def test_days_valued_for_a_book_are_backtested_as_the_panel_is() -> None:
+def test_valued_days_are_backtested_as_the_panel_is() -> None:
     panel = panel_of(market_like(70, 30))
     first = first_signal_day(panel.days, 7)
     valued = valued_days(create("median7", 7).fit(panel), panel, panel.days - first)
-    dear = float(np.median(panel.market[np.isfinite(panel.market)]))
-    found = backtest_valued(panel, valued, 7, FEES["tcgplayer"], dear, most_cards=30)
-    expected = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], min_price=dear)
+    min_price = float(np.median(panel.market[np.isfinite(panel.market)]))
+    found = backtest_valued(panel, valued, 7, FEES["tcgplayer"], min_price, max_cards=30)
+    expected = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], min_price=min_price)
     assert [each.buy_everything.trades for each in found] == [
         each.buy_everything.trades for each in expected
     ]
     assert found[0].buy_everything.trades > 0
     assert (
-        len(backtest_valued(panel, valued, 7, FEES["tcgplayer"], dear, most_cards=3)[0].dates)
+        len(backtest_valued(panel, valued, 7, FEES["tcgplayer"], min_price, max_cards=3)[0].dates)
         == panel.days - first
     )
 
 
-def test_nothing_is_backtested_without_days_or_dear_cards() -> None:
+def test_nothing_is_backtested_without_enough_days_or_eligible_cards() -> None:
     panel = panel_of(market_like(70, 30))
     valued = valued_days(create("median7", 7).fit(panel), panel, 19)
-    assert backtest_valued(panel, valued, 7, FEES["tcgplayer"], 0.0, most_cards=30) == []
+    assert backtest_valued(panel, valued, 7, FEES["tcgplayer"], 0.0, max_cards=30) == []
     longer = valued_days(create("median7", 7).fit(panel), panel, 40)
-    assert backtest_valued(panel, longer, 7, FEES["tcgplayer"], 1e9, most_cards=30) == []
+    assert backtest_valued(panel, longer, 7, FEES["tcgplayer"], 1e9, max_cards=30) == []

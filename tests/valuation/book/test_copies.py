@@ -28,9 +28,9 @@ NOBODY = 65534
     ids=ascii,
 )
 def test_only_a_digest_names_a_copy(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(BookError, match="is not the digest of a book"):
+    with pytest.raises(BookError, match="a digest of a book is 64 hexadecimal digits"):
         copy_of(tmp_path, digest)
-    with pytest.raises(BookError, match="is not the digest of a book"):
+    with pytest.raises(BookError, match="a digest of a book is 64 hexadecimal digits"):
         PriceBook.open(tmp_path, digest)
 
 
@@ -86,7 +86,7 @@ def test_only_books_and_what_was_abandoned_are_pruned(tmp_path: Path) -> None:
 
 
 def refusals(books: Path, digest: str) -> int:
-    """How many of three ways to spoil a book are refused to this user, who then prunes it."""
+    """Return how many of three ways to damage a book are denied to this user; then prune it."""
     prices = books / digest / "fair.arrow"
     refused = 0
     for attempt in (lambda: prices.open("r+b"), lambda: os.truncate(prices, 0), prices.unlink):
@@ -109,8 +109,9 @@ def test_the_user_who_owns_a_book_cannot_truncate_it_and_can_prune_it(tmp_path: 
     place(tmp_path / "new", tmp_path / "books" / digest, digest)
     for path in (tmp_path / "books", *(tmp_path / "books").rglob("*")):
         os.chown(path, NOBODY, NOBODY)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.owner() == "root" and folder.name.startswith(("test_", "popen-", "pytest-")):
+            folder.chmod(0o755)
     child = os.fork()  # the interpreter may be where only root can start it
     if child == 0:
         try:

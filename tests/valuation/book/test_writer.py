@@ -45,7 +45,7 @@ def test_writing_the_same_book_again_changes_nothing(tmp_path: Path) -> None:
 
 def test_another_book_is_not_overwritten(tmp_path: Path) -> None:
     digest = make_book(tmp_path / "book")
-    with pytest.raises(BookError, match="cannot be put at"):
+    with pytest.raises(BookError, match="cannot be moved to"):
         make_book(tmp_path / "book", scale=1.1)
     PriceBook.open(tmp_path / "book", digest)
 
@@ -65,9 +65,9 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
             "must be positive and finite: card tcgplayer-3-normal on 2026-01-03 has nan",
         ),
         ("fair", -1.0, "must be positive and finite"),
-        ("lower", 99.0, "an interval must hold its fair price"),
-        ("upper", 0.5, "an interval must hold its fair price"),
-        ("status", 9, "index in STATUSES"),
+        ("lower", 99.0, "an interval must contain its fair price"),
+        ("upper", 0.5, "an interval must contain its fair price"),
+        ("status", 9, "index into STATUSES"),
         ("market", -0.02, "within 0 and 21,474,836.47"),
         ("low", np.inf, "within 0 and 21,474,836.47"),
     ],
@@ -101,7 +101,7 @@ def test_rows_that_do_not_fit_together(
 
 
 def test_blocks_of_other_days(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="share its days"):
+    with pytest.raises(ValueError, match="must have the same days"):
         write_book(tmp_path / "book", catalog(2), [rows(2, 3), rows(2, 4)], FACTS)
 
 

@@ -8,14 +8,17 @@ from pokewatch.checks import Check, failures
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation
-from tests.valuation.evaluation.test_model_selection import judged
+from tests.valuation.evaluation.test_model_selection import evaluation_of
 
 GOOD: dict[str, Any] = {"mape": 15.0, "coverage_rate": 0.9, "coverage_90": 0.9, "n": 5000}
 
 
 def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluation:
     given = GOOD | scores
-    found, rows = judged("local_level", error, origins), np.full(origins, given["n"] / origins)
+    found, rows = (
+        evaluation_of("local_level", error, origins),
+        np.full(origins, given["n"] / origins),
+    )
     covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
     sums = {
         "quoted": rows,
@@ -53,7 +56,7 @@ def test_a_good_model_passes_every_check() -> None:
     ],
     ids=str,
 )
-def test_each_threshold_stops_what_is_beyond_it(scores: dict[str, Any], failed: str) -> None:
+def test_a_score_beyond_its_threshold_fails(scores: dict[str, Any], failed: str) -> None:
     checks = found(gate(candidate(**scores)))
     assert [name for name, passed in checks.items() if not passed] == [failed]
 
@@ -67,9 +70,7 @@ def test_nan_does_not_pass() -> None:
 
 
 @pytest.mark.parametrize(("origins", "n"), [(3, 5000), (12, 499)], ids=["few-days", "few-cards"])
-def test_little_data_is_not_held_to_the_intervals_coverage_and_says_so(
-    origins: int, n: int
-) -> None:
+def test_with_little_data_half_the_interval_coverage_is_enough(origins: int, n: int) -> None:
     check = next(
         check
         for check in gate(candidate(origins, coverage_90=0.99, n=n))
@@ -85,8 +86,8 @@ def test_little_data_is_not_held_to_the_intervals_coverage_and_says_so(
     assert not check.passed
 
 
-def test_days_on_which_the_market_changed_unforeseen_do_not_count_against_the_interval() -> None:
-    """Three of fifteen days, with hardly a price inside: 0.77 in all, 0.9 on the others."""
+def test_days_around_a_market_change_are_left_out_of_the_interval_coverage() -> None:
+    """Three of fifteen days have hardly a price inside: 0.77 in all, 0.9 on the others."""
     good = candidate(15)
     covered = good.sums["covered"] * np.where(np.arange(15) < 3, 0.25, 1.0)
     shaken = replace(good, sums=good.sums | {"covered": covered})
@@ -96,7 +97,7 @@ def test_days_on_which_the_market_changed_unforeseen_do_not_count_against_the_in
     assert "3 days are left out" in check.why
 
 
-def test_an_interval_never_judged_does_not_pass() -> None:
+def test_an_unknown_interval_coverage_does_not_pass() -> None:
     assert found(gate(replace(candidate(), settled=(False,) * 12)))["interval_coverage"] is False
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from pokewatch.valuation.evaluation.model_selection import beats, choose, difference
+from pokewatch.valuation.evaluation.model_selection import beats, difference, select_model
 from pokewatch.valuation.evaluation.runner import Evaluation
 
 
-def judged(model: str, error: ArrayLike, origins: int = 12) -> Evaluation:
-    """An evaluation that has nothing but its errors a day, against 1.0 of the last price."""
+def evaluation_of(model: str, error: ArrayLike, origins: int = 12) -> Evaluation:
+    """Return an evaluation with the given errors by origin; those of the last price are 1.0."""
     sums = {
         "error": np.broadcast_to(np.asarray(error, dtype=np.float64), origins),
         "error_last": np.ones(origins),
@@ -24,11 +24,11 @@ NOISE = np.random.default_rng(0).normal(0, 0.1, 12)
 
 
 def test_the_simplest_of_equals_is_chosen() -> None:
-    found = choose(
+    found = select_model(
         [
-            judged("local_level", 1 + NOISE),
-            judged("median7", 1 - NOISE),
-            judged("rolling_mean", np.ones(12)),
+            evaluation_of("local_level", 1 + NOISE),
+            evaluation_of("median7", 1 - NOISE),
+            evaluation_of("rolling_mean", np.ones(12)),
         ]
     )
     assert found.model == "rolling_mean"
@@ -37,33 +37,38 @@ def test_the_simplest_of_equals_is_chosen() -> None:
 
 def test_a_model_that_is_beaten_is_not_chosen() -> None:
     hard = np.linspace(0.5, 1.5, 12)
-    found = choose(
+    found = select_model(
         [
-            judged("rolling_mean", hard + 0.1),
-            judged("median7", hard + 0.2),
-            judged("local_level", hard),
+            evaluation_of("rolling_mean", hard + 0.1),
+            evaluation_of("median7", hard + 0.2),
+            evaluation_of("local_level", hard),
         ]
     )
     assert found.model == "local_level"
     assert found.reasons == (
-        "local_level beats rolling_mean: rolling_mean errs +0.1000 [+0.1000, +0.1000] of the last price's error more",
-        "local_level beats median7: median7 errs +0.2000 [+0.2000, +0.2000] of the last price's error more",
+        "local_level beats rolling_mean: the excess error of rolling_mean is "
+        "+0.1000 [+0.1000, +0.1000] of the last price's error",
+        "local_level beats median7: the excess error of median7 is "
+        "+0.2000 [+0.2000, +0.2000] of the last price's error",
     )
 
 
 def test_a_stronger_model_must_beat_the_simple_one_beyond_chance() -> None:
-    simple, strong = judged("rolling_mean", np.ones(12)), judged("local_level", 0.99 + NOISE)
+    simple, strong = (
+        evaluation_of("rolling_mean", np.ones(12)),
+        evaluation_of("local_level", 0.99 + NOISE),
+    )
     assert not beats(strong, simple)
-    assert choose([simple, strong]).model == "rolling_mean"
-    assert "less simple and does not beat" in choose([simple, strong]).reasons[0]
+    assert select_model([simple, strong]).model == "rolling_mean"
+    assert "more complex and does not beat" in select_model([simple, strong]).reasons[0]
 
 
 def test_only_the_same_card_days_can_be_compared() -> None:
-    one = judged("rolling_mean", np.ones(12))
+    one = evaluation_of("rolling_mean", np.ones(12))
     with pytest.raises(ValueError, match="same days"):
-        difference(one, judged("median7", np.ones(11), origins=11))
-    other = judged("median7", np.ones(12))
+        difference(one, evaluation_of("median7", np.ones(11), origins=11))
+    other = evaluation_of("median7", np.ones(12))
     with pytest.raises(ValueError, match="same card-days"):
         difference(one, replace(other, sums=other.sums | {"quoted": np.full(12, 2.0)}))
     with pytest.raises(ValueError, match="no evaluations"):
-        choose([])
+        select_model([])

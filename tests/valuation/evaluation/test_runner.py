@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -17,14 +17,14 @@ from pokewatch.valuation.evaluation.runner import (
     forecasts,
     origin_days,
 )
-from pokewatch.valuation.features import COLUMN, stream
+from pokewatch.valuation.features import COLUMN, stream_features
 from pokewatch.valuation.models import MODELS
-from pokewatch.valuation.training_set import collect
+from pokewatch.valuation.training_set import build_training_set
 from tests.valuation.panels import long_table, market_like, panel_of
 
 
 def trending(days: int = 80, cards: int = 150, shuffle: bool = False) -> NDArray[np.float64]:
-    """Quotes [d, n] whose moves continue; `shuffle` keeps every move and breaks what they follow from."""
+    """Return quotes [d, n] whose moves continue; `shuffle` permutes the moves."""
     rng = np.random.default_rng(11)
     moves = rng.normal(0, 0.02, (days, cards))
     for day in range(1, days):
@@ -34,8 +34,9 @@ def trending(days: int = 80, cards: int = 150, shuffle: bool = False) -> NDArray
     return np.exp(3.0 + np.cumsum(moves, axis=0))
 
 
+@example(days=29, horizon=1)
 @given(days=st.integers(3, 900), horizon=st.integers(1, 60))
-def test_origins_leave_something_to_learn_from_and_an_outcome(days: int, horizon: int) -> None:
+def test_origins_have_training_days_and_an_outcome(days: int, horizon: int) -> None:
     if days < 2 * horizon + 1:
         with pytest.raises(ValuationError, match="too few"):
             origin_days(days, horizon)
@@ -65,7 +66,7 @@ def test_origins_whose_outcomes_overlap_are_resampled_together(
     assert block_of(days, horizon) == block
 
 
-def test_the_json_has_what_a_program_needs(tmp_path: Path) -> None:
+def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
     pq.write_table(long_table(market_like(60, 40)), tmp_path / "prices.parquet")
     found = evaluate_file(tmp_path / "prices.parquet", 7)
     assert [each["model"] for each in found] == list(MODELS)
@@ -99,7 +100,7 @@ def test_the_json_has_what_a_program_needs(tmp_path: Path) -> None:
         assert Evaluation.from_dict(plain).to_dict() == each
 
 
-def test_one_model_and_a_least_price_can_be_asked_for(tmp_path: Path) -> None:
+def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:
     prices = market_like(60, 40)
     pq.write_table(long_table(prices), tmp_path / "prices.parquet")
     (found,) = evaluate_file(tmp_path / "prices.parquet", 7, model="median7", min_price=5.0)
@@ -109,14 +110,14 @@ def test_one_model_and_a_least_price_can_be_asked_for(tmp_path: Path) -> None:
     assert {group["price_band"] for group in found["groups"]} <= {"5-20", "20-100", ">100"}
 
 
-def test_five_days_are_enough_for_a_horizon_of_one_and_say_that_they_are_few() -> None:
+def test_five_days_are_enough_for_a_horizon_of_one_but_marked_as_few() -> None:
     for found in evaluate(panel_of(market_like(5, 60, gaps=0.0)), list(MODELS), 1):
         assert len(found.origins) == 3
         assert found.scores["n"] > 0
         assert not found.to_dict()["enough_origins"]
 
 
-def test_a_model_is_judged_on_the_quote_at_the_horizon() -> None:
+def test_a_model_is_scored_on_the_quote_at_the_horizon() -> None:
     prices = market_like(40, 30)
     panel = panel_of(prices)
     rows = forecasts(panel, "rolling_mean", 5, [20, 30])
@@ -133,19 +134,19 @@ def test_skill_is_found_where_there_is_some_and_not_where_moves_are_shuffled() -
     assert shuffled.scores["rmae_last"] > 0.99
 
 
-def test_a_model_that_sees_the_outcome_is_not_mistaken_for_skill() -> None:
-    """The same walk with the outcome written into the past by mistake is caught: truncating the future changes its values."""
+def test_a_leaked_outcome_is_detected() -> None:
+    """An outcome leaked into the past is detected: truncating the future changes features."""
     prices = market_like(40, 30, gaps=0.0)
     leaky = panel_of(prices)
     leaky.market[:-5] = prices[5:]
     past = panel_of(prices[:31])
     past.market[:-5] = prices[5:31]
-    whole = next(stream(leaky, [30])).values
-    assert not np.array_equal(whole, next(stream(past, [30])).values, equal_nan=True)
+    whole = next(stream_features(leaky, [30])).values
+    assert not np.array_equal(whole, next(stream_features(past, [30])).values, equal_nan=True)
 
 
 def test_a_same_day_mean_can_never_pass_for_skill() -> None:
-    """A mean of three days that includes the day it is compared with looks good there; here it is compared with a later day only."""
+    """A mean that includes the day it is scored on looks good; scores are of later days only."""
     panel = panel_of(
         np.exp(3.0 + np.cumsum(np.random.default_rng(2).normal(0, 0.03, (60, 80)), axis=0))
     )
@@ -155,19 +156,21 @@ def test_a_same_day_mean_can_never_pass_for_skill() -> None:
     assert found.scores["rmae_last"] > 1.1
 
 
-def test_every_pair_of_an_origin_was_known_on_it() -> None:
+def test_every_target_of_a_training_set_is_the_quote_at_the_horizon() -> None:
     panel = panel_of(market_like(40, 10))
-    pairs = collect(panel, 7, [10, 12])
-    for row in range(len(pairs)):
-        day, card = int(pairs.day[row]), int(pairs.card[row])
-        assert pairs.values[row, COLUMN["log_price"]] == np.float32(np.log(panel.market[day, card]))
-        assert pairs.target[row] == np.log(panel.market[day + 7, card]) - np.log(
+    training_set = build_training_set(panel, 7, [10, 12])
+    for row in range(len(training_set)):
+        day, card = int(training_set.day[row]), int(training_set.card[row])
+        assert training_set.values[row, COLUMN["log_price"]] == np.float32(
+            np.log(panel.market[day, card])
+        )
+        assert training_set.target[row] == np.log(panel.market[day + 7, card]) - np.log(
             panel.market[day, card]
         )
 
 
 @pytest.mark.parametrize(
-    ("names", "horizon", "error", "said"),
+    ("names", "horizon", "error", "message"),
     [
         (["oracle"], 7, ValueError, "'oracle'"),
         (["median7"], 40, ValuationError, "60 days are too few"),
@@ -175,14 +178,14 @@ def test_every_pair_of_an_origin_was_known_on_it() -> None:
     ],
     ids=["model", "short", "horizon"],
 )
-def test_what_cannot_be_evaluated_is_told(
-    names: list[str], horizon: int, error: type[Exception], said: str
+def test_invalid_arguments_raise(
+    names: list[str], horizon: int, error: type[Exception], message: str
 ) -> None:
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         evaluate(panel_of(market_like(60, 5)), names, horizon)
 
 
-def test_prices_nobody_tuned_to_are_judged(shared_data: Path) -> None:
+def test_a_real_panel_is_evaluated(shared_data: Path) -> None:
     found = {
         each["model"]: each for each in evaluate_file(shared_data / "cardmarket_daily.parquet", 7)
     }

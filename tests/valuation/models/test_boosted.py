@@ -7,12 +7,17 @@ import pytest
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.models import boosted, create
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.training_set import TrainingSet, collect, joined, training_days
+from pokewatch.valuation.training_set import (
+    TrainingSet,
+    build_training_set,
+    concatenate,
+    training_days,
+)
 from tests.valuation.panels import panel_of
 
 
-def told_by_asks(days: int = 70, cards: int = 400) -> Panel:
-    """Cards whose lowest ask says a week before where the quote goes: a local level cannot know it."""
+def panel_with_leading_asks(days: int = 70, cards: int = 400) -> Panel:
+    """Return cards whose lowest ask leads the quote by a week; a local level ignores asks."""
     rng = np.random.default_rng(4)
     quotes = 3.0 + np.cumsum(rng.normal(0, 0.03, (days + 7, cards)), axis=0)
     return panel_of(
@@ -22,12 +27,12 @@ def told_by_asks(days: int = 70, cards: int = 400) -> Panel:
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return told_by_asks()
+    return panel_with_leading_asks()
 
 
 @pytest.fixture(scope="module")
-def pairs(panel: Panel) -> TrainingSet:
-    return collect(panel, 7, training_days(panel.dates, 7))
+def training_set(panel: Panel) -> TrainingSet:
+    return build_training_set(panel, 7, training_days(panel.dates, 7))
 
 
 def off(model: str, panel: Panel, until: int) -> float:
@@ -35,7 +40,7 @@ def off(model: str, panel: Panel, until: int) -> float:
     return float(np.abs(np.log(fair / panel.market[until + 7])).mean())
 
 
-def test_it_uses_what_the_asks_tell(panel: Panel) -> None:
+def test_it_uses_the_asks(panel: Panel) -> None:
     assert off("boosted", panel, 60) < 0.6 * off("local_level", panel, 60)
 
 
@@ -46,51 +51,60 @@ def test_it_is_the_local_level_where_there_is_too_little_to_learn_from(panel: Pa
     assert one.parameters()["learnt"]["trees"] == []
 
 
-def test_the_same_pairs_give_the_same_trees_whatever_the_number_of_threads(
-    pairs: TrainingSet, monkeypatch: pytest.MonkeyPatch
+def test_the_same_training_set_gives_the_same_trees_whatever_the_number_of_threads(
+    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boosted, "_ROWS_WORTH_THREADS", 1)
+    monkeypatch.setattr(boosted, "_MIN_ROWS_FOR_THREADS", 1)
     found = []
     for threads in (1, 2, 1):
-        monkeypatch.setattr(boosted, "usable_processors", lambda threads=threads: threads)
+        monkeypatch.setattr(boosted, "cpu_count", lambda threads=threads: threads)
         model = create("boosted", 7)
-        model.fit_forecast(pairs)
-        found.append(json.dumps(model.learnt))
+        model.fit_forecast(training_set)
+        found.append(json.dumps(model.fitted))
     assert found[0] == found[1] == found[2]
     assert "num_threads" not in found[0]
 
 
-def test_an_interval_is_calibrated_on_errors_of_cards_not_learnt_from(pairs: TrainingSet) -> None:
-    """Targets that are noise: what was learnt by heart must not make the interval narrow."""
+def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
+    training_set: TrainingSet,
+) -> None:
+    """The targets are noise: overfitting them must not make the interval narrow."""
     rng = np.random.default_rng(0)
-    noise = joined([pairs])
+    noise = concatenate([training_set])
     noise.target[:] = rng.standard_t(4, len(noise)) * 0.1
     model = create("boosted", 7)
-    model.fit_pairs(noise, until=date(2025, 3, 1))
+    model.fit_training_set(noise, until=date(2025, 3, 1))
     below, above = model._intervals.distances(noise.values)
     fresh = rng.standard_t(4, len(noise)) * 0.1 - model.move(noise.values)
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_every_card_is_unseen_by_half_of_the_boosters(pairs: TrainingSet, count: int) -> None:
-    unseen = np.stack([boosted._unseen(pairs, number, count) for number in range(count)])
-    assert (unseen.sum(axis=0) == count // 2).all()
-    assert unseen.mean(axis=1) == pytest.approx(0.5, abs=0.1)
+def test_every_card_is_held_out_from_half_of_the_boosters(
+    training_set: TrainingSet, count: int
+) -> None:
+    held_out = np.stack(
+        [boosted._held_out_rows(training_set, number, count) for number in range(count)]
+    )
+    assert (held_out.sum(axis=0) == count // 2).all()
+    assert held_out.mean(axis=1) == pytest.approx(0.5, abs=0.1)
 
 
-def test_shuffled_outcomes_teach_it_nothing(pairs: TrainingSet) -> None:
-    shuffled = joined([pairs])
+def test_shuffled_outcomes_give_no_skill(training_set: TrainingSet) -> None:
+    shuffled = concatenate([training_set])
     shuffled.target[:] = np.random.default_rng(0).permutation(shuffled.target)
     model = create("boosted", 7)
     model.fit_forecast(shuffled)
-    skill = np.abs(pairs.target - model.move(pairs.values)).sum() / np.abs(pairs.target).sum()
+    skill = (
+        np.abs(training_set.target - model.move(training_set.values)).sum()
+        / np.abs(training_set.target).sum()
+    )
     assert skill > 0.985
 
 
-def test_an_outcome_among_the_features_would_be_seen(pairs: TrainingSet) -> None:
-    """The check above can fail: with the outcome leaked into a feature the same model has skill that cannot be."""
-    leaked = joined([pairs])
+def test_an_outcome_among_the_features_would_be_detected(training_set: TrainingSet) -> None:
+    """The test above can fail: a leaked outcome gives the same model impossible skill."""
+    leaked = concatenate([training_set])
     leaked.target[:] = np.random.default_rng(0).permutation(leaked.target)
     leaked.values[:, COLUMN["momentum_7"]] = leaked.target
     model = create("boosted", 7)
@@ -101,27 +115,27 @@ def test_an_outcome_among_the_features_would_be_seen(pairs: TrainingSet) -> None
 
 
 def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(
-    pairs: TrainingSet, monkeypatch: pytest.MonkeyPatch
+    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boosted, "_LARGE_FROM", 1_000)
-    assert boosted._worth(pairs, 7) == pytest.approx(400 * 62 / 7)
-    assert boosted._worth(pairs, 62) == 400
-    assert boosted._worth(joined([]), 7) == 0.0
+    monkeypatch.setattr(boosted, "_MIN_LARGE_SIZE", 1_000)
+    assert boosted._effective_size(training_set, 7) == pytest.approx(400 * 62 / 7)
+    assert boosted._effective_size(training_set, 62) == 400
+    assert boosted._effective_size(concatenate([]), 7) == 0.0
     found = []
     for horizon in (7, 62):
         model = create("boosted", horizon)
-        model.fit_forecast(pairs)
-        found.append(len(model.learnt["trees"]))
+        model.fit_forecast(training_set)
+        found.append(len(model.fitted["trees"]))
     assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [2, 20]
 
 
-def test_a_panels_first_days_are_left_out_where_enough_remain(pairs: TrainingSet) -> None:
-    assert boosted._teaching(pairs, 7).day.min() == 7
-    assert boosted._teaching(pairs, 50).day.min() == 0
+def test_a_panels_first_days_are_left_out_where_enough_remain(training_set: TrainingSet) -> None:
+    assert boosted._after_warm_up(training_set, 7).day.min() == 7
+    assert boosted._after_warm_up(training_set, 50).day.min() == 0
 
 
-def test_a_groups_moves_count_only_over_many_horizons(pairs: TrainingSet) -> None:
-    assert len(boosted.Boosted(7)._features(pairs)) == len(boosted.FEATURES) + len(
+def test_a_groups_moves_count_only_over_many_horizons(training_set: TrainingSet) -> None:
+    assert len(boosted.Boosted(7)._features(training_set)) == len(boosted.FEATURES) + len(
         boosted.GROUP_FEATURES
     )
-    assert len(boosted.Boosted(8)._features(pairs)) == len(boosted.FEATURES)
+    assert len(boosted.Boosted(8)._features(training_set)) == len(boosted.FEATURES)

@@ -43,7 +43,7 @@ def test_it_goes_beyond_quotes_that_lag_behind() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_shuffled_outcomes_teach_it_nothing(seed: int) -> None:
+def test_shuffled_outcomes_give_no_skill(seed: int) -> None:
     rng = np.random.default_rng(seed)
     walk = np.exp(3.0 + np.cumsum(rng.normal(0, 0.02, (60, 200)), axis=0))
     panel = panel_of(walk)

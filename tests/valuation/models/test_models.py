@@ -25,7 +25,7 @@ def test_a_model_made_from_its_parameters_gives_the_same_numbers(name: str) -> N
 @pytest.mark.parametrize("name", MODELS)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 100), cut=st.integers(5, 39))
-def test_a_value_does_not_know_the_future(name: str, seed: int, cut: int) -> None:
+def test_the_future_does_not_affect_a_value(name: str, seed: int, cut: int) -> None:
     panel = panel_of(market_like(40, 15, seed), low=market_like(40, 15, seed + 1))
     model = create(name, 3).fit(panel.up_to(cut))
     one, other = model.value(panel, cut), model.value(panel.up_to(cut), cut)
@@ -52,11 +52,11 @@ def test_a_card_never_quoted_has_no_value_and_others_do(name: str) -> None:
     assert np.isfinite(values.fair[quoted]).all()
 
 
-def test_a_model_tells_until_when_it_has_learnt() -> None:
+def test_trained_until() -> None:
     panel = panel_of(market_like(20, 5))
-    assert create("median7", 2).learnt_until is None
-    assert create("median7", 2).fit(panel).learnt_until == date(2025, 1, 25)
-    assert create("median7", 2).fit(panel, until=9).learnt_until == date(2025, 1, 15)
+    assert create("median7", 2).trained_until is None
+    assert create("median7", 2).fit(panel).trained_until == date(2025, 1, 25)
+    assert create("median7", 2).fit(panel, until=9).trained_until == date(2025, 1, 15)
 
 
 def test_unknown_models_and_horizons_are_refused() -> None:

@@ -1,0 +1,133 @@
+"""Tables of checks, scores and trades for the cards."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metaflow.cards import Markdown, Table
+
+from pokewatch.checks import Check
+from pokewatch.monitoring.calibration import Calibration
+
+Evaluation = Mapping[str, Any]
+
+PASSED, FAILED = "passed", "**FAILED**"
+
+
+def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
+    ways = {
+        "followed": "signals followed",
+        "random": "random signals",
+        "buy_everything": "buy every card",
+        "sham_same_day": "same-day (biased)",
+    }
+    rows = [
+        [
+            each["policy"],
+            title,
+            _number(each[way].get("trades")),
+            _percent(each[way]["mean_net"]),
+            _percent(each[way].get("hit_rate")),
+        ]
+        for each in policies
+        for way, title in ways.items()
+    ]
+    rows += [
+        [
+            each["policy"],
+            "p-value against random signals",
+            "-",
+            _percent(each["random"]["p_value"]),
+            "-",
+        ]
+        for each in policies
+    ]
+    rows += [
+        [each["policy"], "maximum drawdown", "-", _percent(-each["curve"]["max_drawdown"]), "-"]
+        for each in policies
+    ]
+    return Table(rows, headers=["policy", "", "trades", "mean return", "hit rate"])
+
+
+def calibrations_table(calibrations: Sequence[Calibration]) -> Table:
+    names = {
+        "rmae_last": "error / last price",
+        "mape": "MAPE %",
+        "bias": "bias (log)",
+        "coverage_90": "inside the 90% interval",
+        "n": "card-days",
+    }
+    rows = [
+        ["estimated on", *(str(each.made_on) for each in calibrations)],
+        [
+            "model version",
+            *(f"{each.version}{'' if each.served else ', reconstructed'}" for each in calibrations),
+        ],
+        *[
+            [title, *(_number(each.scores[name]) for each in calibrations)]
+            for name, title in names.items()
+        ],
+        ["confidence error", *(_number(each.reliability_gap) for each in calibrations)],
+    ]
+    return Table(rows, headers=["", *(f"{each.lag} days later" for each in calibrations)])
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    rows = [
+        [
+            check.name,
+            f"{check.actual} (limit: {check.threshold})",
+            Markdown(PASSED if check.passed else FAILED),
+            check.why,
+        ]
+        for check in checks
+    ]
+    return Table(rows, headers=["check", "found", "", "why"])
+
+
+def scores_table(evaluations: Sequence[Evaluation]) -> Table:
+    names = {
+        "rmae_last": "error / last price",
+        "rmae_median7": "error / median-7",
+        "mape": "MAPE %",
+        "rmse": "RMSE (log)",
+        "bias": "bias (log)",
+        "coverage_90": "coverage of 90%",
+        "winkler_90": "Winkler",
+        "coverage_rate": "valued",
+        "buy_rate": "BUY",
+        "sell_rate": "SELL",
+        "hold_rate": "HOLD",
+        "dataset_size": "card-days",
+    }
+    rows = [
+        [title, *(_number(each[name]) for each in evaluations)] for name, title in names.items()
+    ]
+    return Table(rows, headers=["", *(each["model"] for each in evaluations)])
+
+
+def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:
+    names = ("n", "rmae_last", "mape", "coverage_90", "width")
+    rows = [
+        [group["price_band"], group["liquidity"], *(_number(group[name]) for name in names)]
+        for group in groups
+    ]
+    headers = [
+        "price",
+        "liquidity",
+        "card-days",
+        "error / last",
+        "MAPE %",
+        "coverage",
+        "width (log)",
+    ]
+    return Table(rows, headers=headers)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

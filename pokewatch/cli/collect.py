@@ -1,0 +1,157 @@
+"""`pokewatch collect`."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pokewatch.cli.options import Day, json_option
+from pokewatch.cli.output import print_json, print_text, progress_bar
+
+if TYPE_CHECKING:
+    from pokewatch.market.collect_report import CollectReport
+
+
+@click.command()
+@click.option(
+    "--source",
+    default="simulated",
+    show_default=True,
+    help="simulated, tcgcsv, pokemon_price_tracker or file.",
+)
+@click.option("--from", "start", type=Day(), help="First day.")
+@click.option("--to", "end", type=Day(), help="Last day. Default: the source's latest.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36_500),
+    help="Number of days, counted back from the last. Default: 30.",
+)
+@click.option(
+    "--cards",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Number of cards in the simulated market.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed of the simulated market."
+)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    help="CSV or Parquet file to read with --source file.",
+)
+@click.option("--refresh", is_flag=True, help="Collect days again that are already in the lake.")
+@click.option(
+    "--format",
+    "export_format",
+    type=click.Choice(["parquet", "csv"]),
+    help="Also export the days to one file in this format.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to export to. Default: named by source and days, in POKEWATCH_HOME/exports.",
+)
+@json_option
+def collect(
+    source: str,
+    start: date | None,
+    end: date | None,
+    days: int | None,
+    cards: int,
+    seed: int,
+    path: Path | None,
+    refresh: bool,
+    export_format: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Collect daily prices into the lake.
+
+    Days that are already in the lake are skipped, so running the same command again resumes an
+    interrupted collection.
+
+    \b
+      pokewatch collect --days 400
+      pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source file --file my_prices.csv --format parquet
+    """
+    _check_options(source, path, export_format, output)
+    market = {"cards": cards, "seed": seed, "path": path}
+    report, lake, collected = _collect(source, market, start, end, days, refresh)
+    exported = None
+    if export_format or output:
+        exported = _export(lake, source, collected, export_format, output)
+    _print_report(report, lake.root, exported, as_json)
+    report.require_no_held()
+
+
+def _check_options(
+    source: str, path: Path | None, export_format: str | None, output: Path | None
+) -> None:
+    if path and source != "file":
+        raise click.UsageError(f"--file {path}: --source {source} reads no file; add --source file")
+    if output and not export_format and output.suffix not in (".parquet", ".csv"):
+        raise click.UsageError(
+            f"--output {output}: use a name that ends in .parquet or .csv, or add --format"
+        )
+
+
+def _collect(
+    source: str,
+    market: dict[str, Any],
+    start: date | None,
+    end: date | None,
+    days: int | None,
+    refresh: bool,
+) -> tuple[Any, Any, list[date]]:
+    from pokewatch.market.collect import collect, requested_days
+    from pokewatch.market.lake import Lake
+    from pokewatch.market.sources import open_source
+    from pokewatch.pipeline.parameters import check_days
+    from pokewatch.settings import Home, prepare
+
+    prepare()
+    opened = open_source(source, **market)
+    check_days(opened, start, end)
+    lake = Lake(Home.read().lakes / opened.lake_name)
+    wanted = requested_days(opened, start, end, days)
+    with progress_bar(f"Collecting {len(wanted)} days", len(wanted)) as advance:
+        report = collect(opened, lake, wanted, refresh=refresh, progress=advance)
+    return report, lake, wanted
+
+
+def _export(
+    lake: Any, source: str, days: list[date], export_format: str | None, output: Path | None
+) -> Path:
+    from pokewatch.market.export import export
+    from pokewatch.settings import Home
+
+    export_format = export_format or (output.suffix.removeprefix(".") if output else "parquet")
+    name = f"pokewatch-{source}-{days[0]}-{days[-1]}.{export_format}"
+    exported = output or Home.read().home / "exports" / name
+    export(lake, days, exported, export_format)
+    return exported
+
+
+def _print_report(
+    report: "CollectReport", lake: Path, exported: Path | None, as_json: bool
+) -> None:
+    if as_json:
+        print_json(
+            report.to_json() | {"lake": str(lake), "exported": str(exported) if exported else None}
+        )
+        return
+    print_text(
+        f"{len(report.written)} days written, {len(report.unchanged)} already there: "
+        f"{report.rows:,} prices in {lake}"
+    )
+    for reason, count in sorted(report.quarantined.items()):
+        click.echo(f"quarantined: {count:,} rows, {reason}", err=True)
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if exported:
+        print_text(f"exported to {exported}")

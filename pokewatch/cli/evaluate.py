@@ -1,0 +1,158 @@
+"""`pokewatch evaluate` and `pokewatch backtest`: models and policies on a file of prices."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pokewatch.cli.options import Price, json_option, value_errors_as_usage
+from pokewatch.cli.output import format_number, format_percent, print_json, print_table
+
+_MODELS = "rolling_mean, median7, local_level or boosted."
+_EVALUATION_COLUMNS = (
+    "model",
+    "origins",
+    "card-days",
+    "error / last",
+    "95% interval",
+    "error / median-7",
+    "MAPE %",
+    "bias",
+    "coverage of 90%",
+)
+_BACKTEST_COLUMNS = (
+    "policy",
+    "BUY signals",
+    "trades",
+    "mean net",
+    "hit rate",
+    "random",
+    "p",
+    "everything",
+    "drawdown",
+    "same-day (biased)",
+)
+
+_prices_option = click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Parquet or CSV file with the columns card_id, date and market_price; optionally low, "
+    "mid, set, rarity and stale_days.",
+)
+_horizon_option = click.option(
+    "--horizon", type=click.IntRange(min=1), default=7, show_default=True, help="Days ahead."
+)
+_min_price_option = click.option(
+    "--min-price", type=Price(), help="Use only card-days with a market price at or above this."
+)
+
+
+@click.command()
+@_prices_option
+@_horizon_option
+@click.option("--model", help=f"Evaluate only this model: {_MODELS} Default: all.")
+@_min_price_option
+@json_option
+def evaluate(
+    prices: Path, horizon: int, model: str | None, min_price: float | None, as_json: bool
+) -> None:
+    """Evaluate models by walk-forward validation.
+
+    At each of many origins, a model is fitted on the prices known by then and scored on those
+    HORIZON days later. "error / last" is the absolute error of the log price divided by that of
+    the last price: 0.95 means 5% less error than predicting no change.
+
+    \b
+      pokewatch evaluate --prices panel.parquet --horizon 7 --min-price 1
+    """
+    from pokewatch.valuation.evaluation.runner import evaluate_file
+
+    with value_errors_as_usage():
+        found = evaluate_file(prices, horizon, model, min_price)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found, _EVALUATION_COLUMNS, _evaluation_cells)
+
+
+def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = found["rmae_last_ci"]
+    figures = ("rmae_median7", "mape", "bias", "coverage_90")
+    return (
+        found["model"],
+        str(len(found["origins"])),
+        f"{found['n']:,}",
+        format_number(found["rmae_last"]),
+        "-" if interval is None else "{:.4f} - {:.4f}".format(*interval),
+        *(format_number(found[name]) for name in figures),
+    )
+
+
+@click.command()
+@_prices_option
+@_horizon_option
+@click.option(
+    "--fees",
+    type=click.Choice(["tcgplayer", "ebay", "cardmarket"]),
+    default="tcgplayer",
+    show_default=True,
+    help="Marketplace whose fees apply.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(["threshold", "net_of_fees"]),
+    multiple=True,
+    help="Trading rule to follow; may be repeated. Default: both.",
+)
+@click.option("--model", default="local_level", show_default=True, help=_MODELS)
+@_min_price_option
+@json_option
+def backtest(
+    prices: Path,
+    horizon: int,
+    fees: str,
+    policy: tuple[str, ...],
+    model: str,
+    min_price: float | None,
+    as_json: bool,
+) -> None:
+    """Compute the return, after fees, of following the signals.
+
+    A trade buys at the next renewed price and sells at a 5-day median, and pays fees on both
+    sides. It is compared with buying every card and with the same number of random signals.
+    "same-day (biased)" trades at the price that gave the signal, which nobody can do: it shows
+    what a naive backtest would report.
+
+    \b
+      pokewatch backtest --prices panel.parquet --fees tcgplayer
+    """
+    from pokewatch.decision import FEES
+    from pokewatch.valuation.backtest.runner import backtest_file
+
+    policies = policy or ("threshold", "net_of_fees")
+    with value_errors_as_usage():
+        found = backtest_file(
+            prices, model, horizon, FEES[fees], policies=policies, min_price=min_price
+        )
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found, _BACKTEST_COLUMNS, _backtest_cells)
+
+
+def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
+    followed, random = found["followed"], found["random"]
+    return (
+        found["policy"],
+        str(found["signals"]),
+        str(followed["trades"]),
+        format_percent(followed["mean_net"]),
+        format_percent(followed["hit_rate"]),
+        format_percent(random["mean_net"]),
+        format_number(random["p_value"]),
+        format_percent(found["buy_everything"]["mean_net"]),
+        format_percent(found["curve"]["max_drawdown"]),
+        format_percent(found["sham_same_day"]["mean_net"]),
+    )

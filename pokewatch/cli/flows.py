@@ -1,0 +1,61 @@
+"""The commands that run a Metaflow flow: pipeline, backfill and monitor."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+# Every argument goes to Metaflow, --help included.
+_PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+@click.command(context_settings=_PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def pipeline(arguments: tuple[str, ...]) -> None:
+    """Run the daily pipeline.
+
+    It collects prices, trains and evaluates models, and deploys the one selected. ARGUMENTS are
+    passed to Metaflow: run, resume, card view STEP, and their options.
+
+    \b
+      pokewatch pipeline run --source tcgcsv
+      pokewatch pipeline run --help       the parameters
+      pokewatch pipeline card view gate   the model chosen, and its evaluation
+    """
+    _run_flow("flow.py", arguments)
+
+
+@click.command(context_settings=_PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def backfill(arguments: tuple[str, ...]) -> None:
+    """Collect historical prices, one month per task.
+
+    ARGUMENTS are passed to Metaflow.
+
+    \b
+      pokewatch backfill run --from 2025-01-01 --to 2025-12-31
+    """
+    _run_flow("backfill.py", arguments)
+
+
+@click.command(context_settings=_PASS_THROUGH)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def monitor(arguments: tuple[str, ...]) -> None:
+    """Compare past estimates with later prices.
+
+    If the models no longer fit the market, they are retrained. ARGUMENTS are passed to Metaflow.
+
+    \b
+      pokewatch monitor run
+    """
+    _run_flow("monitor.py", arguments)
+
+
+def _run_flow(name: str, arguments: Sequence[str]) -> None:
+    """Replace this process with the flow's, whose signals and exit code are Metaflow's."""
+    from pokewatch.bundled import bundled
+
+    if not arguments:
+        raise click.UsageError("no command given: use run, or run --help for the parameters")
+    os.execv(sys.executable, [sys.executable, str(bundled("flows") / name), *arguments])  # noqa: S606

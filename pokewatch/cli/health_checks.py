@@ -1,0 +1,283 @@
+"""Checks of an installation, each with a suggested fix."""
+
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pokewatch.errors import NoChampionError, PokeWatchError
+from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
+
+if TYPE_CHECKING:
+    from pokewatch.deploy.records import DeployRecord
+    from pokewatch.market.lake import Lake
+
+State = Literal["ok", "warning", "fault"]
+
+_EXTRAS = {
+    "pipeline": ("pandas", "pyarrow", "dvc", "mlflow", "metaflow"),
+    "serving": ("mlserver", "numpy"),
+    "gateway": ("starlette", "msgspec", "uvicorn"),
+}
+_UNFINISHED = (
+    "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
+    "rollback"
+)
+_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check. `remedy` is the suggested fix, "" if none is needed."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def run_checks() -> Iterator[Finding]:
+    """Yield the findings as they are made; a check that raises does not stop the others."""
+    for check in (
+        _python,
+        _extras,
+        _settings,
+        _home,
+        _disk,
+        _lakes,
+        _keys,
+        _remote,
+        _registry,
+        _champion,
+        _deploys,
+    ):
+        yield from _guarded(check)
+
+
+def _guarded(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    name = check.__name__.removeprefix("_")
+    try:
+        yield from check()
+    except PokeWatchError as error:
+        yield Finding(name, "fault", str(error))
+    except OSError as error:
+        yield Finding(
+            name,
+            "fault",
+            str(error),
+            f"make {error.filename or 'the folder'} readable and writable by this user",
+        )
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] in ((3, 11), (3, 12)):
+        yield Finding("python", "ok", version)
+    else:
+        yield Finding(
+            "python",
+            "fault",
+            version,
+            "use Python 3.11 or 3.12: make clean, then make setup PYTHON=python3.12",
+        )
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        if missing:
+            remedy = f"pip install 'pokewatch[{extra}]' if this machine needs it"
+            yield Finding(extra, "warning", f"not installed: {', '.join(missing)}", remedy)
+        else:
+            yield Finding(extra, "ok", "installed")
+
+
+def _settings() -> Iterator[Finding]:
+    for section in sections():
+        section.read()
+    yield Finding(
+        "settings", "ok", f"{sum(len(section.model_fields) for section in sections())} read"
+    )
+
+
+def _home() -> Iterator[Finding]:
+    home = Home.read().home
+    if not home.exists():
+        yield Finding(
+            "home",
+            "warning",
+            f"{home} does not exist yet",
+            "the first pipeline run creates it: pokewatch pipeline run",
+        )
+    elif not os.access(home, os.W_OK | os.X_OK):
+        remedy = f"make it writable by this user, or set {Home.variable('home')} to another folder"
+        yield Finding("home", "fault", f"{home} is not writable", remedy)
+    elif home.stat().st_mode & 0o077:
+        detail = f"{home} is accessible to other users of this machine"
+        yield Finding("home", "warning", detail, f"chmod 700 {shlex.quote(str(home))}")
+    else:
+        yield Finding("home", "ok", str(home))
+
+
+def _disk() -> Iterator[Finding]:
+    home = Home.read().home
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1024**3:.1f} GiB free"
+    if free < _FREE_BYTES:
+        yield Finding(
+            "disk",
+            "warning",
+            detail,
+            "a full catalogue needs a few GiB per year: free some space, or move "
+            f"{Home.variable('home')}",
+        )
+    else:
+        yield Finding("disk", "ok", detail)
+
+
+def _lakes() -> Iterator[Finding]:
+    from pokewatch.market.lake import Lake
+
+    roots = sorted(path for path in Home.read().lakes.glob("*") if path.is_dir())
+    if not roots:
+        yield Finding("prices", "warning", "none collected yet", "pokewatch collect")
+    for root in roots:
+        yield _lake(Lake(root))
+
+
+def _lake(lake: "Lake") -> Finding:
+    name, days = f"prices: {lake.root.name}", lake.days()
+    if not days:
+        return Finding(
+            name,
+            "warning",
+            "no day collected",
+            f"pokewatch collect --source {lake.root.name.split('-')[0]}",
+        )
+    lake.day(days[-1])
+    if not lake.has_catalog():
+        return Finding(
+            name,
+            "fault",
+            f"{len(days)} days without a catalogue",
+            "collect again: pokewatch collect",
+        )
+    gaps = (days[-1] - days[0]).days + 1 - len(days)
+    age = (datetime.now(UTC).date() - days[-1]).days
+    detail = f"{len(days)} days, {days[0]} to {days[-1]}" + (
+        f", {gaps} missing in between" if gaps else ""
+    )
+    if age > 2 and not lake.root.name.startswith("file-"):
+        return Finding(
+            name,
+            "warning",
+            f"{detail}; {age} days old",
+            "pokewatch collect fetches the missing days",
+        )
+    return Finding(name, "ok", detail)
+
+
+def _keys() -> Iterator[Finding]:
+    path = Home.read().keys
+    if not path.exists() or importlib.util.find_spec("msgspec") is None:  # the gateway's extra
+        return
+    from pokewatch.gateway.auth.keys import KeyStore
+
+    keys = KeyStore(path).list()
+    now = datetime.now(UTC).timestamp()
+    damaged = [key.id for key in keys if key.damaged and key.revoked_at is None]
+    if path.stat().st_mode & 0o077:
+        yield Finding(
+            "keys",
+            "fault",
+            f"{path} is readable by other users",
+            f"chmod 600 {shlex.quote(str(path))}",
+        )
+    elif damaged:
+        yield Finding(
+            "keys",
+            "fault",
+            f"damaged: {', '.join(damaged)}",
+            "pokewatch keys revoke ID, then pokewatch keys create NAME",
+        )
+    else:
+        yield Finding("keys", "ok", f"{sum(key.live(now) for key in keys)} live of {len(keys)}")
+
+
+def _remote() -> Iterator[Finding]:
+    remote = VersionSettings.read().remote()
+    if "://" in remote:
+        yield Finding("data remote", "ok", remote)
+        return
+    folder = Path(remote)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK):
+        yield Finding("data remote", "ok", remote)
+    else:
+        remedy = (
+            f"set {VersionSettings.variable('dvc_remote')} to a writable folder or s3://bucket/path"
+        )
+        yield Finding("data remote", "fault", f"{existing} is not writable", remedy)
+
+
+def _registry() -> Iterator[Finding]:
+    settings = RegistrySettings.read()
+    yield Finding(
+        "registry",
+        "ok",
+        "an MLflow server" if "://" in settings.mlflow_tracking_uri else "embedded (SQLite)",
+    )
+
+
+def _champion() -> Iterator[Finding]:
+    from pokewatch.registry import Registry
+
+    registry = Registry()
+    try:
+        champion = registry.resolve()
+    except NoChampionError as error:
+        yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
+        return
+    registry.open_book(champion)
+    yield Finding(
+        "champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}"
+    )
+
+
+def _deploys() -> Iterator[Finding]:
+    from pokewatch.deploy.records import DeployRecords
+    from pokewatch.deploy.transaction import version_of
+    from pokewatch.registry import CHAMPION, Registry
+
+    registry = Registry()
+    champion = version_of(registry, CHAMPION)
+    newest = DeployRecords(registry).newest() if champion else []
+    unfinished = [record for record in reversed(newest) if not record.outcome]
+    for record in unfinished:
+        yield Finding("deploy", "warning", f"{record}, {_state(record, champion)}", _UNFINISHED)
+    if not unfinished and newest and newest[0].champion != (champion or ""):
+        left = newest[0].champion or "none"
+        detail = f"version {champion} is champion, but the last deploy ended with version {left}"
+        yield Finding(
+            "deploy", "warning", detail, "the alias was moved by hand: deploy or roll back"
+        )
+    elif not unfinished:
+        ended = f"; last outcome: {newest[0].outcome}" if newest else ""
+        yield Finding("deploy", "ok", f"none is running{ended}")
+
+
+def _state(record: "DeployRecord", champion: str | None) -> str:
+    """Describe how far an unfinished deploy got, and which version is champion."""
+    how = "was killed" if record.owner.is_gone else "has not ended"
+    if record.before is None:
+        return f"{how}: no alias was moved, version {champion or 'none'} is champion"
+    former = record.before.champion or "none"
+    which = "the new" if champion == record.target else "the old"
+    return f"{how}: {which} version, {champion or 'none'}, is champion; it was {former} before"

@@ -1,0 +1,88 @@
+"""`pokewatch serve` and `pokewatch gateway`."""
+
+import json
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from pokewatch.cli.keys import key_store
+from pokewatch.cli.value import champion_book
+
+if TYPE_CHECKING:
+    from pokewatch.cli.local_stack import Stack
+    from pokewatch.registry import RegisteredModel
+
+
+@click.command()
+def serve() -> None:
+    """Start MLServer and the gateway.
+
+    They serve the champion; after a deploy they switch to the new one without a restart. Ctrl-C
+    or closing the terminal stops both.
+
+    Their logs are mlserver.log and gateway.log in POKEWATCH_HOME/logs; those of the previous
+    start are renamed to .log.1. POKEWATCH_ACCESS_LOG=true adds a line per request.
+    """
+    from pokewatch.cli.local_stack import Stack
+    from pokewatch.gateway.auth.key_lease import Lease
+    from pokewatch.settings import GatewaySettings, Home, ServingSettings
+    from pokewatch.valuation.signals import strongest_signals
+
+    book, champion = champion_book()
+    (card,) = strongest_signals(book, 1)
+    _stop_on_signals()
+    stack = Stack(ServingSettings.read(), GatewaySettings.read(), Home.read().logs)
+    lease = None
+    try:
+        click.echo(f"Starting MLServer and the gateway; their logs are in {stack.logs}")
+        with stack.running():
+            lease = Lease(key_store(), "serve")
+            click.echo(_instructions(stack, champion, card, lease.key))
+            stack.wait(lease.renew)
+    except KeyboardInterrupt:
+        with suppress(OSError):  # the terminal may have been closed
+            click.echo("stopped")
+    finally:
+        if lease is not None:
+            lease.end()
+
+
+def _stop_on_signals() -> None:
+    """Raise KeyboardInterrupt on SIGINT and SIGTERM, and on SIGHUP unless nohup ignores it.
+
+    A shell that starts this in the background may have set SIGINT to be ignored.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
+def _instructions(stack: "Stack", champion: "RegisteredModel", card: str, key: str) -> str:
+    body = json.dumps({"card_id": card})
+    options = f"-H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'"
+    url, version = stack.gateway_url, champion.version
+    return f"""
+Gateway   {url}    documentation: {url}/docs
+MLServer  {stack.mlserver_url}    model version {version}, data version {champion.data_version}
+
+Ask for the fair price of a card:
+
+curl -s {url}/fair_price {options}
+
+This key is valid while the servers run; pokewatch keys create NAME makes a lasting one.
+Press Ctrl-C to stop."""
+
+
+@click.command()
+def gateway() -> None:
+    """Start the gateway only.
+
+    It calls the MLServer at POKEWATCH_MLSERVER_URL.
+    """
+    from pokewatch.gateway.server import run
+    from pokewatch.settings import GatewaySettings
+
+    run(GatewaySettings.read())

@@ -1,0 +1,34 @@
+"""Decisions: the trading rule, fee schedules and the probability that a signal comes true.
+
+It imports nothing else of PokeWatch.
+"""
+
+from pokewatch.decision.distribution import normal_cdf, predictive_cdf
+from pokewatch.decision.fees import FEES, FeeSchedule
+from pokewatch.decision.rule import (
+    BUY,
+    HOLD,
+    POLICIES,
+    SELL,
+    SIGNALS,
+    Decisions,
+    Policy,
+    Thresholds,
+    decide,
+)
+
+__all__ = [
+    "BUY",
+    "FEES",
+    "HOLD",
+    "POLICIES",
+    "SELL",
+    "SIGNALS",
+    "Decisions",
+    "FeeSchedule",
+    "Policy",
+    "Thresholds",
+    "decide",
+    "normal_cdf",
+    "predictive_cdf",
+]

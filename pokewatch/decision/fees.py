@@ -1,0 +1,62 @@
+"""Fee schedules of marketplaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """The fees of a marketplace on an order of one card, in `currency`.
+
+    The seller pays `commission`, a fraction of the price, up to `commission_cap`, `processing`,
+    another fraction, and the amount `fixed`. The buyer pays the fraction `buyer_rate` and the
+    amount `buyer_fixed` on top of the price.
+    """
+
+    name: str
+    currency: str
+    commission: float
+    commission_cap: float = np.inf
+    processing: float = 0.0
+    fixed: float = 0.0
+    buyer_rate: float = 0.0
+    buyer_fixed: float = 0.0
+
+    def cost(self, price: ArrayLike) -> Floats:
+        """Return the total that a buyer pays for a card at `price`."""
+        return np.multiply(price, 1 + self.buyer_rate) + self.buyer_fixed
+
+    def proceeds(self, price: ArrayLike) -> Floats:
+        """Return what a seller receives for a card at `price`, negative if fees exceed it."""
+        price = np.asarray(price, dtype=np.float64)
+        return (
+            price
+            - np.minimum(price * self.commission, self.commission_cap)
+            - price * self.processing
+            - self.fixed
+        )
+
+
+FEES: Mapping[str, FeeSchedule] = MappingProxyType(
+    {
+        schedule.name: schedule
+        for schedule in (
+            FeeSchedule(
+                "tcgplayer",
+                "USD",
+                commission=0.1075,
+                commission_cap=75.0,
+                processing=0.025,
+                fixed=0.30,
+            ),
+            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
+            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
+        )
+    }
+)

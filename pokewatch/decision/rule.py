@@ -1,0 +1,270 @@
+"""The trading rule: BUY, SELL or HOLD from a price, a fair price and its 90% interval.
+
+Pure functions over NumPy arrays. The deviation `(market_price - fair_price) / fair_price` is a
+fraction: 90 against 100 is -0.1. BUY is at or below the buying threshold, SELL at or above the
+selling threshold, HOLD between them. A status other than `ok` is HOLD, with the status as the
+reason. NaN means that a price is not given.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.decision.fees import FEES, FeeSchedule
+
+BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
+
+Policy = Literal["threshold", "net_of_fees"]
+POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
+
+_DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The deviations, as fractions, at which to trade: a float, or an array with one per row."""
+
+    buy: ArrayLike = -0.10
+    sell: ArrayLike = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """One decision per row.
+
+    `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
+    is False where a decision was not possible.
+    """
+
+    signal: Strings
+    deviation_pct: Floats
+    confidence: Floats
+    reason: Strings
+    valid: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    market: Floats
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    buy: Floats
+    sell: Floats
+
+    def masked(self, valid: Bools) -> "_Rows":
+        """Return the rows with the values of invalid ones replaced by harmless ones."""
+        market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
+        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
+        return _Rows(
+            market,
+            fair,
+            lower,
+            upper,
+            np.where(valid, self.buy, 0.0),
+            np.where(valid, self.sell, 0.0),
+        )
+
+    def ordered(self) -> "_Rows":
+        """Return the rows with the fair price inside its interval, whatever the rounding."""
+        return _Rows(
+            self.market,
+            self.fair,
+            np.minimum(self.lower, self.fair),
+            np.maximum(self.upper, self.fair),
+            self.buy,
+            self.sell,
+        )
+
+
+def decide(
+    market_price: ArrayLike,
+    fair_price: ArrayLike,
+    lower: ArrayLike | None = None,
+    upper: ArrayLike | None = None,
+    status: ArrayLike | Sequence[str] | None = None,
+    *,
+    thresholds: Thresholds = Thresholds(),
+    policy: Policy = "threshold",
+    fees: FeeSchedule | None = None,
+    on_fault: Literal["raise", "hold"] = "raise",
+) -> Decisions:
+    """Return the decision on each price. Arguments broadcast; results have at least one dimension.
+
+    `fair_price` is the median of the price at the horizon, `lower` and `upper` are its 5% and 95%
+    quantiles; NaN in either of these means no interval. The policy `net_of_fees` allows a trade
+    only where the near edge of the interval covers the fees both ways: BUY where selling at `lower`
+    yields more than buying costs, SELL where selling now yields more than buying back at `upper`.
+
+    Raise ValueError with the argument, row and value for prices that are not positive and finite,
+    an interval that does not contain its fair price, or thresholds not within
+    -1 < buy <= 0 <= sell. With `on_fault="hold"`, an invalid row does not affect the others: it is
+    HOLD, `valid` is False, and it has no deviation or confidence. Its reason is its status unless
+    that is `ok`, else `no_<price>` or `invalid_<argument>`. An invalid threshold for all rows
+    raises in any case.
+    """
+    rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
+    _check_policy(policy, fees)
+    faults = _faults(rows)
+    for name, given in (
+        ("buy_threshold_pct", thresholds.buy),
+        ("sell_threshold_pct", thresholds.sell),
+    ):
+        if on_fault == "raise" or np.size(given) == 1:
+            _raise_first({name: faults[name]}, rows)
+    if on_fault == "raise":
+        _raise_first(faults, rows)
+    valid = ~np.logical_or.reduce(list(faults.values()))
+    all_valid = np.count_nonzero(valid) == valid.size
+    usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
+    deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
+    signal, reason = _by_threshold(deviation, usable)
+    if policy == "net_of_fees" and fees is not None:
+        signal, reason = _net_of_fees(signal, reason, usable, fees)
+    if not all_valid:
+        signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
+    if status is not None:
+        signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
+    return Decisions(signal, deviation, _confidence(signal, usable), reason, valid)
+
+
+def _broadcast(
+    market: ArrayLike,
+    fair: ArrayLike,
+    lower: ArrayLike | None,
+    upper: ArrayLike | None,
+    thresholds: Thresholds,
+) -> _Rows:
+    given = (
+        market,
+        fair,
+        np.nan if lower is None else lower,
+        np.nan if upper is None else upper,
+        thresholds.buy,
+        thresholds.sell,
+    )
+    arrays = [np.asarray(value, dtype=np.float64) for value in given]
+    shape = np.broadcast(np.empty(1), *arrays).shape
+    return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
+
+
+def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
+    if policy not in POLICIES:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
+    if policy == "net_of_fees" and fees is None:
+        raise ValueError(
+            f"policy net_of_fees needs a fee schedule: one of {', '.join(FEES)}, or a custom one"
+        )
+
+
+def _faults(rows: _Rows) -> dict[str, Bools]:
+    """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratio = rows.market / rows.fair
+        comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
+        return {
+            "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
+            "market_price": ~((rows.market > 0) & (rows.market < np.inf))
+            | ~(comparable | np.isnan(ratio)),
+            "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
+            "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
+            "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
+            "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
+        }
+
+
+_REQUIREMENTS = {
+    "fair_price": "positive and finite",
+    "market_price": "positive, finite and comparable with fair_price",
+    "lower": "between 0 and fair_price",
+    "upper": "finite and no less than fair_price",
+    "buy threshold": "a fraction with -1 < buy <= 0 <= sell",
+    "sell threshold": "a fraction with -1 < buy <= 0 <= sell",
+}
+
+
+def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
+    values = {
+        "fair_price": rows.fair,
+        "market_price": rows.market,
+        "lower": rows.lower,
+        "upper": rows.upper,
+        "buy_threshold_pct": rows.buy,
+        "sell_threshold_pct": rows.sell,
+    }
+    for name, fault in faults.items():
+        if fault.any():
+            row, label = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
+            raise ValueError(
+                f"{label} at row {row} must be {_REQUIREMENTS[label]}, got {values[name].flat[row]}"
+            )
+
+
+def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
+    buy, sell = deviation <= rows.buy.round(_DECIMALS), deviation >= rows.sell.round(_DECIMALS)
+    signal = np.where(buy, BUY, np.where(sell, SELL, HOLD))
+    return signal, np.where(
+        buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds")
+    )
+
+
+def _by_fault(
+    signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
+) -> tuple[Strings, Strings, Floats]:
+    """Return HOLD with a reason for invalid rows: that of the first fault in `faults`."""
+    missing = {"fair_price": np.isnan(rows.fair), "market_price": np.isnan(rows.market)}
+    for name, fault in reversed(faults.items()):
+        signal, deviation = np.where(fault, HOLD, signal), np.where(fault, np.nan, deviation)
+        reason = np.where(fault, f"invalid_{name}", reason)
+        if name in missing:
+            reason = np.where(missing[name], f"no_{name}", reason)
+    return signal, reason, deviation
+
+
+def _net_of_fees(
+    signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule
+) -> tuple[Strings, Strings]:
+    buying, selling = signal == BUY, signal == SELL
+    known = ~np.isnan(rows.lower + rows.upper)
+    clears = (buying & (fees.proceeds(rows.lower) > fees.cost(rows.market))) | (
+        selling & (fees.proceeds(rows.market) > fees.cost(rows.upper))
+    )
+    stopped = (buying | selling) & ~clears
+    reason = np.where(clears, "clears_fees", reason)
+    return np.where(stopped, HOLD, signal), np.where(
+        stopped, np.where(known, "inside_fees", "no_interval"), reason
+    )
+
+
+def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strings, Strings]:
+    stopped = (status != "ok") & (status != "")
+    if not np.count_nonzero(stopped):
+        return signal, reason
+    return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
+
+
+def _confidence(signal: Strings, rows: _Rows) -> Floats:
+    """Return the probability that each signal comes true at the horizon.
+
+    BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
+    it is within the two thresholds of it.
+    """
+    if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
+        return np.full(rows.market.shape, np.nan)
+    buying, selling = signal == BUY, signal == SELL
+    edges = np.empty((2, *rows.market.shape))
+    with np.errstate(over="ignore"):
+        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
+    below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
+    within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
+    confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)
+    return confidence

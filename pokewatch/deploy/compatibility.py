@@ -1,0 +1,68 @@
+"""Whether a version may replace the champion: same market, same currency, same cards."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.registry import Registry
+from pokewatch.settings import DeploySettings
+from pokewatch.valuation.book import PriceBook
+
+REPLACE_HINT = "if this is intended, run the flow with --replace true"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """The facts of a version to review before it serves."""
+
+    version: str
+    market: str
+    currency: str
+    cards: int
+    first_day: date
+    last_day: date
+
+
+def open_book(registry: Registry, version: str) -> PriceBook:
+    """Return the price book of a version. Raise RegistryError or BookError."""
+    model = registry.version(version)
+    return registry.open_book(model)
+
+
+def summarize(registry: Registry, version: str) -> VersionSummary:
+    """Return the summary of a version's book."""
+    book = open_book(registry, version)
+    facts = book.facts
+    days = (book.first_day, book.last_day)
+    return VersionSummary(version, facts.source, facts.currency, len(book.cards), *days)
+
+
+def require_compatible(registry: Registry, version: str, champion: str) -> None:
+    """Raise DeployError unless `version` has the market, the currency and the cards of `champion`.
+
+    Also raised where either book cannot be opened.
+    """
+    try:
+        new, served = open_book(registry, version), open_book(registry, champion)
+    except (RegistryError, BookError) as error:
+        raise DeployError(f"{_refusal(version, champion)}: {error}; {REPLACE_HINT}") from None
+    for name, ours, theirs in (
+        ("market", new.facts.source, served.facts.source),
+        ("currency", new.facts.currency, served.facts.currency),
+    ):
+        if ours != theirs:
+            raise DeployError(
+                f"{_refusal(version, champion)}: its {name} is {ours}, not {theirs}; {REPLACE_HINT}"
+            )
+    missing = int((new.cards.positions(served.cards.ids) < 0).sum())
+    limit = DeploySettings.read().deploy_missing_cards
+    if missing > limit * len(served.cards):
+        raise DeployError(
+            f"{_refusal(version, champion)}: "
+            f"it lacks {missing:,} of its {len(served.cards):,} cards, limit {limit:.0%}; "
+            f"{REPLACE_HINT}"
+        )
+
+
+def _refusal(version: str, champion: str) -> str:
+    return f"version {version} cannot replace version {champion}"

@@ -1,0 +1,178 @@
+"""Deploy records in the model registry: the queue of deploys, and the progress of each.
+
+A record is a version of the registered model `<model>-deploys`, which every MLflow backend numbers
+uniquely and in order. Its tags are the progress of the deploy, each written before or after one
+step, so that another process can finish or undo a deploy that was killed.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Self, cast
+
+from pokewatch.errors import RegistryError
+from pokewatch.registry import Registry
+
+BEFORE = "before"  # tag: the aliases before, in JSON; without it none has been moved
+DECISION = "decision"  # tag: DEPLOYED, or the reason for a refusal; absent until decided
+OUTCOME = "outcome"  # tag: the result; absent until the deploy has ended
+CHAMPION_AFTER = "champion"  # tag: the champion when the deploy ended
+TAKEN_BY = "taken_by"  # tag: the number of the deploy that took this one over
+HEARTBEAT = "beat"  # tag: a counter that increases while the deploy is alive
+DEPLOYED = "deployed"
+
+Kind = Literal["deploy", "rollback"]
+
+_MAX_RECORDS = 200
+_ATTEMPTS = 10  # to get a number; MLflow itself tries three times in each
+
+
+@dataclass(frozen=True, slots=True)
+class AliasesBefore:
+    """The versions behind `champion` and `previous` before a deploy, None where there was none."""
+
+    champion: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process of a deploy. Whether it still runs can be determined on its own machine only."""
+
+    host: str
+    pid: int
+    machine: str
+    started: str
+
+    @classmethod
+    def current(cls) -> Self:
+        return cls(socket.gethostname(), os.getpid(), _machine(), _started(os.getpid()))
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the process has ended; False where that cannot be determined."""
+        return (
+            bool(self.machine) and self.machine == _machine() and _started(self.pid) != self.started
+        )
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRecord:
+    """The record of one deploy or rollback."""
+
+    number: int
+    kind: Kind
+    target: str
+    owner: Owner
+    before: AliasesBefore | None
+    decision: str
+    outcome: str
+    taken_by: str
+    heartbeat: str
+    champion: str
+
+    @classmethod
+    def from_tags(cls, number: int, tags: Mapping[str, str]) -> Self:
+        before = tags.get(BEFORE)
+        return cls(
+            number=number,
+            kind=cast(Kind, tags["kind"]),
+            target=tags["target"],
+            owner=Owner(**json.loads(tags["owner"])),
+            before=AliasesBefore(**json.loads(before)) if before else None,
+            decision=tags.get(DECISION, ""),
+            outcome=tags.get(OUTCOME, ""),
+            taken_by=tags.get(TAKEN_BY, ""),
+            heartbeat=tags.get(HEARTBEAT, ""),
+            champion=tags.get(CHAMPION_AFTER, ""),
+        )
+
+    def __str__(self) -> str:
+        preposition = "of" if self.kind == "deploy" else "back to"
+        return f"deploy {self.number} {preposition} version {self.target}, {self.owner}"
+
+
+class DeployRecords:
+    """The deploy records of a registry, separate for each of its branches."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._name = registry.branch_name(f"{registry.name}-deploys")
+
+    def create(self, kind: Kind, target: str) -> DeployRecord:
+        """Create the next record, for a deploy of, or rollback to, version `target`."""
+        from mlflow.exceptions import MlflowException
+
+        owner = json.dumps(asdict(Owner.current()))
+        tags = {"kind": kind, "target": target, "owner": owner, HEARTBEAT: "0"}
+        for _ in range(_ATTEMPTS):
+            with self._registry.client("a deploy cannot be recorded") as client:
+                self._ensure_registered_model(client)
+                try:
+                    made = client.create_model_version(self._name, "pokewatch:/deploy", tags=tags)
+                except MlflowException as error:
+                    if "Giving up" not in str(error):
+                        raise
+                    continue  # other deploys took every number that was tried
+                return DeployRecord.from_tags(int(made.version), tags)
+        raise RegistryError("a deploy cannot be recorded: too many others started at the same time")
+
+    def read(self, number: int) -> DeployRecord:
+        with self._registry.client(f"the record of deploy {number} cannot be read") as client:
+            found = client.get_model_version(self._name, str(number))
+            return DeployRecord.from_tags(number, found.tags)
+
+    def newest(self) -> list[DeployRecord]:
+        """Return the newest records, newest first."""
+        with self._registry.client("the record of deploys cannot be read") as client:
+            found = client.search_model_versions(
+                f"name='{self._name}'", _MAX_RECORDS, order_by=["version_number DESC"]
+            )
+            return [DeployRecord.from_tags(int(each.version), each.tags) for each in found]
+
+    def unfinished(self) -> list[DeployRecord]:
+        """Return those that have not ended, oldest first."""
+        return [record for record in reversed(self.newest()) if not record.outcome]
+
+    def set_tag(self, number: int, tag: str, text: str) -> None:
+        """Set one tag of a record."""
+        with self._registry.client(f"the record of deploy {number} cannot be written") as client:
+            client.set_model_version_tag(self._name, str(number), tag, text)
+
+    def delete_tag(self, number: int, tag: str) -> None:
+        """Delete one tag of a record."""
+        with self._registry.client(f"the record of deploy {number} cannot be written") as client:
+            client.delete_model_version_tag(self._name, str(number), tag)
+
+    def _ensure_registered_model(self, client: object) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.create_registered_model(self._name)  # type: ignore[attr-defined]
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+
+def _machine() -> str:
+    """Return an id of this boot and its process namespace; "" where there is none."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # not a path of files  # noqa: PTH115
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Return the start time of a process in kernel ticks; "" where it does not run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]

@@ -1,0 +1,152 @@
+"""Deploy and roll back a registered model."""
+
+from collections.abc import Sequence
+
+import httpx
+
+from pokewatch import notify
+from pokewatch.deploy import golden
+from pokewatch.deploy.addresses import replica_addresses
+from pokewatch.deploy.canary import run_canary
+from pokewatch.deploy.compatibility import REPLACE_HINT, open_book, require_compatible
+from pokewatch.deploy.records import DeployRecords
+from pokewatch.deploy.reload import ReplicaOutcome
+from pokewatch.deploy.transaction import deploy_transaction, version_of
+from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
+from pokewatch.settings import ServingSettings, WatchSettings
+
+
+def deploy(
+    registry: Registry,
+    version: str,
+    addresses: Sequence[str] | None = None,
+    *,
+    replace: bool = False,
+) -> list[ReplicaOutcome]:
+    """Make `version` champion, reload and verify every MLServer, and run the canary.
+
+    `addresses` (default: POKEWATCH_MLSERVER_URLS) are MLServer's REST addresses. A server that does
+    not run is reported, which is not a failure; where none runs, there is no canary. If any other
+    server does not serve the version, or a check of the canary fails, the former champion is
+    restored and reloaded everywhere, people are notified, and DeployError is raised with the
+    reason. Only a deploy that succeeds moves `previous`.
+
+    One deploy at a time: it waits for another, and first finishes or undoes one that was killed. A
+    version of another market or currency, or without the champion's cards, is refused unless
+    `replace`; a version that was undone is always refused.
+    """
+    with deploy_transaction(
+        registry, "deploy", version, _addresses(registry, addresses)
+    ) as transaction:
+        former = version_of(registry, CHAMPION)
+        _require_deployable(registry, version, former, replace)
+
+        def verify(client: httpx.Client, serving: Sequence[str]) -> None:
+            _verify(registry, client, version, former, serving, replace)
+
+        outcomes = transaction.run(version, verify)
+    running = sum(outcome.state == "serving" for outcome in outcomes)
+    body = (
+        f"{running} of {len(outcomes)} MLServers run and serve it; "
+        f"the previous champion was {former or 'none'}."
+    )
+    notify.send_once("deployed", f"version {version}", f"model version {version} is champion", body)
+    return outcomes
+
+
+def rollback(
+    registry: Registry, addresses: Sequence[str] | None = None, *, target: str | None = None
+) -> tuple[str, list[ReplicaOutcome]]:
+    """Restore the previous champion on every MLServer. Return its version and the outcomes.
+
+    `target` (default: the current `rollback_target`) is the expected version: raise DeployError
+    where another deploy has changed it meanwhile. Raise NoChampionError where there is none.
+    """
+    version = target or rollback_target(registry)
+    with deploy_transaction(
+        registry, "rollback", version, _addresses(registry, addresses)
+    ) as transaction:
+        former = version_of(registry, CHAMPION)
+        if former == version:  # a killed deploy has been undone
+            return version, transaction.reload(version)
+        if (previous := version_of(registry, PREVIOUS)) != version:
+            raise DeployError(
+                f"version {version} is no longer the previous champion: "
+                f"that is version {previous or 'none'}, "
+                f"and the champion is version {former or 'none'}"
+            )
+        outcomes = transaction.run(version)
+    title = f"model version {former} was rolled back"
+    notify.send_once(
+        "rolled back",
+        f"version {former}",
+        title,
+        f"On request; version {version} is champion again.",
+    )
+    return version, outcomes
+
+
+def rollback_target(registry: Registry) -> str:
+    """Return the version that a rollback would make champion. Raise NoChampionError."""
+    for record in DeployRecords(registry).unfinished():
+        if record.kind == "rollback":
+            return record.target
+        if record.before is not None and record.before.champion is not None:
+            return record.before.champion
+    return registry.resolve(PREVIOUS).version
+
+
+def _addresses(registry: Registry, addresses: Sequence[str] | None) -> list[str]:
+    given = ServingSettings.read().addresses(registry.branch) if addresses is None else addresses
+    return replica_addresses(given)
+
+
+def _require_deployable(
+    registry: Registry, version: str, champion: str | None, replace: bool
+) -> None:
+    if reason := registry.version(version).tags.get(REFUSED):
+        raise DeployError(
+            f"version {version} was undone by an earlier deploy and stays refused: {reason}"
+        )
+    if champion is not None and champion != version and not replace:
+        require_compatible(registry, version, champion)
+
+
+def _verify(
+    registry: Registry,
+    client: httpx.Client,
+    version: str,
+    former: str | None,
+    addresses: Sequence[str],
+    replace: bool,
+) -> None:
+    """Compare the new book with the former one, and run the canary. Raise DeployError."""
+    settings = WatchSettings.read()
+    if settings.deploy_watch_seconds == 0:
+        return
+    try:
+        book = open_book(registry, version)
+        shift = (
+            0.0 if former is None else golden.fair_price_shift(book, open_book(registry, former))
+        )
+    except (RegistryError, BookError) as error:
+        raise DeployError(f"version {version} cannot be checked: {error}") from None
+    if shift is None and not replace:
+        raise DeployError(
+            f"version {version} failed the check of its fair prices: it shares no valued card "
+            f"with version {former}, so there is nothing to compare; {REPLACE_HINT}"
+        )
+    if shift is not None and shift > settings.deploy_watch_shift:
+        raise DeployError(
+            f"version {version} failed the check of its fair prices: their median shift against "
+            f"version {former} is {shift:.1%} of the market price, "
+            f"limit {settings.deploy_watch_shift:.1%}"
+        )
+    if breach := run_canary(
+        client,
+        addresses,
+        golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards),
+        settings,
+    ):
+        raise DeployError(f"version {version} failed the check of {breach}")

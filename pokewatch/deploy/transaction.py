@@ -1,0 +1,211 @@
+"""The deploy transaction: recorded first, decided once, then finished or undone.
+
+    BEFORE     the aliases, written before any of them moves; a deploy killed earlier has no effect
+    champion   moved, the MLServers reloaded and verified; a deploy killed here is undone
+    DECISION   deployed: from here on it can only be finished; refused: it can only be undone
+    previous   moved if the deploy succeeded; else the champion is restored
+    OUTCOME    the deploy has ended
+
+Every step can be repeated. `DeployTransaction.settle` completes a killed deploy from its record.
+"""
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from types import FrameType
+
+import httpx
+
+from pokewatch import notify
+from pokewatch.deploy.lock import DeployLock
+from pokewatch.deploy.records import (
+    BEFORE,
+    CHAMPION_AFTER,
+    DECISION,
+    DEPLOYED,
+    OUTCOME,
+    AliasesBefore,
+    DeployRecord,
+    DeployRecords,
+    Kind,
+)
+from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_server
+from pokewatch.errors import DeployError, LockLostError, NoChampionError
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
+from pokewatch.settings import DeploySettings, ServingSettings
+
+# Raises DeployError unless the servers at the addresses pass.
+Verify = Callable[[httpx.Client, Sequence[str]], None]
+
+
+@dataclass(slots=True)
+class _Move:
+    """The progress of a change of champion, by this process or by one that was killed."""
+
+    number: int
+    version: str
+    before: AliasesBefore
+    decision: str = ""
+
+
+class DeployTransaction:
+    """The transaction of the deploy that holds the lock."""
+
+    def __init__(
+        self, registry: Registry, lock: DeployLock, client: httpx.Client, addresses: Sequence[str]
+    ) -> None:
+        self._registry = registry
+        self._records = DeployRecords(registry)
+        self._lock = lock
+        self._client = client
+        self._addresses = addresses
+        self._move: _Move | None = None
+
+    def run(self, version: str, verify: Verify | None = None) -> list[ReplicaOutcome]:
+        """Make `version` champion, reload every MLServer, and verify them. Raise DeployError."""
+        before = AliasesBefore(
+            version_of(self._registry, CHAMPION), version_of(self._registry, PREVIOUS)
+        )
+        self._records.set_tag(self._lock.number, BEFORE, json.dumps(asdict(before)))
+        self._move = move = _Move(self._lock.number, version, before)
+        if before.champion != version:
+            self._set_alias(CHAMPION, version)
+        outcomes = self.reload(version)
+        serving = [outcome.address for outcome in outcomes if outcome.state == "serving"]
+        if verify is not None and serving:
+            verify(self._client, serving)
+        self._lock.check()
+        self._records.set_tag(move.number, DECISION, DEPLOYED)
+        move.decision = DEPLOYED
+        self._finish(move)
+        return outcomes
+
+    def reload(self, version: str) -> list[ReplicaOutcome]:
+        """Reload every MLServer with `version`. Raise DeployError."""
+        return [reload_server(self._client, address, version) for address in self._addresses]
+
+    def settle(self, record: DeployRecord) -> None:
+        """Finish or undo a deploy that was killed."""
+        if record.before is None:
+            self._end(record.number, "it ended before any alias was moved")
+            return
+        move = _Move(record.number, record.target, record.before, record.decision)
+        if move.decision == DEPLOYED:
+            self._finish(move)
+        else:
+            self._notify_undone(move, "its deploy was killed", self._undo(move))
+
+    def abort(self, error: BaseException) -> str:
+        """Undo and end a deploy that is not decided. Return what was restored; "" for nothing."""
+        move = self._move
+        if move is None:
+            self._end(self._lock.number, f"refused: {error}")
+            return ""
+        if move.decision == DEPLOYED:
+            return ""  # the next deploy finishes it
+        restored = self._undo(move)
+        self._notify_undone(move, str(error) or type(error).__name__, restored)
+        return restored
+
+    def refuse(self, reason: str) -> None:
+        """Decide against the version, so that no later deploy tries it again."""
+        if self._move is not None and not self._move.decision:
+            self._records.set_tag(self._move.number, DECISION, reason)
+            self._move.decision = reason
+
+    def _finish(self, move: _Move) -> None:
+        if move.before.champion not in (None, move.version):
+            self._set_alias(PREVIOUS, str(move.before.champion))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._registry.set_tag(move.version, DEPLOYED_AT, now)
+        self._end(move.number, f"version {move.version} is champion")
+
+    def _undo(self, move: _Move) -> str:
+        former = move.before.champion
+        if move.decision and former != move.version:
+            self._registry.set_tag(move.version, REFUSED, move.decision)
+        if former is None:
+            self._lock.check()
+            self._registry.delete_alias(CHAMPION)
+            restored = "no model is champion, as before"
+        else:
+            self._set_alias(CHAMPION, former)
+            failed = list(reload_failures(self._client, former, self._addresses))
+            restored = f"version {former} is champion again"
+            restored += f", but {'; '.join(failed)}" if failed else ""
+        self._end(move.number, restored)
+        return restored
+
+    def _set_alias(self, name: str, version: str) -> None:
+        self._lock.check()
+        self._registry.set_alias(name, version)
+
+    def _end(self, number: int, outcome: str) -> None:
+        champion = version_of(self._registry, CHAMPION)
+        self._records.set_tag(number, CHAMPION_AFTER, champion or "")
+        self._records.set_tag(number, OUTCOME, outcome)
+
+    def _notify_undone(self, move: _Move, why: str, restored: str) -> None:
+        title = f"model version {move.version} was rolled back"
+        notify.send_once("rolled back", f"version {move.version}", title, f"{why}; {restored}.")
+
+
+def version_of(registry: Registry, name: str) -> str | None:
+    """Return the version behind an alias, None where there is none."""
+    try:
+        return registry.resolve(name).version
+    except NoChampionError:
+        return None
+
+
+@contextmanager
+def deploy_transaction(
+    registry: Registry, kind: Kind, version: str, addresses: Sequence[str]
+) -> Iterator[DeployTransaction]:
+    """Acquire the lock, settle killed deploys, and undo this one on any error.
+
+    The message of a DeployError includes what was restored. SIGTERM ends the process after undoing.
+    """
+    records = DeployRecords(registry)
+    record = records.create(kind, version)
+    lock = DeployLock(records, record, DeploySettings.read())
+    timeout = ServingSettings.read().load_timeout + 10
+    with _sigterm_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
+        transaction = DeployTransaction(registry, lock, client, addresses)
+        try:
+            lock.acquire(transaction.settle)
+            yield transaction
+        except LockLostError:
+            raise  # the deploy that took over settles this one
+        except DeployError as error:
+            if kind == "deploy":
+                transaction.refuse(str(error))
+            restored = transaction.abort(error)
+            if not restored:
+                raise
+            raise type(error)(f"{error}; {restored}") from None
+        except BaseException as error:
+            transaction.abort(error)
+            raise
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Raise SystemExit at the first SIGTERM; ignore later ones."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def exit_once(signum: int, _: FrameType | None) -> None:
+        signal.signal(signum, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+
+    former = signal.signal(signal.SIGTERM, exit_once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

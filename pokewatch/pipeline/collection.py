@@ -1,0 +1,101 @@
+"""Collecting prices into the lake of a source, and validating them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from pokewatch.checks import Check
+from pokewatch.errors import SettingsError
+from pokewatch.market.collect import collect, requested_days
+from pokewatch.market.lake import Lake
+from pokewatch.market.latest_version import LatestVersions
+from pokewatch.market.quality.days import QualityThresholds, check_days
+from pokewatch.market.sources import open_source
+from pokewatch.market.versions import DataVersions
+from pokewatch.pipeline.storage import open_raw_lake
+from pokewatch.registry import Registry, change_key
+from pokewatch.settings import Home, QualitySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The result of a collection: the version of the raw lake, and the days of this run."""
+
+    source: str
+    raw_version: str
+    first_day: date
+    last_day: date
+    report: Mapping[str, Any]
+    held: tuple[Check, ...]  # failed checks of the days that were not written to the lake
+
+
+def collect_prices(
+    source: str,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    days: int | None = None,
+    cards: int = 1000,
+    seed: int = 0,
+    path: Path | None = None,
+    needed: int = 1,
+) -> Collected:
+    """Collect the requested days into the lake of `source` and store it as a version.
+
+    A machine without that lake restores its latest version first. Raise SettingsError, with
+    nothing collected, if there are fewer days than `needed`.
+    """
+    opened = open_source(source, cards=cards, seed=seed, path=path)
+    lake = Lake(Home.read().lakes / opened.lake_name)
+    latest = LatestVersions()
+    latest.restore(lake)
+    wanted = requested_days(opened, start, end, days)
+    if len(wanted) < needed:
+        raise SettingsError(
+            f"--days: {source} has {len(wanted)} days from {wanted[0]} to {wanted[-1]}; at least "
+            f"{needed} are needed"
+        )
+    report = collect(opened, lake, wanted)
+    version = DataVersions(lake.root).save(lake.raw)
+    latest.publish(lake.root.name, version)
+    held = tuple(report.held_checks())
+    return Collected(source, version, wanted[0], wanted[-1], report.to_json(), held)
+
+
+def validate(collected: Collected) -> list[Check]:
+    """Return the quality checks of the run's days, and the failed ones of days not written."""
+    lake = open_raw_lake(collected.raw_version)
+    days = [day for day in lake.days() if collected.first_day <= day <= collected.last_day]
+    found = Check(
+        "days", "at least 1", str(len(days)), bool(days), "no day of the range has prices"
+    )
+    thresholds = QualityThresholds.of(QualitySettings.read(), collected.source)
+    return [found, *collected.held, *check_days(lake, days, thresholds, datetime.now(UTC).date())]
+
+
+def daily_figures(collected: Collected) -> dict[str, Any]:
+    """Return the `days` of the run, and daily `series` to plot."""
+    lake = open_raw_lake(collected.raw_version)
+    days: list[date] = []
+    series: dict[str, list[float | None]] = {
+        "cards with a price": [],
+        "median price": [],
+        "rows quarantined": [],
+    }
+    for table in lake.prices(collected.first_day, collected.last_day, ["date", "market_price"]):
+        days.append(table["date"][0].as_py())
+        series["cards with a price"].append(table.num_rows - table["market_price"].null_count)
+        series["median price"].append(pc.approximate_median(table["market_price"]).as_py())
+        series["rows quarantined"].append(lake.quarantined(days[-1]).num_rows)
+    return {"days": days, "series": series}
+
+
+def market_change(collected: Collected) -> date | None:
+    """Return the day of the last change of the market that monitoring detected, if any."""
+    changed = Registry().get_state(change_key(collected.source))
+    found = date.fromisoformat(changed) if changed else None
+    return found if found and found <= collected.last_day else None

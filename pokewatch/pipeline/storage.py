@@ -1,0 +1,41 @@
+"""The data versions that the steps of the pipeline read and write."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pokewatch.market.lake import Lake
+from pokewatch.market.versions import DataVersions
+from pokewatch.settings import Home
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.processed import read_processed
+
+LOCAL_VERSIONS = 6  # the most that stay checked out on this machine; the remote has all of them
+
+
+def open_raw_lake(version: str) -> Lake:
+    """Return the lake of a raw version, checked out where this machine does not have it."""
+    folder = DataVersions(Home.read().home).checkout(version)
+    return Lake(folder.parent, raw=folder)
+
+
+def open_panel(data_version: str) -> Panel:
+    """Return the processed panel of a data version."""
+    return read_processed(DataVersions(Home.read().home).checkout(data_version))
+
+
+@contextmanager
+def new_version() -> Iterator[tuple[Path, Callable[[], str]]]:
+    """Yield a temporary folder and a function that stores it and returns its version."""
+    home = Home.read().home
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".shard-", dir=home) as scratch:
+        folder = Path(scratch) / "data"
+        folder.mkdir()
+        yield folder, lambda: DataVersions(Path(scratch)).save(folder)
+
+
+def prune_versions() -> None:
+    """Remove the checked-out versions that were not used lately."""
+    DataVersions(Home.read().home).prune(LOCAL_VERSIONS)

@@ -1,0 +1,88 @@
+"""The connection to MLflow, whose every failure is raised as a RegistryError."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pokewatch.errors import RegistryError
+from pokewatch.registry_database import StoredVersion, artifacts_of, ensure, read_alias
+from pokewatch.settings import RegistrySettings, private_folder
+
+
+class RegistryClient:
+    """An MLflow client that connects on first use.
+
+    Importing MLflow and opening its database take seconds.
+    """
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        self._settings = settings
+        self._uri = settings.tracking_uri()
+        self._connected: Any = None
+
+    @contextmanager
+    def request(self, failure: str) -> Iterator[Any]:
+        """Yield the client; its errors become a RegistryError that begins with `failure`."""
+        try:
+            yield self._client()
+        except RegistryError:
+            raise
+        except Exception as error:
+            credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
+            address, cause = self._uri, str(error)
+            if credentials:
+                address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
+            raise RegistryError(f"{failure} at {address}: {cause}") from (
+                None if credentials else error
+            )
+
+    def is_missing(self) -> bool:
+        """Return whether the registry is embedded and its database has not been created yet."""
+        return self._settings.is_embedded() and not self._database().exists()
+
+    def stored_alias(self, alias: str) -> StoredVersion | None:
+        """Return the version behind an alias of an embedded registry, without importing MLflow.
+
+        Return None where there is none, or only MLflow can tell.
+        """
+        if not self._settings.is_embedded():
+            return None
+        return read_alias(self._database(), self._settings.model_name, alias)
+
+    def artifact_location(self) -> str | None:
+        """Return the folder of an embedded registry's artifacts; None where a server decides."""
+        return artifacts_of(self._database()) if self._settings.is_embedded() else None
+
+    def _client(self) -> Any:
+        if self._connected is None:
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            from mlflow.store.db import utils
+            from mlflow.tracking import MlflowClient
+
+            for name in ("mlflow.store.db.utils", "alembic"):
+                logging.getLogger(name).setLevel(logging.WARNING)
+            if self._settings.is_embedded():
+                # MLflow would create the folder of the percent-encoded path, a different one.
+                utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
+                private_folder(self._database().parent)
+                ensure(self._database(), self._settings.model_name)
+            self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
+        return self._connected
+
+    def _database(self) -> Path:
+        return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()
+
+
+def ensure_registered_model(client: Any, name: str) -> None:
+    """Create the registered model unless it exists."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

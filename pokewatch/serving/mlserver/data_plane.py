@@ -1,0 +1,74 @@
+"""MLServer's data plane, which both REST and gRPC requests go through."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mlserver.errors import MLServerError, ModelNotFound
+from mlserver.handlers import DataPlane
+from mlserver.middleware import InferenceMiddlewares
+from mlserver.model import MLModel
+from mlserver.registry import MultiModelRegistry
+from mlserver.settings import Settings
+from mlserver.types import MetadataModelResponse
+
+LOADING = "it is being loaded"
+
+
+class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no types
+    """Finds the model before a request is counted, and sends no CloudEvents headers.
+
+    `not_loaded` maps each model that could not be loaded at start-up to the reason.
+    """
+
+    def __init__(self, settings: Settings, model_registry: MultiModelRegistry) -> None:
+        # Created before the servers listen: here settings.json can no longer override the variable.
+        settings.host = os.environ.get("MLSERVER_HOST") or settings.host
+        super().__init__(settings, model_registry)
+        self._inference_middleware = InferenceMiddlewares()
+        self.not_loaded: dict[str, str] = {}
+
+    async def find(self, name: str, version: str | None = None) -> MLModel:
+        """Return a model that is ready.
+
+        Raise ModelNotFound, or MLServerError (503) with the reason why the model is not ready.
+        """
+        try:
+            model = await self._model_registry.get_model(name, version)
+        except ModelNotFound:
+            if name not in self.not_loaded:
+                raise
+            model = None
+        if model is None or not model.ready:
+            raise MLServerError(self.not_ready_reason(name), 503)
+        return model
+
+    def not_ready_reason(self, name: str) -> str:
+        """Return why a model is not ready, as a sentence."""
+        return f"{name} is not ready: {self.not_loaded.get(name, LOADING)}"
+
+    async def ready(self) -> bool:
+        return all([await self.model_ready(name) for name in self.not_loaded]) and bool(
+            await super().ready()
+        )
+
+    async def model_ready(self, name: str, version: str | None = None) -> bool:
+        try:
+            return bool(await super().model_ready(name, version))
+        except ModelNotFound:
+            if name not in self.not_loaded:
+                raise
+            return False
+
+    async def model_metadata(self, name: str, version: str | None = None) -> MetadataModelResponse:
+        await self.find(name, version)
+        return await super().model_metadata(name, version)
+
+    @asynccontextmanager
+    async def _infer_contextmanager(
+        self, name: str, version: str | None = None
+    ) -> AsyncIterator[Any]:
+        await self.find(name, version)
+        async with super()._infer_contextmanager(name, version) as model:
+            yield model

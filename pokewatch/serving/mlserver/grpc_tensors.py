@@ -1,0 +1,68 @@
+"""gRPC tensors: validation of the contents of requests, and text in the contents of responses."""
+
+import struct
+from typing import Any
+
+from mlserver.grpc.converters import InferTensorContentsConverter, ModelInferRequestConverter
+from mlserver.types import Datatype, InferenceRequest, TensorData
+
+from pokewatch.serving.tensors import BadInputError
+
+_CONTENTS = {"FP64": "fp64_contents", "BYTES": "bytes_contents"}
+
+
+class CheckedRequestConverter(ModelInferRequestConverter):  # type: ignore[misc]  # MLServer ships no types
+    """Converts a gRPC request whose contents match the declared datatypes and shapes."""
+
+    @classmethod
+    def to_types(cls, pb_object: Any) -> InferenceRequest:
+        _check_contents(pb_object)
+        try:
+            return super().to_types(pb_object)
+        except (
+            struct.error,
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            OverflowError,
+            MemoryError,
+        ) as error:
+            raise BadInputError(
+                f"the tensors or parameters of the request cannot be read: {error}"
+            ) from None
+
+
+class TextContentsConverter(InferTensorContentsConverter):  # type: ignore[misc]
+    """Accepts text as well as bytes in BYTES contents."""
+
+    @classmethod
+    def _get_contents(cls, type_object: TensorData, datatype: Datatype) -> dict[str, Any]:
+        contents: dict[str, Any] = super()._get_contents(
+            getattr(type_object, "root", type_object), datatype
+        )
+        if "bytes_contents" in contents:
+            contents["bytes_contents"] = _encode(contents["bytes_contents"])
+        return contents
+
+
+def _encode(values: list[Any]) -> list[bytes]:
+    if set(map(type, values)) == {str}:
+        return list(map(str.encode, values))  # a third of the time of a comprehension
+    return [value.encode() if isinstance(value, str) else value for value in values]
+
+
+def _check_contents(request: Any) -> None:
+    empty = 0
+    for tensor in request.inputs:
+        fields = [field.name for field, _ in tensor.contents.ListFields()]
+        empty += not fields
+        expected = _CONTENTS.get(tensor.datatype)
+        if fields and expected and fields != [expected]:
+            raise BadInputError(
+                f"input {tensor.name[:80]!r} has datatype {tensor.datatype} but {fields[0]}; "
+                f"expected {expected}"
+            )
+    raw = len(request.raw_input_contents)
+    if raw and raw != empty:
+        raise BadInputError(f"the request has {raw} raw contents for {empty} inputs without any")

@@ -1,0 +1,72 @@
+"""Settings, by concern; see `section` for where their values come from."""
+
+from pokewatch.errors import SettingsError
+from pokewatch.settings.gateway import GatewaySettings
+from pokewatch.settings.home import Home, private_folder
+from pokewatch.settings.market import QualitySettings, SourceSettings, VersionSettings
+from pokewatch.settings.models import (
+    DecisionSettings,
+    DeploySettings,
+    GateSettings,
+    RegistrySettings,
+    WatchSettings,
+)
+from pokewatch.settings.monitoring import MonitorSettings, NotifySettings
+from pokewatch.settings.section import Section, home_folder
+from pokewatch.settings.serving import ServingSettings
+from pokewatch.settings.values import listed
+
+__all__ = [
+    "DecisionSettings",
+    "DeploySettings",
+    "GateSettings",
+    "GatewaySettings",
+    "Home",
+    "MonitorSettings",
+    "NotifySettings",
+    "QualitySettings",
+    "RegistrySettings",
+    "Section",
+    "ServingSettings",
+    "SourceSettings",
+    "VersionSettings",
+    "WatchSettings",
+    "home_folder",
+    "listed",
+    "prepare",
+    "private_folder",
+    "sections",
+]
+
+
+def sections() -> list[type[Section]]:
+    """Return every class of settings, in the order of the documentation."""
+    return [
+        Home,
+        SourceSettings,
+        QualitySettings,
+        VersionSettings,
+        RegistrySettings,
+        DecisionSettings,
+        GateSettings,
+        ServingSettings,
+        GatewaySettings,
+        DeploySettings,
+        WatchSettings,
+        MonitorSettings,
+        NotifySettings,
+    ]
+
+
+def prepare() -> None:
+    """Check every setting and create the home folder. Raise SettingsError."""
+    for section in sections():
+        section.read()
+    home = Home.read()
+    try:
+        home.make()
+    except OSError as error:
+        raise SettingsError(
+            f"{Home.variable('home')} {str(home.home)!r}: cannot be created or accessed "
+            f"({error.strerror}); use a writable folder"
+        ) from None

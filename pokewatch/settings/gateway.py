@@ -1,0 +1,118 @@
+"""Settings of the gateway."""
+
+from pydantic import Field, SecretStr
+
+from pokewatch.settings.section import Section
+from pokewatch.settings.values import Port
+
+
+class GatewaySettings(Section):
+    """Gateway."""
+
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: Port = Field(8000, description="Port of the gateway.")
+    gateway_metrics_host: str = Field(
+        "127.0.0.1", description="Address the gateway's metrics server listens on."
+    )
+    gateway_metrics_port: Port = Field(8083, description="Port of the gateway's metrics server.")
+    mlserver_url: str = Field(
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^/\s]+",
+        description="REST address of MLServer, as seen by the gateway.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis that holds the rate limits shared by several gateways. Default: in "
+        "memory.",
+    )
+    answer_cache: bool = Field(
+        True, description="Cache answers until the model or the data changes."
+    )
+    answer_cache_mb: int = Field(
+        64, ge=1, le=65_536, description="Memory for cached answers, in MiB."
+    )
+    stale_seconds: float = Field(
+        900,
+        ge=0,
+        allow_inf_nan=False,
+        description="Largest age of the answers returned, marked stale, while MLServer is down; "
+        "0: none.",
+    )
+    body_bytes: int = Field(
+        262_144,
+        ge=1_024,
+        description="Largest request body, in bytes; for a single card, at most 16,384.",
+    )
+    body_seconds: float = Field(
+        10,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that the headers of a request, or its body, may take to arrive.",
+    )
+    connect_seconds: float = Field(
+        1, gt=0, allow_inf_nan=False, description="Timeout for connecting to MLServer."
+    )
+    upstream_seconds: float = Field(
+        2,
+        gt=0,
+        allow_inf_nan=False,
+        description="Timeout of one request to MLServer.",
+    )
+    deadline_seconds: float = Field(
+        3,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest wait in the queue, and again for the answer, before a request gets "
+        "504.",
+    )
+    in_flight: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Concurrent calls to MLServer, of each kind; requests that arrive meanwhile "
+        "share the next one.",
+    )
+    queue_rows: int = Field(
+        20_000, ge=1, description="Cards queued or in calls above which requests get 503."
+    )
+    breaker_failures: int = Field(
+        5, ge=1, description="Consecutive failures after which the circuit breaker opens."
+    )
+    breaker_seconds: float = Field(
+        1,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds it stays open; every failed retry doubles them, up to 10.",
+    )
+    failed_key_rate: str = Field(
+        "30/minute",
+        pattern=r"^(none|[1-9][0-9]{0,8}/(second|minute|hour|day))$",
+        description="Rate limit, per client address, of requests without a valid key.",
+    )
+    watch_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description="Seconds between polls of the versions that MLServer serves.",
+    )
+    ready_data_days: int = Field(
+        0,
+        ge=0,
+        description="Age of the newest prices, in days, above which /ready answers 503; 0: no "
+        "limit.",
+    )
+    access_log: bool = Field(
+        True,
+        description="Log a JSON line per request to standard output; `pokewatch serve` does so "
+        "only if this is set.",
+    )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds between SIGTERM, after which /ready answers 503, and refusing "
+        "connections.",
+    )
+    stop_seconds: int = Field(
+        20, ge=1, description="Seconds that open requests then have to finish."
+    )

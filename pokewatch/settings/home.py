@@ -1,0 +1,74 @@
+"""The folder that holds all state."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from pokewatch.errors import SettingsError
+from pokewatch.settings.section import Section, home_folder
+
+
+class Home(Section):
+    """Storage."""
+
+    home: Path = Field(
+        default_factory=home_folder,
+        description="Folder for all state: lakes, versions, models, price books, API keys, logs.",
+    )
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    def make(self) -> Path:
+        """Create the folder, accessible to this user only.
+
+        Raise OSError, and SettingsError for a path that DVC or MLflow would misread.
+        """
+        if found := re.search(r"[\\,*\[\]{}\x00-\x1f\x7f]|%\(|::", str(self.home)):
+            raise SettingsError(
+                f"{self.variable('home')} {str(self.home)!r}: a path must not contain "
+                f"{found[0]!r}; "
+                "use another folder"
+            )
+        return private_folder(self.home)
+
+    @property
+    def lakes(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def books(self) -> Path:
+        return self.home / "books"
+
+    @property
+    def versions(self) -> Path:
+        return self.home / "versions"
+
+    @property
+    def monitoring(self) -> Path:
+        return self.home / "monitoring"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys.sqlite"
+
+
+def private_folder(folder: Path) -> Path:
+    """Create `folder` and its parents, accessible to this user only.
+
+    Raise OSError. A folder that belongs to another user is left as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+    return folder

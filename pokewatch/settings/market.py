@@ -1,0 +1,136 @@
+"""Settings of price sources, quality checks and data versions."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from pokewatch.settings.section import Section, home_folder
+from pokewatch.settings.values import HttpUrl, Names, Numbers
+
+TCGCSV_URL = "https://tcgcsv.com"
+
+
+class SourceSettings(Section):
+    """Price sources."""
+
+    tcgcsv_url: HttpUrl = Field(
+        TCGCSV_URL, description="Address of TCGCSV, or of a mirror with the same paths."
+    )
+    tcgcsv_categories: Numbers = Field(
+        (3, 85),
+        min_length=1,
+        description="TCGplayer categories: 3 is Pokémon, 85 is Pokémon Japan.",
+    )
+    tcgcsv_pause: float | None = Field(
+        None,
+        ge=0,
+        le=60,
+        description="Seconds between requests. Default: 0.1 for TCGCSV, as its terms require; 0 "
+        "for other addresses.",
+    )
+    pokemon_price_url: HttpUrl = Field(
+        "https://www.pokemonpricetracker.com/api/v2", description="Address of PokemonPriceTracker."
+    )
+    pokemon_price_api_key: SecretStr | None = Field(
+        None,
+        validation_alias="POKEMON_PRICE_API_KEY",
+        description="API key of PokemonPriceTracker. Required for that source.",
+    )
+    pokemon_price_sets: Names = Field(
+        (),
+        description="Comma-separated ids of the PokemonPriceTracker sets to collect. Default: all.",
+    )
+    pokemon_price_language: Literal["english", "japanese"] = Field(
+        "english", description="Language of the cards to collect from PokemonPriceTracker."
+    )
+    file_path: Path | None = Field(
+        None, description="The file of the source `file`: text, a workbook or Parquet."
+    )
+    file_columns: str = Field(
+        "",
+        description="Its columns where their names differ: `market_price=trend,card_id=sku`.",
+    )
+    file_currency: Literal["USD", "EUR"] = Field(
+        "USD", description="Its currency where no column, cell or header names one."
+    )
+    file_dates: Literal["ymd", "dmy", "mdy"] | None = Field(
+        None, description="Order of day and month in its dates. Default: inferred from the column."
+    )
+    file_decimal: Literal["point", "comma"] | None = Field(
+        None, description="Its decimal mark. Default: inferred from the column."
+    )
+    file_encoding: str | None = Field(
+        None, description="Its encoding, such as shift_jis. Default: inferred."
+    )
+    file_key: Names = Field(
+        (), description="Comma-separated columns that distinguish cards of one id, such as `grade`."
+    )
+    http_timeout: float = Field(
+        15.0,
+        gt=0,
+        le=600,
+        description="Seconds without a response before a request to a source is retried.",
+    )
+    http_attempts: int = Field(
+        4, ge=1, le=20, description="Attempts per request before a source is given up."
+    )
+
+    def pause(self) -> float:
+        """Return the seconds between requests to TCGCSV."""
+        if self.tcgcsv_pause is not None:
+            return self.tcgcsv_pause
+        return 0.1 if self.tcgcsv_url.rstrip("/") == TCGCSV_URL else 0.0
+
+
+class QualitySettings(Section):
+    """Quality checks of prices."""
+
+    quality_max_price: float = Field(
+        1_000_000.0, gt=0, description="Largest plausible price; rows above it are quarantined."
+    )
+    quality_min_coverage: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Smallest share of the previous day's cards that a day must have. Default: "
+        "0.9; 0 for the source `file`.",
+    )
+    quality_max_jumps: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Largest share of cards whose price may change fivefold in a day.",
+    )
+    quality_max_unchanged: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest share of prices that may equal the previous day's. Default: 0.98; 1 "
+        "for the source `file`.",
+    )
+    quality_max_quarantine: float = Field(
+        0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined."
+    )
+    quality_min_cards: int = Field(
+        100, ge=1, description="Cards that two days must share for price changes to be checked."
+    )
+
+
+class VersionSettings(Section):
+    """Data versions (DVC)."""
+
+    dvc_remote: str = Field(
+        "",
+        description="DVC remote: a folder or s3://bucket/path. Default: `dvc-remote` in "
+        "POKEWATCH_HOME.",
+    )
+
+    dvc_endpoint_url: str = Field(
+        "",
+        description="Endpoint of an S3-compatible remote (MinIO, DagsHub). Credentials: AWS_* "
+        "variables.",
+    )
+
+    def remote(self) -> str:
+        return self.dvc_remote or str(home_folder() / "dvc-remote")

@@ -1,0 +1,139 @@
+"""Settings of the registry, the decision, the gate and deploys."""
+
+from urllib.parse import quote
+
+from pydantic import AliasChoices, Field
+
+from pokewatch.settings.section import Section, home_folder
+
+_PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
+
+
+class RegistrySettings(Section):
+    """Model registry (MLflow)."""
+
+    mlflow_tracking_uri: str = Field(
+        "",
+        validation_alias=AliasChoices("POKEWATCH_MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_URI"),
+        description="MLflow tracking URI (sqlite:///..., http://...). Default: an SQLite file in "
+        "POKEWATCH_HOME.",
+    )
+    model_name: str = Field("pokewatch", description="Name of the registered model.")
+    branch: str = Field(
+        "",
+        pattern=r"^[\w.-]*$",
+        description="Branch whose aliases are used, such as test.mine. Default: production.",
+    )
+    books_kept: int = Field(
+        8, ge=3, description="Price books to keep on this machine, the most recently used."
+    )
+
+    def tracking_uri(self) -> str:
+        path = quote(str(home_folder() / "mlflow" / "mlflow.db"), safe=_PLAIN_IN_URI)
+        return self.mlflow_tracking_uri or f"sqlite:///{path}"
+
+    def is_embedded(self) -> bool:
+        """Return whether the registry is an SQLite file on this machine."""
+        return self.tracking_uri().startswith("sqlite:///")
+
+
+class DecisionSettings(Section):
+    """Trading rule (fractions of the fair price)."""
+
+    buy_threshold_pct: float = Field(
+        -0.10,
+        le=0,
+        gt=-1,
+        allow_inf_nan=False,
+        description="BUY at or below this deviation from the fair price.",
+    )
+    sell_threshold_pct: float = Field(
+        0.15,
+        ge=0,
+        allow_inf_nan=False,
+        description="SELL at or above this deviation from the fair price.",
+    )
+
+
+class GateSettings(Section):
+    """Gate: what a model must achieve to be deployed."""
+
+    gate_mape: float = Field(
+        15.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest mean absolute error of the fair price, in percent.",
+    )
+    gate_coverage_rate: float = Field(
+        0.90,
+        ge=0,
+        le=1,
+        description="Smallest share of cards with a market price that must get a fair price.",
+    )
+    gate_interval_low: float = Field(
+        0.86, ge=0, le=1, description="Smallest share of later prices inside the 90% interval."
+    )
+    gate_interval_high: float = Field(
+        0.94, ge=0, le=1, description="Largest share of later prices inside the 90% interval."
+    )
+    gate_interval_rows: int = Field(
+        500, ge=1, description="Card-days needed to apply these two limits."
+    )
+
+
+class DeploySettings(Section):
+    """Deploys."""
+
+    deploy_wait_seconds: float = Field(
+        600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds that a deploy waits for another one on the same registry.",
+    )
+    deploy_lease_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="Seconds without a heartbeat after which the next deploy takes over from a "
+        "dead one.",
+    )
+    deploy_missing_cards: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of the champion's cards that may be missing from a new version.",
+    )
+
+
+class WatchSettings(Section):
+    """Canary checks after a deploy; if one fails, the previous champion is restored."""
+
+    deploy_watch_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="Seconds to observe the running MLServers; 0 skips the canary checks, and so "
+        "does having no MLServer running.",
+    )
+    deploy_watch_cards: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="Cards of the book to request from each MLServer, repeatedly.",
+    )
+    deploy_watch_shift: float = Field(
+        0.25,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest median change of the ratio of fair to market price, against the "
+        "previous champion.",
+    )
+    deploy_watch_errors: float = Field(
+        0.02, ge=0, le=1, description="Largest share of requests that may fail."
+    )
+    deploy_watch_p95_seconds: float = Field(
+        0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest 95th percentile of the response time, in seconds.",
+    )

@@ -1,0 +1,80 @@
+"""Settings of monitoring and notifications."""
+
+from pydantic import Field, SecretStr
+
+from pokewatch.settings.section import Section
+from pokewatch.settings.values import listed
+
+
+class MonitorSettings(Section):
+    """Monitoring and retraining."""
+
+    monitor_coverage_low: float = Field(
+        0.86, ge=0, le=1, description="Smallest share of later prices inside the 90% interval."
+    )
+    monitor_coverage_high: float = Field(
+        0.94,
+        ge=0,
+        le=1,
+        description="Largest share of later prices inside the 90% interval.",
+    )
+    monitor_rmae: float = Field(
+        1.1,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest error of the fair price, as a multiple of the last price's error.",
+    )
+    monitor_bias: float = Field(
+        0.05,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest absolute mean of log fair price minus log later price.",
+    )
+    monitor_reliability: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Largest mean difference between the confidence and the share that was "
+        "correct.",
+    )
+    monitor_rows: int = Field(
+        500, ge=1, description="Card-days needed to apply any of these limits."
+    )
+    monitor_drift: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Largest drift of incoming prices, as a share of a shift far beyond chance.",
+    )
+    monitor_stale_hours: float = Field(
+        36.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Age of the newest prices, in hours, above which a notification is sent.",
+    )
+    retrain: bool = Field(
+        True, description="Retrain the models when monitoring finds a limit exceeded."
+    )
+    retrain_cooldown_days: int = Field(
+        7, ge=0, description="Days of prices between two retrainings."
+    )
+
+
+class NotifySettings(Section):
+    """Notifications: finished runs, models refused, deployed or rolled back, drift, stale data."""
+
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Comma-separated Apprise addresses (slack://..., mailto://..., json://...). "
+        "Default: none.",
+    )
+    notify_window_hours: float = Field(
+        12.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Hours during which the same event is not sent again to the same address.",
+    )
+
+    def addresses(self) -> list[str]:
+        """Return the addresses, which contain secrets."""
+        return listed(self.notify_urls.get_secret_value())

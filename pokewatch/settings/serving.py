@@ -1,0 +1,59 @@
+"""Settings of MLServer."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from pokewatch.settings.section import Section
+from pokewatch.settings.values import Names, Port, listed
+
+
+class ServingSettings(Section):
+    """MLServer."""
+
+    mlserver_host: str = Field("127.0.0.1", description="Address MLServer listens on.")
+    mlserver_http_port: Port = Field(8080, description="MLServer's REST port.")
+    mlserver_grpc_port: Port = Field(8081, description="MLServer's gRPC port.")
+    mlserver_metrics_port: Port = Field(8082, description="MLServer's metrics port.")
+    mlserver_names: Names = Field(
+        ("*.svc", "*.svc.cluster.local"),
+        description="Comma-separated names allowed in the Host header of requests to MLServer; "
+        "*.name matches subdomains. IP addresses and names without a dot are always allowed.",
+    )
+    mlserver_models: Path | None = Field(
+        None,
+        description="Folder of models that MLServer loads. Default: the one included in PokeWatch.",
+    )
+    max_rows: int = Field(10_000, ge=1, description="Largest number of rows in a V2 request.")
+    max_body_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=1024,
+        description="Largest decompressed body of a REST request to MLServer, in bytes.",
+    )
+    max_body_seconds: float = Field(
+        10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds that the body of such a request may take to arrive.",
+    )
+    load_timeout: float = Field(
+        120.0,
+        gt=0,
+        description="Seconds that finding the champion in the registry and fetching its book may "
+        "take.",
+    )
+    mlserver_urls: str = Field(
+        "",
+        description="Comma-separated REST addresses of the MLServers that a deploy reloads; "
+        "dns+http://name:port stands for every address of that name. Default: this machine's.",
+    )
+    branch_mlserver_urls: str = Field(
+        "", description="The same for deploys of a branch. Default: none."
+    )
+
+    def addresses(self, branch: str = "") -> list[str]:
+        """Return the REST address of every MLServer that a deploy of the branch reloads."""
+        if branch:
+            return [address.rstrip("/") for address in listed(self.branch_mlserver_urls)]
+        given = [address.rstrip("/") for address in listed(self.mlserver_urls)]
+        return given or [f"http://127.0.0.1:{self.mlserver_http_port}"]

@@ -1,0 +1,21 @@
+"""Types of settings: ports, addresses and comma-separated lists."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a comma-separated list: "3, 85" as ["3", "85"], "" as []."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _listed(value: Any) -> Any:
+    return listed(value) if isinstance(value, str) else value
+
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+Numbers = Annotated[tuple[int, ...], NoDecode, BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]

@@ -1,0 +1,35 @@
+import socket
+
+import pytest
+
+from pokewatch.deploy.addresses import replica_addresses
+from pokewatch.errors import DeployError
+
+
+def test_a_plain_address_is_itself() -> None:
+    assert replica_addresses(["http://a:1", "https://b"]) == ["http://a:1", "https://b"]
+
+
+def test_a_name_becomes_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        assert (host, port) == ("mlserver-replicas.pokewatch.svc", 8080)
+        return [
+            (socket.AF_INET, 1, 6, "", (ip, port)) for ip in ("10.0.0.2", "10.0.0.1", "10.0.0.2")
+        ] + [(socket.AF_INET6, 1, 6, "", ("fd00::1", port, 0, 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    assert replica_addresses(["dns+http://mlserver-replicas.pokewatch.svc:8080", "http://a:1"]) == [
+        "http://10.0.0.1:8080",
+        "http://10.0.0.2:8080",
+        "http://[fd00::1]:8080",
+        "http://a:1",
+    ]
+
+
+def test_a_real_name() -> None:
+    assert "http://127.0.0.1:8080" in replica_addresses(["dns+http://localhost:8080"])
+
+
+def test_a_name_without_addresses_is_an_error() -> None:
+    with pytest.raises(DeployError, match=r"no address behind nobody\.invalid"):
+        replica_addresses(["dns+http://nobody.invalid:8080"])

@@ -1,0 +1,279 @@
+"""Deploys to HTTP servers in place of MLServer and to a real one, with a real registry."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.deploy.reload import ReplicaOutcome
+from pokewatch.deploy.rollout import deploy, rollback
+from pokewatch.errors import DeployError, NoChampionError
+from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
+from pokewatch.settings import ServingSettings
+from pokewatch.valuation.book import STATUSES, BookRows, write_book
+from tests.answering import answering
+from tests.serving.books import FACTS, catalog, make_book, rows
+from tests.serving.server import free_ports
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
+
+
+class Upstream(ThreadingHTTPServer):
+    """Answers like MLServer: a load takes `champion()`, unless the server `refuses` it."""
+
+    def __init__(self, champion: Callable[[], str], refuses: str = "", stuck: bool = False) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.champion, self.refuses, self.stuck = champion, refuses, stuck
+        self.serving = champion()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: Upstream
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v2/repository/models/fair-price/load":
+            version = self.server.champion()
+            if version == self.server.refuses:
+                return self._answer(500, {"error": "fair.arrow is damaged"})
+            self.server.serving = self.server.serving if self.server.stuck else version
+            return self._answer(200, {})
+        return self._answer(
+            200, {"parameters": {"model_version": self.server.serving}, "outputs": []}
+        )
+
+    def _answer(self, status: int, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def champion_of(registry: Registry) -> str:
+    return registry.resolve(CHAMPION).version
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Versions 1 and 2, the first of them champion; no canary."""
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
+    registry = Registry()
+    for number in (1, 2):
+        register_book(registry, tmp_path / f"book-{number}", git_commit=str(number))
+    registry.set_alias(CHAMPION, "1")
+    return registry
+
+
+def register_book(registry: Registry, folder: Path, count: int = 40, **facts: str) -> str:
+    """Register a small book with other facts; its version."""
+    digest = make_book(folder, count, facts=replace(FACTS, **facts))  # type: ignore[arg-type]
+    run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": "dv"})
+    return registry.register(run, digest).version
+
+
+def test_every_address_follows(registry: Registry) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as first, answering(Upstream(champion)) as second:
+        assert deploy(registry, "2", [first.address, second.address]) == [
+            ReplicaOutcome(first.address, "serving"),
+            ReplicaOutcome(second.address, "serving"),
+        ]
+        assert (first.serving, second.serving) == ("2", "2")
+    assert (champion_of(registry), registry.resolve(PREVIOUS).version) == ("2", "1")
+    assert DEPLOYED_AT in registry.version("2").tags
+
+
+def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(port))
+    assert deploy(registry, "2") == [ReplicaOutcome(f"http://127.0.0.1:{port}", "not running")]
+    assert champion_of(registry) == "2"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"refuses": "2"}, "refused version 2: fair.arrow is damaged"),
+        ({"stuck": True}, "answers with version 1, not 2"),
+    ],
+    ids=["refused", "not followed"],
+)
+def test_the_former_champion_is_restored_everywhere(
+    registry: Registry, fault: dict[str, object], reason: str
+) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as good, answering(Upstream(champion, **fault)) as bad:  # type: ignore[arg-type]
+        with pytest.raises(
+            DeployError, match=f"{bad.address} {reason}; version 1 is champion again$"
+        ):
+            deploy(registry, "2", [good.address, bad.address])
+        assert (good.serving, bad.serving) == ("1", "1")
+    assert champion_of(registry) == "1"
+
+
+def test_without_a_former_champion_there_is_none_again(registry: Registry) -> None:
+    registry.delete_alias(CHAMPION)
+    with (
+        answering(Upstream(lambda: "2", refuses="2")) as bad,
+        pytest.raises(DeployError, match="no model is champion, as before"),
+    ):
+        deploy(registry, "2", [bad.address])
+
+
+def test_an_address_that_cannot_be_reached_at_all(registry: Registry) -> None:
+    with pytest.raises(DeployError, match=r"did not answer: .*; version 1 is champion again, but "):
+        deploy(registry, "2", ["http://no-such-host.invalid:1"])
+    assert champion_of(registry) == "1"
+
+
+def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ServingSettings.read().addresses() == ["http://127.0.0.1:8080"]
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", "http://a:1/, http://b:2")
+    assert ServingSettings.read().addresses() == ["http://a:1", "http://b:2"]
+
+
+def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as first, answering(Upstream(champion)) as second:
+        addresses = [first.address, second.address]
+        deploy(registry, "2", addresses)
+        assert rollback(registry, addresses) == (
+            "1",
+            [ReplicaOutcome(address, "serving") for address in addresses],
+        )
+        assert (first.serving, second.serving, champion_of(registry)) == ("1", "1", "1")
+
+
+def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:
+    with pytest.raises(NoChampionError, match="no model is previous"):
+        rollback(registry, [])
+
+
+def test_a_version_that_was_undone_is_not_deployed_again(registry: Registry) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion, stuck=True)) as bad:
+        with pytest.raises(DeployError, match="answers with version 1, not 2"):
+            deploy(registry, "2", [bad.address])
+        bad.stuck = False
+        with pytest.raises(
+            DeployError,
+            match=r"version 2 was undone by an earlier deploy and stays refused: .*not 2",
+        ):
+            deploy(registry, "2", [bad.address])
+        assert (bad.serving, champion_of(registry)) == ("1", "1")
+
+
+@pytest.mark.parametrize(
+    ("count", "facts", "reason"),
+    [
+        (40, {"source": "tcgcsv"}, "its market is tcgcsv, not simulated"),
+        (40, {"currency": "EUR"}, "its currency is EUR, not USD"),
+        (37, {}, "it lacks 3 of its 40 cards, limit 5%"),
+    ],
+    ids=["market", "currency", "cards"],
+)
+def test_another_market_replaces_the_champion_only_on_request(
+    count: int, facts: dict[str, str], reason: str, registry: Registry, tmp_path: Path
+) -> None:
+    version = register_book(registry, tmp_path / "other", count, **facts)
+    refusal = (
+        f"version {version} cannot replace version 1: {reason}; "
+        "if this is intended, run the flow with --replace true"
+    )
+    with pytest.raises(DeployError, match=f"^{re.escape(refusal)}$"):
+        deploy(registry, version, [])
+    assert champion_of(registry) == "1"
+    deploy(registry, version, [], replace=True)
+    assert champion_of(registry) == version
+
+
+def test_a_few_missing_cards_are_the_same_market(registry: Registry, tmp_path: Path) -> None:
+    for count in (38, 60):
+        version = register_book(registry, tmp_path / str(count), count)
+        deploy(registry, version, [])
+        assert champion_of(registry) == version
+
+
+def test_a_version_without_its_book_does_not_replace_the_champion(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "manifest.json").write_text("{}")
+    run = registry.log_run(
+        tmp_path / "empty", parameters={}, metrics={}, tags={"data_version": "dv"}
+    )
+    version = registry.register(run, "0" * 64).version
+    with pytest.raises(
+        DeployError, match=r"cannot replace version 1: the book in .* is not the requested one"
+    ):
+        deploy(registry, version, [])
+    assert champion_of(registry) == "1"
+
+
+def test_books_that_share_no_valued_card_cannot_be_compared(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
+    monkeypatch.setenv("POKEWATCH_DEPLOY_MISSING_CARDS", "1")
+    version = register_book(registry, tmp_path / "other", 1)
+    folder = tmp_path / "nothing"
+    digest = write_book(folder, catalog(1), unvalued(), replace(FACTS, run_id="nothing"))
+    run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": "dv"})
+    former = registry.register(run, digest).version
+    registry.set_alias(CHAMPION, former)
+    with (
+        answering(Upstream(lambda: champion_of(registry))) as server,
+        pytest.raises(DeployError, match=f"it shares no valued card with version {former}"),
+    ):
+        deploy(registry, version, [server.address])
+    assert champion_of(registry) == former
+
+
+def unvalued() -> BookRows:
+    """One card, without a fair price."""
+    given = rows(1)
+    nothing = np.full_like(given.market, np.nan)
+    status = np.full(given.market.shape, STATUSES.index("thin_history"), dtype=np.int8)
+    return replace(given, fair=nothing, lower=nothing, upper=nothing, status=status)
+
+
+def test_a_branch_has_aliases_of_its_own_and_reloads_no_server(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
+    mine = Registry()
+    with pytest.raises(NoChampionError, match=r"no model is champion of branch test\.mine yet"):
+        mine.resolve()
+    mine.set_state("changed", "2026-01-01")
+    assert deploy(mine, "2") == []
+    assert (mine.resolve().version, champion_of(registry)) == ("2", "1")
+    assert registry.get_state("changed") == ""
+    deploy(mine, "1")
+    assert (mine.resolve().version, mine.resolve(PREVIOUS).version) == ("1", "2")
+    with pytest.raises(NoChampionError):
+        registry.resolve(PREVIOUS)

@@ -1,0 +1,127 @@
+"""When models are retrained, and from which day a market counts as changed."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pokewatch.checks import Check
+from pokewatch.monitoring.calibration import Calibration
+from pokewatch.monitoring.drift import Shift
+from pokewatch.monitoring.measurement import (
+    Measurement,
+    age_hours,
+    first_training_day,
+    retraining_due,
+)
+
+TODAY = date(2026, 3, 31)
+NO_DAY = None
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def measured(degrees: list[float], failed: list[str]) -> Measurement:
+    days = tuple(ago(back) for back in range(len(degrees) - 1, -1, -1))
+    scores = {
+        "n": 900,
+        "coverage_90": 0.7,
+        "rmae_last": None,
+        "bias": 0.0,
+        "mape": 1.0,
+        "coverage_rate": 1.0,
+    }
+    calibration = Calibration(7, ago(7), "1", True, scores, (), ())
+    checks = tuple(Check(name, "", "", False, "") for name in failed)
+    return Measurement(
+        TODAY,
+        "1",
+        7,
+        (calibration,),
+        (Shift("set moves", 0.2, 0.4, 0.0, "base"),),
+        checks,
+        days,
+        tuple(degrees),
+        (),
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("degrees", "failed", "since"),
+    [
+        ([0.1, 0.2, 0.1], [], None),
+        ([0.1, 2.0, 0.1], [], None),
+        ([0.1, 1.2, 0.9, 1.0, 1.7], ["drift of moves"], ago(1 + 3)),
+        ([1.2, 1.3], ["drift of set moves"], ago(1 + 3)),
+        ([0.1, 0.2], ["coverage_90"], ago(7)),
+        ([0.1, 1.2], ["drift of unchanged", "coverage_90"], None),
+        ([0.1, 1.2], ["drift of coverage"], None),
+    ],
+    ids=[
+        "quiet",
+        "over",
+        "drifting",
+        "drifting-all-the-while",
+        "coverage-alone",
+        "quotes-stand-still",
+        "cards-missing",
+    ],
+)
+def test_first_day_of_a_changed_market(
+    degrees: list[float], failed: list[str], since: date | None
+) -> None:
+    assert measured(degrees, failed).changed_since(1.0) == since
+
+
+@pytest.mark.parametrize(
+    ("last", "failed", "trainable_on", "due"),
+    [
+        (NO_DAY, False, NO_DAY, False),
+        (NO_DAY, True, NO_DAY, True),
+        (ago(6), True, NO_DAY, False),
+        (ago(7), True, NO_DAY, True),
+        (ago(30), False, NO_DAY, False),
+        (ago(3), False, TODAY, True),
+        (ago(3), True, TODAY + timedelta(days=1), False),
+        (TODAY, True, TODAY, False),
+        (ago(1), False, ago(1), False),
+    ],
+    ids=[
+        "quiet",
+        "first",
+        "cooling",
+        "cooled",
+        "quiet-again",
+        "trainable",
+        "trainable-tomorrow",
+        "just-done",
+        "trained-since",
+    ],
+)
+def test_when_models_are_retrained(
+    last: date | None, failed: bool, trainable_on: date | None, due: bool
+) -> None:
+    assert retraining_due(TODAY, last, 7, failed, trainable_on) is due
+
+
+def test_training_starts_after_the_horizon() -> None:
+    assert first_training_day(date(2026, 1, 1), 7) == date(2026, 1, 10)
+
+
+def test_figures_are_flat_and_omit_unknown_values() -> None:
+    figures = measured([0.1], []).figures()
+    assert figures == {
+        "n": 900.0,
+        "coverage_90": 0.7,
+        "bias": 0.0,
+        "mape": 1.0,
+        "coverage_rate": 1.0,
+        "drift_set_moves": 0.5,
+        "drift": 0.5,
+    }  # fmt: skip
+
+
+def test_prices_age_from_the_end_of_their_day() -> None:
+    assert age_hours(date(2026, 1, 1), datetime(2026, 1, 3, 12, tzinfo=UTC)) == 36.0
