@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
@@ -127,18 +124,6 @@ def fresh_quotes(market: Floats, reported: Bools | None = None) -> Bools:
     if reported is not None:
         fresh |= reported & np.isfinite(market)
     return fresh
-
-
-def read_panel(path: Path) -> Panel:
-    """Return the panel of a CSV or Parquet file; see `panel_from_table` for its columns.
-
-    Raise ValuationError for a file that cannot be read, or whose table is not a panel.
-    """
-    try:
-        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ValuationError(f"{path} cannot be read: {error}") from error
-    return panel_from_table(table)
 
 
 def panel_from_table(table: pa.Table) -> Panel:

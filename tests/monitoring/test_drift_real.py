@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pokewatch.monitoring.drift import measure_drift
-from pokewatch.valuation.panel import Panel, fresh_quotes, read_panel
+from pokewatch.valuation.panel import Panel, fresh_quotes
+from pokewatch.valuation.panel_file import read_panel
 
 SET = "SWSH Black Star Promos"  # of Cardmarket's, the one with most cards
 GAPS = {

@@ -1,14 +1,12 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.panel import fresh_quotes, panel_from_table, read_panel
+from pokewatch.valuation.panel import fresh_quotes, panel_from_table
 from tests.valuation.panels import long_table, market_like, panel_of
 
 
@@ -78,16 +76,6 @@ def test_card_attributes_are_read() -> None:
 def test_a_table_that_is_not_a_panel_is_rejected(table: pa.Table, message: str) -> None:
     with pytest.raises(ValuationError, match=message):
         panel_from_table(table)
-
-
-def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
-    table = long_table(market_like(6, 3))
-    pq.write_table(table, tmp_path / "prices.parquet")
-    pyarrow.csv.write_csv(table, tmp_path / "prices.csv")
-    one, other = read_panel(tmp_path / "prices.parquet"), read_panel(tmp_path / "prices.csv")
-    np.testing.assert_array_equal(one.market, other.market)
-    with pytest.raises(ValuationError, match=r"none\.parquet"):
-        read_panel(tmp_path / "none.parquet")
 
 
 def test_an_unchanged_quote_is_fresh_only_if_reported_as_new() -> None:

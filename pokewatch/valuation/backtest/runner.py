@@ -10,7 +10,8 @@ from pokewatch.errors import ValuationError
 from pokewatch.valuation.backtest.backtest import Backtest, DailyEstimates, compare_policies
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
-from pokewatch.valuation.panel import Panel, read_panel
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
 from pokewatch.valuation.walk_forward import walk_forward

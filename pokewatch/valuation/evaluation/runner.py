@@ -25,7 +25,8 @@ from pokewatch.valuation.evaluation.scores import (
 )
 from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
-from pokewatch.valuation.panel import Floats, Panel, read_panel
+from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.training_set import settled
 from pokewatch.valuation.walk_forward import walk_forward
 

@@ -1,0 +1,49 @@
+"""Panels of user-supplied files, read as the source `file` reads them."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pokewatch.errors import SourceError, ValuationError
+from pokewatch.market.sources.file import FileSource
+from pokewatch.settings import SourceSettings
+from pokewatch.valuation.panel import Panel, panel_from_table
+
+_CARD_COLUMNS = {
+    "set_id": "set",
+    "rarity": "rarity",
+    "printing": "printing",
+    "released": "released",
+}
+    "set_id": "set",
+    "rarity": "rarity",
+    "printing": "printing",
+    "released": "released",
+}
+
+
+def read_panel(path: Path) -> Panel:
+    """Return the panel of a file: text in any common form, a workbook or Parquet.
+
+    Raise ValuationError for a file that cannot be read, or that has no prices.
+    """
+    try:
+        found = FileSource(SourceSettings.read(), path).table
+    except SourceError as error:
+        raise ValuationError(str(error)) from error
+    if not found.prices.num_rows:
+        left_out = "; ".join(map(str, found.left_out[:3]))
+        raise ValuationError(f"{path} has no row that can be used: {left_out or 'there are none'}")
+    table = found.prices.select(
+        ["card_id", "date", "market_price", "low_price", "mid_price", "currency"]
+    )
+    card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
+    for name, column in _CARD_COLUMNS.items():
+        table = table.append_column(column, found.cards[name].take(card))
+    for name in ("low_price", "mid_price"):
+        if table[name].null_count == table.num_rows:
+            table = table.drop_columns([name])
+    if found.stale_days is not None:
+        table = table.append_column("stale_days", pa.array(found.stale_days, from_pandas=True))
+    return panel_from_table(table)

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from pokewatch.errors import ValuationError
+from pokewatch.market.sources.file import FileSource
+from pokewatch.settings import SourceSettings
+from pokewatch.valuation.panel_file import read_panel
+from tests.valuation.panels import long_table, market_like
+
+
+def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
+    table = long_table(market_like(6, 3))
+    pq.write_table(table, tmp_path / "prices.parquet")
+    pyarrow.csv.write_csv(table, tmp_path / "prices.csv")
+    one, other = read_panel(tmp_path / "prices.parquet"), read_panel(tmp_path / "prices.csv")
+    np.testing.assert_array_equal(one.market, other.market)
+    with pytest.raises(ValuationError, match=r"none\.parquet"):
+        read_panel(tmp_path / "none.parquet")
+
+
+def test_evaluating_and_collecting_read_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "PRICES.CSV"
+    rows = [
+        "Karte;Datum;Preis (€);Tief",
+        "a-1;13.09.2026;12,50 €;0",
+        "a-1;14.09.2026;13,00 €;12",
+        "b-2;14.09.2026;-;",
+        "b-2;15.09.2026;7,25 €;7",
+        "Summe;;32,75 €;",
+    ]
+    path.write_bytes("\n".join(rows).encode("cp1252"))
+    panel = read_panel(path)
+    collected = FileSource(SourceSettings.read(), path).table.prices.to_pylist()
+    assert {
+        (card, str(day)): float(panel.market[at, number])
+        for number, card in enumerate(panel.card_id)
+        for at, day in enumerate(panel.dates)
+        if np.isfinite(panel.market[at, number])
+    } == {(row["card_id"], str(row["date"])): row["market_price"] for row in collected}
+    assert panel.currency.tolist() == ["EUR", "EUR"]
+
+
+def test_a_file_without_a_usable_row_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("card_id,date,price\na-1,soon,1\n")
+    with pytest.raises(ValuationError, match=r"date is not a day .*first in line 2: 'soon'"):
+        read_panel(path)
