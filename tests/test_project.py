@@ -66,6 +66,7 @@ TESTED_ELSEWHERE = {
     "market/tabular/row_reader.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/rows.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/sheet.py": "by the reader; tests/market/tabular/test_reading.py",
+    "market/tabular/summary.py": "by the command; tests/cli/test_main.py",
     "market/tabular/text.py": "by the reader; tests/market/tabular/test_price_table.py",
     "market/tabular/wide.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/prices.py": "a schema; tests/market/quality/test_days.py",

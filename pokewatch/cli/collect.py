@@ -41,7 +41,12 @@ if TYPE_CHECKING:
     "--file",
     "path",
     type=click.Path(path_type=Path),
-    help="CSV or Parquet file to read with --source file.",
+    help="File to read with --source file: text, a workbook or Parquet.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Only show what is understood of the file of --source file.",
 )
 @click.option("--refresh", is_flag=True, help="Collect days again that are already in the lake.")
 @click.option(
@@ -64,6 +69,7 @@ def collect(
     cards: int,
     seed: int,
     path: Path | None,
+    check: bool,
     refresh: bool,
     export_format: str | None,
     output: Path | None,
@@ -77,9 +83,13 @@ def collect(
     \b
       pokewatch collect --days 400
       pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source file --file my_prices.csv --check
       pokewatch collect --source file --file my_prices.csv --format parquet
     """
     _check_options(source, path, export_format, output)
+    if check:
+        _show_file(source, path, as_json)
+        return
     market = {"cards": cards, "seed": seed, "path": path}
     report, lake, collected = _collect(source, market, start, end, days, refresh)
     exported = None
@@ -98,6 +108,24 @@ def _check_options(
         raise click.UsageError(
             f"--output {output}: use a name that ends in .parquet or .csv, or add --format"
         )
+
+
+def _show_file(source: str, path: Path | None, as_json: bool) -> None:
+    """Print what is understood of a file, without storing anything."""
+    from pokewatch.market.sources.file import FileSource
+    from pokewatch.market.tabular.summary import summary
+    from pokewatch.settings import SourceSettings
+
+    if source != "file":
+        raise click.UsageError(f"--check: --source {source} reads no file; add --source file")
+    opened = FileSource(SourceSettings.read(), path)
+    opened.reach()
+    lines = list(summary(opened.table))
+    if as_json:
+        print_json({"file": str(opened.path), "summary": lines})
+        return
+    for line in lines:
+        print_text(line)
 
 
 def _collect(

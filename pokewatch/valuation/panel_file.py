@@ -16,11 +16,6 @@ _CARD_COLUMNS = {
     "printing": "printing",
     "released": "released",
 }
-    "set_id": "set",
-    "rarity": "rarity",
-    "printing": "printing",
-    "released": "released",
-}
 
 
 def read_panel(path: Path) -> Panel:

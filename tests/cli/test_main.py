@@ -125,6 +125,29 @@ def test_without_a_champion_the_error_names_the_command_to_run(home: Path) -> No
     assert "run the pipeline first" in result.stderr
 
 
+def test_collect_shows_what_it_understands_of_a_file(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "preise.csv"
+    rows = ["Karte;Datum;Preis (€);Notiz", "a-1;13.09.2026;1.012,50;", "b-2;14.09.2026;-;neu"]
+    path.write_bytes("\n".join([*rows, "Summe;;1.012,50;"]).encode("cp1252"))
+    result = run("collect", "--source", "file", "--file", str(path), "--check")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "read as text (cp1252), separated by semicolons, header in line 1",
+        "  card_id: column 'Karte'",
+        "  date: column 'Datum'",
+        "  market_price: column 'Preis (€)'",
+        "  not used: 'Notiz'",
+        "dates: day.month.year",
+        "numbers: a decimal comma",
+        "prices: 1; cards: 1; days: 1, 2026-09-13 to 2026-09-13; currency: EUR",
+        "  2026-09-13  a-1  1,012.50 EUR",
+        "1 row left out: date is missing (first in line 4: '')",
+        "1 row left out: market_price is a placeholder, and the row has no other price "
+        "(first in line 3: '-')",
+    ]
+    assert not (home / "lake").exists()
+
+
 def test_collect_twice_changes_nothing(home: Path) -> None:
     arguments = ("collect", "--days", "3", "--cards", "120", "--to", "2026-01-10")
     first, second = run_json(*arguments), run_json(*arguments)
