@@ -74,7 +74,7 @@ def test_a_program_has_its_own_name_arguments_and_exit_code(environment: dict[st
         "nobody",
     ]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
-    assert (found.returncode, found.stderr.split(";")[0]) == (
+    assert (found.returncode, found.stderr.split(": list")[0]) == (
         3,
         "Error: no key has the id 'nobody'",
     )

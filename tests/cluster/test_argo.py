@@ -289,7 +289,7 @@ def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:
         (
             {},
             {"METAFLOW_KUBERNETES_NAMESPACE": "default"},
-            "METAFLOW_KUBERNETES_NAMESPACE is default, and the deploy config's namespace",
+            "METAFLOW_KUBERNETES_NAMESPACE is default, but the deploy config's namespace",
         ),
     ],
     ids=["no image", "another namespace"],

@@ -2,7 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
@@ -108,7 +110,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             lambda: found.query("sum(increase(pokewatch_gateway_predictions_total[1m])) >= 500"),
             bool,
         )
-        yield Stack(found, gateway)
+        with _steady_requests(gateway):
+            yield Stack(found, gateway)
+
+
+@contextmanager
+def _steady_requests(gateway: Gateway) -> Iterator[None]:
+    """Send a request every second: rates over no requests at all are not numbers."""
+    done = threading.Event()
+
+    def send() -> None:
+        while not done.wait(1.0):
+            gateway.post("/fair_price", {"card_id": "card_4"})
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _ask_all_sorts(gateway: Gateway) -> None:
@@ -129,11 +150,13 @@ def _ask_all_sorts(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_panel_is_answered_with_something(expression: str, stack: Stack) -> None:
-    found = eventually(lambda: stack.prometheus.query(expression), bool, seconds=30)
-    assert all(
-        sample["value"][1] not in ("NaN", "+Inf", "-Inf") or "histogram_quantile" in expression
-        for sample in found
-    ), found
+    def is_number(found: list[dict[str, Any]]) -> bool:
+        return bool(found) and all(
+            sample["value"][1] not in ("NaN", "+Inf", "-Inf") or "histogram_quantile" in expression
+            for sample in found
+        )
+
+    eventually(lambda: stack.prometheus.query(expression), is_number, seconds=30)
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule.get("alert") or rule["record"]))

@@ -81,6 +81,8 @@ def _deploying(
 def _quiet(environment: Mapping[str, str]) -> None:
     import warnings
 
+    # A shell starts background jobs with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.simplefilter("ignore")
     os.environ.update(environment)
 
