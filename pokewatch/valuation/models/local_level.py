@@ -23,8 +23,11 @@ STEPS = tuple(np.round(np.arange(-0.5, 1.26, 0.125), 3).tolist())
 DISTANCES = (0.05, 0.15, 0.4)  # log: the edges of the classes of distance from the level
 MAX_STEP = 1.0  # log
 _POOLING = 30.0  # rows' worth of weight on the best step over all liquidities
+_MIN_ROWS = 30  # rows of a cell before its step may lead away from the level or beyond it
 _STEP_PENALTY = 0.002  # the share of the error that a step from the last quote must save
 
+_SHARES = np.asarray(STEPS)
+_BY_SIZE = np.argsort(np.abs(_SHARES), kind="stable")
 _SHAPE = len(LIQUIDITIES), len(DISTANCES) + 1
 
 
@@ -58,9 +61,12 @@ def _steps(training_set: TrainingSet, level: str) -> tuple[float, Floats]:
     ).reshape(*_SHAPE, len(STEPS))
     count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
     overall = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]
-    chosen = np.argmin(losses + _POOLING * overall, axis=-1)
+    total = losses + _POOLING * overall
+    total[(count < _MIN_ROWS)[..., None] & ((_SHARES < 0) | (_SHARES > 1))] = np.inf
+    # Of equal losses, the smallest step: a cell that nothing is known of stays at the quote.
+    chosen = _BY_SIZE[np.argmin(total[..., _BY_SIZE], axis=-1)]
     found = np.take_along_axis(losses, chosen[..., None], axis=-1).sum()
-    return float(found), np.asarray(STEPS)[chosen]
+    return float(found), _SHARES[chosen]
 
 
 def _loss_by_cell(target: Floats, distance: Floats, step: float, cell: NDArray[np.int64]) -> Floats:

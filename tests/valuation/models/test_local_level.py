@@ -1,9 +1,17 @@
+from dataclasses import replace
+from datetime import date
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.models import create
+from pokewatch.valuation.models.local_level import DISTANCES
 from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.training_set import concatenate
 from tests.valuation.panels import panel_of
 
 
@@ -49,3 +57,37 @@ def test_shuffled_outcomes_give_no_skill(seed: int) -> None:
     panel = panel_of(walk)
     fair = create("local_level", 7).fit(panel).value(panel, 59).fair
     assert error(fair, panel.market[59]) < 0.01
+
+
+@given(
+    rows=st.integers(0, 40),
+    distance=st.floats(-0.9, 0.9),
+    target=st.floats(-2.0, 2.0),
+    now=st.floats(-0.9, 0.9),
+)
+def test_with_few_rows_it_stays_between_the_quote_and_the_level(
+    rows: int, distance: float, target: float, now: float
+) -> None:
+    def features(count: int, level: float) -> NDArray[np.float32]:
+        values = np.zeros((count, len(COLUMN)), dtype=np.float32)
+        for name in LEVELS:
+            values[:, COLUMN[name]] = level
+        return values
+
+    training_set = replace(
+        concatenate([]),
+        day=np.zeros(rows, dtype=np.int32),
+        card=np.arange(rows, dtype=np.int32),
+        key=np.arange(rows, dtype=np.uint32),
+        values=features(rows, distance),
+        last=np.zeros(rows),
+        target=np.full(rows, target),
+        renewed=np.ones(rows, dtype=np.bool_),
+    )
+    model = create("local_level", 7).fit_training_set(training_set, date(2026, 1, 1))
+    (move,) = model.move(features(1, now))
+    if rows < 30 or np.searchsorted(DISTANCES, abs(now)) != np.searchsorted(
+        DISTANCES, abs(distance)
+    ):
+        low, high = sorted((0.0, float(np.float32(now))))
+        assert low - 1e-6 <= move <= high + 1e-6
