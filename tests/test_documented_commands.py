@@ -107,7 +107,10 @@ def test_a_documented_command_is_one(command: Documented) -> None:
         found = found.get_command(click.Context(found), words.pop(0))
     assert found is not None
     example = {"DATE": "2026-01-01", "NAME": "name", "ID": "0" * 12}
-    found.make_context(command.words[-1], [example.get(word, word) for word in words])
+    # click caches the help option of a command as the first context defines it.
+    found.make_context(
+        command.words[-1], [example.get(word, word) for word in words], **main.context_settings
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What was understood of a file, in lines for the person who owns it."""
+"""A summary of how a file was read, in lines of text."""
 
 from collections.abc import Iterator
 
