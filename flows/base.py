@@ -26,6 +26,8 @@ if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
     os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
 # Without this `argo-workflows create` writes a CronWorkflow that newer Argo rejects.
 os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
+# pylint is not installed; without this Metaflow reports its absence at every run.
+os.environ.setdefault("METAFLOW_PYLINT", "false")
 # In a container or under cron the user may be unset or root; Metaflow refuses both.
 if not any(
     os.environ.get(name, "root") != "root"
