@@ -136,8 +136,16 @@ def read_panel(path: Path) -> Panel:
     """
     try:
         table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ValuationError(f"{path} cannot be read: {error}") from error
+    except FileNotFoundError as error:
+        raise ValuationError(f"{path} does not exist") from error
+    except OSError as error:
+        raise ValuationError(f"{path} cannot be read: {error.strerror or error}") from error
+    except pa.ArrowException as error:
+        if path.suffix == ".csv":
+            raise ValuationError(f"{path} cannot be read as CSV: {error}") from error
+        raise ValuationError(
+            f"{path} is not a Parquet file; the name of a CSV file must end in .csv"
+        ) from error
     return panel_from_table(table)
 
 

@@ -125,6 +125,14 @@ def test_without_a_champion_the_error_names_the_command_to_run(home: Path) -> No
     assert "run the pipeline first" in result.stderr
 
 
+def test_a_card_before_the_first_run_is_an_error_without_a_traceback(home: Path) -> None:
+    command = [Path(sys.executable).with_name("pokewatch"), "pipeline", "card", "view", "gate"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_collect_twice_changes_nothing(home: Path) -> None:
     arguments = ("collect", "--days", "3", "--cards", "120", "--to", "2026-01-10")
     first, second = run_json(*arguments), run_json(*arguments)

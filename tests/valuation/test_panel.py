@@ -86,8 +86,24 @@ def test_files_are_read_by_their_kind(tmp_path: Path) -> None:
     pyarrow.csv.write_csv(table, tmp_path / "prices.csv")
     one, other = read_panel(tmp_path / "prices.parquet"), read_panel(tmp_path / "prices.csv")
     np.testing.assert_array_equal(one.market, other.market)
-    with pytest.raises(ValuationError, match=r"none\.parquet"):
-        read_panel(tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.parquet", None, r"none\.parquet does not exist$"),
+        ("prices.txt", b"card_id,date", "is not a Parquet file; the name of a CSV file must end"),
+        ("empty.csv", b"", "cannot be read as CSV"),
+    ],
+    ids=["missing", "no Parquet", "empty"],
+)
+def test_a_file_that_cannot_be_read_is_an_error(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValuationError, match=message):
+        read_panel(tmp_path / name)
 
 
 def test_an_unchanged_quote_is_fresh_only_if_reported_as_new() -> None:
