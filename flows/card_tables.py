@@ -27,7 +27,7 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
             _number(each[way].get("trades")),
             _percent(each[way]["mean_net"]),
             _percent(each[way].get("hit_rate")),
-            _percent(-each[curve]["max_drawdown"]) if curve else "-",
+            _percent(each[curve]["max_drawdown"]) if curve else "-",
             _number(each["random"]["p_value"]) if way == "followed" else "-",
         ]
         for each in policies

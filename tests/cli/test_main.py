@@ -126,7 +126,8 @@ def test_without_a_champion_the_error_names_the_command_to_run(home: Path) -> No
 
 
 def test_a_card_before_the_first_run_is_an_error_without_a_traceback(home: Path) -> None:
-    command = [Path(sys.executable).with_name("pokewatch"), "pipeline", "card", "view", "gate"]
+    program = Path(sys.executable).with_name("pokewatch")
+    command = [str(program), "pipeline", "card", "view", "gate"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "does not exist" in done.stderr
