@@ -18,7 +18,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (once; about 1.3 GB)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@echo "Installing $$(grep -c == requirements.lock) packages; this takes a few minutes"
+	@echo "Installing $$(grep -c == requirements.lock) packages; this takes a minute or more"
 	@$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --require-hashes --requirements requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -15,10 +15,10 @@ PASSED, FAILED = "passed", "**FAILED**"
 
 def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
     ways = {
-        "followed": "signals followed",
-        "random": "random signals",
-        "buy_everything": "buy every card",
-        "sham_same_day": "same-day (biased)",
+        "followed": ("signals followed", "curve"),
+        "random": ("random signals", None),
+        "buy_everything": ("buy every card", "buy_everything_curve"),
+        "sham_same_day": ("same-day (biased)", None),
     }
     rows = [
         [
@@ -27,25 +27,22 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
             _number(each[way].get("trades")),
             _percent(each[way]["mean_net"]),
             _percent(each[way].get("hit_rate")),
+            _percent(each[curve]["max_drawdown"]) if curve else "-",
+            _number(each["random"]["p_value"]) if way == "followed" else "-",
         ]
         for each in policies
-        for way, title in ways.items()
+        for way, (title, curve) in ways.items()
     ]
-    rows += [
-        [
-            each["policy"],
-            "p-value against random signals",
-            "-",
-            _percent(each["random"]["p_value"]),
-            "-",
-        ]
-        for each in policies
+    headers = [
+        "policy",
+        "strategy",
+        "trades",
+        "mean return",
+        "hit rate",
+        "maximum drawdown",
+        "p-value against random",
     ]
-    rows += [
-        [each["policy"], "maximum drawdown", "-", _percent(-each["curve"]["max_drawdown"]), "-"]
-        for each in policies
-    ]
-    return Table(rows, headers=["policy", "", "trades", "mean return", "hit rate"])
+    return Table(rows, headers=headers)
 
 
 def calibrations_table(calibrations: Sequence[Calibration]) -> Table:
@@ -81,22 +78,22 @@ def checks_table(checks: Sequence[Check]) -> Table:
         ]
         for check in checks
     ]
-    return Table(rows, headers=["check", "found", "", "why"])
+    return Table(rows, headers=["check", "found", "result", "meaning"])
 
 
 def scores_table(evaluations: Sequence[Evaluation]) -> Table:
     names = {
         "rmae_last": "error / last price",
-        "rmae_median7": "error / median-7",
+        "rmae_median7": "error / 7-day median",
         "mape": "MAPE %",
         "rmse": "RMSE (log)",
         "bias": "bias (log)",
-        "coverage_90": "coverage of 90%",
-        "winkler_90": "Winkler",
-        "coverage_rate": "valued",
-        "buy_rate": "BUY",
-        "sell_rate": "SELL",
-        "hold_rate": "HOLD",
+        "coverage_90": "coverage of the 90% interval",
+        "winkler_90": "Winkler score (log)",
+        "coverage_rate": "share valued",
+        "buy_rate": "share BUY",
+        "sell_rate": "share SELL",
+        "hold_rate": "share HOLD",
         "dataset_size": "card-days",
     }
     rows = [

@@ -127,7 +127,7 @@ def deploy_card(
                 f"{registered.digest[:32]}...",
             ],  # the full digest does not fit the table
             ["run", registered.run_id],
-            *[[outcome.address, outcome.state] for outcome in outcomes],
+            *[[f"MLServer at {outcome.address}", outcome.state] for outcome in outcomes],
         ],
         headers=["", ""],
     )

@@ -293,5 +293,7 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _no_version(alias: str, branch: str) -> str:
+    if alias == PREVIOUS:
+        return "there is no previous champion" + (f" of branch {branch}" if branch else "")
     alias += f" of branch {branch}" if branch else ""
     return f"no model is {alias} yet: run the pipeline first (pokewatch pipeline run)"

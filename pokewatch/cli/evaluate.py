@@ -7,7 +7,13 @@ from typing import Any
 import click
 
 from pokewatch.cli.options import Price, json_option, value_errors_as_usage
-from pokewatch.cli.output import format_number, format_percent, print_json, print_table
+from pokewatch.cli.output import (
+    format_number,
+    format_percent,
+    format_share,
+    print_json,
+    print_table,
+)
 
 _MODELS = "rolling_mean, median7, local_level or boosted."
 _EVALUATION_COLUMNS = (
@@ -16,7 +22,7 @@ _EVALUATION_COLUMNS = (
     "card-days",
     "error / last",
     "95% interval",
-    "error / median-7",
+    "error / 7-day median",
     "MAPE %",
     "bias",
     "coverage of 90%",
@@ -25,12 +31,12 @@ _BACKTEST_COLUMNS = (
     "policy",
     "BUY signals",
     "trades",
-    "mean net",
+    "mean return",
     "hit rate",
     "random",
-    "p",
-    "everything",
-    "drawdown",
+    "p-value",
+    "every card",
+    "max drawdown",
     "same-day (biased)",
 )
 
@@ -149,10 +155,10 @@ def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
         str(found["signals"]),
         str(followed["trades"]),
         format_percent(followed["mean_net"]),
-        format_percent(followed["hit_rate"]),
+        format_share(followed["hit_rate"]),
         format_percent(random["mean_net"]),
         format_number(random["p_value"]),
         format_percent(found["buy_everything"]["mean_net"]),
-        format_percent(found["curve"]["max_drawdown"]),
+        format_share(found["curve"]["max_drawdown"]),
         format_percent(found["sham_same_day"]["mean_net"]),
     )

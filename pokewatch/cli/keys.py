@@ -70,7 +70,10 @@ def list_keys(as_json: bool) -> None:
 @click.argument("key_id")
 @json_option
 def revoke(key_id: str, as_json: bool) -> None:
-    """Revoke the key with this id at once, on every gateway that shares the store."""
+    """Revoke a key at once.
+
+    Every gateway that shares the key store refuses it within a second.
+    """
     row = _row(key_store().revoke(key_id))
     if as_json:
         print_json(row)
@@ -88,7 +91,10 @@ def revoke(key_id: str, as_json: bool) -> None:
 )
 @json_option
 def rotate(key_id: str, grace: str, as_json: bool) -> None:
-    """Replace the key with this id by a new one with the same name, scopes, rate and expiry."""
+    """Replace a key by a new one.
+
+    The new key has the same name, scopes, rate and expiry.
+    """
     from pokewatch.gateway.auth.key_values import parse_duration
 
     span = parse_duration(grace, "grace", least=0)

@@ -61,6 +61,10 @@ def format_percent(share: float | None) -> str:
     return "-" if share is None else f"{share:+.1%}"
 
 
+def format_share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
 def format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 

@@ -71,7 +71,7 @@ def validate(collected: Collected) -> list[Check]:
     lake = open_raw_lake(collected.raw_version)
     days = [day for day in lake.days() if collected.first_day <= day <= collected.last_day]
     found = Check(
-        "days", "at least 1", str(len(days)), bool(days), "no day of the range has prices"
+        "days", "at least 1", str(len(days)), bool(days), "days of the range that have prices"
     )
     thresholds = QualityThresholds.of(QualitySettings.read(), collected.source)
     return [found, *collected.held, *check_days(lake, days, thresholds, datetime.now(UTC).date())]

@@ -19,6 +19,8 @@ def days_plot(days: Sequence[date], series: Mapping[str, Sequence[float | None]]
         axes.plot(np.asarray(days), np.asarray(values, dtype=float), color=colour, linewidth=1.4)
         axes.set_title(name, loc="left", fontsize=10)
         axes.margins(x=0.01)
+        if not np.any(axes.lines[0].get_ydata()):
+            axes.set_ylim(0, 1)
     figure.autofmt_xdate(rotation=0, ha="center")
     return figure
 
@@ -136,19 +138,21 @@ def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Fi
 
 
 def equity_plot(backtest: Mapping[str, Any]) -> Figure:
-    """Plot the growth of 1 by following a policy, by random signals and by buying everything."""
+    """Plot the growth of 1 by following a policy, by random signals and by buying every card."""
     figure, (axes,) = _figure(1, height=2.6)
     days = np.asarray([date.fromisoformat(day) for day in backtest["dates"]])
     curves = (
         ("curve", "signals followed", INK),
         ("random_curve", "random signals", MUTED),
-        ("buy_everything_curve", "everything", BAD),
+        ("buy_everything_curve", "buy every card", BAD),
     )
     for name, label, colour in curves:
         axes.plot(days, backtest[name]["equity"], color=colour, label=label, linewidth=1.4)
     axes.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
     axes.set_title(
-        f"{backtest['policy']}: {backtest['followed']['trades']:,} trades", loc="left", fontsize=10
+        f"{backtest['policy']}: value of 1 invested, {backtest['followed']['trades']:,} trades",
+        loc="left",
+        fontsize=10,
     )
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.autofmt_xdate(rotation=0, ha="center")

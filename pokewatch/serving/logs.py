@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from mlserver.context import model_name_var
 from mlserver.errors import MLServerError
 
+# uvicorn names the logger of all its messages, whatever their level, "uvicorn.error".
+_LOGGER_NAMES = {"uvicorn.error": "uvicorn"}
+
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -22,7 +25,7 @@ class RuntimeLogFormatter(logging.Formatter):
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": _LOGGER_NAMES.get(record.name, record.name),
             "message": record.getMessage(),
         }
         if model := model_name_var.get(""):

@@ -148,6 +148,15 @@ def test_collect_shows_what_it_understands_of_a_file(home: Path, tmp_path: Path)
     assert not (home / "lake").exists()
 
 
+def test_a_card_before_the_first_run_is_an_error_without_a_traceback(home: Path) -> None:
+    program = Path(sys.executable).with_name("pokewatch")
+    command = [str(program), "pipeline", "card", "view", "gate"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_collect_twice_changes_nothing(home: Path) -> None:
     arguments = ("collect", "--days", "3", "--cards", "120", "--to", "2026-01-10")
     first, second = run_json(*arguments), run_json(*arguments)

@@ -168,7 +168,7 @@ def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) 
 
 
 def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:
-    with pytest.raises(NoChampionError, match="no model is previous"):
+    with pytest.raises(NoChampionError, match=r"^there is no previous champion$"):
         rollback(registry, [])
 
 

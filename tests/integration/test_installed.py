@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.integration.stack import served
 from tests.wheel import build_wheel
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

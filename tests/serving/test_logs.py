@@ -34,6 +34,12 @@ def test_a_line_is_json_whatever_the_message() -> None:
     assert not {"request_id", "model", "error"} & set(found)
 
 
+def test_information_of_uvicorn_is_not_labelled_error() -> None:
+    record = logging.LogRecord("uvicorn.error", logging.INFO, __file__, 1, "started", (), None)
+    found = json.loads(RuntimeLogFormatter().format(record))
+    assert (found["level"], found["logger"]) == ("INFO", "uvicorn")
+
+
 def test_the_request_id_is_logged() -> None:
     token = request_id_var.set("r-1")
     try:

@@ -69,7 +69,7 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>PokeWatch API</title><style>{style}</style></head><body><h1>PokeWatch API</h1>"
         f"<p>{_prose(info['description'])} Version {escape(info['version'])}. "
-        "The same as <a href='/openapi.json'>OpenAPI document</a>.</p>"
+        "Also available as an <a href='/openapi.json'>OpenAPI document</a>.</p>"
         '<label>API key <input id="key" type="password" autocomplete="off"></label>'
         f"{operations}<h2>Problems</h2>"
         f"<table><tr><th>Type</th><th>Status</th><th>Meaning</th></tr>{problems}</table>"

@@ -84,34 +84,37 @@ class _Rule:
 
 
 _RULES = (
-    _Rule("prices", lambda m: m.prices, lambda _: 1, "the day has no prices", least=True),
+    _Rule("prices", lambda m: m.prices, lambda _: 1, "rows with a market price", least=True),
     _Rule("schema", lambda m: m.malformed, lambda _: 0, "rows without a valid card_id or currency"),
     _Rule(
         "positivity",
         lambda m: m.not_positive,
         lambda _: 0,
-        "prices that are not positive or too high",
+        "rows with a price that is not positive or too high",
     ),
-    _Rule("duplicates", lambda m: m.duplicates, lambda _: 0, "a card has two prices on one day"),
-    _Rule("future_dates", lambda m: m.days_ahead, lambda _: 0, "prices of a day in the future"),
+    _Rule("duplicates", lambda m: m.duplicates, lambda _: 0, "repeated rows of a card"),
+    _Rule(
+        "future_dates", lambda m: m.days_ahead, lambda _: 0, "days that the date is ahead of today"
+    ),
     _Rule(
         "currencies",
         lambda m: m.currencies,
         lambda _: 1,
-        "prices in different currencies cannot be compared",
+        "currencies of the prices; different ones cannot be compared",
     ),
     _Rule(
         "quarantine",
         lambda m: m.quarantined,
         lambda t: t.max_quarantine,
-        "too many rows are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
+        "share of rows that are unusable; POKEWATCH_QUALITY_MAX_QUARANTINE",
         share=True,
     ),
     _Rule(
         "coverage",
         lambda m: m.coverage,
         lambda t: t.min_coverage,
-        "cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE",
+        "share of the cards priced the day before that still have a price; "
+        "POKEWATCH_QUALITY_MIN_COVERAGE",
         least=True,
         share=True,
     ),
@@ -119,14 +122,14 @@ _RULES = (
         "jumps",
         lambda m: m.jumps,
         lambda t: t.max_jumps,
-        "prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS",
+        "share of prices that changed fivefold within a day; POKEWATCH_QUALITY_MAX_JUMPS",
         share=True,
     ),
     _Rule(
         "staleness",
         lambda m: m.unchanged,
         lambda t: t.max_unchanged,
-        "the day repeats the one before; POKEWATCH_QUALITY_MAX_UNCHANGED",
+        "share of prices that equal those of the day before; POKEWATCH_QUALITY_MAX_UNCHANGED",
         share=True,
     ),
 )

@@ -281,7 +281,8 @@ def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "coverage is 50.0% on 2025-10-22, usually 50.0%, wanted at least 90.0% "
-        "(cards with a price the day before have none; POKEWATCH_QUALITY_MIN_COVERAGE)"
+        "(share of the cards priced the day before that still have a price; "
+        "POKEWATCH_QUALITY_MIN_COVERAGE)"
     ).replace(", usually 50.0%", "")
 
 
