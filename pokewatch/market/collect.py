@@ -110,6 +110,8 @@ class _Collection:
         self.report.unchanged = [day for day in self.report.requested if day not in wanted]
         self.progress(len(self.report.unchanged))
         if wanted:
+            if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
+                self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):
                 self._store(batch)
         self._warn()
