@@ -28,6 +28,7 @@ from pokewatch.market.quality.days import (
     measure_day,
 )
 from pokewatch.market.sources import PriceBatch, Source
+from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
 
 _ALL_DAYS = 100_000
@@ -245,6 +246,7 @@ class _Collection:
             warnings.append(f"{self.source.name} has no prices for {missing}")
         if self.report.written:
             catalog = self.lake.catalog()
+            warnings.extend(unknown_printings(catalog))
             unnamed = pc.sum(pc.equal(catalog["name"], catalog["card_id"])).as_py() or 0
             if unnamed:
                 warnings.append(

@@ -25,6 +25,7 @@ from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
+from pokewatch.market.sources.games import BY_CATEGORY
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.pokemon_price_tracker_rows import (
     LakeCards,
@@ -85,6 +86,8 @@ class PokemonPriceTrackerSource:
         self._url = settings.pokemon_price_url.rstrip("/")
         self._sets = settings.pokemon_price_sets
         self._language = settings.pokemon_price_language
+        game = BY_CATEGORY[85 if self._language == "japanese" else 3]
+        self._game = {"game": game.name, "kind": "single", "language": game.language}
         self._now = now
         limits = HttpLimits(
             read=settings.http_timeout,
@@ -215,7 +218,7 @@ class PokemonPriceTrackerSource:
                 rejected = parsing.rejected(None, f"tcgplayer-{product}", card, fault)
                 fetched.rejected.append(rejected)
                 continue
-            fetched.cards[card_id] = card_row(card_id, card, printing)
+            fetched.cards[card_id] = card_row(card_id, card, printing) | self._game
             for entry in history:
                 self._read_entry(card_id, entry, fetched)
 
