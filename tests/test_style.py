@@ -22,7 +22,7 @@ PRIVATE_WORDS = {
     r"doorman": "authentication",
     r"keyring": "key cache",
     r"lessons?": "training days",
-    r"(?<!1st )editions?": "loaded book",
+    r"(?<!1st )(?<!Unlimited )editions?": "loaded book",
     r"judgements?": "backtest runner",
     r"shel(?:f|ves)": "loaded books",
     r"strangers?": "untrusted",

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pokewatch.errors import SettingsError
 from pokewatch.market.catalog import slugify
 
-_EDITIONS = ("1st Edition", "1st Edition Holofoil", "Unlimited", "Unlimited Holofoil")
+_PRINT_RUNS = ("1st Edition", "1st Edition Holofoil", "Unlimited", "Unlimited Holofoil")
 _FOILS = ("Normal", "Cold Foil", "Rainbow Foil")
 _ACCESSORY = re.compile(
     r"\b(sleeves?|binder|album|portfolio|play ?mat|dice|coin|pin|deck box|toploaders?|token)\b",
@@ -38,16 +38,12 @@ class Game:
 GAMES = (
     Game(1, "Magic", ("Normal", "Foil")),
     Game(2, "Yu-Gi-Oh", ("Normal", "1st Edition", "Unlimited", "Limited")),
-    Game(3, "Pokemon", ("Normal", "Holofoil", "Reverse Holofoil", *_EDITIONS)),
-    Game(85, "Pokemon Japan", ("Normal", "Holofoil", *_EDITIONS), "Japanese"),
+    Game(3, "Pokemon", ("Normal", "Holofoil", "Reverse Holofoil", *_PRINT_RUNS)),
+    Game(85, "Pokemon Japan", ("Normal", "Holofoil", *_PRINT_RUNS), "Japanese"),
     Game(
         62,
         "Flesh and Blood",
-        tuple(
-            edition + foil
-            for edition in ("", "1st Edition ", "Unlimited Edition ")
-            for foil in _FOILS
-        ),
+        tuple(run + foil for run in ("", "1st Edition ", "Unlimited Edition ") for foil in _FOILS),
     ),
     Game(63, "Digimon", ("Normal", "Foil")),
     Game(68, "One Piece", ("Normal", "Foil")),
