@@ -259,6 +259,11 @@ class PokeWatchSpec(FlowSpec):
     seed = Parameter("seed", default=0, help="Seed of the simulated market.")
     cards = Parameter("cards", default=1000, help="Number of cards in the simulated market.")
     file = Parameter("file", default="", help="CSV or Parquet file to read with --source file.")
+    categories = Parameter(
+        "categories",
+        default="",
+        help="Comma-separated games to collect with --source tcgcsv, by name or category.",
+    )
 
     def check(self) -> tuple[date | None, date | None]:
         """Check the parameters; return the requested first and last day. Raise SettingsError."""
@@ -279,7 +284,13 @@ class PokeWatchSpec(FlowSpec):
     def _check_parameters_given(self) -> None:
         from pokewatch.pipeline.parameters import check_machine, check_source
 
-        check_source(self.source, cards=self.cards, seed=self.seed, file=self.file)
+        check_source(
+            self.source,
+            cards=self.cards,
+            seed=self.seed,
+            file=self.file,
+            categories=self.categories,
+        )
         first, last = self.check()
         # A machine that starts a run on Kubernetes does not see the pods' settings and files.
         if self.deployment["target"] == "local" or os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
@@ -291,4 +302,5 @@ class PokeWatchSpec(FlowSpec):
             "cards": self.cards,
             "seed": self.seed,
             "path": Path(self.file).absolute() if self.file else None,
+            "categories": self.categories or None,
         }

@@ -22,7 +22,7 @@ PRIVATE_WORDS = {
     r"doorman": "authentication",
     r"keyring": "key cache",
     r"lessons?": "training days",
-    r"(?<!1st )(?<!\")editions?": "loaded book",  # not a column of that name
+    r"(?<!1st )(?<!Unlimited )(?<!\")editions?": "loaded book",  # not of cards
     r"judgements?": "backtest runner",
     r"shel(?:f|ves)": "loaded books",
     r"strangers?": "untrusted",

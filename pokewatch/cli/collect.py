@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Only show what is understood of the file of --source file.",
 )
+@click.option(
+    "--categories",
+    help="Comma-separated games to collect with --source tcgcsv, by name or TCGplayer category. "
+    "Default: POKEWATCH_TCGCSV_CATEGORIES.",
+)
 @click.option("--refresh", is_flag=True, help="Collect days again that are already in the lake.")
 @click.option(
     "--format",
@@ -70,6 +75,7 @@ def collect(
     seed: int,
     path: Path | None,
     check: bool,
+    categories: str | None,
     refresh: bool,
     export_format: str | None,
     output: Path | None,
@@ -83,14 +89,15 @@ def collect(
     \b
       pokewatch collect --days 400
       pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source tcgcsv --categories "Magic, One Piece"
       pokewatch collect --source file --file my_prices.csv --check
       pokewatch collect --source file --file my_prices.csv --format parquet
     """
-    _check_options(source, path, export_format, output)
+    _check_options(source, path, categories, export_format, output)
     if check:
         _show_file(source, path, as_json)
         return
-    market = {"cards": cards, "seed": seed, "path": path}
+    market = {"cards": cards, "seed": seed, "path": path, "categories": categories}
     report, lake, collected = _collect(source, market, start, end, days, refresh)
     exported = None
     if export_format or output:
@@ -100,10 +107,18 @@ def collect(
 
 
 def _check_options(
-    source: str, path: Path | None, export_format: str | None, output: Path | None
+    source: str,
+    path: Path | None,
+    categories: str | None,
+    export_format: str | None,
+    output: Path | None,
 ) -> None:
     if path and source != "file":
         raise click.UsageError(f"--file {path}: --source {source} reads no file; add --source file")
+    if categories is not None and source != "tcgcsv":
+        raise click.UsageError(
+            f"--categories {categories}: --source {source} has no categories; add --source tcgcsv"
+        )
     if output and not export_format and output.suffix not in (".parquet", ".csv"):
         raise click.UsageError(
             f"--output {output}: use a name that ends in .parquet or .csv, or add --format"

@@ -19,8 +19,13 @@ CARD_SCHEMA = pa.schema(
         pa.field("released", pa.date32()),
         pa.field("image_url", pa.string()),
         pa.field("source_ids", pa.string()),  # JSON: the ids of this card at its sources
+        pa.field("game", pa.string()),
+        pa.field("kind", pa.string()),  # single, sealed or other
+        pa.field("language", pa.string()),
+        pa.field("set_code", pa.string()),  # the abbreviation of the set, as SWSH12
     ]
 )
+GAME_COLUMNS = ("game", "kind", "language", "set_code")
 
 
 def slugify(text: str, separator: str = "_") -> str:

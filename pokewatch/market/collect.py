@@ -28,6 +28,7 @@ from pokewatch.market.quality.days import (
     measure_day,
 )
 from pokewatch.market.sources import PriceBatch, Source
+from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
 
 _ALL_DAYS = 100_000
@@ -110,6 +111,8 @@ class _Collection:
         self.report.unchanged = [day for day in self.report.requested if day not in wanted]
         self.progress(len(self.report.unchanged))
         if wanted:
+            if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
+                self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):
                 self._store(batch)
         self._warn()
@@ -243,6 +246,7 @@ class _Collection:
             warnings.append(f"{self.source.name} has no prices for {missing}")
         if self.report.written:
             catalog = self.lake.catalog()
+            warnings.extend(unknown_printings(catalog))
             unnamed = pc.sum(pc.equal(catalog["name"], catalog["card_id"])).as_py() or 0
             if unnamed:
                 warnings.append(

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pokewatch.market.catalog import CARD_SCHEMA, slugify, unique_slugs
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS, slugify, unique_slugs
 
 
 def merge_cards(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
@@ -17,6 +17,7 @@ def merge_cards(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
     known = CARD_SCHEMA.empty_table() if known is None else known
     rows = pc.index_in(found["card_id"], value_set=known["card_id"].combine_chunks())
     before = known.take(rows)
+    found = _filled(found, before)
     update = found.filter(
         pc.or_(pc.is_null(rows), pc.and_(_is_named(found), _differs(found, before)))
     )
@@ -32,6 +33,14 @@ def merge_cards(known: pa.Table | None, found: pa.Table) -> pa.Table | None:
 def preferred_slug(name: str, number: str | None) -> str:
     """Return the preferred slug of a card: its name and its number, 199 for "199/165"."""
     return slugify(f"{name} {number.split('/')[0]}" if number else name)
+
+
+def _filled(found: pa.Table, before: pa.Table) -> pa.Table:
+    """Return `found` with the game columns of `before` where it has none."""
+    for name in GAME_COLUMNS:
+        at, values = CARD_SCHEMA.get_field_index(name), pc.coalesce(found[name], before[name])
+        found = found.set_column(at, CARD_SCHEMA.field(name), values)
+    return found
 
 
 def _is_named(cards: pa.Table) -> pa.ChunkedArray:

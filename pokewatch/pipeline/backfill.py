@@ -33,13 +33,19 @@ def months(start: date | None, end: date | None) -> list[Month]:
 
 
 def collect_month(
-    source: str, month: Month, *, cards: int = 1000, seed: int = 0, path: Path | None = None
+    source: str,
+    month: Month,
+    *,
+    cards: int = 1000,
+    seed: int = 0,
+    path: Path | None = None,
+    categories: str | None = None,
 ) -> str | None:
     """Collect one month into a separate lake.
 
     Return the version of that lake, None if no day passed its checks.
     """
-    opened = open_source(source, cards=cards, seed=seed, path=path)
+    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     home = Home.read().home
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".month-", dir=home) as scratch:
@@ -55,14 +61,14 @@ def merge_months(
     cards: int = 1000,
     seed: int = 0,
     path: Path | None = None,
+    categories: str | None = None,
 ) -> Collected:
     """Merge the months into the lake of `source` and publish it as a version.
 
     Days that are already in the lake are not changed.
     """
-    lake = Lake(
-        Home.read().lakes / open_source(source, cards=cards, seed=seed, path=path).lake_name
-    )
+    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
+    lake = Lake(Home.read().lakes / opened.lake_name)
     latest = LatestVersions()
     latest.restore(lake)
     before = lake.days()

@@ -42,6 +42,7 @@ def collect_prices(
     cards: int = 1000,
     seed: int = 0,
     path: Path | None = None,
+    categories: str | None = None,
     needed: int = 1,
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it as a version.
@@ -49,7 +50,7 @@ def collect_prices(
     A machine without that lake restores its latest version first. Raise SettingsError, with
     nothing collected, if there are fewer days than `needed`.
     """
-    opened = open_source(source, cards=cards, seed=seed, path=path)
+    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
     latest = LatestVersions()
     latest.restore(lake)

@@ -45,6 +45,7 @@ class Market:
     cards: int = 1000
     seed: int = 0
     path: Path | None = None
+    categories: str | None = None
     last_day: date | None = None
 
     def parameters(self) -> dict[str, str]:
@@ -56,6 +57,7 @@ class Market:
             "seed": str(self.seed),
         }
         given |= {"file": str(self.path)} if self.path else {}
+        given |= {"categories": self.categories} if self.categories else {}
         return given | ({"to": self.last_day.isoformat()} if self.last_day else {})
 
 
@@ -158,7 +160,13 @@ def newest_prices(market: Market, changed: date | None = None) -> Panel:
 
     Raise LakeError where there are no prices.
     """
-    opened = open_source(market.source, cards=market.cards, seed=market.seed, path=market.path)
+    opened = open_source(
+        market.source,
+        cards=market.cards,
+        seed=market.seed,
+        path=market.path,
+        categories=market.categories,
+    )
     home = Home.read()
     lake = Lake(home.lakes / opened.lake_name)
     LatestVersions().restore(lake)

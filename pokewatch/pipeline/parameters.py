@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.sources import SOURCES, Source, open_source
+from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
 from pokewatch.settings import listed
 from pokewatch.valuation.evaluation.runner import days_needed
@@ -59,7 +60,7 @@ def check_backfill(*, first_day: str, last_day: str) -> tuple[date, date]:
     return first, last
 
 
-def check_source(source: str, *, cards: int, seed: int, file: str) -> None:
+def check_source(source: str, *, cards: int, seed: int, file: str, categories: str = "") -> None:
     """Check the parameters of the market that do not depend on this machine."""
     if source not in SOURCES:
         raise SettingsError(f"--source {source!r}: unknown source; use one of {', '.join(SOURCES)}")
@@ -67,6 +68,11 @@ def check_source(source: str, *, cards: int, seed: int, file: str) -> None:
     check_number("--seed", seed, 0, MOST_SEED)
     if file and source != "file":
         raise SettingsError(f"--file {file!r}: --source {source} reads no file; add --source file")
+    if categories and source != "tcgcsv":
+        raise SettingsError(
+            f"--categories {categories!r}: --source {source} has no categories; add --source tcgcsv"
+        )
+    categories_of(listed(categories))
     if "\0" in file:
         raise SettingsError(f"--file {file!r}: a path must not contain a null byte")
 
@@ -77,11 +83,12 @@ def check_machine(
     cards: int,
     seed: int,
     path: Path | None,
+    categories: str | None = None,
     first: date | None = None,
     last: date | None = None,
 ) -> None:
     """Check that the source can be opened on this machine and may have the requested days."""
-    opened = open_source(source, cards=cards, seed=seed, path=path)
+    opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     check_days(opened, first, last)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section, home_folder
-from pokewatch.settings.values import HttpUrl, Names, Numbers
+from pokewatch.settings.values import HttpUrl, Names
 
 TCGCSV_URL = "https://tcgcsv.com"
 
@@ -17,10 +17,13 @@ class SourceSettings(Section):
     tcgcsv_url: HttpUrl = Field(
         TCGCSV_URL, description="Address of TCGCSV, or of a mirror with the same paths."
     )
-    tcgcsv_categories: Numbers = Field(
-        (3, 85),
+    tcgcsv_categories: Names = Field(
+        ("3", "85"),
         min_length=1,
-        description="TCGplayer categories: 3 is Pokémon, 85 is Pokémon Japan.",
+        description="Comma-separated games to collect from TCGCSV, by name or TCGplayer category: "
+        "Magic (1), Yu-Gi-Oh (2), Pokemon (3), Pokemon Japan (85), Flesh and Blood (62), Digimon "
+        "(63), One Piece (68), Lorcana (71), Star Wars Unlimited (79), Dragon Ball Fusion World "
+        "(80), Gundam (86), Riftbound (89).",
     )
     tcgcsv_pause: float | None = Field(
         None,

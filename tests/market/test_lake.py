@@ -2,10 +2,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.errors import LakeError, PriceSchemaError
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
 from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA
@@ -33,6 +34,15 @@ def prices(
 def cards(name: str = "Emberfox") -> pa.Table:
     row = {"card_id": "a", "slug": "emberfox", "name": name, "set_id": "s", "set_name": "Set"}
     return pa.Table.from_pylist([row], schema=CARD_SCHEMA)
+
+
+def test_a_catalogue_without_the_game_columns_is_read(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_catalog(cards())
+    (path,) = tmp_path.rglob("part.parquet")
+    pq.write_table(pq.read_table(path).drop_columns(list(GAME_COLUMNS)), path)
+
+    assert lake.catalog().equals(cards())
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, bytes]]:

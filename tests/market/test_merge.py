@@ -53,6 +53,16 @@ def test_nothing_new_is_none() -> None:
     )
 
 
+def test_game_columns_are_never_lost() -> None:
+    columns = {"game": "Magic", "kind": "single", "language": "English", "set_code": "LEA"}
+    known = merge_cards(None, cards(card("a", "Ornithopter", **columns), card("b", "Mox")))
+
+    assert merge_cards(known, cards(card("a", "Ornithopter"))) is None
+    catalog = by_id(merge_cards(known, cards(card("a", "Ornithopter", rarity="U"))))
+    assert catalog["a"].items() >= (columns | {"rarity": "U"}).items()
+    assert by_id(merge_cards(known, cards(card("b", "Mox", **columns))))["b"]["game"] == "Magic"
+
+
 def test_what_is_known_is_never_lost() -> None:
     known = merge_cards(None, cards(card("a", "Pikachu", rarity="Rare"), card("old", "Gone")))
 

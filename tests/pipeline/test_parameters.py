@@ -29,6 +29,8 @@ MARKET = [
     (("--source", "file", "--file", "other.csv"), "other.csv", "POKEWATCH_FILE_COLUMNS"),
     (("--source", "file", "--file", "binary.parquet"), "binary.parquet", "read as Parquet"),
     (("--file", "prices.csv"), "--file 'prices.csv'", "--source file"),
+    (("--categories", "magic"), "--categories 'magic'", "--source tcgcsv"),
+    (("--source", "tcgcsv", "--categories", "chess"), "'chess' is not a known game", "Magic (1)"),
     (("--cards", "0"), "--cards 0", "from 1 to"),
     (("--cards", "10000000000"), "--cards 10000000000", "from 1 to"),
     (("--seed", "-1"), "--seed -1", "from 0 to"),

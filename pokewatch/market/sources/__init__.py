@@ -53,12 +53,21 @@ class Source(Protocol):
 SOURCES = ("simulated", "tcgcsv", "pokemon_price_tracker", "file")
 
 
-def open_source(name: str, *, cards: int = 1000, seed: int = 0, path: Path | None = None) -> Source:
-    """Open the source `name`: `cards` and `seed` are for "simulated", `path` is for "file".
+def open_source(
+    name: str,
+    *,
+    cards: int = 1000,
+    seed: int = 0,
+    path: Path | None = None,
+    categories: str | None = None,
+) -> Source:
+    """Open the source `name`.
 
-    Raise SettingsError for an unknown name or a missing setting.
+    `cards` and `seed` are for "simulated", `path` is for "file", and `categories`, a
+    comma-separated list that replaces the setting, is for "tcgcsv". Raise SettingsError for an
+    unknown name or a missing setting.
     """
-    settings = SourceSettings.read()
+    settings = SourceSettings.read(tcgcsv_categories=categories)
     if name == "simulated":
         from pokewatch.market.sources.simulated import SimulatedSource
 

@@ -8,9 +8,11 @@
 The days of a card are `priceHistory.conditions["Near Mint"].history[] = {date, market, volume}`, or
 the same below `priceHistory.variants[printing]["Near Mint"]`. The current price is `prices.market`,
 as of `prices.lastUpdated`.
+
+The id of a card is that of its product and printing, whatever other printings the product has. Of
+several cards with one product, the one that the lake has, else the first, is collected.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -20,15 +22,25 @@ import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
-from pokewatch.market.catalog import CARD_SCHEMA, slugify
-from pokewatch.market.merge import preferred_slug
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch, parsing
+from pokewatch.market.sources.games import BY_CATEGORY
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+from pokewatch.market.sources.pokemon_price_tracker_rows import (
+    LakeCards,
+    as_object,
+    card_row,
+    entry_fault,
+    histories,
+    identifier,
+    label_of,
+    product_of,
+    shape_faults,
+)
 from pokewatch.settings import SourceSettings
 
 LONGEST_HISTORY = 90  # days, on the paid plan; 7 on the free one
-_CONDITION = "Near Mint"
 _PUBLIC = "https://www.pokemonpricetracker.com/api/v2"
 _MOST_PAGES = 500
 _HINTS = {
@@ -43,12 +55,14 @@ _HINTS = {
 
 @dataclass
 class _Fetched:
-    """Fetched data: rows by day, rejected rows, cards by id."""
+    """Fetched data: rows by day, rejected rows, cards by id, labels of cards by product."""
 
     since: date
     rows: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
 
 
 class PokemonPriceTrackerSource:
@@ -72,6 +86,8 @@ class PokemonPriceTrackerSource:
         self._url = settings.pokemon_price_url.rstrip("/")
         self._sets = settings.pokemon_price_sets
         self._language = settings.pokemon_price_language
+        game = BY_CATEGORY[85 if self._language == "japanese" else 3]
+        self._game = {"game": game.name, "kind": "single", "language": game.language}
         self._now = now
         limits = HttpLimits(
             read=settings.http_timeout,
@@ -82,6 +98,7 @@ class PokemonPriceTrackerSource:
         self._http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
         self.warnings: list[str] = []
         self._latest: _Fetched | None = None
+        self._lake_cards = LakeCards()
 
     def available(self) -> tuple[date, date]:
         """Return the days of the longest history; a free plan has a shorter one."""
@@ -90,6 +107,10 @@ class PokemonPriceTrackerSource:
 
     def reach(self) -> tuple[date, date]:
         return self.available()
+
+    def keep_ids(self, catalog: pa.Table) -> None:
+        """Continue the cards of `catalog` under the ids that they have there."""
+        self._lake_cards = LakeCards(catalog)
 
     def catalog(self) -> pa.Table:
         """Return every card of the sets. Raise SourceError."""
@@ -121,6 +142,7 @@ class PokemonPriceTrackerSource:
             days = (self._now().date() - since).days + 1
             for set_id in self._sets or self._all_sets():
                 self._read_set(set_id, days, fetched)
+            self._warn_of(fetched.conflicts)
             self._latest = fetched
         return self._latest
 
@@ -130,7 +152,7 @@ class PokemonPriceTrackerSource:
             for entry in self._pages("/sets", {"language": self._language})
             if isinstance(entry, dict)
         ]
-        return [set_id for given in found if (set_id := _id(given))]
+        return [set_id for given in found if (set_id := identifier(given))]
 
     def _read_set(self, set_id: str, days: int, fetched: _Fetched) -> None:
         params = {
@@ -141,10 +163,23 @@ class PokemonPriceTrackerSource:
             "language": self._language,
         }
         try:
-            for card in self._pages("/cards", params):
-                self._read_card(card, fetched)
+            cards = list(self._pages("/cards", params))
         except MissingAtSourceError as error:
             self.warnings.append(f"{error}: the cards of set {set_id} are missing")
+            return
+        for card in sorted(cards, key=self._is_new):  # stable: cards of the lake come first
+            self._read_card(card, fetched)
+
+    def _is_new(self, card: Any) -> bool:
+        product = product_of(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
+        return not product or not self._lake_cards.has(product, label_of(card))
+
+    def _warn_of(self, conflicts: Sequence[str]) -> None:
+        if conflicts:
+            more = f" and {len(conflicts) - 5} more" if len(conflicts) > 5 else ""
+            self.warnings.append(
+                f"several cards with one tcgPlayerId: {'; '.join(conflicts[:5])}{more}"
+            )
 
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages."""
@@ -157,34 +192,39 @@ class PokemonPriceTrackerSource:
             data = body["data"] if isinstance(body["data"], list) else [body["data"]]
             yield from data
             offset += len(data)
-            if not data or not _object(body.get("metadata")).get("hasMore"):
+            if not data or not as_object(body.get("metadata")).get("hasMore"):
                 return
         raise SourceError(self.name, shown(url), f"the answer has more than {_MOST_PAGES} pages")
 
     def _read_card(self, card: Any, fetched: _Fetched) -> None:
-        product = _product(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
+        product = product_of(card.get("tcgPlayerId")) if isinstance(card, dict) else ""
         if not product:
             fetched.rejected.append(
                 parsing.rejected(None, None, card, "the card has no tcgPlayerId")
             )
             return
-        for fault in _shape_faults(card):
+        label, owner = label_of(card), fetched.labels.setdefault(product, label_of(card))
+        if label != owner:
+            conflict = f"{product} is that of {owner!r}, not collected for {label!r}"
+            fetched.conflicts.append(conflict)
+            reason = f"the tcgPlayerId {conflict}"
+            fetched.rejected.append(parsing.rejected(None, f"tcgplayer-{product}", card, reason))
+            return
+        for fault in shape_faults(card):
             fetched.rejected.append(parsing.rejected(None, f"tcgplayer-{product}", card, fault))
-        for printing, history in _histories(card):
-            slug = slugify(printing, "-") if printing else ""
-            if printing and not (slug and parsing.is_text(printing)):
+        for card_id, printing, history in histories(card, product, self._lake_cards):
+            if not card_id:
                 fault = "the printing is not a text that can be stored"
                 rejected = parsing.rejected(None, f"tcgplayer-{product}", card, fault)
                 fetched.rejected.append(rejected)
                 continue
-            card_id = f"tcgplayer-{product}" + (f"-{slug}" if slug else "")
-            fetched.cards[card_id] = _card_row(card_id, card, printing)
+            fetched.cards[card_id] = card_row(card_id, card, printing) | self._game
             for entry in history:
                 self._read_entry(card_id, entry, fetched)
 
     def _read_entry(self, card_id: str, entry: Any, fetched: _Fetched) -> None:
         day = parsing.day(entry.get("date")) if isinstance(entry, dict) else None
-        reason = "the date is not a day" if day is None else _fault(entry)
+        reason = "the date is not a day" if day is None else entry_fault(entry)
         if day is None or reason:
             fetched.rejected.append(parsing.rejected(day, card_id, entry, reason))
             return
@@ -196,93 +236,3 @@ class PokemonPriceTrackerSource:
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)
-
-
-def _histories(card: Mapping[str, Any]) -> Iterator[tuple[str | None, list[Any]]]:
-    """Yield each printing with its near-mint days, the current price included."""
-    prices, history = _object(card.get("prices")), _object(card.get("priceHistory"))
-    variants = _object(history.get("variants"))
-    if variants:
-        for printing, conditions in variants.items():
-            yield printing, _days(_object(conditions).get(_CONDITION))
-        return
-    printings = list(_object(prices.get("variants")))
-    days = _days(_object(history.get("conditions")).get(_CONDITION))
-    now = {"date": prices.get("lastUpdated"), "market": prices.get("market"), "volume": None}
-    listed = {parsing.day(entry.get("date")) for entry in days if isinstance(entry, dict)}
-    if (
-        prices.get("market") is not None
-        and parsing.day(now["date"]) not in listed
-        and prices.get("primaryCondition") in (None, _CONDITION)
-    ):
-        days = [*days, now]
-    yield (printings[0] if len(printings) == 1 else None), days
-
-
-def _shape_faults(card: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the parts of a card that have the wrong type and cannot be read."""
-    for name in ("prices", "priceHistory"):
-        if not isinstance(card.get(name), dict | None):
-            yield f"{name} is not an object"
-    history = _object(card.get("priceHistory"))
-    for name in ("variants", "conditions"):
-        if not isinstance(history.get(name), dict | None):
-            yield f"priceHistory.{name} is not an object"
-    for conditions in (history.get("conditions"), *_object(history.get("variants")).values()):
-        near_mint = _object(conditions).get(_CONDITION)
-        if not isinstance(conditions, dict | None) or not isinstance(near_mint, dict | None):
-            yield "the conditions of a printing are not an object"
-        elif not isinstance(_object(near_mint).get("history"), list | None):
-            yield "a history is not a list"
-
-
-def _days(condition: Any) -> list[Any]:
-    history = _object(condition).get("history")
-    return history if isinstance(history, list) else []
-
-
-def _product(value: Any) -> str:
-    """Return the digits of a product number, "" if `value` is not one."""
-    digits = str(value) if type(value) in (int, str) else ""
-    return digits if len(digits) <= 18 and digits.isascii() and digits.isdecimal() else ""
-
-
-def _id(value: Any) -> str:
-    """Return an id, a text or a number, as text; "" if it is neither."""
-    return str(value) if type(value) is int else parsing.text(value) or ""
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _fault(entry: Mapping[str, Any]) -> str:
-    market, volume = entry.get("market"), entry.get("volume")
-    if volume is not None and (type(volume) is not int or not 0 <= volume < 2**31):
-        return "volume is not a whole number"
-    return parsing.price_fault("market", market)
-
-
-def _card_row(card_id: str, card: Mapping[str, Any], printing: str | None) -> dict[str, Any]:
-    number = parsing.text(card.get("cardNumber"))
-    name = parsing.text(card.get("name")) or card_id
-    if number:
-        name = name.removesuffix(f" - {number}") or name
-    return {
-        "card_id": card_id,
-        "slug": preferred_slug(name, number if name != card_id else None),
-        "name": name,
-        "set_id": _id(card.get("setId")),
-        "set_name": parsing.text(card.get("setName")) or "",
-        "number": number,
-        "rarity": parsing.text(card.get("rarity")),
-        "printing": printing,
-        "released": None,
-        "image_url": parsing.text(card.get("imageUrl")),
-        "source_ids": json.dumps(
-            {
-                "tcgplayer": int(card["tcgPlayerId"]),
-                "pokemon_price_tracker": _id(card.get("id")) or None,
-            }
-        ),
-    }

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.market.catalog import CARD_SCHEMA, slugify, unique_slugs
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS, slugify, unique_slugs
 
 EPOCH = date(2024, 1, 1)  # the first simulated day
 ROWS_PER_SET = 110
@@ -213,6 +213,7 @@ def _table(rows: list[_Row], released: NDArray[np.int64]) -> pa.Table:
         "released": [EPOCH + timedelta(days=int(released[row.set_index])) for row in rows],
         "image_url": pa.nulls(len(rows), pa.string()),
         "source_ids": [f'{{"simulated": "{card}"}}' for card in ids],
+        **{name: pa.nulls(len(rows), pa.string()) for name in GAME_COLUMNS},
     }
     return pa.table(columns, schema=CARD_SCHEMA)
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import PriceBatch, parsing
 from pokewatch.market.sources.archive import BadArchiveError, read_members
+from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
 from pokewatch.market.sources.tcgcsv_rows import (
     BadEnvelopeError,
@@ -53,7 +54,7 @@ class TcgcsvSource:
         **client: Any,
     ) -> None:
         self._url = settings.tcgcsv_url.rstrip("/")
-        self._categories = settings.tcgcsv_categories
+        self._categories = categories_of(settings.tcgcsv_categories)
         self._pattern = (
             rf"^\d{{4}}-\d{{2}}-\d{{2}}/({'|'.join(map(str, self._categories))})/\d{{1,9}}/prices$"
         )

@@ -15,6 +15,7 @@ from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import preferred_slug
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, parsing
+from pokewatch.market.sources.games import BY_CATEGORY, kind_of
 
 _PRICES = {
     "market_price": "marketPrice",
@@ -137,6 +138,7 @@ def _card(
     listing: Listing, product: Mapping[str, Any] | None, group: Mapping[str, Any]
 ) -> dict[str, Any]:
     details = _details(product or {})
+    game = BY_CATEGORY.get(_category(product, group))
     number = details.get("Number")
     name = _name(product, number) or listing.card_id
     return {
@@ -151,7 +153,17 @@ def _card(
         "released": parsing.day(group.get("publishedOn")),
         "image_url": parsing.text((product or {}).get("imageUrl")),
         "source_ids": json.dumps({"tcgplayer": listing.product}),
+        "game": game.name if game else None,
+        "kind": kind_of(name, details) if product else None,
+        "language": game.language if game else None,
+        "set_code": parsing.text(group.get("abbreviation")),
     }
+
+
+def _category(product: Mapping[str, Any] | None, group: Mapping[str, Any]) -> int:
+    """Return the category of a card, 0 if it is unknown."""
+    category = group.get("categoryId", (product or {}).get("categoryId"))
+    return category if is_id(category) else 0
 
 
 def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The format of a price book: a folder of Arrow IPC files and a manifest with their digests.
 
 `manifest.json`   format, facts and files; its SHA-256 is the digest of the book
-`cards.arrow`     the catalogue (CARD_SCHEMA) of the book's cards, with their text for `search`
+`cards.arrow`     the catalogue (BOOK_CARD_SCHEMA) of the book's cards, with their text for `search`
 `dates.arrow`     the days, ascending
 `<column>.arrow`  one row per card, one value per day (FixedSizeList): `market` and `low` are cents
                   as int32, -1 for none; `fair`, `lower` and `upper` are float32, NaN for none;
@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from pokewatch import contract
 from pokewatch.errors import BookError
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
 
 FORMAT = "pokewatch-price-book"
 VERSION = 1
@@ -47,7 +47,12 @@ COLUMNS: Mapping[str, np.dtype] = MappingProxyType(
 )
 CENTS = ("market", "low")
 NO_PRICE = -1
-BOOK_CARD_SCHEMA = CARD_SCHEMA.append(pa.field("search", pa.string(), nullable=False))
+BOOK_CARD_SCHEMA = pa.schema(
+    [
+        *(card_field for card_field in CARD_SCHEMA if card_field.name not in GAME_COLUMNS),
+        pa.field("search", pa.string(), nullable=False),
+    ]
+)
 DATE_SCHEMA = pa.schema([pa.field("date", pa.date32(), nullable=False)])
 FILES = ("cards.arrow", "dates.arrow", *(f"{name}.arrow" for name in COLUMNS))
 

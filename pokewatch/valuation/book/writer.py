@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pokewatch.errors import BookError
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
 from pokewatch.market.prices import conform
 from pokewatch.valuation.book.cards import search_text
 from pokewatch.valuation.book.layout import (
@@ -192,7 +192,7 @@ def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
     cards = catalog.take(
         pa.array([at[card_id] for card_id in card_ids], pa.int64())
     ).combine_chunks()
-    return cards.append_column(
+    return cards.drop_columns(list(GAME_COLUMNS)).append_column(
         BOOK_CARD_SCHEMA.field("search"), pa.array(_search_texts(cards), pa.string())
     )
 

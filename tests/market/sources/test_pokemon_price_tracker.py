@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -294,3 +295,122 @@ def test_volume_reaches_the_lake(
     assert lake.day(date(2025, 11, 26))["volume"].to_pylist() == [3]
     assert lake.catalog()["slug"].to_pylist() == ["zekrom_ex_172"]
     assert sum(path == "/cards" for path in upstream.paths()) == 1
+
+
+def collected(
+    source: PokemonPriceTrackerSource, lake: Lake, days: list[int]
+) -> tuple[dict[str, list[float]], list[str], list[str]]:
+    """Collect days of November; return the lake's prices by card, reasons and warnings."""
+    report = collect(source, lake, [date(2025, 11, day) for day in days])
+    prices: dict[str, list[float]] = {}
+    for table in lake.prices():
+        for row in table.to_pylist():
+            prices.setdefault(row["card_id"], []).append(row["market_price"])
+    return prices, list(report.quarantined), report.warnings
+
+
+def november(*days: int, market: float = 5.0) -> dict[str, float]:
+    return {f"2025-11-{day}": market for day in days}
+
+
+def named(name: str, market: float, *days: int, **others: Any) -> dict[str, Any]:
+    return card(days=november(*days, market=market), name=name, cardNumber="1/9", **others)
+
+
+def test_two_cards_with_one_product_are_not_mixed(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Path
+) -> None:
+    upstream.json("/cards", {"data": [named("Abra", 3.0, 25), named("Kadabra", 50.0, 25)]})
+    lake = Lake(tmp_path)
+
+    prices, reasons, warnings = collected(opened(), lake, [25])
+
+    assert prices == {"tcgplayer-642623-holofoil": [3.0]}
+    assert lake.catalog()["name"].to_pylist() == ["Abra"]
+    conflict = "642623 is that of 'Abra 1/9', not collected for 'Kadabra 1/9'"
+    assert reasons == [f"the tcgPlayerId {conflict}"]
+    assert warnings == [f"several cards with one tcgPlayerId: {conflict}"]
+
+
+def test_the_card_in_the_lake_keeps_its_product(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Path
+) -> None:
+    lake = Lake(tmp_path)
+    upstream.json("/cards", {"data": [named("Abra", 3.0, 25)]})
+    collected(opened(), lake, [25])
+    upstream.json("/cards", {"data": [named("Kadabra", 50.0, 26), named("Abra", 4.0, 26)]})
+
+    prices, reasons, _ = collected(opened(), lake, [26])
+
+    assert prices == {"tcgplayer-642623-holofoil": [3.0, 4.0]}
+    assert lake.catalog()["name"].to_pylist() == ["Abra"]
+    assert reasons == [
+        "the tcgPlayerId 642623 is that of 'Abra 1/9', not collected for 'Kadabra 1/9'"
+    ]
+
+
+def test_many_conflicts_are_one_warning(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    cards = [card(number, name=name) for number in range(1, 8) for name in ("Abra", "Kadabra")]
+    upstream.json("/cards", {"data": cards})
+    source = opened()
+
+    assert source.catalog().num_rows == 7
+    (warning,) = source.warnings
+    assert warning.count("Kadabra") == 5
+    assert warning.endswith(" and 2 more")
+
+
+def variants(*printings: str, **others: Any) -> dict[str, Any]:
+    """The prices of a card with these printings."""
+    return {
+        "market": 5.0,
+        "lastUpdated": "2025-11-26T16:06:26.335Z",
+        "primaryCondition": "Near Mint",
+        "variants": {printing: {"Near Mint": {"price": 5.0}} for printing in printings},
+    } | others
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "card_id"),
+    [
+        (["Holofoil"], ["Holofoil", "Reverse Holofoil"], "tcgplayer-642623-holofoil"),
+        (["Holofoil"], ["Normal", "Holofoil"], "tcgplayer-642623-holofoil"),
+        (["Holofoil", "Normal"], ["Normal", "Holofoil"], "tcgplayer-642623-holofoil"),
+        (["Holofoil"], [], "tcgplayer-642623-holofoil"),
+        ([], ["Holofoil"], "tcgplayer-642623"),
+        ([], ["Normal", "Holofoil"], "tcgplayer-642623"),
+    ],
+)
+def test_a_printing_that_appears_later_changes_no_id(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    tmp_path: Path,
+    before: list[str],
+    after: list[str],
+    card_id: str,
+) -> None:
+    lake = Lake(tmp_path)
+    upstream.json("/cards", {"data": [card(days=november(24, 25), prices=variants(*before))]})
+    collected(opened(), lake, [24, 25])
+    upstream.json("/cards", {"data": [card(days=november(26), prices=variants(*after))]})
+
+    prices, _, _ = collected(opened(), lake, [26])
+
+    assert prices == {card_id: [5.0] * 3}
+    assert lake.catalog()["card_id"].to_pylist() == [card_id]
+
+
+def test_an_undivided_history_is_that_of_the_primary_printing(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    prices = variants("Normal", "Reverse Holofoil", primaryPrinting="Reverse Holofoil")
+    upstream.json("/cards", {"data": [card(prices=prices)]})
+
+    (found,) = opened().catalog().to_pylist()
+
+    assert (found["card_id"], found["printing"]) == (
+        "tcgplayer-642623-reverse-holofoil",
+        "Reverse Holofoil",
+    )

@@ -43,6 +43,7 @@ BOX = {
 TEMPEST = {
     "groupId": 3170,
     "name": "SWSH12: Silver Tempest",
+    "abbreviation": "SWSH12",
     "publishedOn": "2022-11-11T00:00:00",
     "categoryId": 3,
 }
@@ -116,7 +117,7 @@ def test_other_games_are_left_out(upstream: Upstream, opened: Callable[..., Tcgc
         "tcgplayer-2-normal",
         "tcgplayer-3-normal",
     }
-    one = opened(tcgcsv_categories="1")
+    one = opened(tcgcsv_categories="magic")
     assert only(one.prices([DAY])).prices["card_id"].to_pylist() == ["tcgplayer-1-normal"]
 
 
@@ -146,8 +147,13 @@ def test_cards_are_described_by_products_and_groups(
         "released": date(2022, 11, 11),
         "image_url": "https://images.test/451396.jpg",
         "source_ids": '{"tcgplayer": 451396}',
+        "game": "Pokemon",
+        "kind": "single",
+        "language": "English",
+        "set_code": "SWSH12",
     }
     assert (box["name"], box["number"], box["rarity"]) == ("Silver Tempest Booster Box", None, None)
+    assert box["kind"] == "sealed"
     assert source.warnings == []
 
 

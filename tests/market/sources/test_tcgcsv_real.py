@@ -1,6 +1,7 @@
 """The five real archives, against a count made without PokeWatch's reader."""
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from py7zr.io import BytesIOFactory
 from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.quality.days import QualityThresholds, check_days, require
+from pokewatch.market.sources.games import GAMES, categories_of
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
 from pokewatch.settings import SourceSettings
 from tests.market.upstream import Reply, Upstream
@@ -26,12 +28,11 @@ def listed(ask: float | None, market: float | None, none: int) -> float | None:
     return None if not ask or (int(ask) == none and round(ask % 1, 2) in (0, 0.99) and far) else ask
 
 
-def counted(path: Path, day: date) -> list[Row]:
-    """Every price row of categories 3 and 85 in the archive at `path`."""
+def counted(path: Path, day: date, categories: Sequence[int] = (3, 85)) -> list[Row]:
+    """Every price row of `categories` in the archive at `path`."""
+    folders = tuple(f"{day}/{category}/" for category in categories)
     with py7zr.SevenZipFile(path) as archive:
-        names = [
-            name for name in archive.getnames() if name.startswith((f"{day}/3/", f"{day}/85/"))
-        ]
+        names = [name for name in archive.getnames() if name.startswith(folders)]
         content = BytesIOFactory(1 << 27)
         archive.extract(targets=names, factory=content)
     rows = [
@@ -89,3 +90,39 @@ def test_every_card_and_price_of_the_real_archives_is_in_the_lake(
         total += len(rows)
     assert report.rows == total > 300_000
     require(check_days(lake, DAYS, QualityThresholds(), date(2025, 10, 27)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_game_of_a_real_archive_is_in_the_lake(
+    shared_data: Path, upstream: Upstream, tmp_path: Path
+) -> None:
+    day, lake = DAYS[-1], Lake(tmp_path / "lake")
+    path = shared_data / "tcgcsv-archive" / f"prices-{day}.ppmd.7z"
+    upstream.routes[f"/archive/tcgplayer/{path.name}"] = Reply(path.read_bytes())
+    names = [game.name for game in GAMES]
+    for game in GAMES:
+        upstream.results(
+            f"/tcgplayer/{game.category}/groups",
+            [
+                {"groupId": group, "name": f"Set {group}"}
+                for group in groups_of(path, game.category)
+            ],
+        )
+    settings = SourceSettings.read(tcgcsv_url=upstream.url, tcgcsv_categories=",".join(names))
+
+    report = collect(TcgcsvSource(settings), lake, [day])
+
+    rows = counted(path, day, categories_of(names))
+    cards = lake.catalog()
+    assert (report.written, report.held) == ([day], {})
+    assert report.rows + report.quarantined.total() == len(rows) > 300_000
+    assert kept(lake.day(day), cards) <= set(rows)
+    assert set(cards["game"].to_pylist()) == set(names)
+    assert [warning for warning in report.warnings if "unknown printing" in warning] == []
+
+
+def groups_of(path: Path, category: int) -> list[int]:
+    with py7zr.SevenZipFile(path) as archive:
+        parts = [name.split("/") for name in archive.getnames()]
+    return [int(part[2]) for part in parts if len(part) == 4 and part[1] == str(category)]
