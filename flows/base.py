@@ -40,6 +40,7 @@ if not any(
     os.environ["METAFLOW_USER"] = "pokewatch"
 
 import argo
+import attempts
 from metaflow import (
     Config,
     FlowMutator,
@@ -53,7 +54,6 @@ from metaflow import (
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import ARGO_EVENTS_EVENT
 from metaflow.plugins.kubernetes import kubernetes_cli
-from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _POD_OPTIONS = (
@@ -88,52 +88,15 @@ class OnTarget(FlowMutator):
     def mutate(self, mutable_flow: Any) -> None:
         _print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
-        runtime.Worker = _Worker
+        runtime.Worker = attempts.FinalErrorWorker
         argo.complete()
         if deploy["target"] == "local":
             _refuse_scheduling(sys.argv[1:])
         else:
             _require_complete(deploy)
-            kubernetes_cli.Kubernetes = _Pods
+            kubernetes_cli.Kubernetes = attempts.ReportedPods
         for name, step in mutable_flow.steps:
             _configure(name, step, deploy)
-
-
-class _Pods(Kubernetes):
-    """Prints why a pod failed.
-
-    Metaflow 2.19 may take a pod that was killed for memory for a finished one, and then reports
-    only the missing records of the step.
-    """
-
-    def wait(self, stdout_location: str, stderr_location: str, echo: Any = None) -> None:
-        try:
-            super().wait(stdout_location, stderr_location, echo)
-        finally:
-            code, reason = self._job.reason
-            if code:
-                cause = (
-                    "was killed for memory: @kubernetes(memory=...) is too small"
-                    if reason == "OOMKilled"
-                    else f"failed: {reason}"
-                )
-                echo(f"The pod {cause} (exit code {code}).", "stderr", job_id=self._job.id)
-            if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
-                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
-
-
-class _Worker(runtime.Worker):
-    """Fails the run when a task exits with METAFLOW_EXIT_DISALLOW_RETRY.
-
-    Metaflow 2.19 does not retry such a task, but continues and ends with an internal error.
-    """
-
-    def terminate(self) -> int:
-        code = int(super().terminate())
-        if code == METAFLOW_EXIT_DISALLOW_RETRY:
-            self.task.user_code_retries = self.task.error_retries = 0
-            return 1
-        return code
 
 
 @user_step_decorator

@@ -1,0 +1,45 @@
+"""How Metaflow reports and ends the attempts of a step: two of its classes, amended."""
+
+import sys
+from typing import Any
+
+from metaflow import runtime
+from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
+from metaflow.plugins.kubernetes.kubernetes import Kubernetes
+
+
+class ReportedPods(Kubernetes):
+    """Prints why a pod failed.
+
+    Metaflow 2.19 may take a pod that was killed for memory for a finished one, and then reports
+    only the missing records of the step.
+    """
+
+    def wait(self, stdout_location: str, stderr_location: str, echo: Any = None) -> None:
+        try:
+            super().wait(stdout_location, stderr_location, echo)
+        finally:
+            code, reason = self._job.reason
+            if code:
+                cause = (
+                    "was killed for memory: @kubernetes(memory=...) is too small"
+                    if reason == "OOMKilled"
+                    else f"failed: {reason}"
+                )
+                echo(f"The pod {cause} (exit code {code}).", "stderr", job_id=self._job.id)
+            if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
+                sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
+
+
+class FinalErrorWorker(runtime.Worker):
+    """Fails the run when a task exits with METAFLOW_EXIT_DISALLOW_RETRY.
+
+    Metaflow 2.19 does not retry such a task, but continues and ends with an internal error.
+    """
+
+    def terminate(self) -> int:
+        code = int(super().terminate())
+        if code == METAFLOW_EXIT_DISALLOW_RETRY:
+            self.task.user_code_retries = self.task.error_retries = 0
+            return 1
+        return code
