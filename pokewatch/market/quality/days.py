@@ -90,7 +90,7 @@ _RULES = (
         "positivity",
         lambda m: m.not_positive,
         lambda _: 0,
-        "rows with a price that is not positive or too high",
+        "rows with a price that is too high or not positive",
     ),
     _Rule("duplicates", lambda m: m.duplicates, lambda _: 0, "repeated rows of a card"),
     _Rule(
