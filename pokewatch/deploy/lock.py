@@ -50,8 +50,9 @@ class DeployLock:
         seen: dict[int, tuple[str, float]] = {}
         while earlier := self._earlier():
             first = earlier[0]
+            dead = [self._is_dead(record, seen) for record in earlier]
             # A living deploy between them settles the first: two at once would undo each other.
-            if all([self._is_dead(record, seen) for record in earlier]):
+            if all(dead):
                 taken = [self._take_over(record) for record in reversed(earlier)]
                 if (current := taken[-1]) is not None and all(taken):
                     if not current.outcome:
