@@ -111,6 +111,23 @@ def check_passthrough(reply: InferResponse, name: str, request: InferRequest, ro
         _check(output.name, output.data, [type(value) is str for value in output.data])
         if output.name in _ALLOWED:
             check_members(output.name, output.data, _ALLOWED[output.name] | own)
+        if output.name in ("card_id", "date"):
+            _check_as_requested(output.name, output.data, request)
+
+
+def _check_as_requested(name: str, values: Column, request: InferRequest) -> None:
+    """Check that ids are ids or as requested, and days no later than those requested."""
+    given = [flatten(tensor.data) for tensor in request.inputs if tensor.name == name]
+    requested = given[0] if given else [""] * len(values)
+    pairs = zip(values, requested, strict=True)
+    if name == "card_id":
+        good = [card == wanted or is_card_id(card) for card, wanted in pairs]
+    else:
+        good = [
+            day == "" or (_is_day(day) and (not _is_day(limit) or day <= limit))
+            for day, limit in pairs
+        ]
+    _check(name, values, good, requested)
 
 
 def check_numbers(found: Columns, names: Sequence[str]) -> None:

@@ -284,6 +284,9 @@ def test_faulty_catalogue_replies_are_refused(
         ("fair-price", column("fair_price", first("5"))),
         ("fair-price", column("fair_price", first([5]))),
         ("fair-price", column("card_id", first(["card_4"]))),
+        ("fair-price", column("card_id", first("<script>"))),
+        ("fair-price", column("date", first("soon"))),
+        ("fair-price", column("date", first("2026-01-04"))),
         ("fair-price", lambda content: []),
         ("decision", column("signal", first("KEEP"))),
     ],
@@ -292,15 +295,15 @@ def test_faulty_passthrough_replies_are_refused(
     server: TamperingServer, behind: Gateway, model: str, tamper: Tamper
 ) -> None:
     columns: dict[str, dict[str, list[Any]]] = {
-        "fair-price": {"card_id": ["card_4", "card_5"]},
+        "fair-price": {"card_id": ["card_4", "card_5"], "date": ["2026-01-03", ""]},
         "decision": {"market_price": [9.0, 9.0], "fair_price": [10.0, 10.0]},
     }
-    kinds = {"card_id": "BYTES"}
+    kinds = {"card_id": "BYTES", "date": "BYTES"}
     inputs = [
         {"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data}
         for name, data in columns[model].items()
     ]
-    outputs = ["card_id", "fair_price", "status"] if model == "fair-price" else ["signal"]
+    outputs = ["card_id", "date", "fair_price", "status"] if model == "fair-price" else ["signal"]
     body = {"id": "mine", "inputs": inputs, "outputs": [{"name": name} for name in outputs]}
     assert behind.post(f"/v2/models/{model}/infer", body).status_code == 200
     server.tampers[f"/{model}/infer"] = tamper
