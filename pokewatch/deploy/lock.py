@@ -50,10 +50,14 @@ class DeployLock:
         seen: dict[int, tuple[str, float]] = {}
         while earlier := self._earlier():
             first = earlier[0]
-            if self._is_dead(first, seen) and self._take_over(first):
-                settle(first)
-                seen.pop(first.number)
-                continue
+            dead = [self._is_dead(record, seen) for record in earlier]
+            # A living deploy between them settles the first: two at once would undo each other.
+            if all(dead):
+                taken = [self._take_over(record) for record in reversed(earlier)]
+                if (current := taken[-1]) is not None and all(taken):
+                    if not current.outcome:
+                        settle(current)
+                    continue
             if time.monotonic() > deadline:
                 raise DeployBusyError(
                     f"version {self.target} was not deployed: {first}, has not ended within "
@@ -105,11 +109,16 @@ class DeployLock:
         seen[record.number] = (record.heartbeat, since)
         return record.owner.is_gone or now - since > self._settings.deploy_lease_seconds
 
-    def _take_over(self, record: DeployRecord) -> bool:
-        """Mark a record as taken over. Return False where a new heartbeat arrived meanwhile."""
+    def _take_over(self, record: DeployRecord) -> DeployRecord | None:
+        """Mark a record as taken over. Return it as it is now, or None after a new heartbeat.
+
+        A mark that it had before stays: the deploy that set it may have undone half.
+        """
         self.check()
         self._records.set_tag(record.number, TAKEN_BY, str(self.number))
-        if self._records.read(record.number).heartbeat == record.heartbeat:
-            return True
+        current = self._records.read(record.number)
+        if record.taken_by or current.heartbeat == record.heartbeat:
+            return current
+        self.check()
         self._records.delete_tag(record.number, TAKEN_BY)
-        return False
+        return None

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,35 @@ def test_a_rollback_undoes_a_deploy_that_was_killed(registry: Registry, server: 
     assert rollback_target(registry) == "1"
     assert rollback(registry, [server.address])[0] == "1"
     assert state(registry, server) == ("1", "3", "1")
+
+
+def test_a_deploy_that_ends_while_another_looks_at_it_is_not_undone(
+    registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, _ = start_deploy("2", [server.address])
+    process.join()
+    (done,) = ended(registry)
+    unfinished = DeployRecords.unfinished
+    reads = iter([[replace(done, decision="", outcome="")]])
+    monkeypatch.setattr(DeployRecords, "unfinished", lambda self: next(reads, unfinished(self)))
+    deploy(registry, "3", [server.address])
+    assert state(registry, server) == ("3", "2", "3")
+
+
+def test_only_the_next_deploy_settles_a_killed_one(
+    registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, _ = start_deploy("2", [server.address], Writes(AT_THE_MOVE + 2, "after"))
+    process.join()
+    waiting = DeployRecords(registry).create("deploy", "3")
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WAIT_SECONDS", "0.1")
+    with pytest.raises(DeployBusyError):
+        deploy(registry, "3", [server.address])
+    assert state(registry, server) == ("2", "3", "2")
+    assert [record.number for record in DeployRecords(registry).unfinished()] == [
+        1,
+        waiting.number,
+    ]
 
 
 def _stopped(pid: int | None) -> bool:

@@ -3,15 +3,17 @@
 The types have been checked by msgspec.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from pokewatch.contract import STATUSES
 from pokewatch.gateway.api.schemas import Card, CardAnswer, CardPage, History, Mover, Movers
-from pokewatch.gateway.upstream.reply_checks import check_day, check_members
+from pokewatch.gateway.upstream.reply_checks import check_day, check_members, is_card_id
 
 Payload = Mapping[str, Any]
+_IMAGE = re.compile("https://[!-~]+")
 _HISTORY = ("market_price", "low_price", "fair_price", "lower", "upper", "status")
 
 
@@ -94,6 +96,7 @@ def _check_signals(
 def _check_name(found: CardAnswer | History, payload: Payload) -> None:
     if payload["card_id"] not in (found.card_id, found.slug):
         raise ValueError(f"the card is {found.card_id!r}, expected {payload['card_id']!r}")
+    _check_ids(found)
 
 
 def _check_cards(cards: Sequence[Card], day: str) -> None:
@@ -101,5 +104,15 @@ def _check_cards(cards: Sequence[Card], day: str) -> None:
     check_day("date", day)
     if len({card.card_id for card in cards}) != len(cards):
         raise ValueError("a card is repeated")
+    for card in cards:
+        _check_ids(card)
+        if card.image_url is not None and not _IMAGE.fullmatch(card.image_url):
+            raise ValueError(f"the image address {card.image_url!r} is not https")
     check_members("date", [card.date for card in cards], (day,))
     check_members("status", [card.status for card in cards], STATUSES)
+
+
+def _check_ids(card: Card | History) -> None:
+    for name in (card.card_id, card.slug):
+        if not is_card_id(name):
+            raise ValueError(f"{name!r} is neither an id nor a slug")

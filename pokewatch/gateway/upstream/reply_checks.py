@@ -10,7 +10,14 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from pokewatch.contract import REASONS, ROW_STATUSES, SIGNALS, UNKNOWN_CARD, UNKNOWN_DATE
+from pokewatch.contract import (
+    CARD_ID_PATTERN,
+    REASONS,
+    ROW_STATUSES,
+    SIGNALS,
+    UNKNOWN_CARD,
+    UNKNOWN_DATE,
+)
 from pokewatch.gateway.upstream.v2_messages import (
     Column,
     Columns,
@@ -22,6 +29,7 @@ from pokewatch.gateway.upstream.v2_messages import (
 UNKNOWN = frozenset({UNKNOWN_CARD, UNKNOWN_DATE})
 _ALLOWED = {"status": ROW_STATUSES, "signal": frozenset(SIGNALS), "reason": REASONS}
 _NUMBER = frozenset({float, int, type(None)})
+_CARD_ID = re.compile(CARD_ID_PATTERN)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -103,6 +111,23 @@ def check_passthrough(reply: InferResponse, name: str, request: InferRequest, ro
         _check(output.name, output.data, [type(value) is str for value in output.data])
         if output.name in _ALLOWED:
             check_members(output.name, output.data, _ALLOWED[output.name] | own)
+        if output.name in ("card_id", "date"):
+            _check_as_requested(output.name, output.data, request)
+
+
+def _check_as_requested(name: str, values: Column, request: InferRequest) -> None:
+    """Check that ids are ids or as requested, and days no later than those requested."""
+    given = [flatten(tensor.data) for tensor in request.inputs if tensor.name == name]
+    requested = given[0] if given else [""] * len(values)
+    pairs = zip(values, requested, strict=True)
+    if name == "card_id":
+        good = [card == wanted or is_card_id(card) for card, wanted in pairs]
+    else:
+        good = [
+            day == "" or (_is_day(day) and (not _is_day(limit) or day <= limit))
+            for day, limit in pairs
+        ]
+    _check(name, values, good, requested)
 
 
 def check_numbers(found: Columns, names: Sequence[str]) -> None:
@@ -118,6 +143,11 @@ def check_members(name: str, values: Column, allowed: Collection[str]) -> None:
         _check(name, values, [value in allowed for value in values])
 
 
+def is_card_id(text: str) -> bool:
+    """Return whether a text may be an id or a slug."""
+    return _CARD_ID.fullmatch(text) is not None
+
+
 def check_day(name: str, day: object) -> None:
     """Check for a calendar day as YYYY-MM-DD."""
     if not _is_day(day):
@@ -130,7 +160,11 @@ def _check_cards(cards: Column, slugs: Column, requested: Sequence[str]) -> None
     if slugs != requested:
         rows = zip(requested, cards, slugs, strict=True)
         _check("card_id", cards, [name in (card, slug) for name, card, slug in rows], requested)
-    _check("card_id", cards, [type(card) is str for card in cards])
+    known = [
+        type(card) is str and (card == name or is_card_id(card))
+        for card, name in zip(cards, requested, strict=True)
+    ]
+    _check("card_id", cards, known)
 
 
 def _check_days(days: Column, status: Column, requested: Sequence[str]) -> None:

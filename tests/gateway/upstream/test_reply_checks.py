@@ -70,6 +70,8 @@ FAULTS: dict[str, tuple[str, Tamper]] = {
     ),
     "a numeric card id": (PRICES, column("card_id", first(4.0))),
     "a null card id": (PRICES, column("card_id", first(None))),
+    "an empty card id": (PRICES, column("card_id", first(""))),
+    "markup for a card id": (PRICES, column("card_id", first("<script>"))),
     "no card ids": (PRICES, without("card_id")),
     "a later day": (PRICES, column("date", lambda data: data.__setitem__(3, "2026-01-04"))),
     "another latest day": (PRICES, column("date", first("2026-01-04"))),
@@ -223,10 +225,14 @@ def repeated(content: dict[str, Any]) -> None:
         ("/cards/tcgplayer-4-normal", "card", lambda content: content.update(CARD)),
         ("/cards/card_4", "card", at("status", value="fine")),
         ("/cards/card_4", "card", at("date", value="soon")),
+        ("/cards/card_4", "card", at("card_id", value="../x")),
+        ("/cards/card_4", "card", at("image_url", value="javascript:alert(1)")),
+        ("/cards/card_4", "card", at("image_url", value="http://example.com/4.png")),
         ("/cards/card_4", "card", at("fair_price", value="5")),
         ("/cards/card_4", "card", at("model_version", value="")),
         ("/cards/card_4", "card", at("data_version", value=None)),
         (HISTORY, "history", lambda content: content.update(CARD)),
+        (HISTORY, "history", at("card_id", value="")),
         (HISTORY, "history", short),
         (HISTORY, "history", backwards),
         (HISTORY, "history", at("dates", 0, value="2026-01-01")),
@@ -234,6 +240,7 @@ def repeated(content: dict[str, Any]) -> None:
         (HISTORY, "history", at("dates", 0, value="soon")),
         (HISTORY, "history", at("status", 0, value="fine")),
         ("/cards?limit=3", "search", repeated),
+        ("/cards?limit=3", "search", at("cards", 0, "slug", value="")),
         ("/cards?limit=3", "search", at("next", value="tcgplayer-9-normal")),
         ("/cards?limit=3", "search", at("cards", 0, "date", value="2026-01-04")),
         ("/cards?limit=3", "search", lambda content: content["cards"].pop()),
@@ -277,6 +284,9 @@ def test_faulty_catalogue_replies_are_refused(
         ("fair-price", column("fair_price", first("5"))),
         ("fair-price", column("fair_price", first([5]))),
         ("fair-price", column("card_id", first(["card_4"]))),
+        ("fair-price", column("card_id", first("<script>"))),
+        ("fair-price", column("date", first("soon"))),
+        ("fair-price", column("date", first("2026-01-04"))),
         ("fair-price", lambda content: []),
         ("decision", column("signal", first("KEEP"))),
     ],
@@ -285,15 +295,15 @@ def test_faulty_passthrough_replies_are_refused(
     server: TamperingServer, behind: Gateway, model: str, tamper: Tamper
 ) -> None:
     columns: dict[str, dict[str, list[Any]]] = {
-        "fair-price": {"card_id": ["card_4", "card_5"]},
+        "fair-price": {"card_id": ["card_4", "card_5"], "date": ["2026-01-03", ""]},
         "decision": {"market_price": [9.0, 9.0], "fair_price": [10.0, 10.0]},
     }
-    kinds = {"card_id": "BYTES"}
+    kinds = {"card_id": "BYTES", "date": "BYTES"}
     inputs = [
         {"name": name, "shape": [2], "datatype": kinds.get(name, "FP64"), "data": data}
         for name, data in columns[model].items()
     ]
-    outputs = ["card_id", "fair_price", "status"] if model == "fair-price" else ["signal"]
+    outputs = ["card_id", "date", "fair_price", "status"] if model == "fair-price" else ["signal"]
     body = {"id": "mine", "inputs": inputs, "outputs": [{"name": name} for name in outputs]}
     assert behind.post(f"/v2/models/{model}/infer", body).status_code == 200
     server.tampers[f"/{model}/infer"] = tamper
