@@ -24,6 +24,7 @@ from pokewatch.settings import QualitySettings
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
 _SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
 _SET_COMPARED_FROM = 5  # cards: the prices of a smaller set may all be absent on a day
+_LEAST_PRICED_SETS = 0.5  # on real days 93% to 100%, of every game
 _COMPARED_WITHIN = timedelta(days=7)
 
 
@@ -202,6 +203,25 @@ def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[st
     now = _sets(prices, cards)
     return sorted(
         name for name, count in before.items() if name not in now and count >= _SET_COMPARED_FROM
+    )
+
+
+def check_sets(prices: pa.Table, cards: pa.Table) -> Check:
+    """Return the check of a day without an earlier one: most of its sets must have prices."""
+    priced = _sets(prices, cards)
+    sets = cards["set_id"].take(pc.index_in(prices["card_id"], cards["card_id"].combine_chunks()))
+    listed = [
+        each["values"]
+        for each in sets.value_counts().to_pylist()
+        if each["values"] is not None and each["counts"] >= _SET_COMPARED_FROM
+    ]
+    found = sum(name in priced for name in listed)
+    return Check(
+        "sets",
+        f"at least {_LEAST_PRICED_SETS:.0%} of the sets with a price",
+        f"{found} of {len(listed)}",
+        found >= _LEAST_PRICED_SETS * len(listed),
+        "the other sets have rows and not a single price",
     )
 
 
