@@ -209,12 +209,7 @@ def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[st
 def check_sets(prices: pa.Table, cards: pa.Table) -> Check:
     """Return the check of a day without an earlier one: most of its sets must have prices."""
     priced = _sets(prices, cards)
-    sets = cards["set_id"].take(pc.index_in(prices["card_id"], cards["card_id"].combine_chunks()))
-    listed = [
-        each["values"]
-        for each in sets.value_counts().to_pylist()
-        if each["values"] is not None and each["counts"] >= _SET_COMPARED_FROM
-    ]
+    listed = [name for name, count in _counts(prices, cards).items() if count >= _SET_COMPARED_FROM]
     found = sum(name in priced for name in listed)
     return Check(
         "sets",
@@ -279,7 +274,12 @@ def _priced(prices: pa.Table) -> pa.Table:
 
 def _sets(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
     """Return the number of cards with a price in each set."""
-    rows = pc.index_in(_priced(prices)["card_id"], value_set=cards["card_id"].combine_chunks())
+    return _counts(_priced(prices), cards)
+
+
+def _counts(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
+    """Return the number of rows in each set."""
+    rows = pc.index_in(prices["card_id"], value_set=cards["card_id"].combine_chunks())
     counts = cards["set_id"].take(rows.drop_null()).value_counts().to_pylist()
     return {count["values"]: count["counts"] for count in counts}
 

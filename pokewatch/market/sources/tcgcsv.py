@@ -146,7 +146,7 @@ class TcgcsvSource:
     def _download(self, url: str, path: Path) -> None:
         """Download an archive. Raise MissingAtSourceError if it is absent or all are closed."""
         if not self._archive_works:
-            with self._first_archive:  # if it is closed, one request is enough
+            with self._first_archive, self._pages.archive_lock():  # one request if it is closed
                 self._request_archive(url, path)
         else:
             self._request_archive(url, path)

@@ -5,6 +5,7 @@ one, and runs at the same time share what they fetch.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, time, timedelta
 from time import sleep as wait_for
 from typing import Any
@@ -43,7 +44,8 @@ class TcgcsvPages:
         self._limit = settings.tcgcsv_daily_requests
         host = urlsplit(self.url).netloc.rpartition("@")[2].replace(":", "-")
         self._store = RequestStore(Home.read().requests / f"{host}.sqlite")
-        self._gate = RequestGate(settings.pause(), self._store, self._limit, self._time)
+        self._pause = settings.pause()
+        self._gate = RequestGate(self._pause, self._store, self._limit, self._time)
         limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts)
         self.http = HttpClient(
             _NAME, limits, hints=_HINTS, transport=transport, gate=self._gate, **client
@@ -69,6 +71,10 @@ class TcgcsvPages:
         if self._day is None:
             self._day = self._latest_update()
         return self._day
+
+    def archive_lock(self) -> AbstractContextManager[None]:
+        """Return a lock of all runs; without a pause, runs do not wait for each other."""
+        return self._store.locked("archive") if self._pause else nullcontext()
 
     def archive_closed(self) -> str | None:
         """Return the answer by which the archive refused a request within 24 hours, if it did."""
