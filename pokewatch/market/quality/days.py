@@ -273,7 +273,6 @@ def _priced(prices: pa.Table) -> pa.Table:
 
 
 def _sets(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
-    """Return the number of cards with a price in each set."""
     return _counts(_priced(prices), cards)
 
 
