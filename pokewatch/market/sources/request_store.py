@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS requests (at REAL);
 CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
 CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
 """
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'answers'"  # the last one created
 
 
 class BudgetError(Exception):
@@ -127,7 +128,7 @@ class RequestStore:
             private_folder(self._path.parent)
             with closing(sqlite3.connect(self._path, timeout=60)) as database, database:
                 database.execute("PRAGMA synchronous = NORMAL")
-                if not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                if not database.execute(_HAS_TABLES).fetchone():
                     database.executescript(_TABLES)
                 yield database
         except (OSError, sqlite3.Error, zlib.error) as error:

@@ -226,7 +226,7 @@ class TcgcsvSource:
         others = f" ({len(failed)} sets failed)" if len(failed) > 1 else ""
         cause = (
             f"{last.cause}{others}; {day} was not collected. The sets fetched so far are stored; "
-            "run the command again to continue"
+            f"run the command again to continue ({self.usage()})"
         )
         return SourceError(self.name, last.url, cause, last.status)
 

@@ -1,6 +1,5 @@
 import itertools
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,10 +24,6 @@ class Ticks:
         self.time += seconds
 
 
-def same(gate: RequestGate) -> Callable[[], RequestGate]:
-    return lambda: gate
-
-
 @pytest.mark.parametrize("shared", [False, True], ids=["one gate", "a gate for each process"])
 def test_all_threads_have_one_pace(tmp_path: Path, shared: bool) -> None:
     ticks, starts, under_way = Ticks(), list[float](), threading.Lock()
@@ -42,13 +37,13 @@ def test_all_threads_have_one_pace(tmp_path: Path, shared: bool) -> None:
 
     store = RequestStore(tmp_path / "requests.sqlite")
     gate = RequestGate(0.1)
-    make = (lambda: RequestGate(0.1, store, 100)) if shared else same(gate)
     transport = httpx.MockTransport(answer)
 
     def fetch(_: int) -> None:
-        HttpClient(
-            "test", transport=transport, sleep=ticks.sleep, clock=ticks.now, gate=make()
-        ).text("http://example.test/a")
+        own = RequestGate(0.1, store, 100) if shared else gate
+        HttpClient("test", transport=transport, sleep=ticks.sleep, clock=ticks.now, gate=own).text(
+            "http://example.test/a"
+        )
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(fetch, range(12)))
