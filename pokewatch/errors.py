@@ -40,15 +40,19 @@ class SettingsError(PokeWatchError):
 
 
 class SourceError(PokeWatchError):
-    """A price source failed. Has the source, the address without secrets, and the cause."""
+    """A price source failed. Has the source, the address without secrets, and the cause.
+
+    `status` is that of the answer, None if there was none.
+    """
 
     exit_code = 4
 
-    def __init__(self, source: str, url: str, cause: str) -> None:
+    def __init__(self, source: str, url: str, cause: str, status: int | None = None) -> None:
         super().__init__(f"{source}: {url}: {cause}")
         self.source = source
         self.url = url
         self.cause = cause
+        self.status = status
 
 
 class MissingAtSourceError(SourceError):

@@ -192,6 +192,8 @@ def _print_report(
         f"{len(report.written)} days written, {len(report.unchanged)} already there: "
         f"{report.rows:,} prices in {lake}"
     )
+    if report.usage:
+        print_text(f"{report.usage}")
     for reason, count in sorted(report.quarantined.items()):
         click.echo(f"quarantined: {count:,} rows, {reason}", err=True)
     for warning in report.warnings:

@@ -23,11 +23,12 @@ from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import (
     QualityThresholds,
     check_measures,
+    check_sets,
     comparable,
     empty_sets,
     measure_day,
 )
-from pokewatch.market.sources import PriceBatch, Source
+from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
 
@@ -115,8 +116,13 @@ class _Collection:
                 self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):
                 self._store(batch)
+            self.report.usage = self._usage()
         self._warn()
         return self.report
+
+    def _usage(self) -> RequestUsage | None:
+        usage = getattr(self.source, "usage", None)
+        return usage() if usage else None
 
     def _batches(self, wanted: list[date]) -> Iterator[PriceBatch]:
         """Yield the batches of `wanted`, leaving out the days that the source does not have."""
@@ -154,7 +160,7 @@ class _Collection:
         good, bad = split_rows(cleaned, self.thresholds.max_price, self.today)
         rejected = pa.concat_tables([batch.rejected, bad])
         self.report.quarantined.update(rejected["reason"].to_pylist())
-        accepted = dict(self._accepted(batch.days, good, rejected))
+        accepted = dict(self._accepted(batch, good, rejected))
         if accepted:
             self._write_cards(self._cards(batch))
         for day in batch.days:
@@ -164,12 +170,12 @@ class _Collection:
             self.progress(1)
 
     def _accepted(
-        self, days: Sequence[date], good: pa.Table, rejected: pa.Table
+        self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
         present = set(self.lake.days())
         passed: dict[date, pa.Table] = {}
-        for day in days:
+        for day in batch.days:
             prices = _rows_of(good, day)
             bad = _rejected_of(rejected, day, orphans=False).num_rows
             earlier = comparable(day, present | passed.keys())
@@ -182,6 +188,8 @@ class _Collection:
                 [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
                 self.thresholds,
             )
+            if previous is None and batch.cards is not None:
+                checks = [*checks, check_sets(prices, batch.cards)]
             if all(check.passed for check in checks):
                 self._report_empty_sets(day, prices, previous)
                 passed[day] = prices

@@ -1,12 +1,13 @@
 """The report of a collection."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
+from pokewatch.market.sources import RequestUsage
 
 
 @dataclass
@@ -23,6 +24,7 @@ class CollectReport:
     quarantined: Counter[str] = field(default_factory=Counter)  # rows by reason
     cleaned: Counter[str] = field(default_factory=Counter)  # values by reason
     warnings: list[str] = field(default_factory=list)
+    usage: RequestUsage | None = None  # of the daily budget of requests; None if there is none
 
     def require_no_held(self) -> None:
         """Raise QualityError with each day that was held back, its failed checks and figures."""
@@ -62,6 +64,7 @@ class CollectReport:
             "quarantined": dict(self.quarantined),
             "cleaned": dict(self.cleaned),
             "warnings": self.warnings,
+            "requests": asdict(self.usage) if self.usage else None,
         }
 
 

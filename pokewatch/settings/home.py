@@ -42,6 +42,10 @@ class Home(Section):
         return self.home / "lake"
 
     @property
+    def requests(self) -> Path:
+        return self.home / "requests"
+
+    @property
     def books(self) -> Path:
         return self.home / "books"
 

@@ -32,6 +32,11 @@ class SourceSettings(Section):
         description="Seconds between requests. Default: 0.1 for TCGCSV, as its terms require; 0 "
         "for other addresses.",
     )
+    tcgcsv_daily_requests: int = Field(
+        10_000,
+        ge=1,
+        description="Most requests to TCGCSV in 24 hours, of all runs together, retries included.",
+    )
     pokemon_price_url: HttpUrl = Field(
         "https://www.pokemonpricetracker.com/api/v2", description="Address of PokemonPriceTracker."
     )

@@ -31,6 +31,18 @@ class PriceBatch:
     cards: pa.Table | None = None  # CARD_SCHEMA; None if `catalog()` has all cards of the prices
 
 
+@dataclass(frozen=True, slots=True)
+class RequestUsage:
+    """The requests of this run and of the last 24 hours, with the limit of the latter."""
+
+    sent: int
+    in_24_hours: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.sent:,} requests; {self.in_24_hours:,} of at most {self.limit:,} in 24 hours"
+
+
 class Source(Protocol):
     """A source of prices. Its data is untrusted: `quality` checks it before it enters the lake."""
 

@@ -8,7 +8,7 @@ import random
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,8 +20,10 @@ import tenacity
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
+from pokewatch.market.sources.request_gate import RequestGate
+from pokewatch.market.sources.request_store import BudgetError
 
-USER_AGENT = "PokeWatch/0.1 (trading-card price watch; asks once a day)"
+USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -35,22 +37,27 @@ class HttpLimits:
     attempts: int = 4
     longest_wait: float = 60.0  # between attempts, even if Retry-After is longer
     max_bytes: int = 64 << 20
-    pause: float = 0.0  # minimum time between the starts of two requests
+    pause: float = 0.0  # minimum time between two requests
 
 
 class _TransientError(Exception):
     """A temporary failure. `retry_after` is the wait requested by the server, in seconds."""
 
-    def __init__(self, cause: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, cause: str, retry_after: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(cause)
         self.retry_after = retry_after
+        self.status = status
 
 
 @dataclass
 class HttpClient:
     """GET with retries. `headers` may hold a key; `hints` explain status codes to the user.
 
-    `transport`, `sleep` and `clock` are replaced in tests.
+    `gate` sets the pace and counts the requests, retries and redirects among them; by default it
+    is one of the client's own, with the pause of `limits`. `transport`, `sleep` and `clock` are
+    replaced in tests.
     """
 
     source: str
@@ -60,6 +67,7 @@ class HttpClient:
     transport: httpx.BaseTransport | None = None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    gate: RequestGate | None = None
 
     def __post_init__(self) -> None:
         self._client = httpx.Client(
@@ -68,10 +76,10 @@ class HttpClient:
             limits=httpx.Limits(max_connections=2),
             follow_redirects=True,
             max_redirects=3,
-            event_hooks={"response": [self._check_redirect]},
+            event_hooks={"request": [self._start], "response": [self._end, self._check_redirect]},
             transport=self.transport,
         )
-        self._last_start = -self.limits.pause
+        self._gate = self.gate or RequestGate(self.limits.pause)
         weakref.finalize(self, self._client.close)
 
     def text(self, url: str, params: Mapping[str, str] | None = None) -> str:
@@ -112,13 +120,18 @@ class HttpClient:
                     self._attempt(url, params, body)
         except _TransientError as error:
             raise SourceError(
-                self.source, shown(url), f"{error}; gave up after {self.limits.attempts} attempts"
+                self.source,
+                shown(url),
+                f"{error}; gave up after {self.limits.attempts} attempts",
+                error.status,
             ) from None
 
     def _attempt(self, url: str, params: Mapping[str, str] | None, body: BinaryIO) -> None:
-        self._wait_for_turn()
-        started = self.clock()
-        with self._client.stream("GET", url, params=params) as response:
+        request = self._client.build_request("GET", url, params=params)
+        with self._gate.turn():
+            started = self.clock()
+            response = self._send(request)
+        with closing(response):
             self._check_status(response)
             self._check_size(int(response.headers.get("Content-Length") or 0), url)
             size = 0
@@ -131,11 +144,18 @@ class HttpClient:
                     )
                 body.write(chunk)
 
-    def _wait_for_turn(self) -> None:
-        wait = self._last_start + self.limits.pause - self.clock()
-        if wait > 0:
-            self.sleep(wait)
-        self._last_start = self.clock()
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._client.send(request, stream=True)
+        except httpx.TransportError:
+            self._gate.end(self.clock)  # the server may have received it
+            raise
+
+    def _start(self, _: httpx.Request) -> None:
+        self._gate.start(self.sleep, self.clock)
+
+    def _end(self, _: httpx.Response) -> None:
+        self._gate.end(self.clock)
 
     def _check_redirect(self, response: httpx.Response) -> None:
         """Raise SourceError for a redirect to another origin, which would receive the key."""
@@ -166,12 +186,14 @@ class HttpClient:
                     f"{status} and asks for a wait of {wait:.0f} s, longer than the "
                     f"{self.limits.longest_wait:.0f} s allowed: try again later"
                 )
-                raise SourceError(self.source, shown(str(response.url)), cause)
-            raise _TransientError(status, wait)
+                raise SourceError(
+                    self.source, shown(str(response.url)), cause, response.status_code
+                )
+            raise _TransientError(status, wait, response.status_code)
         if response.status_code == httpx.codes.NOT_FOUND:
-            raise MissingAtSourceError(self.source, shown(str(response.url)), status)
+            raise MissingAtSourceError(self.source, shown(str(response.url)), status, 404)
         if not response.is_success:
-            raise SourceError(self.source, shown(str(response.url)), status)
+            raise SourceError(self.source, shown(str(response.url)), status, response.status_code)
 
     def _check_size(self, size: int, url: str) -> None:
         if size > self.limits.max_bytes:
@@ -186,6 +208,10 @@ class HttpClient:
         """Raise the errors of httpx as _TransientError, worth another attempt, or SourceError."""
         try:
             yield
+        except BudgetError as error:
+            raise SourceError(
+                self.source, shown(url), str(error), httpx.codes.TOO_MANY_REQUESTS
+            ) from None
         except httpx.TimeoutException as error:
             raise _TransientError(_timeout_text(error, self.limits)) from None
         except (

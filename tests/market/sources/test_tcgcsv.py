@@ -286,6 +286,21 @@ def test_a_day_without_archive_is_missing(
         next(batches)
 
 
+def test_an_absent_archive_is_requested_once(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource]
+) -> None:
+    days = [date(2025, 10, number) for number in range(1, 8)]
+    for _ in range(2):
+        source, waiting = opened(), list(days)
+        while waiting:
+            with pytest.raises(MissingAtSourceError):
+                list(source.prices(waiting))
+            waiting.pop(0)
+
+    archives = [path for path in upstream.paths() if path.startswith("/archive")]
+    assert sorted(archives) == [archive_path(day) for day in days]
+
+
 @pytest.fixture
 def live(upstream: Upstream) -> Upstream:
     upstream.routes["/last-updated.txt"] = Reply(b"2025-10-22T20:04:11+0000\n")

@@ -1,0 +1,172 @@
+"""TCGCSV's pages, each requested at most once in 24 hours.
+
+A page is stored as soon as it is fetched. A run that failed or was killed is continued by the next
+one, and runs at the same time share what they fetch.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime, time, timedelta
+from time import sleep as wait_for
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.market.sources import RequestUsage, parsing
+from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+from pokewatch.market.sources.request_gate import RequestGate
+from pokewatch.market.sources.request_store import DAY_SECONDS, RequestStore, StoredPage
+from pokewatch.market.sources.tcgcsv_rows import BadEnvelopeError, results
+from pokewatch.settings import Home, SourceSettings
+
+_NAME = "tcgcsv"
+_UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
+_LONGEST_WAIT = 900.0  # seconds for a page that is almost 24 hours old: runs do not start on time
+_ARCHIVE = "/archive/tcgplayer/"
+_HINTS = {401: "TCGCSV refuses requests without a User-Agent"}
+
+
+class TcgcsvPages:
+    """A client of one TCGCSV server. Pages, pace and budget are shared by all runs of a home."""
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        now: Callable[[], datetime],
+        transport: httpx.BaseTransport | None,
+        **client: Any,
+    ) -> None:
+        self.url = settings.tcgcsv_url.rstrip("/")
+        self._now = now
+        self._sleep = client.get("sleep", wait_for)
+        self._limit = settings.tcgcsv_daily_requests
+        host = urlsplit(self.url).netloc.rpartition("@")[2].replace(":", "-")
+        self._store = RequestStore(Home.read().requests / f"{host}.sqlite")
+        self._pause = settings.pause()
+        self._gate = RequestGate(self._pause, self._store, self._limit, self._time)
+        limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts)
+        self.http = HttpClient(
+            _NAME, limits, hints=_HINTS, transport=transport, gate=self._gate, **client
+        )
+        self._day: date | None = None
+
+    def usage(self) -> RequestUsage:
+        return RequestUsage(self._gate.sent, self._store.requests(self._time()), self._limit)
+
+    def results(self, path: str, day: date | None = None) -> list[Any]:
+        """Return the rows of a page; for a page of prices, `day` is the day they are of.
+
+        Raise SourceError, and MissingAtSourceError for 404.
+        """
+        url = self.url + path
+        try:
+            return results(parsing.parse_json(self._page(path, day, _check_envelope).body))
+        except BadEnvelopeError as error:
+            raise SourceError(_NAME, shown(url), str(error)) from None
+
+    def live_day(self) -> date:
+        """Return the day of the latest update, by the schedule if it is not published."""
+        if self._day is None:
+            self._day = self._latest_update()
+        return self._day
+
+    def archive_lock(self) -> AbstractContextManager[None]:
+        """Return a lock of all runs; without a pause, runs do not wait for each other."""
+        return self._store.locked("archive") if self._pause else nullcontext()
+
+    def archive_closed(self) -> str | None:
+        """Return the answer by which the archive refused a request within 24 hours, if it did."""
+        page = self._store.page(self.url + _ARCHIVE)
+        return page.body if page and self._age(page) < DAY_SECONDS else None
+
+    def close_archive(self, cause: str) -> None:
+        self._write(self.url + _ARCHIVE, None, httpx.codes.FORBIDDEN, cause)
+
+    def archive_missing(self, url: str) -> bool:
+        """Return whether the archive at `url` was absent within 24 hours."""
+        page = self._store.page(url)
+        return page is not None and self._age(page) < DAY_SECONDS
+
+    def miss_archive(self, url: str) -> None:
+        self._write(url, None, httpx.codes.NOT_FOUND, "")
+
+    def _latest_update(self) -> date:
+        now = self._now()
+        latest = datetime.combine(now.date(), _UPDATED_BY, UTC)
+        if latest > now:
+            latest -= timedelta(days=1)
+        try:
+            page = self._page("/last-updated.txt", None, _check_time)
+            day = datetime.fromisoformat(page.body.strip()).astimezone(UTC).date()
+        except (SourceError, ValueError, OverflowError):
+            return latest.date()
+        # A page older than the latest update says nothing about it, and is not requested again yet.
+        return max(day, latest.date()) if page.fetched < latest.timestamp() else day
+
+    def _page(self, path: str, day: date | None, check: Callable[[str], Any]) -> StoredPage:
+        """Return a stored page, or fetch and store it; `check` raises for a page not to store."""
+        url = self.url + path
+        with self._store.locked("pages"):
+            page = self._store.page(url)
+            if page is None or not self._is_current(page, day):
+                if page is not None:
+                    self._wait_until_due(url, page)
+                page = self._fetch(url, day, check)
+        if page.status == httpx.codes.NOT_FOUND:
+            raise MissingAtSourceError(_NAME, shown(url), "answered 404 Not Found", 404)
+        return page
+
+    def _is_current(self, page: StoredPage, day: date | None) -> bool:
+        return page.day == day if day else self._age(page) < DAY_SECONDS
+
+    def _wait_until_due(self, url: str, page: StoredPage) -> None:
+        wait = DAY_SECONDS - self._age(page)
+        if wait > _LONGEST_WAIT:
+            due = datetime.fromtimestamp(page.fetched + DAY_SECONDS, UTC)
+            cause = (
+                f"not requested: it was fetched for {page.day} less than 24 hours ago, and TCGCSV "
+                f"allows each page once in 24 hours; run the command after {due:%Y-%m-%d %H:%M} UTC"
+            )
+            raise SourceError(_NAME, shown(url), cause, httpx.codes.TOO_MANY_REQUESTS)
+        if wait > 0:
+            self._sleep(wait)
+
+    def _fetch(self, url: str, day: date | None, check: Callable[[str], Any]) -> StoredPage:
+        try:
+            body, status = self.http.text(url), 200
+        except MissingAtSourceError:
+            if url.endswith("/groups"):
+                raise  # without its sets nothing of a category can be collected
+            body, status = "", 404
+        else:
+            try:
+                check(body)
+            except (ValueError, RecursionError, OverflowError) as error:
+                cause = str(error) if isinstance(error, BadEnvelopeError) else _not_json(body)
+                raise SourceError(_NAME, shown(url), cause) from None
+        return self._write(url, day, status, body)
+
+    def _write(self, url: str, day: date | None, status: int, body: str) -> StoredPage:
+        page = StoredPage(self._time(), day, status, body)
+        self._store.write_page(url, page)
+        return page
+
+    def _age(self, page: StoredPage) -> float:
+        return abs(self._time() - page.fetched)  # the clock may have been set back
+
+    def _time(self) -> float:
+        return self._now().timestamp()
+
+
+def _check_envelope(body: str) -> None:
+    results(parsing.parse_json(body))
+
+
+def _check_time(body: str) -> None:
+    datetime.fromisoformat(body.strip())
+
+
+def _not_json(body: str) -> str:
+    return f"the answer is not JSON; it begins with {' '.join(body[:60].split())!r}"
