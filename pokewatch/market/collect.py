@@ -23,11 +23,10 @@ from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import (
     QualityThresholds,
     check_measures,
-    check_sets,
     comparable,
-    empty_sets,
     measure_day,
 )
+from pokewatch.market.quality.sets import check_sets, empty_sets
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings

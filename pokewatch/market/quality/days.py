@@ -23,8 +23,6 @@ from pokewatch.settings import QualitySettings
 
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
 _SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
-_SET_COMPARED_FROM = 5  # cards: the prices of a smaller set may all be absent on a day
-_LEAST_PRICED_SETS = 0.5  # on real days 93% to 100%, of every game
 _COMPARED_WITHIN = timedelta(days=7)
 
 
@@ -200,29 +198,6 @@ def comparable(day: date, days: Iterable[date]) -> date | None:
     return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
 
 
-def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[str]:
-    """Return the sets of `cards` without a price that had prices for several cards before."""
-    before = _sets(previous, cards)
-    now = _sets(prices, cards)
-    return sorted(
-        name for name, count in before.items() if name not in now and count >= _SET_COMPARED_FROM
-    )
-
-
-def check_sets(prices: pa.Table, cards: pa.Table) -> Check:
-    """Return the check of a day without an earlier one: most of its sets must have prices."""
-    priced = _sets(prices, cards)
-    listed = [name for name, count in _counts(prices, cards).items() if count >= _SET_COMPARED_FROM]
-    found = sum(name in priced for name in listed)
-    return Check(
-        "sets",
-        f"at least {_LEAST_PRICED_SETS:.0%} of the sets with a price",
-        f"{found} of {len(listed)}",
-        found >= _LEAST_PRICED_SETS * len(listed),
-        "the other sets have rows and not a single price",
-    )
-
-
 def require(checks: Iterable[Check]) -> None:
     """Raise QualityError naming each failed check and its figures."""
     failed = failures(checks)
@@ -273,17 +248,6 @@ def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str,
 
 def _priced(prices: pa.Table) -> pa.Table:
     return prices.filter(pc.is_valid(prices["market_price"]))
-
-
-def _sets(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
-    return _counts(_priced(prices), cards)
-
-
-def _counts(prices: pa.Table, cards: pa.Table) -> dict[str, int]:
-    """Return the number of rows in each set."""
-    rows = pc.index_in(prices["card_id"], value_set=cards["card_id"].combine_chunks())
-    counts = cards["set_id"].take(rows.drop_null()).value_counts().to_pylist()
-    return {count["values"]: count["counts"] for count in counts}
 
 
 def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
