@@ -11,7 +11,7 @@ from pokewatch.monitoring.drift import measure_drift
 from pokewatch.valuation.panel import Panel, fresh_quotes
 from pokewatch.valuation.panel_file import read_panel
 
-SET = "SWSH Black Star Promos"  # of Cardmarket's, the one with most cards
+SET = "swshp"  # of Cardmarket, the one with most cards
 GAPS = {
     "2025-12-01",
     "2025-12-02",

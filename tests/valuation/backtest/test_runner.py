@@ -77,7 +77,7 @@ def test_a_file_is_plain_json(tmp_path: Path) -> None:
     (made,) = backtest_file(path, "rolling_mean", 7, FEES["ebay"], policies=("threshold",), draws=5)
     json.dumps(made, allow_nan=False)
     assert made["model"] == "rolling_mean"
-    assert made["quoted_in"] == []
+    assert made["quoted_in"] == ["USD"]  # of a file without currencies
     assert len(made["dates"]) == len(made["curve"]["equity"]) == 33
 
 
