@@ -53,6 +53,7 @@ OWN = [
     (("--candidates", ""), "--candidates ''", "rolling_mean"),
     (("--shards", "0"), "--shards 0", "from 1 to"),
     (("--shards", "101"), "--shards 101", "from 1 to"),
+    (("--replace", "perhaps"), "--replace", "perhaps is not a valid boolean"),
 ]
 RANGES = [
     (("--from", "soon", "--to", "2025-01-02"), "--from 'soon'", "a date such as"),
@@ -61,7 +62,8 @@ RANGES = [
     (("--from", "2025-02-01", "--to", "2025-01-01"), "--from 2025-02-01", "use an earlier day"),
     (("--from", "1999-01-01", "--to", "2025-01-01"), "--from 1999-01-01", "split it into runs"),
     (("--from", "2023-12-01", "--to", "2024-03-01"), "--from 2023-12-01", "use a day from"),
-    (("--from", "2025-01-01", "--to", TOMORROW), f"--to {TOMORROW}", "use"),
+    (("--from", "2025-01-01", "--to", TOMORROW), f"--to {TOMORROW}", "split it into runs"),
+    (("--from", "2998-12-31", "--to", TOMORROW), "--from 2998-12-31", "use a day from"),
 ]
 RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
 CASES: list[tuple[Any, ...]] = (
