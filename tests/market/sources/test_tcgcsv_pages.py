@@ -171,9 +171,8 @@ def test_past_days_alone_are_refused_in_plain_words(
     days = [date(2026, 10, 1), date(2026, 10, 2)]
     with pytest.raises(MissingAtSourceError, match="the archive of past days is closed"):
         collect(opened(), lake, days)
-    assert [path for path in server.paths if path.startswith("/archive")] == [
-        "/archive/tcgplayer/prices-2026-10-01.ppmd.7z"
-    ]
+    # of either day: days are requested by several threads
+    assert len([path for path in server.paths if path.startswith("/archive")]) == 1
 
 
 def test_a_page_of_another_day_is_not_requested_early(
