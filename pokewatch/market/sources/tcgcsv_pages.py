@@ -78,16 +78,15 @@ class TcgcsvPages:
 
     def archive_closed(self) -> str | None:
         """Return the answer by which the archive refused a request within 24 hours, if it did."""
-        page = self._store.page(self.url + _ARCHIVE)
-        return page.body if page and self._age(page) < DAY_SECONDS else None
+        page = self._recent(self.url + _ARCHIVE)
+        return page.body if page else None
 
     def close_archive(self, cause: str) -> None:
         self._write(self.url + _ARCHIVE, None, httpx.codes.FORBIDDEN, cause)
 
     def archive_missing(self, url: str) -> bool:
         """Return whether the archive at `url` was absent within 24 hours."""
-        page = self._store.page(url)
-        return page is not None and self._age(page) < DAY_SECONDS
+        return self._recent(url) is not None
 
     def miss_archive(self, url: str) -> None:
         self._write(url, None, httpx.codes.NOT_FOUND, "")
@@ -117,6 +116,11 @@ class TcgcsvPages:
         if page.status == httpx.codes.NOT_FOUND:
             raise MissingAtSourceError(_NAME, shown(url), "answered 404 Not Found", 404)
         return page
+
+    def _recent(self, url: str) -> StoredPage | None:
+        """Return the stored page if it is less than 24 hours old."""
+        page = self._store.page(url)
+        return page if page and self._age(page) < DAY_SECONDS else None
 
     def _is_current(self, page: StoredPage, day: date | None) -> bool:
         return page.day == day if day else self._age(page) < DAY_SECONDS
