@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pokewatch.gateway.api.routes import OPERATIONS, Operation
+from pokewatch.gateway.api.operation import Operation
+from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.bodies import Bodies
 from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
+from pokewatch.gateway.web.endpoints import PageOrJson
 from pokewatch.settings import GatewaySettings
 
 
@@ -72,15 +74,16 @@ class Gateway(RequestMiddleware):
 
     def __init__(self, assembly: Assembly) -> None:
         self.assembly = assembly
-        self.routes = [
-            Route(
-                each.path,
-                Endpoint(each, assembly.handlers[each.name], assembly),
-                methods=[each.method],
-                name=each.name,
-            )
-            for each in OPERATIONS
-        ]
+        pages = dict(assembly.site.pages) if assembly.site else {}
+        self.routes = []
+        for each in OPERATIONS:
+            app: ASGIApp = Endpoint(each, assembly.handlers[each.name], assembly)
+            if each.method == "GET" and each.path in pages:
+                app = PageOrJson(pages.pop(each.path), app)
+            self.routes.append(Route(each.path, app, methods=[each.method], name=each.name))
+        self.routes += [Route(path, page, methods=["GET"]) for path, page in pages.items()]
+        if assembly.site:
+            self.routes += assembly.site.routes
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         super().__init__(StaticRoutes(router, self.routes), assembly.metrics, assembly.access_log)
         self.error_app = RequestMiddleware(raise_problem, assembly.metrics, assembly.access_log)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pokewatch.gateway.api.catalog import CatalogEndpoints
+from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
@@ -17,6 +18,7 @@ from pokewatch.gateway.auth.key_values import parse_rate
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
+from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.metrics import Metrics
@@ -27,11 +29,16 @@ from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
 from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
 from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.gateway.web.access import PageAccess
+from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.sessions import Sessions
+from pokewatch.gateway.web.site import Site
 from pokewatch.settings import GatewaySettings
 
 Handler = Callable[[RequestContext], Awaitable[Answer]]
 
 _MIB = 1_048_576
+_FORM_BYTES = 4_096
 
 
 class Assembly:
@@ -73,9 +80,19 @@ class Assembly:
         self.composition = Composition(
             self.upstreams["fair-price"], self.upstreams["decision"], self.version_poller.observe
         )
+        self.catalog_reader = CatalogReader(
+            self.upstreams["catalog"], self.version_poller, self.answer_cache, self.queue_limit
+        )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._fair_prices = FairPriceEndpoint(
+            self._coalescer(self.composition.fair_prices),
+            self.answer_cache,
+            self.version_poller,
+            self.metrics,
+        )
         self.handlers = self._handlers()
+        self.site = self._site()
 
     async def start(self) -> None:
         """Read the keys, then start the metrics server and the pollers of keys and versions.
@@ -122,9 +139,7 @@ class Assembly:
         seconds = self.settings.deadline_seconds
         composition, metrics, poller = self.composition, self.metrics, self.version_poller
         batches = BatchEndpoint(composition, self.queue_limit, seconds, metrics)
-        catalog = CatalogEndpoints(
-            self.upstreams["catalog"], poller, self.answer_cache, self.queue_limit
-        )
+        catalog = CatalogEndpoints(self.catalog_reader)
         status = StatusEndpoints(
             poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
         )
@@ -133,15 +148,19 @@ class Assembly:
         )
         docs = DocsEndpoints()
         return {
-            "fair_price": FairPriceEndpoint(
-                self._coalescer(composition.fair_prices), self.answer_cache, poller, metrics
-            ).fair_price,
+            "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
             "cards": catalog.cards,
             "card": catalog.card,
             "history": catalog.history,
             "movers": catalog.movers,
+            "printings": catalog.printings,
+            "suggestions": catalog.suggestions,
+            "sets": catalog.sets,
+            "set": catalog.card_set,
+            "index": catalog.index,
+            "changes": catalog.changes,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,
@@ -153,6 +172,21 @@ class Assembly:
             "openapi": docs.openapi,
             "docs": docs.docs,
         }
+
+    def _site(self) -> Site | None:
+        """Return the pages, None if they are off."""
+        settings = self.settings
+        mode = settings.page_access()
+        if mode == "off":
+            return None
+        access = PageAccess(
+            mode == "open",
+            self.authenticator,
+            Sessions(self.key_cache),
+            FormBodies(_FORM_BYTES, settings.body_seconds),
+        )
+        pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
+        return Site(pages, access, self.answer_cache, self.version_poller)
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

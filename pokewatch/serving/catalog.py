@@ -1,4 +1,4 @@
-"""The `/catalog/...` endpoints: cards, search, history and movers of the served book."""
+"""The `/catalog/...` endpoint: queries of the served book by name."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -6,42 +6,26 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from pokewatch.contract import (
     DEFAULT_CARDS_LIMIT,
     DEFAULT_MOVERS_LIMIT,
     MAX_BUY_THRESHOLD,
-    MAX_PAGE_SIZE,
     MAX_SELL_THRESHOLD,
-    MAX_TEXT_LENGTH,
     MIN_BUY_THRESHOLD,
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
 from pokewatch.decision import BUY, SELL, Thresholds, decide
 from pokewatch.errors import UnknownCardError
+from pokewatch.serving import market_views
+from pokewatch.serving.catalog_cards import PRICES, BookQuery, Limit, Text, described_cards
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
 from pokewatch.valuation.signals import configured_thresholds
 
 Answer = tuple[int, dict[str, Any]]
-Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
-Limit = Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]
-
-_PRICES = {
-    "market_price": "market",
-    "low_price": "low",
-    "fair_price": "fair",
-    "lower": "lower",
-    "upper": "upper",
-}
-
-
-class BookQuery(BaseModel):
-    """The parameters of an endpoint. Unknown fields are rejected."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class BookStatusQuery(BookQuery):
@@ -98,6 +82,8 @@ def answer(loaded: LoadedBook, name: str, payload: object) -> Answer:
             "near": list(error.near),
             **loaded.versions(),
         }
+    except market_views.UnknownSetError as error:
+        return 404, {"error": f"unknown set {str(error)!r}", **loaded.versions()}
     return 200, {**content, **loaded.versions()}
 
 
@@ -127,18 +113,18 @@ def search(loaded: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
     )
     page = matches[: query.limit]
     following = loaded.book.cards.ids[page[-1]] if len(matches) > query.limit else None
-    return {"cards": _cards(loaded, page), "next": following}
+    return {"cards": described_cards(loaded, page), "next": following}
 
 
 def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
     """Return one card with its latest prices."""
-    return _cards(loaded, np.array([loaded.book.cards.position(query.card_id)]))[0]
+    return described_cards(loaded, np.array([loaded.book.cards.position(query.card_id)]))[0]
 
 
 def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
     """Return a card's daily prices as columns."""
     days = loaded.book.history(query.card_id, query.start, query.end)
-    prices = {name: getattr(days, column).tolist() for name, column in _PRICES.items()}
+    prices = {name: getattr(days, column).tolist() for name, column in PRICES.items()}
     position = loaded.book.cards.position(query.card_id)
     names = {
         "card_id": loaded.book.cards.ids[position],
@@ -180,25 +166,13 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "card": CatalogQuery(BookCardQuery, card),
     "history": CatalogQuery(BookHistoryQuery, history),
     "movers": CatalogQuery(BookMoversQuery, movers),
+    "suggestions": CatalogQuery(market_views.BookSuggestionsQuery, market_views.suggestions),
+    "printings": CatalogQuery(market_views.BookPrintingsQuery, market_views.printings),
+    "sets": CatalogQuery(market_views.BookSetsQuery, market_views.sets),
+    "set": CatalogQuery(market_views.BookSetQuery, market_views.one_set),
+    "index": CatalogQuery(market_views.BookIndexQuery, market_views.index),
+    "changes": CatalogQuery(market_views.BookChangesQuery, market_views.changes),
 }
-
-
-def _cards(loaded: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
-    """Return the catalogue fields and latest prices of cards."""
-    latest = loaded.book.latest()
-    cards = loaded.book.cards.describe(positions)
-    prices = {name: getattr(latest, column)[positions].tolist() for name, column in _PRICES.items()}
-    statuses = latest.status[positions].tolist()
-    day = loaded.book.last_day.isoformat()
-    return [
-        {
-            **row,
-            **{name: values[at] for name, values in prices.items()},
-            "status": statuses[at],
-            "date": day,
-        }
-        for at, row in enumerate(cards)
-    ]
 
 
 def _signals(
@@ -220,7 +194,7 @@ def _signals(
         on_fault="hold",
     )
     selected = np.flatnonzero(decisions.signal == wanted)
-    cards = _cards(loaded, positions[selected])
+    cards = described_cards(loaded, positions[selected])
     for at, row in zip(selected, cards, strict=True):
         row |= {
             "signal": wanted,

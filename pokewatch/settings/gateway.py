@@ -1,5 +1,8 @@
 """Settings of the gateway."""
 
+from ipaddress import ip_address
+from typing import Literal
+
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
@@ -19,6 +22,11 @@ class GatewaySettings(Section):
         "http://127.0.0.1:8080",
         pattern=r"^https?://[^/\s]+",
         description="REST address of MLServer, as seen by the gateway.",
+    )
+    pages: Literal["open", "key", "off"] | None = Field(
+        None,
+        description="The web pages: `open` to all, for visitors who enter an API key once (`key`), "
+        "or `off`. Default: `open` if the gateway listens on a loopback address, else `key`.",
     )
     redis_url: SecretStr | None = Field(
         None,
@@ -116,3 +124,13 @@ class GatewaySettings(Section):
     stop_seconds: int = Field(
         20, ge=1, description="Seconds that open requests then have to finish."
     )
+
+    def page_access(self) -> Literal["open", "key", "off"]:
+        """Return who may see the pages."""
+        if self.pages is not None:
+            return self.pages
+        try:
+            loopback = ip_address(self.gateway_host).is_loopback
+        except ValueError:
+            loopback = self.gateway_host == "localhost"
+        return "open" if loopback else "key"

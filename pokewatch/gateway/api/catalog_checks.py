@@ -6,9 +6,17 @@ The types have been checked by msgspec.
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 from pokewatch.contract import STATUSES
+from pokewatch.gateway.api.market_schemas import (
+    CardList,
+    CardSetAnswer,
+    CardSets,
+    ChangedCard,
+    MarketIndex,
+    PriceChanges,
+)
 from pokewatch.gateway.api.schemas import Card, CardAnswer, CardPage, History, Mover, Movers
 from pokewatch.gateway.upstream.reply_checks import check_day, check_members, is_card_id
 
@@ -17,7 +25,17 @@ _IMAGE = re.compile("https://[!-~]+")
 _HISTORY = ("market_price", "low_price", "fair_price", "lower", "upper", "status")
 
 
-def check_versions(found: CardAnswer | CardPage | History | Movers) -> None:
+class Versioned(Protocol):
+    """A reply with the versions it comes from."""
+
+    @property
+    def model_version(self) -> str: ...
+
+    @property
+    def data_version(self) -> str: ...
+
+
+def check_versions(found: Versioned) -> None:
     if not (found.model_version and found.data_version):
         raise ValueError("the reply has no versions")
 
@@ -60,6 +78,59 @@ def check_history(found: History, payload: Payload) -> None:
                 f"{name!r} has {len(getattr(found, name))} values for {len(days)} days"
             )
     check_members("status", found.status, STATUSES)
+
+
+def check_list(found: CardList, payload: Payload) -> None:
+    """Check for distinct cards of one day, at most as many as requested."""
+    if found.cards:
+        _check_cards(found.cards, found.cards[0].date)
+    if len(found.cards) > payload.get("limit", len(found.cards)):
+        raise ValueError(f"{len(found.cards)} cards, expected at most {payload['limit']}")
+
+
+def check_sets(found: CardSets, _: Payload) -> None:
+    check_day("date", found.date)
+    if len({each.set_id for each in found.sets}) != len(found.sets):
+        raise ValueError("a set is repeated")
+
+
+def check_set(found: CardSetAnswer, payload: Payload) -> None:
+    if found.set_id != payload["set_id"]:
+        raise ValueError(f"the set is {found.set_id!r}, expected {payload['set_id']!r}")
+    _check_index(found.dates, found.index)
+    _check_cards(found.top, found.date)
+
+
+def check_index(found: MarketIndex, _: Payload) -> None:
+    _check_index(found.dates, found.index)
+
+
+def check_changes(found: PriceChanges, payload: Payload) -> None:
+    """Check for at most `limit` cards each way, the largest change first."""
+    for name in ("days", "min_price"):
+        if getattr(found, name) != payload[name]:
+            raise ValueError(f"{name} is {getattr(found, name)!r}, expected {payload[name]!r}")
+    check_day("date", found.date)
+    _check_cards([*found.up, *found.down], found.date)
+    _check_change("up", found.up, [-row.change_pct for row in found.up], payload["limit"])
+    _check_change("down", found.down, [row.change_pct for row in found.down], payload["limit"])
+
+
+def _check_change(name: str, rows: Sequence[ChangedCard], ordered: list[float], limit: int) -> None:
+    """Check changes that, made negative and ascending, are `ordered`."""
+    if len(rows) > limit:
+        raise ValueError(f"{len(rows)} cards {name}, expected at most {limit}")
+    if ordered != sorted(ordered) or (ordered and ordered[-1] > 0):
+        raise ValueError(f"the cards {name} are not in order")
+
+
+def _check_index(dates: Sequence[str], values: Sequence[float]) -> None:
+    if len(dates) != len(values):
+        raise ValueError(f"the index has {len(values)} values for {len(dates)} days")
+    for day in dates:
+        check_day("dates", day)
+    if any(not value > 0 for value in values):
+        raise ValueError("the index is not positive")
 
 
 def check_movers(found: Movers, payload: Payload) -> None:

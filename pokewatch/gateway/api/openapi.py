@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from pokewatch.contract import MAX_TEXT_LENGTH
 from pokewatch.gateway.api import schemas
-from pokewatch.gateway.api.routes import OPERATIONS, Operation
+from pokewatch.gateway.api.operation import Operation
+from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -99,6 +101,7 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     kinds = {
         "card_id": msgspec.json.schema(schemas.CardId),
+        "set_id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH},
         "model": {"type": "string", "enum": list(schemas.MODELS)},
     }
     return [

@@ -64,27 +64,33 @@ class FairPriceEndpoint:
 
     async def fair_price(self, context: RequestContext) -> Answer:
         card = _card_query(decode(_decode_fair_price, context.body), context.forwarded_headers)
+        found, stale = await self.find(card)
+        self._predictions.add(found.signal)
+        return _answer(found.prefix, stale, context)
+
+    async def find(self, card: CardQuery) -> tuple[CachedAnswer, bool]:
+        """Return the answer up to its `stale` member, and whether it is stale.
+
+        Raise ProblemError.
+        """
         request = card.card_id, card.date, card.offered
         cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
-            return self._cached(cached, False, context)
+            return cached, False
         found = await self._coalescer.submit(card)
         if isinstance(found, ProblemError):
             last = self._answers.stale(request) if is_outage(found) else None
             if last is not None:
-                return self._cached(last, True, context)
+                return last, True
             try:
                 raise found.with_traceback(None)
             finally:
                 del found  # breaks the reference cycle of frame and traceback
-        self._predictions.add(found.signal)
         prefix = _encode(found)[:-1]
-        self._answers.put(request, prefix, found.model_version, found.data_version, found.signal)
-        return _answer(prefix, False, context)
-
-    def _cached(self, cached: CachedAnswer, stale: bool, context: RequestContext) -> Answer:
-        self._predictions.add(cached.signal)
-        return _answer(cached.prefix, stale, context)
+        entry = self._answers.put(
+            request, prefix, found.model_version, found.data_version, found.signal
+        )
+        return entry, False
 
 
 def _answer(prefix: bytes, stale: bool, context: RequestContext) -> Answer:

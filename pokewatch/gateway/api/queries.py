@@ -1,7 +1,7 @@
 """Query strings, parsed into typed models."""
 
 from datetime import date
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -9,8 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from pokewatch.contract import (
     DEFAULT_CARDS_LIMIT,
+    DEFAULT_MIN_PRICE,
     DEFAULT_MOVERS_LIMIT,
+    DEFAULT_SUGGESTIONS,
     MAX_PAGE_SIZE,
+    MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
     MoversPrice,
 )
@@ -75,6 +78,45 @@ class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
+
+
+class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The text that a user has typed so far, or a pasted address of a listing."""
+
+    q: Annotated[
+        str,
+        _Text,
+        Meta(
+            description="Words of a name, set or number, a product id, or a listing's address.",
+            examples=["charzard"],
+        ),
+    ]
+    limit: Annotated[
+        int, Meta(ge=1, le=MAX_SUGGESTIONS, description="The maximum number of cards.")
+    ] = DEFAULT_SUGGESTIONS
+
+
+class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The number of days to compare over, and the cards to compare."""
+
+    days: Annotated[
+        Literal[1, 7, 30], Meta(description="The number of days between the two prices.")
+    ] = 7
+    set: Annotated[str, _Text, Meta(description="The id or name of a set.")] | UnsetType = UNSET
+    rarity: Annotated[str, _Text, Meta(description="A rarity.", examples=["Rare"])] | UnsetType = (
+        UNSET
+    )
+    min_price: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Cards cheaper than this on both days are left out.",
+        ),
+    ] = DEFAULT_MIN_PRICE
+    limit: Annotated[int, _Limit, Meta(description="The maximum number of cards each way.")] = (
+        DEFAULT_MOVERS_LIMIT
+    )
 
 
 def parse_query(model: type[Query], text: bytes) -> Query:

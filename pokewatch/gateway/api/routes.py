@@ -1,12 +1,11 @@
 """The operations of the API: routes and OpenAPI document are both built from this table."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.gateway.api import queries, schemas, v2_schemas
+from pokewatch.gateway.api import market_schemas, queries, schemas, v2_schemas
+from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.http import problems
-from pokewatch.gateway.http.problems import Kind
 from pokewatch.gateway.upstream import v2_messages
 
 AUTHENTICATED = (
@@ -35,31 +34,6 @@ _ONE_CARD = 16_384
 _INFERENCE = {
     "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["charizard_ex_199"]}]
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation of the API.
-
-    `name` is its operationId and the key of its handler. `scope` is required of the API key; None
-    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller.
-    `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
-    entity tag.
-    """
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    response: Any
-    description: str = ""
-    scope: str | None = "read"
-    request: Any = None
-    max_bytes: int | None = None
-    example: Any = None
-    query: Any = None
-    problems: tuple[Kind, ...] = ()
-    tagged: bool = False
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -154,6 +128,69 @@ OPERATIONS: tuple[Operation, ...] = (
         schemas.Movers,
         "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices.",
         query=queries.MoversQuery,
+        problems=CATALOG,
+        tagged=True,
+    ),
+    Operation(
+        "printings",
+        "GET",
+        "/cards/{card_id}/printings",
+        "List the other printings of a card",
+        market_schemas.CardList,
+        "Returns the cards with the same name, set and number, with their latest prices.",
+        query=queries.NoQuery,
+        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        tagged=True,
+    ),
+    Operation(
+        "suggestions",
+        "GET",
+        "/suggestions",
+        "Find cards while a user types",
+        market_schemas.CardList,
+        "Tolerates typing errors, and finds cards by product id or by the address of a listing.",
+        query=queries.SuggestionsQuery,
+        problems=CATALOG,
+        tagged=True,
+    ),
+    Operation(
+        "sets",
+        "GET",
+        "/sets",
+        "List sets",
+        market_schemas.CardSets,
+        query=queries.NoQuery,
+        problems=CATALOG,
+        tagged=True,
+    ),
+    Operation(
+        "set",
+        "GET",
+        "/sets/{set_id}",
+        "Get a set, its index and its most expensive cards",
+        market_schemas.CardSetAnswer,
+        query=queries.NoQuery,
+        problems=(*CATALOG, problems.UNKNOWN_SET),
+        tagged=True,
+    ),
+    Operation(
+        "index",
+        "GET",
+        "/index",
+        "Get the price index of the market",
+        market_schemas.MarketIndex,
+        query=queries.NoQuery,
+        problems=CATALOG,
+        tagged=True,
+    ),
+    Operation(
+        "changes",
+        "GET",
+        "/changes",
+        "List the largest price changes",
+        market_schemas.PriceChanges,
+        "Compares the market prices of the latest day with those of 1, 7 or 30 days before.",
+        query=queries.ChangesQuery,
         problems=CATALOG,
         tagged=True,
     ),

@@ -39,12 +39,18 @@ class Authenticator:
 
         Raise ProblemError with 401, 403, 429 or 503.
         """
-        presented = _presented_key(context.headers)
+        key = await self.identify(presented_key(context.headers), context)
+        await self.admit(key, context, scope)
+
+    async def identify(self, presented: str, context: RequestContext) -> Key:
+        """Return the live key that was presented. Raise ProblemError with 401, 429 or 503."""
         key = self._key_cache.find(presented)
         if self._key_cache.outdated():
             raise keys_unreadable()
-        if key is None:
-            key = await self._find_uncached(presented, context)
+        return await self._find_uncached(presented, context) if key is None else key
+
+    async def admit(self, key: Key, context: RequestContext, scope: str) -> None:
+        """Count a request of `key`, and check its scope. Raise ProblemError with 403 or 429."""
         context.key = key
         if key.rate is not None:
             decision = await self._limiter.hit(f"key:{key.id}", key.rate)
@@ -80,7 +86,8 @@ class Authenticator:
         )
 
 
-def _presented_key(headers: dict[bytes, bytes]) -> str:
+def presented_key(headers: dict[bytes, bytes]) -> str:
+    """Return the key in a request's headers, "" if there is none."""
     key = headers.get(b"x-api-key")
     if key is None:
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")

@@ -49,6 +49,11 @@ class KeyCache:
         same = hmac.compare_digest(digest(presented), key.hash if key else _NO_KEY)
         return key if key is not None and same and key.live(self._clock()) else None
 
+    def by_id(self, key_id: str) -> Key | None:
+        """Return the live key with this id, or None."""
+        key = self._keys.get(key_id)
+        return key if key is not None and key.live(self._clock()) else None
+
     async def refresh_and_find(self, presented: str) -> Key | None:
         """Return as `find`, after a refresh that begins after this call.
 

@@ -26,6 +26,7 @@ Model = TypeVar("Model")
 MAX_VALUES = 16_000
 
 _JSON = b"application/json"
+_FORM = b"application/x-www-form-urlencoded"
 _CLOSE = ((b"connection", b"close"),)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
@@ -45,22 +46,19 @@ _UNITS = {"str": "characters", "array": "items", "object": "members"}
 _BOUNDS = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than"}
 
 
-class Bodies:
+class BodyReader:
     """Reads request bodies of at most `max_bytes` that arrive within `seconds`."""
 
     def __init__(self, max_bytes: int, seconds: float) -> None:
         self._max_bytes = max_bytes
         self._deadlines = Deadlines(seconds, error=lambda: _too_slow(seconds))
 
-    async def read(self, context: RequestContext, receive: Receive) -> bytes:
+    async def read_bytes(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """Return the whole body.
 
-        Raise ProblemError with 415 unless the body is plain JSON, 413 where it is too large, 408
-        where it takes too long, and 400 where the client disconnects.
+        Raise ProblemError with 413 where it is too large, 408 where it takes too long, and 400
+        where the client disconnects.
         """
-        headers = context.headers
-        if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
-            _check_type(headers, optional=context.route.startswith("/v2/"))
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._max_bytes:
             raise _too_large(self._max_bytes)
@@ -68,7 +66,6 @@ class Bodies:
             body = await self._receive(receive)
         if len(body) > self._max_bytes:
             raise _too_large(self._max_bytes)
-        _check_values(body)
         return body
 
     async def _receive(self, receive: Receive) -> bytes:
@@ -88,6 +85,34 @@ class Bodies:
             size += len(parts[-1])
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+class Bodies(BodyReader):
+    """Reads JSON bodies."""
+
+    async def read(self, context: RequestContext, receive: Receive) -> bytes:
+        """Return the whole body.
+
+        Raise ProblemError with 415 unless it is plain JSON, 413 where it has too many values, and
+        as `read_bytes` does.
+        """
+        headers = context.headers
+        if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
+            _check_type(headers, optional=context.route.startswith("/v2/"))
+        body = await self.read_bytes(headers, receive)
+        _check_values(body)
+        return body
+
+
+class FormBodies(BodyReader):
+    """Reads the bodies of HTML forms."""
+
+    async def read(self, context: RequestContext, receive: Receive) -> bytes:
+        """Return the whole body. Raise ProblemError with 415 or as `read_bytes` does."""
+        given = context.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if given != _FORM or b"content-encoding" in context.headers:
+            raise ProblemError(MEDIA_TYPE, f"expected a form, {_FORM.decode()}", headers=_CLOSE)
+        return await self.read_bytes(context.headers, receive)
 
 
 def _incomplete() -> ProblemError:

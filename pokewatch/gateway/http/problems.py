@@ -54,6 +54,12 @@ UNKNOWN_CARD = Kind(
     "Unknown card",
     "No card has this id or slug; `near` lists similar ones.",
 )
+UNKNOWN_SET = Kind(
+    "unknown-set",
+    404,
+    "Unknown set",
+    "No set has this id; `GET /sets` lists them.",
+)
 UNKNOWN_DATE = Kind(
     "unknown-date",
     404,
@@ -164,6 +170,7 @@ KINDS: tuple[Kind, ...] = (
     FORBIDDEN,
     NOT_FOUND,
     UNKNOWN_CARD,
+    UNKNOWN_SET,
     UNKNOWN_DATE,
     UNKNOWN_PAGE,
     UNKNOWN_MODEL,
@@ -254,6 +261,10 @@ def misfit(pointer: str, detail: str) -> ProblemError:
 
 def unknown_card(card: str, near: Sequence[str] = ()) -> ProblemError:
     return ProblemError(UNKNOWN_CARD, f"no card has the id or slug {card!r}", near=near)
+
+
+def unknown_set(set_id: str) -> ProblemError:
+    return ProblemError(UNKNOWN_SET, f"no set has the id {set_id!r}")
 
 
 def unavailable(detail: str, retry_after: int = 1) -> ProblemError:

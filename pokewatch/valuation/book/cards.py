@@ -96,9 +96,7 @@ class Cards:
         """
         start = 0 if after is None else self.position(after) + 1
         table = self._table.slice(start)
-        matches = np.ones(table.num_rows, dtype=np.bool_)
-        for word in search_text(words).split():
-            matches &= _mask(pc.match_substring(table["search"], word))
+        matches = _containing(table, search_text(words).split())
         if set_name:
             matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
         if rarity:
@@ -106,25 +104,65 @@ class Cards:
         return np.flatnonzero(matches)[:limit] + start
 
     def near(self, card: str, count: int = 3) -> list[str]:
-        """Return the slugs most similar to `card`, best first.
+        """Return the slugs most similar to `card`, best first."""
+        return most_similar(self._table["slug"], search_text(card).replace(" ", "_"), count)
 
-        Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`.
-        """
-        given = search_text(card).replace(" ", "_")
-        wanted = _pairs(np.frombuffer(given.encode(), dtype=np.uint8))
-        if len(wanted) == 0 or len(self) == 0:
-            return []
-        letters, edges = _bytes_of(self._table["slug"])
-        shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
-        first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
-        score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-        best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
-        slugs = (
-            self._table["slug"]
-            .take(pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64()))
-            .to_pylist()
-        )
-        return sorted(slugs, key=lambda slug: -SequenceMatcher(None, given, slug).ratio())[:count]
+    def containing(self, words: Sequence[str]) -> NDArray[np.intp]:
+        """Return the positions of the cards whose search text contains all `words`."""
+        return np.flatnonzero(_containing(self._table, words))
+
+    def starting_with(self, positions: NDArray[np.intp], word: str) -> NDArray[np.bool_]:
+        """Return whether the name of each card at `positions` starts with `word`."""
+        texts = self._table["search"].take(pa.array(positions.tolist(), pa.int64()))
+        return _mask(pc.starts_with(texts, word))
+
+    def of_product(self, product: str) -> NDArray[np.intp]:
+        """Return the positions of the printings of a product, by its id in the source."""
+        return np.flatnonzero(_mask(pc.match_substring(self._table["card_id"], f"-{product}-")))
+
+    def printings(self, position: int) -> NDArray[np.intp]:
+        """Return the other cards with the same name, set and number as the card at `position`."""
+        card = self.describe(np.array([position]))[0]
+        same = np.ones(len(self), dtype=np.bool_)
+        for field in ("name", "set_id", "number"):
+            column, value = self._table[field], card[field]
+            same &= _mask(pc.is_null(column) if value is None else pc.equal(column, value))
+        same[position] = False
+        return np.flatnonzero(same)
+
+    def search_texts(self) -> pa.ChunkedArray:
+        """Return the normalised text of each card that searches look in."""
+        return self._table["search"]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column of the catalogue."""
+        return self._table[name]
+
+
+def most_similar(texts: pa.ChunkedArray, given: str, count: int) -> list[str]:
+    """Return the `texts` most similar to `given`, best first.
+
+    Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`.
+    """
+    wanted = _pairs(np.frombuffer(given.encode(), dtype=np.uint8))
+    if len(wanted) == 0 or len(texts) == 0:
+        return []
+    letters, edges = _bytes_of(texts)
+    shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
+    first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
+    score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
+    best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
+    similar = texts.take(
+        pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64())
+    ).to_pylist()
+    return sorted(similar, key=lambda text: -SequenceMatcher(None, given, text).ratio())[:count]
+
+
+def _containing(table: pa.Table, words: Sequence[str]) -> NDArray[np.bool_]:
+    matches = np.ones(table.num_rows, dtype=np.bool_)
+    for word in words:
+        matches &= _mask(pc.match_substring(table["search"], word))
+    return matches
 
 
 def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,8 @@ from pokewatch.valuation.book.layout import (
     is_digest,
     numbers,
 )
+from pokewatch.valuation.book.market_index import PriceMatrix, chained_index
+from pokewatch.valuation.book.suggestions import Suggestions
 
 _STATUS_TEXTS = np.array(STATUSES, dtype=object)
 _HASHING_THREADS = 4
@@ -157,6 +160,21 @@ class PriceBook:
                 for name, column in self._columns.items()
             },
         )
+
+    @cached_property
+    def market_prices(self) -> PriceMatrix:
+        """The market prices of all cards and days."""
+        return PriceMatrix(self._columns["market"])
+
+    @cached_property
+    def market_index(self) -> Floats:
+        """The index of all cards by day, [days]. It is computed once, in about a second."""
+        return chained_index(self.market_prices)
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        """The search that tolerates typing errors."""
+        return Suggestions(self.cards, self._latest["market"][:-1])
 
     def _last_days(self) -> dict[str, np.ndarray]:
         """Return the last day of every column, decoded, followed by the row of an unknown card.

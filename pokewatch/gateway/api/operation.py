@@ -1,0 +1,31 @@
+"""One operation of the API, as the routes and the OpenAPI document need it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pokewatch.gateway.http.problems import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of the API.
+
+    `name` is its operationId and the key of its handler. `scope` is required of the API key; None
+    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller.
+    `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
+    entity tag.
+    """
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    response: Any
+    description: str = ""
+    scope: str | None = "read"
+    request: Any = None
+    max_bytes: int | None = None
+    example: Any = None
+    query: Any = None
+    problems: tuple[Kind, ...] = ()
+    tagged: bool = False

@@ -1,0 +1,103 @@
+"""Access to the pages: open to all, with a session or key, or off."""
+
+from urllib.parse import parse_qs, quote, urlsplit
+
+from starlette.types import Receive
+
+from pokewatch.gateway.auth.authentication import Authenticator, presented_key
+from pokewatch.gateway.http.bodies import FormBodies
+from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
+from pokewatch.gateway.http.problems import FORBIDDEN, UNAUTHORIZED, ProblemError
+from pokewatch.gateway.web.sessions import Sessions
+
+SIGN_IN = "/sign-in"
+_SCOPE = "read"
+_NO_STORE: Header = (b"cache-control", b"no-store")
+
+
+class PageAccess:
+    """Admits requests of pages, and starts and ends sessions.
+
+    With `open`, no key is needed. Otherwise a request needs a session or a key with the scope
+    `read`, and counts towards the rate limit of the key.
+    """
+
+    def __init__(
+        self,
+        open_to_all: bool,
+        authenticator: Authenticator,
+        sessions: Sessions,
+        bodies: FormBodies,
+    ) -> None:
+        self.open = open_to_all
+        self._authenticator = authenticator
+        self._sessions = sessions
+        self._bodies = bodies
+
+    async def admit(self, context: RequestContext) -> Answer | None:
+        """Return None if the request is admitted, else a redirect to the page for signing in.
+
+        Raise ProblemError with 403, 429 or 503.
+        """
+        if self.open:
+            return None
+        presented = presented_key(context.headers)
+        key = (
+            await self._authenticator.identify(presented, context)
+            if presented
+            else self._sessions.find(context)
+        )
+        if key is None:
+            return _see_other(f"{SIGN_IN}?next={quote(_target(context), safe='')}")
+        await self._authenticator.admit(key, context, _SCOPE)
+        return None
+
+    async def sign_in(self, context: RequestContext, receive: Receive) -> Answer:
+        """Start a session with the key of the form, and return to the page that was requested.
+
+        Raise ProblemError with 401, 403, 413, 415, 429 or 503.
+        """
+        _require_same_origin(context)
+        form = parse_qs((await self._bodies.read(context, receive)).decode("latin-1"))
+        presented = form.get("key", [""])[0].strip()
+        if not presented:
+            raise ProblemError(UNAUTHORIZED, "enter an API key")
+        key = await self._authenticator.identify(presented, context)
+        await self._authenticator.admit(key, context, _SCOPE)
+        target = local_target(form.get("next", ["/"])[0])
+        return _see_other(target, self._sessions.cookie(key, context))
+
+    async def sign_out(self, context: RequestContext, receive: Receive) -> Answer:
+        """End the session. Raise ProblemError with 403."""
+        _require_same_origin(context)
+        await self._bodies.read(context, receive)
+        return _see_other("/", self._sessions.ended(context))
+
+
+def local_target(path: str) -> str:
+    """Return `path` if it is one of this host, else `/`: a link cannot lead elsewhere."""
+    parts = urlsplit(path)
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    local = path.startswith("/") and not path.startswith("//")
+    return path if plain and local and not (parts.scheme or parts.netloc) else "/"
+
+
+def _target(context: RequestContext) -> str:
+    query = context.scope["query_string"].decode("latin-1")
+    path: str = context.scope["path"]
+    return f"{path}?{query}" if query else path
+
+
+def _require_same_origin(context: RequestContext) -> None:
+    """Raise ProblemError (403) unless the form was sent from a page of this host.
+
+    Browsers send Origin with every POST; SameSite cookies are the second line of defence.
+    """
+    origin = context.headers.get(b"origin", b"").decode("latin-1")
+    host = context.headers.get(b"host", b"").decode("latin-1")
+    if not host or urlsplit(origin).netloc != host:
+        raise ProblemError(FORBIDDEN, "the form was not sent from a page of this host")
+
+
+def _see_other(target: str, *headers: Header) -> Answer:
+    return 303, [(b"location", target.encode("latin-1")), _NO_STORE, *headers], b""

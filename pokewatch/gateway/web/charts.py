@@ -1,0 +1,175 @@
+"""Line charts as SVG, drawn on the server without styles or scripts of their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from html import escape
+from math import ceil, floor, log10
+
+WIDTH, HEIGHT = 720, 280
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 64, 10, 26
+_Y_TICKS = 5
+_X_TICKS = 6
+
+Values = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a chart; `name` is its CSS class. None in `values` is a gap."""
+
+    name: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """A forecast from the last day: its median and interval, `days` later."""
+
+    days: int
+    start: float
+    middle: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart over days (ISO, ascending). `band` has the lower and upper edge of each day."""
+
+    title: str
+    dates: Sequence[str]
+    lines: Sequence[Line]
+    band: tuple[Values, Values] | None = None
+    fan: Fan | None = None
+    prefix: str = ""
+
+
+class _Scale:
+    """Positions in the picture of days and values."""
+
+    def __init__(self, chart: Chart) -> None:
+        self.first = date.fromisoformat(chart.dates[0])
+        last = date.fromisoformat(chart.dates[-1])
+        self.last = last + timedelta(days=chart.fan.days if chart.fan else 0)
+        self.span = max((self.last - self.first).days, 1)
+        values = [value for line in chart.lines for value in line.values if value is not None]
+        if chart.band:
+            values += [value for edge in chart.band for value in edge if value is not None]
+        if chart.fan:
+            values += [chart.fan.lower, chart.fan.upper]
+        self.ticks = nice_ticks(min(values, default=0.0), max(values, default=1.0))
+        self.low, self.high = self.ticks[0], self.ticks[-1]
+
+    def x(self, days: int) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * days / self.span
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share
+
+
+def svg(chart: Chart) -> str:
+    """Return the chart as an SVG element, a note in its place if it has no days.
+
+    It is focusable; `chart.js` adds the values under the pointer, which a table carries as well.
+    """
+    if not chart.dates:
+        return '<p class="empty">No prices in this range.</p>'
+    scale = _Scale(chart)
+    days = [(date.fromisoformat(day) - scale.first).days for day in chart.dates]
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" '
+        f'data-first="{chart.dates[0]}" data-span="{scale.span}" data-left="{_LEFT}" '
+        f'data-right="{_RIGHT}" aria-label="{escape(chart.title)}">',
+        *_axes(scale, chart.prefix),
+    ]
+    if chart.band:
+        parts.append(_band(scale, days, *chart.band))
+    if chart.fan:
+        parts.append(_fan(scale, days[-1], chart.fan))
+    parts += [
+        f'<path class="line {line.name}" d="{_path(scale, days, line.values)}"/>'
+        for line in chart.lines
+    ]
+    return "".join([*parts, "</svg>"])
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Return evenly spaced round values that enclose `low` and `high`.
+
+    The step is 1, 2 or 5 times a power of ten (Heckbert, "Nice numbers for graph labels", 1990).
+    """
+    if high - low <= 1e-9 * max(abs(high), 1.0):
+        margin = max(abs(high) * 0.1, 0.01)
+        low, high = max(low - margin, 0.0), high + margin
+    raw = (high - low) / (_Y_TICKS - 1)
+    power = 10.0 ** floor(log10(raw))
+    step = next(factor for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999) * power
+    start, end = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    return [number * step for number in range(start, end + 1)]
+
+
+def _axes(scale: _Scale, prefix: str) -> list[str]:
+    right, base = WIDTH - _RIGHT, HEIGHT - _BOTTOM
+    step = scale.ticks[1] - scale.ticks[0]
+    decimals = max(0, min(2, -floor(log10(step)))) if step < 1 else 0
+    parts = []
+    for tick in scale.ticks:
+        y = scale.y(tick)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>')
+        label = escape(f"{prefix}{tick:,.{decimals}f}")
+        parts.append(f'<text class="tick" x="{right + 6}" y="{y + 4:.1f}">{label}</text>')
+    for day in _day_ticks(scale):
+        x = scale.x((day - scale.first).days)
+        label = f"{day:%b} {day.year}" if scale.span > 300 else f"{day.day} {day:%b}"
+        parts.append(f'<text class="tick day" x="{x:.1f}" y="{base + 18}">{label}</text>')
+    return parts
+
+
+def _day_ticks(scale: _Scale) -> list[date]:
+    step = max(1, ceil(scale.span / _X_TICKS))
+    offsets = range(step // 2, scale.span + 1, step)
+    return [scale.first + timedelta(days=offset) for offset in offsets]
+
+
+def _path(scale: _Scale, days: Sequence[int], values: Values) -> str:
+    """Return the path of a line. A value without neighbours is a short dash, or it would vanish."""
+    parts, pen = [], "M"
+    for number, (day, value) in enumerate(zip(days, values, strict=True)):
+        if value is None:
+            pen = "M"
+            continue
+        parts.append(f"{pen}{scale.x(day):.1f} {scale.y(value):.1f}")
+        following = values[number + 1] if number + 1 < len(values) else None
+        if pen == "M" and following is None:
+            parts.append("h.1")
+        pen = "L"
+    return "".join(parts)
+
+
+def _band(scale: _Scale, days: Sequence[int], lower: Values, upper: Values) -> str:
+    """Return the area between the edges, in one piece for each run of days that have both."""
+    runs: list[list[tuple[int, float, float]]] = [[]]
+    for day, low, high in zip(days, lower, upper, strict=True):
+        if low is None or high is None:
+            runs.append([])
+        else:
+            runs[-1].append((day, low, high))
+    pieces = []
+    for run in runs:
+        if run:
+            there = [f"{scale.x(day):.1f} {scale.y(high):.1f}" for day, _, high in run]
+            back = [f"{scale.x(day):.1f} {scale.y(low):.1f}" for day, low, _ in reversed(run)]
+            pieces.append(f"M{'L'.join([*there, *back])}Z")
+    return f'<path class="band" d="{"".join(pieces)}"/>'
+
+
+def _fan(scale: _Scale, last: int, fan: Fan) -> str:
+    x, end = scale.x(last), scale.x(last + fan.days)
+    start = scale.y(fan.start)
+    lower, middle, upper = scale.y(fan.lower), scale.y(fan.middle), scale.y(fan.upper)
+    return (
+        f'<path class="fan" d="M{x:.1f} {start:.1f}L{end:.1f} {upper:.1f}V{lower:.1f}Z"/>'
+        f'<path class="line forecast" d="M{x:.1f} {start:.1f}L{end:.1f} {middle:.1f}"/>'
+    )

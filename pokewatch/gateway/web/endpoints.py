@@ -1,0 +1,267 @@
+"""ASGI applications of the pages, and the choice between page and JSON where a path has both."""
+
+import zlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pokewatch.gateway.http.middleware import (
+    JSON,
+    Answer,
+    Header,
+    RequestContext,
+    context_of,
+    send_response,
+)
+from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
+from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
+from pokewatch.gateway.upstream.v2_messages import Versions
+from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.gateway.web.access import SIGN_IN, PageAccess, local_target
+from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles, Templates
+
+PageHandler = Callable[[RequestContext], Awaitable[dict[str, Any]]]
+
+_REVALIDATE: Header = (b"cache-control", b"private, no-cache")
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_VARY: Header = (b"vary", b"accept, accept-encoding, cookie")
+_GZIP: Header = (b"content-encoding", b"gzip")
+_SMALLEST_COMPRESSED = 1_024
+_STALE_HOURS = 36
+
+
+class PageRenderer:
+    """Renders templates with the values that all pages share."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        access: PageAccess,
+        poller: VersionPoller,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        self._templates = templates
+        self._access = access
+        self._poller = poller
+        self._today = today
+
+    def render(self, template: str, context: RequestContext, values: dict[str, Any]) -> bytes:
+        served = self._poller.served
+        age = self._poller.data_age(self._today)
+        common = {
+            "served": served,
+            "currency": served.currency if served else "",
+            "simulated": served is not None and served.source == "simulated",
+            "age": age,
+            "old": age is not None and age * 24 > _STALE_HOURS,
+            "down": self._poller.problem is not None,
+            "keyed": not self._access.open,
+            "path": context.scope["path"],
+        }
+        return self._templates.render(template, common | values)
+
+    def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
+        """Return the page of a problem."""
+        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
+        headers = [*problem.headers]
+        if problem.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % problem.retry_after))
+        body = self.render("problem.html", context, values | {"request_id": context.request_id})
+        return problem.kind.status, [_NO_STORE, *headers], body
+
+    def cache_key(self, context: RequestContext) -> tuple[str, ...]:
+        """Return all that a page depends on besides the versions served."""
+        scope = context.scope
+        query = scope["query_string"].decode("latin-1")
+        return ("page", scope["path"], query, self._today().isoformat())
+
+
+class PageEndpoint:
+    """ASGI application of one page. Problems are answered as pages too."""
+
+    def __init__(
+        self,
+        path: str,
+        template: str,
+        handler: PageHandler,
+        renderer: PageRenderer,
+        access: PageAccess,
+        answers: AnswerCache | None,
+        poller: VersionPoller,
+    ) -> None:
+        self._path = path
+        self._template = template
+        self._handler = handler
+        self._renderer = renderer
+        self._access = access
+        self._answers = answers
+        self._poller = poller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = self._path
+        try:
+            answer = await self._access.admit(context) or await self._page(context)
+        except ProblemError as problem:
+            answer = self._renderer.problem(context, problem)
+        await send_page(context, send, answer)
+
+    async def _page(self, context: RequestContext) -> Answer:
+        request = self._renderer.cache_key(context)
+        versions = self._poller.current_versions()
+        body = self._cached(request, versions)
+        if body is None:
+            values = await self._handler(context)
+            body = self._renderer.render(self._template, context, values)
+            same = versions is not None and versions == self._poller.current_versions()
+            if self._answers is not None and versions is not None and same:
+                self._answers.put(request, body, versions.model_version, versions.data_version)
+        tag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
+        headers = [_REVALIDATE, (b"etag", tag)]
+        if etag_matches(context.headers.get(b"if-none-match", b""), tag):
+            return 304, headers, b""
+        return 200, headers, body
+
+    def _cached(self, request: tuple[str, ...], versions: Versions | None) -> bytes | None:
+        if self._answers is None:
+            return None
+        cached = self._answers.fresh(request, versions)
+        return None if cached is None else cached.prefix
+
+
+class SuggestionsEndpoint:
+    """ASGI application of the suggestions below the search field, as JSON."""
+
+    def __init__(self, pages: Pages, renderer: PageRenderer, access: PageAccess) -> None:
+        self._pages = pages
+        self._renderer = renderer
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = "/page-data/suggestions"
+        refused = await self._access.admit(context)
+        if refused is not None:
+            raise ProblemError(UNAUTHORIZED, "sign in first")
+        cards = msgspec.json.encode({"cards": await self._pages.suggestions(context)})
+        await send_page(context, send, (200, [JSON, _NO_STORE], cards))
+
+
+class StaticEndpoint:
+    """ASGI application of the style sheet and the scripts, which need no key."""
+
+    def __init__(self, static: StaticFiles) -> None:
+        self._static = static
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = "/static/{name}"
+        status, headers, body = self._static.answer(scope["path_params"]["name"])
+        await send_page(context, send, (status, headers, body))
+
+
+class SignInEndpoint:
+    """ASGI application of the page for signing in, and of its form."""
+
+    def __init__(self, renderer: PageRenderer, access: PageAccess) -> None:
+        self._renderer = renderer
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = SIGN_IN
+        problem, status = None, 200
+        try:
+            if scope["method"] == "POST":
+                await send_page(context, send, await self._access.sign_in(context, receive))
+                return
+        except ProblemError as error:
+            problem, status = error, error.kind.status
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        values = {"problem": problem, "next": local_target(query.get("next", ["/"])[0])}
+        body = self._renderer.render("sign_in.html", context, values)
+        headers = [_NO_STORE, *(problem.headers if problem else ())]
+        await send_page(context, send, (status, headers, body))
+
+
+class SignOutEndpoint:
+    """ASGI application of the form that ends a session."""
+
+    def __init__(self, renderer: PageRenderer, access: PageAccess) -> None:
+        self._renderer = renderer
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = "/sign-out"
+        try:
+            answer = await self._access.sign_out(context, receive)
+        except ProblemError as problem:
+            answer = self._renderer.problem(context, problem)
+        await send_page(context, send, answer)
+
+
+class PageOrJson:
+    """ASGI application of a path that has a page and JSON: browsers get the page.
+
+    The page is for requests that accept `text/html` and do not prefer JSON to it.
+    """
+
+    def __init__(self, page: ASGIApp, json: ASGIApp) -> None:
+        self._page = page
+        self._json = json
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        accepted = context_of(scope).headers.get(b"accept", b"")
+        return (self._page if prefers_html(accepted) else self._json)(scope, receive, send)
+
+
+def prefers_html(accept: bytes) -> bool:
+    """Return whether an Accept header names `text/html`, with no less weight than JSON.
+
+    Wildcards do not count: `*/*` is what programs send (RFC 9110, 12.5.1).
+    """
+    if b"text/html" not in accept:
+        return False
+    weights = {b"text/html": 0.0, b"application/json": 0.0}
+    for part in accept.split(b","):
+        name, _, parameters = part.strip().partition(b";")
+        if name.strip().lower() in weights:
+            weights[name.strip().lower()] = _weight(parameters)
+    return 0 < weights[b"text/html"] >= weights[b"application/json"]
+
+
+def _weight(parameters: bytes) -> float:
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.partition(b"=")
+        if name.strip().lower() == b"q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:
+    """Send a page with its security headers, compressed where the client accepts it."""
+    status, headers, body = answer
+    given = {name for name, _ in headers}
+    fields = [*headers, *SECURITY, _VARY]
+    if b"content-type" not in given and status != 304:
+        fields.append(HTML)
+    accepted = context.headers.get(b"accept-encoding", b"")
+    if len(body) >= _SMALLEST_COMPRESSED and b"gzip" in accepted:
+        body = _gzipped(body)
+        fields.append(_GZIP)
+    await send_response(context, send, status, fields, body)
+
+
+def _gzipped(body: bytes) -> bytes:
+    compressor = zlib.compressobj(4, zlib.DEFLATED, 31)
+    return compressor.compress(body) + compressor.flush()

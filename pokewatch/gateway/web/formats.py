@@ -1,0 +1,88 @@
+"""Numbers, days and words as the pages show them."""
+
+from datetime import date, timedelta
+from math import isfinite
+
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+NONE = "\u2013"  # an en dash
+
+STATUSES = {
+    "ok": "",
+    "stale_price": "No fresh market price for a long time: the fair price rests on an old quote.",
+    "thin_history": "Too few days of prices for this card: its fair price is a first guess.",
+    "wide_interval": "The interval is so wide that the fair price says little.",
+    "unconfirmed_jump": "The last quote jumped far from the card's history and is not confirmed "
+    "yet: the interval covers both levels.",
+    "unknown_card": "There are no prices of this card.",
+}
+REASONS = {
+    "below_threshold": "the price is far enough below the fair price",
+    "above_threshold": "the price is far enough above the fair price",
+    "within_thresholds": "the price is close to the fair price",
+    "clears_fees": "the difference covers the fees both ways",
+    "inside_fees": "the difference does not cover the fees",
+    "no_interval": "there is no interval for this card",
+    "no_market_price": "there is no market price on this day",
+    "no_fair_price": "there is no fair price on this day",
+    **{name: text.partition(":")[0].rstrip(".").lower() for name, text in STATUSES.items()},
+}
+
+
+def money(amount: float | None, currency: str) -> str:
+    """Return an amount with its currency: `$1,234.50`, or `1,234.50 JPY`."""
+    if amount is None or not isfinite(amount):
+        return NONE
+    symbol = _SYMBOLS.get(currency)
+    return f"{symbol}{amount:,.2f}" if symbol else f"{amount:,.2f} {currency}"
+
+
+def signed_percent(fraction: float | None, decimals: int = 1) -> str:
+    """Return a fraction as `+12.3%`; a true minus sign aligns with the plus."""
+    if fraction is None or not isfinite(fraction):
+        return NONE
+    text = f"{100 * fraction:+,.{decimals}f}%"
+    return text.replace("-", "−")  # noqa: RUF001  # a minus sign, as wide as the plus
+
+
+def chance(probability: float | None) -> str:
+    """Return a probability in words: `83%`, never `0%` or `100%`."""
+    if probability is None:
+        return NONE
+    percent = round(100 * probability)
+    return "under 1%" if percent < 1 else "over 99%" if percent > 99 else f"{percent}%"
+
+
+def day_text(iso: str) -> str:
+    """Return an ISO day as `25 Nov 2026`."""
+    day = date.fromisoformat(iso)
+    return f"{day.day} {day:%b} {day.year}"
+
+
+def later(iso: str, days: int) -> str:
+    """Return the ISO day `days` after another."""
+    return (date.fromisoformat(iso) + timedelta(days=days)).isoformat()
+
+
+def age_text(days: int) -> str:
+    """Return the age of data: `today`, `1 day old`, `12 days old`."""
+    return "today" if days <= 0 else "1 day old" if days == 1 else f"{days} days old"
+
+
+def in_words(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"
+
+
+def listing_url(card_id: str) -> str | None:
+    """Return the address of a card's listing, None if its source has none.
+
+    Ids of TCGplayer's products are `tcgplayer-<product id>-<printing>`.
+    """
+    parts = card_id.split("-", 2)
+    if len(parts) == 3 and parts[0] == "tcgplayer" and parts[1].isdigit():
+        return f"https://www.tcgplayer.com/product/{parts[1]}"
+    return None
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return text[:1].upper() + text[1:]

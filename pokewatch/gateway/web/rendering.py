@@ -1,0 +1,94 @@
+"""Templates and static files of the pages."""
+
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from pokewatch.gateway.http.middleware import Answer, Header
+from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
+from pokewatch.gateway.web import formats
+from pokewatch.gateway.web.charts import Chart, svg
+
+HTML: Header = (b"content-type", b"text/html; charset=utf-8")
+# Pages load nothing from elsewhere, and no page can frame, restyle or script another.
+SECURITY: tuple[Header, ...] = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+_TYPES = {
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+_IMMUTABLE: Header = (b"cache-control", b"public, max-age=31536000, immutable")
+
+
+class Templates:
+    """The templates, compiled at start. Undefined values raise, and all text is escaped."""
+
+    def __init__(self, static: "StaticFiles") -> None:
+        folder = files("pokewatch.gateway.web") / "templates"
+        texts = {each.name: each.read_text("utf-8") for each in folder.iterdir()}
+        environment = Environment(
+            loader=DictLoader(texts),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        environment.filters |= {
+            "money": formats.money,
+            "signed_percent": formats.signed_percent,
+            "chance": formats.chance,
+            "day": formats.day_text,
+            "age": formats.age_text,
+            "days": formats.in_words,
+            "sentence": formats.sentence,
+        }
+        environment.globals |= {
+            "static": static.url,
+            "svg": _svg,
+            "status_text": formats.STATUSES.get,
+            "reason_text": formats.REASONS.get,
+            "listing_url": formats.listing_url,
+            "later": formats.later,
+        }
+        self._environment = environment
+
+    def render(self, name: str, values: dict[str, Any]) -> bytes:
+        return self._environment.get_template(name).render(values).encode()
+
+
+def _svg(chart: Chart) -> Markup:
+    return Markup(svg(chart))  # noqa: S704  # its texts are escaped
+
+
+class StaticFiles:
+    """The style sheet and the scripts. Their addresses change with their content."""
+
+    def __init__(self) -> None:
+        folder = files("pokewatch.gateway.web") / "static"
+        self._content = {each.name: each.read_bytes() for each in folder.iterdir()}
+        self._digests = {
+            name: sha256(content).hexdigest()[:12] for name, content in self._content.items()
+        }
+
+    def url(self, name: str) -> str:
+        return f"/static/{name}?v={self._digests[name]}"
+
+    def answer(self, name: str) -> Answer:
+        """Return a file. Raise ProblemError (404)."""
+        content = self._content.get(name)
+        if content is None:
+            raise ProblemError(NOT_FOUND, "there is no such file")
+        kind = _TYPES[name.rpartition(".")[2]]
+        return 200, [(b"content-type", kind), _IMMUTABLE], content

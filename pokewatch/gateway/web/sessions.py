@@ -1,0 +1,65 @@
+"""Sessions of the pages: a key that was entered once, as a signed cookie.
+
+The cookie has the id of the key and an expiry, signed with the key's hash, which only the gateway
+has. Any gateway with the same key store accepts it, nothing is stored, and revoking or rotating the
+key ends the session.
+"""
+
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+
+from pokewatch.gateway.auth.key_cache import KeyCache
+from pokewatch.gateway.auth.keys import Key
+from pokewatch.gateway.http.middleware import Header, RequestContext
+
+COOKIE = "pokewatch_session"
+SESSION_SECONDS = 12 * 3_600
+
+
+class Sessions:
+    """Signs cookies and finds their keys."""
+
+    def __init__(self, keys: KeyCache, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    def cookie(self, key: Key, context: RequestContext) -> Header:
+        """Return the header that starts a session of `key`."""
+        expires = str(int(self._clock()) + SESSION_SECONDS)
+        value = f"{key.id}.{expires}.{_signature(key, expires)}"
+        return _set_cookie(value, SESSION_SECONDS, context)
+
+    def ended(self, context: RequestContext) -> Header:
+        """Return the header that ends the session."""
+        return _set_cookie("", 0, context)
+
+    def find(self, context: RequestContext) -> Key | None:
+        """Return the live key of the session, None without a valid one."""
+        try:
+            cookies = SimpleCookie(context.headers.get(b"cookie", b"").decode("latin-1"))
+        except CookieError:
+            return None
+        if COOKIE not in cookies:
+            return None
+        key_id, _, rest = cookies[COOKIE].value.partition(".")
+        expires, _, signature = rest.partition(".")
+        key = self._keys.by_id(key_id)
+        if key is None or not (expires.isascii() and expires.isdigit() and len(expires) < 16):
+            return None
+        same = hmac.compare_digest(signature.encode(), _signature(key, expires).encode())
+        return key if same and self._clock() < int(expires) else None
+
+
+def _signature(key: Key, expires: str) -> str:
+    signed = hmac.digest(key.hash, f"pokewatch pages {key.id} {expires}".encode(), "sha256")
+    return urlsafe_b64encode(signed).decode().rstrip("=")
+
+
+def _set_cookie(value: str, seconds: int, context: RequestContext) -> Header:
+    cookie = f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+    if context.headers.get(b"x-forwarded-proto") == b"https" or context.scope["scheme"] == "https":
+        cookie += "; Secure"
+    return b"set-cookie", cookie.encode()

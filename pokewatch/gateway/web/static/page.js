@@ -1,0 +1,124 @@
+// Suggestions, values under the pointer of a chart, and the theme. All pages work without it.
+"use strict";
+
+function element(name, properties, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
+}
+
+function themeSwitch() {
+  const root = document.documentElement;
+  const stored = localStorage.getItem("theme");
+  if (stored === "light" || stored === "dark") root.dataset.theme = stored;
+  const dark = () =>
+    root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const button = element("button", { type: "button", className: "quiet" });
+  const label = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
+  button.addEventListener("click", () => {
+    root.dataset.theme = dark() ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+    label();
+  });
+  label();
+  document.querySelector("footer").append(button);
+}
+
+function suggest(form) {
+  const input = form.querySelector("input[type=search]");
+  const list = element("ul", { className: "suggestions", role: "listbox", id: "suggestions", hidden: true });
+  form.append(list);
+  for (const [name, value] of [["role", "combobox"], ["aria-controls", "suggestions"], ["aria-expanded", "false"], ["aria-autocomplete", "list"]]) {
+    input.setAttribute(name, value);
+  }
+  let timer = 0, asked = "", selected = -1;
+
+  function close() {
+    list.hidden = true;
+    selected = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+  function select(number) {
+    const options = [...list.children];
+    if (!options.length) return;
+    selected = (number + options.length) % options.length;
+    options.forEach((option, at) => option.setAttribute("aria-selected", String(at === selected)));
+    input.setAttribute("aria-activedescendant", options[selected].id);
+  }
+  function show(cards) {
+    list.replaceChildren(...cards.map((card, at) => {
+      const words = [card.set_name, card.number, card.printing].filter(Boolean).join(" · ");
+      const name = element("span", {}, element("bdi", { textContent: card.name }), " ",
+        element("span", { className: "minor", textContent: words }));
+      const option = element("li", { role: "option", id: `suggestion-${at}` }, name,
+        element("span", { className: "num", textContent: card.price }));
+      option.dataset.target = `/cards/${card.slug}`;
+      option.addEventListener("mousedown", (event) => { event.preventDefault(); location.assign(option.dataset.target); });
+      return option;
+    }));
+    selected = -1;
+    list.hidden = !cards.length;
+    input.setAttribute("aria-expanded", String(Boolean(cards.length)));
+  }
+  async function ask() {
+    const text = input.value.trim();
+    asked = text;
+    if (text.length < 2) { close(); return; }
+    const reply = await fetch(`/page-data/suggestions?q=${encodeURIComponent(text)}`);
+    if (reply.ok && asked === text) show((await reply.json()).cards);
+  }
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });
+  input.addEventListener("blur", close);
+  input.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      select(selected + (event.key === "ArrowDown" ? 1 : selected < 0 ? 0 : -1));
+    } else if (event.key === "Enter" && selected >= 0) {
+      event.preventDefault();
+      location.assign(list.children[selected].dataset.target);
+    } else if (event.key === "Escape") close();
+  });
+}
+
+function readout(svg) {
+  const section = svg.closest("section");
+  const output = section && section.querySelector(".readout");
+  const table = section && section.querySelector("table.values");
+  if (!output || !table) return;
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  const rows = [...table.tBodies[0].rows].reverse();
+  const days = rows.map((row) => Date.parse(row.cells[0].textContent) / 864e5);
+  const view = svg.viewBox.baseVal;
+  const left = Number(svg.dataset.left), width = view.width - left - Number(svg.dataset.right);
+  const span = Number(svg.dataset.span), first = Date.parse(svg.dataset.first) / 864e5;
+  const cursor = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  cursor.setAttribute("class", "cursor");
+  svg.append(cursor);
+  let current = rows.length - 1;
+
+  function show(at) {
+    current = Math.max(0, Math.min(rows.length - 1, at));
+    const cells = [...rows[current].cells].map((cell) => cell.textContent);
+    output.textContent = [cells[0], ...cells.slice(1).map((text, at) => `${names[at + 1]} ${text}`)].join(" · ");
+    const x = left + width * (days[current] - first) / span;
+    cursor.setAttribute("d", `M${x.toFixed(1)} 10V${view.height - 26}`);
+  }
+  svg.addEventListener("pointermove", (event) => {
+    const box = svg.getBoundingClientRect();
+    const day = first + ((event.clientX - box.left) / box.width * view.width - left) / width * span;
+    let nearest = 0;
+    days.forEach((each, at) => { if (Math.abs(each - day) < Math.abs(days[nearest] - day)) nearest = at; });
+    show(nearest);
+  });
+  svg.addEventListener("keydown", (event) => {
+    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -7, PageDown: 7, Home: -rows.length, End: rows.length };
+    if (event.key in steps) { event.preventDefault(); show(current + steps[event.key]); }
+  });
+  svg.addEventListener("focus", () => show(current));
+}
+
+themeSwitch();
+document.querySelectorAll("form.search").forEach(suggest);
+document.querySelectorAll("svg.chart").forEach(readout);

@@ -1,0 +1,45 @@
+"""The parameters and the cards that all `/catalog/...` queries share."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pokewatch.contract import MAX_PAGE_SIZE, MAX_TEXT_LENGTH
+from pokewatch.serving.loaded_books import LoadedBook
+
+Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)]
+
+PRICES = {
+    "market_price": "market",
+    "low_price": "low",
+    "fair_price": "fair",
+    "lower": "lower",
+    "upper": "upper",
+}
+
+
+class BookQuery(BaseModel):
+    """The parameters of an endpoint. Unknown fields are rejected."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def described_cards(loaded: LoadedBook, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
+    """Return the catalogue fields and latest prices of cards."""
+    latest = loaded.book.latest()
+    cards = loaded.book.cards.describe(positions)
+    prices = {name: getattr(latest, column)[positions].tolist() for name, column in PRICES.items()}
+    statuses = latest.status[positions].tolist()
+    day = loaded.book.last_day.isoformat()
+    return [
+        {
+            **row,
+            **{name: values[at] for name, values in prices.items()},
+            "status": statuses[at],
+            "date": day,
+        }
+        for at, row in enumerate(cards)
+    ]

@@ -1,0 +1,203 @@
+"""Queries of the `/catalog/...` endpoint for whole markets: suggestions, sets, index and changes."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pokewatch.contract import (
+    DEFAULT_MIN_PRICE,
+    DEFAULT_MOVERS_LIMIT,
+    DEFAULT_SUGGESTIONS,
+    MAX_SUGGESTIONS,
+)
+from pokewatch.serving.catalog_cards import BookQuery, Limit, Text, described_cards
+from pokewatch.serving.loaded_books import LoadedBook
+from pokewatch.valuation.book.market_index import chained_index
+
+_TOP_CARDS = 50
+_STEADY = 0.05  # a change below which another printing has not moved
+
+
+class BookSuggestionsQuery(BookQuery):
+    q: Text
+    limit: Annotated[int, Field(ge=1, le=MAX_SUGGESTIONS)] = DEFAULT_SUGGESTIONS
+
+
+class BookSetsQuery(BookQuery):
+    pass
+
+
+class BookSetQuery(BookQuery):
+    set_id: Text
+
+
+class BookIndexQuery(BookQuery):
+    pass
+
+
+class BookPrintingsQuery(BookQuery):
+    card_id: Text
+
+
+class BookChangesQuery(BookQuery):
+    days: Literal[1, 7, 30] = 7
+    set: Text | None = None
+    rarity: Text | None = None
+    min_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_MIN_PRICE
+    limit: Limit = DEFAULT_MOVERS_LIMIT
+
+
+class UnknownSetError(ValueError):
+    """No card of the book belongs to the set."""
+
+
+def suggestions(loaded: LoadedBook, query: BookSuggestionsQuery) -> dict[str, Any]:
+    """Return the cards that best match what a user has typed so far."""
+    found = loaded.book.suggestions.find(query.q, query.limit)
+    return {"cards": described_cards(loaded, found)}
+
+
+def printings(loaded: LoadedBook, query: BookPrintingsQuery) -> dict[str, Any]:
+    """Return the other printings of a card, with their latest prices."""
+    cards = loaded.book.cards
+    return {"cards": described_cards(loaded, cards.printings(cards.position(query.card_id)))}
+
+
+def sets(loaded: LoadedBook, _: BookSetsQuery) -> dict[str, Any]:
+    """Return every set, the newest first: its cards, how many have a price, and their total."""
+    cards, market = loaded.book.cards, loaded.book.latest().market
+    table = pa.table(
+        {
+            "set_id": cards.column("set_id"),
+            "set_name": cards.column("set_name"),
+            "released": cards.column("released"),
+            "price": pa.array(market, from_pandas=True),
+        }
+    )
+    found = table.group_by("set_id").aggregate(
+        [
+            ("set_name", "min"),
+            ("released", "min"),
+            ("set_id", "count"),
+            ("price", "count"),
+            ("price", "sum"),
+        ]
+    )
+    rows = [
+        {
+            "set_id": row["set_id"],
+            "set_name": row["set_name_min"],
+            "released": row["released_min"].isoformat() if row["released_min"] else None,
+            "cards": row["set_id_count"],
+            "priced": row["price_count"],
+            "total": round(row["price_sum"], 2) if row["price_count"] else None,
+        }
+        for row in found.to_pylist()
+    ]
+    rows.sort(key=lambda row: (row["released"] or "", row["set_name"]), reverse=True)
+    return {"date": loaded.book.last_day.isoformat(), "sets": rows}
+
+
+def one_set(loaded: LoadedBook, query: BookSetQuery) -> dict[str, Any]:
+    """Return a set, its index by day and its most expensive cards. Raise UnknownSetError."""
+    cards = loaded.book.cards
+    inside = np.flatnonzero(
+        pc.equal(cards.column("set_id"), query.set_id).to_numpy(zero_copy_only=False)
+    )
+    if not len(inside):
+        raise UnknownSetError(query.set_id)
+    market = loaded.book.latest().market[inside]
+    order = np.argsort(-np.nan_to_num(market), kind="stable")[:_TOP_CARDS]
+    top = described_cards(loaded, inside[order])
+    priced = np.isfinite(market)
+    return {
+        "set_id": query.set_id,
+        "set_name": top[0]["set_name"],
+        "released": top[0]["released"],
+        "cards": len(inside),
+        "priced": int(priced.sum()),
+        "total": round(float(market[priced].sum()), 2) if priced.any() else None,
+        "date": loaded.book.last_day.isoformat(),
+        "dates": loaded.book.dates.astype(str).tolist(),
+        "index": _rounded(chained_index(loaded.book.market_prices, inside)),
+        "top": top,
+    }
+
+
+def index(loaded: LoadedBook, _: BookIndexQuery) -> dict[str, Any]:
+    """Return the index of all cards by day."""
+    book = loaded.book
+    return {
+        "source": book.facts.source,
+        "currency": book.facts.currency,
+        "cards": len(book.cards),
+        "dates": book.dates.astype(str).tolist(),
+        "index": _rounded(book.market_index),
+    }
+
+
+def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
+    """Return the cards whose market price rose and fell most over `days` days.
+
+    `alone` is true where other printings of the card are quoted on both days and none of them moved
+    by more than 5%.
+    """
+    book = loaded.book
+    since = np.datetime64(book.last_day) - query.days
+    at = int(np.searchsorted(book.dates, since, side="right")) - 1
+    day = None if at < 0 else str(book.dates[at])
+    result = {
+        "date": book.last_day.isoformat(),
+        "since": day,
+        "days": query.days,
+        "min_price": query.min_price,
+    }
+    if at < 0 or book.dates[at] != since:
+        return {**result, "since": None, "up": [], "down": []}
+    now, then = book.latest().market, book.market_prices.on(at)
+    selected = _selected(loaded, query) & (now > 0) & (then > 0)
+    selected &= np.maximum(now, then) >= query.min_price
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = now / then - 1.0
+    rows = np.flatnonzero(selected & (change != 0))
+    order = rows[np.argsort(-change[rows], kind="stable")]
+    up, down = order[change[order] > 0], order[::-1][change[order[::-1]] < 0]
+    return {
+        **result,
+        "up": _changes(loaded, up[: query.limit], then, change),
+        "down": _changes(loaded, down[: query.limit], then, change),
+    }
+
+
+def _selected(loaded: LoadedBook, query: BookChangesQuery) -> NDArray[np.bool_]:
+    cards = loaded.book.cards
+    if query.set is None and query.rarity is None:
+        return np.ones(len(cards), dtype=np.bool_)
+    selected = np.zeros(len(cards), dtype=np.bool_)
+    selected[cards.search("", query.set, query.rarity, limit=len(cards))] = True
+    return selected
+
+
+def _changes(
+    loaded: LoadedBook,
+    positions: NDArray[np.intp],
+    then: NDArray[np.float64],
+    change: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    rows = described_cards(loaded, positions)
+    for at, row in zip(positions.tolist(), rows, strict=True):
+        others = change[loaded.book.cards.printings(at)]
+        others = others[np.isfinite(others)]
+        row["price_before"] = float(then[at])
+        row["change_pct"] = round(float(change[at]), 6)
+        row["alone"] = bool(len(others)) and bool((np.abs(others) <= _STEADY).all())
+    return rows
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    rounded: list[float] = np.round(values, 4).tolist()
+    return rounded

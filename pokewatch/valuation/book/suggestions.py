@@ -1,0 +1,85 @@
+"""Suggestions while a user types: cards by name, number or product id, tolerant of typing errors.
+
+A pasted address of a listing is searched by its product id, or by the words of its path.
+"""
+
+import re
+from functools import cached_property
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pokewatch.valuation.book.cards import Cards, most_similar, search_text
+
+_PRODUCT_PATH = re.compile(r"/products?/(\d{1,12})(?:/|$)")
+_PRODUCT_NUMBER = re.compile(r"\d{3,12}")
+_MAX_WORDS = 8
+_LEAST_LETTERS = 3  # a shorter word with a typing error could be anything
+_CORRECTIONS = 3  # similar words that stand in for one that occurs nowhere
+
+
+class Suggestions:
+    """The suggestions from a book's cards. `price` [n] ranks cards that match equally well."""
+
+    def __init__(self, cards: Cards, price: NDArray[np.float64]) -> None:
+        self._cards = cards
+        self._price = np.nan_to_num(price)
+
+    def find(self, text: str, limit: int) -> NDArray[np.intp]:
+        """Return the positions of up to `limit` cards, best first.
+
+        Cards that contain every word come first: those whose name starts with the first word, then
+        the most expensive ones. If there are none, words that no card contains are replaced by the
+        most similar ones that occur.
+        """
+        product, words = parse_search(text)
+        if product is not None:
+            found = self._cards.of_product(product)
+            if len(found):
+                return found[:limit]
+        if not words:
+            return np.empty(0, dtype=np.intp)
+        found = self._cards.containing(words)
+        if not len(found):
+            found = self._corrected(words)
+        return self._ranked(found, words[0])[:limit]
+
+    def _ranked(self, found: NDArray[np.intp], word: str) -> NDArray[np.intp]:
+        starts = self._cards.starting_with(found, word)
+        order = np.lexsort((-self._price[found], ~starts))
+        return found[order]
+
+    def _corrected(self, words: list[str]) -> NDArray[np.intp]:
+        found: NDArray[np.intp] | None = None
+        for word in words:
+            matches = self._cards.containing([word])
+            if not len(matches) and len(word) >= _LEAST_LETTERS:
+                similar = most_similar(self._vocabulary, word, _CORRECTIONS)
+                parts = [self._cards.containing([each]) for each in similar]
+                matches = np.unique(np.concatenate([*parts, matches]))
+            found = matches if found is None else np.intersect1d(found, matches)
+        return np.empty(0, dtype=np.intp) if found is None else found
+
+    @cached_property
+    def _vocabulary(self) -> pa.ChunkedArray:
+        """Distinct words of all cards, without those of one or two letters."""
+        words = pc.unique(pc.list_flatten(pc.split_pattern(self._cards.search_texts(), " ")))
+        return pa.chunked_array(
+            [words.filter(pc.greater_equal(pc.utf8_length(words), _LEAST_LETTERS))]
+        )
+
+
+def parse_search(text: str) -> tuple[str | None, list[str]]:
+    """Return the product id in `text`, None if there is none, and the words to search for."""
+    address = urlsplit(text.strip())
+    if address.scheme in {"http", "https"} and address.netloc:
+        match = _PRODUCT_PATH.search(address.path)
+        segments = [part for part in unquote(address.path).split("/") if part][-2:]
+        words = search_text(" ".join(segments)).split()
+        return (match[1] if match else None), words[-_MAX_WORDS:]
+    words = search_text(text).split()[:_MAX_WORDS]
+    product = words[0] if len(words) == 1 and _PRODUCT_NUMBER.fullmatch(words[0]) else None
+    return product, words
