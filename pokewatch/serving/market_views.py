@@ -1,4 +1,4 @@
-"""Queries of the `/catalog/...` endpoint for whole markets: suggestions, sets, index and changes."""
+"""Queries of the `/catalog/...` endpoint about whole markets: sets, the index, price changes."""
 
 from typing import Annotated, Any, Literal
 

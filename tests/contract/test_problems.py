@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pokewatch.gateway.api.openapi import document
-from pokewatch.gateway.api.routes import OPERATIONS, Operation
+from pokewatch.gateway.api.operation import Operation
+from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.http.problems import Kind, ProblemError
 from tests.gateway.clock import until
 from tests.gateway.conftest import Gateway, gateway_at
