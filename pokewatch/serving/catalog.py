@@ -20,7 +20,14 @@ from pokewatch.contract import (
 from pokewatch.decision import BUY, SELL, Thresholds, decide
 from pokewatch.errors import UnknownCardError
 from pokewatch.serving import market_views
-from pokewatch.serving.catalog_cards import PRICES, BookQuery, Limit, Text, described_cards
+from pokewatch.serving.catalog_cards import (
+    PRICES,
+    BookQuery,
+    Limit,
+    MinPrice,
+    Text,
+    described_cards,
+)
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
 from pokewatch.valuation.signals import configured_thresholds
@@ -51,6 +58,7 @@ class BookHistoryQuery(BookCardQuery):
 
 class BookMoversQuery(BookQuery):
     price: MoversPrice = "market"
+    min_price: MinPrice = 0.0
     limit: Limit = DEFAULT_MOVERS_LIMIT
     buy_threshold_pct: (
         Annotated[float, Field(gt=MIN_BUY_THRESHOLD, le=MAX_BUY_THRESHOLD, allow_inf_nan=False)]
@@ -142,7 +150,8 @@ def movers(loaded: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
     """Return the BUY and SELL cards whose prices are furthest from their fair prices."""
     latest = loaded.book.latest()
     price = latest.market if query.price == "market" else latest.low
-    valued = np.flatnonzero((latest.status == "ok") & (price > 0))
+    worth = np.fmax(price, latest.fair) >= query.min_price
+    valued = np.flatnonzero((latest.status == "ok") & (price > 0) & worth)
     order = valued[np.argsort(price[valued] / latest.fair[valued], kind="stable")]
     thresholds = _thresholds(query)
     return {

@@ -14,7 +14,7 @@ from pokewatch.contract import (
     DEFAULT_SUGGESTIONS,
     MAX_SUGGESTIONS,
 )
-from pokewatch.serving.catalog_cards import BookQuery, Limit, Text, described_cards
+from pokewatch.serving.catalog_cards import BookQuery, Limit, MinPrice, Text, described_cards
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.valuation.book.market_index import chained_index
 
@@ -47,7 +47,7 @@ class BookChangesQuery(BookQuery):
     days: Literal[1, 7, 30] = 7
     set: Text | None = None
     rarity: Text | None = None
-    min_price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_MIN_PRICE
+    min_price: MinPrice = DEFAULT_MIN_PRICE
     limit: Limit = DEFAULT_MOVERS_LIMIT
 
 

@@ -25,6 +25,7 @@ Query = TypeVar("Query")
 
 MAX_FIELDS = 20
 _Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
+_MinPrice = Meta(ge=0, le=1_000_000)
 _Text = Meta(max_length=MAX_TEXT_LENGTH)
 
 
@@ -73,6 +74,11 @@ class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="The price to judge: the market price (`market`) or the lowest ask (`low`)."
         ),
     ] = "market"
+    min_price: Annotated[
+        float,
+        _MinPrice,
+        Meta(description="Cards are left out if their price and fair price are lower than this."),
+    ] = 0.0
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards per signal.")] = (
         DEFAULT_MOVERS_LIMIT
     )
@@ -108,11 +114,8 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     min_price: Annotated[
         float,
-        Meta(
-            ge=0,
-            le=1_000_000,
-            description="Cards cheaper than this on both days are left out.",
-        ),
+        _MinPrice,
+        Meta(description="Cards cheaper than this on both days are left out."),
     ] = DEFAULT_MIN_PRICE
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards each way.")] = (
         DEFAULT_MOVERS_LIMIT

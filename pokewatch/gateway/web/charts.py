@@ -7,9 +7,9 @@ from html import escape
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 720, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 64, 10, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 84, 10, 26
 _Y_TICKS = 5
-_X_TICKS = 6
+_X_TICKS = 5
 
 Values = Sequence[float | None]
 

@@ -227,20 +227,21 @@ def prefers_html(accept: bytes) -> bool:
 
     Wildcards do not count: `*/*` is what programs send (RFC 9110, 12.5.1).
     """
+    accept = accept.lower()
     if b"text/html" not in accept:
         return False
     weights = {b"text/html": 0.0, b"application/json": 0.0}
     for part in accept.split(b","):
         name, _, parameters = part.strip().partition(b";")
-        if name.strip().lower() in weights:
-            weights[name.strip().lower()] = _weight(parameters)
+        if name.strip() in weights:
+            weights[name.strip()] = _weight(parameters)
     return 0 < weights[b"text/html"] >= weights[b"application/json"]
 
 
 def _weight(parameters: bytes) -> float:
     for parameter in parameters.split(b";"):
         name, _, value = parameter.partition(b"=")
-        if name.strip().lower() == b"q":
+        if name.strip() == b"q":
             try:
                 return float(value)
             except ValueError:

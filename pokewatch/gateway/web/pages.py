@@ -25,7 +25,7 @@ Values = dict[str, Any]
 RANGES = {"1m": 31, "3m": 92, "1y": 366, "all": None}
 _PAGE_CARDS = 40
 _HOME_CARDS = 5
-_MOVERS = 50
+_MOVERS = 25
 
 Range = Literal["1m", "3m", "1y", "all"]
 
@@ -83,7 +83,7 @@ class Pages:
             context,
             catalog.index_call(),
             catalog.changes_call(queries.ChangesQuery(limit=_HOME_CARDS)),
-            catalog.movers_call(queries.MoversQuery(price="low", limit=_HOME_CARDS)),
+            catalog.movers_call(_bargains(_HOME_CARDS)),
         )
         chart = _index_chart("Price index of the market", index.dates, index.index)
         return {
@@ -167,7 +167,7 @@ class Pages:
         changes, bargains = await self._read(
             context,
             catalog.changes_call(wanted),
-            catalog.movers_call(queries.MoversQuery(price="low", limit=_MOVERS)),
+            catalog.movers_call(_bargains(_MOVERS, wanted.min_price)),
         )
         return {"query": query, "changes": changes, "bargains": bargains}
 
@@ -204,6 +204,10 @@ class Pages:
             if len({(each.model_version, each.data_version) for each in found}) == 1:
                 break
         return found
+
+
+def _bargains(limit: int, min_price: float = DEFAULT_MIN_PRICE) -> queries.MoversQuery:
+    return queries.MoversQuery(price="low", min_price=min_price, limit=limit)
 
 
 async def _all(calls: Sequence[Awaitable[Any]]) -> list[Any]:

@@ -139,10 +139,11 @@ class Cards:
         return self._table[name]
 
 
-def most_similar(texts: pa.ChunkedArray, given: str, count: int) -> list[str]:
+def most_similar(texts: pa.ChunkedArray, given: str, count: int, least: float = 0.0) -> list[str]:
     """Return the `texts` most similar to `given`, best first.
 
-    Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`.
+    Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`, whose
+    ratio is from 0 to 1. Those with a ratio below `least` are left out.
     """
     wanted = _pairs(np.frombuffer(given.encode(), dtype=np.uint8))
     if len(wanted) == 0 or len(texts) == 0:
@@ -155,7 +156,10 @@ def most_similar(texts: pa.ChunkedArray, given: str, count: int) -> list[str]:
     similar = texts.take(
         pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64())
     ).to_pylist()
-    return sorted(similar, key=lambda text: -SequenceMatcher(None, given, text).ratio())[:count]
+    ratios = {text: SequenceMatcher(None, given, text).ratio() for text in similar}
+    return sorted(
+        (text for text, ratio in ratios.items() if ratio >= least), key=lambda text: -ratios[text]
+    )[:count]
 
 
 def _containing(table: pa.Table, words: Sequence[str]) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ A pasted address of a listing is searched by its product id, or by the words of 
 
 import re
 from functools import cached_property
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.book.cards import Cards, most_similar, search_text
 
+_ADDRESS = re.compile(r"https?://[^/?#\s]+(?P<path>[^?#\s]*)", re.IGNORECASE)
 _PRODUCT_PATH = re.compile(r"/products?/(\d{1,12})(?:/|$)")
 _PRODUCT_NUMBER = re.compile(r"\d{3,12}")
 _MAX_WORDS = 8
 _LEAST_LETTERS = 3  # a shorter word with a typing error could be anything
+_LEAST_SIMILARITY = 0.7  # of letters, below which a word is another one
 _CORRECTIONS = 3  # similar words that stand in for one that occurs nowhere
 
 
@@ -57,7 +59,7 @@ class Suggestions:
         for word in words:
             matches = self._cards.containing([word])
             if not len(matches) and len(word) >= _LEAST_LETTERS:
-                similar = most_similar(self._vocabulary, word, _CORRECTIONS)
+                similar = most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY)
                 parts = [self._cards.containing([each]) for each in similar]
                 matches = np.unique(np.concatenate([*parts, matches]))
             found = matches if found is None else np.intersect1d(found, matches)
@@ -74,10 +76,10 @@ class Suggestions:
 
 def parse_search(text: str) -> tuple[str | None, list[str]]:
     """Return the product id in `text`, None if there is none, and the words to search for."""
-    address = urlsplit(text.strip())
-    if address.scheme in {"http", "https"} and address.netloc:
-        match = _PRODUCT_PATH.search(address.path)
-        segments = [part for part in unquote(address.path).split("/") if part][-2:]
+    address = _ADDRESS.match(text.strip())
+    if address:
+        match = _PRODUCT_PATH.search(address["path"])
+        segments = [part for part in unquote(address["path"]).split("/") if part][-2:]
         words = search_text(" ".join(segments)).split()
         return (match[1] if match else None), words[-_MAX_WORDS:]
     words = search_text(text).split()[:_MAX_WORDS]

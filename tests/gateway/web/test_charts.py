@@ -1,0 +1,82 @@
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pokewatch.gateway.web.charts import HEIGHT, WIDTH, Chart, Fan, Line, nice_ticks, svg
+
+DAYS = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
+
+
+def paths(text: str, name: str) -> list[str]:
+    return [
+        node.get("d", "") for node in ET.fromstring(text).iter("path") if node.get("class") == name
+    ]
+
+
+def test_a_gap_breaks_a_line_and_a_lone_value_is_a_dash() -> None:
+    drawn = svg(Chart("t", DAYS, [Line("market", [1.0, 2.0, None, 3.0])]))
+    (path,) = paths(drawn, "line market")
+    assert re.sub(r"[\d.]+ [\d.]+", "p", path) == "MpLpMph.1"
+
+
+def test_the_band_has_a_piece_for_each_run() -> None:
+    band = ([1.0, 1.0, None, 1.0], [2.0, 2.0, 2.0, 2.0])
+    drawn = svg(Chart("t", DAYS, [Line("market", [1.5] * 4)], band))
+    (path,) = paths(drawn, "band")
+    assert path.count("Z") == 2
+
+
+def test_the_forecast_starts_at_the_last_day_and_ends_at_the_horizon() -> None:
+    fan = Fan(3, 2.0, 2.5, 1.0, 4.0)
+    drawn = svg(Chart("t", DAYS, [Line("market", [2.0] * 4)], fan=fan))
+    (line,) = paths(drawn, "line market")
+    (forecast,) = paths(drawn, "line forecast")
+    assert line.rsplit("L", 1)[1] == forecast[1:].split("L")[0]
+    assert ET.fromstring(drawn).get("data-span") == "6"
+
+
+def test_texts_are_escaped() -> None:
+    drawn = svg(Chart('"><script>&', DAYS, [Line("market", [1.0] * 4)], prefix="<"))
+    assert "<script" not in drawn
+    assert ET.fromstring(drawn).get("aria-label") == '"><script>&'
+
+
+def test_a_chart_without_days_says_so() -> None:
+    assert "No prices" in svg(Chart("t", [], [Line("market", [])]))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 100, [0, 50, 100]),
+        (3, 3, [2.5, 3, 3.5]),
+        (0, 0, [0, 0.005, 0.01]),
+        (96.2, 103.9, [96, 98, 100, 102, 104]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
+    found = nice_ticks(low, high)
+    assert found[0] <= low
+    assert found[-1] >= high
+    assert {round(tick, 6) for tick in found} >= set(ticks[1:-1])
+
+
+prices = st.one_of(st.none(), st.floats(0.01, 1e6))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(prices, prices, prices), min_size=1, max_size=4))
+def test_everything_is_inside_the_picture(
+    rows: list[tuple[float | None, float | None, float | None]],
+) -> None:
+    market, lower, upper = map(list, zip(*rows, strict=True))
+    drawn = svg(
+        Chart("t", DAYS[: len(rows)], [Line("market", market)], (lower, upper), Fan(7, 5, 5, 1, 9))
+    )
+    for node in ET.fromstring(drawn).iter("path"):
+        for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", node.get("d", "")):
+            assert 0 <= float(x) <= WIDTH
+            assert 0 <= float(y) <= HEIGHT

@@ -1,0 +1,67 @@
+import pytest
+
+from pokewatch.contract import REASONS, STATUSES
+from pokewatch.gateway.web import formats
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (1234.5, "USD", "$1,234.50"),
+        (0.05, "EUR", "€0.05"),
+        (3.0, "GBP", "£3.00"),
+        (1200.0, "JPY", "1,200.00 JPY"),
+        (None, "USD", "\u2013"),
+        (float("nan"), "USD", "\u2013"),
+    ],
+)
+def test_money(amount: float | None, currency: str, text: str) -> None:
+    assert formats.money(amount, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [(0.1234, "+12.3%"), (-0.05, "\u22125.0%"), (0.0, "+0.0%"), (None, "\u2013")],
+)
+def test_percent(fraction: float | None, text: str) -> None:
+    assert formats.signed_percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(0.83, "83%"), (0.999, "over 99%"), (1.0, "over 99%"), (0.001, "under 1%"), (None, "\u2013")],
+)
+def test_a_chance_is_never_certain(probability: float | None, text: str) -> None:
+    assert formats.chance(probability) == text
+
+
+def test_every_status_and_reason_has_words() -> None:
+    assert set(STATUSES) <= set(formats.STATUSES)
+    named = {name for name in REASONS if not name.startswith("invalid_")} - {"unknown_date"}
+    assert named <= set(formats.REASONS)
+
+
+@pytest.mark.parametrize(
+    ("card_id", "address"),
+    [
+        ("tcgplayer-517045-holofoil", "https://www.tcgplayer.com/product/517045"),
+        ("tcgplayer-x-normal", None),
+        ("cardmarket-1-normal", None),
+        ("card", None),
+    ],
+)
+def test_listing(card_id: str, address: str | None) -> None:
+    assert formats.listing_url(card_id) == address
+
+
+def test_days() -> None:
+    assert formats.day_text("2026-01-05") == "5 Jan 2026"
+    assert formats.later("2026-02-27", 7) == "2026-03-06"
+    assert [formats.age_text(days) for days in (-1, 0, 1, 12)] == [
+        "today",
+        "today",
+        "1 day old",
+        "12 days old",
+    ]
+    assert formats.in_words(1) == "1 day"
+    assert formats.sentence("the end") == "The end"

@@ -1,0 +1,301 @@
+"""The pages of a real gateway, in front of a real MLServer."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pokewatch.valuation.book import STATUSES, write_book
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.serving.books import FACTS, catalog, rows
+from tests.serving.server import models_folder, point_at, running
+
+BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+HOSTILE = {
+    3: "<script>alert(1)</script>",
+    4: "\u202eright to left",
+    5: "🔥 & \"quotes\" 'too'",
+    6: "x" * 500,
+    7: "{{ 7 * 7 }}",
+}
+VOID = {"meta", "link", "input", "br"}
+
+
+class Structure(HTMLParser):
+    """Checks that elements are nested, and collects texts, links and scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.links: list[str] = []
+        self.inline: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "a":
+            self.links.append(values["href"] or "")
+        if "style" in values or any(name.startswith("on") for name in values):
+            self.inline.append(tag)
+        if tag in {"script", "style"} and "src" not in values:
+            self.inline.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def page(response: httpx.Response, status: int = 200) -> Structure:
+    """Return the structure of a page, checked for what all pages have in common."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    found = Structure()
+    found.feed(response.text)
+    assert found.open == []
+    assert found.inline == []
+    assert "undefined" not in response.text.lower()
+    return found
+
+
+def words(found: Structure) -> str:
+    return " ".join(" ".join(found.text).split())
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway whose book has hostile names, and cards with few prices or none."""
+    folder = tmp_path_factory.mktemp("hostile")
+    cards = catalog(12)
+    names = [HOSTILE.get(i, f"Pokémon {i}") for i in range(12)]
+    cards = cards.set_column(cards.schema.get_field_index("name"), "name", pa.array(names))
+    values = rows(12, days=40)
+    values.market[8] = np.nan
+    values.fair[8] = values.lower[8] = values.upper[8] = np.nan
+    values.status[8] = STATUSES.index("thin_history")
+    values.market[9, :-1] = np.nan
+    values.market[10, -1] = np.nan
+    values.low[11] = np.nan
+    digest = write_book(folder / "book", cards, values, FACTS)
+    ports = models_folder(folder / "models")
+    point_at(folder / "models", folder / "book", digest, "7")
+    environment = {"POKEWATCH_HOME": str(folder / "home")}
+    with (
+        running(folder / "models", ports, environment) as server,
+        gateway_at(server.url, folder) as found,
+    ):
+        yield found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/cards",
+        "/cards?q=pok%C3%A9mon+3",
+        "/cards?q=pokmon",
+        "/cards?q=%3Cscript%3E",
+        "/cards?set=set1",
+        "/movers",
+        "/movers?days=1&min_price=0",
+        "/movers?days=30&set=set1&rarity=Rare",
+        "/sets",
+        "/sets/set1",
+        "/status",
+        *(f"/cards/card_{i}" for i in range(12)),
+        "/cards/card_3?range=1m&price=2.50",
+        "/cards/card_8?price=1",
+    ],
+)
+def test_every_page_is_whole(hostile: Gateway, path: str) -> None:
+    found = page(hostile.get(path, key="", headers=BROWSER))
+    assert "PokeWatch" in words(found)
+    assert "Simulated market." in words(found)
+
+
+@pytest.mark.parametrize("number", HOSTILE)
+def test_hostile_names_are_text(hostile: Gateway, number: int) -> None:
+    response = hostile.get(f"/cards/card_{number}", key="", headers=BROWSER)
+    assert HOSTILE[number] in "".join(page(response).text)
+    assert "<script>" not in response.text
+
+
+def test_links_between_pages_work(hostile: Gateway) -> None:
+    seen = set()
+    for path in ("/", "/cards", "/movers", "/sets", "/sets/set0", "/cards/card_1"):
+        seen |= set(page(hostile.get(path, key="", headers=BROWSER)).links)
+    for link in sorted(link for link in seen if link.startswith("/") and "#" not in link):
+        response = hostile.get(link, key="", headers=BROWSER)
+        assert response.status_code == 200, link
+
+
+@pytest.mark.parametrize("slug", ["card_0", "card_2", "card_7", "card_8", "card_9", "card_10"])
+def test_a_card_page_has_the_values_of_the_api(hostile: Gateway, slug: str) -> None:
+    text = words(page(hostile.get(f"/cards/{slug}?range=all", key="", headers=BROWSER)))
+    card = hostile.get(f"/cards/{slug}").json()
+    value = hostile.post("/fair_price", {"card_id": slug}).json()
+    history = hostile.get(f"/cards/{slug}/history").json()
+    shown = {name: card[name] for name in ("market_price", "fair_price", "low_price")}
+    for name, price in shown.items():
+        assert ("\u2013" if price is None else f"${price:,.2f}") in text, name
+    assert f"{value['signal']} at the market price" in text
+    for price in history["market_price"]:
+        assert price is None or f"${price:,.2f}" in text
+
+
+def test_a_judged_price_has_the_answer_of_the_api(hostile: Gateway) -> None:
+    response = hostile.get("/cards/card_2", key="", headers=BROWSER, params={"price": "$1,50"})
+    value = hostile.post("/fair_price", {"card_id": "card_2", "market_price": 1.5}).json()
+    assert value["signal"] == "BUY"
+    assert "BUY at $1.50" in words(page(response))
+
+
+@pytest.mark.parametrize("price", ["x", "-1", "0", "1e9", "nan", "\u0661"])
+def test_a_price_that_is_none_is_named(hostile: Gateway, price: str) -> None:
+    response = hostile.get("/cards/card_2", key="", headers=BROWSER, params={"price": price})
+    assert repr(price) in words(page(response, 422))
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/cards/charizrd", 404, "Unknown card"),
+        ("/cards/card_1x", 404, "card 1"),
+        ("/sets/nothing", 404, "Unknown set"),
+        ("/cards?cursor=x", 404, "Unknown page"),
+        ("/movers?days=2", 422, "Invalid request"),
+        ("/cards/card_1?range=2y", 422, "Invalid request"),
+    ],
+)
+def test_problems_are_pages(hostile: Gateway, path: str, status: int, text: str) -> None:
+    assert text in words(page(hostile.get(path, key="", headers=BROWSER), status))
+
+
+def test_programs_get_json_from_the_same_path(hostile: Gateway) -> None:
+    for path in ("/cards", "/cards/card_1", "/movers", "/sets", "/sets/set0"):
+        assert hostile.get(path).headers["content-type"] == "application/json"
+        assert hostile.get(path, key="").status_code == 401
+
+
+def test_pages_are_compressed_and_revalidated(hostile: Gateway) -> None:
+    first = hostile.get("/sets", key="", headers=BROWSER)
+    assert first.headers["content-encoding"] == "gzip"
+    assert "accept" in first.headers["vary"]
+    again = hostile.get("/sets", key="", headers=BROWSER | {"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = hostile.get("/sets", key="", headers=BROWSER | {"accept-encoding": "identity"})
+    assert plain.text == first.text
+
+
+def test_suggestions_below_the_search_field(hostile: Gateway) -> None:
+    found = hostile.get("/page-data/suggestions?q=pokmon+2", key="").json()["cards"]
+    assert found[0]["slug"] == "card_2"
+    assert found[0]["price"].startswith("$3.")
+
+
+def test_static_files_have_an_address_of_their_content(hostile: Gateway) -> None:
+    text = hostile.get("/", key="", headers=BROWSER).text
+    for address in re.findall(r'"(/static/[^"]+)"', text):
+        response = hostile.get(address, key="")
+        assert response.status_code == 200
+        assert "immutable" in response.headers["cache-control"]
+    assert hostile.get("/static/../pages.py", key="").status_code == 404
+    assert hostile.get("/static/nothing.js", key="").status_code == 404
+
+
+@contextmanager
+def keyed(gateway: Gateway, folder: Path) -> Iterator[tuple[Gateway, httpx.Client]]:
+    url = gateway.app.assembly.settings.mlserver_url
+    with (
+        gateway_at(url, folder, pages="key") as found,
+        httpx.Client(base_url=found.url, headers=BROWSER, timeout=30) as client,
+    ):
+        yield found, client
+
+
+def sign_in(client: httpx.Client, key: str, **more: Any) -> httpx.Response:
+    form = {"key": key, "next": "/sets"}
+    origin = str(client.base_url).rstrip("/")
+    return client.post("/sign-in", data=form, headers={"origin": origin, **more})
+
+
+def test_a_key_is_entered_once(hostile: Gateway, tmp_path: Path) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        response = client.get("/cards/card_1?range=1m")
+        assert response.status_code == 303
+        assert response.headers["location"] == "/sign-in?next=%2Fcards%2Fcard_1%3Frange%3D1m"
+        assert 'value="/cards/card_1?range=1m"' in client.get(response.headers["location"]).text
+        assert client.get("/page-data/suggestions?q=card").status_code == 401
+        entered = sign_in(client, gateway.key.key)
+        assert (entered.status_code, entered.headers["location"]) == (303, "/sets")
+        page(client.get("/cards/card_1"))
+        assert gateway.key.key not in str(client.cookies)
+        origin = {"origin": gateway.url, "content-type": "application/x-www-form-urlencoded"}
+        assert client.post("/sign-out", headers=origin).status_code == 303
+        assert client.get("/cards/card_1").status_code == 303
+
+
+def test_a_session_counts_towards_the_limit_of_its_key(hostile: Gateway, tmp_path: Path) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        slow = gateway.store.create("slow", rate="2/hour")
+        assert sign_in(client, slow.key).status_code == 303
+        assert client.get("/sets").status_code == 200
+        limited = client.get("/sets")
+        assert limited.status_code == 429
+        assert int(limited.headers["retry-after"]) > 0
+
+
+def test_keys_that_do_not_open_a_session(hostile: Gateway, tmp_path: Path) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        assert sign_in(client, "pw_wrong").status_code == 401
+        assert sign_in(client, "").status_code == 401
+        batch = gateway.store.create("batch", scopes=("batch",))
+        assert sign_in(client, batch.key).status_code == 403
+        assert client.cookies.get("pokewatch_session") is None
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://["])
+def test_a_form_from_elsewhere_is_refused(hostile: Gateway, tmp_path: Path, origin: str) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        assert sign_in(client, gateway.key.key, origin=origin).status_code == 403
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil", "x"])
+def test_signing_in_does_not_lead_elsewhere(hostile: Gateway, tmp_path: Path, target: str) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        form = {"key": gateway.key.key, "next": target}
+        response = client.post("/sign-in", data=form, headers={"origin": gateway.url})
+        assert response.headers["location"] == "/"
+
+
+def test_pages_can_be_off(hostile: Gateway, tmp_path: Path) -> None:
+    url = hostile.app.assembly.settings.mlserver_url
+    with gateway_at(url, tmp_path, pages="off") as gateway:
+        assert gateway.get("/", headers=BROWSER).status_code == 404
+        json = gateway.get("/cards/card_1", headers=BROWSER)
+        assert json.headers["content-type"] == "application/json"
+
+
+def test_without_a_model_server_pages_say_so(make_gateway: Callable[..., Gateway]) -> None:
+    gateway = make_gateway("http://127.0.0.1:9", connect_seconds=0.2)
+    for path in ("/", "/cards/card_1", "/movers"):
+        assert "Model server unavailable" in words(
+            page(gateway.get(path, key="", headers=BROWSER), 503)
+        )
+    assert "cannot be used" in words(page(gateway.get("/status", key="", headers=BROWSER)))

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import pytest
+
+from pokewatch.gateway.auth.key_cache import KeyCache
+from pokewatch.gateway.auth.keys import KeyStore
+from pokewatch.gateway.http.middleware import RequestContext
+from pokewatch.gateway.web.sessions import COOKIE, SESSION_SECONDS, Sessions
+from tests.gateway.clock import Clock
+
+
+def context(cookie: str = "", scheme: str = "http", **headers: str) -> RequestContext:
+    given = {"cookie": cookie, **headers}
+    fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
+    return RequestContext({"type": "http", "scheme": scheme, "headers": fields}, "r")
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return KeyStore(tmp_path / "keys.sqlite")
+
+
+def started(store: KeyStore, clock: Clock) -> tuple[Sessions, KeyCache, str]:
+    made = store.create("mine")
+    cache = KeyCache(store)
+    cache.refresh()
+    key = cache.find(made.key)
+    assert key is not None
+    sessions = Sessions(cache, clock)
+    header = sessions.cookie(key, context())[1].decode()
+    return sessions, cache, header.split(";")[0]
+
+
+def test_a_session_has_the_key_that_started_it(store: KeyStore, clock: Clock) -> None:
+    sessions, _, cookie = started(store, clock)
+    found = sessions.find(context(f"other=1; {cookie}"))
+    assert found is not None
+    assert found.name == "mine"
+
+
+def test_a_session_ends(store: KeyStore, clock: Clock) -> None:
+    sessions, _, cookie = started(store, clock)
+    clock.now += SESSION_SECONDS - 1
+    key = sessions.find(context(cookie))
+    assert key is not None
+    clock.now += 1
+    assert sessions.find(context(cookie)) is None
+
+
+def test_a_revoked_key_ends_its_sessions(store: KeyStore, clock: Clock) -> None:
+    sessions, cache, cookie = started(store, clock)
+    store.revoke(cookie.partition("=")[2].partition(".")[0])
+    cache.refresh()
+    assert sessions.find(context(cookie)) is None
+
+
+def test_a_forged_cookie_is_refused(store: KeyStore, clock: Clock) -> None:
+    sessions, _, cookie = started(store, clock)
+    other = store.create("other")
+    key_id, expires, signature = cookie.partition("=")[2].split(".")
+    later = str(int(expires) + 1)
+    for value in (
+        f"{key_id}.{later}.{signature}",
+        f"{other.id}.{expires}.{signature}",
+        f"{key_id}.{expires}.{signature[:-1]}x",
+        f"{key_id}.{expires}.",
+        f"{key_id}..{signature}",
+        f"{key_id}.\u0661.{signature}".encode().decode("latin-1"),
+        "x",
+        "",
+    ):
+        assert sessions.find(context(f"{COOKIE}={value}")) is None, value
+    assert sessions.find(context("")) is None
+    assert sessions.find(context("=;;==")) is None
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(
+    store: KeyStore, clock: Clock
+) -> None:
+    sessions, cache, cookie = started(store, clock)
+    key = cache.by_id(cookie.partition("=")[2].partition(".")[0])
+    assert key is not None
+    plain = sessions.cookie(key, context())[1]
+    assert b"HttpOnly; SameSite=Strict" in plain
+    assert b"Secure" not in plain
+    assert sessions.cookie(key, context(x_forwarded_proto="https"))[1].endswith(b"; Secure")
+    assert sessions.cookie(key, context(scheme="https"))[1].endswith(b"; Secure")
+    assert b"Max-Age=0" in sessions.ended(context())[1]

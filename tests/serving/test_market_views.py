@@ -1,0 +1,91 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving.server import Server
+from tests.serving.test_catalog import answer, ask
+
+
+def slugs(cards: list[dict[str, Any]]) -> list[str]:
+    return [card["slug"] for card in cards]
+
+
+def test_suggestions(server: Server) -> None:
+    found = answer(server, "suggestions", {"q": "pokemn 12", "limit": 3})
+    assert slugs(found["cards"]) == ["card_12"]
+
+
+def test_printings_of_a_card_without_others(server: Server) -> None:
+    assert answer(server, "printings", {"card_id": "card_2"}) == {"cards": []}
+    assert ask(server, "printings", {"card_id": "nobody"}).status_code == 404
+
+
+def test_sets_have_the_cost_of_one_copy_of_each(server: Server) -> None:
+    found = answer(server, "sets", {})
+    assert found["date"] == "2026-01-05"
+    assert [row["set_id"] for row in found["sets"]] == ["set3", "set2", "set1", "set0"]
+    first = found["sets"][-1]
+    assert (first["set_name"], first["cards"]) == ("Set 0", 10)
+    assert first["total"] == pytest.approx(sum(range(1, 11)) + 0.04 * first["priced"], abs=8.1)
+
+
+def test_a_set(server: Server) -> None:
+    found = answer(server, "set", {"set_id": "set1"})
+    assert (found["set_name"], found["cards"], found["priced"]) == ("Set 1", 10, 10)
+    assert slugs(found["top"]) == [f"card_{i}" for i in range(19, 9, -1)]
+    assert found["index"][0] == 100.0
+    assert found["index"][-1] == pytest.approx(100 * 155.4 / 155, abs=1e-3)
+    assert len(found["dates"]) == len(found["index"]) == 5
+
+
+def test_an_unknown_set(server: Server) -> None:
+    response = ask(server, "set", {"set_id": "set9"})
+    assert (response.status_code, response.json()["error"]) == (404, "unknown set 'set9'")
+
+
+def test_the_index(server: Server) -> None:
+    found = answer(server, "index", {})
+    assert (found["currency"], found["source"], found["cards"]) == ("USD", "simulated", 40)
+    assert found["index"][0] == 100.0
+    assert all(
+        later > earlier for earlier, later in zip(found["index"], found["index"][1:], strict=False)
+    )
+
+
+def test_changes_over_a_day(server: Server) -> None:
+    found = answer(server, "changes", {"days": 1, "limit": 2, "min_price": 2.0})
+    assert (found["date"], found["since"]) == ("2026-01-05", "2026-01-04")
+    assert slugs(found["up"]) == ["card_1", "card_2"]
+    top = found["up"][0]
+    assert (top["price_before"], top["market_price"]) == (2.03, 2.04)
+    assert top["change_pct"] == pytest.approx(0.01 / 2.03, abs=1e-6)
+    assert top["alone"] is False
+    assert found["down"] == []
+
+
+def test_changes_of_a_set(server: Server) -> None:
+    found = answer(server, "changes", {"days": 1, "set": "set2", "rarity": "rare"})
+    assert slugs(found["up"]) == ["card_21", "card_24", "card_27"]
+
+
+def test_changes_over_more_days_than_the_book_has(server: Server) -> None:
+    found = answer(server, "changes", {"days": 7})
+    assert (found["since"], found["up"], found["down"]) == (None, [], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "payload"),
+    [
+        ("suggestions", {}),
+        ("suggestions", {"q": "x" * 201}),
+        ("suggestions", {"q": "x", "limit": 21}),
+        ("set", {}),
+        ("changes", {"days": 2}),
+        ("changes", {"min_price": -1.0}),
+        ("index", {"q": "x"}),
+    ],
+)
+def test_invalid_parameters(server: Server, query: str, payload: Any) -> None:
+    response: httpx.Response = ask(server, query, payload)
+    assert response.status_code == 422, response.text

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pokewatch.valuation.book.layout import to_cents
+from pokewatch.valuation.book.market_index import MAX_RETURN, PriceMatrix, chained_index
+
+
+def matrix(prices: list[list[float]]) -> PriceMatrix:
+    return PriceMatrix(to_cents(np.array(prices)))
+
+
+def test_the_index_follows_the_cost_of_one_copy_of_each() -> None:
+    index = chained_index(matrix([[100.0, 110.0, 99.0], [50.0, 50.0, 50.0]]))
+    assert index == pytest.approx([100.0, 100 * 160 / 150, 100 * 149 / 150])
+
+
+def test_cards_that_appear_or_vanish_do_not_move_it() -> None:
+    nan = float("nan")
+    index = chained_index(matrix([[10.0, 11.0, 11.0], [nan, 500.0, 500.0], [900.0, nan, nan]]))
+    assert index == pytest.approx([100.0, 110.0, 110.0])
+
+
+def test_a_wrong_quote_moves_it_by_no_more_than_the_limit() -> None:
+    index = chained_index(matrix([[1.0, 100.0], [1.0, 1.0]]))
+    assert index == pytest.approx([100.0, 100 * (1 + MAX_RETURN / 2)])
+
+
+def test_of_some_cards_alone() -> None:
+    prices = matrix([[10.0, 11.0], [10.0, 9.0]])
+    assert chained_index(prices, np.array([1])) == pytest.approx([100.0, 90.0])
+
+
+@pytest.mark.parametrize("prices", [[[float("nan")] * 3], [[0.0, 0.0, 0.0]], [[5.0]]])
+def test_without_prices_it_stays(prices: list[list[float]]) -> None:
+    assert chained_index(matrix(prices)).tolist() == [100.0] * len(prices[0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1_000)), min_size=4, max_size=4),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_it_is_positive_and_within_the_limit_of_each_step(prices: list[list[float]]) -> None:
+    index = chained_index(matrix(prices))
+    steps = index[1:] / index[:-1]
+    assert (index > 0).all()
+    assert (steps >= 1 - MAX_RETURN - 1e-9).all()
+    assert (steps <= 1 + MAX_RETURN + 1e-9).all()
