@@ -38,7 +38,14 @@ def test_it_has_every_route(gateway: Gateway) -> None:
     routes = {
         (method, route.path) for route in gateway.app.routes for method in route.methods - {"HEAD"}
     }
-    assert routes == {(operation.method, operation.path) for operation in OPERATIONS}
+    pages = {("GET", path) for path in gateway.app.assembly.site.pages}
+    pages |= {
+        (method, route.path)
+        for route in gateway.app.assembly.site.routes
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    operations = {(operation.method, operation.path) for operation in OPERATIONS}
+    assert routes == operations | pages
 
 
 def test_every_problem_is_documented_for_some_operation() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -10,6 +11,8 @@ import pytest
 import yaml
 
 from pokewatch.gateway.api.routes import OPERATIONS
+from pokewatch.gateway.app import create_app
+from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.settings import GatewaySettings, ServingSettings
 from tests.conftest import ROOT
 from tests.k8s import rules
@@ -237,11 +240,14 @@ def test_the_ports_and_routes_that_the_rules_know_are_those_of_the_code() -> Non
     }
 
 
-def test_the_ingress_lets_through_the_apis_paths_alone(rendered: dict[str, list[Manifest]]) -> None:
+def test_the_ingress_lets_through_the_gateways_paths_alone(
+    rendered: dict[str, list[Manifest]], tmp_path: Path
+) -> None:
     """Each route, and below a prefix nothing but routes with a parameter."""
     rule = _one(rendered["production"], "Ingress", "gateway")["spec"]["rules"][0]
     paths = {(each["path"], each["pathType"]) for each in rule["http"]["paths"]}
-    routes = {operation.path for operation in OPERATIONS}
+    app = create_app(GatewaySettings.read(pages="key"), KeyStore(tmp_path / "keys.sqlite"))
+    routes = {route.path for route in app.routes}
     prefixes = {route.partition("/{")[0] for route in routes if "{" in route}
     exact = {
         route

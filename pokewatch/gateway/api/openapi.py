@@ -115,7 +115,12 @@ def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[
         return []
     found = components[operation.query.__name__]
     return [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in found.get("required", ()),
+            "schema": schema,
+        }
         for name, schema in found["properties"].items()
     ]
 

@@ -214,12 +214,12 @@ class PageOrJson:
     """
 
     def __init__(self, page: ASGIApp, json: ASGIApp) -> None:
-        self._page = page
-        self._json = json
+        self.page = page
+        self.json = json
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         accepted = context_of(scope).headers.get(b"accept", b"")
-        return (self._page if prefers_html(accepted) else self._json)(scope, receive, send)
+        return (self.page if prefers_html(accepted) else self.json)(scope, receive, send)
 
 
 def prefers_html(accept: bytes) -> bool:
