@@ -67,13 +67,14 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>PokeWatch API</title><style>{style}</style></head><body><h1>PokeWatch API</h1>"
+        f"<title>PokeWatch API</title><style>{style}</style></head><body><main>"
+        "<h1>PokeWatch API</h1>"
         f"<p>{_prose(info['description'])} Version {escape(info['version'])}. "
         "Also available as an <a href='/openapi.json'>OpenAPI document</a>.</p>"
         '<label>API key <input id="key" type="password" autocomplete="off"></label>'
         f"{operations}<h2>Problems</h2>"
         f"<table><tr><th>Type</th><th>Status</th><th>Meaning</th></tr>{problems}</table>"
-        f"<script>{script}</script></body></html>"
+        f"</main><script>{script}</script></body></html>"
     )
 
 

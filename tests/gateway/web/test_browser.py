@@ -1,0 +1,148 @@
+"""The pages in a real browser: Chromium, driven by Playwright."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.gateway.conftest import Gateway
+from tests.tools import require_tool
+
+PAGES = (
+    "/",
+    "/cards?q=pok%C3%A9mon",
+    "/cards?q=nothing",
+    "/cards/card_4?price=3.50",
+    "/cards/card_1",
+    "/cards/nobody",
+    "/movers?days=1&min_price=0",
+    "/sets",
+    "/sets/set1",
+    "/status",
+    "/docs",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = require_tool("chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+def opened(browser: Browser, gateway: Gateway, **options: Any) -> Page:
+    context = browser.new_context(base_url=gateway.url, **options)
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"{page.url}: {error}"))
+    return page
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("width", [390, 1300])
+def test_from_a_misspelt_name_to_a_judged_listing(
+    browser: Browser, gateway: Gateway, scripts: bool, width: int
+) -> None:
+    page = opened(
+        browser, gateway, java_script_enabled=scripts, viewport={"width": width, "height": 900}
+    )
+    page.goto("/")
+    page.get_by_role("searchbox" if not scripts else "combobox").fill("pokmon 12")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name="Pokémon 12").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 12")
+    page.get_by_label("Asked price").fill("$8,00")
+    page.get_by_role("button", name="Judge it").click()
+    expect(page.get_by_text("BUY at $8.00")).to_be_visible()
+    page.get_by_role("link", name="Set 1", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Set 1")
+    page.get_by_role("link", name="Movers").click()
+    page.get_by_label("Over").select_option("1")
+    page.get_by_label("Least price").fill("0")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("cell", name="▲").first).to_be_visible()
+    page.get_by_role("link", name="Status").click()
+    expect(page.get_by_text("Prices are being served.")).to_be_visible()
+    page.context.close()
+
+
+def test_the_keyboard_is_enough(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    page.goto("/")
+    page.get_by_role("combobox").focus()
+    page.keyboard.type("pokmon 12")
+    expect(page.get_by_role("option").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Pokémon 12")
+    chart = page.get_by_role("img", name="Prices of Pokémon 12")
+    chart.focus()
+    expect(page.locator(".readout")).to_contain_text("2026-01-05")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".readout")).to_contain_text("2026-01-04 · Market $13.03")
+    page.context.close()
+
+
+def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    page.goto("/cards/card_12?range=all")
+    page.locator("svg.chart").scroll_into_view_if_needed()
+    box = page.locator("svg.chart").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    expect(page.locator(".readout")).to_contain_text("2026-01-01 · Market $13.00")
+    page.context.close()
+
+
+def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway, color_scheme="light")
+    page.goto("/sets")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark theme").click()
+    page.goto("/movers")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (light, dark) == ("rgb(255, 255, 255)", "rgb(20, 22, 27)")
+    page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1300)])
+def test_pages_are_accessible_and_fit_the_screen(
+    browser: Browser, gateway: Gateway, scheme: Any, width: int
+) -> None:
+    # axe is injected as an inline script, which the pages' own policy forbids.
+    page = opened(
+        browser,
+        gateway,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        bypass_csp=True,
+    )
+    for path in PAGES:
+        page.goto(path)
+        found = Axe().run(page).response["violations"]
+        serious = [
+            (each["id"], [node["html"] for node in each["nodes"]])
+            for each in found
+            if each["impact"] in {"serious", "critical"}
+        ]
+        assert serious == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.context.close()
+
+
+def test_nothing_is_requested_from_elsewhere(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    requested: list[str] = []
+    blocked: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: blocked.append(message.text))
+    for path in PAGES:
+        page.goto(path)
+    assert {url for url in requested if not url.startswith(gateway.url)} == set()
+    assert [text for text in blocked if "Content Security Policy" in text] == []
+    page.context.close()
