@@ -24,6 +24,7 @@ from pokewatch.errors import UnknownCardError
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
 from pokewatch.valuation.signals import configured_thresholds
+from pokewatch.valuation.skill import skill_of
 
 Answer = tuple[int, dict[str, Any]]
 Text = Annotated[str, Field(max_length=MAX_TEXT_LENGTH)]
@@ -114,6 +115,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "currency": book.facts.currency,
         "source": book.facts.source,
         "metrics": dict(book.facts.metrics),
+        "skill": skill_of(book.facts.metrics),
     }
 
 

@@ -67,9 +67,9 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
     collected = collect_prices("simulated", days=5, cards=120, end=date(2026, 1, 31))
     data_version = join_shards([process_shard(collected, 0, 1)])
     evaluation = evaluate_candidate(data_version, "local_level", 1)
-    assert not evaluation["enough_origins"]
+    assert not evaluation.to_dict()["enough_origins"]
     parameters = train(data_version, ["local_level"], 1)["local_level"]
-    assert register(collected, data_version, parameters, evaluation, {}).version == "1"
+    assert register(collected, data_version, parameters, evaluation.to_dict(), {}).version == "1"
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
