@@ -114,21 +114,23 @@ def share_held(origins: NDArray[np.int64], splits: int = 300) -> float:
     last = np.abs(simulated(rng, 500, int(origins[-1]) + 8, 7))[origins]
     error = last * rng.lognormal(0, 0.5, 500) * rng.lognormal(0, 0.1, (len(origins), 1))
     days = [FIRST + timedelta(days=int(day)) for day in origins]
-    held = 0
+    origin, card = grid(*error.shape)
+    clusters, held = Clusters(origin, card, days, 7), 0
     for _ in range(splits):
-        held += holds(rng.random(500) < 0.5, error, last, days, 7)
+        half = (rng.random(500) < 0.5)[card]
+        found = difference_of_halves(half, error.ravel(), last.ravel(), clusters)
+        held += found.low <= 0 <= found.high
     return held / splits
 
 
-def holds(half: NDArray[np.bool_], error: Array, last: Array, days: list[date], h: int) -> bool:
-    """Return whether the interval of the difference of two halves' ratios holds zero."""
-    ratios = [error[:, cards].sum() / last[:, cards].sum() for cards in (half, ~half)]
-    scale = np.where(half, 1 / last[:, half].sum(), -1 / last[:, ~half].sum())
+def difference_of_halves(
+    half: NDArray[np.bool_], error: Array, last: Array, clusters: Clusters
+) -> Estimate:
+    """Return the difference of the ratios of the terms [m] in a half and in the rest."""
+    ratios = [error[rows].sum() / last[rows].sum() for rows in (half, ~half)]
+    scale = np.where(half, 1 / last[half].sum(), -1 / last[~half].sum())
     terms = (error - np.where(half, *ratios) * last) * scale
-    origin, card = grid(*error.shape)
-    clusters = Clusters(origin, card, days, h)
-    found = clusters.estimate(ratios[0] - ratios[1], terms.ravel())
-    return found.low <= 0 <= found.high
+    return clusters.estimate(ratios[0] - ratios[1], terms)
 
 
 @pytest.mark.parametrize(
