@@ -1,4 +1,4 @@
-"""What an evaluation shows about a model, against forecasting the last price."""
+"""The skill of a model, as its evaluation shows it against forecasting the last price."""
 
 from collections.abc import Mapping
 

@@ -3,8 +3,10 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pokewatch.contract import NO_BETTER
 from pokewatch.errors import GateError
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
@@ -16,6 +18,7 @@ from pokewatch.pipeline.training import (
     train,
     with_champion,
 )
+from pokewatch.registry import Registry
 from tests.champion import Champion, make_champion
 from tests.monitoring.listener import listening
 
@@ -75,3 +78,15 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
     assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
     assert with_champion(["median7"]) == ["median7"]
+
+
+def test_the_last_price_can_be_champion(registry_home: Path) -> None:
+    """Its fair price is the last price, its interval is calibrated, and no skill is claimed."""
+    model = make_champion(cards=120, days=60, name="last").model
+    assert model.tags["skill"] == NO_BETTER
+    latest = Registry().open_book(model).latest()
+    valued = (latest.status == "ok") & (latest.market > 0)
+    assert valued.sum() > 50
+    np.testing.assert_allclose(latest.fair[valued], latest.market[valued], rtol=1e-5)
+    assert (latest.lower[valued] < latest.fair[valued]).mean() > 0.9
+    assert with_champion(["median7"]) == ["median7", "last"]

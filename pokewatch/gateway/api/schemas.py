@@ -287,13 +287,7 @@ class Ready(msgspec.Struct, frozen=True):
     horizon: Annotated[int, Meta(description="The forecast horizon in days.")]
     source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
     currency: str
-    skill: Annotated[
-        Skill,
-        Meta(
-            description="What the evaluation of the model shows, against forecasting the last "
-            "price. Where it is no better, only the interval and offered prices add information."
-        ),
-    ]
+    skill: Annotated[Skill, Meta(description="The evaluation's result against the last price.")]
     cards: Annotated[int, Meta(description="The number of cards.")]
     first_day: str
     last_day: str

@@ -71,7 +71,7 @@ class Evaluation:
 
     @property
     def skill(self) -> Skill:
-        """What the evaluation shows, against forecasting the last price."""
+        """The result of the evaluation, against forecasting the last price."""
         return skill_of({"beats_last_price": self.beats_last_price, "windows": self.windows})
 
     def settled_coverage(self) -> tuple[float | None, int, int]:
