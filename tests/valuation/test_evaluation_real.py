@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize(
     ("name", "horizon", "min_price", "most"),
-    [("tcgcsv_daily.parquet", 7, 1.0, 0.97), ("cardmarket_daily.parquet", 30, None, 0.90)],
+    [("tcgcsv_daily.parquet", 7, 1.0, 0.97), ("cardmarket_daily.parquet", 30, None, 0.91)],
     ids=["tcgplayer", "cardmarket"],
 )
 def test_boosted_beats_the_last_price(
