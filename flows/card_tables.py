@@ -85,6 +85,7 @@ def scores_table(evaluations: Sequence[Evaluation]) -> Table:
     names = {
         "rmae_last": "error / last price",
         "rmae_median7": "error / 7-day median",
+        "trimmed_mape": "MAPE % without the largest 1%",
         "mape": "MAPE %",
         "rmse": "RMSE (log)",
         "bias": "bias (log)",
@@ -95,10 +96,13 @@ def scores_table(evaluations: Sequence[Evaluation]) -> Table:
         "sell_rate": "share SELL",
         "hold_rate": "share HOLD",
         "dataset_size": "card-days",
+        "windows": "independent periods",
     }
     rows = [
         [title, *(_number(each[name]) for each in evaluations)] for name, title in names.items()
     ]
+    rows.insert(1, ["its 95% interval", *(_interval(each["rmae_last_ci"]) for each in evaluations)])
+    rows.append(["against the last price", *(each["skill"] for each in evaluations)])
     return Table(rows, headers=["", *(each["model"] for each in evaluations)])
 
 
@@ -124,6 +128,10 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _interval(ends: Sequence[float] | None) -> str:
+    return "-" if ends is None else "{:.4f} to {:.4f}".format(*ends)
 
 
 def _percent(value: float | None) -> str:

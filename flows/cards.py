@@ -7,6 +7,7 @@ from typing import Any
 from card_tables import calibrations_table, checks_table, groups_table, scores_table, trades_table
 from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 
+from pokewatch import contract
 from pokewatch.checks import Check
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.monitoring.measurement import Measurement
@@ -15,6 +16,7 @@ from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.training import GateOutcome
 from pokewatch.registry import RegisteredModel
 from pokewatch.settings import GateSettings
+from pokewatch.valuation.skill import MIN_WINDOWS
 
 Evaluation = Mapping[str, Any]
 
@@ -80,14 +82,16 @@ def gate_card(
     """The selected candidate, the gate's checks, and all candidates; `others`: further horizons."""
     failed = [check for check in outcome.checks if not check.passed]
     yield Markdown(f"# {outcome.model} is selected")
+    yield Markdown(_evidence(outcome))
     yield Markdown(
-        "The simplest model that no other beats: a more complex one must be significantly better."
+        "The simplest model that no other beats and that is not inferior to the champion: a more "
+        "complex one must be significantly better."
     )
     yield Markdown("\n".join(f"- {reason}" for reason in outcome.reasons))
     yield Markdown(
         _summary(
             failed,
-            "It passed the gate.",
+            "All checks of the gate passed.",
             "The gate refused it: nothing was registered, and the champion stays.",
         )
     )
@@ -120,6 +124,7 @@ def deploy_card(
     yield Table(
         [
             ["model", outcome.model],
+            ["evaluation of the fair price", outcome.skill],
             ["previous champion", before],
             ["data version", registered.data_version],
             [
@@ -168,10 +173,10 @@ def monitor_card(
     yield checks_table(found.checks)
     yield Markdown("## Estimates against later prices")
     yield calibrations_table(found.calibrations)
-    if found.made_on:
-        inside, evaluated = zip(*found.covered, strict=True)
+    covered = found.covered
+    if covered.made_on:
         yield Image.from_matplotlib(
-            plots.coverage_plot(found.made_on, inside, evaluated, low, high)
+            plots.coverage_plot(covered.made_on, covered.inside, covered.judged, low, high)
         )
     for each in found.calibrations:
         if each.lag == found.horizon:
@@ -193,18 +198,31 @@ def _market(source: str) -> str:
     return "a simulated market" if source == "simulated" else source
 
 
+def _evidence(outcome: GateOutcome) -> str:
+    """Return what the evaluation shows, in the place of a headline."""
+    match outcome.skill:
+        case contract.BETTER:
+            return f"**{outcome.model} is {outcome.skill}.**"
+        case contract.TOO_FEW_PERIODS:
+            return (
+                f"**Its error was below that of the last price, but these are {outcome.skill} "
+                "what the next one brings.**"
+            )
+    return (
+        f"**{outcome.model} is {outcome.skill}: only its interval and offered prices add "
+        "information.**"
+    )
+
+
 def _summary(failed: Sequence[Check], good: str, bad: str) -> str:
     return f"**{bad}**" if failed else good
 
 
 def _origins(evaluation: Evaluation) -> str:
     origins = evaluation["origins"]
-    few = (
-        ""
-        if evaluation["enough_origins"]
-        else " The history allows no more, so the figures are uncertain."
-    )
+    few = "" if evaluation["windows"] >= MIN_WINDOWS else ": too few periods to tell"
     return (
         f"{evaluation['dataset_size']:,} card-days at {len(origins)} origins, {origins[0]} to "
-        f"{origins[-1]}.{few}"
+        f"{origins[-1]}, which are {evaluation['windows']:.1f} independent periods{few}. Intervals "
+        "allow for common cards and common dates."
     )

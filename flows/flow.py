@@ -49,7 +49,7 @@ class PokeWatchFlow(PokeWatchSpec):
     candidates = Parameter(
         "candidates",
         default=config_expr("deploy.candidates"),
-        help="Comma-separated models: rolling_mean, median7, local_level, boosted (slower).",
+        help="Comma-separated models: last, rolling_mean, median7, local_level, boosted (slower).",
     )
     replace = Parameter(
         "replace",
@@ -181,8 +181,8 @@ class PokeWatchFlow(PokeWatchSpec):
         model, horizon = self.input
         print(f"evaluating {model}, {horizon} days ahead")
         self.evaluation = evaluate_candidate(self.data_version, model, horizon)
-        print(f"evaluated {model} at {len(self.evaluation['origins'])} origins")
-        current.card.extend(evaluation_card(self.evaluation, GateSettings.read()))
+        print(f"evaluated {model} at {len(self.evaluation.origins)} origins")
+        current.card.extend(evaluation_card(self.evaluation.to_dict(), GateSettings.read()))
         self.next(self.gate)
 
     @card(type="blank")
@@ -198,15 +198,11 @@ class PokeWatchFlow(PokeWatchSpec):
 
         self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
         found = [each.evaluation for each in inputs]
-        self.evaluations = [each for each in found if each["horizon"] == self.horizon]
-        self.gate_outcome = select_model(self.evaluations)
-        current.card.extend(
-            gate_card(
-                self.gate_outcome,
-                self.evaluations,
-                [each for each in found if each["horizon"] != self.horizon],
-            )
-        )
+        served = [each for each in found if each.horizon == self.horizon]
+        self.gate_outcome = select_model(served)
+        self.evaluations = [each.to_dict() for each in served]
+        others = [each.to_dict() for each in found if each.horizon != self.horizon]
+        current.card.extend(gate_card(self.gate_outcome, self.evaluations, others))
         self.next(self.register)
 
     @timeout(hours=1)

@@ -39,6 +39,14 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_sell_threshold_pct",
 }
 
+# What the evaluation of the served model shows against forecasting the last price
+Skill = Literal[
+    "better than the last price", "too few periods to tell", "no better than the last price"
+]
+BETTER: Skill = "better than the last price"
+TOO_FEW_PERIODS: Skill = "too few periods to tell"
+NO_BETTER: Skill = "no better than the last price"
+
 # Bounds of requests and queries
 CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
 MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request

@@ -8,6 +8,7 @@ from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import evaluate_candidate, select_model, train
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
+from pokewatch.valuation.evaluation.runner import Evaluation
 
 MODEL = "median7"
 DAYS = 90
@@ -21,10 +22,11 @@ class Champion:
 
 def prepare(
     cards: int = 120, days: int = DAYS, seed: int = 0, horizon: int = 7, name: str = MODEL
-) -> tuple[Collected, str, dict[str, Any], dict[str, Any]]:
+) -> tuple[Collected, str, dict[str, Any], Evaluation]:
     """Run the pipeline's steps before `register`.
 
-    Return what `register` takes, with the parameters of every model.
+    Return what `register` takes, with the parameters of every model and the evaluation as an
+    object.
     """
     collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
     data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
@@ -39,6 +41,6 @@ def make_champion(
     collected, data_version, parameters, evaluation = prepare(cards, days, seed, horizon, name)
     verdict = select_model([evaluation])
     assert verdict.model == name
-    registered = register(collected, data_version, parameters[name], evaluation, {})
+    registered = register(collected, data_version, parameters[name], evaluation.to_dict(), {})
     Registry().set_alias(CHAMPION, registered.version)
     return Champion(collected, registered)

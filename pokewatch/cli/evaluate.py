@@ -15,17 +15,19 @@ from pokewatch.cli.output import (
     print_table,
 )
 
-_MODELS = "rolling_mean, median7, local_level or boosted."
+_MODELS = "last, rolling_mean, median7, local_level or boosted."
 _EVALUATION_COLUMNS = (
     "model",
     "origins",
     "card-days",
     "error / last",
     "95% interval",
+    "periods",
     "error / 7-day median",
     "MAPE %",
     "bias",
     "coverage of 90%",
+    "shown",
 )
 _BACKTEST_COLUMNS = (
     "policy",
@@ -68,7 +70,9 @@ def evaluate(
 
     At each of many origins, a model is fitted on the prices known by then and scored on those
     HORIZON days later. "error / last" is the absolute error of the log price divided by that of
-    the last price: 0.95 means 5% less error than predicting no change.
+    the last price: 0.95 means 5% less error than predicting no change. Its interval allows for
+    common cards and common dates. "periods" is the number of independent periods of HORIZON days
+    that the origins span; under 8 are too few to tell what the next one brings.
 
     \b
       pokewatch evaluate --prices panel.parquet --horizon 7 --min-price 1
@@ -92,7 +96,9 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
         f"{found['n']:,}",
         format_number(found["rmae_last"]),
         "-" if interval is None else "{:.4f} - {:.4f}".format(*interval),
+        f"{found['windows']:.1f}",
         *(format_number(found[name]) for name in figures),
+        found["skill"],
     )
 
 

@@ -8,6 +8,8 @@ import click
 
 from pokewatch.cli.options import Day, Price, json_option
 from pokewatch.cli.output import format_percent, format_price, print_json, print_table, print_text
+from pokewatch.contract import NO_BETTER
+from pokewatch.valuation.skill import skill_of
 
 if TYPE_CHECKING:
     from pokewatch.registry import RegisteredModel
@@ -45,7 +47,11 @@ def value(
         raise click.UsageError("no card given: add an id or slug, or --sample N")
     book, model = champion_book()
     wanted = [*cards, *(strongest_signals(book, sample) if sample else ())]
-    versions = {"model_version": model.version, "data_version": model.data_version}
+    versions = {
+        "model_version": model.version,
+        "data_version": model.data_version,
+        "skill": skill_of(book.facts.metrics),
+    }
     rows = [{**row, **versions} for row in value_cards(book, wanted, day=day, price=price)]
     if as_json:
         print_json(rows)
@@ -67,6 +73,9 @@ def _print_origin(facts: Any, model: "RegisteredModel") -> None:
     prices = "simulated prices" if facts.source == "simulated" else "prices"
     print_text(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
     print_text(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    skill = skill_of(facts.metrics)
+    what = ": only the interval and offered prices add information" * (skill == NO_BETTER)
+    print_text(f"evaluation of the fair price: {skill}{what}")
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

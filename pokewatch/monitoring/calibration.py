@@ -10,6 +10,10 @@ For days before the first champion, the book of today's champion stands in: it h
 day, what its kind of model would have forecast when trained on the days before. The kind itself was
 chosen later, so those figures are labelled `reconstructed`.
 
+The coverage of the interval is judged over several weeks of forecasts, with an error that allows
+for common cards and common dates: one day's prices share one move of the market. These forecasts
+are those of today's champion's book, whose past is what its kind of model would have forecast then.
+
 The interval and the confidence are about `horizon` days ahead. Forecasts of 30 days ago are judged
 as well, for users who acted on them: their error and bias are meaningful, their coverage is shown
 only for information.
@@ -21,14 +25,16 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import STATUSES, PriceBook
 from pokewatch.valuation.evaluation.reliability import reliability
-from pokewatch.valuation.evaluation.scores import Forecasts, daily_sums, price_groups, score, terms
+from pokewatch.valuation.evaluation.scores import Forecasts, price_groups, score, terms
+from pokewatch.valuation.evaluation.two_way import Clusters, Estimate
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import UNKNOWN_CARD, band_of, liquidity_of
-from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.panel import Bools, Floats, Panel
 
 SERVED_FOR = timedelta(days=6)  # how long a book may have gone on serving after its last day
 _CODES = {status: code for code, status in enumerate(STATUSES)}
@@ -48,7 +54,8 @@ class PastForecasts:
 class Calibration:
     """Forecasts made on a day, judged `lag` days later.
 
-    `scores` and `groups` are those of an evaluation, without confidence intervals.
+    `scores` and `groups` are those of an evaluation, without confidence intervals: these are the
+    forecasts of one day.
     """
 
     lag: int
@@ -77,6 +84,30 @@ class Calibration:
             "reliability_gap": self.reliability_gap,
             "groups": list(self.groups),
             "reliability": list(self.reliability),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalCoverage:
+    """How many prices were inside the 90% interval, and how many were judged, by day of forecast.
+
+    `share` is the share inside, with its error; None where nothing was judged.
+    """
+
+    made_on: tuple[date, ...]
+    inside: tuple[int, ...]
+    judged: tuple[int, ...]
+    share: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        share = self.share
+        return {
+            "made_on": [day.isoformat() for day in self.made_on],
+            "inside": list(self.inside),
+            "judged": list(self.judged),
+            "share": share and share.value,
+            "share_ci": share and [share.low, share.high],
+            "windows": share and share.windows,
         }
 
 
@@ -117,27 +148,42 @@ def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None
         return None
     found = terms(rows)
     groups = tuple(
-        {**names, **_scores({name: term[inside] for name, term in found.items()})}
+        {**names, **_scores({name: term[inside] for name, term in found.items()}, past.day, lag)}
         for names, inside in price_groups(rows)
     )
-    return Calibration(
-        lag, past.day, past.version, past.served, _scores(found), groups, tuple(reliability(rows))
+    scores, confidence = _scores(found, past.day, lag), tuple(reliability(rows))
+    return Calibration(lag, past.day, past.version, past.served, scores, groups, confidence)
+
+
+def interval_coverage(
+    panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]
+) -> IntervalCoverage:
+    """Return the coverage of the intervals in `book` for forecasts made on `days`, ascending."""
+    parts = [_inside(panel, book, horizon, day) for day in days]
+    origin = np.repeat(np.arange(len(days)), [len(card) for card, _ in parts])
+    share = None
+    if len(origin):
+        card, inside = (np.concatenate(each) for each in zip(*parts, strict=True))
+        clusters = Clusters(origin, card, days, horizon)
+        share = clusters.ratio(inside.astype(np.float64), np.ones(len(inside)))
+    return IntervalCoverage(
+        tuple(days),
+        tuple(int(inside.sum()) for _, inside in parts),
+        tuple(len(inside) for _, inside in parts),
+        share,
     )
 
 
-def coverage_by_day(
-    panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]
-) -> list[tuple[int, int]]:
-    """Return (prices inside the interval, prices judged) of the forecasts of each day in `book`."""
-    found = []
-    for day in days:
-        origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
-        quotes = book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(day)))
-        truth = panel.market[origin + horizon]
-        judged = np.isfinite(truth) & np.isfinite(quotes.fair) & np.isfinite(panel.market[origin])
-        inside = judged & (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
-        found.append((int(inside.sum()), int(judged.sum())))
-    return found
+def _inside(
+    panel: Panel, book: PriceBook, horizon: int, day: date
+) -> tuple[NDArray[np.int64], Bools]:
+    """Return the cards [m] judged, and whether each card's price was inside its interval."""
+    origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
+    quotes = book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(day)))
+    truth = panel.market[origin + horizon]
+    judged = np.isfinite(truth) & np.isfinite(quotes.fair) & np.isfinite(panel.market[origin])
+    inside = (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
+    return np.flatnonzero(judged), inside[judged]
 
 
 def _served(model: RegisteredModel, day: date, source: str) -> bool:
@@ -164,6 +210,7 @@ def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Fore
     )
     return Forecasts(
         origin=np.zeros(len(rows), dtype=np.int64),
+        card=rows,
         last=last[rows],
         median7=np.exp(today.last + today.column("median7"))[rows],
         truth=truth[rows],
@@ -177,10 +224,9 @@ def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Fore
     )
 
 
-def _scores(found: Mapping[str, Floats]) -> dict[str, Any]:
-    sums = daily_sums(found, np.zeros(len(found["quoted"]), dtype=np.int64), 1)
+def _scores(found: Mapping[str, Floats], day: date, lag: int) -> dict[str, Any]:
+    n = len(found["quoted"])
+    clusters = Clusters(np.zeros(n, dtype=np.int64), np.arange(n), [day], lag)
     return {
-        name: value
-        for name, value in score(sums, np.ones((1, 1))).items()
-        if not name.endswith("_ci")
+        name: value for name, value in score(found, clusters).items() if not name.endswith("_ci")
     }

@@ -13,7 +13,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pokewatch.checks import Check
-from pokewatch.monitoring.calibration import Calibration, calibrate, coverage_by_day, forecasts_on
+from pokewatch.monitoring.calibration import (
+    Calibration,
+    IntervalCoverage,
+    calibrate,
+    forecasts_on,
+    interval_coverage,
+)
 from pokewatch.monitoring.drift import RUN, WHY, Shift, measure_drift
 from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.settings import MonitorSettings
@@ -23,6 +29,7 @@ from pokewatch.valuation.training_set import MIN_TRAINING_DAYS
 
 LONG_LAG = 30
 SHOWN_DAYS = 28
+COVERAGE_PERIODS = 4  # the coverage of the interval is judged over so many horizons, or SHOWN_DAYS
 _SCORES = ("coverage_90", "rmae_last", "bias", "mape", "coverage_rate")
 _DATA_FAULTS = ("unchanged", "coverage", "set unchanged")
 
@@ -31,8 +38,8 @@ _DATA_FAULTS = ("unchanged", "coverage", "set unchanged")
 class Measurement:
     """The measurement as of the last day of prices.
 
-    `days`, `degrees`, `covered` and `made_on` are series of the last weeks, for plots. `covered`
-    holds (prices inside the interval, prices judged), by the day of the forecast.
+    `days` and `degrees` are the drift of the last weeks, and `covered` the coverage of the
+    interval.
     """
 
     measured_on: date
@@ -43,8 +50,7 @@ class Measurement:
     checks: tuple[Check, ...]
     days: tuple[date, ...]
     degrees: tuple[float, ...]
-    covered: tuple[tuple[int, int], ...]
-    made_on: tuple[date, ...]
+    covered: IntervalCoverage
 
     @property
     def failed(self) -> list[Check]:
@@ -65,6 +71,13 @@ class Measurement:
             }
         for shift in self.shifts:
             found[f"drift_{shift.name.replace(' ', '_')}"] = shift.degree
+        share = self.covered.share
+        if share is not None:
+            found |= {
+                "interval_coverage": share.value,
+                "interval_coverage_low": share.low,
+                "interval_coverage_high": share.high,
+            }
         return found | (
             {"drift": max(shift.degree for shift in self.shifts)} if self.shifts else {}
         )
@@ -74,6 +87,7 @@ class Measurement:
             "version": self.version,
             "figures": self.figures(),
             "calibrations": [each.to_dict() for each in self.calibrations],
+            "interval_coverage": self.covered.to_dict(),
             "shifts": [each.to_dict() for each in self.shifts],
             "failed": [check.name for check in self.failed],
         }
@@ -111,20 +125,23 @@ def measure(
     by_day = [measure_drift(panel, day) for day in shown]
     made_on = [
         day
-        for day in panel.dates[:-horizon].tolist()[-SHOWN_DAYS:]
+        for day in panel.dates[:-horizon].tolist()[-max(SHOWN_DAYS, COVERAGE_PERIODS * horizon) :]
         if book.first_day <= day <= book.last_day
     ]
+    covered = interval_coverage(panel, book, horizon, made_on)
     return Measurement(
         measured_on=today,
         version=champion.version,
         horizon=horizon,
         calibrations=tuple(calibrations),
         shifts=tuple(by_day[-1]),
-        checks=tuple(_checks(calibrations, by_day[-1], horizon, settings)),
+        checks=(
+            *coverage_checks(covered, settings),
+            *_checks(calibrations, by_day[-1], horizon, settings),
+        ),
         days=tuple(panel.dates[shown.start :].tolist()),
         degrees=tuple(max((shift.degree for shift in shifts), default=0.0) for shifts in by_day),
-        covered=tuple(coverage_by_day(panel, book, horizon, made_on)),
-        made_on=tuple(made_on),
+        covered=covered,
     )
 
 
@@ -177,17 +194,26 @@ def _checks(
     return found
 
 
-def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[Check]:
+def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> list[Check]:
+    """Return the check of the coverage: it fails where its whole 95% interval is out of bounds."""
     low, high = settings.monitor_coverage_low, settings.monitor_coverage_high
+    share, n = covered.share, sum(covered.judged)
+    if share is None:
+        return []
+    why = (
+        "share of the realised prices inside the 90% interval, with its own 95% interval: "
+        f"{n} card-days, {share.windows:.1f} independent periods"
+    )
+    passed = share.low <= high and share.high >= low
+    if n < settings.monitor_rows:
+        passed, why = True, f"{why}; too few to judge"
+    actual = f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
+    return [Check("coverage_90", f"{low:g} to {high:g}", actual, passed, why)]
+
+
+def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[Check]:
     scores: Mapping[str, float | None] = {**judged.scores, "reliability": judged.reliability_gap}
     rules = (
-        (
-            "coverage_90",
-            f"{low:g} to {high:g}",
-            low,
-            high,
-            "share of the realised prices inside the 90% interval",
-        ),
         (
             "rmae_last",
             f"<= {settings.monitor_rmae:g}",

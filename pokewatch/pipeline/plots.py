@@ -112,7 +112,7 @@ def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> 
 
 
 def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Figure:
-    """Plot each candidate's error relative to the last price, with its 95% interval."""
+    """Plot each candidate's error relative to the last price, with its two-way 95% interval."""
     figure, (axes,) = _figure(1, height=0.9 + 0.45 * len(evaluations))
     for row, each in enumerate(evaluations):
         value, interval = each["rmae_last"], each["rmae_last_ci"]

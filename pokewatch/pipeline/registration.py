@@ -29,6 +29,7 @@ from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.valued_days import ValuedDays, book_rows, valued_days
 
 REGISTRATION = "registration"  # tag of a run and of its version
+SKILL = "skill"  # tag of a run and of its version: what its evaluation shows
 DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
 BOOK_DAYS = 400
 BACKTEST = "backtest.json"
@@ -91,6 +92,7 @@ def _log_and_register(
             "git_commit": facts.git_commit,
             "model": facts.model,
             "source": facts.source,
+            SKILL: str(evaluation["skill"]),
             LAST_DAY: panel.dates[-1].item().isoformat(),
             DIGEST: digest,
             **tags,

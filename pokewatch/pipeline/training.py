@@ -1,10 +1,11 @@
 """Training and evaluating the candidates, and selecting the one to deploy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.checks import Check, failures
+from pokewatch.contract import Skill
 from pokewatch.errors import GateError
 from pokewatch.notify import send_once
 from pokewatch.pipeline.collection import Collected
@@ -18,12 +19,16 @@ from pokewatch.valuation.models import MODELS, create
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """The selected model and why, the gate's checks, and the champion's version and model."""
+    """The selected model and why, the gate's checks, and the champion's version and model.
+
+    `skill` is what the evaluation shows against forecasting the last price.
+    """
 
     model: str
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
     champion: tuple[str, str] | None
+    skill: Skill
 
     @property
     def passed(self) -> bool:
@@ -58,27 +63,30 @@ def trials(
     return [(name, horizon) for horizon in (served, *others) for name in names]
 
 
-def evaluate_candidate(data_version: str, name: str, horizon: int) -> dict[str, Any]:
-    """Return the walk-forward evaluation of one model as plain JSON."""
+def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation:
+    """Return the walk-forward evaluation of one model."""
     (found,) = evaluate(open_panel(data_version), [name], horizon)
-    return found.to_dict()
+    return found
 
 
 def select_model(
-    evaluations: Sequence[Mapping[str, Any]], registry: Registry | None = None
+    evaluations: Sequence[Evaluation], registry: Registry | None = None
 ) -> GateOutcome:
-    """Select the simplest model that no other beats, and apply the gate's checks to it."""
-    found = [Evaluation.from_dict(each) for each in evaluations]
-    choice = model_selection.select_model(found)
-    chosen = next(each for each in found if each.model == choice.model)
+    """Select the simplest model that no other beats and that is not inferior to the champion.
+
+    Apply the gate's checks to it.
+    """
     champion = (registry or Registry()).find()
     model = champion.tags["model"] if champion else None
-    rival = next((each for each in found if each.model == model), None)
+    choice = model_selection.select_model(evaluations, model)
+    chosen = next(each for each in evaluations if each.model == choice.model)
+    rival = next((each for each in evaluations if each.model == model), None)
     return GateOutcome(
         choice.model,
         choice.reasons,
         tuple(gate(chosen, rival)),
         (champion.version, model) if champion and model else None,
+        chosen.skill,
     )
 
 

@@ -31,6 +31,7 @@ from pokewatch.serving.catalog_cards import (
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
 from pokewatch.valuation.signals import configured_thresholds
+from pokewatch.valuation.skill import skill_of
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -108,6 +109,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "currency": book.facts.currency,
         "source": book.facts.source,
         "metrics": dict(book.facts.metrics),
+        "skill": skill_of(book.facts.metrics),
     }
 
 

@@ -62,7 +62,8 @@ class GateSettings(Section):
         15.0,
         gt=0,
         allow_inf_nan=False,
-        description="Largest mean absolute error of the fair price, in percent.",
+        description="Largest mean absolute error of the fair price, in percent, without the "
+        "largest 1% of the errors.",
     )
     gate_coverage_rate: float = Field(
         0.90,
@@ -78,6 +79,13 @@ class GateSettings(Section):
     )
     gate_interval_rows: int = Field(
         500, ge=1, description="Card-days needed to apply these two limits."
+    )
+    gate_champion_margin: float = Field(
+        0.005,
+        ge=0,
+        allow_inf_nan=False,
+        description="Largest upper end of the 95% interval of the error in excess of the "
+        "champion's, as a share of the last price's error.",
     )
 
 

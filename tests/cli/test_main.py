@@ -52,6 +52,7 @@ def test_value_agrees_with_the_book(book: PriceBook) -> None:
     assert by_id["date"] == str(book.last_day)
     assert by_id["model_version"] == "1"
     assert len(by_id["data_version"]) == 32
+    assert by_id["skill"] == Registry().resolve().tags["skill"]
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,11 @@ def test_a_sample_shows_the_strongest_first(champion_home: Path) -> None:
         "signal",
         "reason",
     ]
-    assert len(lines) == 1 + 4 + 2
-    assert "simulated prices in USD" in lines[-2]
+    assert len(lines) == 1 + 4 + 3
+    assert "simulated prices in USD" in lines[-3]
+    assert lines[-1].startswith(
+        f"evaluation of the fair price: {Registry().resolve().tags['skill']}"
+    )
 
 
 def test_without_a_champion_the_error_names_the_command_to_run(home: Path) -> None:

@@ -195,6 +195,5 @@ def test_the_whole_flow_runs_in_pods_with_the_result_of_a_local_run(
     data_version = join_shards([process_shard(collected, 0, 1)])
     assert champion.data_version == data_version
     evaluation = found.document(champion, "evaluation.json")
-    assert evaluation == evaluate_candidate(
-        data_version, evaluation["model"], evaluation["horizon"]
-    )
+    again = evaluate_candidate(data_version, evaluation["model"], evaluation["horizon"])
+    assert evaluation == again.to_dict()

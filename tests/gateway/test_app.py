@@ -266,3 +266,7 @@ def test_a_request_leaves_no_reference_cycles(gateway: Gateway) -> None:
         gc.enable()
     assert statuses == {200, 404, 422}
     assert len(left) <= 1, {(each.route, each.status) for each in left}
+
+
+def test_readiness_states_what_the_evaluation_showed(gateway: Gateway) -> None:
+    assert gateway.get("/ready").json()["skill"] == "no better than the last price"

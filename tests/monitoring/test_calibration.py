@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.monitoring.calibration import PastForecasts, calibrate, coverage_by_day, forecasts_on
+from pokewatch.monitoring.calibration import (
+    PastForecasts,
+    calibrate,
+    forecasts_on,
+    interval_coverage,
+)
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel, Registry
 from pokewatch.valuation.book import BookRows, PriceBook, write_book
 from pokewatch.valuation.panel import Panel, panel_from_table
@@ -135,7 +140,22 @@ def test_before_the_first_champion_the_current_book_is_used(
     assert forecasts_on(registry, opened.first_day - timedelta(days=1), champion, opened) is None
 
 
-def test_coverage_by_day(tmp_path: Path) -> None:
+def test_coverage_is_judged_over_days_with_an_error_by_card_and_date(tmp_path: Path) -> None:
     opened, _ = book(tmp_path / "book", 52)
     days = [day(number) for number in (40, 43, 45)]
-    assert coverage_by_day(panel(), opened, 7, days) == [(20, 20), (10, 20), (10, 20)]
+    found = interval_coverage(panel(), opened, 7, days)
+    assert (found.inside, found.judged) == ((20, 10, 10), (20, 20, 20))
+    assert found.share is not None
+    assert found.share.value == pytest.approx(40 / 60)
+    assert found.share.windows == pytest.approx((5 + 7) / 7)
+    assert found.share.low < 0.5
+    plain = found.to_dict()
+    assert plain["share_ci"] == [found.share.low, found.share.high]
+    assert plain["made_on"][0] == "2025-02-15"
+
+
+def test_without_days_no_coverage_is_judged(tmp_path: Path) -> None:
+    opened, _ = book(tmp_path / "book", 52)
+    found = interval_coverage(panel(), opened, 7, [])
+    assert (found.judged, found.share) == ((), None)
+    assert found.to_dict()["share_ci"] is None

@@ -5,14 +5,17 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pokewatch.checks import Check
-from pokewatch.monitoring.calibration import Calibration
+from pokewatch.monitoring.calibration import Calibration, IntervalCoverage
 from pokewatch.monitoring.drift import Shift
 from pokewatch.monitoring.measurement import (
     Measurement,
     age_hours,
+    coverage_checks,
     first_training_day,
     retraining_due,
 )
+from pokewatch.settings import MonitorSettings
+from pokewatch.valuation.evaluation.two_way import Estimate
 
 TODAY = date(2026, 3, 31)
 NO_DAY = None
@@ -43,8 +46,7 @@ def measured(degrees: list[float], failed: list[str]) -> Measurement:
         checks,
         days,
         tuple(degrees),
-        (),
-        (),
+        IntervalCoverage((), (), (), None),
     )
 
 
@@ -125,3 +127,28 @@ def test_figures_are_flat_and_omit_unknown_values() -> None:
 
 def test_prices_age_from_the_end_of_their_day() -> None:
     assert age_hours(date(2026, 1, 1), datetime(2026, 1, 3, 12, tzinfo=UTC)) == 36.0
+
+
+@pytest.mark.parametrize(
+    ("share", "judged", "passed"),
+    [
+        (Estimate(0.80, 1e-3, 1e-3, 5.0), 900, True),
+        (Estimate(0.80, 1e-5, 1e-5, 5.0), 900, False),
+        (Estimate(0.99, 1e-5, 1e-5, 5.0), 900, False),
+        (Estimate(0.90, 1e-5, 1e-5, 5.0), 900, True),
+        (Estimate(0.80, 1e-5, 1e-5, 5.0), 499, True),
+    ],
+    ids=["uncertain", "low", "high", "inside", "few-cards"],
+)
+def test_coverage_fails_where_its_whole_interval_is_out_of_bounds(
+    share: Estimate, judged: int, passed: bool
+) -> None:
+    found = IntervalCoverage((TODAY,), (0,), (judged,), share)
+    (check,) = coverage_checks(found, MonitorSettings())
+    assert (check.name, check.passed) == ("coverage_90", passed)
+    assert check.actual.startswith(f"{share.value:.3f} [")
+    assert "independent periods" in check.why
+
+
+def test_coverage_that_was_not_judged_is_no_check() -> None:
+    assert coverage_checks(IntervalCoverage((), (), (), None), MonitorSettings()) == []

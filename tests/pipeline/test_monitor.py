@@ -67,7 +67,7 @@ def make_champion(last_day: date) -> str:
     parameters = train(data_version, ["local_level"], 7)["local_level"]
     evaluation = evaluate_candidate(data_version, "local_level", 7)
     require_passed(select_model([evaluation]))
-    registered = register(collected, data_version, parameters, evaluation, {})
+    registered = register(collected, data_version, parameters, evaluation.to_dict(), {})
     registry = Registry()
     assert registered.tags[LAST_DAY] == last_day.isoformat()
     registry.set_alias(CHAMPION, registered.version)

@@ -33,7 +33,7 @@ Given = tuple[Any, Any, Any, Any, Any]
 def prepared(registry_home: Path) -> Prepared:
     """What the step `register` is given."""
     collected, data_version, parameters, evaluation = prepare(cards=120, days=60)
-    return collected, data_version, parameters[MODEL], evaluation
+    return collected, data_version, parameters[MODEL], evaluation.to_dict()
 
 
 def registering(environment: Mapping[str, str], given: Given, writes: Writes) -> None:

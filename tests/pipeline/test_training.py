@@ -3,8 +3,10 @@
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pokewatch.contract import NO_BETTER
 from pokewatch.errors import GateError
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
@@ -16,6 +18,7 @@ from pokewatch.pipeline.training import (
     train,
     with_champion,
 )
+from pokewatch.registry import Registry
 from tests.champion import Champion, make_champion
 from tests.monitoring.listener import listening
 
@@ -67,11 +70,23 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
     collected = collect_prices("simulated", days=5, cards=120, end=date(2026, 1, 31))
     data_version = join_shards([process_shard(collected, 0, 1)])
     evaluation = evaluate_candidate(data_version, "local_level", 1)
-    assert not evaluation["enough_origins"]
+    assert not evaluation.to_dict()["enough_origins"]
     parameters = train(data_version, ["local_level"], 1)["local_level"]
-    assert register(collected, data_version, parameters, evaluation, {}).version == "1"
+    assert register(collected, data_version, parameters, evaluation.to_dict(), {}).version == "1"
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
     assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
     assert with_champion(["median7"]) == ["median7"]
+
+
+def test_the_last_price_can_be_champion(registry_home: Path) -> None:
+    """Its fair price is the last price, its interval is calibrated, and no skill is claimed."""
+    model = make_champion(cards=120, days=60, name="last").model
+    assert model.tags["skill"] == NO_BETTER
+    latest = Registry().open_book(model).latest()
+    valued = (latest.status == "ok") & (latest.market > 0)
+    assert valued.sum() > 50
+    np.testing.assert_allclose(latest.fair[valued], latest.market[valued], rtol=1e-5)
+    assert (latest.lower[valued] < latest.fair[valued]).mean() > 0.9
+    assert with_champion(["median7"]) == ["median7", "last"]

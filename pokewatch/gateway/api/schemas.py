@@ -16,6 +16,7 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
     Signal,
+    Skill,
 )
 from pokewatch.gateway.http.problems import Problem
 
@@ -286,6 +287,7 @@ class Ready(msgspec.Struct, frozen=True):
     horizon: Annotated[int, Meta(description="The forecast horizon in days.")]
     source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
     currency: str
+    skill: Annotated[Skill, Meta(description="The evaluation's result against the last price.")]
     cards: Annotated[int, Meta(description="The number of cards.")]
     first_day: str
     last_day: str

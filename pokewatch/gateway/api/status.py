@@ -19,6 +19,7 @@ _SERVED = (
     "horizon",
     "source",
     "currency",
+    "skill",
     "cards",
     "first_day",
     "last_day",

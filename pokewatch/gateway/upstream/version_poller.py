@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from pokewatch.contract import Skill
 from pokewatch.gateway.http.problems import INTERNAL, ProblemError
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.reply_checks import check_day
@@ -30,6 +31,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     model: str
     source: str
     currency: str
+    skill: Skill
 
 
 _decode = msgspec.json.Decoder(ServedModel).decode

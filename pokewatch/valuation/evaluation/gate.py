@@ -5,8 +5,9 @@ It fails closed: an unknown score does not pass.
 
 from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
-from pokewatch.valuation.evaluation.model_selection import difference
+from pokewatch.valuation.evaluation.model_selection import excess_error
 from pokewatch.valuation.evaluation.runner import MIN_ORIGINS, Evaluation
+from pokewatch.valuation.evaluation.scores import TRIMMED
 
 
 def gate(
@@ -23,18 +24,20 @@ def gate(
         _mape(candidate, limits),
         _coverage_rate(candidate, limits),
         _interval_coverage(candidate, limits),
-        _champion(candidate, champion),
+        _champion(candidate, champion, limits),
     ]
 
 
 def _mape(candidate: Evaluation, limits: GateSettings) -> Check:
-    mape = candidate.scores["mape"]
-    passed = mape is not None and mape <= limits.gate_mape
+    trimmed = candidate.scores["trimmed_mape"]
+    passed = trimmed is not None and trimmed <= limits.gate_mape
     why = (
         "mean absolute difference between the fair price and the price quoted "
-        f"{_days(candidate.horizon)} later, as a share of that price"
+        f"{_days(candidate.horizon)} later, as a share of that price, without the largest "
+        f"{TRIMMED:.0%} of the differences: one wrong quote must not decide; with them, the mean "
+        f"is {_percent(candidate.scores['mape'])}"
     )
-    return Check("mape", f"<= {limits.gate_mape:g}%", _percent(mape), passed, why)
+    return Check("mape", f"<= {limits.gate_mape:g}%", _percent(trimmed), passed, why)
 
 
 def _coverage_rate(candidate: Evaluation, limits: GateSettings) -> Check:
@@ -71,8 +74,9 @@ def _interval_coverage(candidate: Evaluation, limits: GateSettings) -> Check:
     )
 
 
-def _champion(candidate: Evaluation, champion: Evaluation | None) -> Check:
-    wanted = "not significantly worse"
+def _champion(candidate: Evaluation, champion: Evaluation | None, limits: GateSettings) -> Check:
+    margin = limits.gate_champion_margin
+    wanted = f"upper end <= {margin:+g}"
     if champion is None:
         return Check(
             "champion",
@@ -81,12 +85,15 @@ def _champion(candidate: Evaluation, champion: Evaluation | None) -> Check:
             True,
             "there is no champion to compare the candidate with",
         )
-    worse = difference(champion, candidate)
+    excess = excess_error(candidate, champion)
     why = (
         f"error in excess of the champion's ({champion.model}) on the same card-days, "
         "as a share of the last price's error, with its 95% interval"
     )
-    return Check("champion", wanted, str(worse), worse.low <= 0, why)
+    if not all(candidate.settled):
+        why += "; days on which no model could know of a change of the market are left out"
+    passed = excess is not None and excess.high <= margin
+    return Check("champion", wanted, str(excess or "unknown"), passed, why)
 
 
 def _days(count: int) -> str:

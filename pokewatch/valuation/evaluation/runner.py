@@ -4,7 +4,7 @@ The embargo follows from the training set: the targets of a model trained at ori
 t, so its last training day is t - h.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,20 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.contract import Skill
 from pokewatch.errors import ValuationError
+from pokewatch.valuation.evaluation.comparison import CardErrors
 from pokewatch.valuation.evaluation.reliability import reliability
 from pokewatch.valuation.evaluation.scores import (
     Forecasts,
-    block_weights,
     daily_sums,
     price_groups,
     score,
     terms,
 )
+from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
 from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.panel_file import read_panel
+from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
 from pokewatch.valuation.walk_forward import walk_forward
 
@@ -37,27 +40,39 @@ _WARMUP_DAYS = 10  # training days before the first origin, where the panel has 
 Sums = dict[str, Floats]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
     """One model at one horizon, in days.
 
-    `sums` [origins] are the sums by origin that scores and comparisons are computed from.
+    `sums` [origins] are the sums of the `terms` by origin, `errors` what comparisons need.
     """
 
     model: str
     horizon: int
     origins: tuple[date, ...]
     settled: tuple[bool, ...]  # of each origin: see `training_set.settled`
-    block: int  # consecutive origins that are resampled together
     scores: dict[str, Any]
     fresh: dict[str, Any]
     groups: tuple[dict[str, Any], ...]
     reliability: tuple[dict[str, Any], ...]
     sums: Sums
+    errors: CardErrors
 
-    def weights(self) -> Floats:
-        """Return weights [resamples, origins], the same for every model on the same origins."""
-        return block_weights(len(self.origins), self.block)
+    @property
+    def windows(self) -> float:
+        """The number of independent periods that the origins span."""
+        return windows_of(self.origins, self.horizon)
+
+    @property
+    def beats_last_price(self) -> bool:
+        """Whether the 95% interval of the error relative to the last price's is below 1."""
+        interval = self.scores["rmae_last_ci"]
+        return interval is not None and interval[1] < 1
+
+    @property
+    def skill(self) -> Skill:
+        """The result of the evaluation, against forecasting the last price."""
+        return skill_of({"beats_last_price": self.beats_last_price, "windows": self.windows})
 
     def settled_coverage(self) -> tuple[float | None, int, int]:
         """Return the interval coverage on settled origins, and their card-days and number.
@@ -71,14 +86,16 @@ class Evaluation:
         return covered / valued if valued else None, int(quoted), int(mask.sum())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON; `Evaluation.from_dict` takes it back."""
+        """Return plain JSON, without the errors of each card."""
         return {
             "model": self.model,
             "horizon": self.horizon,
             "origins": [origin.isoformat() for origin in self.origins],
             "settled": list(self.settled),
             "enough_origins": len(self.origins) >= MIN_ORIGINS,
-            "block": self.block,
+            "windows": self.windows,
+            "beats_last_price": self.beats_last_price,
+            "skill": self.skill,
             **self.scores,
             "dataset_size": self.scores["n"],
             "fresh": self.fresh,
@@ -86,34 +103,6 @@ class Evaluation:
             "reliability": list(self.reliability),
             "by_origin": {name: sums.tolist() for name, sums in self.sums.items()},
         }
-
-    @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> "Evaluation":
-        known = {
-            "model",
-            "horizon",
-            "origins",
-            "settled",
-            "enough_origins",
-            "block",
-            "dataset_size",
-        }
-        known |= {"fresh", "groups", "reliability", "by_origin"}
-        return cls(
-            model=given["model"],
-            horizon=given["horizon"],
-            origins=tuple(map(date.fromisoformat, given["origins"])),
-            settled=tuple(given["settled"]),
-            block=given["block"],
-            scores={name: value for name, value in given.items() if name not in known},
-            fresh=given["fresh"],
-            groups=tuple(given["groups"]),
-            reliability=tuple(given["reliability"]),
-            sums={
-                name: np.asarray(sums, dtype=np.float64)
-                for name, sums in given["by_origin"].items()
-            },
-        )
 
 
 def evaluate_file(
@@ -159,28 +148,25 @@ def days_needed(horizon: int) -> int:
 def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
     """Return evenly spaced day indices, the last as late as the horizon allows.
 
-    The first is after a third of the panel and ten training days. It is earlier where that leaves
-    fewer than MIN_ORIGINS, but never before there is a training day. Raise ValuationError for a
-    panel too short, ValueError for a horizon below 1.
+    They are as independent as the history allows: MIN_ORIGINS whose outcomes share no day, and more
+    where it is long. The first is after a third of the panel, earlier where that leaves too few;
+    ten training days before it are given up last, and one is always kept. Raise ValuationError for
+    a panel too short, ValueError for a horizon below 1.
     """
     if horizon < 1:
         raise ValueError(f"horizon must be at least 1 day, got {horizon}")
     last = days - 1 - horizon
-    first = max(horizon, min(max(horizon + _WARMUP_DAYS, days // 3), last - MIN_ORIGINS + 1))
+    trained = max(horizon, min(horizon + _WARMUP_DAYS, last - MIN_ORIGINS + 1))
+    first = max(trained, min(days // 3, last - horizon * (MIN_ORIGINS - 1)))
     if last < first:
         raise ValuationError(
             f"{days} days are too few to evaluate a horizon of {horizon} days: "
             f"at least {days_needed(horizon)} are needed"
         )
     span = last - first
-    step = max(1, min(-(-span // (max_origins - 1)), span // (MIN_ORIGINS - 1)))
+    widest, apart = span // (MIN_ORIGINS - 1), max(horizon, -(-span // (max_origins - 1)))
+    step = max(1, min(widest, apart))
     return list(range(last, first - 1, -step))[:max_origins][::-1]
-
-
-def block_of(days: Sequence[int], horizon: int) -> int:
-    """Return the number of consecutive origins whose targets overlap, at most half of all."""
-    spacing = days[1] - days[0] if len(days) > 1 else horizon
-    return max(1, min(-(-horizon // spacing), len(days) // 2))
 
 
 def forecasts(
@@ -195,6 +181,7 @@ def forecasts(
         parts.append(
             Forecasts(
                 origin=np.full(len(rows), number),
+                card=rows,
                 last=last[rows],
                 median7=np.exp(today.last + today.column("median7"))[rows],
                 truth=truth[rows],
@@ -220,27 +207,21 @@ def _joined(parts: Sequence[Forecasts]) -> Forecasts:
 def _evaluation(
     panel: Panel, name: str, horizon: int, days: Sequence[int], rows: Forecasts
 ) -> Evaluation:
-    found, block, origins = terms(rows), block_of(days, horizon), panel.dates[days].tolist()
-    weights = block_weights(len(origins), block)
+    found, origins = terms(rows), tuple(panel.dates[days].tolist())
+    clusters = Clusters(rows.origin, rows.card, origins, horizon)
 
-    def sums(chosen: NDArray[np.bool_] | None = None) -> Sums:
-        scored = found if chosen is None else {key: term[chosen] for key, term in found.items()}
-        return daily_sums(
-            scored, rows.origin if chosen is None else rows.origin[chosen], len(origins)
-        )
+    def scored(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return score({key: term[chosen] for key, term in found.items()}, clusters.select(chosen))
 
-    everything = sums()
     return Evaluation(
         model=name,
         horizon=horizon,
-        origins=tuple(origins),
+        origins=origins,
         settled=tuple(settled(panel, day, horizon) for day in days),
-        block=block,
-        scores=score(everything, weights),
-        fresh=score(sums(rows.renewed), weights),
-        groups=tuple(
-            {**names, **score(sums(inside), weights)} for names, inside in price_groups(rows)
-        ),
+        scores=score(found, clusters),
+        fresh=scored(rows.renewed),
+        groups=tuple({**names, **scored(inside)} for names, inside in price_groups(rows)),
         reliability=tuple(reliability(rows)),
-        sums=everything,
+        sums=daily_sums(found, rows.origin, len(origins)),
+        errors=CardErrors.of(rows, found),
     )

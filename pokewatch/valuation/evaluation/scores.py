@@ -1,7 +1,7 @@
-"""Scores of forecasts with confidence intervals from resampling blocks of days.
+"""Scores of forecasts, with confidence intervals that allow for common cards and common dates.
 
-Errors are on the log price. Every score is the ratio of two sums over card-days, so resampling days
-is a weighted sum.
+Errors are on the log price. Every score with an interval is the ratio of two sums over card-days;
+`two_way` has its error.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,23 +13,25 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
 from pokewatch.valuation.panel import Bools, Floats
 
-RESAMPLES = 1000
-_SEED = 20_251_121
+TRIMMED = 0.01  # share of the largest errors left out of the trimmed mean
+_ROUNDING = 1e-9  # log: two prices this close are the same price
 
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
     """Forecasts [m], one for each card-day with a quote then (`last`) and at the horizon (`truth`).
 
-    Prices are not logs. `origin` is the number of the day the forecast was made, `status`, `band`
-    and `liquidity` are indices into STATUSES, BANDS and LIQUIDITIES, and `renewed` is True where
-    the truth is newer than the forecast.
+    Prices are not logs. `origin` is the number of the day the forecast was made, `card` the card's
+    index in the panel, `status`, `band` and `liquidity` are indices into STATUSES, BANDS and
+    LIQUIDITIES, and `renewed` is True where the truth is newer than the forecast.
     """
 
     origin: NDArray[np.int64]
+    card: NDArray[np.int64]
     last: Floats
     median7: Floats
     truth: Floats
@@ -108,8 +110,10 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         np.log(np.where(valued, prices, rows.last))
         for prices in (rows.fair, rows.lower, rows.upper)
     )
+    # Rounding must not make a forecast of the last price differ from the last price.
+    fair = np.where(np.abs(fair - last) > _ROUNDING, fair, last)
     error = fair - truth
-    direction = (rows.truth != rows.last) & (np.abs(fair - last) > 1e-9)
+    direction = (rows.truth != rows.last) & (fair != last)
     signal = decide(
         rows.last, np.exp(fair), np.exp(lower), np.exp(upper), np.asarray(STATUSES)[rows.status]
     ).signal
@@ -120,7 +124,7 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "percentage_error": 100.0 * np.abs(np.expm1(error)),
         "squared_error": np.square(error),
         "signed_error": error,
-        "covered": (truth >= lower - 1e-9) & (truth <= upper + 1e-9),
+        "covered": (truth >= lower - _ROUNDING) & (truth <= upper + _ROUNDING),
         "width": upper - lower,
         "winkler": winkler(truth, lower, upper),
         "pinball": (
@@ -151,67 +155,30 @@ def daily_sums(
     }
 
 
-def block_weights(origins: int, block: int, resamples: int = RESAMPLES) -> Floats:
-    """Return how often each origin is drawn in each resample, [resamples, origins].
+def score(found: Mapping[str, Floats], clusters: Clusters) -> dict[str, Any]:
+    """Return every score of the `terms`; None where the denominator is zero.
 
-    Circular blocks of `block` consecutive origins are drawn, always with the same seed (Politis and
-    Romano, "A circular block-resampling procedure for stationary data", 1992).
+    A score of WITH_INTERVAL has its 95% interval beside it, as `<score>_ci`.
     """
-    rng = np.random.default_rng(_SEED)
-    blocks = -(-origins // block)
-    starts = rng.integers(0, origins, size=(resamples, blocks, 1))
-    drawn = ((starts + np.arange(block)) % origins).reshape(resamples, -1)[:, :origins]
-    flat = (drawn + origins * np.arange(resamples)[:, None]).ravel()
-    weights: Floats = (
-        np.bincount(flat, minlength=resamples * origins)
-        .reshape(resamples, origins)
-        .astype(np.float64)
-    )
-    return weights
-
-
-def score(sums: Mapping[str, Floats], weights: Floats) -> dict[str, Any]:
-    """Return every score with its 95% interval `<score>_ci`; None where the denominator is zero."""
-    found: dict[str, Any] = {"n": int(sums["quoted"].sum())}
+    scores: dict[str, Any] = {"n": int(found["quoted"].sum())}
     for name, (above, below) in SCORES.items():
-        found[name] = _plain(_ratio(name, sums[above].sum(), sums[below].sum()))
-        if name in WITH_INTERVAL:
-            drawn = _ratio(name, _resampled(sums[above], weights), _resampled(sums[below], weights))
-            drawn = drawn[np.isfinite(drawn)]
-            found[f"{name}_ci"] = (
-                [float(edge) for edge in np.quantile(drawn, (0.025, 0.975))] if len(drawn) else None
-            )
-    return found
+        if name not in WITH_INTERVAL:
+            total = float(found[below].sum())
+            scores[name] = float(found[above].sum()) / total if total > 0 else None
+            continue
+        estimate = clusters.ratio(found[above], found[below])
+        ends = estimate and (estimate.value, estimate.low, estimate.high)
+        if ends and name == "rmse":  # the root of a ratio
+            ends = tuple(max(end, 0.0) ** 0.5 for end in ends)
+        scores[name], scores[f"{name}_ci"] = (ends[0], list(ends[1:])) if ends else (None, None)
+    return scores | {"trimmed_mape": trimmed_mean(found["percentage_error"], found["valued"] > 0)}
 
 
-def paired_difference(
-    sums: Mapping[str, Floats], rival: Mapping[str, Floats], weights: Floats
-) -> tuple[float, float, float]:
-    """Return the rival's excess absolute error and the low and high end of its 95% interval.
+def trimmed_mean(values: Floats, valued: Bools) -> float | None:
+    """Return the mean of the values [m] where `valued`, without the largest TRIMMED of them.
 
-    All three are shares of the last price's error.
+    At least one is left out, unless it is the only one: one wrong quote must not decide.
     """
-    difference, scale = rival["error"] - sums["error"], sums["error_last"]
-    drawn = _ratio("", _resampled(difference, weights), _resampled(scale, weights))
-    drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn):
-        return 0.0, 0.0, 0.0
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return float(difference.sum() / scale.sum()), float(low), float(high)
-
-
-def _resampled(sums: Floats, weights: Floats) -> Floats:
-    """Return the sum of each resample. The rounding of a matrix product depends on the machine."""
-    total: Floats = (weights * sums).sum(axis=1)
-    return total
-
-
-def _ratio(name: str, above: Any, below: Any) -> Any:
-    ratio = np.divide(
-        above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0
-    )
-    return np.sqrt(ratio) if name == "rmse" else ratio
-
-
-def _plain(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    ascending = np.sort(values[valued])
+    left_out = min(int(np.ceil(TRIMMED * len(ascending))), len(ascending) - 1)
+    return float(ascending[: len(ascending) - left_out].mean()) if len(ascending) else None

@@ -17,7 +17,8 @@ from pokewatch.gateway.upstream.version_poller import VersionPoller
 from tests.gateway.replies import answered, served
 
 GOOD = b"""{"model_version":"1","data_version":"d","run_id":"r","created_at":"",
-"first_day":"2026-01-01","last_day":"2026-01-05","cards":1,"horizon":7,"model":"m","source":"s","currency":"USD"}"""
+"first_day":"2026-01-01","last_day":"2026-01-05","cards":1,"horizon":7,"model":"m","source":"s","currency":"USD",
+"skill":"better than the last price"}"""
 
 
 def upstream(

@@ -8,9 +8,16 @@ from pokewatch.checks import Check, failures
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation
+from tests.valuation.evaluation.test_comparison import errors_of
 from tests.valuation.evaluation.test_model_selection import evaluation_of
 
-GOOD: dict[str, Any] = {"mape": 15.0, "coverage_rate": 0.9, "coverage_90": 0.9, "n": 5000}
+GOOD: dict[str, Any] = {
+    "mape": 43.0,
+    "trimmed_mape": 15.0,
+    "coverage_rate": 0.9,
+    "coverage_90": 0.9,
+    "n": 5000,
+}
 
 
 def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluation:
@@ -46,11 +53,11 @@ def test_a_good_model_passes_every_check() -> None:
 @pytest.mark.parametrize(
     ("scores", "failed"),
     [
-        ({"mape": 15.01}, "mape"),
+        ({"trimmed_mape": 15.01}, "mape"),
         ({"coverage_rate": 0.899}, "coverage_rate"),
         ({"coverage_90": 0.859}, "interval_coverage"),
         ({"coverage_90": 0.941}, "interval_coverage"),
-        ({"mape": None}, "mape"),
+        ({"trimmed_mape": None}, "mape"),
         ({"coverage_rate": None}, "coverage_rate"),
         ({"coverage_90": None}, "interval_coverage"),
     ],
@@ -62,11 +69,8 @@ def test_a_score_beyond_its_threshold_fails(scores: dict[str, Any], failed: str)
 
 
 def test_nan_does_not_pass() -> None:
-    assert not any(
-        list(
-            found(gate(candidate(mape=np.nan, coverage_rate=np.nan, coverage_90=np.nan))).values()
-        )[:3]
-    )
+    unknown = candidate(trimmed_mape=np.nan, coverage_rate=np.nan, coverage_90=np.nan)
+    assert not any(list(found(gate(unknown)).values())[:3])
 
 
 @pytest.mark.parametrize(("origins", "n"), [(3, 5000), (12, 499)], ids=["few-days", "few-cards"])
@@ -103,8 +107,8 @@ def test_an_unknown_interval_coverage_does_not_pass() -> None:
 
 @pytest.mark.parametrize(
     ("error", "passed"),
-    [(0.9, True), (0.89, True), (0.91, False)],
-    ids=["equal", "better", "worse"],
+    [(0.9, True), (0.89, True), (0.904, True), (0.906, False), (0.95, False)],
+    ids=["equal", "better", "within-the-margin", "beyond-the-margin", "worse"],
 )
 def test_the_champion_must_not_be_better(error: float, passed: bool) -> None:
     check = gate(candidate(error=error), replace(candidate(error=0.9), model="median7"))[-1]
@@ -114,5 +118,35 @@ def test_the_champion_must_not_be_better(error: float, passed: bool) -> None:
 
 def test_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POKEWATCH_GATE_MAPE", "20")
-    assert failures(gate(candidate(mape=19.0))) == ""
-    assert failures(gate(candidate(mape=19.0), settings=GateSettings(gate_mape=10.0))) != ""
+    assert failures(gate(candidate(trimmed_mape=19.0))) == ""
+    assert failures(gate(candidate(trimmed_mape=19.0), settings=GateSettings(gate_mape=10.0))) != ""
+    champion = replace(candidate(error=0.9), model="median7")
+    settings = GateSettings(gate_mape=20.0, gate_champion_margin=0.06)
+    assert failures(gate(candidate(error=0.95), champion, settings)) == ""
+
+
+def test_one_wrong_quote_does_not_decide_and_the_mean_is_reported() -> None:
+    check = gate(candidate(mape=43.0, trimmed_mape=12.9))[0]
+    assert (check.name, check.actual, check.passed) == ("mape", "12.90%", True)
+    assert "with them, the mean is 43.00%" in check.why
+
+
+def test_a_candidate_that_may_be_worse_than_the_champion_is_refused() -> None:
+    """Its estimate is no worse, but too few days were compared to know."""
+    rng = np.random.default_rng(0)
+    error = 0.9 + rng.normal(0, 0.1, (12, 1))
+    champion = replace(candidate(error=0.9), model="median7")
+    check = gate(replace(candidate(), errors=errors_of(np.tile(error, 30))), champion)[-1]
+    assert not check.passed
+    unknown = replace(candidate(), errors=errors_of(np.full((12, 30), np.nan)))
+    check = gate(unknown, champion)[-1]
+    assert (check.actual, check.passed) == ("unknown", False)
+
+
+def test_days_that_no_model_could_foresee_are_left_out_of_the_comparison() -> None:
+    error = np.where(np.arange(12) < 3, 5.0, 0.9)[:, None]
+    settled = (False,) * 3 + (True,) * 9
+    shaken = replace(candidate(), errors=errors_of(np.tile(error, 30)), settled=settled)
+    check = gate(shaken, replace(candidate(error=0.9), model="median7", settled=settled))[-1]
+    assert check.passed
+    assert "are left out" in check.why

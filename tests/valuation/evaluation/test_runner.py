@@ -1,4 +1,5 @@
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,6 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.evaluation.runner import (
-    Evaluation,
-    block_of,
     evaluate,
     evaluate_file,
     forecasts,
@@ -52,18 +51,21 @@ def test_origins_have_training_days_and_an_outcome(days: int, horizon: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("days", "horizon", "block"),
+    ("days", "horizon", "first", "step", "origins"),
     [
-        ([17, 18, 19, 20, 21, 22], 7, 3),
-        ([10, 40, 70, 100], 30, 1),
-        ([10, 20, 30, 40, 50, 60], 30, 3),
-        ([3], 7, 1),
+        (730, 7, 274, 32, 15),
+        (126, 7, 41, 7, 12),
+        (126, 30, 40, 5, 12),
+        (36, 7, 17, 1, 12),
+        (22, 7, 7, 1, 8),
     ],
+    ids=["long", "just apart", "overlapping", "short", "shortest"],
 )
-def test_origins_whose_outcomes_overlap_are_resampled_together(
-    days: list[int], horizon: int, block: int
+def test_origins_are_as_independent_as_the_history_allows(
+    days: int, horizon: int, first: int, step: int, origins: int
 ) -> None:
-    assert block_of(days, horizon) == block
+    found = origin_days(days, horizon)
+    assert (found[0], np.unique(np.diff(found)).tolist(), len(found)) == (first, [step], origins)
 
 
 def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
@@ -97,7 +99,13 @@ def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
         } <= set(plain)
         assert each["rmae_last_ci"][0] <= each["rmae_last"] <= each["rmae_last_ci"][1]
         assert sum(group["n"] for group in each["groups"]) == each["n"] == each["dataset_size"]
-        assert Evaluation.from_dict(plain).to_dict() == each
+        span = date.fromisoformat(each["origins"][-1]) - date.fromisoformat(each["origins"][0])
+        assert each["windows"] == (span.days + 7) / 7
+        assert each["skill"] == (
+            "too few periods to tell"
+            if each["beats_last_price"]
+            else "no better than the last price"
+        )
 
 
 def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:

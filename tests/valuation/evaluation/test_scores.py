@@ -1,5 +1,7 @@
 import warnings
 from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,14 +10,14 @@ import scoringrules
 
 from pokewatch.valuation.evaluation.scores import (
     Forecasts,
-    block_weights,
     daily_sums,
-    paired_difference,
     pinball,
     score,
     terms,
+    trimmed_mean,
     winkler,
 )
+from pokewatch.valuation.evaluation.two_way import Clusters
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # utilsforecast 0.2.17 has a backslash in a docstring
@@ -23,12 +25,14 @@ with warnings.catch_warnings():
 
 
 def some_forecasts(rows: int = 400, origins: int = 4, seed: int = 0) -> Forecasts:
+    """Return forecasts of `rows / origins` cards at each origin."""
     rng = np.random.default_rng(seed)
     last = np.exp(rng.normal(2, 1, rows))
     truth = np.where(rng.random(rows) < 0.4, last, last * np.exp(rng.normal(0, 0.1, rows)))
     fair = last * np.exp(rng.normal(0, 0.05, rows))
     return Forecasts(
-        origin=np.sort(rng.integers(0, origins, rows)),
+        origin=np.repeat(np.arange(origins), rows // origins),
+        card=np.tile(np.arange(rows // origins), origins),
         last=last,
         median7=last * np.exp(rng.normal(0, 0.05, rows)),
         truth=truth,
@@ -42,9 +46,9 @@ def some_forecasts(rows: int = 400, origins: int = 4, seed: int = 0) -> Forecast
     )
 
 
-def scored(rows: Forecasts) -> dict[str, float]:
-    origins = int(rows.origin.max()) + 1
-    return score(daily_sums(terms(rows), rows.origin, origins), block_weights(origins, 1))
+def scored(rows: Forecasts) -> dict[str, Any]:
+    days = [date(2026, 1, 1) + timedelta(days=7 * day) for day in range(int(rows.origin.max()) + 1)]
+    return score(terms(rows), Clusters(rows.origin, rows.card, days, 7))
 
 
 def test_interval_scores_are_those_of_scoringrules() -> None:
@@ -94,7 +98,8 @@ def test_a_perfect_forecast_and_the_last_price_score_as_they_must() -> None:
         found["directional_accuracy"],
     ) == (0.0, 0.0, 1.0, 1.0)
     last = scored(replace(rows, fair=rows.last, lower=rows.last / 2, upper=rows.last * 2))
-    assert last["rmae_last"] == pytest.approx(1.0)
+    assert last["rmae_last"] == 1.0
+    assert last["rmae_last_ci"] == [1.0, 1.0], "equal to the last price, not better by rounding"
     assert last["directional_accuracy"] is None
 
 
@@ -107,32 +112,47 @@ def test_shares_of_signals_add_up_and_a_card_without_a_value_lowers_the_coverage
     assert found["n"] == 400
 
 
-@pytest.mark.parametrize(("origins", "block"), [(1, 1), (12, 7), (16, 1), (5, 5)])
-def test_resampling_draws_as_many_days_as_there_are(origins: int, block: int) -> None:
-    weights = block_weights(origins, block)
-    assert (weights.sum(axis=1) == origins).all()
-    np.testing.assert_array_equal(weights, block_weights(origins, block))
-    np.testing.assert_allclose(weights.mean(axis=0), 1.0, atol=0.2)
+def test_rounding_is_no_skill() -> None:
+    rows = some_forecasts()
+    lower, upper = rows.last / 2, rows.last * 2
+    found = scored(replace(rows, fair=rows.last * (1 + 1e-13), lower=lower, upper=upper))
+    assert (found["rmae_last"], found["rmae_last_ci"]) == (1.0, [1.0, 1.0])
 
 
-def test_days_that_differ_widen_the_interval() -> None:
-    rng = np.random.default_rng(0)
-    level = np.repeat(rng.normal(1.0, 0.3, 8), 4)
-    sums = dict.fromkeys(terms(some_forecasts()), np.ones(32)) | {
-        "error": level,
-        "error_last": np.ones(32),
-    }
-    alone, together = (score(sums, block_weights(32, block))["rmae_last_ci"] for block in (1, 4))
-    assert alone[0] < level.mean() < alone[1]
-    assert together[1] - together[0] > 1.3 * (alone[1] - alone[0])
-
-
-def test_a_paired_difference_sees_what_single_intervals_hide() -> None:
-    rng = np.random.default_rng(0)
-    hard = rng.uniform(0.5, 2.0, 16)
-    sums = {"error": hard, "error_last": np.ones(16)}
-    estimate, low, high = paired_difference(
-        sums, sums | {"error": hard + 0.01}, block_weights(16, 2)
+def test_every_score_is_inside_its_interval() -> None:
+    found = scored(some_forecasts())
+    names = [name.removesuffix("_ci") for name in found if name.endswith("_ci")]
+    assert len(names) == 10
+    for name in names:
+        low, high = found[f"{name}_ci"]
+        assert low < found[name] < high
+    assert found["rmse"] ** 2 == pytest.approx(
+        (found["rmse_ci"][0] ** 2 + found["rmse_ci"][1] ** 2) / 2
     )
-    assert estimate == pytest.approx(0.01)
-    assert 0 < low <= 0.01 + 1e-9 <= high + 2e-9
+
+
+def test_sums_by_day_add_up() -> None:
+    rows = some_forecasts()
+    sums = daily_sums(terms(rows), rows.origin, 4)
+    assert sums["quoted"].tolist() == [100.0] * 4
+    assert sums["error"].sum() == pytest.approx(terms(rows)["error"].sum())
+
+
+def test_one_wrong_quote_moves_the_mean_and_not_the_trimmed_mean() -> None:
+    rows = some_forecasts()
+    before = scored(rows)
+    truth = rows.truth.copy()
+    truth[17] = 0.01
+    after = scored(replace(rows, truth=truth))
+    assert after["mape"] > 10 * before["mape"]
+    assert after["trimmed_mape"] == pytest.approx(before["trimmed_mape"], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"),
+    [([], None), ([3.0], 3.0), ([1.0, 100.0], 1.0), ([*range(99), 1e9], 49.0)],
+    ids=["none", "one", "two", "a hundred"],
+)
+def test_the_largest_values_are_trimmed(values: list[float], mean: float | None) -> None:
+    given = np.array([*values, 7e9])
+    assert trimmed_mean(given, np.arange(len(given)) < len(values)) == mean

@@ -7,7 +7,7 @@ from tests.valuation.panels import panel_of
 
 @pytest.mark.parametrize(
     ("name", "fair"),
-    [("rolling_mean", (12.0 + 30.0 + 11.0) / 3), ("median7", 11.0)],
+    [("last", 11.0), ("rolling_mean", (12.0 + 30.0 + 11.0) / 3), ("median7", 11.0)],
 )
 def test_the_averages_are_the_usual_ones(name: str, fair: float) -> None:
     panel = panel_of(np.array([10.0, 11.0, 10.0, 12.0, 11.0, 10.0, 12.0, 30.0, 11.0])[:, None])
