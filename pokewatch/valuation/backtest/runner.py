@@ -7,7 +7,9 @@ import numpy as np
 
 from pokewatch.decision import FeeSchedule
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.backtest.backtest import Backtest, DailyEstimates, compare_policies
+from pokewatch.valuation.backtest.backtest import DailyEstimates, compare_policies
+from pokewatch.valuation.backtest.permutation import volatility
+from pokewatch.valuation.backtest.results import Backtest
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.panel import Panel
@@ -64,6 +66,16 @@ def signal_days(
     return DailyEstimates(fair, lower, upper, ok)
 
 
+def trade_quotes(panel: Panel, first: int) -> TradeQuotes:
+    """Return the quotes from day index `first` on; their volatility is known from all days."""
+    return TradeQuotes(
+        panel.market[first:],
+        panel.fresh[first:],
+        None if panel.low is None else panel.low[first:],
+        volatility(panel.market)[first:],
+    )
+
+
 def backtest_panel(
     panel: Panel,
     model: str,
@@ -80,7 +92,7 @@ def backtest_panel(
     """
     first = first_signal_day(panel.days, horizon)
     estimates = signal_days(panel, model, horizon, first, min_price)
-    quotes = TradeQuotes(panel.market[first:], panel.fresh[first:])
+    quotes = trade_quotes(panel, first)
     return compare_policies(panel.dates[first:], quotes, estimates, fees, horizon, **options)
 
 
@@ -104,7 +116,7 @@ def backtest_valued(
     cards = np.sort(
         eligible[np.argsort(card_keys(panel.card_id[eligible]), kind="stable")[:max_cards]]
     )
-    quotes = TradeQuotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
+    quotes = trade_quotes(panel.select(cards), valued.first)
     fair, lower, upper = (
         values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper)
     )
