@@ -6,7 +6,7 @@ selling threshold, HOLD between them. A status other than `ok` is HOLD, with the
 reason. NaN means that a price is not given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,14 +122,8 @@ def decide(
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
     faults = _faults(rows)
-    for name, given in (
-        ("buy_threshold_pct", thresholds.buy),
-        ("sell_threshold_pct", thresholds.sell),
-    ):
-        if on_fault == "raise" or np.size(given) == 1:
-            _raise_first({name: faults[name]}, rows)
-    if on_fault == "raise":
-        _raise_first(faults, rows)
+    for name in _raising(thresholds, faults if on_fault == "raise" else ()):
+        _raise_first({name: faults[name]}, rows)
     valid = ~np.logical_or.reduce(list(faults.values()))
     all_valid = np.count_nonzero(valid) == valid.size
     usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
@@ -189,6 +183,12 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
             "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
         }
+
+
+def _raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:
+    """Return the arguments whose faults raise: thresholds for all rows, and those in `also`."""
+    given = {"buy_threshold_pct": thresholds.buy, "sell_threshold_pct": thresholds.sell}
+    return [*(name for name, value in given.items() if np.size(value) == 1), *also]
 
 
 _REQUIREMENTS = {
