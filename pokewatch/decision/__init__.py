@@ -3,7 +3,14 @@
 It imports nothing else of PokeWatch.
 """
 
-from pokewatch.decision.distribution import normal_cdf, predictive_cdf
+from pokewatch.decision.distribution import (
+    Distribution,
+    interval_distribution,
+    normal_cdf,
+    predictive_cdf,
+    predictive_quantile,
+    with_intervals,
+)
 from pokewatch.decision.fees import FEES, FeeSchedule
 from pokewatch.decision.rule import (
     BUY,
@@ -25,10 +32,14 @@ __all__ = [
     "SELL",
     "SIGNALS",
     "Decisions",
+    "Distribution",
     "FeeSchedule",
     "Policy",
     "Thresholds",
     "decide",
+    "interval_distribution",
     "normal_cdf",
     "predictive_cdf",
+    "predictive_quantile",
+    "with_intervals",
 ]

@@ -6,14 +6,18 @@ selling threshold, HOLD between them. A status other than `ok` is HOLD, with the
 reason. NaN means that a price is not given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.decision.distribution import (
+    Distribution,
+    predictive_cdf,
+    with_intervals,
+)
 from pokewatch.decision.fees import FEES, FeeSchedule
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
@@ -92,6 +96,7 @@ def decide(
     upper: ArrayLike | None = None,
     status: ArrayLike | Sequence[str] | None = None,
     *,
+    distribution: Distribution | None = None,
     thresholds: Thresholds = Thresholds(),
     policy: Policy = "threshold",
     fees: FeeSchedule | None = None,
@@ -104,6 +109,9 @@ def decide(
     only where the near edge of the interval covers the fees both ways: BUY where selling at `lower`
     yields more than buying costs, SELL where selling now yields more than buying back at `upper`.
 
+    `confidence` is taken from `distribution`, whose rows have the shape of the result; where a row
+    has none, from the interval alone (see `interval_distribution`).
+
     Raise ValueError with the argument, row and value for prices that are not positive and finite,
     an interval that does not contain its fair price, or thresholds not within
     -1 < buy <= 0 <= sell. With `on_fault="hold"`, an invalid row does not affect the others: it is
@@ -114,14 +122,8 @@ def decide(
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
     faults = _faults(rows)
-    for name, given in (
-        ("buy_threshold_pct", thresholds.buy),
-        ("sell_threshold_pct", thresholds.sell),
-    ):
-        if on_fault == "raise" or np.size(given) == 1:
-            _raise_first({name: faults[name]}, rows)
-    if on_fault == "raise":
-        _raise_first(faults, rows)
+    for name in _raising(thresholds, faults if on_fault == "raise" else ()):
+        _raise_first({name: faults[name]}, rows)
     valid = ~np.logical_or.reduce(list(faults.values()))
     all_valid = np.count_nonzero(valid) == valid.size
     usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
@@ -133,7 +135,9 @@ def decide(
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    return Decisions(signal, deviation, _confidence(signal, usable), reason, valid)
+    return Decisions(
+        signal, deviation, _confidence(signal, usable, valid, distribution), reason, valid
+    )
 
 
 def _broadcast(
@@ -179,6 +183,12 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
             "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
         }
+
+
+def _raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:
+    """Return the arguments whose faults raise: thresholds for all rows, and those in `also`."""
+    given = {"buy_threshold_pct": thresholds.buy, "sell_threshold_pct": thresholds.sell}
+    return [*(name for name, value in given.items() if np.size(value) == 1), *also]
 
 
 _REQUIREMENTS = {
@@ -251,20 +261,21 @@ def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strin
     return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
 
 
-def _confidence(signal: Strings, rows: _Rows) -> Floats:
+def _confidence(
+    signal: Strings, rows: _Rows, valid: Bools, distribution: Distribution | None
+) -> Floats:
     """Return the probability that each signal comes true at the horizon.
 
     BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
     it is within the two thresholds of it.
     """
-    if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
-        return np.full(rows.market.shape, np.nan)
+    known = with_intervals(distribution, rows.fair, rows.lower, rows.upper)
     buying, selling = signal == BUY, signal == SELL
-    edges = np.empty((2, *rows.market.shape))
     with np.errstate(over="ignore"):
-        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-        edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
-    below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
-    within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
-    confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)
+        low = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        high = np.where(selling, rows.market, rows.market * (1 + rows.sell))
+    below = predictive_cdf(known, low)
+    until = np.where(selling, predictive_cdf(known, high, "left"), predictive_cdf(known, high))
+    within = np.where(buying, 1.0 - below, np.where(selling, until, until - below))
+    confidence: Floats = np.where(valid, np.maximum(within, known.floor), np.nan)
     return confidence

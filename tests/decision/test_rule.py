@@ -309,7 +309,7 @@ def test_confidence_is_the_probability_that_the_signal_comes_true(
 ) -> None:
     made = decide(market, fair, fair * np.exp(-down), fair * np.exp(up))
     signal, confidence = made.signal[0], made.confidence[0]
-    assert 0 <= confidence <= 1
+    assert 0.01 <= confidence <= 0.99
     if signal in {"BUY", "SELL"}:
         assert confidence >= 0.5 - 1e-7
     if signal == "BUY" and market < fair * np.exp(-down) * (1 - 1e-9):
@@ -336,10 +336,10 @@ def test_confidence_against_simulated_prices() -> None:
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "confidence"),
     [
-        pytest.param(90, 100, 100, 1.0, id="buy"),
-        pytest.param(115, 100, 100, 1.0, id="sell"),
-        pytest.param(100, 100, 100, 1.0, id="hold"),
-        pytest.param(90, 100, 150, 1.0, id="no width below"),
+        pytest.param(90, 100, 100, 0.99, id="buy"),
+        pytest.param(115, 100, 100, 0.99, id="sell"),
+        pytest.param(100, 100, 100, 0.98, id="hold"),
+        pytest.param(90, 100, 150, 0.99, id="no width below"),
         pytest.param(90, 0, 150, 0.5, id="boundless below"),
         pytest.param(150, 0, 150, 0.95, id="sell when boundless below"),
         pytest.param(100, np.nan, 110, np.nan, id="half an interval"),
