@@ -15,10 +15,10 @@ from pokewatch.decision import FEES, FeeSchedule
 )
 def test_fee_schedules(name: str, price: float, received: float) -> None:
     assert FEES[name].proceeds(price) == pytest.approx(received)
-    assert FEES[name].cost(price) == price
+    assert FEES[name].cost(price) == price + FEES[name].postage
 
 
 def test_a_buyer_can_pay_fees_too() -> None:
-    assert FeeSchedule("auction", "USD", commission=0.0, buyer_rate=0.2, buyer_fixed=5).cost(
+    assert FeeSchedule("auction", "USD", commission=0.0, buyer_rate=0.2, postage=5).cost(
         100
     ) == pytest.approx(125)

@@ -261,9 +261,9 @@ def test_any_status_but_ok_is_hold_with_that_reason(status: str) -> None:
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "signal", "reason"),
     [
-        (80, 95, 120, "BUY", "clears_fees"),  # proceeds(95) = 82.11
+        (80, 95, 120, "BUY", "clears_fees"),  # proceeds(95) = 82.11, cost(80) = 81.30
         (80, 92, 120, "HOLD", "inside_fees"),  # proceeds(92) = 79.51
-        (130, 90, 112, "SELL", "clears_fees"),  # proceeds(130) = 112.475
+        (130, 90, 111, "SELL", "clears_fees"),  # proceeds(130) = 112.475, cost(111) = 112.30
         (130, 90, 113, "HOLD", "inside_fees"),
         (100, 95, 105, "HOLD", "within_thresholds"),
         (80, np.nan, np.nan, "HOLD", "no_interval"),

@@ -14,19 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.backtest.trades import Days, Floats, Outcomes, TradeQuotes
+from pokewatch.valuation.backtest.trades import Bools, Days, Floats, Outcomes, TradeQuotes
 
 _DECAY = 0.94  # of squared daily moves: RiskMetrics Technical Document, 4th ed. 1996
 _CALM = 0.002  # smallest deviation that is told apart
-_VOLATILITY_STEP = np.log(1.3)  # ratio of the bounds of a stratum
-_PRICE_STEP = np.log(2.0)
-_OUTSIDE = -1
+_VOLATILITY_BAND = np.log(1.25)  # of cards alike: a ratio of at most 1.25 either way
+_PRICE_BAND = np.log(1.25)
 _CANDIDATES = 10  # cards that the trades of one card must at least be drawn from, to be moved together
 
 
 @dataclass(frozen=True, slots=True)
 class RandomTrades:
-    """The same trades in cards drawn from the same strata.
+    """The same trades in cards drawn from the same alike.
 
     `candidates` is the median number of cards, its own included, that a trade is drawn from; the
     test has no power where it is near 1.
@@ -74,11 +73,11 @@ def random_trades(
     expected, counts = np.full(trades, np.nan), np.zeros(trades)
     if not trades or draws < 1:
         return RandomTrades(draws, np.nan, np.nan, np.nan, np.nan, np.nan), expected
-    strata = _Strata(pool, quotes)
+    alike = _Pool(pool, quotes)
     random = np.random.default_rng(seed)
     totals = np.zeros(draws)
-    for rows, candidates in strata.clusters(followed):
-        net = strata.net[np.ix_(followed.day[rows], candidates)]
+    for rows, candidates in alike.clusters(followed):
+        net = alike.net[np.ix_(followed.day[rows], candidates)]
         expected[rows], counts[rows] = net.mean(axis=1), len(candidates)
         totals += net.sum(axis=0)[random.integers(len(candidates), size=draws)]
     means = totals / trades
@@ -95,19 +94,16 @@ def random_trades(
     return found, expected
 
 
-class _Strata:
-    """The strata of all orders that finish, and their net returns, [d, n] each."""
+class _Pool:
+    """The orders that finish [d, n]: their net returns, and which cards are alike on a day."""
 
     def __init__(self, pool: Outcomes, quotes: TradeQuotes) -> None:
         shape = quotes.market.shape
         self.net = np.full(shape, np.nan)
         self.net[pool.day, pool.card] = pool.net
         deviation = np.zeros(shape) if quotes.volatility is None else quotes.volatility
-        calm = np.log(np.maximum(np.nan_to_num(deviation), _CALM) / _CALM) // _VOLATILITY_STEP
-        with np.errstate(invalid="ignore", divide="ignore"):
-            price = np.log(quotes.market) // _PRICE_STEP
-        stratum = 1000.0 * np.maximum(price, 0.0) + calm
-        self._stratum = np.where(np.isfinite(self.net), stratum, _OUTSIDE)
+        self._log_volatility = np.log(np.maximum(np.nan_to_num(deviation), _CALM))
+        self._log_price = np.log(np.where(np.isfinite(self.net), quotes.market, np.nan))
 
     def clusters(self, followed: Outcomes) -> Iterator[tuple[Days, NDArray[np.intp]]]:
         """Yield the rows of trades that are moved together, and the cards they are drawn from."""
@@ -123,6 +119,9 @@ class _Strata:
                 alike = both
             yield rows[begin:], np.flatnonzero(alike)
 
-    def _alike(self, day: int, card: int) -> NDArray[np.bool_]:
-        alike: NDArray[np.bool_] = self._stratum[day] == self._stratum[day, card]
+    def _alike(self, day: int, card: int) -> Bools:
+        volatility, price = self._log_volatility[day], self._log_price[day]
+        alike: Bools = (np.abs(volatility - volatility[card]) <= _VOLATILITY_BAND) & (
+            np.abs(price - price[card]) <= _PRICE_BAND
+        )
         return alike
