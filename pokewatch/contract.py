@@ -39,6 +39,17 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_sell_threshold_pct",
 }
 
+# Marketplaces whose fees are known, and the currency of each
+Fees = Literal["tcgplayer", "ebay", "cardmarket"]
+FEE_CURRENCIES: dict[str, str] = {"tcgplayer": "USD", "ebay": "USD", "cardmarket": "EUR"}
+
+# Conditions of an offered copy: near mint, lightly, moderately and heavily played, damaged
+Condition = Literal["NM", "LP", "MP", "HP", "DMG"]
+CONDITIONS: tuple[Condition, ...] = ("NM", "LP", "MP", "HP", "DMG")
+
+# Why there is advice in money on a row or not: the reason of a HOLD without a decision is one too
+ADVICE_REASONS = REASONS | {"ok", "no_fees"}
+
 # Bounds of requests and queries
 CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
 MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request
@@ -73,6 +84,7 @@ FAIR_PRICE_INPUTS = (
     TensorSpec("card_id", "BYTES"),
     TensorSpec("date", "BYTES", optional=True),
     TensorSpec("market_price", "FP64", optional=True, nullable=True),
+    TensorSpec("condition", "BYTES", optional=True),
 )
 FAIR_PRICE_OUTPUTS = (
     TensorSpec("card_id", "BYTES"),
@@ -92,10 +104,16 @@ DECISION_INPUTS = (
     TensorSpec("status", "BYTES", optional=True),
     TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+    TensorSpec("fees", "BYTES", optional=True, per_request=True),
+    TensorSpec("currency", "BYTES", optional=True, per_request=True),
 )
 DECISION_OUTPUTS = (
     TensorSpec("signal", "BYTES"),
     TensorSpec("deviation_pct", "FP64"),
     TensorSpec("confidence", "FP64"),
     TensorSpec("reason", "BYTES"),
+    TensorSpec("buy_below", "FP64", on_request=True),
+    TensorSpec("sell_above", "FP64", on_request=True),
+    TensorSpec("chance_to_earn", "FP64", on_request=True),
+    TensorSpec("advice", "BYTES", on_request=True),
 )

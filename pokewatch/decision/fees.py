@@ -54,10 +54,6 @@ class FeeSchedule:
             (before + self.commission_cap) / (1 - self.processing),
         )
 
-    def with_postage(self, postage: float | None) -> "FeeSchedule":
-        """Return the schedule with another postage, unchanged for None."""
-        return self if postage is None else replace(self, postage=postage)
-
 
 # The fees are those of the marketplaces in 2026. Postage differs by seller, weight and country:
 # these are assumptions, of a letter with one card within the country.
@@ -79,3 +75,30 @@ FEES: Mapping[str, FeeSchedule] = MappingProxyType(
         )
     }
 )
+
+
+_BY_CURRENCY = {"USD": "tcgplayer", "EUR": "cardmarket"}
+
+
+def fees_for(currency: str, name: str | None = None, postage: float | None = None) -> FeeSchedule:
+    """Return the fee schedule of prices in `currency`: the one named, or that of its marketplace.
+
+    `postage` replaces that of the schedule. Raise ValueError for an unknown name, for a schedule in
+    another currency, and for a currency without a schedule.
+    """
+    name = name or _BY_CURRENCY.get(currency)
+    if name is None:
+        raise ValueError(
+            f"there is no fee schedule in {currency}: there are "
+            + ", ".join(f"{each.name} ({each.currency})" for each in FEES.values())
+        )
+    if name not in FEES:
+        raise ValueError(f"fees must be one of {', '.join(FEES)}, got {name!r}")
+    fees = FEES[name]
+    if fees.currency != currency:
+        fitting = [each.name for each in FEES.values() if each.currency == currency]
+        raise ValueError(
+            f"the fees of {name} are in {fees.currency}, the prices in {currency}: "
+            + (f"use {' or '.join(fitting)}" if fitting else f"there are no fees in {currency}")
+        )
+    return fees if postage is None else replace(fees, postage=postage)

@@ -25,6 +25,7 @@ BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
+_CLOSE = 1e-12  # relative: a price within this of another is not below it
 _DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ class Decisions:
     """One decision per row.
 
     `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
-    is False where a decision was not possible.
+    is False where a decision was not possible. `distribution` is that of the price at the horizon.
     """
 
     signal: Strings
@@ -53,6 +54,7 @@ class Decisions:
     confidence: Floats
     reason: Strings
     valid: Bools
+    distribution: Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,9 @@ def decide(
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    return Decisions(
-        signal, deviation, _confidence(signal, usable, valid, distribution), reason, valid
-    )
+    known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
+    confidence = np.where(valid, _confidence(signal, usable, known), np.nan)
+    return Decisions(signal, deviation, confidence, reason, valid, known)
 
 
 def _broadcast(
@@ -261,21 +263,18 @@ def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strin
     return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
 
 
-def _confidence(
-    signal: Strings, rows: _Rows, valid: Bools, distribution: Distribution | None
-) -> Floats:
+def _confidence(signal: Strings, rows: _Rows, distribution: Distribution) -> Floats:
     """Return the probability that each signal comes true at the horizon.
 
     BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
     it is within the two thresholds of it.
     """
-    known = with_intervals(distribution, rows.fair, rows.lower, rows.upper)
     buying, selling = signal == BUY, signal == SELL
+    edges = np.empty((2, *rows.market.shape))
     with np.errstate(over="ignore"):
-        low = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-        high = np.where(selling, rows.market, rows.market * (1 + rows.sell))
-    below = predictive_cdf(known, low)
-    until = np.where(selling, predictive_cdf(known, high, "left"), predictive_cdf(known, high))
-    within = np.where(buying, 1.0 - below, np.where(selling, until, until - below))
-    confidence: Floats = np.where(valid, np.maximum(within, known.floor), np.nan)
+        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        edges[1] = np.where(selling, rows.market * (1 - _CLOSE), rows.market * (1 + rows.sell))
+    below, until = predictive_cdf(distribution, edges)
+    within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
+    confidence: Floats = np.maximum(within, distribution.floor)
     return confidence

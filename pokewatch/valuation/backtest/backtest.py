@@ -27,6 +27,7 @@ from pokewatch.valuation.backtest.trades import (
 
 Codes = NDArray[np.int8]
 
+DEFAULT_CAPACITY = Capacity()
 NOT_VALUED, HOLD_CODE, BUY_CODE, SELL_CODE = range(4)
 
 
@@ -79,7 +80,7 @@ def compare_policies(
     *,
     policies: Sequence[Policy] = POLICIES,
     thresholds: Thresholds | None = None,
-    capacity: Capacity = Capacity(),
+    capacity: Capacity = DEFAULT_CAPACITY,
     draws: int = 999,
     seed: int = 0,
 ) -> list[Backtest]:
@@ -116,7 +117,7 @@ def backtest(
     *,
     policy: str = "threshold",
     rank: Floats | None = None,
-    capacity: Capacity = Capacity(),
+    capacity: Capacity = DEFAULT_CAPACITY,
     draws: int = 999,
     seed: int = 0,
 ) -> Backtest:
