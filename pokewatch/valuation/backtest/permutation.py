@@ -20,9 +20,7 @@ _DECAY = 0.94  # of squared daily moves: RiskMetrics Technical Document, 4th ed.
 _CALM = 0.002  # smallest deviation that is told apart
 _VOLATILITY_BAND = np.log(1.25)  # of cards alike: a ratio of at most 1.25 either way
 _PRICE_BAND = np.log(1.25)
-_CANDIDATES = (
-    10  # cards that the trades of one card must at least be drawn from, to be moved together
-)
+_CANDIDATES = 10  # at least so many cards for the trades of a card to be moved together
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ class Trades:
     """The trades of one strategy, one copy each; NaN without trades.
 
     Net returns are fractions of what a copy cost, with fees and postage; gains and the cost are
-    amounts of the currency. `best_share` and `best_three_share` are the parts of all profits, losses
-    not deducted, that the most profitable trade and the three most profitable ones made.
+    amounts of the currency. `best_share` and `best_three_share` are the parts of all profits,
+    losses not deducted, that the most profitable trade and the three most profitable ones made.
     """
 
     trades: int
@@ -35,6 +35,21 @@ class Trades:
     median_gain: float
     best_share: float
     best_three_share: float
+
+
+_NO_TRADES = Trades(
+    trades=0,
+    mean_net=np.nan,
+    median_net=np.nan,
+    hit_rate=np.nan,
+    mean_days_held=np.nan,
+    total_cost=0.0,
+    total_gain=0.0,
+    mean_gain=np.nan,
+    median_gain=np.nan,
+    best_share=np.nan,
+    best_three_share=np.nan,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +104,20 @@ class Backtest:
 def summary(outcomes: Outcomes) -> Trades:
     """Return the summary of finished trades."""
     if not len(outcomes.gain):
-        return Trades(0, *[np.nan] * 4, 0.0, 0.0, *[np.nan] * 4)
+        return _NO_TRADES
     gain, net = outcomes.gain, outcomes.net
     return Trades(
-        len(gain),
-        float(net.mean()),
-        float(np.median(net)),
-        float((gain > 0).mean()),
-        float((outcomes.end - outcomes.entry_day).mean()),
-        float(outcomes.cost.sum()),
-        float(gain.sum()),
-        float(gain.mean()),
-        float(np.median(gain)),
-        _share_of_best(gain, 1),
-        _share_of_best(gain, 3),
+        trades=len(gain),
+        mean_net=float(net.mean()),
+        median_net=float(np.median(net)),
+        hit_rate=float((gain > 0).mean()),
+        mean_days_held=float((outcomes.end - outcomes.entry_day).mean()),
+        total_cost=float(outcomes.cost.sum()),
+        total_gain=float(gain.sum()),
+        mean_gain=float(gain.mean()),
+        median_gain=float(np.median(gain)),
+        best_share=_share_of_best(gain, 1),
+        best_three_share=_share_of_best(gain, 3),
     )
 
 

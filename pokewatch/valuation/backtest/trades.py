@@ -81,8 +81,8 @@ class Outcomes:
 
     `cost` is what buying took, fees and postage included, and `gain` is what the sale left of it,
     both in the currency of the quotes; `gain` is NaN where not `filled` or not `finished`, and
-    `cost` where not `filled`. `exit_day` is the first of the five days of the exit, `end` the last: the copy is
-    held until then.
+    `cost` where not `filled`. `exit_day` is the first of the five days of the exit, `end` the last:
+    the copy is held until then.
     """
 
     day: Days
@@ -183,8 +183,8 @@ def taken_orders(
     free_from = np.zeros(cards, dtype=np.int64)
     filled = np.flatnonzero(outcomes.filled)
     filled = filled[np.argsort(outcomes.entry_day[filled], kind="stable")]
-    for rows in np.split(filled, np.flatnonzero(np.diff(outcomes.entry_day[filled])) + 1):
-        rows = rows[free_from[outcomes.card[rows]] <= outcomes.day[rows]]
+    for same_day in np.split(filled, np.flatnonzero(np.diff(outcomes.entry_day[filled])) + 1):
+        rows = same_day[free_from[outcomes.card[same_day]] <= outcomes.day[same_day]]
         rows = rows[np.sort(np.unique(outcomes.card[rows], return_index=True)[1])]
         if capacity is not None and len(rows):
             held = np.count_nonzero(outcomes.end[taken] >= outcomes.entry_day[rows[0]])

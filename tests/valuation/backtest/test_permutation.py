@@ -30,7 +30,8 @@ def random_walks(seed: int, cards: int = 400) -> Floats:
         moves[day] = deviation * shock * (random.random(cards) < 0.4)
         state = 0.1 + 0.85 * state + 0.06 * np.minimum((moves[day] / deviation) ** 2, 20)
     start = random.normal(2.0, 1.2, cards)
-    return np.round(np.exp(start + moves.cumsum(axis=0)), 2).clip(0.02)
+    prices: Floats = np.round(np.exp(start + moves.cumsum(axis=0)), 2).clip(0.02)
+    return prices
 
 
 def result_of(

@@ -170,7 +170,8 @@ ALWAYS = TradeQuotes(np.full((40, 6), 10.0), np.ones((40, 6), dtype=bool))
 
 
 def test_the_capacity_limits_copies_a_day_and_copies_held() -> None:
-    made = OrderBook(ALWAYS, NO_FEES, 3).outcomes(*np.nonzero(np.ones((40, 6), dtype=bool)))
+    day, which = np.nonzero(np.ones((40, 6), dtype=bool))
+    made = OrderBook(ALWAYS, NO_FEES, 3).outcomes(day, which)
     rank = made.card[::-1].astype(float)  # the last card first
     taken, refused = taken_orders(made, 6, Capacity(a_day=2, held=3), rank)
     assert made.card[taken][:3].tolist() == [4, 5, 5 - 2]
