@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import HOLD, Thresholds, decide
+from pokewatch.decision import HOLD, Distribution, Thresholds, decide
 from pokewatch.errors import UnknownDateError
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
@@ -76,6 +76,7 @@ def _decided(prices: np.ndarray, quotes: BookQuotes) -> Any:
         quotes.lower,
         quotes.upper,
         quotes.status,
+        distribution=Distribution.from_array(quotes.distribution),
         thresholds=configured_thresholds(),
         on_fault="hold",
     )
