@@ -35,6 +35,7 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_fair_price",
     "invalid_lower",
     "invalid_upper",
+    "invalid_distribution",
     "invalid_buy_threshold_pct",
     "invalid_sell_threshold_pct",
 }
@@ -70,6 +71,7 @@ class TensorSpec:
 
     A `nullable` input accepts any number, and null where a row gives none. A `per_request` input
     may have one value for all rows. An `on_request` output is returned only when it is named.
+    `width` is the number of values in a row: the shape is [n], or [n, width] where it is above 1.
     """
 
     name: str
@@ -78,7 +80,14 @@ class TensorSpec:
     nullable: bool = False
     per_request: bool = False
     on_request: bool = False
+    width: int = 1
 
+
+# A predictive distribution in one row: the last quote, the probability that the price at the
+# horizon is the same, the smallest probability that may be claimed, and the logarithms of the
+# quantiles of a price that is not the same.
+DISTRIBUTION = "distribution"
+DISTRIBUTION_WIDTH = 14
 
 FAIR_PRICE_INPUTS = (
     TensorSpec("card_id", "BYTES"),
@@ -95,6 +104,7 @@ FAIR_PRICE_OUTPUTS = (
     TensorSpec("upper", "FP64"),
     TensorSpec("status", "BYTES"),
     TensorSpec("slug", "BYTES", on_request=True),
+    TensorSpec(DISTRIBUTION, "FP64", on_request=True, width=DISTRIBUTION_WIDTH),
 )
 DECISION_INPUTS = (
     TensorSpec("market_price", "FP64", nullable=True),
@@ -102,6 +112,7 @@ DECISION_INPUTS = (
     TensorSpec("lower", "FP64", optional=True, nullable=True),
     TensorSpec("upper", "FP64", optional=True, nullable=True),
     TensorSpec("status", "BYTES", optional=True),
+    TensorSpec(DISTRIBUTION, "FP64", optional=True, nullable=True, width=DISTRIBUTION_WIDTH),
     TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     TensorSpec("fees", "BYTES", optional=True, per_request=True),

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Strings = NDArray[np.str_]
 
 _DECIMALS = 4  # of probabilities
-_CLOSE = 1e-9  # in cents, or as a fraction: prices within this of each other are equal
+_CLOSE = 1e-9  # rounding: prices within this of each other, in cents, are equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def advise(
         buy = fees.price_at_cost(fees.proceeds(low / 100.0)) * 100.0
         buy_below = np.maximum(np.floor(buy - _CLOSE), 0.0) / 100.0
         sell_above = (np.floor(high + _CLOSE) + 1.0) / 100.0
-        chance = 1.0 - predictive_cdf(distribution, break_even(price, fees) * (1.0 + _CLOSE))
+        chance = 1.0 - predictive_cdf(distribution, break_even(price, fees))
     return Advice(
         np.where(known, buy_below, np.nan),
         np.where(known, sell_above, np.nan),

@@ -2,11 +2,12 @@
 
 With probability `unchanged` the price is the last quote; otherwise its logarithm follows quantiles
 that are tabulated at LEVELS. Between two of them, and beyond the outermost, it is log-normal: the
-log price is linear in the standard normal quantile.
+log price is linear in the standard normal quantile. A price that changes does so by at least a
+cent, which is a large move of a cheap card.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -22,6 +23,8 @@ WIDTH = 3 + len(LEVELS)  # numbers per distribution
 # Of an interval without a distribution, nothing is known beyond its edges: no probability is closer
 # to 0 or 1 than that of the most extreme of so many observations.
 DEFAULT_CALIBRATION_SIZE = 99
+CENT = 0.01
+_TOLERANCE = 1e-9  # relative: rounding does not separate a price from the last quote
 _MAX_LOG_WIDTH = 1e8  # of an interval that is unbounded on one side
 
 # Standard normal distribution function in steps of 0.001, to where a tail is less than 1e-15.
@@ -53,6 +56,30 @@ class Distribution:
         """Return rows [..., WIDTH]: the last price, `unchanged`, `floor` and the log quantiles."""
         firsts = np.stack((self.last_price, self.unchanged, self.floor), axis=-1)
         return np.concatenate((firsts, self.log_quantiles), axis=-1)
+
+    def scaled(self, factor: ArrayLike) -> "Distribution":
+        """Return the distributions of the price times `factor`, one or one per row."""
+        factor = np.asarray(factor, dtype=np.float64)
+        logs = self.log_quantiles + np.log(factor)[..., None]
+        return replace(self, last_price=self.last_price * factor, log_quantiles=logs)
+
+
+def is_malformed(distribution: Distribution) -> NDArray[np.bool_]:
+    """Return which rows are neither a distribution nor NaN."""
+    last, unchanged, floor, logs = (
+        distribution.last_price,
+        distribution.unchanged,
+        distribution.floor,
+        distribution.log_quantiles,
+    )
+    with np.errstate(invalid="ignore"):
+        valid = (
+            ((last > 0) & (last < np.inf))
+            & ((unchanged >= 0) & (unchanged < 1))
+            & ((floor > 0) & (floor < 0.5))
+            & (np.isfinite(logs).all(axis=-1) & (np.diff(logs, axis=-1) >= 0).all(axis=-1))
+        )
+    return ~valid & ~np.isnan(distribution.to_array()).any(axis=-1)
 
 
 def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distribution:
@@ -94,10 +121,12 @@ def predictive_cdf(
     `price` has the shape of the rows, or broadcasts to it. The result is within
     [floor, 1 - floor], NaN without a distribution.
     """
-    price = np.asarray(price, dtype=np.float64)
-    changed = _changed_cdf(distribution.log_quantiles, price, side)
-    last = distribution.last_price
-    at_last = last <= price if side == "right" else last < price
+    price, last = np.asarray(price, dtype=np.float64), distribution.last_price
+    within_a_cent = np.abs(price - last) < CENT * (1 - _TOLERANCE)
+    away = np.where(within_a_cent & (distribution.unchanged > 0), last, price)
+    changed = _changed_cdf(distribution.log_quantiles, away, side)
+    slack = last * (_TOLERANCE if side == "right" else -_TOLERANCE)
+    at_last = last <= price + slack
     cdf = changed + distribution.unchanged * (at_last - changed)
     return _clamp(cdf, distribution.floor)
 
@@ -113,7 +142,8 @@ def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
     until = (1.0 - unchanged) * _changed_cdf(distribution.log_quantiles, last, "left")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         of_changed = np.where(wanted <= until, wanted, wanted - unchanged) / (1.0 - unchanged)
-        price = np.exp(_changed_log_quantile(distribution.log_quantiles, of_changed))
+        price = np.exp(interpolate_quantiles(distribution.log_quantiles, of_changed))
+    price = np.where(unchanged > 0, _a_cent_away(price, last), price)
     at_last = (wanted > until) & (wanted <= until + unchanged)
     return np.where(at_last, last, price)
 
@@ -142,13 +172,20 @@ def _changed_cdf(logs: Floats, price: Floats, side: str) -> Floats:
     return np.where(np.isnan(left), np.nan, cdf)
 
 
-def _changed_log_quantile(logs: Floats, level: Floats) -> Floats:
+def interpolate_quantiles(logs: Floats, level: Floats) -> Floats:
+    """Return the quantiles at `level` [...] of rows of quantiles [..., K] at LEVELS."""
     z = np.interp(level, _CDF, _GRID)
     at = np.clip(np.searchsorted(Z_LEVELS, z, side="right") - 1, 0, len(LEVELS) - 2)
     left, right = _take(logs, at), _take(logs, at + 1)
     share = (z - Z_LEVELS[at]) / (Z_LEVELS[at + 1] - Z_LEVELS[at])
     quantile: Floats = left + share * (right - left)
     return quantile
+
+
+def _a_cent_away(price: Floats, last: Floats) -> Floats:
+    below = np.where(last > CENT, last - CENT, last)
+    away = np.where(price < last, np.minimum(price, below), np.maximum(price, last + CENT))
+    return np.where(price == last, last, away)
 
 
 def _take(logs: Floats, at: NDArray[np.int64]) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pokewatch.decision.distribution import (
     Distribution,
+    is_malformed,
     predictive_cdf,
     with_intervals,
 )
@@ -25,7 +26,7 @@ BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
-_CLOSE = 1e-12  # relative: a price within this of another is not below it
+_CLOSE = 1e-8  # relative: a price this much below the last quote is not that quote
 _DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
@@ -123,7 +124,7 @@ def decide(
     """
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
-    faults = _faults(rows)
+    faults = _faults(rows, distribution)
     for name in _raising(thresholds, faults if on_fault == "raise" else ()):
         _raise_first({name: faults[name]}, rows)
     valid = ~np.logical_or.reduce(list(faults.values()))
@@ -171,7 +172,7 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
         )
 
 
-def _faults(rows: _Rows) -> dict[str, Bools]:
+def _faults(rows: _Rows, distribution: Distribution | None) -> dict[str, Bools]:
     """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio = rows.market / rows.fair
@@ -184,6 +185,9 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
             "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
+            "distribution": np.zeros(rows.market.shape, dtype=np.bool_)
+            if distribution is None
+            else is_malformed(distribution),
         }
 
 
@@ -198,6 +202,7 @@ _REQUIREMENTS = {
     "market_price": "positive, finite and comparable with fair_price",
     "lower": "between 0 and fair_price",
     "upper": "finite and no less than fair_price",
+    "distribution": "ascending log quantiles after a price and two probabilities",
     "buy threshold": "a fraction with -1 < buy <= 0 <= sell",
     "sell threshold": "a fraction with -1 < buy <= 0 <= sell",
 }
@@ -211,6 +216,7 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
         "upper": rows.upper,
         "buy_threshold_pct": rows.buy,
         "sell_threshold_pct": rows.sell,
+        "distribution": np.broadcast_to("others", rows.market.shape),
     }
     for name, fault in faults.items():
         if fault.any():

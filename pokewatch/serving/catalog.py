@@ -19,7 +19,7 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
-from pokewatch.decision import BUY, SELL, Thresholds, decide
+from pokewatch.decision import BUY, SELL, Distribution, Thresholds, decide
 from pokewatch.errors import UnknownCardError
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
@@ -216,6 +216,7 @@ def _signals(
         latest.fair[positions],
         latest.lower[positions],
         latest.upper[positions],
+        distribution=Distribution.from_array(latest.distribution[positions]),
         thresholds=thresholds,
         on_fault="hold",
     )

@@ -10,7 +10,7 @@ from mlserver.types import Parameters
 from numpy.typing import ArrayLike
 
 from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
-from pokewatch.decision import Decisions, Thresholds, decide
+from pokewatch.decision import Decisions, Distribution, Thresholds, decide
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
@@ -45,8 +45,15 @@ class DecisionRuntime(TensorRuntime):
             name: columns.get(name)
             for name in ("market_price", "fair_price", "lower", "upper", "status")
         }
+        rows = columns.get("distribution")
+        distribution = None if rows is None else Distribution.from_array(np.asarray(rows))
         try:
-            decisions = decide(**prices, thresholds=thresholds, on_fault="hold")  # type: ignore[arg-type]
+            decisions = decide(
+                **prices,  # type: ignore[arg-type]
+                distribution=distribution,
+                thresholds=thresholds,
+                on_fault="hold",
+            )
         except ValueError as error:
             raise BadInputError(str(error)) from None
         for signal, count in Counter(decisions.signal.tolist()).items():

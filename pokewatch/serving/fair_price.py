@@ -44,6 +44,7 @@ _COLUMNS = {
     "lower": "lower",
     "upper": "upper",
     "status": "status",
+    "distribution": "distribution",
 }
 _INVALID_DAY = date.min  # before every book
 _NAT = np.datetime64("NaT").astype(np.int64).item()
@@ -170,5 +171,5 @@ def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: Boo
             return _names(loaded.book.cards.slugs, requested, quotes)
         case "date":
             return _dates(quotes)
-    values: Values = getattr(quotes, _COLUMNS[name]).tolist()
+    values: Values = getattr(quotes, _COLUMNS[name]).ravel().tolist()
     return values

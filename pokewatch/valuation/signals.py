@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from pokewatch.contract import Condition
-from pokewatch.decision import HOLD, FeeSchedule, Thresholds, advise, decide, fees_for
+from pokewatch.decision import (
+    HOLD,
+    Decisions,
+    Distribution,
+    FeeSchedule,
+    Thresholds,
+    advise,
+    decide,
+    fees_for,
+)
 from pokewatch.errors import UnknownDateError
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
@@ -95,13 +104,14 @@ def configured_fees(currency: str, name: str | None = None) -> FeeSchedule:
     return fees_for(currency, name or settings.fees, settings.postage)
 
 
-def _decided(prices: np.ndarray, quotes: BookQuotes) -> Any:
+def _decided(prices: np.ndarray, quotes: BookQuotes) -> Decisions:
     return decide(
         prices,
         quotes.fair,
         quotes.lower,
         quotes.upper,
         quotes.status,
+        distribution=Distribution.from_array(quotes.distribution),
         thresholds=configured_thresholds(),
         on_fault="hold",
     )

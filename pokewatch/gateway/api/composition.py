@@ -11,6 +11,8 @@ import msgspec
 from pokewatch.contract import (
     DECISION,
     DECISION_OUTPUTS,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     FAIR_PRICE,
     FAIR_PRICE_OUTPUTS,
     UNKNOWN_CARD,
@@ -31,6 +33,7 @@ from pokewatch.gateway.upstream.v2_messages import (
     encode_request,
     float_tensor,
     new_id,
+    rows_of,
     string_tensor,
 )
 
@@ -97,6 +100,7 @@ class Composition:
         prices, versions = await self._call_fair_price(cards, headers, deadline)
         inputs = [
             *map(float_tensor, _DECIDED_ON, _decided_on(prices)),
+            *_distributions(prices[DISTRIBUTION]),
             string_tensor("status", prices["status"]),
         ]
         decisions = await self._decide(inputs, headers, deadline)
@@ -163,7 +167,7 @@ class Composition:
                 return _UNDECIDED
         half = len(inputs[0].data) // 2
         first, second = [
-            await self._decide([_part(tensor, rows) for tensor in inputs], headers, deadline)
+            await self._decide([rows_of(tensor, rows) for tensor in inputs], headers, deadline)
             for rows in (slice(None, half), slice(half, None))
         ]
         return {name: [*first[name], *second[name]] for name in DECISION_COLUMNS}
@@ -187,9 +191,10 @@ def _optional_tensor(name: str, values: Column) -> list[V2Tensor]:
     return [] if values.count(None) == len(values) else [float_tensor(name, values)]
 
 
-def _part(tensor: V2Tensor, rows: slice) -> V2Tensor:
-    data = tensor.data[rows]
-    return V2Tensor(tensor.name, [len(data)], tensor.datatype, data)
+def _distributions(values: Column) -> list[V2Tensor]:
+    """Return no tensor if no row has a distribution: `decision` then uses the intervals alone."""
+    given = values.count(None) < len(values)
+    return [float_tensor(DISTRIBUTION, values, DISTRIBUTION_WIDTH)] if given else []
 
 
 def _fair_price(row: tuple[Any, ...], common: tuple[str, str, str]) -> FairPrice | ProblemError:

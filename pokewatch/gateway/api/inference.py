@@ -12,6 +12,8 @@ import msgspec
 
 from pokewatch.contract import (
     DECISION_OUTPUTS,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     FAIR_PRICE_INPUTS,
     FAIR_PRICE_OUTPUTS,
     MAX_BATCH_ROWS,
@@ -139,7 +141,7 @@ class InferenceEndpoints:
                 MEDIA_TYPE, "tensors must be JSON: set binary_data=False in the client"
             )
         request = decode(_decode_request, context.body)
-        rows = max((len(tensor.data) for tensor in request.inputs), default=0)
+        rows = max(map(_rows, request.inputs), default=0)
         if rows > MAX_BATCH_ROWS:
             raise invalid("/inputs", f"expected at most {MAX_BATCH_ROWS} rows, got {rows}")
         if rows > 1 and context.key is not None and not context.key.allows("batch"):
@@ -197,6 +199,12 @@ class InferenceEndpoints:
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._seconds
+
+
+def _rows(tensor: V2Tensor) -> int:
+    """Return the rows of an input, whatever shape it claims."""
+    flat = tensor.name == DISTRIBUTION and not isinstance(next(iter(tensor.data), None), list)
+    return -(-len(tensor.data) // (DISTRIBUTION_WIDTH if flat else 1))
 
 
 def card_queries(request: InferRequest, headers: ForwardedHeaders) -> list[CardQuery]:

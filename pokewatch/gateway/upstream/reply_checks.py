@@ -12,6 +12,8 @@ from typing import Any
 
 from pokewatch.contract import (
     CARD_ID_PATTERN,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     REASONS,
     ROW_STATUSES,
     SIGNALS,
@@ -40,7 +42,7 @@ def check_prices(
 
     A day of "" is the latest one. An offer of None stands for the market price.
     """
-    check_numbers(found, ("market_price", "fair_price", "lower", "upper"))
+    check_numbers(found, ("market_price", "fair_price", "lower", "upper", DISTRIBUTION))
     check_members("status", found["status"], ROW_STATUSES)
     _check_cards(found["card_id"], found["slug"], cards)
     _check_days(found["date"], found["status"], days)
@@ -101,7 +103,9 @@ def check_passthrough(reply: InferResponse, name: str, request: InferRequest, ro
     if names != expected:
         raise ValueError(f"the outputs are {names}, expected {expected}")
     for output in reply.outputs:
-        if output.shape != [rows] or len(output.data) != rows:
+        width = DISTRIBUTION_WIDTH if output.name == DISTRIBUTION else 1
+        shape = [rows] if width == 1 else [rows, width]
+        if output.shape != shape or len(output.data) != rows * width:
             raise ValueError(
                 f"output {output.name!r} has {len(output.data)} values for {rows} rows"
             )

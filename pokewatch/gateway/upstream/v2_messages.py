@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from pokewatch.contract import FAIR_PRICE_OUTPUTS
+
 MAX_TENSORS = 16
 
 Column = list[Any]
@@ -50,7 +52,7 @@ class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Answered(msgspec.Struct, frozen=True):
-    """The members read of an output. PokeWatch's models return the shape [n]."""
+    """The members read of an output. PokeWatch's models return flat data."""
 
     name: str
     data: list[float | str | None]
@@ -83,6 +85,7 @@ class Refusal(msgspec.Struct, frozen=True):
     near: list[str] = []
 
 
+_WIDTHS = {tensor.name: tensor.width for tensor in FAIR_PRICE_OUTPUTS if tensor.width > 1}
 _PROCESS = token_hex(8)
 _numbers = count()
 _encode = msgspec.json.Encoder().encode
@@ -95,8 +98,19 @@ def string_tensor(name: str, values: Sequence[str]) -> V2Tensor:
     return V2Tensor(name, [len(values)], "BYTES", list(values))
 
 
-def float_tensor(name: str, values: Sequence[float | None]) -> V2Tensor:
-    return V2Tensor(name, [len(values)], "FP64", list(values))
+def float_tensor(name: str, values: Sequence[float | None], width: int = 1) -> V2Tensor:
+    """Return a tensor of the shape [n], or [n, width] from flat `values`."""
+    shape = [len(values)] if width == 1 else [len(values) // width, width]
+    return V2Tensor(name, shape, "FP64", list(values))
+
+
+def rows_of(tensor: V2Tensor, rows: slice) -> V2Tensor:
+    """Return some rows of a tensor with flat data."""
+    count, *widths = tensor.shape
+    width = widths[0] if widths else 1
+    start, stop, _ = rows.indices(count)
+    data = tensor.data[start * width : stop * width]
+    return V2Tensor(tensor.name, [stop - start, *widths], tensor.datatype, data)
 
 
 def new_id() -> str:
@@ -110,7 +124,7 @@ def encode_request(inputs: list[V2Tensor], names: Sequence[str], request_id: str
 
 
 def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
-    """Return the outputs `names`, each with `rows` values. Raise ValueError if there are others."""
+    """Return the outputs `names`, each with `rows` values. Raise ValueError for other counts."""
     try:
         return _checked(_reply(body), names, rows, request_id)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -120,7 +134,10 @@ def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str
 def decode_versioned(
     body: bytes, names: Sequence[str], rows: int, request_id: str
 ) -> tuple[Columns, Versions]:
-    """Return the outputs and the versions. Raise ValueError for a reply without them."""
+    """Return the outputs and the versions. Raise ValueError for a reply without them.
+
+    The data of an output with several values per row is flat.
+    """
     try:
         reply = _versioned(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -135,8 +152,8 @@ def _checked(reply: _Reply, names: Sequence[str], rows: int, request_id: str) ->
     if len(found) != len(reply.outputs):
         raise ValueError("an output is repeated")
     for name in names:
-        if len(found.get(name, ())) != rows:
-            count = len(found.get(name, ()))
+        count = len(found.get(name, ()))
+        if count != rows * _WIDTHS.get(name, 1):
             raise ValueError(f"output {name!r} has {count} values for {rows} rows")
     return found
 
