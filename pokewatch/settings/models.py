@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
 
-from pokewatch.contract import Condition, Fees
+from pokewatch.contract import Fees
 from pokewatch.settings.section import Section, home_folder
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
@@ -85,7 +85,7 @@ class DecisionSettings(Section):
     condition_hp: float = Field(0.50, gt=0, le=1, description=_CONDITION.format("heavily played"))
     condition_dmg: float = Field(0.35, gt=0, le=1, description=_CONDITION.format("damaged"))
 
-    def condition_factors(self) -> dict[Condition, float]:
+    def condition_factors(self) -> dict[str, float]:
         """Return the price of a copy in each condition, as a fraction of a near mint one's."""
         return {
             "NM": 1.0,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pokewatch.gateway.api import schemas
+from pokewatch.gateway.api.fields import CardId
 from pokewatch.gateway.api.routes import OPERATIONS, Operation
 from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
 
@@ -98,7 +99,7 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     kinds = {
-        "card_id": msgspec.json.schema(schemas.CardId),
+        "card_id": msgspec.json.schema(CardId),
         "model": {"type": "string", "enum": list(schemas.MODELS)},
     }
     return [

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from pokewatch.contract import (
+    ADVICE_REASONS,
     CARD_ID_PATTERN,
     DISTRIBUTION,
     DISTRIBUTION_WIDTH,
@@ -29,7 +30,13 @@ from pokewatch.gateway.upstream.v2_messages import (
 )
 
 UNKNOWN = frozenset({UNKNOWN_CARD, UNKNOWN_DATE})
-_ALLOWED = {"status": ROW_STATUSES, "signal": frozenset(SIGNALS), "reason": REASONS}
+_ALLOWED = {
+    "status": ROW_STATUSES,
+    "signal": frozenset(SIGNALS),
+    "reason": REASONS,
+    "advice": ADVICE_REASONS,
+}
+_DECISION_NUMBERS = ("deviation_pct", "confidence", "buy_below", "sell_above", "chance_to_earn")
 _NUMBER = frozenset({float, int, type(None)})
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -59,17 +66,13 @@ def check_prices(
 
 def check_decisions(found: Columns, status: Column | None = None) -> None:
     """Check the reply of `decision` for rows with these statuses."""
-    check_numbers(found, ("deviation_pct", "confidence"))
+    check_numbers(found, _DECISION_NUMBERS)
     signals, deviations = found["signal"], found["deviation_pct"]
     check_members("signal", signals, SIGNALS)
     check_members("reason", found["reason"], REASONS)
-    confidence = found["confidence"]
-    if None in confidence:
-        confidence = [value for value in confidence if value is not None]
-    if confidence and (min(confidence) < 0 or max(confidence) > 1):
-        raise ValueError(
-            f"output 'confidence' ranges from {min(confidence)} to {max(confidence)}, not 0 to 1"
-        )
+    check_members("advice", found["advice"], ADVICE_REASONS)
+    for name in ("confidence", "chance_to_earn"):
+        _check_probabilities(name, found[name])
     if None in deviations:
         pairs = zip(signals, deviations, strict=True)
         _check(
@@ -86,6 +89,13 @@ def check_decisions(found: Columns, status: Column | None = None) -> None:
                 for signal, each in zip(signals, status, strict=True)
             ],
         )
+
+
+def _check_probabilities(name: str, values: Column) -> None:
+    if None in values:
+        values = [value for value in values if value is not None]
+    if values and (min(values) < 0 or max(values) > 1):
+        raise ValueError(f"output {name!r} ranges from {min(values)} to {max(values)}, not 0 to 1")
 
 
 def check_passthrough(reply: InferResponse, name: str, request: InferRequest, rows: int) -> None:

@@ -62,16 +62,25 @@ Version = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """The model and data versions of a reply."""
+    """The model and data versions of a reply, and the currency of its prices."""
 
     model_version: Version
     data_version: Version
     run_id: str = ""
+    currency: str = ""
+
+
+class _Prices(msgspec.Struct, frozen=True):
+    currency: str = ""
 
 
 class _Reply(msgspec.Struct, frozen=True):
     outputs: list[_Answered]
     id: str | None = None
+
+
+class _Decided(_Reply, frozen=True):
+    parameters: _Prices = _Prices()
 
 
 class _Versioned(_Reply, frozen=True, kw_only=True):
@@ -89,7 +98,7 @@ _WIDTHS = {tensor.name: tensor.width for tensor in FAIR_PRICE_OUTPUTS if tensor.
 _PROCESS = token_hex(8)
 _numbers = count()
 _encode = msgspec.json.Encoder().encode
-_reply = msgspec.json.Decoder(_Reply).decode
+_decided = msgspec.json.Decoder(_Decided).decode
 _versioned = msgspec.json.Decoder(_Versioned).decode
 _refusal = msgspec.json.Decoder(Refusal).decode
 
@@ -105,8 +114,10 @@ def float_tensor(name: str, values: Sequence[float | None], width: int = 1) -> V
 
 
 def rows_of(tensor: V2Tensor, rows: slice) -> V2Tensor:
-    """Return some rows of a tensor with flat data."""
+    """Return some rows of a tensor with flat data. A tensor of one row is that of every row."""
     count, *widths = tensor.shape
+    if count == 1:
+        return tensor
     width = widths[0] if widths else 1
     start, stop, _ = rows.indices(count)
     data = tensor.data[start * width : stop * width]
@@ -123,10 +134,16 @@ def encode_request(inputs: list[V2Tensor], names: Sequence[str], request_id: str
     return _encode(InferRequest(inputs, request_id, outputs=[Output(name) for name in names]))
 
 
-def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
-    """Return the outputs `names`, each with `rows` values. Raise ValueError for other counts."""
+def decode_columns(
+    body: bytes, names: Sequence[str], rows: int, request_id: str
+) -> tuple[Columns, str]:
+    """Return the outputs `names`, each with `rows` values, and the currency, "" if unknown.
+
+    Raise ValueError for other counts.
+    """
     try:
-        return _checked(_reply(body), names, rows, request_id)
+        reply = _decided(body)
+        return _checked(reply, names, rows, request_id), reply.parameters.currency
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
 

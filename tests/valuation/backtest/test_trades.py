@@ -177,8 +177,8 @@ def test_the_capacity_limits_copies_a_day_and_copies_held() -> None:
     assert made.card[taken][:3].tolist() == [4, 5, 5 - 2]
     entries = np.bincount(made.entry_day[taken])
     assert entries.max() == 2
-    for day in range(40):
-        assert np.count_nonzero((made.entry_day <= day) & (day <= made.end) & taken) <= 3
+    for today in range(40):
+        assert np.count_nonzero((made.entry_day <= today) & (today <= made.end) & taken) <= 3
     assert not (taken & refused).any()
     assert refused.any()
     everything = taken_orders(made, 6)[0]
