@@ -26,7 +26,11 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
             title,
             _number(each[way].get("trades")),
             _percent(each[way]["mean_net"]),
+            _percent(each[way].get("median_net")),
+            _number(each[way].get("total_gain")),
+            _number(each[way].get("median_gain")),
             _percent(each[way].get("hit_rate")),
+            _percent(each[way].get("best_three_share")),
             _percent(each[curve]["max_drawdown"]) if curve else "-",
             _number(each["random"]["p_value"]) if way == "followed" else "-",
         ]
@@ -38,7 +42,11 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
         "strategy",
         "trades",
         "mean return",
+        "median return",
+        f"gain, {policies[0]['currency']}",
+        "median gain",
         "hit rate",
+        "best 3 of profit",
         "maximum drawdown",
         "p-value against random",
     ]

@@ -140,9 +140,13 @@ def deploy_card(
         return
     cards = f"up to {backtest['most_cards']:,} cards at {backtest['min_price']:.2f} or more"
     yield Markdown(
-        f"Returns after the fees of {policies[0]['fees']}, on {cards}: bought at the next renewed "
-        "price, sold at a five-day median. The same-day figure trades at the price that gave the "
-        "signal, which nobody can do: it shows what a naive backtest would report."
+        f"Returns after the fees of {policies[0]['fees']} and {policies[0]['postage']:.2f} "
+        f"{policies[0]['currency']} postage, on {cards}: one copy bought at the next renewed "
+        "price, or at the lowest ask if that is higher, and sold at a five-day median. At most "
+        f"{policies[0]['capacity']['a_day']} copies are bought in a day and "
+        f"{policies[0]['capacity']['held']} held. Random trades are the same trades in other cards "
+        "of about the same price and volatility. The same-day figure trades at the price that gave "
+        "the signal, which nobody can do: it shows what a naive backtest would report."
     )
     for each in policies:
         yield Image.from_matplotlib(plots.equity_plot(each))

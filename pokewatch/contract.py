@@ -46,7 +46,8 @@ FEE_CURRENCIES: dict[str, str] = {"tcgplayer": "USD", "ebay": "USD", "cardmarket
 
 # Conditions of an offered copy: near mint, lightly, moderately and heavily played, damaged
 Condition = Literal["NM", "LP", "MP", "HP", "DMG"]
-CONDITIONS: tuple[Condition, ...] = ("NM", "LP", "MP", "HP", "DMG")
+NEAR_MINT: Condition = "NM"
+CONDITIONS: tuple[Condition, ...] = (NEAR_MINT, "LP", "MP", "HP", "DMG")
 
 # Why there is advice in money on a row or not: the reason of a HOLD without a decision is one too
 ADVICE_REASONS = REASONS | {"ok", "no_fees"}

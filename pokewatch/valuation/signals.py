@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.contract import Condition
+from pokewatch.contract import NEAR_MINT, Condition
 from pokewatch.decision import (
     HOLD,
     Decisions,
@@ -17,7 +17,7 @@ from pokewatch.decision import (
     decide,
     fees_for,
 )
-from pokewatch.errors import UnknownDateError
+from pokewatch.errors import SettingsError, UnknownDateError
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
 
@@ -27,7 +27,7 @@ def value_cards(
     cards: Sequence[str],
     day: date | None = None,
     price: float | None = None,
-    condition: Condition = "NM",
+    condition: Condition = NEAR_MINT,
     fees: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the value of each card (id or slug) on `day`, the latest if None, with its signal.
@@ -98,10 +98,18 @@ def configured_thresholds() -> Thresholds:
 def configured_fees(currency: str, name: str | None = None) -> FeeSchedule:
     """Return the fee schedule of prices in `currency`: the one named, or that of the settings.
 
-    Raise ValueError for fees in another currency.
+    Raise ValueError if the fees named are in another currency, SettingsError if those of the
+    settings are.
     """
     settings = DecisionSettings.read()
-    return fees_for(currency, name or settings.fees, settings.postage)
+    try:
+        return fees_for(currency, name or settings.fees, settings.postage)
+    except ValueError as error:
+        if name or not settings.fees:
+            raise
+        raise SettingsError(
+            f"{settings.variable('fees')} {settings.fees!r}: {error}, or leave it unset"
+        ) from None
 
 
 def _decided(prices: np.ndarray, quotes: BookQuotes) -> Decisions:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import FeeSchedule
+from pokewatch.decision import FeeSchedule, fees_for
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.backtest.backtest import DailyEstimates, compare_policies
 from pokewatch.valuation.backtest.permutation import volatility
@@ -87,7 +87,7 @@ def backtest_panel(
 ) -> list[Backtest]:
     """Return the backtest of each policy over the panel's later days.
 
-    `options` are those of `compare_policies`. Fees are not converted to the currency of the cards.
+    `options` are those of `compare_policies`. `fees` are in the currency of the cards.
     Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)
@@ -126,16 +126,27 @@ def backtest_valued(
 
 
 def backtest_file(
-    path: Path, model: str, horizon: int, fees: FeeSchedule, **options: Any
+    path: Path,
+    model: str,
+    horizon: int,
+    fees: str | None = None,
+    postage: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
-    """Return the `backtest_panel` of a file's panel as plain JSON.
+    """Return the `backtest_panel` of a file's panel as plain JSON, with the name of the model.
 
-    Each result also has the model and the known currencies of the cards. Raise ValuationError for a
-    file that cannot be read, and as `backtest_panel` does.
+    `fees` and `postage` are as for `fees_for`. Raise ValuationError for a file that cannot be read
+    or has prices in several currencies, ValueError for fees in another currency, and as
+    `backtest_panel` does.
     """
     panel = read_panel(path)
-    quoted_in = sorted(set(panel.currency.tolist()) - {""})
+    currencies = sorted(set(panel.currency.tolist()))
+    if len(currencies) > 1:
+        raise ValuationError(
+            f"{path} has prices in {' and '.join(currencies)}: backtest one currency at a time"
+        )
+    schedule = fees_for(currencies[0], fees, postage)
     return [
-        {"model": model, "quoted_in": quoted_in, **result.to_json()}
-        for result in backtest_panel(panel, model, horizon, fees, **options)
+        {"model": model, **result.to_json()}
+        for result in backtest_panel(panel, model, horizon, schedule, **options)
     ]
