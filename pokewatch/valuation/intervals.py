@@ -201,14 +201,8 @@ class Intervals:
         counts = np.bincount(liquidity, minlength=len(LIQUIDITIES))
         self._liquidity = _nearest(counts >= _MIN_ERRORS)
         liquidity = self._liquidity[liquidity]
-        self._cuts = np.stack(
-            [
-                np.quantile(
-                    scale[liquidity == group] if (liquidity == group).any() else scale, _TERCILES
-                )
-                for group in range(len(LIQUIDITIES))
-            ]
-        )
+        groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
+        self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
         cell, scores = self._cell(values, scale), errors / scale
         shapes = [_shape(scores, unit)]
         for cells, inside in _usable_cells(cell, unit):

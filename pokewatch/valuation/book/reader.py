@@ -250,23 +250,25 @@ def _verified(path: Path, digest: str) -> pa.Buffer:
     return content
 
 
-def _table(files: Mapping[str, pa.Buffer], name: str, schema: pa.Schema, rows: int) -> pa.Table:
+def _table(
+    files: Mapping[str, pa.Buffer], name: str, schema: pa.Schema, rows: int | None = None
+) -> pa.Table:
+    """Return a table of `rows` rows, or of any number."""
     try:
         table = pa.ipc.open_file(pa.BufferReader(files[name])).read_all()
     except pa.ArrowInvalid as error:
         raise BookError(f"{name} is not an Arrow file: {error}") from None
-    if not table.schema.equals(schema) or table.num_rows != rows:
-        raise BookError(f"{name} does not contain {rows} rows of {', '.join(schema.names)}")
+    if not table.schema.equals(schema) or rows not in (None, table.num_rows):
+        count = "" if rows is None else f"{rows} "
+        raise BookError(f"{name} does not contain {count}rows of {', '.join(schema.names)}")
     return table
 
 
 def _shapes(files: Mapping[str, pa.Buffer]) -> Floats:
     """Return the shapes [S, 1 + K]."""
-    try:
-        rows = pa.ipc.open_file(pa.BufferReader(files["shapes.arrow"])).read_all().num_rows
-    except pa.ArrowInvalid as error:
-        raise BookError(f"shapes.arrow is not an Arrow file: {error}") from None
-    table = _table(files, "shapes.arrow", SHAPE_SCHEMA, rows)
+    table = _table(files, "shapes.arrow", SHAPE_SCHEMA)
+    if table.num_rows == 0:
+        return np.empty((0, len(SHAPE_SCHEMA)))
     return np.column_stack([numbers(column, np.float64) for column in table.columns])
 
 
