@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from card_tables import calibrations_table, checks_table, groups_table, scores_table, trades_table
+from card_tables import (
+    calibrations_table,
+    checks_table,
+    groups_table,
+    scores_table,
+    trades_table,
+    values_table,
+)
 from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 
 from pokewatch.checks import Check
@@ -17,6 +24,8 @@ from pokewatch.registry import RegisteredModel
 from pokewatch.settings import GateSettings
 
 Evaluation = Mapping[str, Any]
+
+STRONGEST = 10  # cards of the table of signals
 
 
 def quality_card(
@@ -108,8 +117,9 @@ def deploy_card(
     outcome: GateOutcome,
     outcomes: Sequence[ReplicaOutcome],
     backtest: Mapping[str, Any],
+    strongest: Sequence[Mapping[str, Any]],
 ) -> Iterator[MetaflowCardComponent]:
-    """The new champion, the one it replaced, the servers that use it, and the backtest."""
+    """The new champion, its servers and strongest signals, and the backtest."""
     before = (
         f"version {outcome.champion[0]} ({outcome.champion[1]})" if outcome.champion else "none"
     )
@@ -131,6 +141,8 @@ def deploy_card(
         ],
         headers=["", ""],
     )
+    yield Markdown("## Strongest signals")
+    yield values_table(strongest)
     policies = backtest["policies"]
     yield Markdown("## Backtest")
     if not policies:

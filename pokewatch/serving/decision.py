@@ -53,7 +53,7 @@ class DecisionRuntime(TensorRuntime):
         extra = (settings.parameters.extra if settings.parameters else None) or {}
         self._price_model = str(extra.get("prices", "fair-price"))
         self._thresholds = configured_thresholds()
-        self._settings = DecisionSettings.read()
+        self._defaults = DecisionSettings.read()
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
@@ -93,7 +93,7 @@ class DecisionRuntime(TensorRuntime):
             np.asarray(columns["market_price"], dtype=np.float64),
             decisions,
             self._fees(columns),
-            self._settings.advice_probability,
+            self._defaults.advice_probability,
         )
         return {name: _values(advice, column) for name, column in _ADVICE.items()}
 
@@ -110,7 +110,7 @@ class DecisionRuntime(TensorRuntime):
         """Return the fees named, or those of the settings unless they are in another currency."""
         currency = currency or LOADED_BOOKS.currency(self._price_model)
         try:
-            return fees_for(currency, name or self._settings.fees, self._settings.postage)
+            return fees_for(currency, name or self._defaults.fees, self._defaults.postage)
         except ValueError as error:
             if name:
                 raise BadInputError(f"input 'fees': {error}") from None

@@ -89,6 +89,11 @@ def strongest_signals(book: PriceBook, count: int) -> list[str]:
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
 
 
+def strongest_values(book: PriceBook, count: int) -> list[dict[str, Any]]:
+    """Return the latest values of the cards of `strongest_signals`."""
+    return value_cards(book, strongest_signals(book, count))
+
+
 def configured_thresholds() -> Thresholds:
     """Return the thresholds of the settings."""
     settings = DecisionSettings.read()
