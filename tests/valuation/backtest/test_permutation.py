@@ -1,5 +1,7 @@
 """The permutation test rejects at its level on markets without skill, and has power with skill."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from pokewatch.valuation.backtest.backtest import (
 )
 from pokewatch.valuation.backtest.permutation import RandomTrades, volatility
 from pokewatch.valuation.backtest.trades import TradeQuotes
+from pokewatch.valuation.panel_file import read_panel
 
 Floats = NDArray[np.float64]
 NO_FEES = FeeSchedule("none", "USD", commission=0.0)
@@ -34,16 +37,13 @@ def random_walks(seed: int, cards: int = 400) -> Floats:
     return prices
 
 
-def result_of(
-    market: Floats, signals_from: Floats, seed: int, *, stratified: bool = True
-) -> RandomTrades:
+def result_of(market: Floats, signals_from: Floats, seed: int) -> RandomTrades:
     """Return the test of signals against the 7-day median of the prices `signals_from`."""
     fair = np.array([np.median(signals_from[t - 6 : t + 1], axis=0) for t in range(FIRST, DAYS)])
     estimates = DailyEstimates(fair, 0.8 * fair, 1.2 * fair, np.ones(fair.shape, dtype=bool))
     signals = signal_codes(signals_from[FIRST:], estimates)
     fresh = np.vstack([np.ones_like(market[:1], dtype=bool), market[1:] != market[:-1]])
-    known = volatility(market)[FIRST:] if stratified else None
-    quotes = TradeQuotes(market[FIRST:], fresh[FIRST:], None, known)
+    quotes = TradeQuotes(market[FIRST:], fresh[FIRST:], None, volatility(market)[FIRST:])
     dates = np.datetime64("2024-03-01") + np.arange(len(fair))
     return backtest(dates, quotes, signals, FEES["tcgplayer"], 7, draws=99, seed=seed).random
 
@@ -67,6 +67,26 @@ def test_signals_of_swapped_cards_are_rejected_at_about_the_level() -> None:
         p_values.append(result_of(market, swapped, 0).p_value)
     assert share_rejected(p_values) <= 0.12
     assert 0.38 < np.mean(p_values) < 0.65
+
+
+@pytest.mark.slow
+def test_real_prices_with_inverted_moves_are_rejected_at_about_the_level(
+    shared_data: Path,
+) -> None:
+    """The sign of every move is drawn: volatility and its clusters are real, skill is not."""
+    market = read_panel(shared_data / "cardmarket_daily.parquet").market.copy()
+    for day in range(1, len(market)):
+        market[day] = np.where(np.isfinite(market[day]), market[day], market[day - 1])
+    market = market[:, np.isfinite(market).all(axis=0)][:DAYS]
+    p_values = []
+    for seed in range(40):
+        moves = np.diff(np.log(market), axis=0)
+        moves *= np.random.default_rng(seed).choice([-1, 1], moves.shape)
+        start = np.log(market[:1])
+        walk = np.vstack([start, start + moves.cumsum(axis=0)])
+        walk = np.round(np.exp(walk), 2).clip(0.01)
+        p_values.append(result_of(walk, walk, 0).p_value)
+    assert share_rejected(p_values) <= 0.125
 
 
 def test_skill_is_found() -> None:
