@@ -17,7 +17,7 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
-from pokewatch.decision import BUY, SELL, Thresholds, decide
+from pokewatch.decision import BUY, SELL, Distribution, Thresholds, decide
 from pokewatch.errors import UnknownCardError
 from pokewatch.serving import market_views
 from pokewatch.serving.catalog_cards import (
@@ -199,6 +199,7 @@ def _signals(
         latest.fair[positions],
         latest.lower[positions],
         latest.upper[positions],
+        distribution=Distribution.from_array(latest.distribution[positions]),
         thresholds=thresholds,
         on_fault="hold",
     )

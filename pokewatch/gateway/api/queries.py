@@ -17,7 +17,7 @@ from pokewatch.contract import (
     MAX_TEXT_LENGTH,
     MoversPrice,
 )
-from pokewatch.gateway.api.schemas import BuyThreshold, Day, SellThreshold
+from pokewatch.gateway.api.fields import BuyThreshold, Day, SellThreshold
 from pokewatch.gateway.http.bodies import located
 from pokewatch.gateway.http.problems import ProblemError, invalid
 

@@ -26,7 +26,7 @@ class Forecasts:
 
     Prices are not logs. `origin` is the number of the day the forecast was made, `status`, `band`
     and `liquidity` are indices into STATUSES, BANDS and LIQUIDITIES, and `renewed` is True where
-    the truth is newer than the forecast.
+    the truth is newer than the forecast. `distribution` [m, WIDTH] are `Distribution.to_array`.
     """
 
     origin: NDArray[np.int64]
@@ -40,6 +40,7 @@ class Forecasts:
     band: NDArray[np.int64]
     liquidity: NDArray[np.int64]
     renewed: Bools
+    distribution: Floats
 
 
 # score: (numerator, denominator); means are over "valued"
