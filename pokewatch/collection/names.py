@@ -33,7 +33,7 @@ _PRINTINGS = {
     "etched": "etched foil",
 }
 _FOILS = {"foil": ("foil", "holofoil"), "holofoil": ("holofoil", "foil")}
-MIN_SIMILARITY = 0.85
+MIN_SIMILARITY = 0.75
 
 
 def name_key(name: str, number: str = "") -> str:

@@ -181,7 +181,12 @@ class PriceBook:
     @cached_property
     def market_prices(self) -> PriceMatrix:
         """The market prices of all cards and days."""
-        return PriceMatrix(self._columns["market"])
+        return PriceMatrix(self._columns["market"], from_cents)
+
+    @cached_property
+    def fair_prices(self) -> PriceMatrix:
+        """The fair prices of all cards and days."""
+        return PriceMatrix(self._columns["fair"], from_float32)
 
     @cached_property
     def market_index(self) -> Floats:
