@@ -58,6 +58,19 @@ MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request
 MAX_PAGE_SIZE = 1_000
 DEFAULT_CARDS_LIMIT = 50
 DEFAULT_MOVERS_LIMIT = 20
+MAX_COLLECTION_LINES = 10_000
+COLLECTION_FIELDS = (
+    "name",
+    "set",
+    "number",
+    "printing",
+    "language",
+    "condition",
+    "grade",
+    "product_id",
+    "card_id",
+    "quantity",
+)
 DEFAULT_SUGGESTIONS = 8
 MAX_SUGGESTIONS = 20
 DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: below it are pennies

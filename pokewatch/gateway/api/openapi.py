@@ -95,7 +95,10 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
             "schema": _ref(operation.request),
             "examples": {"example": {"value": operation.example}},
         }
-        found["requestBody"] = {"required": True, "content": {"application/json": content}}
+        kinds: dict[str, Any] = {"application/json": content}
+        if operation.csv:
+            kinds["text/csv"] = {"schema": {"type": "string"}}
+        found["requestBody"] = {"required": True, "content": kinds}
     return found
 
 
