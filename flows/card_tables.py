@@ -26,7 +26,11 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
             title,
             _number(each[way].get("trades")),
             _percent(each[way]["mean_net"]),
+            _percent(each[way].get("median_net")),
+            _amount(each[way].get("total_gain")),
+            _amount(each[way].get("median_gain")),
             _percent(each[way].get("hit_rate")),
+            _percent(each[way].get("best_three_share")),
             _percent(each[curve]["max_drawdown"]) if curve else "-",
             _number(each["random"]["p_value"]) if way == "followed" else "-",
         ]
@@ -38,9 +42,41 @@ def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
         "strategy",
         "trades",
         "mean return",
+        "median return",
+        f"gain, {policies[0]['currency']}",
+        "median gain",
         "hit rate",
+        "best 3 of profit",
         "maximum drawdown",
         "p-value against random",
+    ]
+    return Table(rows, headers=headers)
+
+
+def values_table(values: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of cards, with the advice in money on each."""
+    amounts = ("market_price", "fair_price", "buy_below", "sell_above")
+    rows = [
+        [
+            each["slug"],
+            each["currency"],
+            *(_amount(each[name]) for name in amounts),
+            each["signal"],
+            each["reason"],
+            _percent(each["chance_to_earn"]),
+        ]
+        for each in values
+    ]
+    headers = [
+        "card",
+        "currency",
+        "market",
+        "fair",
+        "buy below",
+        "sell above",
+        "signal",
+        "reason",
+        "chance to earn",
     ]
     return Table(rows, headers=headers)
 
@@ -132,6 +168,10 @@ def _number(value: float | None) -> str:
 
 def _interval(ends: Sequence[float] | None) -> str:
     return "-" if ends is None else "{:.4f} to {:.4f}".format(*ends)
+
+
+def _amount(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"
 
 
 def _percent(value: float | None) -> str:

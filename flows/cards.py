@@ -4,7 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from card_tables import calibrations_table, checks_table, groups_table, scores_table, trades_table
+from card_tables import (
+    calibrations_table,
+    checks_table,
+    groups_table,
+    scores_table,
+    trades_table,
+    values_table,
+)
 from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
 
 from pokewatch import contract
@@ -19,6 +26,8 @@ from pokewatch.settings import GateSettings
 from pokewatch.valuation.skill import MIN_WINDOWS
 
 Evaluation = Mapping[str, Any]
+
+STRONGEST = 10  # cards of the table of signals
 
 
 def quality_card(
@@ -112,8 +121,9 @@ def deploy_card(
     outcome: GateOutcome,
     outcomes: Sequence[ReplicaOutcome],
     backtest: Mapping[str, Any],
+    strongest: Sequence[Mapping[str, Any]],
 ) -> Iterator[MetaflowCardComponent]:
-    """The new champion, the one it replaced, the servers that use it, and the backtest."""
+    """The new champion, its servers and strongest signals, and the backtest."""
     before = (
         f"version {outcome.champion[0]} ({outcome.champion[1]})" if outcome.champion else "none"
     )
@@ -136,6 +146,8 @@ def deploy_card(
         ],
         headers=["", ""],
     )
+    yield Markdown("## Strongest signals")
+    yield values_table(strongest)
     policies = backtest["policies"]
     yield Markdown("## Backtest")
     if not policies:
@@ -145,9 +157,13 @@ def deploy_card(
         return
     cards = f"up to {backtest['most_cards']:,} cards at {backtest['min_price']:.2f} or more"
     yield Markdown(
-        f"Returns after the fees of {policies[0]['fees']}, on {cards}: bought at the next renewed "
-        "price, sold at a five-day median. The same-day figure trades at the price that gave the "
-        "signal, which nobody can do: it shows what a naive backtest would report."
+        f"Returns after the fees of {policies[0]['fees']} and {policies[0]['postage']:.2f} "
+        f"{policies[0]['currency']} postage, on {cards}: one copy bought at the next renewed "
+        "price, or at the lowest ask if that is higher, and sold at a five-day median. At most "
+        f"{policies[0]['capacity']['a_day']} copies are bought in a day and "
+        f"{policies[0]['capacity']['held']} held. Random trades are the same trades in other cards "
+        "of about the same price and volatility. The same-day figure trades at the price that gave "
+        "the signal, which nobody can do: it shows what a naive backtest would report."
     )
     for each in policies:
         yield Image.from_matplotlib(plots.equity_plot(each))

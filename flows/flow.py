@@ -228,11 +228,12 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def deploy(self) -> None:
         """Make the challenger champion on every running MLServer, or restore the old champion."""
-        from cards import deploy_card
+        from cards import STRONGEST, deploy_card
 
         from pokewatch.deploy.rollout import deploy
         from pokewatch.pipeline.registration import BACKTEST
         from pokewatch.registry import Registry
+        from pokewatch.valuation.signals import strongest_values
 
         registry = Registry()
         self.outcomes = deploy(registry, self.registered.version, replace=self.replace)
@@ -242,6 +243,7 @@ class PokeWatchFlow(PokeWatchSpec):
                 self.gate_outcome,
                 self.outcomes,
                 registry.document(self.registered, BACKTEST),
+                strongest_values(registry.open_book(self.registered), STRONGEST),
             )
         )
         self.next(self.end)

@@ -35,6 +35,7 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_fair_price",
     "invalid_lower",
     "invalid_upper",
+    "invalid_distribution",
     "invalid_buy_threshold_pct",
     "invalid_sell_threshold_pct",
 }
@@ -47,12 +48,37 @@ BETTER: Skill = "better than the last price"
 TOO_FEW_PERIODS: Skill = "too few periods to tell"
 NO_BETTER: Skill = "no better than the last price"
 
+# Marketplaces whose fees are known, and the currency of each
+Fees = Literal["tcgplayer", "ebay", "cardmarket"]
+FEE_CURRENCIES: dict[str, str] = {"tcgplayer": "USD", "ebay": "USD", "cardmarket": "EUR"}
+
+# Conditions of an offered copy: near mint, lightly, moderately and heavily played, damaged
+Condition = Literal["NM", "LP", "MP", "HP", "DMG"]
+NEAR_MINT: Condition = "NM"
+CONDITIONS: tuple[Condition, ...] = (NEAR_MINT, "LP", "MP", "HP", "DMG")
+
+# Why there is advice in money on a row or not: the reason of a HOLD without a decision is one too
+ADVICE_REASONS = REASONS | {"ok", "no_fees"}
+
 # Bounds of requests and queries
 CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
 MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request
 MAX_PAGE_SIZE = 1_000
 DEFAULT_CARDS_LIMIT = 50
 DEFAULT_MOVERS_LIMIT = 20
+MAX_COLLECTION_LINES = 10_000
+COLLECTION_FIELDS = (
+    "name",
+    "set",
+    "number",
+    "printing",
+    "language",
+    "condition",
+    "grade",
+    "product_id",
+    "card_id",
+    "quantity",
+)
 DEFAULT_SUGGESTIONS = 8
 MAX_SUGGESTIONS = 20
 DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: below it are pennies
@@ -71,6 +97,7 @@ class TensorSpec:
 
     A `nullable` input accepts any number, and null where a row gives none. A `per_request` input
     may have one value for all rows. An `on_request` output is returned only when it is named.
+    `width` is the number of values in a row: the shape is [n], or [n, width] where it is above 1.
     """
 
     name: str
@@ -79,12 +106,20 @@ class TensorSpec:
     nullable: bool = False
     per_request: bool = False
     on_request: bool = False
+    width: int = 1
 
+
+# A predictive distribution in one row: the last quote, the probability that the price at the
+# horizon is the same, the smallest probability that may be claimed, and the logarithms of the
+# quantiles of a price that is not the same.
+DISTRIBUTION = "distribution"
+DISTRIBUTION_WIDTH = 14
 
 FAIR_PRICE_INPUTS = (
     TensorSpec("card_id", "BYTES"),
     TensorSpec("date", "BYTES", optional=True),
     TensorSpec("market_price", "FP64", optional=True, nullable=True),
+    TensorSpec("condition", "BYTES", optional=True),
 )
 FAIR_PRICE_OUTPUTS = (
     TensorSpec("card_id", "BYTES"),
@@ -95,6 +130,7 @@ FAIR_PRICE_OUTPUTS = (
     TensorSpec("upper", "FP64"),
     TensorSpec("status", "BYTES"),
     TensorSpec("slug", "BYTES", on_request=True),
+    TensorSpec(DISTRIBUTION, "FP64", on_request=True, width=DISTRIBUTION_WIDTH),
 )
 DECISION_INPUTS = (
     TensorSpec("market_price", "FP64", nullable=True),
@@ -102,12 +138,19 @@ DECISION_INPUTS = (
     TensorSpec("lower", "FP64", optional=True, nullable=True),
     TensorSpec("upper", "FP64", optional=True, nullable=True),
     TensorSpec("status", "BYTES", optional=True),
+    TensorSpec(DISTRIBUTION, "FP64", optional=True, nullable=True, width=DISTRIBUTION_WIDTH),
     TensorSpec("buy_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
     TensorSpec("sell_threshold_pct", "FP64", optional=True, nullable=True, per_request=True),
+    TensorSpec("fees", "BYTES", optional=True, per_request=True),
+    TensorSpec("currency", "BYTES", optional=True, per_request=True),
 )
 DECISION_OUTPUTS = (
     TensorSpec("signal", "BYTES"),
     TensorSpec("deviation_pct", "FP64"),
     TensorSpec("confidence", "FP64"),
     TensorSpec("reason", "BYTES"),
+    TensorSpec("buy_below", "FP64", on_request=True),
+    TensorSpec("sell_above", "FP64", on_request=True),
+    TensorSpec("chance_to_earn", "FP64", on_request=True),
+    TensorSpec("advice", "BYTES", on_request=True),
 )

@@ -10,10 +10,13 @@ from pokewatch.cli.options import Price, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_number,
     format_percent,
+    format_price,
     format_share,
     print_json,
     print_table,
+    print_text,
 )
+from pokewatch.contract import FEE_CURRENCIES
 
 _MODELS = "last, rolling_mean, median7, local_level or boosted."
 _EVALUATION_COLUMNS = (
@@ -34,7 +37,11 @@ _BACKTEST_COLUMNS = (
     "BUY signals",
     "trades",
     "mean return",
+    "median return",
+    "gain",
+    "median gain",
     "hit rate",
+    "best 3 of profit",
     "random",
     "p-value",
     "every card",
@@ -107,10 +114,25 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
 @_horizon_option
 @click.option(
     "--fees",
-    type=click.Choice(["tcgplayer", "ebay", "cardmarket"]),
-    default="tcgplayer",
+    type=click.Choice(list(FEE_CURRENCIES)),
+    help="Marketplace whose fees apply. Default: by the currency of the prices.",
+)
+@click.option(
+    "--postage", type=Price(zero=True), help="Postage of one card. Default: that of the fees."
+)
+@click.option(
+    "--a-day",
+    type=click.IntRange(min=1),
+    default=10,
     show_default=True,
-    help="Marketplace whose fees apply.",
+    help="Most copies bought in one day.",
+)
+@click.option(
+    "--held",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Most copies held at once.",
 )
 @click.option(
     "--policy",
@@ -124,7 +146,10 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
 def backtest(
     prices: Path,
     horizon: int,
-    fees: str,
+    fees: str | None,
+    postage: float | None,
+    a_day: int,
+    held: int,
     policy: tuple[str, ...],
     model: str,
     min_price: float | None,
@@ -132,26 +157,43 @@ def backtest(
 ) -> None:
     """Compute the return, after fees, of following the signals.
 
-    A trade buys at the next renewed price and sells at a 5-day median, and pays fees on both
-    sides. It is compared with buying every card and with the same number of random signals.
-    "same-day (biased)" trades at the price that gave the signal, which nobody can do: it shows
-    what a naive backtest would report.
+    A trade buys one copy at the next renewed market price, or at the lowest ask where that is
+    higher, and sells it at a 5-day median, with fees and postage. At most --a-day copies are bought
+    in a day and --held are held. "gain" is the sum of all trades in the currency of the prices, and
+    "best 3 of profit" the share of all profits that the three best trades made. "random" is the
+    same trades made in other cards of about the same price and volatility, on the same days; the
+    p-value is the share of such draws that earn as much. "same-day (biased)" trades at the price
+    that gave the signal, which nobody can do: it shows what a naive backtest would report.
 
     \b
       pokewatch backtest --prices panel.parquet --fees tcgplayer
     """
-    from pokewatch.decision import FEES
     from pokewatch.valuation.backtest.runner import backtest_file
+    from pokewatch.valuation.backtest.trades import Capacity
 
     policies = policy or ("threshold", "net_of_fees")
     with value_errors_as_usage():
         found = backtest_file(
-            prices, model, horizon, FEES[fees], policies=policies, min_price=min_price
+            prices,
+            model,
+            horizon,
+            fees,
+            postage,
+            policies=policies,
+            min_price=min_price,
+            capacity=Capacity(a_day, held),
         )
     if as_json:
         print_json(found)
     else:
         print_table(found, _BACKTEST_COLUMNS, _backtest_cells)
+        print_text(
+            f"{found[0]['dates'][0]} to {found[0]['dates'][-1]}, amounts in "
+            f"{found[0]['currency']}, fees of {found[0]['fees']}, postage "
+            f"{found[0]['postage']:.2f}; lowest asks known for "
+            + ", ".join(f"{each['asks']:.0%}" for each in found)
+            + " of the purchases"
+        )
 
 
 def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -161,7 +203,11 @@ def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
         str(found["signals"]),
         str(followed["trades"]),
         format_percent(followed["mean_net"]),
+        format_percent(followed["median_net"]),
+        format_price(followed["total_gain"]),
+        format_price(followed["median_gain"]),
         format_share(followed["hit_rate"]),
+        format_share(followed["best_three_share"]),
         format_percent(random["mean_net"]),
         format_number(random["p_value"]),
         format_percent(found["buy_everything"]["mean_net"]),

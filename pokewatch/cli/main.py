@@ -18,6 +18,7 @@ _MODULES = {
     "backfill": "flows",
     "backtest": "evaluate",
     "collect": "collect",
+    "collection": "collection",
     "doctor": "doctor",
     "evaluate": "evaluate",
     "gateway": "serve",

@@ -22,7 +22,12 @@ class Day(click.ParamType[date]):
 
 
 class Price(click.ParamType[float]):
+    """A finite amount above zero, or from zero on with `zero`."""
+
     name = "PRICE"
+
+    def __init__(self, zero: bool = False) -> None:
+        self._zero = zero
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -31,8 +36,9 @@ class Price(click.ParamType[float]):
             price = float(value)
         except ValueError:
             self.fail(f"{value!r} is not a price", param, ctx)
-        if not 0 < price < math.inf:
-            self.fail(f"{value} is not a price: use a finite number above zero", param, ctx)
+        if not (0 < price < math.inf or (self._zero and price == 0)):
+            lowest = "of at least" if self._zero else "above"
+            self.fail(f"{value} is not a price: use a finite number {lowest} zero", param, ctx)
         return price
 
 

@@ -1,18 +1,151 @@
-"""The predictive distribution of a price at the horizon, from its median and 90% interval."""
+"""The predictive distribution of a price at the horizon.
+
+With probability `unchanged` the price is the last quote; otherwise its logarithm follows quantiles
+that are tabulated at LEVELS. Between two of them, and beyond the outermost, it is log-normal: the
+log price is linear in the standard normal quantile. A price that changes does so by at least a
+cent, which is a large move of a cheap card.
+"""
 
 import math
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+LEVELS = (0.002, 0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99, 0.998)
+Z_LEVELS = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
-
+WIDTH = 3 + len(LEVELS)  # numbers per distribution
+# Of an interval without a distribution, nothing is known beyond its edges: no probability is closer
+# to 0 or 1 than that of the most extreme of so many observations.
+DEFAULT_CALIBRATION_SIZE = 99
+CENT = 0.01
+_TOLERANCE = 1e-9  # relative: rounding does not separate a price from the last quote
+_MAX_LOG_WIDTH = 1e8  # of an interval that is unbounded on one side
 
 # Standard normal distribution function in steps of 0.001, to where a tail is less than 1e-15.
 _GRID = np.linspace(-8.0, 8.0, 16_001)
 _CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Predictive distributions, one per row: [...], and [..., K] for `log_quantiles`.
+
+    `last_price` is the last quote and `unchanged` the probability that the price at the horizon is
+    the same. `log_quantiles` are the logarithms of the quantiles at LEVELS of a price that is not,
+    ascending. `floor` is the smallest probability that the calibration allows, 1 / (n + 1) with n
+    calibration errors. NaN stands for a row without a distribution.
+    """
+
+    last_price: Floats
+    unchanged: Floats
+    floor: Floats
+    log_quantiles: Floats
+
+    @classmethod
+    def from_array(cls, values: Floats) -> "Distribution":
+        """Return the distributions of rows [..., WIDTH]: see `to_array`."""
+        return cls(values[..., 0], values[..., 1], values[..., 2], values[..., 3:])
+
+    def to_array(self) -> Floats:
+        """Return rows [..., WIDTH]: the last price, `unchanged`, `floor` and the log quantiles."""
+        firsts = np.stack((self.last_price, self.unchanged, self.floor), axis=-1)
+        return np.concatenate((firsts, self.log_quantiles), axis=-1)
+
+    def scaled(self, factor: ArrayLike) -> "Distribution":
+        """Return the distributions of the price times `factor`, one or one per row."""
+        factor = np.asarray(factor, dtype=np.float64)
+        logs = self.log_quantiles + np.log(factor)[..., None]
+        return replace(self, last_price=self.last_price * factor, log_quantiles=logs)
+
+
+def is_malformed(distribution: Distribution) -> NDArray[np.bool_]:
+    """Return which rows are neither a distribution nor NaN."""
+    last, unchanged, floor, logs = (
+        distribution.last_price,
+        distribution.unchanged,
+        distribution.floor,
+        distribution.log_quantiles,
+    )
+    with np.errstate(invalid="ignore"):
+        valid = (
+            ((last > 0) & (last < np.inf))
+            & ((unchanged >= 0) & (unchanged < 1))
+            & ((floor > 0) & (floor < 0.5))
+            & (np.isfinite(logs).all(axis=-1) & (np.diff(logs, axis=-1) >= 0).all(axis=-1))
+        )
+    return ~valid & ~np.isnan(distribution.to_array()).any(axis=-1)
+
+
+def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distribution:
+    """Return the distributions of prices of which only a 90% interval is known.
+
+    They are two-piece log-normals with median `fair` and 5% and 95% quantiles `lower` and `upper`:
+    each side has its own deviation. Their `floor` is that of DEFAULT_CALIBRATION_SIZE errors.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.minimum(np.log(fair) - np.log(lower), _MAX_LOG_WIDTH)[..., None]
+        above = np.minimum(np.log(upper) - np.log(fair), _MAX_LOG_WIDTH)[..., None]
+        distance = np.where(Z_LEVELS < 0, below, above) * (Z_LEVELS / Z_95)
+    known = ~np.isnan(lower + upper)
+    return Distribution(
+        last_price=np.where(known, fair, np.nan),
+        unchanged=np.where(known, 0.0, np.nan),
+        floor=np.where(known, 1.0 / (DEFAULT_CALIBRATION_SIZE + 1), np.nan),
+        log_quantiles=np.where(known[..., None], np.log(fair)[..., None] + distance, np.nan),
+    )
+
+
+def with_intervals(
+    distribution: Distribution | None, fair: Floats, lower: Floats, upper: Floats
+) -> Distribution:
+    """Return `distribution` with rows that have none replaced by `interval_distribution`."""
+    of_interval = interval_distribution(fair, lower, upper)
+    if distribution is None:
+        return of_interval
+    values = distribution.to_array()
+    missing = np.isnan(values).any(axis=-1, keepdims=True)
+    return Distribution.from_array(np.where(missing, of_interval.to_array(), values))
+
+
+def predictive_cdf(
+    distribution: Distribution, price: ArrayLike, side: Literal["left", "right"] = "right"
+) -> Floats:
+    """Return P(price at the horizon <= `price`), or P(... < `price`) for `side` "left".
+
+    `price` has the shape of the rows, or broadcasts to it. The result is within
+    [floor, 1 - floor], NaN without a distribution.
+    """
+    price, last = np.asarray(price, dtype=np.float64), distribution.last_price
+    within_a_cent = np.abs(price - last) < CENT * (1 - _TOLERANCE)
+    away = np.where(within_a_cent & (distribution.unchanged > 0), last, price)
+    changed = _changed_cdf(distribution.log_quantiles, away, side)
+    slack = last * (_TOLERANCE if side == "right" else -_TOLERANCE)
+    at_last = last <= price + slack
+    cdf = changed + distribution.unchanged * (at_last - changed)
+    return _clamp(cdf, distribution.floor)
+
+
+def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
+    """Return the smallest price whose `predictive_cdf` is at least `level`.
+
+    `level` has the shape of the rows, or broadcasts to it. It is taken as the nearest one within
+    [floor, 1 - floor]. The result is NaN without a distribution.
+    """
+    unchanged, last = distribution.unchanged, distribution.last_price
+    wanted = _clamp(np.asarray(level, dtype=np.float64), distribution.floor)
+    until = (1.0 - unchanged) * _changed_cdf(distribution.log_quantiles, last, "left")
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        of_changed = np.where(wanted <= until, wanted, wanted - unchanged) / (1.0 - unchanged)
+        price = np.exp(interpolate_quantiles(distribution.log_quantiles, of_changed))
+    price = np.where(unchanged > 0, _a_cent_away(price, last), price)
+    at_last = (wanted > until) & (wanted <= until + unchanged)
+    return np.where(at_last, last, price)
 
 
 def normal_cdf(z: Floats) -> Floats:
@@ -24,15 +157,43 @@ def normal_cdf(z: Floats) -> Floats:
     return cdf
 
 
-def predictive_cdf(price: Floats, fair: Floats, lower: Floats, upper: Floats) -> Floats:
-    """Return P(price at the horizon <= `price`), NaN without an interval.
+def _changed_cdf(logs: Floats, price: Floats, side: str) -> Floats:
+    """Return P(price at the horizon <= `price`) where it changes, from log quantiles [..., K]."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_price = np.log(price)
+        reached = logs <= log_price[..., None] if side == "right" else logs < log_price[..., None]
+        count = np.count_nonzero(reached, axis=-1)
+        at = np.clip(count - 1, 0, len(LEVELS) - 2)
+        left, right = _take(logs, at), _take(logs, at + 1)
+        share = (log_price - left) / (right - left)
+        z = Z_LEVELS[at] + share * (Z_LEVELS[at + 1] - Z_LEVELS[at])
+    step = np.where(count == 0, -np.inf, np.inf)  # the outermost two quantiles are equal
+    cdf = normal_cdf(np.where(right > left, z, step))
+    return np.where(np.isnan(left), np.nan, cdf)
 
-    The distribution is a two-piece log-normal with median `fair` and 5% and 95% quantiles `lower`
-    and `upper`: each side has its own deviation on the log scale. A side of zero width is a step at
-    `fair`.
-    """
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        distance = np.log(price / fair)
-        width = np.where(distance < 0, np.log(fair / lower), np.log(upper / fair))
-        z = np.where(distance == 0, 0.0, distance * (Z_95 / width))
-    return np.where(np.isnan(lower + upper), np.nan, normal_cdf(z))
+
+def interpolate_quantiles(logs: Floats, level: Floats) -> Floats:
+    """Return the quantiles at `level` [...] of rows of quantiles [..., K] at LEVELS."""
+    z = np.interp(level, _CDF, _GRID)
+    at = np.clip(np.searchsorted(Z_LEVELS, z, side="right") - 1, 0, len(LEVELS) - 2)
+    left, right = _take(logs, at), _take(logs, at + 1)
+    share = (z - Z_LEVELS[at]) / (Z_LEVELS[at + 1] - Z_LEVELS[at])
+    quantile: Floats = left + share * (right - left)
+    return quantile
+
+
+def _a_cent_away(price: Floats, last: Floats) -> Floats:
+    below = np.where(last > CENT, last - CENT, last)
+    away = np.where(price < last, np.minimum(price, below), np.maximum(price, last + CENT))
+    return np.where(price == last, last, away)
+
+
+def _take(logs: Floats, at: NDArray[np.int64]) -> Floats:
+    wide = np.broadcast_to(logs, (*at.shape, logs.shape[-1]))
+    taken: Floats = np.take_along_axis(wide, at[..., None], axis=-1)[..., 0]
+    return taken
+
+
+def _clamp(probability: Floats, floor: Floats) -> Floats:
+    clamped: Floats = np.minimum(np.maximum(probability, floor), 1.0 - floor)
+    return clamped

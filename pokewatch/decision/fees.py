@@ -1,7 +1,7 @@
-"""Fee schedules of marketplaces."""
+"""Fee schedules of marketplaces, with postage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +16,7 @@ class FeeSchedule:
 
     The seller pays `commission`, a fraction of the price, up to `commission_cap`, `processing`,
     another fraction, and the amount `fixed`. The buyer pays the fraction `buyer_rate` and the
-    amount `buyer_fixed` on top of the price.
+    amount `postage` on top of the price; the seller spends that amount on sending the card.
     """
 
     name: str
@@ -26,11 +26,15 @@ class FeeSchedule:
     processing: float = 0.0
     fixed: float = 0.0
     buyer_rate: float = 0.0
-    buyer_fixed: float = 0.0
+    postage: float = 0.0
 
     def cost(self, price: ArrayLike) -> Floats:
         """Return the total that a buyer pays for a card at `price`."""
-        return np.multiply(price, 1 + self.buyer_rate) + self.buyer_fixed
+        return np.multiply(price, 1 + self.buyer_rate) + self.postage
+
+    def price_at_cost(self, cost: ArrayLike) -> Floats:
+        """Return the price at which a buyer pays `cost` in total; negative if below the postage."""
+        return np.subtract(cost, self.postage) / (1 + self.buyer_rate)
 
     def proceeds(self, price: ArrayLike) -> Floats:
         """Return what a seller receives for a card at `price`, negative if fees exceed it."""
@@ -42,7 +46,17 @@ class FeeSchedule:
             - self.fixed
         )
 
+    def price_at_proceeds(self, proceeds: ArrayLike) -> Floats:
+        """Return the price at which a seller receives `proceeds`: the inverse of `proceeds`."""
+        before = np.add(proceeds, self.fixed)
+        return np.minimum(
+            before / (1 - self.commission - self.processing),
+            (before + self.commission_cap) / (1 - self.processing),
+        )
 
+
+# The fees are those of the marketplaces in 2026. Postage differs by seller, weight and country:
+# these are assumptions, of a letter with one card within the country.
 FEES: Mapping[str, FeeSchedule] = MappingProxyType(
     {
         schedule.name: schedule
@@ -54,9 +68,37 @@ FEES: Mapping[str, FeeSchedule] = MappingProxyType(
                 commission_cap=75.0,
                 processing=0.025,
                 fixed=0.30,
+                postage=1.30,
             ),
-            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30),
-            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0),
+            FeeSchedule("ebay", "USD", commission=0.1325, fixed=0.30, postage=1.30),
+            FeeSchedule("cardmarket", "EUR", commission=0.05, commission_cap=100.0, postage=1.25),
         )
     }
 )
+
+
+_BY_CURRENCY = {"USD": "tcgplayer", "EUR": "cardmarket"}
+
+
+def fees_for(currency: str, name: str | None = None, postage: float | None = None) -> FeeSchedule:
+    """Return the fee schedule of prices in `currency`: the one named, or that of its marketplace.
+
+    `postage` replaces that of the schedule. Raise ValueError for an unknown name, for a schedule in
+    another currency, and for a currency without a schedule.
+    """
+    name = name or _BY_CURRENCY.get(currency)
+    if name is None:
+        raise ValueError(
+            f"there is no fee schedule in {currency}: there are "
+            + ", ".join(f"{each.name} ({each.currency})" for each in FEES.values())
+        )
+    if name not in FEES:
+        raise ValueError(f"fees must be one of {', '.join(FEES)}, got {name!r}")
+    fees = FEES[name]
+    if fees.currency != currency:
+        fitting = [each.name for each in FEES.values() if each.currency == currency]
+        raise ValueError(
+            f"the fees of {name} are in {fees.currency}, the prices in {currency}: "
+            + (f"use {' or '.join(fitting)}" if fitting else f"there are no fees in {currency}")
+        )
+    return fees if postage is None else replace(fees, postage=postage)

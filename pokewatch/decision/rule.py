@@ -6,14 +6,19 @@ selling threshold, HOLD between them. A status other than `ok` is HOLD, with the
 reason. NaN means that a price is not given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.decision.distribution import (
+    Distribution,
+    is_malformed,
+    predictive_cdf,
+    with_intervals,
+)
 from pokewatch.decision.fees import FEES, FeeSchedule
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
@@ -21,6 +26,7 @@ BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
+_CLOSE = 1e-8  # relative: a price this much below the last quote is not that quote
 _DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
@@ -41,7 +47,7 @@ class Decisions:
     """One decision per row.
 
     `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
-    is False where a decision was not possible.
+    is False where a decision was not possible. `distribution` is that of the price at the horizon.
     """
 
     signal: Strings
@@ -49,6 +55,7 @@ class Decisions:
     confidence: Floats
     reason: Strings
     valid: Bools
+    distribution: Distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ def decide(
     upper: ArrayLike | None = None,
     status: ArrayLike | Sequence[str] | None = None,
     *,
+    distribution: Distribution | None = None,
     thresholds: Thresholds = Thresholds(),
     policy: Policy = "threshold",
     fees: FeeSchedule | None = None,
@@ -104,6 +112,9 @@ def decide(
     only where the near edge of the interval covers the fees both ways: BUY where selling at `lower`
     yields more than buying costs, SELL where selling now yields more than buying back at `upper`.
 
+    `confidence` is taken from `distribution`, whose rows have the shape of the result; where a row
+    has none, from the interval alone (see `interval_distribution`).
+
     Raise ValueError with the argument, row and value for prices that are not positive and finite,
     an interval that does not contain its fair price, or thresholds not within
     -1 < buy <= 0 <= sell. With `on_fault="hold"`, an invalid row does not affect the others: it is
@@ -113,15 +124,9 @@ def decide(
     """
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
-    faults = _faults(rows)
-    for name, given in (
-        ("buy_threshold_pct", thresholds.buy),
-        ("sell_threshold_pct", thresholds.sell),
-    ):
-        if on_fault == "raise" or np.size(given) == 1:
-            _raise_first({name: faults[name]}, rows)
-    if on_fault == "raise":
-        _raise_first(faults, rows)
+    faults = _faults(rows, distribution)
+    for name in _raising(thresholds, faults if on_fault == "raise" else ()):
+        _raise_first({name: faults[name]}, rows)
     valid = ~np.logical_or.reduce(list(faults.values()))
     all_valid = np.count_nonzero(valid) == valid.size
     usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
@@ -133,7 +138,9 @@ def decide(
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    return Decisions(signal, deviation, _confidence(signal, usable), reason, valid)
+    known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
+    confidence = np.where(valid, _confidence(signal, usable, known), np.nan)
+    return Decisions(signal, deviation, confidence, reason, valid, known)
 
 
 def _broadcast(
@@ -165,7 +172,7 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
         )
 
 
-def _faults(rows: _Rows) -> dict[str, Bools]:
+def _faults(rows: _Rows, distribution: Distribution | None) -> dict[str, Bools]:
     """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio = rows.market / rows.fair
@@ -178,7 +185,16 @@ def _faults(rows: _Rows) -> dict[str, Bools]:
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
             "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
+            "distribution": np.zeros(rows.market.shape, dtype=np.bool_)
+            if distribution is None
+            else is_malformed(distribution),
         }
+
+
+def _raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:
+    """Return the arguments whose faults raise: thresholds for all rows, and those in `also`."""
+    given = {"buy_threshold_pct": thresholds.buy, "sell_threshold_pct": thresholds.sell}
+    return [*(name for name, value in given.items() if np.size(value) == 1), *also]
 
 
 _REQUIREMENTS = {
@@ -186,6 +202,7 @@ _REQUIREMENTS = {
     "market_price": "positive, finite and comparable with fair_price",
     "lower": "between 0 and fair_price",
     "upper": "finite and no less than fair_price",
+    "distribution": "ascending log quantiles after a price and two probabilities",
     "buy threshold": "a fraction with -1 < buy <= 0 <= sell",
     "sell threshold": "a fraction with -1 < buy <= 0 <= sell",
 }
@@ -199,6 +216,7 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
         "upper": rows.upper,
         "buy_threshold_pct": rows.buy,
         "sell_threshold_pct": rows.sell,
+        "distribution": np.broadcast_to("others", rows.market.shape),
     }
     for name, fault in faults.items():
         if fault.any():
@@ -251,20 +269,18 @@ def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strin
     return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
 
 
-def _confidence(signal: Strings, rows: _Rows) -> Floats:
+def _confidence(signal: Strings, rows: _Rows, distribution: Distribution) -> Floats:
     """Return the probability that each signal comes true at the horizon.
 
     BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
     it is within the two thresholds of it.
     """
-    if np.count_nonzero(np.isnan(rows.lower + rows.upper)) == rows.market.size:
-        return np.full(rows.market.shape, np.nan)
     buying, selling = signal == BUY, signal == SELL
     edges = np.empty((2, *rows.market.shape))
     with np.errstate(over="ignore"):
         edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-        edges[1] = np.where(selling, rows.market, rows.market * (1 + rows.sell))
-    below, until = predictive_cdf(edges, rows.fair, rows.lower, rows.upper)
+        edges[1] = np.where(selling, rows.market * (1 - _CLOSE), rows.market * (1 + rows.sell))
+    below, until = predictive_cdf(distribution, edges)
     within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
-    confidence: Floats = np.minimum(np.maximum(within, 0.0), 1.0)
+    confidence: Floats = np.maximum(within, distribution.floor)
     return confidence

@@ -11,7 +11,7 @@ from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
-from pokewatch.gateway.http.bodies import Bodies
+from pokewatch.gateway.http.bodies import Bodies, CollectionBodies
 from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.endpoints import PageOrJson
@@ -23,10 +23,9 @@ class Endpoint:
 
     def __init__(self, operation: Operation, handler: Handler, assembly: Assembly) -> None:
         settings = assembly.settings
-        max_bytes = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
         self._route = operation.path
         self._scope = operation.scope
-        self._bodies = Bodies(max_bytes, settings.body_seconds) if operation.request else None
+        self._bodies = _bodies(operation, settings)
         self._authenticator = assembly.authenticator
         self._handler = handler
 
@@ -38,6 +37,15 @@ class Endpoint:
         if self._bodies is not None:
             context.body = await self._bodies.read(context, receive)
         await send_response(context, send, *await self._handler(context))
+
+
+def _bodies(operation: Operation, settings: GatewaySettings) -> Bodies | CollectionBodies | None:
+    if operation.request is None:
+        return None
+    if operation.csv:
+        return CollectionBodies(settings.collection_bytes, settings.body_seconds)
+    max_bytes = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
+    return Bodies(max_bytes, settings.body_seconds)
 
 
 class StaticRoutes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.catalog_reader import CatalogReader
+from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
@@ -33,6 +34,7 @@ from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.sessions import Sessions
 from pokewatch.gateway.web.site import Site
+from pokewatch.gateway.web.uploads import UploadBodies
 from pokewatch.settings import GatewaySettings
 
 Handler = Callable[[RequestContext], Awaitable[Answer]]
@@ -85,6 +87,9 @@ class Assembly:
         )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._collections = CollectionEndpoint(
+            self._upstream("collection", settings.collection_seconds), self.version_poller
+        )
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -118,10 +123,11 @@ class Assembly:
         self.http_client.close()
         self.access_log.flush()
 
-    def _upstream(self, name: str) -> V2Client:
+    def _upstream(self, name: str, seconds: float | None = None) -> V2Client:
         settings = self.settings
+        seconds = settings.upstream_seconds if seconds is None else seconds
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return V2Client(name, self.http_client, breaker, self.metrics, settings.upstream_seconds)
+        return V2Client(name, self.http_client, breaker, self.metrics, seconds)
 
     def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self.settings
@@ -161,6 +167,7 @@ class Assembly:
             "set": catalog.card_set,
             "index": catalog.index,
             "changes": catalog.changes,
+            "collection_value": self._collections.value,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,
@@ -186,7 +193,10 @@ class Assembly:
             FormBodies(_FORM_BYTES, settings.body_seconds),
         )
         pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
-        return Site(pages, access, self.answer_cache, self.version_poller)
+        uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
+        return Site(
+            pages, self._collections, access, uploads, self.answer_cache, self.version_poller
+        )
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

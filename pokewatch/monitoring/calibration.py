@@ -221,6 +221,7 @@ def _forecasts(panel: Panel, past: PastForecasts, origin: int, lag: int) -> Fore
         band=band_of(last[rows]),
         liquidity=liquidity_of(today.values[rows]),
         renewed=np.any(panel.fresh[origin + 1 : origin + lag + 1, rows], axis=0),
+        distribution=quotes.distribution[rows],
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from pokewatch.decision import FEES
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry
@@ -26,6 +25,7 @@ from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.signals import configured_fees
 from pokewatch.valuation.valued_days import ValuedDays, book_rows, valued_days
 
 REGISTRATION = "registration"  # tag of a run and of its version
@@ -35,7 +35,6 @@ BOOK_DAYS = 400
 BACKTEST = "backtest.json"
 BACKTEST_MIN_PRICE = 5.0  # below it, the fixed part of the fees exceeds what a trade can earn
 BACKTEST_CARDS = 2_000  # a sample large enough for any market, at a fraction of the memory
-_MARKETPLACES = {"USD": "tcgplayer", "EUR": "cardmarket"}
 
 
 def register(
@@ -131,7 +130,7 @@ def _facts(
 
 
 def _backtest(panel: Panel, valued: ValuedDays, facts: BookFacts) -> dict[str, Any]:
-    fees = FEES[_MARKETPLACES[facts.currency]]
+    fees = configured_fees(facts.currency)
     found = backtest_valued(panel, valued, facts.horizon, fees, BACKTEST_MIN_PRICE, BACKTEST_CARDS)
     return {
         "min_price": BACKTEST_MIN_PRICE,

@@ -17,9 +17,9 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
-from pokewatch.decision import BUY, SELL, Thresholds, decide
+from pokewatch.decision import BUY, SELL, Distribution, Thresholds, decide
 from pokewatch.errors import UnknownCardError
-from pokewatch.serving import market_views
+from pokewatch.serving import collections, market_views
 from pokewatch.serving.catalog_cards import (
     PRICES,
     BookQuery,
@@ -91,6 +91,8 @@ def answer(loaded: LoadedBook, name: str, payload: object) -> Answer:
             "near": list(error.near),
             **loaded.versions(),
         }
+    except collections.CollectionError as error:
+        return 422, {"error": str(error), **loaded.versions()}
     except market_views.UnknownSetError as error:
         return 404, {"error": f"unknown set {str(error)!r}", **loaded.versions()}
     return 200, {**content, **loaded.versions()}
@@ -183,6 +185,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "set": CatalogQuery(market_views.BookSetQuery, market_views.one_set),
     "index": CatalogQuery(market_views.BookIndexQuery, market_views.index),
     "changes": CatalogQuery(market_views.BookChangesQuery, market_views.changes),
+    "collection": CatalogQuery(collections.BookCollectionQuery, collections.collection),
 }
 
 
@@ -201,6 +204,7 @@ def _signals(
         latest.fair[positions],
         latest.lower[positions],
         latest.upper[positions],
+        distribution=Distribution.from_array(latest.distribution[positions]),
         thresholds=thresholds,
         on_fault="hold",
     )

@@ -10,16 +10,36 @@ from mlserver.types import Parameters
 from numpy.typing import ArrayLike
 
 from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
-from pokewatch.decision import Decisions, Thresholds, decide
+from pokewatch.decision import (
+    Advice,
+    Decisions,
+    Distribution,
+    FeeSchedule,
+    Thresholds,
+    advise_each,
+    decide,
+    fees_for,
+)
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column
+from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.signals import configured_thresholds
+
+_ADVICE = {
+    "buy_below": "buy_below",
+    "sell_above": "sell_above",
+    "chance_to_earn": "chance_to_earn",
+    "advice": "reason",
+}
 
 
 class DecisionRuntime(TensorRuntime):
     """Applies `pokewatch.decision`. A row with invalid prices is HOLD; `reason` states the fault.
+
+    Advice in money is under the fees named by the row, or those of the settings. Its `currency` is
+    that of the served book unless the request gives another.
 
     Responses carry the versions of the model that valued the prices: `fair-price`, or the model
     named by `parameters.extra.prices`.
@@ -33,6 +53,7 @@ class DecisionRuntime(TensorRuntime):
         extra = (settings.parameters.extra if settings.parameters else None) or {}
         self._price_model = str(extra.get("prices", "fair-price"))
         self._thresholds = configured_thresholds()
+        self._defaults = DecisionSettings.read()
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
@@ -45,14 +66,59 @@ class DecisionRuntime(TensorRuntime):
             name: columns.get(name)
             for name in ("market_price", "fair_price", "lower", "upper", "status")
         }
+        rows = columns.get("distribution")
+        distribution = None if rows is None else Distribution.from_array(np.asarray(rows))
         try:
-            decisions = decide(**prices, thresholds=thresholds, on_fault="hold")  # type: ignore[arg-type]
+            decisions = decide(
+                **prices,  # type: ignore[arg-type]
+                distribution=distribution,
+                thresholds=thresholds,
+                on_fault="hold",
+            )
         except ValueError as error:
             raise BadInputError(str(error)) from None
         for signal, count in Counter(decisions.signal.tolist()).items():
             metrics.DECISIONS.labels(signal).inc(count)
-        outputs = {tensor.name: _values(decisions, tensor) for tensor in wanted}
+        outputs = {
+            tensor.name: _values(decisions, tensor.name)
+            for tensor in wanted
+            if not tensor.on_request
+        }
+        if len(outputs) < len(wanted):
+            outputs |= self._advice(columns, decisions)
         return outputs, LOADED_BOOKS.parameters(self._price_model)
+
+    def _advice(self, columns: Mapping[str, Column], decisions: Decisions) -> Mapping[str, Values]:
+        advice = advise_each(
+            np.asarray(columns["market_price"], dtype=np.float64),
+            decisions,
+            self._fees(columns),
+            self._defaults.advice_probability,
+        )
+        return {name: _values(advice, column) for name, column in _ADVICE.items()}
+
+    def _fees(self, columns: Mapping[str, Column]) -> list[FeeSchedule | None]:
+        """Return the fee schedule of each row, or one for all. Raise BadInputError."""
+        names: Sequence[str] = columns.get("fees", [""])  # type: ignore[assignment]
+        currencies: Sequence[str] = columns.get("currency", [""])  # type: ignore[assignment]
+        rows = max(len(names), len(currencies))
+        pairs = list(zip(_each(names, rows), _each(currencies, rows), strict=True))
+        schedules = {pair: self._schedule(*pair) for pair in set(pairs)}
+        return [schedules[pair] for pair in pairs]
+
+    def _schedule(self, name: str, currency: str) -> FeeSchedule | None:
+        """Return the fees named, or those of the settings unless they are in another currency."""
+        currency = currency or LOADED_BOOKS.currency(self._price_model)
+        try:
+            return fees_for(currency, name or self._defaults.fees, self._defaults.postage)
+        except ValueError as error:
+            if name:
+                raise BadInputError(f"input 'fees': {error}") from None
+            return None
+
+
+def _each(values: Sequence[str], rows: int) -> Sequence[str]:
+    return values if len(values) == rows else [values[0]] * rows
 
 
 def _with_default(thresholds: Column | None, default: ArrayLike) -> ArrayLike:
@@ -63,6 +129,6 @@ def _with_default(thresholds: Column | None, default: ArrayLike) -> ArrayLike:
     return np.where(np.isnan(values), default, values)
 
 
-def _values(decisions: Decisions, tensor: TensorSpec) -> Values:
-    values: Values = getattr(decisions, tensor.name).tolist()
+def _values(found: Decisions | Advice, name: str) -> Values:
+    values: Values = getattr(found, name).tolist()
     return values

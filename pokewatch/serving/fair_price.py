@@ -19,6 +19,7 @@ from mlserver.types import Parameters
 from numpy.typing import NDArray
 
 from pokewatch.contract import (
+    CONDITIONS,
     FAIR_PRICE,
     FAIR_PRICE_INPUTS,
     FAIR_PRICE_OUTPUTS,
@@ -31,8 +32,8 @@ from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
-from pokewatch.serving.tensors import Column
-from pokewatch.settings import ServingSettings
+from pokewatch.serving.tensors import BadInputError, Column
+from pokewatch.settings import DecisionSettings, ServingSettings
 from pokewatch.valuation.book import BookQuotes
 
 logger = logging.getLogger("pokewatch.serving")
@@ -44,6 +45,7 @@ _COLUMNS = {
     "lower": "lower",
     "upper": "upper",
     "status": "status",
+    "distribution": "distribution",
 }
 _INVALID_DAY = date.min  # before every book
 _NAT = np.datetime64("NaT").astype(np.int64).item()
@@ -62,6 +64,7 @@ class FairPriceRuntime(TensorRuntime):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         self._book_key = book_key(settings)
+        self._condition_factors = DecisionSettings.read().condition_factors()
         self.query_catalog = self._catalog_endpoint()
 
     async def load(self) -> bool:
@@ -94,12 +97,33 @@ class FairPriceRuntime(TensorRuntime):
         cards: list[str] = columns["card_id"]  # type: ignore[assignment]
         days = _days(columns["date"]) if "date" in columns else None
         quotes = loaded.book.look_up(cards, days)
+        if "condition" in columns:
+            quotes = quotes.scaled(self._factors(columns))
         if "market_price" in columns:
             quotes = _with_offers(quotes, np.asarray(columns["market_price"]))
         for status, count in Counter(quotes.status.tolist()).items():
             metrics.count_row_status(status, count)
         outputs = {tensor.name: _output(tensor.name, loaded, cards, quotes) for tensor in wanted}
         return outputs, loaded.parameters()
+
+    def _factors(self, columns: Mapping[str, Column]) -> NDArray[np.float64]:
+        """Return the factor of each row's condition, 1 for "". Raise BadInputError."""
+        conditions: list[str] = columns["condition"]  # type: ignore[assignment]
+        unknown = set(conditions) - {"", *self._condition_factors}
+        if unknown:
+            raise BadInputError(
+                f"input 'condition' must be one of {', '.join(CONDITIONS)}, "
+                f"got {min(unknown)[:80]!r}"
+            )
+        factors = np.array([self._condition_factors.get(each, 1.0) for each in conditions])
+        offers = columns.get("market_price", np.full(len(factors), np.nan))
+        without = np.isnan(np.asarray(offers)) & (np.array(conditions) != "")
+        if without.any():
+            raise BadInputError(
+                "input 'condition' is that of an offered copy: give its market_price at row "
+                f"{int(np.argmax(without))} too"
+            )
+        return factors
 
     def _catalog_endpoint(self) -> Callable[..., Awaitable[Response]]:
         """Return the catalogue's endpoint, which MLServer finds among the model's attributes."""
@@ -170,5 +194,5 @@ def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: Boo
             return _names(loaded.book.cards.slugs, requested, quotes)
         case "date":
             return _dates(quotes)
-    values: Values = getattr(quotes, _COLUMNS[name]).tolist()
+    values: Values = getattr(quotes, _COLUMNS[name]).ravel().tolist()
     return values

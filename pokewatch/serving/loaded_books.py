@@ -33,15 +33,16 @@ class LoadedBook:
     monitoring: MonitoringFigures | None = None
 
     def versions(self) -> dict[str, str]:
-        """Return the versions that every response carries."""
+        """Return the versions, and the currency of prices, that every response carries."""
         return {
             "model_version": self.model_version,
             "data_version": self.data_version,
             "run_id": self.run_id,
+            "currency": self.book.facts.currency,
         }
 
     def parameters(self) -> Parameters:
-        """Return the versions as new response parameters; MLServer adds headers to them."""
+        """Return them as new response parameters; MLServer adds headers to those."""
         return Parameters(**self.versions())
 
 
@@ -78,6 +79,11 @@ class LoadedBooks:
             return self._books[key]
         except KeyError:
             raise MLServerError(f"{key} is not ready: no price book is loaded yet", 503) from None
+
+    def currency(self, key: str) -> str:
+        """Return the currency of a model's book, "" if none is loaded."""
+        loaded = self._books.get(key)
+        return loaded.book.facts.currency if loaded else ""
 
     def parameters(self, key: str) -> Parameters:
         """Return the response parameters of a model's book, empty if none is loaded."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pokewatch.contract import TensorSpec
 
-Column = list[str] | NDArray[np.float64]
+Column = list[str] | NDArray[np.float64]  # [n], or [n, width]
 
 _DATATYPES: Mapping[str, Datatype] = dict(Datatype.__members__)
 
@@ -32,7 +32,10 @@ def metadata(tensor: TensorSpec) -> MetadataTensor:
     """Return the V2 metadata of a declared tensor."""
     parameters = Parameters(optional=True) if tensor.optional or tensor.on_request else None
     return MetadataTensor(
-        name=tensor.name, datatype=tensor.datatype, shape=[-1], parameters=parameters
+        name=tensor.name,
+        datatype=tensor.datatype,
+        shape=[-1] if tensor.width == 1 else [-1, tensor.width],
+        parameters=parameters,
     )
 
 
@@ -79,13 +82,13 @@ def wanted_outputs(
 
 
 def encode(tensor: TensorSpec, values: list[str] | list[float]) -> dict[str, Any]:
-    """Return an output of shape [n] as the fields of a ResponseOutput.
+    """Return an output of shape [n] or [n, width] as the fields of a ResponseOutput.
 
     Validating a whole response at once takes a third of the time of validating its outputs.
     """
     return {
         "name": tensor.name,
-        "shape": [len(values)],
+        "shape": _shape(tensor, len(values)),
         "datatype": _DATATYPES[tensor.datatype],
         "data": values,
     }
@@ -100,24 +103,32 @@ def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
     values = getattr(given.data, "root", given.data)
     if not isinstance(values, list):
         raise BadInputError(f"the data of input {name!r} must be a list, got {_shorten(values)}")
+    width = tensor.width
     if (
-        given.shape[1:] == [1]
+        given.shape[1:] == [width]
         and values
-        and all(isinstance(value, list) and len(value) == 1 for value in values)
+        and all(isinstance(value, list) and len(value) == width for value in values)
     ):
-        values = [value[0] for value in values]
-    if given.shape not in ([len(values)], [len(values), 1]):
+        values = [value for row in values for value in row]
+    shape = _shape(tensor, len(values))
+    expected = ([len(values)], [len(values), 1]) if width == 1 else (shape,)
+    if given.shape not in expected or len(values) % width:
         raise BadInputError(
             f"input {name!r} has {len(values)} values but the shape {_shorten(given.shape)}; "
-            "expected [n] or [n, 1]"
+            f"expected {'[n] or [n, 1]' if width == 1 else f'[n, {width}]'}"
         )
     if not values:
         raise BadInputError(f"input {name!r} has no rows")
-    if len(values) > max_rows:
+    if shape[0] > max_rows:
         raise BadInputError(
-            f"input {name!r} has {len(values)} rows, more than the limit of {max_rows}"
+            f"input {name!r} has {shape[0]} rows, more than the limit of {max_rows}"
         )
-    return _READERS[tensor.datatype](tensor, values)
+    column = _READERS[tensor.datatype](tensor, values)
+    return column if width == 1 else np.reshape(column, shape)
+
+
+def _shape(tensor: TensorSpec, values: int) -> list[int]:
+    return [values] if tensor.width == 1 else [values // tensor.width, tensor.width]
 
 
 def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:

@@ -51,6 +51,17 @@ class GatewaySettings(Section):
         ge=1_024,
         description="Largest request body, in bytes; for a single card, at most 16,384.",
     )
+    collection_bytes: int = Field(
+        4_194_304,
+        ge=1_024,
+        description="Largest collection that is uploaded, in bytes.",
+    )
+    collection_seconds: float = Field(
+        20,
+        gt=0,
+        allow_inf_nan=False,
+        description="Timeout of valuing a collection.",
+    )
     body_seconds: float = Field(
         10,
         gt=0,

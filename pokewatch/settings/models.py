@@ -4,9 +4,15 @@ from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
 
+from pokewatch.contract import Fees
 from pokewatch.settings.section import Section, home_folder
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
+
+_CONDITION = (
+    "Price of a {} copy as a fraction of the fair price, which is that of a near mint copy. The "
+    "default is an assumption."
+)
 
 
 class RegistrySettings(Section):
@@ -38,7 +44,7 @@ class RegistrySettings(Section):
 
 
 class DecisionSettings(Section):
-    """Trading rule (fractions of the fair price)."""
+    """Trading rule (fractions of the fair price) and advice in money."""
 
     buy_threshold_pct: float = Field(
         -0.10,
@@ -53,6 +59,41 @@ class DecisionSettings(Section):
         allow_inf_nan=False,
         description="SELL at or above this deviation from the fair price.",
     )
+    advice_probability: float = Field(
+        0.8,
+        ge=0.5,
+        le=0.95,
+        description="Probability with which a purchase at `buy_below` must earn, and with which a "
+        "sale at `sell_above` must beat keeping.",
+    )
+    fees: Fees | None = Field(
+        None,
+        description="Marketplace whose fees apply. Default: by the currency of the prices, "
+        "tcgplayer for USD and cardmarket for EUR.",
+    )
+    postage: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Postage of one card that a buyer pays, in the currency of the prices. "
+        "Default, an assumption: USD 1.30 (tcgplayer, ebay), EUR 1.25 (cardmarket).",
+    )
+    condition_lp: float = Field(0.85, gt=0, le=1, description=_CONDITION.format("lightly played"))
+    condition_mp: float = Field(
+        0.70, gt=0, le=1, description=_CONDITION.format("moderately played")
+    )
+    condition_hp: float = Field(0.50, gt=0, le=1, description=_CONDITION.format("heavily played"))
+    condition_dmg: float = Field(0.35, gt=0, le=1, description=_CONDITION.format("damaged"))
+
+    def condition_factors(self) -> dict[str, float]:
+        """Return the price of a copy in each condition, as a fraction of a near mint one's."""
+        return {
+            "NM": 1.0,
+            "LP": self.condition_lp,
+            "MP": self.condition_mp,
+            "HP": self.condition_hp,
+            "DMG": self.condition_dmg,
+        }
 
 
 class GateSettings(Section):

@@ -1,21 +1,45 @@
-"""Calibrated 90% intervals: of the quotes at the horizon, 90% fall inside, in every group of cards.
+"""Predictive distributions and their 90% intervals, calibrated on errors of held-out forecasts.
 
 Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression",
-JASA 2018) on errors scaled by the usual move of similar cards, calibrated by liquidity and
-volatility on several past days (Mondrian: Vovk et al., "Algorithmic Learning in a Random World",
-2005). Cells that are also split by price band are used where they have enough errors.
+JASA 2018) and conformal predictive distributions (Vovk et al., "Nonparametric predictive
+distributions based on conformal prediction", Machine Learning 2019), Mondrian: calibrated by
+liquidity, volatility and price. Errors are scaled by the usual move of similar cards.
+
+Many quotes do not change within the horizon. An interval that holds 90% of all outcomes would hold
+far fewer of those that do, so the two are calibrated apart: the probability of an unchanged quote,
+and the errors of the changed ones. The interval holds 90% of the changed quotes, but fewer where it
+would hold more than MAX_COVERAGE of all: with half of the quotes unchanged, and so inside, both
+cannot be 90%.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.decision.distribution import (
+    DEFAULT_CALIBRATION_SIZE,
+    LEVELS,
+    Z_95,
+    Z_LEVELS,
+    Distribution,
+    interpolate_quantiles,
+)
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.error_model import (
+    MIN_SCALE,
+    TERMS,
+    error_terms,
+    fit_logit,
+    fit_scale,
+    weighted_sum,
+)
 from pokewatch.valuation.features import COLUMN
-from pokewatch.valuation.panel import Floats
+from pokewatch.valuation.panel import Bools, Floats
+
+Ints = NDArray[np.int64]
 
 OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES))
 
@@ -25,11 +49,21 @@ _RENEWED_DAYS = 3
 BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
-TAIL = 0.05  # share of the quotes below the interval, and above it
-_MIN_ERRORS = 200  # in a cell, for it to be used by itself
-_MIN_SCALE = 0.01
+TAIL = 0.05  # share of the changed quotes below the interval, and above it
+MAX_COVERAGE = 0.91  # of all quotes, where unchanged ones would bring it above that
+_MIN_CHANGED_COVERAGE = 0.5
+UNCHANGED = 1e-9  # log: a smaller move is none
+_MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
+_MIN_UNITS = 60  # independent ones among them
 _PRIOR_ERROR = 0.5  # log error assumed before calibration
-_SCALE_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
+_MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
+_TERCILES = (1 / 3, 2 / 3)
+_DECILES = tuple(decile / 10 for decile in range(1, 10))
+_PRICE_EDGES = (0.1, 0.25, 0.5, *_BAND_EDGES)  # a cent is a large move of a cheap card
+_CLASSES = len(_PRICE_EDGES) + 1
+_CELLS = len(LIQUIDITIES) * (len(_TERCILES) + 1) * _CLASSES
+_CHANCE_CELLS = (len(_DECILES) + 1) * _CLASSES
+_NO_WEIGHTS = (0.0,) * TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,94 +90,151 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
     return np.searchsorted(_BAND_EDGES, price, side="right")
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Predictive distributions around the forecasts of m cards.
+
+    `below` (< 0) and `above` (> 0) are the log distances of the interval's edges. With probability
+    `unchanged` the quote stays; otherwise its log distance from the forecast is `scale` times a
+    draw of the row `shape` of `shapes` [S, 1 + K]: its floor and its quantiles at LEVELS.
+    """
+
+    below: Floats
+    above: Floats
+    scale: Floats
+    unchanged: Floats
+    shape: NDArray[np.int64]
+    shapes: Floats
+
+    def distribution(self, last: Floats, centre: Floats) -> Distribution:
+        """Return the distributions of prices whose log is `last` today and forecast as `centre`."""
+        shapes = self.shapes[self.shape]
+        return Distribution(
+            last_price=np.exp(last),
+            unchanged=self.unchanged,
+            floor=shapes[:, 0],
+            log_quantiles=centre[:, None] + self.scale[:, None] * shapes[:, 1:],
+        )
+
+
+_PRIOR_SHAPE = (1.0 / (DEFAULT_CALIBRATION_SIZE + 1), *(_PRIOR_ERROR / Z_95 * Z_LEVELS).tolist())
+
+
 class Intervals:
-    """The log distances of the interval's edges from the median forecast, by card and day."""
+    """Calibrated spreads by cell: liquidity x volatility x price.
+
+    A cell with few errors has the shape of all prices, or else of all cards. A liquidity with few
+    errors has the cells of the next one.
+    """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}
-        self._scale = np.asarray(given.get("scale", ()), dtype=np.float64)
-        self._cuts = np.asarray(given.get("cuts", ()), dtype=np.float64).reshape(-1, 2)
-        self._cells: dict[str, tuple[float, float]] = {
-            name: (low, high) for name, (low, high) in given.get("cells", {}).items()
-        }
+        self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
+        self._logit = np.asarray(given.get("logit", _NO_WEIGHTS))
+        self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
+        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
+        self._shapes = np.asarray(given.get("shapes", (_PRIOR_SHAPE,)))
+        self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
+        self._chance_cuts = np.asarray(given.get("chance_cuts", (0.0,) * len(_DECILES)))
+        self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
 
-    def fit(self, values: NDArray[np.float32], errors: Floats) -> None:
+    def fit(
+        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, unit: Ints
+    ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
         `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
-        the features. With fewer than 40 errors the interval stays the widest guess.
+        the features. `unchanged` [m] is True where the quote equals the last one, and rows with the
+        same `unit` [m], overlapping outcomes of a card, count as one. With fewer than 40 errors of
+        changed quotes, the interval stays the widest guess.
         """
-        self._cells = {}
-        if len(errors) < 2 / TAIL:
-            return
-        # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
-        self._scale = (
-            _fit_scale(values, errors)
-            if len(errors) >= _MIN_ERRORS
-            else np.zeros(len(_scale_terms(values)))
-        )
-        scale = self._scales(values)
-        liquidity = liquidity_of(values)
-        self._cuts = np.stack(
-            [_tercile_cuts(scale[liquidity == group], scale) for group in range(len(LIQUIDITIES))]
-        )
-        scores = errors / scale
-        self._cells[""] = _edges(scores)
-        for keys in self._keys(values, scale):
-            names, code = np.unique(keys, return_inverse=True)
-            for index, name in enumerate(names.tolist()):
-                inside = scores[code == index]
-                if len(inside) >= _MIN_ERRORS:
-                    self._cells[name] = _edges(inside)
+        self.__init__()  # type: ignore[misc]
+        terms, changed = error_terms(values), ~unchanged
+        if len(errors) >= 2 / TAIL:
+            self._fit_chances(terms, values, unchanged, unit)
+        if np.count_nonzero(changed) >= 2 / TAIL:
+            self._fit_shapes(
+                [term[changed] for term in terms], values[changed], errors[changed], unit[changed]
+            )
 
-    def distances(self, values: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Return the log distances [m] of the lower edge (<= 0) and the upper edge (>= 0)."""
-        if not self._cells:
-            return np.full(len(values), -_PRIOR_ERROR), np.full(len(values), _PRIOR_ERROR)
-        scale = self._scales(values)
-        edges = np.tile(np.asarray(self._cells[""]), (len(values), 1))
-        for keys in self._keys(values, scale):
-            names, code = np.unique(keys, return_inverse=True)
-            known = np.array(
-                [self._cells.get(name, (np.nan, np.nan)) for name in names.tolist()]
-            ).reshape(-1, 2)[code]
-            edges = np.where(np.isnan(known), edges, known).astype(np.float64, copy=False)
-        return np.minimum(edges[:, 0] * scale, 0.0), np.maximum(edges[:, 1] * scale, 0.0)
+    def spread(self, values: NDArray[np.float32]) -> Spread:
+        """Return the spread of the cards with features `values` [m, F]."""
+        terms = error_terms(values)
+        scale = self._scales(terms)
+        unchanged = self._chances[self._chance_cell(terms, values)]
+        shape = self._shape_of[self._cell(values, scale)]
+        held = np.clip(
+            (MAX_COVERAGE - unchanged) / (1.0 - unchanged), _MIN_CHANGED_COVERAGE, 1.0 - 2 * TAIL
+        )
+        quantiles = self._shapes[shape, 1:]
+        below = interpolate_quantiles(quantiles, (1.0 - held) / 2) * scale
+        above = interpolate_quantiles(quantiles, (1.0 + held) / 2) * scale
+        return Spread(
+            np.minimum(below, -_MIN_DISTANCE),
+            np.maximum(above, _MIN_DISTANCE),
+            scale,
+            unchanged,
+            shape,
+            self._shapes,
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return the calibration as plain JSON."""
         return {
             "scale": self._scale.tolist(),
+            "logit": self._logit.tolist(),
+            "liquidity": self._liquidity.tolist(),
             "cuts": self._cuts.tolist(),
-            "cells": {name: list(edges) for name, edges in self._cells.items()},
+            "shapes": self._shapes.tolist(),
+            "shape_of": self._shape_of.tolist(),
+            "chance_cuts": self._chance_cuts.tolist(),
+            "chances": self._chances.tolist(),
         }
 
-    def _scales(self, values: NDArray[np.float32]) -> Floats:
-        # Summed term by term: the rounding of a matrix product depends on the number of cards.
-        logs = sum(
-            (
-                term * weight
-                for term, weight in zip(_scale_terms(values), self._scale.tolist(), strict=True)
-            ),
-            np.zeros(len(values)),
-        )
-        scale: Floats = np.exp(np.clip(logs, np.log(_MIN_SCALE) - 3, 1.0))
+    def _fit_shapes(
+        self, terms: list[Floats], values: NDArray[np.float32], errors: Floats, unit: Ints
+    ) -> None:
+        # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
+        if len(errors) >= _MIN_ERRORS:
+            self._scale = fit_scale(terms, errors)
+        scale, liquidity = self._scales(terms), liquidity_of(values)
+        counts = np.bincount(liquidity, minlength=len(LIQUIDITIES))
+        self._liquidity = _nearest(counts >= _MIN_ERRORS)
+        liquidity = self._liquidity[liquidity]
+        groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
+        self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
+        cell, scores = self._cell(values, scale), errors / scale
+        shapes = [_shape(scores, unit)]
+        for cells, inside in _usable_cells(cell, unit):
+            self._shape_of[cells] = len(shapes)
+            shapes.append(_shape(scores[inside], unit[inside]))
+        self._shapes = np.stack(shapes)
+
+    def _fit_chances(
+        self, terms: list[Floats], values: NDArray[np.float32], unchanged: Bools, unit: Ints
+    ) -> None:
+        if len(unchanged) >= _MIN_ERRORS:
+            self._logit = fit_logit(terms, unchanged)
+        self._chance_cuts = np.quantile(weighted_sum(terms, self._logit), _DECILES)
+        cell = self._chance_cell(terms, values)
+        self._chances[:] = _frequency(unchanged)
+        for cells, inside in _usable_cells(cell, unit):
+            self._chances[cells] = _frequency(unchanged[inside])
+
+    def _scales(self, terms: list[Floats]) -> Floats:
+        logs = weighted_sum(terms, self._scale)
+        scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _keys(
-        self, values: NDArray[np.float32], scale: Floats
-    ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-        """Return the cells of each card, from wide to narrow.
-
-        The first is liquidity x volatility, the second is also split by price band.
-        """
-        liquidity = liquidity_of(values)
+    def _cell(self, values: NDArray[np.float32], scale: Floats) -> Ints:
+        liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
-        band = band_of(np.exp(values[:, COLUMN["log_price"]]))
-        group = np.char.add(
-            np.array(["d", "s", "a"])[liquidity], np.array(["0", "1", "2"])[volatility]
-        )
-        return group, np.char.add(group, np.array(["a", "b", "c", "d", "e"])[band])
+        cell: Ints = (liquidity * 3 + volatility) * _CLASSES + _price_class(values)
+        return cell
+
+    def _chance_cell(self, terms: list[Floats], values: NDArray[np.float32]) -> Ints:
+        odds = weighted_sum(terms, self._logit)
+        return np.searchsorted(self._chance_cuts, odds) * _CLASSES + _price_class(values)
 
 
 def statuses(
@@ -168,55 +259,37 @@ def statuses(
     return status
 
 
-def _scale_terms(values: NDArray[np.float32]) -> list[Floats]:
-    columns = [values[:, COLUMN[name]].astype(np.float64) for name in _SCALE_FEATURES]
-    volatility, fresh, age, stale, ask, price = (
-        np.where(np.isfinite(column), column, 0.0) for column in columns
-    )
-    moved = np.log(volatility + 0.002)
-    return [
-        np.ones(len(values)),
-        moved,
-        np.square(moved),
-        np.sqrt(fresh),
-        np.log1p(age),
-        np.log1p(np.maximum(stale, 0.0)),
-        np.minimum(np.abs(ask), 2.0),
-        price,
-        np.square(price) / 10,
-    ]
+def _price_class(values: NDArray[np.float32]) -> Ints:
+    return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
 
 
-def _fit_scale(values: NDArray[np.float32], errors: Floats) -> Floats:
-    """Fit the log of the absolute error by least squares, with a small ridge penalty."""
-    terms, sizes = np.stack(_scale_terms(values)), np.log(np.abs(errors) + _MIN_SCALE)
-    weight = np.full(len(terms), 1e-3 * len(errors))
-    weight[0] = 1e-9 * len(errors)
-    squares = np.einsum("im,jm->ij", terms, terms)
-    return _solve(squares + np.diag(weight), np.einsum("im,m->i", terms, sizes))
+def _nearest(usable: Bools) -> Ints:
+    """Return for each index the nearest one that is `usable`, the higher of two; else itself."""
+    found = np.flatnonzero(usable)
+    if not len(found):
+        return np.arange(len(usable))
+    distance = np.abs(np.arange(len(usable))[:, None] - found[::-1])
+    nearest: Ints = found[::-1][np.argmin(distance, axis=1)]
+    return nearest
 
 
-def _solve(matrix: Floats, right: Floats) -> Floats:
-    """Solve `matrix` x = `right` by Gauss-Jordan elimination; positive definite: no pivoting.
-
-    The last digits of `np.linalg.solve` depend on the machine's BLAS kernel, and with them every
-    interval would.
-    """
-    rows = np.column_stack((matrix, right))
-    for number in range(len(rows)):
-        rows[number] /= rows[number, number]
-        others = np.arange(len(rows)) != number
-        rows[others] -= rows[others, number, None] * rows[number]
-    return rows[:, -1]
+def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
+    """Yield the codes and the mask [m] of each cell with enough rows, those of all prices first."""
+    for codes in (_CLASSES, 1):
+        for code in np.unique(cell // codes).tolist():
+            inside = cell // codes == code
+            if (
+                np.count_nonzero(inside) >= _MIN_ERRORS
+                and len(np.unique(unit[inside])) >= _MIN_UNITS
+            ):
+                yield slice(code * codes, (code + 1) * codes), inside
 
 
-def _tercile_cuts(scale: Floats, overall: Floats) -> Floats:
-    cuts: Floats = np.quantile(scale if len(scale) >= _MIN_ERRORS else overall, (1 / 3, 2 / 3))
-    return cuts
+def _shape(scores: Floats, unit: Ints) -> Floats:
+    """Return the floor and the quantiles of scaled errors; a level p is the (n + 1)p-th of n."""
+    quantiles = np.quantile(scores, LEVELS, method="weibull")
+    return np.concatenate(([1.0 / (len(np.unique(unit)) + 1)], quantiles))
 
 
-def _edges(scores: Floats) -> tuple[float, float]:
-    """Return the 5% and 95% quantiles with split conformal's finite-sample correction."""
-    ordered, n = np.sort(scores), len(scores)
-    rank = min(int(np.ceil((n + 1) * (1 - TAIL))), n)
-    return float(ordered[n - rank]), float(ordered[rank - 1])
+def _frequency(outcome: Bools) -> float:
+    return float((np.count_nonzero(outcome) + 0.5) / (len(outcome) + 1))

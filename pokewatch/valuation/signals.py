@@ -6,29 +6,48 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import HOLD, Thresholds, decide
-from pokewatch.errors import UnknownDateError
+from pokewatch.contract import NEAR_MINT, Condition
+from pokewatch.decision import (
+    HOLD,
+    Decisions,
+    Distribution,
+    FeeSchedule,
+    Thresholds,
+    advise,
+    decide,
+    fees_for,
+)
+from pokewatch.errors import SettingsError, UnknownDateError
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
 
 
 def value_cards(
-    book: PriceBook, cards: Sequence[str], day: date | None = None, price: float | None = None
+    book: PriceBook,
+    cards: Sequence[str],
+    day: date | None = None,
+    price: float | None = None,
+    condition: Condition = NEAR_MINT,
+    fees: str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the value of each card (id or slug) on `day`, the latest if None, with its signal.
 
-    The signal is for `price`, or for the market price if None. Unknown numbers are None. Raise
-    UnknownCardError with similar slugs, UnknownDateError for a day outside the book.
+    The signal and the advice are for `price`, of a copy in `condition`, or for the market price if
+    None. Unknown numbers are None. Raise UnknownCardError with similar slugs, UnknownDateError for
+    a day outside the book, ValueError for fees in another currency than the prices.
     """
+    settings = DecisionSettings.read()
+    schedule = configured_fees(book.facts.currency, fees)
     if day is not None and not book.first_day <= day <= book.last_day:
         raise UnknownDateError(
             day.isoformat(), book.first_day.isoformat(), book.last_day.isoformat()
         )
     positions = np.array([book.cards.position(card) for card in cards], dtype=np.intp)
     days = None if day is None else np.full(len(cards), np.datetime64(day))
-    quotes = book.look_up(cards, days)
+    quotes = book.look_up(cards, days).scaled(settings.condition_factors()[condition])
     prices = quotes.market if price is None else np.full(len(cards), price)
     decided = _decided(prices, quotes)
+    advice = advise(prices, decided, schedule, settings.advice_probability)
     described = book.cards.describe(positions)
     return [
         {
@@ -36,6 +55,8 @@ def value_cards(
             "slug": card["slug"],
             "name": card["name"],
             "date": str(quotes.date[row]),
+            "currency": book.facts.currency,
+            "condition": condition,
             "market_price": _number(prices[row]),
             "fair_price": _number(quotes.fair[row]),
             "lower": _number(quotes.lower[row]),
@@ -45,6 +66,11 @@ def value_cards(
             "deviation_pct": _number(decided.deviation_pct[row]),
             "confidence": _number(decided.confidence[row]),
             "reason": str(decided.reason[row]),
+            "buy_below": _number(advice.buy_below[row]),
+            "sell_above": _number(advice.sell_above[row]),
+            "chance_to_earn": _number(advice.chance_to_earn[row]),
+            "advice": str(advice.reason[row]),
+            "fees": schedule.name,
         }
         for row, card in enumerate(described)
     ]
@@ -63,19 +89,42 @@ def strongest_signals(book: PriceBook, count: int) -> list[str]:
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
 
 
+def strongest_values(book: PriceBook, count: int) -> list[dict[str, Any]]:
+    """Return the latest values of the cards of `strongest_signals`."""
+    return value_cards(book, strongest_signals(book, count))
+
+
 def configured_thresholds() -> Thresholds:
     """Return the thresholds of the settings."""
     settings = DecisionSettings.read()
     return Thresholds(settings.buy_threshold_pct, settings.sell_threshold_pct)
 
 
-def _decided(prices: np.ndarray, quotes: BookQuotes) -> Any:
+def configured_fees(currency: str, name: str | None = None) -> FeeSchedule:
+    """Return the fee schedule of prices in `currency`: the one named, or that of the settings.
+
+    Raise ValueError if the fees named are in another currency, SettingsError if those of the
+    settings are.
+    """
+    settings = DecisionSettings.read()
+    try:
+        return fees_for(currency, name or settings.fees, settings.postage)
+    except ValueError as error:
+        if name or not settings.fees:
+            raise
+        raise SettingsError(
+            f"{settings.variable('fees')} {settings.fees!r}: {error}, or leave it unset"
+        ) from None
+
+
+def _decided(prices: np.ndarray, quotes: BookQuotes) -> Decisions:
     return decide(
         prices,
         quotes.fair,
         quotes.lower,
         quotes.upper,
         quotes.status,
+        distribution=Distribution.from_array(quotes.distribution),
         thresholds=configured_thresholds(),
         on_fault="hold",
     )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.book import BookRows
+from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads
 from pokewatch.valuation.intervals import THIN_HISTORY
 from pokewatch.valuation.models import Model
-from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.walk_forward import walk_forward
 
 _BLOCK = 4096  # cards at a time
@@ -19,7 +19,8 @@ _BLOCK = 4096  # cards at a time
 class ValuedDays:
     """Values [d, n] of the panel's last d days, from day index `first` on.
 
-    `status` is an index into STATUSES.
+    `status` is an index into STATUSES. `shape` is a row of `shapes` [S, 1 + K], those of all models
+    that valued a day, NO_SHAPE for none: see `intervals.Spread`.
     """
 
     first: int
@@ -27,6 +28,10 @@ class ValuedDays:
     lower: NDArray[np.float32]
     upper: NDArray[np.float32]
     status: NDArray[np.int8]
+    scale: NDArray[np.float16]
+    unchanged: NDArray[np.float16]
+    shape: NDArray[np.int16]
+    shapes: Floats
 
 
 def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
@@ -41,6 +46,9 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
     first = max(0, panel.days - days)
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
+    scale, unchanged = (np.full(shape, np.nan, dtype=np.float16) for _ in range(2))
+    shape_row = np.full(shape, NO_SHAPE, dtype=np.int16)
+    tables: list[Floats] = []
     status = np.full(shape, THIN_HISTORY, dtype=np.int8)
     for features, values in walk_forward(
         panel, model.name, model.horizon, range(first, panel.days), latest=model
@@ -52,7 +60,15 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
             values.upper,
             values.status,
         )
-    return ValuedDays(first, fair, lower, upper, status)
+        spread = values.spread
+        if not tables or spread.shapes is not tables[-1]:
+            tables.append(spread.shapes)
+        scale[row], unchanged[row] = spread.scale, spread.unchanged
+        before = sum(map(len, tables[:-1]))
+        shape_row[row] = np.where(np.isfinite(values.fair), before + spread.shape, NO_SHAPE)
+    return ValuedDays(
+        first, fair, lower, upper, status, scale, unchanged, shape_row, np.concatenate(tables)
+    )
 
 
 def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
@@ -70,6 +86,12 @@ def book_rows(panel: Panel, valued: ValuedDays) -> Iterator[BookRows]:
             lower=_float64_rows(valued.lower[:, cards]),
             upper=_float64_rows(valued.upper[:, cards]),
             status=np.ascontiguousarray(valued.status[:, cards].T),
+            spreads=BookSpreads(
+                valued.scale[:, cards].T,
+                valued.unchanged[:, cards].T,
+                valued.shape[:, cards].T,
+                valued.shapes,
+            ),
         )
 
 

@@ -1,12 +1,43 @@
 from statistics import NormalDist
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.decision import normal_cdf, predictive_cdf
+from pokewatch.decision import (
+    Distribution,
+    interval_distribution,
+    normal_cdf,
+    predictive_cdf,
+    predictive_quantile,
+    with_intervals,
+)
+from pokewatch.decision.distribution import LEVELS, WIDTH
 
 PRICE = st.floats(0.01, 1e6)
+NAN = float("nan")
+
+
+def distribution(
+    last: float = 10.0,
+    unchanged: float = 0.4,
+    floor: float = 0.001,
+    quantiles: tuple[float, ...] = (5, 6, 7, 8, 9, 10.5, 11, 12, 14, 17, 30),
+) -> Distribution:
+    return Distribution.from_array(np.array([[last, unchanged, floor, *np.log(quantiles)]]))
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> Distribution:
+    steps = draw(st.lists(st.floats(0, 2), min_size=len(LEVELS), max_size=len(LEVELS)))
+    first = draw(st.floats(-5, 5))
+    return Distribution(
+        last_price=np.array([draw(PRICE)]),
+        unchanged=np.array([draw(st.floats(0, 0.99))]),
+        floor=np.array([draw(st.sampled_from([0.1, 0.01, 1e-4]))]),
+        log_quantiles=first + np.cumsum(steps)[None, :],
+    )
 
 
 @given(st.lists(st.floats(-40, 40), min_size=1, max_size=50))
@@ -16,11 +47,74 @@ def test_normal_cdf_is_within_1e_7(values: list[float]) -> None:
 
 
 @given(fair=PRICE, down=st.floats(1e-6, 3.0), up=st.floats(1e-6, 3.0))
-def test_the_distribution_has_the_interval_as_its_quantiles(
+def test_the_distribution_of_an_interval_has_it_as_its_quantiles(
     fair: float, down: float, up: float
 ) -> None:
     lower, upper = fair * np.exp(-down), fair * np.exp(up)
-    found = predictive_cdf(
-        np.array([lower, fair, upper]), np.full(3, fair), np.full(3, lower), np.full(3, upper)
-    )
+    one = interval_distribution(*(np.full(3, price) for price in (fair, lower, upper)))
+    found = predictive_cdf(one, [lower, fair, upper])
     np.testing.assert_allclose(found, [0.05, 0.5, 0.95], atol=1e-6)
+    np.testing.assert_allclose(
+        predictive_quantile(one, [0.05, 0.5, 0.95]), [lower, fair, upper], rtol=1e-6
+    )
+
+
+def test_the_quantiles_of_a_changed_price_are_those_at_the_levels() -> None:
+    prices = [5, 6, 7, 8, 9, 10.5, 11, 12, 14, 17, 30]
+    found = [predictive_cdf(distribution(unchanged=0.0), price)[0] for price in prices]
+    np.testing.assert_allclose(found, LEVELS, atol=1e-6)
+
+
+def test_an_unchanged_price_is_an_atom_at_the_last_one() -> None:
+    one = distribution(last=9.0, unchanged=0.4)
+    assert predictive_cdf(one, 9.0, "left")[0] == pytest.approx(0.6 * 0.3)
+    assert predictive_cdf(one, 9.0)[0] == pytest.approx(0.6 * 0.3 + 0.4)
+    assert predictive_cdf(one, 8.0)[0] == pytest.approx(0.6 * 0.15)
+    assert [predictive_quantile(one, level)[0] for level in (0.2, 0.5, 0.57)] == [9.0] * 3
+    assert predictive_quantile(one, 0.6 * 0.15)[0] == pytest.approx(8.0)
+    assert predictive_quantile(one, 0.4 + 0.6 * 0.7)[0] == pytest.approx(11.0)
+
+
+@given(one=distributions(), price=PRICE, other=PRICE)
+def test_the_cdf_rises_and_stays_within_its_floor(
+    one: Distribution, price: float, other: float
+) -> None:
+    low, high = sorted((price, other))
+    found = [
+        predictive_cdf(one, low, "left")[0],
+        predictive_cdf(one, low)[0],
+        predictive_cdf(one, high, "left")[0],
+        predictive_cdf(one, high)[0],
+    ]
+    assert found == sorted(found) or low == high
+    assert one.floor[0] <= min(found) <= max(found) <= 1 - one.floor[0]
+
+
+@given(one=distributions(), level=st.floats(0.0, 1.0))
+def test_the_quantile_inverts_the_cdf(one: Distribution, level: float) -> None:
+    price = predictive_quantile(one, level)
+    wanted = min(max(level, one.floor[0]), 1 - one.floor[0])
+    assert predictive_cdf(one, price * (1 + 1e-9))[0] >= wanted - 1e-5
+    assert predictive_cdf(one, price * (1 - 1e-9), "left")[0] <= wanted + 1e-5
+
+
+@pytest.mark.parametrize(("price", "side"), [(1e-300, "right"), (1e300, "left"), (0.0, "right")])
+def test_no_probability_is_nearer_to_0_or_1_than_the_floor(price: float, side: str) -> None:
+    found = predictive_cdf(distribution(floor=0.02), price, side)[0]  # type: ignore[arg-type]
+    assert found == (0.98 if side == "left" else 0.02)
+
+
+def test_a_row_without_a_distribution_has_that_of_its_interval() -> None:
+    given_rows = np.full((2, WIDTH), NAN)
+    given_rows[0] = distribution().to_array()[0]
+    prices = np.array([[10.0, 10.0], [8.0, 8.0], [13.0, 13.0]])
+    found = with_intervals(Distribution.from_array(given_rows), *prices)
+    assert found.unchanged.tolist() == [0.4, 0.0]
+    np.testing.assert_allclose(predictive_cdf(found, 8.0), [0.6 * 0.15, 0.05], atol=1e-6)
+    assert with_intervals(None, *prices).floor.tolist() == [0.01, 0.01]
+
+
+def test_nothing_is_known_without_an_interval() -> None:
+    one = interval_distribution(np.array([10.0]), np.array([NAN]), np.array([12.0]))
+    assert np.isnan(predictive_cdf(one, 10.0)).all()
+    assert np.isnan(predictive_quantile(one, 0.5)).all()

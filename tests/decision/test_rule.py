@@ -261,9 +261,9 @@ def test_any_status_but_ok_is_hold_with_that_reason(status: str) -> None:
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "signal", "reason"),
     [
-        (80, 95, 120, "BUY", "clears_fees"),  # proceeds(95) = 82.11
+        (80, 95, 120, "BUY", "clears_fees"),  # proceeds(95) = 82.11, cost(80) = 81.30
         (80, 92, 120, "HOLD", "inside_fees"),  # proceeds(92) = 79.51
-        (130, 90, 112, "SELL", "clears_fees"),  # proceeds(130) = 112.475
+        (130, 90, 111, "SELL", "clears_fees"),  # proceeds(130) = 112.475, cost(111) = 112.30
         (130, 90, 113, "HOLD", "inside_fees"),
         (100, 95, 105, "HOLD", "within_thresholds"),
         (80, np.nan, np.nan, "HOLD", "no_interval"),
@@ -309,7 +309,7 @@ def test_confidence_is_the_probability_that_the_signal_comes_true(
 ) -> None:
     made = decide(market, fair, fair * np.exp(-down), fair * np.exp(up))
     signal, confidence = made.signal[0], made.confidence[0]
-    assert 0 <= confidence <= 1
+    assert 0.01 <= confidence <= 0.99
     if signal in {"BUY", "SELL"}:
         assert confidence >= 0.5 - 1e-7
     if signal == "BUY" and market < fair * np.exp(-down) * (1 - 1e-9):
@@ -336,10 +336,10 @@ def test_confidence_against_simulated_prices() -> None:
 @pytest.mark.parametrize(
     ("market", "lower", "upper", "confidence"),
     [
-        pytest.param(90, 100, 100, 1.0, id="buy"),
-        pytest.param(115, 100, 100, 1.0, id="sell"),
-        pytest.param(100, 100, 100, 1.0, id="hold"),
-        pytest.param(90, 100, 150, 1.0, id="no width below"),
+        pytest.param(90, 100, 100, 0.99, id="buy"),
+        pytest.param(115, 100, 100, 0.99, id="sell"),
+        pytest.param(100, 100, 100, 0.98, id="hold"),
+        pytest.param(90, 100, 150, 0.99, id="no width below"),
         pytest.param(90, 0, 150, 0.5, id="boundless below"),
         pytest.param(150, 0, 150, 0.95, id="sell when boundless below"),
         pytest.param(100, np.nan, 110, np.nan, id="half an interval"),

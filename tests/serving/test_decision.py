@@ -34,6 +34,75 @@ def test_confidence_needs_an_interval(server: Server) -> None:
     assert found["confidence"][1] is None
 
 
+ADVICE = ("buy_below", "sell_above", "chance_to_earn", "advice")
+INTERVAL = tensor("lower", [80, 80], "FP64"), tensor("upper", [125, 125], "FP64")
+
+
+def advised(server: Server, *more: dict[str, Any], prices: list[Any] | None = None) -> Any:
+    """Return the advice on two rows of fair 100, asked for by name."""
+    return infer(
+        server,
+        "decision",
+        tensor("market_price", prices or [90, 70], "FP64"),
+        tensor("fair_price", [100, 100], "FP64"),
+        *more,
+        outputs=[{"name": name} for name in ADVICE],
+    )
+
+
+def test_advice_is_given_on_request_only(server: Server) -> None:
+    found = columns(advised(server, *INTERVAL))
+    assert list(found) == list(ADVICE)
+    assert found["advice"] == ["ok", "ok"]
+    assert found["buy_below"] == [75.79, 75.79]  # proceeds(89.21) - postage: 77.09 - 1.30
+    assert found["sell_above"] == [112.1, 112.1]
+    assert found["chance_to_earn"][0] < 0.8 < found["chance_to_earn"][1]
+    assert not set(ADVICE) & set(decide(server, [90], [100]))
+
+
+def test_advice_without_an_interval_or_a_price_has_the_reason(server: Server) -> None:
+    found = columns(advised(server))
+    assert found["advice"] == ["no_interval", "no_interval"]
+    assert found["buy_below"] == found["sell_above"] == found["chance_to_earn"] == [None, None]
+    found = columns(advised(server, *INTERVAL, prices=[None, 70]))
+    assert found["advice"] == ["no_market_price", "ok"]
+
+
+def test_fees_of_the_request(server: Server) -> None:
+    euros = tensor("currency", ["EUR", "USD"])
+    found = columns(advised(server, *INTERVAL, euros, tensor("fees", ["cardmarket", ""])))
+    assert found["buy_below"] == [83.5, 75.79]
+    same = columns(advised(server, *INTERVAL, tensor("fees", ["ebay"])))
+    assert same["buy_below"] == [75.79] * 2  # the fractions of tcgplayer, without its cap
+
+
+def test_the_currency_selects_the_fees(server: Server) -> None:
+    found = columns(advised(server, *INTERVAL, tensor("currency", ["EUR"])))
+    assert found["buy_below"] == [83.5, 83.5]  # cardmarket: 89.21 * 0.95 - 1.25
+    found = columns(advised(server, *INTERVAL, tensor("currency", ["USD", "GBP"])))
+    assert found["advice"] == ["ok", "no_fees"]
+    assert found["buy_below"] == [75.79, None]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            [tensor("fees", ["tcgplayer"]), tensor("currency", ["EUR"])],
+            "input 'fees': the fees of tcgplayer are in USD, the prices in EUR: use cardmarket",
+        ),
+        ([tensor("fees", ["shop"])], "input 'fees': fees must be one of tcgplayer, ebay"),
+        ([tensor("fees", ["ebay"] * 3)], "input 'fees' has 3 rows, 'market_price' has 2"),
+    ],
+)
+def test_fees_that_do_not_apply_are_refused(
+    server: Server, more: list[dict[str, Any]], message: str
+) -> None:
+    reply = advised(server, *INTERVAL, *more)
+    assert reply.status_code == 400
+    assert message in reply.json()["error"]
+
+
 @pytest.mark.parametrize("rows", [1, 2], ids=["one for all", "one a row"])
 def test_thresholds_of_the_request(server: Server, rows: int) -> None:
     thresholds = (

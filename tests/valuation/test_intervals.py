@@ -1,20 +1,24 @@
 import json
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pokewatch.decision import predictive_cdf
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.features import COLUMN, NAMES
 from pokewatch.valuation.intervals import (
     BANDS,
+    MAX_COVERAGE,
     Intervals,
     StatusRules,
-    _solve,
     band_of,
     liquidity_of,
     statuses,
 )
+
+Errors = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 
 def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
@@ -29,27 +33,32 @@ def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
     return values
 
 
-def some_errors(values: NDArray[np.float32], seed: int = 1) -> NDArray[np.float64]:
-    """Heavy-tailed, skewed, often exactly zero, larger for volatile cards."""
+def some_errors(values: NDArray[np.float32], seed: int = 1, same: float = 0.4) -> Errors:
+    """Return heavy-tailed, skewed errors, larger for volatile cards, and which are no change."""
     rng = np.random.default_rng(seed)
     size = 0.01 + 2.0 * values[:, COLUMN["volatility"]]
     errors = size * (rng.standard_t(3, len(values)) + 0.3 * rng.exponential(1.0, len(values)))
-    return np.where(rng.random(len(values)) < 0.4, 0.0, errors)
+    unchanged = rng.random(len(values)) < same * 2 * (1 - np.sqrt(values[:, COLUMN["fresh_share"]]))
+    return np.where(unchanged, 0.0, errors), unchanged
 
 
-def inside(
-    intervals: Intervals, values: NDArray[np.float32], errors: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    below, above = intervals.distances(values)
-    return (errors >= below - 1e-12) & (errors <= above + 1e-12)
-
-
-def test_nine_of_ten_fall_inside_in_every_group() -> None:
+def fitted(values: NDArray[np.float32], given: Errors) -> Intervals:
     intervals = Intervals()
+    intervals.fit(values, *given, np.arange(len(values)))
+    return intervals
+
+
+def inside(intervals: Intervals, values: NDArray[np.float32], given: Errors) -> NDArray[np.bool_]:
+    spread = intervals.spread(values)
+    return (given[0] >= spread.below - 1e-12) & (given[0] <= spread.above + 1e-12)
+
+
+def test_nine_of_ten_changed_quotes_fall_inside_where_few_are_unchanged() -> None:
     values = some_features(60_000)
-    intervals.fit(values, some_errors(values))
+    intervals = fitted(values, some_errors(values, same=0.0))
     values = some_features(60_000, seed=7)
-    hit = inside(intervals, values, some_errors(values, seed=8))
+    given = some_errors(values, seed=8, same=0.0)
+    hit = inside(intervals, values, given)
     assert hit.mean() == pytest.approx(0.9, abs=0.01)
     liquidity, volatile = liquidity_of(values), values[:, COLUMN["volatility"]] > 0.02
     for group in range(3):
@@ -59,54 +68,111 @@ def test_nine_of_ten_fall_inside_in_every_group() -> None:
             )
 
 
-def test_each_side_misses_one_in_twenty() -> None:
-    intervals = Intervals()
+def test_unchanged_quotes_do_not_buy_coverage() -> None:
     values = some_features(60_000)
-    errors = some_errors(values)
-    intervals.fit(values, errors)
-    below, above = intervals.distances(values)
-    assert (errors < below).mean() == pytest.approx(0.05, abs=0.01)
-    assert (errors > above).mean() == pytest.approx(0.05, abs=0.01)
+    intervals = fitted(values, some_errors(values))
+    values = some_features(60_000, seed=7)
+    given = some_errors(values, seed=8)
+    hit, changed, likely = (
+        inside(intervals, values, given),
+        ~given[1],
+        values[:, COLUMN["fresh_share"]] < 0.1,
+    )
+    assert hit.mean() == pytest.approx(MAX_COVERAGE, abs=0.015)
+    assert hit[likely].mean() == pytest.approx(MAX_COVERAGE, abs=0.015)
+    assert hit[~likely & changed].mean() > hit[likely & changed].mean() + 0.05
 
 
-@pytest.mark.parametrize("rows", [40, 99, 199])
+def test_each_side_misses_one_in_twenty_changed_quotes() -> None:
+    values = some_features(60_000)
+    given = some_errors(values, same=0.0)
+    spread = fitted(values, given).spread(values)
+    assert (given[0] < spread.below).mean() == pytest.approx(0.05, abs=0.01)
+    assert (given[0] > spread.above).mean() == pytest.approx(0.05, abs=0.01)
+
+
+def test_the_distribution_is_that_of_other_errors() -> None:
+    values = some_features(60_000)
+    intervals = fitted(values, some_errors(values))
+    values = some_features(60_000, seed=7)
+    errors, unchanged = some_errors(values, seed=8)
+    one = intervals.spread(values).distribution(np.zeros(len(values)), np.zeros(len(values)))
+    assert one.unchanged.mean() == pytest.approx(unchanged.mean(), abs=0.01)
+    likely = one.unchanged > 0.5
+    assert one.unchanged[likely].mean() == pytest.approx(unchanged[likely].mean(), abs=0.02)
+    for price in (0.8, 0.95, 1.0, 1.05, 1.3):
+        chance = predictive_cdf(one, price)
+        happened = np.exp(errors) <= price
+        assert chance.mean() == pytest.approx(happened.mean(), abs=0.01)
+        base = happened.mean()
+        loss = -np.where(happened, np.log(chance), np.log(1 - chance)).mean()
+        assert loss < -(base * np.log(base) + (1 - base) * np.log(1 - base))
+
+
+def test_the_floor_counts_independent_errors_only() -> None:
+    values = some_features(1000)
+    errors, unchanged = some_errors(values, same=0.0)
+    intervals = Intervals()
+    for cards in (500, 100):
+        intervals.fit(values, errors, unchanged, np.arange(1000) % cards)
+        floor = intervals.spread(values).distribution(np.zeros(1000), np.zeros(1000)).floor
+        assert floor.min() == pytest.approx(1 / (cards + 1))
+
+
+@pytest.mark.parametrize("rows", [70, 170, 330])
 def test_few_errors_give_intervals_that_are_wide_enough_on_average(rows: int) -> None:
     shares = []
     for seed in range(30):
         values = some_features(rows, seed)
-        intervals = Intervals()
-        intervals.fit(values, some_errors(values, seed + 1000))
+        intervals = fitted(values, some_errors(values, seed + 1000))
         values = some_features(2000, seed + 2000)
         shares.append(inside(intervals, values, some_errors(values, seed + 3000)).mean())
     assert 0.88 <= np.mean(shares) <= 0.97
 
 
 def test_without_errors_the_interval_is_the_widest_guess() -> None:
-    intervals = Intervals()
     values = some_features(10)
-    for errors in (np.empty(0), np.zeros(39)):
-        intervals.fit(some_features(len(errors)), errors)
-        below, above = intervals.distances(values)
-        assert set(below) == {-0.5}
-        assert set(above) == {0.5}
+    for errors in (np.empty(0), np.ones(39)):
+        given = errors, np.zeros(len(errors), dtype=np.bool_)
+        spread = fitted(some_features(len(errors)), given).spread(values)
+        np.testing.assert_allclose(spread.below, -0.5, rtol=1e-6)
+        np.testing.assert_allclose(spread.above, 0.5, rtol=1e-6)
+
+
+def test_quotes_that_never_change_have_an_interval_of_some_width() -> None:
+    values = some_features(3000)
+    spread = fitted(values, (np.zeros(3000), np.ones(3000, dtype=np.bool_))).spread(values)
+    assert (spread.below < 0).all()
+    assert (spread.above > 0).all()
+    assert ((spread.unchanged > 0.99) & (spread.unchanged < 1)).all()
+
+
+def test_a_liquidity_without_errors_has_the_cells_of_the_next() -> None:
+    values = some_features(20_000)
+    values[:, COLUMN["fresh_share"]] = np.where(np.arange(20_000) % 2, 0.1, 0.9)
+    errors, unchanged = some_errors(values, same=0.0)
+    intervals = fitted(values, (errors * np.where(np.arange(20_000) % 2, 3.0, 1.0), unchanged))
+    dormant, slow = values[:1000].copy(), values[:1000].copy()
+    dormant[:, COLUMN["fresh_share"]], slow[:, COLUMN["fresh_share"]] = 0.04, 0.0401
+    assert (intervals.spread(dormant).shape == intervals.spread(slow).shape).mean() > 0.99
 
 
 def test_parameters_are_plain_json_and_give_the_same_numbers() -> None:
     values = some_features(5000)
-    intervals = Intervals()
-    intervals.fit(values, some_errors(values))
+    intervals = fitted(values, some_errors(values))
     again = Intervals(json.loads(json.dumps(intervals.parameters())))
-    for one, other in zip(intervals.distances(values), again.distances(values), strict=True):
+    for one, other in zip(
+        astuple(intervals.spread(values)), astuple(again.spread(values)), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
 def test_the_interval_always_holds_the_forecast() -> None:
     values = some_features(2000)
-    intervals = Intervals()
-    intervals.fit(values, np.abs(some_errors(values)) + 0.1)
-    below, above = intervals.distances(values)
-    assert (below <= 0).all()
-    assert (above >= 0).all()
+    errors, unchanged = some_errors(values)
+    spread = fitted(values, (np.abs(errors) + 0.1, unchanged)).spread(values)
+    assert (spread.below < 0).all()
+    assert (spread.above > 0).all()
 
 
 @pytest.mark.parametrize(
@@ -143,13 +209,3 @@ def test_a_price_on_an_edge_belongs_to_the_higher_band() -> None:
         "20-100",
         ">100",
     ]
-
-
-@pytest.mark.parametrize("size", [1, 2, 9])
-def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
-    rng = np.random.default_rng(size)
-    terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
-    matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
-    original = matrix.copy()
-    np.testing.assert_allclose(_solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
-    np.testing.assert_array_equal(matrix, original)

@@ -11,14 +11,23 @@ import msgspec
 from pokewatch.contract import (
     DECISION,
     DECISION_OUTPUTS,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     FAIR_PRICE,
     FAIR_PRICE_OUTPUTS,
+    FEE_CURRENCIES,
     UNKNOWN_CARD,
 )
 from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
-from pokewatch.gateway.http.problems import UNKNOWN_DATE, UPSTREAM_FAULT, ProblemError, unknown_card
+from pokewatch.gateway.http.problems import (
+    UNKNOWN_DATE,
+    UPSTREAM_FAULT,
+    ProblemError,
+    invalid,
+    unknown_card,
+)
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import (
@@ -31,6 +40,7 @@ from pokewatch.gateway.upstream.v2_messages import (
     encode_request,
     float_tensor,
     new_id,
+    rows_of,
     string_tensor,
 )
 
@@ -47,6 +57,10 @@ _UNDECIDED: Columns = {
     "deviation_pct": [None],
     "confidence": [None],
     "reason": [_NOT_JUDGED],
+    "buy_below": [None],
+    "sell_above": [None],
+    "chance_to_earn": [None],
+    "advice": [_NOT_JUDGED],
 }
 _decided_on = itemgetter(*_DECIDED_ON)
 _answer_columns = itemgetter(*PRICE_COLUMNS, *DECISION_COLUMNS)
@@ -59,22 +73,37 @@ ForwardedHeaders = Callable[[], bytes]
 class CardQuery(msgspec.Struct, frozen=True):
     """A card to value. `date` is "" for the latest day; `offered` is None for the market price.
 
+    `condition` is that of the copy offered, "" for near mint; `fees` is "" for the server's.
     `headers` returns the header lines to forward; a shared call forwards those of its first row.
     """
 
     card_id: str
     date: str
     offered: float | None
+    condition: str = ""
+    fees: str = ""
     headers: ForwardedHeaders = bytes
+
+    def fees_misfit(self, currency: str) -> str | None:
+        """Return why the fees do not apply to prices in `currency`, None if they do."""
+        if not self.fees or FEE_CURRENCIES[self.fees] == currency:
+            return None
+        return (
+            f"the fees of {self.fees} are in {FEE_CURRENCIES[self.fees]}, "
+            f"the prices in {currency or 'an unknown currency'}"
+        )
 
 
 class SignalQuery(msgspec.Struct, frozen=True):
-    """A price to judge. A threshold of None stands for the decision model's default."""
+    """A price to judge. None stands for no interval, or the decision model's default threshold."""
 
     market_price: float
     fair_price: float
+    lower: float | None
+    upper: float | None
     buy: float | None
     sell: float | None
+    fees: str
     headers: ForwardedHeaders = bytes
 
 
@@ -97,6 +126,9 @@ class Composition:
         prices, versions = await self._call_fair_price(cards, headers, deadline)
         inputs = [
             *map(float_tensor, _DECIDED_ON, _decided_on(prices)),
+            *_distributions(prices[DISTRIBUTION]),
+            *_texts("fees", _applicable_fees(cards, versions.currency)),
+            string_tensor("currency", [versions.currency]),
             string_tensor("status", prices["status"]),
         ]
         decisions = await self._decide(inputs, headers, deadline)
@@ -108,23 +140,31 @@ class Composition:
     ) -> list[FairPrice | ProblemError]:
         """Return each card's answer or problem. Raise like `infer`."""
         columns, versions = await self.infer(cards, deadline)
-        common = stamp(time.time()), versions.model_version, versions.data_version
+        common = (
+            versions.currency,
+            stamp(time.time()),
+            versions.model_version,
+            versions.data_version,
+        )
         rows = zip(cards, *_answer_columns(columns), strict=True)
         return [_fair_price(row, common) for row in rows]
 
     async def signals(
         self, queries: Sequence[SignalQuery], deadline: float
     ) -> list[SignalAnswer | ProblemError]:
-        """Return the signal of each price. There is no interval, hence no confidence."""
+        """Return the signal of each price. Raise RefusedError if `decision` refuses the request."""
         inputs = [
             float_tensor("market_price", [query.market_price for query in queries]),
             float_tensor("fair_price", [query.fair_price for query in queries]),
+            *_optional_tensor("lower", [query.lower for query in queries]),
+            *_optional_tensor("upper", [query.upper for query in queries]),
             *_optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
             *_optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
+            *_texts("fees", [query.fees for query in queries]),
         ]
-        found = await self._call_decision(inputs, queries[0].headers(), deadline)
-        rows = zip(*(found[name] for name in DECISION_COLUMNS), strict=True)
-        return [SignalAnswer(*row) for row in rows]
+        found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
+        columns = [*(found[name] for name in DECISION_COLUMNS), [currency] * len(queries)]
+        return [SignalAnswer(*row) for row in zip(*columns, strict=True)]
 
     async def _call_fair_price(
         self, cards: Sequence[CardQuery], headers: bytes, deadline: float
@@ -132,10 +172,12 @@ class Composition:
         names = [card.card_id for card in cards]
         days = [card.date for card in cards]
         offers = [card.offered for card in cards]
-        inputs = [string_tensor("card_id", names)]
-        if any(days):
-            inputs.append(string_tensor("date", days))
-        inputs += _optional_tensor("market_price", offers)
+        inputs = [
+            string_tensor("card_id", names),
+            *_texts("date", days),
+            *_optional_tensor("market_price", offers),
+            *_texts("condition", [card.condition for card in cards]),
+        ]
         request_id = new_id()
         body = await self._prices.send(
             FAIR_PRICE_PATH,
@@ -153,7 +195,7 @@ class Composition:
     async def _decide(self, inputs: list[V2Tensor], headers: bytes, deadline: float) -> Columns:
         """Return the decisions on fair prices. Rows that `decision` refuses stay undecided."""
         try:
-            return await self._call_decision(inputs, headers, deadline)
+            return (await self._call_decision(inputs, headers, deadline))[0]
         except RefusedError as refused:
             if len(inputs[0].data) == 1:
                 logger.warning(
@@ -163,20 +205,21 @@ class Composition:
                 return _UNDECIDED
         half = len(inputs[0].data) // 2
         first, second = [
-            await self._decide([_part(tensor, rows) for tensor in inputs], headers, deadline)
+            await self._decide([rows_of(tensor, rows) for tensor in inputs], headers, deadline)
             for rows in (slice(None, half), slice(half, None))
         ]
         return {name: [*first[name], *second[name]] for name in DECISION_COLUMNS}
 
     async def _call_decision(
         self, inputs: list[V2Tensor], headers: bytes, deadline: float
-    ) -> Columns:
+    ) -> tuple[Columns, str]:
+        """Return the decisions, and the currency of the advice."""
         request_id = new_id()
         request = encode_request(inputs, DECISION_COLUMNS, request_id)
         body = await self._decisions.send(DECISION_PATH, request, headers, deadline)
         try:
             found = decode_columns(body, DECISION_COLUMNS, len(inputs[0].data), request_id)
-            check_decisions(found, inputs[-1].data if inputs[-1].name == "status" else None)
+            check_decisions(found[0], inputs[-1].data if inputs[-1].name == "status" else None)
         except ValueError as error:
             raise self._decisions.bad_reply(str(error)) from error
         return found
@@ -187,18 +230,32 @@ def _optional_tensor(name: str, values: Column) -> list[V2Tensor]:
     return [] if values.count(None) == len(values) else [float_tensor(name, values)]
 
 
-def _part(tensor: V2Tensor, rows: slice) -> V2Tensor:
-    data = tensor.data[rows]
-    return V2Tensor(tensor.name, [len(data)], tensor.datatype, data)
+def _texts(name: str, values: Sequence[str]) -> list[V2Tensor]:
+    """Return no tensor if every row has the default, ""."""
+    return [string_tensor(name, values)] if any(values) else []
 
 
-def _fair_price(row: tuple[Any, ...], common: tuple[str, str, str]) -> FairPrice | ProblemError:
+def _applicable_fees(cards: Sequence[CardQuery], currency: str) -> list[str]:
+    """Return the fees of each row, "" for those in another currency than the prices."""
+    return ["" if card.fees_misfit(currency) else card.fees for card in cards]
+
+
+def _distributions(values: Column) -> list[V2Tensor]:
+    """Return no tensor if no row has a distribution: `decision` then uses the intervals alone."""
+    given = values.count(None) < len(values)
+    return [float_tensor(DISTRIBUTION, values, DISTRIBUTION_WIDTH)] if given else []
+
+
+def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | ProblemError:
     card, card_id, day, market, fair, lower, upper, status, *decision = row
-    signal, deviation, confidence, reason = decision
+    signal, deviation, confidence, reason, *advice = decision
     if status == UNKNOWN_CARD:
         return unknown_card(card.card_id)
     if status == UNKNOWN_DATE_STATUS:
         return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {card.date}")
+    misfit = card.fees_misfit(common[0]) if card.fees else None
+    if misfit is not None:
+        return invalid("/fees", misfit)
     if reason == _NOT_JUDGED:
         return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
     return FairPrice(
@@ -213,5 +270,6 @@ def _fair_price(row: tuple[Any, ...], common: tuple[str, str, str]) -> FairPrice
         confidence,
         reason,
         status,
+        *advice,
         *common,
     )

@@ -6,15 +6,20 @@ MLServer, nothing else is.
 
 import asyncio
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from pokewatch.contract import (
+    DECISION_INPUTS,
     DECISION_OUTPUTS,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     FAIR_PRICE_INPUTS,
     FAIR_PRICE_OUTPUTS,
     MAX_BATCH_ROWS,
+    Condition,
+    Fees,
 )
 from pokewatch.gateway.api.composition import (
     DECISION_COLUMNS,
@@ -58,12 +63,18 @@ from pokewatch.gateway.upstream.v2_messages import (
 )
 
 _OUTPUTS = (*PRICE_COLUMNS, *DECISION_COLUMNS)
-_INPUTS = {tensor.name: tensor.datatype for tensor in FAIR_PRICE_INPUTS}
+_ON_REQUEST = {tensor.name for tensor in DECISION_OUTPUTS if tensor.on_request}
+_DEFAULT_OUTPUTS = [name for name in _OUTPUTS if name not in _ON_REQUEST]
+_FEES = next(tensor for tensor in DECISION_INPUTS if tensor.name == "fees")
+_DECLARED_INPUTS = (*FAIR_PRICE_INPUTS, _FEES)
+_INPUTS = {tensor.name: tensor.datatype for tensor in _DECLARED_INPUTS}
 _DATATYPES = {tensor.name: tensor.datatype for tensor in (*FAIR_PRICE_OUTPUTS, *DECISION_OUTPUTS)}
 _COLUMNS: dict[str, Any] = {
     "card_id": list[str],
     "date": list[str],
     "market_price": list[float | None],
+    "condition": list[Condition | Literal[""]],
+    "fees": list[Fees | Literal[""]],
 }
 _OPTIONAL = {"optional": True}
 _NO_STORE: Header = (b"cache-control", b"no-store")
@@ -76,9 +87,12 @@ METADATA = ModelMetadata(
     "pokewatch",
     [
         TensorMetadata(tensor.name, tensor.datatype, [-1], _OPTIONAL if tensor.optional else None)
-        for tensor in FAIR_PRICE_INPUTS
+        for tensor in _DECLARED_INPUTS
     ],
-    [TensorMetadata(name, _DATATYPES[name], [-1]) for name in _OUTPUTS],
+    [
+        TensorMetadata(name, _DATATYPES[name], [-1], _OPTIONAL if name in _ON_REQUEST else None)
+        for name in _OUTPUTS
+    ],
 )
 
 
@@ -139,7 +153,7 @@ class InferenceEndpoints:
                 MEDIA_TYPE, "tensors must be JSON: set binary_data=False in the client"
             )
         request = decode(_decode_request, context.body)
-        rows = max((len(tensor.data) for tensor in request.inputs), default=0)
+        rows = max(map(_rows, request.inputs), default=0)
         if rows > MAX_BATCH_ROWS:
             raise invalid("/inputs", f"expected at most {MAX_BATCH_ROWS} rows, got {rows}")
         if rows > 1 and context.key is not None and not context.key.allows("batch"):
@@ -161,6 +175,9 @@ class InferenceEndpoints:
             columns, versions = await self._composition.infer(cards, self._deadline())
         except RefusedError as refused:
             raise misfit("/inputs", str(refused)) from None
+        misfits = filter(None, (card.fees_misfit(versions.currency) for card in cards))
+        if reason := next(misfits, None):
+            raise misfit("/inputs", reason)
         self._predictions.add_all(
             signal
             for signal, status in zip(columns["signal"], columns["status"], strict=True)
@@ -199,6 +216,12 @@ class InferenceEndpoints:
         return asyncio.get_running_loop().time() + self._seconds
 
 
+def _rows(tensor: V2Tensor) -> int:
+    """Return the rows of an input, whatever shape it claims."""
+    flat = tensor.name == DISTRIBUTION and not isinstance(next(iter(tensor.data), None), list)
+    return -(-len(tensor.data) // (DISTRIBUTION_WIDTH if flat else 1))
+
+
 def card_queries(request: InferRequest, headers: ForwardedHeaders) -> list[CardQuery]:
     """Return the rows of a request to `pokewatch`.
 
@@ -218,7 +241,10 @@ def card_queries(request: InferRequest, headers: ForwardedHeaders) -> list[CardQ
         raise misfit("/inputs", "the inputs must have the same number of rows")
     dates = columns.get("date", [""] * len(cards))
     offers = columns.get("market_price", [None] * len(cards))
-    return [CardQuery(*row, headers) for row in zip(cards, dates, offers, strict=True)]
+    conditions = columns.get("condition", [""] * len(cards))
+    fees = columns.get("fees", [""] * len(cards))
+    rows = zip(cards, dates, offers, conditions, fees, strict=True)
+    return [CardQuery(*row, headers) for row in rows]
 
 
 def _column(tensor: V2Tensor, pointer: str) -> Column:
@@ -238,7 +264,7 @@ def _column(tensor: V2Tensor, pointer: str) -> Column:
 
 
 def _output_names(request: InferRequest) -> list[str]:
-    names = [output.name for output in request.outputs or ()] or list(_OUTPUTS)
+    names = [output.name for output in request.outputs or ()] or _DEFAULT_OUTPUTS
     for number, name in enumerate(names):
         if name not in _OUTPUTS or name in names[:number]:
             raise misfit(

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pokewatch.gateway.api.schemas import Card, DataVersion, ModelVersion, Stale
+from pokewatch.gateway.api.fields import DataVersion, ModelVersion, Stale
+from pokewatch.gateway.api.schemas import Card
 
 
 class CardList(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from pokewatch.contract import MAX_TEXT_LENGTH
 from pokewatch.gateway.api import schemas
+from pokewatch.gateway.api.fields import CardId
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
@@ -94,13 +95,16 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
             "schema": _ref(operation.request),
             "examples": {"example": {"value": operation.example}},
         }
-        found["requestBody"] = {"required": True, "content": {"application/json": content}}
+        kinds: dict[str, Any] = {"application/json": content}
+        if operation.csv:
+            kinds["text/csv"] = {"schema": {"type": "string"}}
+        found["requestBody"] = {"required": True, "content": kinds}
     return found
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     kinds = {
-        "card_id": msgspec.json.schema(schemas.CardId),
+        "card_id": msgspec.json.schema(CardId),
         "set_id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH},
         "model": {"type": "string", "enum": list(schemas.MODELS)},
     }

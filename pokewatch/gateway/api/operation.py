@@ -11,7 +11,8 @@ class Operation:
     """An operation of the API.
 
     `name` is its operationId and the key of its handler. `scope` is required of the API key; None
-    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller.
+    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller. With
+    `csv` it may also be a CSV file, and the limit is that of the settings for collections.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
     entity tag.
     """
@@ -25,6 +26,7 @@ class Operation:
     scope: str | None = "read"
     request: Any = None
     max_bytes: int | None = None
+    csv: bool = False
     example: Any = None
     query: Any = None
     problems: tuple[Kind, ...] = ()

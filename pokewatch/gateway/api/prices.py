@@ -25,7 +25,7 @@ from pokewatch.gateway.api.schemas import (
 )
 from pokewatch.gateway.http.bodies import decode, fault
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, is_outage
+from pokewatch.gateway.http.problems import ProblemError, invalid, is_outage
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Coalescer, QueueLimit, isolate_refusals
@@ -73,7 +73,7 @@ class FairPriceEndpoint:
 
         Raise ProblemError.
         """
-        request = card.card_id, card.date, card.offered
+        request = card.card_id, card.date, card.offered, card.condition, card.fees
         cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
             return cached, False
@@ -144,11 +144,17 @@ class SignalEndpoint:
 
     async def signal(self, context: RequestContext) -> Answer:
         request = decode(_decode_signal, context.body)
+        if (request.lower is UNSET) != (request.upper is UNSET):
+            given, missing = ("upper", "lower") if request.lower is UNSET else ("lower", "upper")
+            raise invalid(f"/{given}", f"needs `{missing}` too: they are the ends of an interval")
         query = SignalQuery(
             request.market_price,
             request.fair_price,
+            None if request.lower is UNSET else request.lower,
+            None if request.upper is UNSET else request.upper,
             None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct,
             None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct,
+            "" if request.fees is UNSET else request.fees,
             context.forwarded_headers,
         )
         found = await self._coalescer.submit(query)
@@ -163,7 +169,11 @@ class SignalEndpoint:
 def _card_query(request: FairPriceRequest, headers: ForwardedHeaders) -> CardQuery:
     day = "" if request.date is UNSET else require_day(request.date, "/date")
     offered = None if request.market_price is UNSET else request.market_price
-    return CardQuery(request.card_id, day, offered, headers)
+    condition = "" if request.condition is UNSET else request.condition
+    if condition and offered is None:
+        raise invalid("/condition", "needs `market_price`: it is the condition of the copy offered")
+    fees = "" if request.fees is UNSET else request.fees
+    return CardQuery(request.card_id, day, offered, condition, fees, headers)
 
 
 def _batch_rows(body: bytes, headers: ForwardedHeaders) -> list[CardQuery | ProblemError]:

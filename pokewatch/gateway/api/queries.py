@@ -15,9 +15,10 @@ from pokewatch.contract import (
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
+    Fees,
     MoversPrice,
 )
-from pokewatch.gateway.api.schemas import BuyThreshold, Day, SellThreshold
+from pokewatch.gateway.api.fields import BuyThreshold, Day, SellThreshold
 from pokewatch.gateway.http.bodies import located
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
@@ -84,6 +85,12 @@ class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
+
+
+class FeesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fees that apply."""
+
+    fees: Annotated[Fees, Meta(description="The marketplace whose fees apply.")] | UnsetType = UNSET
 
 
 class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.gateway.api import market_schemas, queries, schemas, v2_schemas
+from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas, v2_schemas
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.http import problems
 from pokewatch.gateway.upstream import v2_messages
@@ -193,6 +193,26 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.ChangesQuery,
         problems=CATALOG,
         tagged=True,
+    ),
+    Operation(
+        "collection_value",
+        "POST",
+        "/collections/value",
+        "Value a collection",
+        collection_schemas.CollectionAnswer,
+        "Takes up to 10,000 lines as JSON, or the CSV file that an app exports. Each line is "
+        "matched to one card, or listed with the cards that it may be. Nothing is stored.",
+        scope="batch",
+        request=collection_schemas.CollectionRequest,
+        csv=True,
+        example={
+            "lines": [
+                {"name": "Charizard ex", "set": "151", "number": "199/165", "quantity": 2},
+                {"card_id": "pikachu_25", "condition": "LP"},
+            ]
+        },
+        query=queries.FeesQuery,
+        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
     Operation(
         "v2_server",

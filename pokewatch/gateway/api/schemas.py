@@ -6,95 +6,42 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pokewatch.contract import (
-    CARD_ID_PATTERN,
     DECISION,
     FAIR_PRICE,
     MAX_BATCH_ROWS,
-    MAX_BUY_THRESHOLD,
-    MAX_SELL_THRESHOLD,
-    MIN_BUY_THRESHOLD,
-    MIN_SELL_THRESHOLD,
     MoversPrice,
     Signal,
     Skill,
+)
+from pokewatch.gateway.api.fields import (
+    AdviceReason,
+    BuyBelow,
+    BuyThreshold,
+    CardId,
+    ChanceToEarn,
+    Confidence,
+    CopyCondition,
+    Currency,
+    DataVersion,
+    Day,
+    Deviation,
+    Fair,
+    FeeName,
+    Lower,
+    ModelVersion,
+    Price,
+    Reason,
+    RequestId,
+    SellAbove,
+    SellThreshold,
+    Stale,
+    Status,
+    Upper,
 )
 from pokewatch.gateway.http.problems import Problem
 
 POKEWATCH = "pokewatch"  # the V2 model that combines the other two
 MODELS = (POKEWATCH, FAIR_PRICE, DECISION)
-
-CardId = Annotated[
-    str,
-    Meta(
-        pattern=rf"\A{CARD_ID_PATTERN}\Z",
-        description="The id or slug of a card.",
-        examples=["charizard_ex_199"],
-    ),
-]
-Day = Annotated[
-    str,
-    Meta(
-        description="A market day (UTC) as YYYY-MM-DD.",
-        examples=["2026-11-20"],
-        extra_json_schema={"format": "date"},
-    ),
-]
-Price = Annotated[
-    float,
-    Meta(
-        ge=0.001,
-        le=10_000_000,
-        description="A price in the currency of the data (see `/ready`).",
-        examples=[90.0],
-    ),
-]
-BuyThreshold = Annotated[
-    float,
-    Meta(
-        gt=MIN_BUY_THRESHOLD,
-        le=MAX_BUY_THRESHOLD,
-        description="BUY at or below this deviation, as a fraction of the fair price.",
-        examples=[-0.1],
-    ),
-]
-SellThreshold = Annotated[
-    float,
-    Meta(
-        ge=MIN_SELL_THRESHOLD,
-        le=MAX_SELL_THRESHOLD,
-        description="SELL at or above this deviation, as a fraction of the fair price.",
-        examples=[0.15],
-    ),
-]
-
-Fair = Annotated[
-    float | None,
-    Meta(description="The median of the price at the model's horizon; null if unknown."),
-]
-Lower = Annotated[float | None, Meta(description="The lower bound of the 90% interval.")]
-Upper = Annotated[float | None, Meta(description="The upper bound of the 90% interval.")]
-Deviation = Annotated[
-    float | None,
-    Meta(description="(market_price - fair_price) / fair_price: -0.1 is 10% below the fair price."),
-]
-Confidence = Annotated[
-    float | None,
-    Meta(description="The probability, from the interval, that the signal is right."),
-]
-Reason = Annotated[str, Meta(description="The rule, missing value or status behind the signal.")]
-Status = Annotated[
-    str,
-    Meta(description="`ok`, or why not to rely on the fair price, such as `stale_price`."),
-]
-ModelVersion = Annotated[str, Meta(description="The version of the registered model.")]
-DataVersion = Annotated[str, Meta(description="The hash of the data behind the answer.")]
-Stale = Annotated[
-    bool,
-    Meta(description="True for an earlier answer, sent because the model server is down."),
-]
-RequestId = Annotated[
-    str, Meta(description="The id of the request: your `X-Request-Id`, or a generated one.")
-]
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -104,7 +51,7 @@ def _ref(name: str) -> dict[str, str]:
 class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A card to value, on the latest day unless `date` is given.
 
-    `market_price` is an offer to judge instead of the market price.
+    `market_price` is an offer to judge instead of the market price, of a copy in `condition`.
     """
 
     card_id: CardId
@@ -112,14 +59,16 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market_price: (
         Annotated[Price, Meta(description="A price offered to you, to be judged.")] | UnsetType
     ) = UNSET
+    condition: CopyCondition | UnsetType = UNSET
+    fees: FeeName | UnsetType = UNSET
 
 
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
     """The fair price of a card with its 90% interval, and the signal for its market price.
 
     A card without a market price that day still has a fair price and an interval, but
-    `market_price`, `deviation_pct` and `confidence` are null and the signal is HOLD with the
-    reason `no_market_price`, unless the request offers a price.
+    `market_price`, `deviation_pct`, `confidence` and the advice in money are null and the signal is
+    HOLD with the reason `no_market_price`, unless the request offers a price.
     """
 
     card_id: Annotated[str, Meta(description="The id of the card.")]
@@ -135,6 +84,11 @@ class FairPrice(msgspec.Struct, frozen=True, gc=False):
     confidence: Confidence
     reason: Reason
     status: Status
+    buy_below: BuyBelow
+    sell_above: SellAbove
+    chance_to_earn: ChanceToEarn
+    advice: AdviceReason
+    currency: Currency
     as_of: Annotated[str, Meta(description="When the model server computed the answer (UTC).")]
     model_version: ModelVersion
     data_version: DataVersion
@@ -174,17 +128,31 @@ class SignalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     market_price: Annotated[Price, Meta(description="The price to judge.")]
     fair_price: Annotated[Price, Meta(description="The fair price to judge it against.")]
+    lower: (
+        Annotated[Price, Meta(description="The lower end of the 90% interval, with `upper`.")]
+        | UnsetType
+    ) = UNSET
+    upper: (
+        Annotated[Price, Meta(description="The upper end of the 90% interval, with `lower`.")]
+        | UnsetType
+    ) = UNSET
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
+    fees: FeeName | UnsetType = UNSET
 
 
 class SignalAnswer(msgspec.Struct, frozen=True):
-    """The signal of a price. `confidence` is null, since there is no interval."""
+    """The signal of a price. Without an interval `confidence` and the advice are null."""
 
     signal: Signal
     deviation_pct: Deviation
     confidence: Confidence
     reason: Reason
+    buy_below: BuyBelow
+    sell_above: SellAbove
+    chance_to_earn: ChanceToEarn
+    advice: AdviceReason
+    currency: Currency
 
 
 class Card(msgspec.Struct, frozen=True):
@@ -214,6 +182,7 @@ class CardAnswer(Card, frozen=True):
 
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -226,6 +195,7 @@ class CardPage(msgspec.Struct, frozen=True):
     ]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -243,6 +213,7 @@ class History(msgspec.Struct, frozen=True):
     status: list[str]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -267,6 +238,7 @@ class Movers(msgspec.Struct, frozen=True):
     sell: list[Mover]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 

@@ -24,6 +24,9 @@ Model = TypeVar("Model")
 
 # A V2 request of 1,000 rows to `decision`, whose seven inputs are shaped [n, 1], has 14,000.
 MAX_VALUES = 16_000
+MAX_COLLECTION_VALUES = 200_000  # ten for each of 10,000 lines, and commas in their names
+
+CSV = b"text/csv"
 
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
@@ -100,7 +103,19 @@ class Bodies(BodyReader):
         if headers.get(b"content-type") != _JSON or b"content-encoding" in headers:
             _check_type(headers, optional=context.route.startswith("/v2/"))
         body = await self.read_bytes(headers, receive)
-        _check_values(body)
+        _check_values(body, MAX_VALUES)
+        return body
+
+
+class CollectionBodies(BodyReader):
+    """Reads collections: JSON, or the CSV file of an app."""
+
+    async def read(self, context: RequestContext, receive: Receive) -> bytes:
+        """Return the whole body. Raise ProblemError as `Bodies` does."""
+        _check_type(context.headers, optional=False, allowed=(_JSON, CSV))
+        body = await self.read_bytes(context.headers, receive)
+        if not context.headers[b"content-type"].lower().startswith(CSV):
+            _check_values(body, MAX_COLLECTION_VALUES)
         return body
 
 
@@ -125,14 +140,14 @@ def _too_large(max_bytes: int) -> ProblemError:
     return ProblemError(TOO_LARGE, detail, headers=_CLOSE)
 
 
-def _check_values(body: bytes) -> None:
-    """Raise ProblemError (413) where decoding would make more than MAX_VALUES objects.
+def _check_values(body: bytes, most: int) -> None:
+    """Raise ProblemError (413) where decoding would make more than `most` objects.
 
     Every value but the first of its array or object follows a comma. Punctuation inside strings
     counts as well: to exclude it, the body would have to be decoded.
     """
-    if len(body) > MAX_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise ProblemError(TOO_LARGE, f"the body exceeds the limit of {MAX_VALUES} values")
+    if len(body) > most and sum(map(body.count, (b",", b"[", b"{"))) > most:
+        raise ProblemError(TOO_LARGE, f"the body exceeds the limit of {most} values")
 
 
 def _too_slow(seconds: float) -> ProblemError:
@@ -140,18 +155,20 @@ def _too_slow(seconds: float) -> ProblemError:
     return ProblemError(SLOW_REQUEST, detail, headers=_CLOSE)
 
 
-def _check_type(headers: dict[bytes, bytes], optional: bool) -> None:
-    """Raise ProblemError (415) unless the body is uncompressed JSON.
+def _check_type(
+    headers: dict[bytes, bytes], optional: bool, allowed: tuple[bytes, ...] = (_JSON,)
+) -> None:
+    """Raise ProblemError (415) unless the body is uncompressed and of an allowed type.
 
     `optional` allows no content type at all: tritonclient sends none.
     """
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    named = b" or ".join(allowed).decode()
     if not kind and not optional:
-        detail = "the content type is missing: send application/json"
-        raise ProblemError(MEDIA_TYPE, detail)
-    if kind not in (b"", _JSON):
+        raise ProblemError(MEDIA_TYPE, f"the content type is missing: send {named}")
+    if kind not in (b"", *allowed):
         detail = f"the content type {kind.decode('latin-1')!r} is not supported: "
-        raise ProblemError(MEDIA_TYPE, detail + "send application/json")
+        raise ProblemError(MEDIA_TYPE, detail + f"send {named}")
     coding = headers.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
         detail = f"the content encoding {coding.decode('latin-1')!r} is not supported: "

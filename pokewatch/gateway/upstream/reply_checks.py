@@ -11,7 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from pokewatch.contract import (
+    ADVICE_REASONS,
     CARD_ID_PATTERN,
+    DISTRIBUTION,
+    DISTRIBUTION_WIDTH,
     REASONS,
     ROW_STATUSES,
     SIGNALS,
@@ -27,7 +30,13 @@ from pokewatch.gateway.upstream.v2_messages import (
 )
 
 UNKNOWN = frozenset({UNKNOWN_CARD, UNKNOWN_DATE})
-_ALLOWED = {"status": ROW_STATUSES, "signal": frozenset(SIGNALS), "reason": REASONS}
+_ALLOWED = {
+    "status": ROW_STATUSES,
+    "signal": frozenset(SIGNALS),
+    "reason": REASONS,
+    "advice": ADVICE_REASONS,
+}
+_DECISION_NUMBERS = ("deviation_pct", "confidence", "buy_below", "sell_above", "chance_to_earn")
 _NUMBER = frozenset({float, int, type(None)})
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -40,7 +49,7 @@ def check_prices(
 
     A day of "" is the latest one. An offer of None stands for the market price.
     """
-    check_numbers(found, ("market_price", "fair_price", "lower", "upper"))
+    check_numbers(found, ("market_price", "fair_price", "lower", "upper", DISTRIBUTION))
     check_members("status", found["status"], ROW_STATUSES)
     _check_cards(found["card_id"], found["slug"], cards)
     _check_days(found["date"], found["status"], days)
@@ -57,17 +66,13 @@ def check_prices(
 
 def check_decisions(found: Columns, status: Column | None = None) -> None:
     """Check the reply of `decision` for rows with these statuses."""
-    check_numbers(found, ("deviation_pct", "confidence"))
+    check_numbers(found, _DECISION_NUMBERS)
     signals, deviations = found["signal"], found["deviation_pct"]
     check_members("signal", signals, SIGNALS)
     check_members("reason", found["reason"], REASONS)
-    confidence = found["confidence"]
-    if None in confidence:
-        confidence = [value for value in confidence if value is not None]
-    if confidence and (min(confidence) < 0 or max(confidence) > 1):
-        raise ValueError(
-            f"output 'confidence' ranges from {min(confidence)} to {max(confidence)}, not 0 to 1"
-        )
+    check_members("advice", found["advice"], ADVICE_REASONS)
+    for name in ("confidence", "chance_to_earn"):
+        _check_probabilities(name, found[name])
     if None in deviations:
         pairs = zip(signals, deviations, strict=True)
         _check(
@@ -86,6 +91,13 @@ def check_decisions(found: Columns, status: Column | None = None) -> None:
         )
 
 
+def _check_probabilities(name: str, values: Column) -> None:
+    if None in values:
+        values = [value for value in values if value is not None]
+    if values and (min(values) < 0 or max(values) > 1):
+        raise ValueError(f"output {name!r} ranges from {min(values)} to {max(values)}, not 0 to 1")
+
+
 def check_passthrough(reply: InferResponse, name: str, request: InferRequest, rows: int) -> None:
     """Check the reply of the model `name` to a request that was passed through."""
     if reply.model_name != name:
@@ -101,7 +113,9 @@ def check_passthrough(reply: InferResponse, name: str, request: InferRequest, ro
     if names != expected:
         raise ValueError(f"the outputs are {names}, expected {expected}")
     for output in reply.outputs:
-        if output.shape != [rows] or len(output.data) != rows:
+        width = DISTRIBUTION_WIDTH if output.name == DISTRIBUTION else 1
+        shape = [rows] if width == 1 else [rows, width]
+        if output.shape != shape or len(output.data) != rows * width:
             raise ValueError(
                 f"output {output.name!r} has {len(output.data)} values for {rows} rows"
             )

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from pokewatch.contract import FAIR_PRICE_OUTPUTS
+
 MAX_TENSORS = 16
 
 Column = list[Any]
@@ -50,7 +52,7 @@ class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Answered(msgspec.Struct, frozen=True):
-    """The members read of an output. PokeWatch's models return the shape [n]."""
+    """The members read of an output. PokeWatch's models return flat data."""
 
     name: str
     data: list[float | str | None]
@@ -60,16 +62,25 @@ Version = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """The model and data versions of a reply."""
+    """The model and data versions of a reply, and the currency of its prices."""
 
     model_version: Version
     data_version: Version
     run_id: str = ""
+    currency: str = ""
+
+
+class _Prices(msgspec.Struct, frozen=True):
+    currency: str = ""
 
 
 class _Reply(msgspec.Struct, frozen=True):
     outputs: list[_Answered]
     id: str | None = None
+
+
+class _Decided(_Reply, frozen=True):
+    parameters: _Prices = _Prices()
 
 
 class _Versioned(_Reply, frozen=True, kw_only=True):
@@ -83,10 +94,11 @@ class Refusal(msgspec.Struct, frozen=True):
     near: list[str] = []
 
 
+_WIDTHS = {tensor.name: tensor.width for tensor in FAIR_PRICE_OUTPUTS if tensor.width > 1}
 _PROCESS = token_hex(8)
 _numbers = count()
 _encode = msgspec.json.Encoder().encode
-_reply = msgspec.json.Decoder(_Reply).decode
+_decided = msgspec.json.Decoder(_Decided).decode
 _versioned = msgspec.json.Decoder(_Versioned).decode
 _refusal = msgspec.json.Decoder(Refusal).decode
 
@@ -95,8 +107,21 @@ def string_tensor(name: str, values: Sequence[str]) -> V2Tensor:
     return V2Tensor(name, [len(values)], "BYTES", list(values))
 
 
-def float_tensor(name: str, values: Sequence[float | None]) -> V2Tensor:
-    return V2Tensor(name, [len(values)], "FP64", list(values))
+def float_tensor(name: str, values: Sequence[float | None], width: int = 1) -> V2Tensor:
+    """Return a tensor of the shape [n], or [n, width] from flat `values`."""
+    shape = [len(values)] if width == 1 else [len(values) // width, width]
+    return V2Tensor(name, shape, "FP64", list(values))
+
+
+def rows_of(tensor: V2Tensor, rows: slice) -> V2Tensor:
+    """Return some rows of a tensor with flat data. A tensor of one row is that of every row."""
+    count, *widths = tensor.shape
+    if count == 1:
+        return tensor
+    width = widths[0] if widths else 1
+    start, stop, _ = rows.indices(count)
+    data = tensor.data[start * width : stop * width]
+    return V2Tensor(tensor.name, [stop - start, *widths], tensor.datatype, data)
 
 
 def new_id() -> str:
@@ -109,10 +134,16 @@ def encode_request(inputs: list[V2Tensor], names: Sequence[str], request_id: str
     return _encode(InferRequest(inputs, request_id, outputs=[Output(name) for name in names]))
 
 
-def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str) -> Columns:
-    """Return the outputs `names`, each with `rows` values. Raise ValueError if there are others."""
+def decode_columns(
+    body: bytes, names: Sequence[str], rows: int, request_id: str
+) -> tuple[Columns, str]:
+    """Return the outputs `names`, each with `rows` values, and the currency, "" if unknown.
+
+    Raise ValueError for other counts.
+    """
     try:
-        return _checked(_reply(body), names, rows, request_id)
+        reply = _decided(body)
+        return _checked(reply, names, rows, request_id), reply.parameters.currency
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a V2 reply: {error}") from error
 
@@ -120,7 +151,10 @@ def decode_columns(body: bytes, names: Sequence[str], rows: int, request_id: str
 def decode_versioned(
     body: bytes, names: Sequence[str], rows: int, request_id: str
 ) -> tuple[Columns, Versions]:
-    """Return the outputs and the versions. Raise ValueError for a reply without them."""
+    """Return the outputs and the versions. Raise ValueError for a reply without them.
+
+    The data of an output with several values per row is flat.
+    """
     try:
         reply = _versioned(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -135,8 +169,8 @@ def _checked(reply: _Reply, names: Sequence[str], rows: int, request_id: str) ->
     if len(found) != len(reply.outputs):
         raise ValueError("an output is repeated")
     for name in names:
-        if len(found.get(name, ())) != rows:
-            count = len(found.get(name, ()))
+        count = len(found.get(name, ()))
+        if count != rows * _WIDTHS.get(name, 1):
             raise ValueError(f"output {name!r} has {count} values for {rows} rows")
     return found
 

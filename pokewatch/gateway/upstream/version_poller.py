@@ -99,7 +99,9 @@ class VersionPoller:
             raise self._catalog.bad_reply(str(error)) from error
         self.served = served
         self._metric.last_day = last_day
-        self.observe(Versions(served.model_version, served.data_version, served.run_id))
+        self.observe(
+            Versions(served.model_version, served.data_version, served.run_id, served.currency)
+        )
 
     async def run(self) -> None:
         """Poll until cancelled."""

@@ -189,7 +189,7 @@ class Pages:
     async def _value(
         self, context: RequestContext, card_id: str, offered: float | None
     ) -> FairPrice:
-        query = CardQuery(card_id, "", offered, context.forwarded_headers)
+        query = CardQuery(card_id, "", offered, headers=context.forwarded_headers)
         cached, _ = await self._prices.find(query)
         return msgspec.json.decode(cached.prefix + b"}", type=schemas.FairPrice)
 

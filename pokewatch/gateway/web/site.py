@@ -3,9 +3,11 @@
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
+from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
     PageEndpoint,
     PageHandler,
@@ -17,13 +19,20 @@ from pokewatch.gateway.web.endpoints import (
 )
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.rendering import StaticFiles, Templates
+from pokewatch.gateway.web.uploads import UploadBodies
 
 
 class Site:
     """The ASGI application of each page, by path, and the routes that only pages have."""
 
     def __init__(
-        self, pages: Pages, access: PageAccess, answers: AnswerCache, poller: VersionPoller
+        self,
+        pages: Pages,
+        collections: CollectionEndpoint,
+        access: PageAccess,
+        uploads: UploadBodies,
+        answers: AnswerCache,
+        poller: VersionPoller,
     ) -> None:
         static = StaticFiles()
         renderer = PageRenderer(Templates(static), access, poller)
@@ -51,6 +60,11 @@ class Site:
                 "/page-data/suggestions",
                 SuggestionsEndpoint(pages, renderer, access),
                 methods=["GET"],
+            ),
+            Route(
+                PATH,
+                CollectionPage(collections, renderer, access, uploads),
+                methods=["GET", "POST"],
             ),
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),

@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import FeeSchedule
+from pokewatch.decision import FeeSchedule, fees_for
 from pokewatch.errors import ValuationError
-from pokewatch.valuation.backtest.backtest import Backtest, DailyEstimates, compare_policies
+from pokewatch.valuation.backtest.backtest import DailyEstimates, compare_policies
+from pokewatch.valuation.backtest.permutation import volatility
+from pokewatch.valuation.backtest.results import Backtest
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.panel import Panel
@@ -64,6 +66,16 @@ def signal_days(
     return DailyEstimates(fair, lower, upper, ok)
 
 
+def trade_quotes(panel: Panel, first: int) -> TradeQuotes:
+    """Return the quotes from day index `first` on; their volatility is known from all days."""
+    return TradeQuotes(
+        panel.market[first:],
+        panel.fresh[first:],
+        None if panel.low is None else panel.low[first:],
+        volatility(panel.market)[first:],
+    )
+
+
 def backtest_panel(
     panel: Panel,
     model: str,
@@ -75,12 +87,12 @@ def backtest_panel(
 ) -> list[Backtest]:
     """Return the backtest of each policy over the panel's later days.
 
-    `options` are those of `compare_policies`. Fees are not converted to the currency of the cards.
+    `options` are those of `compare_policies`. `fees` are in the currency of the cards.
     Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)
     estimates = signal_days(panel, model, horizon, first, min_price)
-    quotes = TradeQuotes(panel.market[first:], panel.fresh[first:])
+    quotes = trade_quotes(panel, first)
     return compare_policies(panel.dates[first:], quotes, estimates, fees, horizon, **options)
 
 
@@ -104,7 +116,7 @@ def backtest_valued(
     cards = np.sort(
         eligible[np.argsort(card_keys(panel.card_id[eligible]), kind="stable")[:max_cards]]
     )
-    quotes = TradeQuotes(panel.market[valued.first :, cards], panel.fresh[valued.first :, cards])
+    quotes = trade_quotes(panel.select(cards), valued.first)
     fair, lower, upper = (
         values[:, cards].astype(np.float64) for values in (valued.fair, valued.lower, valued.upper)
     )
@@ -114,16 +126,27 @@ def backtest_valued(
 
 
 def backtest_file(
-    path: Path, model: str, horizon: int, fees: FeeSchedule, **options: Any
+    path: Path,
+    model: str,
+    horizon: int,
+    fees: str | None = None,
+    postage: float | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
-    """Return the `backtest_panel` of a file's panel as plain JSON.
+    """Return the `backtest_panel` of a file's panel as plain JSON, with the name of the model.
 
-    Each result also has the model and the known currencies of the cards. Raise ValuationError for a
-    file that cannot be read, and as `backtest_panel` does.
+    `fees` and `postage` are as for `fees_for`. Raise ValuationError for a file that cannot be read
+    or has prices in several currencies, ValueError for fees in another currency, and as
+    `backtest_panel` does.
     """
     panel = read_panel(path)
-    quoted_in = sorted(set(panel.currency.tolist()) - {""})
+    currencies = sorted(set(panel.currency.tolist()))
+    if len(currencies) > 1:
+        raise ValuationError(
+            f"{path} has prices in {' and '.join(currencies)}: backtest one currency at a time"
+        )
+    schedule = fees_for(currencies[0], fees, postage)
     return [
-        {"model": model, "quoted_in": quoted_in, **result.to_json()}
-        for result in backtest_panel(panel, model, horizon, fees, **options)
+        {"model": model, **result.to_json()}
+        for result in backtest_panel(panel, model, horizon, schedule, **options)
     ]

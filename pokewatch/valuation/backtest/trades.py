@@ -1,6 +1,7 @@
 """Trades that follow signals, for a dealer who holds at most one copy of a card, after fees.
 
-A BUY signal of day t is filled at the next *fresh* quote after t, never on the same day. The order
+A BUY signal of day t is filled at the next *fresh* quote after t, never on the same day, at the
+market price or at the lowest ask, whichever is higher: nobody sells below the lowest ask. The order
 lapses without a fresh quote within `horizon` days, or if a SELL signal comes first. The copy is
 sold `horizon` days after the fill, or on the day after a SELL signal if that is sooner, at the
 median quote of the five days from then on: selling takes time, and one quote may be wrong. A card
@@ -32,17 +33,45 @@ class TradeQuotes:
     """Quotes of consecutive days. Raise ValueError for arrays of different shapes.
 
     `market` [d, n] is NaN where there is no quote; `fresh` [d, n] marks quotes that are new
-    evidence.
+    evidence. `low` [d, n] is the lowest ask, NaN where unknown, or None. `volatility` [d, n] is
+    the deviation of daily log moves as known on the day, or None.
     """
 
     market: Floats
     fresh: Bools
+    low: Floats | None = None
+    volatility: Floats | None = None
 
     def __post_init__(self) -> None:
-        if self.market.ndim != 2 or self.market.shape != self.fresh.shape:
+        shapes = [
+            array.shape
+            for array in (self.market, self.fresh, self.low, self.volatility)
+            if array is not None
+        ]
+        if self.market.ndim != 2 or len(set(shapes)) > 1:
             raise ValueError(
-                "market and fresh must both be [days, cards], "
-                f"got {self.market.shape} and {self.fresh.shape}"
+                "the quotes must all be [days, cards], got " + " and ".join(map(str, shapes))
+            )
+
+    def asked(self) -> Floats:
+        """Return what a copy costs [d, n]: the market price, or the lowest ask if higher."""
+        return self.market if self.low is None else np.fmax(self.market, self.low)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The most copies a dealer buys in one day, and the most held at once.
+
+    Raise ValueError for less than 1.
+    """
+
+    a_day: int = 10
+    held: int = 100
+
+    def __post_init__(self) -> None:
+        if min(self.a_day, self.held) < 1:
+            raise ValueError(
+                f"the capacity must be at least 1 copy, got {self.a_day} a day and {self.held} held"
             )
 
 
@@ -50,26 +79,32 @@ class TradeQuotes:
 class Outcomes:
     """The outcomes of m orders, [m] each.
 
-    `net` is the net return as a fraction of the price paid, NaN where not `filled` or not
-    `finished`. `exit_day` is the first of the five days of the exit, `end` the last: the copy is
-    held until then.
+    `cost` is what buying took, fees and postage included, and `gain` is what the sale left of it,
+    both in the currency of the quotes; `gain` is NaN where not `filled` or not `finished`, and
+    `cost` where not `filled`. `exit_day` is the first of the five days of the exit, `end` the last:
+    the copy is held until then.
     """
 
     day: Days
     card: Days
     entry_day: Days
     exit_day: Days
-    net: Floats
+    cost: Floats
+    gain: Floats
     filled: Bools
     finished: Bools
+
+    @property
+    def net(self) -> Floats:
+        """The net return, as a fraction of the cost."""
+        return self.gain / self.cost
 
     @property
     def end(self) -> Days:
         return self.exit_day + EXIT_DAYS - 1
 
     def take(self, rows: NDArray[np.bool_] | Days) -> "Outcomes":
-        days = (self.day[rows], self.card[rows], self.entry_day[rows], self.exit_day[rows])
-        return Outcomes(*days, self.net[rows], self.filled[rows], self.finished[rows])
+        return Outcomes(*(getattr(self, name)[rows] for name in Outcomes.__slots__))
 
 
 class OrderBook:
@@ -89,6 +124,7 @@ class OrderBook:
                 f"sell must be {quotes.market.shape}, the shape of the quotes, got {sell.shape}"
             )
         self._market, self._fees, self._horizon = quotes.market, fees, horizon
+        self._asked = quotes.asked()
         quoted = np.isfinite(quotes.market)
         self._quoted = _Calendar(quoted)
         self._fresh = _Calendar(quotes.fresh & quoted)
@@ -100,8 +136,8 @@ class OrderBook:
     ) -> Outcomes:
         """Return the outcomes of orders given on `day` for `card` [m], each by itself.
 
-        Without `median_exit` the copy is sold at the single quote of the exit day, as in naive
-        backtests.
+        As in naive backtests, `same_day` fills at the market price of `day`, and without
+        `median_exit` the copy is sold at the single quote of the exit day.
         """
         days = len(self._market)
         entry = self._entry(day, card, fill)
@@ -113,14 +149,15 @@ class OrderBook:
         finished = filled & (leave + EXIT_DAYS <= days)
         at = np.where(finished, leave, 0)
         price = np.where(median_exit, self._exit_price[at, card], self._market[at, card])
-        with np.errstate(invalid="ignore"):
-            net = self._fees.proceeds(price) / self._fees.cost(self._market[entry, card]) - 1.0
+        paid = (self._asked if fill == "next_fresh" else self._market)[entry, card]
+        cost = np.where(filled, self._fees.cost(paid), np.nan)
         return Outcomes(
             day,
             card,
             entry,
             np.where(filled, leave, _NEVER),
-            np.where(finished, net, np.nan),
+            cost,
+            np.where(finished, self._fees.proceeds(price) - cost, np.nan),
             filled,
             finished,
         )
@@ -134,20 +171,30 @@ class OrderBook:
         return np.full(len(day), _NEVER) if self._sell is None else self._sell.next(card, day)
 
 
-def one_at_a_time(outcomes: Outcomes, cards: int) -> Bools:
-    """Return which filled orders [m] are taken if at most one copy of a card is held.
+def taken_orders(
+    outcomes: Outcomes, cards: int, capacity: Capacity | None = None, rank: Floats | None = None
+) -> tuple[Bools, Bools]:
+    """Return which filled orders [m] are taken, and which are not for lack of capacity.
 
-    Orders must be sorted by day.
+    At most one copy of a card is held. Orders must be sorted by day. With a `capacity`, the orders
+    that are filled on one day are taken from the lowest `rank` [m] on until it is used up.
     """
-    taken = np.zeros(len(outcomes.day), dtype=np.bool_)
+    taken, refused = (np.zeros(len(outcomes.day), dtype=np.bool_) for _ in range(2))
     free_from = np.zeros(cards, dtype=np.int64)
-    starts = np.flatnonzero(np.diff(outcomes.day, prepend=-1))
-    for start, stop in zip(starts, np.append(starts, len(taken))[1:], strict=True):
-        rows = np.arange(start, stop)
-        rows = rows[outcomes.filled[rows] & (free_from[outcomes.card[rows]] <= outcomes.day[rows])]
+    filled = np.flatnonzero(outcomes.filled)
+    filled = filled[np.argsort(outcomes.entry_day[filled], kind="stable")]
+    for same_day in np.split(filled, np.flatnonzero(np.diff(outcomes.entry_day[filled])) + 1):
+        rows = same_day[free_from[outcomes.card[same_day]] <= outcomes.day[same_day]]
+        rows = rows[np.sort(np.unique(outcomes.card[rows], return_index=True)[1])]
+        if capacity is not None and len(rows):
+            held = np.count_nonzero(outcomes.end[taken] >= outcomes.entry_day[rows[0]])
+            room = max(0, min(capacity.a_day, capacity.held - held))
+            order = np.arange(len(rows)) if rank is None else np.argsort(rank[rows], kind="stable")
+            refused[rows[order[room:]]] = True
+            rows = rows[order[:room]]
         taken[rows] = True
         free_from[outcomes.card[rows]] = outcomes.end[rows] + 1
-    return taken
+    return taken, refused
 
 
 class _Calendar:

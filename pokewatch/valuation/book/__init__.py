@@ -3,15 +3,17 @@
 A book is written once, identified by its digest, and memory-mapped by every process that serves it.
 """
 
-from pokewatch.valuation.book.layout import STATUSES, BookFacts
+from pokewatch.valuation.book.layout import NO_SHAPE, STATUSES, BookFacts
 from pokewatch.valuation.book.reader import BookQuotes, CardHistory, PriceBook
-from pokewatch.valuation.book.writer import BookRows, write_book
+from pokewatch.valuation.book.writer import BookRows, BookSpreads, write_book
 
 __all__ = [
+    "NO_SHAPE",
     "STATUSES",
     "BookFacts",
     "BookQuotes",
     "BookRows",
+    "BookSpreads",
     "CardHistory",
     "PriceBook",
     "write_book",

@@ -27,6 +27,7 @@ _FIELDS = (
     "released",
     "image_url",
 )
+_APOSTROPHES = str.maketrans("", "", "'\u2019")
 _LETTERS = 256
 _MAX_CANDIDATES = 50
 _MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
@@ -42,7 +43,7 @@ def search_text(text: str) -> str:
         for letter in unicodedata.normalize("NFKD", text)
         if not unicodedata.combining(letter)
     )
-    return " ".join(re.findall(r"[^\W_]+", plain.casefold().replace("'", "")))
+    return " ".join(re.findall(r"[^\W_]+", plain.casefold().translate(_APOSTROPHES)))
 
 
 class Cards:

@@ -5,7 +5,9 @@
 `dates.arrow`     the days, ascending
 `<column>.arrow`  one row per card, one value per day (FixedSizeList): `market` and `low` are cents
                   as int32, -1 for none; `fair`, `lower` and `upper` are float32, NaN for none;
-                  `status` is an int8 index into STATUSES
+                  `status` is an int8 index into STATUSES; `scale` and `unchanged` are float16 and
+                  `shape` is an int16 row of `shapes.arrow`, -1 for none: see `BookSpreads`
+`shapes.arrow`    the shapes of predictive distributions (SHAPE_SCHEMA)
 
 A fair price is an estimate, accurate to a few per cent; float32 stores it to one part in ten
 million and halves the size of the book. The manifest has no model version, since the registry
@@ -24,11 +26,12 @@ import numpy as np
 import pyarrow as pa
 
 from pokewatch import contract
+from pokewatch.decision.distribution import LEVELS
 from pokewatch.errors import BookError
 from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
 
 FORMAT = "pokewatch-price-book"
-VERSION = 1
+VERSION = 2
 MANIFEST = "manifest.json"
 
 STATUSES = contract.STATUSES
@@ -43,8 +46,13 @@ COLUMNS: Mapping[str, np.dtype] = MappingProxyType(
         "lower": np.dtype(np.float32),
         "upper": np.dtype(np.float32),
         "status": np.dtype(np.int8),
+        "scale": np.dtype(np.float16),
+        "unchanged": np.dtype(np.float16),
+        "shape": np.dtype(np.int16),
     }
 )
+SPREAD_COLUMNS = ("scale", "unchanged", "shape")
+NO_SHAPE = -1
 CENTS = ("market", "low")
 NO_PRICE = -1
 BOOK_CARD_SCHEMA = pa.schema(
@@ -54,7 +62,13 @@ BOOK_CARD_SCHEMA = pa.schema(
     ]
 )
 DATE_SCHEMA = pa.schema([pa.field("date", pa.date32(), nullable=False)])
-FILES = ("cards.arrow", "dates.arrow", *(f"{name}.arrow" for name in COLUMNS))
+SHAPE_SCHEMA = pa.schema(
+    [
+        pa.field(name, pa.float64(), nullable=False)
+        for name in ("floor", *(f"quantile_{level:g}" for level in LEVELS))
+    ]
+)
+FILES = ("cards.arrow", "dates.arrow", "shapes.arrow", *(f"{name}.arrow" for name in COLUMNS))
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

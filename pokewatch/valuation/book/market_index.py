@@ -1,9 +1,10 @@
 """Price indices of a book: of all cards, and of the cards of one set."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-
-from pokewatch.valuation.book.layout import from_cents
 
 Floats = NDArray[np.float64]
 
@@ -13,19 +14,20 @@ _ROWS = 4_096  # cards decoded at a time
 
 
 class PriceMatrix:
-    """The market prices of a book as stored, [cards, days], decoded a few cards at a time."""
+    """Prices of a book as stored, [cards, days], decoded a few cards at a time."""
 
-    def __init__(self, stored: NDArray[np.int32]) -> None:
+    def __init__(self, stored: NDArray[Any], decode: Callable[[NDArray[Any]], Floats]) -> None:
         self._stored = stored
+        self._decode = decode
         self.cards, self.days = stored.shape
 
     def decode(self, rows: NDArray[np.intp]) -> Floats:
         """Return the prices of the cards at `rows`, NaN where there is none."""
-        return from_cents(self._stored[rows])
+        return self._decode(self._stored[rows])
 
     def on(self, day: int) -> Floats:
         """Return the price of every card on the day with this index."""
-        return from_cents(self._stored[:, day])
+        return self._decode(self._stored[:, day])
 
 
 def chained_index(prices: PriceMatrix, rows: NDArray[np.intp] | None = None) -> Floats:

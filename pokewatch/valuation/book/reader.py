@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pokewatch.decision.distribution import WIDTH, Distribution
 from pokewatch.errors import BookError
 from pokewatch.valuation.book.cards import Cards
 from pokewatch.valuation.book.layout import (
@@ -22,6 +23,10 @@ from pokewatch.valuation.book.layout import (
     DATE_SCHEMA,
     FILES,
     MANIFEST,
+    NO_PRICE,
+    NO_SHAPE,
+    SHAPE_SCHEMA,
+    SPREAD_COLUMNS,
     STATUSES,
     UNKNOWN_CARD,
     UNKNOWN_DATE,
@@ -49,7 +54,8 @@ class BookQuotes:
 
     `position` is the index of the card in the book, -1 if unknown; `date` is the day of the values,
     NaT if there is none. Prices are NaN where there is none. `status` is text: one of STATUSES, or
-    `unknown_date` for a day before the book's first.
+    `unknown_date` for a day before the book's first. `distribution` [n, WIDTH] are rows of
+    `Distribution.to_array`, rounded to six digits: what is sent of them is short.
     """
 
     position: NDArray[np.intp]
@@ -60,6 +66,18 @@ class BookQuotes:
     lower: Floats
     upper: Floats
     status: NDArray[np.object_]
+    distribution: Floats
+
+    def scaled(self, factor: float | Floats) -> "BookQuotes":
+        """Return the quotes with their fair prices times `factor`, one or one per card."""
+        scaled = Distribution.from_array(self.distribution).scaled(factor).to_array()
+        return replace(
+            self,
+            fair=self.fair * factor,
+            lower=self.lower * factor,
+            upper=self.upper * factor,
+            distribution=np.where(np.equal(factor, 1.0)[..., None], self.distribution, scaled),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ class PriceBook:
         days = _table(files, "dates.arrow", DATE_SCHEMA, manifest.days)["date"]
         self.dates: Dates = numbers(days, np.int32).astype("datetime64[D]")
         self._columns = {name: _matrix(files, name, manifest) for name in COLUMNS}
+        self._shapes = _shapes(files)
         self._latest = self._last_days()
 
     @classmethod
@@ -123,9 +142,10 @@ class PriceBook:
             )
         day = np.searchsorted(self.dates, days, side="right") - 1
         unknown = (position < 0) | (day < 0)
-        found = {
-            name: _decoded(name, column[position, day]) for name, column in self._columns.items()
-        }
+        found = {name: _decoded(name, self._columns[name][position, day]) for name in _DECODERS}
+        found["distribution"] = self._distributions(
+            np.where(unknown, 0, position), np.where(unknown, 0, day), found["fair"]
+        )
         for name, values in found.items():
             values[unknown] = np.nan if name != "status" else UNKNOWN_DATE
         found["status"][position < 0] = UNKNOWN_CARD
@@ -155,16 +175,18 @@ class PriceBook:
         days = slice(first, last)
         return CardHistory(
             self.dates[days],
-            **{
-                name: _decoded(name, column[position, days])
-                for name, column in self._columns.items()
-            },
+            **{name: _decoded(name, self._columns[name][position, days]) for name in _DECODERS},
         )
 
     @cached_property
     def market_prices(self) -> PriceMatrix:
         """The market prices of all cards and days."""
-        return PriceMatrix(self._columns["market"])
+        return PriceMatrix(self._columns["market"], from_cents)
+
+    @cached_property
+    def fair_prices(self) -> PriceMatrix:
+        """The fair prices of all cards and days."""
+        return PriceMatrix(self._columns["fair"], from_float32)
 
     @cached_property
     def market_index(self) -> Floats:
@@ -183,18 +205,47 @@ class PriceBook:
         """
         latest = {
             name: _decoded(name, np.append(column[:, -1], column.dtype.type(0)))
-            for name, column in self._columns.items()
+            for name, column in ((name, self._columns[name]) for name in _DECODERS)
         }
+        cards = np.append(np.arange(len(self.cards)), 0)
+        latest["distribution"] = self._distributions(
+            cards, np.full(len(cards), len(self.dates) - 1), latest["fair"]
+        )
         for name, values in latest.items():
             values[-1] = np.nan if name != "status" else UNKNOWN_CARD
         latest["date"] = np.full(len(self.cards) + 1, self.dates[-1])
         latest["date"][-1] = np.datetime64("NaT")
         return latest
 
+    def _distributions(
+        self, position: NDArray[np.intp], day: NDArray[np.intp], fair: Floats
+    ) -> Floats:
+        scale, unchanged, shape = (self._columns[name][position, day] for name in SPREAD_COLUMNS)
+        known = (shape != NO_SHAPE) & (fair > 0)
+        found = np.full((len(position), WIDTH), np.nan)
+        shapes, scale = self._shapes[shape[known]], scale[known].astype(np.float64)
+        found[known] = Distribution(
+            last_price=self._last_quotes(position[known], day[known]),
+            unchanged=unchanged[known].astype(np.float64).round(4),
+            floor=shapes[:, 0].round(6),
+            log_quantiles=(np.log(fair[known])[:, None] + scale[:, None] * shapes[:, 1:]).round(5),
+        ).to_array()
+        return found
+
+    def _last_quotes(self, position: NDArray[np.intp], day: NDArray[np.intp]) -> Floats:
+        """Return the last quote of each card up to its day, NaN without one."""
+        market = self._columns["market"]
+        cents = market[position, day]
+        for row in np.flatnonzero(cents == NO_PRICE).tolist():
+            quoted = np.flatnonzero(market[position[row], : day[row] + 1] != NO_PRICE)
+            cents[row] = market[position[row], quoted[-1]] if len(quoted) else NO_PRICE
+        return from_cents(cents)
+
 
 _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     name: from_cents if name in CENTS else _STATUS_TEXTS.take if name == "status" else from_float32
     for name in COLUMNS
+    if name not in SPREAD_COLUMNS
 }
 
 
@@ -222,14 +273,26 @@ def _verified(path: Path, digest: str) -> pa.Buffer:
     return content
 
 
-def _table(files: Mapping[str, pa.Buffer], name: str, schema: pa.Schema, rows: int) -> pa.Table:
+def _table(
+    files: Mapping[str, pa.Buffer], name: str, schema: pa.Schema, rows: int | None = None
+) -> pa.Table:
+    """Return a table of `rows` rows, or of any number."""
     try:
         table = pa.ipc.open_file(pa.BufferReader(files[name])).read_all()
     except pa.ArrowInvalid as error:
         raise BookError(f"{name} is not an Arrow file: {error}") from None
-    if not table.schema.equals(schema) or table.num_rows != rows:
-        raise BookError(f"{name} does not contain {rows} rows of {', '.join(schema.names)}")
+    if not table.schema.equals(schema) or rows not in (None, table.num_rows):
+        count = "" if rows is None else f"{rows} "
+        raise BookError(f"{name} does not contain {count}rows of {', '.join(schema.names)}")
     return table
+
+
+def _shapes(files: Mapping[str, pa.Buffer]) -> Floats:
+    """Return the shapes [S, 1 + K]."""
+    table = _table(files, "shapes.arrow", SHAPE_SCHEMA)
+    if table.num_rows == 0:
+        return np.empty((0, len(SHAPE_SCHEMA)))
+    return np.column_stack([numbers(column, np.float64) for column in table.columns])
 
 
 def _matrix(files: Mapping[str, pa.Buffer], name: str, manifest: Manifest) -> np.ndarray:

@@ -23,6 +23,9 @@ from pokewatch.valuation.book.layout import (
     DATE_SCHEMA,
     FILES,
     MANIFEST,
+    NO_SHAPE,
+    SHAPE_SCHEMA,
+    SPREAD_COLUMNS,
     STATUSES,
     BookFacts,
     Manifest,
@@ -32,10 +35,26 @@ from pokewatch.valuation.book.layout import (
 
 
 @dataclass(frozen=True, slots=True)
+class BookSpreads:
+    """The predictive distributions of rows [n, d]; see `intervals.Spread`.
+
+    With probability `unchanged` the price at the horizon is the last quote; else its log is that of
+    the fair price plus `scale` times a draw of the row `shape` of `shapes` [S, 1 + K], a floor and
+    the quantiles at LEVELS. NO_SHAPE stands for none. All blocks of a book have the same `shapes`.
+    """
+
+    scale: NDArray[np.float16]
+    unchanged: NDArray[np.float16]
+    shape: NDArray[np.int16]
+    shapes: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class BookRows:
     """Rows of n cards on the same d days: `card_id` [n], `dates` [d] ascending, the rest [n, d].
 
-    Prices are float64, NaN for none; `status` is an index into STATUSES.
+    Prices are float64, NaN for none; `status` is an index into STATUSES. Without `spreads`, the
+    interval is all that is known.
     """
 
     card_id: Sequence[str]
@@ -46,6 +65,7 @@ class BookRows:
     lower: NDArray[np.float64]
     upper: NDArray[np.float64]
     status: NDArray[np.int8]
+    spreads: BookSpreads | None = None
 
 
 def write_book(
@@ -74,11 +94,13 @@ def write_book(
 
 
 def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: BookFacts) -> str:
-    card_ids, dates = _spool(book, blocks)
+    card_ids, dates, shapes = _spool(book, blocks)
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
     _write_table(book / "dates.arrow", pa.table({"date": pa.array(dates)}, schema=DATE_SCHEMA))
+    columns = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
+    _write_table(book / "shapes.arrow", pa.table(columns, schema=SHAPE_SCHEMA))
     manifest = Manifest(
         facts=facts,
         cards=len(card_ids),
@@ -91,19 +113,23 @@ def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: Boo
     return hashlib.sha256(manifest).hexdigest()
 
 
-def _spool(book: Path, blocks: Iterable[BookRows]) -> tuple[list[str], NDArray[np.datetime64]]:
-    """Append the columns of every block to raw files; return the cards in order, and the days."""
+def _spool(
+    book: Path, blocks: Iterable[BookRows]
+) -> tuple[list[str], NDArray[np.datetime64], NDArray[np.float64]]:
+    """Append the columns of every block to raw files; return the cards, days and shapes."""
     card_ids: list[str] = []
     dates: NDArray[np.datetime64] | None = None
+    shapes = np.empty((0, len(SHAPE_SCHEMA)))
     with ExitStack() as stack:
         spools = {name: stack.enter_context((book / f"{name}.raw").open("wb")) for name in COLUMNS}
         for block in blocks:
             dates = _checked_dates(block, dates)
+            shapes = shapes if block.spreads is None else block.spreads.shapes
             _append(block, spools)
             card_ids.extend(block.card_id)
     if dates is None or not card_ids:
         raise ValueError("a price book needs at least one card and one day")
-    return card_ids, dates
+    return card_ids, dates, shapes
 
 
 def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDArray[np.datetime64]:
@@ -120,17 +146,30 @@ def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDA
 
 def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
     shape = (len(block.card_id), len(block.dates))
-    for name in COLUMNS:
-        values = np.asarray(getattr(block, name))
+    columns = _columns(block, shape)
+    for name, values in columns.items():
         if values.shape != shape:
             raise ValueError(
                 f"{name} must have the shape [cards, days] {shape}, got {values.shape}"
             )
     _check_values(block)
-    for name, kind in COLUMNS.items():
-        values = np.asarray(getattr(block, name))
-        stored = to_cents(values) if name in CENTS else values.astype(kind)
+    for name, values in columns.items():
+        stored = to_cents(values) if name in CENTS else values.astype(COLUMNS[name])
         spools[name].write(np.ascontiguousarray(stored).data)
+
+
+def _columns(block: BookRows, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Return the columns of a block, in the order of COLUMNS."""
+    spreads = block.spreads or BookSpreads(
+        scale=np.full(shape, np.nan, dtype=np.float16),
+        unchanged=np.full(shape, np.nan, dtype=np.float16),
+        shape=np.full(shape, NO_SHAPE, dtype=np.int16),
+        shapes=np.empty((0, len(SHAPE_SCHEMA))),
+    )
+    return {
+        name: np.asarray(getattr(spreads if name in SPREAD_COLUMNS else block, name))
+        for name in COLUMNS
+    }
 
 
 def _check_values(block: BookRows) -> None:
@@ -151,6 +190,14 @@ def _check_values(block: BookRows) -> None:
         )
         outside = (np.asarray(block.lower) > fair) | (np.asarray(block.upper) < fair)
     _require(~outside, block, "an interval must contain its fair price", fair)
+    if block.spreads is not None:
+        shape, shapes = np.asarray(block.spreads.shape), len(block.spreads.shapes)
+        _require(
+            (shape >= NO_SHAPE) & (shape < shapes),
+            block,
+            f"a shape must be {NO_SHAPE} or one of {shapes}",
+            shape,
+        )
 
 
 def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import BUY, SIGNALS, Thresholds, decide
+from pokewatch.decision import BUY, SIGNALS, Distribution, Thresholds, decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.evaluation.scores import Forecasts
 
@@ -26,6 +26,7 @@ def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[d
         rows.lower[valued],
         rows.upper[valued],
         np.asarray(STATUSES)[rows.status[valued]],
+        distribution=Distribution.from_array(rows.distribution[valued]),
         thresholds=thresholds,
     )
     within = (truth > last * (1 + np.asarray(thresholds.buy))) & (

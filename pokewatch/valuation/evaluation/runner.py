@@ -192,6 +192,7 @@ def forecasts(
                 band=band_of(last[rows]),
                 liquidity=liquidity_of(today.values[rows]),
                 renewed=np.any(panel.fresh[origin + 1 : origin + horizon + 1, rows], axis=0),
+                distribution=values.distribution.to_array()[rows],
             )
         )
     return _joined(parts)

@@ -27,7 +27,8 @@ class Forecasts:
 
     Prices are not logs. `origin` is the number of the day the forecast was made, `card` the card's
     index in the panel, `status`, `band` and `liquidity` are indices into STATUSES, BANDS and
-    LIQUIDITIES, and `renewed` is True where the truth is newer than the forecast.
+    LIQUIDITIES, and `renewed` is True where the truth is newer than the forecast. `distribution`
+    [m, WIDTH] are `Distribution.to_array`.
     """
 
     origin: NDArray[np.int64]
@@ -42,6 +43,7 @@ class Forecasts:
     band: NDArray[np.int64]
     liquidity: NDArray[np.int64]
     renewed: Bools
+    distribution: Floats
 
 
 # score: (numerator, denominator); means are over "valued"

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.decision import Distribution
 from pokewatch.valuation.features import DayFeatures, stream_features
-from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
+from pokewatch.valuation.intervals import UNCHANGED, Intervals, Spread, StatusRules, statuses
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.training_set import (
     TrainingSet,
@@ -28,13 +29,16 @@ MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
 class Values:
     """The values of one day, [n]: the median forecast and its 90% interval in the card's currency.
 
-    All three are NaN for a card that was never quoted. `status` is an index into STATUSES.
+    All three are NaN for a card that was never quoted. `status` is an index into STATUSES; `spread`
+    and `distribution` describe the predictive distribution that the interval is part of.
     """
 
     fair: Floats
     lower: Floats
     upper: Floats
     status: NDArray[np.int8]
+    spread: Spread
+    distribution: Distribution
 
 
 class Model(ABC):
@@ -71,7 +75,12 @@ class Model(ABC):
         training_set = sample(training_set)
         self.fit_forecast(training_set)
         recent = _calibration_rows(training_set)
-        self._intervals.fit(recent.values, recent.target - self._held_out(recent))
+        self._intervals.fit(
+            recent.values,
+            recent.target - self._held_out_by_date(training_set, recent),
+            np.abs(recent.target) < UNCHANGED,
+            _units(recent, self.horizon),
+        )
         self.trained_until = until
         return self
 
@@ -85,9 +94,10 @@ class Model(ABC):
 
     def value_features(self, features: DayFeatures) -> Values:
         move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
-        below, above = self._intervals.distances(features.values)
+        spread = self._intervals.spread(features.values)
         centre = features.last + move
-        fair, lower, upper = np.exp(centre), np.exp(centre + below), np.exp(centre + above)
+        fair = np.exp(centre)
+        lower, upper = np.exp(centre + spread.below), np.exp(centre + spread.above)
         status = statuses(
             fair,
             lower,
@@ -97,7 +107,9 @@ class Model(ABC):
             features.column("age"),
             self._rules,
         )
-        return Values(fair, lower, upper, status)
+        return Values(
+            fair, lower, upper, status, spread, spread.distribution(features.last, centre)
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Return the fitted state as plain JSON; `restore` takes it back."""
@@ -128,12 +140,42 @@ class Model(ABC):
         """
         self.fitted = dict(fitted)
 
+    def _held_out_by_date(self, training_set: TrainingSet, recent: TrainingSet) -> Floats:
+        """Return forecasts [m] of the rows `recent` by a model trained on neither them nor later.
+
+        It is trained on the rows whose outcome was known by the first day of `recent`, and cards
+        are held out of it as well. Where those rows are too few, only cards are held out.
+        """
+        if len(recent) == 0:
+            return np.empty(0)
+        known = training_set.day + self.horizon <= recent.day.min()
+        if (
+            not self.fitted
+            or known.sum() < _MIN_CALIBRATION_ROWS
+            or len(np.unique(training_set.day[known])) < 5
+        ):
+            return self._held_out(recent)
+        earlier = type(self)(self.horizon)
+        earlier.fit_forecast(training_set.select(known))
+        return earlier._held_out(recent)
+
     def _held_out(self, training_set: TrainingSet) -> Floats:
         """Return forecasts [m] by a model not trained on these rows.
 
         Models with few or no fitted parameters return `move` itself.
         """
         return self.move(training_set.values)
+
+
+def _units(training_set: TrainingSet, horizon: int) -> NDArray[np.int64]:
+    """Return a number [m] of the card and the period of `horizon` days that a row is of.
+
+    Outcomes of a card that overlap are nearly the same; those of two cards on one day are counted
+    as independent, because the moves common to all cards are a small part of each.
+    """
+    periods = training_set.day.astype(np.int64) // horizon
+    unit: NDArray[np.int64] = training_set.card * (periods.max(initial=0) + 1) + periods
+    return unit
 
 
 def _calibration_rows(training_set: TrainingSet) -> TrainingSet:

@@ -56,6 +56,11 @@ NO_MARKET_PRICE = {
     "confidence": None,
     "reason": "no_market_price",
     "status": "ok",
+    "buy_below": None,
+    "sell_above": None,
+    "chance_to_earn": None,
+    "advice": "no_market_price",
+    "currency": "USD",
     "model_version": "7",
     "data_version": "dv-1",
 }
@@ -71,6 +76,82 @@ def test_an_offer_for_a_card_without_a_market_price_is_judged(gateway: Gateway) 
     body = gateway.post("/fair_price", {"card_id": "card_7", "market_price": 6.0}).json()
     assert (body["market_price"], body["signal"], body["reason"]) == (6.0, "BUY", "below_threshold")
     assert 0.5 < body["confidence"] < 1
+
+
+def test_advice_in_money(gateway: Gateway) -> None:
+    body = gateway.post("/fair_price", {"card_id": "card_30"}).json()
+    assert (body["advice"], body["currency"]) == ("ok", "USD")
+    assert 0 < body["buy_below"] < body["fair_price"] < body["sell_above"] < body["upper"]
+    bargain = {"card_id": "card_30", "market_price": body["buy_below"]}
+    offered = gateway.post("/fair_price", bargain).json()
+    assert offered["buy_below"] == body["buy_below"]
+    assert offered["chance_to_earn"] >= 0.8 > body["chance_to_earn"]
+
+
+def test_fees_of_the_request(gateway: Gateway) -> None:
+    fees = ("tcgplayer", "ebay")
+    found = [gateway.post("/fair_price", {"card_id": "card_30", "fees": each}) for each in fees]
+    usual = gateway.post("/fair_price", {"card_id": "card_30"}).json()
+    for each in found:  # both take 13.25% and 0.30
+        assert each.json()["buy_below"] == usual["buy_below"]
+
+
+def test_fees_in_another_currency_than_the_card(gateway: Gateway) -> None:
+    card = {"card_id": "card_30", "fees": "cardmarket"}
+    problem = assert_problem(gateway.post("/fair_price", card), 422, "invalid")
+    assert problem["errors"] == [
+        {"pointer": "/fees", "detail": "the fees of cardmarket are in EUR, the prices in USD"}
+    ]
+    rows = gateway.post("/fair_price/batch", {"cards": [{"card_id": "card_30"}, card]}).json()
+    assert [row.get("advice") for row in rows["predictions"]] == ["ok", None]
+    signal = {"market_price": 90.0, "fair_price": 100.0, "fees": "cardmarket"}
+    detail = assert_problem(gateway.post("/signal", signal), 422, "invalid")["detail"]
+    assert "the fees of cardmarket are in EUR, the prices in USD" in detail
+
+
+@pytest.mark.parametrize(("condition", "factor"), [("NM", 1.0), ("LP", 0.85), ("DMG", 0.35)])
+def test_a_copy_in_another_condition_is_judged_against_the_fair_price_times_a_factor(
+    gateway: Gateway, condition: str, factor: float
+) -> None:
+    mint = gateway.post("/fair_price", {"card_id": "card_30"}).json()
+    copy = {"card_id": "card_30", "market_price": 20.0, "condition": condition}
+    found = gateway.post("/fair_price", copy).json()
+    for name in ("fair_price", "lower", "upper"):
+        assert found[name] == pytest.approx(factor * mint[name])
+    assert found["deviation_pct"] == pytest.approx(20.0 / (factor * mint["fair_price"]) - 1)
+    assert found["sell_above"] == pytest.approx(factor * mint["sell_above"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("card", "pointer"),
+    [
+        ({"condition": "LP"}, "/condition"),
+        ({"condition": "mint", "market_price": 1.0}, "/condition"),
+        ({"fees": "shop"}, "/fees"),
+    ],
+)
+def test_conditions_and_fees_that_are_refused(
+    gateway: Gateway, card: dict[str, Any], pointer: str
+) -> None:
+    answer = gateway.post("/fair_price", {"card_id": "card_30", **card})
+    assert assert_problem(answer, 422, "invalid")["errors"][0]["pointer"] == pointer
+
+
+def test_a_signal_with_an_interval_has_advice(gateway: Gateway) -> None:
+    prices = {"market_price": 70.0, "fair_price": 100.0}
+    found = gateway.post("/signal", {**prices, "lower": 80.0, "upper": 125.0}).json()
+    assert (found["buy_below"], found["sell_above"]) == (75.79, 112.1)
+    assert found["chance_to_earn"] > 0.8
+    assert (found["advice"], found["currency"]) == ("ok", "USD")
+    without = gateway.post("/signal", prices).json()
+    assert (without["buy_below"], without["advice"]) == (None, "no_interval")
+    half = gateway.post("/signal", {**prices, "lower": 80.0})
+    assert assert_problem(half, 422, "invalid")["errors"][0]["pointer"] == "/lower"
+
+
+def test_every_answer_with_amounts_has_their_currency(gateway: Gateway) -> None:
+    for path in ("/cards?limit=1", "/cards/card_4", "/cards/card_4/history", "/movers", "/ready"):
+        assert gateway.get(path).json()["currency"] == "USD", path
 
 
 def test_a_card_without_a_market_price_in_a_batch(gateway: Gateway) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pokewatch.gateway.http.bodies import _check_values, decode, finite_float, located
+from pokewatch.gateway.http.bodies import MAX_VALUES, _check_values, decode, finite_float, located
 from pokewatch.gateway.http.problems import INVALID, TOO_LARGE, ProblemError
 
 
@@ -58,9 +58,9 @@ def test_messages_of_msgspec_are_translated(message: str, pointer: str, detail: 
 def test_the_number_of_values_is_limited_before_decoding() -> None:
     body = b'{"outputs":[%s]}' % b",".join([b'{"name":"status"}'] * 8_001)
     with pytest.raises(ProblemError, match="16000 values") as caught:
-        _check_values(body)
+        _check_values(body, MAX_VALUES)
     assert caught.value.kind is TOO_LARGE
-    _check_values(body.replace(b',{"name":"status"}', b"", 2))
+    _check_values(body.replace(b',{"name":"status"}', b"", 2), MAX_VALUES)
 
 
 @pytest.mark.parametrize("text", ["1.7976931348623157e308", "5e-324", "-0.0", "1e-400", "0.1"])

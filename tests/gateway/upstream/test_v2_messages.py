@@ -12,9 +12,11 @@ def reply(data: Any, name: str = "fair_price", **parameters: str) -> bytes:
 
 
 def test_columns_of_a_reply() -> None:
-    assert v2_messages.decode_columns(reply([1.5, None]), ["fair_price"], 2, "1") == {
-        "fair_price": [1.5, None]
-    }
+    columns = {"fair_price": [1.5, None]}
+    without = reply([1.5, None], run_id="r")
+    assert v2_messages.decode_columns(without, ["fair_price"], 2, "1") == (columns, "")
+    euros = reply([1.5, None], currency="EUR")
+    assert v2_messages.decode_columns(euros, ["fair_price"], 2, "1") == (columns, "EUR")
 
 
 def test_versions_of_a_reply() -> None:

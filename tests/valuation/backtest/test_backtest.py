@@ -18,7 +18,13 @@ from pokewatch.valuation.backtest.backtest import (
     compare_policies,
     signal_codes,
 )
-from pokewatch.valuation.backtest.trades import Fill, OrderBook, TradeQuotes, one_at_a_time
+from pokewatch.valuation.backtest.trades import (
+    Capacity,
+    Fill,
+    OrderBook,
+    TradeQuotes,
+    taken_orders,
+)
 
 NO_FEES = FeeSchedule("none", "USD", commission=0.0)
 Floats = NDArray[np.float64]
@@ -101,11 +107,11 @@ def test_drawdown_is_the_largest_fall_from_a_peak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bought", "low", "high"), [(0, 0.002, 0.01), (1, 0.99, 1.0)], ids=["the winners", "the losers"]
+    ("bought", "low", "high"), [(0, 0.002, 0.02), (1, 0.99, 1.0)], ids=["the winners", "the losers"]
 )
 def test_p_values_of_informed_and_uninformed_signals(bought: int, low: float, high: float) -> None:
-    quotes = rising_and_falling(60)
-    wide = TradeQuotes(np.tile(quotes.market, 5), np.tile(quotes.fresh, 5))
+    market = 100 * np.exp(0.001 * np.outer(np.arange(60), [1, -1, 0]))  # alike on every day
+    wide = TradeQuotes(np.tile(market, 5), np.ones((60, 15), dtype=bool))
     signals = codes(
         wide,
         *[(12 * k, bought + 3 * (k % 5)) for k in range(4)],
@@ -122,20 +128,44 @@ def test_p_values_of_informed_and_uninformed_signals(bought: int, low: float, hi
     )
 
 
-def test_without_skill_p_values_are_spread_evenly() -> None:
-    random = np.random.default_rng(3)
-    p_values = []
-    for seed in range(40):
-        market = 100 * np.exp(0.05 * random.standard_normal((40, 40)).cumsum(axis=0))
-        signals = np.where(random.random(market.shape) < 0.02, BUY_CODE, HOLD_CODE).astype(np.int8)
-        quotes = TradeQuotes(market, np.ones(market.shape, dtype=bool))
-        p_values.append(
-            backtest(
-                dates(40), quotes, signals, NO_FEES, horizon=3, draws=99, seed=seed
-            ).random.p_value
-        )
-    assert 0.4 < np.mean(p_values) < 0.6
-    assert np.mean(np.array(p_values) <= 0.1) < 0.25
+def test_more_signals_than_capacity_take_the_cheapest_against_their_fair_prices() -> None:
+    market = np.full((40, 8), 100.0)
+    market[3] = [89, 70, 80, 88, 60, 87, 86, 85]
+    quotes = TradeQuotes(market, np.ones(market.shape, dtype=bool))
+    fair = np.full(market.shape, 100.0)
+    estimates = DailyEstimates(fair, 0.9 * fair, 1.1 * fair, np.ones(market.shape, dtype=bool))
+    (made,) = compare_policies(
+        dates(40),
+        quotes,
+        estimates,
+        NO_FEES,
+        5,
+        policies=("threshold",),
+        capacity=Capacity(a_day=3),
+        draws=9,
+    )
+    assert (made.signals, made.followed.trades, made.over_capacity) == (8, 3, 5)
+    assert made.followed.total_cost == 300.0
+    everything = backtest(dates(40), quotes, codes(quotes, (0, 0)), NO_FEES, 5).buy_everything
+    assert everything.trades == 8 * 3  # no limit
+
+
+def test_gains_in_currency_and_their_concentration() -> None:
+    market = np.full((20, 4), [100.0, 10.0, 10.0, 10.0])
+    market[5:] += [20.0, 5.0, 5.0, -5.0]
+    quotes = TradeQuotes(market, np.ones(market.shape, dtype=bool), 0.5 * market)
+    signals = codes(quotes, *[(0, card) for card in range(4)])
+    fees = FeeSchedule("posted", "USD", commission=0.0, postage=2.0)
+    made = backtest(dates(20), quotes, signals, fees, horizon=5)
+    followed = made.followed
+    assert (made.postage, made.asks) == (2.0, 1.0)
+    assert followed.total_cost == 102.0 + 3 * 12.0
+    assert followed.total_gain == pytest.approx(18.0 + 3.0 + 3.0 - 7.0)
+    assert followed.mean_gain == pytest.approx(17.0 / 4)
+    assert followed.median_gain == 3.0
+    assert followed.best_share == pytest.approx(18.0 / 24.0)
+    assert followed.best_three_share == pytest.approx(1.0)
+    assert followed.median_net == pytest.approx((18 / 102 + 3 / 12) / 2)
 
 
 def test_no_signal_no_trade() -> None:
@@ -239,7 +269,7 @@ def test_filling_at_the_signals_quote_turns_noise_into_profit(
     fills: tuple[Fill, ...] = ("same_day", "next_fresh")
     for fill in fills:
         made = order_book.outcomes(day, card, fill)
-        taken = made.take(one_at_a_time(made, signals.shape[1]) & made.finished)
+        taken = made.take(taken_orders(made, signals.shape[1])[0] & made.finished)
         assert len(taken.net) > 100
         net[fill] = taken.net.mean()
     assert net["same_day"] > 0.05

@@ -1,7 +1,10 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,6 +16,7 @@ from pokewatch.valuation.backtest.runner import (
     backtest_valued,
     first_signal_day,
     signal_days,
+    trade_quotes,
 )
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.models import create
@@ -74,11 +78,44 @@ def test_policies_are_compared_on_the_same_days() -> None:
 def test_a_file_is_plain_json(tmp_path: Path) -> None:
     path = tmp_path / "prices.parquet"
     pq.write_table(long_table(market_like(40, 20)), path)
-    (made,) = backtest_file(path, "rolling_mean", 7, FEES["ebay"], policies=("threshold",), draws=5)
+    (made,) = backtest_file(path, "rolling_mean", 7, "ebay", 0.5, policies=("threshold",), draws=5)
     json.dumps(made, allow_nan=False)
     assert made["model"] == "rolling_mean"
-    assert made["quoted_in"] == ["USD"]  # of a file without currencies
+    assert (made["fees"], made["currency"], made["postage"]) == ("ebay", "USD", 0.5)
+    assert made["asks"] == 0.0  # a file without the lowest asks
     assert len(made["dates"]) == len(made["curve"]["equity"]) == 33
+
+
+def test_fees_are_those_of_the_currency_of_a_file(tmp_path: Path) -> None:
+    table = long_table(market_like(40, 20))
+    euros = tmp_path / "euros.parquet"
+    pq.write_table(table.append_column("currency", pa.array(["EUR"] * len(table))), euros)
+    (made,) = backtest_file(euros, "rolling_mean", 7, policies=("threshold",), draws=5)
+    assert (made["fees"], made["currency"], made["postage"]) == ("cardmarket", "EUR", 1.25)
+    with pytest.raises(ValueError, match="of ebay are in USD, the prices in EUR: use cardmarket"):
+        backtest_file(euros, "rolling_mean", 7, "ebay")
+    mixed = tmp_path / "mixed.parquet"
+    cards = table["card_id"].to_pylist()
+    currency = pa.array(["EUR" if card == cards[0] else "USD" for card in cards])
+    pq.write_table(table.append_column("currency", currency), mixed)
+    with pytest.raises(ValuationError, match="prices in EUR and USD: backtest one currency"):
+        backtest_file(mixed, "rolling_mean", 7)
+
+
+def test_the_lowest_ask_and_the_volatility_of_all_days_are_used() -> None:
+    panel = panel_of(market_like(60, 60))
+    dear = replace(panel, low=panel.market * 1.5)
+    quotes = trade_quotes(dear, 20)
+    np.testing.assert_array_equal(quotes.asked(), 1.5 * panel.market[20:])
+    assert quotes.volatility is not None
+    assert np.isfinite(quotes.volatility[0]).any()
+    options: dict[str, Any] = {"policies": ("threshold",), "thresholds": LOOSE, "draws": 5}
+    (plain,) = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], **options)
+    (asked,) = backtest_panel(dear, "median7", 7, FEES["tcgplayer"], **options)
+    assert asked.followed.trades == plain.followed.trades > 0
+    assert (plain.asks, asked.asks) == (0.0, 1.0)
+    assert asked.followed.mean_net < plain.followed.mean_net - 0.2
+    assert asked.sham_same_day == plain.sham_same_day
 
 
 def test_an_unknown_model_is_named() -> None:

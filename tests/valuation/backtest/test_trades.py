@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from pokewatch.decision import FeeSchedule
 from pokewatch.valuation.backtest.trades import (
     EXIT_DAYS,
+    Capacity,
     OrderBook,
     Outcomes,
     TradeQuotes,
-    one_at_a_time,
+    taken_orders,
 )
 
 NO_FEES = FeeSchedule("none", "USD", commission=0.0)
@@ -68,7 +69,7 @@ def test_fees_are_taken_from_the_sale() -> None:
 
 
 def test_a_buyer_pays_fees_too() -> None:
-    fees = FeeSchedule("both", "USD", commission=0.1, buyer_rate=0.05, buyer_fixed=1.0)
+    fees = FeeSchedule("both", "USD", commission=0.1, buyer_rate=0.05, postage=1.0)
     assert order(STEPS, 1, fees=fees).net[0] == pytest.approx(17 * 0.9 / (12 * 1.05 + 1.0) - 1)
 
 
@@ -131,7 +132,7 @@ def test_one_copy_at_a_time() -> None:
     )
     day, which = np.nonzero(np.ones((40, 2), dtype=bool))
     made = order_book.outcomes(day, which)
-    taken = made.take(one_at_a_time(made, 2))
+    taken = made.take(taken_orders(made, 2)[0])
     assert taken.day[taken.card == 0].tolist() == [
         0,
         9,
@@ -143,11 +144,52 @@ def test_one_copy_at_a_time() -> None:
     assert taken.finished.tolist() == [True] * 8 + [False] * 2
 
 
+@pytest.mark.parametrize(
+    ("low", "paid"), [(1.49, 1.49), (0.40, 0.52), (np.nan, 0.52)], ids=["higher", "lower", "none"]
+)
+def test_a_copy_costs_the_lowest_ask_if_that_is_higher_than_the_market_price(
+    low: float, paid: float
+) -> None:
+    quotes = card(*[1.0] * 2, *[0.52] * 12)
+    asks = np.full(quotes.market.shape, 0.01)
+    asks[3] = low
+    stale = quotes.fresh.copy()
+    stale[2] = False
+    made = order(TradeQuotes(quotes.market, stale, asks), 1)
+    assert (made.entry_day[0], made.cost[0]) == (3, paid)
+    assert made.gain[0] == pytest.approx(0.52 - paid)
+    assert made.net[0] == pytest.approx(0.52 / paid - 1)
+
+
+def test_the_naive_fill_ignores_the_lowest_ask() -> None:
+    quotes = TradeQuotes(STEPS.market, STEPS.fresh, np.full(STEPS.market.shape, 100.0))
+    assert order(quotes, 1, fill="same_day").cost[0] == 8.0
+
+
+ALWAYS = TradeQuotes(np.full((40, 6), 10.0), np.ones((40, 6), dtype=bool))
+
+
+def test_the_capacity_limits_copies_a_day_and_copies_held() -> None:
+    day, which = np.nonzero(np.ones((40, 6), dtype=bool))
+    made = OrderBook(ALWAYS, NO_FEES, 3).outcomes(day, which)
+    rank = made.card[::-1].astype(float)  # the last card first
+    taken, refused = taken_orders(made, 6, Capacity(a_day=2, held=3), rank)
+    assert made.card[taken][:3].tolist() == [4, 5, 5 - 2]
+    entries = np.bincount(made.entry_day[taken])
+    assert entries.max() == 2
+    for today in range(40):
+        assert np.count_nonzero((made.entry_day <= today) & (today <= made.end) & taken) <= 3
+    assert not (taken & refused).any()
+    assert refused.any()
+    everything = taken_orders(made, 6)[0]
+    assert np.array_equal(taken_orders(made, 6, Capacity(6, 6), rank)[0], everything)
+
+
 def test_no_orders() -> None:
     none = np.array([], dtype=np.int64)
     made = OrderBook(STEPS, NO_FEES, 3).outcomes(none, none)
     assert made.net.shape == (0,)
-    assert one_at_a_time(made, 1).shape == (0,)
+    assert taken_orders(made, 1)[0].shape == (0,)
 
 
 @st.composite
@@ -228,5 +270,9 @@ def test_wrong_arguments() -> None:
         OrderBook(STEPS, NO_FEES, 0)
     with pytest.raises(ValueError, match=r"got \(3, 2\) and \(3, 1\)"):
         TradeQuotes(np.ones((3, 2)), np.ones((3, 1), dtype=bool))
+    with pytest.raises(ValueError, match=r"got \(3, 2\) and \(3, 2\) and \(2, 2\)"):
+        TradeQuotes(np.ones((3, 2)), np.ones((3, 2), dtype=bool), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="at least 1 copy, got 0 a day and 5 held"):
+        Capacity(0, 5)
     with pytest.raises(ValueError, match=r"sell must be \(12, 1\).*got \(2, 2\)"):
         OrderBook(STEPS, NO_FEES, 3, np.ones((2, 2), dtype=bool))

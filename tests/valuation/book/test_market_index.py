@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pokewatch.valuation.book.layout import to_cents
+from pokewatch.valuation.book.layout import from_cents, to_cents
 from pokewatch.valuation.book.market_index import MAX_RETURN, PriceMatrix, chained_index
 
 
 def matrix(prices: list[list[float]]) -> PriceMatrix:
-    return PriceMatrix(to_cents(np.array(prices)))
+    return PriceMatrix(to_cents(np.array(prices)), from_cents)
 
 
 def test_the_index_follows_the_cost_of_one_copy_of_each() -> None:

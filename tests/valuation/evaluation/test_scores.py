@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import scoringrules
 
+from pokewatch.decision.distribution import WIDTH
 from pokewatch.valuation.evaluation.scores import (
     Forecasts,
     daily_sums,
@@ -43,6 +44,7 @@ def some_forecasts(rows: int = 400, origins: int = 4, seed: int = 0) -> Forecast
         band=np.zeros(rows, dtype=np.int64),
         liquidity=np.zeros(rows, dtype=np.int64),
         renewed=truth != last,
+        distribution=np.full((rows, WIDTH), np.nan),
     )
 
 

@@ -1,0 +1,177 @@
+"""`pokewatch collection`."""
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pokewatch.cli.options import json_option, value_errors_as_usage
+from pokewatch.cli.output import (
+    format_price,
+    format_share,
+    print_json,
+    print_table,
+    print_text,
+)
+from pokewatch.cli.value import champion_book
+from pokewatch.contract import FEE_CURRENCIES, Fees
+from pokewatch.errors import OutputError
+
+_COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
+_SHOWN = 20
+_FIELDS = (
+    "line",
+    "name",
+    "quantity",
+    "condition",
+    "grade",
+    "outcome",
+    "reason",
+    "card",
+    "candidates",
+    "market_price",
+    "fair_price",
+    "lower",
+    "upper",
+    "status",
+    "signal",
+    "market_total",
+    "fair_total",
+    "proceeds_now",
+    "gain_of_selling",
+    "chance_of_fall",
+    "sell_above",
+    "advice",
+    "why_unvalued",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@click.group()
+def collection() -> None:
+    """Value a collection that an app has exported."""
+
+
+@collection.command("value")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--fees",
+    type=click.Choice(list(FEE_CURRENCIES)),
+    help="Marketplace whose fees apply. Default: by POKEWATCH_FEES or the currency of the prices.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write every line with its worth to this CSV file.",
+)
+@json_option
+def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> None:
+    """Show what the cards in FILE are worth, and which to sell.
+
+    FILE is an export of Collectr, the TCGplayer app or seller portal, TCG Collector, PriceCharting,
+    Dragon Shield, Deckbox, ManaBox, Moxfield, Archidekt, Delver Lens or Card Ladder, or any table
+    with the columns name, set, number, printing, condition and quantity. Lines that fit several
+    cards or none are listed, and never valued by a guess. The price of a copy that is not near mint
+    is a share of the market price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
+
+    \b
+      pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
+    """
+    from pokewatch.collection.exports import KNOWN_HEADERS, read_collection
+    from pokewatch.collection.matching import Matcher
+    from pokewatch.collection.worth import value_collection
+    from pokewatch.market.tabular.reading import read_sheet
+    from pokewatch.market.tabular.sheet import TableError
+
+    try:
+        found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS)))
+    except TableError as error:
+        raise click.UsageError(f"{file}: {error}") from None
+    book, model = champion_book()
+    with value_errors_as_usage():
+        worth = value_collection(book, Matcher(book), found, fees)
+    worth |= {"model_version": model.version, "data_version": model.data_version}
+    if out is not None:
+        _write(out, worth["lines"])
+    if as_json:
+        print_json(worth)
+        return
+    _print(worth, out)
+
+
+def _print(worth: Mapping[str, Any], out: Path | None) -> None:
+    valued = [row for row in worth["lines"] if row["market_total"] is not None]
+    valued.sort(key=lambda row: -row["market_total"])
+    print_table(valued[:_SHOWN], _COLUMNS, _cells)
+    if len(valued) > _SHOWN:
+        print_text(f"... and {len(valued) - _SHOWN} more lines; --json or --out has all of them")
+    _print_totals(worth)
+    for row in [row for row in worth["lines"] if row["why_unvalued"]][:_SHOWN]:
+        near = f"; is it {' or '.join(row['candidates'][:3])}?" if row["candidates"] else ""
+        why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
+        print_text(f"line {row['line']}: {row['name'] or row['card']}: not valued: {why}{near}")
+    for row in worth["refused"][:_SHOWN]:
+        print_text(f"line {row['line']}: not read: {row['reason']}")
+    if out is not None:
+        print_text(f"written to {out}")
+
+
+def _print_totals(worth: Mapping[str, Any]) -> None:
+    counts, totals, currency = worth["counts"], worth["totals"], worth["currency"]
+    parts = [
+        f"{counts[name]['lines']} lines ({counts[name]['copies']} copies) {name}"
+        for name in ("matched", "ambiguous", "unmatched")
+        if counts[name]["lines"] or name == "matched"
+    ]
+    print_text(", ".join(parts))
+    print_text(
+        f"{totals['copies']} copies worth {totals['market']:,.2f} {currency} at market prices of "
+        f"{worth['date']}; {totals['proceeds_now']:,.2f} after the fees of {worth['fees']}"
+    )
+    interval = "too few days of prices for an interval"
+    if totals["lower"] is not None:
+        interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f}"
+    print_text(f"in {worth['horizon']} days: {totals['fair']:,.2f} {currency}, {interval}")
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        str(row["line"]),
+        row["card"],
+        str(row["quantity"]),
+        row["condition"],
+        format_price(row["market_price"]),
+        format_price(row["fair_price"]),
+        format_price(row["market_total"]),
+        row["advice"],
+        format_share(row["chance_of_fall"]),
+    )
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows as CSV, whole or not at all. Raise OutputError."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(_FIELDS)
+    for row in rows:
+        writer.writerow([_safe(row[name]) for name in _FIELDS])
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text.getvalue(), encoding="utf-8", newline="")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error}") from error
+
+
+def _safe(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula (OWASP, "CSV injection")."""
+    if isinstance(value, list):
+        value = " ".join(value)
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,228 @@
+"""The worth of a collection: by line and in all, now and at the horizon.
+
+Prices are those of near mint copies times the factor of the line's condition, an assumption of the
+settings. Amounts are in the currency of the market.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.collection.exports import Collection, CollectionLine
+from pokewatch.collection.matching import Match, Matcher
+from pokewatch.collection.portfolio import total_interval
+from pokewatch.decision import Decisions, Distribution, FeeSchedule, advise, decide
+from pokewatch.decision.distribution import predictive_cdf
+from pokewatch.settings import DecisionSettings
+from pokewatch.valuation.book import BookQuotes, PriceBook
+from pokewatch.valuation.signals import configured_fees, configured_thresholds
+
+Floats = NDArray[np.float64]
+
+SELL, KEEP, UNSURE = "sell", "keep", "unsure"
+_AMOUNTS = (
+    "market_price",
+    "fair_price",
+    "lower",
+    "upper",
+    "market_total",
+    "fair_total",
+    "proceeds_now",
+    "gain_of_selling",
+    "chance_of_fall",
+    "sell_above",
+)
+_UNVALUED: dict[str, Any] = {
+    **dict.fromkeys(_AMOUNTS),
+    "status": None,
+    "signal": None,
+    "advice": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Valued:
+    """The lines that have a price, and their columns [n] per copy."""
+
+    rows: list[int]
+    quantity: Floats
+    factor: Floats  # of the condition
+    quotes: BookQuotes
+    market: Floats
+    proceeds: Floats
+    later: Floats
+    decided: Decisions
+    sell_above: Floats
+    chance_of_fall: Floats
+
+
+def value_collection(
+    book: PriceBook, matcher: Matcher, collection: Collection, fees: str | None = None
+) -> dict[str, Any]:
+    """Return the collection's lines with their worth, and totals, as plain data.
+
+    `matcher` is that of the book. Raise ValueError for fees in another currency than the market.
+    """
+    settings = DecisionSettings.read()
+    schedule = configured_fees(book.facts.currency, fees)
+    matches = [matcher.match(line) for line in collection.lines]
+    valued = _value(book, collection.lines, matches, schedule, settings)
+    slugs = book.cards.slugs
+    lines = [
+        _described(line, match, slugs)
+        for line, match in zip(collection.lines, matches, strict=True)
+    ]
+    worth = {row: _worth(valued, at) for at, row in enumerate(valued.rows)}
+    for row, line in enumerate(collection.lines):
+        found = worth.get(row, _UNVALUED)
+        lines[row] |= found | {"why_unvalued": _why_unvalued(line, matches[row], found)}
+    return {
+        "app": collection.app or None,
+        "date": book.last_day.isoformat(),
+        "currency": book.facts.currency,
+        "source": book.facts.source,
+        "horizon": book.facts.horizon,
+        "fees": schedule.name,
+        "condition_factors": settings.condition_factors(),
+        "counts": _counts(collection, matches),
+        "totals": _totals(book, valued),
+        "lines": lines,
+        "refused": [
+            {"line": each.line, "text": each.text, "reason": each.reason}
+            for each in collection.refused
+        ],
+    }
+
+
+def _value(
+    book: PriceBook,
+    lines: Sequence[CollectionLine],
+    matches: Sequence[Match],
+    fees: FeeSchedule,
+    settings: DecisionSettings,
+) -> _Valued:
+    factors = settings.condition_factors()
+    rows = [
+        at
+        for at, (line, match) in enumerate(zip(lines, matches, strict=True))
+        if match.outcome == "matched" and line.condition is not None and not line.grade
+    ]
+    cards = [book.cards.ids[matches[at].position] for at in rows]
+    factor = np.array([factors[lines[at].condition or "NM"] for at in rows], dtype=np.float64)
+    quotes = book.look_up(cards).scaled(factor)
+    market = quotes.market * factor
+    distribution = Distribution.from_array(quotes.distribution)
+    decided = decide(
+        market,
+        quotes.fair,
+        quotes.lower,
+        quotes.upper,
+        quotes.status,
+        distribution=distribution,
+        thresholds=configured_thresholds(),
+        on_fault="hold",
+    )
+    advice = advise(market, decided, fees, settings.advice_probability)
+    return _Valued(
+        rows,
+        np.array([lines[at].quantity for at in rows], dtype=np.float64),
+        factor,
+        quotes,
+        market,
+        np.maximum(fees.proceeds(market), 0.0),
+        np.maximum(fees.proceeds(quotes.fair), 0.0),
+        decided,
+        advice.sell_above,
+        predictive_cdf(distribution, market),
+    )
+
+
+def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict[str, Any]:
+    matched = match.outcome == "matched"
+    return {
+        "line": line.line,
+        "name": line.name,
+        "quantity": line.quantity,
+        "condition": line.condition,
+        "grade": line.grade or None,
+        "outcome": match.outcome,
+        "reason": match.reason,
+        "card": slugs[match.position] if matched else None,
+        "candidates": [slugs[at] for at in match.candidates],
+    }
+
+
+def _worth(valued: _Valued, at: int) -> dict[str, Any]:
+    """Return the worth of a line: prices per copy, and totals for all of its copies."""
+    quotes, quantity = valued.quotes, float(valued.quantity[at])
+    market, sell_above = float(valued.market[at]), float(valued.sell_above[at])
+    gain = float(valued.proceeds[at] - valued.later[at]) * quantity
+    return {
+        "market_price": _number(market),
+        "fair_price": _number(float(quotes.fair[at])),
+        "lower": _number(float(quotes.lower[at])),
+        "upper": _number(float(quotes.upper[at])),
+        "status": str(quotes.status[at]),
+        "signal": str(valued.decided.signal[at]),
+        "market_total": _number(market * quantity),
+        "fair_total": _number(float(quotes.fair[at]) * quantity),
+        "proceeds_now": _number(float(valued.proceeds[at]) * quantity),
+        "gain_of_selling": _number(gain),
+        "chance_of_fall": _number(float(valued.chance_of_fall[at]), 4),
+        "sell_above": _number(sell_above),
+        "advice": _advice(market, sell_above, str(quotes.status[at])),
+    }
+
+
+def _advice(market: float, sell_above: float, status: str) -> str:
+    """Return whether to sell now, by the price at which selling beats keeping."""
+    if status != "ok" or not (np.isfinite(market) and np.isfinite(sell_above)):
+        return UNSURE
+    return SELL if market >= sell_above else KEEP
+
+
+def _why_unvalued(line: CollectionLine, match: Match, worth: dict[str, Any]) -> str | None:
+    """Return why a line is not in the totals, None if it is."""
+    if match.outcome != "matched":
+        return match.outcome
+    if line.grade:
+        return f"there are no prices of graded copies ({line.grade})"
+    if line.condition is None:
+        return f"the condition {line.condition_text!r} is not known"
+    return None if worth["market_price"] is not None else "the card has no market price on this day"
+
+
+def _counts(collection: Collection, matches: Sequence[Match]) -> dict[str, dict[str, int]]:
+    """Return the lines and copies of each outcome."""
+    found = {
+        outcome: {"lines": 0, "copies": 0} for outcome in ("matched", "ambiguous", "unmatched")
+    }
+    for line, match in zip(collection.lines, matches, strict=True):
+        found[match.outcome]["lines"] += 1
+        found[match.outcome]["copies"] += line.quantity
+    found["refused"] = {"lines": len(collection.refused), "copies": 0}
+    return found
+
+
+def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
+    """Return the sums over the lines with a market price, and the interval of the sum."""
+    priced = np.isfinite(valued.market) & np.isfinite(valued.quotes.fair)
+    quantity = np.where(priced, valued.quantity, 0.0)
+    fair = float(np.nansum(valued.quotes.fair * quantity))
+    interval = total_interval(book, valued.quotes.position, quantity * valued.factor)
+    return {
+        "copies": int(quantity.sum()),
+        "market": round(float(np.nansum(valued.market * quantity)), 2),
+        "fair": round(fair, 2),
+        "lower": None if interval is None else round(fair * interval[0], 2),
+        "upper": None if interval is None else round(fair * interval[1], 2),
+        "proceeds_now": round(float(np.nansum(valued.proceeds * quantity)), 2),
+        "proceeds_at_horizon": round(float(np.nansum(valued.later * quantity)), 2),
+    }
+
+
+def _number(value: float, decimals: int = 2) -> float | None:
+    return round(value, decimals) if np.isfinite(value) else None

@@ -1,0 +1,137 @@
+"""Requests and answers about collections."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pokewatch.contract import MAX_COLLECTION_LINES, Condition, Fees
+from pokewatch.gateway.api.fields import DataVersion, ModelVersion, RequestId
+
+_Text = Annotated[str, Meta(max_length=500)]
+_Amount = float | None
+
+
+class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The copies of one card. Name it by `card_id`, by `product_id`, or by name and number."""
+
+    name: _Text = ""
+    set: _Text = ""
+    number: _Text = ""
+    printing: _Text = ""
+    language: _Text = ""
+    condition: Annotated[_Text, Meta(description="As any app writes it; near mint if empty.")] = ""
+    grade: _Text = ""
+    product_id: _Text = ""
+    card_id: _Text = ""
+    quantity: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+
+
+class CollectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The lines of a collection."""
+
+    lines: Annotated[list[LineRequest], Meta(max_length=MAX_COLLECTION_LINES)]
+    fees: Annotated[Fees, Meta(description="The marketplace whose fees apply.")] | UnsetType = UNSET
+
+
+class LineWorth(msgspec.Struct, frozen=True):
+    """A line, the card it is matched to, and its worth. Prices are per copy in its condition."""
+
+    line: Annotated[int, Meta(description="The line in the file, or the number of the line.")]
+    name: str
+    quantity: int
+    condition: Condition | None
+    grade: str | None
+    outcome: Literal["matched", "ambiguous", "unmatched"]
+    reason: Annotated[str, Meta(description="How it was matched, or why it was not.")]
+    card: Annotated[str | None, Meta(description="The slug of the card.")]
+    candidates: Annotated[list[str], Meta(description="The cards that it may be.")]
+    market_price: _Amount
+    fair_price: _Amount
+    lower: _Amount
+    upper: _Amount
+    status: str | None
+    signal: str | None
+    market_total: Annotated[_Amount, Meta(description="All copies at the market price.")]
+    fair_total: _Amount
+    proceeds_now: Annotated[_Amount, Meta(description="After fees, sold at the market price.")]
+    gain_of_selling: Annotated[
+        _Amount, Meta(description="Proceeds now less those expected at the horizon.")
+    ]
+    chance_of_fall: Annotated[
+        _Amount, Meta(description="The probability of a price at the horizon of at most today's.")
+    ]
+    sell_above: _Amount
+    advice: Annotated[
+        Literal["sell", "keep", "unsure"] | None,
+        Meta(description="`sell` where the market price is at or above `sell_above`."),
+    ]
+    why_unvalued: Annotated[
+        str | None, Meta(description="Why the line is not in the totals; null if it is.")
+    ]
+
+
+class OutcomeCount(msgspec.Struct, frozen=True):
+    """The number of lines with an outcome, and of their copies."""
+
+    lines: int
+    copies: int
+
+
+class CollectionTotals(msgspec.Struct, frozen=True):
+    """Sums over the valued lines."""
+
+    copies: int
+    market: float
+    fair: float
+    lower: Annotated[
+        float | None,
+        Meta(
+            description="The lower edge of the 90% interval of the total at the horizon, from the "
+            "past errors of this very collection; null if the book has too few days."
+        ),
+    ]
+    upper: float | None
+    proceeds_now: float
+    proceeds_at_horizon: float
+
+
+class RefusedLineAnswer(msgspec.Struct, frozen=True):
+    """A line that could not be read."""
+
+    line: int
+    text: str
+    reason: str
+
+
+class CollectionWorth(msgspec.Struct, frozen=True):
+    """The worth of a collection, by line and in all."""
+
+    app: Annotated[str | None, Meta(description="The app that wrote the file, if it is known.")]
+    date: str
+    currency: str
+    source: str
+    horizon: int
+    fees: str
+    condition_factors: Annotated[
+        dict[str, float],
+        Meta(description="Assumed prices of conditions as fractions of a near mint copy's."),
+    ]
+    counts: dict[str, OutcomeCount]
+    totals: CollectionTotals
+    lines: list[LineWorth]
+    refused: list[RefusedLineAnswer]
+    model_version: ModelVersion
+    data_version: DataVersion
+
+
+class CollectionAnswer(CollectionWorth, frozen=True):
+    """The worth of a collection, as an answer to a request."""
+
+    request_id: RequestId
+
+
+def field_texts(line: LineRequest) -> dict[str, str]:
+    """Return a line's fields as the model server takes them: texts, without empty ones."""
+    fields: dict[str, Any] = msgspec.structs.asdict(line)
+    return {name: str(value) for name, value in fields.items() if value != ""}

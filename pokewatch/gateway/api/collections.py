@@ -1,0 +1,77 @@
+"""POST /collections/value."""
+
+import asyncio
+from base64 import b64encode
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from pokewatch.gateway.api.collection_schemas import (
+    CollectionRequest,
+    CollectionWorth,
+    field_texts,
+)
+from pokewatch.gateway.api.queries import FeesQuery, parse_query
+from pokewatch.gateway.http.bodies import CSV, decode
+from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
+from pokewatch.gateway.http.problems import OVERLOADED, ProblemError, invalid
+from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
+from pokewatch.gateway.upstream.v2_messages import Versions
+from pokewatch.gateway.upstream.version_poller import VersionPoller
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_MAX_CONCURRENT = 2  # each takes seconds of the model server's time
+_decode_request = msgspec.json.Decoder(CollectionRequest).decode
+_decode_worth = msgspec.json.Decoder(CollectionWorth).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class CollectionEndpoint:
+    """Values collections: lines as JSON, or the file of an app. Nothing is stored."""
+
+    def __init__(self, upstream: V2Client, poller: VersionPoller) -> None:
+        self._upstream = upstream
+        self._poller = poller
+        self._running = asyncio.Semaphore(_MAX_CONCURRENT)
+
+    async def value(self, context: RequestContext) -> Answer:
+        query = parse_query(FeesQuery, context.scope["query_string"])
+        fees = None if query.fees is UNSET else query.fees
+        kind = context.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if kind == CSV:
+            found = await self.value_file(context.body, fees, context)
+        else:
+            request = decode(_decode_request, context.body)
+            lines = [field_texts(line) for line in request.lines]
+            found = await self._call(
+                {"lines": lines, "fees": fees if request.fees is UNSET else request.fees}, context
+            )
+        body = _encode(found)[:-1] + b',"request_id":"%s"}' % context.request_id.encode()
+        return 200, [JSON, _NO_STORE], body
+
+    async def value_file(
+        self, content: bytes, fees: str | None, context: RequestContext
+    ) -> CollectionWorth:
+        """Return the worth of the collection in a file. Raise ProblemError."""
+        return await self._call({"file": b64encode(content).decode(), "fees": fees}, context)
+
+    async def _call(self, payload: dict[str, Any], context: RequestContext) -> CollectionWorth:
+        if self._running.locked():
+            detail = "other collections are being valued: try again in a few seconds"
+            raise ProblemError(OVERLOADED, detail, retry_after=5)
+        async with self._running:
+            try:
+                body = await self._upstream.send(
+                    "/catalog/collection",
+                    _encode(payload),
+                    context.forwarded_headers(),
+                )
+            except RefusedError as refused:
+                raise invalid("", str(refused)) from None
+        try:
+            found = _decode_worth(body)
+        except ValueError as error:
+            raise self._upstream.bad_reply(str(error)) from error
+        self._poller.observe(Versions(found.model_version, found.data_version))
+        return found

@@ -1,0 +1,81 @@
+"""The page that values an uploaded collection. Nothing of it is stored."""
+
+from starlette.types import Receive, Scope, Send
+
+from pokewatch.contract import FEE_CURRENCIES
+from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
+from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
+from pokewatch.gateway.http.problems import ProblemError, invalid
+from pokewatch.gateway.web.access import PageAccess
+from pokewatch.gateway.web.endpoints import PageRenderer, send_page
+from pokewatch.gateway.web.uploads import UploadBodies
+
+PATH = "/collection"
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_SHOWN = 200
+
+
+class CollectionPage:
+    """ASGI application of the page: a form, and the worth of the collection that it uploads."""
+
+    def __init__(
+        self,
+        endpoint: CollectionEndpoint,
+        renderer: PageRenderer,
+        access: PageAccess,
+        bodies: UploadBodies,
+    ) -> None:
+        self._endpoint = endpoint
+        self._renderer = renderer
+        self._access = access
+        self._bodies = bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = PATH
+        try:
+            answer = await self._access.admit(context)
+            if answer is None:
+                answer = await self._page(context, receive)
+        except ProblemError as problem:
+            answer = self._form(context, problem)
+        await send_page(context, send, answer)
+
+    async def _page(self, context: RequestContext, receive: Receive) -> Answer:
+        if context.scope["method"] != "POST":
+            return self._form(context, None)
+        fields = await self._bodies.read(context, receive)
+        content = fields.get("file") or fields.get("text") or b""
+        if not content.strip():
+            raise invalid("/file", "choose a file, or paste its lines")
+        fees = fields.get("fees", b"").decode("latin-1").strip() or None
+        if fees is not None and fees not in FEE_CURRENCIES:
+            raise invalid("/fees", f"{fees[:40]!r} is not one of {', '.join(FEE_CURRENCIES)}")
+        worth = await self._endpoint.value_file(content, fees, context)
+        return self._answer(context, 200, {"problem": None, "worth": worth, **_parts(worth)})
+
+    def _form(self, context: RequestContext, problem: ProblemError | None) -> Answer:
+        status = problem.kind.status if problem else 200
+        return self._answer(context, status, {"problem": problem, "worth": None})
+
+    def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
+        values |= {"marketplaces": FEE_CURRENCIES}
+        body = self._renderer.render("collection.html", context, values)
+        return status, [_NO_STORE], body
+
+
+def _parts(worth: CollectionWorth) -> dict[str, object]:
+    """Return the lines by what a reader does with them, the most valuable first."""
+    valued = [line for line in worth.lines if line.why_unvalued is None]
+    valued.sort(key=_total, reverse=True)
+    return {
+        "valued": valued[:_SHOWN],
+        "hidden": len(valued) - len(valued[:_SHOWN]),
+        "to_sell": [line for line in valued if line.advice == "sell"],
+        "unvalued": [line for line in worth.lines if line.why_unvalued is not None][:_SHOWN],
+    }
+
+
+def _total(line: LineWorth) -> float:
+    return line.market_total or 0.0

@@ -1,0 +1,75 @@
+"""The `/catalog/collection` query: the worth of a collection at the prices of the served book."""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from functools import lru_cache
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pokewatch.collection.exports import KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.matching import Matcher
+from pokewatch.collection.worth import value_collection
+from pokewatch.contract import COLLECTION_FIELDS, MAX_COLLECTION_LINES, Fees
+from pokewatch.market.tabular.sheet import Sheet, TableError
+from pokewatch.market.tabular.text import read_text
+from pokewatch.serving.catalog_cards import BookQuery
+from pokewatch.serving.loaded_books import LoadedBook
+from pokewatch.valuation.book import PriceBook
+
+_Cell = Annotated[str, Field(max_length=500)]
+
+
+class BookCollectionQuery(BookQuery):
+    """A file, as Base64 of its bytes, or lines with the fields of COLLECTION_FIELDS."""
+
+    file: str | None = None
+    lines: Annotated[list[dict[str, _Cell]], Field(max_length=MAX_COLLECTION_LINES)] | None = None
+    fees: Fees | None = None
+
+
+class CollectionError(ValueError):
+    """A collection that cannot be read or valued, and what would do."""
+
+
+def collection(loaded: LoadedBook, query: BookCollectionQuery) -> dict[str, Any]:
+    """Return the worth of a collection. Raise CollectionError."""
+    try:
+        found = _collection(query)
+        if len(found.lines) > MAX_COLLECTION_LINES:
+            raise CollectionError(
+                f"the collection has {len(found.lines):,} lines, at most "
+                f"{MAX_COLLECTION_LINES:,} are valued at once: split it"
+            )
+        return value_collection(loaded.book, _matcher(loaded.book), found, query.fees)
+    except (TableError, ValueError) as error:
+        raise CollectionError(str(error)) from None
+
+
+def _collection(query: BookCollectionQuery) -> Collection:
+    if query.file is not None:
+        try:
+            data = b64decode(query.file, validate=True)
+        except Base64Error:
+            raise CollectionError("the file is not Base64") from None
+        return read_collection(read_text(data, KNOWN_HEADERS))
+    lines = query.lines or []
+    unknown = {name for line in lines for name in line} - set(COLLECTION_FIELDS)
+    if unknown:
+        raise CollectionError(
+            f"unknown field {min(unknown)[:40]!r}; lines have {', '.join(COLLECTION_FIELDS)}"
+        )
+    cells = tuple(
+        pa.chunked_array([pa.array([line.get(name) for line in lines], pa.string())])
+        for name in COLLECTION_FIELDS
+    )
+    numbers = np.arange(1, len(lines) + 1, dtype=np.int64)
+    return read_collection(Sheet(COLLECTION_FIELDS, cells, numbers))
+
+
+@lru_cache(maxsize=1)
+def _matcher(book: PriceBook) -> Matcher:
+    """Return the matcher of the served book. Making one takes a second for 50,000 cards."""
+    return Matcher(book)

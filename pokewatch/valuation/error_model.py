@@ -1,0 +1,82 @@
+"""Two regressions on the features of a card: the size of its error, and P(an unchanged quote).
+
+They rank cards within the cells of `intervals`, which calibrate them. The last digits of
+`np.linalg.solve` and of a matrix product depend on the machine's BLAS kernel and on the number of
+rows, and with them every interval would: sums are by `einsum` or term by term instead.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.features import COLUMN
+from pokewatch.valuation.panel import Bools, Floats
+
+MIN_SCALE = 0.01
+_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
+TERMS = 9
+_RIDGE = 1e-3
+_STEPS = 8  # of Newton's method
+_MAX_LOGIT = 8.0
+
+
+def error_terms(values: NDArray[np.float32]) -> list[Floats]:
+    """Return the terms of both regressions, [m] each, of features `values` [m, F]."""
+    columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
+    volatility, fresh, age, stale, ask, price = (
+        np.where(np.isfinite(column), column, 0.0) for column in columns
+    )
+    moved = np.log(volatility + 0.002)
+    return [
+        np.ones(len(values)),
+        moved,
+        np.square(moved),
+        np.sqrt(fresh),
+        np.log1p(age),
+        np.log1p(np.maximum(stale, 0.0)),
+        np.minimum(np.abs(ask), 2.0),
+        price,
+        np.square(price) / 10,
+    ]
+
+
+def weighted_sum(terms: list[Floats], weights: Floats) -> Floats:
+    total = np.zeros(len(terms[0]))
+    for term, weight in zip(terms, weights.tolist(), strict=True):
+        total = total + term * weight
+    return total
+
+
+def fit_scale(terms: list[Floats], errors: Floats) -> Floats:
+    """Fit the log of the absolute error by least squares, with a small ridge penalty."""
+    rows, sizes = np.stack(terms), np.log(np.abs(errors) + MIN_SCALE)
+    squares = np.einsum("im,jm->ij", rows, rows) + _penalty(len(rows), len(errors))
+    return _solve(squares, np.einsum("im,m->i", rows, sizes))
+
+
+def fit_logit(terms: list[Floats], outcome: Bools) -> Floats:
+    """Fit the log odds of `outcome` by Newton's method, with a small ridge penalty."""
+    rows, weights = np.stack(terms), np.zeros(len(terms))
+    penalty = _penalty(len(rows), len(outcome))
+    for _ in range(_STEPS):
+        odds = np.clip(weighted_sum(terms, weights), -_MAX_LOGIT, _MAX_LOGIT)
+        chance = 1.0 / (1.0 + np.exp(-odds))
+        gradient = np.einsum("im,m->i", rows, outcome - chance) - np.diag(penalty) * weights
+        curvature = np.einsum("im,jm->ij", rows * (chance * (1.0 - chance)), rows)
+        weights = weights + _solve(curvature + penalty, gradient)
+    return weights
+
+
+def _penalty(terms: int, rows: int) -> Floats:
+    weight = np.full(terms, _RIDGE * rows)
+    weight[0] = 1e-9 * rows
+    return np.diag(weight)
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve `matrix` x = `right` by Gauss-Jordan elimination; positive definite: no pivoting."""
+    rows = np.column_stack((matrix, right))
+    for number in range(len(rows)):
+        rows[number] /= rows[number, number]
+        others = np.arange(len(rows)) != number
+        rows[others] -= rows[others, number, None] * rows[number]
+    return rows[:, -1]

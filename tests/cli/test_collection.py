@@ -1,0 +1,79 @@
+"""`pokewatch collection value`, on a champion made by the real pipeline."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.registry import Registry
+from pokewatch.valuation.book import PriceBook
+from tests.cli.test_main import pytestmark as of_the_pipeline
+from tests.cli.test_main import run
+
+pytestmark = of_the_pipeline
+
+
+@pytest.fixture
+def book(champion_home: Path) -> PriceBook:
+    champion = Registry().resolve()
+    return PriceBook.open(Registry().download_book(champion), champion.digest)
+
+
+@pytest.fixture
+def export(tmp_path: Path, book: PriceBook) -> Path:
+    """A file of the first 60 cards, a line of none of them, and one that cannot be read."""
+    path = tmp_path / "export.csv"
+    with path.open("w", newline="", encoding="utf-16") as file:
+        writer = csv.writer(file, delimiter=";")
+        writer.writerow(["name", "set", "number", "printing", "condition", "quantity"])
+        for card in book.cards.describe(np.arange(60)):
+            row = [card["name"], card["set_name"], card["number"], card["printing"], "NM", "2"]
+            writer.writerow(row)
+        writer.writerow(["=cmd()", "Nowhere", "1", "Normal", "NM", "1"])
+        writer.writerow(["Pikachu", "Nowhere", "1", "Normal", "NM", "many"])
+    return path
+
+
+def test_a_file_is_matched_and_valued(export: Path, book: PriceBook) -> None:
+    result = run("collection", "value", str(export), "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["counts"]["matched"] == {"lines": 60, "copies": 120}
+    assert found["counts"]["unmatched"]["lines"] == found["counts"]["refused"]["lines"] == 1
+    assert [line["card"] for line in found["lines"][:60]] == book.cards.slugs[:60]
+    market = np.nansum(book.latest().market[:60]) * 2
+    assert found["totals"]["market"] == pytest.approx(market, abs=0.01)
+    assert found["totals"]["lower"] < found["totals"]["fair"] < found["totals"]["upper"]
+    assert found["model_version"] == "1"
+
+
+def test_every_line_is_written(export: Path, tmp_path: Path) -> None:
+    out = tmp_path / "worth.csv"
+    result = run("collection", "value", str(export), "--out", str(out))
+    assert result.exit_code == 0, result.output
+    assert "60 lines (120 copies) matched" in result.stdout
+    assert "line 62: =cmd(): not valued" in result.stdout
+    assert "'many' is not a number of copies" in result.stdout
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 61
+    assert rows[-1]["name"] == "'=cmd()"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_is_no_collection_is_explained(champion_home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("date,price\n2026-01-01,3\n")
+    result = run("collection", "value", str(path))
+    assert result.exit_code == 2
+    assert "no column names the cards" in result.stderr
+    result = run("collection", "value", str(path), "--fees", "cardmarket")
+    assert result.exit_code == 2
+
+
+def test_a_result_that_cannot_be_written_is_an_error(export: Path, tmp_path: Path) -> None:
+    result = run("collection", "value", str(export), "--out", str(tmp_path / "none" / "x.csv"))
+    assert result.exit_code != 0
+    assert "cannot be written" in result.stderr

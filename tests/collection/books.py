@@ -1,0 +1,128 @@
+"""A book of cards that collections are matched to."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+
+from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.valuation.book import PriceBook, write_book
+from tests.serving.books import FACTS, rows
+
+# card_id, slug, name, set, number, printing
+CARDS = [
+    (
+        "tcgplayer-42382-holofoil",
+        "charizard_4",
+        "Charizard",
+        "Base Set",
+        "004/102",
+        "Holofoil",
+    ),
+    (
+        "tcgplayer-42382-1st-edition-holofoil",
+        "charizard_4_1st",
+        "Charizard",
+        "Base Set (Shadowless)",
+        "004/102",
+        "1st Edition Holofoil",
+    ),
+    (
+        "tcgplayer-42400-holofoil",
+        "charizard_b2",
+        "Charizard",
+        "Base Set 2",
+        "004/130",
+        "Holofoil",
+    ),
+    (
+        "tcgplayer-246700-holofoil",
+        "umbreon_vmax_95",
+        "Umbreon VMAX",
+        "SWSH07: Evolving Skies",
+        "095/203",
+        "Holofoil",
+    ),
+    (
+        "tcgplayer-246722-holofoil",
+        "umbreon_vmax_214",
+        "Umbreon VMAX (Secret)",
+        "SWSH07: Evolving Skies",
+        "214/203",
+        "Holofoil",
+    ),
+    (
+        "tcgplayer-246723-holofoil",
+        "umbreon_vmax_215",
+        "Umbreon VMAX (Alternate Art Secret)",
+        "SWSH07: Evolving Skies",
+        "215/203",
+        "Holofoil",
+    ),
+    (
+        "tcgplayer-517000-normal",
+        "pikachu_25",
+        "Pikachu - 025/165",
+        "SV: Scarlet & Violet 151",
+        "025/165",
+        "Normal",
+    ),
+    (
+        "tcgplayer-517000-reverse-holofoil",
+        "pikachu_25_r",
+        "Pikachu - 025/165",
+        "SV: Scarlet & Violet 151",
+        "025/165",
+        "Reverse Holofoil",
+    ),
+    (
+        "tcgplayer-517001-normal",
+        "farfetchd_83",
+        "Farfetch'd",
+        "SV: Scarlet & Violet 151",
+        "083/165",
+        "Normal",
+    ),
+    (
+        "tcgplayer-86000-normal",
+        "nidoran_f",
+        "Nidoran F",
+        "Jungle",
+        "57/64",
+        "Unlimited",
+    ),
+    (
+        "tcgplayer-99000-normal",
+        "box",
+        "Evolving Skies Booster Box",
+        "SWSH07: Evolving Skies",
+        None,
+        "Normal",
+    ),
+]
+
+
+def collection_book(folder: Path, days: int = 5) -> PriceBook:
+    ids, slugs, names, sets, numbers, printings = zip(*CARDS, strict=True)
+    count = len(CARDS)
+    columns = {
+        "card_id": ids,
+        "slug": slugs,
+        "name": names,
+        "set_id": [name.lower().replace(" ", "-") for name in sets],
+        "set_name": sets,
+        "number": numbers,
+        "rarity": [None] * count,
+        "printing": printings,
+        "released": [date(2025, 6, 1)] * count,
+        "image_url": [None] * count,
+        "source_ids": [None] * count,
+        **{name: [None] * count for name in GAME_COLUMNS},
+    }
+    made = rows(count, days)
+    for name in ("fair", "lower", "upper", "status"):
+        getattr(made, name)[1] = getattr(made, name)[0] * 2
+    values = replace(made, card_id=list(ids))
+    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
+    return PriceBook.open(folder, digest)

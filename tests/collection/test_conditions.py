@@ -1,0 +1,40 @@
+import pytest
+
+from pokewatch.collection.conditions import condition_of, language_of
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("Near Mint", "NM"),
+        ("near_mint", "NM"),
+        ("LightPlayed", "LP"),
+        ("Good (Lightly Played)", "LP"),
+        ("MP", "MP"),
+        ("Damaged", "DMG"),
+        ("", "NM"),
+        ("Chewed", None),
+    ],
+)
+def test_conditions(text: str, condition: str | None) -> None:
+    assert condition_of(text) == condition
+
+
+def test_a_european_grade_is_another() -> None:
+    assert (condition_of("LP"), condition_of("LP", european=True)) == ("LP", "MP")
+    assert [condition_of(str(code), european=True) for code in range(1, 8)] == [
+        "NM",
+        "NM",
+        "LP",
+        "MP",
+        "MP",
+        "HP",
+        "DMG",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("EN", "English"), ("7", "Japanese"), ("german", "German"), ("", "")]
+)
+def test_languages(text: str, language: str) -> None:
+    assert language_of(text) == language

@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pokewatch.collection.exports import CollectionLine
+from pokewatch.collection.matching import Matcher
+from pokewatch.valuation.book import PriceBook
+from tests.collection.books import collection_book
+from tests.collection.exports_by_app import EXPORTS
+from tests.collection.test_exports import read
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    return collection_book(tmp_path_factory.mktemp("book"))
+
+
+@pytest.fixture(scope="module")
+def matcher(book: PriceBook) -> Matcher:
+    return Matcher(book)
+
+
+@pytest.mark.parametrize("app", EXPORTS)
+def test_the_lines_of_each_app_are_matched(book: PriceBook, matcher: Matcher, app: str) -> None:
+    found = [matcher.match(line) for line in read(EXPORTS[app]).lines]
+    assert [match.outcome for match in found] == ["matched", "matched"], found
+    assert [book.cards.slugs[match.position] for match in found] == [
+        "charizard_4",
+        "umbreon_vmax_215",
+    ]
+
+
+CASES: list[tuple[dict[str, Any], str, list[str]]] = [
+    ({"name": "Charizard", "number": "4", "set_name": "Base Set 2"}, "matched", ["charizard_b2"]),
+    ({"name": "Charizard", "number": "4/130"}, "matched", ["charizard_b2"]),
+    (
+        {"name": "Charizard", "number": "4"},
+        "ambiguous",
+        ["charizard_4", "charizard_4_1st", "charizard_b2"],
+    ),
+    ({"name": "Charizard", "number": "4", "set_name": "Jungle"}, "unmatched", ["charizard_4"]),
+    (
+        {"name": "Charizard", "number": "4", "set_name": "Base Set (Shadowless)"},
+        "matched",
+        ["charizard_4_1st"],
+    ),
+    ({"product_id": "42382", "printing": "Holofoil"}, "matched", ["charizard_4"]),
+    ({"product_id": "42382"}, "ambiguous", ["charizard_4", "charizard_4_1st"]),
+    ({"product_id": "42382", "printing": "Cracked Ice"}, "ambiguous", ["charizard_4"]),
+    ({"product_id": "7"}, "unmatched", []),
+    ({"card_id": "charizard_b2"}, "matched", ["charizard_b2"]),
+    ({"name": "Umbreon VMAX", "number": "95/203"}, "matched", ["umbreon_vmax_95"]),
+    ({"name": "Umbreon VMAX", "number": "214/203"}, "matched", ["umbreon_vmax_214"]),
+    (
+        {"name": "Umbreon VMAX", "set_name": "Evolving Skies"},
+        "ambiguous",
+        ["umbreon_vmax_95", "umbreon_vmax_214", "umbreon_vmax_215"],
+    ),
+    (
+        {"name": "Umbreon VMAX (Secret)", "set_name": "Evolving Skies"},
+        "matched",
+        ["umbreon_vmax_214"],
+    ),
+    ({"name": "Pikachu", "number": "25", "printing": "Normal"}, "matched", ["pikachu_25"]),
+    (
+        {"name": "Pikachu", "number": "025/165", "set_name": "151", "printing": "Reverse"},
+        "matched",
+        ["pikachu_25_r"],
+    ),
+    ({"name": "Pikachu", "number": "25/165"}, "ambiguous", ["pikachu_25", "pikachu_25_r"]),
+    (
+        {"name": "Pikachu", "number": "25/165", "language": "Japanese", "printing": "Normal"},
+        "unmatched",
+        ["pikachu_25"],
+    ),
+    (
+        {"name": "Pikachoo", "number": "25", "set_name": "151", "printing": "Normal"},
+        "matched",
+        ["pikachu_25"],
+    ),
+    ({"name": "Pikachoo", "number": "25"}, "unmatched", ["pikachu_25"]),
+    ({"name": "Farfetchd", "number": "83"}, "matched", ["farfetchd_83"]),
+    ({"name": "Farfetch\u2019d", "set_name": "Scarlet & Violet 151"}, "matched", ["farfetchd_83"]),
+    ({"name": "Evolving Skies Booster Box", "set_name": "Evolving Skies"}, "matched", ["box"]),
+    ({"name": "Mewtwo", "number": "10/102"}, "unmatched", []),
+    ({"name": "\u202e"}, "unmatched", []),
+]
+
+
+@pytest.mark.parametrize(("given", "outcome", "slugs"), CASES, ids=[str(case[0]) for case in CASES])
+def test_outcomes(
+    book: PriceBook, matcher: Matcher, given: dict[str, Any], outcome: str, slugs: list[str]
+) -> None:
+    values: dict[str, Any] = {"line": 2, "name": "", "quantity": 1, **given}
+    line = CollectionLine(**values)
+    match = matcher.match(line)
+    named = [match.position] if match.outcome == "matched" else match.candidates
+    found = [book.cards.slugs[at] for at in named]
+    assert match.outcome == outcome, match
+    assert set(slugs) <= set(found), match
+    assert match.outcome != "matched" or found == slugs
+
+
+def test_no_line_is_matched_to_a_card_of_another_number(book: PriceBook, matcher: Matcher) -> None:
+    """Whatever the name and the set, a number that is given has to be that of the card."""
+    for name in ("Charizard", "Umbreon VMAX", "Pikachu", "Farfetch'd"):
+        for number in ("1", "4/999", "95", "214", "25/203", "TG01"):
+            for set_name in ("", "Base Set", "Evolving Skies", "151"):
+                line = CollectionLine(
+                    2, name, 1, set_name=set_name, number=number, printing="Holofoil"
+                )
+                match = matcher.match(line)
+                if match.outcome == "matched":
+                    card = book.cards.describe(np.array([match.position]))[0]
+                    assert card["number"].lstrip("0").startswith(number.partition("/")[0])
+
+
+def test_matching_ten_thousand_lines_of_a_file(book: PriceBook, matcher: Matcher) -> None:
+    text = "name,set,number,printing,quantity\n" + "Pikachu,151,25/165,Normal,1\n" * 10_000
+    found = [matcher.match(line) for line in read(text).lines]
+    assert {match.outcome for match in found} == {"matched"}
+
+
+def test_a_book_of_its_own(tmp_path: Path) -> None:
+    book = collection_book(tmp_path / "other")
+    line = CollectionLine(1, "Charizard", 1, number="4/130")
+    assert Matcher(book).match(line).position == book.cards.position("charizard_b2")

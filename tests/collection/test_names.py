@@ -1,0 +1,59 @@
+import pytest
+
+from pokewatch.collection import names
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("151", "SV: Scarlet & Violet 151", True),
+        ("Evolving Skies", "SWSH07: Evolving Skies", True),
+        ("Base Set", "Base Set 2", False),
+        ("Base Set", "Base Set (Shadowless)", False),
+        ("Crown Zenith", "Crown Zenith: Galarian Gallery", False),
+        ("Celebrations", "Celebrations: Classic Collection", False),
+        ("Pokemon GO", "Pokémon GO", True),
+        ("Jungle", "Fossil", False),
+        ("", "Jungle", False),
+    ],
+)
+def test_sets(one: str, other: str, same: bool) -> None:
+    assert names.same_set(one, other) is same
+
+
+@pytest.mark.parametrize(
+    ("number", "keys"),
+    [
+        ("004/102", ("4", "102")),
+        ("#199", ("199", "")),
+        ("TG01/TG30", ("TG1", "TG30")),
+        ("swsh001", ("SWSH1", "")),
+        ("PHNI-EN059", ("PHNI-EN59", "")),
+        ("", ("", "")),
+        ("000", ("0", "")),
+    ],
+)
+def test_numbers(number: str, keys: tuple[str, str]) -> None:
+    assert names.number_keys(number) == keys
+
+
+@pytest.mark.parametrize(
+    ("given", "printing", "same"),
+    [
+        ("foil", "Holofoil", True),
+        ("Foil", "Foil", True),
+        ("Holo", "Holofoil", True),
+        ("Reverse Holo", "Reverse Holofoil", True),
+        ("foil", "Reverse Holofoil", False),
+        ("false", "Normal", True),
+        ("Normal", "Holofoil", False),
+    ],
+)
+def test_printings(given: str, printing: str, same: bool) -> None:
+    assert names.same_printing(given, printing) is same
+
+
+def test_an_alternate_art_has_another_name_of_the_same_base() -> None:
+    plain, art = "Umbreon VMAX", "Umbreon VMAX (Alternate Art)"
+    assert names.name_key(plain) != names.name_key(art)
+    assert names.base_key(plain) == names.base_key(art)

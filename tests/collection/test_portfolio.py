@@ -1,0 +1,44 @@
+"""The interval of a collection's total covers on days that it does not come from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pokewatch.collection.portfolio import total_interval
+from pokewatch.valuation.book import PriceBook, write_book
+from tests.serving.books import FACTS, catalog, rows
+
+CARDS, DAYS, HORIZON = 300, 430, 7
+
+
+def book_of(folder: Path, market: np.ndarray) -> PriceBook:
+    values = replace(rows(len(market), market.shape[1]), market=market, fair=market)
+    values.lower[:], values.upper[:] = market * 0.8, market * 1.25
+    values.status[:] = 0
+    return PriceBook.open(folder, write_book(folder, catalog(len(market)), values, FACTS))
+
+
+@pytest.mark.parametrize("cards", [10, 100, 300])
+def test_shared_shocks_are_covered(tmp_path: Path, cards: int) -> None:
+    """Cards share a factor: intervals of independent cards would cover far less than 90%."""
+    rng = np.random.default_rng(5)
+    shared = rng.normal(0, 0.01, (1, DAYS)).cumsum(axis=1)
+    own = rng.normal(0, 0.02, (CARDS, DAYS)).cumsum(axis=1)
+    market = np.round(np.exp(np.log(rng.uniform(5, 50, (CARDS, 1))) + shared + own), 2)
+    past = book_of(tmp_path, market[:, :230])
+    owned = np.arange(cards)
+    copies = rng.integers(1, 4, cards).astype(float)
+    interval = total_interval(past, owned, copies)
+    assert interval is not None
+    total = (market[owned] * copies[:, None]).sum(axis=0)
+    ratios = total[230 + HORIZON :] / total[230:-HORIZON]
+    covered = ((ratios >= interval[0]) & (ratios <= interval[1])).mean()
+    assert 0.80 <= covered <= 0.99
+
+
+def test_without_copies_there_is_none(tmp_path: Path) -> None:
+    book = book_of(tmp_path, np.full((5, 100), 3.0))
+    assert total_interval(book, np.arange(5), np.zeros(5)) is None
+    assert total_interval(book, np.arange(5), np.ones(5)) == (1.0, 1.0)

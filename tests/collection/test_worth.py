@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from pokewatch.collection.matching import Matcher
+from pokewatch.collection.worth import value_collection
+from pokewatch.decision.fees import FEES
+from pokewatch.valuation.book import PriceBook
+from tests.collection.books import collection_book
+from tests.collection.test_exports import read
+
+HEADER = "name,set,number,printing,condition,quantity,grade\n"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    return collection_book(tmp_path_factory.mktemp("book"), days=120)
+
+
+def value(book: PriceBook, lines: str) -> dict:  # type: ignore[type-arg]
+    return value_collection(book, Matcher(book), read(HEADER + lines))
+
+
+def test_a_line_is_worth_its_copies_in_their_condition(book: PriceBook) -> None:
+    found = value(book, "Farfetch'd,151,83,Normal,LP,3,\n")
+    (line,) = found["lines"]
+    market = float(book.look_up(["farfetchd_83"]).market[0])
+    assert line["market_price"] == pytest.approx(round(market * 0.85, 2))
+    assert line["market_total"] == pytest.approx(round(market * 0.85 * 3, 2))
+    proceeds = float(FEES["tcgplayer"].proceeds(market * 0.85)) * 3
+    assert line["proceeds_now"] == pytest.approx(proceeds, abs=0.01)
+    assert line["lower"] < line["fair_price"] < line["upper"]
+    assert found["condition_factors"]["LP"] == 0.85
+
+
+def test_totals_are_those_of_the_valued_lines(book: PriceBook) -> None:
+    found = value(
+        book,
+        "Farfetch'd,151,83,Normal,NM,2,\n"
+        "Charizard,Base Set 2,4,Holofoil,NM,1,\n"
+        "Charizard,,4,,NM,5,\n"
+        "Nobody,,1,,NM,7,\n"
+        "Pikachu,151,25,Normal,Chewed,1,\n"
+        "Pikachu,151,25,Normal,NM,1,PSA 10\n",
+    )
+    valued = [line for line in found["lines"] if line["why_unvalued"] is None]
+    assert found["totals"]["copies"] == 3
+    assert found["totals"]["market"] == pytest.approx(
+        sum(line["market_total"] for line in valued), abs=0.02
+    )
+    assert found["counts"] == {
+        "matched": {"lines": 4, "copies": 5},
+        "ambiguous": {"lines": 1, "copies": 5},
+        "unmatched": {"lines": 1, "copies": 7},
+        "refused": {"lines": 0, "copies": 0},
+    }
+    assert [line["why_unvalued"] for line in found["lines"][2:]] == [
+        "ambiguous",
+        "unmatched",
+        "the condition 'Chewed' is not known",
+        "there are no prices of graded copies (PSA 10)",
+    ]
+
+
+def test_the_interval_of_the_total_is_that_of_its_own_past(book: PriceBook) -> None:
+    """Each card of this book gains a cent a day, so the past of the total is nearly certain."""
+    totals = value(book, "Charizard,Base Set 2,4,Holofoil,NM,1,\n")["totals"]
+    assert totals["fair"] <= totals["lower"] <= totals["upper"] <= totals["fair"] * 1.1
+
+
+def test_a_short_book_gives_no_interval(tmp_path: Path) -> None:
+    book = collection_book(tmp_path, days=20)
+    totals = value(book, "Charizard,Base Set 2,4,Holofoil,NM,1,\n")["totals"]
+    assert (totals["lower"], totals["upper"]) == (None, None)
+
+
+def test_an_empty_collection(book: PriceBook) -> None:
+    found = value(book, "Nobody,,1,,NM,7,\n")
+    assert found["totals"]["copies"] == 0
+    assert found["totals"]["market"] == 0
+    assert found["totals"]["lower"] is None
+
+
+def test_fees_of_another_currency_are_refused(book: PriceBook) -> None:
+    with pytest.raises(ValueError, match="cardmarket are in EUR"):
+        value_collection(book, Matcher(book), read(HEADER), "cardmarket")

@@ -1,0 +1,65 @@
+import httpx
+import pytest
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.web.test_pages import BROWSER, page, words
+
+CSV = (
+    "name,set,number,printing,condition,quantity\n"
+    "Pokémon 4,Set 0,4/100,Normal,LP,3\n"
+    "<script>,Set 0,4/100,Normal,NM,1\n"
+    "Pokémon 5,Set 0,5/100,Normal,NM,many\n"
+)
+
+
+def upload(gateway: Gateway, content: bytes, **fields: str) -> httpx.Response:
+    files = {"file": ("mine.csv", content, "text/csv")}
+    return gateway.ask(
+        "POST", "/collection", key="", headers=BROWSER, files=files, data=fields or None
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: str) -> None:
+    response = upload(gateway, CSV.encode(encoding), fees="ebay", text="")
+    text = words(page(response))
+    api = gateway.ask(
+        "POST",
+        "/collections/value?fees=ebay",
+        content=CSV.encode(),
+        headers={"content-type": "text/csv"},
+    ).json()
+    totals = api["totals"]
+    assert f"${totals['market']:,.2f}" in text
+    assert f"${totals['proceeds_now']:,.2f}" in text
+    assert "After the fees of ebay" in text
+    assert "1 lines matched, 1 not found, 1 not read." in text
+    assert "'many' is not a number of copies" in text
+    assert "<script>" in text
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_pasted_lines(gateway: Gateway) -> None:
+    assert "1 lines matched" in words(page(upload(gateway, b"", text=CSV)))
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "text"),
+    [
+        (b"", 422, "Choose a file"),
+        (b"date,price\n1,2\n", 422, "no column names the cards"),
+        (b"\xff\x00" * 3_000_000, 413, "exceeds the limit"),
+    ],
+    ids=["empty", "no cards", "large"],
+)
+def test_what_cannot_be_valued_is_explained(
+    gateway: Gateway, content: bytes, status: int, text: str
+) -> None:
+    shown = words(page(upload(gateway, content), status))
+    assert text.lower() in shown.lower()
+
+
+def test_unknown_fees_and_other_forms(gateway: Gateway) -> None:
+    assert "'none' is not one of" in words(page(upload(gateway, CSV.encode(), fees="none"), 422))
+    response = gateway.ask("POST", "/collection", key="", headers=BROWSER, data={"text": CSV})
+    assert "multipart/form-data" in words(page(response, 415))

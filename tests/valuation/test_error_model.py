@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from pokewatch.valuation.error_model import (
+    TERMS,
+    _solve,
+    error_terms,
+    fit_logit,
+    fit_scale,
+    weighted_sum,
+)
+from tests.valuation.test_intervals import some_errors, some_features
+
+
+def test_errors_are_larger_where_they_are_predicted_to_be() -> None:
+    values = some_features(20_000)
+    errors, _ = some_errors(values, same=0.0)
+    terms = error_terms(values)
+    assert len(terms) == TERMS
+    predicted = weighted_sum(terms, fit_scale(terms, errors))
+    high = predicted > np.median(predicted)
+    assert np.median(np.abs(errors[high])) > 2 * np.median(np.abs(errors[~high]))
+
+
+def test_the_log_odds_are_those_of_the_outcomes() -> None:
+    values = some_features(20_000)
+    terms, rng = error_terms(values), np.random.default_rng(5)
+    truth = rng.normal(0, 0.3, TERMS)
+    chance = 1 / (1 + np.exp(-weighted_sum(terms, truth)))
+    found = weighted_sum(terms, fit_logit(terms, rng.random(20_000) < chance))
+    assert np.abs(1 / (1 + np.exp(-found)) - chance).mean() < 0.02
+
+
+@pytest.mark.parametrize("outcome", [True, False])
+def test_an_outcome_that_never_varies_has_finite_odds(outcome: bool) -> None:
+    terms = error_terms(some_features(500))
+    assert np.isfinite(fit_logit(terms, np.full(500, outcome))).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 9])
+def test_equations_are_solved_as_numpy_solves_them(size: int) -> None:
+    rng = np.random.default_rng(size)
+    terms = rng.normal(size=(size, 50)) * np.logspace(-2, 2, size)[:, None]
+    matrix, right = terms @ terms.T + np.eye(size), rng.normal(size=size)
+    original = matrix.copy()
+    np.testing.assert_allclose(_solve(matrix, right), np.linalg.solve(matrix, right), rtol=1e-9)
+    np.testing.assert_array_equal(matrix, original)
