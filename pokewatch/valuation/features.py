@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.jumps import JumpGuard
 from pokewatch.valuation.panel import Bools, Floats, Panel
 
 WINDOW = 28  # days that liquidity and volatility are measured over
@@ -54,9 +55,9 @@ _MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
 class DayFeatures:
     """The features of all cards [n] as of day index `day`.
 
-    `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
-    before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
-    the last one.
+    `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last trusted
+    quote, NaN before the first; `quoted_days` counts the days with a quote, and `since_quote` the
+    days since the last one. `pending` is the log of a quote that awaits confirmation, else NaN.
     """
 
     day: int
@@ -64,6 +65,7 @@ class DayFeatures:
     values: NDArray[np.float32]
     quoted_days: NDArray[np.int64]
     since_quote: NDArray[np.int64]
+    pending: Floats
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
@@ -94,6 +96,7 @@ class _State:
         n = panel.cards
         self.panel = panel
         self.groups = _Groups(panel)
+        self.jumps = JumpGuard(self.groups.set_code)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -110,14 +113,18 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
-        quote, fresh = np.log(panel.market[day]), panel.fresh[day]
-        move = np.where(fresh, quote - self.last, np.nan)
+        quote, scale = np.log(panel.market[day]), self._scale()
+        low = None if panel.low is None else np.log(panel.low[day])
+        jumps = self.jumps.advance(quote, panel.fresh[day], self.last, scale, low)
+        trusted = np.isfinite(quote) & ~jumps.unconfirmed
+        fresh = panel.fresh[day] & trusted
+        move = np.where(fresh & ~jumps.confirmed, quote - self.last, np.nan)
         known = np.isfinite(move)
         self.groups.advance(move, np.isfinite(self.last))
-        scale = self._scale()
         elapsed = np.where(self.fresh_day >= 0, day - self.fresh_day, 1).astype(np.float64)
         for level in self.levels:
             level.advance(quote, fresh, scale, elapsed)
+            level.restart(jumps.confirmed, quote)
         self.move_sum += np.where(known, np.abs(move), 0.0)
         self.moves += known
         self.last_move = np.where(known, move, self.last_move)
@@ -125,7 +132,7 @@ class _State:
         self.quoted_day = np.where(np.isfinite(quote), day, self.quoted_day)
         self.fresh_day = np.where(fresh, day, self.fresh_day)
         self.index_at_fresh = np.where(fresh, self.groups.index, self.index_at_fresh)
-        self.last = np.where(np.isfinite(quote), quote, self.last)
+        self.last = np.where(trusted, quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
         for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
@@ -164,7 +171,12 @@ class _State:
             values[:, column] = columns[name]
         values[np.isnan(self.last)] = np.nan
         return DayFeatures(
-            day, self.last.copy(), values, self.quoted_days.copy(), day - self.quoted_day
+            day,
+            self.last.copy(),
+            values,
+            self.quoted_days.copy(),
+            day - self.quoted_day,
+            self.jumps.pending.copy(),
         )
 
     def _scale(self) -> Floats:
@@ -209,6 +221,11 @@ class _LocalLevel:
             known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
         )
         self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
+
+    def restart(self, cards: Bools, quote: Floats) -> None:
+        """Start again from the quote of `cards` [n], whose jump was confirmed."""
+        self.mean = np.where(cards, quote, self.mean)
+        self.variance = np.where(cards, 1.0, self.variance)
 
 
 class _Groups:

@@ -17,7 +17,7 @@ from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Floats
 
-OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES))
+OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD, UNCONFIRMED_JUMP = range(len(STATUSES))
 
 LIQUIDITIES = ("dormant", "slow", "active")
 _LIQUIDITY_EDGES = (0.04, 0.2)  # share of days with a fresh quote
@@ -153,17 +153,21 @@ def statuses(
     quoted_days: NDArray[Any],
     since: NDArray[Any],
     age: NDArray[Any],
+    pending: Floats,
     rules: StatusRules,
 ) -> NDArray[np.int8]:
-    """Return an index into STATUSES [n]; thin_history precedes stale_price, then wide_interval.
+    """Return an index into STATUSES [n]; a thin history precedes an unconfirmed jump.
+
+    Then follow a stale price and a wide interval.
 
     `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
-    since the last fresh one, all [n].
+    since the last fresh one; `pending` is NaN unless a quote awaits confirmation, all [n].
     """
     status = np.full(len(fair), OK, dtype=np.int8)
     with np.errstate(invalid="ignore"):
         status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
         status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
+    status[np.isfinite(pending)] = UNCONFIRMED_JUMP
     status[(quoted_days < rules.thin_days) | ~np.isfinite(fair)] = THIN_HISTORY
     return status
 

@@ -133,13 +133,14 @@ def training_rows(
 ) -> TrainingSet:
     """Return the rows of one day: the cards quoted on it and `horizon` days later.
 
-    `card_key` is `card_keys` of the panel's cards. Where there are more than `max_rows`, those with
-    the smallest hash of card and day are selected, so the selection depends neither on later days
-    nor on other cards.
+    Cards whose quote awaits confirmation are left out. `card_key` is `card_keys` of the panel's
+    cards. Where there are more than `max_rows`, those with the smallest hash of card and day are
+    selected, so the selection depends neither on later days nor on other cards.
     """
     day = features.day
     later = panel.market[day + horizon]
-    rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
+    quoted = np.isfinite(panel.market[day]) & np.isnan(features.pending)
+    rows = np.flatnonzero(quoted & np.isfinite(later))
     keys = card_key[rows]
     if len(rows) > max_rows:
         calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))

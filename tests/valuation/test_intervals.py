@@ -129,6 +129,7 @@ def test_statuses(upper: float, quoted_days: int, since: int, age: int, status: 
         np.array([quoted_days]),
         np.array([since]),
         np.array([age]),
+        np.array([np.nan]),
         StatusRules(),
     )
     assert STATUSES[found[0]] == status

@@ -88,6 +88,13 @@ class Model(ABC):
         below, above = self._intervals.distances(features.values)
         centre = features.last + move
         fair, lower, upper = np.exp(centre), np.exp(centre + below), np.exp(centre + above)
+        waits = np.isfinite(features.pending)
+        if waits.any():
+            # Either this quote or the price before it is right: between the two, over both.
+            other = features.pending + move
+            fair = np.where(waits, (fair + np.exp(other)) / 2, fair)
+            lower = np.where(waits, np.minimum(lower, np.exp(other + below)), lower)
+            upper = np.where(waits, np.maximum(upper, np.exp(other + above)), upper)
         status = statuses(
             fair,
             lower,
@@ -95,6 +102,7 @@ class Model(ABC):
             features.quoted_days,
             features.since_quote,
             features.column("age"),
+            features.pending,
             self._rules,
         )
         return Values(fair, lower, upper, status)
