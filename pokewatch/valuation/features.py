@@ -7,12 +7,14 @@ the last quote.
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.jumps import JumpGuard
+from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.panel import Bools, Floats, Panel
+from pokewatch.valuation.unconfirmed import WaitingJumps
 
 WINDOW = 28  # days that liquidity and volatility are measured over
 MOMENTA = (1, 3, 7, 14, 28)
@@ -55,9 +57,10 @@ _MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
 class DayFeatures:
     """The features of all cards [n] as of day index `day`.
 
-    `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last trusted
-    quote, NaN before the first; `quoted_days` counts the days with a quote, and `since_quote` the
-    days since the last one. `pending` is the log of a quote that awaits confirmation, else NaN.
+    `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
+    before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
+    the last one. `before` is the log of the last quote before a jump that awaits confirmation, NaN
+    for other cards, and `shares` says how far its fair price follows it (see `unconfirmed`).
     """
 
     day: int
@@ -65,17 +68,21 @@ class DayFeatures:
     values: NDArray[np.float32]
     quoted_days: NDArray[np.int64]
     since_quote: NDArray[np.int64]
-    pending: Floats
+    before: Floats
+    shares: Floats
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
 
 
-def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures]:
+def stream_features(
+    panel: Panel, days: Collection[int], jumps: Jumps | None = None
+) -> Iterator[DayFeatures]:
     """Yield the features of the requested day indices, in order, from one pass.
 
-    The features of day t are a function of days up to t alone. Raise ValueError for a day index
-    outside the panel.
+    The features of day t are a function of days up to t alone. A quote that turned out to be an
+    error counts as a day without one from the day on which that is known. `jumps` are those of the
+    panel, if already found. Raise ValueError for a day index outside the panel.
     """
     wanted = set(days)
     if not wanted:
@@ -84,7 +91,7 @@ def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures
         raise ValueError(
             f"days must be within 0..{panel.days - 1}, got {min(wanted)}..{max(wanted)}"
         )
-    state = _State(panel)
+    state = _State(panel, find_jumps(panel, max(wanted)) if jumps is None else jumps)
     for day in range(max(wanted) + 1):
         state.advance(day)
         if day in wanted:
@@ -92,11 +99,13 @@ def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures
 
 
 class _State:
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, jumps: Jumps) -> None:
         n = panel.cards
         self.panel = panel
+        self.jumps = jumps
+        self.saved: dict[int, list[Any]] = {}  # by card: its state before a jump that still waits
+        self.waiting = WaitingJumps(n)
         self.groups = _Groups(panel)
-        self.jumps = JumpGuard(self.groups.set_code)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -113,18 +122,18 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
-        quote, scale = np.log(panel.market[day]), self._scale()
-        low = None if panel.low is None else np.log(panel.low[day])
-        jumps = self.jumps.advance(quote, panel.fresh[day], self.last, scale, low)
-        trusted = np.isfinite(quote) & ~jumps.unconfirmed
-        fresh = panel.fresh[day] & trusted
-        move = np.where(fresh & ~jumps.confirmed, quote - self.last, np.nan)
+        quote, fresh = np.log(panel.market[day]), panel.fresh[day].copy()
+        jumped, undone = self._advance_jumps(day)
+        fresh[undone] &= quote[undone] != self.last[undone]
+        move = np.where(fresh, quote - self.last, np.nan)
         known = np.isfinite(move)
-        self.groups.advance(move, np.isfinite(self.last))
+        group_move = move.copy()
+        group_move[jumped] = np.nan
+        self.groups.advance(group_move, np.isfinite(self.last))
+        scale = self._scale()
         elapsed = np.where(self.fresh_day >= 0, day - self.fresh_day, 1).astype(np.float64)
         for level in self.levels:
             level.advance(quote, fresh, scale, elapsed)
-            level.restart(jumps.confirmed, quote)
         self.move_sum += np.where(known, np.abs(move), 0.0)
         self.moves += known
         self.last_move = np.where(known, move, self.last_move)
@@ -132,7 +141,7 @@ class _State:
         self.quoted_day = np.where(np.isfinite(quote), day, self.quoted_day)
         self.fresh_day = np.where(fresh, day, self.fresh_day)
         self.index_at_fresh = np.where(fresh, self.groups.index, self.index_at_fresh)
-        self.last = np.where(trusted, quote, self.last)
+        self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
         for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
@@ -176,8 +185,50 @@ class _State:
             values,
             self.quoted_days.copy(),
             day - self.quoted_day,
-            self.jumps.pending.copy(),
+            self.waiting.before.copy(),
+            self.waiting.shares(),
         )
+
+    def _advance_jumps(self, day: int) -> tuple[Indices, Indices]:
+        """Return the cards that jump on `day` and those whose jump it shows to have been an error.
+
+        The quotes of the latter are undone.
+        """
+        ended = self.jumps.select(self.jumps.end == day)
+        errors = ended.select(~ended.confirmed)
+        for card, start in zip(errors.card.tolist(), errors.start.tolist(), strict=True):
+            self._undo(card, self.saved[card], day - start)
+        for card in ended.card.tolist():
+            del self.saved[card]
+        self.waiting.end(ended)
+        started = self.jumps.select(self.jumps.start == day)
+        for card in started.card.tolist():
+            self.saved[card] = [column[card] for column in self._card_columns()]
+        self.waiting.start(started)
+        self.waiting.count(np.isfinite(self.panel.market[day]))
+        return started.card, errors.card
+
+    def _undo(self, card: int, saved: list[Any], days: int) -> None:
+        """Restore the state of a card before its quotes of the last `days` days."""
+        for column, value in zip(self._card_columns(), saved, strict=True):
+            column[card] = value
+        for back in range(1, min(days, len(self.lasts)) + 1):
+            self.lasts[-back][card] = self.last[card]
+        for back in range(1, min(days, len(self.freshes)) + 1):
+            self.freshes[-back][card] = False
+
+    def _card_columns(self) -> list[NDArray[Any]]:
+        return [
+            self.last,
+            self.fresh_day,
+            self.quoted_day,
+            self.quoted_days,
+            self.moves,
+            self.move_sum,
+            self.last_move,
+            self.index_at_fresh,
+            *(column for level in self.levels for column in (level.mean, level.variance)),
+        ]
 
     def _scale(self) -> Floats:
         scale = (self.move_sum + _PRIOR_SCALE * _PRIOR_SCALE_WEIGHT) / (
@@ -221,11 +272,6 @@ class _LocalLevel:
             known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
         )
         self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
-
-    def restart(self, cards: Bools, quote: Floats) -> None:
-        """Start again from the quote of `cards` [n], whose jump was confirmed."""
-        self.mean = np.where(cards, quote, self.mean)
-        self.variance = np.where(cards, 1.0, self.variance)
 
 
 class _Groups:

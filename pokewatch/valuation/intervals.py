@@ -153,7 +153,7 @@ def statuses(
     quoted_days: NDArray[Any],
     since: NDArray[Any],
     age: NDArray[Any],
-    pending: Floats,
+    unconfirmed: NDArray[np.bool_],
     rules: StatusRules,
 ) -> NDArray[np.int8]:
     """Return an index into STATUSES [n]; a thin history precedes an unconfirmed jump.
@@ -161,13 +161,13 @@ def statuses(
     Then follow a stale price and a wide interval.
 
     `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
-    since the last fresh one; `pending` is NaN unless a quote awaits confirmation, all [n].
+    since the last fresh one; `unconfirmed` marks quotes that await confirmation, all [n].
     """
     status = np.full(len(fair), OK, dtype=np.int8)
     with np.errstate(invalid="ignore"):
         status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
         status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
-    status[np.isfinite(pending)] = UNCONFIRMED_JUMP
+    status[unconfirmed] = UNCONFIRMED_JUMP
     status[(quoted_days < rules.thin_days) | ~np.isfinite(fair)] = THIN_HISTORY
     return status
 

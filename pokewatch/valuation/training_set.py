@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream_features
+from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
 MAX_TRAINING_DAYS = 96
@@ -113,15 +114,33 @@ def _history_start(panel: Panel, day: int, horizon: int) -> int:
     return panel.change if 0 < panel.change <= day + 1 - horizon - MIN_TRAINING_DAYS else 0
 
 
-def build_training_set(panel: Panel, horizon: int, days: Sequence[int]) -> TrainingSet:
+def build_training_set(
+    panel: Panel, horizon: int, days: Sequence[int], until: int | None = None
+) -> TrainingSet:
     """Return the `training_rows` of the given day indices, from one pass over the panel.
 
-    Raise IndexError for a day whose outcome is beyond the panel.
+    Rows of quotes that are known on day index `until` to be errors are left out; by default, it is
+    the day of the last outcome. Raise IndexError for a day whose outcome is beyond the panel.
     """
     keys = card_keys(panel.card_id)
-    return concatenate(
-        [training_rows(panel, keys, horizon, features) for features in stream_features(panel, days)]
-    )
+    known_on = max(days, default=-1) + horizon if until is None else until
+    jumps = find_jumps(panel.up_to(known_on))
+    rows = [
+        training_rows(panel, keys, horizon, features)
+        for features in stream_features(panel, days, jumps)
+    ]
+    return without_errors(concatenate(rows), jumps.errors(known_on), horizon)
+
+
+def without_errors(training_set: TrainingSet, errors: Jumps, horizon: int) -> TrainingSet:
+    """Return the rows whose quote and outcome are both outside the `errors`."""
+    wrong = np.zeros(len(training_set), dtype=np.bool_)
+    suspect = np.flatnonzero(np.isin(training_set.card, errors.card))
+    for card, start, end in zip(errors.card, errors.start, errors.end, strict=True):
+        rows = suspect[training_set.card[suspect] == card]
+        for day in (training_set.day[rows], training_set.day[rows] + horizon):
+            wrong[rows] |= (day >= start) & (day < end)
+    return training_set.select(~wrong) if wrong.any() else training_set
 
 
 def training_rows(
@@ -133,14 +152,13 @@ def training_rows(
 ) -> TrainingSet:
     """Return the rows of one day: the cards quoted on it and `horizon` days later.
 
-    Cards whose quote awaits confirmation are left out. `card_key` is `card_keys` of the panel's
-    cards. Where there are more than `max_rows`, those with the smallest hash of card and day are
-    selected, so the selection depends neither on later days nor on other cards.
+    `card_key` is `card_keys` of the panel's cards. Where there are more than `max_rows`, those with
+    the smallest hash of card and day are selected, so the selection depends neither on later days
+    nor on other cards.
     """
     day = features.day
     later = panel.market[day + horizon]
-    quoted = np.isfinite(panel.market[day]) & np.isnan(features.pending)
-    rows = np.flatnonzero(quoted & np.isfinite(later))
+    rows = np.flatnonzero(np.isfinite(panel.market[day]) & np.isfinite(later))
     keys = card_key[rows]
     if len(rows) > max_rows:
         calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))

@@ -1,136 +1,149 @@
-from dataclasses import replace
-from pathlib import Path
+"""Which quotes await confirmation, and until when."""
+
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.intervals import OK, UNCONFIRMED_JUMP
-from pokewatch.valuation.jumps import CONFIRMING
-from pokewatch.valuation.models import create
-from pokewatch.valuation.models.model import Model, Values
+from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.panel_file import read_panel
-from tests.valuation.panels import panel_of
+from tests.valuation.panels import market_like, panel_of
 
 Prices = NDArray[np.float64]
-HORIZON = 7
+CARD = 7
 
 
 def calm(days: int = 60, cards: int = 40) -> Prices:
-    """Prices of cards from $5 on that move a little every day."""
+    """Return prices of cards from $5 on that move a little every day."""
     moves = np.random.default_rng(5).normal(0.0, 0.01, (days, cards))
     return np.asarray(np.round((5.0 + np.arange(cards)) * np.exp(np.cumsum(moves, axis=0)), 2))
 
 
-def fitted(prices: Prices) -> tuple[Panel, Model]:
-    panel = panel_of(prices)
-    return panel, create("local_level", HORIZON).fit(panel)
-
-
-def values_with(prices: Prices, card: int, quotes: list[float], model: Model) -> Values:
-    """Return the values on the last day, after a card was quoted `quotes` on the last days."""
+def with_quotes(prices: Prices, quotes: list[float], card: int = CARD) -> Panel:
+    """Return the panel in which a card was quoted `quotes` times its price on the last days."""
     planted = prices.copy()
-    planted[len(planted) - len(quotes) :, card] = quotes
-    panel = panel_of(planted)
-    return model.value(panel, panel.days - 1)
+    planted[len(planted) - len(quotes) :, card] = np.multiply(
+        prices[len(planted) - len(quotes) - 1, card], quotes
+    )
+    return panel_of(planted)
 
 
-def half_width(values: Values, card: int) -> float:
-    return float(values.upper[card] - values.lower[card]) / 2
+def only(jumps: Jumps) -> Jumps:
+    assert jumps.card.tolist() == [CARD]
+    return jumps
 
 
-@pytest.mark.parametrize("factor", [100.0, 0.01, 2.5, 0.4, 1 / 3000], ids=lambda f: f"x{f:.4g}")
+@pytest.mark.parametrize("factor", [100.0, 0.01, 1.95, 0.5, 1 / 3000], ids=lambda f: f"x{f:.4g}")
 def test_a_quote_far_off_awaits_confirmation(factor: float) -> None:
-    prices = calm()
-    panel, model = fitted(prices)
-    before = model.value(panel, panel.days - 1)
-    last = float(prices[-1, 7])
-    found = values_with(prices, 7, [last * factor], model)
-    assert found.status[7] == UNCONFIRMED_JUMP
-    assert abs(found.fair[7] - before.fair[7]) <= half_width(found, 7)
-    low, high = sorted((last, last * factor))
-    assert found.lower[7] <= low <= high <= found.upper[7]
-    others = np.arange(len(found.fair)) != 7
-    np.testing.assert_array_equal(found.status[others], before.status[others])
+    found = only(find_jumps(with_quotes(calm(), [factor])))
+    assert (found.start.tolist(), found.end.tolist()) == ([59], [60])
+    assert found.move[0] == pytest.approx(np.log(factor), abs=0.01)
+    assert np.exp(found.before[0]) == pytest.approx(calm()[58, CARD])
 
 
-def test_fresh_quotes_confirm_a_true_move() -> None:
+@pytest.mark.parametrize("factor", [1.3, 0.7])
+def test_a_move_within_the_limits_does_not(factor: float) -> None:
+    assert len(find_jumps(with_quotes(calm(), [factor])).card) == 0
+
+
+def test_a_restless_card_is_allowed_more() -> None:
     prices = calm()
-    _, model = fitted(prices)
-    level = 2.5 * float(prices[-1, 7])
-    quotes = [level * (1 + 0.004 * at) for at in range(CONFIRMING + 1)]
-    for count in range(1, CONFIRMING + 1):
-        assert values_with(prices, 7, quotes[:count], model).status[7] == UNCONFIRMED_JUMP
-    found = values_with(prices, 7, quotes, model)
-    assert found.status[7] == OK
-    assert found.fair[7] == pytest.approx(quotes[-1], rel=0.1)
+    prices[1::2, CARD] *= 1.3
+    assert len(find_jumps(with_quotes(prices, [2.2])).card) == 0
+    assert find_jumps(with_quotes(prices, [100.0])).card.tolist() == [CARD]
+
+
+@pytest.mark.parametrize(("factor", "quotes"), [(2.5, 2), (0.4, 2), (100.0, 3), (0.01, 3)])
+def test_fresh_quotes_confirm_a_true_move(factor: float, quotes: int) -> None:
+    level = [factor * (1 + 0.01 * number) for number in range(5)]
+    found = only(find_jumps(with_quotes(100 * calm(), level)))
+    assert found.confirmed.all()
+    assert found.end.tolist() == [55 + quotes - 1]
 
 
 def test_a_repeated_quote_confirms_nothing() -> None:
-    prices = calm()
-    _, model = fitted(prices)
-    found = values_with(prices, 7, [100 * float(prices[-1, 7])] * 10, model)
-    assert found.status[7] == UNCONFIRMED_JUMP
+    found = only(find_jumps(with_quotes(calm(), [100.0] * 10)))
+    assert (found.start.tolist(), found.end.tolist()) == ([50], [60])
 
 
-def test_a_return_to_the_level_ends_the_wait() -> None:
-    prices = calm()
-    _, model = fitted(prices)
-    last = float(prices[-1, 7])
-    found = values_with(prices, 7, [100 * last, 1.01 * last], model)
-    assert found.status[7] == OK
-    assert found.fair[7] == pytest.approx(last, rel=0.05)
+@pytest.mark.parametrize("last", [1.01, 0.98])
+def test_a_return_shows_an_error(last: float) -> None:
+    found = only(find_jumps(with_quotes(calm(), [100.0, last])))
+    assert (found.start.tolist(), found.end.tolist()) == ([58], [59])
+    assert not found.confirmed.any()
+    assert len(found.errors(58).card) == 0
+    assert len(found.errors(59).card) == 1
+
+
+def test_a_second_error_replaces_the_first() -> None:
+    found = find_jumps(with_quotes(calm(), [100.0, 0.01]))
+    assert found.start.tolist() == [58, 59]
+    assert found.end.tolist() == [59, 60]
+    assert found.before[0] == found.before[1]
 
 
 def test_a_set_that_moves_as_a_whole_is_followed() -> None:
     prices = calm()
-    _, model = fitted(prices)
-    planted = prices.copy()
-    planted[-1] *= 2.5
-    panel = panel_of(planted)
-    assert (model.value(panel, panel.days - 1).status == OK).all()
+    prices[-1] *= 2.5
+    assert len(find_jumps(panel_of(prices)).card) == 0
+    assert len(find_jumps(panel_of(prices, sets=[f"s{at % 20}" for at in range(40)])).card) == 40
 
 
-def test_the_lowest_ask_confirms_at_once() -> None:
+def test_an_ask_that_rose_too_confirms_at_once() -> None:
+    prices, asks = calm(), 0.95 * calm()
+    prices[-1, CARD] *= 2.5
+    assert find_jumps(panel_of(prices, low=asks)).card.tolist() == [CARD]
+    asks[-1, CARD] *= 2.4
+    assert len(find_jumps(panel_of(prices, low=asks)).card) == 0
+
+
+def printings(prices: Prices) -> Panel:
+    """Return a panel whose cards are the two printings of half as many products."""
+    panel = panel_of(prices)
+    names = ["Normal", "Reverse Holofoil"] * (panel.cards // 2)
+    slugs = ["normal", "reverse-holofoil"] * (panel.cards // 2)
+    ids = [f"p{number // 2:03d}-{slug}" for number, slug in enumerate(slugs)]
+    return replace(panel, card_id=np.array(ids), printing=np.array(names))
+
+
+@pytest.mark.parametrize("ratio", [1.2, 1.6, 4.0])
+def test_exchanged_printings_await_confirmation_whatever_their_ratio(ratio: float) -> None:
     prices = calm()
-    planted, asks = prices.copy(), 0.95 * prices
-    planted[-1, 7] *= 2.5
-    _, model = fitted(prices)
-    unsupported = panel_of(planted, low=asks)
-    assert model.value(unsupported, unsupported.days - 1).status[7] == UNCONFIRMED_JUMP
-    asks[-1, 7] *= 2.4
-    supported = panel_of(planted, low=asks)
-    assert model.value(supported, supported.days - 1).status[7] == OK
+    prices[:, 9] = ratio * prices[:, 8]
+    prices[-1, [8, 9]] = 1.01 * prices[-2, [9, 8]]
+    found = find_jumps(printings(prices))
+    assert found.card.tolist() == [8, 9]
+    assert found.exchanged.all()
+    prices[-1, 8] = prices[-2, 8]
+    assert not find_jumps(printings(prices)).exchanged.any()
 
 
-def test_the_status_is_one_of_the_contract() -> None:
-    assert STATUSES[UNCONFIRMED_JUMP] == "unconfirmed_jump"
-
-
-@pytest.mark.slow
-def test_planted_errors_on_real_prices(shared_data: Path) -> None:
-    """Errors in 1,000 real series move a fair price by at most its interval's half width."""
-    panel = read_panel(shared_data / "tcgcsv_daily.parquet")
-    model = create("local_level", HORIZON).fit(panel)
-    day = panel.days - 1
-    quoted = np.isfinite(panel.market[day]) & (panel.market[day] >= 1)
-    cards = np.random.default_rng(17).permutation(np.flatnonzero(quoted))[:1000]
-    prices = panel.market[day, cards]
-    before = _values(panel, model, cards, np.full(len(cards), np.nan))
-    for planted in (100 * prices, np.full(len(cards), 0.01), prices[::-1]):
-        found = _values(panel, model, cards, planted)
-        moved = np.abs(found.fair[cards] - before.fair[cards])
-        half = (found.upper[cards] - found.lower[cards]) / 2
-        far = np.abs(np.log(planted / prices)) > np.log(2.0)
-        assert (moved <= half * (1 + 1e-9))[far].mean() >= 0.98
-
-
-def _values(panel: Panel, model: Model, cards: NDArray[np.int64], planted: Prices) -> Values:
-    """Return the values on the last day with other quotes for some cards."""
-    day = panel.days - 1
-    market, fresh = panel.market.copy(), panel.fresh.copy()
-    market[day, cards] = planted
-    fresh[day, cards] = np.isfinite(planted) & (planted != panel.market[day - 1, cards])
-    return model.value(replace(panel, market=market, fresh=fresh), day)
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    cut=st.integers(1, 29),
+    planted=st.lists(
+        st.tuples(st.integers(0, 29), st.integers(0, 11), st.sampled_from([100, 0.01, 2.5])),
+        max_size=8,
+    ),
+)
+def test_later_days_change_no_earlier_jump(
+    seed: int, cut: int, planted: list[tuple[int, int, float]]
+) -> None:
+    prices = market_like(30, 12, seed)
+    for day, card, factor in planted:
+        prices[day, card] *= factor
+    panel = panel_of(prices)
+    whole, part = find_jumps(panel), find_jumps(panel.up_to(cut - 1))
+    known = whole.select(whole.start < cut)
+    for field in fields(Jumps):
+        expected = getattr(known, field.name)
+        if field.name == "end":
+            expected = np.minimum(expected, cut)
+        if field.name == "confirmed":
+            expected = expected & (known.end < cut)
+        np.testing.assert_array_equal(getattr(part, field.name), expected, field.name)
+    assert (whole.start < whole.end).all()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL, UNCONFIRMED_JUMP
+from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
 from pokewatch.valuation.panel import Bools, Floats
 
 RESAMPLES = 1000
@@ -103,8 +103,7 @@ def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
 def terms(rows: Forecasts) -> dict[str, Floats]:
     """Return the contribution of each row [m] to each sum."""
     truth, last = np.log(rows.truth), np.log(rows.last)
-    # A quote that awaits confirmation may itself be wrong: it is not scored.
-    valued = np.isfinite(rows.fair) & (rows.status != UNCONFIRMED_JUMP)
+    valued = np.isfinite(rows.fair)
     fair, lower, upper = (
         np.log(np.where(valued, prices, rows.last))
         for prices in (rows.fair, rows.lower, rows.upper)

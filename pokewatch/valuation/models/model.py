@@ -19,6 +19,7 @@ from pokewatch.valuation.training_set import (
     training_date_of,
     training_days_of,
 )
+from pokewatch.valuation.unconfirmed import over_both_readings
 
 _MIN_CALIBRATION_ROWS = 1_000
 MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
@@ -62,7 +63,7 @@ class Model(ABC):
         """Train on what was known on day index `until`; by default the panel's `training_date`."""
         on = training_date_of(panel, panel.days - 1, self.horizon) if until is None else until
         return self.fit_training_set(
-            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon)),
+            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon), on),
             panel.dates[on].item(),
         )
 
@@ -88,13 +89,14 @@ class Model(ABC):
         below, above = self._intervals.distances(features.values)
         centre = features.last + move
         fair, lower, upper = np.exp(centre), np.exp(centre + below), np.exp(centre + above)
-        waits = np.isfinite(features.pending)
-        if waits.any():
-            # Either this quote or the price before it is right: between the two, over both.
-            other = features.pending + move
-            fair = np.where(waits, (fair + np.exp(other)) / 2, fair)
-            lower = np.where(waits, np.minimum(lower, np.exp(other + below)), lower)
-            upper = np.where(waits, np.maximum(upper, np.exp(other + above)), upper)
+        unconfirmed = np.isfinite(features.before)
+        if unconfirmed.any():
+            edges = np.stack((np.zeros(len(centre)), below, above))[:, unconfirmed]
+            fair[unconfirmed], lower[unconfirmed], upper[unconfirmed] = over_both_readings(
+                np.exp(centre[unconfirmed] + edges),
+                np.exp(features.before[unconfirmed] + edges),
+                features.shares[unconfirmed],
+            )
         status = statuses(
             fair,
             lower,
@@ -102,7 +104,7 @@ class Model(ABC):
             features.quoted_days,
             features.since_quote,
             features.column("age"),
-            features.pending,
+            unconfirmed,
             self._rules,
         )
         return Values(fair, lower, upper, status)
