@@ -19,7 +19,7 @@ from pokewatch.valuation.panel import Bools, Floats, Panel, Strings
 SCALES = 16.0  # times a card's usual fresh move
 MIN_MOVE = float(np.log(1.75))  # no smaller move is a jump, except between printings
 MAX_MOVE = float(np.log(5.0))  # every larger one is, however restless the card
-MIN_EXCHANGE = float(np.log(1.05))  # least ratio of two printings whose exchange is seen
+MIN_EXCHANGE = float(np.log(1.02))  # least ratio of two printings whose exchange is seen
 CONFIRMING = 1  # fresh quotes near a jump that confirm it
 CONFIRMING_EXTREME = 2  # the same for a move beyond MAX_MOVE
 _PRIOR_SCALE = 0.05  # usual fresh move before any is known
@@ -36,7 +36,8 @@ class Jumps:
     Card `card` is unconfirmed from day `start` up to the day before `end`, on which fresh quotes
     either confirmed the jump or showed it to be an error (`confirmed` is False). `end` is the
     number of days for a jump that still waits. `before` is the log of the last quote before it,
-    `move` the log move from there, and `exchanged` marks the exchanged prices of two printings.
+    `move` the log move from there. `doubtful` marks the jumps that were errors as often as not:
+    exchanged prices of two printings, and falls beyond MAX_MOVE unless the card is restless.
     """
 
     card: Indices
@@ -45,7 +46,7 @@ class Jumps:
     confirmed: Bools
     before: Floats
     move: Floats
-    exchanged: Bools
+    doubtful: Bools
 
     def errors(self, known_on: int) -> "Jumps":
         """Return the jumps shown to be errors by day index `known_on`."""
@@ -81,7 +82,7 @@ class _Search:
         self.needed = np.zeros(n, dtype=np.int64)  # fresh quotes that would confirm it
         self.start = np.full(n, -1)
         self.move = np.zeros(n)
-        self.exchanged = np.zeros(n, dtype=np.bool_)
+        self.doubtful = np.zeros(n, dtype=np.bool_)
         self.asks: list[Floats] = []
         self.ended: list[Jumps] = []
 
@@ -98,7 +99,7 @@ class _Search:
         self.start[jumped] = day
         self.reading[jumped] = quote[jumped]
         self.move[jumped] = move[jumped]
-        self.exchanged[jumped] = exchanged[jumped]
+        self.doubtful[jumped] = (exchanged | ((move < -MAX_MOVE) & (limit < MAX_MOVE)))[jumped]
         extreme = np.abs(move[jumped]) > MAX_MOVE
         self.needed[jumped] = np.where(extreme, CONFIRMING_EXTREME, CONFIRMING)
         self.before = np.where(np.isfinite(quote) & np.isnan(self.reading), quote, self.before)
@@ -143,7 +144,7 @@ class _Search:
                 confirmed,
                 self.before[cards],
                 self.move[cards],
-                self.exchanged[cards],
+                self.doubtful[cards],
             )
         )
 
@@ -193,12 +194,12 @@ class _Printings:
     def exchanged(self, before: Floats, move: Floats) -> Bools:
         """Return which cards [n] moved to the last quote of a printing that moved to theirs.
 
-        A quarter of the distance between the two is allowed for moves of their own.
+        A third of the distance between the two is allowed for moves of their own.
         """
         gap = before[self.second] - before[self.first]
         swapped = np.abs(gap) > MIN_EXCHANGE
-        swapped &= np.abs(move[self.first] - gap) <= np.abs(gap) / 4
-        swapped &= np.abs(move[self.second] + gap) <= np.abs(gap) / 4
+        swapped &= np.abs(move[self.first] - gap) <= np.abs(gap) / 3
+        swapped &= np.abs(move[self.second] + gap) <= np.abs(gap) / 3
         found = np.zeros(len(move), dtype=np.bool_)
         found[self.first[swapped]] = found[self.second[swapped]] = True
         return found

@@ -9,7 +9,7 @@ penny.
 
 import numpy as np
 
-from pokewatch.valuation.jumps import MAX_MOVE, Jumps
+from pokewatch.valuation.jumps import Jumps
 from pokewatch.valuation.panel import Bools, Floats
 
 SHARE = 0.95  # of the interval's half width that a fair price follows a new quote on its first day
@@ -31,7 +31,7 @@ class WaitingJumps:
     def start(self, jumps: Jumps) -> None:
         rises = jumps.move > EXTREME_RISE
         self.before[jumps.card] = jumps.before
-        self._first_share[jumps.card] = np.where(jumps.exchanged | rises, 0.0, SHARE)
+        self._first_share[jumps.card] = np.where(jumps.doubtful | rises, 0.0, SHARE)
         self._later_share[jumps.card] = np.where(rises, 0.0, np.inf)
         self._quotes[jumps.card] = 0
 
@@ -56,13 +56,8 @@ def over_both_readings(new: Floats, old: Floats, share: Floats) -> Floats:
 
     `new` and `old` [3, k] are those of the new quote and of the one before it. The interval
     contains both intervals. The fair price is the new one, but no further from the old one than
-    `share` of the half width. It does not follow a fall beyond MAX_MOVE at all unless the half
-    width covers the whole of it.
+    `share` of the half width.
     """
     lower, upper = np.minimum(new[1], old[1]), np.maximum(new[2], old[2])
-    half, step = (upper - lower) / 2, new[0] - old[0]
-    most = share * half
-    fall = (new[0] < old[0] * np.exp(-MAX_MOVE)) & (share <= 1)
-    most = np.where(fall, np.where((share > 0) & (-step <= half), half, 0.0), most)
-    fair: Floats = np.where(np.isinf(share), new[0], old[0] + np.clip(step, -most, most))
-    return np.stack((fair, lower, upper))
+    most = share * (upper - lower) / 2
+    return np.stack((old[0] + np.clip(new[0] - old[0], -most, most), lower, upper))

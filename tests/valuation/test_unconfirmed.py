@@ -1,4 +1,4 @@
-"""The fair price of a card whose newest quote awaits confirmation, and what an error leaves behind."""
+"""Fair prices of cards whose newest quote awaits confirmation, and what an error leaves behind."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,16 +12,15 @@ from pokewatch.decision import decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.intervals import OK, UNCONFIRMED_JUMP
-from pokewatch.valuation.jumps import find_jumps
 from pokewatch.valuation.models import create
 from pokewatch.valuation.models.model import Model, Values
-from pokewatch.valuation.panel import Panel, fresh_quotes, panel_from_table
+from pokewatch.valuation.panel import Panel, fresh_quotes
 from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.training_set import build_training_set
-from pokewatch.valuation.unconfirmed import SHARE, over_both_readings
+from pokewatch.valuation.unconfirmed import over_both_readings
 from pokewatch.valuation.walk_forward import walk_forward
 from tests.valuation.panels import panel_of
-from tests.valuation.test_jumps import CARD, Prices, calm, printings, with_quotes
+from tests.valuation.test_jumps import CARD, Prices, calm, with_quotes
 
 HORIZON = 7
 
@@ -94,13 +93,12 @@ def test_a_day_without_a_quote_is_no_repetition(model: Model) -> None:
 
 
 def test_over_both_readings() -> None:
-    new = np.array([[4.0, 3.0, 5.0], [20.0, 18.0, 22.0], [0.1, 0.05, 0.2], [0.1, 0.05, 0.2]]).T
-    old = np.array([[2.0, 1.5, 2.5], [2.0, 1.5, 2.5], [1.0, 0.5, 1.5], [1.0, 0.2, 4.0]]).T
-    fair, lower, upper = over_both_readings(new, old, np.array([np.inf, 0.0, SHARE, SHARE]))
-    assert fair.tolist() == pytest.approx([4.0, 2.0, 1.0, 0.1])
-    assert lower.tolist() == [1.5, 1.5, 0.05, 0.05]
-    assert upper.tolist() == [5.0, 22.0, 1.5, 4.0]
-    assert over_both_readings(new, old, np.full(4, SHARE))[0][0] == 2 + SHARE * 1.75
+    new = np.array([[4.0, 3.0, 5.0], [20.0, 18.0, 22.0], [0.4, 0.3, 0.6]]).T
+    old = np.array([[2.0, 1.5, 2.5], [2.0, 1.5, 2.5], [1.0, 0.7, 1.3]]).T
+    fair, lower, upper = over_both_readings(new, old, np.array([np.inf, 0.0, 1.0]))
+    assert fair.tolist() == [4.0, 2.0, 0.5]
+    assert lower.tolist() == [1.5, 1.5, 0.3]
+    assert upper.tolist() == [5.0, 22.0, 1.3]
 
 
 def _features(panel: Panel) -> DayFeatures:
@@ -161,3 +159,101 @@ def test_later_days_change_no_value() -> None:
         for found, values in walk_forward(part, "local_level", 7, range(20, end + 1)):
             np.testing.assert_array_equal(values.fair, whole[found.day].fair)
             np.testing.assert_array_equal(values.status, whole[found.day].status)
+
+
+Plant = Callable[[Prices, Prices], Prices]
+ERRORS: dict[str, Plant] = {
+    "x100": lambda price, earlier: 100 * price,
+    "x0.01": lambda price, earlier: np.round(price / 100, 2),
+    "penny": lambda price, earlier: np.full(len(price), 0.01),
+    "zero": lambda price, earlier: np.zeros(len(price)),
+    "repeated": lambda price, earlier: earlier,
+}
+
+
+@pytest.fixture(scope="module")
+def tcgplayer(shared_data: Path) -> tuple[Panel, Model]:
+    panel = read_panel(shared_data / "tcgcsv_daily.parquet")
+    return panel, create("local_level", HORIZON).fit(panel)
+
+
+def _quoted(panel: Panel, cards: NDArray[np.bool_], count: int = 1000) -> NDArray[np.int64]:
+    """Return `count` of the cards quoted at $1 or more on each of the last four days."""
+    quoted = cards & (panel.market[-4:] >= 1).all(axis=0)
+    return np.random.default_rng(17).permutation(np.flatnonzero(quoted))[:count]
+
+
+def _planted(panel: Panel, cards: NDArray[np.int64], prices: Prices) -> Panel:
+    """Return the panel with other prices [k, cards] on the last k days; 0 is no quote."""
+    market = panel.market.copy()
+    market[len(market) - len(prices) :, cards] = np.where(prices > 0, prices, np.nan)
+    return replace(panel, market=market, fresh=fresh_quotes(market))
+
+
+def _moved(
+    tcgplayer: tuple[Panel, Model], cards: NDArray[np.int64], wrong: Prices
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return whether quotes `wrong` on the last day move fair prices by more than half an interval.
+
+    They are compared with those without a quote on that day, and the first result is for the
+    interval with the wrong quote, the second for the one without it.
+    """
+    panel, model = tcgplayer
+    without = latest(_planted(panel, cards, np.zeros((1, len(cards)))), model)
+    after = latest(_planted(panel, cards, wrong[None]), model)
+    moved = np.abs(after.fair - without.fair)[cards]
+    ok = without.status[cards] == OK
+    return moved > half_width(after)[cards], ok & (moved > half_width(without)[cards])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_in_real_series_move_no_fair_price(
+    tcgplayer: tuple[Panel, Model], name: str
+) -> None:
+    panel, _ = tcgplayer
+    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
+    wrong = ERRORS[name](panel.market[-1, cards], panel.market[-2, cards])
+    beyond_own, beyond_narrow = _moved(tcgplayer, cards, wrong)
+    print("ERR", name, beyond_own.sum(), beyond_narrow.sum(), [(panel.card_id[c], panel.market[-5:, c].tolist()) for c in cards[beyond_own]][:8])
+    assert len(cards) == 1000
+    assert panel.card_id[cards[beyond_own]].tolist() == []
+    assert beyond_narrow.mean() <= (0.02 if name in ("x0.01", "penny") else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_exchanged_printings_in_real_series_move_no_fair_price(
+    tcgplayer: tuple[Panel, Model],
+) -> None:
+    panel, _ = tcgplayer
+    product = np.array([card.split("-")[1] for card in panel.card_id.tolist()])
+    code, count = np.unique(product, return_inverse=True, return_counts=True)[1:]
+    cards = _quoted(panel, count[code] == 2, panel.cards)
+    cards = cards[np.isin(code[cards], np.flatnonzero(np.bincount(code[cards]) == 2))]
+    cards = cards[np.argsort(code[cards], kind="stable")][:1000]
+    swapped = panel.market[-1, cards].reshape(-1, 2)[:, ::-1].ravel()
+    beyond_own, beyond_narrow = _moved(tcgplayer, cards, swapped)
+    assert len(cards) == 1000
+    print(
+        "SWAP",
+        panel.card_id[cards[beyond_own]].tolist(),
+        panel.card_id[cards[beyond_narrow]].tolist(),
+    )
+    assert beyond_own.mean() <= 0.01
+    assert beyond_narrow.mean() <= 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("factor", [100.0, 3.0, 0.3])
+def test_true_moves_in_real_series_are_followed_within_three_fresh_quotes(
+    tcgplayer: tuple[Panel, Model], factor: float
+) -> None:
+    panel, model = tcgplayer
+    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
+    level = factor * np.array([1.0, 1.02, 1.01])[:, None] * panel.market[-4, cards]
+    after = latest(_planted(panel, cards, level), model)
+    assert (after.status[cards] != UNCONFIRMED_JUMP).all()
+    assert (np.abs(np.log(after.fair[cards] / level[-1])) < 0.3).all()
