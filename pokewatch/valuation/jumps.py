@@ -80,6 +80,7 @@ class _Search:
         self.before = np.full(n, np.nan)  # log of the last quote that is not a waiting jump
         self.reading = np.full(n, np.nan)  # log of the newest quote of a waiting jump, else NaN
         self.needed = np.zeros(n, dtype=np.int64)  # fresh quotes that would confirm it
+        self.quotes = np.zeros(n, dtype=np.int64)  # of a waiting jump, repeated ones included
         self.start = np.full(n, -1)
         self.move = np.zeros(n)
         self.doubtful = np.zeros(n, dtype=np.bool_)
@@ -96,6 +97,8 @@ class _Search:
         far = self._far(quote, move, limit, asks)
         exchanged = self.printings.exchanged(self.before, move)
         jumped = np.flatnonzero(far | exchanged)
+        self.quotes[jumped] = 0
+        self.quotes += np.isfinite(quote)
         self.start[jumped] = day
         self.reading[jumped] = quote[jumped]
         self.move[jumped] = move[jumped]
@@ -129,10 +132,13 @@ class _Search:
         agrees = (to_new < to_old) & (to_new <= np.maximum(limit[cards], size / 2))
         self.needed[cards] -= agrees
         self.reading[cards] = np.where(agrees, quote[cards], self.reading[cards])
-        ended = ~agrees | (self.needed[cards] <= 0)
-        self._end(cards[ended], day, agrees[ended])
-        confirmed = cards[ended & agrees]
-        self.before[confirmed] = quote[confirmed]
+        # A quote far from both is a jump of its own, from the level that was quoted for longer.
+        far_off = ~agrees & (to_old > np.maximum(limit[cards], size / 2))
+        replaced = far_off & (self.quotes[cards] > 1)
+        confirmed = (agrees & (self.needed[cards] <= 0)) | replaced
+        ended = ~agrees | confirmed
+        self._end(cards[ended], day, confirmed[ended])
+        self.before[cards[confirmed]] = self.reading[cards[confirmed]]
         self.reading[cards[ended]] = np.nan
 
     def _end(self, cards: Indices, day: int, confirmed: Bools) -> None:

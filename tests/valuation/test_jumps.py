@@ -87,6 +87,13 @@ def test_a_second_error_replaces_the_first() -> None:
     assert found.before[0] == found.before[1]
 
 
+def test_an_error_after_a_repeated_jump_is_a_jump_from_there() -> None:
+    found = find_jumps(with_quotes(calm(), [4.0, 4.0, 0.01]))
+    assert found.confirmed.tolist() == [True, False]
+    assert found.end.tolist() == [59, 60]
+    assert np.exp(found.before[1] - found.before[0]) == pytest.approx(4.0)
+
+
 def test_a_set_that_moves_as_a_whole_is_followed() -> None:
     prices = calm()
     prices[-1] *= 2.5
@@ -114,6 +121,7 @@ def printings(prices: Prices) -> Panel:
 @pytest.mark.parametrize("ratio", [1.2, 1.6, 4.0])
 def test_exchanged_printings_await_confirmation_whatever_their_ratio(ratio: float) -> None:
     prices = calm()
+    prices[:, 1::2] = 3 * prices[:, ::2]
     prices[:, 9] = ratio * prices[:, 8]
     prices[-1, [8, 9]] = 1.01 * prices[-2, [9, 8]]
     found = find_jumps(printings(prices))
