@@ -36,8 +36,8 @@ class Jumps:
     Card `card` is unconfirmed from day `start` up to the day before `end`, on which fresh quotes
     either confirmed the jump or showed it to be an error (`confirmed` is False). `end` is the
     number of days for a jump that still waits. `before` is the log of the last quote before it,
-    `move` the log move from there. `doubtful` marks the jumps that were errors as often as not:
-    exchanged prices of two printings, and falls beyond MAX_MOVE unless the card is restless.
+    `move` the log move from there. `doubtful` marks the jumps that a fair price does not follow at
+    once: exchanged prices of two printings, falls beyond MAX_MOVE unless the card is restless.
     """
 
     card: Indices

@@ -1,10 +1,9 @@
 """The fair price of a card whose newest quote awaits confirmation.
 
 Either the new quote or the one before it is right, so the interval contains both. The fair price
-follows the new quote as far as such quotes were right in real prices: after nine in ten rises
-beyond the limits of `jumps`, the next fresh quote was nearer to the new price, but only after about
-half of the falls beyond MAX_MOVE. Of the few rises beyond EXTREME_RISE, most were a return from a
-penny.
+follows the new quote as far as such quotes were right in real prices (36 days of TCGplayer, 126 of
+Cardmarket): further new quotes confirmed 42 of 48 rises, but 18 of 28 falls, 16 of 34 exchanged
+printings, and 2 of 3 rises beyond EXTREME_RISE.
 """
 
 import numpy as np
