@@ -19,4 +19,4 @@ def test_a_single_card_counts_for_no_more_than_its_limit() -> None:
         groups = GroupMoves(panel_of(np.ones((1, 5))))
         groups.advance(np.array([move, np.nan, np.nan, np.nan, np.nan]), np.ones(5, dtype=np.bool_))
         moves.append(groups.index)
-    np.testing.assert_array_equal(*moves)
+    np.testing.assert_array_equal(moves[0], moves[1])
