@@ -132,8 +132,8 @@ class _Search:
         agrees = (to_new < to_old) & (to_new <= np.maximum(limit[cards], size / 2))
         self.needed[cards] -= agrees
         self.reading[cards] = np.where(agrees, quote[cards], self.reading[cards])
-        # A quote far from both is a jump of its own: from the new level if that was repeated, unless
-        # it was a penny.
+        # A quote far from both is a jump of its own: from the new level if that was repeated and
+        # no extreme fall.
         far_off = ~agrees & (to_old > np.maximum(limit[cards], size / 2))
         replaced = far_off & (self.quotes[cards] > 1) & (self.move[cards] > -MAX_MOVE)
         confirmed = (agrees & (self.needed[cards] <= 0)) | replaced
