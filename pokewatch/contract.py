@@ -12,7 +12,14 @@ FAIR_PRICE = "fair-price"
 DECISION = "decision"
 
 # Statuses of a row. A price book stores indices into STATUSES: append, never reorder.
-STATUSES = ("ok", "stale_price", "thin_history", "wide_interval", "unknown_card")
+STATUSES = (
+    "ok",
+    "stale_price",
+    "thin_history",
+    "wide_interval",
+    "unknown_card",
+    "unconfirmed_jump",
+)
 UNKNOWN_CARD = "unknown_card"
 UNKNOWN_DATE = "unknown_date"
 INVALID_PRICE = "invalid_price"

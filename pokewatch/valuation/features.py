@@ -7,11 +7,15 @@ the last quote.
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.group_moves import GroupMoves
+from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.panel import Bools, Floats, Panel
+from pokewatch.valuation.unconfirmed import WaitingJumps
 
 WINDOW = 28  # days that liquidity and volatility are measured over
 MOMENTA = (1, 3, 7, 14, 28)
@@ -46,8 +50,6 @@ _HUBER = 2.0  # innovations beyond this many scales are clipped
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
 _MIN_SCALE = 0.005
-_SHRINKAGE_CARDS = 10.0  # cards' worth of weight on the wider group
-_MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class DayFeatures:
 
     `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
     before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
-    the last one.
+    the last one. `before` is the log of the last quote before a jump that awaits confirmation, NaN
+    for other cards, and `shares` says how far its fair price follows it (see `unconfirmed`).
     """
 
     day: int
@@ -64,16 +67,21 @@ class DayFeatures:
     values: NDArray[np.float32]
     quoted_days: NDArray[np.int64]
     since_quote: NDArray[np.int64]
+    before: Floats
+    shares: Floats
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
 
 
-def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures]:
+def stream_features(
+    panel: Panel, days: Collection[int], jumps: Jumps | None = None
+) -> Iterator[DayFeatures]:
     """Yield the features of the requested day indices, in order, from one pass.
 
-    The features of day t are a function of days up to t alone. Raise ValueError for a day index
-    outside the panel.
+    The features of day t are a function of days up to t alone. A quote that turned out to be an
+    error counts as a day without one from the day on which that is known. `jumps` are those of the
+    panel, if already found. Raise ValueError for a day index outside the panel.
     """
     wanted = set(days)
     if not wanted:
@@ -82,7 +90,7 @@ def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures
         raise ValueError(
             f"days must be within 0..{panel.days - 1}, got {min(wanted)}..{max(wanted)}"
         )
-    state = _State(panel)
+    state = _State(panel, find_jumps(panel, max(wanted)) if jumps is None else jumps)
     for day in range(max(wanted) + 1):
         state.advance(day)
         if day in wanted:
@@ -90,10 +98,13 @@ def stream_features(panel: Panel, days: Collection[int]) -> Iterator[DayFeatures
 
 
 class _State:
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, jumps: Jumps) -> None:
         n = panel.cards
         self.panel = panel
-        self.groups = _Groups(panel)
+        self.jumps = jumps
+        self.saved: dict[int, list[Any]] = {}  # by card: its state before a jump that still waits
+        self.waiting = WaitingJumps(n)
+        self.groups = GroupMoves(panel)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -110,10 +121,14 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
-        quote, fresh = np.log(panel.market[day]), panel.fresh[day]
+        quote, fresh = np.log(panel.market[day]), panel.fresh[day].copy()
+        jumped, undone = self._advance_jumps(day)
+        fresh[undone] &= quote[undone] != self.last[undone]
         move = np.where(fresh, quote - self.last, np.nan)
         known = np.isfinite(move)
-        self.groups.advance(move, np.isfinite(self.last))
+        group_move = move.copy()
+        group_move[jumped] = np.nan
+        self.groups.advance(group_move, np.isfinite(self.last))
         scale = self._scale()
         elapsed = np.where(self.fresh_day >= 0, day - self.fresh_day, 1).astype(np.float64)
         for level in self.levels:
@@ -164,8 +179,55 @@ class _State:
             values[:, column] = columns[name]
         values[np.isnan(self.last)] = np.nan
         return DayFeatures(
-            day, self.last.copy(), values, self.quoted_days.copy(), day - self.quoted_day
+            day,
+            self.last.copy(),
+            values,
+            self.quoted_days.copy(),
+            day - self.quoted_day,
+            self.waiting.before.copy(),
+            self.waiting.shares(),
         )
+
+    def _advance_jumps(self, day: int) -> tuple[Indices, Indices]:
+        """Return the cards that jump on `day` and those whose jump it shows to have been an error.
+
+        The quotes of the latter are undone.
+        """
+        ended = self.jumps.select(self.jumps.end == day)
+        errors = ended.select(~ended.confirmed)
+        for card, start in zip(errors.card.tolist(), errors.start.tolist(), strict=True):
+            self._undo(card, self.saved[card], day - start)
+        for card in ended.card.tolist():
+            del self.saved[card]
+        self.waiting.end(ended)
+        started = self.jumps.select(self.jumps.start == day)
+        for card in started.card.tolist():
+            self.saved[card] = [column[card] for column in self._card_columns()]
+        self.waiting.start(started)
+        self.waiting.count(np.isfinite(self.panel.market[day]))
+        return started.card, errors.card
+
+    def _undo(self, card: int, saved: list[Any], days: int) -> None:
+        """Restore the state of a card before its quotes of the last `days` days."""
+        for column, value in zip(self._card_columns(), saved, strict=True):
+            column[card] = value
+        for back in range(1, min(days, len(self.lasts)) + 1):
+            self.lasts[-back][card] = self.last[card]
+        for back in range(1, min(days, len(self.freshes)) + 1):
+            self.freshes[-back][card] = False
+
+    def _card_columns(self) -> list[NDArray[Any]]:
+        return [
+            self.last,
+            self.fresh_day,
+            self.quoted_day,
+            self.quoted_days,
+            self.moves,
+            self.move_sum,
+            self.last_move,
+            self.index_at_fresh,
+            *(column for level in self.levels for column in (level.mean, level.variance)),
+        ]
 
     def _scale(self) -> Floats:
         scale = (self.move_sum + _PRIOR_SCALE * _PRIOR_SCALE_WEIGHT) / (
@@ -209,54 +271,6 @@ class _LocalLevel:
             known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
         )
         self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
-
-
-class _Groups:
-    """Mean fresh moves by set and rarity; a group is shrunk to its set, a set to the market."""
-
-    def __init__(self, panel: Panel) -> None:
-        self.set_code = _codes(panel.currency, panel.set_id)
-        self.rarity_code = _codes(panel.currency, panel.rarity)
-        self.code = _codes(panel.currency, panel.set_id, panel.rarity)
-        self.index = np.zeros(panel.cards)
-        self.past: deque[tuple[Floats, Floats, Floats, Floats]] = deque(maxlen=7)
-
-    def advance(self, move: Floats, quoted: Bools) -> None:
-        known = np.isfinite(move)
-        clipped = np.where(known, np.clip(move, -_MAX_GROUP_MOVE, _MAX_GROUP_MOVE), 0.0)
-        market = _shrunk_mean(
-            np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
-        )
-        by_set = _shrunk_mean(self.set_code, clipped, known, market)
-        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, market)
-        by_group = _shrunk_mean(self.code, clipped, known, by_set)
-        # Cards without a fresh quote are assumed to move only by the share of those with one.
-        share = known.sum() / max(quoted.sum(), 1)
-        self.index = self.index + by_group * share
-        self.past.append((by_group * share, by_set * share, by_rarity * share, market * share))
-
-    def features(self) -> dict[str, Floats]:
-        names = ("group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
-        return {name: np.sum([day[i] for day in self.past], axis=0) for i, name in enumerate(names)}
-
-
-def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
-    """Return the mean known move of each card's group [n], without the card itself.
-
-    It is shrunk towards `wider` with the weight of `_SHRINKAGE_CARDS` cards.
-    """
-    total = np.bincount(code, weights=move)[code] - move
-    count = np.bincount(code, weights=known)[code] - known
-    mean: Floats = (total + _SHRINKAGE_CARDS * wider) / (count + _SHRINKAGE_CARDS)
-    return mean
-
-
-def _codes(*texts: NDArray[np.str_]) -> NDArray[np.int64]:
-    code = np.zeros(len(texts[0]), dtype=np.int64)
-    for text in texts:
-        values, own = np.unique(text, return_inverse=True)
-        code = np.unique(code * len(values) + own, return_inverse=True)[1]
-    return code
 
 
 def _mean(window: Floats) -> Floats:

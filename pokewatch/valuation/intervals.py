@@ -13,7 +13,7 @@ cannot be 90%.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ from pokewatch.valuation.panel import Bools, Floats
 
 Ints = NDArray[np.int64]
 
-OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES))
+OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD, UNCONFIRMED_JUMP = range(len(STATUSES))
 
 LIQUIDITIES = ("dormant", "slow", "active")
 _LIQUIDITY_EDGES = (0.04, 0.2)  # share of days with a fresh quote
@@ -96,7 +96,8 @@ class Spread:
 
     `below` (< 0) and `above` (> 0) are the log distances of the interval's edges. With probability
     `unchanged` the quote stays; otherwise its log distance from the forecast is `scale` times a
-    draw of the row `shape` of `shapes` [S, 1 + K]: its floor and its quantiles at LEVELS.
+    draw of the row `shape` of `shapes` [S, 1 + K]: its floor and its quantiles at LEVELS. A `shape`
+    of -1 stands for none.
     """
 
     below: Floats
@@ -106,9 +107,19 @@ class Spread:
     shape: NDArray[np.int64]
     shapes: Floats
 
+    def without(self, rows: Bools) -> "Spread":
+        """Return the spread with no shape for the cards in `rows` [m].
+
+        Of them, only the interval is known.
+        """
+        return replace(self, shape=np.where(rows, -1, self.shape))
+
     def distribution(self, last: Floats, centre: Floats) -> Distribution:
-        """Return the distributions of prices whose log is `last` today and forecast as `centre`."""
-        shapes = self.shapes[self.shape]
+        """Return the distributions of prices whose log is `last` today and forecast as `centre`.
+
+        They are NaN for cards without a shape.
+        """
+        shapes = np.where(self.shape[:, None] < 0, np.nan, self.shapes[self.shape])
         return Distribution(
             last_price=np.exp(last),
             unchanged=self.unchanged,
@@ -244,17 +255,21 @@ def statuses(
     quoted_days: NDArray[Any],
     since: NDArray[Any],
     age: NDArray[Any],
+    unconfirmed: NDArray[np.bool_],
     rules: StatusRules,
 ) -> NDArray[np.int8]:
-    """Return an index into STATUSES [n]; thin_history precedes stale_price, then wide_interval.
+    """Return an index into STATUSES [n]; a thin history precedes an unconfirmed jump.
+
+    Then follow a stale price and a wide interval.
 
     `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
-    since the last fresh one, all [n].
+    since the last fresh one; `unconfirmed` marks quotes that await confirmation, all [n].
     """
     status = np.full(len(fair), OK, dtype=np.int8)
     with np.errstate(invalid="ignore"):
         status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
         status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
+    status[unconfirmed] = UNCONFIRMED_JUMP
     status[(quoted_days < rules.thin_days) | ~np.isfinite(fair)] = THIN_HISTORY
     return status
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, NAMES, DayFeatures, stream_features
+from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 
 MAX_TRAINING_DAYS = 96
@@ -113,15 +114,33 @@ def _history_start(panel: Panel, day: int, horizon: int) -> int:
     return panel.change if 0 < panel.change <= day + 1 - horizon - MIN_TRAINING_DAYS else 0
 
 
-def build_training_set(panel: Panel, horizon: int, days: Sequence[int]) -> TrainingSet:
+def build_training_set(
+    panel: Panel, horizon: int, days: Sequence[int], until: int | None = None
+) -> TrainingSet:
     """Return the `training_rows` of the given day indices, from one pass over the panel.
 
-    Raise IndexError for a day whose outcome is beyond the panel.
+    Rows of quotes that are known on day index `until` to be errors are left out; by default, it is
+    the day of the last outcome. Raise IndexError for a day whose outcome is beyond the panel.
     """
     keys = card_keys(panel.card_id)
-    return concatenate(
-        [training_rows(panel, keys, horizon, features) for features in stream_features(panel, days)]
-    )
+    known_on = max(days, default=-1) + horizon if until is None else until
+    jumps = find_jumps(panel.up_to(known_on))
+    rows = [
+        training_rows(panel, keys, horizon, features)
+        for features in stream_features(panel, days, jumps)
+    ]
+    return without_errors(concatenate(rows), jumps.errors(known_on), horizon)
+
+
+def without_errors(training_set: TrainingSet, errors: Jumps, horizon: int) -> TrainingSet:
+    """Return the rows whose quote and outcome are both outside the `errors`."""
+    wrong = np.zeros(len(training_set), dtype=np.bool_)
+    suspect = np.flatnonzero(np.isin(training_set.card, errors.card))
+    for card, start, end in zip(errors.card, errors.start, errors.end, strict=True):
+        rows = suspect[training_set.card[suspect] == card]
+        for day in (training_set.day[rows], training_set.day[rows] + horizon):
+            wrong[rows] |= (day >= start) & (day < end)
+    return training_set.select(~wrong) if wrong.any() else training_set
 
 
 def training_rows(

@@ -65,7 +65,9 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
             tables.append(spread.shapes)
         scale[row], unchanged[row] = spread.scale, spread.unchanged
         before = sum(map(len, tables[:-1]))
-        shape_row[row] = np.where(np.isfinite(values.fair), before + spread.shape, NO_SHAPE)
+        shape_row[row] = np.where(
+            np.isfinite(values.fair) & (spread.shape >= 0), before + spread.shape, NO_SHAPE
+        )
     return ValuedDays(
         first, fair, lower, upper, status, scale, unchanged, shape_row, np.concatenate(tables)
     )

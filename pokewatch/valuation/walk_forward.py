@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from pokewatch.valuation.features import DayFeatures, stream_features
+from pokewatch.valuation.jumps import find_jumps
 from pokewatch.valuation.models import Model, Values, create
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import (
@@ -19,6 +20,7 @@ from pokewatch.valuation.training_set import (
     training_date_of,
     training_days_of,
     training_rows,
+    without_errors,
 )
 
 
@@ -38,14 +40,19 @@ def walk_forward(
         training_days.pop(_index(panel, latest), None)
     needed_until = {day: on for on, days_of in training_days.items() for day in days_of}
     card_key = card_keys(panel.card_id) if needed_until else np.empty(0, dtype=np.uint32)
+    jumps = find_jumps(panel, max(trained_on, default=-1))
     rows: dict[int, TrainingSet] = {}
     models: dict[int, Model] = {} if latest is None else {_index(panel, latest): latest}
-    for features in stream_features(panel, trained_on.keys() | needed_until.keys()):
+    for features in stream_features(panel, trained_on.keys() | needed_until.keys(), jumps):
         day = features.day
         if day in trained_on:
             on = trained_on[day]
             if on not in models:
-                training_set = concatenate([rows[each] for each in training_days[on]])
+                training_set = without_errors(
+                    concatenate([rows[each] for each in training_days[on]]),
+                    jumps.errors(on),
+                    horizon,
+                )
                 model = create(name, horizon).fit_training_set(training_set, panel.dates[on].item())
                 models = {**models, on: model}
                 rows = {each: found for each, found in rows.items() if needed_until[each] > on}

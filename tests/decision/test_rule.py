@@ -243,7 +243,7 @@ def test_thresholds_can_differ_by_row() -> None:
     assert list(made.signal) == ["BUY", "HOLD", "SELL", "HOLD"]
 
 
-@pytest.mark.parametrize("status", ["stale_price", "thin_history", "wide_interval", "unknown_card"])
+@pytest.mark.parametrize("status", sorted(set(contract.STATUSES) - {"ok"}))
 def test_any_status_but_ok_is_hold_with_that_reason(status: str) -> None:
     made = decide(
         [50, 50, 200],

@@ -176,17 +176,20 @@ def test_the_interval_always_holds_the_forecast() -> None:
 
 
 @pytest.mark.parametrize(
-    ("upper", "quoted_days", "since", "age", "status"),
+    ("upper", "quoted_days", "since", "age", "unconfirmed", "status"),
     [
-        (1.2, 10, 0, 5, "ok"),
-        (3.1, 10, 0, 5, "wide_interval"),
-        (3.1, 10, 4, 5, "stale_price"),
-        (1.2, 10, 0, 61, "stale_price"),
-        (3.1, 2, 4, 61, "thin_history"),
-        (np.nan, 0, 1, 1, "thin_history"),
+        (1.2, 10, 0, 5, False, "ok"),
+        (3.1, 10, 0, 5, False, "wide_interval"),
+        (3.1, 10, 4, 5, False, "stale_price"),
+        (1.2, 10, 0, 61, False, "stale_price"),
+        (3.1, 10, 4, 61, True, "unconfirmed_jump"),
+        (3.1, 2, 4, 61, True, "thin_history"),
+        (np.nan, 0, 1, 1, False, "thin_history"),
     ],
 )
-def test_statuses(upper: float, quoted_days: int, since: int, age: int, status: str) -> None:
+def test_statuses(
+    upper: float, quoted_days: int, since: int, age: int, unconfirmed: bool, status: str
+) -> None:
     fair = np.array([1.0 if np.isfinite(upper) else np.nan])
     found = statuses(
         fair,
@@ -195,6 +198,7 @@ def test_statuses(upper: float, quoted_days: int, since: int, age: int, status: 
         np.array([quoted_days]),
         np.array([since]),
         np.array([age]),
+        np.array([unconfirmed]),
         StatusRules(),
     )
     assert STATUSES[found[0]] == status

@@ -20,6 +20,7 @@ from pokewatch.valuation.training_set import (
     training_date_of,
     training_days_of,
 )
+from pokewatch.valuation.unconfirmed import over_both_readings
 
 _MIN_CALIBRATION_ROWS = 1_000
 MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
@@ -66,7 +67,7 @@ class Model(ABC):
         """Train on what was known on day index `until`; by default the panel's `training_date`."""
         on = training_date_of(panel, panel.days - 1, self.horizon) if until is None else until
         return self.fit_training_set(
-            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon)),
+            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon), on),
             panel.dates[on].item(),
         )
 
@@ -98,6 +99,15 @@ class Model(ABC):
         centre = features.last + move
         fair = np.exp(centre)
         lower, upper = np.exp(centre + spread.below), np.exp(centre + spread.above)
+        unconfirmed = np.isfinite(features.before)
+        if unconfirmed.any():
+            edges = np.stack((np.zeros(len(centre)), spread.below, spread.above))[:, unconfirmed]
+            fair[unconfirmed], lower[unconfirmed], upper[unconfirmed] = over_both_readings(
+                np.exp(centre[unconfirmed] + edges),
+                np.exp(features.before[unconfirmed] + edges),
+                features.shares[unconfirmed],
+            )
+            spread = spread.without(unconfirmed)
         status = statuses(
             fair,
             lower,
@@ -105,6 +115,7 @@ class Model(ABC):
             features.quoted_days,
             features.since_quote,
             features.column("age"),
+            unconfirmed,
             self._rules,
         )
         return Values(
