@@ -56,8 +56,8 @@ def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int
     """Return rows in which card i starts at market price i + 1 and gains a cent per day.
 
     Its fair price is `scale` times the market price. It stays with a probability of 0.5, or changes
-    to a log-normal price with a deviation of an eighth around the fair price. The cards in `unquoted` have a fair price on
-    the last day but no market price.
+    to a log-normal price with a deviation of an eighth around the fair price. The cards in
+    `unquoted` have a fair price on the last day but no market price.
     """
     market = np.arange(1.0, count + 1)[:, None] + np.arange(days) / 100
     fair = market * scale
