@@ -18,7 +18,7 @@ _QUANTILES = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class CardOutcomes:
     """The `card` and `day` [m] that outcomes are of, `horizon` days after the day."""
 
     card: NDArray[np.int64]
@@ -32,8 +32,8 @@ class Outcomes:
         unit: NDArray[np.int64] = self.card * (period.max(initial=0) + 1) + period
         return unit
 
-    def select(self, rows: Bools) -> "Outcomes":
-        return Outcomes(self.card[rows], self.day[rows], self.horizon)
+    def select(self, rows: Bools) -> "CardOutcomes":
+        return CardOutcomes(self.card[rows], self.day[rows], self.horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class CommonErrors:
         return errors / (1.0 + max(per_period - 1.0, 0.0) * self.share)
 
 
-def common_errors(errors: Floats, outcomes: Outcomes) -> CommonErrors:
+def common_errors(errors: Floats, outcomes: CardOutcomes) -> CommonErrors:
     """Return what the `errors` [m] of each day of `outcomes`, in one unit of scale, have in common.
 
     The share is the intraclass correlation by day, of errors winsorized at 5% and 95%.

@@ -28,7 +28,7 @@ from pokewatch.decision.distribution import (
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.common_errors import CommonErrors, Outcomes, common_errors
+from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
     TERMS,
@@ -140,7 +140,7 @@ class Intervals:
         self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
 
     def fit(
-        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, outcomes: Outcomes
+        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, outcomes: CardOutcomes
     ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
@@ -192,7 +192,11 @@ class Intervals:
         }
 
     def _fit_shapes(
-        self, terms: list[Floats], values: NDArray[np.float32], errors: Floats, outcomes: Outcomes
+        self,
+        terms: list[Floats],
+        values: NDArray[np.float32],
+        errors: Floats,
+        outcomes: CardOutcomes,
     ) -> None:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:

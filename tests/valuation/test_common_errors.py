@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from pokewatch.valuation.common_errors import CommonErrors, Outcomes, common_errors
+from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
 
 
-def panel_errors(days: int, common: float, seed: int = 0) -> tuple[np.ndarray, Outcomes]:
+def panel_errors(days: int, common: float, seed: int = 0) -> tuple[np.ndarray, CardOutcomes]:
     """Return errors of variance 1 of 500 cards on each of `days` days, and their outcomes."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(0, np.sqrt(common), days)[:, None]
     errors = shared + rng.normal(0, np.sqrt(1 - common), (days, 500))
     day, card = np.divmod(np.arange(errors.size), 500)
-    return errors.ravel(), Outcomes(card, day, 1)
+    return errors.ravel(), CardOutcomes(card, day, 1)
 
 
 @pytest.mark.parametrize("common", [0.0, 0.05, 0.5])
@@ -22,8 +22,8 @@ def test_the_share_in_common_is_found(common: float) -> None:
 
 def test_overlapping_outcomes_are_few_periods() -> None:
     errors, outcomes = panel_errors(15, 0.1)
-    assert common_errors(errors, Outcomes(outcomes.card, outcomes.day, 7)).periods == 3.0
-    assert len(np.unique(Outcomes(outcomes.card, outcomes.day, 7).unit)) == 3 * 500
+    assert common_errors(errors, CardOutcomes(outcomes.card, outcomes.day, 7)).periods == 3.0
+    assert len(np.unique(CardOutcomes(outcomes.card, outcomes.day, 7).unit)) == 3 * 500
 
 
 def test_errors_without_a_common_part_are_left_as_they_are() -> None:
@@ -59,6 +59,6 @@ def test_a_mean_seen_in_many_periods_is_kept_and_one_of_few_is_not() -> None:
 
 @pytest.mark.parametrize("errors", [np.zeros(10), np.full(10, 0.3)], ids=["zero", "equal"])
 def test_errors_without_variance(errors: np.ndarray) -> None:
-    found = common_errors(errors, Outcomes(np.arange(10), np.arange(10), 1))
+    found = common_errors(errors, CardOutcomes(np.arange(10), np.arange(10), 1))
     assert np.isfinite(found.widened(errors)).all()
     assert 0 <= found.share <= 1

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.decision import Distribution
-from pokewatch.valuation.common_errors import Outcomes
+from pokewatch.valuation.common_errors import CardOutcomes
 from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.intervals import UNCHANGED, Intervals, Spread, StatusRules, statuses
 from pokewatch.valuation.panel import Floats, Panel
@@ -80,7 +80,7 @@ class Model(ABC):
             recent.values,
             recent.target - self._held_out_by_date(training_set, recent),
             np.abs(recent.target) < UNCHANGED,
-            Outcomes(recent.card.astype(np.int64), recent.day.astype(np.int64), self.horizon),
+            CardOutcomes(recent.card.astype(np.int64), recent.day.astype(np.int64), self.horizon),
         )
         self.trained_until = until
         return self
