@@ -28,6 +28,7 @@ from pokewatch.decision.distribution import (
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
     TERMS,
@@ -40,6 +41,8 @@ from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 
 Ints = NDArray[np.int64]
+Terms = list[Floats]
+FeatureRows = NDArray[np.float32]
 
 OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD, UNCONFIRMED_JUMP = range(len(STATUSES))
 
@@ -50,7 +53,7 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.91  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.905  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
@@ -76,7 +79,7 @@ class StatusRules:
     wide_ratio: float = 3.0  # upper over lower beyond which the interval is wide
 
 
-def liquidity_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def liquidity_of(values: FeatureRows) -> NDArray[np.int64]:
     """Return an index into LIQUIDITIES [m] for features `values` [m, F].
 
     A card whose quote has not been renewed for more than three days is dormant, whatever its past.
@@ -150,25 +153,24 @@ class Intervals:
         self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
 
     def fit(
-        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, unit: Ints
+        self, values: FeatureRows, errors: Floats, unchanged: Bools, outcomes: CardOutcomes
     ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
         `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
-        the features. `unchanged` [m] is True where the quote equals the last one, and rows with the
-        same `unit` [m], overlapping outcomes of a card, count as one. With fewer than 40 errors of
-        changed quotes, the interval stays the widest guess.
+        the features. `unchanged` [m] is True where the quote equals the last one. `outcomes` [m]
+        are theirs: overlapping ones of a card count as one. With fewer than 40 errors of changed
+        quotes, the interval stays the widest guess.
         """
         self.__init__()  # type: ignore[misc]
         terms, changed = error_terms(values), ~unchanged
         if len(errors) >= 2 / TAIL:
-            self._fit_chances(terms, values, unchanged, unit)
+            self._fit_chances(terms, values, unchanged, outcomes.unit)
         if np.count_nonzero(changed) >= 2 / TAIL:
-            self._fit_shapes(
-                [term[changed] for term in terms], values[changed], errors[changed], unit[changed]
-            )
+            own_terms = [term[changed] for term in terms]
+            self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
 
-    def spread(self, values: NDArray[np.float32]) -> Spread:
+    def spread(self, values: FeatureRows) -> Spread:
         """Return the spread of the cards with features `values` [m, F]."""
         terms = error_terms(values)
         scale = self._scales(terms)
@@ -203,7 +205,7 @@ class Intervals:
         }
 
     def _fit_shapes(
-        self, terms: list[Floats], values: NDArray[np.float32], errors: Floats, unit: Ints
+        self, terms: Terms, values: FeatureRows, errors: Floats, outcomes: CardOutcomes
     ) -> None:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
@@ -214,16 +216,16 @@ class Intervals:
         liquidity = self._liquidity[liquidity]
         groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, scores = self._cell(values, scale), errors / scale
-        shapes = [_shape(scores, unit)]
+        cell, unit = self._cell(values, scale), outcomes.unit
+        common = common_errors(errors / scale, outcomes)
+        scores = common.widened(errors / scale)
+        shapes = [_shape(scores, unit, common)]
         for cells, inside in _usable_cells(cell, unit):
             self._shape_of[cells] = len(shapes)
-            shapes.append(_shape(scores[inside], unit[inside]))
+            shapes.append(_shape(scores[inside], unit[inside], common))
         self._shapes = np.stack(shapes)
 
-    def _fit_chances(
-        self, terms: list[Floats], values: NDArray[np.float32], unchanged: Bools, unit: Ints
-    ) -> None:
+    def _fit_chances(self, terms: Terms, values: FeatureRows, unchanged: Bools, unit: Ints) -> None:
         if len(unchanged) >= _MIN_ERRORS:
             self._logit = fit_logit(terms, unchanged)
         self._chance_cuts = np.quantile(weighted_sum(terms, self._logit), _DECILES)
@@ -232,18 +234,18 @@ class Intervals:
         for cells, inside in _usable_cells(cell, unit):
             self._chances[cells] = _frequency(unchanged[inside])
 
-    def _scales(self, terms: list[Floats]) -> Floats:
+    def _scales(self, terms: Terms) -> Floats:
         logs = weighted_sum(terms, self._scale)
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _cell(self, values: NDArray[np.float32], scale: Floats) -> Ints:
+    def _cell(self, values: FeatureRows, scale: Floats) -> Ints:
         liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         cell: Ints = (liquidity * 3 + volatility) * _CLASSES + _price_class(values)
         return cell
 
-    def _chance_cell(self, terms: list[Floats], values: NDArray[np.float32]) -> Ints:
+    def _chance_cell(self, terms: Terms, values: FeatureRows) -> Ints:
         odds = weighted_sum(terms, self._logit)
         return np.searchsorted(self._chance_cuts, odds) * _CLASSES + _price_class(values)
 
@@ -274,7 +276,7 @@ def statuses(
     return status
 
 
-def _price_class(values: NDArray[np.float32]) -> Ints:
+def _price_class(values: FeatureRows) -> Ints:
     return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
 
 
@@ -300,10 +302,11 @@ def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
                 yield slice(code * codes, (code + 1) * codes), inside
 
 
-def _shape(scores: Floats, unit: Ints) -> Floats:
+def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
     """Return the floor and the quantiles of scaled errors; a level p is the (n + 1)p-th of n."""
     quantiles = np.quantile(scores, LEVELS, method="weibull")
-    return np.concatenate(([1.0 / (len(np.unique(unit)) + 1)], quantiles))
+    independent = common.independent(len(np.unique(unit)))
+    return np.concatenate(([1.0 / (independent + 1.0)], quantiles))
 
 
 def _frequency(outcome: Bools) -> float:
