@@ -9,6 +9,7 @@ Quarantine holds the rows that failed their checks, with the reason. A file is w
 """
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -27,6 +28,7 @@ from pokewatch.market.sources import REJECTED_SCHEMA
 
 _DAY_FOLDER = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
 _PART = "part.parquet"
+_GAMES = b"pokewatch.games"  # metadata of a day's file: JSON
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -69,10 +71,20 @@ class Lake:
             if (start is None or day >= start) and (end is None or day <= end):
                 yield _read(_part(self._prices, day), PRICE_SCHEMA, columns)
 
-    def write_day(self, day: date, prices: pa.Table) -> bool:
+    def games(self, day: date) -> tuple[str, ...]:
+        """Return the games that a day in the lake was collected of, () if they are not recorded."""
+        path = _part(self._prices, day)
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"{path} cannot be read: {error}") from error
+        return tuple(json.loads(metadata.get(_GAMES, b"[]")))
+
+    def write_day(self, day: date, prices: pa.Table, games: Sequence[str] = ()) -> bool:
         """Store `prices` as the rows of `day`; return False if the day already has the same rows.
 
-        `observed_at` is not compared: it is the time of the first observation.
+        `observed_at` is not compared: it is the time of the first observation. `games` are those
+        that the rows were collected of, whether or not they have any; () does not record them.
         Raise LakeError for a row of another day, PriceSchemaError for a wrong column.
         """
         prices = conform(prices, PRICE_SCHEMA).sort_by("card_id")
@@ -80,12 +92,15 @@ class Lake:
         if others:
             raise LakeError(f"date: there is a row of {others[0]} among the prices of {day}")
         path = _part(self._prices, day)
-        if path.exists() and _without_observed_at(self.day(day)).equals(
+        same = path.exists() and _without_observed_at(self.day(day)).equals(
             _without_observed_at(prices)
-        ):
+        )
+        if same and self.games(day) == tuple(games):
             return False
+        if games:
+            prices = prices.replace_schema_metadata({_GAMES: json.dumps(games)})
         _write(path, prices, self._incomplete)
-        return True
+        return not same
 
     def catalog(self) -> pa.Table:
         """Return every card (CARD_SCHEMA). Raise LakeError if there is no catalogue."""

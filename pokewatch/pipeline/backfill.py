@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.collect import collect, requested_days
+from pokewatch.market.completion import completed, games_of_day
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.merge import merge_cards
@@ -65,7 +66,7 @@ def merge_months(
 ) -> Collected:
     """Merge the months into the lake of `source` and publish it as a version.
 
-    Days that are already in the lake are not changed.
+    Days that are already in the lake are not changed, except for games that they lack.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
@@ -99,6 +100,7 @@ def _merge(lake: Lake, month: Lake) -> None:
         lake.write_catalog(catalog)
     known = set(lake.days())
     for day in month.days():
-        if day not in known:
+        games = month.games(day)
+        if day not in known or set(games) - games_of_day(lake, day, lake.catalog()):
             lake.write_quarantined(day, month.quarantined(day))
-            lake.write_day(day, month.day(day))
+            lake.write_day(day, *completed(lake, day, month.day(day), games))
