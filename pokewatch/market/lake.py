@@ -19,6 +19,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pokewatch.errors import LakeError
@@ -83,8 +84,9 @@ class Lake:
     def write_day(self, day: date, prices: pa.Table, games: Sequence[str] = ()) -> bool:
         """Store `prices` as the rows of `day`; return False if the day already has the same rows.
 
-        `observed_at` is not compared: it is the time of the first observation. `games` are those
-        that the rows were collected of, whether or not they have any; () does not record them.
+        `observed_at` is not compared: it is the time of the first observation, and stays in a row
+        that is the same. `games` are those that the rows were collected of, whether or not they
+        have any; () does not record them.
         Raise LakeError for a row of another day, PriceSchemaError for a wrong column.
         """
         prices = conform(prices, PRICE_SCHEMA).sort_by("card_id")
@@ -97,6 +99,8 @@ class Lake:
         )
         if same and self.games(day) == tuple(games):
             return False
+        if path.exists():
+            prices = _first_observed(prices, self.day(day))
         if games:
             prices = prices.replace_schema_metadata({_GAMES: json.dumps(games)})
         _write(path, prices, self._incomplete)
@@ -151,6 +155,22 @@ def _days_in(folder: Path) -> list[date]:
 
 def _without_observed_at(prices: pa.Table) -> pa.Table:
     return prices.drop_columns(["observed_at"])
+
+
+def _first_observed(prices: pa.Table, before: pa.Table) -> pa.Table:
+    """Return `prices` with the `observed_at` of `before` in the rows that are the same."""
+    earlier = before.take(
+        pc.index_in(prices["card_id"], value_set=before["card_id"].combine_chunks())
+    )
+    same = pc.is_valid(earlier["card_id"])
+    for name in PRICE_SCHEMA.names:
+        if name != "observed_at":
+            equal = pc.fill_null(pc.equal(prices[name], earlier[name]), False)
+            both_null = pc.and_(pc.is_null(prices[name]), pc.is_null(earlier[name]))
+            same = pc.and_(same, pc.or_(equal, both_null))
+    at = PRICE_SCHEMA.get_field_index("observed_at")
+    times = pc.if_else(same, earlier["observed_at"], prices["observed_at"])
+    return prices.set_column(at, PRICE_SCHEMA.field(at), times)
 
 
 def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

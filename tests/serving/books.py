@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.valuation.book import STATUSES, BookFacts, BookRows, write_book
 
 FIRST_DAY = date(2026, 1, 1)
@@ -39,7 +39,10 @@ def catalog(count: int) -> pa.Table:
         "released": [date(2025, 6, 1) if i else None for i in numbers],
         "image_url": [None] * count,
         "source_ids": [None] * count,
-        **{name: [None] * count for name in GAME_COLUMNS},
+        "game": ["Pokemon"] * count,
+        "kind": ["single"] * count,
+        "language": ["English"] * count,
+        "set_code": [f"S{i // 10}" for i in numbers],
     }
     return pa.table(columns, schema=CARD_SCHEMA)
 

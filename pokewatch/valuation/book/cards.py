@@ -26,6 +26,10 @@ _FIELDS = (
     "printing",
     "released",
     "image_url",
+    "game",
+    "kind",
+    "language",
+    "set_code",
 )
 _LETTERS = 256
 _MAX_CANDIDATES = 50

@@ -159,7 +159,7 @@ def edited(folder: Path, **changes: object) -> str:
     ("changes", "message"),
     [
         ({"format": "recipe"}, "not a price book"),
-        ({"version": VERSION + 1}, f"price book format 2; this PokeWatch reads format {VERSION}"),
+        ({"version": VERSION + 1}, f"price book format 3; this PokeWatch reads format {VERSION}"),
         ({"files": {"../../etc/passwd": "0" * 64}}, "is not a file of a price book"),
         ({"files": None}, "lists no files"),
         ({"files": {}}, "has no SHA-256 for cards.arrow"),
