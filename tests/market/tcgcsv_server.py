@@ -86,6 +86,10 @@ class TcgcsvServer:
         self.archive_status = 404  # of other days
         self.archives[archive_path(day)] = archive_bytes(day, sets)
 
+    def results(self, path: str, rows: Sequence[Any]) -> None:
+        """Answer a page with `rows`."""
+        self.bodies[path] = _envelope(rows)
+
     def block(self, seconds: float = 600.0) -> None:
         """Block requests; the client learns of it by the first refusal."""
         self._blocked_until = self._seconds() + seconds

@@ -169,10 +169,13 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 
 
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
-    """Return Number, Rarity and others; a sealed product has neither."""
+    """Return Number, Rarity and others; a sealed product has neither. A number may be an int."""
     entries = product.get("extendedData")
     listed = (
         [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     )
-    pairs = [(entry.get("name"), parsing.text(entry.get("value"))) for entry in listed]
-    return {name: value for name, value in pairs if isinstance(name, str) and value}
+    pairs = [(entry.get("name"), entry.get("value")) for entry in listed]
+    texts = [
+        (name, parsing.text(str(value) if type(value) is int else value)) for name, value in pairs
+    ]
+    return {name: value for name, value in texts if isinstance(name, str) and value}

@@ -73,6 +73,7 @@ def test_describe(cards: Cards) -> None:
     ],
     ids=[
         "all",
+        "set code",
         "words",
         "set id",
         "set name",
