@@ -18,7 +18,7 @@ from pokewatch.errors import (
 )
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport
-from pokewatch.market.completion import absent_games, completed, incomplete_days
+from pokewatch.market.completion import absent_games, completed, incomplete_days, of_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import (
@@ -119,7 +119,8 @@ class _Collection:
             if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
                 self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):
-                self._store(batch)
+                with self.lake.locked():
+                    self._store(batch)
             self.report.usage = self._usage()
         self._warn()
         return self.report
@@ -183,17 +184,11 @@ class _Collection:
         self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
-        present = set(self.lake.days())
         passed: dict[date, pa.Table] = {}
         for day in batch.days:
             prices, self.games[day] = completed(self.lake, day, _rows_of(good, day), batch.games)
             bad = _rejected_of(rejected, day, orphans=False).num_rows
-            earlier = comparable(day, present | passed.keys())
-            previous = (
-                (passed[earlier] if earlier in passed else self.lake.day(earlier))
-                if earlier
-                else None
-            )
+            previous = self._previous(day, passed)
             checks = check_measures(
                 [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
                 self.thresholds,
@@ -206,6 +201,18 @@ class _Collection:
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
+
+    def _previous(self, day: date, passed: dict[date, pa.Table]) -> pa.Table | None:
+        """Return the prices that `day` is compared with: those of its games on an earlier day."""
+        earlier = comparable(day, {*self.lake.days(), *passed})
+        if earlier is None or earlier in passed:
+            return passed[earlier] if earlier else None
+        prices, others = of_games(self.lake, earlier, self.games[day])
+        if others:
+            self.report.warnings.append(
+                f"{day}: no prices of {', '.join(others)}, which {earlier} has: not selected"
+            )
+        return prices if prices.num_rows else None
 
     def _report_empty_sets(self, day: date, prices: pa.Table, previous: pa.Table | None) -> None:
         if previous is None or self.source.name == "file" or not self.lake.has_catalog():

@@ -9,6 +9,7 @@ Quarantine holds the rows that failed their checks, with the reason. A file is w
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -46,6 +47,19 @@ class Lake:
         self._prices = self.raw / "prices"
         self._catalog = self.raw / "catalog" / _PART
         self._incomplete = root / ".incomplete"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lake against other writers, of all processes; a killed one frees it."""
+        path = self.root / ".lock"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a")
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def days(self) -> list[date]:
         """Return the days that have prices, in order."""
@@ -187,10 +201,14 @@ def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
     try:
         _write_and_rename(path, table, incomplete)
     except OSError as error:
-        raise LakeError(
-            f"{path} cannot be written: {error.strerror or error}. Nothing was stored in it; "
-            "free space or correct the permissions of the folder, then run the command again"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> LakeError:
+    return LakeError(
+        f"{path} cannot be written: {error.strerror or error}. Nothing was stored in it; "
+        "free space or correct the permissions of the folder, then run the command again"
+    )
 
 
 def _write_and_rename(path: Path, table: pa.Table, incomplete: Path) -> None:

@@ -1,10 +1,12 @@
 """Games that are added later, and what days of the lake have of them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
 
+from pokewatch.errors import QualityError
 from pokewatch.market.collect import collect
 from pokewatch.market.completion import absent_games
 from pokewatch.market.lake import Lake
@@ -53,6 +55,22 @@ def test_a_game_added_later_brings_its_history(
     assert [row for row in before.to_pylist() if row not in kept] == []
     assert collect(opened(tcgcsv_categories="magic"), history, DAYS).unchanged == DAYS
     assert set(server.answered.values()) == {1}
+
+
+def test_two_collections_at_once_lose_no_game(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    lake: Lake,  # noqa: F811
+) -> None:
+    for position, day in enumerate(DAYS):
+        server.open_archive(day, all_sets(position / 10))
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(collect, opened(tcgcsv_categories=n), lake, DAYS) for n in ("3", "1")]
+    assert [run.result().held for run in runs] == [{}, {}]
+
+    assert [lake.games(day) for day in DAYS] == [("Magic", "Pokemon")] * 3
+    assert [lake.day(day).num_rows for day in DAYS] == [2 * ROWS] * 3
+    assert lake.catalog().num_rows == 2 * ROWS
 
 
 def test_a_game_alone_leaves_the_others(
@@ -123,6 +141,44 @@ def test_a_game_added_on_the_same_day_requests_its_own_pages_only(
     assert lake.day(FIRST).num_rows == 2 * ROWS
     assert all(path.startswith("/tcgplayer/1/") for path in server.paths[before:])
     assert server.breaches == []
+
+
+def test_fewer_games_are_reported_and_compared_with_themselves(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    lake: Lake,  # noqa: F811
+    clock: Clock,  # noqa: F811
+) -> None:
+    server.sets = all_sets(0.0)
+    run(opened(tcgcsv_categories="3,1"), lake, clock)
+    clock.sleep(24 * 3600)
+    server.sets = all_sets(0.5)
+    tomorrow = FIRST + timedelta(days=1)
+    server.sets[3, 1] = server.sets[3, 2] = server.sets[3, 3] = []
+
+    held = run(opened(tcgcsv_categories="3"), lake, clock)
+    assert list(held.held) == [tomorrow]
+    with pytest.raises(QualityError, match=r"coverage is 85\.7%"):
+        held.require_no_held()
+
+    report = run(opened(tcgcsv_categories="1"), lake, clock)
+    assert report.written == [tomorrow]
+    assert games(lake, tomorrow) == {"Magic"}
+    assert f"{tomorrow}: no prices of Pokemon, which {FIRST} has: not selected" in report.warnings
+
+
+def test_a_first_day_of_another_game_is_checked_by_itself(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    lake: Lake,  # noqa: F811
+    clock: Clock,  # noqa: F811
+) -> None:
+    server.sets = all_sets(0.0)
+    run(opened(tcgcsv_categories="3"), lake, clock)
+    clock.sleep(24 * 3600)
+
+    assert run(opened(tcgcsv_categories="1"), lake, clock).held == {}
+    assert games(lake, FIRST + timedelta(days=1)) == {"Magic"}
 
 
 def test_a_day_without_recorded_games_has_those_of_its_cards(
