@@ -45,11 +45,15 @@ class TcgcsvArchives:
         try:
             members = read_members(path, rf"^\d{{4}}-\d\d-\d\d/({numbers})/\d{{1,9}}/prices$")
             return self._rows_of(day, members)
-        except (BadArchiveError, BadEnvelopeError) as error:
+        except BadArchiveError as error:
+            path.unlink(missing_ok=True)  # the answer was not the archive
+            cause = f"{error}; {day} was not collected"
+            raise SourceError(_NAME, shown(url), cause) from error
+        except BadEnvelopeError as error:
             due = datetime.fromtimestamp(path.stat().st_mtime, UTC) + timedelta(hours=24)
             cause = (
-                f"{error}; {day} was not collected. The archive is requested again "
-                f"after {due:%Y-%m-%d %H:%M} UTC"
+                f"{error}; {day} was not collected. The archive is requested again after "
+                f"{due:%Y-%m-%d %H:%M} UTC"
             )
             raise SourceError(_NAME, shown(url), cause) from error
 

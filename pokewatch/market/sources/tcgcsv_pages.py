@@ -27,10 +27,7 @@ _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
 _LONGEST_WAIT = 900.0  # seconds for a page that is almost 24 hours old: runs do not start on time
 _ARCHIVE = "/archive/tcgplayer/"
 _BLOCK = 600.0  # seconds that TCGCSV refuses requests for after a burst
-_HINTS = {
-    401: "TCGCSV refuses requests without a User-Agent",
-    429: "TCGCSV blocks requests for ten minutes after a burst",
-}
+_HINTS = {401: "TCGCSV refuses requests without a User-Agent"}
 
 
 class NotDueError(SourceError):

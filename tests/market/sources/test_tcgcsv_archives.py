@@ -48,17 +48,28 @@ def test_other_games_of_an_archive_are_read_from_its_file(
     assert server.paths.count(archive_path(DAY)) == 1
 
 
-def test_a_damaged_archive_is_reported_with_the_time_of_the_next_request(
+def test_an_archive_without_the_games_is_requested_again_after_24_hours(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
-    server.archives[archive_path(DAY)] = b"no archive"
+    server.open_archive(DAY, day_sets(category=1))
     for _ in range(2):
-        with pytest.raises(SourceError, match=r"damaged 7z .* again after 2026-11-26 21:00 UTC"):
+        with pytest.raises(SourceError, match=r"no prices of .* again after 2026-11-26 21:00 UTC"):
             collect(opened(), lake, [DAY])
         clock.sleep(3600)
     assert server.paths.count(archive_path(DAY)) == 1
 
     clock.sleep(24 * 3600)
+    server.open_archive(DAY, day_sets())
+    assert collect(opened(), lake, [DAY]).written == [DAY]
+
+
+def test_an_answer_that_is_no_archive_is_not_kept(
+    server: TcgcsvServer, opened: Open, lake: Lake
+) -> None:
+    server.archives[archive_path(DAY)] = b"<html>"
+    with pytest.raises(SourceError, match="damaged 7z archive"):
+        collect(opened(), lake, [DAY])
+
     server.open_archive(DAY, day_sets())
     assert collect(opened(), lake, [DAY]).written == [DAY]
 

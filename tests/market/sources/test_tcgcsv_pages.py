@@ -61,7 +61,7 @@ def test_a_block_ends_all_requests_for_ten_minutes(
         run(opened(), lake, clock)
     refused = len(server.paths)
     assert server.paths[-1] == "/tcgplayer/3/10/prices"
-    assert "TCGCSV blocks requests for ten minutes after a burst" in str(caught.value)
+    assert "answered 429 Too Many Requests and requires a wait of 600 s" in str(caught.value)
     assert "The sets fetched so far are stored" in str(caught.value)
 
     clock.sleep(300)
