@@ -46,7 +46,7 @@ def completed(
     Both are as given if the lake does not have the day, or the source has no games.
     """
     if not games or day not in lake.days() or not lake.has_catalog():
-        return prices, tuple(games)
+        return prices, tuple(sorted(games))
     before, catalog = lake.day(day), lake.catalog()
     ours = catalog["card_id"].filter(pc.is_in(catalog["game"], value_set=pa.array(games)))
     collected = pa.chunked_array([*ours.chunks, *prices["card_id"].chunks], pa.string())
