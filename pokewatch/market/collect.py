@@ -186,7 +186,10 @@ class _Collection:
         """Yield the days that pass their checks; report the others as held."""
         passed: dict[date, pa.Table] = {}
         for day in batch.days:
-            prices, self.games[day] = completed(self.lake, day, _rows_of(good, day), batch.games)
+            found = _rows_of(good, day)
+            prices, self.games[day] = completed(
+                self.lake, day, found, batch.games, refresh=day not in self.incomplete
+            )
             bad = _rejected_of(rejected, day, orphans=False).num_rows
             previous = self._previous(day, passed)
             checks = check_measures(

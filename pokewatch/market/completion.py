@@ -39,20 +39,23 @@ def games_of_day(lake: Lake, day: date, cards: pa.Table) -> set[str | None]:
 
 
 def completed(
-    lake: Lake, day: date, prices: pa.Table, games: Sequence[str]
+    lake: Lake, day: date, prices: pa.Table, games: Sequence[str], *, refresh: bool
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """Return `prices`, collected of `games`, with the rows and games that the lake has beside them.
 
-    Both are as given if the lake does not have the day, or the source has no games.
+    With `refresh`, the rows of `games` are those of `prices` alone. Nothing is added if the source
+    has no games.
     """
     if not games or day not in lake.days() or not lake.has_catalog():
         return prices, tuple(sorted(games))
     before, catalog = lake.day(day), lake.catalog()
-    ours = catalog["card_id"].filter(pc.is_in(catalog["game"], value_set=pa.array(games)))
-    collected = pa.chunked_array([*ours.chunks, *prices["card_id"].chunks], pa.string())
-    others = pc.invert(pc.is_in(before["card_id"], value_set=collected.combine_chunks()))
+    replaced = prices["card_id"].combine_chunks()
+    if refresh:
+        ours = catalog["card_id"].filter(pc.is_in(catalog["game"], value_set=pa.array(games)))
+        replaced = pa.concat_arrays([replaced, ours.combine_chunks()])
+    others = before.filter(pc.invert(pc.is_in(before["card_id"], value_set=replaced)))
     known = {game for game in games_of_day(lake, day, catalog) if game}
-    return pa.concat_tables([prices, before.filter(others)]), tuple(sorted(known | set(games)))
+    return pa.concat_tables([prices, others]), tuple(sorted(known | set(games)))
 
 
 def of_games(lake: Lake, day: date, games: Sequence[str]) -> tuple[pa.Table, list[str]]:

@@ -74,33 +74,37 @@ def merge_months(
     latest.restore(lake)
     before = lake.days()
     store = DataVersions(Home.read().home)
+    written: set[date] = set()
     for version in filter(None, versions):
         folder = store.checkout(version)
-        _merge(lake, Lake(folder.parent, raw=folder))
+        with lake.locked():
+            written |= _merge(lake, Lake(folder.parent, raw=folder))
     days = lake.days()
     if not days:
         raise SettingsError(f"{source} has no prices for any of the requested days")
     raw_version = DataVersions(lake.root).save(lake.raw)
     latest.publish(lake.root.name, raw_version)
-    written = [day.isoformat() for day in days if day not in before]
-    rows = sum(lake.day(day).num_rows for day in days if day not in before)
     report = {
-        "written": written,
-        "unchanged": [day.isoformat() for day in before],
-        "rows": rows,
+        "written": [day.isoformat() for day in sorted(written)],
+        "unchanged": [day.isoformat() for day in before if day not in written],
+        "rows": sum(lake.day(day).num_rows for day in written),
         "quarantined": {},
         "warnings": [],
     }
     return Collected(source, raw_version, days[0], days[-1], report, ())
 
 
-def _merge(lake: Lake, month: Lake) -> None:
+def _merge(lake: Lake, month: Lake) -> set[date]:
+    """Add the days and games of `month` that `lake` lacks; return the days."""
     catalog = merge_cards(lake.catalog() if lake.has_catalog() else None, month.catalog())
     if catalog is not None:
         lake.write_catalog(catalog)
     known = set(lake.days())
+    written = set()
     for day in month.days():
         games = month.games(day)
         if day not in known or set(games) - games_of_day(lake, day, lake.catalog()):
             lake.write_quarantined(day, month.quarantined(day))
-            lake.write_day(day, *completed(lake, day, month.day(day), games))
+            lake.write_day(day, *completed(lake, day, month.day(day), games, refresh=False))
+            written.add(day)
+    return written

@@ -1,8 +1,10 @@
 """Games that are added later, and what days of the lake have of them."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,39 @@ def test_a_game_added_later_brings_its_history(
     assert [row for row in before.to_pylist() if row not in kept] == []
     assert collect(opened(tcgcsv_categories="magic"), history, DAYS).unchanged == DAYS
     assert set(server.answered.values()) == {1}
+
+
+def test_completing_a_day_loses_no_row(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    lake: Lake,  # noqa: F811
+    clock: Clock,  # noqa: F811
+    home: Path,
+) -> None:
+    server.sets = all_sets(0.0)
+    run(opened(tcgcsv_categories="3"), lake, clock)
+    shutil.rmtree(home / "requests")  # as on another machine
+    clock.sleep(1)
+    server.failing["/tcgplayer/3/7/prices"] = 1_000
+
+    assert run(opened(tcgcsv_categories="3,1"), lake, clock).written == [FIRST]
+    assert lake.day(FIRST).num_rows == 2 * ROWS
+
+
+def test_a_refresh_replaces_the_rows_of_its_games(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    history: Lake,
+    clock: Clock,  # noqa: F811
+) -> None:
+    collect(opened(tcgcsv_categories="3,1"), history, DAYS)
+    clock.sleep(25 * 3600)
+    fewer = all_sets(0.2)
+    del fewer[3, 7][0], fewer[1, 7][0]
+    server.open_archive(DAYS[2], fewer)
+
+    collect(opened(tcgcsv_categories="3"), history, DAYS[2:], refresh=True)
+    assert history.day(DAYS[2]).num_rows == 2 * ROWS - 1
 
 
 def test_two_collections_at_once_lose_no_game(

@@ -51,7 +51,7 @@ def test_a_first_day_a_second_day_and_a_rerun_keep_the_rules(
 def test_the_server_notices_a_run_that_does_not_keep_the_pause(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
-    with pytest.raises(SourceError, match="429 Too Many Requests"):
+    with pytest.raises(SourceError, match="the server has blocked requests"):
         run(opened(tcgcsv_pause=0.09), lake, clock)
     assert len(server.breaches) == 1
     assert len(server.paths) == 2
