@@ -18,6 +18,7 @@ from pokewatch.errors import (
 )
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport
+from pokewatch.market.completion import absent_games, completed, incomplete_days, of_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import (
@@ -103,21 +104,29 @@ class _Collection:
     progress: Progress
     report: CollectReport
     catalog: pa.Table | None = None
+    incomplete: dict[date, list[str]] = field(default_factory=dict)  # in the lake: absent games
+    games: dict[date, tuple[str, ...]] = field(default_factory=dict)  # that a day has then
     without_image: set[str] = field(default_factory=set)  # cards whose image address is refused
 
     def run(self, compare: bool) -> CollectReport:
         present = set(self.lake.days())
-        wanted = [day for day in self.report.requested if compare or day not in present]
+        requested = self.report.requested
+        self.incomplete = incomplete_days(self.source, self.lake, present & set(requested))
+        wanted = [day for day in requested if compare or self._is_due(day, present)]
         self.report.unchanged = [day for day in self.report.requested if day not in wanted]
         self.progress(len(self.report.unchanged))
         if wanted:
             if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
                 self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):
-                self._store(batch)
+                with self.lake.locked():
+                    self._store(batch)
             self.report.usage = self._usage()
         self._warn()
         return self.report
+
+    def _is_due(self, day: date, present: set[date]) -> bool:
+        return day not in present or day in self.incomplete
 
     def _usage(self) -> RequestUsage | None:
         usage = getattr(self.source, "usage", None)
@@ -135,7 +144,10 @@ class _Collection:
                 waiting = []
             except MissingAtSourceError as error:
                 missing = missing or error
-                self.report.missing.append(waiting.pop(0))
+                day = waiting.pop(0)
+                (self.report.unchanged if day in self.incomplete else self.report.missing).append(
+                    day
+                )
                 self.progress(1)
             except SourceError as error:
                 raise self._interrupted(error) from error
@@ -172,17 +184,14 @@ class _Collection:
         self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
-        present = set(self.lake.days())
         passed: dict[date, pa.Table] = {}
         for day in batch.days:
-            prices = _rows_of(good, day)
-            bad = _rejected_of(rejected, day, orphans=False).num_rows
-            earlier = comparable(day, present | passed.keys())
-            previous = (
-                (passed[earlier] if earlier in passed else self.lake.day(earlier))
-                if earlier
-                else None
+            found = _rows_of(good, day)
+            prices, self.games[day] = completed(
+                self.lake, day, found, batch.games, refresh=day not in self.incomplete
             )
+            bad = _rejected_of(rejected, day, orphans=False).num_rows
+            previous = self._previous(day, passed)
             checks = check_measures(
                 [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
                 self.thresholds,
@@ -195,6 +204,18 @@ class _Collection:
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
+
+    def _previous(self, day: date, passed: dict[date, pa.Table]) -> pa.Table | None:
+        """Return the prices that `day` is compared with: those of its games on an earlier day."""
+        earlier = comparable(day, {*self.lake.days(), *passed})
+        if earlier is None or earlier in passed:
+            return passed[earlier] if earlier else None
+        prices, others = of_games(self.lake, earlier, self.games[day])
+        if others:
+            self.report.warnings.append(
+                f"{day}: no prices of {', '.join(others)}, which {earlier} has: not selected"
+            )
+        return prices if prices.num_rows else None
 
     def _report_empty_sets(self, day: date, prices: pa.Table, previous: pa.Table | None) -> None:
         if previous is None or self.source.name == "file" or not self.lake.has_catalog():
@@ -233,7 +254,7 @@ class _Collection:
             self.lake.write_quarantined(day, rejected)
 
     def _write_day(self, day: date, prices: pa.Table) -> None:
-        if self.lake.write_day(day, prices):
+        if self.lake.write_day(day, prices, self.games[day]):
             self.report.written.append(day)
             self.report.rows += prices.num_rows
         else:
@@ -242,6 +263,7 @@ class _Collection:
     def _warn(self) -> None:
         warnings = self.report.warnings
         warnings.extend(getattr(self.source, "warnings", ()))
+        warnings.extend(absent_games(self.source.name, self.incomplete, self.report.unchanged))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
             count = len(self.without_image)

@@ -9,6 +9,8 @@ Quarantine holds the rows that failed their checks, with the reason. A file is w
 """
 
 import contextlib
+import fcntl
+import json
 import os
 import re
 import tempfile
@@ -18,6 +20,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pokewatch.errors import LakeError
@@ -27,6 +30,7 @@ from pokewatch.market.sources import REJECTED_SCHEMA
 
 _DAY_FOLDER = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
 _PART = "part.parquet"
+_GAMES = b"pokewatch.games"  # metadata of a day's file: JSON
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -43,6 +47,19 @@ class Lake:
         self._prices = self.raw / "prices"
         self._catalog = self.raw / "catalog" / _PART
         self._incomplete = root / ".incomplete"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lake against other writers, of all processes; a killed one frees it."""
+        path = self.root / ".lock"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a")
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def days(self) -> list[date]:
         """Return the days that have prices, in order."""
@@ -69,10 +86,21 @@ class Lake:
             if (start is None or day >= start) and (end is None or day <= end):
                 yield _read(_part(self._prices, day), PRICE_SCHEMA, columns)
 
-    def write_day(self, day: date, prices: pa.Table) -> bool:
+    def games(self, day: date) -> tuple[str, ...]:
+        """Return the games that a day in the lake was collected of, () if they are not recorded."""
+        path = _part(self._prices, day)
+        try:
+            metadata = pq.read_schema(path).metadata or {}
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(f"{path} cannot be read: {error}") from error
+        return tuple(json.loads(metadata.get(_GAMES, b"[]")))
+
+    def write_day(self, day: date, prices: pa.Table, games: Sequence[str] = ()) -> bool:
         """Store `prices` as the rows of `day`; return False if the day already has the same rows.
 
-        `observed_at` is not compared: it is the time of the first observation.
+        `observed_at` is not compared: it is the time of the first observation, and stays in a row
+        that is the same. `games` are those that the rows were collected of, whether or not they
+        have any; () does not record them.
         Raise LakeError for a row of another day, PriceSchemaError for a wrong column.
         """
         prices = conform(prices, PRICE_SCHEMA).sort_by("card_id")
@@ -80,12 +108,17 @@ class Lake:
         if others:
             raise LakeError(f"date: there is a row of {others[0]} among the prices of {day}")
         path = _part(self._prices, day)
-        if path.exists() and _without_observed_at(self.day(day)).equals(
+        same = path.exists() and _without_observed_at(self.day(day)).equals(
             _without_observed_at(prices)
-        ):
+        )
+        if same and self.games(day) == tuple(games):
             return False
+        if path.exists():
+            prices = _first_observed(prices, self.day(day))
+        if games:
+            prices = prices.replace_schema_metadata({_GAMES: json.dumps(games)})
         _write(path, prices, self._incomplete)
-        return True
+        return not same
 
     def catalog(self) -> pa.Table:
         """Return every card (CARD_SCHEMA). Raise LakeError if there is no catalogue."""
@@ -138,6 +171,22 @@ def _without_observed_at(prices: pa.Table) -> pa.Table:
     return prices.drop_columns(["observed_at"])
 
 
+def _first_observed(prices: pa.Table, before: pa.Table) -> pa.Table:
+    """Return `prices` with the `observed_at` of `before` in the rows that are the same."""
+    earlier = before.take(
+        pc.index_in(prices["card_id"], value_set=before["card_id"].combine_chunks())
+    )
+    same = pc.is_valid(earlier["card_id"])
+    for name in PRICE_SCHEMA.names:
+        if name != "observed_at":
+            equal = pc.fill_null(pc.equal(prices[name], earlier[name]), False)
+            both_null = pc.and_(pc.is_null(prices[name]), pc.is_null(earlier[name]))
+            same = pc.and_(same, pc.or_(equal, both_null))
+    at = PRICE_SCHEMA.get_field_index("observed_at")
+    times = pc.if_else(same, earlier["observed_at"], prices["observed_at"])
+    return prices.set_column(at, PRICE_SCHEMA.field(at), times)
+
+
 def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
@@ -152,10 +201,14 @@ def _write(path: Path, table: pa.Table, incomplete: Path) -> None:
     try:
         _write_and_rename(path, table, incomplete)
     except OSError as error:
-        raise LakeError(
-            f"{path} cannot be written: {error.strerror or error}. Nothing was stored in it; "
-            "free space or correct the permissions of the folder, then run the command again"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> LakeError:
+    return LakeError(
+        f"{path} cannot be written: {error.strerror or error}. Nothing was stored in it; "
+        "free space or correct the permissions of the folder, then run the command again"
+    )
 
 
 def _write_and_rename(path: Path, table: pa.Table, incomplete: Path) -> None:

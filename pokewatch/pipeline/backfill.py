@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pokewatch.errors import SettingsError
 from pokewatch.market.collect import collect, requested_days
+from pokewatch.market.completion import completed, games_of_day
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.merge import merge_cards
@@ -65,7 +66,7 @@ def merge_months(
 ) -> Collected:
     """Merge the months into the lake of `source` and publish it as a version.
 
-    Days that are already in the lake are not changed.
+    Days that are already in the lake are not changed, except for games that they lack.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
@@ -73,32 +74,37 @@ def merge_months(
     latest.restore(lake)
     before = lake.days()
     store = DataVersions(Home.read().home)
+    written: set[date] = set()
     for version in filter(None, versions):
         folder = store.checkout(version)
-        _merge(lake, Lake(folder.parent, raw=folder))
+        with lake.locked():
+            written |= _merge(lake, Lake(folder.parent, raw=folder))
     days = lake.days()
     if not days:
         raise SettingsError(f"{source} has no prices for any of the requested days")
     raw_version = DataVersions(lake.root).save(lake.raw)
     latest.publish(lake.root.name, raw_version)
-    written = [day.isoformat() for day in days if day not in before]
-    rows = sum(lake.day(day).num_rows for day in days if day not in before)
     report = {
-        "written": written,
-        "unchanged": [day.isoformat() for day in before],
-        "rows": rows,
+        "written": [day.isoformat() for day in sorted(written)],
+        "unchanged": [day.isoformat() for day in before if day not in written],
+        "rows": sum(lake.day(day).num_rows for day in written),
         "quarantined": {},
         "warnings": [],
     }
     return Collected(source, raw_version, days[0], days[-1], report, ())
 
 
-def _merge(lake: Lake, month: Lake) -> None:
+def _merge(lake: Lake, month: Lake) -> set[date]:
+    """Add the days and games of `month` that `lake` lacks; return the days."""
     catalog = merge_cards(lake.catalog() if lake.has_catalog() else None, month.catalog())
     if catalog is not None:
         lake.write_catalog(catalog)
     known = set(lake.days())
+    written = set()
     for day in month.days():
-        if day not in known:
+        games = month.games(day)
+        if day not in known or set(games) - games_of_day(lake, day, lake.catalog()):
             lake.write_quarantined(day, month.quarantined(day))
-            lake.write_day(day, month.day(day))
+            lake.write_day(day, *completed(lake, day, month.day(day), games, refresh=False))
+            written.add(day)
+    return written

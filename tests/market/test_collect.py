@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -77,6 +78,9 @@ def source(
 ) -> TcgcsvSource:
     settings = SourceSettings.read(tcgcsv_url=upstream.url, http_attempts=2, http_timeout=0.5)
     return TcgcsvSource(settings, now=lambda: now, sleep=Sleeps().sleep)
+
+
+LATER = datetime(2025, 10, 28, 2, tzinfo=UTC)  # archives are kept for 24 hours
 
 
 def fingerprint(lake: Lake) -> dict[str, str]:
@@ -165,7 +169,7 @@ def test_half_a_catalogue_is_held_back_and_collected_when_whole(
     )
 
     served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1])})
-    again = collect(source(served), lake, DAYS[:3])
+    again = collect(source(served, LATER), lake, DAYS[:3])
     again.require_no_held()
     assert lake.days() == DAYS[:3]
 
@@ -185,7 +189,7 @@ def test_a_day_of_null_prices_is_held_and_collected_later(served: Upstream, lake
 
     assert (report.written, sorted(report.held)) == ([DAYS[1]], [DAYS[0], DAYS[2]])
     served.archive(DAYS[2], {(3, 1): day_rows(DAYS[2])})
-    assert collect(source(served), lake, DAYS).written == [DAYS[2]]
+    assert collect(source(served, LATER), lake, DAYS).written == [DAYS[2]]
 
 
 def test_a_set_without_prices_is_reported(served: Upstream, lake: Lake) -> None:
@@ -207,7 +211,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
     before = fingerprint(lake)
     served.archive(DAYS[1], {(3, 1): [row | {"marketPrice": -1.0} for row in day_rows(DAYS[1])]})
 
-    report = collect(source(served), lake, DAYS[:2], refresh=True)
+    report = collect(source(served, LATER), lake, DAYS[:2], refresh=True)
 
     assert list(report.held) == [DAYS[1]]
     assert {check.name for check in report.held[DAYS[1]] if not check.passed} == {
@@ -253,7 +257,7 @@ def test_a_failing_upstream_does_no_damage(
     assert not list(lake.root.rglob(".incomplete/*"))
 
     served.routes[archive_path(DAYS[1])] = good
-    assert collect(source(served), lake, DAYS[:2]).written == DAYS[1:2]
+    assert collect(source(served, LATER), lake, DAYS[:2]).written == DAYS[1:2]
 
 
 def test_a_server_that_asks_for_a_pause_gets_it(served: Upstream, lake: Lake) -> None:
@@ -261,7 +265,11 @@ def test_a_server_that_asks_for_a_pause_gets_it(served: Upstream, lake: Lake) ->
     assert isinstance(good, Reply)
     served.routes[archive_path(FIRST)] = [Reply(status=429, headers={"Retry-After": "17"}), good]
     sleeps = Sleeps()
-    patient = TcgcsvSource(SourceSettings.read(tcgcsv_url=served.url), sleep=sleeps.sleep)
+    patient = TcgcsvSource(
+        SourceSettings.read(tcgcsv_url=served.url),
+        now=lambda: datetime.fromtimestamp(time.time() + sum(sleeps.taken), UTC),
+        sleep=sleeps.sleep,
+    )
 
     assert collect(patient, lake, [FIRST]).written == [FIRST]
     assert [17 <= wait < 18 for wait in sleeps.taken] == [True]

@@ -158,3 +158,24 @@ def test_quarantine_keeps_reasons_and_empties(tmp_path: Path) -> None:
     assert lake.quarantined(DAY)["reason"].to_pylist() == ["negative"]
     lake.write_quarantined(DAY, REJECTED_SCHEMA.empty_table())
     assert not lake.quarantined(DAY).num_rows
+
+
+def test_the_games_of_a_day_are_recorded_with_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.write_day(DAY, prices(), ("Magic", "Pokemon"))
+    assert lake.games(DAY) == ("Magic", "Pokemon")
+    assert not lake.write_day(DAY, prices(), ("Gundam", "Magic", "Pokemon"))
+    assert lake.games(DAY) == ("Gundam", "Magic", "Pokemon")
+    assert not lake.write_day(DAY, prices())
+    assert lake.games(DAY) == ()
+    assert lake.day(DAY).schema.metadata is None
+
+
+def test_a_row_that_is_the_same_keeps_its_first_time_of_observation(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, prices(hour=20))
+    lake.write_day(DAY, pa.concat_tables([prices(hour=21), prices(cards=("c",), hour=21)]))
+
+    assert [time.hour for time in lake.day(DAY)["observed_at"].to_pylist()] == [20, 20, 21]
+    lake.write_day(DAY, prices(market=2.0, hour=22))
+    assert [time.hour for time in lake.day(DAY)["observed_at"].to_pylist()] == [22, 22]

@@ -11,6 +11,7 @@ from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.backfill import collect_month, merge_months, months
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import process_shard
+from tests.market.upstream import price, running
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value will soon raise:DeprecationWarning"
@@ -86,6 +87,25 @@ def test_days_the_lake_has_are_left_as_they_are(home: Path) -> None:
     assert len(collected.report["written"]) == 20
     assert len(collected.report["unchanged"]) == 11
     assert collected.raw_version != before.raw_version
+
+
+def test_a_game_that_days_of_the_lake_lack_is_added(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = date(2025, 10, 22)
+    with running() as upstream:
+        monkeypatch.setenv("POKEWATCH_TCGCSV_URL", upstream.url)
+        upstream.archive(day, {(3, 1): [price(1)], (1, 2): [price(2)]})
+        collect_prices("tcgcsv", start=day, end=day, categories="3")
+        versions = [collect_month("tcgcsv", (day, day), categories=names) for names in ("3", "1")]
+        added = merge_months("tcgcsv", versions, categories="3,1")
+        again = merge_months("tcgcsv", versions, categories="3,1")
+
+    lake = Lake(home / "lake" / "tcgcsv")
+    assert lake.day(day)["card_id"].to_pylist() == ["tcgplayer-1-normal", "tcgplayer-2-normal"]
+    assert lake.games(day) == ("Magic", "Pokemon")
+    assert (added.report["written"], added.report["rows"]) == ([day.isoformat()], 2)
+    assert (again.report["written"], again.report["unchanged"]) == ([], [day.isoformat()])
 
 
 def test_months_without_prices_are_an_error() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from pokewatch.decision.distribution import LEVELS, Z_LEVELS
-from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.valuation.book import (
     NO_SHAPE,
     STATUSES,
@@ -47,7 +47,10 @@ def catalog(count: int) -> pa.Table:
         "released": [date(2025, 6, 1) if i else None for i in numbers],
         "image_url": [None] * count,
         "source_ids": [None] * count,
-        **{name: [None] * count for name in GAME_COLUMNS},
+        "game": ["Pokemon"] * count,
+        "kind": ["single"] * count,
+        "language": ["English"] * count,
+        "set_code": [f"S{i // 10}" for i in numbers],
     }
     return pa.table(columns, schema=CARD_SCHEMA)
 

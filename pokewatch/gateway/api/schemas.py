@@ -168,6 +168,10 @@ class Card(msgspec.Struct, frozen=True):
     printing: str | None
     released: Annotated[str | None, Meta(description="The day the card's set was released.")]
     image_url: str | None
+    game: str | None
+    kind: Literal["single", "sealed", "other"] | None
+    language: str | None
+    set_code: Annotated[str | None, Meta(description="The abbreviation of the set.")]
     market_price: Annotated[float | None, Meta(description="The market price of the day.")]
     low_price: Annotated[float | None, Meta(description="The lowest ask, in any condition.")]
     fair_price: Fair

@@ -29,6 +29,7 @@ class PriceBatch:
     prices: pa.Table  # PRICE_SCHEMA
     rejected: pa.Table  # REJECTED_SCHEMA
     cards: pa.Table | None = None  # CARD_SCHEMA; None if `catalog()` has all cards of the prices
+    games: tuple[str, ...] = ()  # of TCGplayer's catalogue, if only some of them are collected
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,12 @@ def _category_of(name: str) -> int:
     return game.category
 
 
+def game_of(category: int) -> str:
+    """Return the name of the game of a category; a game that is not known is named by it."""
+    game = BY_CATEGORY.get(category)
+    return game.name if game else f"TCGplayer category {category}"
+
+
 def kind_of(name: str | None, details: Mapping[str, str]) -> str:
     """Return "single" for a card, "sealed" for a sealed product, else "other".
 

@@ -21,7 +21,7 @@ import tenacity
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
 from pokewatch.market.sources.request_gate import RequestGate
-from pokewatch.market.sources.request_store import BudgetError
+from pokewatch.market.sources.request_store import NotSentError
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
@@ -38,6 +38,7 @@ class HttpLimits:
     longest_wait: float = 60.0  # between attempts, even if Retry-After is longer
     max_bytes: int = 64 << 20
     pause: float = 0.0  # minimum time between two requests
+    block: float | None = None  # after 429 Too Many Requests without Retry-After
 
 
 class _TransientError(Exception):
@@ -180,10 +181,11 @@ class HttpClient:
         if response.status_code in self.hints:
             status += f": {self.hints[response.status_code]}"
         if response.status_code in _BUSY:
-            wait = _retry_after(response.headers.get("Retry-After"))
+            wait = self._requested_wait(response)
             if wait is not None and wait > self.limits.longest_wait:
+                asks = "asks for" if "Retry-After" in response.headers else "requires"
                 cause = (
-                    f"{status} and asks for a wait of {wait:.0f} s, longer than the "
+                    f"{status} and {asks} a wait of {wait:.0f} s, longer than the "
                     f"{self.limits.longest_wait:.0f} s allowed: try again later"
                 )
                 raise SourceError(
@@ -194,6 +196,15 @@ class HttpClient:
             raise MissingAtSourceError(self.source, shown(str(response.url)), status, 404)
         if not response.is_success:
             raise SourceError(self.source, shown(str(response.url)), status, response.status_code)
+
+    def _requested_wait(self, response: httpx.Response) -> float | None:
+        """Return the seconds to wait after `response`; after 429 all requests wait."""
+        wait = _retry_after(response.headers.get("Retry-After"))
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            wait = self.limits.block if wait is None else wait
+            if wait is not None:
+                self._gate.block(wait)
+        return wait
 
     def _check_size(self, size: int, url: str) -> None:
         if size > self.limits.max_bytes:
@@ -208,7 +219,7 @@ class HttpClient:
         """Raise the errors of httpx as _TransientError, worth another attempt, or SourceError."""
         try:
             yield
-        except BudgetError as error:
+        except NotSentError as error:
             raise SourceError(
                 self.source, shown(url), str(error), httpx.codes.TOO_MANY_REQUESTS
             ) from None

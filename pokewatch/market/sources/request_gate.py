@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from pokewatch.market.sources.request_store import RequestStore
+from pokewatch.market.sources.request_store import BlockedError, RequestStore
+
+_LONGEST_BLOCK = 60.0  # seconds that a request waits for the end of a block
 
 
 class RequestGate:
@@ -40,14 +42,26 @@ class RequestGate:
             yield
 
     def start(self, sleep: Callable[[float], None], clock: Callable[[], float]) -> None:
-        """Wait for the pause to end and count the request. Raise BudgetError."""
+        """Wait for the pause to end and count the request.
+
+        Raise BudgetError, and BlockedError if the server has blocked requests for long.
+        """
         if self._pause:
             last = self._store.last_answer() if self._store else self._last
             if last is not None and (wait := last + self._pause - clock()) > 0:
                 sleep(min(wait, self._pause))  # the clock starts anew with the machine
         if self._store:
+            if wait := self._store.blocked(self._now()):
+                if wait > _LONGEST_BLOCK:
+                    raise BlockedError(wait)
+                sleep(wait)
             self._store.count_request(self._now(), self._limit)
         self.sent += 1
+
+    def block(self, seconds: float) -> None:
+        """Send nothing for `seconds`, in all processes that share the store."""
+        if self._store:
+            self._store.block(self._now(), seconds)
 
     def end(self, clock: Callable[[], float]) -> None:
         """Begin the pause."""

@@ -1,13 +1,15 @@
 """A record of the requests to a source, shared by all threads and processes of a home.
 
-It holds the pages fetched lately, with the time of each, and the times of all requests of the last
-24 hours. Everything is stored at once, so that a killed process loses no page and no count.
+It holds the pages fetched lately, with the time of each, the times of all requests of the last 24
+hours, the block that the server has imposed, and the pages that failed. Everything is stored at
+once, so that a killed process loses no page and no count.
 """
 
 import fcntl
+import math
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,11 +25,17 @@ CREATE TABLE IF NOT EXISTS pages
 CREATE TABLE IF NOT EXISTS requests (at REAL);
 CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
 CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL);
+CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY CHECK (id = 1), at REAL, seconds REAL);
+CREATE TABLE IF NOT EXISTS failures (url TEXT PRIMARY KEY, day TEXT, cause TEXT);
 """
-_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'answers'"  # the last one created
+_HAS_TABLES = "SELECT 1 FROM sqlite_master WHERE name = 'failures'"  # the last one created
 
 
-class BudgetError(Exception):
+class NotSentError(Exception):
+    """A request was not sent, since it would break a rule of the server."""
+
+
+class BudgetError(NotSentError):
     """The requests of the last 24 hours have reached the limit."""
 
     def __init__(self, limit: int, wait: float) -> None:
@@ -35,6 +43,16 @@ class BudgetError(Exception):
             f"not requested: {limit:,} requests in 24 hours is the limit "
             "(POKEWATCH_TCGCSV_DAILY_REQUESTS). The pages fetched so far are stored; run the "
             f"command again in {wait / 3600:.1f} hours"
+        )
+
+
+class BlockedError(NotSentError):
+    """The server has blocked requests for a while."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(
+            "not requested: the server has blocked requests; run the command again in "
+            f"{math.ceil(wait / 60)} minutes"
         )
 
 
@@ -121,6 +139,34 @@ class RequestStore:
     def write_answer(self, at: float) -> None:
         with self._opened() as database:
             database.execute("INSERT OR REPLACE INTO answers VALUES (1, ?)", (at,))
+
+    def block(self, now: float, seconds: float) -> None:
+        """Record that the server has blocked requests for `seconds` from `now` on."""
+        with self._opened() as database:
+            database.execute("INSERT OR REPLACE INTO blocks VALUES (1, ?, ?)", (now, seconds))
+
+    def blocked(self, now: float) -> float:
+        """Return for how many seconds after `now` requests are blocked."""
+        with self._opened() as database:
+            row = database.execute("SELECT at, seconds FROM blocks").fetchone()
+        if row is None or now < row[0]:  # the clock has been set back
+            return 0.0
+        return max(0.0, float(row[0] + row[1] - now))
+
+    def write_failures(self, day: date, failures: Mapping[str, str]) -> None:
+        """Replace the failed pages of `day`, cause by URL, and forget those of other days."""
+        with self._opened() as database:
+            database.execute("DELETE FROM failures")
+            rows = [(url, day.isoformat(), cause) for url, cause in failures.items()]
+            database.executemany("INSERT INTO failures VALUES (?, ?, ?)", rows)
+
+    def failures(self, day: date) -> dict[str, str]:
+        """Return the pages of `day` that failed in the last run, cause by URL."""
+        with self._opened() as database:
+            rows = database.execute(
+                "SELECT url, cause FROM failures WHERE day = ? ORDER BY url", (day.isoformat(),)
+            ).fetchall()
+        return dict(rows)
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -4,9 +4,10 @@ A page is stored as soon as it is fetched. A run that failed or was killed is co
 one, and runs at the same time share what they fetch.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from time import sleep as wait_for
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,12 @@ _NAME = "tcgcsv"
 _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
 _LONGEST_WAIT = 900.0  # seconds for a page that is almost 24 hours old: runs do not start on time
 _ARCHIVE = "/archive/tcgplayer/"
+_BLOCK = 600.0  # seconds that TCGCSV refuses requests for after a burst
 _HINTS = {401: "TCGCSV refuses requests without a User-Agent"}
+
+
+class NotDueError(SourceError):
+    """A page that was fetched for another day less than 24 hours ago."""
 
 
 class TcgcsvPages:
@@ -43,10 +49,13 @@ class TcgcsvPages:
         self._sleep = client.get("sleep", wait_for)
         self._limit = settings.tcgcsv_daily_requests
         host = urlsplit(self.url).netloc.rpartition("@")[2].replace(":", "-")
-        self._store = RequestStore(Home.read().requests / f"{host}.sqlite")
-        self._pause = settings.pause()
-        self._gate = RequestGate(self._pause, self._store, self._limit, self._time)
-        limits = HttpLimits(read=settings.http_timeout, attempts=settings.http_attempts)
+        folder = Home.read().requests
+        self.archive_folder = folder / f"{host}-archives"
+        self._store = RequestStore(folder / f"{host}.sqlite")
+        self._gate = RequestGate(settings.pause(), self._store, self._limit, self._time)
+        limits = HttpLimits(
+            read=settings.http_timeout, attempts=settings.http_attempts, block=_BLOCK
+        )
         self.http = HttpClient(
             _NAME, limits, hints=_HINTS, transport=transport, gate=self._gate, **client
         )
@@ -73,8 +82,8 @@ class TcgcsvPages:
         return self._day
 
     def archive_lock(self) -> AbstractContextManager[None]:
-        """Return a lock of all runs; without a pause, runs do not wait for each other."""
-        return self._store.locked("archive") if self._pause else nullcontext()
+        """Return a lock of all threads and runs, for one download at a time."""
+        return self._store.locked("archive")
 
     def archive_closed(self) -> str | None:
         """Return the answer by which the archive refused a request within 24 hours, if it did."""
@@ -90,6 +99,19 @@ class TcgcsvPages:
 
     def miss_archive(self, url: str) -> None:
         self._write(url, None, httpx.codes.NOT_FOUND, "")
+
+    def is_recent(self, path: Path) -> bool:
+        """Return whether the file at `path` was fetched within 24 hours."""
+        return path.exists() and self._age(path.stat().st_mtime) < DAY_SECONDS
+
+    def failures(self, day: date) -> dict[str, str]:
+        """Return the pages of prices of `day` that the last run did not get, cause by path."""
+        failed = self._store.failures(day).items()
+        return {url.removeprefix(self.url): cause for url, cause in failed}
+
+    def write_failures(self, day: date, failures: Mapping[str, str]) -> None:
+        """Record the pages of prices of `day` that this run did not get, cause by path."""
+        self._store.write_failures(day, {self.url + path: why for path, why in failures.items()})
 
     def _latest_update(self) -> date:
         now = self._now()
@@ -120,20 +142,20 @@ class TcgcsvPages:
     def _recent(self, url: str) -> StoredPage | None:
         """Return the stored page if it is less than 24 hours old."""
         page = self._store.page(url)
-        return page if page and self._age(page) < DAY_SECONDS else None
+        return page if page and self._age(page.fetched) < DAY_SECONDS else None
 
     def _is_current(self, page: StoredPage, day: date | None) -> bool:
-        return page.day == day if day else self._age(page) < DAY_SECONDS
+        return page.day == day if day else self._age(page.fetched) < DAY_SECONDS
 
     def _wait_until_due(self, url: str, page: StoredPage) -> None:
-        wait = DAY_SECONDS - self._age(page)
+        wait = DAY_SECONDS - self._age(page.fetched)
         if wait > _LONGEST_WAIT:
             due = datetime.fromtimestamp(page.fetched + DAY_SECONDS, UTC)
             cause = (
                 f"not requested: it was fetched for {page.day} less than 24 hours ago, and TCGCSV "
                 f"allows each page once in 24 hours; run the command after {due:%Y-%m-%d %H:%M} UTC"
             )
-            raise SourceError(_NAME, shown(url), cause, httpx.codes.TOO_MANY_REQUESTS)
+            raise NotDueError(_NAME, shown(url), cause)
         if wait > 0:
             self._sleep(wait)
 
@@ -144,12 +166,16 @@ class TcgcsvPages:
             if url.endswith("/groups"):
                 raise  # without its sets nothing of a category can be collected
             body, status = "", 404
+        except SourceError as error:
+            if error.status == httpx.codes.FORBIDDEN:
+                self._gate.block(_BLOCK)
+            raise
         else:
             try:
                 check(body)
             except (ValueError, RecursionError, OverflowError) as error:
                 cause = str(error) if isinstance(error, BadEnvelopeError) else _not_json(body)
-                raise SourceError(_NAME, shown(url), cause) from None
+                raise SourceError(_NAME, shown(url), cause, httpx.codes.OK) from None
         return self._write(url, day, status, body)
 
     def _write(self, url: str, day: date | None, status: int, body: str) -> StoredPage:
@@ -157,8 +183,8 @@ class TcgcsvPages:
         self._store.write_page(url, page)
         return page
 
-    def _age(self, page: StoredPage) -> float:
-        return abs(self._time() - page.fetched)  # the clock may have been set back
+    def _age(self, fetched: float) -> float:
+        return abs(self._time() - fetched)  # the clock may have been set back
 
     def _time(self) -> float:
         return self._now().timestamp()

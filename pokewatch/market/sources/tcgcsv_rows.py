@@ -15,7 +15,7 @@ from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import preferred_slug
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import REJECTED_SCHEMA, parsing
-from pokewatch.market.sources.games import BY_CATEGORY, kind_of
+from pokewatch.market.sources.games import BY_CATEGORY, game_of, kind_of
 
 _PRICES = {
     "market_price": "marketPrice",
@@ -36,6 +36,7 @@ class Listing:
     card_id: str
     product: int
     printing: str
+    category: int
     group: int
 
 
@@ -51,17 +52,16 @@ class PriceRows:
     )
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, group: int, rows: Iterable[Any]) -> None:
+    def add(self, category: int, group: int, rows: Iterable[Any]) -> None:
         """Add the `rows` of a group, the invalid ones to `rejected` with the reason."""
         for row in rows:
             reason = _fault(row)
             if reason:
                 self.rejected.append(parsing.rejected(self.day, None, row, reason))
                 continue
-            card_id = card_id_of(row["productId"], row["subTypeName"])
-            self.listings.setdefault(
-                card_id, Listing(card_id, row["productId"], row["subTypeName"], group)
-            )
+            product, printing = row["productId"], row["subTypeName"]
+            card_id = card_id_of(product, printing)
+            self.listings.setdefault(card_id, Listing(card_id, product, printing, category, group))
             self.card_ids.append(card_id)
             for name, key in _PRICES.items():
                 self.columns[name].append(parsing.number(row.get(key)))
@@ -138,7 +138,7 @@ def _card(
     listing: Listing, product: Mapping[str, Any] | None, group: Mapping[str, Any]
 ) -> dict[str, Any]:
     details = _details(product or {})
-    game = BY_CATEGORY.get(_category(product, group))
+    game = BY_CATEGORY.get(listing.category)
     number = details.get("Number")
     name = _name(product, number) or listing.card_id
     return {
@@ -153,17 +153,11 @@ def _card(
         "released": parsing.day(group.get("publishedOn")),
         "image_url": parsing.text((product or {}).get("imageUrl")),
         "source_ids": json.dumps({"tcgplayer": listing.product}),
-        "game": game.name if game else None,
+        "game": game_of(listing.category),
         "kind": kind_of(name, details) if product else None,
         "language": game.language if game else None,
         "set_code": parsing.text(group.get("abbreviation")),
     }
-
-
-def _category(product: Mapping[str, Any] | None, group: Mapping[str, Any]) -> int:
-    """Return the category of a card, 0 if it is unknown."""
-    category = group.get("categoryId", (product or {}).get("categoryId"))
-    return category if is_id(category) else 0
 
 
 def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
@@ -175,10 +169,13 @@ def _name(product: Mapping[str, Any] | None, number: str | None) -> str | None:
 
 
 def _details(product: Mapping[str, Any]) -> dict[str, str]:
-    """Return Number, Rarity and others; a sealed product has neither."""
+    """Return Number, Rarity and others; a sealed product has neither. A number may be an int."""
     entries = product.get("extendedData")
     listed = (
         [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     )
-    pairs = [(entry.get("name"), parsing.text(entry.get("value"))) for entry in listed]
-    return {name: value for name, value in pairs if isinstance(name, str) and value}
+    pairs = [(entry.get("name"), entry.get("value")) for entry in listed]
+    texts = [
+        (name, parsing.text(str(value) if type(value) is int else value)) for name, value in pairs
+    ]
+    return {name: value for name, value in texts if isinstance(name, str) and value}

@@ -26,6 +26,10 @@ _FIELDS = (
     "printing",
     "released",
     "image_url",
+    "game",
+    "kind",
+    "language",
+    "set_code",
 )
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _LETTERS = 256

@@ -28,7 +28,7 @@ import pyarrow as pa
 from pokewatch import contract
 from pokewatch.decision.distribution import LEVELS
 from pokewatch.errors import BookError
-from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.market.catalog import CARD_SCHEMA
 
 FORMAT = "pokewatch-price-book"
 VERSION = 2
@@ -57,7 +57,7 @@ CENTS = ("market", "low")
 NO_PRICE = -1
 BOOK_CARD_SCHEMA = pa.schema(
     [
-        *(card_field for card_field in CARD_SCHEMA if card_field.name not in GAME_COLUMNS),
+        *CARD_SCHEMA,
         pa.field("search", pa.string(), nullable=False),
     ]
 )

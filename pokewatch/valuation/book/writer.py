@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pokewatch.errors import BookError
-from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import conform
 from pokewatch.valuation.book.cards import search_text
 from pokewatch.valuation.book.layout import (
@@ -239,7 +239,7 @@ def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
     cards = catalog.take(
         pa.array([at[card_id] for card_id in card_ids], pa.int64())
     ).combine_chunks()
-    return cards.drop_columns(list(GAME_COLUMNS)).append_column(
+    return cards.append_column(
         BOOK_CARD_SCHEMA.field("search"), pa.array(_search_texts(cards), pa.string())
     )
 
@@ -247,7 +247,16 @@ def _cards(catalog: pa.Table, card_ids: Sequence[str]) -> pa.Table:
 def _search_texts(cards: pa.Table) -> Iterator[str]:
     columns = (
         cards[name].to_pylist()
-        for name in ("name", "number", "set_name", "set_id", "rarity", "printing")
+        for name in (
+            "name",
+            "number",
+            "set_name",
+            "set_id",
+            "rarity",
+            "printing",
+            "game",
+            "set_code",
+        )
     )
     for texts in zip(*columns, strict=True):
         yield search_text(" ".join(text for text in texts if text))

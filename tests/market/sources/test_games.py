@@ -8,6 +8,7 @@ from pokewatch.market.sources.games import (
     BY_CATEGORY,
     GAMES,
     categories_of,
+    game_of,
     kind_of,
     unknown_printings,
 )
@@ -43,6 +44,10 @@ def test_a_game_is_given_by_name_or_number(given: str, category: int) -> None:
 
 def test_each_category_is_collected_once() -> None:
     assert categories_of(["pokemon", "3", "Pokémon", "1"]) == (3, 1)
+
+
+def test_a_category_names_its_game() -> None:
+    assert [game_of(category) for category in (71, 55)] == ["Lorcana", "TCGplayer category 55"]
 
 
 @pytest.mark.parametrize("given", ["0", "-3", "3.0", "9" * 30, "Pokemon English", "ポケモン", "!"])

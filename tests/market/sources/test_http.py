@@ -9,6 +9,8 @@ import pytest
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources.http import HttpClient, HttpLimits, shown
+from pokewatch.market.sources.request_gate import RequestGate
+from pokewatch.market.sources.request_store import RequestStore
 from tests.market.upstream import Reply, Sleeps, Upstream
 
 QUICK = HttpLimits(connect=2.0, read=0.2, attempts=3, max_bytes=10_000)
@@ -94,6 +96,26 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(upstream: Upstream) -> N
         client(sleeps=sleeps).text(f"{upstream.url}/a")
     assert len(upstream.requests) == 1
     assert sleeps.taken == []
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_blocks_after_429_is_left_alone(
+    upstream: Upstream, tmp_path: Path, status: int
+) -> None:
+    upstream.routes["/a"] = Reply(status=status)
+    sleeps, store = Sleeps(), RequestStore(tmp_path / "requests.sqlite")
+    limits = HttpLimits(attempts=3, block=600.0)
+    blocked = client(limits, sleeps, gate=RequestGate(0.1, store, 100, sleeps.now))
+
+    for _ in range(2):
+        with pytest.raises(SourceError) as caught:
+            blocked.text(f"{upstream.url}/a")
+    if status == 429:
+        assert len(upstream.requests) == 1
+        assert "not requested: the server has blocked requests" in str(caught.value)
+        assert caught.value.status == 429
+    else:
+        assert len(upstream.requests) == 6
 
 
 def test_silence_is_a_timeout(upstream: Upstream) -> None:

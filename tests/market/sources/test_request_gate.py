@@ -8,7 +8,7 @@ import pytest
 
 from pokewatch.market.sources.http import HttpClient
 from pokewatch.market.sources.request_gate import RequestGate
-from pokewatch.market.sources.request_store import RequestStore
+from pokewatch.market.sources.request_store import BlockedError, RequestStore
 
 
 class Ticks:
@@ -74,6 +74,19 @@ def test_redirects_and_retries_are_paced_and_counted(tmp_path: Path) -> None:
 
     assert len(starts) == gate.sent == store.requests(ticks.now()) == 4
     assert all(after - before >= 5 for before, after in itertools.pairwise(starts))
+
+
+def test_a_short_block_is_waited_for_and_a_long_one_refused(tmp_path: Path) -> None:
+    ticks, store = Ticks(), RequestStore(tmp_path / "requests.sqlite")
+    RequestGate(0.1, store, 100, ticks.now).block(45.0)
+    other = RequestGate(0.1, store, 100, ticks.now)
+    other.start(ticks.sleep, ticks.now)
+    assert ticks.time == pytest.approx(1045.0)
+
+    other.block(601.0)
+    with pytest.raises(BlockedError, match="run the command again in 11 minutes"):
+        other.start(ticks.sleep, ticks.now)
+    assert (other.sent, store.requests(ticks.now())) == (1, 1)
 
 
 def test_a_clock_that_started_anew_does_not_stop_requests(tmp_path: Path) -> None:

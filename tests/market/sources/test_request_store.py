@@ -1,8 +1,10 @@
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -48,6 +50,36 @@ def test_requests_of_many_threads_are_all_counted(store: RequestStore) -> None:
         list(pool.map(lambda second: store.count_request(second, 100), range(40)))
 
     assert store.requests(40) == 40
+
+
+def test_a_block_ends_by_itself(store: RequestStore) -> None:
+    assert store.blocked(1000.0) == 0
+    store.block(1000.0, 600.0)
+
+    assert [store.blocked(1000.0 + after) for after in (0, 599, 600, 9000)] == [600, 1, 0, 0]
+    assert store.blocked(500.0) == 0  # the clock was set back
+
+
+def test_failed_pages_are_of_one_day(store: RequestStore) -> None:
+    day, other = date(2026, 11, 25), date(2026, 11, 26)
+    store.write_failures(day, {"http://x/b": "answered 500", "http://x/a": "no answer"})
+    assert list(store.failures(day).items()) == [
+        ("http://x/a", "no answer"),
+        ("http://x/b", "answered 500"),
+    ]
+    assert store.failures(other) == {}
+
+    store.write_failures(other, {})
+    assert store.failures(day) == {}
+
+
+def test_the_tables_are_added_to_an_older_file(store: RequestStore, tmp_path: Path) -> None:
+    store.write_page("http://x/a", PAGE)
+    with closing(sqlite3.connect(tmp_path / "requests" / "tcgcsv.com.sqlite")) as database:
+        database.executescript("DROP TABLE blocks; DROP TABLE failures")
+
+    assert store.blocked(1000.0) == 0
+    assert store.page("http://x/a") == PAGE
 
 
 def test_a_killed_process_frees_its_lock(store: RequestStore, tmp_path: Path) -> None:

@@ -173,41 +173,8 @@ def test_without_a_catalogue_ids_are_names(
     assert [warning.split(": ", 1)[1].split("/tcgplayer")[1] for warning in source.warnings] == [
         f"/{category}/groups: answered 404 Not Found: cards of category {category} have their ids "
         "as names until the next collection"
-        for category in (3, 85)
+        for category in (3,)
     ]
-
-
-def test_a_failing_catalogue_is_left_alone_after_a_few_sets(
-    upstream: Upstream, opened: Callable[..., TcgcsvSource]
-) -> None:
-    upstream.archive(DAY, {(3, group): [price(group)] for group in range(1, 20)})
-    upstream.results(
-        "/tcgplayer/3/groups",
-        [{"groupId": group, "name": f"Set {group}"} for group in range(1, 20)],
-    )
-    upstream.results("/tcgplayer/85/groups", [])
-
-    source = opened()
-    cards = only(source.prices([DAY])).cards
-
-    assert cards is not None
-    assert cards.num_rows == 19
-    assert sum(path.endswith("/products") for path in upstream.paths()) == 3
-    assert len(source.warnings) == 3
-
-
-def test_products_are_asked_for_once(
-    upstream: Upstream, opened: Callable[..., TcgcsvSource]
-) -> None:
-    for day in (DAY, date(2025, 10, 21)):
-        upstream.archive(day, {(3, 3170): [price(451396)]})
-    upstream.results("/tcgplayer/3/groups", [TEMPEST])
-    upstream.results("/tcgplayer/85/groups", [])
-    upstream.results("/tcgplayer/3/3170/products", [LUGIA])
-
-    list(opened().prices([DAY, date(2025, 10, 21)]))
-
-    assert Counter(upstream.paths()).most_common(1)[0][1] == 1
 
 
 def test_days_come_in_order_whatever_order_they_are_asked_in(
@@ -325,11 +292,7 @@ def test_today_comes_from_the_live_pages(
     assert reasons(batch) == {"marketPrice is not a number": 1}
     assert batch.cards is not None
     assert batch.cards["name"].to_pylist() == ["Lugia VSTAR", "Silver Tempest Booster Box"]
-    assert any(
-        "/tcgplayer/3/2/prices: answered 404 Not Found: the prices of this set are missing"
-        in warning
-        for warning in source.warnings
-    )
+    assert f"{DAY}: tcgcsv has no prices of 1 set (Empty)" in source.warnings
 
 
 def test_the_archive_goes_before_the_live_pages(

@@ -1,78 +1,34 @@
+"""The rules of TCGCSV, against a server that enforces them and counts the requests."""
+
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.collect import collect, requested_days
-from pokewatch.market.collect_report import CollectReport
+from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
-from pokewatch.settings import SourceSettings
-from tests.market.tcgcsv_server import Clock, TcgcsvServer
-from tests.market.upstream import price
+from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
 
-URL = "https://tcgcsv.com"
-FIRST = date(2026, 11, 25)
-CARDS = 10
-GROUPS = range(1, 22)
 PAGES = 1 + 2 + 2 * len(GROUPS)  # last-updated, groups of two categories, prices and products
+OF_ONE_CATEGORY = PAGES - 1
 
-
-def day_sets(change: float = 0.0) -> dict[tuple[int, int], list[dict[str, Any]]]:
-    return {
-        (3, group): [price(100 * group + n, n + change) for n in range(1, CARDS + 1)]
-        for group in GROUPS
-    }
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime(2026, 11, 25, 21, 0, tzinfo=UTC))
-
-
-@pytest.fixture
-def server(clock: Clock) -> TcgcsvServer:
-    return TcgcsvServer(clock, day_sets())
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def opened(clock: Clock, server: TcgcsvServer) -> Callable[..., TcgcsvSource]:
-    def open_source(**settings: Any) -> TcgcsvSource:
-        return TcgcsvSource(
-            SourceSettings.read(tcgcsv_url=URL, http_attempts=2, **settings),
-            now=clock.now,
-            transport=server.transport(),
-            sleep=clock.sleep,
-            clock=clock.seconds,
-        )
-
-    return open_source
-
-
-def run(source: TcgcsvSource, lake: Lake, clock: Clock, days: int = 1) -> CollectReport:
-    wanted = requested_days(source, None, None, days)
-    return collect(source, lake, wanted, today=clock.now().date())
+Open = Callable[..., TcgcsvSource]
 
 
 def test_a_first_day_a_second_day_and_a_rerun_keep_the_rules(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake, clock: Clock
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
     first = run(opened(), lake, clock, days=30)
-    archive = [path for path in server.paths if path.startswith("/archive")]
     assert first.written == [FIRST]
     assert lake.day(FIRST).num_rows == CARDS * len(GROUPS)
     assert len(first.missing) == 29
     assert [warning.count("--source pokemon_price_tracker") for warning in first.warnings] == [1, 0]
-    assert (len(archive), len(server.paths)) == (1, PAGES + 1)
+    assert len([path for path in server.paths if path.startswith("/archive")]) == 1
+    assert len(server.paths) == PAGES + 1
 
     again = run(opened(), lake, clock)
     assert again.unchanged == [FIRST]
@@ -86,51 +42,71 @@ def test_a_first_day_a_second_day_and_a_rerun_keep_the_rules(
     assert second.written == [FIRST + timedelta(days=1)]
     assert lake.day(FIRST + timedelta(days=1))["market_price"].to_pylist()[0] == 1.5
     assert server.breaches == []
+    assert max(server.answered.values()) == 2  # once a day
     assert second.usage is not None
     assert second.usage.limit == 10_000
     assert second.usage.in_24_hours <= len(server.paths)
 
 
-def test_sets_fetched_before_a_failure_are_taken_up(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake, clock: Clock
+def test_the_server_notices_a_run_that_does_not_keep_the_pause(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
-    server.failing["/tcgplayer/3/7/prices"] = 2
-    with pytest.raises(SourceError, match="The sets fetched so far are stored; run the command"):
-        run(opened(), lake, clock)
-    assert lake.days() == []
-    before = len(server.paths)
+    with pytest.raises(SourceError, match="the server has blocked requests"):
+        run(opened(tcgcsv_pause=0.09), lake, clock)
+    assert len(server.breaches) == 1
+    assert len(server.paths) == 2
 
-    clock.sleep(12 * 3600)
+
+def test_a_block_ends_all_requests_for_ten_minutes(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    def burst(path: str) -> None:
+        if path == "/tcgplayer/3/9/prices":
+            server.before = lambda _: None
+            server.block()
+
+    server.before = burst
+    with pytest.raises(SourceError) as caught:
+        run(opened(), lake, clock)
+    refused = len(server.paths)
+    assert server.paths[-1] == "/tcgplayer/3/10/prices"
+    assert "answered 429 Too Many Requests and requires a wait of 600 s" in str(caught.value)
+    assert "The sets fetched so far are stored" in str(caught.value)
+
+    clock.sleep(300)
+    with pytest.raises(SourceError, match="run the command again in 5 minutes"):
+        run(opened(), lake, clock)
+    assert len(server.paths) == refused
+
+    clock.sleep(301)
     assert run(opened(), lake, clock).written == [FIRST]
-    assert [path for path in server.paths[before:] if path.endswith("/prices")] == [
-        "/tcgplayer/3/7/prices"
-    ]
+    assert server.breaches == []
+    assert set(server.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("retry_after", ["30", "1800"])
+def test_a_block_ends_when_the_server_says(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, retry_after: str
+) -> None:
+    server.retry_after = retry_after
+    server.block(float(retry_after))
+    source = opened()
+    if retry_after == "1800":
+        with pytest.raises(SourceError, match="requests"):
+            run(source, lake, clock)
+        clock.sleep(1801)
+    assert run(opened(), lake, clock).written == [FIRST]
     assert server.breaches == []
 
 
-def test_a_kill_loses_no_page(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake, clock: Clock
-) -> None:
-    def kill(path: str) -> None:
-        if path == "/tcgplayer/3/9/prices":
-            raise KeyboardInterrupt
-
-    server.before = kill
-    with pytest.raises(KeyboardInterrupt):
-        run(opened(), lake, clock)
-    server.before = lambda _: None
-    before = len(server.paths)
-
-    assert run(opened(), lake, clock).written == [FIRST]
-    assert len(server.paths) - before == PAGES + 1 - (before - 1)
-
-
 def test_the_budget_is_of_all_runs_and_counts_retries(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake, clock: Clock
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
     server.failing["/tcgplayer/3/2/prices"] = 1
-    with pytest.raises(SourceError, match="12 requests in 24 hours is the limit"):
+    with pytest.raises(SourceError) as caught:
         run(opened(tcgcsv_daily_requests=12), lake, clock)
+    assert "12 requests in 24 hours is the limit" in str(caught.value)
+    assert "12 requests; 12 of at most 12 in 24 hours" in str(caught.value)
     assert len(server.paths) == 12
     with pytest.raises(SourceError, match="POKEWATCH_TCGCSV_DAILY_REQUESTS"):
         run(opened(tcgcsv_daily_requests=12), lake, clock)
@@ -139,10 +115,32 @@ def test_the_budget_is_of_all_runs_and_counts_retries(
     report = run(opened(), lake, clock)
     assert report.written == [FIRST]
     assert str(report.usage) == "35 requests; 47 of at most 10,000 in 24 hours"
+    assert set(server.answered.values()) == {1}
+
+
+def test_names_are_left_out_when_the_budget_ends_after_the_prices(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    limit = PAGES + 1 - len(GROUPS) + 5
+    report = run(opened(tcgcsv_daily_requests=limit), lake, clock)
+
+    assert report.written == [FIRST]
+    assert len(server.paths) == limit
+    assert [f"{limit} requests in 24 hours" in warning for warning in report.warnings].count(
+        True
+    ) == 1
+    names = lake.catalog()["name"].to_pylist()
+    assert sum(name.startswith("Card ") for name in names) == 5 * CARDS
+
+    clock.sleep(24 * 3600 - 60)
+    server.sets = day_sets(0.5)
+    run(opened(), lake, clock)
+    assert all(name.startswith("Card ") for name in lake.catalog()["name"].to_pylist())
+    assert server.breaches == []
 
 
 def test_two_runs_at_once_share_pages_and_pace(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], tmp_path: Path, clock: Clock
+    server: TcgcsvServer, opened: Open, tmp_path: Path, clock: Clock
 ) -> None:
     lakes = [Lake(tmp_path / name) for name in ("one", "two")]
     with ThreadPoolExecutor(2) as pool:
@@ -155,18 +153,14 @@ def test_two_runs_at_once_share_pages_and_pace(
 
 @pytest.mark.parametrize("status", [403, 404, 410, 500])
 def test_the_latest_day_is_collected_whatever_the_archive_answers(
-    server: TcgcsvServer,
-    opened: Callable[..., TcgcsvSource],
-    lake: Lake,
-    clock: Clock,
-    status: int,
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, status: int
 ) -> None:
     server.archive_status = status
     assert run(opened(), lake, clock).written == [FIRST]
 
 
 def test_past_days_alone_are_refused_in_plain_words(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake
+    server: TcgcsvServer, opened: Open, lake: Lake
 ) -> None:
     days = [date(2026, 10, 1), date(2026, 10, 2)]
     with pytest.raises(MissingAtSourceError, match="the archive of past days is closed"):
@@ -176,7 +170,7 @@ def test_past_days_alone_are_refused_in_plain_words(
 
 
 def test_a_page_of_another_day_is_not_requested_early(
-    server: TcgcsvServer, opened: Callable[..., TcgcsvSource], lake: Lake, clock: Clock
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
     clock.time = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
     assert run(opened(), lake, clock).written == [FIRST - timedelta(days=1)]
@@ -187,17 +181,24 @@ def test_a_page_of_another_day_is_not_requested_early(
     assert server.breaches == []
 
 
+def test_a_refusal_of_a_live_page_ends_all_requests(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.forbidden.add("/tcgplayer/3/4/prices")
+    with pytest.raises(SourceError, match="answered 403 Forbidden"):
+        run(opened(), lake, clock)
+    assert server.paths[-1] == "/tcgplayer/3/4/prices"
+    with pytest.raises(SourceError, match="run the command again in 10 minutes"):
+        run(opened(), lake, clock)
+    assert server.requested("/prices")[-1] == "/tcgplayer/3/4/prices"
+
+
 @pytest.mark.parametrize(
     ("unpriced", "reason"),
     [(21, "prices is 0"), (15, r"sets is 6 of 21, wanted at least 50% of the sets with a price")],
 )
 def test_a_first_day_without_most_prices_is_held(
-    server: TcgcsvServer,
-    opened: Callable[..., TcgcsvSource],
-    lake: Lake,
-    clock: Clock,
-    unpriced: int,
-    reason: str,
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, unpriced: int, reason: str
 ) -> None:
     for group in GROUPS[:unpriced]:
         server.sets[3, group] = [row | {"marketPrice": None} for row in server.sets[3, group]]

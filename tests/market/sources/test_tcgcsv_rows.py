@@ -51,7 +51,7 @@ JSON = st.recursive(
 def test_rows_that_are_none_are_rejected_with_the_reason(row: Any, reason: str) -> None:
     rows = PriceRows(DAY)
 
-    rows.add(9, [price(2), row])
+    rows.add(3, 9, [price(2), row])
 
     assert rows.prices("tcgcsv", NOW)["card_id"].to_pylist() == ["tcgplayer-2-normal"]
     (rejected,) = rows.rejections().to_pylist()
@@ -63,7 +63,7 @@ def test_rows_that_are_none_are_rejected_with_the_reason(row: Any, reason: str) 
 def test_every_row_is_kept_or_rejected(given_rows: list[Any]) -> None:
     rows = PriceRows(DAY)
 
-    rows.add(1, given_rows)
+    rows.add(3, 1, given_rows)
 
     assert rows.prices("tcgcsv", NOW).num_rows + rows.rejections().num_rows == len(given_rows)
 
@@ -97,9 +97,9 @@ def test_a_number_hung_on_a_name_is_taken_off() -> None:
 
     cards = card_rows(
         [
-            Listing("a", 1, "Holofoil", 5),
-            Listing("b", 2, "Holofoil", 5),
-            Listing("c", 3, "Holofoil", 5),
+            Listing("a", 1, "Holofoil", 3, 5),
+            Listing("b", 2, "Holofoil", 3, 5),
+            Listing("c", 3, "Holofoil", 3, 5),
         ],
         products,
         {},

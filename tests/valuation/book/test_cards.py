@@ -49,6 +49,10 @@ def test_describe(cards: Cards) -> None:
             "printing": "Normal",
             "released": "2025-06-01",
             "image_url": None,
+            "game": "Pokemon",
+            "kind": "single",
+            "language": "English",
+            "set_code": "S1",
         },
         cards.describe(cards.positions(["card_0"]))[0] | {"released": None},
     ]
@@ -58,6 +62,7 @@ def test_describe(cards: Cards) -> None:
     ("words", "set_name", "rarity", "found"),
     [
         ("", None, None, list(range(40))),
+        ("S1 pokemon", None, None, list(range(10, 20))),
         ("POKEMON 012", None, None, [12]),
         ("pokémon", "set1", "rare", [12, 15, 18]),
         ("", "Set 3", "RARE", [30, 33, 36, 39]),
@@ -68,6 +73,7 @@ def test_describe(cards: Cards) -> None:
     ],
     ids=[
         "all",
+        "set code",
         "words",
         "set id",
         "set name",

@@ -1,0 +1,94 @@
+"""Days of the lake that lack a part of the market: a game added later, or sets that failed.
+
+Such a day is collected again. Rows that the collection does not have, because other games are
+selected, stay; so does the whole day if the source does not have it, as with a closed archive.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pokewatch.market.lake import Lake
+from pokewatch.market.sources import Source
+
+
+def incomplete_days(source: Source, lake: Lake, days: Iterable[date]) -> dict[date, list[str]]:
+    """Return those of `days`, all in the lake, that `source` may add to, with the absent games."""
+    games = list(getattr(source, "games", ()))
+    missing_sets = getattr(source, "missing_sets", lambda _: ())
+    found: dict[date, list[str]] = {}
+    if not games or not lake.has_catalog():
+        return found
+    cards = lake.catalog()
+    for day in sorted(days):
+        present = games_of_day(lake, day, cards)
+        absent = [] if None in present else [game for game in games if game not in present]
+        if absent or missing_sets(day):
+            found[day] = absent
+    return found
+
+
+def games_of_day(lake: Lake, day: date, cards: pa.Table) -> set[str | None]:
+    """Return the games that a day was collected of; if not recorded, those of its cards."""
+    if recorded := lake.games(day):
+        return set(recorded)
+    rows = pc.index_in(lake.day(day)["card_id"], value_set=cards["card_id"].combine_chunks())
+    return set(cards["game"].take(rows.drop_null()).unique().to_pylist())
+
+
+def completed(
+    lake: Lake, day: date, prices: pa.Table, games: Sequence[str], *, refresh: bool
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return `prices`, collected of `games`, with the rows and games that the lake has beside them.
+
+    With `refresh`, the rows of `games` are those of `prices` alone. Nothing is added if the source
+    has no games.
+    """
+    if not games or day not in lake.days() or not lake.has_catalog():
+        return prices, tuple(sorted(games))
+    before, catalog = lake.day(day), lake.catalog()
+    replaced = prices["card_id"].combine_chunks()
+    if refresh:
+        ours = catalog["card_id"].filter(pc.is_in(catalog["game"], value_set=pa.array(games)))
+        replaced = pa.concat_arrays([replaced, ours.combine_chunks()])
+    others = before.filter(pc.invert(pc.is_in(before["card_id"], value_set=replaced)))
+    known = {game for game in games_of_day(lake, day, catalog) if game}
+    return pa.concat_tables([prices, others]), tuple(sorted(known | set(games)))
+
+
+def of_games(lake: Lake, day: date, games: Sequence[str]) -> tuple[pa.Table, list[str]]:
+    """Return the prices of `day` of these games only, and the names of the games left out.
+
+    All prices are returned if `games` is empty.
+    """
+    prices = lake.day(day)
+    if not games or not lake.has_catalog():
+        return prices, []
+    cards = lake.catalog()
+    present = games_of_day(lake, day, cards)
+    others = sorted(game for game in present if game and game not in games)
+    if not others:
+        return prices, []
+    left_out = cards["card_id"].filter(pc.is_in(cards["game"], value_set=pa.array(others)))
+    ours = pc.invert(pc.is_in(prices["card_id"], value_set=left_out.combine_chunks()))
+    return prices.filter(ours), others
+
+
+def absent_games(
+    name: str, incomplete: Mapping[date, Sequence[str]], unchanged: Iterable[date]
+) -> list[str]:
+    """Return a text for each game that `unchanged` days lack and the source does not have."""
+    days: dict[str, list[date]] = {}
+    for day in sorted(incomplete.keys() & set(unchanged)):
+        for game in incomplete[day]:
+            days.setdefault(game, []).append(day)
+    return [
+        f"{name} has no prices of {game} for {_span(days[game])}, in the lake without {game}"
+        for game in sorted(days)
+    ]
+
+
+def _span(days: Sequence[date]) -> str:
+    return f"{days[0]}" if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"

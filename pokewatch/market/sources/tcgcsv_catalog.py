@@ -1,0 +1,86 @@
+"""TCGCSV's catalogue: the sets of each category, and the products that describe the cards."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpx
+import pyarrow as pa
+
+from pokewatch.errors import SourceError
+from pokewatch.market.sources.tcgcsv_pages import TcgcsvPages
+from pokewatch.market.sources.tcgcsv_rows import Listing, card_rows, is_id
+
+BLOCKED = (  # answers after which no more requests are sent
+    httpx.codes.UNAUTHORIZED,
+    httpx.codes.FORBIDDEN,
+    httpx.codes.TOO_MANY_REQUESTS,
+)
+_MOST_FAILURES = 3  # sets in a row that may fail before no more are requested
+
+
+class TcgcsvCatalog:
+    """The sets and products of one TCGCSV server. `warn` is called for those not available."""
+
+    def __init__(self, pages: TcgcsvPages, warn: Callable[[str], None]) -> None:
+        self._pages = pages
+        self._warn = warn
+        self._groups: dict[int, dict[int, dict[str, Any]]] = {}  # by category and id
+        self._failed_categories: set[int] = set()
+        self._products: dict[int, dict[str, Any]] = {}
+        self._fetched_groups: set[int] = set()
+        self._gave_up = False
+
+    def groups_of(self, category: int) -> dict[int, dict[str, Any]]:
+        """Return the sets of a category by id. Raise SourceError."""
+        if category not in self._groups:
+            self._groups[category] = {
+                group["groupId"]: {**group, "categoryId": category}
+                for group in self._pages.results(f"/tcgplayer/{category}/groups")
+                if isinstance(group, dict) and is_id(group.get("groupId"))
+            }
+        return self._groups[category]
+
+    def cards(self, listings: Iterable[Listing]) -> pa.Table:
+        """Return the cards of `listings`, named by their products where those are available."""
+        listings = list(listings)
+        groups = self._known_groups(sorted({listing.category for listing in listings}))
+        self._fetch_products(groups, {listing.group for listing in listings} & groups.keys())
+        return card_rows(listings, self._products, groups)
+
+    def _known_groups(self, categories: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return the sets of `categories` by id; one whose sets fail is a warning, once."""
+        known: dict[int, dict[str, Any]] = {}
+        for category in categories:
+            if category in self._failed_categories:
+                continue
+            try:
+                known |= self.groups_of(category)
+            except SourceError as error:
+                self._failed_categories.add(category)
+                self._warn(
+                    f"{error}: cards of category {category} have their ids as names "
+                    "until the next collection"
+                )
+        return known
+
+    def _fetch_products(self, known: dict[int, dict[str, Any]], groups: set[int]) -> None:
+        """Fetch the products of `groups`, once each; a failure is a warning, not an error."""
+        failed = 0
+        for group in sorted(groups - self._fetched_groups):
+            if self._gave_up:
+                return
+            self._fetched_groups.add(group)
+            try:
+                self._fetch_group(known[group]["categoryId"], group)
+                failed = 0
+            except SourceError as error:
+                failed += 1
+                self._gave_up = failed >= _MOST_FAILURES or error.status in BLOCKED
+                self._warn(
+                    f"{error}: cards of this set have their ids as names until the next collection"
+                )
+
+    def _fetch_group(self, category: int, group: int) -> None:
+        for product in self._pages.results(f"/tcgplayer/{category}/{group}/products"):
+            if isinstance(product, dict) and is_id(product.get("productId")):
+                self._products[product["productId"]] = product

@@ -1,0 +1,169 @@
+"""Sets of the latest day that fail, and the runs that take them up."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pokewatch.errors import SourceError
+from pokewatch.market.lake import Lake
+from pokewatch.market.sources.tcgcsv import TcgcsvSource
+from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
+
+Open = Callable[..., TcgcsvSource]
+ALWAYS = 1_000
+
+
+def test_a_set_that_recovers_is_collected_in_the_same_run(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.failing["/tcgplayer/3/7/prices"] = 3  # the first time with both attempts
+    report = run(opened(), lake, clock)
+
+    assert lake.day(FIRST).num_rows == CARDS * len(GROUPS)
+    assert not any("missing" in warning for warning in report.warnings)
+
+
+def test_a_set_that_never_answers_is_reported_and_the_day_collected(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.failing["/tcgplayer/3/7/prices"] = ALWAYS
+    report = run(opened(), lake, clock)
+
+    assert report.written == [FIRST]
+    assert lake.day(FIRST).num_rows == CARDS * (len(GROUPS) - 1)
+    (warning,) = [warning for warning in report.warnings if "missing" in warning]
+    assert warning.startswith(f"{FIRST}: the prices of 1 set (Set 7) are missing ({server.url}")
+    assert "answered 500 Internal Server Error" in warning
+    before = len(server.paths)
+
+    clock.sleep(3 * 3600)
+    again = run(opened(), lake, clock)
+    assert again.unchanged == [FIRST]
+    assert set(server.paths[before:]) == {"/tcgplayer/3/7/prices"}
+
+    del server.failing["/tcgplayer/3/7/prices"]
+    third = run(opened(), lake, clock)
+    assert third.written == [FIRST]
+    assert lake.day(FIRST).num_rows == CARDS * len(GROUPS)
+    assert run(opened(), lake, clock).unchanged == [FIRST]
+    assert server.breaches == []
+    assert set(server.answered.values()) == {1}
+
+
+def test_the_day_after_collects_all_but_a_set_that_is_not_due(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.failing["/tcgplayer/3/7/prices"] = ALWAYS
+    run(opened(), lake, clock)
+    clock.sleep(3600)
+    del server.failing["/tcgplayer/3/7/prices"]
+    run(opened(), lake, clock)
+
+    clock.time = clock.time.replace(day=26, hour=21, minute=1)
+    server.sets = day_sets(0.5)
+    report = run(opened(), lake, clock)
+    tomorrow = FIRST + timedelta(days=1)
+    assert report.written == [tomorrow]
+    assert any("less than 24 hours ago" in warning for warning in report.warnings)
+    assert lake.day(tomorrow).num_rows == CARDS * (len(GROUPS) - 1)
+
+    clock.sleep(3600)
+    assert run(opened(), lake, clock).written == [tomorrow]
+    assert lake.day(tomorrow).num_rows == CARDS * len(GROUPS)
+    assert server.breaches == []
+
+
+def test_many_failed_sets_hold_the_day(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    run(opened(), lake, clock)
+    clock.time = clock.time.replace(day=26, hour=21, minute=1)
+    server.sets = day_sets(0.5)
+    for group in (3, 8, 15):
+        server.failing[f"/tcgplayer/3/{group}/prices"] = ALWAYS
+    report = run(opened(), lake, clock)
+
+    tomorrow = FIRST + timedelta(days=1)
+    assert (report.written, list(report.held)) == ([], [tomorrow])
+    (warning,) = [warning for warning in report.warnings if "are missing (" in warning]
+    assert "the prices of 3 sets (Set 15, Set 3, Set 8) are missing" in warning
+
+    server.failing.clear()
+    assert run(opened(), lake, clock).written == [tomorrow]
+    assert server.breaches == []
+
+
+def test_a_server_that_stops_answering_is_left_alone(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    for group in range(5, 22):
+        server.failing[f"/tcgplayer/3/{group}/prices"] = ALWAYS
+    with pytest.raises(SourceError, match="The sets fetched so far are stored; run the command"):
+        run(opened(), lake, clock)
+    assert len(server.requested("/prices")) == 4 + 2 * 5
+    assert lake.days() == []
+
+    server.failing.clear()
+    assert run(opened(), lake, clock).written == [FIRST]
+    assert set(server.answered.values()) == {1}
+
+
+def test_sets_that_never_answer_do_not_hold_back_those_after_them(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    for group in range(1, 7):
+        server.failing[f"/tcgplayer/3/{group}/prices"] = ALWAYS
+    with pytest.raises(SourceError):
+        run(opened(), lake, clock)
+
+    assert run(opened(), lake, clock).written == [FIRST]
+    assert lake.day(FIRST).num_rows == CARDS * (len(GROUPS) - 6)
+
+
+def test_a_first_day_of_which_most_sets_fail_is_not_collected(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    for group in GROUPS:
+        if group % 4:
+            server.failing[f"/tcgplayer/3/{group}/prices"] = ALWAYS
+    with pytest.raises(SourceError, match=r"\(16 sets failed\); 2026-11-25 was not collected"):
+        run(opened(), lake, clock)
+    assert lake.days() == []
+
+
+def test_a_category_that_never_answers_is_reported(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.failing["/tcgplayer/85/groups"] = ALWAYS
+    server.sets |= day_sets(category=85)
+    report = run(opened(), lake, clock)
+
+    assert report.written == [FIRST]
+    assert any("1 set (all of category 85) are missing" in each for each in report.warnings)
+
+    server.failing.clear()
+    assert run(opened(), lake, clock).written == [FIRST]
+    assert lake.day(FIRST).num_rows == 2 * CARDS * len(GROUPS)
+    assert server.breaches == []
+
+
+def test_a_page_that_is_no_json_is_not_requested_again_in_the_same_run(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.bodies["/tcgplayer/3/7/prices"] = b"<html>"
+    report = run(opened(), lake, clock)
+
+    assert report.written == [FIRST]
+    assert any("the answer is not JSON" in warning for warning in report.warnings)
+    assert server.breaches == []
+
+
+def test_sets_without_a_page_are_reported_once(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.absent.update({"/tcgplayer/3/7/prices", "/tcgplayer/3/8/prices"})
+    report = run(opened(), lake, clock)
+
+    assert report.written == [FIRST]
+    assert f"{FIRST}: tcgcsv has no prices of 2 sets (Set 7, Set 8)" in report.warnings
