@@ -17,16 +17,11 @@ from pokewatch.errors import (
     SourceError,
 )
 from pokewatch.market.catalog import CARD_SCHEMA
-from pokewatch.market.collect_report import CollectReport
+from pokewatch.market.collect_report import CollectReport, listed
+from pokewatch.market.day_checks import DayChecks
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
-from pokewatch.market.quality.days import (
-    QualityThresholds,
-    check_measures,
-    comparable,
-    measure_day,
-)
-from pokewatch.market.quality.sets import check_sets, empty_sets
+from pokewatch.market.quality.days import QualityThresholds
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
@@ -53,13 +48,16 @@ def collect(
     the source does not have is reported as missing. Raise SourceError if the source fails or has
     none of the days; days written before stay in the lake.
     """
+    thresholds = thresholds or QualityThresholds.of(QualitySettings.read(), source.name)
+    today = today or datetime.now(UTC).date()
+    report = CollectReport(source.name, tuple(sorted(set(days))))
     collection = _Collection(
         source,
         lake,
-        thresholds or QualityThresholds.of(QualitySettings.read(), source.name),
-        today or datetime.now(UTC).date(),
+        thresholds,
+        today,
         progress or (lambda *_: None),
-        CollectReport(source.name, tuple(sorted(set(days)))),
+        report,
     )
     return collection.run(refresh or source.name == "file")
 
@@ -102,6 +100,7 @@ class _Collection:
     today: date
     progress: Progress
     report: CollectReport
+    checks: DayChecks = field(init=False)
     catalog: pa.Table | None = None
     without_image: set[str] = field(default_factory=set)  # cards whose image address is refused
 
@@ -110,6 +109,8 @@ class _Collection:
         wanted = [day for day in self.report.requested if compare or day not in present]
         self.report.unchanged = [day for day in self.report.requested if day not in wanted]
         self.progress(len(self.report.unchanged))
+        gaps = self.source.name == "file"
+        self.checks = DayChecks(self.lake, self.thresholds, self.today, wanted, gaps=gaps)
         if wanted:
             if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
                 self.source.keep_ids(self.lake.catalog())
@@ -172,39 +173,22 @@ class _Collection:
         self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
-        present = set(self.lake.days())
-        passed: dict[date, pa.Table] = {}
         for day in batch.days:
             prices = _rows_of(good, day)
             bad = _rejected_of(rejected, day, orphans=False).num_rows
-            earlier = comparable(day, present | passed.keys())
-            previous = (
-                (passed[earlier] if earlier in passed else self.lake.day(earlier))
-                if earlier
-                else None
-            )
-            checks = check_measures(
-                [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
-                self.thresholds,
-            )
-            if previous is None and batch.cards is not None:
-                checks = [*checks, check_sets(prices, batch.cards)]
+            checks = self.checks.check(day, prices, bad, batch.cards)
             if all(check.passed for check in checks):
-                self._report_empty_sets(day, prices, previous)
-                passed[day] = prices
+                self._report_doubts(day, prices, batch)
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
 
-    def _report_empty_sets(self, day: date, prices: pa.Table, previous: pa.Table | None) -> None:
-        if previous is None or self.source.name == "file" or not self.lake.has_catalog():
-            return
-        empty = empty_sets(prices, previous, self.lake.catalog())
-        if empty:
-            self.report.warnings.append(
-                f"{day}: no prices for {_listed(empty, 'sets')}, which had some the day before; "
-                "collect the day again with --refresh"
-            )
+    def _report_doubts(self, day: date, prices: pa.Table, batch: PriceBatch) -> None:
+        if self.checks.has_history(day):
+            own = self.source.name == "file" or not self.lake.has_catalog()
+            cards = self._cards(batch) if own else self.lake.catalog()
+            doubts = self.checks.doubts(day, prices, cards)
+            self.report.doubts.extend((day, doubt) for doubt in doubts)
 
     def _cards(self, batch: PriceBatch) -> pa.Table:
         if batch.cards is not None:
@@ -241,6 +225,7 @@ class _Collection:
 
     def _warn(self) -> None:
         warnings = self.report.warnings
+        warnings.extend(self.report.doubt_warnings())
         warnings.extend(getattr(self.source, "warnings", ()))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
         if self.without_image:
@@ -249,7 +234,7 @@ class _Collection:
                 f"{count:,} cards have no image: their image URLs do not begin with https://"
             )
         if self.report.missing:
-            missing = _listed(sorted(self.report.missing), "days")
+            missing = listed(sorted(self.report.missing), "days")
             warnings.append(f"{self.source.name} has no prices for {missing}")
         if self.report.written:
             catalog = self.lake.catalog()
@@ -270,9 +255,3 @@ def _rejected_of(rejected: pa.Table, day: date, orphans: bool) -> pa.Table:
     """Return the rejected rows of a day, and with `orphans` those without a date."""
     ours = pc.fill_null(pc.equal(rejected["date"], pa.scalar(day)), orphans)
     return rejected.filter(ours).combine_chunks()
-
-
-def _listed(items: Sequence[object], name: str) -> str:
-    """Return the first five of `items` and the number of the others."""
-    first = ", ".join(map(str, items[:5]))
-    return f"{first} and {len(items) - 5} more {name}" if len(items) > 5 else first

@@ -117,6 +117,12 @@ class QualitySettings(Section):
         description="Largest share of prices that may equal the previous day's. Default: 0.98; 1 "
         "for the source `file`.",
     )
+    quality_max_level: float = Field(
+        1.5,
+        ge=1,
+        description="Largest factor of the median change of prices since the nearest day in the "
+        "lake, however long ago.",
+    )
     quality_max_quarantine: float = Field(
         0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined."
     )

@@ -1,0 +1,83 @@
+"""The quality checks of the days of one collection, each against the days around it."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import pyarrow as pa
+
+from pokewatch.checks import Check
+from pokewatch.market.lake import Lake
+from pokewatch.market.quality.days import QualityThresholds, check_measures, measure
+from pokewatch.market.quality.groups import HISTORY, Doubt, doubtful_groups
+from pokewatch.market.quality.measures import nearest_day
+from pokewatch.market.quality.sets import check_sets
+
+_COMPARED = ["card_id", "date", "market_price", "currency"]
+
+
+class DayChecks:
+    """Checks of days in order. A day that passed is one that later ones are compared with.
+
+    Days of `collected` in the lake are not compared with: this collection may replace them. With
+    `gaps`, a set may lack its prices.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        thresholds: QualityThresholds,
+        today: date,
+        collected: Iterable[date],
+        *,
+        gaps: bool,
+    ) -> None:
+        self._lake, self._thresholds, self._today, self._gaps = lake, thresholds, today, gaps
+        self._present = set(lake.days())
+        self._known = self._present.difference(collected)
+        self._tables: dict[date, pa.Table] = {}
+
+    def check(
+        self, day: date, prices: pa.Table, rejected: int, listed: pa.Table | None
+    ) -> list[Check]:
+        """Return the checks of a day; `listed` are all cards of the source, if it tells them."""
+        other = nearest_day(day, self._known)
+        checks = check_measures(
+            [
+                measure(
+                    prices,
+                    day,
+                    self._table(other) if other else None,
+                    rejected,
+                    self._today,
+                    self._thresholds,
+                    self._lake.day(day) if day in self._present else None,
+                )
+            ],
+            self._thresholds,
+        )
+        if (other is None or other > day) and listed is not None:
+            checks.append(check_sets(prices, listed))
+        if all(check.passed for check in checks):
+            self._known.add(day)
+            self._remember(day, prices.select(_COMPARED))
+        return checks
+
+    def doubts(self, day: date, prices: pa.Table, cards: pa.Table) -> list[Doubt]:
+        """Return what is doubtful about a day beside the last days before it."""
+        last = sorted(other for other in self._known if other < day)[-HISTORY:]
+        history = [self._table(other) for other in last]
+        return doubtful_groups(prices, history, cards, gaps=self._gaps)
+
+    def has_history(self, day: date) -> bool:
+        """Return whether there is an earlier day to compare with."""
+        return any(other < day for other in self._known)
+
+    def _table(self, day: date) -> pa.Table:
+        if day not in self._tables:
+            self._remember(day, self._lake.day(day).select(_COMPARED))
+        return self._tables[day]
+
+    def _remember(self, day: date, prices: pa.Table) -> None:
+        self._tables[day] = prices
+        while len(self._tables) > 2 * HISTORY:
+            del self._tables[min(self._tables)]
