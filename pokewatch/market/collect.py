@@ -19,6 +19,7 @@ from pokewatch.errors import (
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.collect_report import CollectReport, listed
 from pokewatch.market.day_checks import DayChecks
+from pokewatch.market.known_cards import other_lakes, with_known_cards
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import QualityThresholds
@@ -195,6 +196,8 @@ class _Collection:
             return batch.cards
         if self.catalog is None:
             self.catalog = self.source.catalog()
+            if self.source.name == "file":
+                self.catalog = with_known_cards(self.catalog, other_lakes(self.lake))
         return self.catalog
 
     def _write_cards(self, found: pa.Table) -> None:

@@ -91,6 +91,7 @@ class Cards:
     ) -> NDArray[np.intp]:
         """Return the positions of up to `limit` cards that match all words, after the card `after`.
 
+        A number may also be the card's id at a source, such as the id of a TCGplayer product.
         `set_name` is the id or name of a set; it and `rarity` are compared without case. Raise
         UnknownCardError for an unknown `after`.
         """
@@ -98,7 +99,10 @@ class Cards:
         table = self._table.slice(start)
         matches = np.ones(table.num_rows, dtype=np.bool_)
         for word in search_text(words).split():
-            matches &= _mask(pc.match_substring(table["search"], word))
+            found = _mask(pc.match_substring(table["search"], word))
+            if word.isascii() and word.isdecimal():
+                found |= _mask(pc.match_substring_regex(table["source_ids"], rf"\b{word}\b"))
+            matches &= found
         if set_name:
             matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
         if rarity:
