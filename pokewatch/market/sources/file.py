@@ -98,6 +98,11 @@ class FileSource:
             cause = f"no prices for {day}; the file has days from {first} to {last}"
             raise MissingAtSourceError(self.name, str(self.path), cause)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Parts of the file that are not read."""
+        return self.table.notes
+
     @cached_property
     def table(self) -> PriceTable:
         """The content of the file, and how it was understood. Raise SourceError."""

@@ -105,6 +105,7 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
     days = tuple(name for name in names if name not in taken and parse_date(name) is not None)
     if "date" in named or len(days) < _LEAST_DAY_COLUMNS:
         days = ()
+    _check_days(days)
     found = Columns(
         named, days, tuple(name for name in names if name not in taken and name not in days)
     )
@@ -130,6 +131,14 @@ def _given(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
                 f"two columns are called {name!r}", line=1, remedy="rename one of them"
             )
     return dict(given)
+
+
+def _check_days(days: Sequence[str]) -> None:
+    repeated = next((name for number, name in enumerate(days) if name in days[:number]), None)
+    if repeated is not None:
+        raise TableError(
+            f"two columns are called {repeated!r}", line=1, remedy="remove one of them"
+        )
 
 
 def _check_needed(found: Columns, names: Sequence[str]) -> None:
