@@ -121,8 +121,8 @@ class RowReader:
 
     def currencies(self) -> NDArray[np.str_]:
         """Return each row's currency: from its column, its cells, the header, or the options."""
-        header = currency_named(self._columns.named["market_price"]) or self._options.currency
-        carried = np.where(self._cell_currency != "", self._cell_currency, header)
+        usual = currency_named(self._columns.named["market_price"]) or self._sole_currency()
+        carried = np.where(self._cell_currency != "", self._cell_currency, usual)
         if "currency" not in self._columns.named:
             return self._known(carried, "market_price")
         said = np.asarray(
@@ -134,6 +134,11 @@ class RowReader:
             "the price carries another currency than its currency column", differ, "currency"
         )
         return self._known(np.where(said != "", said, carried), "currency")
+
+    def _sole_currency(self) -> str:
+        """Return the one currency that cells carry, that of the options if they differ."""
+        carried = set(np.unique(self._cell_currency).tolist()) - {""}
+        return str(carried.pop()) if len(carried) == 1 else self._options.currency
 
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
         reason = f"the currency is not {' or '.join(CURRENCIES)}"

@@ -21,6 +21,7 @@ from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, short
 
 SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _DIGIT = re.compile(r"\d")
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
@@ -60,7 +61,8 @@ def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -
 
 def _without_separator_line(text: str) -> tuple[str, str | None, int]:
     """Return the text after Excel's `sep=;` line, its separator, and how many lines went."""
-    first, _, rest = text.partition("\n")
+    end = _LINE_END.search(text)
+    first, rest = (text[: end.start()], text[end.end() :]) if end else (text, "")
     plain = first.strip().strip('"')
     if plain.lower().startswith("sep=") and len(plain) == 5:
         return rest, plain[4], 1

@@ -366,3 +366,15 @@ def test_two_columns_of_one_name_in_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns, names=["card_id", "date", "price", "price"]), path)
     with pytest.raises(TableError, match="two columns are called 'price'"):
         table_of(path)
+
+
+def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> None:
+    table = read(
+        tmp_path,
+        "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n",
+    )
+    assert table.prices["currency"].to_pylist() == ["EUR"] * 3
+    mixed = read(
+        tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
+    )
+    assert mixed.prices["currency"].to_pylist() == ["EUR", "USD", "USD"]
