@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pokewatch.checks import Check
 from pokewatch.market.lake import Lake
@@ -64,13 +65,25 @@ class DayChecks:
 
     def doubts(self, day: date, prices: pa.Table, cards: pa.Table) -> list[Doubt]:
         """Return what is doubtful about a day beside the last days before it."""
+        lost = self._lost(day, prices)
         last = sorted(other for other in self._known if other < day)[-HISTORY:]
         history = [self._table(other) for other in last]
-        return doubtful_groups(prices, history, cards, gaps=self._gaps)
+        return [*lost, *doubtful_groups(prices, history, cards, gaps=self._gaps)]
 
     def has_history(self, day: date) -> bool:
-        """Return whether there is an earlier day to compare with."""
-        return any(other < day for other in self._known)
+        """Return whether there is an earlier day, or a copy of the same day, to compare with."""
+        return day in self._present or any(other < day for other in self._known)
+
+    def _lost(self, day: date, prices: pa.Table) -> list[Doubt]:
+        """Return a doubt about the cards that had a price in the lake's copy of the day."""
+        if day not in self._present:
+            return []
+        old = self._lake.day(day)
+        had = old["card_id"].filter(pc.is_valid(old["market_price"]))
+        has = prices["card_id"].filter(pc.is_valid(prices["market_price"]))
+        lost = had.filter(pc.invert(pc.is_in(had, value_set=has.combine_chunks()))).to_pylist()
+        text = f"{len(lost):,} that had a price on the day have none now: {', '.join(lost[:5])}"
+        return [Doubt("cards", "lost", text)] if lost else []
 
     def _table(self, day: date) -> pa.Table:
         if day not in self._tables:

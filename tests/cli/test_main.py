@@ -157,6 +157,17 @@ def test_a_card_before_the_first_run_is_an_error_without_a_traceback(home: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_collect_takes_single_days_and_collects_them_again(home: Path) -> None:
+    days = ("--day", "2026-01-08", "--day", "2026-01-10")
+    first = run_json("collect", "--cards", "120", *days)
+    again = run_json("collect", "--cards", "120", *days, "--refresh")
+
+    assert first["written"] == again["unchanged"] == ["2026-01-08", "2026-01-10"]
+    refused = run("collect", "--cards", "120", *days, "--days", "3")
+    assert refused.exit_code == 2
+    assert "--day cannot be used with --from, --to or --days" in refused.output
+
+
 def test_collect_twice_changes_nothing(home: Path) -> None:
     arguments = ("collect", "--days", "3", "--cards", "120", "--to", "2026-01-10")
     first, second = run_json(*arguments), run_json(*arguments)

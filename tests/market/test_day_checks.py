@@ -59,7 +59,8 @@ def test_doubts_look_at_the_last_days_of_the_lake_and_of_the_collection(lake: La
     lake.write_day(DAYS[0], panel(USUAL, DAYS[0]))
     checks = checks_of(lake, [1, 3])
     assert checks.has_history(DAYS[1])
-    assert not checks.has_history(DAYS[0])
+    assert checks.has_history(DAYS[0])  # its own copy
+    assert not checks_of(Lake(lake.root / "empty"), [0]).has_history(DAYS[0])
 
     assert failed(checks, 1) == set()
     slipped = USUAL.copy()
@@ -67,3 +68,16 @@ def test_doubts_look_at_the_last_days_of_the_lake_and_of_the_collection(lake: La
     (found,) = checks.doubts(DAYS[3], panel(slipped, DAYS[3]), cards())
     assert found.problem == "slip"
     assert f"card-5 from {moved(0.2)[5]:.2f} to {slipped[5]:.2f}" in found.text
+
+
+def test_cards_that_a_day_collected_again_lacks_are_named(lake: Lake) -> None:
+    lake.write_day(DAYS[1], panel(USUAL, DAYS[1]))
+    checks = checks_of(lake, [1])
+    fewer = panel(moved(0.2)[:199], DAYS[1])
+
+    assert all(check.passed for check in checks.check(DAYS[1], fewer, 0, None))
+    (found,) = checks.doubts(DAYS[1], fewer, cards())
+    assert (found.problem, found.text) == (
+        "lost",
+        "1 that had a price on the day have none now: card-199",
+    )

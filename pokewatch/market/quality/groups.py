@@ -28,7 +28,7 @@ class Doubt:
     """Doubtful prices of `subject`: a set, printing or game, or "cards". `text` has the figures."""
 
     subject: str
-    problem: str  # empty, frozen, rescaled or slip
+    problem: str  # empty, frozen, rescaled, slip, or lost
     text: str
 
 

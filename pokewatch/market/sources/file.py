@@ -100,8 +100,11 @@ class FileSource:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Parts of the file that are not read."""
-        return self.table.notes
+        """Parts of the file that are not read, each with its first line and cell."""
+        table, name = self.table, self.path.name
+        repeated = (f"{table.repeated:,} identical rows were merged",) if table.repeated else ()
+        found = (*table.notes, *repeated, *map(str, table.left_out))
+        return tuple(f"{name}: {each}" for each in found)
 
     @cached_property
     def table(self) -> PriceTable:
