@@ -141,7 +141,7 @@ def test_collect_shows_what_it_understands_of_a_file(home: Path, tmp_path: Path)
         "numbers: a decimal comma",
         "prices: 1; cards: 1; days: 1, 2026-09-13 to 2026-09-13; currency: EUR",
         "  2026-09-13  a-1  1,012.50 EUR",
-        "1 row left out: date is missing (first in line 4: '')",
+        "1 row left out: the row is a total, not a card (first in line 4: 'Summe')",
         "1 row left out: market_price is a placeholder, and the row has no other price "
         "(first in line 3: '-')",
     ]

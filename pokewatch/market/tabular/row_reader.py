@@ -53,10 +53,18 @@ class RowReader:
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
             check_type(sheet.column(name), name, numeric=field in _NUMERIC)
+        self._identity = next(name for name in _IDENTITIES if name in columns.named)
+        self._raw_ids = self._identities()
+        self._totals = np.zeros(sheet.rows, dtype=np.bool_)
+        totals = {text for text in set(self._raw_ids) if is_total(text)}
+        rows = np.asarray([text in totals for text in self._raw_ids], dtype=np.bool_)
+        self.refuse("the row is a total, not a card", rows, self._identity)
+        self._totals = rows
 
     def refuse(self, reason: str, rows: NDArray[Any], column: str = "market_price") -> None:
-        """Leave out `rows`, a mask or indices."""
+        """Leave out `rows`, a mask or indices. A total has that reason alone."""
         indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        indices = indices[~self._totals[indices]]
         if len(indices):
             self._reasons.append((indices, reason, column))
             self.bad[indices] = True
@@ -138,7 +146,8 @@ class RowReader:
     def _sole_currency(self) -> str:
         """Return the one currency that cells carry, that of the options if they differ."""
         carried = set(np.unique(self._cell_currency).tolist()) - {""}
-        return str(carried.pop()) if len(carried) == 1 else self._options.currency
+        known = carried & set(CURRENCIES)
+        return str(known.pop()) if len(carried) == len(known) == 1 else self._options.currency
 
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
         reason = f"the currency is not {' or '.join(CURRENCIES)}"
@@ -147,7 +156,7 @@ class RowReader:
 
     def card_ids(self) -> tuple[NDArray[np.str_], list[str | None]]:
         """Each row's card id, "" where it has none, and the text it was made from."""
-        raw = self._identities()
+        raw, column = self._raw_ids, self._identity
         texts = sorted(
             {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
         )
@@ -156,11 +165,9 @@ class RowReader:
             taken.setdefault(card_id_of(text), text)
         ids = {text: card_id_of(text) for text in texts}
         doubled = {text for text, card in ids.items() if taken[card] != text}
-        column = next(name for name in _IDENTITIES if name in self._columns.named)
         for reason, wrong in {
             "card_id is missing": {""},
             "card_id becomes that of another card": doubled,
-            "the row is a total, not a card": {text for text in texts if is_total(text)},
         }.items():
             rows = np.asarray([text in wrong for text in raw], dtype=np.bool_)
             self.refuse(reason, rows, column)

@@ -88,7 +88,6 @@ def test_a_workbook_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert found(table) == [*A_12, ("a-1", "2026-09-14", 13.0)]
     assert "sheet 'Prices', header in row 2" in table.form
     assert [str(each) for each in table.left_out] == [
-        "1 row left out: date is missing (first in line 6: '')",
         "1 row left out: the row is a total, not a card (first in line 6: 'Total')",
         "1 row left out: stands before the header (first in line 1: 'My collection, ,')",
     ]
