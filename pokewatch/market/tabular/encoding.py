@@ -72,7 +72,7 @@ def _encoding_of(data: bytes) -> str:
         if data.startswith(mark):
             return name
     sample = data[:4096]
-    if len(sample) >= 4 and sample.count(0) > len(sample) // 5:
+    if sample.count(0) > max(1, len(sample) // 20):
         return "utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"
     try:
         data.decode("utf-8")

@@ -26,6 +26,12 @@ def test_the_encoding_is_found(encoding: str, name: str) -> None:
     assert decoded(TEXT.encode(encoding)) == (TEXT, name)
 
 
+def test_utf16_without_a_mark_is_found_where_most_letters_are_not_ascii() -> None:
+    text = "名前,日付,price\n" + "リザードンとピカチュウ,二〇二六年,十二\n" * 9
+    for encoding in ("utf-16-le", "utf-16-be"):
+        assert decoded(text.encode(encoding)) == (text, encoding)
+
+
 @pytest.mark.parametrize(
     "text", ["Preis 12,50\u00a0€, „Spaß“", "Größe, Öl, Ärger", "Nürnberg — Größe", "naïve £5"]
 )
