@@ -1,5 +1,6 @@
 """Settings of price sources, quality checks and data versions."""
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +65,10 @@ class SourceSettings(Section):
     )
     file_dates: Literal["ymd", "dmy", "mdy"] | None = Field(
         None, description="Order of day and month in its dates. Default: inferred from the column."
+    )
+    file_day: date | None = Field(
+        None,
+        description="Day of all its prices, where no column or heading has it, as YYYY-MM-DD.",
     )
     file_decimal: Literal["point", "comma"] | None = Field(
         None, description="Its decimal mark. Default: inferred from the column."
