@@ -1,4 +1,4 @@
-"""Tables of one day, which tell it in a heading, or not at all."""
+"""Tables of one day, whose day is in a heading or nowhere."""
 
 import re
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
     if dated or "date" in given or day_columns(sheet.names):
         return sheet
     headings = [_AS_OF.fullmatch(name) for name in sheet.names]
-    told = next(filter(None, (_day(match["day"]) for match in headings if match)), None)
-    found = day or told
+    heading_day = next(filter(None, (_day(match["day"]) for match in headings if match)), None)
+    found = day or heading_day
     if found is None:
         return sheet
     names = [
