@@ -53,7 +53,19 @@ if TYPE_CHECKING:
     help="Comma-separated games to collect with --source tcgcsv, by name or TCGplayer category. "
     "Default: POKEWATCH_TCGCSV_CATEGORIES.",
 )
-@click.option("--refresh", is_flag=True, help="Collect days again that are already in the lake.")
+@click.option(
+    "--day",
+    "named",
+    type=Day(),
+    multiple=True,
+    help="A day to collect, in place of a range. Can be given several times.",
+)
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Collect days again that are already in the lake. One that fails its checks, or that "
+    "lacks prices it had, is left as it was.",
+)
 @click.option(
     "--format",
     "export_format",
@@ -76,6 +88,7 @@ def collect(
     path: Path | None,
     check: bool,
     categories: str | None,
+    named: tuple[date, ...],
     refresh: bool,
     export_format: str | None,
     output: Path | None,
@@ -89,6 +102,7 @@ def collect(
     \b
       pokewatch collect --days 400
       pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source tcgcsv --day 2025-10-22 --day 2025-10-26 --refresh
       pokewatch collect --source tcgcsv --categories "Magic, One Piece"
       pokewatch collect --source file --file my_prices.csv --check
       pokewatch collect --source file --file my_prices.csv --format parquet
@@ -98,7 +112,9 @@ def collect(
         _show_file(source, path, as_json)
         return
     market = {"cards": cards, "seed": seed, "path": path, "categories": categories}
-    report, lake, collected = _collect(source, market, start, end, days, refresh)
+    if named and (start or end or days):
+        raise click.UsageError("--day cannot be used with --from, --to or --days; use one of them")
+    report, lake, collected = _collect(source, market, start, end, days, named, refresh)
     exported = None
     if export_format or output:
         exported = _export(lake, source, collected, export_format, output)
@@ -149,6 +165,7 @@ def _collect(
     start: date | None,
     end: date | None,
     days: int | None,
+    named: tuple[date, ...],
     refresh: bool,
 ) -> tuple[Any, Any, list[date]]:
     from pokewatch.market.collect import collect, requested_days
@@ -159,9 +176,12 @@ def _collect(
 
     prepare()
     opened = open_source(source, **market)
+    if named:
+        start, end = min(named), max(named)
     check_days(opened, start, end)
     lake = Lake(Home.read().lakes / opened.lake_name)
     wanted = requested_days(opened, start, end, days)
+    wanted = [day for day in wanted if not named or day in named]
     with progress_bar(f"Collecting {len(wanted)} days", len(wanted)) as advance:
         report = collect(opened, lake, wanted, refresh=refresh, progress=advance)
     return report, lake, wanted

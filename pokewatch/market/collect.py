@@ -17,17 +17,13 @@ from pokewatch.errors import (
     SourceError,
 )
 from pokewatch.market.catalog import CARD_SCHEMA
-from pokewatch.market.collect_report import CollectReport
-from pokewatch.market.completion import absent_games, completed, incomplete_days, of_games
+from pokewatch.market.collect_report import CollectReport, listed
+from pokewatch.market.completion import absent_games, completed, incomplete_days
+from pokewatch.market.day_checks import DayChecks
+from pokewatch.market.known_cards import other_lakes, with_known_cards
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
-from pokewatch.market.quality.days import (
-    QualityThresholds,
-    check_measures,
-    comparable,
-    measure_day,
-)
-from pokewatch.market.quality.sets import check_sets, empty_sets
+from pokewatch.market.quality.days import QualityThresholds
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
@@ -54,13 +50,16 @@ def collect(
     the source does not have is reported as missing. Raise SourceError if the source fails or has
     none of the days; days written before stay in the lake.
     """
+    thresholds = thresholds or QualityThresholds.of(QualitySettings.read(), source.name)
+    today = today or datetime.now(UTC).date()
+    report = CollectReport(source.name, tuple(sorted(set(days))))
     collection = _Collection(
         source,
         lake,
-        thresholds or QualityThresholds.of(QualitySettings.read(), source.name),
-        today or datetime.now(UTC).date(),
+        thresholds,
+        today,
         progress or (lambda *_: None),
-        CollectReport(source.name, tuple(sorted(set(days)))),
+        report,
     )
     return collection.run(refresh or source.name == "file")
 
@@ -103,6 +102,7 @@ class _Collection:
     today: date
     progress: Progress
     report: CollectReport
+    checks: DayChecks = field(init=False)
     catalog: pa.Table | None = None
     incomplete: dict[date, list[str]] = field(default_factory=dict)  # in the lake: absent games
     games: dict[date, tuple[str, ...]] = field(default_factory=dict)  # that a day has then
@@ -115,6 +115,8 @@ class _Collection:
         wanted = [day for day in requested if compare or self._is_due(day, present)]
         self.report.unchanged = [day for day in self.report.requested if day not in wanted]
         self.progress(len(self.report.unchanged))
+        gaps = self.source.name == "file"
+        self.checks = DayChecks(self.lake, self.thresholds, self.today, wanted, gaps=gaps)
         if wanted:
             if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
                 self.source.keep_ids(self.lake.catalog())
@@ -184,54 +186,33 @@ class _Collection:
         self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
-        passed: dict[date, pa.Table] = {}
         for day in batch.days:
             found = _rows_of(good, day)
             prices, self.games[day] = completed(
                 self.lake, day, found, batch.games, refresh=day not in self.incomplete
             )
             bad = _rejected_of(rejected, day, orphans=False).num_rows
-            previous = self._previous(day, passed)
-            checks = check_measures(
-                [measure_day(prices, day, previous, bad, self.today, self.thresholds)],
-                self.thresholds,
-            )
-            if previous is None and batch.cards is not None:
-                checks = [*checks, check_sets(prices, batch.cards)]
+            checks = self.checks.check(day, prices, bad, batch.cards, self.games[day])
             if all(check.passed for check in checks):
-                self._report_empty_sets(day, prices, previous)
-                passed[day] = prices
+                self._report_doubts(day, prices, batch)
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
 
-    def _previous(self, day: date, passed: dict[date, pa.Table]) -> pa.Table | None:
-        """Return the prices that `day` is compared with: those of its games on an earlier day."""
-        earlier = comparable(day, {*self.lake.days(), *passed})
-        if earlier is None or earlier in passed:
-            return passed[earlier] if earlier else None
-        prices, others = of_games(self.lake, earlier, self.games[day])
-        if others:
-            self.report.warnings.append(
-                f"{day}: no prices of {', '.join(others)}, which {earlier} has: not selected"
-            )
-        return prices if prices.num_rows else None
-
-    def _report_empty_sets(self, day: date, prices: pa.Table, previous: pa.Table | None) -> None:
-        if previous is None or self.source.name == "file" or not self.lake.has_catalog():
-            return
-        empty = empty_sets(prices, previous, self.lake.catalog())
-        if empty:
-            self.report.warnings.append(
-                f"{day}: no prices for {_listed(empty, 'sets')}, which had some the day before; "
-                "collect the day again with --refresh"
-            )
+    def _report_doubts(self, day: date, prices: pa.Table, batch: PriceBatch) -> None:
+        if self.checks.has_history(day):
+            own = self.source.name == "file" or not self.lake.has_catalog()
+            cards = self._cards(batch) if own else self.lake.catalog()
+            doubts = self.checks.doubts(day, prices, cards)
+            self.report.doubts.extend((day, doubt) for doubt in doubts)
 
     def _cards(self, batch: PriceBatch) -> pa.Table:
         if batch.cards is not None:
             return batch.cards
         if self.catalog is None:
             self.catalog = self.source.catalog()
+            if self.source.name == "file":
+                self.catalog = with_known_cards(self.catalog, other_lakes(self.lake))
         return self.catalog
 
     def _write_cards(self, found: pa.Table) -> None:
@@ -262,6 +243,8 @@ class _Collection:
 
     def _warn(self) -> None:
         warnings = self.report.warnings
+        warnings.extend(self.checks.warnings)
+        warnings.extend(self.report.doubt_warnings())
         warnings.extend(getattr(self.source, "warnings", ()))
         warnings.extend(absent_games(self.source.name, self.incomplete, self.report.unchanged))
         warnings.extend(f"{why} ({count:,})" for why, count in sorted(self.report.cleaned.items()))
@@ -271,7 +254,7 @@ class _Collection:
                 f"{count:,} cards have no image: their image URLs do not begin with https://"
             )
         if self.report.missing:
-            missing = _listed(sorted(self.report.missing), "days")
+            missing = listed(sorted(self.report.missing), "days")
             warnings.append(f"{self.source.name} has no prices for {missing}")
         if self.report.written:
             catalog = self.lake.catalog()
@@ -292,9 +275,3 @@ def _rejected_of(rejected: pa.Table, day: date, orphans: bool) -> pa.Table:
     """Return the rejected rows of a day, and with `orphans` those without a date."""
     ours = pc.fill_null(pc.equal(rejected["date"], pa.scalar(day)), orphans)
     return rejected.filter(ours).combine_chunks()
-
-
-def _listed(items: Sequence[object], name: str) -> str:
-    """Return the first five of `items` and the number of the others."""
-    first = ", ".join(map(str, items[:5]))
-    return f"{first} and {len(items) - 5} more {name}" if len(items) > 5 else first

@@ -1,13 +1,17 @@
 """The report of a collection."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
+from pokewatch.market.quality.groups import Doubt
 from pokewatch.market.sources import RequestUsage
+
+_SLIP_DAYS = 5  # days whose largest changes are listed
 
 
 @dataclass
@@ -23,6 +27,7 @@ class CollectReport:
     rows: int = 0  # of the days written
     quarantined: Counter[str] = field(default_factory=Counter)  # rows by reason
     cleaned: Counter[str] = field(default_factory=Counter)  # values by reason
+    doubts: list[tuple[date, Doubt]] = field(default_factory=list)  # of days written
     warnings: list[str] = field(default_factory=list)
     usage: RequestUsage | None = None  # of the daily budget of requests; None if there is none
 
@@ -48,6 +53,32 @@ class CollectReport:
             for check in self._failed(days[0]).values()
         ]
 
+    def doubt_warnings(self) -> Iterator[str]:
+        """Yield what is doubtful, once for all days of a set, printing or game."""
+        empty: dict[date, list[str]] = {}
+        lasting: dict[tuple[str, str], list[tuple[date, str]]] = {}
+        slips: list[str] = []
+        for day, found in self.doubts:
+            if found.problem == "empty":
+                empty.setdefault(day, []).append(found.subject)
+            elif found.problem == "slip":
+                slips.append(f"{day}: {found.text}")
+            else:
+                lasting.setdefault((found.subject, found.problem), []).append((day, found.text))
+        for day, sets in empty.items():
+            yield (
+                f"{day}: no prices for {listed(sets, 'sets')}, which had some on the last day "
+                "before; collect the day again with --refresh"
+            )
+        for (subject, _), found_on in lasting.items():
+            first, last = found_on[0][0], found_on[-1][0]
+            days = f"{first}" if first == last else f"{len(found_on)} days, {first} to {last}"
+            yield f"{days}: {subject}: {found_on[0][1]}"
+        yield from slips[:_SLIP_DAYS]
+        if len(slips) > _SLIP_DAYS:
+            more = len(slips) - _SLIP_DAYS
+            yield f"prices changed twentyfold or more on {more:,} further days"
+
     def _failed(self, day: date) -> dict[str, Check]:
         return {check.name: check for check in self.held[day] if not check.passed}
 
@@ -72,3 +103,9 @@ def _span(days: list[date]) -> str:
     if len(days) == 1:
         return ""
     return f" (and the same check failed on all {len(days)} held days to {days[-1]})"
+
+
+def listed(items: Sequence[object], name: str) -> str:
+    """Return the first five of `items` and the number of the others."""
+    first = ", ".join(map(str, items[:5]))
+    return f"{first} and {len(items) - 5} more {name}" if len(items) > 5 else first

@@ -1,5 +1,6 @@
 """Settings of price sources, quality checks and data versions."""
 
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -65,6 +66,10 @@ class SourceSettings(Section):
     file_dates: Literal["ymd", "dmy", "mdy"] | None = Field(
         None, description="Order of day and month in its dates. Default: inferred from the column."
     )
+    file_day: date | None = Field(
+        None,
+        description="Day of all its prices, where no column or heading has it, as YYYY-MM-DD.",
+    )
     file_decimal: Literal["point", "comma"] | None = Field(
         None, description="Its decimal mark. Default: inferred from the column."
     )
@@ -116,6 +121,12 @@ class QualitySettings(Section):
         le=1,
         description="Largest share of prices that may equal the previous day's. Default: 0.98; 1 "
         "for the source `file`.",
+    )
+    quality_max_level: float = Field(
+        1.5,
+        ge=1,
+        description="Largest factor of the median change of prices since the nearest day in the "
+        "lake, however long ago.",
     )
     quality_max_quarantine: float = Field(
         0.02, ge=0, le=1, description="Largest share of a day's rows that may be quarantined."

@@ -145,7 +145,7 @@ def test_collect_shows_what_it_understands_of_a_file(home: Path, tmp_path: Path)
         "numbers: a decimal comma",
         "prices: 1; cards: 1; days: 1, 2026-09-13 to 2026-09-13; currency: EUR",
         "  2026-09-13  a-1  1,012.50 EUR",
-        "1 row left out: date is missing (first in line 4: '')",
+        "1 row left out: the row is a total, not a card (first in line 4: 'Summe')",
         "1 row left out: market_price is a placeholder, and the row has no other price "
         "(first in line 3: '-')",
     ]
@@ -159,6 +159,17 @@ def test_a_card_before_the_first_run_is_an_error_without_a_traceback(home: Path)
     assert done.returncode != 0
     assert "does not exist" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_collect_takes_single_days_and_collects_them_again(home: Path) -> None:
+    days = ("--day", "2026-01-08", "--day", "2026-01-10")
+    first = run_json("collect", "--cards", "120", *days)
+    again = run_json("collect", "--cards", "120", *days, "--refresh")
+
+    assert first["written"] == again["unchanged"] == ["2026-01-08", "2026-01-10"]
+    refused = run("collect", "--cards", "120", *days, "--days", "3")
+    assert refused.exit_code == 2
+    assert "--day cannot be used with --from, --to or --days" in refused.output
 
 
 def test_collect_twice_changes_nothing(home: Path) -> None:

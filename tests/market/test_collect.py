@@ -201,9 +201,65 @@ def test_a_set_without_prices_is_reported(served: Upstream, lake: Lake) -> None:
 
     assert report.written == DAYS[:2]
     assert (
-        "2025-10-23: no prices for tcgplayer-group-2, which had some the day before; "
+        "2025-10-23: no prices for set TCGplayer group 2, which had some on the last day before; "
         "collect the day again with --refresh" in report.warnings
     )
+
+
+def test_a_frozen_printing_and_slips_are_reported_and_the_days_are_kept(
+    served: Upstream, lake: Lake
+) -> None:
+    def rows(day: date, frozen: bool) -> list[dict[str, Any]]:
+        foils = day_rows(FIRST if frozen else day)
+        return day_rows(day) + [row | {"subTypeName": "Holofoil"} for row in foils]
+
+    later = FIRST + timedelta(days=3)
+    for day in (*DAYS, later):
+        served.archive(day, {(3, 1): rows(day, frozen=day >= DAYS[2])})
+    last = rows(later, frozen=True)
+    for number in range(3):
+        last[number]["marketPrice"] *= 100
+    served.archive(later, {(3, 1): last})
+
+    report = collect(source(served), lake, [DAYS[0], DAYS[2], later])
+
+    assert (report.written, report.held) == ([DAYS[0], DAYS[2], later], {})
+    frozen, slips = report.warnings[:2]
+    assert frozen == (
+        "2025-10-24: printing Holofoil: none of 150 prices changed, about 60 usually do"
+    )
+    assert slips.startswith(
+        "2025-10-25: 3 prices changed twentyfold or more "
+        "(3 about a hundredfold: cents for dollars?): tcgplayer-2-normal from 2.00 to 201.00, "
+    )
+    assert lake.day(later).num_rows == 2 * CARDS
+
+
+def test_a_second_currency_or_scale_never_enters_a_lake(served: Upstream, lake: Lake) -> None:
+    collect(source(served), lake, DAYS[:1])
+    long_after = FIRST + timedelta(days=60)
+    euros = [row | {"marketPrice": row["marketPrice"] * 100} for row in day_rows(DAYS[1])]
+    served.archive(long_after, {(3, 1): euros})
+    now = datetime(2026, 1, 27, 1, tzinfo=UTC)
+
+    report = collect(source(served, now), lake, [long_after])
+
+    assert {check.name for check in report.held[long_after] if not check.passed} == {
+        "level",
+        "scale",
+    }
+    assert lake.days() == DAYS[:1]
+
+
+def test_a_refreshed_day_that_lacks_prices_leaves_the_old_one(served: Upstream, lake: Lake) -> None:
+    collect(source(served), lake, DAYS[:2])
+    before = fingerprint(lake)
+    served.archive(DAYS[1], {(3, 1): day_rows(DAYS[1])[: CARDS - 3]})
+
+    report = collect(source(served), lake, DAYS[1:2], refresh=True)
+
+    assert [check.name for check in report.held[DAYS[1]] if not check.passed] == ["refresh"]
+    assert fingerprint(lake) == before
 
 
 def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> None:
@@ -218,6 +274,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
         "prices",
         "quarantine",
         "coverage",
+        "refresh",
     }
     assert fingerprint(lake) == before
 

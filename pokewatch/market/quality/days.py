@@ -1,29 +1,22 @@
 """Quality checks of whole days of prices.
 
-`measure_day` measures a day on its own and against the day before; `check_measures` and
-`check_days` compare the measures with thresholds. A day that fails stops the pipeline. Single rows
-are checked first, by `rows`.
+`check_measures` and `check_days` compare the `measures` of days with thresholds. A day that fails
+stops the pipeline. Single rows are checked first, by `rows`; sets and printings by `groups`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from statistics import median
 from typing import Self
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.lake import Lake
-from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.quality.measures import DayMeasures, measure_day, nearest_day
 from pokewatch.settings import QualitySettings
-
-JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
-_SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
-_COMPARED_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +29,9 @@ class QualityThresholds:
     max_unchanged: float = 0.98
     max_quarantine: float = 0.02
     min_cards: int = 100
+    max_level: float = 1.5
+    min_refreshed: float = 0.99
+    max_same_factor: float = 0.4
 
     @classmethod
     def of(cls, settings: QualitySettings, source: str) -> Self:
@@ -49,24 +45,9 @@ class QualityThresholds:
             max_unchanged=unchanged if unchanged is not None else (1.0 if own else 0.98),
             max_quarantine=settings.quality_max_quarantine,
             min_cards=settings.quality_min_cards,
+            max_level=settings.quality_max_level,
+            min_refreshed=0.0 if own else 0.99,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class DayMeasures:
-    """Measures of one day. A share is None if there is too little to compare with."""
-
-    day: date
-    prices: int  # rows with a market price
-    malformed: int
-    not_positive: int
-    duplicates: int
-    days_ahead: int
-    currencies: int
-    quarantined: float | None
-    coverage: float | None = None
-    jumps: float | None = None
-    unchanged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +58,11 @@ class _Rule:
     why: str
     least: bool = False  # the limit is the least allowed, else the most
     share: bool = False
+    factor: bool = False
 
     def text(self, value: float) -> str:
+        if self.factor:
+            return f"a factor of {value:,.4g}"
         return f"{value:.1%}" if self.share else f"{value:,.0f}"
 
 
@@ -112,8 +96,16 @@ _RULES = (
         "coverage",
         lambda m: m.coverage,
         lambda t: t.min_coverage,
-        "share of the cards priced the day before that still have a price; "
+        "share of the cards priced on the last day before that still have a price; "
         "POKEWATCH_QUALITY_MIN_COVERAGE",
+        least=True,
+        share=True,
+    ),
+    _Rule(
+        "refresh",
+        lambda m: m.refreshed,
+        lambda t: t.min_refreshed,
+        "share of the cards with a price on that day in the lake that still have one",
         least=True,
         share=True,
     ),
@@ -128,35 +120,39 @@ _RULES = (
         "staleness",
         lambda m: m.unchanged,
         lambda t: t.max_unchanged,
-        "share of prices that equal those of the day before; POKEWATCH_QUALITY_MAX_UNCHANGED",
+        "share of prices that equal those of the last day before; POKEWATCH_QUALITY_MAX_UNCHANGED",
+        share=True,
+    ),
+    _Rule(
+        "level",
+        lambda m: m.level,
+        lambda t: t.max_level,
+        "median change of a price since the nearest day, up or down: another currency or scale?; "
+        "POKEWATCH_QUALITY_MAX_LEVEL",
+        factor=True,
+    ),
+    _Rule(
+        "scale",
+        lambda m: m.same_factor,
+        lambda t: t.max_same_factor,
+        "share of prices that changed by one and the same factor: another currency or scale?",
         share=True,
     ),
 )
 
 
-def measure_day(
+def measure(
     prices: pa.Table,
     day: date,
-    previous: pa.Table | None,
+    other: pa.Table | None,
     rejected: int,
     today: date,
     thresholds: QualityThresholds,
+    replaced: pa.Table | None = None,
 ) -> DayMeasures:
-    """Measure the rows of a day, without its `rejected` ones, also against an earlier day's."""
-    ids, currencies = prices["card_id"], prices["currency"]
-    if previous is not None:
-        currencies = pa.chunked_array([*currencies.chunks, *previous["currency"].chunks])
-    return DayMeasures(
-        day=day,
-        prices=_priced(prices).num_rows,
-        malformed=_count(pc.invert(_well_formed(prices))),
-        not_positive=_count(_out_of_range(prices, thresholds.max_price)),
-        duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
-        days_ahead=max(0, (day - today).days),
-        currencies=pc.count_distinct(currencies).as_py(),
-        quarantined=_quarantined(prices.num_rows, rejected, thresholds.min_cards),
-        **(_compared(prices, previous, thresholds.min_cards) if previous is not None else {}),
-    )
+    """Measure a day with the sizes of `thresholds`."""
+    max_price, min_cards = thresholds.max_price, thresholds.min_cards
+    return measure_day(prices, day, other, rejected, today, max_price, min_cards, replaced)
 
 
 def check_measures(measures: Sequence[DayMeasures], thresholds: QualityThresholds) -> list[Check]:
@@ -167,7 +163,7 @@ def check_measures(measures: Sequence[DayMeasures], thresholds: QualityThreshold
 def check_days(
     lake: Lake, days: Iterable[date], thresholds: QualityThresholds, today: date
 ) -> list[Check]:
-    """Return the checks of `days` of the lake, each compared with the day before it in the lake.
+    """Return the checks of `days` of the lake, each compared with the nearest day of the lake.
 
     Raise LakeError for a day that the lake does not have.
     """
@@ -175,27 +171,16 @@ def check_days(
     measures = []
     last: tuple[date, pa.Table] | None = None
     for day in sorted(days):
-        earlier = comparable(day, lake_days)
-        if last is None or last[0] != earlier:
-            last = (earlier, lake.day(earlier)) if earlier else None
+        other = nearest_day(day, lake_days)
+        if last is None or last[0] != other:
+            last = (other, lake.day(other)) if other else None
         prices = lake.day(day)
+        rejected = lake.quarantined(day).num_rows
         measures.append(
-            measure_day(
-                prices,
-                day,
-                last[1] if last else None,
-                lake.quarantined(day).num_rows,
-                today,
-                thresholds,
-            )
+            measure(prices, day, last[1] if last else None, rejected, today, thresholds)
         )
         last = (day, prices)
     return check_measures(measures, thresholds)
-
-
-def comparable(day: date, days: Iterable[date]) -> date | None:
-    """Return the latest of `days` before `day` that is close enough to compare with."""
-    return max((other for other in days if day - _COMPARED_WITHIN <= other < day), default=None)
 
 
 def require(checks: Iterable[Check]) -> None:
@@ -221,47 +206,3 @@ def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
         value >= limit if rule.least else value <= limit,
         rule.why,
     )
-
-
-def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
-    """Return the share of rejected rows; None for a few of them in a day of few cards."""
-    share = rejected / max(1, rows + rejected)
-    return None if rows + rejected < min_cards and share <= _SMALL_DAY_REJECTED else share
-
-
-def _compared(prices: pa.Table, previous: pa.Table, min_cards: int) -> dict[str, float | None]:
-    """Return coverage, jumps and unchanged, the last two only from `min_cards` cards on."""
-    rows = pc.index_in(prices["card_id"], value_set=previous["card_id"].combine_chunks())
-    now = prices["market_price"].to_numpy()
-    before = previous["market_price"].take(rows).to_numpy()
-    both = np.isfinite(now) & np.isfinite(before) & (now > 0) & (before > 0)
-    coverage = float(both.sum() / max(1, _priced(previous).num_rows))
-    if both.sum() < min_cards:
-        return {"coverage": coverage}
-    moves = np.abs(np.log(now[both] / before[both]))
-    return {
-        "coverage": coverage,
-        "jumps": float(np.mean(moves >= np.log(JUMP))),
-        "unchanged": float(np.mean(moves == 0)),
-    }
-
-
-def _priced(prices: pa.Table) -> pa.Table:
-    return prices.filter(pc.is_valid(prices["market_price"]))
-
-
-def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
-    ids = pc.fill_null(pc.match_substring_regex(prices["card_id"], CARD_ID_PATTERN), False)
-    return pc.and_(ids, pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES)))
-
-
-def _out_of_range(prices: pa.Table, max_price: float) -> pa.ChunkedArray:
-    bad = pa.scalar(False)
-    for name in PRICE_COLUMNS:
-        in_range = pc.and_(pc.greater(prices[name], 0), pc.less_equal(prices[name], max_price))
-        bad = pc.or_(bad, pc.invert(pc.fill_null(in_range, True)))
-    return bad
-
-
-def _count(flags: pa.ChunkedArray) -> int:
-    return int(pc.sum(flags).as_py() or 0)

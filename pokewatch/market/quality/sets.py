@@ -1,4 +1,4 @@
-"""Quality of the sets of a day: sets that lost all their prices, and sets without any."""
+"""Quality of the sets of a day that there is no earlier day to compare with."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -7,15 +7,6 @@ from pokewatch.checks import Check
 
 _COMPARED_FROM = 5  # cards: the prices of a smaller set may all be absent on a day
 _LEAST_PRICED = 0.5  # share of the sets; on real days 93% to 100%, of every game
-
-
-def empty_sets(prices: pa.Table, previous: pa.Table, cards: pa.Table) -> list[str]:
-    """Return the sets of `cards` without a price that had prices for several cards before."""
-    before = _priced_sets(previous, cards)
-    now = _priced_sets(prices, cards)
-    return sorted(
-        name for name, count in before.items() if name not in now and count >= _COMPARED_FROM
-    )
 
 
 def check_sets(prices: pa.Table, cards: pa.Table) -> Check:

@@ -18,6 +18,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.reading import read_sheet
 from pokewatch.market.tabular.sheet import Sheet, TableError
+from pokewatch.market.tabular.snapshot import with_day
 from pokewatch.settings import SourceSettings
 
 _ROWS_A_BATCH = 1_000_000
@@ -98,6 +99,14 @@ class FileSource:
             cause = f"no prices for {day}; the file has days from {first} to {last}"
             raise MissingAtSourceError(self.name, str(self.path), cause)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Parts of the file that are not read, each with its first line and cell."""
+        table, name = self.table, self.path.name
+        repeated = (f"{table.repeated:,} identical rows were merged",) if table.repeated else ()
+        found = (*table.notes, *repeated, *map(str, table.left_out))
+        return tuple(f"{name}: {each}" for each in found)
+
     @cached_property
     def table(self) -> PriceTable:
         """The content of the file, and how it was understood. Raise SourceError."""
@@ -113,7 +122,8 @@ class FileSource:
     def _sheet(self) -> Sheet:
         names = tuple(self._options.columns.values())
         try:
-            return read_sheet(self.path, encoding=self._options.encoding, names=names)
+            sheet = read_sheet(self.path, encoding=self._options.encoding, names=names)
+            return with_day(sheet, self._options.columns, self._options.day)
         except FileNotFoundError:
             raise self._failure("the file does not exist") from None
         except (OSError, TableError) as error:
@@ -156,6 +166,7 @@ def table_options(settings: SourceSettings) -> TableOptions:
         decimal=settings.file_decimal,
         encoding=settings.file_encoding,
         key=settings.file_key,
+        day=settings.file_day,
     )
 
 

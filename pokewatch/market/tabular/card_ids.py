@@ -13,6 +13,23 @@ _MARKS = str.maketrans(
 )
 
 
+_TOTALS = frozenset(
+    text
+    for line in (
+        "total|totals|grand total|sub total|subtotal|sum|average|avg|mean|median",
+        "gesamt|gesamtsumme|summe|zwischensumme|insgesamt|durchschnitt|mittelwert",
+        "somme|total général|moyenne|suma|suma total|promedio|totale|somma|totaal|gemiddelde",
+        "合計|総計|小計|平均|总计|合计|소계|합계|총계",
+    )
+    for text in line.split("|")
+)
+
+
+def is_total(text: str) -> bool:
+    """Return whether a text in place of a card is a heading of sums below a table."""
+    return " ".join(text.casefold().strip(" :=#*-\u2211\u03a3").split()) in _TOTALS
+
+
 def card_id_of(text: str) -> str:
     """Return a card id for any text: itself where it is one, else its slug.
 

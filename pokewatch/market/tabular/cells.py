@@ -1,5 +1,8 @@
 """A column of cells as text: each different text once, and which row has which."""
 
+import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pokewatch.market.tabular.sheet import TableError
+
 Reasons = dict[str, NDArray[np.bool_]]
+
+# Marks without width, which copied text may carry: they would make two names of one.
+_INVISIBLE_PATTERN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,28 @@ class Coded:
         padded[:-1] = values
         padded[-1] = empty
         return padded[self.code]
+
+
+def plain(text: str) -> str:
+    """Return the text with ASCII digits and marks of numbers, without invisible characters."""
+    if text.isascii():
+        return text
+    letters = unicodedata.normalize("NFKC", re.sub(_INVISIBLE_PATTERN, "", text))
+    return "".join(
+        str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in letters
+    )
+
+
+def check_type(column: pa.ChunkedArray, name: str, *, numeric: bool = False) -> None:
+    """Raise TableError for a column whose values are no single texts, numbers or times."""
+    kind = column.type
+    readable = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    if readable or is_number(kind) or pa.types.is_boolean(kind):
+        return
+    if not numeric and (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+        return
+    wanted = "numbers" if numeric else "single texts, numbers or dates"
+    raise TableError(f"the column {name!r} holds {kind}, not {wanted}", remedy="store it as text")
 
 
 def coded(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Coded:
@@ -53,10 +83,11 @@ def plain_texts(column: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_floating(column.type):
         return pa.array(
             [
-                None if v is None or v != v else (str(int(v)) if v == int(v) else repr(v))
+                None if v is None or not math.isfinite(v) else f"{v:.0f}" if v % 1 == 0 else repr(v)
                 for v in column.to_pylist()
             ],
             pa.string(),
         )
-    texts = pc.utf8_trim_whitespace(column.cast(pa.string())).combine_chunks()
+    texts = pc.replace_substring_regex(column.cast(pa.string()), _INVISIBLE_PATTERN, "")
+    texts = pc.utf8_trim_whitespace(texts).combine_chunks()
     return pc.if_else(pc.equal(texts, ""), None, texts)

@@ -82,14 +82,19 @@ class Columns:
 def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.
 
+    The ids of TCGplayer in a table of conditions are those of a condition, not of a product.
+
     Raise TableError for a given column that is not there, a needed field that no column holds,
     or two columns for one field.
     """
     named = _given(names, given)
     taken = set(named.values())
-    for field, aliases in FIELDS.items():
+    skus = "condition" in map(simplified, names)
+    for field, usual in FIELDS.items():
         if field in named:
             continue
+        sku = field == "product_id" and skus
+        aliases = [alias for alias in usual if not (sku and alias.startswith("tcgplayer"))]
         fitting = [name for name in names if name not in taken and _plain(name) in aliases]
         if len(fitting) > 1 and (
             len(set(fitting)) < len(fitting) or _plain(fitting[0]) == _plain(fitting[1])
@@ -102,14 +107,19 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
         if fitting:
             named[field] = min(fitting, key=lambda name: aliases.index(_plain(name)))
             taken.add(named[field])
-    days = tuple(name for name in names if name not in taken and parse_date(name) is not None)
-    if "date" in named or len(days) < _LEAST_DAY_COLUMNS:
-        days = ()
+    days = () if "date" in named else day_columns([name for name in names if name not in taken])
+    _check_days(days)
     found = Columns(
         named, days, tuple(name for name in names if name not in taken and name not in days)
     )
     _check_needed(found, names)
     return found
+
+
+def day_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that are days, () for fewer than two."""
+    days = tuple(name for name in names if parse_date(name) is not None)
+    return days if len(days) >= _LEAST_DAY_COLUMNS else ()
 
 
 def _plain(name: str) -> str:
@@ -132,6 +142,14 @@ def _given(names: Sequence[str], given: Mapping[str, str]) -> dict[str, str]:
     return dict(given)
 
 
+def _check_days(days: Sequence[str]) -> None:
+    repeated = next((name for number, name in enumerate(days) if name in days[:number]), None)
+    if repeated is not None:
+        raise TableError(
+            f"two columns are called {repeated!r}", line=1, remedy="remove one of them"
+        )
+
+
 def _check_needed(found: Columns, names: Sequence[str]) -> None:
     for field in NEEDED:
         if field in found.named or (found.days and field in ("date", "market_price")):
@@ -139,7 +157,9 @@ def _check_needed(found: Columns, names: Sequence[str]) -> None:
         if field == "card_id" and ("product_id" in found.named or "name" in found.named):
             continue
         columns = ", ".join(filter(None, names))
+        other = ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22"
         raise TableError(
             f"no column holds the {field.replace('_', ' ')}; the columns are {columns}",
-            remedy=f"name it: POKEWATCH_FILE_COLUMNS={field}=COLUMN",
+            remedy=f"name it: POKEWATCH_FILE_COLUMNS={field}=COLUMN"
+            + (other if field == "date" else ""),
         )

@@ -1,5 +1,6 @@
 """Columns of dates as UTC days: the order of day and month is found from the whole column."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def _counted_days(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
 
 
 def _counted_day(value: float) -> date | None:
-    if value != value:
+    if not math.isfinite(value):
         return None
     found = serial_day(value)
     if found is not None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Literal
 
+from pokewatch.market.tabular.cells import plain
+
 Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
 ORDER_NAMES: Mapping[Order, str] = {"ymd": "year first", "dmy": "day first", "mdy": "month first"}
@@ -17,18 +19,19 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan january januar janvier enero gennaio",
-            "feb february februar février febrero febbraio",
-            "mar march märz mär mrz mars marzo",
-            "apr april avril abril aprile",
-            "may mai mayo maggio",
-            "jun june juni juin junio giugno",
-            "jul july juli juillet julio luglio",
-            "aug august août agosto",
-            "sep sept september septembre septiembre settembre",
-            "oct october okt oktober octobre octubre ottobre",
-            "nov november novembre noviembre",
-            "dec december dez dezember décembre diciembre dicembre",
+            "jan january januar janvier janv enero ene gennaio gen janeiro januari",
+            "feb february februar février fevrier févr fevr febrero febbraio fevereiro fev "
+            "februari",
+            "mar march märz mär mrz mars marzo março maart mrt",
+            "apr april avril avr abril abr aprile",
+            "may mai mayo maggio mag maio mei",
+            "jun june juni juin junio giugno giu junho",
+            "jul july juli juillet juil julio luglio lug julho",
+            "aug august août aout agosto ago augustus",
+            "sep sept september septembre septiembre settembre set setembro",
+            "oct october okt oktober octobre octubre ottobre ott outubro out",
+            "nov november novembre noviembre novembro",
+            "dec december dez dezember décembre diciembre dic dicembre dezembro",
         ),
         start=1,
     )
@@ -44,10 +47,14 @@ _NUMERIC = re.compile(
     rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
 )
 _DAY_MONTH = re.compile(
-    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s-]+(?P<month>[^\W\d_]{{3,10}})\.?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?[\s-]+(?:de )?(?P<month>[^\W\d_]{{3,10}})"
+    rf"\.?,?[\s-]+(?:de )?(?P<year>\d{{4}}|\d{{2}}){_TIME}"
 )
 _MONTH_DAY = re.compile(
     rf"{_WEEKDAY}(?P<month>[^\W\d_]{{3,10}})\.?[\s-]+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[\s-]+(?P<year>\d{{4}}|\d{{2}}){_TIME}"
+)
+_CJK = re.compile(
+    rf"(?P<year>\d{{4}})\s?[年년]\s?(?P<month>\d{{1,2}})\s?[月월]\s?(?P<day>\d{{1,2}})\s?[日일]{_TIME}"
 )
 _COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
 _EPOCH = {10: 1, 13: 1_000, 16: 1_000_000}  # digits: units a second
@@ -71,13 +78,13 @@ class DateCell:
 
 def parse_date(text: str) -> DateCell | None:
     """Return what a cell says, None where it is no date."""
-    plain = " ".join(text.split())
+    written = " ".join(plain(text).split())
     for pattern, read in _FORMS:
-        match = pattern.fullmatch(plain)
+        match = pattern.fullmatch(written)
         if match is not None:
             found = read(match)
             return found if found is not None and found.days else None
-    return _counted(plain)
+    return _counted(written)
 
 
 def order_of(cells: Iterable[DateCell]) -> frozenset[Order]:
@@ -120,7 +127,8 @@ def _named(match: re.Match[str]) -> DateCell | None:
 
 
 def _compact(match: re.Match[str]) -> DateCell | None:
-    return _any_order(_day(match["year"], match["month"], match["day"], match), "yyyymmdd")
+    kind = "yyyymmdd" if match[0].isascii() else "year, month and day in words"
+    return _any_order(_day(match["year"], match["month"], match["day"], match), kind)
 
 
 def _counted(text: str) -> DateCell | None:
@@ -178,6 +186,7 @@ def _zone(text: str | None) -> timezone:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DateCell | None]], ...] = (
     (_NUMERIC, _numeric),
     (_COMPACT, _compact),
+    (_CJK, _compact),
     (_DAY_MONTH, _named),
     (_MONTH_DAY, _named),
 )

@@ -46,7 +46,9 @@ def read_numbers(
     """
     rows = len(line)
     if is_number(column.type):
-        values = column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+        values = (
+            column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
+        )
         bad = np.isinf(values)
         refused = {f"{name} is not a number": bad} if bad.any() else {}
         return Numbers(

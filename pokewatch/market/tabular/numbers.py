@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from pokewatch.market.tabular.cells import plain
+
 Decimal = Literal["point", "comma"]
 
 STRAY = 50  # cells that agree make one that does not an error of its own
@@ -51,6 +53,7 @@ _SYMBOLS = {
     "£": "GBP",
     "¥": "JPY",
     "￥": "JPY",
+    "円": "JPY",
     "C$": "CAD",
     "A$": "AUD",
     "CA$": "CAD",
@@ -76,7 +79,8 @@ _CODES = frozenset(
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009\u2007\u2002\u2003\ufeff"), " ")
 _DASHES = dict.fromkeys(map(ord, "\u2212\u2013\u2014"), "-")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc"), "'")
-_AS_TYPED = _SPACES | _DASHES | _APOSTROPHES
+_ARABIC = {0x066B: ".", 0x066C: ","}
+_AS_TYPED = _SPACES | _DASHES | _APOSTROPHES | _ARABIC
 _UNIT = r"[^\d\s.,'+\-()]{0,5}"
 _MONEY = re.compile(
     rf"(?P<sign>[-+]?)\s*(?P<before>{_UNIT})\s*(?P<inner>[-+]?)"
@@ -107,13 +111,12 @@ class Money:
 
 def is_placeholder(text: str) -> bool:
     """Whether the cell says that there is no value."""
-    return text.translate(_AS_TYPED).strip().casefold() in PLACEHOLDERS
+    return _as_typed(text).casefold() in PLACEHOLDERS
 
 
 def parse_money(text: str) -> Money | None:
     """Return the number in a cell such as "$1,234.50", "12,33 €" or "EUR 1'234.50", else None."""
-    plain = text.translate(_AS_TYPED).strip()
-    match = _MONEY.fullmatch(plain)
+    match = _MONEY.fullmatch(_as_typed(text))
     if match is None or (match["sign"] and match["inner"]):
         return None
     currencies = [_currency(match[place]) for place in ("before", "after") if match[place]]
@@ -127,6 +130,11 @@ def parse_money(text: str) -> Money | None:
     if point is None and comma is None:
         return None
     return Money(point, comma, currencies[0] if currencies else None)
+
+
+def _as_typed(text: str) -> str:
+    """Return the cell as a keyboard with ASCII digits and marks would write it."""
+    return plain(text.translate(_AS_TYPED)).strip()
 
 
 def currency_named(text: str) -> str | None:
@@ -153,8 +161,8 @@ def decimal_of(cells: Iterable[Money]) -> tuple[Decimal | None, bool]:
 
 
 def _currency(text: str) -> str | None:
-    plain = text.strip().upper()
-    return _SYMBOLS.get(plain) or (plain if plain in _CODES else None)
+    unit = text.strip().upper()
+    return _SYMBOLS.get(unit) or (unit if unit in _CODES else None)
 
 
 def _number(sign: str, digits: str, power: str, decimal: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from pokewatch.market.tabular.dates import Order
 from pokewatch.market.tabular.numbers import Decimal
@@ -16,4 +17,5 @@ class TableOptions:
     dates: Order | None = None
     decimal: Decimal | None = None
     encoding: str | None = None
+    day: date | None = None  # of all rows, where no column has dates
     key: tuple[str, ...] = ()  # columns that, with the card, make one card of several

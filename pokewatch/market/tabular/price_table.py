@@ -27,6 +27,7 @@ class PriceTable:
     cards: pa.Table  # CARD_SCHEMA
     left_out: tuple[LeftOut, ...]
     form: str
+    notes: tuple[str, ...]
     columns: Columns
     dates: str
     decimal: str
@@ -63,6 +64,7 @@ def read_price_table(
         card_rows(sheet, columns, card_id, raw_id, order),
         reader.left_out(),
         sheet.form,
+        sheet.notes,
         columns,
         reader.date_convention,
         reader.decimal_convention,

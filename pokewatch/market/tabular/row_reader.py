@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.prices import PRICE_COLUMNS
+from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import REJECTED_SCHEMA
-from pokewatch.market.tabular.card_ids import card_id_of
-from pokewatch.market.tabular.cells import plain_texts
+from pokewatch.market.tabular.card_ids import card_id_of, is_total
+from pokewatch.market.tabular.cells import check_type, plain_texts
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import evidence_of, read_numbers
@@ -22,6 +22,8 @@ from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.sheet import Sheet, shortened
 
+_NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
+_IDENTITIES = ("card_id", "product_id", "name")
 FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
 
 
@@ -49,10 +51,20 @@ class RowReader:
         self.date_convention = self.decimal_convention = ""
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
+        for field, name in columns.named.items():
+            check_type(sheet.column(name), name, numeric=field in _NUMERIC)
+        self._identity = next(name for name in _IDENTITIES if name in columns.named)
+        self._raw_ids = self._identities()
+        self._totals = np.zeros(sheet.rows, dtype=np.bool_)
+        totals = {text for text in set(self._raw_ids) if is_total(text)}
+        rows = np.asarray([text in totals for text in self._raw_ids], dtype=np.bool_)
+        self.refuse("the row is a total, not a card", rows, self._identity)
+        self._totals = rows
 
     def refuse(self, reason: str, rows: NDArray[Any], column: str = "market_price") -> None:
-        """Leave out `rows`, a mask or indices."""
+        """Leave out `rows`, a mask or indices. A total has that reason alone."""
         indices = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
+        indices = indices[~self._totals[indices]]
         if len(indices):
             self._reasons.append((indices, reason, column))
             self.bad[indices] = True
@@ -75,9 +87,7 @@ class RowReader:
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
         """Every column of numbers there is: prices that are not positive are no prices."""
-        named = [
-            name for name in (*PRICE_COLUMNS, "volume", "stale_days") if name in self._columns.named
-        ]
+        named = [name for name in _NUMERIC if name in self._columns.named]
         decimal = self._options.decimal or self._decimal(named)
         values: dict[str, NDArray[np.float64]] = {}
         for name in named:
@@ -119,10 +129,10 @@ class RowReader:
 
     def currencies(self) -> NDArray[np.str_]:
         """Return each row's currency: from its column, its cells, the header, or the options."""
-        header = currency_named(self._columns.named["market_price"]) or self._options.currency
-        carried = np.where(self._cell_currency != "", self._cell_currency, header)
+        usual = currency_named(self._columns.named["market_price"]) or self._sole_currency()
+        carried = np.where(self._cell_currency != "", self._cell_currency, usual)
         if "currency" not in self._columns.named:
-            return carried
+            return self._known(carried, "market_price")
         said = np.asarray(
             pc.fill_null(pc.utf8_upper(plain_texts(self._column("currency"))), "").to_pylist(),
             dtype=np.str_,
@@ -131,11 +141,22 @@ class RowReader:
         self.refuse(
             "the price carries another currency than its currency column", differ, "currency"
         )
-        return np.where(said != "", said, carried)
+        return self._known(np.where(said != "", said, carried), "currency")
+
+    def _sole_currency(self) -> str:
+        """Return the one currency that cells carry, that of the options if they differ."""
+        carried = set(np.unique(self._cell_currency).tolist()) - {""}
+        known = carried & set(CURRENCIES)
+        return str(known.pop()) if len(carried) == len(known) == 1 else self._options.currency
+
+    def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
+        reason = f"the currency is not {' or '.join(CURRENCIES)}"
+        self.refuse(reason, ~np.isin(currencies, CURRENCIES), column)
+        return currencies
 
     def card_ids(self) -> tuple[NDArray[np.str_], list[str | None]]:
         """Each row's card id, "" where it has none, and the text it was made from."""
-        raw = self._identities()
+        raw, column = self._raw_ids, self._identity
         texts = sorted(
             {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
         )
@@ -143,15 +164,17 @@ class RowReader:
         for text in texts:
             taken.setdefault(card_id_of(text), text)
         ids = {text: card_id_of(text) for text in texts}
-        self.refuse(
-            "card_id is missing", np.asarray([not text for text in raw], dtype=np.bool_), "card_id"
-        )
         doubled = {text for text, card in ids.items() if taken[card] != text}
-        self.refuse(
-            "card_id becomes that of another card",
-            np.asarray([text in doubled for text in raw], dtype=np.bool_),
-            "card_id",
-        )
+        for reason, wrong in {
+            "card_id is missing": {""},
+            "card_id becomes that of another card": doubled,
+        }.items():
+            rows = np.asarray([text in wrong for text in raw], dtype=np.bool_)
+            self.refuse(reason, rows, column)
+        if column == "product_id":
+            digits = pc.match_substring_regex(plain_texts(self._column(column)), r"^[0-9]{1,19}$")
+            whole = np.asarray(pc.fill_null(digits, True))
+            self.refuse("product_id is not the number of a product", ~whole, column)
         return np.asarray([ids.get(text, "") for text in raw], dtype=np.str_), [
             text or None for text in raw
         ]

@@ -4,6 +4,7 @@ Where they differ, the key is too small or one of them is wrong.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.sheet import Sheet, TableError
 
+_MOST_CANDIDATES = 12  # columns that may distinguish rows
 _USUAL = (
     "condition",
     "grade",
@@ -60,7 +62,7 @@ def check_key(
     market: NDArray[np.float64],
     conflicts: NDArray[np.int64],
 ) -> None:
-    """Raise TableError where a column distinguishes the contradicting rows."""
+    """Raise TableError where a column, or two together, distinguish the contradicting rows."""
     candidates = [name for name in (columns.named.get("printing"), *columns.other) if name]
     candidates.sort(
         key=lambda name: next(
@@ -73,24 +75,29 @@ def check_key(
             card_id[conflicts].tolist(), days[conflicts].astype(str).tolist(), strict=True
         )
     ]
-    for name in candidates:
-        if _tells_apart(sheet, name, keys, conflicts):
+    texts = {name: _texts(sheet, name, conflicts) for name in candidates[:_MOST_CANDIDATES]}
+    for names in (*combinations(texts, 1), *combinations(texts, 2)):
+        values = [", ".join(each) for each in zip(*(texts[name] for name in names), strict=True)]
+        if len(set(zip(keys, values, strict=True))) == len(keys):
+            at = dict(zip(conflicts.tolist(), values, strict=True))
             one, other = _pair(keys, conflicts)
-            cell = sheet.column(name)
-            values = ", ".join(f"{cell[row].as_py()!s} at {market[row]:g}" for row in (one, other))
+            shown = ", ".join(f"{at[row]} at {market[row]:g}" for row in (one, other))
+            which = (
+                f"the column {names[0]!r} distinguishes"
+                if len(names) == 1
+                else f"the columns {names[0]!r} and {names[1]!r} distinguish"
+            )
+            key = ",".join(names)
             raise TableError(
-                f"card {card_id[one]} has several rows for {days[one]}, "
-                f"which the column {name!r} distinguishes: {values}",
+                f"card {card_id[one]} has several rows for {days[one]}, which {which}: {shown}",
                 line=int(sheet.line[one]),
-                remedy=f"treat each as a card: POKEWATCH_FILE_KEY={name}; or keep the rows of one",
+                remedy=f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one",
             )
 
 
-def _tells_apart(sheet: Sheet, name: str, keys: Sequence[str], rows: NDArray[np.int64]) -> bool:
-    """Whether no two of the rows agree on card, day and the column."""
+def _texts(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:
     column = sheet.column(name)
-    values = [str(column[row].as_py() or "").strip() for row in rows.tolist()]
-    return len(set(zip(keys, values, strict=True))) == len(keys)
+    return [str(column[row].as_py() or "").strip() for row in rows.tolist()]
 
 
 def _pair(keys: Sequence[str], rows: NDArray[np.int64]) -> tuple[int, int]:

@@ -11,6 +11,7 @@ _SAMPLE = 5
 def summary(table: PriceTable) -> Iterator[str]:
     """Yield how a file was read, its first rows, and what was left out."""
     yield f"read as {table.form}"
+    yield from table.notes
     for field, column in table.columns.named.items():
         yield f"  {field}: column {shortened(column)}"
     if table.columns.days:

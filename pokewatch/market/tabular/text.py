@@ -5,26 +5,26 @@ swallowing the lines after it, it knows the line a record ends on, and it does n
 quoted line break is from the start of the file.
 """
 
-import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from pokewatch.market.tabular.encoding import decoded
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 
 SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_DIGIT = re.compile(r"\d")
+REPEATED_HEADER = "repeats the header"
+SECOND_TABLE = "belongs to a second table, with other columns"
 _SAMPLE_RECORDS = 50
 _RECORDS_A_CHUNK = 100_000
 
@@ -33,52 +33,6 @@ _RECORDS_A_CHUNK = 100_000
 class _Record:
     line: int
     cells: list[str]
-
-
-def decoded(data: bytes, encoding: str | None = None) -> tuple[str, str]:
-    """Return the text and the name of its encoding.
-
-    That is the one given, or by byte order mark, UTF-8, UTF-16, or else CP1252.
-
-    Raise TableError for bytes that the encoding does not have.
-    """
-    name = encoding or _encoding_of(data)
-    try:
-        text = data.decode(name)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        byte = data[error.start : error.start + 1].hex()
-        problem = f"byte 0x{byte} cannot be read as {name}"
-        raise TableError(
-            problem,
-            line=line,
-            remedy="save it as UTF-8, or name its encoding: POKEWATCH_FILE_ENCODING=shift_jis",
-        ) from None
-    except LookupError:
-        raise TableError(
-            f"there is no encoding {encoding!r}",
-            remedy="use a name like utf-8, cp1252 or shift_jis",
-        ) from None
-    if "\0" in text:
-        raise TableError(
-            "the file is not text: it holds NUL characters",
-            line=text[: text.index("\0")].count("\n") + 1,
-        )
-    return text, name
-
-
-def _encoding_of(data: bytes) -> str:
-    for mark, name in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return name
-    sample = data[:4096]
-    if len(sample) >= 4 and sample.count(0) > len(sample) // 5:
-        return "utf-16-le" if sample[1::2].count(0) > sample[::2].count(0) else "utf-16-be"
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
 
 
 def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -> Sheet:
@@ -90,7 +44,7 @@ def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -
     text, named, before = _without_separator_line(text)
     separator = named or _separator_of(text, known)
     records = _records(text, separator, before)
-    header, skipped = _header(records, known, _SAMPLE_RECORDS)
+    header, skipped, read = _header(records, known, _SAMPLE_RECORDS)
     names = tuple(name.strip() for name in header.cells)
     while names and not names[-1]:
         names = names[:-1]
@@ -99,7 +53,7 @@ def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -
             "the file has no header",
             remedy="its first line must name the columns, like card_id,date,market_price",
         )
-    columns, lines = _columns(records, len(names), skipped)
+    columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped)
     marks = _SEPARATOR_NAMES.get(separator, repr(separator))
     form = f"text ({encoding_name}), separated by {marks}, header in line {header.line}"
     return Sheet(names, columns, lines, tuple(skipped), form)
@@ -107,7 +61,8 @@ def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -
 
 def _without_separator_line(text: str) -> tuple[str, str | None, int]:
     """Return the text after Excel's `sep=;` line, its separator, and how many lines went."""
-    first, _, rest = text.partition("\n")
+    end = _LINE_END.search(text)
+    first, rest = (text[: end.start()], text[end.end() :]) if end else (text, "")
     plain = first.strip().strip('"')
     if plain.lower().startswith("sep=") and len(plain) == 5:
         return rest, plain[4], 1
@@ -136,7 +91,7 @@ def _separator_of(text: str, known: frozenset[str]) -> str:
 def _sample(text: str, separator: str) -> list[list[str]]:
     records: list[list[str]] = []
     try:
-        for cells in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+        for cells in _reader(text, separator, strict=False):
             if any(cell.strip() for cell in cells):
                 records.append(cells)
             if len(records) == _SAMPLE_RECORDS:
@@ -154,7 +109,7 @@ def simplified(name: str) -> str:
 
 def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
     csv.field_size_limit(len(text) + 1)  # a cell may be as long as the file
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = _reader(text, separator, strict=True)
     ended = 0
     while True:
         started = ended + 1 + before
@@ -172,6 +127,13 @@ def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
         yield _Record(started, cells)
 
 
+def _reader(text: str, separator: str, *, strict: bool) -> Any:
+    """Return a reader of records; a quote may follow blanks after a separator."""
+    return csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=strict, skipinitialspace=True
+    )
+
+
 def _quoting(error: csv.Error) -> str:
     text = str(error)
     if "unexpected end of data" in text:
@@ -183,36 +145,47 @@ def _quoting(error: csv.Error) -> str:
 
 def _header(
     records: Iterator[_Record], known: frozenset[str], most: int
-) -> tuple[_Record, list[SkippedLine]]:
-    """Return the first record that names columns, else the first, and what stood before it."""
+) -> tuple[_Record, list[SkippedLine], list[_Record]]:
+    """Return the first record that names columns, and what stood before it.
+
+    Without one, return the very first record, and those that were read in the search.
+    """
     seen: list[_Record] = []
     for record in records:
         if not any(cell.strip() for cell in record.cells):
             continue
         seen.append(record)
-        if sum(simplified(cell) in known for cell in record.cells) >= 2:
-            return record, [
-                SkippedLine(each.line, _joined(each.cells), "stands before the header")
-                for each in seen[:-1]
-            ]
-        if len(seen) == most or sum(bool(cell.strip()) for cell in seen[0].cells) > 1:
+        if names_columns(record.cells, known):
+            return (
+                record,
+                [
+                    SkippedLine(each.line, _joined(each.cells), "stands before the header")
+                    for each in seen[:-1]
+                ],
+                [],
+            )
+        if len(seen) == most:
             break
     if not seen:
         raise TableError(
             "the file is empty", remedy="it needs a header and rows, like card_id,date,market_price"
         )
-    if len(seen) > 1:
+    if sum(bool(cell.strip()) for cell in seen[0].cells) < 2:
         raise TableError(
             f"no header is found in the first {len(seen)} lines",
             line=seen[0].line,
             cell=_joined(seen[0].cells),
             remedy="the first line must name the columns, like card_id,date,market_price",
         )
-    return seen[0], []
+    return seen[0], [], seen[1:]
 
 
 def _columns(
-    records: Iterator[_Record], width: int, skipped: list[SkippedLine]
+    records: Iterator[_Record],
+    header: Sequence[str],
+    width: int,
+    known: frozenset[str],
+    skipped: list[SkippedLine],
 ) -> tuple[tuple[pa.ChunkedArray, ...], np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Return the cells by column, and each row's line; records of another width go to `skipped`."""
     chunks: list[list[pa.Array]] = [[] for _ in range(width)]
@@ -230,22 +203,14 @@ def _columns(
             continue
         if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
             cells = cells[:width]
-        if len(cells) != width:
-            skipped.append(
-                SkippedLine(
-                    record.line, _joined(cells), f"the line has {len(cells)} cells, not {width}"
-                )
-            )
+        if repeats_header(cells, header):
+            skipped.append(SkippedLine(record.line, _joined(cells), REPEATED_HEADER))
             continue
-        try:
-            for cell in cells:
-                cell.encode()
-        except UnicodeEncodeError:
-            skipped.append(
-                SkippedLine(
-                    record.line, ascii(_joined(cells)), "the line holds half of a character"
-                )
-            )
+        if is_other_header(cells, known):
+            skipped.extend(_second_table(record, records))
+            break
+        if fault := _fault(cells, width):
+            skipped.append(SkippedLine(record.line, _joined(cells), fault))
             continue
         rows.append(cells)
         lines.append(record.line)
@@ -257,5 +222,40 @@ def _columns(
     )
 
 
+def names_columns(cells: Sequence[str], known: frozenset[str]) -> bool:
+    """Return whether a record names at least two columns by usual names."""
+    return sum(simplified(cell) in known for cell in cells) >= 2
+
+
+def repeats_header(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Return whether a record below the header names the same columns again."""
+    return all(
+        cell.strip() == name.strip() for cell, name in zip_longest(cells, header, fillvalue="")
+    )
+
+
+def is_other_header(cells: Sequence[str], known: frozenset[str]) -> bool:
+    """Return whether a record below the header is one of another table: it has no digit."""
+    return not any(map(_DIGIT.search, cells)) and names_columns(cells, known)
+
+
+def _second_table(first: _Record, rest: Iterator[_Record]) -> Iterator[SkippedLine]:
+    for record in chain([first], rest):
+        if any(cell.strip() for cell in record.cells):
+            yield SkippedLine(record.line, _joined(record.cells), SECOND_TABLE)
+
+
+def _fault(cells: Sequence[str], width: int) -> str:
+    if len(cells) != width:
+        return f"the line has {len(cells)} cells, not {width}"
+    try:
+        for cell in cells:
+            cell.encode()
+    except UnicodeEncodeError:
+        return "the line holds half of a character"
+    return ""
+
+
 def _joined(cells: Sequence[str]) -> str:
-    return shortened(", ".join(cells), 200)[1:-1]
+    text = ", ".join(cells).encode("utf-8", "backslashreplace").decode()
+    return shortened(text, 200)[1:-1]

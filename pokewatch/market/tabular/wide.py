@@ -15,7 +15,7 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     width, rows = len(columns.days), sheet.rows
     names = [name for name in sheet.names if name not in columns.days]
     values = [_as_text(sheet.column(name)) for name in columns.days]
-    filled = np.concatenate([np.asarray(_filled(column)) for column in values])
+    filled = np.concatenate([np.asarray(_filled(column), dtype=np.bool_) for column in values])
     row = np.tile(np.arange(rows), width)[filled]
     taken = pa.array(row)
     prices = pa.chunked_array([column.combine_chunks() for column in values], pa.string()).filter(

@@ -96,6 +96,7 @@ class Cards:
     ) -> NDArray[np.intp]:
         """Return the positions of up to `limit` cards that match all words, after the card `after`.
 
+        A number may also be the card's id at a source, such as the id of a TCGplayer product.
         `set_name` is the id or name of a set; it and `rarity` are compared without case. Raise
         UnknownCardError for an unknown `after`.
         """
@@ -170,7 +171,10 @@ def most_similar(texts: pa.ChunkedArray, given: str, count: int, least: float = 
 def _containing(table: pa.Table, words: Sequence[str]) -> NDArray[np.bool_]:
     matches = np.ones(table.num_rows, dtype=np.bool_)
     for word in words:
-        matches &= _mask(pc.match_substring(table["search"], word))
+        found = _mask(pc.match_substring(table["search"], word))
+        if word.isascii() and word.isdecimal():
+            found |= _mask(pc.match_substring_regex(table["source_ids"], rf"\b{word}\b"))
+        matches &= found
     return matches
 
 

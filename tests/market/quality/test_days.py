@@ -15,8 +15,7 @@ from pokewatch.market.quality.days import (
     QualityThresholds,
     check_days,
     check_measures,
-    comparable,
-    measure_day,
+    measure,
     require,
 )
 from pokewatch.market.quality.rows import clean_rows, split_rows
@@ -172,7 +171,7 @@ def failed(
     day: date = DAY,
 ) -> dict[str, str]:
     checks = check_measures(
-        [measure_day(prices, day, previous, rejected, TODAY, thresholds)], thresholds
+        [measure(prices, day, previous, rejected, TODAY, thresholds)], thresholds
     )
     return {check.name: check.actual for check in checks if not check.passed}
 
@@ -250,12 +249,6 @@ def test_few_cards_are_not_judged_by_shares_of_moves() -> None:
     assert failed(panel([9.0, 2.0, 3.0]), panel([1.0, 2.0, 3.0], BEFORE)) == {}
 
 
-def test_only_near_days_are_compared() -> None:
-    assert comparable(DAY, [date(2025, 10, 20), BEFORE, DAY, TODAY]) == BEFORE
-    assert comparable(DAY, [DAY - timedelta(days=7)]) == DAY - timedelta(days=7)
-    assert comparable(DAY, [DAY - timedelta(days=8), TODAY]) is None
-
-
 def test_the_worst_day_of_many_is_reported_beside_the_usual_one(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for back, share in enumerate([0.2, 0.3, 0.005, 0.4]):
@@ -281,7 +274,7 @@ def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "coverage is 50.0% on 2025-10-22, usually 50.0%, wanted at least 90.0% "
-        "(share of the cards priced the day before that still have a price; "
+        "(share of the cards priced on the last day before that still have a price; "
         "POKEWATCH_QUALITY_MIN_COVERAGE)"
     ).replace(", usually 50.0%", "")
 

@@ -1,9 +1,9 @@
-"""Sets that lost all their prices, and days whose sets mostly have none."""
+"""Days whose sets mostly have no prices."""
 
 import pyarrow as pa
 import pytest
 
-from pokewatch.market.quality.sets import check_sets, empty_sets
+from pokewatch.market.quality.sets import check_sets
 
 SETS = ("a", "b", "c", "d")
 
@@ -32,8 +32,3 @@ def test_small_sets_are_not_counted() -> None:
     check = check_sets(prices(cards(4), ()), cards(4))
     assert check.passed
     assert check.actual == "0 of 0"
-
-
-def test_a_set_that_lost_all_its_prices_is_named() -> None:
-    assert empty_sets(prices(cards(), SETS[:3]), prices(cards(), SETS), cards()) == ["d"]
-    assert empty_sets(prices(cards(4), ()), prices(cards(4), SETS), cards(4)) == []

@@ -53,6 +53,20 @@ A_12 = [("a-1", "2026-09-13", 12.5)]
         "card_id,13.09.2026,14.09.2026\na-1,12.50,\n",
         "card_id,date,price\na-1,2026-09-12T23:30:00-05:00,12.5\n",
         "card_id,date,price\na-1,1789257600,12.5\n",
+        "Report date,2026-11-20\nName,Bob\n\ncard_id,date,price\na-1,2026-09-13,12.5\n",
+        "card_id,date,price\na-1,2026-09-13,12.5\n\nSource: my own\nMade on 2026-11-02, by me\n",
+        "card_id,date,price\na-1,2026-09-13,12.5\ncard_id,date,price\n",
+        "card_id,date,price\na-1,2026-09-13,12.5\n\nset,date,value\nBase,2026-09-13,7\n",
+        "card_id,date,price\na-1,２０２６-０９-１３,１２.５０\n",  # noqa: RUF001
+        "card_id,date,price\na-1,٢٠٢٦-٠٩-١٣,١٢٫٥\n",  # noqa: RUF001
+        "card_id,date,price\na-1,2026年9月13日,12.5\n",
+        "card_id,date,price\na-1,2026년 9월 13일,12.5\n",
+        "card_id,date,price\na-1,13 de setembro de 2026,12.5\n",
+        "card_id,date,price\na-1,13. sept. 2026,12.5\nTotal,2026-09-13,99\nSumme:,2026-09-13,9\n",
+        "card_id,date,price\n\u200ba-1,2026-09-13,\u200e12.5\u200b\n",
+        '"card_id", "date", "price"\n"a-1", "2026-09-13", "12.5"\n',
+        "| card_id | date | price |\n|---|---|---|\n| a-1 | 2026-09-13 | 12.5 |\n",
+        "card_id,2026-09-13,2026-09-14,Total\na-1,12.5,,12.5\nTotal,12.5,,12.5\n",
     ],
 )
 def test_the_same_price_in_any_form(tmp_path: Path, content: str | bytes) -> None:
@@ -74,9 +88,10 @@ def test_a_workbook_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert found(table) == [*A_12, ("a-1", "2026-09-14", 13.0)]
     assert "sheet 'Prices', header in row 2" in table.form
     assert [str(each) for each in table.left_out] == [
-        "1 row left out: date is missing (first in line 6: '')",
+        "1 row left out: the row is a total, not a card (first in line 6: 'Total')",
         "1 row left out: stands before the header (first in line 1: 'My collection, ,')",
     ]
+    assert table.notes == ("sheets that are not read: 'Notes'",)
 
 
 @pytest.mark.parametrize("hours", [-10, 0, 2, 13])
@@ -121,6 +136,17 @@ def test_a_line_break_in_quotes_far_into_a_file(tmp_path: Path) -> None:
         (",2026-09-13,3", "card_id is missing", "''"),
         ("a-1,2026-09-13,3,4", "the line has 4 cells, not 3", "'a-1, 2026-09-13, 3, 4'"),
         ("a-1,2026-09-13", "the line has 2 cells, not 3", "'a-1, 2026-09-13'"),
+        ("Grand total,2026-09-13,99", "the row is a total, not a card", "'Grand total'"),
+        ("a-1,2026-09-13,15%", "market_price is not a number", "'15%'"),
+        ("a-1,2026-09-13,5-6", "market_price is not a number", "'5-6'"),
+        ("a-1,2026-09-13,£3", "the currency is not USD or EUR", "'£3'"),
+        ("a-1,2026-09-13,1200円", "the currency is not USD or EUR", "'1200円'"),
+        ("a-1,2026-09-13,=1+2", "market_price is not a number", "'=1+2'"),
+        (
+            "a-1,2026-09-13,—",
+            "market_price is a placeholder, and the row has no other price",
+            "'—'",
+        ),
     ],
 )
 def test_a_bad_row_goes_with_its_line_and_cell(
@@ -164,6 +190,17 @@ def test_a_bad_field_beside_a_good_price_costs_the_field(tmp_path: Path) -> None
             "line 2: market_price can be read as 1.234 or "
             "1234: no cell of the column tells which (the cell says '1.234'); name the decimal "
             "mark: POKEWATCH_FILE_DECIMAL=point or comma",
+        ),
+        (
+            "card_id,2026-11-01,2026-11-01,2026-11-02\na,1,2,3\n",
+            "line 1: two columns are called '2026-11-01'",
+        ),
+        (
+            "card_id,condition,lang,date,price\na,NM,EN,2026-01-01,1\na,NM,DE,2026-01-01,2\n"
+            "a,LP,EN,2026-01-01,3\n",
+            "line 2: card a has several rows for 2026-01-01, which the columns 'condition' and "
+            "'lang' distinguish: NM, EN at 1, NM, DE at 2; treat each as a card: "
+            "POKEWATCH_FILE_KEY=condition,lang",
         ),
         (
             'card_id,date,price\na,2026-01-01,"1\nb,2026-01-01,2\n',
@@ -247,3 +284,96 @@ def test_a_currency_comes_from_cells_header_or_column(tmp_path: Path) -> None:
     assert [each.reason for each in table.left_out] == [
         "the price carries another currency than its currency column"
     ]
+
+
+def test_what_follows_another_header_is_left_out_with_its_lines(tmp_path: Path) -> None:
+    table = read(
+        tmp_path,
+        "card_id,date,price\na-1,2026-09-13,12.5\nset,date,value\nBase,2026-09-13,7\n,,\nX,x,1\n",
+    )
+    (left,) = table.left_out
+    assert (left.reason, left.rows, left.line) == (
+        "belongs to a second table, with other columns",
+        3,
+        3,
+    )
+
+
+@pytest.mark.parametrize("product", ["Total", "246723x", "-5", "2.5"])
+def test_a_product_id_is_a_number(tmp_path: Path, product: str) -> None:
+    table = read(
+        tmp_path, f"product_id,date,price\n246723,2026-09-13,12.5\n{product},2026-09-13,1\n"
+    )
+    assert table.prices["card_id"].to_pylist() == ["tcgplayer-246723"]
+    assert str(table.left_out[0]) == (
+        f"1 row left out: product_id is not the number of a product (first in line 3: {product!r})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("price", pa.array([[1.5]])),
+        ("price", pa.array([1], pa.duration("s"))),
+        ("date", pa.array([1], pa.time32("s"))),
+        ("card_id", pa.array([b"\xff"])),
+        ("card_id", pa.array([{"a": 1}])),
+    ],
+)
+def test_columns_of_no_single_values_are_named(
+    tmp_path: Path, column: str, values: pa.Array
+) -> None:
+    path = tmp_path / "p.parquet"
+    columns = {
+        "card_id": pa.array(["a"]),
+        "date": pa.array(["2026-09-13"]),
+        "price": pa.array([1.0]),
+    }
+    pq.write_table(pa.table(columns | {column: values}), path)
+    with pytest.raises(TableError, match=f"the column '{column}' holds .*; store it as text"):
+        table_of(path)
+
+
+@pytest.mark.parametrize("column", ["card_id", "date", "price"])
+def test_infinite_and_half_precision_numbers(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "p.parquet"
+    columns = {
+        "card_id": pa.array([7.0]),
+        "date": pa.array(["2026-09-13"]),
+        "price": pa.array([1.5]),
+    }
+    for values in (pa.array([float("inf")]), pa.array([2.5]).cast(pa.float16())):
+        pq.write_table(pa.table(columns | {column: values}), path)
+        rows = table_of(path).prices.to_pylist()
+        assert [row["market_price"] for row in rows] in ([], [1.5], [2.5])
+
+
+def test_damaged_parquet_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    table = pa.table({"card_id": ["a"], "date": ["2026-09-13"], "price": [1.5]})
+    pq.write_table(table, path)
+    whole = path.read_bytes()
+    for damaged in (whole[:-20], whole[:30], whole[:30] + bytes(20) + whole[50:]):
+        path.write_bytes(damaged)
+        with pytest.raises(TableError, match="the file cannot be read as Parquet"):
+            table_of(path)
+
+
+def test_two_columns_of_one_name_in_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    columns = [pa.array(["a"]), pa.array(["2026-09-13"]), pa.array([1.0]), pa.array([2.0])]
+    pq.write_table(pa.table(columns, names=["card_id", "date", "price", "price"]), path)
+    with pytest.raises(TableError, match="two columns are called 'price'"):
+        table_of(path)
+
+
+def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> None:
+    table = read(
+        tmp_path,
+        "card_id,date,price,low\na,2026-01-01,€1.50,\nb,2026-01-01,2.50,\nc,2026-01-01,,\n",
+    )
+    assert table.prices["currency"].to_pylist() == ["EUR"] * 3
+    mixed = read(
+        tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
+    )
+    assert mixed.prices["currency"].to_pylist() == ["EUR", "USD", "USD"]

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Sequence
 from datetime import date, datetime
+from io import BytesIO
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -15,7 +16,7 @@ _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  # a spreadsheet knows no zones
 Cell = str | float | date | None
 
 
-def write_workbook(path: Path, sheets: dict[str, Sequence[Sequence[Cell]]]) -> None:
+def write_workbook(path: Path | BytesIO, sheets: dict[str, Sequence[Sequence[Cell]]]) -> None:
     """Write the sheets to an .xlsx file."""
     names = list(sheets)
     numbered = list(enumerate(names, start=1))

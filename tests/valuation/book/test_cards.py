@@ -1,8 +1,10 @@
+import pyarrow as pa
 import pytest
 
 from pokewatch.errors import UnknownCardError
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.cards import Cards, search_text
+from pokewatch.valuation.book.layout import BOOK_CARD_SCHEMA
 from tests.serving.books import make_book
 
 
@@ -115,3 +117,18 @@ def test_near(cards: Cards, asked: str, near: str) -> None:
 @pytest.mark.parametrize("asked", ["", "x", "zzzz-qqqq", "%%%"])
 def test_nothing_near(cards: Cards, asked: str) -> None:
     assert cards.near(asked) == []
+
+
+def test_a_number_finds_the_product_of_that_id_and_no_part_of_one() -> None:
+    named = {"name": "Umbreon", "set_id": "s", "set_name": "S", "search": "umbreon"}
+    ids = '{"file": "mine-1", "tcgplayer": 715954}'
+    rows = [
+        named | {"card_id": "mine-1", "slug": "mine_1", "source_ids": ids},
+        named | {"card_id": "mine-2", "slug": "mine_2", "source_ids": None},
+    ]
+    table = pa.Table.from_pylist(rows, schema=BOOK_CARD_SCHEMA)
+    found = Cards(table)
+
+    assert found.search("715954", limit=9).tolist() == [0]
+    assert found.search("Umbreon 715954", limit=9).tolist() == [0]
+    assert found.search("7159", limit=9).tolist() == []

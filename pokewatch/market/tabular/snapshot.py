@@ -1,0 +1,44 @@
+"""Tables of one day, whose day is in a heading or nowhere."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+
+from pokewatch.market.tabular.columns import FIELDS, day_columns
+from pokewatch.market.tabular.dates import parse_date
+from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.text import simplified
+
+_AS_OF = re.compile(
+    r"(?P<name>.+?)\s*\((?:as of|at|on|am|vom|stand)\s+(?P<day>[^)]+)\)", re.IGNORECASE
+)
+
+
+def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
+    """Return the sheet with a column of its day, where it has no column of dates.
+
+    The day is `day`, or that of a heading like "Market Price (As of 2026-11-24)".
+    """
+    dated = any(simplified(name) in FIELDS["date"] for name in sheet.names)
+    if dated or "date" in given or day_columns(sheet.names):
+        return sheet
+    headings = [_AS_OF.fullmatch(name) for name in sheet.names]
+    heading_day = next(filter(None, (_day(match["day"]) for match in headings if match)), None)
+    found = day or heading_day
+    if found is None:
+        return sheet
+    names = [
+        match["name"] if match and _day(match["day"]) else name
+        for name, match in zip(sheet.names, headings, strict=True)
+    ]
+    dates = pa.chunked_array([pa.repeat(pa.scalar(found), sheet.rows)])
+    form = f"{sheet.form}, of one day, {found}"
+    return replace(sheet, names=(*names, "date"), cells=(*sheet.cells, dates), form=form)
+
+
+def _day(text: str) -> date | None:
+    cell = parse_date(text)
+    return next(iter(cell.days.values())) if cell is not None and cell.certain else None

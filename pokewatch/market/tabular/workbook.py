@@ -1,0 +1,190 @@
+"""Excel and OpenDocument workbooks as a sheet."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
+from pokewatch.market.tabular.text import (
+    REPEATED_HEADER,
+    SECOND_TABLE,
+    is_other_header,
+    names_columns,
+    repeats_header,
+)
+
+_ZIP = b"PK\x03\x04"
+_WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_FILLED_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
+_MOST_BYTES = 1024**3
+_MOST_CELLS = 20_000_000
+
+
+def read_workbook(data: bytes, known: frozenset[str]) -> Sheet:
+    """Return the first sheet of a workbook whose columns are known, else the first with cells.
+
+    Raise TableError for data that cannot be read, or that is too large.
+    """
+    import python_calamine
+
+    _check_size(data)
+
+    try:
+        workbook = python_calamine.CalamineWorkbook.from_filelike(BytesIO(data))
+        sheets = [
+            (name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False))
+            for name in workbook.sheet_names
+        ]
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise TableError(
+            f"the file cannot be read as a workbook: {error}", remedy="save it as .xlsx or as CSV"
+        ) from None
+    filled = [
+        (name, rows) for name, rows in sheets if any(_cell(cell) for row in rows for cell in row)
+    ]
+    if not filled:
+        raise TableError("the workbook has no cells")
+    found = [
+        (name, rows, header)
+        for name, rows in filled
+        if (header := _header_row(rows, known)) is not None
+    ]
+    name, rows, header = found[0] if found else (*filled[0], _first_row(filled[0][1]))
+    return _workbook_sheet(name, rows, header, known, [each for each, _ in filled if each != name])
+
+
+def _check_size(data: bytes) -> None:
+    """Raise TableError for a workbook whose cells, filled or not, would not fit in memory."""
+    if not data.startswith(_ZIP):
+        return
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            names = archive.namelist()
+            if not any(name == "content.xml" or name.startswith("xl/") for name in names):
+                raise TableError("the file is a zip archive", remedy="unpack it")
+            size = sum(member.file_size for member in archive.infolist())
+            if size > _MOST_BYTES:
+                raise TableError(
+                    f"the workbook has {size:,} bytes unpacked; {_MOST_BYTES:,} are read",
+                    remedy="save the sheet as CSV",
+                )
+            for name in filter(_WORKSHEET.fullmatch, names):
+                _check_extent(archive.read(name))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TableError(
+            f"the workbook is damaged or encrypted: {error}", remedy="save or copy it again"
+        ) from None
+
+
+def _check_extent(xml: bytes) -> None:
+    cells = [(match[1], int(match[2])) for match in _FILLED_CELL.finditer(xml)]
+    rows = max((row for _, row in cells), default=0)
+    columns = max((_column_number(letters) for letters in {each for each, _ in cells}), default=0)
+    if rows * columns > _MOST_CELLS:
+        raise TableError(
+            f"the sheet reaches to row {rows:,} and column {columns:,}; "
+            f"{_MOST_CELLS:,} cells are read",
+            remedy="delete the cells far from the table, or save the sheet as CSV",
+        )
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
+
+
+def _header_row(rows: Sequence[Sequence[Any]], known: frozenset[str]) -> int | None:
+    return next(
+        (i for i, row in enumerate(rows[:50]) if names_columns(list(map(_text, row)), known)),
+        None,
+    )
+
+
+def _first_row(rows: Sequence[Sequence[Any]]) -> int:
+    return next(i for i, row in enumerate(rows) if any(_cell(cell) for cell in row))
+
+
+def _workbook_sheet(
+    name: str,
+    rows: Sequence[Sequence[Any]],
+    header: int,
+    known: frozenset[str],
+    unread: Sequence[str],
+) -> Sheet:
+    names = [_text(cell).strip() for cell in rows[header]]
+    while names and not names[-1]:
+        names.pop()
+    body, skipped = [], []
+    second = False
+    for number, row in enumerate(rows, start=1):
+        if not any(map(_cell, row)) or number == header + 1:
+            continue
+        texts = list(map(_text, row))
+        repeated = number > header and repeats_header(texts[: len(names)], names)
+        second = second or (number > header and not repeated and is_other_header(texts, known))
+        if fault := _row_fault(number <= header, repeated, second):
+            skipped.append(SkippedLine(number, ", ".join(map(_text, row)), fault))
+        else:
+            body.append((number, row))
+    columns = tuple(_column([row[index] for _, row in body]) for index in range(len(names)))
+    lines = np.asarray([number for number, _ in body], dtype=np.int64)
+    form = f"workbook, sheet {name!r}, header in row {header + 1}"
+    notes = (f"sheets that are not read: {', '.join(map(shortened, unread))}",) if unread else ()
+    return Sheet(tuple(names), columns, lines, tuple(skipped), form, notes)
+
+
+def _row_fault(before: bool, repeated: bool, second: bool) -> str:
+    """Return why a row with cells is not one of the table, "" if it is."""
+    if before:
+        return "stands before the header"
+    if second:
+        return SECOND_TABLE
+    return REPEATED_HEADER if repeated else ""
+
+
+def _column(cells: Sequence[Any]) -> pa.ChunkedArray:
+    """A typed column where all cells are of one type, else text."""
+    filled = [cell for cell in cells if _cell(cell)]
+    if filled and all(
+        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in filled
+    ):
+        return pa.chunked_array(
+            [pa.array([float(cell) if _cell(cell) else None for cell in cells], pa.float64())]
+        )
+    if filled and all(isinstance(cell, date) for cell in filled):
+        moments = [
+            None
+            if not _cell(cell)
+            else cell
+            if isinstance(cell, datetime)
+            else datetime.combine(cell, time())
+            for cell in cells
+        ]
+        return pa.chunked_array([pa.array(moments, pa.timestamp("us"))])
+    return pa.chunked_array(
+        [pa.array([_text(cell) if _cell(cell) else None for cell in cells], pa.string())]
+    )
+
+
+def _cell(cell: Any) -> bool:
+    """Whether the cell holds anything."""
+    return cell is not None and (not isinstance(cell, str) or bool(cell.strip()))
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, float) and cell == int(cell):
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ") if cell.time() != time() else cell.date().isoformat()
+    if isinstance(cell, date | time | timedelta):
+        return str(cell)
+    return "" if cell is None else str(cell)

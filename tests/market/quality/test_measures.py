@@ -1,0 +1,74 @@
+"""A day measured against another day of the lake, whatever lies between them."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pokewatch.market.quality.days import check_measures, measure
+from pokewatch.market.quality.measures import nearest_day
+from tests.market.quality.test_days import (
+    BEFORE,
+    DAY,
+    LIMITS,
+    TODAY,
+    USUAL,
+    failed,
+    moved,
+    panel,
+)
+
+
+def test_a_day_is_compared_with_the_last_one_however_long_ago() -> None:
+    assert nearest_day(DAY, [date(2025, 10, 20), BEFORE, DAY, TODAY]) == BEFORE
+    assert nearest_day(DAY, [DAY - timedelta(days=800), TODAY]) == DAY - timedelta(days=800)
+    assert nearest_day(DAY, [DAY, date(2026, 1, 1), TODAY]) == TODAY
+    assert nearest_day(DAY, [DAY]) is None
+
+
+@pytest.mark.parametrize("days", [1, 8, 400, -5])
+def test_another_currency_is_seen_across_any_gap(days: int) -> None:
+    other = panel(USUAL, DAY - timedelta(days=days))
+
+    assert failed(panel(moved(0.2), currency="EUR"), other) == {"currencies": "2 on 2025-10-22"}
+
+
+@pytest.mark.parametrize("days", [1, 8, 400, -5])
+@pytest.mark.parametrize("factor", [100.0, 0.01, 1.6])
+def test_another_scale_is_seen_across_any_gap(days: int, factor: float) -> None:
+    found = failed(panel(moved(0.2) * factor), panel(USUAL, DAY - timedelta(days=days)))
+
+    assert {"level", "scale"} <= found.keys()
+    assert found["level"] == f"a factor of {max(factor, 1 / factor):.4g} on 2025-10-22"
+
+
+def test_a_currency_that_nobody_named_is_seen() -> None:
+    dollars = panel(np.round(USUAL, 2), BEFORE)
+
+    assert failed(panel(np.round(moved(0.2) * 0.87, 2)), dollars).keys() == {"scale"}
+
+
+def test_a_handful_of_cards_in_cents_is_seen_and_three_that_move_are_not() -> None:
+    few = np.arange(1.0, 6.0)
+
+    assert failed(panel(100 * few), panel(few, BEFORE)).keys() == {"level"}
+    assert failed(panel([9.0, 18.0, 3.0, 4.0, 5.0]), panel(few, BEFORE)) == {}
+
+
+def test_coverage_is_measured_across_any_gap_and_only_forwards() -> None:
+    half = panel(moved(0.2)[:100])
+
+    assert failed(half, panel(USUAL, DAY - timedelta(days=30))).keys() == {"coverage"}
+    assert failed(half, panel(USUAL, TODAY)) == {}
+
+
+def test_a_refreshed_day_must_have_the_prices_it_had() -> None:
+    before = panel(USUAL, BEFORE)
+
+    def refreshed(prices: pa.Table, replaced: pa.Table) -> list[str]:
+        measures = measure(prices, DAY, before, 0, TODAY, LIMITS, replaced)
+        return [check.name for check in check_measures([measures], LIMITS) if not check.passed]
+
+    assert refreshed(panel(moved(0.2)), panel(moved(0.3))) == []
+    assert refreshed(panel(moved(0.2)[:196]), panel(moved(0.3))) == ["refresh"]

@@ -1,0 +1,139 @@
+"""Workbooks as spreadsheet programs and people leave them."""
+
+import zipfile
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from pokewatch.market.tabular.columns import KNOWN
+from pokewatch.market.tabular.options import TableOptions
+from pokewatch.market.tabular.price_table import PriceTable, read_price_table
+from pokewatch.market.tabular.sheet import TableError
+from pokewatch.market.tabular.workbook import read_workbook
+from tests.market.tabular.workbook import Cell, write_workbook
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+DAY = date(2026, 9, 13)
+HEADER: list[Cell] = ["card_id", "date", "price"]
+ROW: list[Cell] = ["a-1", DAY, 12.5]
+
+
+def workbook(path: Path, sheets: dict[str, Sequence[Sequence[Cell]]]) -> bytes:
+    write_workbook(path / "w.xlsx", sheets)
+    return (path / "w.xlsx").read_bytes()
+
+
+def table_of(data: bytes) -> PriceTable:
+    return read_price_table(read_workbook(data, KNOWN), TableOptions(), "file", NOW.date(), NOW)
+
+
+def found(table: PriceTable) -> list[tuple[str, str, float | None]]:
+    return [
+        (row["card_id"], row["date"].isoformat(), row["market_price"])
+        for row in table.prices.to_pylist()
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [HEADER, ROW],
+        [["Prices", None, None], [None, None, None], HEADER, ROW],
+        [HEADER, [None, None, None], ROW, [None, None, None]],
+        [[None, *HEADER], [None, *ROW]],
+        [HEADER, ROW, HEADER],
+        [HEADER, ROW, ["set", "count", "value"], ["Base", "2026-09-13", 7]],
+        [HEADER, ROW, ["Total", DAY, 99]],
+        [HEADER, ["a-1", "13.9.2026", "$12.50"]],
+        [HEADER, ["a-1", 46278, 12.5]],
+        [["card_id", DAY, date(2026, 9, 14)], ["a-1", 12.5, None]],
+        [["card_id", 46278, 46279], ["a-1", 12.5, None], ["Total", 12.5, None]],
+        [[*HEADER, None], [*ROW, "a note to myself"]],
+    ],
+)
+def test_the_same_price_in_any_sheet(tmp_path: Path, rows: list[list[Cell]]) -> None:
+    assert found(table_of(workbook(tmp_path, {"Prices": rows}))) == [("a-1", "2026-09-13", 12.5)]
+
+
+def test_sheets_that_are_not_read_are_named(tmp_path: Path) -> None:
+    table = table_of(workbook(tmp_path, {"A": [HEADER, ROW], "B": [HEADER, ROW], "C": [["x"]]}))
+    assert table.notes == ("sheets that are not read: 'B', 'C'",)
+
+
+def with_rows(path: Path, rows: str) -> bytes:
+    """A workbook whose sheet ends in `rows` as a file may have them."""
+    whole = zipfile.ZipFile(BytesIO(workbook(path, {"A": [HEADER, ROW]})))
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w") as copy:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name.endswith("s1.xml"):
+                content = content.replace(b"</sheetData>", f"{rows}</sheetData>".encode())
+            copy.writestr(name, content)
+    return target.getvalue()
+
+
+def row(*cells: str) -> str:
+    return f'<row r="3"><c t="inlineStr"><is><t>b</t></is></c>{"".join(cells)}</row>'
+
+
+@pytest.mark.parametrize(
+    ("cells", "price"),
+    [
+        (['<c s="1"><v>46278</v></c>', "<c><f>1+1</f><v>2</v></c>"], 2.0),
+        (['<c s="1"><v>46278</v></c>', "<c><f>1+1</f></c>"], None),
+        (['<c s="1"><v>46278</v></c>', '<c t="e"><v>#REF!</v></c>'], None),
+        (['<c s="1"><v>46278.99</v></c>', "<c><v>3</v></c>"], 3.0),
+        (['<c t="d"><v>2026-09-13T00:00:00</v></c>', "<c><v>3</v></c>"], 3.0),
+    ],
+    ids=["formula", "formula without a value", "error", "time of day", "ISO date"],
+)
+def test_cells_of_every_kind(tmp_path: Path, cells: list[str], price: float | None) -> None:
+    data = with_rows(tmp_path, row(*cells))
+    assert ("b", "2026-09-13", price) in found(table_of(data))
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (['<c s="1"><v>46278</v></c>', '<c t="b"><v>1</v></c>'], "market_price is not a number"),
+        (['<c s="1"><v>99999999999</v></c>', "<c><v>3</v></c>"], "date is not a day like"),
+    ],
+)
+def test_a_bad_cell_costs_its_row(tmp_path: Path, cells: list[str], reason: str) -> None:
+    table = table_of(with_rows(tmp_path, row(*cells)))
+    assert found(table) == [("a-1", "2026-09-13", 12.5)]
+    assert str(table.left_out[0]).startswith(f"1 row left out: {reason}")
+
+
+def test_a_cell_far_away_does_not_exhaust_the_memory(tmp_path: Path) -> None:
+    far = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    with pytest.raises(TableError, match="the sheet reaches to row 1,048,576 and column 16,384"):
+        table_of(with_rows(tmp_path, far))
+    styled = '<row r="1048576"><c r="XFD1048576" s="1"/></row>'
+    assert len(found(table_of(with_rows(tmp_path, styled)))) == 1
+
+
+def test_a_workbook_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pokewatch.market.tabular.workbook._MOST_BYTES", 1000)
+    with pytest.raises(TableError, match="bytes unpacked; 1,000 are read; save the sheet as CSV"):
+        table_of(workbook(tmp_path, {"A": [HEADER, ROW]}))
+
+
+def test_damaged_workbooks_and_other_archives_are_refused(tmp_path: Path) -> None:
+    whole = workbook(tmp_path, {"A": [HEADER, ROW]})
+    for damaged in (whole[:-50], whole[: len(whole) // 2], with_rows(tmp_path, "<row><c>")):
+        with pytest.raises(
+            TableError, match=r"the workbook is damaged|cannot be read as a workbook"
+        ):
+            table_of(damaged)
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("prices.csv", "card_id,date,price\n")
+    with pytest.raises(TableError, match="the file is a zip archive; unpack it"):
+        table_of(target.getvalue())
