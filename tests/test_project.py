@@ -93,7 +93,6 @@ TESTED_ELSEWHERE = {
     "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",
     "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py",
     "cli/local_stack.py": "by its command; tests/integration/test_serve.py",
-    "valuation/models/model.py": "an interface; tests/valuation/models/test_models.py",
 }
 EMPTY = "__init__.py"
 
