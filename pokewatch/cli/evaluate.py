@@ -189,7 +189,8 @@ def _print_terms(found: Sequence[Mapping[str, Any]]) -> None:
     asks = ", ".join(f"{each['asks']:.0%}" for each in found)
     print_text(
         f"{first['dates'][0]} to {first['dates'][-1]}; amounts in {first['currency']}; fees of "
-        f"{first['fees']}, postage {first['postage']:.2f}; lowest asks known for {asks} of purchases"
+        f"{first['fees']}, postage {first['postage']:.2f}; lowest asks known for {asks} of the "
+        "purchases"
     )
 
 

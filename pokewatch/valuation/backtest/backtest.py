@@ -134,7 +134,6 @@ def backtest(
     orders = order_book.outcomes(*_where(signals == BUY_CODE))
     ranks = None if rank is None else rank[orders.day, orders.card]
     taken, refused = taken_orders(orders, cards, capacity, ranks)
-    awaited = ~orders.filled & (orders.day + horizon >= len(dates))
     followed = orders.take(taken & orders.finished)
     pool = order_book.outcomes(*_where(signals != NOT_VALUED))
     random, expected = random_trades(followed, pool.take(pool.finished), quotes, draws, seed)
@@ -148,11 +147,7 @@ def backtest(
         horizon=horizon,
         capacity=capacity,
         dates=tuple(np.datetime_as_string(dates, unit="D").tolist()),
-        signals=len(orders.day),
-        unfilled=int((~orders.filled & ~awaited).sum()),
-        overlapping=int((orders.filled & ~taken & ~refused).sum()),
-        over_capacity=int(refused.sum()),
-        unfinished=int((awaited | (taken & ~orders.finished)).sum()),
+        **_counts(orders, taken, refused, horizon, len(dates)),
         asks=_known_asks(followed, quotes),
         followed=summary(followed),
         buy_everything=summary(everything),
@@ -169,6 +164,20 @@ def _check_shapes(dates: NDArray[np.datetime64], quotes: TradeQuotes, signals: C
         raise ValueError(
             f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
         )
+
+
+def _counts(
+    orders: Outcomes, taken: Bools, refused: Bools, horizon: int, days: int
+) -> dict[str, int]:
+    """Return the number of orders, and of those that were not completed, by the reason."""
+    awaited = ~orders.filled & (orders.day + horizon >= days)
+    return {
+        "signals": len(orders.day),
+        "unfilled": int((~orders.filled & ~awaited).sum()),
+        "overlapping": int((orders.filled & ~taken & ~refused).sum()),
+        "over_capacity": int(refused.sum()),
+        "unfinished": int((awaited | (taken & ~orders.finished)).sum()),
+    }
 
 
 def _where(marks: Bools) -> tuple[Days, Days]:
