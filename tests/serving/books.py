@@ -7,8 +7,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from pokewatch.decision.distribution import LEVELS, Z_LEVELS
 from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
-from pokewatch.valuation.book import STATUSES, BookFacts, BookRows, write_book
+from pokewatch.valuation.book import (
+    NO_SHAPE,
+    STATUSES,
+    BookFacts,
+    BookRows,
+    BookSpreads,
+    write_book,
+)
 
 FIRST_DAY = date(2026, 1, 1)
 FACTS = BookFacts(
@@ -47,8 +55,9 @@ def catalog(count: int) -> pa.Table:
 def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int] = ()) -> BookRows:
     """Return rows in which card i starts at market price i + 1 and gains a cent per day.
 
-    Its fair price is `scale` times the market price. The cards in `unquoted` have a fair price on
-    the last day but no market price.
+    Its fair price is `scale` times the market price. It stays with a probability of 0.5, or changes
+    to a log-normal price with a deviation of an eighth around the fair price. The cards in
+    `unquoted` have a fair price on the last day but no market price.
     """
     market = np.arange(1.0, count + 1)[:, None] + np.arange(days) / 100
     fair = market * scale
@@ -59,7 +68,15 @@ def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int
     market[[*unquoted], -1] = np.nan
     dates = np.datetime64(FIRST_DAY) + np.arange(days)
     ids = [f"tcgplayer-{i}-normal" for i in range(count)]
-    return BookRows(ids, dates, market, market * 0.75, fair, fair * 0.8, fair * 1.25, status)
+    spreads = BookSpreads(
+        scale=np.full(market.shape, 0.125, dtype=np.float16),
+        unchanged=np.full(market.shape, 0.5, dtype=np.float16),
+        shape=np.where(np.isnan(fair), NO_SHAPE, 1).astype(np.int16),
+        shapes=np.array([[0.5, *np.zeros(len(LEVELS))], [0.005, *Z_LEVELS]]),
+    )
+    return BookRows(
+        ids, dates, market, market * 0.75, fair, fair * 0.8, fair * 1.25, status, spreads
+    )
 
 
 def make_book(

@@ -1,7 +1,10 @@
+from math import log
+from statistics import NormalDist
 from typing import Any
 
 import pytest
 
+from pokewatch.contract import DISTRIBUTION_WIDTH
 from tests.serving.server import Server, columns, infer, tensor
 from tests.serving.triton import ask
 
@@ -231,3 +234,45 @@ def test_tritonclient(server: Server, transport: str, shape: list[int]) -> None:
         fair_price=[100.0, 100.0],
     )
     assert found == {"signal": ["BUY", "SELL"], "deviation_pct": [-0.1, 0.2]}
+
+
+def priced_rows(server: Server, *cards: str) -> dict[str, dict[str, Any]]:
+    names = ("market_price", "fair_price", "lower", "upper", "status", "distribution")
+    outputs = [{"name": name} for name in names]
+    response = infer(server, "fair-price", tensor("card_id", list(cards)), outputs=outputs)
+    return {output["name"]: output for output in response.json()["outputs"]}
+
+
+def test_confidence_is_that_of_the_distribution(server: Server) -> None:
+    """A card at its fair price stays within the thresholds with 0.5 and that of a log-normal."""
+    given = priced_rows(server, "card_4", "nobody", "card_1")
+    assert given["distribution"]["shape"] == [3, DISTRIBUTION_WIDTH]
+    found = columns(infer(server, "decision", *given.values()))
+    expected = NormalDist(0, 0.125)
+    within = expected.cdf(log(1.15)) - expected.cdf(log(0.9))
+    assert found["confidence"][0] == pytest.approx(0.5 + 0.5 * within, abs=1e-4)
+    assert found["confidence"][1:] == [None, None]
+    without = columns(infer(server, "decision", *list(given.values())[:-1]))
+    assert without["confidence"][0] != pytest.approx(found["confidence"][0], abs=1e-3)
+
+
+def test_a_distribution_may_be_nested_and_a_malformed_one_fails_alone(server: Server) -> None:
+    given = priced_rows(server, "card_4", "card_5")
+    flat = given["distribution"]["data"]
+    expected = columns(infer(server, "decision", *given.values()))
+    rows = [flat[:DISTRIBUTION_WIDTH], flat[DISTRIBUTION_WIDTH:]]
+    given["distribution"]["data"] = rows
+    assert columns(infer(server, "decision", *given.values())) == expected
+    rows[1][1] = 1.5  # a probability
+    found = columns(infer(server, "decision", *given.values()))
+    assert found["reason"] == ["within_thresholds", "invalid_distribution"]
+    assert found["confidence"][1] is None
+
+
+@pytest.mark.parametrize("shape", [[2, 13], [28], [1, 28], [2, 14, 1]], ids=str)
+def test_a_distribution_of_another_shape_is_a_400(server: Server, shape: list[int]) -> None:
+    given = priced_rows(server, "card_4", "card_5")
+    given["distribution"]["shape"] = shape
+    response = infer(server, "decision", *given.values())
+    assert response.status_code == 400
+    assert "expected [n, 14]" in response.json()["error"]

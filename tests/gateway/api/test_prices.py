@@ -1,5 +1,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import log
+from statistics import NormalDist
 from typing import Any
 
 import httpx
@@ -42,6 +44,18 @@ def test_a_batch_has_an_answer_or_a_problem_for_each_card(gateway: Gateway) -> N
     assert {**found[3], "as_of": ""} == {
         name: value for name, value in alone.items() if name not in ("stale", "request_id")
     } | {"as_of": ""}
+
+
+def test_confidence_is_that_of_the_distribution_in_the_book(gateway: Gateway) -> None:
+    """Of an offer: 4.5 is below the quote of 5.04, at which the price stays with 0.5."""
+    cards = [{"card_id": "card_4", "market_price": 4.5}, {"card_id": "card_4"}]
+    response = gateway.post("/fair_price/batch", {"cards": cards})
+    buy, hold = response.json()["predictions"]
+    changed = NormalDist(log(5.04), 0.125)
+    assert buy["signal"] == "BUY"
+    assert buy["confidence"] == pytest.approx(1 - 0.5 * changed.cdf(log(4.5)), abs=1e-4)
+    within = changed.cdf(log(5.04 * 1.15)) - changed.cdf(log(5.04 * 0.9))
+    assert hold["confidence"] == pytest.approx(0.5 + 0.5 * within, abs=1e-4)
 
 
 NO_MARKET_PRICE = {

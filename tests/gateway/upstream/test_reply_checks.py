@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.contract import DISTRIBUTION_WIDTH
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
@@ -320,6 +321,7 @@ def prices_of(cards: list[str], by_slug: list[bool]) -> tuple[dict[str, list[Any
         "slug": slugs,
         "date": ["2026-01-05"] * len(cards),
         "status": ["ok"] * len(cards),
+        "distribution": [0.5] * DISTRIBUTION_WIDTH * len(cards),
     }
     return {**found, **texts}, [
         slug if by else card for slug, card, by in zip(slugs, ids, by_slug, strict=True)

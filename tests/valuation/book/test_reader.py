@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pokewatch.decision import Distribution
+from pokewatch.decision.distribution import Z_LEVELS
 from pokewatch.errors import BookError, UnknownCardError
 from pokewatch.valuation.book import STATUSES, PriceBook, write_book
 from pokewatch.valuation.book.layout import FILES, MANIFEST, VERSION
@@ -218,3 +220,25 @@ def test_opening_needs_no_pandas(folder: Path) -> None:
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_distribution_is_around_the_fair_price_with_an_atom_at_the_last_quote(
+    folder: Path,
+) -> None:
+    book = PriceBook.open(folder, make_book(folder, 4, scale=1.1, unquoted=(2,)))
+    asked = ["card_3", "card_2", "card_1", "nobody"]
+    for quotes in (book.look_up(asked), book.look_up(asked, days(*["2026-01-05"] * 4))):
+        found = Distribution.from_array(quotes.distribution)
+        # card 2 has no quote on the last day: its last one is that of the day before
+        np.testing.assert_array_equal(found.last_price, [4.04, 3.03, np.nan, np.nan])
+        np.testing.assert_array_equal(found.unchanged, [0.5, 0.5, np.nan, np.nan])
+        assert found.floor[0] == 0.005
+        np.testing.assert_allclose(
+            found.log_quantiles[0], np.log(4.04 * 1.1) + 0.125 * Z_LEVELS, atol=2e-5
+        )
+        assert np.isnan(found.log_quantiles[2:]).all()
+
+
+def test_a_book_of_intervals_alone_has_no_distribution(folder: Path) -> None:
+    digest = write_book(folder, catalog(3), replace(rows(3), spreads=None), FACTS)
+    assert np.isnan(PriceBook.open(folder, digest).look_up(["card_0", "card_2"]).distribution).all()

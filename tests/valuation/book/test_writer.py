@@ -16,10 +16,15 @@ def blocks_of(all_rows: BookRows, size: int) -> list[BookRows]:
     def part(start: int) -> BookRows:
         cut = slice(start, start + size)
         names = ("market", "low", "fair", "lower", "upper", "status")
+        assert all_rows.spreads is not None
+        spreads = {
+            name: getattr(all_rows.spreads, name)[cut] for name in ("scale", "unchanged", "shape")
+        }
         return replace(
             all_rows,
             card_id=all_rows.card_id[cut],
             **{name: getattr(all_rows, name)[cut] for name in names},
+            spreads=replace(all_rows.spreads, **spreads),
         )
 
     return [part(start) for start in range(0, len(all_rows.card_id), size)]
@@ -115,3 +120,12 @@ def test_prices_come_back_to_the_cent(cents: int) -> None:
     price = cents / 100
     assert from_cents(to_cents(np.array([price, np.nan])))[0] == price
     assert np.isnan(from_cents(to_cents(np.array([np.nan])))[0])
+
+
+@pytest.mark.parametrize("shape", [-2, 2])
+def test_a_shape_that_a_book_does_not_have(tmp_path: Path, shape: int) -> None:
+    given_rows = rows(5)
+    assert given_rows.spreads is not None
+    given_rows.spreads.shape[3, 2] = shape
+    with pytest.raises(ValueError, match="a shape must be -1 or one of 2: card tcgplayer-3-normal"):
+        write_book(tmp_path / "book", catalog(5), given_rows, FACTS)
