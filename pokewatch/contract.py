@@ -88,7 +88,7 @@ class TensorSpec:
 # horizon is the same, the smallest probability that may be claimed, and the logarithms of the
 # quantiles of a price that is not the same.
 DISTRIBUTION = "distribution"
-DISTRIBUTION_WIDTH = 14
+DISTRIBUTION_WIDTH = 10
 
 FAIR_PRICE_INPUTS = (
     TensorSpec("card_id", "BYTES"),

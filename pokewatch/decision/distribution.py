@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-LEVELS = (0.002, 0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 0.99, 0.998)
+LEVELS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 Z_LEVELS = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 WIDTH = 3 + len(LEVELS)  # numbers per distribution
@@ -159,7 +159,7 @@ def normal_cdf(z: Floats) -> Floats:
 
 def _changed_cdf(logs: Floats, price: Floats, side: str) -> Floats:
     """Return P(price at the horizon <= `price`) where it changes, from log quantiles [..., K]."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_price = np.log(price)
         reached = logs <= log_price[..., None] if side == "right" else logs < log_price[..., None]
         count = np.count_nonzero(reached, axis=-1)

@@ -28,6 +28,7 @@ from pokewatch.decision.distribution import (
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
     TERMS,
@@ -50,7 +51,7 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.91  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.905  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
@@ -139,23 +140,22 @@ class Intervals:
         self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
 
     def fit(
-        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, unit: Ints
+        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, outcomes: CardOutcomes
     ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
         `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
-        the features. `unchanged` [m] is True where the quote equals the last one, and rows with the
-        same `unit` [m], overlapping outcomes of a card, count as one. With fewer than 40 errors of
-        changed quotes, the interval stays the widest guess.
+        the features. `unchanged` [m] is True where the quote equals the last one. `outcomes` [m]
+        are theirs: overlapping ones of a card count as one. With fewer than 40 errors of changed
+        quotes, the interval stays the widest guess.
         """
         self.__init__()  # type: ignore[misc]
         terms, changed = error_terms(values), ~unchanged
         if len(errors) >= 2 / TAIL:
-            self._fit_chances(terms, values, unchanged, unit)
+            self._fit_chances(terms, values, unchanged, outcomes.unit)
         if np.count_nonzero(changed) >= 2 / TAIL:
-            self._fit_shapes(
-                [term[changed] for term in terms], values[changed], errors[changed], unit[changed]
-            )
+            own_terms = [term[changed] for term in terms]
+            self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
 
     def spread(self, values: NDArray[np.float32]) -> Spread:
         """Return the spread of the cards with features `values` [m, F]."""
@@ -192,7 +192,11 @@ class Intervals:
         }
 
     def _fit_shapes(
-        self, terms: list[Floats], values: NDArray[np.float32], errors: Floats, unit: Ints
+        self,
+        terms: list[Floats],
+        values: NDArray[np.float32],
+        errors: Floats,
+        outcomes: CardOutcomes,
     ) -> None:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
@@ -203,11 +207,13 @@ class Intervals:
         liquidity = self._liquidity[liquidity]
         groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, scores = self._cell(values, scale), errors / scale
-        shapes = [_shape(scores, unit)]
+        cell, unit = self._cell(values, scale), outcomes.unit
+        common = common_errors(errors / scale, outcomes)
+        scores = common.widened(errors / scale)
+        shapes = [_shape(scores, unit, common)]
         for cells, inside in _usable_cells(cell, unit):
             self._shape_of[cells] = len(shapes)
-            shapes.append(_shape(scores[inside], unit[inside]))
+            shapes.append(_shape(scores[inside], unit[inside], common))
         self._shapes = np.stack(shapes)
 
     def _fit_chances(
@@ -285,10 +291,11 @@ def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
                 yield slice(code * codes, (code + 1) * codes), inside
 
 
-def _shape(scores: Floats, unit: Ints) -> Floats:
+def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
     """Return the floor and the quantiles of scaled errors; a level p is the (n + 1)p-th of n."""
     quantiles = np.quantile(scores, LEVELS, method="weibull")
-    return np.concatenate(([1.0 / (len(np.unique(unit)) + 1)], quantiles))
+    independent = common.independent(len(np.unique(unit)))
+    return np.concatenate(([1.0 / (independent + 1.0)], quantiles))
 
 
 def _frequency(outcome: Bools) -> float:

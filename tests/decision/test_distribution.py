@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.contract import DISTRIBUTION_WIDTH
 from pokewatch.decision import (
     Distribution,
     interval_distribution,
@@ -23,7 +24,7 @@ def distribution(
     last: float = 10.0,
     unchanged: float = 0.4,
     floor: float = 0.001,
-    quantiles: tuple[float, ...] = (5, 6, 7, 8, 9, 10.5, 11, 12, 14, 17, 30),
+    quantiles: tuple[float, ...] = (6, 7, 8, 10.5, 12, 14, 17),
 ) -> Distribution:
     return Distribution.from_array(np.array([[last, unchanged, floor, *np.log(quantiles)]]))
 
@@ -60,19 +61,41 @@ def test_the_distribution_of_an_interval_has_it_as_its_quantiles(
 
 
 def test_the_quantiles_of_a_changed_price_are_those_at_the_levels() -> None:
-    prices = [5, 6, 7, 8, 9, 10.5, 11, 12, 14, 17, 30]
+    prices = [6, 7, 8, 10.5, 12, 14, 17]
     found = [predictive_cdf(distribution(unchanged=0.0), price)[0] for price in prices]
     np.testing.assert_allclose(found, LEVELS, atol=1e-6)
 
 
+def test_the_gateway_sends_as_many_numbers_as_a_distribution_has() -> None:
+    assert DISTRIBUTION_WIDTH == WIDTH == distribution().to_array().shape[-1]
+
+
 def test_an_unchanged_price_is_an_atom_at_the_last_one() -> None:
-    one = distribution(last=9.0, unchanged=0.4)
-    assert predictive_cdf(one, 9.0, "left")[0] == pytest.approx(0.6 * 0.3)
-    assert predictive_cdf(one, 9.0)[0] == pytest.approx(0.6 * 0.3 + 0.4)
-    assert predictive_cdf(one, 8.0)[0] == pytest.approx(0.6 * 0.15)
-    assert [predictive_quantile(one, level)[0] for level in (0.2, 0.5, 0.57)] == [9.0] * 3
-    assert predictive_quantile(one, 0.6 * 0.15)[0] == pytest.approx(8.0)
-    assert predictive_quantile(one, 0.4 + 0.6 * 0.7)[0] == pytest.approx(11.0)
+    one = distribution(last=8.0, unchanged=0.4)
+    assert predictive_cdf(one, 8.0, "left")[0] == pytest.approx(0.6 * 0.2)
+    assert predictive_cdf(one, 8.0)[0] == pytest.approx(0.6 * 0.2 + 0.4)
+    assert predictive_cdf(one, 7.0)[0] == pytest.approx(0.6 * 0.05)
+    assert [predictive_quantile(one, level)[0] for level in (0.13, 0.4, 0.51)] == [8.0] * 3
+    assert predictive_quantile(one, 0.6 * 0.05)[0] == pytest.approx(7.0)
+    assert predictive_quantile(one, 0.4 + 0.6 * 0.8)[0] == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("last", [0.05, 0.01])
+def test_a_price_changes_by_at_least_a_cent(last: float) -> None:
+    one = distribution(last=last, quantiles=(0.03, 0.035, 0.04, 0.05, 0.06, 0.065, 0.07))
+    at = predictive_cdf(one, last, "left")[0], predictive_cdf(one, last)[0]
+    assert predictive_cdf(one, last - 0.005)[0] == pytest.approx(at[0])
+    assert predictive_cdf(one, last + 0.009)[0] == pytest.approx(at[1])
+    assert predictive_cdf(one, last + 0.01)[0] >= at[1]
+    for level in np.linspace(0.01, 0.99, 50):
+        price = predictive_quantile(one, level)[0]
+        assert price == pytest.approx(last) or abs(price - last) >= 0.01 - 1e-9
+
+
+def test_rounding_does_not_separate_a_price_from_the_last_quote() -> None:
+    one = distribution(last=8.0 * (1 + 1e-13))
+    assert predictive_cdf(one, 8.0)[0] == pytest.approx(0.6 * 0.2 + 0.4)
+    assert predictive_cdf(one, 8.0 * (1 + 2e-13), "left")[0] == pytest.approx(0.6 * 0.2)
 
 
 @given(one=distributions(), price=PRICE, other=PRICE)
@@ -110,7 +133,7 @@ def test_a_row_without_a_distribution_has_that_of_its_interval() -> None:
     prices = np.array([[10.0, 10.0], [8.0, 8.0], [13.0, 13.0]])
     found = with_intervals(Distribution.from_array(given_rows), *prices)
     assert found.unchanged.tolist() == [0.4, 0.0]
-    np.testing.assert_allclose(predictive_cdf(found, 8.0), [0.6 * 0.15, 0.05], atol=1e-6)
+    np.testing.assert_allclose(predictive_cdf(found, 8.0), [0.6 * 0.2, 0.05], atol=1e-6)
     assert with_intervals(None, *prices).floor.tolist() == [0.01, 0.01]
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pokewatch.decision import predictive_cdf
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.common_errors import CardOutcomes
 from pokewatch.valuation.features import COLUMN, NAMES
 from pokewatch.valuation.intervals import (
     BANDS,
@@ -44,7 +45,8 @@ def some_errors(values: NDArray[np.float32], seed: int = 1, same: float = 0.4) -
 
 def fitted(values: NDArray[np.float32], given: Errors) -> Intervals:
     intervals = Intervals()
-    intervals.fit(values, *given, np.arange(len(values)))
+    rows = np.arange(len(values))
+    intervals.fit(values, *given, CardOutcomes(rows, rows % 100, 1))
     return intervals
 
 
@@ -110,13 +112,16 @@ def test_the_distribution_is_that_of_other_errors() -> None:
 
 
 def test_the_floor_counts_independent_errors_only() -> None:
-    values = some_features(1000)
-    errors, unchanged = some_errors(values, same=0.0)
-    intervals = Intervals()
-    for cards in (500, 100):
-        intervals.fit(values, errors, unchanged, np.arange(1000) % cards)
-        floor = intervals.spread(values).distribution(np.zeros(1000), np.zeros(1000)).floor
-        assert floor.min() == pytest.approx(1 / (cards + 1))
+    rng, rows, intervals = np.random.default_rng(2), np.arange(4000), Intervals()
+    values, changed = some_features(4000), np.zeros(4000, dtype=np.bool_)
+    own, common = rng.normal(0, 0.1, 4000), rng.normal(0, 0.1, 40)[rows % 40]
+    floors = []
+    for errors, horizon in ((own, 1), (own, 10), (own, 20), (own + common, 20)):
+        outcomes = CardOutcomes(rows // 40, rows % 40, horizon)  # 100 cards on 40 days
+        intervals.fit(values, errors, changed, outcomes)
+        floors.append(intervals.parameters()["shapes"][0][0])
+    assert floors[:3] == pytest.approx([1 / 4000, 1 / 400, 1 / 200], rel=0.35)
+    assert floors[3] > 0.05
 
 
 @pytest.mark.parametrize("rows", [70, 170, 330])

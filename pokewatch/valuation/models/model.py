@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.decision import Distribution
+from pokewatch.valuation.common_errors import CardOutcomes
 from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.intervals import UNCHANGED, Intervals, Spread, StatusRules, statuses
 from pokewatch.valuation.panel import Floats, Panel
@@ -79,7 +80,7 @@ class Model(ABC):
             recent.values,
             recent.target - self._held_out_by_date(training_set, recent),
             np.abs(recent.target) < UNCHANGED,
-            _units(recent, self.horizon),
+            CardOutcomes(recent.card.astype(np.int64), recent.day.astype(np.int64), self.horizon),
         )
         self.trained_until = until
         return self
@@ -165,17 +166,6 @@ class Model(ABC):
         Models with few or no fitted parameters return `move` itself.
         """
         return self.move(training_set.values)
-
-
-def _units(training_set: TrainingSet, horizon: int) -> NDArray[np.int64]:
-    """Return a number [m] of the card and the period of `horizon` days that a row is of.
-
-    Outcomes of a card that overlap are nearly the same; those of two cards on one day are counted
-    as independent, because the moves common to all cards are a small part of each.
-    """
-    periods = training_set.day.astype(np.int64) // horizon
-    unit: NDArray[np.int64] = training_set.card * (periods.max(initial=0) + 1) + periods
-    return unit
 
 
 def _calibration_rows(training_set: TrainingSet) -> TrainingSet:

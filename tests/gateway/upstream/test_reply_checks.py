@@ -316,7 +316,7 @@ def prices_of(cards: list[str], by_slug: list[bool]) -> tuple[dict[str, list[Any
         name: [1.0] * len(cards) for name in ("market_price", "fair_price", "lower", "upper")
     }
     ids, slugs = [f"id-{card}" for card in cards], [f"slug_{card}" for card in cards]
-    texts = {
+    texts: dict[str, list[Any]] = {
         "card_id": ids,
         "slug": slugs,
         "date": ["2026-01-05"] * len(cards),

@@ -1,0 +1,85 @@
+"""The part of the errors that all cards of a day share.
+
+A few weeks of errors hold thousands of cards but few moves of the market: what cards share is not
+averaged out, and its sign in a few periods says little about the next.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.panel import Bools, Floats
+
+_WINSORIZED = (0.05, 0.95)
+# 95% quantiles of Student's t by the inverse of its degrees of freedom
+_INVERSES = (0.0, 0.05, 0.1, 1 / 7, 0.2, 0.25, 1 / 3, 0.5, 1.0)
+_QUANTILES = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
+
+
+@dataclass(frozen=True, slots=True)
+class CardOutcomes:
+    """The `card` and `day` [m] that outcomes are of, `horizon` days after the day."""
+
+    card: NDArray[np.int64]
+    day: NDArray[np.int64]
+    horizon: int
+
+    @property
+    def unit(self) -> NDArray[np.int64]:
+        """Return a number [m] of the card and its period: outcomes of one unit overlap."""
+        period = self.day // self.horizon
+        unit: NDArray[np.int64] = self.card * (period.max(initial=0) + 1) + period
+        return unit
+
+    def select(self, rows: Bools) -> "CardOutcomes":
+        return CardOutcomes(self.card[rows], self.day[rows], self.horizon)
+
+
+@dataclass(frozen=True, slots=True)
+class CommonErrors:
+    """The `share` of the variance of errors that the cards of a day have in common.
+
+    `periods` is the number of independent periods, not necessarily whole, and `mean` the mean error
+    as far as it may be due to them.
+    """
+
+    share: float
+    periods: float
+    mean: float
+
+    def widened(self, errors: Floats) -> Floats:
+        """Return errors [m] with the spread that they have in a period of which nothing is known.
+
+        The variance in common is estimated from few periods, so it counts by the ratio of Student's
+        quantile to the normal one. The mean that may be due to chance is removed.
+        """
+        ratio = np.interp(1.0 / self.periods, _INVERSES, _QUANTILES) / _QUANTILES[0]
+        spread = float(np.sqrt(1.0 + self.share * (ratio**2 - 1.0)))
+        return (errors - self.mean) * spread
+
+    def independent(self, errors: int) -> float:
+        """Return the number of independent errors that `errors` are worth.
+
+        They are divided by the design effect of samples in clusters, here periods (Kish, "Survey
+        Sampling", 1965, 5.4).
+        """
+        per_period = errors / self.periods
+        return errors / (1.0 + max(per_period - 1.0, 0.0) * self.share)
+
+
+def common_errors(errors: Floats, outcomes: CardOutcomes) -> CommonErrors:
+    """Return what the `errors` [m] of each day of `outcomes`, in one unit of scale, have in common.
+
+    The share is the intraclass correlation by day, of errors winsorized at 5% and 95%.
+    """
+    days, code, count = np.unique(outcomes.day, return_inverse=True, return_counts=True)
+    clipped = np.clip(errors, *np.quantile(errors, _WINSORIZED))
+    means = np.bincount(code, weights=clipped) / count
+    within = float(np.square(clipped - means[code]).sum() / max(len(errors) - len(days), 1))
+    between = max(float(np.average(np.square(means) - within / count, weights=count)), 0.0)
+    periods = (int(days[-1]) - int(days[0])) / outcomes.horizon + 1.0
+    mean = float(clipped.mean())
+    by_chance = min(between / periods / mean**2, 1.0) if mean else 0.0
+    total = between + within
+    return CommonErrors(between / total if total else 0.0, periods, mean * by_chance)
