@@ -74,7 +74,7 @@ def test_advice_is_an_output_on_request(gateway: Gateway) -> None:
     [
         ([tensor("fees", ["cardmarket"])], "are in EUR, the prices in USD"),
         ([tensor("fees", ["shop"])], "shop"),
-        ([tensor("condition", ["LP"])], "give its market_price at row 0 too"),
+        ([tensor("condition", ["mint"])], "mint"),
     ],
 )
 def test_fees_and_conditions_that_do_not_apply(
