@@ -41,6 +41,8 @@ from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 
 Ints = NDArray[np.int64]
+Terms = list[Floats]
+FeatureRows = NDArray[np.float32]
 
 OK, STALE_PRICE, THIN_HISTORY, WIDE_INTERVAL, UNKNOWN_CARD = range(len(STATUSES))
 
@@ -77,7 +79,7 @@ class StatusRules:
     wide_ratio: float = 3.0  # upper over lower beyond which the interval is wide
 
 
-def liquidity_of(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def liquidity_of(values: FeatureRows) -> NDArray[np.int64]:
     """Return an index into LIQUIDITIES [m] for features `values` [m, F].
 
     A card whose quote has not been renewed for more than three days is dormant, whatever its past.
@@ -140,7 +142,7 @@ class Intervals:
         self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
 
     def fit(
-        self, values: NDArray[np.float32], errors: Floats, unchanged: Bools, outcomes: CardOutcomes
+        self, values: FeatureRows, errors: Floats, unchanged: Bools, outcomes: CardOutcomes
     ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
@@ -157,7 +159,7 @@ class Intervals:
             own_terms = [term[changed] for term in terms]
             self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
 
-    def spread(self, values: NDArray[np.float32]) -> Spread:
+    def spread(self, values: FeatureRows) -> Spread:
         """Return the spread of the cards with features `values` [m, F]."""
         terms = error_terms(values)
         scale = self._scales(terms)
@@ -192,11 +194,7 @@ class Intervals:
         }
 
     def _fit_shapes(
-        self,
-        terms: list[Floats],
-        values: NDArray[np.float32],
-        errors: Floats,
-        outcomes: CardOutcomes,
+        self, terms: Terms, values: FeatureRows, errors: Floats, outcomes: CardOutcomes
     ) -> None:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
@@ -216,9 +214,7 @@ class Intervals:
             shapes.append(_shape(scores[inside], unit[inside], common))
         self._shapes = np.stack(shapes)
 
-    def _fit_chances(
-        self, terms: list[Floats], values: NDArray[np.float32], unchanged: Bools, unit: Ints
-    ) -> None:
+    def _fit_chances(self, terms: Terms, values: FeatureRows, unchanged: Bools, unit: Ints) -> None:
         if len(unchanged) >= _MIN_ERRORS:
             self._logit = fit_logit(terms, unchanged)
         self._chance_cuts = np.quantile(weighted_sum(terms, self._logit), _DECILES)
@@ -227,18 +223,18 @@ class Intervals:
         for cells, inside in _usable_cells(cell, unit):
             self._chances[cells] = _frequency(unchanged[inside])
 
-    def _scales(self, terms: list[Floats]) -> Floats:
+    def _scales(self, terms: Terms) -> Floats:
         logs = weighted_sum(terms, self._scale)
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _cell(self, values: NDArray[np.float32], scale: Floats) -> Ints:
+    def _cell(self, values: FeatureRows, scale: Floats) -> Ints:
         liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         cell: Ints = (liquidity * 3 + volatility) * _CLASSES + _price_class(values)
         return cell
 
-    def _chance_cell(self, terms: list[Floats], values: NDArray[np.float32]) -> Ints:
+    def _chance_cell(self, terms: Terms, values: FeatureRows) -> Ints:
         odds = weighted_sum(terms, self._logit)
         return np.searchsorted(self._chance_cuts, odds) * _CLASSES + _price_class(values)
 
@@ -265,7 +261,7 @@ def statuses(
     return status
 
 
-def _price_class(values: NDArray[np.float32]) -> Ints:
+def _price_class(values: FeatureRows) -> Ints:
     return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
 
 

@@ -1,0 +1,59 @@
+from datetime import date
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pokewatch.valuation.models.local_level import LocalLevel
+from pokewatch.valuation.panel import Floats
+from pokewatch.valuation.training_set import TrainingSet, build_training_set, training_days
+from tests.valuation.panels import market_like, panel_of
+
+PANEL = panel_of(market_like(90, 60))
+
+
+class Recorded(LocalLevel):
+    """A local level that records the last outcome of its training and the days it is tested on."""
+
+    trained_until_day: ClassVar[list[int]] = []
+    held_out: ClassVar[list[tuple[int, int]]] = []
+
+    def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
+        self.known = int(training_set.day.max()) + self.horizon
+        self.trained_until_day.append(self.known)
+        return super()._fit_forecast(training_set)
+
+    def _held_out(self, training_set: TrainingSet) -> Floats:
+        self.held_out.append((self.known, int(training_set.day.min())))
+        return super()._held_out(training_set)
+
+
+@pytest.mark.parametrize(("horizon", "by_date"), [(7, True), (40, False)])
+def test_the_interval_is_calibrated_on_days_after_those_trained_on(
+    horizon: int, by_date: bool
+) -> None:
+    """With a horizon of 40 days, no outcome is known by the first day of the later half."""
+    Recorded.trained_until_day.clear()
+    Recorded.held_out.clear()
+    days = training_days(PANEL.dates, horizon)
+    rows = build_training_set(PANEL, horizon, days)
+    model = Recorded(horizon).fit_training_set(rows, date(2025, 3, 1))
+    ((known, first_tested),) = Recorded.held_out
+    assert (known <= first_tested) == by_date
+    assert len(Recorded.trained_until_day) == (2 if by_date else 1)
+    assert model.known == days[-1] + horizon, "the forecast itself is trained on all rows"
+
+
+def test_values_have_the_distribution_of_their_interval() -> None:
+    values = LocalLevel(7).fit(PANEL).value(PANEL, 89)
+    one = values.distribution
+    quoted = np.isfinite(PANEL.market[89])
+    np.testing.assert_allclose(one.last_price[quoted], PANEL.market[89, quoted], rtol=1e-12)
+    logs: NDArray[np.float64] = (
+        np.log(values.fair)[:, None]
+        + values.spread.scale[:, None] * values.spread.shapes[values.spread.shape, 1:]
+    )
+    np.testing.assert_allclose(one.log_quantiles, logs, rtol=1e-12)
+    assert (values.lower < values.fair).all()
+    assert (values.fair < values.upper).all()
