@@ -155,8 +155,16 @@ def deploy_card(
             "There are too few days to complete a trade, or no card is expensive enough to trade."
         )
         return
+    yield _terms(backtest)
+    for each in policies:
+        yield Image.from_matplotlib(plots.equity_plot(each))
+    yield trades_table(policies)
+
+
+def _terms(backtest: Mapping[str, Any]) -> Markdown:
+    policies = backtest["policies"]
     cards = f"up to {backtest['most_cards']:,} cards at {backtest['min_price']:.2f} or more"
-    yield Markdown(
+    return Markdown(
         f"Returns after the fees of {policies[0]['fees']} and {policies[0]['postage']:.2f} "
         f"{policies[0]['currency']} postage, on {cards}: one copy bought at the next renewed "
         "price, or at the lowest ask if that is higher, and sold at a five-day median. At most "
@@ -165,9 +173,6 @@ def deploy_card(
         "of about the same price and volatility. The same-day figure trades at the price that gave "
         "the signal, which nobody can do: it shows what a naive backtest would report."
     )
-    for each in policies:
-        yield Image.from_matplotlib(plots.equity_plot(each))
-    yield trades_table(policies)
 
 
 def monitor_card(

@@ -16,6 +16,7 @@ TESTED_ELSEWHERE = {
     "deploy/compatibility.py": "by the deploys that use it; tests/deploy/test_rollout.py",
     "deploy/records.py": "by deploys that wait for each other; tests/deploy/test_lock.py",
     "gateway/api/catalog_checks.py": "tests/gateway/upstream/test_reply_checks.py",
+    "gateway/api/fields.py": "by the schemas; tests/contract/test_openapi.py",
     "gateway/auth/key_file.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/http/responses.py": "by the protocol; tests/gateway/http/test_uvicorn_protocol.py",

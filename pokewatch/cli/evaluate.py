@@ -1,6 +1,6 @@
 """`pokewatch evaluate` and `pokewatch backtest`: models and policies on a file of prices."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,13 +187,17 @@ def backtest(
         print_json(found)
     else:
         print_table(found, _BACKTEST_COLUMNS, _backtest_cells)
-        print_text(
-            f"{found[0]['dates'][0]} to {found[0]['dates'][-1]}, amounts in "
-            f"{found[0]['currency']}, fees of {found[0]['fees']}, postage "
-            f"{found[0]['postage']:.2f}; lowest asks known for "
-            + ", ".join(f"{each['asks']:.0%}" for each in found)
-            + " of the purchases"
-        )
+        _print_terms(found)
+
+
+def _print_terms(found: Sequence[Mapping[str, Any]]) -> None:
+    first = found[0]
+    asks = ", ".join(f"{each['asks']:.0%}" for each in found)
+    print_text(
+        f"{first['dates'][0]} to {first['dates'][-1]}; amounts in {first['currency']}; fees of "
+        f"{first['fees']}, postage {first['postage']:.2f}; lowest asks known for {asks} of the "
+        "purchases"
+    )
 
 
 def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ _COLUMNS = (
 @click.option(
     "--condition",
     type=click.Choice(CONDITIONS),
-    help="Condition of the copy offered at --price. Default: NM, near mint.",
+    help="Condition of the copy. Default: NM, near mint.",
 )
 @click.option(
     "--fees",
@@ -85,8 +85,6 @@ def value(
 
     if not cards and sample is None:
         raise click.UsageError("no card given: add an id or slug, or --sample N")
-    if condition is not None and price is None:
-        raise click.UsageError("--condition is that of a copy offered: add its --price")
     book, model = champion_book()
     wanted = [*cards, *(strongest_signals(book, sample) if sample else ())]
     versions = {

@@ -9,6 +9,7 @@ import numpy as np
 from pokewatch.contract import NEAR_MINT, Condition
 from pokewatch.decision import (
     HOLD,
+    Advice,
     Decisions,
     Distribution,
     FeeSchedule,
@@ -66,10 +67,7 @@ def value_cards(
             "deviation_pct": _number(decided.deviation_pct[row]),
             "confidence": _number(decided.confidence[row]),
             "reason": str(decided.reason[row]),
-            "buy_below": _number(advice.buy_below[row]),
-            "sell_above": _number(advice.sell_above[row]),
-            "chance_to_earn": _number(advice.chance_to_earn[row]),
-            "advice": str(advice.reason[row]),
+            **_advice(advice, row),
             "fees": schedule.name,
         }
         for row, card in enumerate(described)
@@ -128,6 +126,15 @@ def _decided(prices: np.ndarray, quotes: BookQuotes) -> Decisions:
         thresholds=configured_thresholds(),
         on_fault="hold",
     )
+
+
+def _advice(advice: Advice, row: int) -> dict[str, Any]:
+    return {
+        "buy_below": _number(advice.buy_below[row]),
+        "sell_above": _number(advice.sell_above[row]),
+        "chance_to_earn": _number(advice.chance_to_earn[row]),
+        "advice": str(advice.reason[row]),
+    }
 
 
 def _number(value: float) -> float | None:

@@ -83,7 +83,7 @@ def test_settings_of_the_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert surer["buy_below"] < posted["buy_below"]
     assert surer["sell_above"] > posted["sell_above"]
     monkeypatch.setenv("POKEWATCH_FEES", "cardmarket")
-    with pytest.raises(SettingsError, match=r"^POKEWATCH_FEES .cardmarket.: the fees"):
+    with pytest.raises(SettingsError, match=r"^POKEWATCH_FEES 'cardmarket': the fees"):
         configured_fees("USD")
     assert configured_fees("USD", "ebay").name == "ebay"
 

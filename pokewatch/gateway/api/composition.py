@@ -22,10 +22,10 @@ from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
 from pokewatch.gateway.http.problems import (
+    OTHER_CURRENCY,
     UNKNOWN_DATE,
     UPSTREAM_FAULT,
     ProblemError,
-    invalid,
     unknown_card,
 )
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
@@ -152,7 +152,7 @@ class Composition:
     async def signals(
         self, queries: Sequence[SignalQuery], deadline: float
     ) -> list[SignalAnswer | ProblemError]:
-        """Return the signal of each price. Raise RefusedError if `decision` refuses the request."""
+        """Return the signal of each price. Raise like `infer`."""
         inputs = [
             float_tensor("market_price", [query.market_price for query in queries]),
             float_tensor("fair_price", [query.fair_price for query in queries]),
@@ -162,7 +162,12 @@ class Composition:
             *_optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
             *_texts("fees", [query.fees for query in queries]),
         ]
-        found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
+        try:
+            found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
+        except RefusedError as refused:
+            if len(queries) == 1 and queries[0].fees:  # all else has been checked
+                raise ProblemError(OTHER_CURRENCY, str(refused)) from None
+            raise
         columns = [*(found[name] for name in DECISION_COLUMNS), [currency] * len(queries)]
         return [SignalAnswer(*row) for row in zip(*columns, strict=True)]
 
@@ -255,7 +260,7 @@ def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | Pr
         return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {card.date}")
     misfit = card.fees_misfit(common[0]) if card.fees else None
     if misfit is not None:
-        return invalid("/fees", misfit)
+        return ProblemError(OTHER_CURRENCY, misfit)
     if reason == _NOT_JUDGED:
         return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
     return FairPrice(

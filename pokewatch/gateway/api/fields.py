@@ -107,7 +107,7 @@ Currency = Annotated[str, Meta(description="The currency of the amounts.", examp
 CopyCondition = Annotated[
     Condition,
     Meta(
-        description="The condition of the copy offered: the fair price is multiplied by the "
+        description="The condition of the copy: the prices of the card are multiplied by the "
         "server's factor for it, which is an assumption. Default: near mint."
     ),
 ]

@@ -25,7 +25,7 @@ from pokewatch.gateway.api.schemas import (
 )
 from pokewatch.gateway.http.bodies import decode, fault
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, invalid, is_outage
+from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Coalescer, QueueLimit, isolate_refusals
@@ -144,9 +144,6 @@ class SignalEndpoint:
 
     async def signal(self, context: RequestContext) -> Answer:
         request = decode(_decode_signal, context.body)
-        if (request.lower is UNSET) != (request.upper is UNSET):
-            given, missing = ("upper", "lower") if request.lower is UNSET else ("lower", "upper")
-            raise invalid(f"/{given}", f"needs `{missing}` too: they are the ends of an interval")
         query = SignalQuery(
             request.market_price,
             request.fair_price,
@@ -170,8 +167,6 @@ def _card_query(request: FairPriceRequest, headers: ForwardedHeaders) -> CardQue
     day = "" if request.date is UNSET else require_day(request.date, "/date")
     offered = None if request.market_price is UNSET else request.market_price
     condition = "" if request.condition is UNSET else request.condition
-    if condition and offered is None:
-        raise invalid("/condition", "needs `market_price`: it is the condition of the copy offered")
     fees = "" if request.fees is UNSET else request.fees
     return CardQuery(request.card_id, day, offered, condition, fees, headers)
 

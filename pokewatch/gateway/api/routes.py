@@ -53,6 +53,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *WITH_BODY,
             problems.UNKNOWN_CARD,
             problems.UNKNOWN_DATE,
+            problems.OTHER_CURRENCY,
             *UPSTREAM,
         ),
     ),
@@ -85,7 +86,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=schemas.SignalRequest,
         max_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
-        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+        problems=(*AUTHENTICATED, *WITH_BODY, problems.OTHER_CURRENCY, *UPSTREAM),
     ),
     Operation(
         "cards",

@@ -51,7 +51,7 @@ def _ref(name: str) -> dict[str, str]:
 class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A card to value, on the latest day unless `date` is given.
 
-    `market_price` is an offer to judge instead of the market price, of a copy in `condition`.
+    `market_price` is an offer to judge instead of the market price, for a copy in `condition`.
     """
 
     card_id: CardId

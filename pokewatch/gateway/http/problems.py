@@ -90,6 +90,12 @@ SLOW_REQUEST = Kind(
     "Request timeout",
     "The body did not arrive within the time limit.",
 )
+OTHER_CURRENCY = Kind(
+    "other-currency",
+    409,
+    "Fees in another currency",
+    "The fees of the marketplace in `fees` are in another currency than the prices.",
+)
 MISFIT = Kind(
     "misfit",
     409,

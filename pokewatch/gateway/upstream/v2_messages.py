@@ -70,7 +70,7 @@ class Versions(msgspec.Struct, frozen=True):
     currency: str = ""
 
 
-class _Prices(msgspec.Struct, frozen=True):
+class _DecisionParameters(msgspec.Struct, frozen=True):
     currency: str = ""
 
 
@@ -80,7 +80,7 @@ class _Reply(msgspec.Struct, frozen=True):
 
 
 class _Decided(_Reply, frozen=True):
-    parameters: _Prices = _Prices()
+    parameters: _DecisionParameters = _DecisionParameters()
 
 
 class _Versioned(_Reply, frozen=True, kw_only=True):

@@ -123,11 +123,10 @@ def backtest(
 ) -> Backtest:
     """Return the result of following `signals` [d, n] (codes) over `dates` [d], consecutive days.
 
-    Where more orders are filled on a day than the capacity allows, those of the lowest `rank`
-    [d, n] are taken. Buying everything orders every valued card whenever none is held, without a
-    limit, and holds it to the horizon. Random trades are those of `random_trades`, among the cards
-    valued the same day whose trade finishes; SELL signals stay. Raise ValueError for arrays of
-    different shapes or a horizon below 1.
+    If more orders are filled than the capacity allows, those of the lowest `rank` [d, n] are taken.
+    Buying everything orders every valued card, without a limit, and holds it to the horizon. Random
+    trades are among the cards valued the same day whose trade finishes. Raise ValueError for arrays
+    of different shapes or a horizon below 1.
     """
     _check_shapes(dates, quotes, signals)
     cards = signals.shape[1]
@@ -135,12 +134,11 @@ def backtest(
     orders = order_book.outcomes(*_where(signals == BUY_CODE))
     ranks = None if rank is None else rank[orders.day, orders.card]
     taken, refused = taken_orders(orders, cards, capacity, ranks)
-    awaited = ~orders.filled & (orders.day + horizon >= len(dates))
     followed = orders.take(taken & orders.finished)
     pool = order_book.outcomes(*_where(signals != NOT_VALUED))
     random, expected = random_trades(followed, pool.take(pool.finished), quotes, draws, seed)
-    everything = OrderBook(quotes, fees, horizon).outcomes(pool.day, pool.card)
-    everything = everything.take(taken_orders(everything, cards)[0] & everything.finished)
+    everything = _finished(OrderBook(quotes, fees, horizon).outcomes(pool.day, pool.card), cards)
+    sham = order_book.outcomes(orders.day, orders.card, "same_day", median_exit=False)
     return Backtest(
         policy=policy,
         fees=fees.name,
@@ -149,11 +147,7 @@ def backtest(
         horizon=horizon,
         capacity=capacity,
         dates=tuple(np.datetime_as_string(dates, unit="D").tolist()),
-        signals=len(orders.day),
-        unfilled=int((~orders.filled & ~awaited).sum()),
-        overlapping=int((orders.filled & ~taken & ~refused).sum()),
-        over_capacity=int(refused.sum()),
-        unfinished=int((awaited | (taken & ~orders.finished)).sum()),
+        **_counts(orders, taken, refused, horizon, len(dates)),
         asks=_known_asks(followed, quotes),
         followed=summary(followed),
         buy_everything=summary(everything),
@@ -161,7 +155,7 @@ def backtest(
         curve=curve(followed, followed.net, len(dates)),
         buy_everything_curve=curve(everything, everything.net, len(dates)),
         random_curve=curve(followed, expected, len(dates)),
-        sham_same_day=summary(_sham(order_book, orders, cards)),
+        sham_same_day=summary(_finished(sham, cards)),
     )
 
 
@@ -170,6 +164,20 @@ def _check_shapes(dates: NDArray[np.datetime64], quotes: TradeQuotes, signals: C
         raise ValueError(
             f"signals must be {quotes.market.shape} on {len(dates)} dates, got {signals.shape}"
         )
+
+
+def _counts(
+    orders: Outcomes, taken: Bools, refused: Bools, horizon: int, days: int
+) -> dict[str, int]:
+    """Return the number of orders, and of those that were not completed, by the reason."""
+    awaited = ~orders.filled & (orders.day + horizon >= days)
+    return {
+        "signals": len(orders.day),
+        "unfilled": int((~orders.filled & ~awaited).sum()),
+        "overlapping": int((orders.filled & ~taken & ~refused).sum()),
+        "over_capacity": int(refused.sum()),
+        "unfinished": int((awaited | (taken & ~orders.finished)).sum()),
+    }
 
 
 def _where(marks: Bools) -> tuple[Days, Days]:
@@ -183,6 +191,6 @@ def _known_asks(followed: Outcomes, quotes: TradeQuotes) -> float:
     return float(np.isfinite(quotes.low[followed.entry_day, followed.card]).mean())
 
 
-def _sham(order_book: OrderBook, orders: Outcomes, cards: int) -> Outcomes:
-    sham = order_book.outcomes(orders.day, orders.card, "same_day", median_exit=False)
-    return sham.take(taken_orders(sham, cards)[0] & sham.finished)
+def _finished(orders: Outcomes, cards: int) -> Outcomes:
+    """Return the trades of orders, without a limit, that finish."""
+    return orders.take(taken_orders(orders, cards)[0] & orders.finished)

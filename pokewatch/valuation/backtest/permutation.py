@@ -1,6 +1,6 @@
 """The permutation test of a backtest: the same trades, made in other cards.
 
-Under the null hypothesis the signals do not tell apart the cards that are alike on the day of the
+Under the null hypothesis the signals do not distinguish the cards that are alike on the day of the
 signal: those in the same stratum of price and volatility. So each trade is moved to a card drawn
 from the stratum, on the same day. The trades of one card are moved together, to one card that is in
 the same stratum on all of their days, as long as there are enough such cards: they are no
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pokewatch.valuation.backtest.trades import Bools, Days, Floats, Outcomes, TradeQuotes
 
 _DECAY = 0.94  # of squared daily moves: RiskMetrics Technical Document, 4th ed. 1996
-_CALM = 0.002  # smallest deviation that is told apart
+_CALM = 0.002  # smaller deviations are equal
 _VOLATILITY_BAND = np.log(1.25)  # of cards alike: a ratio of at most 1.25 either way
 _PRICE_BAND = np.log(1.25)
 _CANDIDATES = 10  # at least so many cards for the trades of a card to be moved together

@@ -53,7 +53,7 @@ class TradeQuotes:
                 "the quotes must all be [days, cards], got " + " and ".join(map(str, shapes))
             )
 
-    def asked(self) -> Floats:
+    def purchase_prices(self) -> Floats:
         """Return what a copy costs [d, n]: the market price, or the lowest ask if higher."""
         return self.market if self.low is None else np.fmax(self.market, self.low)
 
@@ -124,7 +124,7 @@ class OrderBook:
                 f"sell must be {quotes.market.shape}, the shape of the quotes, got {sell.shape}"
             )
         self._market, self._fees, self._horizon = quotes.market, fees, horizon
-        self._asked = quotes.asked()
+        self._purchase_prices = quotes.purchase_prices()
         quoted = np.isfinite(quotes.market)
         self._quoted = _Calendar(quoted)
         self._fresh = _Calendar(quotes.fresh & quoted)
@@ -149,7 +149,7 @@ class OrderBook:
         finished = filled & (leave + EXIT_DAYS <= days)
         at = np.where(finished, leave, 0)
         price = np.where(median_exit, self._exit_price[at, card], self._market[at, card])
-        paid = (self._asked if fill == "next_fresh" else self._market)[entry, card]
+        paid = (self._purchase_prices if fill == "next_fresh" else self._market)[entry, card]
         cost = np.where(filled, self._fees.cost(paid), np.nan)
         return Outcomes(
             day,

@@ -69,10 +69,11 @@ class BookQuotes:
     distribution: Floats
 
     def scaled(self, factor: float | Floats) -> "BookQuotes":
-        """Return the quotes with their fair prices times `factor`, one or one per card."""
+        """Return the quotes with market and fair prices times `factor`, one or one per card."""
         scaled = Distribution.from_array(self.distribution).scaled(factor).to_array()
         return replace(
             self,
+            market=self.market * factor,
             fair=self.fair * factor,
             lower=self.lower * factor,
             upper=self.upper * factor,

@@ -24,7 +24,12 @@ def test_inference_on_pokewatch(gateway: Gateway) -> None:
     body = {"id": "mine", "inputs": [tensor("card_id", ["card_4", "nobody", "card_1"])]}
     found = gateway.post("/v2/models/pokewatch/infer", body).json()
     assert (found["id"], found["model_name"]) == ("mine", "pokewatch")
-    assert found["parameters"] == {"model_version": "7", "data_version": "dv-1", "run_id": "run-1"}
+    assert found["parameters"] == {
+        "model_version": "7",
+        "data_version": "dv-1",
+        "run_id": "run-1",
+        "currency": "USD",
+    }
     outputs = {output["name"]: output["data"] for output in found["outputs"]}
     assert outputs["status"] == ["ok", "unknown_card", "thin_history"]
     assert outputs["fair_price"] == [5.04, None, None]
@@ -43,6 +48,41 @@ def test_offers_dates_and_selected_outputs(gateway: Gateway) -> None:
         ("signal", ["BUY", "SELL"]),
         ("date", ["2026-01-05", "2026-01-01"]),
     ]
+
+
+def test_advice_is_an_output_on_request(gateway: Gateway) -> None:
+    inputs = [
+        tensor("card_id", ["card_30", "card_30"]),
+        tensor("market_price", [20.0, 20.0]),
+        tensor("condition", ["", "LP"]),
+        tensor("fees", ["ebay", ""]),
+    ]
+    body = {"inputs": inputs}
+    usual = gateway.post("/v2/models/pokewatch/infer", body).json()["outputs"]
+    assert "buy_below" not in {output["name"] for output in usual}
+    names = ("fair_price", "buy_below", "sell_above", "chance_to_earn", "advice")
+    body = {"inputs": inputs, "outputs": [{"name": name} for name in names]}
+    reply = gateway.post("/v2/models/pokewatch/infer", body).json()
+    found = {output["name"]: output["data"] for output in reply["outputs"]}
+    assert found["advice"] == ["ok", "ok"]
+    assert found["fair_price"][1] == pytest.approx(0.85 * found["fair_price"][0])
+    assert found["buy_below"][1] < found["buy_below"][0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "detail"),
+    [
+        ([tensor("fees", ["cardmarket"])], "are in EUR, the prices in USD"),
+        ([tensor("fees", ["shop"])], "shop"),
+        ([tensor("condition", ["mint"])], "mint"),
+    ],
+)
+def test_fees_and_conditions_that_do_not_apply(
+    gateway: Gateway, inputs: list[dict[str, Any]], detail: str
+) -> None:
+    body = {"inputs": [tensor("card_id", ["card_30"]), *inputs]}
+    problem = assert_problem(gateway.post("/v2/models/pokewatch/infer", body), 409, "misfit")
+    assert detail in problem["detail"]
 
 
 def answered(

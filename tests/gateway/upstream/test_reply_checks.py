@@ -350,7 +350,19 @@ def test_a_status_other_than_ok_requires_hold() -> None:
         "reason": ["below_threshold"],
         "deviation_pct": [-0.2],
         "confidence": [None],
+        "buy_below": [1.0],
+        "sell_above": [2.0],
+        "chance_to_earn": [0.5],
+        "advice": ["ok"],
     }
     check_decisions(found, ["ok"])
+    faults: list[tuple[str, Any]] = [
+        ("advice", "maybe"),
+        ("chance_to_earn", 1.5),
+        ("buy_below", "1.0"),
+    ]
+    for name, wrong in faults:
+        with pytest.raises(ValueError, match=name):
+            check_decisions({**found, name: [wrong]}, ["ok"])
     with pytest.raises(ValueError, match="signal"):
         check_decisions(found, ["stale_price"])

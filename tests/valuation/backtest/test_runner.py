@@ -106,16 +106,16 @@ def test_the_lowest_ask_and_the_volatility_of_all_days_are_used() -> None:
     panel = panel_of(market_like(60, 60))
     dear = replace(panel, low=panel.market * 1.5)
     quotes = trade_quotes(dear, 20)
-    np.testing.assert_array_equal(quotes.asked(), 1.5 * panel.market[20:])
+    np.testing.assert_array_equal(quotes.purchase_prices(), 1.5 * panel.market[20:])
     assert quotes.volatility is not None
     assert np.isfinite(quotes.volatility[0]).any()
     options: dict[str, Any] = {"policies": ("threshold",), "thresholds": LOOSE, "draws": 5}
-    (plain,) = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], **options)
-    (asked,) = backtest_panel(dear, "median7", 7, FEES["tcgplayer"], **options)
-    assert asked.followed.trades == plain.followed.trades > 0
-    assert (plain.asks, asked.asks) == (0.0, 1.0)
-    assert asked.followed.mean_net < plain.followed.mean_net - 0.2
-    assert asked.sham_same_day == plain.sham_same_day
+    (usual,) = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], **options)
+    (costly,) = backtest_panel(dear, "median7", 7, FEES["tcgplayer"], **options)
+    assert costly.followed.trades == usual.followed.trades > 0
+    assert (usual.asks, costly.asks) == (0.0, 1.0)
+    assert costly.followed.mean_net < usual.followed.mean_net - 0.2
+    assert costly.sham_same_day == usual.sham_same_day
 
 
 def test_an_unknown_model_is_named() -> None:
