@@ -27,6 +27,10 @@ NAMES = (
     "mid_spread",
     "low_move_7",
     "mid_move_7",
+    "avg7",
+    "avg30",
+    "avg7_move_7",
+    "avg30_move_7",
     "age",
     "stale_days",
     "fresh_share",
@@ -107,6 +111,11 @@ class _State:
         self.freshes: deque[Bools] = deque(maxlen=WINDOW)
         self.lows: deque[Floats] = deque(maxlen=8)
         self.mids: deque[Floats] = deque(maxlen=8)
+        # Means of sales keep their last value on a day without one.
+        self.averages = {"avg7": panel.avg7, "avg30": panel.avg30}
+        self.average_logs: dict[str, deque[Floats]] = {
+            name: deque([np.full(n, np.nan)], maxlen=8) for name in self.averages
+        }
 
     def advance(self, day: int) -> None:
         panel = self.panel
@@ -131,6 +140,11 @@ class _State:
         for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
             if prices is not None:
                 asks.append(np.log(prices[day]))
+        for name, prices in self.averages.items():
+            if prices is not None:
+                logs = np.log(prices[day])
+                known = self.average_logs[name]
+                known.append(np.where(np.isfinite(logs), logs, known[-1]))
 
     def features(self, day: int) -> DayFeatures:
         window = np.stack(self.lasts)
@@ -159,6 +173,8 @@ class _State:
         }
         columns["since_release"][np.isnat(self.panel.released)] = np.nan
         columns |= self._ask_features("low", self.lows) | self._ask_features("mid", self.mids)
+        for name, logs in self.average_logs.items():
+            columns |= {name: logs[-1] - self.last, f"{name}_move_7": logs[-1] - logs[0]}
         values = np.empty((len(self.last), len(NAMES)), dtype=np.float32)
         for name, column in COLUMN.items():
             values[:, column] = columns[name]

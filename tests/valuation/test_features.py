@@ -160,6 +160,10 @@ def test_every_feature_is_finite_or_known_to_be_missing() -> None:
         "low_move_7",
         "mid_move_7",
         "since_release",
+        "avg7",
+        "avg30",
+        "avg7_move_7",
+        "avg30_move_7",
         *(f"momentum_{d}" for d in (1, 3, 7, 14, 28)),
     }
     assert not np.isinf(found.values).any()
