@@ -143,8 +143,8 @@ class _State:
         for name, prices in self.averages.items():
             if prices is not None:
                 logs = np.log(prices[day])
-                known = self.average_logs[name]
-                known.append(np.where(np.isfinite(logs), logs, known[-1]))
+                earlier = self.average_logs[name]
+                earlier.append(np.where(np.isfinite(logs), logs, earlier[-1]))
 
     def features(self, day: int) -> DayFeatures:
         window = np.stack(self.lasts)
