@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.panel import Bools, Floats, Panel
 
 WINDOW = 28  # days that liquidity and volatility are measured over
@@ -27,6 +28,8 @@ NAMES = (
     "mid_spread",
     "low_move_7",
     "mid_move_7",
+    "low_since_fresh",
+    "mid_since_fresh",
     "avg7",
     "avg30",
     "avg7_move_7",
@@ -50,8 +53,6 @@ _HUBER = 2.0  # innovations beyond this many scales are clipped
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
 _MIN_SCALE = 0.005
-_SHRINKAGE_CARDS = 10.0  # cards' worth of weight on the wider group
-_MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class _State:
     def __init__(self, panel: Panel) -> None:
         n = panel.cards
         self.panel = panel
-        self.groups = _Groups(panel)
+        self.groups = GroupMoves(panel)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -109,8 +110,8 @@ class _State:
         self.levels = [_LocalLevel(ratio, n) for ratio in NOISE_RATIOS]
         self.lasts: deque[Floats] = deque(maxlen=max(WINDOW, *MOMENTA) + 1)
         self.freshes: deque[Bools] = deque(maxlen=WINDOW)
-        self.lows: deque[Floats] = deque(maxlen=8)
-        self.mids: deque[Floats] = deque(maxlen=8)
+        self.lows = _Asks(panel.low, n)
+        self.mids = _Asks(panel.mid, n)
         # Means of sales keep their last value on a day without one.
         self.averages = {"avg7": panel.avg7, "avg30": panel.avg30}
         self.average_logs: dict[str, deque[Floats]] = {
@@ -137,9 +138,8 @@ class _State:
         self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
-        for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
-            if prices is not None:
-                asks.append(np.log(prices[day]))
+        self.lows.advance(day, fresh)
+        self.mids.advance(day, fresh)
         for name, prices in self.averages.items():
             if prices is not None:
                 logs = np.log(prices[day])
@@ -172,7 +172,7 @@ class _State:
             "log_price": self.last,
         }
         columns["since_release"][np.isnat(self.panel.released)] = np.nan
-        columns |= self._ask_features("low", self.lows) | self._ask_features("mid", self.mids)
+        columns |= self.lows.features("low", self.last) | self.mids.features("mid", self.last)
         for name, logs in self.average_logs.items():
             columns |= {name: logs[-1] - self.last, f"{name}_move_7": logs[-1] - logs[0]}
         values = np.empty((len(self.last), len(NAMES)), dtype=np.float32)
@@ -194,11 +194,32 @@ class _State:
         since = (day - self.quoted_day).astype(np.float64)
         return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
 
-    def _ask_features(self, name: str, asks: "deque[Floats]") -> dict[str, Floats]:
-        if not asks:
-            missing = np.full(len(self.last), np.nan)
-            return {f"{name}_spread": missing, f"{name}_move_7": missing}
-        return {f"{name}_spread": asks[-1] - self.last, f"{name}_move_7": asks[-1] - asks[0]}
+
+class _Asks:
+    """An ask of each card: against the quote, a week ago, and on the day of the last fresh quote.
+
+    Asks that moved since the quote was renewed show where the next sale may be.
+    """
+
+    def __init__(self, prices: Floats | None, cards: int) -> None:
+        self.prices = prices
+        self.logs: deque[Floats] = deque([np.full(cards, np.nan)], maxlen=8)
+        self.at_fresh = np.full(cards, np.nan)
+
+    def advance(self, day: int, fresh: Bools) -> None:
+        if self.prices is None:
+            return
+        if day == 0:
+            self.logs.clear()
+        self.logs.append(np.log(self.prices[day]))
+        self.at_fresh = np.where(fresh, self.logs[-1], self.at_fresh)
+
+    def features(self, name: str, last: Floats) -> dict[str, Floats]:
+        return {
+            f"{name}_spread": self.logs[-1] - last,
+            f"{name}_move_7": self.logs[-1] - self.logs[0],
+            f"{name}_since_fresh": self.logs[-1] - self.at_fresh,
+        }
 
 
 class _LocalLevel:
@@ -225,54 +246,6 @@ class _LocalLevel:
             known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
         )
         self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
-
-
-class _Groups:
-    """Mean fresh moves by set and rarity; a group is shrunk to its set, a set to the market."""
-
-    def __init__(self, panel: Panel) -> None:
-        self.set_code = _codes(panel.currency, panel.set_id)
-        self.rarity_code = _codes(panel.currency, panel.rarity)
-        self.code = _codes(panel.currency, panel.set_id, panel.rarity)
-        self.index = np.zeros(panel.cards)
-        self.past: deque[tuple[Floats, Floats, Floats, Floats]] = deque(maxlen=7)
-
-    def advance(self, move: Floats, quoted: Bools) -> None:
-        known = np.isfinite(move)
-        clipped = np.where(known, np.clip(move, -_MAX_GROUP_MOVE, _MAX_GROUP_MOVE), 0.0)
-        market = _shrunk_mean(
-            np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
-        )
-        by_set = _shrunk_mean(self.set_code, clipped, known, market)
-        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, market)
-        by_group = _shrunk_mean(self.code, clipped, known, by_set)
-        # Cards without a fresh quote are assumed to move only by the share of those with one.
-        share = known.sum() / max(quoted.sum(), 1)
-        self.index = self.index + by_group * share
-        self.past.append((by_group * share, by_set * share, by_rarity * share, market * share))
-
-    def features(self) -> dict[str, Floats]:
-        names = ("group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
-        return {name: np.sum([day[i] for day in self.past], axis=0) for i, name in enumerate(names)}
-
-
-def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
-    """Return the mean known move of each card's group [n], without the card itself.
-
-    It is shrunk towards `wider` with the weight of `_SHRINKAGE_CARDS` cards.
-    """
-    total = np.bincount(code, weights=move)[code] - move
-    count = np.bincount(code, weights=known)[code] - known
-    mean: Floats = (total + _SHRINKAGE_CARDS * wider) / (count + _SHRINKAGE_CARDS)
-    return mean
-
-
-def _codes(*texts: NDArray[np.str_]) -> NDArray[np.int64]:
-    code = np.zeros(len(texts[0]), dtype=np.int64)
-    for text in texts:
-        values, own = np.unique(text, return_inverse=True)
-        code = np.unique(code * len(values) + own, return_inverse=True)[1]
-    return code
 
 
 def _mean(window: Floats) -> Floats:

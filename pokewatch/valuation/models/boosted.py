@@ -42,6 +42,8 @@ FEATURES = (
     "mid_spread",
     "low_move_7",
     "mid_move_7",
+    "low_since_fresh",
+    "mid_since_fresh",
     "momentum_3",
     "momentum_7",
     "momentum_14",

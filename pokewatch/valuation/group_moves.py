@@ -1,0 +1,59 @@
+"""The moves of a card's neighbours: the cards of its set, its rarity and its whole market."""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.valuation.panel import Bools, Floats, Panel
+
+_SHRINKAGE_CARDS = 10.0  # cards' worth of weight on the wider group
+_MAX_GROUP_MOVE = 0.25  # log: a single card counts for no more in its group
+
+
+class GroupMoves:
+    """Mean fresh moves by set and rarity; a group is shrunk to its set, a set to the market."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.set_code = _codes(panel.currency, panel.set_id)
+        self.rarity_code = _codes(panel.currency, panel.rarity)
+        self.code = _codes(panel.currency, panel.set_id, panel.rarity)
+        self.index = np.zeros(panel.cards)
+        self.past: deque[tuple[Floats, Floats, Floats, Floats]] = deque(maxlen=7)
+
+    def advance(self, move: Floats, quoted: Bools) -> None:
+        known = np.isfinite(move)
+        clipped = np.where(known, np.clip(move, -_MAX_GROUP_MOVE, _MAX_GROUP_MOVE), 0.0)
+        market = _shrunk_mean(
+            np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
+        )
+        by_set = _shrunk_mean(self.set_code, clipped, known, market)
+        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, market)
+        by_group = _shrunk_mean(self.code, clipped, known, by_set)
+        # Cards without a fresh quote are assumed to move only by the share of those with one.
+        share = known.sum() / max(quoted.sum(), 1)
+        self.index = self.index + by_group * share
+        self.past.append((by_group * share, by_set * share, by_rarity * share, market * share))
+
+    def features(self) -> dict[str, Floats]:
+        names = ("group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
+        return {name: np.sum([day[i] for day in self.past], axis=0) for i, name in enumerate(names)}
+
+
+def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
+    """Return the mean known move of each card's group [n], without the card itself.
+
+    It is shrunk towards `wider` with the weight of `_SHRINKAGE_CARDS` cards.
+    """
+    total = np.bincount(code, weights=move)[code] - move
+    count = np.bincount(code, weights=known)[code] - known
+    mean: Floats = (total + _SHRINKAGE_CARDS * wider) / (count + _SHRINKAGE_CARDS)
+    return mean
+
+
+def _codes(*texts: NDArray[np.str_]) -> NDArray[np.int64]:
+    code = np.zeros(len(texts[0]), dtype=np.int64)
+    for text in texts:
+        values, own = np.unique(text, return_inverse=True)
+        code = np.unique(code * len(values) + own, return_inverse=True)[1]
+    return code
