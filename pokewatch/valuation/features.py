@@ -30,6 +30,8 @@ NAMES = (
     "mid_move_7",
     "low_since_fresh",
     "mid_since_fresh",
+    "low_gap",
+    "mid_gap",
     "avg7",
     "avg30",
     "avg7_move_7",
@@ -49,6 +51,8 @@ NAMES = (
 )
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 
+_ASK_LEVEL = 1  # index in NOISE_RATIOS of the level that asks are compared with
+_ASK_DAYS, _USUAL_DAYS = 5.0, 90.0  # of the exponential means of asks and of their distance
 _HUBER = 2.0  # innovations beyond this many scales are clipped
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
@@ -138,8 +142,8 @@ class _State:
         self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
-        self.lows.advance(day, fresh)
-        self.mids.advance(day, fresh)
+        for asks in (self.lows, self.mids):
+            asks.advance(day, fresh, self.levels[_ASK_LEVEL].mean)
         for name, prices in self.averages.items():
             if prices is not None:
                 logs = np.log(prices[day])
@@ -198,27 +202,41 @@ class _State:
 class _Asks:
     """An ask of each card: against the quote, a week ago, and on the day of the last fresh quote.
 
-    Asks that moved since the quote was renewed show where the next sale may be.
+    Asks that moved since the quote was renewed show where the next sale may be. So does the gap:
+    how far the quote is from the asks less their usual distance from the card's level, since some
+    cards are always asked far above their price.
     """
 
     def __init__(self, prices: Floats | None, cards: int) -> None:
         self.prices = prices
         self.logs: deque[Floats] = deque([np.full(cards, np.nan)], maxlen=8)
         self.at_fresh = np.full(cards, np.nan)
+        self.known = np.zeros(cards)  # days with an ask
+        self.smoothed = np.zeros(cards)
+        self.usual = np.zeros(cards)  # distance from the level
 
-    def advance(self, day: int, fresh: Bools) -> None:
+    def advance(self, day: int, fresh: Bools, level: Floats) -> None:
         if self.prices is None:
             return
         if day == 0:
             self.logs.clear()
         self.logs.append(np.log(self.prices[day]))
         self.at_fresh = np.where(fresh, self.logs[-1], self.at_fresh)
+        distance = self.logs[-1] - level
+        known = np.isfinite(distance)
+        self.known += known
+        for mean, innovation, days in (
+            (self.smoothed, self.logs[-1] - self.smoothed, _ASK_DAYS),
+            (self.usual, distance - self.usual, _USUAL_DAYS),
+        ):
+            np.add(mean, innovation / np.clip(self.known, 1.0, days), out=mean, where=known)
 
     def features(self, name: str, last: Floats) -> dict[str, Floats]:
         return {
             f"{name}_spread": self.logs[-1] - last,
             f"{name}_move_7": self.logs[-1] - self.logs[0],
             f"{name}_since_fresh": self.logs[-1] - self.at_fresh,
+            f"{name}_gap": np.where(self.known, self.smoothed - self.usual - last, np.nan),
         }
 
 

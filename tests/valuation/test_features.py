@@ -85,6 +85,18 @@ def test_asks_are_compared_with_the_quote_last_week_and_the_day_of_the_last_fres
     assert np.isnan(found.column("mid_since_fresh")[0])
 
 
+def test_the_gap_is_what_the_asks_say_beyond_their_usual_distance() -> None:
+    prices = np.full((60, 2), 10.0)
+    low = np.tile([[15.0, 7.0]], (60, 1))
+    low[-1, 0] = np.nan
+    assert on(panel_of(prices, low=low), 59).column("low_gap") == pytest.approx(0.0, abs=1e-6)
+    low[50:] *= 1.2
+    risen = on(panel_of(prices, low=low), 59)
+    assert (risen.column("low_gap") > 0.1).all()
+    assert (risen.column("low_gap") < np.log(1.2)).all()
+    assert np.isnan(risen.column("mid_gap")).all()
+
+
 def test_averages_of_sales_are_relative_to_the_quote_and_keep_their_last_value() -> None:
     prices = np.full((9, 2), 10.0)
     avg7 = np.tile(np.array([[8.0], *[[9.0]] * 7, [np.nan]]), (1, 2))
@@ -189,6 +201,8 @@ def test_every_feature_is_finite_or_known_to_be_missing() -> None:
         "mid_move_7",
         "low_since_fresh",
         "mid_since_fresh",
+        "low_gap",
+        "mid_gap",
         "since_release",
         "avg7",
         "avg30",

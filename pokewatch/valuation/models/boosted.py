@@ -44,6 +44,8 @@ FEATURES = (
     "mid_move_7",
     "low_since_fresh",
     "mid_since_fresh",
+    "low_gap",
+    "mid_gap",
     "momentum_3",
     "momentum_7",
     "momentum_14",
