@@ -47,6 +47,7 @@ NAMES = (
     "rarity_move_7",
     "market_move_7",
     "since_release",
+    "release_drift",
     "log_price",
 )
 COLUMN = {name: column for column, name in enumerate(NAMES)}
@@ -103,6 +104,7 @@ class _State:
         n = panel.cards
         self.panel = panel
         self.groups = GroupMoves(panel)
+        self.drift = np.zeros(n)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -130,8 +132,9 @@ class _State:
         self.groups.advance(move, np.isfinite(self.last))
         scale = self._scale()
         elapsed = np.where(self.fresh_day >= 0, day - self.fresh_day, 1).astype(np.float64)
+        self.drift = self.groups.release_drift(day, move, elapsed)
         for level in self.levels:
-            level.advance(quote, fresh, scale, elapsed)
+            level.advance(quote, fresh, scale, elapsed, self.drift)
         self.move_sum += np.where(known, np.abs(move), 0.0)
         self.moves += known
         self.last_move = np.where(known, move, self.last_move)
@@ -173,6 +176,7 @@ class _State:
             "group_since_fresh": self.groups.index - self.index_at_fresh,
             **self.groups.features(),
             "since_release": (self.panel.dates[day] - self.panel.released).astype(np.float64),
+            "release_drift": self.drift,
             "log_price": self.last,
         }
         columns["since_release"][np.isnat(self.panel.released)] = np.nan
@@ -245,7 +249,7 @@ class _LocalLevel:
 
     Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; the
     clipping is Huber's ("Robust Estimation of a Location Parameter", 1964). Variances are in units
-    of the quote's.
+    of the quote's. `drift` [n] is the move of the level that is expected for the day.
     """
 
     def __init__(self, ratio: float, cards: int) -> None:
@@ -253,7 +257,10 @@ class _LocalLevel:
         self.mean = np.full(cards, np.nan)
         self.variance = np.ones(cards)
 
-    def advance(self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats) -> None:
+    def advance(
+        self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats, drift: Floats
+    ) -> None:
+        self.mean = self.mean + drift
         innovation = quote - self.mean
         predicted = self.variance + self.ratio * elapsed
         with np.errstate(divide="ignore"):

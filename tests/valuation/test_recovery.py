@@ -23,8 +23,8 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
     quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
     cards = (
         source.catalog()
-        .select(["card_id", "set_id", "rarity"])
-        .rename_columns(["card_id", "set", "rarity"])
+        .select(["card_id", "set_id", "rarity", "released"])
+        .rename_columns(["card_id", "set", "rarity", "released"])
     )
     columns = quotes.select(["card_id", "date", "market_price", "low_price", "mid_price"])
     panel = panel_from_table(columns.join(cards, "card_id").combine_chunks())

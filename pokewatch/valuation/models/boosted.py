@@ -53,6 +53,7 @@ FEATURES = (
     LEVELS[0],
     LEVELS[2],
     "since_release",
+    "release_drift",
 )
 GROUP_FEATURES = (
     "group_since_fresh",
