@@ -7,7 +7,6 @@ from base import PokeWatchSpec
 from metaflow import (
     Parameter,
     card,
-    config_expr,
     current,
     kubernetes,
     namespaced_event_name,
@@ -43,13 +42,13 @@ class PokeWatchFlow(PokeWatchSpec):
     horizon = Parameter("horizon", default=7, help="Days ahead of the fair prices.")
     other_horizons = Parameter(
         "other-horizons",
-        default="30",
+        default="30,90",
         help="Comma-separated further horizons to evaluate, as far as the history allows.",
     )
     candidates = Parameter(
         "candidates",
-        default=config_expr("deploy.candidates"),
-        help="Comma-separated models: last, rolling_mean, median7, local_level, boosted (slower).",
+        default="",
+        help="Comma-separated models. Default: all; of a simulated market, all but boosted.",
     )
     replace = Parameter(
         "replace",
@@ -76,10 +75,18 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def start(self) -> None:
         """Parse the parameters that are lists."""
-        from pokewatch.pipeline.parameters import parse_candidates, parse_horizons
+        from pokewatch.pipeline.parameters import (
+            default_candidates,
+            parse_candidates,
+            parse_horizons,
+        )
 
         self.horizons = [self.horizon, *parse_horizons(self.other_horizons)]
-        self.models = parse_candidates(self.candidates)
+        self.models = (
+            parse_candidates(self.candidates)
+            if self.candidates
+            else default_candidates(self.source)
+        )
         self.next(self.collect)
 
     @timeout(hours=3)
@@ -159,10 +166,12 @@ class PokeWatchFlow(PokeWatchSpec):
     @step
     def train(self) -> None:
         """Fit every candidate on the whole panel."""
-        from pokewatch.pipeline.training import train, trials
+        from pokewatch.pipeline.training import too_long, train, trials
 
         print(f"fitting {', '.join(self.models)} on {self.days} days of prices")
         self.parameters = train(self.data_version, self.models, self.horizon)
+        for horizon, reason in too_long(self.collected, self.horizons):
+            print(f"not evaluated {horizon} days ahead: {reason}")
         self.trials = trials(self.collected, self.models, self.horizons)
         self.next(self.evaluate, foreach="trials")
 

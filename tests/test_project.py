@@ -82,7 +82,6 @@ TESTED_ELSEWHERE = {
     "gateway/web/site.py": "by the pages; tests/gateway/web/test_pages.py",
     "serving/catalog_cards.py": "by the queries; tests/serving/test_catalog.py",
     "gateway/api/collection_schemas.py": "types; tests/gateway/api/test_collections.py",
-    "gateway/api/fields.py": "types; tests/contract/test_openapi.py",
     "serving/collections.py": "by the gateway; tests/gateway/api/test_collections.py",
     "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",

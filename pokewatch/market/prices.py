@@ -1,7 +1,8 @@
 """The price row: one card on one day. Key (card_id, date).
 
-`market_price`, `low_price`, `mid_price` and `high_price` are in `currency`; `volume` is the number
-of sales on the day; `date` is the UTC market day; `observed_at` is the time of collection.
+All prices are in `currency`. `avg7_price` and `avg30_price` are the mean prices of the sales of the
+7 and 30 days up to `date`, where the source reports them; `volume` is the number of sales on the
+day; `date` is the UTC market day; `observed_at` is the time of collection.
 """
 
 import pyarrow as pa
@@ -11,7 +12,14 @@ from pokewatch.errors import PriceSchemaError
 
 CARD_ID_PATTERN = f"^{contract.CARD_ID_PATTERN}$"
 CURRENCIES = ("USD", "EUR")
-PRICE_COLUMNS = ("market_price", "low_price", "mid_price", "high_price")
+PRICE_COLUMNS = (
+    "market_price",
+    "low_price",
+    "mid_price",
+    "high_price",
+    "avg7_price",
+    "avg30_price",
+)
 
 PRICE_SCHEMA = pa.schema(
     [
@@ -21,6 +29,8 @@ PRICE_SCHEMA = pa.schema(
         pa.field("low_price", pa.float64()),
         pa.field("mid_price", pa.float64()),
         pa.field("high_price", pa.float64()),
+        pa.field("avg7_price", pa.float64()),
+        pa.field("avg30_price", pa.float64()),
         pa.field("volume", pa.int32()),
         pa.field("currency", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),

@@ -13,6 +13,7 @@ from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
 from pokewatch.settings import listed
 from pokewatch.valuation.evaluation.runner import days_needed
 from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.models.boosted import Boosted
 
 MOST_DAYS = 36_500
 MOST_HORIZON = 365
@@ -35,7 +36,8 @@ def check_daily(
         )
     check_number("--shards", shards, 1, MOST_SHARDS)
     parse_horizons(other_horizons)
-    parse_candidates(candidates)
+    if candidates:
+        parse_candidates(candidates)
     parse_day(last_day)
 
 
@@ -106,6 +108,14 @@ def check_days(source: Source, first: date | None, last: date | None) -> None:
 def check_number(option: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise SettingsError(f"{option} {value}: use a number from {least} to {most}")
+
+
+def default_candidates(source: str) -> list[str]:
+    """Return the models that compete where none are named: of a real market, all of them.
+
+    A simulated market is for trying things out, and `boosted` takes longer than all others.
+    """
+    return [name for name in MODELS if source != "simulated" or name != Boosted.name]
 
 
 def parse_candidates(text: str) -> list[str]:

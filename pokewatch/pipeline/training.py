@@ -13,7 +13,7 @@ from pokewatch.pipeline.storage import open_panel
 from pokewatch.registry import Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
-from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
+from pokewatch.valuation.evaluation.runner import Evaluation, days_needed, evaluate
 from pokewatch.valuation.models import MODELS, create
 
 
@@ -53,14 +53,21 @@ def trials(
 ) -> list[tuple[str, int]]:
     """Return the models and horizons to evaluate.
 
-    The first horizon is the one served; another one is left out if the days are too few for it.
+    The first horizon is the one served; of the others, those `too_long` are left out.
     """
+    left_out = {horizon for horizon, _ in too_long(collected, horizons)}
+    evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in left_out]
+    return [(name, horizon) for horizon in evaluated for name in names]
+
+
+def too_long(collected: Collected, horizons: Sequence[int]) -> list[tuple[int, str]]:
+    """Return the horizons after the first that the days are too few for, and why."""
     days = (collected.last_day - collected.first_day).days + 1
-    served = horizons[0]
-    others = [
-        other for other in dict.fromkeys(horizons[1:]) if other != served and days > 2 * other
+    return [
+        (horizon, f"that needs {days_needed(horizon)} days of prices, and there are {days}")
+        for horizon in dict.fromkeys(horizons)
+        if horizon != horizons[0] and days < days_needed(horizon)
     ]
-    return [(name, horizon) for horizon in (served, *others) for name in names]
 
 
 def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation:

@@ -31,6 +31,14 @@ NAMES = (
     "mid_spread",
     "low_move_7",
     "mid_move_7",
+    "low_since_fresh",
+    "mid_since_fresh",
+    "low_gap",
+    "mid_gap",
+    "avg7",
+    "avg30",
+    "avg7_move_7",
+    "avg30_move_7",
     "age",
     "stale_days",
     "fresh_share",
@@ -42,10 +50,13 @@ NAMES = (
     "rarity_move_7",
     "market_move_7",
     "since_release",
+    "release_drift",
     "log_price",
 )
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 
+_ASK_LEVEL = 1  # index in NOISE_RATIOS of the level that asks are compared with
+_ASK_DAYS, _USUAL_DAYS = 5.0, 90.0  # of the exponential means of asks and of their distance
 _HUBER = 2.0  # innovations beyond this many scales are clipped
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
@@ -105,6 +116,7 @@ class _State:
         self.saved: dict[int, list[Any]] = {}  # by card: its state before a jump that still waits
         self.waiting = WaitingJumps(n)
         self.groups = GroupMoves(panel)
+        self.drift = np.zeros(n)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -116,8 +128,13 @@ class _State:
         self.levels = [_LocalLevel(ratio, n) for ratio in NOISE_RATIOS]
         self.lasts: deque[Floats] = deque(maxlen=max(WINDOW, *MOMENTA) + 1)
         self.freshes: deque[Bools] = deque(maxlen=WINDOW)
-        self.lows: deque[Floats] = deque(maxlen=8)
-        self.mids: deque[Floats] = deque(maxlen=8)
+        self.lows = _Asks(panel.low, n)
+        self.mids = _Asks(panel.mid, n)
+        # Means of sales keep their last value on a day without one.
+        self.averages = {"avg7": panel.avg7, "avg30": panel.avg30}
+        self.average_logs: dict[str, deque[Floats]] = {
+            name: deque([np.full(n, np.nan)], maxlen=8) for name in self.averages
+        }
 
     def advance(self, day: int) -> None:
         panel = self.panel
@@ -131,8 +148,9 @@ class _State:
         self.groups.advance(group_move, np.isfinite(self.last))
         scale = self._scale()
         elapsed = np.where(self.fresh_day >= 0, day - self.fresh_day, 1).astype(np.float64)
+        self.drift = self.groups.release_drift(day, move, elapsed)
         for level in self.levels:
-            level.advance(quote, fresh, scale, elapsed)
+            level.advance(quote, fresh, scale, elapsed, self.drift)
         self.move_sum += np.where(known, np.abs(move), 0.0)
         self.moves += known
         self.last_move = np.where(known, move, self.last_move)
@@ -143,9 +161,13 @@ class _State:
         self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
         self.freshes.append(fresh)
-        for asks, prices in ((self.lows, panel.low), (self.mids, panel.mid)):
+        for asks in (self.lows, self.mids):
+            asks.advance(day, fresh, self.levels[_ASK_LEVEL].mean)
+        for name, prices in self.averages.items():
             if prices is not None:
-                asks.append(np.log(prices[day]))
+                logs = np.log(prices[day])
+                earlier = self.average_logs[name]
+                earlier.append(np.where(np.isfinite(logs), logs, earlier[-1]))
 
     def features(self, day: int) -> DayFeatures:
         window = np.stack(self.lasts)
@@ -170,10 +192,13 @@ class _State:
             "group_since_fresh": self.groups.index - self.index_at_fresh,
             **self.groups.features(),
             "since_release": (self.panel.dates[day] - self.panel.released).astype(np.float64),
+            "release_drift": self.drift,
             "log_price": self.last,
         }
         columns["since_release"][np.isnat(self.panel.released)] = np.nan
-        columns |= self._ask_features("low", self.lows) | self._ask_features("mid", self.mids)
+        columns |= self.lows.features("low", self.last) | self.mids.features("mid", self.last)
+        for name, logs in self.average_logs.items():
+            columns |= {name: logs[-1] - self.last, f"{name}_move_7": logs[-1] - logs[0]}
         values = np.empty((len(self.last), len(NAMES)), dtype=np.float32)
         for name, column in COLUMN.items():
             values[:, column] = columns[name]
@@ -240,11 +265,46 @@ class _State:
         since = (day - self.quoted_day).astype(np.float64)
         return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
 
-    def _ask_features(self, name: str, asks: "deque[Floats]") -> dict[str, Floats]:
-        if not asks:
-            missing = np.full(len(self.last), np.nan)
-            return {f"{name}_spread": missing, f"{name}_move_7": missing}
-        return {f"{name}_spread": asks[-1] - self.last, f"{name}_move_7": asks[-1] - asks[0]}
+
+class _Asks:
+    """An ask of each card: against the quote, a week ago, and on the day of the last fresh quote.
+
+    Asks that moved since the quote was renewed show where the next sale may be. So does the gap:
+    how far the quote is from the asks less their usual distance from the card's level, since some
+    cards are always asked far above their price.
+    """
+
+    def __init__(self, prices: Floats | None, cards: int) -> None:
+        self.prices = prices
+        self.logs: deque[Floats] = deque([np.full(cards, np.nan)], maxlen=8)
+        self.at_fresh = np.full(cards, np.nan)
+        self.known = np.zeros(cards)  # days with an ask
+        self.smoothed = np.zeros(cards)
+        self.usual = np.zeros(cards)  # distance from the level
+
+    def advance(self, day: int, fresh: Bools, level: Floats) -> None:
+        if self.prices is None:
+            return
+        if day == 0:
+            self.logs.clear()
+        self.logs.append(np.log(self.prices[day]))
+        self.at_fresh = np.where(fresh, self.logs[-1], self.at_fresh)
+        distance = self.logs[-1] - level
+        known = np.isfinite(distance)
+        self.known += known
+        for mean, innovation, days in (
+            (self.smoothed, self.logs[-1] - self.smoothed, _ASK_DAYS),
+            (self.usual, distance - self.usual, _USUAL_DAYS),
+        ):
+            np.add(mean, innovation / np.clip(self.known, 1.0, days), out=mean, where=known)
+
+    def features(self, name: str, last: Floats) -> dict[str, Floats]:
+        return {
+            f"{name}_spread": self.logs[-1] - last,
+            f"{name}_move_7": self.logs[-1] - self.logs[0],
+            f"{name}_since_fresh": self.logs[-1] - self.at_fresh,
+            f"{name}_gap": np.where(self.known, self.smoothed - self.usual - last, np.nan),
+        }
 
 
 class _LocalLevel:
@@ -252,7 +312,7 @@ class _LocalLevel:
 
     Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; the
     clipping is Huber's ("Robust Estimation of a Location Parameter", 1964). Variances are in units
-    of the quote's.
+    of the quote's. `drift` [n] is the move of the level that is expected for the day.
     """
 
     def __init__(self, ratio: float, cards: int) -> None:
@@ -260,7 +320,10 @@ class _LocalLevel:
         self.mean = np.full(cards, np.nan)
         self.variance = np.ones(cards)
 
-    def advance(self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats) -> None:
+    def advance(
+        self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats, drift: Floats
+    ) -> None:
+        self.mean = self.mean + drift
         innovation = quote - self.mean
         predicted = self.variance + self.ratio * elapsed
         with np.errstate(divide="ignore"):

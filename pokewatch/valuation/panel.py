@@ -20,6 +20,8 @@ Dates = NDArray[np.datetime64]
 _ALIASES = {
     "low_price": "low",
     "mid_price": "mid",
+    "avg7_price": "avg7",
+    "avg30_price": "avg30",
     "set_id": "set",
     "set_release_date": "released",
 }
@@ -29,10 +31,11 @@ _ALIASES = {
 class Panel:
     """Prices [d, n] of n cards, sorted by `card_id`, on d consecutive days, `dates`.
 
-    `market`, `low` and `mid` are in `currency`, NaN where there is no quote; `fresh` marks quotes
-    that are new evidence. `stale` is the age of the quote in days as reported by the source, None
-    if it reports none. `released` is NaT where unknown, and unknown texts are "". `changed` is the
-    day on which the market is known to have changed: models are then trained from that day on.
+    `market`, `low`, `mid`, `avg7` and `avg30` (mean prices of the sales of the last 7 and 30 days)
+    are in `currency`, NaN where there is none; `fresh` marks quotes that are new evidence. `stale`
+    is the age of the quote in days as reported by the source, None if it reports none. `released`
+    is NaT where unknown, and unknown texts are "". `changed` is the day on which the market is
+    known to have changed: models are then trained from that day on.
     """
 
     card_id: Strings
@@ -47,6 +50,8 @@ class Panel:
     released: Dates
     currency: Strings
     stale: Floats | None = None
+    avg7: Floats | None = None
+    avg30: Floats | None = None
     changed: date | None = None
 
     @property
@@ -77,6 +82,8 @@ class Panel:
             low=None if self.low is None else self.low[:end],
             mid=None if self.mid is None else self.mid[:end],
             stale=None if self.stale is None else self.stale[:end],
+            avg7=None if self.avg7 is None else self.avg7[:end],
+            avg30=None if self.avg30 is None else self.avg30[:end],
         )
 
     def after(self, day: int) -> "Panel":
@@ -89,6 +96,8 @@ class Panel:
             low=None if self.low is None else self.low[day:],
             mid=None if self.mid is None else self.mid[day:],
             stale=None if self.stale is None else self.stale[day:],
+            avg7=None if self.avg7 is None else self.avg7[day:],
+            avg30=None if self.avg30 is None else self.avg30[day:],
         )
 
     def select(self, cards: NDArray[Any]) -> "Panel":
@@ -101,6 +110,8 @@ class Panel:
             low=None if self.low is None else self.low[:, cards],
             mid=None if self.mid is None else self.mid[:, cards],
             stale=None if self.stale is None else self.stale[:, cards],
+            avg7=None if self.avg7 is None else self.avg7[:, cards],
+            avg30=None if self.avg30 is None else self.avg30[:, cards],
             set_id=self.set_id[cards],
             rarity=self.rarity[cards],
             printing=self.printing[cards],
@@ -130,10 +141,11 @@ def panel_from_table(table: pa.Table) -> Panel:
     """Return the panel of a long table, one row for each card and day.
 
     Its columns are card_id, date, market_price and optionally low (or low_price), mid (or
-    mid_price), set (or set_id), rarity, printing, released (or set_release_date), currency and
-    stale_days (0 on a day the quote was renewed). Prices that are not positive and finite count as
-    missing; if a card has several rows on a day, the last one is used. Raise ValuationError for a
-    missing column, a column of another type, or an empty table.
+    mid_price), avg7 (or avg7_price), avg30 (or avg30_price), set (or set_id), rarity, printing,
+    released (or set_release_date), currency and stale_days (0 on a day the quote was renewed).
+    Prices that are not positive and finite count as missing; if a card has several rows on a day,
+    the last one is used. Raise ValuationError for a missing column, a column of another type, or
+    an empty table.
     """
     table = table.rename_columns(
         [_renamed(name, table.column_names) for name in table.column_names]
@@ -161,6 +173,8 @@ def panel_from_table(table: pa.Table) -> Panel:
         fresh=fresh_quotes(market, None if stale is None else stale == 0),
         low=place.prices(table, "low") if "low" in table.column_names else None,
         mid=place.prices(table, "mid") if "mid" in table.column_names else None,
+        avg7=place.prices(table, "avg7") if "avg7" in table.column_names else None,
+        avg30=place.prices(table, "avg30") if "avg30" in table.column_names else None,
         set_id=place.texts(table, "set"),
         rarity=place.texts(table, "rarity"),
         printing=place.texts(table, "printing"),

@@ -10,6 +10,7 @@ from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
 from pokewatch.valuation.panel import Panel, panel_from_table
 
+_OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price")
 _CARD_COLUMNS = {
     "set_id": "set",
     "rarity": "rarity",
@@ -30,13 +31,11 @@ def read_panel(path: Path) -> Panel:
     if not found.prices.num_rows:
         left_out = "; ".join(map(str, found.left_out[:3]))
         raise ValuationError(f"{path} has no row that can be used: {left_out or 'there are none'}")
-    table = found.prices.select(
-        ["card_id", "date", "market_price", "low_price", "mid_price", "currency"]
-    )
+    table = found.prices.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
     card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
     for name, column in _CARD_COLUMNS.items():
         table = table.append_column(column, found.cards[name].take(card))
-    for name in ("low_price", "mid_price"):
+    for name in _OPTIONAL:
         if table[name].null_count == table.num_rows:
             table = table.drop_columns([name])
     if found.stale_days is not None:

@@ -23,9 +23,15 @@ from pokewatch.market.lake import Lake
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
 
 BUCKETS = 32
-_PRICES = (("market", "market_price"), ("low", "low_price"), ("mid", "mid_price"))
+_PRICES = {
+    "market": "market_price",
+    "low": "low_price",
+    "mid": "mid_price",
+    "avg7": "avg7_price",
+    "avg30": "avg30_price",
+}
 _TEXTS = ("set_id", "rarity", "printing")
-_COLUMNS = ["card_id", "market_price", "low_price", "mid_price", "volume", "currency"]
+_COLUMNS = ["card_id", *_PRICES.values(), "volume", "currency"]
 
 
 def process(
@@ -92,21 +98,22 @@ def read_processed(folder: Path) -> Panel:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     prices, traded = _read_prices(paths, rank, len(dates))
-    market, low, mid = (prices.get(name) for name, _ in _PRICES)
-    if market is None:
+    if "market" not in prices:
         raise ValuationError(f"the processed prices in {folder} have no market price")
     return Panel(
         card_id=texts["card_id"][order],
         dates=dates,
-        market=market,
-        fresh=fresh_quotes(market, traded),
-        low=low,
-        mid=mid,
+        market=prices["market"],
+        fresh=fresh_quotes(prices["market"], traded),
+        low=prices.get("low"),
+        mid=prices.get("mid"),
         set_id=texts["set_id"][order],
         rarity=texts["rarity"][order],
         printing=texts["printing"][order],
         released=released[order],
         currency=texts["currency"][order],
+        avg7=prices.get("avg7"),
+        avg30=prices.get("avg30"),
         changed=date.fromisoformat(changed) if changed else None,
     )
 
@@ -156,12 +163,14 @@ def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
     shape = len(dates), len(card_id)
-    columns = {name: np.full(shape, np.nan) for name, _ in _PRICES}
+    columns = {"market": np.full(shape, np.nan)}
     traded = np.zeros(shape, dtype=np.bool_)
     currency = np.full(len(card_id), "", dtype="U3")
     for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
-        for name, column in _PRICES:
-            columns[name][day, place] = _floats(table, column)[rows]
+        for name, column in _PRICES.items():
+            if table[column].null_count < table.num_rows:
+                prices = columns.setdefault(name, np.full(shape, np.nan))
+                prices[day, place] = _floats(table, column)[rows]
         traded[day, place] = (_floats(table, "volume") > 0)[rows]
         currency[place] = _currencies(table)[rows]
     return _Prices(
@@ -220,6 +229,7 @@ def _bucket_table(
     columns |= {
         name: _fixed_size_lists(pa.array(column[:, rows].T.ravel()), len(prices.dates))
         for name, column in prices.columns.items()
+        if np.isfinite(column[:, rows]).any()
     }
     columns["traded"] = _fixed_size_lists(
         pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates)
@@ -267,19 +277,22 @@ def _read_prices(
 ) -> tuple[dict[str, Floats], Bools]:
     """Return the prices [d, n] by name and where a sale was reported.
 
-    A price that no card has is left out. Buckets are large and are read one at a time.
+    A price that no card has is absent. Buckets are large and are read one at a time.
     """
-    dense = {name: np.full((days, len(rank)), np.nan) for name, _ in _PRICES}
-    traded = np.zeros((days, len(rank)), dtype=np.bool_)
+    shape = days, len(rank)
+    dense: dict[str, Floats] = {}
+    traded = np.zeros(shape, dtype=np.bool_)
     first = 0
     for path in paths:
-        table = _read(path, [*dense, "traded"])
+        table = _read(path, [*_PRICES, "traded"])
         place = rank[first : first + table.num_rows]
         first += table.num_rows
-        for name, values in dense.items():
-            values[:, place] = _days_by_cards(table[name], days)
+        for name in table.column_names:
+            if name in _PRICES:
+                values = dense.setdefault(name, np.full(shape, np.nan))
+                values[:, place] = _days_by_cards(table[name], days)
         traded[:, place] = _days_by_cards(table["traded"], days)
-    return {name: values for name, values in dense.items() if np.isfinite(values).any()}, traded
+    return dense, traded
 
 
 def _days_by_cards(column: pa.ChunkedArray, days: int) -> NDArray[np.generic]:

@@ -10,10 +10,12 @@ import pytest
 from pokewatch.errors import SettingsError
 from pokewatch.pipeline.parameters import (
     check_backfill,
+    default_candidates,
     parse_candidates,
     parse_day,
     parse_horizons,
 )
+from pokewatch.valuation.models import MODELS
 from tests.integration.flow import FLOW, run_flow
 
 TOMORROW = "2999-01-01"
@@ -50,7 +52,7 @@ OWN = [
     (("--other-horizons", "a month"), "--other-horizons 'a month'", "numbers of days"),
     (("--other-horizons", "7,0"), "--other-horizons '7,0'", "from 1 to"),
     (("--candidates", "oracle"), "--candidates 'oracle'", "rolling_mean"),
-    (("--candidates", ""), "--candidates ''", "rolling_mean"),
+    (("--candidates", ","), "--candidates ','", "rolling_mean"),
     (("--shards", "0"), "--shards 0", "from 1 to"),
     (("--shards", "101"), "--shards 101", "from 1 to"),
     (("--replace", "perhaps"), "--replace", "perhaps is not a valid boolean"),
@@ -136,6 +138,8 @@ def test_lists_and_days_are_read() -> None:
         "rolling_mean",
         "local_level",
     ]
+    assert default_candidates("file") == list(MODELS)
+    assert default_candidates("simulated") == [name for name in MODELS if name != "boosted"]
     assert parse_horizons("30, 60") == [30, 60]
     assert parse_horizons("") == []
     assert parse_day("2026-01-31") == date(2026, 1, 31)

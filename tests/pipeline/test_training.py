@@ -8,14 +8,16 @@ import pytest
 
 from pokewatch.contract import NO_BETTER
 from pokewatch.errors import GateError
-from pokewatch.pipeline.collection import collect_prices
+from pokewatch.pipeline.collection import Collected, collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import (
     evaluate_candidate,
     require_passed,
     select_model,
+    too_long,
     train,
+    trials,
     with_champion,
 )
 from pokewatch.registry import Registry
@@ -73,6 +75,14 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
     assert not evaluation.to_dict()["enough_origins"]
     parameters = train(data_version, ["local_level"], 1)["local_level"]
     assert register(collected, data_version, parameters, evaluation.to_dict(), {}).version == "1"
+
+
+def test_horizons_that_the_days_are_too_few_for_are_left_out_with_the_reason() -> None:
+    collected = Collected("file", "v1", date(2026, 1, 1), date(2026, 3, 2), {}, ())
+    assert trials(collected, ["median7"], [7, 30, 90, 30]) == [("median7", 7), ("median7", 30)]
+    assert too_long(collected, [7, 30, 90, 90]) == [
+        (90, "that needs 181 days of prices, and there are 61")
+    ]
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:

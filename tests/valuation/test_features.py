@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,57 @@ def test_cards_that_do_not_exist_yet_change_nothing(seed: int, cut: int) -> None
     )
     cards = np.isin(whole.card_id, past.card_id)
     np.testing.assert_array_equal(on(whole, cut).values[cards], on(past, cut).values)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), cut=st.integers(3, 39))
+def test_later_averages_of_sales_change_nothing(seed: int, cut: int) -> None:
+    averages = [market_like(40, 12, seed + number, 0.2) for number in (1, 2)]
+    later = [np.concatenate([each[: cut + 1], 3 * each[cut + 1 :][::-1]]) for each in averages]
+    panel = panel_of(market_like(40, 12, seed))
+    whole, other = (replace(panel, avg7=one, avg30=two) for one, two in (averages, later))
+    for day in (cut // 2, cut):
+        same(on(whole, day), on(whole.up_to(cut), day))
+        same(on(whole, day), on(other, day))
+
+
+def test_asks_are_compared_with_the_quote_last_week_and_the_day_of_the_last_fresh_quote() -> None:
+    prices = np.array([10.0, 10.0, 11.0, *[11.0] * 7])[:, None]
+    low = np.array([8.0, 8.0, 9.0, 9.0, *[np.nan] * 5, 12.0])[:, None]
+    panel = panel_of(prices, low=low)
+    found = on(panel, 9)
+    assert found.column("low_spread")[0] == pytest.approx(np.log(12 / 11), rel=1e-5)
+    assert found.column("low_since_fresh")[0] == pytest.approx(np.log(12 / 9), rel=1e-5)
+    assert found.column("low_move_7")[0] == pytest.approx(np.log(12 / 9), rel=1e-5)
+    assert on(panel, 1).column("low_since_fresh")[0] == 0.0
+    assert np.isnan(on(panel, 5).column("low_since_fresh")[0])
+    assert np.isnan(found.column("mid_since_fresh")[0])
+
+
+def test_the_gap_is_what_the_asks_say_beyond_their_usual_distance() -> None:
+    prices = np.full((60, 2), 10.0)
+    low = np.tile([[15.0, 7.0]], (60, 1))
+    low[-1, 0] = np.nan
+    assert on(panel_of(prices, low=low), 59).column("low_gap") == pytest.approx(0.0, abs=1e-6)
+    low[50:] *= 1.2
+    risen = on(panel_of(prices, low=low), 59)
+    assert (risen.column("low_gap") > 0.1).all()
+    assert (risen.column("low_gap") < np.log(1.2)).all()
+    assert np.isnan(risen.column("mid_gap")).all()
+
+
+def test_averages_of_sales_are_relative_to_the_quote_and_keep_their_last_value() -> None:
+    prices = np.full((9, 2), 10.0)
+    avg7 = np.tile(np.array([[8.0], *[[9.0]] * 7, [np.nan]]), (1, 2))
+    avg7[:, 1] = np.nan
+    found = on(replace(panel_of(prices), avg7=avg7), 8)
+    assert found.column("avg7")[0] == pytest.approx(np.log(0.9), rel=1e-5)
+    assert found.column("avg7_move_7")[0] == pytest.approx(0.0, abs=1e-6)
+    earlier = on(replace(panel_of(prices), avg7=avg7), 7)
+    assert earlier.column("avg7_move_7")[0] == pytest.approx(np.log(9 / 8), rel=1e-5)
+    for name in ("avg30", "avg30_move_7"):
+        assert np.isnan(found.column(name)).all()
+    assert np.isnan(found.column("avg7")[1])
 
 
 def test_averages_and_momentum_are_what_they_say() -> None:
@@ -137,19 +190,6 @@ def test_an_outlier_hardly_moves_the_level() -> None:
     assert abs(level[1] - level[0]) < 0.05
 
 
-def test_a_group_moves_by_its_other_cards() -> None:
-    prices = np.full((8, 30), 10.0)
-    prices[1:, :15] = 11.0
-    found = on(panel_of(prices, sets=["up"] * 15 + ["flat"] * 15), 7)
-    moved = found.column("set_move_7")
-    assert moved[:15].min() > moved[15:].max() > 0
-    alone = np.full((8, 30), 10.0)
-    alone[1:, 0] = 11.0
-    found = on(panel_of(alone, sets=["up"] * 15 + ["flat"] * 15), 7)
-    assert found.column("set_move_7")[0] == 0.0
-    assert found.column("set_move_7")[1] > 0.0
-
-
 def test_every_feature_is_finite_or_known_to_be_missing() -> None:
     found = on(panel_of(market_like(60, 40)), 59)
     quoted = np.isfinite(found.last)
@@ -159,7 +199,15 @@ def test_every_feature_is_finite_or_known_to_be_missing() -> None:
         "mid_spread",
         "low_move_7",
         "mid_move_7",
+        "low_since_fresh",
+        "mid_since_fresh",
+        "low_gap",
+        "mid_gap",
         "since_release",
+        "avg7",
+        "avg30",
+        "avg7_move_7",
+        "avg30_move_7",
         *(f"momentum_{d}" for d in (1, 3, 7, 14, 28)),
     }
     assert not np.isinf(found.values).any()

@@ -40,7 +40,12 @@ def test_a_price_that_is_none_counts_as_missing(price: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "field"), [("low_price", "low"), ("low", "low"), ("mid_price", "mid"), ("mid", "mid")]
+    ("given", "field"),
+    [
+        (name + suffix, name)
+        for name in ("low", "mid", "avg7", "avg30")
+        for suffix in ("", "_price")
+    ],
 )
 def test_asks_go_by_either_name(given: str, field: str) -> None:
     asks: dict[str, Any] = {given: [0.5, 0.25]}

@@ -44,6 +44,19 @@ def test_evaluating_and_collecting_read_the_same(tmp_path: Path) -> None:
     assert panel.currency.tolist() == ["EUR", "EUR"]
 
 
+def test_averages_of_sales_are_read_and_are_none_where_there_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "cardmarket.csv"
+    rows = ["card_id,date,trend,avg7,avg30", "a-1,2026-01-01,5,4.5,0", "a-1,2026-01-02,5,,4"]
+    path.write_text("\n".join(rows))
+    panel = read_panel(path)
+    assert panel.avg7 is not None
+    assert panel.avg30 is not None
+    np.testing.assert_array_equal(panel.avg7[:, 0], [4.5, np.nan])
+    np.testing.assert_array_equal(panel.avg30[:, 0], [np.nan, 4.0])
+    path.write_text("\n".join(row.rsplit(",", 2)[0] for row in rows))
+    assert (read_panel(path).avg7, read_panel(path).avg30) == (None, None)
+
+
 def test_a_file_without_a_usable_row_says_why(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("card_id,date,price\na-1,soon,1\n")

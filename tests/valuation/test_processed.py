@@ -10,7 +10,9 @@ import pytest
 
 from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
+from pokewatch.market.sources.file import FileSource
 from pokewatch.market.sources.simulated import SimulatedSource
+from pokewatch.settings import SourceSettings
 from pokewatch.valuation.processed import process, read_processed
 
 START, DAYS = date(2026, 3, 1), 9
@@ -76,6 +78,32 @@ def test_the_panel_holds_what_the_lake_has(tmp_path: Path, missing: date | None)
     assert set(
         rows.filter(pc.is_valid(rows["market_price"]))["card_id"].unique().to_pylist()
     ) == set(card)
+
+
+def test_averages_of_sales_pass_from_a_file_through_the_lake_to_the_panel(tmp_path: Path) -> None:
+    rng, days = np.random.default_rng(0), [START + timedelta(days=day) for day in range(DAYS)]
+    cards = [f"set{number % 4}-{number}" for number in range(8)]
+    rows = [
+        f"{card},{card.split('-')[0]},{day},{price:.2f},{'' if card == cards[0] else price - 0.25}"
+        for day in days
+        for card, price in zip(cards, rng.integers(2, 9, len(cards)), strict=True)
+    ]
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(["card_id,set_id,date,trend,avg30", *rows]))
+    source, lake = FileSource(SourceSettings.read(), path), Lake(tmp_path / "lake")
+    for batch in source.prices(days):
+        for day in batch.days:
+            lake.write_day(day, batch.prices.filter(pc.equal(batch.prices["date"], day)))
+    lake.write_catalog(source.catalog())
+    for shards in (1, 3):
+        for shard in range(shards):
+            process(lake, START, END, shard, shards, tmp_path / f"of-{shards}")
+    assert digests(tmp_path / "of-1") == digests(tmp_path / "of-3")
+    panel = read_processed(tmp_path / "of-1")
+    assert panel.avg30 is not None
+    assert panel.avg7 is None
+    wanted = np.where(panel.card_id == cards[0], np.nan, panel.market - 0.25)
+    np.testing.assert_array_equal(panel.avg30, wanted)
 
 
 def test_card_attributes_are_those_of_the_catalogue(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pokewatch.errors import SettingsError, SourceError
-from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.prices import PRICE_SCHEMA, conform
 from pokewatch.market.sources import REJECTED_SCHEMA, PriceBatch
 from pokewatch.market.sources.simulated_catalog import EPOCH, make_cards
 from pokewatch.market.sources.simulated_process import MarketPath, Regime, SimulatedQuotes
@@ -107,19 +107,24 @@ class SimulatedSource:
     def _table(self, day: date, quotes: SimulatedQuotes) -> pa.Table:
         count = len(quotes.card)
         observed = datetime(day.year, day.month, day.day, tzinfo=UTC) + _PUBLISHED
-        columns = [
-            self._card_id.take(pa.array(quotes.card)),
-            _repeat_day(day, count),
-            *(
-                pa.array(price, from_pandas=True)
-                for price in (quotes.market, quotes.low, quotes.mid, quotes.high)
+        prices = {
+            "market_price": quotes.market,
+            "low_price": quotes.low,
+            "mid_price": quotes.mid,
+            "high_price": quotes.high,
+        }
+        columns = {
+            "card_id": self._card_id.take(pa.array(quotes.card)),
+            "date": _repeat_day(day, count),
+            **{name: pa.array(price, from_pandas=True) for name, price in prices.items()},
+            "volume": pa.array(quotes.volume),
+            "currency": pa.repeat("USD", count),
+            "source": pa.repeat(self.name, count),
+            "observed_at": pa.repeat(
+                pa.scalar(observed, PRICE_SCHEMA.field("observed_at").type), count
             ),
-            pa.array(quotes.volume),
-            pa.repeat("USD", count),
-            pa.repeat(self.name, count),
-            pa.repeat(pa.scalar(observed, PRICE_SCHEMA.field("observed_at").type), count),
-        ]
-        return pa.table(columns, schema=PRICE_SCHEMA)
+        }
+        return conform(pa.table(columns), PRICE_SCHEMA)
 
 
 def _repeat_day(day: date, count: int) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
 from pokewatch.market.merge import preferred_slug
-from pokewatch.market.prices import PRICE_SCHEMA
+from pokewatch.market.prices import PRICE_SCHEMA, conform
 from pokewatch.market.sources import REJECTED_SCHEMA, parsing
 from pokewatch.market.sources.games import BY_CATEGORY, game_of, kind_of
 
@@ -72,12 +72,11 @@ class PriceRows:
             "card_id": self.card_ids,
             "date": [self.day] * count,
             **self.columns,
-            "volume": pa.nulls(count, pa.int32()),
             "currency": ["USD"] * count,
             "source": [source] * count,
             "observed_at": [observed_at] * count,
         }
-        return pa.table(table, schema=PRICE_SCHEMA)
+        return conform(pa.table(table), PRICE_SCHEMA)
 
     def rejections(self) -> pa.Table:
         return pa.Table.from_pylist(self.rejected, schema=REJECTED_SCHEMA)

@@ -41,6 +41,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "low_price": ("low_price", "low", "lowprice", "tcg_low_price", "min_price"),
     "mid_price": ("mid_price", "mid", "midprice"),
     "high_price": ("high_price", "high", "highprice"),
+    "avg7_price": ("avg7_price", "avg7", "avg_7"),
+    "avg30_price": ("avg30_price", "avg30", "avg_30"),
     "volume": ("volume", "sales", "sold"),
     "currency": ("currency", "wahrung", "währung", "devise", "moneda", "valuta"),
     "product_id": (
@@ -60,7 +62,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "image_url": ("image_url", "image"),
     "stale_days": ("stale_days",),
 }
-PRICES = ("market_price", "low_price", "mid_price", "high_price")
 NEEDED = ("card_id", "date", "market_price")
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)
 _LEAST_DAY_COLUMNS = 2

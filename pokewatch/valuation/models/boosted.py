@@ -7,9 +7,10 @@ single held-out booster would be rougher, and its interval too wide (after Kim, 
 "Predictive inference is free with the jackknife+-after-bootstrap", NeurIPS 2020). Trees are stored
 as text.
 
-In large training sets, residuals are divided by the square root of the card's mean daily move and
-weighted by it: cards then share the shape of a move whatever its size, and the minimised sum is
-still the absolute error.
+The trees learn how cards differ, not what the market did: the move that all cards of a day share
+is subtracted first (`common_move`). In large training sets, residuals are divided by the square
+root of the card's mean daily move and weighted by it: cards then share the shape of a move whatever
+its size, and the minimised sum is still the absolute error.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
+from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.panel import Floats
@@ -40,6 +42,10 @@ FEATURES = (
     "mid_spread",
     "low_move_7",
     "mid_move_7",
+    "low_since_fresh",
+    "mid_since_fresh",
+    "low_gap",
+    "mid_gap",
     "momentum_3",
     "momentum_7",
     "momentum_14",
@@ -47,6 +53,7 @@ FEATURES = (
     LEVELS[0],
     LEVELS[2],
     "since_release",
+    "release_drift",
 )
 GROUP_FEATURES = (
     "group_since_fresh",
@@ -55,6 +62,7 @@ GROUP_FEATURES = (
     "rarity_move_7",
     "market_move_7",
 )
+AVERAGE_FEATURES = ("avg7", "avg30", "avg7_move_7", "avg30_move_7")
 _GROUP_HORIZONS = 8  # a group's move is one observation per horizon, however many cards it has
 _MIN_ROWS = 1_000
 _MIN_DAYS = 5
@@ -140,12 +148,9 @@ class Boosted(Model):
         features = self._features(training_set)
         scale = _scale(training_set.values, size.power)
         price_weight = np.clip(np.exp(training_set.last), size.penny_weight, 1.0)
-        residual = (
-            np.clip(
-                training_set.target - base.move(training_set.values), -_MAX_RESIDUAL, _MAX_RESIDUAL
-            )
-            / scale
-        )
+        residual = training_set.target - base.move(training_set.values)
+        residual = without_common_move(residual, training_set.day)
+        residual = np.clip(residual, -_MAX_RESIDUAL, _MAX_RESIDUAL) / scale
         trees = []
         for number in range(size.boosters):
             trained_on = ~_held_out_rows(training_set, number, size.boosters)
@@ -166,7 +171,8 @@ class Boosted(Model):
         """Return factors on the trees' forecast with the least held-out error, per liquidity."""
         self._restore(fitted)
         base = self._base.move(training_set.values)
-        residual, forecast = training_set.target - base, self._held_out(training_set) - base
+        residual = without_common_move(training_set.target - base, training_set.day)
+        forecast = self._held_out(training_set) - base
         losses = np.stack([weight * np.abs(residual - factor * forecast) for factor in _SHRINKAGES])
         liquidity = liquidity_of(training_set.values)
         summed = [losses[:, liquidity == number].sum(axis=1) for number in range(len(LIQUIDITIES))]
@@ -206,6 +212,8 @@ class Boosted(Model):
     def _features(self, training_set: TrainingSet) -> list[int]:
         span = int(training_set.day.max()) - int(training_set.day.min())
         names = FEATURES + (GROUP_FEATURES if span >= _GROUP_HORIZONS * self.horizon else ())
+        if np.isfinite(training_set.column("avg30")).any():
+            names += AVERAGE_FEATURES
         return [COLUMN[name] for name in names]
 
 

@@ -3,7 +3,8 @@
 Where quotes are noise around a slow level, the step leads to the level; where quotes lag behind
 sales, it leads away from it. The level itself is `features._LocalLevel`. Its ratio of drift to
 noise and the length of the step, per liquidity and distance from the level, minimise the absolute
-error. Cells with few rows are shrunk towards the best step over all liquidities.
+error of the moves that cards do not share (`common_move`). Cells with few rows are shrunk towards
+the best step over all liquidities.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
+from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.panel import Floats
 from pokewatch.valuation.training_set import TrainingSet
@@ -55,9 +57,10 @@ class LocalLevel(Model):
 def _steps(training_set: TrainingSet, level: str) -> tuple[float, Floats]:
     """Return the absolute error of the best steps, and the steps [liquidity, distance class]."""
     distance = training_set.column(level).astype(np.float64)
+    target = without_common_move(training_set.target, training_set.day)
     cell = liquidity_of(training_set.values) * _SHAPE[1] + _distance_class(distance)
     losses = np.stack(
-        [_loss_by_cell(training_set.target, distance, step, cell) for step in STEPS], axis=-1
+        [_loss_by_cell(target, distance, step, cell) for step in STEPS], axis=-1
     ).reshape(*_SHAPE, len(STEPS))
     count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
     overall = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]

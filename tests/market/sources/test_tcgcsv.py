@@ -90,6 +90,8 @@ def test_an_archive_becomes_price_rows(
         "low_price": 8.0,
         "mid_price": 11.0,
         "high_price": 20.0,
+        "avg7_price": None,
+        "avg30_price": None,
         "volume": None,
         "currency": "USD",
         "source": "tcgcsv",
