@@ -55,6 +55,9 @@ def evaluation_card(
 ) -> Iterator[MetaflowCardComponent]:
     """One candidate: scores, errors by price and liquidity, and calibration."""
     yield Markdown(f"# {evaluation['model']}, {evaluation['horizon']} days ahead")
+    if missing := evaluation.get("not_evaluated"):
+        yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
+        return
     yield Markdown(_origins(evaluation))
     yield scores_table([evaluation])
     yield Image.from_matplotlib(plots.error_plot(evaluation["groups"]))
@@ -80,24 +83,31 @@ def gate_card(
     """The selected candidate, the gate's checks, and all candidates; `others`: further horizons."""
     failed = [check for check in outcome.checks if not check.passed]
     yield Markdown(f"# {outcome.model} is selected")
-    yield Markdown(
-        "The simplest model that no other beats: a more complex one must be significantly better."
-    )
+    if not outcome.not_evaluated:
+        yield Markdown(
+            "The simplest model that no other beats: a more complex one must be significantly "
+            "better."
+        )
     yield Markdown("\n".join(f"- {reason}" for reason in outcome.reasons))
     yield Markdown(
         _summary(
             failed,
-            "It passed the gate.",
+            f"**{_sentence(outcome.not_evaluated)}**"
+            if outcome.not_evaluated
+            else "It passed the gate.",
             "The gate refused it: nothing was registered, and the champion stays.",
         )
     )
     yield checks_table(outcome.checks)
-    yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
-    yield scores_table(evaluations)
-    chosen = next(each for each in evaluations if each["model"] == outcome.model)
+    if not outcome.not_evaluated:
+        yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
+        yield scores_table(evaluations)
     for horizon in dict.fromkeys(each["horizon"] for each in others):
         yield Markdown(f"## At {horizon} days")
         yield scores_table([each for each in others if each["horizon"] == horizon])
+    if outcome.not_evaluated:
+        return
+    chosen = next(each for each in evaluations if each["model"] == outcome.model)
     yield Markdown(f"## {outcome.model} in detail")
     yield Image.from_matplotlib(plots.error_plot(chosen["groups"]))
     yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
@@ -117,6 +127,8 @@ def deploy_card(
         f"# Version {registered.version} is champion, on prices from "
         f"{_market(registered.tags['source'])}"
     )
+    if outcome.not_evaluated:
+        yield Markdown(f"**{_sentence(outcome.not_evaluated)}**")
     yield Table(
         [
             ["model", outcome.model],
@@ -186,11 +198,15 @@ def monitor_card(
 def action_card(retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
     """The action taken."""
     yield Markdown(f"# The models are {'' if retrain else 'not '}retrained")
-    yield Markdown(f"{why[:1].upper()}{why[1:]}.")
+    yield Markdown(_sentence(why))
 
 
 def _market(source: str) -> str:
     return "a simulated market" if source == "simulated" else source
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _summary(failed: Sequence[Check], good: str, bad: str) -> str:

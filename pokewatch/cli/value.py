@@ -45,7 +45,11 @@ def value(
         raise click.UsageError("no card given: add an id or slug, or --sample N")
     book, model = champion_book()
     wanted = [*cards, *(strongest_signals(book, sample) if sample else ())]
-    versions = {"model_version": model.version, "data_version": model.data_version}
+    versions = {
+        "model_version": model.version,
+        "data_version": model.data_version,
+        "not_evaluated": book.facts.not_evaluated or None,
+    }
     rows = [{**row, **versions} for row in value_cards(book, wanted, day=day, price=price)]
     if as_json:
         print_json(rows)
@@ -67,6 +71,8 @@ def _print_origin(facts: Any, model: "RegisteredModel") -> None:
     prices = "simulated prices" if facts.source == "simulated" else "prices"
     print_text(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
     print_text(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    if facts.not_evaluated:
+        print_text(facts.not_evaluated)
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

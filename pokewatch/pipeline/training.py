@@ -7,23 +7,28 @@ from typing import Any
 from pokewatch.checks import Check, failures
 from pokewatch.errors import GateError
 from pokewatch.notify import send_once
-from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.storage import open_panel
-from pokewatch.registry import Registry
+from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
+from pokewatch.valuation.evaluation.young import headline, missing_history, unjudged_checks
 from pokewatch.valuation.models import MODELS, create
+from pokewatch.valuation.models.averages import Last
 
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """The selected model and why, the gate's checks, and the champion's version and model."""
+    """The selected model and why, the gate's checks, and the champion's version and model.
+
+    `not_evaluated` is the remark on a model that cannot be evaluated yet, "" for another one.
+    """
 
     model: str
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
     champion: tuple[str, str] | None
+    not_evaluated: str = ""
 
     @property
     def passed(self) -> bool:
@@ -38,40 +43,58 @@ def with_champion(names: Sequence[str]) -> list[str]:
 
 
 def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, dict[str, Any]]:
-    """Fit each model on the whole panel; return its parameters."""
+    """Fit each model on the whole panel; return its parameters by name.
+
+    Where no model can be evaluated yet, the last price alone is fitted.
+    """
     panel = open_panel(data_version)
+    if missing_history(panel, horizon):
+        names = [Last.name]
     return {name: create(name, horizon).fit(panel).parameters() for name in names}
 
 
 def trials(
-    collected: Collected, names: Sequence[str], horizons: Sequence[int]
+    data_version: str, names: Sequence[str], horizons: Sequence[int]
 ) -> list[tuple[str, int]]:
     """Return the models and horizons to evaluate.
 
     The first horizon is the one served; another one is left out if the days are too few for it.
     """
-    days = (collected.last_day - collected.first_day).days + 1
-    served = horizons[0]
+    panel, served = open_panel(data_version), horizons[0]
     others = [
-        other for other in dict.fromkeys(horizons[1:]) if other != served and days > 2 * other
+        other
+        for other in dict.fromkeys(horizons[1:])
+        if other != served and not missing_history(panel, other)
     ]
     return [(name, horizon) for horizon in (served, *others) for name in names]
 
 
 def evaluate_candidate(data_version: str, name: str, horizon: int) -> dict[str, Any]:
-    """Return the walk-forward evaluation of one model as plain JSON."""
-    (found,) = evaluate(open_panel(data_version), [name], horizon)
+    """Return the walk-forward evaluation of one model as plain JSON.
+
+    Where it cannot be evaluated yet, it has no origins, and `not_evaluated` says why.
+    """
+    panel = open_panel(data_version)
+    if missing := missing_history(panel, horizon):
+        return {"model": name, "horizon": horizon, "origins": [], "not_evaluated": missing}
+    (found,) = evaluate(panel, [name], horizon)
     return found.to_dict()
 
 
 def select_model(
     evaluations: Sequence[Mapping[str, Any]], registry: Registry | None = None
 ) -> GateOutcome:
-    """Select the simplest model that no other beats, and apply the gate's checks to it."""
+    """Select the simplest model that no other beats, and apply the gate's checks to it.
+
+    A model that cannot be evaluated yet is selected if there is no evaluated champion.
+    """
+    champion = (registry or Registry()).find()
+    for each in evaluations:
+        if missing := each.get("not_evaluated"):
+            return _without_evaluation(each["model"], missing, champion)
     found = [Evaluation.from_dict(each) for each in evaluations]
     choice = model_selection.select_model(found)
     chosen = next(each for each in found if each.model == choice.model)
-    champion = (registry or Registry()).find()
     model = champion.tags["model"] if champion else None
     rival = next((each for each in found if each.model == model), None)
     return GateOutcome(
@@ -79,6 +102,17 @@ def select_model(
         choice.reasons,
         tuple(gate(chosen, rival)),
         (champion.version, model) if champion and model else None,
+    )
+
+
+def _without_evaluation(model: str, missing: str, champion: RegisteredModel | None) -> GateOutcome:
+    evaluated = champion.version if champion and NOT_EVALUATED not in champion.tags else None
+    return GateOutcome(
+        model,
+        (f"no model can be compared with another yet: {missing}",),
+        tuple(unjudged_checks(missing, evaluated)),
+        (champion.version, champion.tags.get("model", "")) if champion else None,
+        headline(missing),
     )
 
 

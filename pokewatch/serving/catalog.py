@@ -114,6 +114,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "currency": book.facts.currency,
         "source": book.facts.source,
         "metrics": dict(book.facts.metrics),
+        "not_evaluated": book.facts.not_evaluated or None,
     }
 
 

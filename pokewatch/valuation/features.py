@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.panel import Bools, Floats, Panel
+from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 
 WINDOW = 28  # days that liquidity and volatility are measured over
 MOMENTA = (1, 3, 7, 14, 28)
@@ -56,7 +57,7 @@ class DayFeatures:
 
     `values` [n, len(NAMES)] are in the order of NAMES. `last` is the log of the last quote, NaN
     before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
-    the last one.
+    the last one. `pooled` are the moves of all cards up to that day.
     """
 
     day: int
@@ -64,6 +65,7 @@ class DayFeatures:
     values: NDArray[np.float32]
     quoted_days: NDArray[np.int64]
     since_quote: NDArray[np.int64]
+    pooled: PooledMoves
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
@@ -94,6 +96,7 @@ class _State:
         n = panel.cards
         self.panel = panel
         self.groups = _Groups(panel)
+        self.counter = MoveCounter(n)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -110,6 +113,7 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
+        self.counter.advance(day, panel.market[day])
         quote, fresh = np.log(panel.market[day]), panel.fresh[day]
         move = np.where(fresh, quote - self.last, np.nan)
         known = np.isfinite(move)
@@ -164,7 +168,12 @@ class _State:
             values[:, column] = columns[name]
         values[np.isnan(self.last)] = np.nan
         return DayFeatures(
-            day, self.last.copy(), values, self.quoted_days.copy(), day - self.quoted_day
+            day,
+            self.last.copy(),
+            values,
+            self.quoted_days.copy(),
+            day - self.quoted_day,
+            self.counter.pooled(),
         )
 
     def _scale(self) -> Floats:

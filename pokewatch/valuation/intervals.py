@@ -28,7 +28,6 @@ _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 TAIL = 0.05  # share of the quotes below the interval, and above it
 _MIN_ERRORS = 200  # in a cell, for it to be used by itself
 _MIN_SCALE = 0.01
-_PRIOR_ERROR = 0.5  # log error assumed before calibration
 _SCALE_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
 
 
@@ -71,7 +70,7 @@ class Intervals:
         """Calibrate on the errors of held-out forecasts.
 
         `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
-        the features. With fewer than 40 errors the interval stays the widest guess.
+        the features. With fewer than 40 errors there is no calibration.
         """
         self._cells = {}
         if len(errors) < 2 / TAIL:
@@ -97,9 +96,12 @@ class Intervals:
                     self._cells[name] = _edges(inside)
 
     def distances(self, values: NDArray[np.float32]) -> tuple[Floats, Floats]:
-        """Return the log distances [m] of the lower edge (<= 0) and the upper edge (>= 0)."""
+        """Return the log distances [m] of the lower edge (<= 0) and the upper edge (>= 0).
+
+        NaN without a calibration.
+        """
         if not self._cells:
-            return np.full(len(values), -_PRIOR_ERROR), np.full(len(values), _PRIOR_ERROR)
+            return np.full(len(values), np.nan), np.full(len(values), np.nan)
         scale = self._scales(values)
         edges = np.tile(np.asarray(self._cells[""]), (len(values), 1))
         for keys in self._keys(values, scale):
@@ -109,6 +111,10 @@ class Intervals:
             ).reshape(-1, 2)[code]
             edges = np.where(np.isnan(known), edges, known).astype(np.float64, copy=False)
         return np.minimum(edges[:, 0] * scale, 0.0), np.maximum(edges[:, 1] * scale, 0.0)
+
+    @property
+    def calibrated(self) -> bool:
+        return bool(self._cells)
 
     def parameters(self) -> dict[str, Any]:
         """Return the calibration as plain JSON."""

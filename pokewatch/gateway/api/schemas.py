@@ -289,6 +289,13 @@ class Ready(msgspec.Struct, frozen=True):
     cards: Annotated[int, Meta(description="The number of cards.")]
     first_day: str
     last_day: str
+    not_evaluated: Annotated[
+        str | None,
+        Meta(
+            description="The remark on a model that was registered without evaluation, "
+            "as the history was too short; null for one that passed its checks."
+        ),
+    ]
     data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
     keys: Annotated[
         Literal["current", "stale"],

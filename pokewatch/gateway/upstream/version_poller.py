@@ -30,6 +30,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     model: str
     source: str
     currency: str
+    not_evaluated: str | None = None
 
 
 _decode = msgspec.json.Decoder(ServedModel).decode

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pokewatch.valuation.models.averages import Median7, RollingMean
+from pokewatch.valuation.models.averages import Last, Median7, RollingMean
 from pokewatch.valuation.models.boosted import Boosted
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model, Values
 
 MODELS: Mapping[str, type[Model]] = MappingProxyType(
-    {model.name: model for model in (RollingMean, Median7, LocalLevel, Boosted)}
+    {model.name: model for model in (Last, RollingMean, Median7, LocalLevel, Boosted)}
 )
 
 

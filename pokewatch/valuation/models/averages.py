@@ -1,4 +1,4 @@
-"""Averages of the last days' quotes: the usual baselines."""
+"""The last quote, and averages of the last days' quotes: the usual baselines."""
 
 from typing import ClassVar
 
@@ -8,6 +8,15 @@ from numpy.typing import NDArray
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.panel import Floats
+
+
+class Last(Model):
+    """The last quote: no change is forecast. Hard to beat, and exact where prices walk randomly."""
+
+    name = "last"
+
+    def move(self, values: NDArray[np.float32]) -> Floats:
+        return np.zeros(len(values))
 
 
 class _Average(Model):

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import DayFeatures, stream_features
-from pokewatch.valuation.intervals import Intervals, StatusRules, statuses
+from pokewatch.valuation.intervals import THIN_HISTORY, Intervals, StatusRules, statuses
 from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.training_set import (
     TrainingSet,
     build_training_set,
@@ -28,7 +29,8 @@ MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
 class Values:
     """The values of one day, [n]: the median forecast and its 90% interval in the card's currency.
 
-    All three are NaN for a card that was never quoted. `status` is an index into STATUSES.
+    All three are NaN for a card that was never quoted, and the interval where nothing is known of
+    moves yet. `status` is an index into STATUSES.
     """
 
     fair: Floats
@@ -85,7 +87,7 @@ class Model(ABC):
 
     def value_features(self, features: DayFeatures) -> Values:
         move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
-        below, above = self._intervals.distances(features.values)
+        below, above = self._distances(features)
         centre = features.last + move
         fair, lower, upper = np.exp(centre), np.exp(centre + below), np.exp(centre + above)
         status = statuses(
@@ -97,7 +99,16 @@ class Model(ABC):
             features.column("age"),
             self._rules,
         )
+        if features.day + 1 < days_needed(self.horizon):
+            status[:] = THIN_HISTORY
         return Values(fair, lower, upper, status)
+
+    def _distances(self, features: DayFeatures) -> tuple[Floats, Floats]:
+        """Return the log distances [n] of the interval's edges; NaN while nothing is known."""
+        if self._intervals.calibrated:
+            return self._intervals.distances(features.values)
+        distance = features.pooled.distance(self.horizon)
+        return -distance, distance
 
     def parameters(self) -> dict[str, Any]:
         """Return the fitted state as plain JSON; `restore` takes it back."""
