@@ -173,7 +173,9 @@ def monitor_card(
     yield Markdown(
         _summary(
             found.failed,
-            "All checks passed.",
+            "No check failed."
+            if any(check.judged for check in found.checks)
+            else "Nothing can be judged yet.",
             f"Out of bounds: {', '.join(check.name for check in found.failed)}.",
         )
     )

@@ -128,13 +128,17 @@ def calibrate(panel: Panel, past: PastForecasts, lag: int) -> Calibration | None
 def coverage_by_day(
     panel: Panel, book: PriceBook, horizon: int, days: Sequence[date]
 ) -> list[tuple[int, int]]:
-    """Return (prices inside the interval, prices judged) of the forecasts of each day in `book`."""
+    """Return (prices inside the interval, prices judged) of the forecasts of each day in `book`.
+
+    Forecasts without an interval are not judged.
+    """
     found = []
     for day in days:
         origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
         quotes = book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(day)))
         truth = panel.market[origin + horizon]
-        judged = np.isfinite(truth) & np.isfinite(quotes.fair) & np.isfinite(panel.market[origin])
+        known = np.isfinite(quotes.upper - quotes.lower)
+        judged = np.isfinite(truth) & known & np.isfinite(panel.market[origin])
         inside = judged & (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
         found.append((int(inside.sum()), int(judged.sum())))
     return found

@@ -7,14 +7,14 @@ that stand still or are missing are a fault of the data: retraining would not he
 only notified.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from pokewatch.checks import Check
 from pokewatch.monitoring.calibration import Calibration, calibrate, coverage_by_day, forecasts_on
-from pokewatch.monitoring.drift import RUN, WHY, Shift, measure_drift
+from pokewatch.monitoring.drift import MIN_REFERENCE, RUN, WEEK, WHY, Shift, measure_drift
 from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
@@ -120,7 +120,10 @@ def measure(
         horizon=horizon,
         calibrations=tuple(calibrations),
         shifts=tuple(by_day[-1]),
-        checks=tuple(_checks(calibrations, by_day[-1], horizon, settings)),
+        checks=(
+            *_checks(calibrations, by_day[-1], horizon, settings),
+            *_unjudged(panel.days, calibrations, by_day[-1], horizon),
+        ),
         days=tuple(panel.dates[shown.start :].tolist()),
         degrees=tuple(max((shift.degree for shift in shifts), default=0.0) for shifts in by_day),
         covered=tuple(coverage_by_day(panel, book, horizon, made_on)),
@@ -177,6 +180,21 @@ def _checks(
     return found
 
 
+def _unjudged(
+    days: int, calibrations: Sequence[Calibration], shifts: Sequence[Shift], horizon: int
+) -> Iterator[Check]:
+    """Yield a row for each part that cannot be measured yet."""
+    found = f"not measured yet: {days} day{'' if days == 1 else 's'} of prices"
+    if not any(each.lag == horizon for each in calibrations):
+        wanted = f"prices {horizon} days after a forecast"
+        why = "no forecast of the model, or of one before it, has its outcome yet"
+        yield Check("calibration", wanted, found, True, why, judged=False)
+    if not shifts:
+        wanted = f"{WEEK + MIN_REFERENCE + 1} days of prices"
+        why = "the days before them that incoming prices are compared with are too few"
+        yield Check("drift", wanted, found, True, why, judged=False)
+
+
 def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[Check]:
     low, high = settings.monitor_coverage_low, settings.monitor_coverage_high
     scores: Mapping[str, float | None] = {**judged.scores, "reliability": judged.reliability_gap}
@@ -218,7 +236,9 @@ def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[
     if n >= settings.monitor_rows:
         return checks
     return [
-        replace(check, passed=True, why=f"{check.why}; {n} card-days are too few to judge")
+        replace(
+            check, passed=True, judged=False, why=f"{check.why}; {n} card-days are too few to judge"
+        )
         for check in checks
     ]
 
@@ -227,5 +247,5 @@ def _within(
     name: str, wanted: str, value: float | None, least: float, most: float, why: str
 ) -> Check:
     if value is None:
-        return Check(name, wanted, "not measured", True, why)
+        return Check(name, wanted, "not measured", True, why, judged=False)
     return Check(name, wanted, f"{value:.3f}", least <= value <= most, why)
