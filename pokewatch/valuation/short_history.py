@@ -132,7 +132,7 @@ def _edge(shares: Floats, steps: int) -> float:
     signed = np.zeros(_PERIOD)
     signed[0] = shares[0]
     signed[1:_SIZES] = shares[1:] / 2
-    signed[-1 : -_SIZES : -1] = shares[1:] / 2
+    signed[-1:-_SIZES:-1] = shares[1:] / 2
     total = np.fft.irfft(np.fft.rfft(signed) ** steps, _PERIOD)
     # P(sum >= distance) for distances from the largest down
     beyond = np.cumsum(total[: _PERIOD // 2][::-1])[::-1]

@@ -14,8 +14,9 @@ BINS = 10
 def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
     """Return n, mean confidence and observed frequency, by signal and tenth of confidence.
 
-    Only bins that occur are returned, and rows without an interval have no confidence. BUY comes true if the quote at the horizon is above the one
-    the signal was given for, SELL if it is below, HOLD if it is within the two thresholds of it.
+    Only bins that occur are returned; rows without an interval have no confidence. BUY comes true
+    if the quote at the horizon is above the one the signal was given for, SELL if it is below, HOLD
+    if it is within the two thresholds of it.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)
