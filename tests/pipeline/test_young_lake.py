@@ -11,7 +11,7 @@ from mlserver.settings import ModelParameters, ModelSettings
 
 from pokewatch.contract import FAIR_PRICE
 from pokewatch.deploy.rollout import deploy
-from pokewatch.errors import DeployError, GateError, SettingsError
+from pokewatch.errors import DeployError, GateError
 from pokewatch.pipeline.collection import Collected, collect_prices, validate
 from pokewatch.pipeline.monitor import Market, decide, measure_market
 from pokewatch.pipeline.processing import join_shards, process_shard
@@ -159,13 +159,6 @@ def test_a_young_lake_never_replaces_an_evaluated_champion(
     with pytest.raises(DeployError, match="3 days of prices, 15 are needed; it cannot replace"):
         deploy(Registry(), late.version, [], replace=True)
     assert Registry().resolve().version == evaluated_model.version
-
-
-def test_few_days_of_a_lake_that_has_more_are_refused(home: Path) -> None:
-    collected_days(15)
-    last = FIRST + timedelta(days=14)
-    with pytest.raises(SettingsError, match=f"--days 3: the prices collected since {FIRST}"):
-        collect_prices("simulated", days=3, cards=120, end=last, needed=15)
 
 
 def test_days_that_the_source_does_not_have_are_not_counted(home: Path) -> None:

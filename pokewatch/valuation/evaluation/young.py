@@ -11,13 +11,13 @@ import numpy as np
 from pokewatch.checks import Check
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.runner import origin_days
-from pokewatch.valuation.panel import Bools, Panel
+from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.short_history import days_needed
 
 
 def missing_history(panel: Panel, horizon: int) -> str:
     """Return why models cannot be evaluated on the panel at a horizon yet, "" if they can."""
-    quoted: Bools = np.isfinite(panel.market).any(axis=1)
+    quoted = np.asarray(np.isfinite(panel.market).any(axis=1))
     days, needed = int(quoted.sum()), days_needed(horizon)
     if panel.days >= needed:
         origins = np.asarray(origin_days(panel.days, horizon))
