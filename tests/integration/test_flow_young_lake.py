@@ -18,7 +18,7 @@ from tests.integration.stack import served
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1

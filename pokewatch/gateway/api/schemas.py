@@ -290,11 +290,7 @@ class Ready(msgspec.Struct, frozen=True):
     first_day: str
     last_day: str
     not_evaluated: Annotated[
-        str | None,
-        Meta(
-            description="The remark on a model that was registered without evaluation, "
-            "as the history was too short; null for one that passed its checks."
-        ),
+        str | None, Meta(description="Why the model was not evaluated; null if it was.")
     ]
     data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
     keys: Annotated[
