@@ -34,6 +34,7 @@ def test_status(server: Server, payload: Any) -> None:
         "currency": "USD",
         "source": "simulated",
         "metrics": {"mape": 4.2},
+        "not_evaluated": None,
     }
 
 

@@ -86,6 +86,15 @@ def test_a_move_beyond_the_largest_size_is_counted_as_that() -> None:
     assert np.isfinite(pooled(prices).distance(30)).all()
 
 
+def test_outcomes_of_two_days_calibrate_no_interval() -> None:
+    panel = panel_of(walks(10, 300))
+    for days, calibrated in ((9, False), (10, True)):
+        known = panel.up_to(days - 1)
+        model = create("last", 7).fit(known)
+        assert bool(model.parameters()["intervals"]["cells"]) == calibrated
+        assert np.isfinite(model.value(known, days - 1).lower).all()
+
+
 @pytest.mark.parametrize("name", ["last", "median7", "local_level"])
 def test_the_first_days_have_a_thin_history_however_many_cards(name: str) -> None:
     panel = panel_of(walks(15, 300))

@@ -23,10 +23,10 @@ def missing_history(panel: Panel, horizon: int) -> str:
         origins = np.asarray(origin_days(panel.days, horizon))
         if (quoted[origins] & quoted[origins + horizon]).any():
             return ""
-    found = f"{days} day{'' if days == 1 else 's'} of prices"
+    found = f"{_days(days)} of prices"
     if days < needed:
         return f"{found}, {needed} are needed"
-    return f"{found}, but no forecast among them has its outcome {horizon} days later"
+    return f"{found}, but no forecast among them has its outcome {_days(horizon)} later"
 
 
 def headline(missing: str) -> str:
@@ -53,6 +53,10 @@ def unjudged_checks(
         *(Check(name, wanted, actual, True, why, judged=False) for name, wanted in rows),
         _champion(actual, missing, evaluated_champion),
     ]
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
 
 
 def _champion(actual: str, missing: str, evaluated: str | None) -> Check:

@@ -14,6 +14,7 @@ from pokewatch.valuation.intervals import THIN_HISTORY, Intervals, StatusRules, 
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.training_set import (
+    MIN_TRAINING_DAYS,
     TrainingSet,
     build_training_set,
     sample,
@@ -148,8 +149,13 @@ class Model(ABC):
 
 
 def _calibration_rows(training_set: TrainingSet) -> TrainingSet:
-    """Return the later half of the days if it has enough rows: old errors count for less today."""
-    if len(training_set) == 0:
-        return training_set
-    later = training_set.day >= np.median(np.unique(training_set.day))
+    """Return the later half of the days if it has enough rows: old errors count for less today.
+
+    None of the rows while they are of fewer than MIN_TRAINING_DAYS days: the outcomes of so few
+    days are those of one period.
+    """
+    days = np.unique(training_set.day)
+    if len(days) < MIN_TRAINING_DAYS:
+        return training_set.select(np.zeros(len(training_set), dtype=np.bool_))
+    later = training_set.day >= np.median(days)
     return training_set.select(later) if later.sum() >= _MIN_CALIBRATION_ROWS else training_set
