@@ -10,7 +10,7 @@ from pokewatch.monitoring.calibration import Calibration
 
 Evaluation = Mapping[str, Any]
 
-PASSED, FAILED = "passed", "**FAILED**"
+RESULTS = {"passed": "passed", "failed": "**FAILED**", "not judged": "not judged"}
 
 
 def trades_table(policies: Sequence[Mapping[str, Any]]) -> Table:
@@ -109,7 +109,7 @@ def checks_table(checks: Sequence[Check]) -> Table:
         [
             check.name,
             f"{check.actual} (limit: {check.threshold})",
-            Markdown(PASSED if check.passed else FAILED),
+            Markdown(RESULTS[check.result]),
             check.why,
         ]
         for check in checks

@@ -66,6 +66,9 @@ def evaluation_card(
 ) -> Iterator[MetaflowCardComponent]:
     """One candidate: scores, errors by price and liquidity, and calibration."""
     yield Markdown(f"# {evaluation['model']}, {evaluation['horizon']} days ahead")
+    if missing := evaluation.get("not_evaluated"):
+        yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
+        return
     yield Markdown(_origins(evaluation))
     yield scores_table([evaluation])
     yield Image.from_matplotlib(plots.error_plot(evaluation["groups"]))
@@ -91,26 +94,32 @@ def gate_card(
     """The selected candidate, the gate's checks, and all candidates; `others`: further horizons."""
     failed = [check for check in outcome.checks if not check.passed]
     yield Markdown(f"# {outcome.model} is selected")
-    yield Markdown(_evidence(outcome))
-    yield Markdown(
-        "The simplest model that no other beats and that is not inferior to the champion: a more "
-        "complex one must be significantly better."
-    )
+    if not outcome.not_evaluated:
+        yield Markdown(_evidence(outcome))
+        yield Markdown(
+            "The simplest model that no other beats and that is not inferior to the champion: a "
+            "more complex one must be significantly better."
+        )
     yield Markdown("\n".join(f"- {reason}" for reason in outcome.reasons))
     yield Markdown(
         _summary(
             failed,
-            "All checks of the gate passed.",
+            f"**{_sentence(outcome.not_evaluated)}**"
+            if outcome.not_evaluated
+            else "All checks of the gate passed.",
             "The gate refused it: nothing was registered, and the champion stays.",
         )
     )
     yield checks_table(outcome.checks)
-    yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
-    yield scores_table(evaluations)
-    chosen = next(each for each in evaluations if each["model"] == outcome.model)
+    if not outcome.not_evaluated:
+        yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
+        yield scores_table(evaluations)
     for horizon in dict.fromkeys(each["horizon"] for each in others):
         yield Markdown(f"## At {horizon} days")
         yield scores_table([each for each in others if each["horizon"] == horizon])
+    if outcome.not_evaluated:
+        return
+    chosen = next(each for each in evaluations if each["model"] == outcome.model)
     yield Markdown(f"## {outcome.model} in detail")
     yield Image.from_matplotlib(plots.error_plot(chosen["groups"]))
     yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
@@ -131,6 +140,8 @@ def deploy_card(
         f"# Version {registered.version} is champion, on prices from "
         f"{_market(registered.tags['source'])}"
     )
+    if outcome.not_evaluated:
+        yield Markdown(f"**{_sentence(outcome.not_evaluated)}**")
     yield Table(
         [
             ["model", outcome.model],
@@ -187,7 +198,9 @@ def monitor_card(
     yield Markdown(
         _summary(
             found.failed,
-            "All checks passed.",
+            "No check failed."
+            if any(check.judged for check in found.checks)
+            else "Nothing can be judged yet.",
             f"Out of bounds: {', '.join(check.name for check in found.failed)}.",
         )
     )
@@ -212,7 +225,7 @@ def monitor_card(
 def action_card(retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
     """The action taken."""
     yield Markdown(f"# The models are {'' if retrain else 'not '}retrained")
-    yield Markdown(f"{why[:1].upper()}{why[1:]}.")
+    yield Markdown(_sentence(why))
 
 
 def _market(source: str) -> str:
@@ -233,6 +246,10 @@ def _evidence(outcome: GateOutcome) -> str:
         f"**{outcome.model} is {outcome.skill}: only its interval and offered prices add "
         "information.**"
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _summary(failed: Sequence[Check], good: str, bad: str) -> str:

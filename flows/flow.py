@@ -97,7 +97,7 @@ class PokeWatchFlow(PokeWatchSpec):
         """Collect the missing days."""
         from pokewatch.pipeline.collection import collect_prices
         from pokewatch.pipeline.parameters import parse_day
-        from pokewatch.valuation.evaluation.runner import days_needed
+        from pokewatch.valuation.short_history import days_needed
 
         market = self.market_of_source() | {"needed": days_needed(self.horizon)}
         self.collected = collect_prices(
@@ -168,11 +168,11 @@ class PokeWatchFlow(PokeWatchSpec):
         """Fit every candidate on the whole panel."""
         from pokewatch.pipeline.training import too_long, train, trials
 
-        print(f"fitting {', '.join(self.models)} on {self.days} days of prices")
         self.parameters = train(self.data_version, self.models, self.horizon)
-        for horizon, reason in too_long(self.collected, self.horizons):
+        print(f"fitted {', '.join(self.parameters)}")
+        for horizon, reason in too_long(self.data_version, self.horizons):
             print(f"not evaluated {horizon} days ahead: {reason}")
-        self.trials = trials(self.collected, self.models, self.horizons)
+        self.trials = trials(self.data_version, list(self.parameters), self.horizons)
         self.next(self.evaluate, foreach="trials")
 
     @card(type="blank")
@@ -190,7 +190,7 @@ class PokeWatchFlow(PokeWatchSpec):
         model, horizon = self.input
         print(f"evaluating {model}, {horizon} days ahead")
         self.evaluation = evaluate_candidate(self.data_version, model, horizon)
-        print(f"evaluated {model} at {len(self.evaluation.origins)} origins")
+        print(self.evaluation)
         current.card.extend(evaluation_card(self.evaluation.to_dict(), GateSettings.read()))
         self.next(self.gate)
 
@@ -269,6 +269,8 @@ class PokeWatchFlow(PokeWatchSpec):
             f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "
             f"data version {self.data_version}"
         )
+        if self.gate_outcome.not_evaluated:
+            print(self.gate_outcome.not_evaluated)
 
 
 if __name__ == "__main__":

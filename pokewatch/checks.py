@@ -6,13 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check. `threshold` and `actual` are readable text; `why` explains what is measured."""
+    """A check. `threshold` and `actual` are readable text; `why` explains what is measured.
+
+    A check that cannot be `judged` yet is not a failed one, but no result says that it passed.
+    """
 
     name: str
     threshold: str
     actual: str
     passed: bool
     why: str
+    judged: bool = True
+
+    @property
+    def result(self) -> str:
+        """The result in words: passed, failed or not judged."""
+        return "failed" if not self.passed else "passed" if self.judged else "not judged"
 
 
 def failures(checks: Iterable[Check]) -> str:

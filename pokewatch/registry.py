@@ -29,6 +29,7 @@ BOOK = "book"
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why its deploy was undone
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
+NOT_EVALUATED = "not_evaluated"  # tag of a version: that it was registered without evaluation
 _MAX_VERSIONS = 200
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 

@@ -31,7 +31,9 @@ def prepare(
     collected = collect_prices("simulated", days=days, cards=cards, seed=seed)
     data_version = join_shards([process_shard(collected, shard, 2) for shard in range(2)])
     parameters = train(data_version, [name], horizon)
-    return collected, data_version, parameters, evaluate_candidate(data_version, name, horizon)
+    evaluation = evaluate_candidate(data_version, name, horizon)
+    assert isinstance(evaluation, Evaluation)
+    return collected, data_version, parameters, evaluation
 
 
 def make_champion(

@@ -91,6 +91,7 @@ def value(
         "model_version": model.version,
         "data_version": model.data_version,
         "skill": skill_of(book.facts.metrics),
+        "not_evaluated": book.facts.not_evaluated or None,
     }
     with value_errors_as_usage():
         values = value_cards(
@@ -118,6 +119,9 @@ def _print_origin(facts: Any, model: "RegisteredModel") -> None:
     prices = "simulated prices" if facts.source == "simulated" else "prices"
     print_text(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
     print_text(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    if facts.not_evaluated:
+        print_text(facts.not_evaluated)
+        return
     skill = skill_of(facts.metrics)
     what = ": only the interval and offered prices add information" * (skill == NO_BETTER)
     print_text(f"evaluation of the fair price: {skill}{what}")

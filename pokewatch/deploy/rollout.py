@@ -13,7 +13,7 @@ from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.transaction import deploy_transaction, version_of
 from pokewatch.errors import BookError, DeployError, RegistryError
-from pokewatch.registry import CHAMPION, PREVIOUS, REFUSED, Registry
+from pokewatch.registry import CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
 
@@ -34,7 +34,8 @@ def deploy(
 
     One deploy at a time: it waits for another, and first finishes or undoes one that was killed. A
     version of another market or currency, or without the champion's cards, is refused unless
-    `replace`; a version that was undone is always refused.
+    `replace`; a version that was undone, or one that was not evaluated in place of one that was, is
+    always refused.
     """
     with deploy_transaction(
         registry, "deploy", version, _addresses(registry, addresses)
@@ -105,11 +106,19 @@ def _addresses(registry: Registry, addresses: Sequence[str] | None) -> list[str]
 def _require_deployable(
     registry: Registry, version: str, champion: str | None, replace: bool
 ) -> None:
-    if reason := registry.version(version).tags.get(REFUSED):
+    tags = registry.version(version).tags
+    if reason := tags.get(REFUSED):
         raise DeployError(
             f"version {version} was undone by an earlier deploy and stays refused: {reason}"
         )
-    if champion is not None and champion != version and not replace:
+    if champion is None or champion == version:
+        return
+    if NOT_EVALUATED in tags and NOT_EVALUATED not in registry.version(champion).tags:
+        raise DeployError(
+            f"version {version} was {tags[NOT_EVALUATED]}; it cannot replace version {champion}, "
+            "which was evaluated"
+        )
+    if not replace:
         require_compatible(registry, version, champion)
 
 

@@ -177,11 +177,18 @@ def interval_coverage(
 def _inside(
     panel: Panel, book: PriceBook, horizon: int, day: date
 ) -> tuple[NDArray[np.int64], Bools]:
-    """Return the cards [m] judged, and whether each card's price was inside its interval."""
+    """Return the cards [m] judged, and whether each card's price was inside its interval.
+
+    Forecasts without an interval are not judged.
+    """
     origin = int((np.datetime64(day, "D") - panel.dates[0]).astype(np.int64))
     quotes = book.look_up(panel.card_id.tolist(), np.full(panel.cards, np.datetime64(day)))
     truth = panel.market[origin + horizon]
-    judged = np.isfinite(truth) & np.isfinite(quotes.fair) & np.isfinite(panel.market[origin])
+    judged = (
+        np.isfinite(truth)
+        & np.isfinite(quotes.upper - quotes.lower)
+        & np.isfinite(panel.market[origin])
+    )
     inside = (truth >= quotes.lower - 1e-6) & (truth <= quotes.upper + 1e-6)
     return np.flatnonzero(judged), inside[judged]
 

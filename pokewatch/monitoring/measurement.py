@@ -7,7 +7,7 @@ that stand still or are missing are a fault of the data: retraining would not he
 only notified.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from pokewatch.monitoring.calibration import (
     forecasts_on,
     interval_coverage,
 )
-from pokewatch.monitoring.drift import RUN, WHY, Shift, measure_drift
+from pokewatch.monitoring.drift import MIN_REFERENCE, RUN, WEEK, WHY, Shift, measure_drift
 from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.settings import MonitorSettings
 from pokewatch.valuation.book import PriceBook
@@ -138,6 +138,7 @@ def measure(
         checks=(
             *coverage_checks(covered, settings),
             *_checks(calibrations, by_day[-1], horizon, settings),
+            *_unjudged(panel.days, calibrations, by_day[-1], horizon),
         ),
         days=tuple(panel.dates[shown.start :].tolist()),
         degrees=tuple(max((shift.degree for shift in shifts), default=0.0) for shifts in by_day),
@@ -194,6 +195,21 @@ def _checks(
     return found
 
 
+def _unjudged(
+    days: int, calibrations: Sequence[Calibration], shifts: Sequence[Shift], horizon: int
+) -> Iterator[Check]:
+    """Yield a row for each part that cannot be measured yet."""
+    found = f"not measured yet: {days} day{'' if days == 1 else 's'} of prices"
+    if not any(each.lag == horizon for each in calibrations):
+        wanted = f"prices {horizon} days after a forecast"
+        why = "no forecast of the model, or of one before it, has its outcome yet"
+        yield Check("calibration", wanted, found, True, why, judged=False)
+    if not shifts:
+        wanted = f"{WEEK + MIN_REFERENCE + 1} days of prices"
+        why = "the days before them that incoming prices are compared with are too few"
+        yield Check("drift", wanted, found, True, why, judged=False)
+
+
 def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> list[Check]:
     """Return the check of the coverage: it fails where its whole 95% interval is out of bounds."""
     low, high = settings.monitor_coverage_low, settings.monitor_coverage_high
@@ -244,7 +260,9 @@ def _calibration_checks(judged: Calibration, settings: MonitorSettings) -> list[
     if n >= settings.monitor_rows:
         return checks
     return [
-        replace(check, passed=True, why=f"{check.why}; {n} card-days are too few to judge")
+        replace(
+            check, passed=True, judged=False, why=f"{check.why}; {n} card-days are too few to judge"
+        )
         for check in checks
     ]
 
@@ -253,5 +271,5 @@ def _within(
     name: str, wanted: str, value: float | None, least: float, most: float, why: str
 ) -> Check:
     if value is None:
-        return Check(name, wanted, "not measured", True, why)
+        return Check(name, wanted, "not measured", True, why, judged=False)
     return Check(name, wanted, f"{value:.3f}", least <= value <= most, why)

@@ -1,6 +1,6 @@
 """Collecting prices into the lake of a source, and validating them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,7 +23,10 @@ from pokewatch.settings import Home, QualitySettings
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The result of a collection: the version of the raw lake, and the days of this run."""
+    """The result of a collection: the version of the raw lake, and the days of this run.
+
+    `first_day` is the first requested day that has prices, if any has.
+    """
 
     source: str
     raw_version: str
@@ -48,23 +51,30 @@ def collect_prices(
     """Collect the requested days into the lake of `source` and store it as a version.
 
     A machine without that lake restores its latest version first. Raise SettingsError, with
-    nothing collected, if there are fewer days than `needed`.
+    nothing collected, if fewer days than `needed` are requested of a lake that has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
     latest = LatestVersions()
     latest.restore(lake)
     wanted = requested_days(opened, start, end, days)
-    if len(wanted) < needed:
-        raise SettingsError(
-            f"--days: {source} has {len(wanted)} days from {wanted[0]} to {wanted[-1]}; at least "
-            f"{needed} are needed"
-        )
+    _require_enough(lake, wanted, needed)
     report = collect(opened, lake, wanted)
     version = DataVersions(lake.root).save(lake.raw)
     latest.publish(lake.root.name, version)
     held = tuple(report.held_checks())
-    return Collected(source, version, wanted[0], wanted[-1], report.to_json(), held)
+    first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
+    return Collected(source, version, first, wanted[-1], report.to_json(), held)
+
+
+def _require_enough(lake: Lake, wanted: Sequence[date], needed: int) -> None:
+    """A young lake has what it has; another one is not to be used as if it were young."""
+    known = [day for day in lake.days() if day <= wanted[-1]]
+    if known and len(wanted) < needed <= (wanted[-1] - known[0]).days + 1:
+        raise SettingsError(
+            f"--days {len(wanted)}: the prices collected since {known[0]} are enough to evaluate "
+            f"models; use at least {needed}"
+        )
 
 
 def validate(collected: Collected) -> list[Check]:

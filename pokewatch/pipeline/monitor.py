@@ -231,7 +231,9 @@ def _why(
         return f"failed: {names}; retrained on {last}, so not before {again}"
     if found.failed:
         return f"failed: {names}; the incoming prices are at fault, and retraining would not help"
-    return "every check passed"
+    if not any(check.judged for check in found.checks):
+        return "nothing can be judged yet"
+    return "every check passed that could be judged"
 
 
 def _store(registry: Registry, champion: RegisteredModel, found: Measurement) -> None:

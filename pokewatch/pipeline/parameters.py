@@ -11,7 +11,6 @@ from pokewatch.market.sources import SOURCES, Source, open_source
 from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
 from pokewatch.settings import listed
-from pokewatch.valuation.evaluation.runner import days_needed
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.models.boosted import Boosted
 
@@ -29,11 +28,6 @@ def check_daily(
     """Check the parameters of the daily flow."""
     check_number("--horizon", horizon, 1, MOST_HORIZON)
     check_number("--days", days, 1, MOST_DAYS)
-    needed = days_needed(horizon)
-    if days < needed:
-        raise SettingsError(
-            f"--days {days}: too few to evaluate a horizon of {horizon} days; use at least {needed}"
-        )
     check_number("--shards", shards, 1, MOST_SHARDS)
     parse_horizons(other_horizons)
     if candidates:

@@ -87,7 +87,7 @@ def coverage_plot(
     axes.axhspan(low, high, color=GOOD, alpha=0.12, linewidth=0)
     axes.axhline(0.9, color=GOOD, linewidth=1, linestyle="--")
     axes.plot(np.asarray(origins), share, color=INK, marker="o", markersize=3, linewidth=1.2)
-    axes.set_ylim(min(0.8, float(np.nanmin(share)) - 0.02), 1.0)
+    axes.set_ylim(min([0.8, *(share[np.isfinite(share)] - 0.02)]), 1.0)
     axes.set_title("coverage of the 90% interval, by day of the forecast", loc="left", fontsize=10)
     figure.autofmt_xdate(rotation=0, ha="center")
     return figure

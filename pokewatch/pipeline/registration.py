@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
-from pokewatch.registry import CHALLENGER, LAST_DAY, RegisteredModel, Registry
+from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, write_book
 from pokewatch.valuation.book.copies import place
+from pokewatch.valuation.evaluation.young import headline
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.signals import configured_fees
@@ -46,9 +47,12 @@ def register(
 ) -> RegisteredModel:
     """Write the price book of a fitted model, log it as a run, register it and make it challenger.
 
-    The tag `metaflow_run_id` identifies the flow's run; without it every call makes a version.
+    The tag `metaflow_run_id` identifies the flow's run; without it every call makes a version. A
+    model without evaluation is tagged so.
     """
     registry = Registry()
+    if missing := evaluation.get("not_evaluated"):
+        tags = {**tags, NOT_EVALUATED: headline(missing)}
     run = tags.get("metaflow_run_id", "")
     fitted = (parameters["model"], parameters["horizon"])
     registration = registration_of(run, collected.raw_version, data_version, *fitted)
@@ -126,6 +130,7 @@ def _facts(
         git_commit=git_commit(),
         run_id=tags.get("metaflow_run_id", ""),
         metrics=metrics,
+        not_evaluated=tags.get(NOT_EVALUATED, ""),
     )
 
 

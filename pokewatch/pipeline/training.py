@@ -5,23 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.checks import Check, failures
-from pokewatch.contract import Skill
+from pokewatch.contract import TOO_FEW_PERIODS, Skill
 from pokewatch.errors import GateError
 from pokewatch.notify import send_once
-from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.storage import open_panel
-from pokewatch.registry import Registry
+from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
-from pokewatch.valuation.evaluation.runner import Evaluation, days_needed, evaluate
+from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
+from pokewatch.valuation.evaluation.young import (
+    Unevaluated,
+    headline,
+    missing_history,
+    unjudged_checks,
+)
 from pokewatch.valuation.models import MODELS, create
+from pokewatch.valuation.models.averages import Last
 
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
     """The selected model and why, the gate's checks, and the champion's version and model.
 
-    `skill` is what the evaluation shows against forecasting the last price.
+    `skill` is what the evaluation shows against forecasting the last price. `not_evaluated` is the
+    remark on a model that cannot be evaluated yet, "" for another one.
     """
 
     model: str
@@ -29,6 +36,7 @@ class GateOutcome:
     checks: tuple[Check, ...]
     champion: tuple[str, str] | None
     skill: Skill
+    not_evaluated: str = ""
 
     @property
     def passed(self) -> bool:
@@ -43,47 +51,61 @@ def with_champion(names: Sequence[str]) -> list[str]:
 
 
 def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, dict[str, Any]]:
-    """Fit each model on the whole panel; return its parameters."""
+    """Fit each model on the whole panel; return its parameters by name.
+
+    Where no model can be evaluated yet, the last price alone is fitted.
+    """
     panel = open_panel(data_version)
+    if missing_history(panel, horizon):
+        names = [Last.name]
     return {name: create(name, horizon).fit(panel).parameters() for name in names}
 
 
 def trials(
-    collected: Collected, names: Sequence[str], horizons: Sequence[int]
+    data_version: str, names: Sequence[str], horizons: Sequence[int]
 ) -> list[tuple[str, int]]:
     """Return the models and horizons to evaluate.
 
     The first horizon is the one served; of the others, those `too_long` are left out.
     """
-    left_out = {horizon for horizon, _ in too_long(collected, horizons)}
+    left_out = {horizon for horizon, _ in too_long(data_version, horizons)}
     evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in left_out]
     return [(name, horizon) for horizon in evaluated for name in names]
 
 
-def too_long(collected: Collected, horizons: Sequence[int]) -> list[tuple[int, str]]:
+def too_long(data_version: str, horizons: Sequence[int]) -> list[tuple[int, str]]:
     """Return the horizons after the first that the days are too few for, and why."""
-    days = (collected.last_day - collected.first_day).days + 1
-    return [
-        (horizon, f"that needs {days_needed(horizon)} days of prices, and there are {days}")
-        for horizon in dict.fromkeys(horizons)
-        if horizon != horizons[0] and days < days_needed(horizon)
+    panel = open_panel(data_version)
+    reasons = [
+        (horizon, missing_history(panel, horizon))
+        for horizon in dict.fromkeys(horizons[1:])
+        if horizon != horizons[0]
     ]
+    return [(horizon, reason) for horizon, reason in reasons if reason]
 
 
-def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation:
-    """Return the walk-forward evaluation of one model."""
-    (found,) = evaluate(open_panel(data_version), [name], horizon)
+def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation | Unevaluated:
+    """Return the walk-forward evaluation of one model, or why there can be none yet."""
+    panel = open_panel(data_version)
+    if missing := missing_history(panel, horizon):
+        return Unevaluated(name, horizon, missing)
+    (found,) = evaluate(panel, [name], horizon)
     return found
 
 
 def select_model(
-    evaluations: Sequence[Evaluation], registry: Registry | None = None
+    candidates: Sequence[Evaluation | Unevaluated], registry: Registry | None = None
 ) -> GateOutcome:
     """Select the simplest model that no other beats and that is not inferior to the champion.
 
-    Apply the gate's checks to it.
+    Apply the gate's checks to it. A model that cannot be evaluated yet is selected if there is no
+    evaluated champion.
     """
     champion = (registry or Registry()).find()
+    for each in candidates:
+        if isinstance(each, Unevaluated):
+            return _without_evaluation(each.model, each.missing, champion)
+    evaluations = [each for each in candidates if isinstance(each, Evaluation)]
     model = champion.tags["model"] if champion else None
     choice = model_selection.select_model(evaluations, model)
     chosen = next(each for each in evaluations if each.model == choice.model)
@@ -94,6 +116,18 @@ def select_model(
         tuple(gate(chosen, rival)),
         (champion.version, model) if champion and model else None,
         chosen.skill,
+    )
+
+
+def _without_evaluation(model: str, missing: str, champion: RegisteredModel | None) -> GateOutcome:
+    evaluated = champion.version if champion and NOT_EVALUATED not in champion.tags else None
+    return GateOutcome(
+        model,
+        (f"no model can be compared with another yet: {missing}",),
+        tuple(unjudged_checks(missing, evaluated)),
+        (champion.version, champion.tags.get("model", "")) if champion else None,
+        TOO_FEW_PERIODS,
+        headline(missing),
     )
 
 

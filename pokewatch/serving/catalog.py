@@ -112,6 +112,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "source": book.facts.source,
         "metrics": dict(book.facts.metrics),
         "skill": skill_of(book.facts.metrics),
+        "not_evaluated": book.facts.not_evaluated or None,
     }
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.panel import Bools, Floats, Panel
+from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 from pokewatch.valuation.unconfirmed import WaitingJumps
 
 WINDOW = 28  # days that liquidity and volatility are measured over
@@ -71,6 +72,7 @@ class DayFeatures:
     before the first; `quoted_days` counts the days with a quote, and `since_quote` the days since
     the last one. `before` is the log of the last quote before a jump that awaits confirmation, NaN
     for other cards, and `shares` says how far its fair price follows it (see `unconfirmed`).
+    `pooled` are the moves of all cards up to that day.
     """
 
     day: int
@@ -80,6 +82,7 @@ class DayFeatures:
     since_quote: NDArray[np.int64]
     before: Floats
     shares: Floats
+    pooled: PooledMoves
 
     def column(self, name: str) -> NDArray[np.float32]:
         return self.values[:, COLUMN[name]]
@@ -117,6 +120,7 @@ class _State:
         self.waiting = WaitingJumps(n)
         self.groups = GroupMoves(panel)
         self.drift = np.zeros(n)
+        self.counter = MoveCounter(n)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
@@ -138,6 +142,7 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
+        self.counter.advance(day, panel.market[day])
         quote, fresh = np.log(panel.market[day]), panel.fresh[day].copy()
         jumped, undone = self._advance_jumps(day)
         fresh[undone] &= quote[undone] != self.last[undone]
@@ -211,6 +216,7 @@ class _State:
             day - self.quoted_day,
             self.waiting.before.copy(),
             self.waiting.shares(),
+            self.counter.pooled(),
         )
 
     def _advance_jumps(self, day: int) -> tuple[Indices, Indices]:

@@ -110,6 +110,16 @@ class Spread:
     shape: NDArray[np.int64]
     shapes: Floats
 
+    @classmethod
+    def of_interval(cls, distance: Floats) -> "Spread":
+        """Return the spread of m cards whose interval alone is known: `distance` [m] either way.
+
+        NaN stands for no interval.
+        """
+        nothing = np.zeros(len(distance))
+        shape = np.full(len(distance), -1, dtype=np.int64)
+        return cls(-distance, distance, nothing, nothing, shape, np.array([_PRIOR_SHAPE]))
+
     def without(self, rows: Bools) -> "Spread":
         """Return the spread with no shape for the cards in `rows` [m].
 
@@ -147,7 +157,7 @@ class Intervals:
         self._logit = np.asarray(given.get("logit", _NO_WEIGHTS))
         self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
         self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
-        self._shapes = np.asarray(given.get("shapes", (_PRIOR_SHAPE,)))
+        self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
         self._chance_cuts = np.asarray(given.get("chance_cuts", (0.0,) * len(_DECILES)))
         self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
@@ -160,7 +170,7 @@ class Intervals:
         `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
         the features. `unchanged` [m] is True where the quote equals the last one. `outcomes` [m]
         are theirs: overlapping ones of a card count as one. With fewer than 40 errors of changed
-        quotes, the interval stays the widest guess.
+        quotes there is no calibration, unless there are so many others that quotes hardly change.
         """
         self.__init__()  # type: ignore[misc]
         terms, changed = error_terms(values), ~unchanged
@@ -169,6 +179,8 @@ class Intervals:
         if np.count_nonzero(changed) >= 2 / TAIL:
             own_terms = [term[changed] for term in terms]
             self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
+        elif len(errors) >= _MIN_ERRORS:
+            self._shapes = np.array([_PRIOR_SHAPE])
 
     def spread(self, values: FeatureRows) -> Spread:
         """Return the spread of the cards with features `values` [m, F]."""
@@ -190,6 +202,11 @@ class Intervals:
             shape,
             self._shapes,
         )
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there were enough errors to calibrate on."""
+        return len(self._shapes) > 0
 
     def parameters(self) -> dict[str, Any]:
         """Return the calibration as plain JSON."""

@@ -14,7 +14,8 @@ from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings
 MAX_TRAINING_DAYS = 96
 MAX_ROWS_PER_DAY = 15_000
 MAX_ROWS = 240_000
-# Days of a changed market with a known outcome before models are trained on those days alone.
+# Days with a known outcome before intervals are calibrated on them, and before models are trained
+# on the days of a changed market alone.
 MIN_TRAINING_DAYS = 3
 # (days of history, days between trainings)
 _RETRAINING_PERIODS = ((196, 28), (42, 7), (0, 1))

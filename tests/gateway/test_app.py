@@ -269,4 +269,4 @@ def test_a_request_leaves_no_reference_cycles(gateway: Gateway) -> None:
 
 
 def test_readiness_states_what_the_evaluation_showed(gateway: Gateway) -> None:
-    assert gateway.get("/ready").json()["skill"] == "no better than the last price"
+    assert gateway.get("/ready").json()["skill"] == "too few periods to tell"

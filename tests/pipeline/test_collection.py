@@ -38,9 +38,15 @@ def test_daily_figures_are_one_a_day(home: Path) -> None:
     assert {len(values) for values in figures["series"].values()} == {5}
 
 
-def test_fewer_days_than_needed_are_not_collected(home: Path) -> None:
-    with pytest.raises(
-        SettingsError, match="simulated has 3 days from 2024-01-01 to 2024-01-03; at least 15"
-    ):
-        collect_prices("simulated", days=400, cards=120, end=date(2024, 1, 3), needed=15)
-    assert not (home / "lake").exists()
+def test_the_first_day_is_the_first_with_prices(home: Path) -> None:
+    collected = collect_prices("simulated", days=400, cards=120, end=date(2024, 1, 3), needed=15)
+    assert (collected.first_day, collected.last_day) == (date(2024, 1, 1), date(2024, 1, 3))
+
+
+def test_fewer_days_than_needed_of_a_lake_that_has_them_are_refused(home: Path) -> None:
+    collect_prices("simulated", days=15, cards=120, end=date(2026, 1, 31), needed=15)
+    with pytest.raises(SettingsError, match=r"--days 3: .* since 2026-01-17 .* use at least 15"):
+        collect_prices("simulated", days=3, cards=120, end=date(2026, 1, 31), needed=15)
+    # As of the fourteenth day the lake was young.
+    young = collect_prices("simulated", days=3, cards=120, end=date(2026, 1, 30), needed=15)
+    assert young.first_day == date(2026, 1, 28)

@@ -45,8 +45,6 @@ DAYS = [
     (("--to", "1999-12-31"), "--to 1999-12-31", "use a day from"),
 ]
 OWN = [
-    (("--days", "10"), "--days 10", "use at least 15"),
-    (("--days", "100", "--horizon", "60"), "--days 100", "use at least 121"),
     (("--horizon", "0"), "--horizon 0", "from 1 to"),
     (("--horizon", "100000"), "--horizon 100000", "from 1 to"),
     (("--other-horizons", "a month"), "--other-horizons 'a month'", "numbers of days"),
@@ -82,7 +80,7 @@ SETTINGS = {
     "POKEWATCH_FILE_CURRENCY": ("DM", "'USD' or 'EUR'"),
     "POKEWATCH_HOME": ("/proc/none", "a writable folder"),
 }
-FAST = {(FLOW, ("--source", "nope")), (FLOW, ("--days", "10")), (MONITOR, ("--to", "soon"))}
+FAST = {(FLOW, ("--source", "nope")), (FLOW, ("--horizon", "0")), (MONITOR, ("--to", "soon"))}
 
 
 def _param(flow: Path, given: tuple[str, ...], *words: str) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from pokewatch.contract import NO_BETTER
 from pokewatch.errors import GateError
-from pokewatch.pipeline.collection import Collected, collect_prices
+from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import (
@@ -77,12 +77,11 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
     assert register(collected, data_version, parameters, evaluation.to_dict(), {}).version == "1"
 
 
-def test_horizons_that_the_days_are_too_few_for_are_left_out_with_the_reason() -> None:
-    collected = Collected("file", "v1", date(2026, 1, 1), date(2026, 3, 2), {}, ())
-    assert trials(collected, ["median7"], [7, 30, 90, 30]) == [("median7", 7), ("median7", 30)]
-    assert too_long(collected, [7, 30, 90, 90]) == [
-        (90, "that needs 181 days of prices, and there are 61")
-    ]
+def test_horizons_that_the_days_are_too_few_for_are_left_out_with_the_reason(home: Path) -> None:
+    collected = collect_prices("simulated", days=61, cards=60, end=date(2026, 3, 2))
+    version = join_shards([process_shard(collected, 0, 1)])
+    assert trials(version, ["median7"], [7, 30, 90, 30]) == [("median7", 7), ("median7", 30)]
+    assert too_long(version, [7, 30, 90, 90]) == [(90, "61 days of prices, 181 are needed")]
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:

@@ -34,7 +34,8 @@ def test_status(server: Server, payload: Any) -> None:
         "currency": "USD",
         "source": "simulated",
         "metrics": {"mape": 4.2},
-        "skill": "no better than the last price",
+        "skill": "too few periods to tell",
+        "not_evaluated": None,
     }
 
 

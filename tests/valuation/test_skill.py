@@ -12,7 +12,7 @@ from pokewatch.valuation.skill import skill_of
         ({"beats_last_price": 0.0, "windows": 40.0}, NO_BETTER),
         ({"beats_last_price": 0.0, "windows": 2.0}, NO_BETTER),
         ({"beats_last_price": 1.0}, TOO_FEW_PERIODS),
-        ({}, NO_BETTER),
+        ({}, TOO_FEW_PERIODS),
     ],
     ids=str,
 )

@@ -267,6 +267,9 @@ class Ready(msgspec.Struct, frozen=True):
     cards: Annotated[int, Meta(description="The number of cards.")]
     first_day: str
     last_day: str
+    not_evaluated: Annotated[
+        str | None, Meta(description="Why the model was not evaluated; null if it was.")
+    ]
     data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
     keys: Annotated[
         Literal["current", "stale"],

@@ -23,6 +23,7 @@ _SERVED = (
     "cards",
     "first_day",
     "last_day",
+    "not_evaluated",
 )
 _encode = msgspec.json.Encoder().encode
 

@@ -32,6 +32,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     source: str
     currency: str
     skill: Skill
+    not_evaluated: str | None = None
 
 
 _decode = msgspec.json.Decoder(ServedModel).decode

@@ -98,7 +98,8 @@ class BookFacts:
     """The origin of a book.
 
     `horizon` is in days, `run_id` identifies the run that wrote the book, and `metrics` are the
-    scores of its model.
+    scores of its model. `not_evaluated` is the remark on a model that could not be evaluated, "" on
+    another one.
     """
 
     data_version: str
@@ -110,6 +111,7 @@ class BookFacts:
     git_commit: str = ""
     run_id: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    not_evaluated: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ class Manifest:
             git_commit=str(found["git_commit"]),
             run_id=str(found["run_id"]),
             metrics={str(name): float(value) for name, value in found["metrics"].items()},
+            not_evaluated=str(found.get("not_evaluated", "")),
         )
         first, last = date.fromisoformat(found["first_day"]), date.fromisoformat(found["last_day"])
         return cls(facts, int(found["cards"]), int(found["days"]), first, last, found["files"])

@@ -14,8 +14,9 @@ BINS = 10
 def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
     """Return n, mean confidence and observed frequency, by signal and tenth of confidence.
 
-    Only bins that occur are returned. BUY comes true if the quote at the horizon is above the one
-    the signal was given for, SELL if it is below, HOLD if it is within the two thresholds of it.
+    Only bins that occur are returned; rows without an interval have no confidence. BUY comes true
+    if the quote at the horizon is above the one the signal was given for, SELL if it is below, HOLD
+    if it is within the two thresholds of it.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)
@@ -33,11 +34,12 @@ def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[d
         truth <= last * (1 + np.asarray(thresholds.sell))
     )
     came_true = dict.fromkeys(SIGNALS, within) | {BUY: truth > last, "SELL": truth < last}
-    tenth = np.minimum((decided.confidence * BINS).astype(np.int64), BINS - 1)
+    known = np.isfinite(decided.confidence)
+    tenth = np.minimum((np.where(known, decided.confidence, 0) * BINS).astype(np.int64), BINS - 1)
     found = []
     for signal in SIGNALS:
         for number in range(BINS):
-            inside = (decided.signal == signal) & (tenth == number)
+            inside = known & (decided.signal == signal) & (tenth == number)
             if inside.any():
                 found.append(
                     {

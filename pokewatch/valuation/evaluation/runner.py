@@ -29,6 +29,7 @@ from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.panel_file import read_panel
+from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
 from pokewatch.valuation.walk_forward import walk_forward
@@ -80,10 +81,13 @@ class Evaluation:
         The others are left out: no interval can cover the effect of an unforeseen market change.
         """
         mask = np.asarray(self.settled, dtype=np.bool_)
-        covered, valued, quoted = (
-            float(self.sums[name][mask].sum()) for name in ("covered", "valued", "quoted")
+        covered, known, quoted = (
+            float(self.sums[name][mask].sum()) for name in ("covered", "interval", "quoted")
         )
-        return covered / valued if valued else None, int(quoted), int(mask.sum())
+        return covered / known if known else None, int(quoted), int(mask.sum())
+
+    def __str__(self) -> str:
+        return f"evaluated {self.model} at {len(self.origins)} origins"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON, without the errors of each card."""
@@ -138,11 +142,6 @@ def evaluate(
         _evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price))
         for name in names
     ]
-
-
-def days_needed(horizon: int) -> int:
-    """Return the days of prices that an evaluation at a horizon needs."""
-    return 2 * horizon + 1
 
 
 def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:

@@ -46,23 +46,24 @@ class Forecasts:
     distribution: Floats
 
 
-# score: (numerator, denominator); means are over "valued"
+# score: (numerator, denominator); means are over "valued", or over those with an "interval"
 SCORES: Mapping[str, tuple[str, str]] = {
     "rmae_last": ("error", "error_last"),
     "rmae_median7": ("error", "error_median7"),
     "mape": ("percentage_error", "valued"),
     "rmse": ("squared_error", "valued"),
     "bias": ("signed_error", "valued"),
-    "coverage_90": ("covered", "valued"),
-    "width": ("width", "valued"),
-    "winkler_90": ("winkler", "valued"),
-    "pinball": ("pinball", "valued"),
+    "coverage_90": ("covered", "interval"),
+    "width": ("width", "interval"),
+    "winkler_90": ("winkler", "interval"),
+    "pinball": ("pinball", "interval"),
     "directional_accuracy": ("right_direction", "direction"),
     "coverage_rate": ("valued", "quoted"),
     "buy_rate": ("buy", "valued"),
     "sell_rate": ("sell", "valued"),
     "hold_rate": ("hold", "valued"),
 }
+_OF_INTERVAL = ("covered", "width", "winkler", "pinball", "interval")
 WITH_INTERVAL = (
     "rmae_last",
     "rmae_median7",
@@ -141,10 +142,13 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         "sell": signal == SELL,
         "hold": signal == HOLD,
         "valued": valued,
+        "interval": np.ones(len(valued)),
     }
-    return {name: np.where(valued, term, 0.0) for name, term in found.items()} | {
-        "quoted": np.ones(len(valued))
-    }
+    known = valued & np.isfinite(upper - lower)
+    return {
+        name: np.where(known if name in _OF_INTERVAL else valued, term, 0.0)
+        for name, term in found.items()
+    } | {"quoted": np.ones(len(valued))}
 
 
 def daily_sums(

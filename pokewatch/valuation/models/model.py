@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 from pokewatch.decision import Distribution
 from pokewatch.valuation.common_errors import CardOutcomes
 from pokewatch.valuation.features import DayFeatures, stream_features
-from pokewatch.valuation.intervals import UNCHANGED, Intervals, Spread, StatusRules, statuses
+from pokewatch.valuation.intervals import (
+    THIN_HISTORY,
+    UNCHANGED,
+    Intervals,
+    Spread,
+    StatusRules,
+    statuses,
+)
 from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.training_set import (
+    MIN_TRAINING_DAYS,
     TrainingSet,
     build_training_set,
     sample,
@@ -31,8 +40,9 @@ MAX_MOVE = 3.0  # log: no forecast is further than this from the last quote
 class Values:
     """The values of one day, [n]: the median forecast and its 90% interval in the card's currency.
 
-    All three are NaN for a card that was never quoted. `status` is an index into STATUSES; `spread`
-    and `distribution` describe the predictive distribution that the interval is part of.
+    All three are NaN for a card that was never quoted, and the interval where nothing is known of
+    moves yet. `status` is an index into STATUSES; `spread` and `distribution` describe the
+    predictive distribution that the interval is part of.
     """
 
     fair: Floats
@@ -96,7 +106,7 @@ class Model(ABC):
 
     def value_features(self, features: DayFeatures) -> Values:
         move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
-        spread = self._intervals.spread(features.values)
+        spread = self._spread(features)
         centre = features.last + move
         fair = np.exp(centre)
         lower, upper = np.exp(centre + spread.below), np.exp(centre + spread.above)
@@ -119,9 +129,17 @@ class Model(ABC):
             unconfirmed,
             self._rules,
         )
+        if features.day + 1 < days_needed(self.horizon):
+            status[:] = THIN_HISTORY
         return Values(
             fair, lower, upper, status, spread, spread.distribution(features.last, centre)
         )
+
+    def _spread(self, features: DayFeatures) -> Spread:
+        """Return the spread of the cards: of the moves of similar cards before a calibration."""
+        if self._intervals.calibrated:
+            return self._intervals.spread(features.values)
+        return Spread.of_interval(features.pooled.distance(self.horizon))
 
     def parameters(self) -> dict[str, Any]:
         """Return the fitted state as plain JSON; `restore` takes it back."""
@@ -180,8 +198,13 @@ class Model(ABC):
 
 
 def _calibration_rows(training_set: TrainingSet) -> TrainingSet:
-    """Return the later half of the days if it has enough rows: old errors count for less today."""
-    if len(training_set) == 0:
-        return training_set
-    later = training_set.day >= np.median(np.unique(training_set.day))
+    """Return the later half of the days if it has enough rows: old errors count for less today.
+
+    None of the rows while they are of fewer than MIN_TRAINING_DAYS days: the outcomes of so few
+    days are those of one period.
+    """
+    days = np.unique(training_set.day)
+    if len(days) < MIN_TRAINING_DAYS:
+        return training_set.select(np.zeros(len(training_set), dtype=np.bool_))
+    later = training_set.day >= np.median(days)
     return training_set.select(later) if later.sum() >= _MIN_CALIBRATION_ROWS else training_set

@@ -55,6 +55,12 @@ def test_facts(book: PriceBook) -> None:
     )
 
 
+def test_a_book_says_that_its_model_was_not_evaluated(tmp_path: Path) -> None:
+    facts = replace(FACTS, not_evaluated="registered without evaluation: 1 day of prices")
+    digest = make_book(tmp_path / "book", facts=facts)
+    assert PriceBook.open(tmp_path / "book", digest).facts == facts
+
+
 def test_look_up_equals_history_on_every_day(book: PriceBook) -> None:
     for at, day in enumerate(book.dates):
         quotes = book.look_up(book.cards.ids, np.full(40, day))

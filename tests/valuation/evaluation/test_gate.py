@@ -27,11 +27,8 @@ def candidate(origins: int = 12, error: float = 0.9, **scores: Any) -> Evaluatio
         np.full(origins, given["n"] / origins),
     )
     covered = rows * np.nan if given["coverage_90"] is None else rows * given["coverage_90"]
-    sums = {
-        "quoted": rows,
-        "valued": rows if given["coverage_90"] is not None else 0 * rows,
-        "covered": covered,
-    }
+    valued = rows if given["coverage_90"] is not None else 0 * rows
+    sums = {"quoted": rows, "valued": valued, "interval": valued, "covered": covered}
     return replace(found, scores=given, sums={**found.sums, **sums})
 
 

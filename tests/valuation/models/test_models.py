@@ -39,7 +39,8 @@ def test_a_few_days_give_a_value_near_the_last_quote(name: str, days: int) -> No
     panel = panel_of(10.0 + np.arange(days)[:, None] + np.zeros(3))
     values = create(name, 1).fit(panel).value(panel, days - 1)
     assert np.all(np.abs(np.log(values.fair / panel.market[-1])) < 0.2)
-    assert np.all((values.lower <= values.fair) & (values.fair <= values.upper))
+    assert np.isnan(values.lower).all()  # of three cards too few moves are known
+    assert np.isnan(values.upper).all()
 
 
 @pytest.mark.parametrize("name", MODELS)

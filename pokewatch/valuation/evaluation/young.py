@@ -1,0 +1,94 @@
+"""Registering a model while the history is too short to evaluate any.
+
+A model is judged by the prices that follow its forecasts, so none can be judged before there are
+days_needed(horizon) days of prices. Until then the last price is registered without evaluation:
+every check of the gate is a row that says it cannot be judged, and the version says so wherever it
+is shown. It never replaces an evaluated champion: a lake that lost its history fails closed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pokewatch.checks import Check
+from pokewatch.contract import TOO_FEW_PERIODS
+from pokewatch.settings import GateSettings
+from pokewatch.valuation.evaluation.runner import origin_days
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.short_history import days_needed
+
+
+@dataclass(frozen=True, slots=True)
+class Unevaluated:
+    """A model that cannot be evaluated at a horizon yet; `missing` says why."""
+
+    model: str
+    horizon: int
+    missing: str
+
+    def __str__(self) -> str:
+        return self.missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON: an evaluation without origins."""
+        return {
+            "model": self.model,
+            "horizon": self.horizon,
+            "origins": [],
+            "not_evaluated": self.missing,
+            "skill": TOO_FEW_PERIODS,
+        }
+
+
+def missing_history(panel: Panel, horizon: int) -> str:
+    """Return why models cannot be evaluated on the panel at a horizon yet, "" if they can."""
+    quoted = np.asarray(np.isfinite(panel.market).any(axis=1))
+    days, needed = int(quoted.sum()), days_needed(horizon)
+    if panel.days >= needed:
+        origins = np.asarray(origin_days(panel.days, horizon))
+        if (quoted[origins] & quoted[origins + horizon]).any():
+            return ""
+    found = f"{_days(days)} of prices"
+    if days < needed:
+        return f"{found}, {needed} are needed"
+    return f"{found}, but no forecast among them has its outcome {_days(horizon)} later"
+
+
+def headline(missing: str) -> str:
+    """Return the remark on a version that was registered without evaluation."""
+    return f"registered without evaluation: {missing}"
+
+
+def unjudged_checks(
+    missing: str, evaluated_champion: str | None, settings: GateSettings | None = None
+) -> list[Check]:
+    """Return the gate's checks of a model that cannot be evaluated.
+
+    They allow it unless `evaluated_champion`, the version of a champion that was evaluated, is
+    given.
+    """
+    limits = settings or GateSettings.read()
+    actual, why = f"cannot be judged yet: {missing}", "measured on the prices that follow forecasts"
+    rows = (
+        ("mape", f"<= {limits.gate_mape:g}%"),
+        ("coverage_rate", f">= {limits.gate_coverage_rate:g}"),
+        ("interval_coverage", f"{limits.gate_interval_low:g} to {limits.gate_interval_high:g}"),
+    )
+    return [
+        *(Check(name, wanted, actual, True, why, judged=False) for name, wanted in rows),
+        _champion(actual, missing, evaluated_champion),
+    ]
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
+
+
+def _champion(actual: str, missing: str, evaluated: str | None) -> Check:
+    wanted = "no evaluated champion"
+    if evaluated is None:
+        why = "there is no evaluated champion to compare the candidate with"
+        return Check("champion", wanted, actual, True, why, judged=False)
+    why = f"a model that cannot be evaluated ({missing}) never replaces one that was"
+    return Check("champion", wanted, f"version {evaluated}", False, why)
