@@ -7,8 +7,10 @@ single held-out booster would be rougher, and its interval too wide (after Kim, 
 "Predictive inference is free with the jackknife+-after-bootstrap", NeurIPS 2020). Trees are stored
 as text.
 
-The trees learn how cards differ, not what the market did: the move that all cards of a day share
-is subtracted first (`common_move`). In large training sets, residuals are divided by the square
+Every second booster does without the averages of sales: its errors differ from the others', and
+the mean of both errs less (Bates and Granger, "The combination of forecasts", 1969). The trees
+learn how cards differ, not what the market did: the move that all cards of a day share is
+subtracted first (`common_move`). In large training sets, residuals are divided by the square
 root of the card's mean daily move and weighted by it: cards then share the shape of a move whatever
 its size, and the minimised sum is still the absolute error.
 """
@@ -63,6 +65,7 @@ GROUP_FEATURES = (
     "market_move_7",
 )
 AVERAGE_FEATURES = ("avg7", "avg30", "avg7_move_7", "avg30_move_7")
+_AVERAGE_COLUMNS = [COLUMN[name] for name in AVERAGE_FEATURES]
 _GROUP_HORIZONS = 8  # a group's move is one observation per horizon, however many cards it has
 _MIN_ROWS = 1_000
 _MIN_DAYS = 5
@@ -154,9 +157,12 @@ class Boosted(Model):
         trees = []
         for number in range(size.boosters):
             trained_on = ~_held_out_rows(training_set, number, size.boosters)
+            values = training_set.values[trained_on]
+            if number % 2:
+                values[:, _AVERAGE_COLUMNS] = np.nan
             trees.append(
                 _train_booster(
-                    training_set.values[trained_on][:, features],
+                    values[:, features],
                     residual[trained_on],
                     (scale * price_weight)[trained_on],
                     size.trees,
