@@ -28,7 +28,6 @@ _PRINTINGS = {
     "reverse holo": "reverse holofoil",
     "reverse foil": "reverse holofoil",
     "1st edition holo": "1st edition holofoil",
-    "first edition": "1st edition",
     "unlimited holo": "unlimited holofoil",
     "etched": "etched foil",
 }

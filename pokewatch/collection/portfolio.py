@@ -20,7 +20,7 @@ _CARDS = 2_048  # decoded at a time
 def total_interval(
     book: PriceBook, positions: NDArray[np.intp], copies: Floats
 ) -> tuple[float, float] | None:
-    """Return the interval's edges as multiples of the fair total, None if it cannot be told.
+    """Return the interval's edges as multiples of the fair total, None if too few days are known.
 
     `copies` [n] are the copies of each card at `positions`; fractions stand for conditions. The
     edges are quantiles of price over fair total, with split conformal's correction for the number

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.asks import Asks
 from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
+from pokewatch.valuation.level_filter import LevelFilter
 from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 from pokewatch.valuation.unconfirmed import WaitingJumps
@@ -57,8 +59,6 @@ NAMES = (
 COLUMN = {name: column for column, name in enumerate(NAMES)}
 
 _ASK_LEVEL = 1  # index in NOISE_RATIOS of the level that asks are compared with
-_ASK_DAYS, _USUAL_DAYS = 5.0, 90.0  # of the exponential means of asks and of their distance
-_HUBER = 2.0  # innovations beyond this many scales are clipped
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
 _MIN_SCALE = 0.005
@@ -129,11 +129,11 @@ class _State:
         self.move_sum = np.zeros(n)
         self.last_move = np.zeros(n)
         self.index_at_fresh = np.zeros(n)
-        self.levels = [_LocalLevel(ratio, n) for ratio in NOISE_RATIOS]
+        self.levels = [LevelFilter(ratio, n) for ratio in NOISE_RATIOS]
         self.lasts: deque[Floats] = deque(maxlen=max(WINDOW, *MOMENTA) + 1)
         self.freshes: deque[Bools] = deque(maxlen=WINDOW)
-        self.lows = _Asks(panel.low, n)
-        self.mids = _Asks(panel.mid, n)
+        self.lows = Asks(panel.low, n)
+        self.mids = Asks(panel.mid, n)
         # Means of sales keep their last value on a day without one.
         self.averages = {"avg7": panel.avg7, "avg30": panel.avg30}
         self.average_logs: dict[str, deque[Floats]] = {
@@ -257,6 +257,8 @@ class _State:
             self.move_sum,
             self.last_move,
             self.index_at_fresh,
+            self.lows.at_fresh,
+            self.mids.at_fresh,
             *(column for level in self.levels for column in (level.mean, level.variance)),
         ]
 
@@ -270,76 +272,6 @@ class _State:
         """Return the age of the quote in days: since the last one, or as reported by the source."""
         since = (day - self.quoted_day).astype(np.float64)
         return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
-
-
-class _Asks:
-    """An ask of each card: against the quote, a week ago, and on the day of the last fresh quote.
-
-    Asks that moved since the quote was renewed show where the next sale may be. So does the gap:
-    how far the quote is from the asks less their usual distance from the card's level, since some
-    cards are always asked far above their price.
-    """
-
-    def __init__(self, prices: Floats | None, cards: int) -> None:
-        self.prices = prices
-        self.logs: deque[Floats] = deque([np.full(cards, np.nan)], maxlen=8)
-        self.at_fresh = np.full(cards, np.nan)
-        self.known = np.zeros(cards)  # days with an ask
-        self.smoothed = np.zeros(cards)
-        self.usual = np.zeros(cards)  # distance from the level
-
-    def advance(self, day: int, fresh: Bools, level: Floats) -> None:
-        if self.prices is None:
-            return
-        if day == 0:
-            self.logs.clear()
-        self.logs.append(np.log(self.prices[day]))
-        self.at_fresh = np.where(fresh, self.logs[-1], self.at_fresh)
-        distance = self.logs[-1] - level
-        known = np.isfinite(distance)
-        self.known += known
-        for mean, innovation, days in (
-            (self.smoothed, self.logs[-1] - self.smoothed, _ASK_DAYS),
-            (self.usual, distance - self.usual, _USUAL_DAYS),
-        ):
-            np.add(mean, innovation / np.clip(self.known, 1.0, days), out=mean, where=known)
-
-    def features(self, name: str, last: Floats) -> dict[str, Floats]:
-        return {
-            f"{name}_spread": self.logs[-1] - last,
-            f"{name}_move_7": self.logs[-1] - self.logs[0],
-            f"{name}_since_fresh": self.logs[-1] - self.at_fresh,
-            f"{name}_gap": np.where(self.known, self.smoothed - self.usual - last, np.nan),
-        }
-
-
-class _LocalLevel:
-    """A robust local level per card: a Kalman filter on fresh quotes with clipped innovations.
-
-    Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; the
-    clipping is Huber's ("Robust Estimation of a Location Parameter", 1964). Variances are in units
-    of the quote's. `drift` [n] is the move of the level that is expected for the day.
-    """
-
-    def __init__(self, ratio: float, cards: int) -> None:
-        self.ratio = ratio
-        self.mean = np.full(cards, np.nan)
-        self.variance = np.ones(cards)
-
-    def advance(
-        self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats, drift: Floats
-    ) -> None:
-        self.mean = self.mean + drift
-        innovation = quote - self.mean
-        predicted = self.variance + self.ratio * elapsed
-        with np.errstate(divide="ignore"):
-            pull = np.minimum(1.0, _HUBER * scale / np.abs(innovation))
-        gain = predicted / (predicted + 1.0) * np.where(np.isfinite(pull), pull, 1.0)
-        known = fresh & np.isfinite(self.mean)
-        self.mean = np.where(
-            known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
-        )
-        self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
 
 
 def _mean(window: Floats) -> Floats:

@@ -13,18 +13,14 @@ cannot be 90%.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.decision.distribution import (
-    DEFAULT_CALIBRATION_SIZE,
     LEVELS,
-    Z_95,
-    Z_LEVELS,
-    Distribution,
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
@@ -39,6 +35,7 @@ from pokewatch.valuation.error_model import (
 )
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
+from pokewatch.valuation.spread import PRIOR_SHAPE, Spread
 
 Ints = NDArray[np.int64]
 Terms = list[Floats]
@@ -58,7 +55,6 @@ _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
-_PRIOR_ERROR = 0.5  # log error assumed before calibration
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
 _DECILES = tuple(decile / 10 for decile in range(1, 10))
@@ -91,57 +87,6 @@ def liquidity_of(values: FeatureRows) -> NDArray[np.int64]:
 def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
     """Return an index into BANDS; a price on an edge belongs to the higher band."""
     return np.searchsorted(_BAND_EDGES, price, side="right")
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Predictive distributions around the forecasts of m cards.
-
-    `below` (< 0) and `above` (> 0) are the log distances of the interval's edges. With probability
-    `unchanged` the quote stays; otherwise its log distance from the forecast is `scale` times a
-    draw of the row `shape` of `shapes` [S, 1 + K]: its floor and its quantiles at LEVELS. A `shape`
-    of -1 stands for none.
-    """
-
-    below: Floats
-    above: Floats
-    scale: Floats
-    unchanged: Floats
-    shape: NDArray[np.int64]
-    shapes: Floats
-
-    @classmethod
-    def of_interval(cls, distance: Floats) -> "Spread":
-        """Return the spread of m cards whose interval alone is known: `distance` [m] either way.
-
-        NaN stands for no interval.
-        """
-        nothing = np.zeros(len(distance))
-        shape = np.full(len(distance), -1, dtype=np.int64)
-        return cls(-distance, distance, nothing, nothing, shape, np.array([_PRIOR_SHAPE]))
-
-    def without(self, rows: Bools) -> "Spread":
-        """Return the spread with no shape for the cards in `rows` [m].
-
-        Of them, only the interval is known.
-        """
-        return replace(self, shape=np.where(rows, -1, self.shape))
-
-    def distribution(self, last: Floats, centre: Floats) -> Distribution:
-        """Return the distributions of prices whose log is `last` today and forecast as `centre`.
-
-        They are NaN for cards without a shape.
-        """
-        shapes = np.where(self.shape[:, None] < 0, np.nan, self.shapes[self.shape])
-        return Distribution(
-            last_price=np.exp(last),
-            unchanged=self.unchanged,
-            floor=shapes[:, 0],
-            log_quantiles=centre[:, None] + self.scale[:, None] * shapes[:, 1:],
-        )
-
-
-_PRIOR_SHAPE = (1.0 / (DEFAULT_CALIBRATION_SIZE + 1), *(_PRIOR_ERROR / Z_95 * Z_LEVELS).tolist())
 
 
 class Intervals:
@@ -180,7 +125,7 @@ class Intervals:
             own_terms = [term[changed] for term in terms]
             self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
         elif len(errors) >= _MIN_ERRORS:
-            self._shapes = np.array([_PRIOR_SHAPE])
+            self._shapes = np.array([PRIOR_SHAPE])
 
     def spread(self, values: FeatureRows) -> Spread:
         """Return the spread of the cards with features `values` [m, F]."""

@@ -4,7 +4,8 @@ A book is written once, identified by its digest, and memory-mapped by every pro
 """
 
 from pokewatch.valuation.book.layout import NO_SHAPE, STATUSES, BookFacts
-from pokewatch.valuation.book.reader import BookQuotes, CardHistory, PriceBook
+from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
+from pokewatch.valuation.book.reader import PriceBook
 from pokewatch.valuation.book.writer import BookRows, BookSpreads, write_book
 
 __all__ = [

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +38,7 @@ from pokewatch.valuation.book.layout import (
     numbers,
 )
 from pokewatch.valuation.book.market_index import PriceMatrix, chained_index
+from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
 from pokewatch.valuation.book.suggestions import Suggestions
 
 _STATUS_TEXTS = np.array(STATUSES, dtype=object)
@@ -46,52 +46,6 @@ _HASHING_THREADS = 4
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
-
-
-@dataclass(frozen=True, slots=True)
-class BookQuotes:
-    """The values of n cards, each on one day.
-
-    `position` is the index of the card in the book, -1 if unknown; `date` is the day of the values,
-    NaT if there is none. Prices are NaN where there is none. `status` is text: one of STATUSES, or
-    `unknown_date` for a day before the book's first. `distribution` [n, WIDTH] are rows of
-    `Distribution.to_array`, rounded to six digits: what is sent of them is short.
-    """
-
-    position: NDArray[np.intp]
-    date: Dates
-    market: Floats
-    low: Floats
-    fair: Floats
-    lower: Floats
-    upper: Floats
-    status: NDArray[np.object_]
-    distribution: Floats
-
-    def scaled(self, factor: float | Floats) -> "BookQuotes":
-        """Return the quotes with market and fair prices times `factor`, one or one per card."""
-        scaled = Distribution.from_array(self.distribution).scaled(factor).to_array()
-        return replace(
-            self,
-            market=self.market * factor,
-            fair=self.fair * factor,
-            lower=self.lower * factor,
-            upper=self.upper * factor,
-            distribution=np.where(np.equal(factor, 1.0)[..., None], self.distribution, scaled),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CardHistory:
-    """The values of one card by day, ascending."""
-
-    date: Dates
-    market: Floats
-    low: Floats
-    fair: Floats
-    lower: Floats
-    upper: Floats
-    status: NDArray[np.object_]
 
 
 class PriceBook:

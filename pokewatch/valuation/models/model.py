@@ -16,12 +16,12 @@ from pokewatch.valuation.intervals import (
     THIN_HISTORY,
     UNCHANGED,
     Intervals,
-    Spread,
     StatusRules,
     statuses,
 )
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.short_history import days_needed
+from pokewatch.valuation.spread import Spread
 from pokewatch.valuation.training_set import (
     MIN_TRAINING_DAYS,
     TrainingSet,

@@ -1,0 +1,57 @@
+"""The values of cards as a book returns them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pokewatch.decision import Distribution
+
+Floats = NDArray[np.float64]
+Dates = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class BookQuotes:
+    """The values of n cards, each on one day.
+
+    `position` is the index of the card in the book, -1 if unknown; `date` is the day of the values,
+    NaT if there is none. Prices are NaN where there is none. `status` is text: one of STATUSES, or
+    `unknown_date` for a day before the book's first. `distribution` [n, WIDTH] are rows of
+    `Distribution.to_array`, rounded to six digits: what is sent of them is short.
+    """
+
+    position: NDArray[np.intp]
+    date: Dates
+    market: Floats
+    low: Floats
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    status: NDArray[np.object_]
+    distribution: Floats
+
+    def scaled(self, factor: float | Floats) -> "BookQuotes":
+        """Return the quotes with market and fair prices times `factor`, one or one per card."""
+        scaled = Distribution.from_array(self.distribution).scaled(factor).to_array()
+        return replace(
+            self,
+            market=self.market * factor,
+            fair=self.fair * factor,
+            lower=self.lower * factor,
+            upper=self.upper * factor,
+            distribution=np.where(np.equal(factor, 1.0)[..., None], self.distribution, scaled),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CardHistory:
+    """The values of one card by day, ascending."""
+
+    date: Dates
+    market: Floats
+    low: Floats
+    fair: Floats
+    lower: Floats
+    upper: Floats
+    status: NDArray[np.object_]

@@ -1,0 +1,36 @@
+"""The filter that follows the level of each card's price."""
+
+import numpy as np
+
+from pokewatch.valuation.panel import Bools, Floats
+
+_HUBER = 2.0  # innovations beyond this many scales are clipped
+
+
+class LevelFilter:
+    """A robust local level per card: a Kalman filter on fresh quotes with clipped innovations.
+
+    Harvey, "Forecasting, Structural Time Series Models and the Kalman Filter" (1989), 4.1; the
+    clipping is Huber's ("Robust Estimation of a Location Parameter", 1964). Variances are in units
+    of the quote's. `drift` [n] is the move of the level that is expected for the day.
+    """
+
+    def __init__(self, ratio: float, cards: int) -> None:
+        self.ratio = ratio
+        self.mean = np.full(cards, np.nan)
+        self.variance = np.ones(cards)
+
+    def advance(
+        self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats, drift: Floats
+    ) -> None:
+        self.mean = self.mean + drift
+        innovation = quote - self.mean
+        predicted = self.variance + self.ratio * elapsed
+        with np.errstate(divide="ignore"):
+            pull = np.minimum(1.0, _HUBER * scale / np.abs(innovation))
+        gain = predicted / (predicted + 1.0) * np.where(np.isfinite(pull), pull, 1.0)
+        known = fresh & np.isfinite(self.mean)
+        self.mean = np.where(
+            known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
+        )
+        self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
