@@ -115,6 +115,7 @@ def test_a_sample_shows_the_strongest_first(champion_home: Path) -> None:
         "deviation",
         "signal",
         "reason",
+        *("buy", "below", "sell", "above", "chance", "to", "earn"),
     ]
     assert len(lines) == 1 + 4 + 3
     assert "simulated prices in USD" in lines[-3]

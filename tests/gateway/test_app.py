@@ -26,6 +26,11 @@ def test_a_fair_price(gateway: Gateway) -> None:
         "fair_price": 5.04,
         "deviation_pct": 0.0,
         "signal": "HOLD",
+        "buy_below": 2.63,
+        "sell_above": 5.21,
+        "chance_to_earn": 0.005,
+        "advice": "ok",
+        "currency": "USD",
         "lower": 4.032,
         "upper": 6.3,
         "reason": "within_thresholds",
@@ -219,7 +224,7 @@ def test_only_invalid_keys_are_limited_by_address(
     assert statuses == [401, 401, 429, 429, 200]
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/fair_price/", "/v2/repository/index"])
+@pytest.mark.parametrize("path", ["/nothing", "/fair_price/", "/v2/repository/index"])
 def test_unknown_paths(gateway: Gateway, path: str) -> None:
     assert_problem(gateway.get(path, key="none"), 404, "not-found")
 

@@ -34,7 +34,7 @@ def test_a_refusal_is_on_the_card_and_resume_deploys_once_the_gate_allows(
     champion = Registry().resolve()
     assert f"model version {champion.version}" in resumed.stdout
     assert champion.tags["metaflow_flow"] == "PokeWatchFlow"
-    assert "passed the gate" in card_text(last_card(registry_home, "gate"))
+    assert "All checks of the gate passed" in card_text(last_card(registry_home, "gate"))
     assert "not running" in card_text(last_card(registry_home, "deploy"))
     assert list(tmp_path.iterdir()) == []
 

@@ -62,6 +62,7 @@ def test_card(server: Server) -> None:
         "upper": 3.8,
         "status": "ok",
         "date": "2026-01-05",
+        "currency": "USD",
     }
     assert answer(server, "card", {"card_id": "card_2"}) == expected
     assert answer(server, "card", {"card_id": "tcgplayer-2-normal"}) == expected
@@ -104,6 +105,7 @@ def test_history(server: Server) -> None:
         "lower": [None, None],
         "upper": [None, None],
         "status": ["thin_history", "thin_history"],
+        "currency": "USD",
     }
 
 

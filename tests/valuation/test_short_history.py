@@ -91,7 +91,7 @@ def test_outcomes_of_two_days_calibrate_no_interval() -> None:
     for days, calibrated in ((9, False), (10, True)):
         known = panel.up_to(days - 1)
         model = create("last", 7).fit(known)
-        assert bool(model.parameters()["intervals"]["cells"]) == calibrated
+        assert bool(model.parameters()["intervals"]["shapes"]) == calibrated
         assert np.isfinite(model.value(known, days - 1).lower).all()
 
 

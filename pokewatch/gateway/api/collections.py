@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import (
     CollectionRequest,
     CollectionWorth,
@@ -15,7 +16,7 @@ from pokewatch.gateway.api.collection_schemas import (
 from pokewatch.gateway.api.queries import FeesQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import OVERLOADED, ProblemError, invalid
+from pokewatch.gateway.http.problems import OTHER_CURRENCY, OVERLOADED, ProblemError, invalid
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -57,6 +58,13 @@ class CollectionEndpoint:
         return await self._call({"file": b64encode(content).decode(), "fees": fees}, context)
 
     async def _call(self, payload: dict[str, Any], context: RequestContext) -> CollectionWorth:
+        served = self._poller.served
+        currency = FEE_CURRENCIES[payload["fees"]] if payload["fees"] else None
+        if served and currency and served.currency != currency:
+            raise ProblemError(
+                OTHER_CURRENCY,
+                f"the fees of {payload['fees']} are in {currency}, the prices in {served.currency}",
+            )
         if self._running.locked():
             detail = "other collections are being valued: try again in a few seconds"
             raise ProblemError(OVERLOADED, detail, retry_after=5)

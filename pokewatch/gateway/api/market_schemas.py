@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pokewatch.gateway.api.fields import DataVersion, ModelVersion, Stale
+from pokewatch.gateway.api.fields import Currency, DataVersion, ModelVersion, Stale
 from pokewatch.gateway.api.schemas import Card
 
 
@@ -13,6 +13,7 @@ class CardList(msgspec.Struct, frozen=True):
     """Cards and their latest prices."""
 
     cards: list[Card]
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
     stale: Stale = False
@@ -36,6 +37,7 @@ class CardSets(msgspec.Struct, frozen=True):
 
     date: Annotated[str, Meta(description="The market day of the prices.")]
     sets: list[CardSet]
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
     stale: Stale = False
@@ -57,6 +59,7 @@ class CardSetAnswer(CardSet, frozen=True):
     dates: list[str]
     index: Index
     top: Annotated[list[Card], Meta(description="Up to 50 cards, the most expensive first.")]
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
     stale: Stale = False
@@ -66,10 +69,10 @@ class MarketIndex(msgspec.Struct, frozen=True):
     """The price index of all cards by day."""
 
     source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
-    currency: str
     cards: int
     dates: list[str]
     index: Index
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
     stale: Stale = False
@@ -101,6 +104,7 @@ class PriceChanges(msgspec.Struct, frozen=True):
     ]
     up: list[ChangedCard]
     down: list[ChangedCard]
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
     stale: Stale = False

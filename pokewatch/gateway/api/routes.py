@@ -213,7 +213,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ]
         },
         query=queries.FeesQuery,
-        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+        problems=(*AUTHENTICATED, *WITH_BODY, problems.OTHER_CURRENCY, *UPSTREAM),
     ),
     Operation(
         "v2_server",

@@ -87,7 +87,7 @@ def test_fees(gateway: Gateway) -> None:
     assert ebay["fees"] == "ebay"
     assert gateway.post("/collections/value?fees=ebay", request).json()["fees"] == "ebay"
     answer = gateway.post("/collections/value", request | {"fees": "cardmarket"})
-    assert "EUR" in assert_problem(answer, 422, "invalid")["detail"]
+    assert "EUR" in assert_problem(answer, 409, "other-currency")["detail"]
 
 
 def test_other_bodies_are_refused(gateway: Gateway) -> None:
