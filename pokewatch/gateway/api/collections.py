@@ -16,7 +16,13 @@ from pokewatch.gateway.api.collection_schemas import (
 from pokewatch.gateway.api.queries import FeesQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import OTHER_CURRENCY, OVERLOADED, ProblemError, invalid
+from pokewatch.gateway.http.problems import (
+    OTHER_CURRENCY,
+    OVERLOADED,
+    UNREADABLE_FILE,
+    ProblemError,
+    invalid,
+)
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -76,6 +82,8 @@ class CollectionEndpoint:
                     context.forwarded_headers(),
                 )
             except RefusedError as refused:
+                if "file" in payload:
+                    raise ProblemError(UNREADABLE_FILE, str(refused)) from None
                 raise invalid("", str(refused)) from None
         try:
             found = _decode_worth(body)

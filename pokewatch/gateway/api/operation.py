@@ -1,9 +1,33 @@
-"""One operation of the API, as the routes and the OpenAPI document need it."""
+"""An operation of the API as the routes and the OpenAPI document need it, and its problems."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from pokewatch.gateway.http import problems
 from pokewatch.gateway.http.problems import Kind
+
+# Problems that operations have in common
+AUTHENTICATED = (
+    problems.UNAUTHORIZED,
+    problems.FORBIDDEN,
+    problems.RATE_LIMITED,
+    problems.KEYS_UNREADABLE,
+)
+WITH_BODY = (
+    problems.NOT_JSON,
+    problems.SLOW_REQUEST,
+    problems.TOO_LARGE,
+    problems.MEDIA_TYPE,
+    problems.INVALID,
+)
+UPSTREAM = (
+    problems.UPSTREAM_FAULT,
+    problems.UNAVAILABLE,
+    problems.OVERLOADED,
+    problems.UPSTREAM_TIMEOUT,
+)
+READINESS = (problems.KEYS_UNREADABLE, *UPSTREAM)
+CATALOG = (*AUTHENTICATED, problems.INVALID, *UPSTREAM)
 
 
 @dataclass(frozen=True, slots=True)

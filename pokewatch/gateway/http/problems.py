@@ -90,6 +90,12 @@ SLOW_REQUEST = Kind(
     "Request timeout",
     "The body did not arrive within the time limit.",
 )
+UNREADABLE_FILE = Kind(
+    "unreadable-file",
+    409,
+    "Unreadable file",
+    "The file is not a table of cards; `detail` says why, and what would do.",
+)
 OTHER_CURRENCY = Kind(
     "other-currency",
     409,
@@ -183,6 +189,8 @@ KINDS: tuple[Kind, ...] = (
     METHOD,
     SLOW_REQUEST,
     MISFIT,
+    OTHER_CURRENCY,
+    UNREADABLE_FILE,
     TOO_LARGE,
     MEDIA_TYPE,
     INVALID,

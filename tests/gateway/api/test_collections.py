@@ -62,7 +62,7 @@ def test_a_file_in_any_encoding(gateway: Gateway, encoding: str) -> None:
 def test_a_file_that_cannot_be_read_is_explained(
     gateway: Gateway, content: bytes, text: str
 ) -> None:
-    problem = assert_problem(post(gateway, content), 422, "invalid")
+    problem = assert_problem(post(gateway, content), 409, "unreadable-file")
     assert text in problem["detail"]
 
 

@@ -47,7 +47,7 @@ def test_pasted_lines(gateway: Gateway) -> None:
     ("content", "status", "text"),
     [
         (b"", 422, "Choose a file"),
-        (b"date,price\n1,2\n", 422, "no column names the cards"),
+        (b"date,price\n1,2\n", 409, "no column names the cards"),
         (b"\xff\x00" * 3_000_000, 413, "exceeds the limit"),
     ],
     ids=["empty", "no cards", "large"],
