@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
-from pokewatch.market.completion import of_games
+from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.quality.measures import DayMeasures, measure_day, nearest_day
 from pokewatch.settings import QualitySettings
@@ -187,9 +187,10 @@ def check_days(
 def _of_games(lake: Lake, other: tuple[date, pa.Table], games: Sequence[str]) -> pa.Table | None:
     """Return the prices of `games` on the other day, None if it has none of them."""
     day, prices = other
-    if not games or (set(lake.games(day)) <= set(games) and lake.games(day)):
+    present = lake.games(day)
+    if not games or (present and set(present) <= set(games)) or not lake.has_catalog():
         return prices
-    prices, left_out = of_games(lake, day, games)
+    prices, left_out = of_games(prices, lake, games_of_day(lake, day, lake.catalog()), games)
     return prices if prices.num_rows or not left_out else None
 
 
