@@ -8,7 +8,7 @@ from typing import Any
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
-from pokewatch.market.quality.groups import Doubt
+from pokewatch.market.quality.groups import HISTORY, Doubt
 from pokewatch.market.sources import RequestUsage
 
 _SLIP_DAYS = 5  # days whose largest changes are listed
@@ -65,15 +65,19 @@ class CollectReport:
                 slips.append(f"{day}: {found.text}")
             else:
                 lasting.setdefault((found.subject, found.problem), []).append((day, found.text))
+        spans: dict[tuple[str, ...], list[date]] = {}
         for day, sets in empty.items():
+            spans.setdefault(tuple(sets), []).append(day)
+        for subjects, days in spans.items():
+            which, again = (days[0], "day") if len(days) == 1 else (_range(days), "days")
             yield (
-                f"{day}: no prices for {listed(sets, 'sets')}, which had some on the last day "
-                "before; collect the day again with --refresh"
+                f"{which}: no prices for {listed(subjects, 'sets')}, which had some on the last "
+                f"{HISTORY} days before; collect the {again} again with --refresh"
             )
         for (subject, _), found_on in lasting.items():
             first, last = found_on[0][0], found_on[-1][0]
-            days = f"{first}" if first == last else f"{len(found_on)} days, {first} to {last}"
-            yield f"{days}: {subject}: {found_on[0][1]}"
+            when = f"{first}" if first == last else _range([day for day, _ in found_on])
+            yield f"{when}: {subject}: {found_on[0][1]}"
         yield from slips[:_SLIP_DAYS]
         if len(slips) > _SLIP_DAYS:
             more = len(slips) - _SLIP_DAYS
@@ -97,6 +101,10 @@ class CollectReport:
             "warnings": self.warnings,
             "requests": asdict(self.usage) if self.usage else None,
         }
+
+
+def _range(days: Sequence[date]) -> str:
+    return f"{len(days)} days, {days[0]} to {days[-1]}"
 
 
 def _span(days: list[date]) -> str:

@@ -58,19 +58,17 @@ def completed(
     return pa.concat_tables([prices, others]), tuple(sorted(known | set(games)))
 
 
-def of_games(lake: Lake, day: date, games: Sequence[str]) -> tuple[pa.Table, list[str]]:
-    """Return the prices of `day` of these games only, and the names of the games left out.
+def of_games(
+    prices: pa.Table, lake: Lake, present: Iterable[str | None], games: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    """Return the prices of these games only, and the names of the games left out.
 
-    All prices are returned if `games` is empty.
+    `present` are the games that the prices were collected of. All are returned if `games` is empty.
     """
-    prices = lake.day(day)
-    if not games or not lake.has_catalog():
+    others = sorted(game for game in present if game and game not in games)
+    if not games or not others or not lake.has_catalog():
         return prices, []
     cards = lake.catalog()
-    present = games_of_day(lake, day, cards)
-    others = sorted(game for game in present if game and game not in games)
-    if not others:
-        return prices, []
     left_out = cards["card_id"].filter(pc.is_in(cards["game"], value_set=pa.array(others)))
     ours = pc.invert(pc.is_in(prices["card_id"], value_set=left_out.combine_chunks()))
     return prices.filter(ours), others

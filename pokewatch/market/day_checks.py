@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.checks import Check
-from pokewatch.market.completion import of_games
+from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.quality.days import QualityThresholds, check_measures, measure
 from pokewatch.market.quality.groups import HISTORY, Doubt, doubtful_groups
@@ -36,7 +36,7 @@ class DayChecks:
         self._lake, self._thresholds, self._today, self._gaps = lake, thresholds, today, gaps
         self._present = set(lake.days())
         self._known = self._present.difference(collected)
-        self._passed: set[date] = set()
+        self._passed: dict[date, Sequence[str]] = {}  # with their games
         self._tables: dict[date, pa.Table] = {}
         self.warnings: list[str] = []
 
@@ -73,21 +73,24 @@ class DayChecks:
             checks.append(check_sets(prices, listed))
         if all(check.passed for check in checks):
             self._known.add(day)
-            self._passed.add(day)
+            self._passed[day] = games
             self._remember(day, prices.select(_COMPARED))
         return checks
 
     def _of_games(self, day: date, other: date, games: Sequence[str]) -> pa.Table | None:
         """Return the prices of `games` on the other day, None if it has none."""
-        if other not in self._present or other in self._passed:
-            return self._table(other)
-        prices, left_out = of_games(self._lake, other, games)
+        prices, left_out = of_games(self._table(other), self._lake, self._games_of(other), games)
         if not left_out:
-            return self._table(other)
+            return prices
         self.warnings.append(
             f"{day}: no prices of {', '.join(left_out)}, which {other} has: not selected"
         )
-        return prices.select(_COMPARED) if prices.num_rows else None
+        return prices if prices.num_rows else None
+
+    def _games_of(self, day: date) -> Iterable[str | None]:
+        if day in self._passed or not self._lake.has_catalog():
+            return self._passed.get(day, ())
+        return games_of_day(self._lake, day, self._lake.catalog())
 
     def doubts(self, day: date, prices: pa.Table, cards: pa.Table) -> list[Doubt]:
         """Return what is doubtful about a day beside the last days before it."""

@@ -193,16 +193,16 @@ def test_a_day_of_null_prices_is_held_and_collected_later(served: Upstream, lake
 
 
 def test_a_set_without_prices_is_reported(served: Upstream, lake: Lake) -> None:
-    for day, last in zip(DAYS[:2], (CARDS, 0), strict=True):
+    for day, last in zip(DAYS[:3], (CARDS, 0, 0), strict=True):
         small = day_rows(day)[CARDS - 10 : last]
         served.archive(day, {(3, 1): day_rows(day)[: CARDS - 10], (3, 2): small})
 
-    report = collect(source(served), lake, DAYS[:2])
+    report = collect(source(served), lake, DAYS[:3])
 
-    assert report.written == DAYS[:2]
+    assert report.written == DAYS[:3]
     assert (
-        "2025-10-23: no prices for set TCGplayer group 2, which had some on the last day before; "
-        "collect the day again with --refresh" in report.warnings
+        "2 days, 2025-10-23 to 2025-10-24: no prices for set TCGplayer group 2, which had some on "
+        "the last 8 days before; collect the days again with --refresh" in report.warnings
     )
 
 

@@ -202,6 +202,28 @@ def test_fewer_games_are_reported_and_compared_with_themselves(
     assert f"{tomorrow}: no prices of Pokemon, which {FIRST} has: not selected" in report.warnings
 
 
+def test_a_day_completed_in_the_same_run_is_compared_in_the_games_of_the_next(
+    server: TcgcsvServer,  # noqa: F811
+    opened: Open,  # noqa: F811
+    history: Lake,
+    clock: Clock,  # noqa: F811
+) -> None:
+    collect(opened(tcgcsv_categories="1"), history, [DAYS[-1]])
+    clock.sleep(24 * 3600)
+    for position, day in enumerate([*DAYS, FIRST]):
+        added = day_sets(position / 10, category=68)
+        server.open_archive(day, all_sets(position / 10) | added)
+
+    report = collect(opened(tcgcsv_categories="3,68"), history, [*DAYS, FIRST], today=FIRST)
+
+    assert report.held == {}
+    assert (games(history, DAYS[-1]), games(history, FIRST)) == (
+        {"Pokemon", "Magic", "One Piece"},
+        {"Pokemon", "One Piece"},
+    )
+    assert f"{FIRST}: no prices of Magic, which {DAYS[-1]} has: not selected" in report.warnings
+
+
 def test_a_first_day_of_another_game_is_checked_by_itself(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

@@ -251,3 +251,58 @@ def test_true_moves_in_real_series_are_followed_within_three_fresh_quotes(
     after = latest(_planted(panel, cards, level), model)
     assert (after.status[cards] != UNCONFIRMED_JUMP).all()
     assert (np.abs(np.log(after.fair[cards] / level[-1])) < 0.3).all()
+
+
+@pytest.fixture(scope="module")
+def cardmarket(shared_data: Path) -> tuple[Panel, Model]:
+    """The panel up to the last day on which most cards were quoted for four days in a row."""
+    whole = read_panel(shared_data / "cardmarket_daily.parquet")
+    quoted = np.lib.stride_tricks.sliding_window_view(whole.market >= 1, 4, axis=0).all(axis=-1)
+    count = quoted.sum(axis=1)
+    panel = whole.up_to(int(np.flatnonzero(count >= 0.9 * count.max())[-1]) + 3)
+    return panel, create("local_level", HORIZON).fit(panel)
+
+
+@pytest.mark.parametrize("name", ["rolling_mean", "median7"])
+@pytest.mark.parametrize("factor", [1.95, 0.5])
+def test_the_interval_of_an_average_contains_the_new_quote(name: str, factor: float) -> None:
+    found = latest(with_quotes(calm(), [factor]), create(name, HORIZON).fit(panel_of(calm())))
+    assert found.status[CARD] == UNCONFIRMED_JUMP
+    assert found.lower[CARD] < min(1, factor) * calm()[58, CARD]
+    assert found.upper[CARD] > max(1, factor) * calm()[58, CARD]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_in_series_of_cardmarket_move_no_fair_price(
+    cardmarket: tuple[Panel, Model], name: str
+) -> None:
+    panel, _ = cardmarket
+    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
+    wrong = ERRORS[name](panel.market[-1, cards], panel.market[-2, cards])
+    beyond_own, _ = _moved(cardmarket, cards, wrong)
+    assert len(cards) > 100
+    assert panel.card_id[cards[beyond_own]].tolist() == []
+
+
+@pytest.mark.parametrize("name", ["last", "median7", "local_level"])
+def test_a_price_that_doubled_in_a_day_in_a_file_is_no_bargain(
+    shared_data: Path, name: str
+) -> None:
+    case = shared_data.parent / "cases" / "20-one-day-jump" / "doubled.csv"
+    if not case.is_file():
+        pytest.skip(f"no file of a price that doubled at {case}")
+    panel = read_panel(case)
+    found = latest(panel, create(name, HORIZON).fit(panel))
+    market = panel.market[-1]
+    status = np.array(STATUSES)[found.status]
+    decided = decide(
+        market, found.fair, found.lower, found.upper, status, distribution=found.distribution
+    )
+    for card, before in (("card-03", 208.53), ("card-06", 137.96)):
+        row = panel.card_id.tolist().index(card)
+        assert (status[row], decided.signal[row]) == ("unconfirmed_jump", "HOLD")
+        assert 0 < decided.confidence[row] < 0.9
+        assert found.lower[row] < min(before, market[row])
+        assert found.upper[row] > max(before, market[row])

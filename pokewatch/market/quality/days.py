@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
+from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
 from pokewatch.market.quality.measures import DayMeasures, measure_day, nearest_day
 from pokewatch.settings import QualitySettings
@@ -165,7 +166,8 @@ def check_days(
 ) -> list[Check]:
     """Return the checks of `days` of the lake, each compared with the nearest day of the lake.
 
-    Raise LakeError for a day that the lake does not have.
+    Games that a day was not collected of do not count. Raise LakeError for a day that the lake
+    does not have.
     """
     lake_days = lake.days()
     measures = []
@@ -176,11 +178,20 @@ def check_days(
             last = (other, lake.day(other)) if other else None
         prices = lake.day(day)
         rejected = lake.quarantined(day).num_rows
-        measures.append(
-            measure(prices, day, last[1] if last else None, rejected, today, thresholds)
-        )
+        compared = _of_games(lake, last, lake.games(day)) if last else None
+        measures.append(measure(prices, day, compared, rejected, today, thresholds))
         last = (day, prices)
     return check_measures(measures, thresholds)
+
+
+def _of_games(lake: Lake, other: tuple[date, pa.Table], games: Sequence[str]) -> pa.Table | None:
+    """Return the prices of `games` on the other day, None if it has none of them."""
+    day, prices = other
+    present = lake.games(day)
+    if not games or (present and set(present) <= set(games)) or not lake.has_catalog():
+        return prices
+    prices, left_out = of_games(prices, lake, games_of_day(lake, day, lake.catalog()), games)
+    return prices if prices.num_rows or not left_out else None
 
 
 def require(checks: Iterable[Check]) -> None:

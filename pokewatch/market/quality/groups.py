@@ -61,7 +61,7 @@ class _Moves:
     """The prices [n] of a day, the last ones [n] before it, and which changed, now and usually."""
 
     def __init__(self, now: NDArray[np.float64], past: NDArray[np.float64]) -> None:
-        self.now, self.yesterday = now, past[-1]
+        self.now = now
         self.before = past[-1].copy()
         for earlier in past[-2::-1]:
             self.before = np.where(np.isnan(self.before), earlier, self.before)
@@ -96,7 +96,7 @@ def _group_doubts(
     starts = np.searchsorted(code[order], np.arange(groups + 1))
     for number in range(groups):
         group = order[starts[number] : starts[number + 1]]
-        earlier = int(np.isfinite(moves.yesterday[group]).sum())
+        earlier = int(np.isfinite(moves.before[group]).sum())
         if earlier >= _EMPTY_FROM and not np.isfinite(moves.now[group]).any() and not gaps:
             yield number, ("empty", f"none of {earlier:,} prices")
         compared = int(moves.compared[group].sum())

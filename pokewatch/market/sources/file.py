@@ -14,6 +14,7 @@ from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import slugify
 from pokewatch.market.sources import PriceBatch
 from pokewatch.market.tabular.columns import FIELDS, find_columns
+from pokewatch.market.tabular.number_columns import DECIMAL_NAMES
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.reading import read_sheet
@@ -104,7 +105,7 @@ class FileSource:
         """Parts of the file that are not read, each with its first line and cell."""
         table, name = self.table, self.path.name
         repeated = (f"{table.repeated:,} identical rows were merged",) if table.repeated else ()
-        found = (*table.notes, *repeated, *map(str, table.left_out))
+        found = (*table.notes, *_assumed(table), *repeated, *map(str, table.left_out))
         return tuple(f"{name}: {each}" for each in found)
 
     @cached_property
@@ -155,6 +156,15 @@ class FileSource:
 
     def _failure(self, cause: str) -> SourceError:
         return SourceError(self.name, str(self.path), cause)
+
+
+def _assumed(table: PriceTable) -> Iterator[str]:
+    """Yield a doubt about a currency: few countries that write a decimal comma have dollars."""
+    if table.assumed_currency == "USD" and table.decimal == DECIMAL_NAMES["comma"]:
+        yield (
+            "the prices have a decimal comma and no currency, and are stored as USD; "
+            "if they are in EUR, set POKEWATCH_FILE_CURRENCY=EUR"
+        )
 
 
 def table_options(settings: SourceSettings) -> TableOptions:

@@ -25,9 +25,33 @@ _TOTALS = frozenset(
 )
 
 
+_COUNTED = frozenset(
+    [
+        "card",
+        "cards",
+        "item",
+        "items",
+        "value",
+        "price",
+        "usd",
+        "eur",
+        "karten",
+        "wert",
+        "preis",
+        "cartes",
+    ]
+)
+
+
 def is_total(text: str) -> bool:
-    """Return whether a text in place of a card is a heading of sums below a table."""
-    return " ".join(text.casefold().strip(" :=#*-\u2211\u03a3").split()) in _TOTALS
+    """Return whether a text in place of a card is a heading of sums below a table.
+
+    A number, a day, or what is counted may follow it, as in "Total (3 cards)".
+    """
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    while words and words[-1] in _COUNTED:
+        words.pop()
+    return " ".join(words) in _TOTALS
 
 
 def card_id_of(text: str) -> str:

@@ -50,6 +50,11 @@ def plain(text: str) -> str:
     )
 
 
+def without_apostrophe(text: str) -> str:
+    """Return the text without the apostrophe by which spreadsheets mark a number as text."""
+    return text.removeprefix("'").removeprefix("\u2019")
+
+
 def check_type(column: pa.ChunkedArray, name: str, *, numeric: bool = False) -> None:
     """Raise TableError for a column whose values are no single texts, numbers or times."""
     kind = column.type

@@ -8,7 +8,20 @@ from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import simplified
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "card_id": ("card_id", "card", "id", "sku", "cardid", "karte", "carte", "carta"),
+    "card_id": (
+        "card_id",
+        "card",
+        "id",
+        "sku",
+        "cardid",
+        "idproduct",
+        "karte",
+        "carte",
+        "carta",
+        "kaart",
+        "karta",
+        "カード",
+    ),
     "date": (
         "date",
         "day",
@@ -20,6 +33,11 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "timestamp",
         "time",
         "as_of",
+        "jour",
+        "giorno",
+        "日付",
+        "日期",
+        "날짜",
     ),
     "market_price": (
         "market_price",
@@ -37,6 +55,17 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "price_usd",
         "price_eur",
         "value",
+        "preço",
+        "preco",
+        "prijs",
+        "cena",
+        "preistrend",
+        "tendance",
+        "loose_price",
+        "価格",
+        "値段",
+        "价格",
+        "가격",
     ),
     "low_price": ("low_price", "low", "lowprice", "tcg_low_price", "min_price"),
     "mid_price": ("mid_price", "mid", "midprice"),
@@ -44,7 +73,17 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "avg7_price": ("avg7_price", "avg7", "avg_7"),
     "avg30_price": ("avg30_price", "avg30", "avg_30"),
     "volume": ("volume", "sales", "sold"),
-    "currency": ("currency", "wahrung", "währung", "devise", "moneda", "valuta"),
+    "currency": (
+        "currency",
+        "wahrung",
+        "währung",
+        "devise",
+        "moneda",
+        "valuta",
+        "waluta",
+        "price_currency",
+        "通貨",
+    ),
     "product_id": (
         "product_id",
         "productid",
@@ -52,11 +91,50 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "tcgplayer_product_id",
         "tcgplayerid",
     ),
-    "name": ("name", "card_name", "product_name", "productname", "kartenname"),
+    "name": (
+        "name",
+        "card_name",
+        "product_name",
+        "productname",
+        "kartenname",
+        "artikel",
+        "nom",
+        "nom_de_la_carte",
+        "nombre",
+        "nome",
+        "naam",
+        "nazwa",
+        "カード名",
+        "商品名",
+    ),
     "set_id": ("set_id", "set_code", "setcode"),
-    "set_name": ("set_name", "set", "expansion", "edition"),
-    "number": ("number", "card_number", "collector_number", "nummer"),
-    "rarity": ("rarity", "seltenheit"),
+    "set_name": (
+        "set_name",
+        "set",
+        "expansion",
+        "edition",
+        "console_name",
+        "erweiterung",
+        "extension",
+        "série",
+        "expansión",
+        "edición",
+        "espansione",
+        "uitbreiding",
+        "セット",
+    ),
+    "number": (
+        "number",
+        "card_number",
+        "collector_number",
+        "nummer",
+        "kartennummer",
+        "numéro",
+        "numero",
+        "número",
+        "番号",
+    ),
+    "rarity": ("rarity", "seltenheit", "rareté", "rareza", "rarità", "レアリティ"),
     "printing": ("printing", "sub_type", "subtypename", "variant", "finish", "variance", "foil"),
     "released": ("released", "release_date", "set_release_date"),
     "image_url": ("image_url", "image"),
@@ -65,6 +143,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 NEEDED = ("card_id", "date", "market_price")
 KNOWN = frozenset(name for names in FIELDS.values() for name in names)
 _LEAST_DAY_COLUMNS = 2
+_OTHERWISE = {
+    "card_id": ", or, where each column is a card, exchange rows and columns",
+    "date": ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22",
+}
 _MONEY_WORDS = frozenset({"usd", "eur", "gbp", "jpy", "cad", "aud"})
 
 
@@ -158,9 +240,7 @@ def _check_needed(found: Columns, names: Sequence[str]) -> None:
         if field == "card_id" and ("product_id" in found.named or "name" in found.named):
             continue
         columns = ", ".join(filter(None, names))
-        other = ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22"
         raise TableError(
             f"no column holds the {field.replace('_', ' ')}; the columns are {columns}",
-            remedy=f"name it: POKEWATCH_FILE_COLUMNS={field}=COLUMN"
-            + (other if field == "date" else ""),
+            remedy=f"name it: POKEWATCH_FILE_COLUMNS={field}=COLUMN" + _OTHERWISE.get(field, ""),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Literal
 
-from pokewatch.market.tabular.cells import plain
+from pokewatch.market.tabular.cells import plain, without_apostrophe
 
 Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")
@@ -78,7 +78,7 @@ class DateCell:
 
 def parse_date(text: str) -> DateCell | None:
     """Return what a cell says, None where it is no date."""
-    written = " ".join(plain(text).split())
+    written = without_apostrophe(" ".join(plain(text).split()))
     for pattern, read in _FORMS:
         match = pattern.fullmatch(written)
         if match is not None:

@@ -17,7 +17,7 @@ from pokewatch.market.tabular.numbers import (
 )
 from pokewatch.market.tabular.sheet import TableError
 
-_DECIMAL_NAMES = {"point": "a decimal point", "comma": "a decimal comma"}
+DECIMAL_NAMES = {"point": "a decimal point", "comma": "a decimal comma"}
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def read_numbers(
         cells.spread([(money.currency or "") if money else "" for money in parsed], "<U3", ""),
         refused,
         cells.spread(absent, np.bool_, False),
-        _DECIMAL_NAMES[mark]
+        DECIMAL_NAMES[mark]
         if mark and any((money and len(money.readings) > 1) or _marked(money) for money in parsed)
         else "",
     )

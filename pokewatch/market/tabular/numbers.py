@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pokewatch.market.tabular.cells import plain
+from pokewatch.market.tabular.cells import plain, without_apostrophe
 
 Decimal = Literal["point", "comma"]
 
@@ -57,6 +57,8 @@ _SYMBOLS = {
     "C$": "CAD",
     "A$": "AUD",
     "CA$": "CAD",
+    "R$": "BRL",
+    "ZŁ": "PLN",
 }
 _CODES = frozenset(
     {
@@ -134,7 +136,7 @@ def parse_money(text: str) -> Money | None:
 
 def _as_typed(text: str) -> str:
     """Return the cell as a keyboard with ASCII digits and marks would write it."""
-    return plain(text.translate(_AS_TYPED)).strip()
+    return without_apostrophe(plain(text.translate(_AS_TYPED)).strip())
 
 
 def currency_named(text: str) -> str | None:

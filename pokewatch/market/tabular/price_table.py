@@ -31,6 +31,7 @@ class PriceTable:
     columns: Columns
     dates: str
     decimal: str
+    assumed_currency: str  # of rows that name none, "" if all do
     repeated: int  # identical rows merged into one
     stale_days: NDArray[np.float64] | None  # [m]: days since the source renewed each quote
 
@@ -68,6 +69,7 @@ def read_price_table(
         columns,
         reader.date_convention,
         reader.decimal_convention,
+        reader.assumed_currency,
         repeated,
         taken.get("stale_days"),
     )

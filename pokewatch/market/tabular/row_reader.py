@@ -21,6 +21,7 @@ from pokewatch.market.tabular.number_columns import evidence_of, read_numbers
 from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.sheet import Sheet, shortened
+from pokewatch.market.tabular.text import simplified
 
 _NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
 _IDENTITIES = ("card_id", "product_id", "name")
@@ -48,7 +49,7 @@ class RowReader:
         self._sheet, self._columns, self._options = sheet, columns, options
         self.bad = np.zeros(sheet.rows, dtype=np.bool_)
         self.placeholder = np.zeros(sheet.rows, dtype=np.bool_)
-        self.date_convention = self.decimal_convention = ""
+        self.date_convention = self.decimal_convention = self.assumed_currency = ""
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
@@ -128,15 +129,21 @@ class RowReader:
         return next(iter(shown)) if len(shown) == 1 else None
 
     def currencies(self) -> NDArray[np.str_]:
-        """Return each row's currency: from its column, its cells, the header, or the options."""
-        usual = currency_named(self._columns.named["market_price"]) or self._sole_currency()
+        """Return each row's currency: from its column, its cells, the header, or the options.
+
+        `assumed_currency` is then that of the options for rows that name none, else "".
+        """
+        named = currency_named(self._columns.named["market_price"]) or self._sole_currency()
+        usual = named or self._options.currency
         carried = np.where(self._cell_currency != "", self._cell_currency, usual)
         if "currency" not in self._columns.named:
+            self._assume(usual, named, self._cell_currency)
             return self._known(carried, "market_price")
         said = np.asarray(
             pc.fill_null(pc.utf8_upper(plain_texts(self._column("currency"))), "").to_pylist(),
             dtype=np.str_,
         )
+        self._assume(usual, named, np.where(said != "", said, self._cell_currency))
         differ = (said != "") & (self._cell_currency != "") & (said != self._cell_currency)
         self.refuse(
             "the price carries another currency than its currency column", differ, "currency"
@@ -144,10 +151,18 @@ class RowReader:
         return self._known(np.where(said != "", said, carried), "currency")
 
     def _sole_currency(self) -> str:
-        """Return the one currency that cells carry, that of the options if they differ."""
+        """Return the one currency that cells carry, "" if there is none or they differ.
+
+        All prices of Cardmarket, whose ids are called idProduct, are in EUR.
+        """
         carried = set(np.unique(self._cell_currency).tolist()) - {""}
+        if not carried and simplified(self._columns.named.get("card_id", "")) == "idproduct":
+            return "EUR"
         known = carried & set(CURRENCIES)
-        return str(known.pop()) if len(carried) == len(known) == 1 else self._options.currency
+        return str(known.pop()) if len(carried) == len(known) == 1 else ""
+
+    def _assume(self, usual: str, named: str, carried: NDArray[np.str_]) -> None:
+        self.assumed_currency = usual if not named and bool((carried == "").any()) else ""
 
     def _known(self, currencies: NDArray[np.str_], column: str) -> NDArray[np.str_]:
         reason = f"the currency is not {' or '.join(CURRENCIES)}"

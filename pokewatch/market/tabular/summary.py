@@ -35,6 +35,8 @@ def _content(table: PriceTable) -> Iterator[str]:
         return
     days = table.prices["date"].unique().sort()
     currencies = ", ".join(table.prices["currency"].unique().sort().to_pylist())
+    if table.assumed_currency:
+        currencies += f" ({table.assumed_currency} where none is named: POKEWATCH_FILE_CURRENCY)"
     yield (
         f"prices: {rows:,}; cards: {table.cards.num_rows:,}; "
         f"days: {len(days):,}, {days[0]} to {days[-1]}; currency: {currencies}"

@@ -23,6 +23,7 @@ SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DIGIT = re.compile(r"\d")
+_FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as exports keep Excel from changing a text
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
 _SAMPLE_RECORDS = 50
@@ -124,7 +125,12 @@ def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
                 remedy='a cell that holds a quote doubles it, like "5"" box"',
             ) from None
         ended = reader.line_num
-        yield _Record(started, cells)
+        yield _Record(started, [_without_formula(cell) for cell in cells])
+
+
+def _without_formula(cell: str) -> str:
+    match = _FORMULA_TEXT.fullmatch(cell) if cell.startswith('="') else None
+    return match[1].replace('""', '"') if match else cell
 
 
 def _reader(text: str, separator: str, *, strict: bool) -> Any:

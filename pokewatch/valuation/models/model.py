@@ -113,8 +113,11 @@ class Model(ABC):
         unconfirmed = np.isfinite(features.before)
         if unconfirmed.any():
             edges = np.stack((np.zeros(len(centre)), spread.below, spread.above))[:, unconfirmed]
+            # An average may be far from the new quote, which is a reading all the same.
+            last = features.last
+            readings = np.stack((centre, np.minimum(centre, last), np.maximum(centre, last)))
             fair[unconfirmed], lower[unconfirmed], upper[unconfirmed] = over_both_readings(
-                np.exp(centre[unconfirmed] + edges),
+                np.exp(readings[:, unconfirmed] + edges),
                 np.exp(features.before[unconfirmed] + edges),
                 features.shares[unconfirmed],
             )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.errors import QualityError, SettingsError
+from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.quality.days import (
@@ -47,12 +48,15 @@ def table(*rows: dict[str, Any]) -> pa.Table:
 
 
 def panel(
-    prices: np.ndarray[Any, Any] | list[float | None], day: date = DAY, currency: str = "USD"
+    prices: np.ndarray[Any, Any] | list[float | None],
+    day: date = DAY,
+    currency: str = "USD",
+    first: int = 0,
 ) -> pa.Table:
     return table(
         *(
             row(f"card-{number}", price, day, currency=currency)
-            for number, price in enumerate(prices)
+            for number, price in enumerate(prices, start=first)
         )
     )
 
@@ -262,6 +266,27 @@ def test_the_worst_day_of_many_is_reported_beside_the_usual_one(tmp_path: Path) 
     assert checks["coverage"].actual == "100.0% on 2025-10-20, usually 100.0%"
     assert checks["staleness"].passed
     assert checks["staleness"].actual.split(" on ")[1].endswith("%")
+
+
+def test_games_that_a_day_was_not_collected_of_do_not_count(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    ids = [f"card-{number}" for number in range(len(USUAL))]
+    half = len(USUAL) // 2
+    games = ["Pokemon"] * half + ["Magic"] * half
+    rows = [
+        {"card_id": card, "slug": card, "name": card, "set_id": "", "set_name": "", "game": game}
+        for card, game in zip(ids, games, strict=True)
+    ]
+    lake.write_catalog(pa.Table.from_pylist(rows, schema=CARD_SCHEMA))
+    lake.write_day(BEFORE, panel(USUAL, BEFORE), ("Magic", "Pokemon"))
+    lake.write_day(DAY, panel(moved(0.2)[:half]), ("Pokemon",))
+    lake.write_day(TODAY, panel(moved(0.1)[half:], TODAY, first=half), ("Magic",))
+
+    require(check_days(lake, lake.days(), LIMITS, TODAY))
+
+    lake.write_day(DAY, panel(moved(0.2)[: half - 30]), ("Pokemon",))
+    with pytest.raises(QualityError, match=r"^coverage is 70.0% on 2025-10-22"):
+        require(check_days(lake, lake.days(), LIMITS, TODAY))
 
 
 def test_failing_closed_names_check_figures_and_setting(tmp_path: Path) -> None:

@@ -214,3 +214,14 @@ def test_real_panels_reach_the_lake_whole(
     )
     assert kept["currency"].unique().to_pylist() == [currency]
     assert lake.catalog().num_rows == pc.count_distinct(raw["card_id"].cast(pa.string())).as_py()
+
+
+def test_a_currency_that_is_assumed_beside_a_decimal_comma_is_doubted(tmp_path: Path) -> None:
+    path = tmp_path / "preise.csv"
+    path.write_text("Karte;Datum;Preis\na;13.09.2025;12,50\n")
+    (doubt,) = FileSource(SourceSettings.read(), path).warnings
+    assert doubt == (
+        "preise.csv: the prices have a decimal comma and no currency, and are stored as USD; "
+        "if they are in EUR, set POKEWATCH_FILE_CURRENCY=EUR"
+    )
+    assert FileSource(SourceSettings.read(file_currency="EUR"), path).warnings == ()

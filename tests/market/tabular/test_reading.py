@@ -10,6 +10,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.reading import read_sheet
 from pokewatch.market.tabular.sheet import TableError
+from pokewatch.market.tabular.summary import summary
 from tests.market.tabular.workbook import Cell, write_workbook
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -377,3 +378,70 @@ def test_cells_without_a_currency_have_that_of_the_others(tmp_path: Path) -> Non
         tmp_path, "card_id,date,price\na,2026-01-01,€1.50\nb,2026-01-01,$1\nc,2026-01-01,3\n"
     )
     assert mixed.prices["currency"].to_pylist() == ["EUR", "USD", "USD"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "カード名,日付,価格",
+        "Kaart,Datum,Prijs",
+        "Karta,Data,Cena",
+        "Carta,Data,Preço",
+        "Nom de la carte,Jour,Prix",
+        "Artikel,Datum,Preistrend",
+        "product-name,date,loose-price",
+    ],
+)
+def test_columns_have_their_usual_names_in_many_languages(tmp_path: Path, header: str) -> None:
+    assert found(read(tmp_path, f"{header}\na-1,2026-09-13,12.5\n")) == A_12
+
+
+def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
+    table = read(
+        tmp_path, 'idProduct,Low Price,Trend Price,AVG7,Date\n"7","9.5","10.2","",2026-09-13\n'
+    )
+    (row,) = table.prices.to_pylist()
+    assert (row["card_id"], row["market_price"], row["low_price"]) == ("7", 10.2, 9.5)
+    assert (row["currency"], table.assumed_currency) == ("EUR", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "assumed"),
+    [
+        ("card;date;price\na;2026-09-13;12,50\n", "USD"),
+        ("card;date;price\na;2026-09-13;12,50 €\nb;2026-09-13;12,50\n", ""),
+        ("card;date;price (EUR)\na;2026-09-13;12,50\n", ""),
+        ("card;date;price;currency\na;2026-09-13;12,50;EUR\n", ""),
+        ("card;date;price;currency\na;2026-09-13;12,50;EUR\nb;2026-09-13;12,50;\n", "USD"),
+    ],
+    ids=["nowhere", "in a cell", "in the header", "in a column", "not in every row"],
+)
+def test_a_currency_that_no_cell_names_is_assumed(
+    tmp_path: Path, content: str, assumed: str
+) -> None:
+    table = read(tmp_path, content)
+    assert table.assumed_currency == assumed
+    said = "(USD where none is named: POKEWATCH_FILE_CURRENCY)"
+    assert any(said in line for line in summary(table)) == bool(assumed)
+
+
+@pytest.mark.parametrize(
+    "row", ['="a-1","=""2026-09-13""","=""12.50"""', "'a-1,'2026-09-13,'12.50"]
+)
+def test_cells_kept_as_text_from_a_spreadsheet(tmp_path: Path, row: str) -> None:
+    assert found(read(tmp_path, f"card_id,date,price\n{row}\n")) == A_12
+
+
+@pytest.mark.parametrize(
+    "total", ["Total (3 cards)", "TOTAL 2026-09-13", "Total value:", "Summe 3 Karten", "∑ Total"]
+)
+def test_a_total_with_a_day_is_no_card(tmp_path: Path, total: str) -> None:
+    content = f"card,date,price\na-1,2026-09-13,12.5\n{total},2026-09-13,12.5\n"
+    table = read(tmp_path, content)
+    assert found(table) == A_12
+    assert [each.reason for each in table.left_out] == ["the row is a total, not a card"]
+
+
+def test_a_card_whose_name_begins_like_a_total_is_one(tmp_path: Path) -> None:
+    content = "card,date,price\nTotal Command,2026-09-13,12.5\nMean Look,2026-09-13,2\n"
+    assert len(found(read(tmp_path, content))) == 2
