@@ -64,6 +64,9 @@ def advise(
     distribution = decisions.distribution
     floor = distribution.floor  # NaN without a distribution: not known
     known = decisions.valid & (floor <= min(probability, 1.0 - probability) + _CLOSE)
+    reason = np.where(known, ADVICE_GIVEN, np.where(decisions.valid, NO_INTERVAL, decisions.reason))
+    if not known.any():
+        return _no_advice(reason)
     with np.errstate(over="ignore", invalid="ignore"):
         levels = np.array([[1.0 - probability], [probability]])
         low, high = predictive_quantile(distribution, levels) * 100.0
@@ -75,7 +78,7 @@ def advise(
         np.where(known, buy_below, np.nan),
         np.where(known, sell_above, np.nan),
         np.where(known, chance.round(_DECIMALS), np.nan),
-        np.where(known, ADVICE_GIVEN, np.where(decisions.valid, NO_INTERVAL, decisions.reason)),
+        reason,
     )
 
 
@@ -112,8 +115,11 @@ def _advise(
 ) -> Advice:
     if fees is not None:
         return advise(price, decisions, fees, probability)
-    nothing = np.full(decisions.valid.shape, np.nan)
-    reason = np.where(decisions.valid, NO_FEES, decisions.reason)
+    return _no_advice(np.where(decisions.valid, NO_FEES, decisions.reason))
+
+
+def _no_advice(reason: Strings) -> Advice:
+    nothing = np.full(reason.shape, np.nan)
     return Advice(nothing, nothing, nothing, reason)
 
 

@@ -9,7 +9,7 @@ cent, which is a large move of a cheap card.
 import math
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 
 LEVELS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 Z_LEVELS = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+_Z_STEPS = np.diff(Z_LEVELS)
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 WIDTH = 3 + len(LEVELS)  # numbers per distribution
 # Of an interval without a distribution, nothing is known beyond its edges: no probability is closer
@@ -30,6 +31,8 @@ _MAX_LOG_WIDTH = 1e8  # of an interval that is unbounded on one side
 # Standard normal distribution function in steps of 0.001, to where a tail is less than 1e-15.
 _GRID = np.linspace(-8.0, 8.0, 16_001)
 _CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
+# A product with ones counts along a short last axis: ten times as fast as a reduction.
+_ONES = np.ones(len(LEVELS), dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,25 @@ def is_malformed(distribution: Distribution) -> NDArray[np.bool_]:
         distribution.floor,
         distribution.log_quantiles,
     )
-    with np.errstate(invalid="ignore"):
-        valid = (
-            ((last > 0) & (last < np.inf))
-            & ((unchanged >= 0) & (unchanged < 1))
-            & ((floor > 0) & (floor < 0.5))
-            & (np.isfinite(logs).all(axis=-1) & (np.diff(logs, axis=-1) >= 0).all(axis=-1))
-        )
-    return ~valid & ~np.isnan(distribution.to_array()).any(axis=-1)
+    steps_up = (logs[..., 1:] >= logs[..., :-1]) @ _ONES[1:]
+    invalid: NDArray[np.bool_] = ~(
+        ((last > 0) & (last < np.inf))
+        & ((unchanged >= 0) & (unchanged < 1))
+        & ((floor > 0) & (floor < 0.5))
+        & ((logs[..., 0] > -np.inf) & (logs[..., -1] < np.inf) & (steps_up == len(LEVELS) - 1))
+    )
+    return invalid & ~_is_missing(distribution) if invalid.any() else invalid
+
+
+def _is_missing(distribution: Distribution) -> NDArray[np.bool_]:
+    """Return which rows have a NaN."""
+    missing: NDArray[np.bool_] = (
+        np.isnan(distribution.last_price)
+        | np.isnan(distribution.unchanged)
+        | np.isnan(distribution.floor)
+        | (np.isnan(distribution.log_quantiles) @ _ONES > 0)
+    )
+    return missing
 
 
 def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distribution:
@@ -88,11 +102,13 @@ def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distrib
     They are two-piece log-normals with median `fair` and 5% and 95% quantiles `lower` and `upper`:
     each side has its own deviation. Their `floor` is that of DEFAULT_CALIBRATION_SIZE errors.
     """
+    known = ~np.isnan(lower + upper)
+    if not known.any():
+        return Distribution.from_array(np.full((*known.shape, WIDTH), np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.minimum(np.log(fair) - np.log(lower), _MAX_LOG_WIDTH)[..., None]
         above = np.minimum(np.log(upper) - np.log(fair), _MAX_LOG_WIDTH)[..., None]
         distance = np.where(Z_LEVELS < 0, below, above) * (Z_LEVELS / Z_95)
-    known = ~np.isnan(lower + upper)
     return Distribution(
         last_price=np.where(known, fair, np.nan),
         unchanged=np.where(known, 0.0, np.nan),
@@ -105,12 +121,15 @@ def with_intervals(
     distribution: Distribution | None, fair: Floats, lower: Floats, upper: Floats
 ) -> Distribution:
     """Return `distribution` with rows that have none replaced by `interval_distribution`."""
-    of_interval = interval_distribution(fair, lower, upper)
     if distribution is None:
-        return of_interval
-    values = distribution.to_array()
-    missing = np.isnan(values).any(axis=-1, keepdims=True)
-    return Distribution.from_array(np.where(missing, of_interval.to_array(), values))
+        return interval_distribution(fair, lower, upper)
+    missing = _is_missing(distribution)
+    if not missing.any():
+        return distribution
+    of_interval = interval_distribution(fair, lower, upper).to_array()
+    return Distribution.from_array(
+        np.where(missing[..., None], of_interval, distribution.to_array())
+    )
 
 
 def predictive_cdf(
@@ -159,26 +178,23 @@ def normal_cdf(z: Floats) -> Floats:
 
 def _changed_cdf(logs: Floats, price: Floats, side: str) -> Floats:
     """Return P(price at the horizon <= `price`) where it changes, from log quantiles [..., K]."""
+    compare = np.less_equal if side == "right" else np.less
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         log_price = np.log(price)
-        reached = logs <= log_price[..., None] if side == "right" else logs < log_price[..., None]
-        count = np.count_nonzero(reached, axis=-1)
-        at = np.clip(count - 1, 0, len(LEVELS) - 2)
-        left, right = _take(logs, at), _take(logs, at + 1)
-        share = (log_price - left) / (right - left)
-        z = Z_LEVELS[at] + share * (Z_LEVELS[at + 1] - Z_LEVELS[at])
-    step = np.where(count == 0, -np.inf, np.inf)  # the outermost two quantiles are equal
-    cdf = normal_cdf(np.where(right > left, z, step))
-    return np.where(np.isnan(left), np.nan, cdf)
+        reached = compare(logs[..., :-1], log_price[..., None])
+        at = reached[..., 1:] @ _ONES[:-2]
+        left, right = _around(logs, at)
+        z = Z_LEVELS.take(at) + (log_price - left) / (right - left) * _Z_STEPS.take(at)
+    step = np.where(reached[..., 0], np.inf, -np.inf)  # the outermost two quantiles are equal
+    return normal_cdf(np.where(right <= left, step, z))
 
 
 def interpolate_quantiles(logs: Floats, level: Floats) -> Floats:
     """Return the quantiles at `level` [...] of rows of quantiles [..., K] at LEVELS."""
     z = np.interp(level, _CDF, _GRID)
-    at = np.clip(np.searchsorted(Z_LEVELS, z, side="right") - 1, 0, len(LEVELS) - 2)
-    left, right = _take(logs, at), _take(logs, at + 1)
-    share = (z - Z_LEVELS[at]) / (Z_LEVELS[at + 1] - Z_LEVELS[at])
-    quantile: Floats = left + share * (right - left)
+    at = np.searchsorted(Z_LEVELS[1:-1], z, side="right")
+    left, right = _around(logs, at)
+    quantile: Floats = left + (z - Z_LEVELS.take(at)) / _Z_STEPS.take(at) * (right - left)
     return quantile
 
 
@@ -188,10 +204,11 @@ def _a_cent_away(price: Floats, last: Floats) -> Floats:
     return np.where(price == last, last, away)
 
 
-def _take(logs: Floats, at: NDArray[np.int64]) -> Floats:
-    wide = np.broadcast_to(logs, (*at.shape, logs.shape[-1]))
-    taken: Floats = np.take_along_axis(wide, at[..., None], axis=-1)[..., 0]
-    return taken
+def _around(logs: Floats, at: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Return the quantiles `at` and `at + 1` of each row."""
+    values = logs.ravel()
+    first = np.arange(0, values.size, logs.shape[-1]).reshape(logs.shape[:-1]) + at
+    return values.take(first), values.take(first + 1)
 
 
 def _clamp(probability: Floats, floor: Floats) -> Floats:

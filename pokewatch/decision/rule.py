@@ -22,6 +22,9 @@ from pokewatch.decision.distribution import (
 from pokewatch.decision.fees import FEES, FeeSchedule
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
+_BUY, _SELL, _HOLD = range(len(SIGNALS))
+_SIGNAL_TEXTS = np.array(SIGNALS)
+_REASON_TEXTS = np.array(["below_threshold", "above_threshold", "within_thresholds"])
 
 Policy = Literal["threshold", "net_of_fees"]
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
@@ -32,6 +35,7 @@ _DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floa
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
+Codes = NDArray[np.int64]  # of signals: indices into SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,8 @@ def decide(
     faults = _faults(rows, distribution)
     for name in _raising(thresholds, faults if on_fault == "raise" else ()):
         _raise_first({name: faults[name]}, rows)
-    valid = ~np.logical_or.reduce(list(faults.values()))
-    all_valid = np.count_nonzero(valid) == valid.size
+    valid = ~np.logical_or.reduce(list(faults.values()), axis=0)
+    all_valid = bool(valid.all())
     usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
     deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
     signal, reason = _by_threshold(deviation, usable)
@@ -140,7 +144,7 @@ def decide(
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
     confidence = np.where(valid, _confidence(signal, usable, known), np.nan)
-    return Decisions(signal, deviation, confidence, reason, valid, known)
+    return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, valid, known)
 
 
 def _broadcast(
@@ -174,13 +178,14 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
 
 def _faults(rows: _Rows, distribution: Distribution | None) -> dict[str, Bools]:
     """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
+    prices = np.array((rows.fair, rows.market))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        outside = ~((prices > 0) & (prices < np.inf))
         ratio = rows.market / rows.fair
-        comparable = (ratio > 0) & (ratio * 10**_DECIMALS < np.inf)  # rounding multiplies
+        outside[1] |= (ratio <= 0) | (ratio * 10**_DECIMALS == np.inf)  # rounding multiplies
         return {
-            "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
-            "market_price": ~((rows.market > 0) & (rows.market < np.inf))
-            | ~(comparable | np.isnan(ratio)),
+            "fair_price": outside[0],
+            "market_price": outside[1],
             "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
             "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
             "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
@@ -226,21 +231,19 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
             )
 
 
-def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Strings, Strings]:
+def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Codes, Strings]:
     buy, sell = deviation <= rows.buy.round(_DECIMALS), deviation >= rows.sell.round(_DECIMALS)
-    signal = np.where(buy, BUY, np.where(sell, SELL, HOLD))
-    return signal, np.where(
-        buy, "below_threshold", np.where(sell, "above_threshold", "within_thresholds")
-    )
+    signal = np.where(buy, _BUY, np.where(sell, _SELL, _HOLD))
+    return signal, _REASON_TEXTS.take(signal)
 
 
 def _by_fault(
-    signal: Strings, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
-) -> tuple[Strings, Strings, Floats]:
+    signal: Codes, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
+) -> tuple[Codes, Strings, Floats]:
     """Return HOLD with a reason for invalid rows: that of the first fault in `faults`."""
     missing = {"fair_price": np.isnan(rows.fair), "market_price": np.isnan(rows.market)}
     for name, fault in reversed(faults.items()):
-        signal, deviation = np.where(fault, HOLD, signal), np.where(fault, np.nan, deviation)
+        signal, deviation = np.where(fault, _HOLD, signal), np.where(fault, np.nan, deviation)
         reason = np.where(fault, f"invalid_{name}", reason)
         if name in missing:
             reason = np.where(missing[name], f"no_{name}", reason)
@@ -248,34 +251,36 @@ def _by_fault(
 
 
 def _net_of_fees(
-    signal: Strings, reason: Strings, rows: _Rows, fees: FeeSchedule
-) -> tuple[Strings, Strings]:
-    buying, selling = signal == BUY, signal == SELL
+    signal: Codes, reason: Strings, rows: _Rows, fees: FeeSchedule
+) -> tuple[Codes, Strings]:
+    buying, selling = signal == _BUY, signal == _SELL
     known = ~np.isnan(rows.lower + rows.upper)
     clears = (buying & (fees.proceeds(rows.lower) > fees.cost(rows.market))) | (
         selling & (fees.proceeds(rows.market) > fees.cost(rows.upper))
     )
     stopped = (buying | selling) & ~clears
     reason = np.where(clears, "clears_fees", reason)
-    return np.where(stopped, HOLD, signal), np.where(
+    return np.where(stopped, _HOLD, signal), np.where(
         stopped, np.where(known, "inside_fees", "no_interval"), reason
     )
 
 
-def _by_status(signal: Strings, reason: Strings, status: Strings) -> tuple[Strings, Strings]:
+def _by_status(signal: Codes, reason: Strings, status: Strings) -> tuple[Codes, Strings]:
     stopped = (status != "ok") & (status != "")
     if not np.count_nonzero(stopped):
         return signal, reason
-    return np.where(stopped, HOLD, signal), np.where(stopped, status, reason)
+    return np.where(stopped, _HOLD, signal), np.where(stopped, status, reason)
 
 
-def _confidence(signal: Strings, rows: _Rows, distribution: Distribution) -> Floats:
+def _confidence(signal: Codes, rows: _Rows, distribution: Distribution) -> Floats:
     """Return the probability that each signal comes true at the horizon.
 
     BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if
     it is within the two thresholds of it.
     """
-    buying, selling = signal == BUY, signal == SELL
+    if np.isnan(distribution.floor).all():
+        return np.full(signal.shape, np.nan)
+    buying, selling = signal == _BUY, signal == _SELL
     edges = np.empty((2, *rows.market.shape))
     with np.errstate(over="ignore"):
         edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))

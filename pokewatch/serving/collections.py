@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from functools import lru_cache
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,14 +9,12 @@ import pyarrow as pa
 from pydantic import Field
 
 from pokewatch.collection.exports import KNOWN_HEADERS, Collection, read_collection
-from pokewatch.collection.matching import Matcher
 from pokewatch.collection.worth import value_collection
 from pokewatch.contract import COLLECTION_FIELDS, MAX_COLLECTION_LINES, Fees
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import read_text
 from pokewatch.serving.catalog_cards import BookQuery
 from pokewatch.serving.loaded_books import LoadedBook
-from pokewatch.valuation.book import PriceBook
 
 _Cell = Annotated[str, Field(max_length=500)]
 
@@ -43,7 +40,7 @@ def collection(loaded: LoadedBook, query: BookCollectionQuery) -> dict[str, Any]
                 f"the collection has {len(found.lines):,} lines, at most "
                 f"{MAX_COLLECTION_LINES:,} are valued at once: split it"
             )
-        return value_collection(loaded.book, _matcher(loaded.book), found, query.fees)
+        return value_collection(loaded.book, loaded.matcher, found, query.fees)
     except (TableError, ValueError) as error:
         raise CollectionError(str(error)) from None
 
@@ -67,9 +64,3 @@ def _collection(query: BookCollectionQuery) -> Collection:
     )
     numbers = np.arange(1, len(lines) + 1, dtype=np.int64)
     return read_collection(Sheet(COLLECTION_FIELDS, cells, numbers))
-
-
-@lru_cache(maxsize=1)
-def _matcher(book: PriceBook) -> Matcher:
-    """Return the matcher of the served book. Making one takes a second for 50,000 cards."""
-    return Matcher(book)

@@ -68,7 +68,7 @@ class FairPriceRuntime(TensorRuntime):
         self.query_catalog = self._catalog_endpoint()
 
     async def load(self) -> bool:
-        """Load and verify the champion's book, then replace the one being served."""
+        """Load, verify and warm the champion's book, then replace the one being served."""
         load = LOADED_BOOKS.begin_load()
         try:
             loaded = await asyncio.to_thread(
@@ -77,6 +77,7 @@ class FairPriceRuntime(TensorRuntime):
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
             raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
+        await asyncio.to_thread(loaded.warm)
         if not LOADED_BOOKS.put(self._book_key, loaded, load):
             return True  # a load that started later has already finished
         metrics.LOADS.labels("served").inc()

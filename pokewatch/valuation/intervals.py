@@ -254,13 +254,13 @@ def _nearest(usable: Bools) -> Ints:
 
 def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
     """Yield the codes and the mask [m] of each cell with enough rows, those of all prices first."""
+    unit_code = np.unique(unit, return_inverse=True)[1]
     for codes in (_CLASSES, 1):
-        for code in np.unique(cell // codes).tolist():
-            inside = cell // codes == code
-            if (
-                np.count_nonzero(inside) >= _MIN_ERRORS
-                and len(np.unique(unit[inside])) >= _MIN_UNITS
-            ):
+        group = cell // codes
+        rows = np.bincount(group)
+        for code in np.flatnonzero(rows >= _MIN_ERRORS).tolist():
+            inside = group == code
+            if np.count_nonzero(np.bincount(unit_code[inside])) >= _MIN_UNITS:
                 yield slice(code * codes, (code + 1) * codes), inside
 
 

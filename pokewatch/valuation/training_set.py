@@ -47,8 +47,9 @@ class TrainingSet:
 
     def select(self, rows: NDArray[np.generic]) -> "TrainingSet":
         """Return the rows of an index or mask [m]."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         return TrainingSet(
-            **{field.name: getattr(self, field.name)[rows] for field in fields(self)}
+            **{field.name: getattr(self, field.name).take(index, axis=0) for field in fields(self)}
         )
 
 

@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch import contract, decision
-from pokewatch.decision import FEES, FeeSchedule, Thresholds, decide, rule
-from pokewatch.decision.distribution import Z_95
+from pokewatch.decision import (
+    FEES,
+    Advice,
+    Decisions,
+    Distribution,
+    FeeSchedule,
+    Thresholds,
+    advise,
+    decide,
+    rule,
+)
+from pokewatch.decision.distribution import LEVELS, Z_95
 
 CENTS = st.integers(1, 10**9)
 PRICE = st.floats(0.01, 1e6)
@@ -357,3 +367,46 @@ def test_shapes_broadcast() -> None:
     assert decide(90, 100).signal.shape == (1,)
     assert decide(np.full((3, 4), 90.0), np.full(4, 100.0)).confidence.shape == (3, 4)
     assert decide([], []).signal.shape == (0,)
+
+
+def test_the_answer_on_a_row_does_not_depend_on_the_other_rows() -> None:
+    draws = np.random.default_rng(11)
+    rows = 60
+    fair = np.exp(draws.normal(2, 2, rows)).round(2) + 0.01
+    market = (fair * np.exp(draws.normal(0, 0.15, rows))).round(2) + 0.01
+    market[::11] = np.nan
+    lower, upper = fair * 0.7, fair * 1.4
+    lower[::7] = np.nan
+    logs = np.log(fair)[:, None] + np.sort(draws.normal(0, 0.2, (rows, len(LEVELS))))
+    logs[::13, 2:] = logs[::13, 2:3]
+    logs[::17, 3] = 99.0
+    given = np.column_stack((market, draws.choice([0.0, 0.5], rows), np.full(rows, 0.01), logs))
+    given[::5] = np.nan
+    status = draws.choice(["ok", "", "stale_price"], rows)
+
+    def answer(part: slice) -> tuple[Decisions, Advice]:
+        decisions = decide(
+            market[part],
+            fair[part],
+            lower[part],
+            upper[part],
+            status[part],
+            distribution=Distribution.from_array(given[part]),
+            on_fault="hold",
+        )
+        return decisions, advise(market[part], decisions, FEES["ebay"])
+
+    together = answer(slice(None))
+    alone = [answer(slice(row, row + 1)) for row in range(rows)]
+    for at, name in (
+        (0, "signal"),
+        (0, "deviation_pct"),
+        (0, "confidence"),
+        (0, "reason"),
+        (1, "buy_below"),
+        (1, "sell_above"),
+        (1, "chance_to_earn"),
+        (1, "reason"),
+    ):
+        expected = [getattr(row[at], name).tolist()[0] for row in alone]
+        np.testing.assert_array_equal(getattr(together[at], name), expected, err_msg=name)

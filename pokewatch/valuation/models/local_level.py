@@ -44,7 +44,12 @@ class LocalLevel(Model):
     def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
         if len(training_set) == 0:
             return {}
-        steps = [_steps(training_set, level) for level in LEVELS]
+        target = without_common_move(training_set.target, training_set.day)
+        liquidity = liquidity_of(training_set.values)
+        steps = [
+            _steps(target, training_set.column(level).astype(np.float64), liquidity)
+            for level in LEVELS
+        ]
         best = int(np.argmin([loss for loss, _ in steps]))
         return {"level": best, "step": steps[best][1].tolist()}
 
@@ -54,11 +59,12 @@ class LocalLevel(Model):
         self._step = np.asarray(fitted.get("step", np.zeros(_SHAPE)), dtype=np.float64)
 
 
-def _steps(training_set: TrainingSet, level: str) -> tuple[float, Floats]:
-    """Return the absolute error of the best steps, and the steps [liquidity, distance class]."""
-    distance = training_set.column(level).astype(np.float64)
-    target = without_common_move(training_set.target, training_set.day)
-    cell = liquidity_of(training_set.values) * _SHAPE[1] + _distance_class(distance)
+def _steps(target: Floats, distance: Floats, liquidity: NDArray[np.int64]) -> tuple[float, Floats]:
+    """Return the absolute error of the best steps, and the steps [liquidity, distance class].
+
+    `target` and `distance` [m] are the log moves and the distances from the level of each row.
+    """
+    cell = liquidity * _SHAPE[1] + _distance_class(distance)
     losses = np.stack(
         [_loss_by_cell(target, distance, step, cell) for step in STEPS], axis=-1
     ).reshape(*_SHAPE, len(STEPS))
@@ -73,9 +79,11 @@ def _steps(training_set: TrainingSet, level: str) -> tuple[float, Floats]:
 
 
 def _loss_by_cell(target: Floats, distance: Floats, step: float, cell: NDArray[np.int64]) -> Floats:
-    error = np.abs(target - np.clip(step * distance, -MAX_STEP, MAX_STEP)) * (
-        1.0 + _STEP_PENALTY * (step != 0)
-    )
+    error = step * distance
+    np.clip(error, -MAX_STEP, MAX_STEP, out=error)
+    np.abs(np.subtract(target, error, out=error), out=error)
+    if step != 0:
+        error *= 1.0 + _STEP_PENALTY
     return np.bincount(cell, weights=error, minlength=_SHAPE[0] * _SHAPE[1]).astype(
         np.float64, copy=False
     )
