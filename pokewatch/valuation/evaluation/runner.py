@@ -228,7 +228,7 @@ def _evaluation(
         scores=score(found, clusters),
         fresh=scored(rows.renewed),
         groups=tuple({**names, **scored(inside)} for names, inside in price_groups(rows)),
-        reliability=tuple(reliability(rows)),
+        reliability=tuple(reliability(rows, clusters)),
         sums=daily_sums(found, rows.origin, len(origins)),
         errors=CardErrors.of(rows, found),
     )
