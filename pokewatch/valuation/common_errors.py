@@ -54,8 +54,8 @@ class CommonErrors:
         """Return the factor by which a quantile of errors grows in a period that was not seen.
 
         The variance in common is estimated from few periods, so it counts by the ratio of Student's
-        quantile to the normal one, at 80% or at 95%. That ratio is larger in the tails: one for all levels would
-        understate how often prices stay near the forecast.
+        quantile to the normal one, at 80% or at 95%. That ratio is larger in the tails: one for all
+        levels would understate how often prices stay near the forecast.
         """
         outer = min(level, 1.0 - level) <= _FROM_OUTER
         quantiles = _OUTER if outer else _CENTRAL
