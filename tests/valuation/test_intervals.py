@@ -124,7 +124,7 @@ def test_the_floor_counts_independent_errors_only() -> None:
     assert floors[3] > 0.05
 
 
-@pytest.mark.parametrize("rows", [70, 170, 330])
+@pytest.mark.parametrize("rows", [100, 170, 330])
 def test_few_errors_give_intervals_that_are_wide_enough_on_average(rows: int) -> None:
     shares = []
     for seed in range(30):
