@@ -44,7 +44,8 @@ def coverage_of_new_periods(tail: float) -> tuple[float, float]:
 
     Of 300 calibrations on three periods, each interval is checked on another period.
     """
-    plain, widened = [], []
+    plain: list[float] = []
+    widened: list[float] = []
     for seed in range(300):
         errors, outcomes = panel_errors(4, 0.5, seed)
         seen = outcomes.day < 3
