@@ -138,8 +138,23 @@ def scores_table(evaluations: Sequence[Evaluation]) -> Table:
         [title, *(_number(each[name]) for each in evaluations)] for name, title in names.items()
     ]
     rows.insert(1, ["its 95% interval", *(_interval(each["rmae_last_ci"]) for each in evaluations)])
+    rows[:0] = _renewed_rows(evaluations)
     rows.append(["against the last price", *(each["skill"] for each in evaluations)])
     return Table(rows, headers=["", *(each["model"] for each in evaluations)])
+
+
+def _renewed_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Return the scores on renewed quotes: the others are the last price."""
+    renewed = [each["fresh"] for each in evaluations]
+    return [
+        ["renewed within the horizon", *(_percent(each["renewal_rate"]) for each in evaluations)],
+        [
+            "error / last price, on renewed quotes",
+            *(_number(each["rmae_last"]) for each in renewed),
+        ],
+        ["its 95% interval", *(_interval(each["rmae_last_ci"]) for each in renewed)],
+        ["coverage, on renewed quotes", *(_number(each["coverage_90"]) for each in renewed)],
+    ]
 
 
 def groups_table(groups: Sequence[Mapping[str, Any]]) -> Table:

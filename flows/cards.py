@@ -78,7 +78,7 @@ def evaluation_card(
         plots.coverage_plot(
             days,
             sums["covered"],
-            sums["valued"],
+            sums["interval"],
             limits.gate_interval_low,
             limits.gate_interval_high,
         )

@@ -23,13 +23,16 @@ _EVALUATION_COLUMNS = (
     "model",
     "origins",
     "card-days",
+    "renewed",
     "error / last",
     "95% interval",
+    "error / last, renewed",
     "periods",
     "error / 7-day median",
     "MAPE %",
     "bias",
     "coverage of 90%",
+    "coverage, renewed",
     "shown",
 )
 _BACKTEST_COLUMNS = (
@@ -78,8 +81,10 @@ def evaluate(
     At each of many origins, a model is fitted on the prices known by then and scored on those
     HORIZON days later. "error / last" is the absolute error of the log price divided by that of
     the last price: 0.95 means 5% less error than predicting no change. Its interval allows for
-    common cards and common dates. "periods" is the number of independent periods of HORIZON days
-    that the origins span; under 8 are too few to tell what the next one brings.
+    common cards and common dates. "renewed" is the share of card-days whose quote was renewed
+    within HORIZON days; the other quotes are the last price. "periods" is the number of
+    independent periods of HORIZON days that the origins span; under 8 are too few to tell what the
+    next one brings.
 
     \b
       pokewatch evaluate --prices panel.parquet --horizon 7 --min-price 1
@@ -101,10 +106,13 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
         found["model"],
         str(len(found["origins"])),
         f"{found['n']:,}",
+        format_share(found["renewal_rate"]),
         format_number(found["rmae_last"]),
         "-" if interval is None else "{:.4f} - {:.4f}".format(*interval),
+        format_number(found["fresh"]["rmae_last"]),
         f"{found['windows']:.1f}",
         *(format_number(found[name]) for name in figures),
+        format_number(found["fresh"]["coverage_90"]),
         found["skill"],
     )
 

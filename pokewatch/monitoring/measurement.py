@@ -77,6 +77,7 @@ class Measurement:
                 "interval_coverage": share.value,
                 "interval_coverage_low": share.low,
                 "interval_coverage_high": share.high,
+                "interval_coverage_n": float(sum(self.covered.judged)),
             }
         return found | (
             {"drift": max(shift.degree for shift in self.shifts)} if self.shifts else {}

@@ -67,6 +67,10 @@ def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Figure:
             )
             sizes = [12 + 8 * np.log10(each["n"]) ** 2 for each in found]
             axes.scatter(confidence, observed, sizes, color=colour, label=signal, alpha=0.8)
+            for each in found:
+                ends = each.get("observed_ci")
+                if ends is not None:
+                    axes.plot([each["confidence"]] * 2, ends, color=colour, linewidth=1, alpha=0.6)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="share that was correct")
     axes.set_title("reliability of the confidence", loc="left", fontsize=10)
     axes.legend(frameon=False, fontsize=8, loc="upper left")

@@ -32,6 +32,7 @@ from pokewatch.valuation.valued_days import ValuedDays, book_rows, valued_days
 REGISTRATION = "registration"  # tag of a run and of its version
 SKILL = "skill"  # tag of a run and of its version: what its evaluation shows
 DIGEST = "digest"  # tag of a run and of its version: the digest of the price book
+INTERVALS = ("rmae_last", "coverage_90")  # scores whose intervals are metrics too
 BOOK_DAYS = 400
 BACKTEST = "backtest.json"
 BACKTEST_MIN_PRICE = 5.0  # below it, the fixed part of the fees exceeds what a trade can earn
@@ -117,9 +118,6 @@ def _facts(
     panel: Panel,
     tags: Mapping[str, str],
 ) -> BookFacts:
-    metrics = {
-        name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))
-    }
     return BookFacts(
         data_version=data_version,
         created_at=datetime.now(UTC),
@@ -129,9 +127,27 @@ def _facts(
         source=collected.source,
         git_commit=git_commit(),
         run_id=tags.get("metaflow_run_id", ""),
-        metrics=metrics,
+        metrics=evaluation_metrics(evaluation),
         not_evaluated=tags.get(NOT_EVALUATED, ""),
     )
+
+
+def evaluation_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of an evaluation by name.
+
+    The ends of the intervals of INTERVALS end in `_low` and `_high`, and scores on quotes renewed
+    within the horizon begin with `renewed_`.
+    """
+    found = {
+        name: float(value) for name, value in evaluation.items() if isinstance(value, (int, float))
+    }
+    renewed: Mapping[str, Any] = evaluation.get("fresh", {})
+    for name in INTERVALS:
+        if (ends := evaluation.get(f"{name}_ci")) is not None:
+            found |= {f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
+        if (value := renewed.get(name)) is not None:
+            found[f"renewed_{name}"] = float(value)
+    return found
 
 
 def _backtest(panel: Panel, valued: ValuedDays, facts: BookFacts) -> dict[str, Any]:

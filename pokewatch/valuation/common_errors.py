@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from pokewatch.valuation.panel import Bools, Floats
 
 _WINSORIZED = (0.05, 0.95)
-# 95% quantiles of Student's t by the inverse of its degrees of freedom
+# Quantiles of Student's t by the inverse of its degrees of freedom: at 80% and at 95%
 _INVERSES = (0.0, 0.05, 0.1, 1 / 7, 0.2, 0.25, 1 / 3, 0.5, 1.0)
-_QUANTILES = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
+_CENTRAL = (0.842, 0.860, 0.879, 0.896, 0.920, 0.941, 0.978, 1.061, 1.376)
+_OUTER = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
+_FROM_OUTER = 0.05  # level from which on, and below which, a quantile is an outer one
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,17 @@ class CommonErrors:
     periods: float
     mean: float
 
-    def widened(self, errors: Floats) -> Floats:
-        """Return errors [m] with the spread that they have in a period of which nothing is known.
+    def widening(self, level: float) -> float:
+        """Return the factor by which a quantile of errors grows in a period that was not seen.
 
         The variance in common is estimated from few periods, so it counts by the ratio of Student's
-        quantile to the normal one. The mean that may be due to chance is removed.
+        quantile to the normal one, at 80% or at 95%. That ratio is larger in the tails: one for all
+        levels would understate how often prices stay near the forecast.
         """
-        ratio = np.interp(1.0 / self.periods, _INVERSES, _QUANTILES) / _QUANTILES[0]
-        spread = float(np.sqrt(1.0 + self.share * (ratio**2 - 1.0)))
-        return (errors - self.mean) * spread
+        outer = min(level, 1.0 - level) <= _FROM_OUTER
+        quantiles = _OUTER if outer else _CENTRAL
+        ratio = float(np.interp(1.0 / self.periods, _INVERSES, quantiles)) / quantiles[0]
+        return float(np.sqrt(1.0 + self.share * (ratio**2 - 1.0)))
 
     def independent(self, errors: int) -> float:
         """Return the number of independent errors that `errors` are worth.

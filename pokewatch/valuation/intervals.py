@@ -180,7 +180,7 @@ class Intervals:
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
         cell, unit = self._cell(values, scale), outcomes.unit
         common = common_errors(errors / scale, outcomes)
-        scores = common.widened(errors / scale)
+        scores = errors / scale - common.mean
         shapes = [_shape(scores, unit, common)]
         for cells, inside in _usable_cells(cell, unit):
             self._shape_of[cells] = len(shapes)
@@ -266,7 +266,8 @@ def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
 
 def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
     """Return the floor and the quantiles of scaled errors; a level p is the (n + 1)p-th of n."""
-    quantiles = np.quantile(scores, LEVELS, method="weibull")
+    widening = [common.widening(level) for level in LEVELS]
+    quantiles = np.quantile(scores, LEVELS, method="weibull") * widening
     independent = common.independent(len(np.unique(unit)))
     return np.concatenate(([1.0 / (independent + 1.0)], quantiles))
 

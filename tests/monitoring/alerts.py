@@ -83,6 +83,21 @@ def _look_back(metric: str, values: str) -> Series:
     return mlserver("pokewatch_monitoring", values, metric=metric)
 
 
+def _covered(low: float, high: float, n: int = 500) -> Series:
+    """A measured coverage halfway between the ends of its own interval."""
+    figures = {"": (low + high) / 2, "_low": low, "_high": high, "_n": n}
+    found: Series = {}
+    for ending, value in figures.items():
+        found |= _look_back(f"interval_coverage{ending}", f"{value:g}x120")
+    return found
+
+
+def _evaluated_coverage(low: float, high: float, enough: int = 1) -> Series:
+    found = _evaluated("coverage_90", (low + high) / 2, enough)
+    ends = _evaluated("coverage_90_low", low) | _evaluated("coverage_90_high", high)
+    return ends | found
+
+
 def _evaluated(metric: str, value: float, enough: int = 1) -> Series:
     found = mlserver("pokewatch_evaluation", f"{value}x120", metric=metric)
     return found | mlserver("pokewatch_evaluation", f"{enough}x120", metric="enough_origins")
@@ -239,7 +254,7 @@ ALERTS = (
         mlserver("pokewatch_book_loads_total", "0x10 1x150", outcome="refused"),
         130,
     ),
-    Case("CalibrationOutOfBand", "for half an hour", _look_back("coverage_90", "0.80x120"), 30),
+    Case("CalibrationOutOfBand", "for half an hour", _covered(0.78, 0.82), 30),
     Case("ModelErrorHigh", "for half an hour", _look_back("rmae_last", "1.25x120"), 30),
     Case("SignalMixShifted", "since now", _mix(0.05, 168, 0.25, 6), 169, step=HOURS),
     Case("SignalMixShifted", "ten days ago", _mix(0.05, 700, 0.25, 240), 930, step=HOURS),
@@ -496,7 +511,7 @@ ALERTS = (
     Case(
         "CalibrationOutOfBand",
         "the interval covers too little",
-        _look_back("coverage_90", "0.80x120"),
+        _covered(0.75, 0.85),
         90,
         {"measured": "live"},
         "80%",
@@ -504,7 +519,7 @@ ALERTS = (
     Case(
         "CalibrationOutOfBand",
         "the interval covers too much",
-        _look_back("coverage_90", "0.97x120"),
+        _covered(0.95, 0.99),
         90,
         {"measured": "live"},
         "97%",
@@ -512,7 +527,7 @@ ALERTS = (
     Case(
         "CalibrationOutOfBand",
         "a model with a bad evaluation was shipped",
-        _evaluated("coverage_90", 0.8),
+        _evaluated_coverage(0.78, 0.82),
         90,
         {"measured": "evaluation"},
         "80%",
@@ -520,19 +535,31 @@ ALERTS = (
     Case(
         "CalibrationOutOfBand",
         "an evaluation on few days",
-        _evaluated("coverage_90", 0.8, enough=0),
+        _evaluated_coverage(0.78, 0.82, enough=0),
         90,
     ),
     Case(
         "CalibrationOutOfBand",
-        "measured on few answers",
-        _look_back("coverage_90", "0.80x120") | _look_back("n", "499x120"),
+        "measured on few forecasts",
+        _covered(0.78, 0.82, n=499),
+        90,
+    ),
+    Case(
+        "CalibrationOutOfBand",
+        "out of the band, by less than its own error",
+        _covered(0.74, 0.87) | _evaluated_coverage(0.93, 0.99),
+        90,
+    ),
+    Case(
+        "CalibrationOutOfBand",
+        "one day is out of the band",
+        _covered(0.88, 0.92) | _look_back("coverage_90", "0.5x120"),
         90,
     ),
     Case(
         "CalibrationOutOfBand",
         "within the band",
-        _look_back("coverage_90", "0.86x120") | _evaluated("coverage_90", 0.94),
+        _covered(0.85, 0.87) | _evaluated_coverage(0.93, 0.95),
         90,
     ),
     Case(
@@ -608,10 +635,10 @@ ALERTS = (
 
 _WINDOWS = {"5m": (10, 1), "30m": (40, 1), "1h": (70, 1), "6h": (37, TENS), "3d": (72, HOURS)}
 _TWO_MODELS = {
-    **_look_back("coverage_90", "0.9x10"),
-    **_look_back("n", "500x10"),
-    **_evaluated("coverage_90", 0.88),
+    **_covered(0.89, 0.91),
+    **_evaluated_coverage(0.86, 0.9),
     **mlserver("pokewatch_evaluation", "0.87x120", "m2", metric="coverage_90"),
+    **mlserver("pokewatch_evaluation", "0.95x120", "m2", metric="coverage_90_low"),
 }
 _MANY_AND_FEW = {  # the figures of m2 are of 400 answers
     **_look_back("n", "600x10"),
@@ -620,9 +647,9 @@ _MANY_AND_FEW = {  # the figures of m2 are of 400 answers
 RECORDS = (
     Record(
         "pokewatch:coverage_90:ratio",
-        _MANY_AND_FEW
-        | _look_back("coverage_90", "0.9x10")
-        | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="coverage_90"),
+        _covered(0.88, 0.92)
+        | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="interval_coverage")
+        | mlserver("pokewatch_monitoring", "400x10", "m2", metric="interval_coverage_n"),
         5,
         {'{measured="live"}': 0.9},
     ),
@@ -661,6 +688,18 @@ RECORDS = (
         _TWO_MODELS,
         5,
         {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.88},
+    ),
+    Record(
+        "pokewatch:coverage_90_low:ratio",
+        _TWO_MODELS,
+        5,
+        {'{measured="live"}': 0.89, '{measured="evaluation"}': 0.86},
+    ),
+    Record(
+        "pokewatch:coverage_90_high:ratio",
+        _TWO_MODELS,
+        5,
+        {'{measured="live"}': 0.91, '{measured="evaluation"}': 0.9},
     ),
     Record(
         "pokewatch:rmae_last:ratio",

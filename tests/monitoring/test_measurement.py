@@ -1,5 +1,6 @@
 """When models are retrained, and from which day a market counts as changed."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -148,6 +149,18 @@ def test_coverage_fails_where_its_whole_interval_is_out_of_bounds(
     assert (check.name, check.passed) == ("coverage_90", passed)
     assert check.actual.startswith(f"{share.value:.3f} [")
     assert "independent periods" in check.why
+
+
+def test_the_coverage_is_reported_with_its_error_and_its_forecasts() -> None:
+    share = Estimate(0.9, 1e-4, 1e-4, 5.0)
+    covered = IntervalCoverage((ago(8), ago(7)), (400, 410), (450, 450), share)
+    figures = replace(measured([0.1], []), covered=covered).figures()
+    assert {name: figures[name] for name in figures if name.startswith("interval_coverage")} == {
+        "interval_coverage": 0.9,
+        "interval_coverage_low": share.low,
+        "interval_coverage_high": share.high,
+        "interval_coverage_n": 900.0,
+    }
 
 
 def test_coverage_that_was_not_judged_is_no_check() -> None:

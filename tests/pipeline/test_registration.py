@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pokewatch.market.versions import DataVersions
-from pokewatch.pipeline.registration import register
+from pokewatch.pipeline.registration import evaluation_metrics, register
 from pokewatch.registry import CHALLENGER, CHAMPION, Registry
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
@@ -34,6 +34,25 @@ def prepared(registry_home: Path) -> Prepared:
     """What the step `register` is given."""
     collected, data_version, parameters, evaluation = prepare(cards=120, days=60)
     return collected, data_version, parameters[MODEL], evaluation.to_dict()
+
+
+def test_the_error_of_a_score_and_its_value_on_renewed_quotes_are_metrics() -> None:
+    evaluation = {
+        "n": 900,
+        "skill": "better",
+        "rmae_last": 0.9,
+        "rmae_last_ci": [0.8, 1.0],
+        "coverage_90": None,
+        "coverage_90_ci": None,
+        "fresh": {"n": 400, "rmae_last": 0.85, "coverage_90": None},
+    }
+    assert evaluation_metrics(evaluation) == {
+        "n": 900.0,
+        "rmae_last": 0.9,
+        "rmae_last_low": 0.8,
+        "rmae_last_high": 1.0,
+        "renewed_rmae_last": 0.85,
+    }
 
 
 def registering(environment: Mapping[str, str], given: Given, writes: Writes) -> None:

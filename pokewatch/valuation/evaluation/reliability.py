@@ -7,19 +7,26 @@ import numpy as np
 from pokewatch.decision import BUY, SIGNALS, Distribution, Thresholds, decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.evaluation.scores import Forecasts
+from pokewatch.valuation.evaluation.two_way import Clusters
+from pokewatch.valuation.panel import Bools, Floats
 
 BINS = 10
 
 
-def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[dict[str, Any]]:
+def reliability(
+    rows: Forecasts, clusters: Clusters | None = None, thresholds: Thresholds | None = None
+) -> list[dict[str, Any]]:
     """Return n, mean confidence and observed frequency, by signal and tenth of confidence.
 
     Only bins that occur are returned; rows without an interval have no confidence. BUY comes true
     if the quote at the horizon is above the one the signal was given for, SELL if it is below, HOLD
-    if it is within the two thresholds of it.
+    if it is within the two thresholds of it. With the `clusters` of the rows, each bin has the 95%
+    interval of its frequency, `observed_ci`: signals of one card or one day come true together, so
+    the binomial error would be too small.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)
+    of_valued = None if clusters is None else clusters.select(valued)
     last, truth = rows.last[valued], rows.truth[valued]
     decided = decide(
         last,
@@ -41,14 +48,24 @@ def reliability(rows: Forecasts, thresholds: Thresholds | None = None) -> list[d
         for number in range(BINS):
             inside = known & (decided.signal == signal) & (tenth == number)
             if inside.any():
-                found.append(
-                    {
-                        "signal": signal,
-                        "from": number / BINS,
-                        "to": (number + 1) / BINS,
-                        "n": int(inside.sum()),
-                        "confidence": float(decided.confidence[inside].mean()),
-                        "observed": float(came_true[signal][inside].mean()),
-                    }
-                )
+                stated, true = decided.confidence[inside], came_true[signal][inside]
+                row = {
+                    "signal": signal,
+                    "from": number / BINS,
+                    "to": (number + 1) / BINS,
+                    "n": int(inside.sum()),
+                    "confidence": float(stated.mean()),
+                    "observed": float(true.mean()),
+                }
+                if of_valued is not None:
+                    row["observed_ci"] = _interval(stated, true, of_valued.select(inside))
+                found.append(row)
     return found
+
+
+def _interval(confidence: Floats, true: Bools, clusters: Clusters) -> list[float]:
+    """Return the 95% interval of the frequency, from the errors of `true` - `confidence` [m]."""
+    gap = clusters.ratio(true - confidence, np.ones(len(true)))
+    assert gap is not None  # there is at least one row
+    stated = float(confidence.mean())
+    return [min(max(stated + end, 0.0), 1.0) for end in (gap.low, gap.high)]

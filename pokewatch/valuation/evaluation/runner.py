@@ -75,6 +75,12 @@ class Evaluation:
         """The result of the evaluation, against forecasting the last price."""
         return skill_of({"beats_last_price": self.beats_last_price, "windows": self.windows})
 
+    @property
+    def renewal_rate(self) -> float | None:
+        """The share of card-days whose quote was renewed within the horizon."""
+        quoted = self.scores["n"]
+        return self.fresh["n"] / quoted if quoted else None
+
     def settled_coverage(self) -> tuple[float | None, int, int]:
         """Return the interval coverage on settled origins, and their card-days and number.
 
@@ -102,6 +108,7 @@ class Evaluation:
             "skill": self.skill,
             **self.scores,
             "dataset_size": self.scores["n"],
+            "renewal_rate": self.renewal_rate,
             "fresh": self.fresh,
             "groups": list(self.groups),
             "reliability": list(self.reliability),
@@ -221,7 +228,7 @@ def _evaluation(
         scores=score(found, clusters),
         fresh=scored(rows.renewed),
         groups=tuple({**names, **scored(inside)} for names, inside in price_groups(rows)),
-        reliability=tuple(reliability(rows)),
+        reliability=tuple(reliability(rows, clusters)),
         sums=daily_sums(found, rows.origin, len(origins)),
         errors=CardErrors.of(rows, found),
     )

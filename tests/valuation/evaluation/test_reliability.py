@@ -1,9 +1,11 @@
 from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
 from pokewatch.valuation.evaluation.reliability import reliability
+from pokewatch.valuation.evaluation.two_way import Clusters
 from tests.valuation.evaluation.test_scores import some_forecasts
 
 
@@ -26,6 +28,35 @@ def test_confidence_is_the_share_that_comes_true_where_the_forecast_is_right() -
     for each in found:
         if each["n"] > 1000:
             assert each["observed"] == pytest.approx(each["confidence"], abs=0.03), each
+
+
+def test_the_interval_of_a_frequency_allows_for_days_on_which_signals_fail_together() -> None:
+    rng = np.random.default_rng(3)
+    days = [date(2026, 1, 1) + timedelta(days=7 * number) for number in range(40)]
+    held: list[bool] = []
+    alone: list[bool] = []
+    for _ in range(40):
+        rows = some_forecasts(4_000)
+        origin, card = np.divmod(np.arange(4_000), 100)
+        # On a third of the days, all prices leave the thresholds.
+        within = rng.random(40) < 2 / 3
+        rows = replace(
+            rows,
+            origin=origin,
+            card=card,
+            last=np.full(4_000, 10.0),
+            fair=np.full(4_000, 10.0),
+            lower=np.full(4_000, 8.0),
+            upper=np.full(4_000, 12.5),
+            truth=np.where(within[origin], 10.0, 20.0),
+            status=np.zeros(4_000, dtype=np.int8),
+        )
+        (found,) = reliability(rows, Clusters(origin, card, days, 7))
+        low, high = found["observed_ci"]
+        held.append(low <= 2 / 3 <= high)
+        alone.append(abs(found["observed"] - 2 / 3) <= 1.96 * (2 / 9 / found["n"]) ** 0.5)
+    assert sum(held) >= 35
+    assert sum(alone) <= 20
 
 
 def test_every_card_that_is_valued_is_counted_once() -> None:

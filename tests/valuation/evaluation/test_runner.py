@@ -100,6 +100,7 @@ def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
         assert each["rmae_last_ci"][0] <= each["rmae_last"] <= each["rmae_last_ci"][1]
         assert sum(group["n"] for group in each["groups"]) == each["n"] == each["dataset_size"]
         span = date.fromisoformat(each["origins"][-1]) - date.fromisoformat(each["origins"][0])
+        assert each["renewal_rate"] == each["fresh"]["n"] / each["n"]
         assert each["windows"] == (span.days + 7) / 7
         assert each["skill"] == (
             "too few periods to tell"
