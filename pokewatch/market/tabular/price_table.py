@@ -32,7 +32,6 @@ class PriceTable:
     dates: str
     decimal: str
     repeated: int  # identical rows merged into one
-    stale_days: NDArray[np.float64] | None  # [m]: days since the source renewed each quote
 
 
 def read_price_table(
@@ -69,7 +68,6 @@ def read_price_table(
         reader.date_convention,
         reader.decimal_convention,
         repeated,
-        taken.get("stale_days"),
     )
 
 
@@ -84,7 +82,7 @@ def _price_rows(
         "date": pa.array(days, pa.date32()),
         "currency": pa.array(currency.tolist(), pa.string()),
     }
-    for name in (*PRICE_COLUMNS, "volume"):
+    for name in (*PRICE_COLUMNS, "volume", "stale_days"):
         if name in numbers:
             rows[name] = pa.array(numbers[name], pa.float64(), from_pandas=True)
     return rows
