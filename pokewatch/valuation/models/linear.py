@@ -30,7 +30,7 @@ def fit_coefficients(training_set: TrainingSet) -> list[float]:
     target = without_common_move(training_set.target, training_set.day)
     target = np.clip(target, -_MAX, _MAX)
     ridge = _RIDGE * len(target) * np.eye(len(TERMS))
-    coefficients = np.zeros(len(TERMS))
+    coefficients: Floats = np.zeros(len(TERMS))
     for _ in range(_ITERATIONS):
         error = np.abs(target - terms @ coefficients)
         weighted = (terms / np.maximum(error, _LEAST_ERROR)[:, None]).T
