@@ -34,7 +34,8 @@ def fit_coefficients(training_set: TrainingSet) -> list[float]:
     for _ in range(_ITERATIONS):
         error = np.abs(target - terms @ coefficients)
         weighted = (terms / np.maximum(error, _LEAST_ERROR)[:, None]).T
-        coefficients = np.linalg.solve(weighted @ terms + ridge, weighted @ target)
+        solved = np.linalg.solve(weighted @ terms + ridge, weighted @ target)
+        coefficients = solved.astype(np.float64)
     found: list[float] = coefficients.tolist()
     return found
 
