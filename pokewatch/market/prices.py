@@ -2,7 +2,8 @@
 
 All prices are in `currency`. `avg7_price` and `avg30_price` are the mean prices of the sales of the
 7 and 30 days up to `date`, where the source reports them; `volume` is the number of sales on the
-day; `date` is the UTC market day; `observed_at` is the time of collection.
+day; `stale_days` is the age of the market price in days, 0 on a day it was renewed; `date` is the
+UTC market day; `observed_at` is the time of collection.
 """
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ PRICE_SCHEMA = pa.schema(
         pa.field("avg7_price", pa.float64()),
         pa.field("avg30_price", pa.float64()),
         pa.field("volume", pa.int32()),
+        pa.field("stale_days", pa.int32()),
         pa.field("currency", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("observed_at", pa.timestamp("us", tz="UTC"), nullable=False),

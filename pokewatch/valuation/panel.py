@@ -120,11 +120,12 @@ class Panel:
         )
 
 
-def fresh_quotes(market: Floats, reported: Bools | None = None) -> Bools:
+def fresh_quotes(market: Floats, traded: Bools | None = None, stale: Floats | None = None) -> Bools:
     """Return which quotes [d, n] are new evidence.
 
-    These are the quotes that differ from the card's last one or are `reported` [d, n] as new by the
-    source. The first quote of a card is fresh. Day t depends on days up to t only.
+    These are the quotes that differ from the card's last one, those of days with a reported sale
+    (`traded`, [d, n]) and those that the source says it renewed (`stale` [d, n] is 0). The first
+    quote of a card is fresh. Day t depends on days up to t only.
     """
     fresh = np.zeros(market.shape, dtype=np.bool_)
     last = np.full(market.shape[1], np.nan)
@@ -132,8 +133,9 @@ def fresh_quotes(market: Floats, reported: Bools | None = None) -> Bools:
         quoted = np.isfinite(quotes)
         fresh[day] = quoted & (quotes != last)
         last = np.where(quoted, quotes, last)
-    if reported is not None:
-        fresh |= reported & np.isfinite(market)
+    for reported in (traded, None if stale is None else stale == 0):
+        if reported is not None:
+            fresh |= reported & np.isfinite(market)
     return fresh
 
 
@@ -142,7 +144,8 @@ def panel_from_table(table: pa.Table) -> Panel:
 
     Its columns are card_id, date, market_price and optionally low (or low_price), mid (or
     mid_price), avg7 (or avg7_price), avg30 (or avg30_price), set (or set_id), rarity, printing,
-    released (or set_release_date), currency and stale_days (0 on a day the quote was renewed).
+    released (or set_release_date), currency, volume (the number of sales that day) and stale_days
+    (0 on a day the quote was renewed).
     Prices that are not positive and finite count as missing; if a card has several rows on a day,
     the last one is used. Raise ValuationError for a missing column, a column of another type, or
     an empty table.
@@ -166,11 +169,12 @@ def panel_from_table(table: pa.Table) -> Panel:
         if "stale_days" in table.column_names
         else None
     )
+    traded = place.prices(table, "volume") > 0 if "volume" in table.column_names else None
     return Panel(
         card_id=card_id,
         dates=dates,
         market=market,
-        fresh=fresh_quotes(market, None if stale is None else stale == 0),
+        fresh=fresh_quotes(market, traded, stale),
         low=place.prices(table, "low") if "low" in table.column_names else None,
         mid=place.prices(table, "mid") if "mid" in table.column_names else None,
         avg7=place.prices(table, "avg7") if "avg7" in table.column_names else None,

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.errors import SourceError, ValuationError
@@ -10,7 +9,7 @@ from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
 from pokewatch.valuation.panel import Panel, panel_from_table
 
-_OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price")
+_OPTIONAL = ("low_price", "mid_price", "avg7_price", "avg30_price", "volume", "stale_days")
 _CARD_COLUMNS = {
     "set_id": "set",
     "rarity": "rarity",
@@ -38,6 +37,4 @@ def read_panel(path: Path) -> Panel:
     for name in _OPTIONAL:
         if table[name].null_count == table.num_rows:
             table = table.drop_columns([name])
-    if found.stale_days is not None:
-        table = table.append_column("stale_days", pa.array(found.stale_days, from_pandas=True))
     return panel_from_table(table)

@@ -23,15 +23,16 @@ from pokewatch.market.lake import Lake
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
 
 BUCKETS = 32
-_PRICES = {
+_DAILY = {
     "market": "market_price",
     "low": "low_price",
     "mid": "mid_price",
     "avg7": "avg7_price",
     "avg30": "avg30_price",
+    "stale": "stale_days",
 }
 _TEXTS = ("set_id", "rarity", "printing")
-_COLUMNS = ["card_id", *_PRICES.values(), "volume", "currency"]
+_COLUMNS = ["card_id", *_DAILY.values(), "volume", "currency"]
 
 
 def process(
@@ -58,11 +59,9 @@ def process(
     prices = _read_lake(lake, start, end, cards.card_id[mine])
     bucket = cards.bucket[mine]
     texts = {name: text[mine] for name, text in cards.texts.items()}
-    span = {
-        "start": start.isoformat(),
-        "end": end.isoformat(),
-        "changed": changed.isoformat() if changed else "",
-    }
+    span = {"start": start.isoformat(), "end": end.isoformat()}
+    if changed:
+        span["changed"] = changed.isoformat()
     written = []
     for number in np.unique(bucket).tolist():
         rows = np.flatnonzero((bucket == number) & prices.known)
@@ -104,7 +103,7 @@ def read_processed(folder: Path) -> Panel:
         card_id=texts["card_id"][order],
         dates=dates,
         market=prices["market"],
-        fresh=fresh_quotes(prices["market"], traded),
+        fresh=fresh_quotes(prices["market"], traded, prices.get("stale")),
         low=prices.get("low"),
         mid=prices.get("mid"),
         set_id=texts["set_id"][order],
@@ -112,6 +111,7 @@ def read_processed(folder: Path) -> Panel:
         printing=texts["printing"][order],
         released=released[order],
         currency=texts["currency"][order],
+        stale=prices.get("stale"),
         avg7=prices.get("avg7"),
         avg30=prices.get("avg30"),
         changed=date.fromisoformat(changed) if changed else None,
@@ -167,7 +167,7 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     traded = np.zeros(shape, dtype=np.bool_)
     currency = np.full(len(card_id), "", dtype="U3")
     for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
-        for name, column in _PRICES.items():
+        for name, column in _DAILY.items():
             if table[column].null_count < table.num_rows:
                 prices = columns.setdefault(name, np.full(shape, np.nan))
                 prices[day, place] = _floats(table, column)[rows]
@@ -234,9 +234,7 @@ def _bucket_table(
     columns["traded"] = _fixed_size_lists(
         pa.array(prices.traded[:, rows].T.ravel()), len(prices.dates)
     )
-    return pa.table(columns).replace_schema_metadata(
-        {name: value for name, value in span.items() if value}
-    )
+    return pa.table(columns).replace_schema_metadata(span)
 
 
 def _fixed_size_lists(values: pa.Array, size: int) -> pa.Array:
@@ -284,11 +282,11 @@ def _read_prices(
     traded = np.zeros(shape, dtype=np.bool_)
     first = 0
     for path in paths:
-        table = _read(path, [*_PRICES, "traded"])
+        table = _read(path, [*_DAILY, "traded"])
         place = rank[first : first + table.num_rows]
         first += table.num_rows
         for name in table.column_names:
-            if name in _PRICES:
+            if name in _DAILY:
                 values = dense.setdefault(name, np.full(shape, np.nan))
                 values[:, place] = _days_by_cards(table[name], days)
         traded[:, place] = _days_by_cards(table["traded"], days)

@@ -17,8 +17,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize(
     ("name", "horizon", "min_price", "most"),
-    [("tcgcsv_daily.parquet", 7, 1.0, 0.97), ("cardmarket_daily.parquet", 30, None, 0.91)],
-    ids=["tcgplayer", "cardmarket"],
+    [
+        ("tcgcsv_daily.parquet", 7, 1.0, 0.97),
+        ("cardmarket_daily.parquet", 7, None, 0.965),
+        ("cardmarket_daily.parquet", 30, None, 0.90),
+    ],
+    ids=["tcgplayer-7", "cardmarket-7", "cardmarket-30"],
 )
 def test_boosted_beats_the_last_price(
     shared_data: Path, name: str, horizon: int, min_price: float | None, most: float

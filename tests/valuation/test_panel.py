@@ -86,8 +86,16 @@ def test_a_table_that_is_not_a_panel_is_rejected(table: pa.Table, message: str) 
 def test_an_unchanged_quote_is_fresh_only_if_reported_as_new() -> None:
     market = np.array([[np.nan], [1.0], [1.0], [np.nan], [1.0], [2.0]])
     assert fresh_quotes(market)[:, 0].tolist() == [False, True, False, False, False, True]
-    reported = np.array([[True], [False], [True], [True], [False], [False]])
-    assert fresh_quotes(market, reported)[:, 0].tolist() == [False, True, True, False, False, True]
+    traded = np.array([[True], [False], [True], [True], [False], [False]])
+    assert fresh_quotes(market, traded)[:, 0].tolist() == [False, True, True, False, False, True]
+    stale = np.array([[0.0], [1.0], [0.0], [0.0], [np.nan], [7.0]])
+    assert fresh_quotes(market, stale=stale)[:, 0].tolist() == [
+        False,
+        True,
+        True,
+        *[False] * 2,
+        True,
+    ]
 
 
 def test_no_stale_days_mean_a_renewed_quote() -> None:

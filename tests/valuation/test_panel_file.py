@@ -57,6 +57,17 @@ def test_averages_of_sales_are_read_and_are_none_where_there_are_none(tmp_path: 
     assert (read_panel(path).avg7, read_panel(path).avg30) == (None, None)
 
 
+def test_ages_that_are_no_whole_days_are_unknown_and_cost_no_price(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    ages = ("0", "-1", "2.5", "3", "")
+    rows = [f"a-1,2026-01-0{day},5,{age}" for day, age in enumerate(ages, 1)]
+    path.write_text("\n".join(["card_id,date,trend,stale_days", *rows]))
+    panel = read_panel(path)
+    assert panel.stale is not None
+    np.testing.assert_array_equal(panel.stale[:, 0], [0, np.nan, np.nan, 3, np.nan])
+    assert (panel.market == 5).all()
+
+
 def test_a_file_without_a_usable_row_says_why(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     path.write_text("card_id,date,price\na-1,soon,1\n")

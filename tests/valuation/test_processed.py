@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.sources.file import FileSource
 from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.settings import SourceSettings
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.processed import process, read_processed
 
 START, DAYS = date(2026, 3, 1), 9
@@ -104,6 +107,36 @@ def test_averages_of_sales_pass_from_a_file_through_the_lake_to_the_panel(tmp_pa
     assert panel.avg7 is None
     wanted = np.where(panel.card_id == cards[0], np.nan, panel.market - 0.25)
     np.testing.assert_array_equal(panel.avg30, wanted)
+
+
+def test_the_panel_of_a_file_is_the_same_with_and_without_a_lake(tmp_path: Path) -> None:
+    """`evaluate` reads the file, the flow what it collected from it."""
+    rng, days = np.random.default_rng(0), [START + timedelta(days=day) for day in range(DAYS)]
+    names = ["card_id", "set_id", "date", "trend", "low", "mid", "avg7", "avg30"]
+    rows = [",".join([*names, "volume", "stale_days"])]
+    for day in days:
+        for number in range(12):
+            prices = (f"{price:.2f}" for price in rng.integers(2, 4, 5))
+            sold, stale = rng.choice(["", "0", "3"]), rng.choice(["", "0", "1", "9"])
+            rows.append(f"c-{number},set{number % 3},{day},{','.join(prices)},{sold},{stale}")
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(rows))
+    lake = Lake(tmp_path / "lake")
+    source = FileSource(SourceSettings.read(), path)
+    for batch in source.prices(days):
+        for day in batch.days:
+            lake.write_day(day, batch.prices.filter(pc.equal(batch.prices["date"], day)))
+    lake.write_catalog(source.catalog())
+    process(lake, START, END, 0, 1, tmp_path / "out")
+    panel, direct = read_processed(tmp_path / "out"), read_panel(path)
+    for field in fields(Panel):
+        np.testing.assert_array_equal(
+            getattr(panel, field.name), getattr(direct, field.name), err_msg=field.name
+        )
+    assert panel.stale is not None
+    changed = np.diff(panel.market, axis=0) != 0
+    assert (panel.fresh[1:] & ~changed & (panel.stale[1:] == 0)).any()
+    assert (panel.fresh[1:] & ~changed & ~(panel.stale[1:] == 0)).any()
 
 
 def test_card_attributes_are_those_of_the_catalogue(tmp_path: Path) -> None:

@@ -33,7 +33,6 @@ class PriceTable:
     decimal: str
     assumed_currency: str  # of rows that name none, "" if all do
     repeated: int  # identical rows merged into one
-    stale_days: NDArray[np.float64] | None  # [m]: days since the source renewed each quote
 
 
 def read_price_table(
@@ -71,7 +70,6 @@ def read_price_table(
         reader.decimal_convention,
         reader.assumed_currency,
         repeated,
-        taken.get("stale_days"),
     )
 
 
@@ -86,7 +84,7 @@ def _price_rows(
         "date": pa.array(days, pa.date32()),
         "currency": pa.array(currency.tolist(), pa.string()),
     }
-    for name in (*PRICE_COLUMNS, "volume"):
+    for name in (*PRICE_COLUMNS, "volume", "stale_days"):
         if name in numbers:
             rows[name] = pa.array(numbers[name], pa.float64(), from_pandas=True)
     return rows

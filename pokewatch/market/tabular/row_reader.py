@@ -115,7 +115,10 @@ class RowReader:
                     (values < 0) | (values != np.floor(values)) | (values > 2**31 - 1),
                     name,
                 )
-            elif name != "stale_days":
+            elif name == "stale_days":
+                whole = (values >= 0) & (values == np.floor(values)) & (values < 2**31)
+                return np.where(whole, values, np.nan)
+            else:
                 return np.where(values <= 0, np.nan, values)
         return values
 

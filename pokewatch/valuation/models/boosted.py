@@ -8,7 +8,8 @@ single held-out booster would be rougher, and its interval too wide (after Kim, 
 as text.
 
 Every second booster does without the averages of sales: its errors differ from the others', and
-the mean of both errs less (Bates and Granger, "The combination of forecasts", 1969). The trees
+the mean of both errs less (Bates and Granger, "The combination of forecasts", 1969). At long
+horizons, a linear forecast from the averages (`linear`) has a quarter of the weight. The trees
 learn how cards differ, not what the market did: the move that all cards of a day share is
 subtracted first (`common_move`). In large training sets, residuals are divided by the square
 root of the card's mean daily move and weighted by it: cards then share the shape of a move whatever
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
+from pokewatch.valuation.models import linear
 from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
@@ -66,6 +68,8 @@ GROUP_FEATURES = (
 )
 AVERAGE_FEATURES = ("avg7", "avg30", "avg7_move_7", "avg30_move_7")
 _AVERAGE_COLUMNS = [COLUMN[name] for name in AVERAGE_FEATURES]
+_LINEAR_WEIGHT = 0.25
+_MIN_LINEAR_HORIZON = 15  # days: nearer, a linear forecast errs more than the last price
 _GROUP_HORIZONS = 8  # a group's move is one observation per horizon, however many cards it has
 _MIN_ROWS = 1_000
 _MIN_DAYS = 5
@@ -116,14 +120,15 @@ _SMALL = _Size(
 )
 _LARGE = _Size(
     {
-        "num_leaves": 31,
-        "num_iterations": 120,
-        "learning_rate": 0.08,
+        "max_bin": 63,
+        "num_leaves": 15,
+        "num_iterations": 60,
+        "learning_rate": 0.12,
         "feature_fraction": 0.7,
-        "bagging_fraction": 0.8,
+        "bagging_fraction": 0.5,
         "lambda_l2": 1.0,
     },
-    boosters=2,
+    boosters=4,
     power=0.5,
     warm_up_days=7,
     penny_weight=0.05,
@@ -138,7 +143,7 @@ class Boosted(Model):
         moves = self._base.move(values)
         for booster in self._boosters:
             moves = moves + self._residual(booster, values) / len(self._boosters)
-        return moves
+        return self._with_linear(moves, values)
 
     def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
         base = LocalLevel(self.horizon)
@@ -169,6 +174,8 @@ class Boosted(Model):
                 )
             )
         fitted |= {"features": features, "power": size.power, "trees": trees}
+        if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(training_set):
+            fitted["linear"] = linear.fit_coefficients(training_set)
         return fitted | {"stretch": self._best_shrinkage(fitted, training_set, price_weight)}
 
     def _best_shrinkage(
@@ -178,7 +185,7 @@ class Boosted(Model):
         self._restore(fitted)
         base = self._base.move(training_set.values)
         residual = without_common_move(training_set.target - base, training_set.day)
-        forecast = self._held_out(training_set) - base
+        forecast = self._held_out_trees(training_set) - base
         losses = np.stack([weight * np.abs(residual - factor * forecast) for factor in _SHRINKAGES])
         liquidity = liquidity_of(training_set.values)
         summed = [losses[:, liquidity == number].sum(axis=1) for number in range(len(LIQUIDITIES))]
@@ -189,12 +196,23 @@ class Boosted(Model):
         self._base = LocalLevel(self.horizon, {"learnt": fitted.get("base", {})})
         self._columns = np.asarray(fitted.get("features", []), dtype=np.int64)
         self._power = float(fitted.get("power", 0.0))
+        self._coefficients: list[float] = list(fitted.get("linear", []))
         self._shrinkage = np.asarray(fitted.get("stretch", [1.0] * len(LIQUIDITIES)))
         import lightgbm
 
         self._boosters = [lightgbm.Booster(model_str=trees) for trees in fitted.get("trees", [])]
 
     def _held_out(self, training_set: TrainingSet) -> Floats:
+        # A handful of coefficients is too few to overfit cards by.
+        return self._with_linear(self._held_out_trees(training_set), training_set.values)
+
+    def _with_linear(self, moves: Floats, values: NDArray[np.float32]) -> Floats:
+        if not self._coefficients:
+            return moves
+        other = linear.linear_move(self._coefficients, values)
+        return (1.0 - _LINEAR_WEIGHT) * moves + _LINEAR_WEIGHT * other
+
+    def _held_out_trees(self, training_set: TrainingSet) -> Floats:
         moves = self._base.move(training_set.values)
         count = len(self._boosters)
         for number, booster in enumerate(self._boosters):
@@ -218,9 +236,13 @@ class Boosted(Model):
     def _features(self, training_set: TrainingSet) -> list[int]:
         span = int(training_set.day.max()) - int(training_set.day.min())
         names = FEATURES + (GROUP_FEATURES if span >= _GROUP_HORIZONS * self.horizon else ())
-        if np.isfinite(training_set.column("avg30")).any():
+        if _has_averages(training_set):
             names += AVERAGE_FEATURES
         return [COLUMN[name] for name in names]
+
+
+def _has_averages(training_set: TrainingSet) -> bool:
+    return bool(np.isfinite(training_set.column("avg30")).any())
 
 
 def _held_out_rows(training_set: TrainingSet, number: int, count: int) -> NDArray[np.bool_]:

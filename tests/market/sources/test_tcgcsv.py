@@ -93,6 +93,7 @@ def test_an_archive_becomes_price_rows(
         "avg7_price": None,
         "avg30_price": None,
         "volume": None,
+        "stale_days": None,
         "currency": "USD",
         "source": "tcgcsv",
         "observed_at": NOW,

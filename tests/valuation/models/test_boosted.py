@@ -6,6 +6,7 @@ import pytest
 
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.models import boosted, create
+from pokewatch.valuation.models.linear import linear_move
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import (
     TrainingSet,
@@ -80,7 +81,7 @@ def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)
 
 
-@pytest.mark.parametrize("count", [2, 20])
+@pytest.mark.parametrize("count", [4, 20])
 def test_every_card_is_held_out_from_half_of_the_boosters(
     training_set: TrainingSet, count: int
 ) -> None:
@@ -127,7 +128,7 @@ def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(
         model = create("boosted", horizon)
         model.fit_forecast(training_set)
         found.append(len(model.fitted["trees"]))
-    assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [2, 20]
+    assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [4, 20]
 
 
 def test_a_panels_first_days_are_left_out_where_enough_remain(training_set: TrainingSet) -> None:
@@ -140,3 +141,30 @@ def test_a_groups_moves_count_only_over_many_horizons(training_set: TrainingSet)
         boosted.GROUP_FEATURES
     )
     assert len(boosted.Boosted(8)._features(training_set)) == len(boosted.FEATURES)
+
+
+def test_averages_of_sales_add_a_linear_forecast_at_long_horizons(
+    training_set: TrainingSet,
+) -> None:
+    rows = training_set.select(training_set.day < 20)
+    rows.values[:, COLUMN["avg7"]] = rows.values[:, COLUMN["avg30"]] = rows.target / 2
+    model = create("boosted", boosted._MIN_LINEAR_HORIZON)
+    model.fit_forecast(rows)
+    coefficients = model.fitted["linear"]
+    trees = create("boosted", model.horizon, {"learnt": {**model.fitted, "linear": []}})
+    added = 0.25 * linear_move(coefficients, rows.values)
+    assert np.abs(added).max() > 0.01
+    np.testing.assert_allclose(model.move(rows.values), 0.75 * trees.move(rows.values) + added)
+    np.testing.assert_allclose(model._held_out(rows), 0.75 * trees._held_out(rows) + added)
+
+
+@pytest.mark.parametrize(("horizon", "averages"), [(7, True), (30, False)])
+def test_without_averages_of_sales_or_at_short_horizons_there_is_no_linear_forecast(
+    training_set: TrainingSet, horizon: int, averages: bool
+) -> None:
+    rows = training_set.select(training_set.day < 20)
+    if averages:
+        rows.values[:, COLUMN["avg30"]] = 0.1
+    model = create("boosted", horizon)
+    model.fit_forecast(rows)
+    assert "linear" not in model.fitted
