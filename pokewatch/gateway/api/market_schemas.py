@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pokewatch.gateway.api.fields import DataVersion, ModelVersion, Stale
+from pokewatch.contract import ChangesSort
+from pokewatch.gateway.api.fields import Currency, DataVersion, ModelVersion, Stale
 from pokewatch.gateway.api.schemas import Card
 
 
@@ -15,6 +16,7 @@ class CardList(msgspec.Struct, frozen=True):
     cards: list[Card]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -38,6 +40,7 @@ class CardSets(msgspec.Struct, frozen=True):
     sets: list[CardSet]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -59,6 +62,7 @@ class CardSetAnswer(CardSet, frozen=True):
     top: Annotated[list[Card], Meta(description="Up to 50 cards, the most expensive first.")]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -66,12 +70,12 @@ class MarketIndex(msgspec.Struct, frozen=True):
     """The price index of all cards by day."""
 
     source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
-    currency: str
     cards: int
     dates: list[str]
     index: Index
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False
 
 
@@ -89,7 +93,7 @@ class ChangedCard(Card, frozen=True):
 
 
 class PriceChanges(msgspec.Struct, frozen=True):
-    """The cards whose market price rose and fell most, the largest change first."""
+    """The cards whose market price rose and fell most, in the order of `sort`."""
 
     date: str
     since: Annotated[
@@ -99,8 +103,10 @@ class PriceChanges(msgspec.Struct, frozen=True):
     min_price: Annotated[
         float, Meta(description="Cards cheaper than this on both days are left out.")
     ]
+    sort: ChangesSort
     up: list[ChangedCard]
     down: list[ChangedCard]
     model_version: ModelVersion
     data_version: DataVersion
+    currency: Currency
     stale: Stale = False

@@ -1,6 +1,6 @@
 import pytest
 
-from pokewatch.gateway.web.endpoints import prefers_html
+from pokewatch.gateway.http.accept import preferred
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,5 @@ from pokewatch.gateway.web.endpoints import prefers_html
     ],
 )
 def test_browsers_get_the_page_and_programs_get_json(accept: bytes, html: bool) -> None:
-    assert prefers_html(accept) is html
+    kinds = (b"application/json", b"text/html")
+    assert preferred(accept, kinds) == kinds[html]
