@@ -113,7 +113,7 @@ def _value(
     cards = [book.cards.ids[matches[at].position] for at in rows]
     factor = np.array([factors[lines[at].condition or "NM"] for at in rows], dtype=np.float64)
     quotes = book.look_up(cards).scaled(factor)
-    market = quotes.market * factor
+    market = quotes.market
     distribution = Distribution.from_array(quotes.distribution)
     decided = decide(
         market,

@@ -125,8 +125,9 @@ class PageEndpoint:
         body = self._cached(request, self._poller.current_versions())
         if body is None:
             body = await self._made(context, query, request)
-        tag = b'W/"%s"' % sha256(body).hexdigest()[:32].encode()
-        headers = [_REVALIDATE, (b"etag", tag)]
+        tag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
+        # A weak tag: the page may be sent compressed or not (RFC 9110, 8.8.1).
+        headers = [_REVALIDATE, (b"etag", b"W/" + tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""
         return 200, headers, body
