@@ -181,7 +181,7 @@ def _read_line(line: int, values: Mapping[str, str], app: str) -> CollectionLine
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
         printing=printing or bracketed,
-        language=language_of(language),
+        language=language_of(language) or _language_of_game(values.get("game", "")),
         condition=condition_of(condition_text, european=app == _CARDMARKET),
         condition_text=condition_text,
         grade="" if grade.casefold() in _UNGRADED else grade,
@@ -201,6 +201,11 @@ def _copy_of(values: Mapping[str, str], app: str) -> tuple[str, str, str]:
         if match:
             return match["condition"], match["printing"] or "Normal", match["language"] or ""
     return condition, printing, language
+
+
+def _language_of_game(game: str) -> str:
+    """Return the language of a game's cards where it is part of its name: `Pokemon Japan`."""
+    return "Japanese" if "japan" in game.casefold() else ""
 
 
 def _split_name(name: str) -> tuple[str, str, str]:

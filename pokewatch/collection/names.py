@@ -192,14 +192,14 @@ def product_key(name: str, set_name: str) -> str:
 
 
 def similar(one: str, other: str) -> bool:
-    """Return whether two names differ in spelling only: word by word, and not in short words.
+    """Return whether two names of one number differ in spelling only, and not in short words.
 
-    `Charizard EX` is not `M Charizard EX`.
+    `Charizard EX` is not `M Charizard EX`. Figures are taken for the number.
     """
     if one.replace(" ", "") == other.replace(" ", ""):
         return True
     left, right = (
-        sorted(set(words) - set(others) - _SMALL_WORDS)
+        sorted(word for word in set(words) - set(others) - _SMALL_WORDS if not word.isdigit())
         for words, others in ((one.split(), other.split()), (other.split(), one.split()))
     )
     return len(left) == len(right) and all(

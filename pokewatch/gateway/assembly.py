@@ -168,6 +168,7 @@ class Assembly:
             "index": catalog.index,
             "changes": catalog.changes,
             "collection_value": self._collections.value,
+            "cards_resolve": self._collections.resolve,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,

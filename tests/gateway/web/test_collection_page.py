@@ -60,7 +60,8 @@ def test_what_cannot_be_valued_is_explained(
 
 def test_unknown_fees_and_other_forms(gateway: Gateway) -> None:
     assert "'none' is not one of" in words(page(upload(gateway, CSV.encode(), fees="none"), 422))
-    response = gateway.ask("POST", "/collection", key="", headers=BROWSER, data={"text": CSV})
+    headers = BROWSER | {"origin": gateway.url}
+    response = gateway.ask("POST", "/collection", key="", headers=headers, data={"text": CSV})
     assert "multipart/form-data" in words(page(response, 415))
 
 
