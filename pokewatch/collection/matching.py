@@ -14,7 +14,7 @@ from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.names import (
     bare_number,
     base_key,
-    fits_edition,
+    fits_print_run,
     is_plain_holofoil,
     is_promo,
     name_key,
@@ -158,19 +158,19 @@ class Matcher:
         """Return the outcome among the versions of a card: its arts and stamps."""
         key, base = name_key(line.name, line.number), base_key(line.name, line.number)
         stamps = stamp_words(line.name)
-        kept = [at for at in found if stamps <= stamp_words(self._described(at))]
-        if not kept:
+        versions = [at for at in found if stamps <= stamp_words(self._described(at))]
+        if not versions:
             return self._near(line, found, f"the card has no version {' '.join(sorted(stamps))!r}")
-        exact = [at for at in kept if self._cards[at].name == key]
+        exact = [at for at in versions if self._cards[at].name == key]
         if how == "name" and not line.number:
             words = set(key.split())
-            like = [at for at in kept if words <= set(self._cards[at].name.split())]
+            like = [at for at in versions if words <= set(self._cards[at].name.split())]
             if key != base and not like:
-                return self._near(line, kept, "the card has no such version")
-            if key == base and (not exact or len(exact) < len(kept)):
-                return self._ambiguous(kept, "it has several versions, and the line no number")
+                return self._near(line, versions, "the card has no such version")
+            if key == base and (not exact or len(exact) < len(versions)):
+                return self._ambiguous(versions, "it has several versions, and the line no number")
             return self._printing(line, exact or like, how)
-        return self._printing(line, exact or kept, how)
+        return self._printing(line, exact or versions, how)
 
     def _described(self, at: int) -> str:
         return f"{self._cards[at].name} {self._cards[at].set_name}"
@@ -202,9 +202,9 @@ class Matcher:
             return Match("matched", same[0], (), how)
         if given and len(same) > 1:
             return self._ambiguous(same, "several cards fit")
-        edition = self._of_edition(line, found)
-        if len(edition) == 1:
-            return Match("matched", edition[0], (), how)
+        run = self._of_print_run(line, found)
+        if len(run) == 1:
+            return Match("matched", run[0], (), how)
         if len(found) == 1:
             only = printing_key(self._cards[found[0]].printing)
             if not given or (given == "normal" and only in _PLAIN):
@@ -213,12 +213,12 @@ class Matcher:
             return self._ambiguous(found, "the line gives no printing")
         return self._ambiguous(found, f"the card has no printing {line.printing!r}")
 
-    def _of_edition(self, line: CollectionLine, found: Sequence[int]) -> list[int]:
-        """Return the printings that a line means that gives an edition or the holofoil alone."""
+    def _of_print_run(self, line: CollectionLine, found: Sequence[int]) -> list[int]:
+        """Return the printings that a line means that gives a print run or the holofoil alone."""
         names = {at: self._cards[at].printing for at in found}
         if is_plain_holofoil(line.printing, list(names.values())):
-            return [at for at, name in names.items() if fits_edition("unlimited", name)]
-        return [at for at, name in names.items() if fits_edition(line.printing, name)]
+            return [at for at, name in names.items() if fits_print_run("unlimited", name)]
+        return [at for at, name in names.items() if fits_print_run(line.printing, name)]
 
     def _ambiguous(self, found: Sequence[int], reason: str) -> Match:
         return Match("ambiguous", -1, tuple(found[:MAX_CANDIDATES]), reason)

@@ -59,7 +59,7 @@ _STAMPS = {
     "exclusive",
     "gamestop",
 }
-_EDITIONS = ("1st edition", "unlimited")
+_PRINT_RUNS = ("1st edition", "unlimited")
 _PRINTINGS = {
     "": "",
     "promo": "",
@@ -168,14 +168,14 @@ def same_printing(given: str, other: str) -> bool:
     return two in _FOILS.get(one, (one,))
 
 
-def fits_edition(given: str, other: str) -> bool:
-    """Return whether a printing given by its edition alone is `other`, of a holofoil card."""
+def fits_print_run(given: str, other: str) -> bool:
+    """Return whether a printing given by its print run alone is `other`, of a holofoil card."""
     one, two = printing_key(given), printing_key(other)
-    return one in _EDITIONS and two == f"{one} holofoil"
+    return one in _PRINT_RUNS and two == f"{one} holofoil"
 
 
 def is_plain_holofoil(given: str, others: Sequence[str]) -> bool:
-    """Return whether `given` is a holofoil without edition, of a card that has no 1st edition."""
+    """Return whether `given` is a holofoil of no print run, of a card that has no 1st edition."""
     plain = printing_key(given) in {"holofoil", "foil"}
     return plain and not any("1st" in printing_key(other) for other in others)
 

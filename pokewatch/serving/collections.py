@@ -78,7 +78,7 @@ def resolve(loaded: LoadedBook, query: BookResolveQuery) -> dict[str, Any]:
 
 
 def _unresolved(reason: str) -> dict[str, Any]:
-    nothing = {"card_id": None, "card": None, "candidates": []}
+    nothing: dict[str, Any] = {"card_id": None, "card": None, "candidates": []}
     return {"outcome": "unmatched", "reason": reason, **nothing}
 
 

@@ -35,7 +35,7 @@ class CollectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class CardLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is known of a card. Name it by `card_id`, by `product_id`, or by name and number."""
+    """A card to find. Name it by `card_id`, by `product_id`, or by name and number."""
 
     name: _Text = ""
     set: _Text = ""

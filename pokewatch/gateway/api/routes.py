@@ -5,30 +5,15 @@ from typing import Any
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas, v2_schemas
 from pokewatch.gateway.api.operation import Operation
+from pokewatch.gateway.api.problem_groups import (
+    AUTHENTICATED,
+    CATALOG,
+    READINESS,
+    UPSTREAM,
+    WITH_BODY,
+)
 from pokewatch.gateway.http import problems
 from pokewatch.gateway.upstream import v2_messages
-
-AUTHENTICATED = (
-    problems.UNAUTHORIZED,
-    problems.FORBIDDEN,
-    problems.RATE_LIMITED,
-    problems.KEYS_UNREADABLE,
-)
-WITH_BODY = (
-    problems.NOT_JSON,
-    problems.SLOW_REQUEST,
-    problems.TOO_LARGE,
-    problems.MEDIA_TYPE,
-    problems.INVALID,
-)
-UPSTREAM = (
-    problems.UPSTREAM_FAULT,
-    problems.UNAVAILABLE,
-    problems.OVERLOADED,
-    problems.UPSTREAM_TIMEOUT,
-)
-READINESS = (problems.KEYS_UNREADABLE, *UPSTREAM)
-CATALOG = (*AUTHENTICATED, problems.INVALID, *UPSTREAM)
 
 _ONE_CARD = 16_384
 _INFERENCE = {
