@@ -152,7 +152,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints()
+        docs = DocsEndpoints(catalog.first_card if self.settings.page_access() == "open" else None)
         return {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,

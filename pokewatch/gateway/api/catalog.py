@@ -16,7 +16,7 @@ from pokewatch.gateway.api.queries import parse_query, require_day
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import unknown_card, unknown_set
+from pokewatch.gateway.http.problems import ProblemError, unknown_card, unknown_set
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
 _CARD_ID = re.compile(CARD_ID_PATTERN)
@@ -76,6 +76,15 @@ class CatalogEndpoints:
     async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
         found = await self._reader.read(call, context.forwarded_headers())
         return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
+
+    async def first_card(self, context: RequestContext) -> str | None:
+        """Return the slug of the first card of the served book, None if there is none."""
+        try:
+            call = search_call(queries.CardsQuery(limit=1))
+            found = await self._reader.read(call, context.forwarded_headers())
+        except ProblemError:
+            return None
+        return found.cards[0].slug if found.cards else None
 
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
         cached, stale = await self._reader.find(call, context.forwarded_headers())

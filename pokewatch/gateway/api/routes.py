@@ -55,7 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "cards": [
                 {"card_id": "charizard_ex_199"},
-                {"card_id": "pikachu_25", "date": "2026-11-20"},
+                {"card_id": "charizard_ex_199", "date": "2026-11-20"},
             ]
         },
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
@@ -194,7 +194,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "lines": [
                 {"name": "Charizard ex", "set": "151", "number": "199/165", "quantity": 2},
-                {"card_id": "pikachu_25", "condition": "LP"},
+                {"card_id": "charizard_ex_199", "condition": "LP"},
             ]
         },
         query=queries.FeesQuery,
