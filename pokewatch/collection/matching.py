@@ -147,7 +147,7 @@ class Matcher:
         found = [at for at in named if self._cards[at].number[0] == number]
         if found or not placed:
             return found, "name and number"
-        numbered = self._by_number.get(number, ())
+        numbered = self._of_set(line, self._by_number.get(number, ()))
         found = [at for at in numbered if similar(self._cards[at].base, base)]
         if not found and is_promo(line.set_name):
             digits = set(self._by_digits.get(bare_number(number), ()))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from string import ascii_uppercase
 
 from pokewatch.valuation.book.cards import search_text
@@ -117,6 +118,7 @@ def number_keys(number: str) -> tuple[str, str]:
     return _without_zeros(own), _without_zeros(size)
 
 
+@lru_cache(maxsize=16_384)
 def set_words(name: str) -> frozenset[str]:
     """Return the words of a set's name that tell it from others, without its code.
 
@@ -134,6 +136,7 @@ def is_promo(name: str) -> bool:
     return "promo" in set_words(name)
 
 
+@lru_cache(maxsize=65_536)
 def same_set(given: str, other: str, lettered: bool = False) -> bool:
     """Return whether two names are those of one set: equal, or one has the other's words and more.
 
@@ -150,6 +153,7 @@ def same_set(given: str, other: str, lettered: bool = False) -> bool:
     return some and fewer < more and not any(_tells_sets_apart(word) for word in extra)
 
 
+@lru_cache(maxsize=4_096)
 def printing_key(printing: str) -> str:
     """Return a printing in its usual words: `Reverse Holo` is `reverse holofoil`."""
     plain = search_text(printing)
