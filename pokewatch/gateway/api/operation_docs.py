@@ -83,4 +83,4 @@ def _type(field: Schema) -> str:
         return " or ".join(_type(each) for each in field["anyOf"])
     if field.get("type") == "array":
         return f"list of {_type(field.get('items') or {})}"
-    return {"object": "object", "": "any"}.get(field.get("type", ""), str(field.get("type", "any")))
+    return str(field.get("type", "string" if "enum" in field else "any"))

@@ -30,7 +30,7 @@ CARD = {
     "status": "ok",
     "date": "2026-01-05",
 }
-VERSIONS = {"model_version": "7", "data_version": "dv-1", "stale": False}
+VERSIONS = {"model_version": "7", "data_version": "dv-1", "currency": "USD", "stale": False}
 
 
 @pytest.mark.parametrize("name", ["card_4", "tcgplayer-4-normal"])
