@@ -14,7 +14,7 @@ class Operation:
     needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller. With
     `csv` it may also be a CSV file, and the limit is that of the settings for collections.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
-    entity tag.
+    entity tag. With `csv_answer` it may be CSV too.
     """
 
     name: str
@@ -31,3 +31,4 @@ class Operation:
     query: Any = None
     problems: tuple[Kind, ...] = ()
     tagged: bool = False
+    csv_answer: bool = False

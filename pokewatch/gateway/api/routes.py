@@ -85,6 +85,20 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(*CATALOG, problems.UNKNOWN_PAGE),
         tagged=True,
     ),
+    # Before `/cards/{card_id}`, so that the `Allow` header of its path is its own.
+    Operation(
+        "cards_resolve",
+        "POST",
+        "/cards/resolve",
+        "Find the cards that names and numbers mean",
+        collection_schemas.ResolveAnswer,
+        "Matches up to 10,000 cards as `/collections/value` does, never by a guess.",
+        scope="batch",
+        request=collection_schemas.ResolveRequest,
+        example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
+        query=queries.NoQuery,
+        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+    ),
     Operation(
         "card",
         "GET",
@@ -179,6 +193,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.ChangesQuery,
         problems=CATALOG,
         tagged=True,
+        csv_answer=True,
     ),
     Operation(
         "collection_value",
@@ -198,19 +213,6 @@ OPERATIONS: tuple[Operation, ...] = (
             ]
         },
         query=queries.FeesQuery,
-        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
-    ),
-    Operation(
-        "cards_resolve",
-        "POST",
-        "/cards/resolve",
-        "Find the cards that names and numbers mean",
-        collection_schemas.ResolveAnswer,
-        "Matches up to 10,000 cards as `/collections/value` does, never by a guess.",
-        scope="batch",
-        request=collection_schemas.ResolveRequest,
-        example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
-        query=queries.NoQuery,
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
     Operation(
