@@ -1,4 +1,4 @@
-"""What `/docs` shows of one operation: how to call it, and the fields of its answer."""
+"""Descriptions of single operations for `/docs`: curl lines, and the fields of answers."""
 
 import json
 import re
