@@ -96,6 +96,7 @@ MAX_BUY_THRESHOLD = 0
 MIN_SELL_THRESHOLD = 0
 MAX_SELL_THRESHOLD = 100
 MoversPrice = Literal["market", "low"]
+ChangesSort = Literal["change", "amount", "price"]
 
 
 @dataclass(frozen=True, slots=True)

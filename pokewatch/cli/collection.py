@@ -19,6 +19,7 @@ from pokewatch.cli.output import (
 )
 from pokewatch.cli.value import champion_book
 from pokewatch.contract import FEE_CURRENCIES, Fees
+from pokewatch.csv_cells import safe_cell
 from pokewatch.errors import OutputError
 
 _COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
@@ -48,7 +49,6 @@ _FIELDS = (
     "advice",
     "why_unvalued",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.group()
@@ -158,7 +158,7 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     writer = csv.writer(text)
     writer.writerow(_FIELDS)
     for row in rows:
-        writer.writerow([_safe(row[name]) for name in _FIELDS])
+        writer.writerow([safe_cell(row[name]) for name in _FIELDS])
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_text(text.getvalue(), encoding="utf-8", newline="")
@@ -166,12 +166,3 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error}") from error
-
-
-def _safe(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula (OWASP, "CSV injection")."""
-    if isinstance(value, list):
-        value = " ".join(value)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.collection.conditions import condition_of, language_of
+from pokewatch.collection.names import is_printing
 from pokewatch.contract import Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
@@ -180,7 +181,7 @@ def _read_line(line: int, values: Mapping[str, str], app: str) -> CollectionLine
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
         printing=printing or bracketed,
-        language=language_of(language),
+        language=language_of(language) or _language_of_game(values.get("game", "")),
         condition=condition_of(condition_text, european=app == _CARDMARKET),
         condition_text=condition_text,
         grade="" if grade.casefold() in _UNGRADED else grade,
@@ -202,15 +203,22 @@ def _copy_of(values: Mapping[str, str], app: str) -> tuple[str, str, str]:
     return condition, printing, language
 
 
+def _language_of_game(game: str) -> str:
+    """Return the language of a game's cards where it is part of its name: `Pokemon Japan`."""
+    return "Japanese" if "japan" in game.casefold() else ""
+
+
 def _split_name(name: str) -> tuple[str, str, str]:
-    """Return name, number and printing of a name like `Charizard [Reverse Holo] #4`."""
-    number, printing = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
-    plain = _BRACKETS.sub(" ", _NUMBER_IN_NAME.sub(" ", name))
-    return (
-        " ".join(plain.split()) or name,
-        number[1] if number else "",
-        printing[1] if printing else "",
-    )
+    """Return name, number and printing of a name like `Charizard [Reverse Holo] #4`.
+
+    Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
+    """
+    number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
+    text = brackets[1] if brackets else ""
+    printing = text if is_printing(text) else ""
+    plain = _NUMBER_IN_NAME.sub(" ", name)
+    plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
+    return " ".join(plain.split()) or name, number[1] if number else "", printing
 
 
 def _quantity(values: Mapping[str, str]) -> int | None:

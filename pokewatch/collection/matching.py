@@ -12,13 +12,19 @@ import numpy as np
 
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.names import (
+    bare_number,
     base_key,
+    fits_print_run,
+    is_plain_holofoil,
+    is_promo,
     name_key,
     number_keys,
     printing_key,
+    product_key,
     same_printing,
     same_set,
     similar,
+    stamp_words,
 )
 from pokewatch.valuation.book import PriceBook
 
@@ -66,6 +72,8 @@ class Matcher:
         self._by_product: dict[str, list[int]] = {}
         self._by_base: dict[str, list[int]] = {}
         self._by_number: dict[str, list[int]] = {}
+        self._by_digits: dict[str, list[int]] = {}
+        self._products: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             number = row["number"] or ""
             card = _Card(
@@ -82,6 +90,12 @@ class Matcher:
             self._by_base.setdefault(card.base, []).append(position)
             if card.number[0]:
                 self._by_number.setdefault(card.number[0], []).append(position)
+                if is_promo(card.set_name):
+                    digits = bare_number(card.number[0])
+                    self._by_digits.setdefault(digits, []).append(position)
+            else:
+                product = product_key(row["name"], card.set_name)
+                self._products.setdefault(product, []).append(position)
             parts = row["card_id"].split("-", 2)
             if len(parts) == 3 and parts[1].isdigit():
                 self._by_product.setdefault(parts[1], []).append(position)
@@ -101,15 +115,7 @@ class Matcher:
 
     def _by_words(self, line: CollectionLine) -> Match:
         number, size = number_keys(line.number)
-        key, base = name_key(line.name, line.number), base_key(line.name, line.number)
-        found = self._by_base.get(base, [])
-        how = "name and number" if number else "name"
-        if number:
-            found = [at for at in found if self._cards[at].number[0] == number]
-            if not found and (line.set_name or line.set_code):
-                numbered = self._by_number.get(number, ())
-                found = [at for at in numbered if similar(self._cards[at].base, base)]
-                how = "number, set and similar name"
+        found, how = self._named(line, number)
         if not found:
             return self._near(line, (), "no card has this name" + (" and number" if number else ""))
         if size:
@@ -126,20 +132,59 @@ class Matcher:
         spoken = self._of_language(line, found)
         if not spoken:
             return self._near(line, found, f"the market has no such card in {line.language}")
-        if number or key != base:
-            spoken = [at for at in spoken if self._cards[at].name == key] or spoken
-        return self._printing(line, spoken, how)
+        return self._version(line, spoken, how)
+
+    def _named(self, line: CollectionLine, number: str) -> tuple[list[int], str]:
+        """Return the cards with the line's name and number, and how they were found."""
+        base = base_key(line.name, line.number)
+        named = self._by_base.get(base, [])
+        placed = line.set_name or line.set_code
+        if not number:
+            if not named and placed:
+                product = product_key(line.name, line.set_name)
+                return self._products.get(product, []), "name of the product"
+            return named, "name"
+        found = [at for at in named if self._cards[at].number[0] == number]
+        if found or not placed:
+            return found, "name and number"
+        numbered = self._of_set(line, self._by_number.get(number, ()))
+        found = [at for at in numbered if similar(self._cards[at].base, base)]
+        if not found and is_promo(line.set_name):
+            digits = set(self._by_digits.get(bare_number(number), ()))
+            return [at for at in named if at in digits], "name and number without its letters"
+        return found, "number, set and similar name"
+
+    def _version(self, line: CollectionLine, found: Sequence[int], how: str) -> Match:
+        """Return the outcome among the versions of a card: its arts and stamps."""
+        key, base = name_key(line.name, line.number), base_key(line.name, line.number)
+        stamps = stamp_words(line.name)
+        versions = [at for at in found if stamps <= stamp_words(self._described(at))]
+        if not versions:
+            return self._near(line, found, f"the card has no version {' '.join(sorted(stamps))!r}")
+        exact = [at for at in versions if self._cards[at].name == key]
+        if how == "name" and not line.number:
+            words = set(key.split())
+            like = [at for at in versions if words <= set(self._cards[at].name.split())]
+            if key != base and not like:
+                return self._near(line, versions, "the card has no such version")
+            if key == base and (not exact or len(exact) < len(versions)):
+                return self._ambiguous(versions, "it has several versions, and the line no number")
+            return self._printing(line, exact or like, how)
+        return self._printing(line, exact or versions, how)
+
+    def _described(self, at: int) -> str:
+        return f"{self._cards[at].name} {self._cards[at].set_name}"
 
     def _of_set(self, line: CollectionLine, found: Iterable[int]) -> list[int]:
         """Return the cards of the line's set; by equal names where there are any."""
-        code, name = line.set_code.casefold(), line.set_name
+        name = line.set_name
+        codes = {code.casefold() for code in (line.set_code, name) if code}
+        lettered = number_keys(line.number)[0][:1].isalpha()
         cards = [(at, self._cards[at]) for at in found]
-        named = [at for at, card in cards if name and same_set(name, card.set_name)]
+        named = [at for at, card in cards if name and same_set(name, card.set_name, lettered)]
         exact = [at for at in named if self._cards[at].set_name.casefold() == name.casefold()]
         coded = [
-            at
-            for at, card in cards
-            if code and code in {card.set_code.casefold(), card.set_id.casefold()}
+            at for at, card in cards if codes & {card.set_code.casefold(), card.set_id.casefold()}
         ]
         return exact or named or coded
 
@@ -157,6 +202,9 @@ class Matcher:
             return Match("matched", same[0], (), how)
         if given and len(same) > 1:
             return self._ambiguous(same, "several cards fit")
+        run = self._of_print_run(line, found)
+        if len(run) == 1:
+            return Match("matched", run[0], (), how)
         if len(found) == 1:
             only = printing_key(self._cards[found[0]].printing)
             if not given or (given == "normal" and only in _PLAIN):
@@ -164,6 +212,13 @@ class Matcher:
         if not given:
             return self._ambiguous(found, "the line gives no printing")
         return self._ambiguous(found, f"the card has no printing {line.printing!r}")
+
+    def _of_print_run(self, line: CollectionLine, found: Sequence[int]) -> list[int]:
+        """Return the printings that a line means that gives a print run or the holofoil alone."""
+        names = {at: self._cards[at].printing for at in found}
+        if is_plain_holofoil(line.printing, list(names.values())):
+            return [at for at, name in names.items() if fits_print_run("unlimited", name)]
+        return [at for at, name in names.items() if fits_print_run(line.printing, name)]
 
     def _ambiguous(self, found: Sequence[int], reason: str) -> Match:
         return Match("ambiguous", -1, tuple(found[:MAX_CANDIDATES]), reason)

@@ -1,7 +1,10 @@
 """Names, numbers, sets and printings of cards in comparable forms."""
 
 import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
+from string import ascii_uppercase
 
 from pokewatch.valuation.book.cards import search_text
 
@@ -10,8 +13,57 @@ _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}\d{0,3}\s*:\s*")
 _NUMBER_SUFFIX = re.compile(r"\s+-\s+[A-Za-z]*\d[\w/-]*$")
 _PARENTHESES = re.compile(r"\([^)]*\)")
 _SET_WORDS = {"pokemon", "tcg", "the", "set", "and", "trading", "card", "game"}
+_PRINTING_WORDS = {
+    "normal",
+    "holo",
+    "holofoil",
+    "foil",
+    "reverse",
+    "edition",
+    "unlimited",
+    "etched",
+    "nonholo",
+    "nonfoil",
+}
+_PROMO_WORDS = {"black", "star", "cards"}
+_ERAS = {
+    "svp": ("scarlet", "violet"),
+    "sv": ("scarlet", "violet"),
+    "swsh": ("sword", "shield"),
+    "swshp": ("sword", "shield"),
+    "sm": ("sun", "moon"),
+    "smp": ("sun", "moon"),
+    "bw": ("black", "white"),
+    "bwp": ("black", "white"),
+    "xyp": ("xy",),
+    "wizards": ("wotc",),
+}
+_SMALL_WORDS = {"with", "the", "of", "and", "a"}
+# Copies of a card that are other products, though their number is the same.
+_STAMPS = {
+    "staff",
+    "prerelease",
+    "stamp",
+    "stamped",
+    "jumbo",
+    "oversized",
+    "error",
+    "misprint",
+    "metal",
+    "cosmos",
+    "cracked",
+    "league",
+    "winner",
+    "champion",
+    "championship",
+    "championships",
+    "exclusive",
+    "gamestop",
+}
+_PRINT_RUNS = ("1st edition", "unlimited")
 _PRINTINGS = {
     "": "",
+    "promo": "",
     "false": "normal",
     "no": "normal",
     "non holo": "normal",
@@ -32,6 +84,10 @@ _PRINTINGS = {
     "etched": "etched foil",
 }
 _FOILS = {"foil": ("foil", "holofoil"), "holofoil": ("holofoil", "foil")}
+_SEXES = str.maketrans({"♀": " F", "♂": " M"})
+_SUBSETS = {"trainer", "galarian", "gallery", "shiny", "vault"}
+_APART = {"promos", "promo", "gallery", "vault", "shadowless", "collection"}
+_SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
 
@@ -40,7 +96,8 @@ def name_key(name: str, number: str = "") -> str:
 
     Words in parentheses stay: `(Alternate Art)` is another card.
     """
-    words = search_text(_NUMBER_SUFFIX.sub("", name)).split()
+    plain = _NUMBER_SUFFIX.sub("", name).translate(_SEXES)
+    words = search_text(plain).split()
     own = set(search_text(number).split())
     digits = {word for word in words if word in own and any(map(str.isdigit, word))}
     return " ".join(sorted(word for word in words if word not in digits))
@@ -61,29 +118,52 @@ def number_keys(number: str) -> tuple[str, str]:
     return _without_zeros(own), _without_zeros(size)
 
 
+@lru_cache(maxsize=16_384)
 def set_words(name: str) -> frozenset[str]:
-    """Return the words of a set's name that tell it from others, without its code."""
+    """Return the words of a set's name that tell it from others, without its code.
+
+    `SVP Black Star Promos` and `SV: Scarlet & Violet Promo Cards` have the same words.
+    """
     words = frozenset(search_text(_SET_PREFIX.sub("", name)).split())
+    if words & {"promo", "promos"}:
+        eras = {era for word in words for era in _ERAS.get(word, (word,))}
+        words = frozenset(eras - _PROMO_WORDS - {"promos"}) | {"promo"}
+        words |= frozenset({"black"} if "white" in eras else ())
     return words - _SET_WORDS or words
 
 
-def same_set(given: str, other: str) -> bool:
+def is_promo(name: str) -> bool:
+    return "promo" in set_words(name)
+
+
+@lru_cache(maxsize=65_536)
+def same_set(given: str, other: str, lettered: bool = False) -> bool:
     """Return whether two names are those of one set: equal, or one has the other's words and more.
 
-    `151` is `SV: Scarlet & Violet 151`, and `Base Set` is not `Base Set 2`.
+    `151` is `SV: Scarlet & Violet 151`, and `Base Set` is not `Base Set 2`. `lettered` is true for
+    cards whose number begins with letters: it tells those of a subset such as a trainer gallery
+    from the others of its set.
     """
     one, two = set_words(given), set_words(other)
     if one == two:
         return True
     fewer, more = sorted((one, two), key=len)
-    extra = more - fewer
-    return bool(fewer) and fewer < more and not any(_tells_sets_apart(word) for word in extra)
+    extra = more - fewer - (_SUBSETS if lettered else set())
+    some = bool(fewer - {"promo"})
+    return some and fewer < more and not any(_tells_sets_apart(word) for word in extra)
 
 
+@lru_cache(maxsize=4_096)
 def printing_key(printing: str) -> str:
     """Return a printing in its usual words: `Reverse Holo` is `reverse holofoil`."""
     plain = search_text(printing)
     return _PRINTINGS.get(plain, plain)
+
+
+def is_printing(text: str) -> bool:
+    """Return whether a text is the name of a printing."""
+    words = set(search_text(text).split())
+    return bool(words & _PRINTING_WORDS)
 
 
 def same_printing(given: str, other: str) -> bool:
@@ -92,8 +172,49 @@ def same_printing(given: str, other: str) -> bool:
     return two in _FOILS.get(one, (one,))
 
 
+def fits_print_run(given: str, other: str) -> bool:
+    """Return whether a printing given by its print run alone is `other`, of a holofoil card."""
+    one, two = printing_key(given), printing_key(other)
+    return one in _PRINT_RUNS and two == f"{one} holofoil"
+
+
+def is_plain_holofoil(given: str, others: Sequence[str]) -> bool:
+    """Return whether `given` is a holofoil of no print run, of a card that has no 1st edition."""
+    plain = printing_key(given) in {"holofoil", "foil"}
+    return plain and not any("1st" in printing_key(other) for other in others)
+
+
+def stamp_words(name: str) -> frozenset[str]:
+    """Return the words that make a copy another product than the card, such as `staff`."""
+    return frozenset(search_text(name).split()) & _STAMPS
+
+
+def product_key(name: str, set_name: str) -> str:
+    """Return the words of a product's name without those of its set."""
+    words = frozenset(search_text(name).split()) - _SET_WORDS
+    return " ".join(sorted(words - set_words(set_name)))
+
+
 def similar(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one, other).ratio() >= MIN_SIMILARITY
+    """Return whether two names of one number differ in spelling only, and not in short words.
+
+    `Charizard EX` is not `M Charizard EX`. Figures are taken for the number.
+    """
+    if one.replace(" ", "") == other.replace(" ", ""):
+        return True
+    left, right = (
+        sorted(word for word in set(words) - set(others) - _SMALL_WORDS if not word.isdigit())
+        for words, others in ((one.split(), other.split()), (other.split(), one.split()))
+    )
+    return len(left) == len(right) and all(
+        min(len(a), len(b)) >= _SHORTEST and SequenceMatcher(None, a, b).ratio() >= MIN_SIMILARITY
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def bare_number(number: str) -> str:
+    """Return a number without its letters: `SVP085` is `85`."""
+    return _without_zeros(number.lstrip(ascii_uppercase))
 
 
 def _without_zeros(text: str) -> str:
@@ -102,4 +223,11 @@ def _without_zeros(text: str) -> str:
 
 def _tells_sets_apart(word: str) -> bool:
     """Return whether a further word makes another set: a number, or a kind of subset."""
-    return word.isdigit() or word in {"promos", "promo", "gallery", "shadowless", "collection"}
+    return word.isdigit() or word in {
+        "promos",
+        "promo",
+        "gallery",
+        "vault",
+        "shadowless",
+        "collection",
+    }

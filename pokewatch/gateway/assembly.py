@@ -152,7 +152,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints()
+        docs = DocsEndpoints(catalog.first_card if self.settings.page_access() == "open" else None)
         return {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
@@ -168,6 +168,7 @@ class Assembly:
             "index": catalog.index,
             "changes": catalog.changes,
             "collection_value": self._collections.value,
+            "cards_resolve": self._collections.resolve,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,

@@ -187,6 +187,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "index": CatalogQuery(market_views.BookIndexQuery, market_views.index),
     "changes": CatalogQuery(market_views.BookChangesQuery, market_views.changes),
     "collection": CatalogQuery(collections.BookCollectionQuery, collections.collection),
+    "resolve": CatalogQuery(collections.BookResolveQuery, collections.resolve),
 }
 
 

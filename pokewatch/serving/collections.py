@@ -27,6 +27,12 @@ class BookCollectionQuery(BookQuery):
     fees: Fees | None = None
 
 
+class BookResolveQuery(BookQuery):
+    """Lines with the fields of COLLECTION_FIELDS."""
+
+    lines: Annotated[list[dict[str, _Cell]], Field(max_length=MAX_COLLECTION_LINES)]
+
+
 class CollectionError(ValueError):
     """A collection that cannot be read or valued, and what would do."""
 
@@ -43,6 +49,34 @@ def collection(loaded: LoadedBook, query: BookCollectionQuery) -> dict[str, Any]
         return value_collection(loaded.book, loaded.matcher, found, query.fees)
     except (TableError, ValueError) as error:
         raise CollectionError(str(error)) from None
+
+
+def resolve(loaded: LoadedBook, query: BookResolveQuery) -> dict[str, Any]:
+    """Return the card that each line names, or those that it may be. Raise CollectionError."""
+    try:
+        found = _collection(BookCollectionQuery(lines=query.lines))
+    except (TableError, ValueError) as error:
+        raise CollectionError(str(error)) from None
+    cards, matcher = loaded.book.cards, loaded.matcher
+    resolved = {}
+    for line in found.lines:
+        match = matcher.match(line)
+        matched = match.outcome == "matched"
+        resolved[line.line] = {
+            "outcome": match.outcome,
+            "reason": match.reason,
+            "card_id": cards.ids[match.position] if matched else None,
+            "card": cards.slugs[match.position] if matched else None,
+            "candidates": [cards.slugs[at] for at in match.candidates],
+        }
+    for refused in found.refused:
+        resolved[refused.line] = _unresolved(refused.reason)
+    return {"cards": [resolved[at + 1] for at in range(len(query.lines))]}
+
+
+def _unresolved(reason: str) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"card_id": None, "card": None, "candidates": []}
+    return {"outcome": "unmatched", "reason": reason, **nothing}
 
 
 def _collection(query: BookCollectionQuery) -> Collection:

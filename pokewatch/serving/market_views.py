@@ -13,6 +13,7 @@ from pokewatch.contract import (
     DEFAULT_MOVERS_LIMIT,
     DEFAULT_SUGGESTIONS,
     MAX_SUGGESTIONS,
+    ChangesSort,
 )
 from pokewatch.serving.catalog_cards import BookQuery, Limit, MinPrice, Text, described_cards
 from pokewatch.serving.loaded_books import LoadedBook
@@ -48,6 +49,7 @@ class BookChangesQuery(BookQuery):
     set: Text | None = None
     rarity: Text | None = None
     min_price: MinPrice = DEFAULT_MIN_PRICE
+    sort: ChangesSort = "change"
     limit: Limit = DEFAULT_MOVERS_LIMIT
 
 
@@ -141,7 +143,7 @@ def index(loaded: LoadedBook, _: BookIndexQuery) -> dict[str, Any]:
 
 
 def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
-    """Return the cards whose market price rose and fell most over `days` days.
+    """Return the cards whose market price rose and fell most over `days` days, by `sort`.
 
     `alone` is true where other printings of the card are quoted on both days and none of them moved
     by more than 5%.
@@ -155,6 +157,7 @@ def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
         "since": day,
         "days": query.days,
         "min_price": query.min_price,
+        "sort": query.sort,
     }
     if at < 0 or book.dates[at] != since:
         return {**result, "since": None, "up": [], "down": []}
@@ -163,9 +166,14 @@ def changes(loaded: LoadedBook, query: BookChangesQuery) -> dict[str, Any]:
     selected &= np.maximum(now, then) >= query.min_price
     with np.errstate(divide="ignore", invalid="ignore"):
         change = now / then - 1.0
-    rows = np.flatnonzero(selected & (change != 0))
-    order = rows[np.argsort(-change[rows], kind="stable")]
-    up, down = order[change[order] > 0], order[::-1][change[order[::-1]] < 0]
+    largest = {"change": np.abs(change), "amount": np.abs(now - then), "price": now}[query.sort]
+    up, down = (
+        rows[np.argsort(-largest[rows], kind="stable")]
+        for rows in (
+            np.flatnonzero(selected & (change > 0)),
+            np.flatnonzero(selected & (change < 0)),
+        )
+    )
     return {
         **result,
         "up": _changes(loaded, up[: query.limit], then, change),

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from pokewatch.market.catalog import CARD_SCHEMA, GAME_COLUMNS
 from pokewatch.valuation.book import PriceBook, write_book
+from tests.collection.hard_lines import HARD_CARDS
 from tests.serving.books import FACTS, rows
 
 # card_id, slug, name, set, number, printing
@@ -124,5 +125,26 @@ def collection_book(folder: Path, days: int = 5) -> PriceBook:
     for name in ("fair", "lower", "upper", "status"):
         getattr(made, name)[1] = getattr(made, name)[0] * 2
     values = replace(made, card_id=list(ids))
+    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
+    return PriceBook.open(folder, digest)
+
+
+def hard_book(folder: Path) -> PriceBook:
+    """Return a book of HARD_CARDS."""
+    ids, names, sets, numbers, printings, languages, codes = zip(*HARD_CARDS, strict=True)
+    count = len(HARD_CARDS)
+    given = {
+        "card_id": ids,
+        "slug": [f"hard_{at}" for at in range(count)],
+        "name": names,
+        "set_id": [name.lower() for name in sets],
+        "set_name": sets,
+        "number": numbers,
+        "printing": printings,
+        "language": languages,
+        "set_code": codes,
+    }
+    columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
+    values = replace(rows(count), card_id=list(ids))
     digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
     return PriceBook.open(folder, digest)

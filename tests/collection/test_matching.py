@@ -7,8 +7,9 @@ import pytest
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.matching import Matcher
 from pokewatch.valuation.book import PriceBook
-from tests.collection.books import collection_book
+from tests.collection.books import collection_book, hard_book
 from tests.collection.exports_by_app import EXPORTS
+from tests.collection.hard_lines import FORMATS, HARD_LINES
 from tests.collection.test_exports import read
 
 
@@ -127,3 +128,37 @@ def test_a_book_of_its_own(tmp_path: Path) -> None:
     book = collection_book(tmp_path / "other")
     line = CollectionLine(1, "Charizard", 1, number="4/130")
     assert Matcher(book).match(line).position == book.cards.position("charizard_b2")
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory: pytest.TempPathFactory) -> PriceBook:
+    return hard_book(tmp_path_factory.mktemp("hard"))
+
+
+@pytest.mark.parametrize("app", FORMATS)
+def test_hard_lines_in_the_format_of_each_app(hard: PriceBook, app: str) -> None:
+    header, form = FORMATS[app]
+    texts = []
+    for name, set_name, number, printing, language, _ in HARD_LINES:
+        text = form.format(
+            name=name,
+            set=set_name,
+            number=number,
+            printing=printing,
+            language=language,
+            dashed=f" - {language}" if language else "",
+            game="Pokemon Japan" if language == "Japanese" else "Pokemon",
+        )
+        texts.append(text)
+    found = read("\n".join([header, *texts]))
+    assert found.app == app
+    assert len(found.lines) == len(HARD_LINES)
+    matcher, right, wrong = Matcher(hard), 0, []
+    for line, (*_, card) in zip(found.lines, HARD_LINES, strict=True):
+        match = matcher.match(line)
+        got = hard.cards.ids[match.position] if match.outcome == "matched" else ""
+        right += bool(card) and got == card
+        if got and got != card:
+            wrong.append((line, got))
+    assert wrong == []
+    assert right >= 0.95 * sum(bool(card) for *_, card in HARD_LINES)

@@ -10,14 +10,18 @@ from pokewatch.contract import CARD_ID_PATTERN, MAX_TEXT_LENGTH
 from pokewatch.gateway.api import catalog_checks as checks
 from pokewatch.gateway.api import market_schemas, queries, schemas
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
+from pokewatch.gateway.api.changes_csv import CSV_HEADER, changes_csv
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
 from pokewatch.gateway.api.queries import parse_query, require_day
+from pokewatch.gateway.http.accept import preferred
+from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import unknown_card, unknown_set
+from pokewatch.gateway.http.problems import ProblemError, unknown_card, unknown_set
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
+_VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
 
 
 class CatalogEndpoints:
@@ -64,14 +68,30 @@ class CatalogEndpoints:
 
     async def changes(self, context: RequestContext) -> Answer:
         query = parse_query(queries.ChangesQuery, context.scope["query_string"])
+        accepted = preferred(context.headers.get(b"accept", b""), (b"application/json", CSV))
+        if query.format == "csv" or (query.format is UNSET and accepted == CSV):
+            return await self._changes_csv(context, changes_call(query))
         return await self._answer(context, changes_call(query))
+
+    async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
+        found = await self._reader.read(call, context.forwarded_headers())
+        return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
+
+    async def first_card(self, context: RequestContext) -> str | None:
+        """Return the slug of the first card of the served book, None if there is none."""
+        try:
+            call = search_call(queries.CardsQuery(limit=1))
+            found = await self._reader.read(call, context.forwarded_headers())
+        except ProblemError:
+            return None
+        return found.cards[0].slug if found.cards else None
 
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
         cached, stale = await self._reader.find(call, context.forwarded_headers())
         if stale:
-            return 200, [JSON, (b"cache-control", b"no-store")], cached.prefix + b"true}"
+            return 200, [JSON, _VARY, (b"cache-control", b"no-store")], cached.prefix + b"true}"
         tag = etag(cached.versions.model_version, cached.versions.data_version)
-        headers = [_REVALIDATE, (b"etag", tag)]
+        headers = [_REVALIDATE, _VARY, (b"etag", tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""
         return 200, [JSON, *headers], cached.prefix + b"false}"
@@ -134,7 +154,9 @@ def index_call() -> CatalogCall:
 
 
 def changes_call(query: queries.ChangesQuery) -> CatalogCall:
-    payload = _set_fields(msgspec.structs.asdict(query))
+    fields = msgspec.structs.asdict(query)
+    del fields["format"]
+    payload = _set_fields(fields)
     return CatalogCall("changes", payload, market_schemas.PriceChanges, checks.check_changes)
 
 

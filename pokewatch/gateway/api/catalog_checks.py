@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
 
-from pokewatch.contract import STATUSES
+from pokewatch.contract import STATUSES, ChangesSort
 from pokewatch.gateway.api.market_schemas import (
     CardList,
     CardSetAnswer,
@@ -106,22 +106,27 @@ def check_index(found: MarketIndex, _: Payload) -> None:
 
 
 def check_changes(found: PriceChanges, payload: Payload) -> None:
-    """Check for at most `limit` cards each way, the largest change first."""
-    for name in ("days", "min_price"):
+    """Check for at most `limit` cards each way, in the order of `sort`."""
+    for name in ("days", "min_price", "sort"):
         if getattr(found, name) != payload[name]:
             raise ValueError(f"{name} is {getattr(found, name)!r}, expected {payload[name]!r}")
     check_day("date", found.date)
     _check_cards([*found.up, *found.down], found.date)
-    _check_change("up", found.up, [-row.change_pct for row in found.up], payload["limit"])
-    _check_change("down", found.down, [row.change_pct for row in found.down], payload["limit"])
+    for name, rows, sign in (("up", found.up, 1), ("down", found.down, -1)):
+        if len(rows) > payload["limit"]:
+            raise ValueError(f"{len(rows)} cards {name}, expected at most {payload['limit']}")
+        if any(row.change_pct * sign < 0 for row in rows):
+            raise ValueError(f"the cards {name} have changes the other way")
+        if any(one < two for one, two in pairwise(_size(row, found.sort) for row in rows)):
+            raise ValueError(f"the cards {name} are not in order")
 
 
-def _check_change(name: str, rows: Sequence[ChangedCard], ordered: list[float], limit: int) -> None:
-    """Check changes that, made negative and ascending, are `ordered`."""
-    if len(rows) > limit:
-        raise ValueError(f"{len(rows)} cards {name}, expected at most {limit}")
-    if ordered != sorted(ordered) or (ordered and ordered[-1] > 0):
-        raise ValueError(f"the cards {name} are not in order")
+def _size(row: ChangedCard, sort: ChangesSort) -> float:
+    """Return what cards are sorted by, to the precision of the reply."""
+    if sort == "change":
+        return abs(row.change_pct)
+    price = row.market_price or 0.0
+    return price if sort == "price" else round(abs(price - row.price_before), 6)
 
 
 def _check_index(dates: Sequence[str], values: Sequence[float]) -> None:

@@ -34,6 +34,50 @@ class CollectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     fees: Annotated[Fees, Meta(description="The marketplace whose fees apply.")] | UnsetType = UNSET
 
 
+class CardLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A card to find. Name it by `card_id`, by `product_id`, or by name and number."""
+
+    name: _Text = ""
+    set: _Text = ""
+    number: _Text = ""
+    printing: _Text = ""
+    language: _Text = ""
+    product_id: _Text = ""
+    card_id: _Text = ""
+
+
+class ResolveRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Cards to find."""
+
+    cards: Annotated[list[CardLine], Meta(max_length=MAX_COLLECTION_LINES)]
+
+
+class ResolvedCard(msgspec.Struct, frozen=True):
+    """The card that was meant, or those that it may be."""
+
+    outcome: Literal["matched", "ambiguous", "unmatched"]
+    reason: Annotated[str, Meta(description="How it was matched, or why it was not.")]
+    card_id: Annotated[str | None, Meta(description="The id of the card; null unless matched.")]
+    card: Annotated[str | None, Meta(description="The slug of the card.")]
+    candidates: Annotated[
+        list[str], Meta(description="The cards that it may be, or the nearest ones.")
+    ]
+
+
+class ResolvedCards(msgspec.Struct, frozen=True):
+    """The cards found, in the order of the request."""
+
+    cards: list[ResolvedCard]
+    model_version: ModelVersion
+    data_version: DataVersion
+
+
+class ResolveAnswer(ResolvedCards, frozen=True):
+    """The cards found, as an answer to a request."""
+
+    request_id: RequestId
+
+
 class LineWorth(msgspec.Struct, frozen=True):
     """A line, the card it is matched to, and its worth. Prices are per copy in its condition."""
 
@@ -131,7 +175,7 @@ class CollectionAnswer(CollectionWorth, frozen=True):
     request_id: RequestId
 
 
-def field_texts(line: LineRequest) -> dict[str, str]:
+def field_texts(line: LineRequest | CardLine) -> dict[str, str]:
     """Return a line's fields as the model server takes them: texts, without empty ones."""
     fields: dict[str, Any] = msgspec.structs.asdict(line)
     return {name: str(value) for name, value in fields.items() if value != ""}

@@ -1,7 +1,8 @@
-"""POST /collections/value."""
+"""POST /collections/value and /cards/resolve."""
 
 import asyncio
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,9 +12,11 @@ from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import (
     CollectionRequest,
     CollectionWorth,
+    ResolvedCards,
+    ResolveRequest,
     field_texts,
 )
-from pokewatch.gateway.api.queries import FeesQuery, parse_query
+from pokewatch.gateway.api.queries import FeesQuery, NoQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
@@ -30,12 +33,14 @@ from pokewatch.gateway.upstream.version_poller import VersionPoller
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _MAX_CONCURRENT = 2  # each takes seconds of the model server's time
 _decode_request = msgspec.json.Decoder(CollectionRequest).decode
+_decode_cards = msgspec.json.Decoder(ResolveRequest).decode
+_decode_resolved = msgspec.json.Decoder(ResolvedCards).decode
 _decode_worth = msgspec.json.Decoder(CollectionWorth).decode
 _encode = msgspec.json.Encoder().encode
 
 
 class CollectionEndpoint:
-    """Values collections: lines as JSON, or the file of an app. Nothing is stored."""
+    """Values collections, lines or the file of an app, and finds cards. Nothing is stored."""
 
     def __init__(self, upstream: V2Client, poller: VersionPoller) -> None:
         self._upstream = upstream
@@ -54,8 +59,16 @@ class CollectionEndpoint:
             found = await self._call(
                 {"lines": lines, "fees": fees if request.fees is UNSET else request.fees}, context
             )
-        body = _encode(found)[:-1] + b',"request_id":"%s"}' % context.request_id.encode()
-        return 200, [JSON, _NO_STORE], body
+        return _answer(found, context)
+
+    async def resolve(self, context: RequestContext) -> Answer:
+        parse_query(NoQuery, context.scope["query_string"])
+        request = decode(_decode_cards, context.body)
+        payload = {"lines": [field_texts(line) for line in request.cards]}
+        found: ResolvedCards = await self._send("resolve", payload, _decode_resolved, context)
+        if len(found.cards) != len(request.cards):
+            raise self._upstream.bad_reply(f"{len(found.cards)} cards for {len(request.cards)}")
+        return _answer(found, context)
 
     async def value_file(
         self, content: bytes, fees: str | None, context: RequestContext
@@ -71,23 +84,36 @@ class CollectionEndpoint:
                 OTHER_CURRENCY,
                 f"the fees of {payload['fees']} are in {currency}, the prices in {served.currency}",
             )
+        found: CollectionWorth = await self._send("collection", payload, _decode_worth, context)
+        return found
+
+    async def _send(
+        self,
+        query: str,
+        payload: dict[str, Any],
+        decoder: Callable[[bytes], Any],
+        context: RequestContext,
+    ) -> Any:
         if self._running.locked():
             detail = "other collections are being valued: try again in a few seconds"
             raise ProblemError(OVERLOADED, detail, retry_after=5)
         async with self._running:
             try:
                 body = await self._upstream.send(
-                    "/catalog/collection",
-                    _encode(payload),
-                    context.forwarded_headers(),
+                    f"/catalog/{query}", _encode(payload), context.forwarded_headers()
                 )
             except RefusedError as refused:
                 if "file" in payload:
                     raise ProblemError(UNREADABLE_FILE, str(refused)) from None
                 raise invalid("", str(refused)) from None
         try:
-            found = _decode_worth(body)
+            found = decoder(body)
         except ValueError as error:
             raise self._upstream.bad_reply(str(error)) from error
         self._poller.observe(Versions(found.model_version, found.data_version))
         return found
+
+
+def _answer(found: CollectionWorth | ResolvedCards, context: RequestContext) -> Answer:
+    body = _encode(found)[:-1] + b',"request_id":"%s"}' % context.request_id.encode()
+    return 200, [JSON, _NO_STORE], body

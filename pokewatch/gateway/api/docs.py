@@ -1,8 +1,8 @@
 """GET /openapi.json and /docs, an HTML page of the same document that loads no other resources."""
 
 import json
-import re
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -11,21 +11,26 @@ from typing import Any
 import msgspec
 
 from pokewatch.gateway.api.openapi import document
+from pokewatch.gateway.api.operation_docs import answer_fields, curl_line, example_body, prose
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import KINDS
 
+FirstCard = Callable[[RequestContext], Awaitable[str | None]]
+
+_EXAMPLE_CARD = "charizard_ex_199"  # in the examples of the operations
 _CACHED: Header = (b"cache-control", b"public, max-age=300")
 
 
 class DocsEndpoints:
-    """The OpenAPI document and its page, both rendered once."""
+    """The OpenAPI document and its page, both rendered at start."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_card: FirstCard | None = None) -> None:
+        self._first_card = first_card
         spec = document()
         pages = files("pokewatch.gateway") / "pages"
         style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
         self._json = msgspec.json.encode(spec)
-        self._html = _page(spec, style, script).encode()
+        self._html = _page(spec, style, script)
         policy = "; ".join(
             (
                 "default-src 'none'",
@@ -41,10 +46,13 @@ class DocsEndpoints:
         return 200, [JSON, _CACHED], self._json
 
     async def docs(self, context: RequestContext) -> Answer:
+        """Return the page. Its examples are of a card that is being served, if it may be known."""
+        card = await self._first_card(context) if self._first_card else None
+        text = self._html.replace(_EXAMPLE_CARD, card) if card else self._html
         return (
             200,
             [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy],
-            self._html,
+            text.encode(),
         )
 
 
@@ -55,13 +63,13 @@ def _hash(text: str) -> str:
 def _page(spec: dict[str, Any], style: str, script: str) -> str:
     info = spec["info"]
     operations = "".join(
-        _operation(path, method, operation)
+        _operation(path, method, operation, spec["components"]["schemas"])
         for path, methods in spec["paths"].items()
         for method, operation in methods.items()
     )
     problems = "".join(
         f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td>'
-        f"<td>{_prose(kind.meaning)}</td></tr>"
+        f"<td>{prose(kind.meaning)}</td></tr>"
         for kind in KINDS
     )
     return (
@@ -69,8 +77,9 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>PokeWatch API</title><style>{style}</style></head><body><main>"
         "<h1>PokeWatch API</h1>"
-        f"<p>{_prose(info['description'])} Version {escape(info['version'])}. "
-        "Also available as an <a href='/openapi.json'>OpenAPI document</a>.</p>"
+        f"<p>{prose(info['description'])} Version {escape(info['version'])}. "
+        "Curl lines need the address of the gateway in <code>POKEWATCH</code> and an API key in "
+        "<code>KEY</code>. Also available as an <a href='/openapi.json'>OpenAPI document</a>.</p>"
         '<label>API key <input id="key" type="password" autocomplete="off"></label>'
         f"{operations}<h2>Problems</h2>"
         f"<table><tr><th>Type</th><th>Status</th><th>Meaning</th></tr>{problems}</table>"
@@ -78,29 +87,24 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
     )
 
 
-def _prose(text: str) -> str:
-    """Return the text as HTML, with anything in backticks as code."""
-    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
-
-
-def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     inputs = "".join(_input(parameter) for parameter in operation["parameters"])
-    body = operation.get("requestBody")
-    if body:
-        example = body["content"]["application/json"]["examples"]["example"]["value"]
-        text = escape(json.dumps(example, indent=2))
+    if "requestBody" in operation:
+        text = escape(json.dumps(example_body(operation), indent=2, ensure_ascii=False))
         inputs += f"<label>Body<textarea spellcheck='false'>{text}</textarea></label>"
     statuses = "".join(
-        f"<tr><td>{status}</td><td>{_prose(response['description'])}</td></tr>"
+        f"<tr><td>{status}</td><td>{prose(response['description'])}</td></tr>"
         for status, response in operation["responses"].items()
     )
     return (
         f'<details id="{operation["operationId"]}"><summary>'
         f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code> '
         f"{escape(operation['summary'])}</summary>"
-        f"<p>{_prose(operation['description'])}</p>"
+        f"<p>{prose(operation['description'])}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
-        f"{inputs}<button>Send</button><pre></pre></form><table>{statuses}</table></details>"
+        f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
+        f"<h3>By curl</h3><pre>{escape(curl_line(path, operation))}</pre>"
+        f"{answer_fields(operation, schemas)}<h3>Statuses</h3><table>{statuses}</table></details>"
     )
 
 

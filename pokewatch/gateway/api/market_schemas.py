@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from pokewatch.contract import ChangesSort
 from pokewatch.gateway.api.fields import Currency, DataVersion, ModelVersion, Stale
 from pokewatch.gateway.api.schemas import Card
 
@@ -92,7 +93,7 @@ class ChangedCard(Card, frozen=True):
 
 
 class PriceChanges(msgspec.Struct, frozen=True):
-    """The cards whose market price rose and fell most, the largest change first."""
+    """The cards whose market price rose and fell most, in the order of `sort`."""
 
     date: str
     since: Annotated[
@@ -102,6 +103,7 @@ class PriceChanges(msgspec.Struct, frozen=True):
     min_price: Annotated[
         float, Meta(description="Cards cheaper than this on both days are left out.")
     ]
+    sort: ChangesSort
     up: list[ChangedCard]
     down: list[ChangedCard]
     currency: Currency

@@ -138,11 +138,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
             "RateLimit": _header("The requests left, and the seconds until the window ends."),
             "RateLimit-Policy": _header("The rate limit of the key."),
         }
-    content = (
+    content: dict[str, Any] = (
         {operation.response: {}}
         if isinstance(operation.response, str)
         else {"application/json": {"schema": _ref(operation.response)}}
     )
+    if operation.csv_answer:
+        content["text/csv"] = {"schema": {"type": "string"}}
     tag = (
         {"ETag": _header("Changes when the model or the data changes.")} if operation.tagged else {}
     )

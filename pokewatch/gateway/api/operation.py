@@ -1,33 +1,9 @@
-"""An operation of the API as the routes and the OpenAPI document need it, and its problems."""
+"""An operation of the API as the routes and the OpenAPI document need it."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.gateway.http import problems
 from pokewatch.gateway.http.problems import Kind
-
-# Problems that operations have in common
-AUTHENTICATED = (
-    problems.UNAUTHORIZED,
-    problems.FORBIDDEN,
-    problems.RATE_LIMITED,
-    problems.KEYS_UNREADABLE,
-)
-WITH_BODY = (
-    problems.NOT_JSON,
-    problems.SLOW_REQUEST,
-    problems.TOO_LARGE,
-    problems.MEDIA_TYPE,
-    problems.INVALID,
-)
-UPSTREAM = (
-    problems.UPSTREAM_FAULT,
-    problems.UNAVAILABLE,
-    problems.OVERLOADED,
-    problems.UPSTREAM_TIMEOUT,
-)
-READINESS = (problems.KEYS_UNREADABLE, *UPSTREAM)
-CATALOG = (*AUTHENTICATED, problems.INVALID, *UPSTREAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +14,7 @@ class Operation:
     needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller. With
     `csv` it may also be a CSV file, and the limit is that of the settings for collections.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
-    entity tag.
+    entity tag. With `csv_answer` it may be CSV too.
     """
 
     name: str
@@ -55,3 +31,4 @@ class Operation:
     query: Any = None
     problems: tuple[Kind, ...] = ()
     tagged: bool = False
+    csv_answer: bool = False

@@ -19,6 +19,7 @@ from pokewatch.gateway.api.schemas import (
     BatchProblem,
     BatchRequest,
     FairPrice,
+    FairPriceAnswer,
     FairPriceRequest,
     SignalAnswer,
     SignalRequest,
@@ -38,6 +39,7 @@ class _RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode_fair_price = msgspec.json.Decoder(FairPriceRequest).decode
+_decode_answer = msgspec.json.Decoder(FairPriceAnswer).decode
 _decode_batch = msgspec.json.Decoder(BatchRequest).decode
 # As with `finite_float`: an infinite number exceeds the largest price and is refused for that.
 _decode_raw_batch = msgspec.json.Decoder(_RawBatch, float_hook=float).decode
@@ -68,6 +70,11 @@ class FairPriceEndpoint:
         self._predictions.add(found.signal)
         return _answer(found.prefix, stale, context)
 
+    async def value(self, card: CardQuery, request_id: str) -> FairPriceAnswer:
+        """Return the answer to a page's request. Raise ProblemError."""
+        found, stale = await self.find(card)
+        return _decode_answer(_body(found.prefix, stale, request_id))
+
     async def find(self, card: CardQuery) -> tuple[CachedAnswer, bool]:
         """Return the answer up to its `stale` member, and whether it is stale.
 
@@ -94,7 +101,11 @@ class FairPriceEndpoint:
 
 
 def _answer(prefix: bytes, stale: bool, context: RequestContext) -> Answer:
-    return 200, _HEADERS, prefix + _SUFFIX[stale] % context.request_id.encode()
+    return 200, _HEADERS, _body(prefix, stale, context.request_id)
+
+
+def _body(prefix: bytes, stale: bool, request_id: str) -> bytes:
+    return prefix + _SUFFIX[stale] % request_id.encode()
 
 
 class BatchEndpoint:

@@ -15,6 +15,7 @@ from pokewatch.contract import (
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
+    ChangesSort,
     Fees,
     MoversPrice,
 )
@@ -124,9 +125,23 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _MinPrice,
         Meta(description="Cards cheaper than this on both days are left out."),
     ] = DEFAULT_MIN_PRICE
+    sort: Annotated[
+        ChangesSort,
+        Meta(
+            description="What the largest comes first of: the change as a fraction (`change`) or "
+            "in money (`amount`), or the latest price (`price`)."
+        ),
+    ] = "change"
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards each way.")] = (
         DEFAULT_MOVERS_LIMIT
     )
+    format: (
+        Annotated[
+            Literal["json", "csv"],
+            Meta(description="The format of the answer; by default that of the `Accept` header."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 def parse_query(model: type[Query], text: bytes) -> Query:

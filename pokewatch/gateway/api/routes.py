@@ -3,22 +3,19 @@
 from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas, v2_schemas
-from pokewatch.gateway.api.operation import (
+from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas
+from pokewatch.gateway.api.operation import Operation
+from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
     CATALOG,
     READINESS,
     UPSTREAM,
     WITH_BODY,
-    Operation,
 )
+from pokewatch.gateway.api.v2_routes import V2_OPERATIONS
 from pokewatch.gateway.http import problems
-from pokewatch.gateway.upstream import v2_messages
 
 _ONE_CARD = 16_384
-_INFERENCE = {
-    "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["charizard_ex_199"]}]
-}
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -55,7 +52,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "cards": [
                 {"card_id": "charizard_ex_199"},
-                {"card_id": "pikachu_25", "date": "2026-11-20"},
+                {"card_id": "charizard_ex_199", "date": "2026-11-20"},
             ]
         },
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
@@ -84,6 +81,20 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.CardsQuery,
         problems=(*CATALOG, problems.UNKNOWN_PAGE),
         tagged=True,
+    ),
+    # Before `/cards/{card_id}`, so that the `Allow` header of its path is its own.
+    Operation(
+        "cards_resolve",
+        "POST",
+        "/cards/resolve",
+        "Find the cards that names and numbers mean",
+        collection_schemas.ResolveAnswer,
+        "Matches up to 10,000 cards as `/collections/value` does, never by a guess.",
+        scope="batch",
+        request=collection_schemas.ResolveRequest,
+        example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
+        query=queries.NoQuery,
+        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
     Operation(
         "card",
@@ -179,6 +190,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.ChangesQuery,
         problems=CATALOG,
         tagged=True,
+        csv_answer=True,
     ),
     Operation(
         "collection_value",
@@ -194,7 +206,7 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "lines": [
                 {"name": "Charizard ex", "set": "151", "number": "199/165", "quantity": 2},
-                {"card_id": "pikachu_25", "condition": "LP"},
+                {"card_id": "charizard_ex_199", "condition": "LP"},
             ]
         },
         query=queries.FeesQuery,
@@ -206,64 +218,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *UPSTREAM,
         ),
     ),
-    Operation(
-        "v2_server",
-        "GET",
-        "/v2",
-        "V2: server metadata",
-        v2_schemas.ServerMetadata,
-        problems=AUTHENTICATED,
-    ),
-    Operation(
-        "v2_live",
-        "GET",
-        "/v2/health/live",
-        "V2: server liveness",
-        v2_schemas.ServerState,
-        scope=None,
-    ),
-    Operation(
-        "v2_ready",
-        "GET",
-        "/v2/health/ready",
-        "V2: server readiness",
-        v2_schemas.ServerState,
-        scope=None,
-        problems=READINESS,
-    ),
-    Operation(
-        "v2_model",
-        "GET",
-        "/v2/models/{model}",
-        "V2: model metadata",
-        v2_schemas.ModelMetadata,
-        problems=(*AUTHENTICATED, problems.UNKNOWN_MODEL, *UPSTREAM),
-    ),
-    Operation(
-        "v2_model_ready",
-        "GET",
-        "/v2/models/{model}/ready",
-        "V2: model readiness",
-        v2_schemas.ModelReady,
-        problems=(*AUTHENTICATED, problems.UNKNOWN_MODEL, *UPSTREAM),
-    ),
-    Operation(
-        "v2_infer",
-        "POST",
-        "/v2/models/{model}/infer",
-        "V2: inference",
-        v2_messages.InferResponse,
-        "Tensors are JSON. A request of more than one row needs the scope `batch`.",
-        request=v2_messages.InferRequest,
-        example=_INFERENCE,
-        problems=(
-            *AUTHENTICATED,
-            *WITH_BODY,
-            problems.UNKNOWN_MODEL,
-            problems.MISFIT,
-            *UPSTREAM,
-        ),
-    ),
+    *V2_OPERATIONS,
     Operation(
         "health",
         "GET",

@@ -15,6 +15,7 @@ for (const form of document.querySelectorAll("form.try")) {
     const headers = key.value ? { "X-API-Key": key.value } : {};
     const body = form.querySelector("textarea")?.value;
     if (body !== undefined) headers["Content-Type"] = "application/json";
+    output.hidden = false;
     output.textContent = "...";
     try {
       const response = await fetch(path + (query.size ? `?${query}` : ""), { method: form.dataset.method, headers, body });

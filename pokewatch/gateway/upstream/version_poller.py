@@ -61,6 +61,12 @@ class VersionPoller:
         """Return the versions being served, None while the model server does not answer."""
         return None if self.problem is not None else self.versions
 
+    def served_versions(self) -> set[tuple[str, str]]:
+        """Return the versions of model and data that `served` describes; none while it is old."""
+        if self.served is None or self.problem is not None:
+            return set()
+        return {(self.served.model_version, self.served.data_version)}
+
     def observe(self, versions: Versions) -> None:
         """Record the versions of a reply, which may be newer than the last poll."""
         served = (versions.model_version, versions.data_version)
@@ -104,17 +110,22 @@ class VersionPoller:
             Versions(served.model_version, served.data_version, served.run_id, served.currency)
         )
 
+    async def refresh(self) -> bool:
+        """Poll once, recording a failure. Return whether it succeeded."""
+        try:
+            await self.poll()
+            self.problem = None
+        except ProblemError as problem:
+            self.problem = problem
+        except Exception:
+            logger.exception("unexpected error")
+            self.problem = ProblemError(
+                INTERNAL, "the status of the model server could not be read; see the log"
+            )
+        return self.problem is None
+
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
-            try:
-                await self.poll()
-                self.problem = None
-            except ProblemError as problem:
-                self.problem = problem
-            except Exception:
-                logger.exception("unexpected error")
-                self.problem = ProblemError(
-                    INTERNAL, "the status of the model server could not be read; see the log"
-                )
+            await self.refresh()
             await asyncio.sleep(self._seconds)

@@ -57,7 +57,7 @@ class PageAccess:
 
         Raise ProblemError with 401, 403, 413, 415, 429 or 503.
         """
-        _require_same_origin(context)
+        require_same_origin(context)
         form = parse_qs((await self._bodies.read(context, receive)).decode("latin-1"))
         presented = form.get("key", [""])[0].strip()
         if not presented:
@@ -69,7 +69,7 @@ class PageAccess:
 
     async def sign_out(self, context: RequestContext, receive: Receive) -> Answer:
         """End the session. Raise ProblemError with 403."""
-        _require_same_origin(context)
+        require_same_origin(context)
         await self._bodies.read(context, receive)
         return _see_other("/", self._sessions.ended(context))
 
@@ -86,7 +86,7 @@ def _target(context: RequestContext) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _require_same_origin(context: RequestContext) -> None:
+def require_same_origin(context: RequestContext) -> None:
     """Raise ProblemError (403) unless the form was sent from a page of this host.
 
     Browsers send Origin with every POST; SameSite cookies are the second line of defence.

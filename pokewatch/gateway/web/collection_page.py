@@ -7,7 +7,7 @@ from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
-from pokewatch.gateway.web.access import PageAccess
+from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import PageRenderer, send_page
 from pokewatch.gateway.web.uploads import UploadBodies
 
@@ -45,6 +45,7 @@ class CollectionPage:
     async def _page(self, context: RequestContext, receive: Receive) -> Answer:
         if context.scope["method"] != "POST":
             return self._form(context, None)
+        require_same_origin(context)
         fields = await self._bodies.read(context, receive)
         content = fields.get("file") or fields.get("text") or b""
         if not content.strip():

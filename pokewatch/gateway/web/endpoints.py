@@ -10,8 +10,9 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pokewatch.gateway.api.queries import parse_query
+from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.middleware import (
-    JSON,
     Answer,
     Header,
     RequestContext,
@@ -23,15 +24,18 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess, local_target
-from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.page_queries import PageQuery
 from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles, Templates
+from pokewatch.gateway.web.visits import Visit
 
-PageHandler = Callable[[RequestContext], Awaitable[dict[str, Any]]]
+DataHandler = Callable[[Visit], Awaitable[bytes]]
+PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _VARY: Header = (b"vary", b"accept, accept-encoding, cookie")
 _GZIP: Header = (b"content-encoding", b"gzip")
+_KINDS = (b"application/json", b"text/html")
 _SMALLEST_COMPRESSED = 1_024
 _STALE_HOURS = 36
 
@@ -51,7 +55,9 @@ class PageRenderer:
         self._poller = poller
         self._today = today
 
-    def render(self, template: str, context: RequestContext, values: dict[str, Any]) -> bytes:
+    def render(
+        self, template: str, context: RequestContext, values: dict[str, Any], stale: bool = False
+    ) -> bytes:
         served = self._poller.served
         age = self._poller.data_age(self._today)
         common = {
@@ -60,7 +66,7 @@ class PageRenderer:
             "simulated": served is not None and served.source == "simulated",
             "age": age,
             "old": age is not None and age * 24 > _STALE_HOURS,
-            "down": self._poller.problem is not None,
+            "down": stale or self._poller.problem is not None,
             "keyed": not self._access.open,
             "path": context.scope["path"],
         }
@@ -75,11 +81,10 @@ class PageRenderer:
         body = self.render("problem.html", context, values | {"request_id": context.request_id})
         return problem.kind.status, [_NO_STORE, *headers], body
 
-    def cache_key(self, context: RequestContext) -> tuple[str, ...]:
+    def cache_key(self, context: RequestContext, query: PageQuery) -> tuple[str, ...]:
         """Return all that a page depends on besides the versions served."""
-        scope = context.scope
-        query = scope["query_string"].decode("latin-1")
-        return ("page", scope["path"], query, self._today().isoformat())
+        values = [str(value) for value in msgspec.structs.astuple(query)]
+        return ("page", context.scope["path"], *values, self._today().isoformat())
 
 
 class PageEndpoint:
@@ -89,6 +94,7 @@ class PageEndpoint:
         self,
         path: str,
         template: str,
+        query: type[PageQuery],
         handler: PageHandler,
         renderer: PageRenderer,
         access: PageAccess,
@@ -97,6 +103,7 @@ class PageEndpoint:
     ) -> None:
         self._path = path
         self._template = template
+        self._query = query
         self._handler = handler
         self._renderer = renderer
         self._access = access
@@ -113,20 +120,32 @@ class PageEndpoint:
         await send_page(context, send, answer)
 
     async def _page(self, context: RequestContext) -> Answer:
-        request = self._renderer.cache_key(context)
-        versions = self._poller.current_versions()
-        body = self._cached(request, versions)
+        query = parse_query(self._query, context.scope["query_string"])
+        request = self._renderer.cache_key(context, query)
+        body = self._cached(request, self._poller.current_versions())
         if body is None:
-            values = await self._handler(context)
-            body = self._renderer.render(self._template, context, values)
-            same = versions is not None and versions == self._poller.current_versions()
-            if self._answers is not None and versions is not None and same:
-                self._answers.put(request, body, versions.model_version, versions.data_version)
+            body = await self._made(context, query, request)
         tag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
-        headers = [_REVALIDATE, (b"etag", tag)]
+        # A weak tag: the page may be sent compressed or not (RFC 9110, 8.8.1).
+        headers = [_REVALIDATE, (b"etag", b"W/" + tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""
         return 200, headers, body
+
+    async def _made(
+        self, context: RequestContext, query: PageQuery, request: tuple[str, ...]
+    ) -> bytes:
+        """Return the page, and cache it if all of it is from the versions being served."""
+        for _ in range(2):
+            visit = Visit(context, query)
+            values = await self._handler(visit)
+            current = visit.versions <= self._poller.served_versions()
+            if visit.stale or current or not await self._poller.refresh():
+                break  # else the footer would be of other versions than the prices
+        body = self._renderer.render(self._template, context, values, visit.stale)
+        if self._answers is not None and visit.versions and current and not visit.stale:
+            self._answers.put(request, body, *next(iter(visit.versions)))
+        return body
 
     def _cached(self, request: tuple[str, ...], versions: Versions | None) -> bytes | None:
         if self._answers is None:
@@ -135,22 +154,22 @@ class PageEndpoint:
         return None if cached is None else cached.prefix
 
 
-class SuggestionsEndpoint:
-    """ASGI application of the suggestions below the search field, as JSON."""
+class DataEndpoint:
+    """ASGI application of data that a page loads or offers for download."""
 
-    def __init__(self, pages: Pages, renderer: PageRenderer, access: PageAccess) -> None:
-        self._pages = pages
-        self._renderer = renderer
+    def __init__(self, path: str, kind: Header, handler: DataHandler, access: PageAccess) -> None:
+        self._path = path
+        self._kind = kind
+        self._handler = handler
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
-        context.route = "/page-data/suggestions"
-        refused = await self._access.admit(context)
-        if refused is not None:
+        context.route = self._path
+        if await self._access.admit(context) is not None:
             raise ProblemError(UNAUTHORIZED, "sign in first")
-        cards = msgspec.json.encode({"cards": await self._pages.suggestions(context)})
-        await send_page(context, send, (200, [JSON, _NO_STORE], cards))
+        body = await self._handler(Visit(context))
+        await send_page(context, send, (200, [self._kind, _NO_STORE], body))
 
 
 class StaticEndpoint:
@@ -219,34 +238,8 @@ class PageOrJson:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         accepted = context_of(scope).headers.get(b"accept", b"")
-        return (self.page if prefers_html(accepted) else self.json)(scope, receive, send)
-
-
-def prefers_html(accept: bytes) -> bool:
-    """Return whether an Accept header names `text/html`, with no less weight than JSON.
-
-    Wildcards do not count: `*/*` is what programs send (RFC 9110, 12.5.1).
-    """
-    accept = accept.lower()
-    if b"text/html" not in accept:
-        return False
-    weights = {b"text/html": 0.0, b"application/json": 0.0}
-    for part in accept.split(b","):
-        name, _, parameters = part.strip().partition(b";")
-        if name.strip() in weights:
-            weights[name.strip()] = _weight(parameters)
-    return 0 < weights[b"text/html"] >= weights[b"application/json"]
-
-
-def _weight(parameters: bytes) -> float:
-    for parameter in parameters.split(b";"):
-        name, _, value = parameter.partition(b"=")
-        if name.strip() == b"q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+        html = preferred(accepted, _KINDS) == _KINDS[1]
+        return (self.page if html else self.json)(scope, receive, send)
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:

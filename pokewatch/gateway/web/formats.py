@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from math import isfinite
 
-_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 NONE = "\u2013"  # an en dash
 
 STATUSES = {
@@ -24,15 +24,43 @@ REASONS = {
     "no_interval": "there is no interval for this card",
     "no_market_price": "there is no market price on this day",
     "no_fair_price": "there is no fair price on this day",
+    "not_judged": "the price cannot be judged",
     **{name: text.partition(":")[0].rstrip(".").lower() for name, text in STATUSES.items()},
 }
+
+
+# Reasons that only the advice in money has
+ADVICE = {
+    "no_fees": "no fees are known for this currency",
+    "no_interval": "there is no interval for this card",
+}
+SKILLS = {
+    "better than the last price": "On past days, its forecasts were closer to the later prices "
+    "than the price of the day was.",
+    "too few periods to tell": "There are too few past periods to tell whether its forecasts are "
+    "closer to the later prices than the price of the day.",
+    "no better than the last price": "On past days, its forecasts were no closer to the later "
+    "prices than the price of the day was: rely on the interval more than on the fair price.",
+}
+CONDITIONS = {
+    "NM": "near mint",
+    "LP": "lightly played",
+    "MP": "moderately played",
+    "HP": "heavily played",
+    "DMG": "damaged",
+}
+
+
+def reason_text(reason: str) -> str:
+    """Return a reason of a signal or of missing advice in words."""
+    return REASONS.get(reason) or ADVICE.get(reason) or reason.replace("_", " ")
 
 
 def money(amount: float | None, currency: str) -> str:
     """Return an amount with its currency: `$1,234.50`, or `1,234.50 JPY`."""
     if amount is None or not isfinite(amount):
         return NONE
-    symbol = _SYMBOLS.get(currency)
+    symbol = SYMBOLS.get(currency)
     return f"{symbol}{amount:,.2f}" if symbol else f"{amount:,.2f} {currency}"
 
 

@@ -58,7 +58,9 @@ class Templates:
             "static": static.url,
             "svg": _svg,
             "status_text": formats.STATUSES.get,
-            "reason_text": formats.REASONS.get,
+            "reason_text": formats.reason_text,
+            "skill_text": formats.SKILLS.get,
+            "condition_text": formats.CONDITIONS.get,
             "listing_url": formats.listing_url,
             "later": formats.later,
         }

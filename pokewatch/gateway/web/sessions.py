@@ -9,7 +9,8 @@ import hmac
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
+
+from starlette.requests import cookie_parser
 
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.keys import Key
@@ -38,13 +39,9 @@ class Sessions:
 
     def find(self, context: RequestContext) -> Key | None:
         """Return the live key of the session, None without a valid one."""
-        try:
-            cookies = SimpleCookie(context.headers.get(b"cookie", b"").decode("latin-1"))
-        except CookieError:
-            return None
-        if COOKIE not in cookies:
-            return None
-        key_id, _, rest = cookies[COOKIE].value.partition(".")
+        # Not http.cookies: it drops what follows a cookie that it cannot parse, of whatever server.
+        cookies = cookie_parser(context.headers.get(b"cookie", b"").decode("latin-1"))
+        key_id, _, rest = cookies.get(COOKIE, "").partition(".")
         expires, _, signature = rest.partition(".")
         key = self._keys.by_id(key_id)
         if key is None or not (expires.isascii() and expires.isdigit() and len(expires) < 16):

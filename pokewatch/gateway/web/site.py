@@ -3,19 +3,28 @@
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.http.middleware import JSON, Header
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
 from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
+    DataEndpoint,
+    DataHandler,
     PageEndpoint,
     PageHandler,
     PageRenderer,
     SignInEndpoint,
     SignOutEndpoint,
     StaticEndpoint,
-    SuggestionsEndpoint,
+)
+from pokewatch.gateway.web.page_queries import (
+    CardPageQuery,
+    MoversPageQuery,
+    PageQuery,
+    SearchPageQuery,
 )
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.rendering import StaticFiles, Templates
@@ -37,30 +46,36 @@ class Site:
         static = StaticFiles()
         renderer = PageRenderer(Templates(static), access, poller)
 
-        def page(path: str, handler: PageHandler, template: str, cache: bool = True) -> ASGIApp:
+        def page(
+            path: str,
+            handler: PageHandler,
+            template: str,
+            query: type[PageQuery] = PageQuery,
+            cache: bool = True,
+        ) -> ASGIApp:
             cached = answers if cache else None
-            return PageEndpoint(path, template, handler, renderer, access, cached, poller)
+            return PageEndpoint(path, template, query, handler, renderer, access, cached, poller)
+
+        def data(path: str, kind: Header, handler: DataHandler) -> Route:
+            return Route(path, DataEndpoint(path, kind, handler, access), methods=["GET"])
 
         self.pages: dict[str, ASGIApp] = {
-            path: page(path, handler, template)
-            for path, handler, template in (
-                ("/", pages.home, "home.html"),
-                ("/cards", pages.search, "search.html"),
-                ("/cards/{card_id}", pages.card, "card.html"),
-                ("/movers", pages.movers, "movers.html"),
-                ("/sets", pages.sets, "sets.html"),
-                ("/sets/{set_id}", pages.card_set, "set.html"),
+            path: page(path, handler, template, query)
+            for path, handler, template, query in (
+                ("/", pages.home, "home.html", PageQuery),
+                ("/cards", pages.search, "search.html", SearchPageQuery),
+                ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
+                ("/movers", pages.movers, "movers.html", MoversPageQuery),
+                ("/sets", pages.sets, "sets.html", PageQuery),
+                ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
             )
         }
         # The status changes while the versions stay.
         self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
-            Route(
-                "/page-data/suggestions",
-                SuggestionsEndpoint(pages, renderer, access),
-                methods=["GET"],
-            ),
+            data("/page-data/suggestions", JSON, pages.suggestions),
+            data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
             Route(
                 PATH,
                 CollectionPage(collections, renderer, access, uploads),

@@ -106,3 +106,27 @@ def test_ten_thousand_lines(gateway: Gateway) -> None:
     lines = [{"name": f"Pokémon {i % 40}", "number": f"{i % 40:03}/100"} for i in range(10_000)]
     found = gateway.post("/collections/value", {"lines": lines}).json()
     assert found["counts"]["matched"]["lines"] == 10_000
+
+
+def test_cards_are_resolved_in_their_order(gateway: Gateway) -> None:
+    cards = [
+        {"name": "Pokémon 4", "set": "Set 0", "number": "4/100"},
+        {"name": "Nobody"},
+        {},
+        {"card_id": "card_5"},
+    ]
+    answer = gateway.post("/cards/resolve", {"cards": cards})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["model_version"] == "7"
+    assert [card["outcome"] for card in found["cards"]] == [
+        "matched",
+        "unmatched",
+        "unmatched",
+        "matched",
+    ]
+    assert [card["card"] for card in found["cards"]] == ["card_4", None, None, "card_5"]
+    assert found["cards"][0]["card_id"] == "tcgplayer-4-normal"
+    assert found["cards"][2]["reason"] == "it names no card"
+    assert gateway.post("/cards/resolve", {"cards": []}).json()["cards"] == []
+    assert gateway.post("/cards/resolve", {"cards": [{"quantity": 2}]}).status_code == 422

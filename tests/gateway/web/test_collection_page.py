@@ -14,9 +14,8 @@ CSV = (
 
 def upload(gateway: Gateway, content: bytes, **fields: str) -> httpx.Response:
     files = {"file": ("mine.csv", content, "text/csv")}
-    return gateway.ask(
-        "POST", "/collection", key="", headers=BROWSER, files=files, data=fields or None
-    )
+    headers = BROWSER | {"origin": gateway.url}
+    return gateway.ask("POST", "/collection", key="", headers=headers, files=files, data=fields)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -61,5 +60,14 @@ def test_what_cannot_be_valued_is_explained(
 
 def test_unknown_fees_and_other_forms(gateway: Gateway) -> None:
     assert "'none' is not one of" in words(page(upload(gateway, CSV.encode(), fees="none"), 422))
-    response = gateway.ask("POST", "/collection", key="", headers=BROWSER, data={"text": CSV})
+    headers = BROWSER | {"origin": gateway.url}
+    response = gateway.ask("POST", "/collection", key="", headers=headers, data={"text": CSV})
     assert "multipart/form-data" in words(page(response, 415))
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+def test_a_form_of_another_site_is_refused(gateway: Gateway, origin: str) -> None:
+    headers = BROWSER | {"origin": origin}
+    files = {"file": ("mine.csv", CSV.encode(), "text/csv")}
+    response = gateway.ask("POST", "/collection", key="", headers=headers, files=files)
+    assert "not sent from a page of this host" in words(page(response, 403))

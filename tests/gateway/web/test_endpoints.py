@@ -1,23 +1,32 @@
-import pytest
+"""Pages while the model server goes away."""
 
-from pokewatch.gateway.web.endpoints import prefers_html
+from pathlib import Path
+
+from tests.gateway.conftest import gateway_at
+from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.polling import eventually
+from tests.serving.books import make_book
+from tests.serving.server import models_folder, point_at, running
 
 
-@pytest.mark.parametrize(
-    ("accept", "html"),
-    [
-        (b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
-        (b"text/html", True),
-        (b"TEXT/HTML;Q=0.9", True),
-        (b"application/json, text/html", True),
-        (b"application/json, text/html;q=0.5", False),
-        (b"text/html;q=0", False),
-        (b"text/html;q=x", False),
-        (b"*/*", False),
-        (b"text/*", False),
-        (b"application/json", False),
-        (b"", False),
-    ],
-)
-def test_browsers_get_the_page_and_programs_get_json(accept: bytes, html: bool) -> None:
-    assert prefers_html(accept) is html
+def test_pages_of_a_stopped_model_server_say_so_and_are_not_cached(tmp_path: Path) -> None:
+    digest = make_book(tmp_path / "book")
+    ports = models_folder(tmp_path / "models")
+    point_at(tmp_path / "models", tmp_path / "book", digest, "7")
+    server = running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")})
+    with server as found, gateway_at(found.url, tmp_path) as gateway:
+        seen = "/cards/card_4?range=1m"
+        first = words(page(gateway.get(seen, key="", headers=BROWSER)))
+        assert "not answering" not in first
+        size = gateway.app.assembly.answer_cache.bytes
+        found.process.kill()
+        found.process.wait(20)
+        # At once, before the next poll: the page is made again, from earlier answers.
+        other = gateway.get("/cards/card_4?range=all", key="", headers=BROWSER)
+        assert "The model server is not answering at the moment." in words(page(other))
+        assert gateway.app.assembly.answer_cache.bytes == size
+        poller = gateway.app.assembly.version_poller
+        eventually(lambda: poller.problem, lambda problem: problem is not None)
+        assert "not answering" in words(page(gateway.get(seen, key="", headers=BROWSER)))
+        assert "cannot be used" in words(page(gateway.get("/status", key="", headers=BROWSER)))
+        page(gateway.get("/cards/card_5", key="", headers=BROWSER), 503)

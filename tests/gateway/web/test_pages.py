@@ -1,5 +1,7 @@
 """The pages of a real gateway, in front of a real MLServer."""
 
+import csv
+import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pokewatch.gateway.web.formats import SKILLS
 from pokewatch.valuation.book import STATUSES, write_book
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.books import FACTS, catalog, rows
@@ -165,6 +168,67 @@ def test_a_judged_price_has_the_answer_of_the_api(hostile: Gateway) -> None:
     value = hostile.post("/fair_price", {"card_id": "card_2", "market_price": 1.5}).json()
     assert value["signal"] == "BUY"
     assert "BUY at $1.50" in words(page(response))
+
+
+def test_a_card_page_has_the_advice_of_the_api(hostile: Gateway) -> None:
+    query = {"price": "3", "condition": "LP", "fees": "ebay"}
+    text = words(page(hostile.get("/cards/card_2", key="", headers=BROWSER, params=query)))
+    offer = {"card_id": "card_2", "market_price": 3.0, "condition": "LP", "fees": "ebay"}
+    for value in (
+        hostile.post("/fair_price", {"card_id": "card_2"}).json(),
+        hostile.post("/fair_price", offer).json(),
+    ):
+        assert value["advice"] == "ok"
+        assert f"Rather sell than keep at ${value['sell_above']:,.2f} or more." in text
+    assert "for a lightly played copy" in text
+    refused = hostile.get("/cards/card_2", headers=BROWSER, params={"price": "3", "condition": "X"})
+    assert "Invalid request" in words(page(refused, 422))
+
+
+def test_the_skill_of_the_model_is_said(hostile: Gateway) -> None:
+    ready = hostile.get("/ready").json()
+    for path in ("/", "/status"):
+        text = words(page(hostile.get(path, key="", headers=BROWSER)))
+        if ready["not_evaluated"]:
+            assert ready["not_evaluated"] in text
+        else:
+            assert SKILLS[ready["skill"]] in text
+
+
+def test_unknown_parameters_make_no_further_pages(hostile: Gateway) -> None:
+    cache = hostile.app.assembly.answer_cache
+    first = hostile.get("/sets", key="", headers=BROWSER)
+    size = cache.bytes
+    for number in range(5):
+        again = hostile.get(f"/sets?utm_source={number}", key="", headers=BROWSER)
+        assert again.text == first.text
+    assert cache.bytes == size
+
+
+def test_further_movers_and_their_file(hostile: Gateway) -> None:
+    address = "/movers?days=30&min_price=0&sort=amount"
+    found = page(hostile.get(address, key="", headers=BROWSER))
+    (link,) = [link for link in found.links if ".csv" in link]
+    response = hostile.get(link, key="")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    api = hostile.get("/changes?days=30&min_price=0&sort=amount&limit=1000&format=csv")
+    assert response.text == api.text
+    rows = list(csv.DictReader(io.StringIO(response.text)))
+    assert {row["currency"] for row in rows} == {"USD"}
+    assert len(rows) > 5
+    beyond = page(hostile.get(f"{address}&page=2", key="", headers=BROWSER))
+    assert "Previous cards" in words(beyond)
+    assert hostile.get("/movers?page=41", key="", headers=BROWSER).status_code == 422
+
+
+def test_a_cookie_of_another_server_does_not_end_a_session(
+    hostile: Gateway, tmp_path: Path
+) -> None:
+    with keyed(hostile, tmp_path) as (gateway, client):
+        session = sign_in(client, gateway.key.key).headers["set-cookie"].partition(";")[0]
+        client.cookies.clear()
+        for cookie in (f'a[1]={{"b": 1}}; {session}', f"x; {session}; y=z"):
+            assert client.get("/sets", headers={"cookie": cookie}).status_code == 200
 
 
 @pytest.mark.parametrize("price", ["x", "-1", "0", "1e9", "nan", "\u0661"])

@@ -1,0 +1,26 @@
+"""Requests of pages, with what their answers were made from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pokewatch.gateway.http.middleware import RequestContext
+from pokewatch.gateway.web.page_queries import PageQuery
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request of a page.
+
+    `versions` are those of model and data of all answers that the page shows. It is `stale` if one
+    is an earlier answer, sent because the model server is down.
+    """
+
+    context: RequestContext
+    query: PageQuery = field(default_factory=PageQuery)
+    versions: set[tuple[str, str]] = field(default_factory=set)
+    stale: bool = False
+
+    def record(self, answers: list[Any]) -> None:
+        """Record answers that the page shows."""
+        self.versions |= {(each.model_version, each.data_version) for each in answers}
+        self.stale = self.stale or any(each.stale for each in answers)

@@ -1,0 +1,24 @@
+import pytest
+
+from pokewatch.gateway.http.accept import preferred
+
+
+@pytest.mark.parametrize(
+    ("accept", "html"),
+    [
+        (b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        (b"text/html", True),
+        (b"TEXT/HTML;Q=0.9", True),
+        (b"application/json, text/html", True),
+        (b"application/json, text/html;q=0.5", False),
+        (b"text/html;q=0", False),
+        (b"text/html;q=x", False),
+        (b"*/*", False),
+        (b"text/*", False),
+        (b"application/json", False),
+        (b"", False),
+    ],
+)
+def test_browsers_get_the_page_and_programs_get_json(accept: bytes, html: bool) -> None:
+    kinds = (b"application/json", b"text/html")
+    assert preferred(accept, kinds) == kinds[html]

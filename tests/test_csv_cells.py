@@ -1,0 +1,21 @@
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from pokewatch.csv_cells import safe_cell
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_formula_is_a_text(start: str) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerow([safe_cell(f"{start}1+1")])
+    assert next(csv.reader(io.StringIO(text.getvalue(), newline=""))) == [f"'{start}1+1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"), [(-0.5, -0.5), (None, ""), (["a", "b"], "a b"), (["=a"], "'=a"), ("a", "a")]
+)
+def test_other_values_stay(value: Any, cell: Any) -> None:
+    assert safe_cell(value) == cell
