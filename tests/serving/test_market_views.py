@@ -17,7 +17,7 @@ def test_suggestions(server: Server) -> None:
 
 
 def test_printings_of_a_card_without_others(server: Server) -> None:
-    assert answer(server, "printings", {"card_id": "card_2"}) == {"cards": []}
+    assert answer(server, "printings", {"card_id": "card_2"})["cards"] == []
     assert ask(server, "printings", {"card_id": "nobody"}).status_code == 404
 
 
@@ -89,3 +89,16 @@ def test_changes_over_more_days_than_the_book_has(server: Server) -> None:
 def test_invalid_parameters(server: Server, query: str, payload: Any) -> None:
     response: httpx.Response = ask(server, query, payload)
     assert response.status_code == 422, response.text
+
+
+@pytest.mark.parametrize("sort", ["change", "amount", "price"])
+def test_changes_are_in_the_order_asked_for(server: Server, sort: str) -> None:
+    found = answer(server, "changes", {"days": 1, "limit": 40, "min_price": 0.0, "sort": sort})
+    size = {
+        "change": lambda row: row["change_pct"],
+        "amount": lambda row: round(row["market_price"] - row["price_before"], 6),
+        "price": lambda row: row["market_price"],
+    }[sort]
+    sizes = [size(row) for row in found["up"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) > 5
