@@ -42,8 +42,8 @@ class Endpoint:
 def _bodies(operation: Operation, settings: GatewaySettings) -> Bodies | CollectionBodies | None:
     if operation.request is None:
         return None
-    if operation.csv:
-        return CollectionBodies(settings.collection_bytes, settings.body_seconds)
+    if operation.collection:
+        return CollectionBodies(settings.collection_bytes, settings.body_seconds, csv=operation.csv)
     max_bytes = min(settings.body_bytes, operation.max_bytes or settings.body_bytes)
     return Bodies(max_bytes, settings.body_seconds)
 

@@ -69,13 +69,11 @@ def test_every_route_requires_its_scope(broken: Gateway, operation: Operation) -
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_every_route_rejects_other_methods(broken: Gateway, operation: Operation) -> None:
     path = operation.path.replace("{card_id}", "card_4").replace("{model}", "pokewatch")
-    for method in {
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "OPTIONS",
-        "POST" if operation.method == "GET" else "GET",
-    }:
+    # GET /cards/resolve is a request for a card of that name.
+    read = set() if operation.name == "cards_resolve" else {"GET"}
+    for method in {"PUT", "PATCH", "DELETE", "OPTIONS", "POST"} | read - {operation.method}:
+        if method == operation.method:
+            continue
         response = broken.ask(method, path, key="")
         assert_problem(response, 405, "method-not-allowed")
         assert operation.method in response.headers["allow"]

@@ -11,8 +11,8 @@ class Operation:
     """An operation of the API.
 
     `name` is its operationId and the key of its handler. `scope` is required of the API key; None
-    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller. With
-    `csv` it may also be a CSV file, and the limit is that of the settings for collections.
+    needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller; that
+    of a `collection` has the limits of collections, and with `csv` it may be a CSV file too.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
     entity tag. With `csv_answer` it may be CSV too.
     """
@@ -26,6 +26,7 @@ class Operation:
     scope: str | None = "read"
     request: Any = None
     max_bytes: int | None = None
+    collection: bool = False
     csv: bool = False
     example: Any = None
     query: Any = None

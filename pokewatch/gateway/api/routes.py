@@ -92,6 +92,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Matches up to 10,000 cards as `/collections/value` does, never by a guess.",
         scope="batch",
         request=collection_schemas.ResolveRequest,
+        collection=True,
         example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
         query=queries.NoQuery,
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
@@ -202,6 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "matched to one card, or listed with the cards that it may be. Nothing is stored.",
         scope="batch",
         request=collection_schemas.CollectionRequest,
+        collection=True,
         csv=True,
         example={
             "lines": [

@@ -108,11 +108,15 @@ class Bodies(BodyReader):
 
 
 class CollectionBodies(BodyReader):
-    """Reads collections: JSON, or the CSV file of an app."""
+    """Reads collections: JSON, or with `csv` the CSV file of an app."""
+
+    def __init__(self, max_bytes: int, seconds: float, *, csv: bool) -> None:
+        super().__init__(max_bytes, seconds)
+        self._allowed = (_JSON, CSV) if csv else (_JSON,)
 
     async def read(self, context: RequestContext, receive: Receive) -> bytes:
         """Return the whole body. Raise ProblemError as `Bodies` does."""
-        _check_type(context.headers, optional=False, allowed=(_JSON, CSV))
+        _check_type(context.headers, optional=False, allowed=self._allowed)
         body = await self.read_bytes(context.headers, receive)
         if not context.headers[b"content-type"].lower().startswith(CSV):
             _check_values(body, MAX_COLLECTION_VALUES)

@@ -21,12 +21,11 @@ def test_pages_of_a_stopped_model_server_say_so_and_are_not_cached(tmp_path: Pat
         size = gateway.app.assembly.answer_cache.bytes
         found.process.kill()
         found.process.wait(20)
-        # At once, before the next poll: the page is made again, from earlier answers.
+        poller = gateway.app.assembly.version_poller
+        eventually(lambda: poller.problem, lambda problem: problem is not None)
         other = gateway.get("/cards/card_4?range=all", key="", headers=BROWSER)
         assert "The model server is not answering at the moment." in words(page(other))
         assert gateway.app.assembly.answer_cache.bytes == size
-        poller = gateway.app.assembly.version_poller
-        eventually(lambda: poller.problem, lambda problem: problem is not None)
         assert "not answering" in words(page(gateway.get(seen, key="", headers=BROWSER)))
         assert "cannot be used" in words(page(gateway.get("/status", key="", headers=BROWSER)))
         page(gateway.get("/cards/card_5", key="", headers=BROWSER), 503)
