@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -94,11 +95,12 @@ def test_invalid_parameters(server: Server, query: str, payload: Any) -> None:
 @pytest.mark.parametrize("sort", ["change", "amount", "price"])
 def test_changes_are_in_the_order_asked_for(server: Server, sort: str) -> None:
     found = answer(server, "changes", {"days": 1, "limit": 40, "min_price": 0.0, "sort": sort})
-    size = {
+    sizes_by: dict[str, Callable[[dict[str, Any]], float]] = {
         "change": lambda row: row["change_pct"],
         "amount": lambda row: round(row["market_price"] - row["price_before"], 6),
         "price": lambda row: row["market_price"],
-    }[sort]
+    }
+    size = sizes_by[sort]
     sizes = [size(row) for row in found["up"]]
     assert sizes == sorted(sizes, reverse=True)
     assert len(sizes) > 5
