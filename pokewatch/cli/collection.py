@@ -57,7 +57,7 @@ def collection() -> None:
 
 
 @collection.command("value")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--fees",
     type=click.Choice(list(FEE_CURRENCIES)),
@@ -91,6 +91,8 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS)))
     except TableError as error:
         raise click.UsageError(f"{file}: {error}") from None
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be read: {error.strerror}") from None
     book, model = champion_book()
     with value_errors_as_usage():
         worth = value_collection(book, Matcher(book), found, fees)

@@ -71,6 +71,9 @@ def test_what_is_no_collection_is_explained(champion_home: Path, tmp_path: Path)
     assert "no column names the cards" in result.stderr
     result = run("collection", "value", str(path), "--fees", "cardmarket")
     assert result.exit_code == 2
+    result = run("collection", "value", str(tmp_path / "none.csv"))
+    assert result.exit_code == 2
+    assert "none.csv cannot be read: No such file" in result.stderr
 
 
 def test_a_result_that_cannot_be_written_is_an_error(export: Path, tmp_path: Path) -> None:
