@@ -117,9 +117,9 @@ def test_a_sample_shows_the_strongest_first(champion_home: Path) -> None:
         "reason",
         *("buy", "below", "sell", "above", "chance", "to", "earn"),
     ]
-    assert len(lines) == 1 + 4 + 3
-    assert "simulated prices in USD" in lines[-3]
-    assert lines[-1].startswith(
+    assert len(lines) == 1 + 4 + 4
+    assert "simulated prices in USD" in lines[-4]
+    assert lines[-2].startswith(
         f"evaluation of the fair price: {Registry().resolve().tags['skill']}"
     )
 

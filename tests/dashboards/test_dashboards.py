@@ -32,7 +32,14 @@ EXPRESSIONS = sorted(
         for expression, _ in panel.queries
     }
 )
-FIGURES = {"mape": 4.2, "rmae_last": 0.93, "coverage_90": 0.9, "enough_origins": 1.0}
+FIGURES = {
+    "mape": 4.2,
+    "rmae_last": 0.93,
+    "coverage_90": 0.9,
+    "coverage_90_low": 0.88,
+    "coverage_90_high": 0.92,
+    "enough_origins": 1.0,
+}
 
 
 def test_the_committed_files_are_the_generated_ones(tmp_path: Path) -> None:
@@ -93,7 +100,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     (folder / "home" / "monitoring").mkdir(parents=True)
     look_back = {
         "measured_on": "2026-03-02",
-        "figures": {"coverage_90": 0.9, "rmae_last": 0.95, "drift": 0},
+        "figures": {
+            "coverage_90": 0.9,
+            "interval_coverage": 0.9,
+            "interval_coverage_low": 0.87,
+            "interval_coverage_high": 0.93,
+            "interval_coverage_n": 4_000,
+            "rmae_last": 0.95,
+            "drift": 0,
+        },
     }
     (folder / "home" / "monitoring" / "latest.json").write_text(json.dumps(look_back))
     ports = models_folder(folder / "models")

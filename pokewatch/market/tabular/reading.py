@@ -45,6 +45,7 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
+        table.validate(full=True)  # a damaged file may hold text that is not UTF-8
     except (pa.ArrowException, OSError) as error:
         cause = str(error).partition("\n")[0]
         raise TableError(

@@ -8,6 +8,7 @@ quoted line break is from the start of the file.
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -109,7 +110,8 @@ def simplified(name: str) -> str:
 
 
 def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
-    csv.field_size_limit(len(text) + 1)  # a cell may be as long as the file
+    # A cell may be as long as the file. The limit is that of the process: never lower it.
+    csv.field_size_limit(sys.maxsize)
     reader = _reader(text, separator, strict=True)
     ended = 0
     while True:
