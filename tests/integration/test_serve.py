@@ -177,6 +177,7 @@ def test_an_invalid_request_gets_a_problem(
     assert answer.json()["status"] == status
 
 
+@pytest.mark.slow
 def test_a_pipeline_run_under_load_fails_no_request(
     folder: Path, unlimited: str, stack: Served, tmp_path: Path
 ) -> None:
