@@ -5,7 +5,7 @@ A line ends as matched to one card, as ambiguous among several, or as unmatched.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,7 @@ from pokewatch.valuation.book import PriceBook
 Outcome = Literal["matched", "ambiguous", "unmatched"]
 
 MAX_CANDIDATES = 5
+MAX_SEARCHES = 300  # for cards near to unmatched names, in one collection
 # Printings that apps call normal where a card has no other.
 _PLAIN = ("", "normal", "holofoil", "foil", "unlimited", "unlimited holofoil")
 
@@ -100,8 +101,30 @@ class Matcher:
             if len(parts) == 3 and parts[1].isdigit():
                 self._by_product.setdefault(parts[1], []).append(position)
 
+    def match_all(self, lines: Iterable[CollectionLine]) -> list[Match]:
+        """Return the outcome of each line.
+
+        Lines that differ only in their copies are matched once. Cards near to an unmatched name are
+        searched for in all cards, which takes milliseconds: only for the first MAX_SEARCHES names.
+        """
+        known: dict[CollectionLine, Match] = {}
+        searches, found = 0, []
+        for line in lines:
+            key = replace(line, line=0, quantity=1)
+            if key not in known:
+                match = self._match(line)
+                if match.outcome == "unmatched" and not match.candidates:
+                    searches += 1
+                    match = self._with_near(line, match) if searches <= MAX_SEARCHES else match
+                known[key] = match
+            found.append(known[key])
+        return found
+
     def match(self, line: CollectionLine) -> Match:
         """Return the outcome of a line."""
+        return self.match_all([line])[0]
+
+    def _match(self, line: CollectionLine) -> Match:
         if line.card_id:
             position = int(self._book.cards.positions([line.card_id.lower()])[0])
             if position >= 0:
@@ -117,21 +140,21 @@ class Matcher:
         number, size = number_keys(line.number)
         found, how = self._named(line, number)
         if not found:
-            return self._near(line, (), "no card has this name" + (" and number" if number else ""))
+            return self._unmatched((), "no card has this name" + (" and number" if number else ""))
         if size:
             sized = [at for at in found if self._cards[at].number[1] in ("", size)]
             if not sized:
-                return self._near(line, found, f"no such card is numbered {line.number}")
+                return self._unmatched(found, f"no such card is numbered {line.number}")
             found = sized
         if line.set_name or line.set_code:
             inside = self._of_set(line, found)
             if not inside:
                 given = line.set_name or line.set_code
-                return self._near(line, found, f"the card is not of the set {given!r}")
+                return self._unmatched(found, f"the card is not of the set {given!r}")
             found = inside
         spoken = self._of_language(line, found)
         if not spoken:
-            return self._near(line, found, f"the market has no such card in {line.language}")
+            return self._unmatched(found, f"the market has no such card in {line.language}")
         return self._version(line, spoken, how)
 
     def _named(self, line: CollectionLine, number: str) -> tuple[list[int], str]:
@@ -160,13 +183,13 @@ class Matcher:
         stamps = stamp_words(line.name)
         versions = [at for at in found if stamps <= stamp_words(self._described(at))]
         if not versions:
-            return self._near(line, found, f"the card has no version {' '.join(sorted(stamps))!r}")
+            return self._unmatched(found, f"the card has no version {' '.join(sorted(stamps))!r}")
         exact = [at for at in versions if self._cards[at].name == key]
         if how == "name" and not line.number:
             words = set(key.split())
             like = [at for at in versions if words <= set(self._cards[at].name.split())]
             if key != base and not like:
-                return self._near(line, versions, "the card has no such version")
+                return self._unmatched(versions, "the card has no such version")
             if key == base and (not exact or len(exact) < len(versions)):
                 return self._ambiguous(versions, "it has several versions, and the line no number")
             return self._printing(line, exact or like, how)
@@ -223,11 +246,13 @@ class Matcher:
     def _ambiguous(self, found: Sequence[int], reason: str) -> Match:
         return Match("ambiguous", -1, tuple(found[:MAX_CANDIDATES]), reason)
 
-    def _near(self, line: CollectionLine, found: Sequence[int], reason: str) -> Match:
-        near = tuple(found[:MAX_CANDIDATES])
-        if not near:
-            text = f"{line.name} {line.number.partition('/')[0]}"
-            near = tuple(self._book.suggestions.find(text, MAX_CANDIDATES).tolist())
-        if not near:
-            near = tuple(self._book.suggestions.find(line.name, MAX_CANDIDATES).tolist())
-        return Match("unmatched", -1, near, reason)
+    def _unmatched(self, found: Sequence[int], reason: str) -> Match:
+        return Match("unmatched", -1, tuple(found[:MAX_CANDIDATES]), reason)
+
+    def _with_near(self, line: CollectionLine, match: Match) -> Match:
+        """Return an unmatched line's outcome with the cards of similar names."""
+        for text in (f"{line.name} {line.number.partition('/')[0]}", line.name):
+            near = self._book.suggestions.find(text, MAX_CANDIDATES).tolist()
+            if near:
+                return replace(match, candidates=tuple(near))
+        return match

@@ -68,7 +68,7 @@ def value_collection(
     """
     settings = DecisionSettings.read()
     schedule = configured_fees(book.facts.currency, fees)
-    matches = [matcher.match(line) for line in collection.lines]
+    matches = matcher.match_all(collection.lines)
     valued = _value(book, collection.lines, matches, schedule, settings)
     slugs = book.cards.slugs
     lines = [

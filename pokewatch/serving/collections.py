@@ -59,8 +59,7 @@ def resolve(loaded: LoadedBook, query: BookResolveQuery) -> dict[str, Any]:
         raise CollectionError(str(error)) from None
     cards, matcher = loaded.book.cards, loaded.matcher
     resolved = {}
-    for line in found.lines:
-        match = matcher.match(line)
+    for line, match in zip(found.lines, matcher.match_all(found.lines), strict=True):
         matched = match.outcome == "matched"
         resolved[line.line] = {
             "outcome": match.outcome,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pokewatch.collection.exports import CollectionLine
-from pokewatch.collection.matching import Matcher
+from pokewatch.collection.matching import MAX_SEARCHES, Matcher
 from pokewatch.valuation.book import PriceBook
 from tests.collection.books import collection_book, hard_book
 from tests.collection.exports_by_app import EXPORTS
@@ -162,3 +162,25 @@ def test_hard_lines_in_the_format_of_each_app(hard: PriceBook, app: str) -> None
             wrong.append((line, got))
     assert wrong == []
     assert right >= 0.95 * sum(bool(card) for *_, card in HARD_LINES)
+
+
+def test_lines_that_differ_in_copies_are_matched_once_and_searches_are_limited(
+    book: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    matcher = Matcher(book)
+    find = book.suggestions.find
+
+    def counted(text: str, limit: int) -> Any:
+        searched.append(text)
+        return find(text, limit)
+
+    monkeypatch.setattr(book.suggestions, "find", counted)
+    same = [CollectionLine(at, "Pikachoo", at, number="999") for at in range(1, 50)]
+    outcomes = matcher.match_all(same)
+    assert len(searched) <= 2
+    assert {match.outcome for match in outcomes} == {"unmatched"}
+    searched.clear()
+    found = matcher.match_all(CollectionLine(at, f"Nobody {at}", 1) for at in range(1_000))
+    assert len(searched) <= 2 * MAX_SEARCHES
+    assert len(found) == 1_000

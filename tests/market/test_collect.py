@@ -287,7 +287,6 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
             Reply(status=429, headers={"Retry-After": "30"}),
             "answered 429 Too Many Requests; gave up after 2 attempts",
         ),
-        (Reply(status=429, headers={"Retry-After": "86400"}), "asks for a wait of 86400 s"),
         (Reply(stall=True), "no answer within 0.5 s; gave up after 2 attempts"),
         (
             Reply(archive_bytes(DAYS[1], {(3, 1): day_rows(DAYS[1])})[:-30]),
@@ -297,7 +296,7 @@ def test_a_bad_day_never_replaces_a_good_one(served: Upstream, lake: Lake) -> No
         (Reply(b"<html>down</html>"), "truncated or damaged 7z archive"),
         (Reply(b"x" * ((64 << 20) + 1)), "the answer is larger than 67,108,864 bytes"),
     ],
-    ids=["500", "429", "429 for a day", "timeout", "cut 7z", "hung up", "html", "oversized"],
+    ids=["500", "429", "timeout", "cut 7z", "hung up", "html", "oversized"],
 )
 def test_a_failing_upstream_does_no_damage(
     served: Upstream, lake: Lake, reply: Reply, cause: str
@@ -315,6 +314,18 @@ def test_a_failing_upstream_does_no_damage(
 
     served.routes[archive_path(DAYS[1])] = good
     assert collect(source(served, LATER), lake, DAYS[:2]).written == DAYS[1:2]
+
+
+def test_a_wait_of_a_day_ends_the_collection(served: Upstream, lake: Lake) -> None:
+    """Of the days ahead, which are requested at once, none is requested after it."""
+    refused = Reply(status=429, headers={"Retry-After": "86400"})
+    for day in DAYS[:2]:
+        served.routes[archive_path(day)] = refused
+
+    with pytest.raises(SourceError, match=r"86400 s|run the command again in 1440 minutes"):
+        collect(source(served), lake, DAYS[:2])
+
+    assert lake.days() == []
 
 
 def test_a_server_that_asks_for_a_pause_gets_it(served: Upstream, lake: Lake) -> None:
