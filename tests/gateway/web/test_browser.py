@@ -29,7 +29,9 @@ PAGES = (
 def browser() -> Iterator[Browser]:
     chromium = require_tool("chromium")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # Containers run as root, and with a /dev/shm that is too small for Chromium.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        launched = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield launched
         launched.close()
 
