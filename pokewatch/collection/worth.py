@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from pokewatch.collection.exports import Collection, CollectionLine
 from pokewatch.collection.matching import Match, Matcher
 from pokewatch.collection.portfolio import total_interval
-from pokewatch.decision import Decisions, Distribution, FeeSchedule, advise, decide
+from pokewatch.decision import Decisions, Distribution, FeeSchedule, advise
 from pokewatch.decision.distribution import predictive_cdf
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.book import BookQuotes, PriceBook
-from pokewatch.valuation.signals import configured_fees, configured_thresholds
+from pokewatch.valuation.signals import configured_fees, decide_quotes
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +51,6 @@ class _Valued:
     quantity: Floats
     factor: Floats  # of the condition
     quotes: BookQuotes
-    market: Floats
     proceeds: Floats
     later: Floats
     decided: Decisions
@@ -113,30 +112,18 @@ def _value(
     cards = [book.cards.ids[matches[at].position] for at in rows]
     factor = np.array([factors[lines[at].condition or "NM"] for at in rows], dtype=np.float64)
     quotes = book.look_up(cards).scaled(factor)
-    market = quotes.market
-    distribution = Distribution.from_array(quotes.distribution)
-    decided = decide(
-        market,
-        quotes.fair,
-        quotes.lower,
-        quotes.upper,
-        quotes.status,
-        distribution=distribution,
-        thresholds=configured_thresholds(),
-        on_fault="hold",
-    )
-    advice = advise(market, decided, fees, settings.advice_probability)
+    decided = decide_quotes(quotes.market, quotes)
+    advice = advise(quotes.market, decided, fees, settings.advice_probability)
     return _Valued(
         rows,
         np.array([lines[at].quantity for at in rows], dtype=np.float64),
         factor,
         quotes,
-        market,
-        np.maximum(fees.proceeds(market), 0.0),
+        np.maximum(fees.proceeds(quotes.market), 0.0),
         np.maximum(fees.proceeds(quotes.fair), 0.0),
         decided,
         advice.sell_above,
-        predictive_cdf(distribution, market),
+        predictive_cdf(Distribution.from_array(quotes.distribution), quotes.market),
     )
 
 
@@ -158,7 +145,7 @@ def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict
 def _worth(valued: _Valued, at: int) -> dict[str, Any]:
     """Return the worth of a line: prices per copy, and totals for all of its copies."""
     quotes, quantity = valued.quotes, float(valued.quantity[at])
-    market, sell_above = float(valued.market[at]), float(valued.sell_above[at])
+    market, sell_above = float(valued.quotes.market[at]), float(valued.sell_above[at])
     gain = float(valued.proceeds[at] - valued.later[at]) * quantity
     return {
         "market_price": _number(market),
@@ -209,13 +196,13 @@ def _counts(collection: Collection, matches: Sequence[Match]) -> dict[str, dict[
 
 def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
     """Return the sums over the lines with a market price, and the interval of the sum."""
-    priced = np.isfinite(valued.market) & np.isfinite(valued.quotes.fair)
+    priced = np.isfinite(valued.quotes.market) & np.isfinite(valued.quotes.fair)
     quantity = np.where(priced, valued.quantity, 0.0)
     fair = float(np.nansum(valued.quotes.fair * quantity))
     interval = total_interval(book, valued.quotes.position, quantity * valued.factor)
     return {
         "copies": int(quantity.sum()),
-        "market": round(float(np.nansum(valued.market * quantity)), 2),
+        "market": round(float(np.nansum(valued.quotes.market * quantity)), 2),
         "fair": round(fair, 2),
         "lower": None if interval is None else round(fair * interval[0], 2),
         "upper": None if interval is None else round(fair * interval[1], 2),

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pokewatch.contract import NEAR_MINT, Condition
 from pokewatch.decision import (
@@ -47,7 +48,7 @@ def value_cards(
     days = None if day is None else np.full(len(cards), np.datetime64(day))
     quotes = book.look_up(cards, days).scaled(settings.condition_factors()[condition])
     prices = quotes.market if price is None else np.full(len(cards), price)
-    decided = _decided(prices, quotes)
+    decided = decide_quotes(prices, quotes)
     advice = advise(prices, decided, schedule, settings.advice_probability)
     described = book.cards.describe(positions)
     return [
@@ -81,7 +82,7 @@ def strongest_signals(book: PriceBook, count: int) -> list[str]:
     most expensive first.
     """
     quotes = book.latest()
-    decided = _decided(quotes.market, quotes)
+    decided = decide_quotes(quotes.market, quotes)
     distance = np.where(decided.signal == HOLD, -1.0, np.abs(np.nan_to_num(decided.deviation_pct)))
     order = np.lexsort((-np.nan_to_num(quotes.market), -distance))[:count]
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
@@ -115,7 +116,8 @@ def configured_fees(currency: str, name: str | None = None) -> FeeSchedule:
         ) from None
 
 
-def _decided(prices: np.ndarray, quotes: BookQuotes) -> Decisions:
+def decide_quotes(prices: NDArray[np.float64], quotes: BookQuotes) -> Decisions:
+    """Return the decision on each price [n] by the quotes of its card and the settings."""
     return decide(
         prices,
         quotes.fair,

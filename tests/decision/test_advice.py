@@ -92,13 +92,13 @@ def test_advice_is_monotone_in_the_probability_the_fees_and_the_postage(
     base = advise(price, decisions, NO_FEES, probability)
     sure = advise(price, decisions, NO_FEES, probability + surer)
     costly = FeeSchedule("costly", "USD", commission=commission, postage=postage)
-    dear = advise(price, decisions, costly, probability)
+    with_more_fees = advise(price, decisions, costly, probability)
     assert sure.buy_below[0] <= base.buy_below[0]
     assert sure.sell_above[0] >= base.sell_above[0]
     assert sure.chance_to_earn[0] == base.chance_to_earn[0]
-    assert dear.buy_below[0] <= base.buy_below[0]
-    assert dear.sell_above[0] >= base.sell_above[0]
-    assert dear.chance_to_earn[0] <= base.chance_to_earn[0]
+    assert with_more_fees.buy_below[0] <= base.buy_below[0]
+    assert with_more_fees.sell_above[0] >= base.sell_above[0]
+    assert with_more_fees.chance_to_earn[0] <= base.chance_to_earn[0]
 
 
 @given(cases(), st.sampled_from([*FEES.values(), NO_FEES]))

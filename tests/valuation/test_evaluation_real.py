@@ -82,7 +82,7 @@ def share_held(found: Evaluation) -> float:
 
 
 def share_told_apart(one: Evaluation, other: Evaluation) -> float:
-    """Return how many of SPLITS pairs are told apart: two models swapped at random per card."""
+    """Return how many of SPLITS pairs are distinguished: two models swapped at random per card."""
     rng, told_apart = np.random.default_rng(0), 0
     for _ in range(SPLITS):
         swap = rng.random(int(one.errors.card.max()) + 1) < 0.5

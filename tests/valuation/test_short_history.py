@@ -65,9 +65,9 @@ def test_a_pool_in_which_hardly_any_quote_changes_still_has_a_width() -> None:
 
 
 def test_cards_take_the_moves_of_their_price_band() -> None:
-    cheap, dear = walks(3, 1_000, price=0.5), walks(3, 1_000, seed=1, price=200.0)
-    dear = dear[0] * (dear / dear[0]) ** 0.2
-    distance = pooled(np.hstack([cheap, dear])).distance(7)
+    cheap, costly = walks(3, 1_000, price=0.5), walks(3, 1_000, seed=1, price=200.0)
+    costly = costly[0] * (costly / costly[0]) ** 0.2
+    distance = pooled(np.hstack([cheap, costly])).distance(7)
     assert distance[:1_000].mean() > 2 * distance[1_000:].mean()
 
 

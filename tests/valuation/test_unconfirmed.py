@@ -14,7 +14,7 @@ from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.intervals import OK, UNCONFIRMED_JUMP
 from pokewatch.valuation.models import create
 from pokewatch.valuation.models.model import Model, Values
-from pokewatch.valuation.panel import Panel, fresh_quotes
+from pokewatch.valuation.panel import Bools, Panel, fresh_quotes
 from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.training_set import build_training_set
 from pokewatch.valuation.unconfirmed import over_both_readings
@@ -206,6 +206,14 @@ def _moved(
     return moved > half_width(after)[cards], ok & (moved > half_width(without)[cards])
 
 
+def _moved_by(fitted: tuple[Panel, Model], name: str) -> tuple[NDArray[np.int64], Bools, Bools]:
+    """Return the quoted cards, and what `_moved` says of an error in the last quote of each."""
+    panel, _ = fitted
+    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
+    wrong = ERRORS[name](panel.market[-1, cards], panel.market[-2, cards])
+    return cards, *_moved(fitted, cards, wrong)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ERRORS)
@@ -213,9 +221,7 @@ def test_errors_in_real_series_move_no_fair_price(
     tcgplayer: tuple[Panel, Model], name: str
 ) -> None:
     panel, _ = tcgplayer
-    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
-    wrong = ERRORS[name](panel.market[-1, cards], panel.market[-2, cards])
-    beyond_own, beyond_narrow = _moved(tcgplayer, cards, wrong)
+    cards, beyond_own, beyond_narrow = _moved_by(tcgplayer, name)
     assert len(cards) == 1000
     assert panel.card_id[cards[beyond_own]].tolist() == []
     assert beyond_narrow.mean() <= (0.02 if name in ("x0.01", "penny") else 0)
@@ -279,9 +285,7 @@ def test_errors_in_series_of_cardmarket_move_no_fair_price(
     cardmarket: tuple[Panel, Model], name: str
 ) -> None:
     panel, _ = cardmarket
-    cards = _quoted(panel, np.ones(panel.cards, dtype=np.bool_))
-    wrong = ERRORS[name](panel.market[-1, cards], panel.market[-2, cards])
-    beyond_own, _ = _moved(cardmarket, cards, wrong)
+    cards, beyond_own, _ = _moved_by(cardmarket, name)
     assert len(cards) > 100
     assert panel.card_id[cards[beyond_own]].tolist() == []
 

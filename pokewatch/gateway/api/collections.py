@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import (
     CollectionRequest,
     CollectionWorth,
@@ -16,6 +15,7 @@ from pokewatch.gateway.api.collection_schemas import (
     ResolveRequest,
     field_texts,
 )
+from pokewatch.gateway.api.composition import fees_misfit
 from pokewatch.gateway.api.queries import FeesQuery, NoQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
@@ -78,12 +78,9 @@ class CollectionEndpoint:
 
     async def _call(self, payload: dict[str, Any], context: RequestContext) -> CollectionWorth:
         served = self._poller.served
-        currency = FEE_CURRENCIES[payload["fees"]] if payload["fees"] else None
-        if served and currency and served.currency != currency:
-            raise ProblemError(
-                OTHER_CURRENCY,
-                f"the fees of {payload['fees']} are in {currency}, the prices in {served.currency}",
-            )
+        misfit = fees_misfit(payload["fees"] or "", served.currency) if served else None
+        if misfit is not None:
+            raise ProblemError(OTHER_CURRENCY, misfit)
         found: CollectionWorth = await self._send("collection", payload, _decode_worth, context)
         return found
 

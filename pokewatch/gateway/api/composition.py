@@ -86,12 +86,17 @@ class CardQuery(msgspec.Struct, frozen=True):
 
     def fees_misfit(self, currency: str) -> str | None:
         """Return why the fees do not apply to prices in `currency`, None if they do."""
-        if not self.fees or FEE_CURRENCIES[self.fees] == currency:
-            return None
-        return (
-            f"the fees of {self.fees} are in {FEE_CURRENCIES[self.fees]}, "
-            f"the prices in {currency or 'an unknown currency'}"
-        )
+        return fees_misfit(self.fees, currency)
+
+
+def fees_misfit(fees: str, currency: str) -> str | None:
+    """Return why fees, "" for none, do not apply to prices in `currency`, None if they do."""
+    if not fees or FEE_CURRENCIES[fees] == currency:
+        return None
+    return (
+        f"the fees of {fees} are in {FEE_CURRENCIES[fees]}, "
+        f"the prices in {currency or 'an unknown currency'}"
+    )
 
 
 class SignalQuery(msgspec.Struct, frozen=True):

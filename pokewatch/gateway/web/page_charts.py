@@ -22,9 +22,9 @@ def last_days(history: History, days: int | None) -> History:
 
 def card_chart(card: CardAnswer, history: History, horizon: int) -> charts.Chart:
     fan = None
-    if None not in (card.fair_price, card.lower, card.upper) and history.dates and horizon:
-        start = card.market_price or card.fair_price
-        fan = charts.Fan(horizon, start, card.fair_price, card.lower, card.upper)  # type: ignore[arg-type]
+    fair, lower, upper = card.fair_price, card.lower, card.upper
+    if fair is not None and lower is not None and upper is not None and history.dates and horizon:
+        fan = charts.Fan(horizon, card.market_price or fair, fair, lower, upper)
     return charts.Chart(
         title=f"Prices of {card.name} by day: market price, lowest ask, fair price and its 90% "
         "interval. The table below has the same values.",

@@ -104,14 +104,14 @@ def test_fees_are_those_of_the_currency_of_a_file(tmp_path: Path) -> None:
 
 def test_the_lowest_ask_and_the_volatility_of_all_days_are_used() -> None:
     panel = panel_of(market_like(60, 60))
-    dear = replace(panel, low=panel.market * 1.5)
-    quotes = trade_quotes(dear, 20)
+    above_market = replace(panel, low=panel.market * 1.5)
+    quotes = trade_quotes(above_market, 20)
     np.testing.assert_array_equal(quotes.purchase_prices(), 1.5 * panel.market[20:])
     assert quotes.volatility is not None
     assert np.isfinite(quotes.volatility[0]).any()
     options: dict[str, Any] = {"policies": ("threshold",), "thresholds": LOOSE, "draws": 5}
     (usual,) = backtest_panel(panel, "median7", 7, FEES["tcgplayer"], **options)
-    (costly,) = backtest_panel(dear, "median7", 7, FEES["tcgplayer"], **options)
+    (costly,) = backtest_panel(above_market, "median7", 7, FEES["tcgplayer"], **options)
     assert costly.followed.trades == usual.followed.trades > 0
     assert (usual.asks, costly.asks) == (0.0, 1.0)
     assert costly.followed.mean_net < usual.followed.mean_net - 0.2
