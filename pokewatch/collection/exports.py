@@ -90,8 +90,6 @@ class CollectionLine:
     grade: str = ""
     product_id: str = ""
     card_id: str = ""
-    game: str = ""
-    cost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +185,6 @@ def _read_line(line: int, values: Mapping[str, str], app: str) -> CollectionLine
         grade="" if grade.casefold() in _UNGRADED else grade,
         product_id=values.get("product_id", ""),
         card_id=values.get("card_id", ""),
-        game=values.get("game", ""),
-        cost=values.get("cost", ""),
     )
 
 
