@@ -3,11 +3,12 @@
 import sys
 
 from base import PokeWatchSpec
-from metaflow import catch, current, kubernetes, retry, step
+from metaflow import catch, current, kubernetes, project, retry, step
 
 from pokewatch.notify import notify_failure, notify_success  # the exit hooks that base names  # noqa: F401
 
 
+@project(name="pokewatch")
 class Fragile(PokeWatchSpec):
     @kubernetes(cpu=0.5, memory=512, disk=1024)
     @retry(times=1, minutes_between_retries=0)
