@@ -60,18 +60,23 @@ class RegistryClient:
     def _client(self) -> Any:
         if self._connected is None:
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-            from mlflow.store.db import utils
             from mlflow.tracking import MlflowClient
 
             for name in ("mlflow.store.db.utils", "alembic"):
                 logging.getLogger(name).setLevel(logging.WARNING)
             if self._settings.is_embedded():
-                # MLflow would create the folder of the percent-encoded path, a different one.
-                utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
-                private_folder(self._database().parent)
-                ensure(self._database(), self._settings.model_name)
+                self._prepare_database()
             self._connected = MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
         return self._connected
+
+    def _prepare_database(self) -> None:
+        # Imports Alembic, which an installation that only asks a server does not have.
+        from mlflow.store.db import utils
+
+        # MLflow would create the folder of the percent-encoded path, a different one.
+        utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
+        private_folder(self._database().parent)
+        ensure(self._database(), self._settings.model_name)
 
     def _database(self) -> Path:
         return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()

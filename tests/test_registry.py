@@ -182,6 +182,24 @@ def test_an_unreachable_registry_is_reported_without_its_password(
     assert "user:secret" not in str(caught.value)
 
 
+def test_a_registry_server_is_asked_without_alembic() -> None:
+    """The image that serves has no Alembic."""
+    code = (
+        "import sys; sys.modules['alembic'] = None\n"
+        "from pokewatch.registry import Registry; Registry().resolve()"
+    )
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    }
+    process = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "No module named" not in process.stderr
+    assert "port=9" in process.stderr
+
+
 def test_state_is_stored_under_a_name(registry_home: Path) -> None:
     registry = Registry()
     assert registry.get_state("market_changed") == ""
