@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from pokewatch.contract import DECISION_OUTPUTS, FAIR_PRICE_OUTPUTS, TensorSpec
 from pokewatch.gateway.auth.keys import KeyStore
 from tests.bench.gateway_transports import transports
 from tests.conftest import ROOT
@@ -39,14 +40,27 @@ GATEWAY = (
 )
 _QUIET = {"POKEWATCH_ACCESS_LOG": "0", "POKEWATCH_GATEWAY_METRICS_PORT": "0"}
 FAIR_PRICE = '{"card_id":"card_%d"}'
-INFER_PRICE = '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_%d"]}]}'
-# With interval and status, as the gateway sends them.
+
+
+def _outputs(tensors: Sequence[TensorSpec]) -> str:
+    return json.dumps([{"name": tensor.name} for tensor in tensors])
+
+
+# The model calls ask for all that an answer of the gateway needs.
+INFER_PRICE = (
+    '{"inputs":[{"name":"card_id","shape":[1],"datatype":"BYTES","data":["card_%d"]}],'
+    f'"outputs":{_outputs(FAIR_PRICE_OUTPUTS)}}}'
+)
 INFER_SIGNAL = (
     '{"inputs":[{"name":"market_price","shape":[1],"datatype":"FP64","data":[%d.5]},'
     '{"name":"fair_price","shape":[1],"datatype":"FP64","data":[100.0]},'
     '{"name":"lower","shape":[1],"datatype":"FP64","data":[80.0]},'
     '{"name":"upper","shape":[1],"datatype":"FP64","data":[125.0]},'
-    '{"name":"status","shape":[1],"datatype":"BYTES","data":["ok"]}]}'
+    '{"name":"distribution","shape":[1,10],"datatype":"FP64",'
+    '"data":[99.5,0.25,0.01,4.2,4.38,4.53,4.61,4.7,4.83,5.0]},'
+    '{"name":"currency","shape":[1],"datatype":"BYTES","data":["USD"]},'
+    '{"name":"status","shape":[1],"datatype":"BYTES","data":["ok"]}],'
+    f'"outputs":{_outputs(DECISION_OUTPUTS)}}}'
 )
 
 

@@ -88,11 +88,13 @@ class AnswerCache:
         last = self._versions
         if (model_version, data_version) != (last.model_version, last.data_version):
             self._versions = Versions(model_version, data_version)  # shared by many entries
-        size = _ENTRY + _memory(prefix) + _memory(request)
-        entry = CachedAnswer(prefix, self._versions, self._clock(), signal, size)
         replaced = self._entries.pop(request, None)
-        if replaced is not None:
+        if replaced is None:
+            size = _ENTRY + _memory(prefix) + _memory(request)
+        else:
             self.bytes -= replaced.size
+            size = replaced.size + len(prefix) - len(replaced.prefix)
+        entry = CachedAnswer(prefix, self._versions, self._clock(), signal, size)
         self.bytes += size
         self._entries[request] = entry
         while self.bytes > self._max_bytes:
