@@ -2,8 +2,15 @@
 
 A process that serves a book has its files mapped: truncating one in place would kill the process
 (SIGBUS). Replacing or removing one is harmless, because the pages of the old file stay mapped.
+
+Hashing a book takes a second or more, so it is done once, when the book arrives. What the kernel
+says of the verified files (inode, size, times of the last change) is recorded beside the copy. As
+long as it says the same, the files have not been written to since, and the copy opens unhashed.
 """
 
+import json
+import os
+import stat
 import tempfile
 import time
 from contextlib import suppress
@@ -24,10 +31,63 @@ def copy_of(books: Path, digest: str) -> Path:
 
 
 def open_copy(folder: Path, digest: str) -> PriceBook:
-    """Return the book in `folder`, verified, and make its files read-only. Raise BookError."""
+    """Return the book in `folder`, and make its files read-only. Raise BookError.
+
+    Its files are verified, unless they have not been written to since they last were.
+    """
+    record = _record_of(folder)
+    if _read(record) == [digest, _states(folder)]:
+        return PriceBook.open(folder, digest, verify=False)
+    before = _contents(folder)
     book = PriceBook.open(folder, digest)
     protect(folder)
+    if _contents(folder) == before:
+        _write(record, [digest, _states(folder)])
     return book
+
+
+def _record_of(folder: Path) -> Path:
+    return folder.with_name(f".verified-{folder.name}")
+
+
+def _states(folder: Path) -> list[list[int]] | None:
+    """Return what changes with every write to a file of the book, None without such a file."""
+    try:
+        stats = [(folder / name).lstat() for name in (MANIFEST, *FILES)]
+    except OSError:
+        return None
+    return [
+        [each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns]
+        for each in stats
+    ]
+
+
+def _contents(folder: Path) -> list[list[int]] | None:
+    """Return the states without the times of changes that leave the content as it is."""
+    states = _states(folder)
+    return states and [state[:-1] for state in states]
+
+
+def _read(record: Path) -> object:
+    try:
+        return json.loads(record.read_bytes()) if _is_own(record) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _is_own(record: Path) -> bool:
+    """Return whether only this user can have written the record."""
+    found = record.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o22
+
+
+def _write(record: Path, content: object) -> None:
+    with suppress(OSError):  # on a read-only disk a book is verified each time
+        with tempfile.NamedTemporaryFile(
+            "w", dir=record.parent, prefix=".new-", delete=False
+        ) as to:
+            json.dump(content, to)
+        Path(to.name).replace(record)
 
 
 def protect(folder: Path) -> None:
@@ -63,6 +123,7 @@ def move_book(book: Path, folder: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Remove a copy, or only the link if it is one. Processes that have it open are unaffected."""
+    _record_of(folder).unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         if folder.is_symlink():
             folder.unlink()

@@ -1,11 +1,15 @@
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pokewatch.errors import BookError
-from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book import PriceBook, copies, reader
 from pokewatch.valuation.book.copies import copy_of, open_copy, place, prune, remove
+from pokewatch.valuation.book.layout import FILES
 from tests.serving.books import make_book
 
 NOBODY = 65534
@@ -43,6 +47,95 @@ def test_a_book_is_read_only_once_verified(tmp_path: Path) -> None:
     remove(folder)
     assert list(folder.parent.iterdir()) == []
     assert opened.look_up(["card_3"]).market.tolist() == [4.04]
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-300] ^= 1
+    file.write_bytes(content)
+
+
+def keep_times(file: Path, change: Callable[[Path], None]) -> None:
+    times = file.stat()
+    change(file)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def replace(file: Path) -> None:
+    other = file.with_name("other")
+    other.write_bytes(file.read_bytes())
+    flip(other)
+    times = file.stat()
+    other.replace(file)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip,
+        lambda file: keep_times(file, flip),
+        replace,
+        lambda file: os.truncate(file, 10),
+        Path.unlink,
+    ],
+    ids=["written", "written, with the times before", "replaced", "truncated", "removed"],
+)
+@pytest.mark.parametrize("name", ["fair.arrow", "cards.arrow"])
+def test_a_verified_copy_is_verified_again_once_it_was_written_to(
+    tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "book"
+    digest = make_book(folder)
+    open_copy(folder, digest)
+    folder.chmod(0o755)
+    (folder / name).chmod(0o644)
+    damage(folder / name)
+    with pytest.raises(BookError):
+        open_copy(folder, digest)
+
+
+def test_a_verified_copy_is_not_hashed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "book"
+    digest = make_book(folder)
+    verified: list[Path] = []
+    verify = reader._verified
+
+    def counted(path: Path, wanted: str) -> pa.Buffer:
+        verified.append(path)
+        return verify(path, wanted)
+
+    monkeypatch.setattr(reader, "_verified", counted)
+    open_copy(folder, digest)
+    assert len(verified) == len(FILES)
+    assert open_copy(folder, digest).look_up(["card_3"]).market.tolist() == [4.04]
+    assert len(verified) == len(FILES)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '["%s", null]', "\x00"])
+def test_a_record_of_verification_that_is_none_is_not_believed(
+    tmp_path: Path, content: str
+) -> None:
+    folder = tmp_path / "book"
+    digest = make_book(folder)
+    flip(folder / "fair.arrow")
+    (tmp_path / ".verified-book").write_text(content.replace("%s", digest))
+    with pytest.raises(BookError, match="damaged"):
+        open_copy(folder, digest)
+
+
+def test_a_record_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
+    folder = tmp_path / "book"
+    digest = make_book(folder)
+    open_copy(folder, digest)
+    flip(folder / "fair.arrow")
+    states = copies._states(folder)
+    (tmp_path / ".verified-book").write_text(json.dumps([digest, states]))
+    (tmp_path / ".verified-book").chmod(0o666)
+    with pytest.raises(BookError, match="damaged"):
+        open_copy(folder, digest)
 
 
 def test_a_damaged_copy_is_replaced_and_a_good_one_stays(tmp_path: Path) -> None:
