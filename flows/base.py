@@ -52,7 +52,13 @@ from metaflow import (
     user_step_decorator,
 )
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
-from metaflow.metaflow_config import ARGO_EVENTS_EVENT
+from metaflow.metaflow_config import (
+    ARGO_EVENTS_EVENT,
+    DATASTORE_LOCAL_DIR,
+    DATASTORE_SYSROOT_LOCAL,
+    DATASTORE_SYSROOT_S3,
+    DEFAULT_DATASTORE,
+)
 from metaflow.plugins.kubernetes import kubernetes_cli
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
@@ -118,6 +124,13 @@ def _branch() -> str | None:
     if current.is_user_branch and RegistrySettings.read().is_embedded():
         return None
     return re.sub(r"[^\w.-]", "-", current.branch_name)
+
+
+def datastore_root() -> str:
+    """Return the folder or S3 address below which Metaflow stores the runs."""
+    if DEFAULT_DATASTORE == "s3":
+        return str(DATASTORE_SYSROOT_S3)
+    return str(Path(DATASTORE_SYSROOT_LOCAL) / DATASTORE_LOCAL_DIR)
 
 
 def branch_options() -> list[str]:

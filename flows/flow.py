@@ -257,14 +257,19 @@ class PokeWatchFlow(PokeWatchSpec):
         )
         self.next(self.end)
 
-    @timeout(minutes=10)
-    @kubernetes(cpu=0.5, memory=1024, disk=2048)
+    @timeout(minutes=30)
+    @kubernetes(cpu=0.5, memory=2048, disk=2048)
     @step
     def end(self) -> None:
-        """Print the result."""
+        """Remove what is no longer used, and print the result."""
+        from base import datastore_root
+
         from pokewatch.pipeline.storage import prune_versions
+        from pokewatch.retention import tidy
 
         prune_versions()
+        for removed in tidy(datastore=datastore_root()):
+            print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         print(
             f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "
             f"data version {self.data_version}"

@@ -29,6 +29,7 @@ BOOK = "book"
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why its deploy was undone
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
+BOOK_REMOVED = "book_removed"  # tag of a version: when its book was removed
 NOT_EVALUATED = "not_evaluated"  # tag of a version: that it was registered without evaluation
 _MAX_VERSIONS = 200
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -267,8 +268,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            # another process created it first
-            return str(client.get_experiment_by_name(self._name).experiment_id)
+            return str(client.get_experiment_by_name(self._name).experiment_id)  # another made it
 
 
 def change_key(source: str) -> str:
@@ -294,7 +294,7 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _no_version(alias: str, branch: str) -> str:
+    of_branch = f" of branch {branch}" if branch else ""
     if alias == PREVIOUS:
-        return "there is no previous champion" + (f" of branch {branch}" if branch else "")
-    alias += f" of branch {branch}" if branch else ""
-    return f"no model is {alias} yet: run the pipeline first (pokewatch pipeline run)"
+        return f"there is no previous champion{of_branch}"
+    return f"no model is {alias}{of_branch} yet: run the pipeline first (pokewatch pipeline run)"

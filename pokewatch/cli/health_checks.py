@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pokewatch.cli.output import format_size
 from pokewatch.errors import NoChampionError, PokeWatchError
 from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
 
@@ -50,6 +51,7 @@ def run_checks() -> Iterator[Finding]:
         _settings,
         _home,
         _disk,
+        _sizes,
         _lakes,
         _keys,
         _remote,
@@ -140,6 +142,15 @@ def _disk() -> Iterator[Finding]:
         )
     else:
         yield Finding("disk", "ok", detail)
+
+
+def _sizes() -> Iterator[Finding]:
+    from pokewatch.retention.sizes import folder_sizes
+
+    sizes = folder_sizes(Home.read().home)
+    detail = ", ".join(f"{name} {format_size(size)}" for name, size in sizes.items() if size >= 1e6)
+    if detail:
+        yield Finding("sizes", "ok", detail)
 
 
 def _lakes() -> Iterator[Finding]:

@@ -27,6 +27,7 @@ _MODULES = {
     "pipeline": "flows",
     "rollback": "rollback",
     "serve": "serve",
+    "tidy": "tidy",
     "value": "value",
 }
 

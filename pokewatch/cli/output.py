@@ -53,6 +53,11 @@ def table_lines(table: Sequence[Sequence[str]]) -> Iterator[str]:
         ).rstrip()
 
 
+def format_size(size: int) -> str:
+    """Return a size in MB or GB."""
+    return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+
+
 def format_price(price: float | None) -> str:
     return "-" if price is None else f"{price:,.2f}"
 

@@ -13,7 +13,7 @@ from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.transaction import deploy_transaction, version_of
 from pokewatch.errors import BookError, DeployError, RegistryError
-from pokewatch.registry import CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
+from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
 
@@ -110,6 +110,11 @@ def _require_deployable(
     if reason := tags.get(REFUSED):
         raise DeployError(
             f"version {version} was undone by an earlier deploy and stays refused: {reason}"
+        )
+    if day := tags.get(BOOK_REMOVED):
+        raise DeployError(
+            f"the price book of version {version} was removed by pokewatch tidy ({day}): "
+            "run the pipeline for a new version"
         )
     if champion is None or champion == version:
         return

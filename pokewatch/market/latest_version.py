@@ -39,6 +39,17 @@ class LatestVersions:
             )
         return version
 
+    def all(self) -> list[str]:
+        """Return the latest version of every lake. Raise VersionError."""
+        files, root = open_remote(self._settings.remote(), self._settings)
+        try:
+            lakes = files.ls(f"{root}/heads", detail=False)
+        except FileNotFoundError:
+            return []
+        names = [str(path).rpartition("/")[2] for path in lakes]
+        found = [self.read(name) for name in names if _NAME.match(name)]
+        return [version for version in found if version]
+
     def publish(self, lake: str, version: str) -> None:
         """Make `version`, already saved, the latest of its lake, atomically. Raise VersionError."""
         files, path = self._location(lake)

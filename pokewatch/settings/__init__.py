@@ -12,6 +12,7 @@ from pokewatch.settings.models import (
     WatchSettings,
 )
 from pokewatch.settings.monitoring import MonitorSettings, NotifySettings
+from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
 from pokewatch.settings.values import listed
@@ -26,6 +27,7 @@ __all__ = [
     "NotifySettings",
     "QualitySettings",
     "RegistrySettings",
+    "RetentionSettings",
     "Section",
     "ServingSettings",
     "SourceSettings",
@@ -46,6 +48,7 @@ def sections() -> list[type[Section]]:
         SourceSettings,
         QualitySettings,
         VersionSettings,
+        RetentionSettings,
         RegistrySettings,
         DecisionSettings,
         GateSettings,

@@ -151,5 +151,11 @@ class VersionSettings(Section):
         "variables.",
     )
 
+    dvc_remote_owned: bool = Field(
+        False,
+        description="No other registry uses the remote, so that `pokewatch tidy` may remove from "
+        "it what this registry does not refer to. Always so for the default remote.",
+    )
+
     def remote(self) -> str:
         return self.dvc_remote or str(home_folder() / "dvc-remote")

@@ -31,7 +31,7 @@ class RegistrySettings(Section):
         description="Branch whose aliases are used, such as test.mine. Default: production.",
     )
     books_kept: int = Field(
-        8, ge=3, description="Price books to keep on this machine, the most recently used."
+        3, ge=3, description="Price books to keep on this machine, the most recently used."
     )
 
     def tracking_uri(self) -> str:

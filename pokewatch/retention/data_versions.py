@@ -1,0 +1,98 @@
+"""The data versions at the remote: content-addressed files, and `.dir` files that list them.
+
+The runs of the pipeline save raw prices, shards and panels. Of these only the raw prices and the
+panel of a registered version are cited, by its tags.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pokewatch.errors import VersionError
+from pokewatch.market.latest_version import LatestVersions
+from pokewatch.remote_files import open_remote, write_atomically
+from pokewatch.retention.model_books import RegisteredBook
+from pokewatch.settings import VersionSettings, home_folder
+
+# A run saves its versions hours before it registers the model that cites them.
+YOUNG = timedelta(days=2)
+CITATIONS = ("data_version", "raw_version")  # tags of a model version
+_FILES = "files/md5"
+_UNREFERENCED = "unreferenced.json"
+_DIR = ".dir"
+
+
+def is_owned(settings: VersionSettings) -> bool:
+    """Return whether no other registry cites versions at the remote."""
+    return settings.dvc_remote_owned or settings.remote() == str(home_folder() / "dvc-remote")
+
+
+def remove_unused_files(
+    retained: Sequence[RegisteredBook], now: datetime, *, dry_run: bool
+) -> Iterator[tuple[str, int]]:
+    """Remove the files at the remote that no kept version refers to. Yield a count and the bytes.
+
+    Kept are the latest version of every lake, those that the model versions `retained` cite, and
+    files younger than YOUNG. DVC does not write a file again that is already there, so a file is
+    removed only if it was unreferenced YOUNG ago as well, at an earlier call. Raise VersionError.
+    """
+    settings = VersionSettings.read()
+    files, root = open_remote(settings.remote(), settings)
+    try:
+        found = _stored(files, f"{root}/{_FILES}")
+        cited = {each.tags[tag] for each in retained for tag in CITATIONS if each.tags.get(tag)}
+        wanted = _with_contents(files, found, cited | set(LatestVersions(settings).all()))
+        unreferenced = {
+            name: info
+            for name, info in found.items()
+            if name not in wanted and now - _written_at(files, info) > YOUNG
+        }
+        since = _unreferenced_since(files, root, unreferenced, now)
+        unused = [name for name in unreferenced if now - since[name] >= YOUNG]
+        if not dry_run:
+            # A version without its list is gone; one that lacks a file would look complete.
+            for name in sorted(unused, key=lambda name: not name.endswith(_DIR)):
+                files.rm_file(found[name]["name"])
+            rest = {name: since[name].isoformat() for name in unreferenced if name not in unused}
+            write_atomically(files, f"{root}/{_UNREFERENCED}", json.dumps(rest))
+    except (OSError, ValueError) as error:
+        raise VersionError(f"the remote {settings.remote()} cannot be tidied: {error}") from error
+    if unused:
+        count = f"{len(unused):,} file{'s' if len(unused) > 1 else ''} of data versions"
+        yield count, sum(int(found[name]["size"]) for name in unused)
+
+
+def _stored(files: Any, folder: str) -> dict[str, Mapping[str, Any]]:
+    """Return the files of the remote by their hash, "<hash>.dir" for a list."""
+    try:
+        found = files.find(folder, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {"".join(path.split("/")[-2:]): info for path, info in found.items()}
+
+
+def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> set[str]:
+    """Return the names of the lists of these versions and of the files in them."""
+    wanted = {f"{version}{_DIR}" for version in versions}
+    for name in wanted & found.keys():
+        wanted = wanted | {
+            str(entry["md5"]) for entry in json.loads(files.cat_file(found[name]["name"]))
+        }
+    return wanted
+
+
+def _written_at(files: Any, info: Mapping[str, Any]) -> datetime:
+    written: datetime = files.modified(info["name"]) if "mtime" in info else info["LastModified"]
+    return written.astimezone(UTC)
+
+
+def _unreferenced_since(
+    files: Any, root: str, names: Iterable[str], now: datetime
+) -> dict[str, datetime]:
+    """Return when each file was first seen without a reference."""
+    try:
+        before = json.loads(files.cat_file(f"{root}/{_UNREFERENCED}"))
+    except FileNotFoundError:
+        before = {}
+    return {name: datetime.fromisoformat(before[name]) if name in before else now for name in names}

@@ -1,0 +1,102 @@
+"""The price books of model versions in the registry.
+
+A version keeps its figures, parameters and tags for good. Only its book is removed, which is nearly
+all of its size; a tag of the version says when.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, Registry
+from pokewatch.registry_client import RegistryClient
+from pokewatch.settings import RegistrySettings
+
+KEPT_NEWEST = 3
+NEVER_SERVED = timedelta(days=7)  # since its registration, for a version never champion
+_REMOVING = "removing"  # tag of a version whose book may be removed in part
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredBook:
+    """A model version, and whether it has an alias on any branch."""
+
+    version: str
+    run_id: str
+    created: datetime
+    tags: dict[str, str]
+    aliased: bool
+
+
+def registered_books(registry: Registry) -> list[RegisteredBook]:
+    """Return the model versions with a book, or part of one, newest first. Raise RegistryError."""
+    if RegistryClient(RegistrySettings.read()).is_missing():
+        return []
+    with registry.client("the model versions cannot be listed") as client:
+        aliased = _aliased(client, registry.name)
+        return [
+            RegisteredBook(
+                str(each.version),
+                str(each.run_id),
+                datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
+                dict(each.tags),
+                str(each.version) in aliased,
+            )
+            for each in _model_versions(client, registry.name)
+            if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING
+        ]
+
+
+def unused_books(
+    books: Sequence[RegisteredBook], now: datetime, keep: timedelta
+) -> list[RegisteredBook]:
+    """Return those of `books`, newest first, that no rule keeps.
+
+    Kept are versions with an alias, the newest KEPT_NEWEST, those registered within `keep`, and
+    of versions that never were champion those registered within NEVER_SERVED.
+    """
+    return [
+        book
+        for book in books[KEPT_NEWEST:]
+        if not book.aliased
+        and now - book.created > (keep if DEPLOYED_AT in book.tags else min(keep, NEVER_SERVED))
+    ]
+
+
+def remove_book(registry: Registry, book: RegisteredBook, now: datetime, *, dry_run: bool) -> int:
+    """Remove a book from the registry and return its bytes. Raise RegistryError.
+
+    The version is tagged first, so that it is not deployed meanwhile.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    with registry.client(f"the book of version {book.version} cannot be removed") as client:
+        size = sum(int(file.file_size or 0) for file in client.list_artifacts(book.run_id, BOOK))
+        if not dry_run:
+            client.set_model_version_tag(registry.name, book.version, BOOK_REMOVED, _REMOVING)
+            address = client.get_run(book.run_id).info.artifact_uri
+            artifacts: Any = get_artifact_repository(address, client.tracking_uri)
+            artifacts.delete_artifacts(BOOK)
+            day = now.date().isoformat()
+            client.set_model_version_tag(registry.name, book.version, BOOK_REMOVED, day)
+        return size
+
+
+def _model_versions(client: Any, name: str) -> Iterator[Any]:
+    """Yield all versions, newest first."""
+    token = None
+    while True:
+        page = client.search_model_versions(
+            f"name='{name}'", _PAGE, order_by=["version_number DESC"], page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _aliased(client: Any, name: str) -> Collection[str]:
+    found = client.search_registered_models(f"name='{name}'", max_results=1)
+    return {str(version) for model in found for version in model.aliases.values()}

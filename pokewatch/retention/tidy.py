@@ -1,0 +1,63 @@
+"""The rules of retention, applied one after another."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pokewatch.errors import PokeWatchError
+from pokewatch.registry import Registry
+from pokewatch.retention.data_versions import is_owned, remove_unused_files
+from pokewatch.retention.leftovers import remove_leftovers
+from pokewatch.retention.model_books import registered_books, remove_book, unused_books
+from pokewatch.retention.runs import remove_old_runs
+from pokewatch.settings import Home, RetentionSettings, VersionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A removal, done or possible, with its size in bytes; or the fault that prevented it."""
+
+    name: str
+    size: int
+    fault: str = ""
+
+
+def tidy(
+    *, dry_run: bool = False, datastore: str | None = None, now: datetime | None = None
+) -> Iterator[Removed]:
+    """Remove what no rule keeps, and yield it.
+
+    `datastore` is the root of Metaflow's datastore, by default the one in POKEWATCH_HOME. A rule
+    that fails is yielded with its fault, and does not stop the others.
+    """
+    now = now or datetime.now(UTC)
+    keep = timedelta(days=RetentionSettings.read().keep_days)
+    if not keep:
+        return
+    home = Home.read().home
+    root = datastore or str(home / ".metaflow")
+    yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
+    yield from _guarded("runs", lambda: remove_old_runs(root, now, keep, dry_run=dry_run))
+    yield from _guarded("leftovers", lambda: remove_leftovers(home, now, dry_run=dry_run))
+
+
+def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[tuple[str, int]]:
+    registry = Registry()
+    if registry.branch:  # it may look at production's models, and change nothing of them
+        return
+    books = registered_books(registry)
+    unused = unused_books(books, now, keep)
+    for book in unused:
+        size = remove_book(registry, book, now, dry_run=dry_run)
+        yield f"price book of model version {book.version}", size
+    if is_owned(VersionSettings.read()):
+        retained = [book for book in books if book not in unused]
+        yield from remove_unused_files(retained, now, dry_run=dry_run)
+
+
+def _guarded(name: str, rule: Callable[[], Iterator[tuple[str, int]]]) -> Iterator[Removed]:
+    try:
+        for removed, size in rule():
+            yield Removed(removed, size)
+    except (PokeWatchError, OSError) as error:
+        yield Removed(name, 0, str(error))

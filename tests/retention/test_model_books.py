@@ -1,0 +1,107 @@
+"""Which price books are kept, and their removal from a real registry."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pokewatch.deploy.rollout import deploy
+from pokewatch.errors import DeployError, RegistryError
+from pokewatch.registry import BOOK_REMOVED, CHAMPION, DEPLOYED_AT, Registry
+from pokewatch.retention.model_books import (
+    RegisteredBook,
+    registered_books,
+    remove_book,
+    unused_books,
+)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
+
+NOW = datetime.now(UTC)
+KEEP = timedelta(days=60)
+
+
+def version(
+    number: int, age: int, *, served: bool = False, aliased: bool = False
+) -> RegisteredBook:
+    tags = {DEPLOYED_AT: "then"} if served else {}
+    return RegisteredBook(str(number), "r", NOW - timedelta(days=age), tags, aliased)
+
+
+def test_what_is_kept() -> None:
+    newest = [version(number, 400) for number in (9, 8, 7)]
+    kept = [
+        version(6, 400, served=True, aliased=True),
+        version(5, 400, aliased=True),
+        version(4, 59, served=True),
+        version(3, 6),
+    ]
+    unused = [version(2, 61, served=True), version(1, 8)]
+    assert unused_books([*newest, *kept, *unused], NOW, KEEP) == unused
+    assert unused_books([], NOW, KEEP) == []
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path) -> Registry:
+    """Versions 1 to 5, of which 1 is the champion of another branch."""
+    found = Registry()
+    for number in range(1, 6):
+        book = tmp_path / str(number)
+        book.mkdir()
+        (book / "manifest.json").write_text("x" * 1_000 * number)
+        run_id = found.log_run(
+            book,
+            parameters={},
+            metrics={"mape": 1.0},
+            tags={"data_version": str(number) * 32},
+            documents={"evaluation.json": {"mape": 1.0}},
+        )
+        found.register(run_id, str(number) * 64)
+    found.set_alias(f"{CHAMPION}--test-mine", "1")
+    return found
+
+
+def test_a_removed_book_leaves_its_figures_and_is_not_deployed(registry: Registry) -> None:
+    later = NOW + timedelta(days=100)
+    books = registered_books(registry)
+    (unused,) = unused_books(books, later, KEEP)
+    assert unused.version == "2"
+    assert remove_book(registry, unused, later, dry_run=True) == 2_000
+    registry.download_book(registry.version("2"))
+
+    assert remove_book(registry, unused, later, dry_run=False) == 2_000
+    removed = registry.version("2")
+    assert removed.tags[BOOK_REMOVED] == later.date().isoformat()
+    assert registry.document(removed, "evaluation.json") == {"mape": 1.0}
+    assert [book.version for book in registered_books(registry)] == ["5", "4", "3", "1"]
+    with pytest.raises(DeployError, match="book of version 2 was removed by pokewatch tidy"):
+        deploy(registry, "2", [])
+    for kept in ("1", "3", "4", "5"):
+        registry.download_book(registry.version(kept))
+
+
+def test_a_removal_that_was_interrupted_is_completed(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+
+    def killed(*_: object) -> None:
+        raise OSError("killed")
+
+    (unused,) = unused_books(registered_books(registry), NOW + timedelta(days=100), KEEP)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifactRepository, "delete_artifacts", killed)
+        with pytest.raises(RegistryError, match="the book of version 2 cannot be removed"):
+            remove_book(registry, unused, NOW, dry_run=False)
+    with pytest.raises(DeployError, match="was removed by pokewatch tidy"):
+        deploy(registry, "2", [])
+    (again,) = unused_books(registered_books(registry), NOW + timedelta(days=100), KEEP)
+    assert remove_book(registry, again, NOW, dry_run=False) == 2_000
+    assert registry.version("2").tags[BOOK_REMOVED] == NOW.date().isoformat()
+
+
+def test_there_is_nothing_to_keep_before_the_first_run(home: Path) -> None:
+    assert registered_books(Registry()) == []
+    assert list(home.iterdir()) == []

@@ -1,0 +1,89 @@
+"""A whole home, tidied a long time later: what is served stays as it is."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pokewatch.cli.main import main
+from pokewatch.pipeline.storage import open_panel, open_raw_lake
+from pokewatch.registry import CHAMPION, PREVIOUS, Registry
+from pokewatch.retention import tidy
+from pokewatch.retention.sizes import folder_sizes
+from pokewatch.settings import RetentionSettings
+from tests.champion import make_champion
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
+    ),
+]
+
+
+def test_what_is_served_and_what_a_rollback_would_serve_stay(registry_home: Path) -> None:
+    registry = Registry()
+    versions = [make_champion(cards=8, days=40, seed=seed).model.version for seed in range(5)]
+    registry.set_alias(PREVIOUS, versions[0])
+    soon = datetime.now(UTC) + timedelta(days=100)
+    first = list(tidy(now=soon))
+    assert [each.name for each in first] == ["price book of model version 2"]
+    assert [each.fault for each in first] == [""]
+    later = list(tidy(now=soon + timedelta(days=10)))
+    assert [each.fault for each in later] == [""]
+    assert later[0].name.endswith("files of data versions")
+
+    shutil.rmtree(registry_home / "versions")
+    shutil.rmtree(registry_home / "books")
+    for alias in (CHAMPION, PREVIOUS):
+        model = registry.resolve(alias)
+        assert len(registry.open_book(model).cards) == 8
+        assert open_panel(model.data_version).cards == 8
+        assert open_raw_lake(model.tags["raw_version"]).days()
+    assert list(tidy(now=soon + timedelta(days=20))) == []
+
+
+def test_a_rule_that_fails_does_not_stop_the_others(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (registry_home / ".shard-x").mkdir()
+    found = list(tidy(now=datetime.now(UTC) + timedelta(days=9)))
+    assert [bool(each.fault) for each in found] == [True, False]
+    assert "the model versions cannot be listed" in found[0].fault
+    assert not (registry_home / ".shard-x").exists()
+
+
+def test_the_command(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_champion(cards=8, days=40)
+    done = CliRunner().invoke(main, ["tidy", "--dry-run"])
+    assert (done.exit_code, done.output) == (0, "0.0 MB would be freed\n")
+    done = CliRunner().invoke(main, ["tidy", "--json"])
+    assert (done.exit_code, json.loads(done.output)) == (0, [])
+    monkeypatch.setenv("POKEWATCH_KEEP_DAYS", "39")
+    done = CliRunner().invoke(main, ["tidy"])
+    assert done.exit_code == 2
+    assert "POKEWATCH_KEEP_DAYS" in done.output
+    assert "0 or at least 40, got 39" in done.output
+
+
+def test_nothing_is_removed_where_everything_is_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_KEEP_DAYS", "0")
+    assert RetentionSettings.read().keep_days == 0
+    (home / ".shard-x").mkdir()
+    assert list(tidy(now=datetime.now(UTC) + timedelta(days=999))) == []
+
+
+def test_sizes_are_given_by_folder(tmp_path: Path) -> None:
+    for name, size in (("a", 10), ("b", 30), ("c", 20)):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        (tmp_path / name / "inside" / "file").write_bytes(b"x" * size)
+    assert folder_sizes(tmp_path) == {"b": 30, "c": 20, "a": 10}

@@ -1,0 +1,39 @@
+"""The capacity figures of docs/kubernetes.md follow from the format of books and the settings."""
+
+import re
+
+from pokewatch.pipeline.registration import BOOK_DAYS
+from pokewatch.settings import RegistrySettings, RetentionSettings
+from pokewatch.valuation.book.layout import COLUMNS
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
+CARDS = (43_000, 430_000, 43_000_000)
+
+
+def _gigabytes(row: str) -> list[float]:
+    (line,) = re.findall(rf"^\| {re.escape(row)} \|(.*)$", PAGE, re.MULTILINE)
+    return [float(cell) for cell in re.findall(r"([\d.,]+) GB", line.replace(",", ""))]
+
+
+def test_the_size_of_a_book_is_that_of_its_columns(home: object) -> None:
+    per_day = sum(dtype.itemsize for dtype in COLUMNS.values())
+    per_card = per_day * BOOK_DAYS
+    assert f"{per_day} bytes per card-day, {per_card / 1e3:.1f} kB per card" in PAGE.replace(
+        "\n", " "
+    )
+    books = [cards * per_card / 1e9 for cards in CARDS]
+    assert _matches(_gigabytes("price book"), books)
+    kept = RegistrySettings.read().books_kept + 1
+    name = "books on the disk of a replica, POKEWATCH_BOOKS_KEPT and one more during a load"
+    assert _matches(_gigabytes(name), [kept * book for book in books])
+    days = RetentionSettings.read().keep_days
+    name = "books in the registry, POKEWATCH_KEEP_DAYS and one a day"
+    assert _matches(_gigabytes(name), [days * book for book in books])
+
+
+def _matches(printed: list[float], expected: list[float]) -> bool:
+    return len(printed) == len(expected) and all(
+        abs(given - wanted) <= max(0.005 * wanted, 0.05)
+        for given, wanted in zip(printed, expected, strict=True)
+    )
