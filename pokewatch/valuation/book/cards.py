@@ -169,13 +169,27 @@ def most_similar(texts: pa.ChunkedArray, given: str, count: int, least: float = 
 
 
 def _containing(table: pa.Table, words: Sequence[str]) -> NDArray[np.bool_]:
-    matches = np.ones(table.num_rows, dtype=np.bool_)
-    for word in words:
-        found = _mask(pc.match_substring(table["search"], word))
+    """Return which rows contain all `words`. Words are sought where the longer ones were found."""
+    texts = table.select(["search", "source_ids"])
+    rows = np.arange(table.num_rows)
+    for word in sorted(set(words), key=len, reverse=True):
+        found = _mask(pc.match_substring(texts["search"], word))
         if word.isascii() and word.isdecimal():
-            found |= _mask(pc.match_substring_regex(table["source_ids"], rf"\b{word}\b"))
-        matches &= found
+            found |= _of_source(texts["source_ids"], word)
+        rows = rows[found]
+        texts = texts.filter(pa.array(found))
+    matches = np.zeros(table.num_rows, dtype=np.bool_)
+    matches[rows] = True
     return matches
+
+
+def _of_source(ids: pa.ChunkedArray, number: str) -> NDArray[np.bool_]:
+    """Return which rows have the whole `number` as an id; a regular expression alone is slow."""
+    found = _mask(pc.match_substring(ids, number))
+    rows = np.flatnonzero(found)
+    some = ids.take(pa.array(rows))
+    found[rows] = _mask(pc.match_substring_regex(some, rf"\b{number}\b"))
+    return found
 
 
 def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
