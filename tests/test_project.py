@@ -68,7 +68,6 @@ TESTED_ELSEWHERE = {
     "market/tabular/numbers.py": "by the reader; tests/market/tabular/test_price_table.py",
     "market/tabular/options.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/row_reader.py": "by the reader; tests/market/tabular/test_reading.py",
-    "market/tabular/rows.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/sheet.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/summary.py": "by the command; tests/cli/test_main.py",
     "market/tabular/text.py": "by the reader; tests/market/tabular/test_price_table.py",

@@ -20,10 +20,14 @@ SCALES = 16.0  # times a card's usual fresh move
 MIN_MOVE = float(np.log(1.75))  # no smaller move is a jump, except between printings
 MAX_MOVE = float(np.log(5.0))  # every larger one is, however restless the card
 MIN_EXCHANGE = float(np.log(1.02))  # least ratio of two printings whose exchange is seen
+MAX_UNEXPLAINED = 0.7  # share of the moves of two printings that their exchange does not explain
+MIN_SAME = 0.0  # log of the lowest price that is a printing's to the cent, and seldom by chance
+EXTREME_RISE = float(np.log(25.0))  # the fair price follows it only when it is confirmed
 CONFIRMING = 1  # fresh quotes near a jump that confirm it
 CONFIRMING_EXTREME = 2  # the same for a move beyond MAX_MOVE
 _PRIOR_SCALE = 0.05  # usual fresh move before any is known
 _PRIOR_MOVES = 4.0  # fresh moves' worth of weight on it
+_SAME = 1e-9  # difference of logs of the same price
 _MIN_IN_SET = 5  # quoted cards of a set that show how it moved
 
 Indices = NDArray[np.int64]
@@ -34,10 +38,11 @@ class Jumps:
     """Quotes [k] that awaited confirmation, in the order of `start`. Days are indices.
 
     Card `card` is unconfirmed from day `start` up to the day before `end`, on which fresh quotes
-    either confirmed the jump or showed it to be an error (`confirmed` is False). `end` is the
-    number of days for a jump that still waits. `before` is the log of the last quote before it,
-    `move` the log move from there. `doubtful` marks the jumps that a fair price does not follow at
-    once: exchanged prices of two printings, falls beyond MAX_MOVE unless the card is restless.
+    either confirmed the jump, another jump from its level included, or showed it to be an error
+    (`confirmed` is False). `end` is the number of days for a jump that still waits. `before` is
+    the log of the last quote before it, `move` the log move from there. `doubtful` marks the jumps
+    that a fair price does not follow at once: exchanged prices of two printings, falls beyond
+    MAX_MOVE unless the card is restless.
     """
 
     card: Indices
@@ -74,7 +79,7 @@ class _Search:
         n = panel.cards
         self.panel = panel
         self.set_code = _codes(np.char.add(np.char.add(panel.currency, "|"), panel.set_id))
-        self.printings = _Printings(panel.card_id, panel.printing)
+        self.printings = _pairs_of_printings(panel.card_id, panel.printing)
         self.move_sum = np.full(n, _PRIOR_SCALE * _PRIOR_MOVES)
         self.moves = np.full(n, _PRIOR_MOVES)
         self.before = np.full(n, np.nan)  # log of the last quote that is not a waiting jump
@@ -92,10 +97,10 @@ class _Search:
         quote, fresh = np.log(panel.market[day]), panel.fresh[day]
         asks = [np.log(prices[day]) for prices in (panel.low, panel.mid) if prices is not None]
         limit = np.clip(SCALES * self.move_sum / self.moves, MIN_MOVE, MAX_MOVE)
-        self._resolve(day, quote, fresh, limit)
+        exchanged = self._exchanged(np.where(fresh, quote, np.nan))
+        self._resolve(day, quote, fresh, limit, exchanged)
         move = np.where(fresh & np.isnan(self.reading), quote - self.before, np.nan)
         far = self._far(quote, move, limit, asks)
-        exchanged = self.printings.exchanged(self.before, move)
         jumped = np.flatnonzero(far | exchanged)
         self.quotes[jumped] = 0
         self.quotes += np.isfinite(quote)
@@ -123,19 +128,67 @@ class _Search:
         )
         return jumps.select(np.lexsort((jumps.card, jumps.start)))
 
-    def _resolve(self, day: int, quote: Floats, fresh: Bools, limit: Floats) -> None:
+    def _exchanged(self, quote: Floats) -> Bools:
+        """Return which cards [n] have exchanged prices with another printing.
+
+        `quote` is NaN where it is not fresh. In an exchange, either the two quotes together are
+        nearer to each other's last price than to their own, or one is the other's to the cent.
+        """
+        level = self._levels()
+        move = quote - level
+        first, second = self.printings
+        gap = level[second] - level[first]
+        off_first, off_second = np.abs(move[first] - gap), np.abs(move[second] + gap)
+        moves = np.abs(move[first]) + np.abs(move[second])
+        swapped = (np.abs(gap) > MIN_EXCHANGE) & (off_first + off_second <= MAX_UNEXPLAINED * moves)
+        swapped &= (move[first] * gap > 0) & (move[second] * gap < 0)
+        same = np.minimum(off_first, off_second) < _SAME
+        swapped |= same & (np.minimum(level[first], level[second]) >= MIN_SAME)
+        swapped &= ~self._returned(quote, off_first, off_second)
+        found = np.zeros(len(quote), dtype=np.bool_)
+        found[first[swapped]] = found[second[swapped]] = True
+        return found
+
+    def _levels(self) -> Floats:
+        """Return the log of each card's last price [n], NaN if the fair price is not there yet."""
+        waiting = np.isfinite(self.reading)
+        followed = np.where(
+            self.quotes > 1,
+            (self.move > -MAX_MOVE) & (self.move <= EXTREME_RISE),
+            np.abs(self.move) <= MAX_MOVE,
+        )
+        return np.where(waiting, np.where(followed, self.reading, np.nan), self.before)
+
+    def _returned(self, quote: Floats, off_first: Floats, off_second: Floats) -> Bools:
+        """Return the pairs [k] that rather return to the price before a jump.
+
+        Either both return from their exchange, or one from a jump that was quoted once.
+        """
+        waiting = np.isfinite(self.reading)
+        off = np.where(waiting & (self.quotes <= 1), np.abs(quote - self.before) / 2, np.inf)
+        first, second = self.printings
+        exchanged = waiting & self.doubtful
+        back = exchanged[first] & exchanged[second] & (self.start[first] == self.start[second])
+        returned: Bools = back | (off[first] <= off_first) | (off[second] <= off_second)
+        return returned
+
+    def _resolve(
+        self, day: int, quote: Floats, fresh: Bools, limit: Floats, exchanged: Bools
+    ) -> None:
         """End the waiting jumps that a fresh quote confirms or contradicts."""
         cards = np.flatnonzero(fresh & np.isfinite(self.reading))
         to_new = np.abs(quote[cards] - self.reading[cards])
         to_old = np.abs(quote[cards] - self.before[cards])
         size = np.abs(self.reading[cards] - self.before[cards])
         agrees = (to_new < to_old) & (to_new <= np.maximum(limit[cards], size / 2))
+        agrees &= ~exchanged[cards]
         self.needed[cards] -= agrees
         self.reading[cards] = np.where(agrees, quote[cards], self.reading[cards])
         # A quote far from both is a jump of its own: from the new level if that was repeated and
-        # no extreme fall.
+        # no extreme fall. So is an exchange of printings, from the new level.
         far_off = ~agrees & (to_old > np.maximum(limit[cards], size / 2))
         replaced = far_off & (self.quotes[cards] > 1) & (self.move[cards] > -MAX_MOVE)
+        replaced |= exchanged[cards]
         confirmed = (agrees & (self.needed[cards] <= 0)) | replaced
         ended = ~agrees | confirmed
         self._end(cards[ended], day, confirmed[ended])
@@ -177,39 +230,27 @@ class _Search:
         return found
 
 
-class _Printings:
-    """The pairs of printings of one product: their ids differ in the printing at the end."""
+def _pairs_of_printings(card_id: Strings, printing: Strings) -> Indices:
+    """Return the cards [2, k] of each pair of printings of one product.
 
-    def __init__(self, card_id: Strings, printing: Strings) -> None:
-        ending = {name: f"-{slugify(name, '-')}" for name in np.unique(printing).tolist()}
-        product = np.array(
-            [
-                card.removesuffix(ending[name])
-                for card, name in zip(card_id.tolist(), printing.tolist(), strict=True)
-            ],
-            dtype=np.str_,
-        )
-        order = np.argsort(product, kind="stable")
-        pairs = [np.empty((2, 0), dtype=np.int64)]
-        for step in range(1, len(order)):
-            same = np.flatnonzero(product[order[step:]] == product[order[:-step]])
-            if len(same) == 0:
-                break
-            pairs.append(np.stack((order[same], order[same + step])))
-        self.first, self.second = np.concatenate(pairs, axis=1)
-
-    def exchanged(self, before: Floats, move: Floats) -> Bools:
-        """Return which cards [n] moved to the last quote of a printing that moved to theirs.
-
-        A third of the distance between the two is allowed for moves of their own.
-        """
-        gap = before[self.second] - before[self.first]
-        swapped = np.abs(gap) > MIN_EXCHANGE
-        swapped &= np.abs(move[self.first] - gap) <= np.abs(gap) / 3
-        swapped &= np.abs(move[self.second] + gap) <= np.abs(gap) / 3
-        found = np.zeros(len(move), dtype=np.bool_)
-        found[self.first[swapped]] = found[self.second[swapped]] = True
-        return found
+    Their ids differ in the printing at the end.
+    """
+    ending = {name: f"-{slugify(name, '-')}" for name in np.unique(printing).tolist()}
+    product = np.array(
+        [
+            card.removesuffix(ending[name])
+            for card, name in zip(card_id.tolist(), printing.tolist(), strict=True)
+        ],
+        dtype=np.str_,
+    )
+    order = np.argsort(product, kind="stable")
+    pairs = [np.empty((2, 0), dtype=np.int64)]
+    for step in range(1, len(order)):
+        same = np.flatnonzero(product[order[step:]] == product[order[:-step]])
+        if len(same) == 0:
+            break
+        pairs.append(np.stack((order[same], order[same + step])))
+    return np.concatenate(pairs, axis=1)
 
 
 def _rose_too(quote: Floats, before: Floats, ask: Floats, ask_before: Floats) -> Bools:

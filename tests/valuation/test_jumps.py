@@ -131,6 +131,60 @@ def test_exchanged_printings_await_confirmation_whatever_their_ratio(ratio: floa
     assert not find_jumps(printings(prices)).doubtful.any()
 
 
+def pair_on_the_last_day(first: list[float], second: list[float]) -> Jumps:
+    """Return the jumps where two printings were quoted these prices on the last days."""
+    prices = calm()
+    prices[:, 1::2] = 3 * prices[:, ::2]
+    prices[:, 8], prices[:, 9] = first[0], second[0]
+    prices[-len(first) :, 8], prices[-len(second) :, 9] = first, second
+    return find_jumps(printings(prices))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param([2.0, 2.61], [2.6, 2.2], id="one printing moved on the day of the exchange"),
+        pytest.param([2.0, 3.4], [2.0, 2.0, 3.4, 2.0], id="to a first quote that awaits"),
+        pytest.param([2.0, 9.0], [2.0, 2.0, 9.0, 9.0, 2.0], id="to a repeated one that awaits"),
+        pytest.param([2.0, 1.6], [2.6, 2.0], id="only one price is the other's, to the cent"),
+    ],
+)
+def test_an_exchange_of_printings_is_seen(first: list[float], second: list[float]) -> None:
+    waiting = pair_on_the_last_day(first, second)
+    waiting = waiting.select(waiting.end == 60)
+    assert waiting.card.tolist() == [8, 9]
+    assert waiting.start.tolist() == [59, 59]
+    assert waiting.doubtful.all()
+    assert np.exp(waiting.before) == pytest.approx([first[-2], second[-2]])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param([2.0, 2.6], [2.6, 2.6], id="the other did not move"),
+        pytest.param([0.5, 0.4], [0.6, 0.5], id="cheap cards often share a price"),
+        pytest.param([2.0, 2.3], [2.6, 2.5], id="they draw nearer"),
+    ],
+)
+def test_two_printings_that_move_are_not_exchanged(first: list[float], second: list[float]) -> None:
+    assert len(pair_on_the_last_day(first, second).card) == 0
+
+
+@pytest.mark.parametrize("quotes", [1, 2])
+def test_an_error_that_passes_from_one_printing_to_the_other_stays_one(quotes: int) -> None:
+    found = pair_on_the_last_day([2.0] + [200.0] * quotes + [2.0], [2.2] * (quotes + 1) + [200.0])
+    assert found.card.tolist() == [8, 9]
+    assert found.confirmed.tolist() == [False, False]
+    assert found.end.tolist() == [59, 60]
+
+
+def test_printings_that_return_from_an_exchange_show_it_to_be_an_error() -> None:
+    found = pair_on_the_last_day([2.0, 3.0, 3.0, 2.0], [3.0, 2.0, 2.0, 3.0])
+    assert found.card.tolist() == [8, 9]
+    assert found.end.tolist() == [59, 59]
+    assert not found.confirmed.any()
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),

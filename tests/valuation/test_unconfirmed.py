@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -227,22 +228,48 @@ def test_errors_in_real_series_move_no_fair_price(
     assert beyond_narrow.mean() <= (0.02 if name in ("x0.01", "penny") else 0)
 
 
+def _pairs_of_printings(panel: Panel) -> NDArray[np.int64]:
+    """Return the cards of products with two printings, side by side, if both are quoted."""
+    product = np.array([card.split("-")[1] for card in panel.card_id.tolist()])
+    code, count = np.unique(product, return_inverse=True, return_counts=True)[1:]
+    cards = _quoted(panel, count[code] == 2, panel.cards)
+    cards = cards[np.isin(code[cards], np.flatnonzero(np.bincount(code[cards]) == 2))]
+    return cards[np.argsort(code[cards], kind="stable")]
+
+
+def _others(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values with those of the two printings of each product exchanged."""
+    return values.reshape(-1, 2)[:, ::-1].ravel()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_exchanged_printings_in_real_series_move_no_fair_price(
     tcgplayer: tuple[Panel, Model],
 ) -> None:
     panel, _ = tcgplayer
-    product = np.array([card.split("-")[1] for card in panel.card_id.tolist()])
-    code, count = np.unique(product, return_inverse=True, return_counts=True)[1:]
-    cards = _quoted(panel, count[code] == 2, panel.cards)
-    cards = cards[np.isin(code[cards], np.flatnonzero(np.bincount(code[cards]) == 2))]
-    cards = cards[np.argsort(code[cards], kind="stable")][:1000]
-    swapped = panel.market[-1, cards].reshape(-1, 2)[:, ::-1].ravel()
+    cards = _pairs_of_printings(panel)
+    right = panel.market[-1, cards]
+    swapped = _others(right)
+    wrong = np.abs(np.log(swapped / right)) > np.log(1.02)
+    cards, swapped = cards[wrong], swapped[wrong]
     beyond_own, beyond_narrow = _moved(tcgplayer, cards, swapped)
-    assert len(cards) == 1000
-    assert beyond_own.mean() <= 0.02
-    assert beyond_narrow.mean() <= 0.02
+    assert len(cards) > 3000
+    assert panel.card_id[cards[beyond_own]].tolist() == []
+    assert panel.card_id[cards[beyond_narrow]].tolist() == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_true_exchanges_in_real_series_are_followed_within_three_fresh_quotes(
+    tcgplayer: tuple[Panel, Model],
+) -> None:
+    panel, model = tcgplayer
+    cards = _pairs_of_printings(panel)
+    level = np.array([1.0, 1.02, 1.01])[:, None] * panel.market[-4, _others(cards)]
+    after = latest(_planted(panel, cards, level), model)
+    assert (after.status[cards] != UNCONFIRMED_JUMP).all()
+    assert (np.abs(np.log(after.fair[cards] / level[-1])) < 0.3).all()
 
 
 @pytest.mark.slow

@@ -104,8 +104,7 @@ class FileSource:
     def warnings(self) -> tuple[str, ...]:
         """Parts of the file that are not read, each with its first line and cell."""
         table, name = self.table, self.path.name
-        repeated = (f"{table.repeated:,} identical rows were merged",) if table.repeated else ()
-        found = (*table.notes, *_assumed(table), *repeated, *map(str, table.left_out))
+        found = (*table.notes, *_assumed(table), *table.merged(), *map(str, table.left_out))
         return tuple(f"{name}: {each}" for each in found)
 
     @cached_property

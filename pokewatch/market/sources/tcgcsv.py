@@ -65,7 +65,7 @@ class TcgcsvSource:
         return self._pages.usage()
 
     def missing_sets(self, day: date) -> list[str]:
-        """Return the pages of `day` that the last run did not get."""
+        """Return the pages for `day` that the last run did not get."""
         return self._live.missing(day)
 
     def catalog(self) -> pa.Table:
@@ -94,6 +94,8 @@ class TcgcsvSource:
 
     def _batch(self, rows: PriceRows) -> PriceBatch:
         cards = self._catalog.cards(rows.listings.values())
+        if rows.day == self._pages.live_day():
+            self._live.write_products(rows.day, self._catalog.failures)
         return PriceBatch(
             (rows.day,),
             rows.prices(self.name, self._now()),

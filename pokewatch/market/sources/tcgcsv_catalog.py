@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 
-from pokewatch.errors import SourceError
+from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources.tcgcsv_pages import TcgcsvPages
 from pokewatch.market.sources.tcgcsv_rows import Listing, card_rows, is_id
 
@@ -29,6 +29,7 @@ class TcgcsvCatalog:
         self._products: dict[int, dict[str, Any]] = {}
         self._fetched_groups: set[int] = set()
         self._gave_up = False
+        self.failures: dict[str, str] = {}  # pages of products that failed, cause by path
 
     def groups_of(self, category: int) -> dict[int, dict[str, Any]]:
         """Return the sets of a category by id. Raise SourceError."""
@@ -67,20 +68,24 @@ class TcgcsvCatalog:
         """Fetch the products of `groups`, once each; a failure is a warning, not an error."""
         failed = 0
         for group in sorted(groups - self._fetched_groups):
+            path = f"/tcgplayer/{known[group]['categoryId']}/{group}/products"
             if self._gave_up:
-                return
+                self.failures[path] = "not requested"
+                continue
             self._fetched_groups.add(group)
             try:
-                self._fetch_group(known[group]["categoryId"], group)
+                self._fetch_group(path)
                 failed = 0
             except SourceError as error:
                 failed += 1
                 self._gave_up = failed >= _MOST_FAILURES or error.status in BLOCKED
+                if not isinstance(error, MissingAtSourceError):
+                    self.failures[path] = error.cause
                 self._warn(
                     f"{error}: cards of this set have their ids as names until the next collection"
                 )
 
-    def _fetch_group(self, category: int, group: int) -> None:
-        for product in self._pages.results(f"/tcgplayer/{category}/{group}/products"):
+    def _fetch_group(self, path: str) -> None:
+        for product in self._pages.results(path):
             if isinstance(product, dict) and is_id(product.get("productId")):
                 self._products[product["productId"]] = product

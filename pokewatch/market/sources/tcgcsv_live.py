@@ -4,7 +4,7 @@ A set that fails is requested again after the others. If it still fails, the day
 without it, and the quality checks decide about the day; the next run requests that set again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -60,9 +60,16 @@ class TcgcsvLive:
         self._warn = warn
 
     def missing(self, day: date) -> list[str]:
-        """Return the pages of `day` that the last run did not get, of these categories."""
+        """Return the pages for `day` that the last run did not get, of these categories."""
         wanted = set(self._categories)
         return [path for path in self._pages.failures(day) if int(path.split("/")[2]) in wanted]
+
+    def write_products(self, day: date, failures: Mapping[str, str]) -> None:
+        """Record the pages of products that the run for `day` did not get, cause by path."""
+        before = self._pages.failures(day)
+        prices = {path: why for path, why in before.items() if not path.endswith("/products")}
+        if before != (found := prices | failures):
+            self._pages.write_failures(day, found)
 
     def forget(self, day: date) -> None:
         """Forget the pages of `day` that are missing: its prices have come from elsewhere."""

@@ -83,7 +83,7 @@ def _last(
 
 def _day(text: str | None) -> date | None:
     cell = parse_date(text) if text else None
-    return next(iter(cell.days.values())) if cell is not None and cell.certain else None
+    return next(iter(cell.moments.values())).date() if cell is not None and cell.certain else None
 
 
 def _https(address: str | None) -> str | None:

@@ -1,34 +1,45 @@
-"""Columns of dates as UTC days: the order of day and month is found from the whole column."""
+"""Columns of dates and times as moments in UTC.
+
+The order of day and month is found from the whole column.
+"""
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number
+from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number, plain_texts
 from pokewatch.market.tabular.dates import (
     ORDER_NAMES,
     DateCell,
     Order,
     order_of,
     parse_date,
-    serial_day,
+    parse_time,
+    serial_moment,
 )
 from pokewatch.market.tabular.numbers import STRAY
 from pokewatch.market.tabular.sheet import TableError
 
+Moments = NDArray[np.datetime64]
+_NAT = np.datetime64("NaT", "us")
+
 
 @dataclass(slots=True)
 class Days:
-    """UTC days [m], NaT where none; rows refused, by reason."""
+    """UTC days [m], NaT where none; rows refused, by reason.
+
+    `moments` order the rows of a day: midnight where no time is known.
+    """
 
     values: NDArray[np.datetime64]
+    moments: Moments
     refused: Reasons
     convention: str = ""
 
@@ -40,15 +51,22 @@ def read_days(
     order: Order | None,
     first: date,
     last: date,
+    times: pa.ChunkedArray | None = None,
 ) -> Days:
-    """Return the column as days between `first` and `last`.
+    """Return the column as days between `first` and `last`; `times` is a column of times of day.
 
     A point in time with a zone is its UTC day; without one, the day as written. Raise TableError
     where the order of day and month cannot be inferred from the column, or differs within it.
     """
-    days, convention = _typed_days(column), ""
-    if days is None:
-        days, convention = _text_days(coded(column, line), name, order)
+    moments, convention = _typed_moments(column), ""
+    if moments is None:
+        moments, convention = _text_moments(coded(column, line), name, order)
+    within = moments
+    if times is not None:
+        texts = coded(pa.chunked_array([plain_texts(times)]), line)
+        moments, within = _with_times(texts, moments)
+        within = np.where(np.isnat(within), moments, within)
+    days = moments.astype("datetime64[D]")
     missing = np.isnat(days)
     outside = ~missing & ((days < np.datetime64(first, "D")) | (days > np.datetime64(last, "D")))
     refused: Reasons = {}
@@ -64,6 +82,7 @@ def read_days(
         refused[f"{name} is not between {first} and {last}"] = outside
     return Days(
         np.where(outside, np.datetime64("NaT"), days),
+        within,
         {why: rows for why, rows in refused.items() if rows.any()},
         convention,
     )
@@ -74,60 +93,80 @@ def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(blank.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _typed_days(column: pa.ChunkedArray) -> NDArray[np.datetime64] | None:
+def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments]:
+    """Return the moments at the times of day, and those of cells that hold a whole moment."""
+    midnight = np.timedelta64(0, "us")
+    times = [parse_time(text) for text in cells.texts]
+    since = [midnight if time is None else np.timedelta64(time, "us") for time in times]
+    whole = [
+        _NAT if time is not None or (cell := parse_date(text)) is None else _any(cell)
+        for text, time in zip(cells.texts, times, strict=True)
+    ]
+    return (
+        moments + cells.spread(since, "timedelta64[us]", midnight),
+        cells.spread(whole, "datetime64[us]", _NAT),
+    )
+
+
+def _any(cell: DateCell) -> np.datetime64:
+    return _numpy(next(iter(cell.moments.values())))
+
+
+def _numpy(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _typed_moments(column: pa.ChunkedArray) -> Moments | None:
     kind = column.type
     if pa.types.is_date(kind):
-        return _numpy_days(column.cast(pa.date32()))
+        days = column.cast(pa.date32()).to_numpy(zero_copy_only=False)
+        return np.asarray(days, dtype="datetime64[us]")
     if pa.types.is_timestamp(kind):
         # The value stored is the point in time in UTC, whatever the zone it is shown in.
         zone = "UTC" if kind.tz else None
         moments = column.cast(pa.timestamp("us", zone), safe=False).to_numpy(zero_copy_only=False)
-        return np.asarray(moments.astype("datetime64[us]"), dtype="datetime64[D]")
+        return np.asarray(moments, dtype="datetime64[us]")
     if is_number(kind):
-        return _counted_days(column)
+        return _counted_moments(column)
     return None
 
 
-def _counted_days(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
-    """Return the days of Excel's serial numbers, or of (milli-, micro-) seconds since 1970."""
-    texts = {
-        value: _counted_day(value) for value in pc.unique(column).to_pylist() if value is not None
+def _counted_moments(column: pa.ChunkedArray) -> Moments:
+    """Return the moments of Excel's serial numbers, or of (milli-, micro-) seconds since 1970."""
+    known = {
+        value: _counted_moment(value)
+        for value in pc.unique(column).to_pylist()
+        if value is not None
     }
-    days = [
-        np.datetime64(found, "D") if (found := texts.get(value)) else np.datetime64("NaT")
-        for value in column.to_pylist()
+    moments = [
+        _numpy(found) if (found := known.get(value)) else _NAT for value in column.to_pylist()
     ]
-    return np.asarray(days, dtype="datetime64[D]")
+    return np.asarray(moments, dtype="datetime64[us]")
 
 
-def _counted_day(value: float) -> date | None:
+def _counted_moment(value: float) -> datetime | None:
     if not math.isfinite(value):
         return None
-    found = serial_day(value)
+    found = serial_moment(value)
     if found is not None:
         return found
     cell = parse_date(str(int(value)))
-    return next(iter(cell.days.values())) if cell is not None else None
+    return next(iter(cell.moments.values())) if cell is not None else None
 
 
-def _numpy_days(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype="datetime64[D]")
-
-
-def _text_days(cells: Coded, name: str, order: Order | None) -> tuple[NDArray[np.datetime64], str]:
+def _text_moments(cells: Coded, name: str, order: Order | None) -> tuple[Moments, str]:
     parsed = [parse_date(text) for text in cells.texts]
     known = [cell for cell in parsed if cell is not None]
     chosen = order or _order(cells, parsed, name)
-    nat = np.datetime64("NaT", "D")
-    days = [
-        nat if cell is None or chosen not in cell.days else np.datetime64(cell.days[chosen], "D")
+    moments = [
+        _NAT if cell is None or chosen not in cell.moments else _numpy(cell.moments[chosen])
         for cell in parsed
     ]
     doubtful = any(not cell.certain for cell in known)
     convention = (
         ORDER_NAMES[chosen] if doubtful else ", ".join(sorted({cell.kind for cell in known})[:3])
     )
-    return cells.spread(days, "datetime64[D]", nat), convention
+    return cells.spread(moments, "datetime64[us]", _NAT), convention
 
 
 def _order(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
@@ -139,12 +178,12 @@ def _order(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
         return next(iter(sorted(orders)), "ymd")
     if not orders:
         return _contradiction(cells, parsed, name)
-    if len({tuple(cell.days[order] for cell in known) for order in orders}) == 1:
+    if len({tuple(cell.moments[order] for cell in known) for order in orders}) == 1:
         return min(orders)
     index = next(i for i, cell in enumerate(parsed) if cell is not None and not cell.certain)
     cell = parsed[index]
     assert cell is not None
-    readings = " or ".join(sorted({f"{cell.days[order]}" for order in orders}))
+    readings = " or ".join(sorted({f"{cell.moments[order].date()}" for order in orders}))
     raise TableError(
         f"{name} can be read as {readings}: no cell of the column tells which",
         line=cells.line_of(index),
@@ -158,18 +197,18 @@ def _usual_order(known: list[DateCell]) -> tuple[frozenset[Order], list[DateCell
 
     The set is empty where the cells differ.
     """
-    counts = Counter(next(iter(cell.days)) for cell in known if len(cell.days) == 1)
+    counts = Counter(next(iter(cell.moments)) for cell in known if len(cell.moments) == 1)
     (usual, most), *_ = counts.most_common()
     if (counts.total() - most) * STRAY > most:
         return frozenset(), known
-    return frozenset({usual}), [cell for cell in known if usual in cell.days]
+    return frozenset({usual}), [cell for cell in known if usual in cell.moments]
 
 
 def _contradiction(cells: Coded, parsed: Sequence[DateCell | None], name: str) -> Order:
     first: dict[frozenset[str], int] = {}
     for index, cell in enumerate(parsed):
         if cell is not None and not cell.certain:
-            first.setdefault(frozenset(cell.days), index)
+            first.setdefault(frozenset(cell.moments), index)
     one, other = sorted((i for key, i in first.items() if len(key) == 1))[:2]
     raise TableError(
         f"{name} is written in two orders: {cells.texts[one]!r} and "

@@ -1,4 +1,4 @@
-"""Dates as people write them, as UTC days.
+"""Dates and times as people write them, as moments in UTC.
 
 The order of day and month is inferred from a whole column, never from one cell.
 """
@@ -6,7 +6,7 @@ The order of day and month is inferred from a whole column, never from one cell.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 from pokewatch.market.tabular.cells import plain, without_apostrophe
@@ -38,10 +38,13 @@ _MONTHS = {
     for name in names.split()
 }
 _ZONE = r"(?P<zone>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})"
-_TIME = (
-    r"(?:[T\s,]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
-    rf"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*{_ZONE}?)?"
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    rf"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*{_ZONE}?"
 )
+_TIME = rf"(?:[T\s,]\s*{_CLOCK})?"
+_TIME_OF_DAY = re.compile(_CLOCK)
+_HOUR = re.compile(r"\d{1,2}")
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
     rf"{_WEEKDAY}(?P<a>\d{{1,4}})(?P<mark>[-/.])(?P<b>\d{{1,2}})(?P=mark)(?P<c>\d{{1,4}})\.?{_TIME}"
@@ -59,21 +62,26 @@ _CJK = re.compile(
 _COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
 _EPOCH = {10: 1, 13: 1_000, 16: 1_000_000}  # digits: units a second
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
-_SERIAL_EPOCH = date(1899, 12, 30)  # Excel counts days from here, and 1900-02-29 among them
+# Excel counts days from here, and 1900-02-29 among them.
+_SERIAL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _SERIALS = (32_874, 73_050)  # 1990 to 2099
 
 
 @dataclass(frozen=True, slots=True)
 class DateCell:
-    """The UTC day of one cell under each order that makes a day of it, and the cell's form."""
+    """The moment of one cell under each order that makes a day of it, and the cell's form.
 
-    days: Mapping[Order, date]
+    The moment of a day without a time is its midnight.
+    """
+
+    moments: Mapping[Order, datetime]
     kind: str
 
     @property
     def certain(self) -> bool:
         """Whether every order that reads it reads the same day, and all of them read it."""
-        return len(self.days) == len(ORDERS) and len(set(self.days.values())) == 1
+        days = {moment.date() for moment in self.moments.values()}
+        return len(self.moments) == len(ORDERS) and len(days) == 1
 
 
 def parse_date(text: str) -> DateCell | None:
@@ -83,7 +91,7 @@ def parse_date(text: str) -> DateCell | None:
         match = pattern.fullmatch(written)
         if match is not None:
             found = read(match)
-            return found if found is not None and found.days else None
+            return found if found is not None and found.moments else None
     return _counted(written)
 
 
@@ -91,36 +99,54 @@ def order_of(cells: Iterable[DateCell]) -> frozenset[Order]:
     """Return the orders under which every cell is a day."""
     orders = frozenset(ORDERS)
     for cell in cells:
-        orders &= cell.days.keys()
+        orders &= cell.moments.keys()
     return orders
 
 
-def serial_day(serial: float) -> date | None:
-    """Return the day of an Excel serial number, None outside 1990 to 2099."""
+def serial_moment(serial: float) -> datetime | None:
+    """Return the moment of an Excel serial number, None outside 1990 to 2099."""
     if not _SERIALS[0] <= serial <= _SERIALS[1]:
         return None
-    return _SERIAL_EPOCH + timedelta(days=int(serial))
+    return _SERIAL_EPOCH + timedelta(seconds=round(serial * 86_400))
+
+
+def parse_time(text: str) -> timedelta | None:
+    """Return the time since midnight UTC of "10:05", "3:30 PM", "13" or 0.4375, else None."""
+    written = plain(text).strip()
+    if match := _TIME_OF_DAY.fullmatch(written):
+        try:
+            return _moment("2000", "1", "1", match) - datetime(2000, 1, 1, tzinfo=UTC)
+        except (ValueError, OverflowError):
+            return None
+    if _HOUR.fullmatch(written):
+        return timedelta(hours=int(written)) if int(written) < 24 else None
+    try:
+        share = float(written)
+    except ValueError:
+        return None
+    return timedelta(seconds=round(share * 86_400)) if 0 <= share < 1 else None
 
 
 def _numeric(match: re.Match[str]) -> DateCell | None:
     a, b, c = match["a"], match["b"], match["c"]
     if len(a) == 4 and len(c) <= 2:
-        return _any_order(_day(a, b, c, match), "year-month-day")
+        return _any_order(_known(a, b, c, match), "year-month-day")
     if len(a) > 2 or len(c) == 3 or (len(c) == 1 and len(a) != 4):
         return None
     if match["mark"] == ".":  # the mark of countries that write the day first
-        return _any_order(_day(c, b, a, match), "day.month.year")
+        return _any_order(_known(c, b, a, match), "day.month.year")
     orders: list[tuple[Order, tuple[str, str, str]]] = [("dmy", (c, b, a)), ("mdy", (c, a, b))]
     if len(a) == len(c) == 2:
         orders.append(("ymd", (a, b, c)))
-    days = {order: day for order, parts in orders if (day := _day(*parts, match)) is not None}
-    return DateCell(days, f"numbers with {match['mark']}")
+    found = {order: _known(*parts, match) for order, parts in orders}
+    moments = {order: moment for order, moment in found.items() if moment is not None}
+    return DateCell(moments, f"numbers with {match['mark']}")
 
 
 def _named(match: re.Match[str]) -> DateCell | None:
     month = _MONTHS.get(match["month"].casefold())
     return (
-        _any_order(_day(match["year"], str(month), match["day"], match), "month names")
+        _any_order(_known(match["year"], str(month), match["day"], match), "month names")
         if month
         else None
     )
@@ -128,43 +154,44 @@ def _named(match: re.Match[str]) -> DateCell | None:
 
 def _compact(match: re.Match[str]) -> DateCell | None:
     kind = "yyyymmdd" if match[0].isascii() else "year, month and day in words"
-    return _any_order(_day(match["year"], match["month"], match["day"], match), kind)
+    return _any_order(_known(match["year"], match["month"], match["day"], match), kind)
 
 
 def _counted(text: str) -> DateCell | None:
-    """Return the day of seconds since 1970, or of Excel's days since 1899."""
+    """Return the moment of seconds since 1970, or of Excel's days since 1899."""
     if text.isascii() and text.isdigit() and len(text) in _EPOCH:
         seconds = int(text) / _EPOCH[len(text)]
-        return _any_order(datetime.fromtimestamp(seconds, UTC).date(), "seconds since 1970")
+        return _any_order(datetime.fromtimestamp(seconds, UTC), "seconds since 1970")
     if _SERIAL.fullmatch(text):
-        return _any_order(serial_day(float(text)), "Excel serial numbers")
+        return _any_order(serial_moment(float(text)), "Excel serial numbers")
     return None
 
 
-def _any_order(day: date | None, kind: str) -> DateCell | None:
-    return None if day is None else DateCell(dict.fromkeys(ORDERS, day), kind)
+def _any_order(moment: datetime | None, kind: str) -> DateCell | None:
+    return None if moment is None else DateCell(dict.fromkeys(ORDERS, moment), kind)
 
 
-def _day(year: str, month: str, day: str, match: re.Match[str]) -> date | None:
-    """Return the UTC day of a local date and time, None where there is no such moment."""
-    full = int(year) if len(year) == 4 else 2000 + int(year)
+def _known(year: str, month: str, day: str, match: re.Match[str]) -> datetime | None:
+    """Return the moment of a local date and time, None where there is no such moment."""
     try:
-        local = date(full, int(month), int(day))
-        if match["hour"] is None:
-            return local
-        hour = _hour(int(match["hour"]), match["half"])
-        moment = datetime(
-            local.year,
-            local.month,
-            local.day,
-            hour,
-            int(match["minute"]),
-            int(match["second"] or 0),
-            tzinfo=_zone(match["zone"]),
-        )
-        return moment.astimezone(UTC).date()
+        return _moment(year, month, day, match)
     except (ValueError, OverflowError):
         return None
+
+
+def _moment(year: str, month: str, day: str, match: re.Match[str]) -> datetime:
+    full = int(year) if len(year) == 4 else 2000 + int(year)
+    midnight = datetime(full, int(month), int(day), tzinfo=UTC)
+    if match["hour"] is None:
+        return midnight
+    local = midnight.replace(
+        hour=_hour(int(match["hour"]), match["half"]),
+        minute=int(match["minute"]),
+        second=int(match["second"] or 0),
+        microsecond=int((match["fraction"] or "")[:6].ljust(6, "0")),
+        tzinfo=_zone(match["zone"]),
+    )
+    return local.astimezone(UTC)
 
 
 def _hour(hour: int, half: str | None) -> int:

@@ -1,6 +1,6 @@
 """A user's table as price rows and card rows, with every row that is left out and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,7 +13,7 @@ from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import Columns, find_columns
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import LeftOut, RowReader
-from pokewatch.market.tabular.rows import check_key, merged_duplicates
+from pokewatch.market.tabular.rows import check_key, check_times, last_of_day, merged_duplicates
 from pokewatch.market.tabular.sheet import Sheet
 from pokewatch.market.tabular.wide import long_sheet
 
@@ -33,6 +33,18 @@ class PriceTable:
     decimal: str
     assumed_currency: str  # of rows that name none, "" if all do
     repeated: int  # identical rows merged into one
+    superseded: int  # rows of a card and day that has a later one
+    quotes_a_day: int  # the most times of a card and day
+
+    def merged(self) -> Iterator[str]:
+        """Yield how several rows of a card and day became one."""
+        if self.superseded:
+            yield (
+                f"up to {self.quotes_a_day} quotes a day, kept the last of each UTC day "
+                f"({self.superseded:,} earlier rows are not used)"
+            )
+        if self.repeated:
+            yield f"{self.repeated:,} identical rows were merged"
 
 
 def read_price_table(
@@ -46,12 +58,18 @@ def read_price_table(
     if columns.days:
         sheet, columns = long_sheet(sheet, columns)
     reader = RowReader(sheet, columns, options)
-    days, numbers, currency = reader.days(today), reader.numbers(), reader.currencies()
+    (days, moments), numbers = reader.days(today), reader.numbers()
+    currency = reader.currencies()
     card_id, raw_id = reader.card_ids()
     reader.refuse_placeholders(numbers)
-    stays, repeated, conflicts = merged_duplicates(card_id, days, numbers, ~reader.bad)
+    market, usable = numbers["market_price"], ~reader.bad
+    last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)
+    superseded = int(usable.sum() - last.sum())
+    if superseded:
+        check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
+    stays, repeated, conflicts = merged_duplicates(card_id, days, numbers, last)
     if len(conflicts):
-        check_key(sheet, columns, card_id, days, numbers["market_price"], conflicts)
+        check_key(sheet, columns, card_id, days, market, conflicts)
         reader.refuse("another row gives this card another price for the day", conflicts)
         stays &= ~reader.bad
     order = np.lexsort((card_id, days))
@@ -70,6 +88,8 @@ def read_price_table(
         reader.decimal_convention,
         reader.assumed_currency,
         repeated,
+        superseded,
+        quotes_a_day,
     )
 
 

@@ -53,7 +53,8 @@ class RowReader:
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
-            check_type(sheet.column(name), name, numeric=field in _NUMERIC)
+            if field != "time":
+                check_type(sheet.column(name), name, numeric=field in _NUMERIC)
         self._identity = next(name for name in _IDENTITIES if name in columns.named)
         self._raw_ids = self._identities()
         self._totals = np.zeros(sheet.rows, dtype=np.bool_)
@@ -77,14 +78,21 @@ class RowReader:
         reason = "market_price is a placeholder, and the row has no other price"
         self.refuse(reason, ~quoted & self.placeholder)
 
-    def days(self, today: date) -> NDArray[np.datetime64]:
+    def days(self, today: date) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+        """Return each row's day, and its moment in the day."""
         found = read_days(
-            self._column("date"), self._sheet.line, "date", self._options.dates, FIRST_DAY, today
+            self._column("date"),
+            self._sheet.line,
+            "date",
+            self._options.dates,
+            FIRST_DAY,
+            today,
+            self._column("time") if "time" in self._columns.named else None,
         )
         for reason, rows in found.refused.items():
             self.refuse(reason, rows, "date")
         self.date_convention = found.convention
-        return found.values
+        return found.values, found.moments
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
         """Every column of numbers there is: prices that are not positive are no prices."""

@@ -1,6 +1,6 @@
-"""Several rows of one card and day: identical ones are merged.
+"""Several rows of one card and day: the last one counts, and identical ones are merged.
 
-Where they differ, the key is too small or one of them is wrong.
+Where rows of the same time differ, the key is too small or one of them is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,10 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.market.tabular.cells import coded
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.sheet import Sheet, TableError
+from pokewatch.market.tabular.text import simplified
 
 _MOST_CANDIDATES = 12  # columns that may distinguish rows
 _USUAL = (
@@ -23,7 +25,80 @@ _USUAL = (
     "edition",
     "foil",
     "currency",
+    "shop",
+    "store",
+    "seller",
+    "vendor",
+    "marketplace",
+    "source",
+    "site",
+    "country",
+    "region",
 )
+_ADDRESS = frozenset({"url", "link", "href"})
+
+
+def last_of_day(
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    moments: NDArray[np.datetime64],
+    market: NDArray[np.float64],
+    good: NDArray[np.bool_],
+) -> tuple[NDArray[np.bool_], int]:
+    """Return which good rows are the last of their card and day, and the most times of a day.
+
+    A row with a market price precedes one without.
+    """
+    rows = np.flatnonzero(good)
+    if not (moments[rows] != days[rows]).any():
+        return good.copy(), 1
+    quoted = np.isfinite(market)
+    order = rows[np.lexsort((moments[rows], quoted[rows], card_id[rows], days[rows]))]
+    first = np.ones(len(order), dtype=np.bool_)
+    first[1:] = (card_id[order[1:]] != card_id[order[:-1]]) | (days[order[1:]] != days[order[:-1]])
+    group = np.cumsum(first) - 1
+    last = order[np.append(np.flatnonzero(first)[1:], len(order)) - 1][group]
+    stays = np.zeros(len(good), dtype=np.bool_)
+    stays[order] = (moments[order] == moments[last]) & (quoted[order] == quoted[last])
+    later = first.copy()
+    later[1:] |= moments[order[1:]] != moments[order[:-1]]
+    return stays, int(np.bincount(group, later).max())
+
+
+def check_times(
+    sheet: Sheet,
+    columns: Columns,
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    market: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> None:
+    """Raise TableError where a column such as a condition differs within a card and day.
+
+    Of several times of a day, the last one must not decide which condition counts.
+    """
+    _, group = np.unique([card_id[rows], days[rows].astype(np.str_)], axis=1, return_inverse=True)
+    for name in filter(_is_key, _candidates(columns)):
+        code = coded(sheet.column(name), sheet.line).code[rows]
+        filled = code >= 0
+        order = np.flatnonzero(filled)[np.argsort(group[filled], kind="stable")]
+        differs = (group[order[1:]] == group[order[:-1]]) & (code[order[1:]] != code[order[:-1]])
+        if differs.any():
+            at = int(np.flatnonzero(differs)[0])
+            one, other = sorted(rows[order[[at, at + 1]]].tolist())
+            said = _texts(sheet, name, np.array([one, other]))
+            texts = {one: said[0], other: said[1]}
+            raise _too_small(sheet, (name,), texts, card_id, days, market)
+
+
+def _is_key(name: str) -> bool:
+    words = set(simplified(name).split("_"))
+    return bool(words & set(_USUAL)) and not words & _ADDRESS
+
+
+def _candidates(columns: Columns) -> list[str]:
+    named = (columns.named.get("printing"), columns.named.get("currency"))
+    return [name for name in (*named, *columns.other) if name]
 
 
 def merged_duplicates(
@@ -63,7 +138,7 @@ def check_key(
     conflicts: NDArray[np.int64],
 ) -> None:
     """Raise TableError where a column, or two together, distinguish the contradicting rows."""
-    candidates = [name for name in (columns.named.get("printing"), *columns.other) if name]
+    candidates = _candidates(columns)
     candidates.sort(
         key=lambda name: next(
             (i for i, word in enumerate(_USUAL) if word in name.casefold()), len(_USUAL)
@@ -80,19 +155,31 @@ def check_key(
         values = [", ".join(each) for each in zip(*(texts[name] for name in names), strict=True)]
         if len(set(zip(keys, values, strict=True))) == len(keys):
             at = dict(zip(conflicts.tolist(), values, strict=True))
-            one, other = _pair(keys, conflicts)
-            shown = ", ".join(f"{at[row]} at {market[row]:g}" for row in (one, other))
-            which = (
-                f"the column {names[0]!r} distinguishes"
-                if len(names) == 1
-                else f"the columns {names[0]!r} and {names[1]!r} distinguish"
-            )
-            key = ",".join(names)
-            raise TableError(
-                f"card {card_id[one]} has several rows for {days[one]}, which {which}: {shown}",
-                line=int(sheet.line[one]),
-                remedy=f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one",
-            )
+            pair = {row: at[row] for row in _pair(keys, conflicts)}
+            raise _too_small(sheet, names, pair, card_id, days, market)
+
+
+def _too_small(
+    sheet: Sheet,
+    names: Sequence[str],
+    texts: Mapping[int, str],
+    card_id: NDArray[np.str_],
+    days: NDArray[np.datetime64],
+    market: NDArray[np.float64],
+) -> TableError:
+    """Return the error of two rows, with their `texts` in columns that the key lacks."""
+    shown = ", ".join(f"{text} at {market[row]:g}" for row, text in texts.items())
+    which = (
+        f"the column {names[0]!r} distinguishes"
+        if len(names) == 1
+        else f"the columns {names[0]!r} and {names[1]!r} distinguish"
+    )
+    row, key = next(iter(texts)), ",".join(names)
+    return TableError(
+        f"card {card_id[row]} has several rows for {days[row]}, which {which}: {shown}",
+        line=int(sheet.line[row]),
+        remedy=f"treat each as a card: POKEWATCH_FILE_KEY={key}; or keep the rows of one",
+    )
 
 
 def _texts(sheet: Sheet, name: str, rows: NDArray[np.int64]) -> list[str]:

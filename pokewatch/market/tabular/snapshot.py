@@ -41,4 +41,4 @@ def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
 
 def _day(text: str) -> date | None:
     cell = parse_date(text)
-    return next(iter(cell.days.values())) if cell is not None and cell.certain else None
+    return next(iter(cell.moments.values())).date() if cell is not None and cell.certain else None

@@ -23,8 +23,7 @@ def summary(table: PriceTable) -> Iterator[str]:
     if table.decimal:
         yield f"numbers: {table.decimal}"
     yield from _content(table)
-    if table.repeated:
-        yield f"{table.repeated:,} identical rows were merged"
+    yield from table.merged()
     yield from map(str, table.left_out)
 
 

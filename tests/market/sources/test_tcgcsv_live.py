@@ -167,3 +167,36 @@ def test_sets_without_a_page_are_reported_once(
 
     assert report.written == [FIRST]
     assert f"{FIRST}: tcgcsv has no prices of 2 sets (Set 7, Set 8)" in report.warnings
+
+
+@pytest.mark.parametrize("failing", [1, 5])
+def test_products_that_failed_are_requested_again_on_the_same_day(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, failing: int
+) -> None:
+    paths = [f"/tcgplayer/3/{group}/products" for group in range(1, failing + 1)]
+    server.failing.update(dict.fromkeys(paths, ALWAYS))
+    first = run(opened(), lake, clock)
+    assert first.written == [FIRST]
+    assert any("have no name yet" in warning for warning in first.warnings)
+    before = len(server.paths)
+
+    server.failing.clear()
+    assert run(opened(), lake, clock).unchanged == [FIRST]
+    assert set(paths) <= set(server.paths[before:])
+    assert all(path.endswith("/products") for path in server.paths[before:])
+    names = lake.catalog()["name"].to_pylist()
+    assert len(names) == CARDS * len(GROUPS)
+    assert all(name.startswith("Card ") for name in names)
+
+    done = len(server.paths)
+    run(opened(), lake, clock)
+    assert server.paths[done:] == []
+    assert server.breaches == []
+
+
+def test_products_that_are_absent_are_not_missed(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.absent.add("/tcgplayer/3/7/products")
+    assert run(opened(), lake, clock).written == [FIRST]
+    assert opened().missing_sets(FIRST) == []

@@ -1,0 +1,167 @@
+"""Files with several quotes of a card and day."""
+
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pokewatch.market.tabular.sheet import TableError
+from pokewatch.market.tabular.summary import summary
+from tests.market.tabular.test_reading import found, read, table_of
+from tests.market.tabular.workbook import Cell, write_workbook
+
+LAST_OF_BOTH = [("a-1", "2026-09-13", 12.5), ("a-1", "2026-09-14", 13.0)]
+FORMS = {
+    "stamps": """card_id,timestamp,price
+a-1,2026-09-13T10:00:00Z,9
+a-1,2026-09-13T23:59:59Z,12.5
+a-1,2026-09-13T11:00:00Z,11
+a-1,2026-09-14T00:00:00Z,13
+""",
+    "fractions of a second": """card_id,date,price
+a-1,2026-09-13 10:00:00.25,9
+a-1,2026-09-13 10:00:00.75,12.5
+a-1,2026-09-13 10:00:00.5,11
+a-1,2026-09-14 00:00:00.1,13
+""",
+    "another zone": """card_id,date,price
+a-1,2026-09-14T01:59:00+02:00,12.5
+a-1,2026-09-13T23:00:00+02:00,9
+a-1,2026-09-14T02:00:00+02:00,13
+""",
+    "seconds since 1970": """card_id,date,price
+a-1,1789336800,12.5
+a-1,1789293600,9
+a-1,1789344000,13
+""",
+    "month first, twelve hours": """card_id,date,price
+a-1,9/13/2026 9:05 PM,12.5
+a-1,9/13/2026 9:05 AM,9
+a-1,9/14/2026 12:30 AM,13
+""",
+    "a column of times": """card_id,date,time,price
+a-1,13.09.2026,9:05 PM,12.5
+a-1,13.09.2026,9:05 AM,9
+a-1,14.09.2026,00:30,13
+""",
+    "a time in a zone": """card_id,date,time,price
+a-1,2026-09-13,15:00-05:00,12.5
+a-1,2026-09-13,14:00-05:00,9
+a-1,2026-09-13,21:00-05:00,13
+""",
+    "a column of hours": """card_id,date,hour,price
+a-1,2026-09-13,23,12.5
+a-1,2026-09-13,9,9
+a-1,2026-09-14,0,13
+""",
+    "days and stamps": """card_id,date,fetched_at,price
+a-1,2026-09-13,2026-09-13T23:00:01Z,12.5
+a-1,2026-09-13,2026-09-13T09:00:01Z,9
+a-1,2026-09-14,2026-09-14T09:00:01Z,13
+""",
+    "the last row has no price": """card_id,date,price,low
+a-1,2026-09-13 10:00,9,
+a-1,2026-09-13 11:00,12.5,
+a-1,2026-09-13 12:00,-,8
+a-1,2026-09-13 13:00,no,
+a-1,2026-09-14 10:00,13,
+""",
+    "a column of each time": """card_id,2026-09-13 09:00,2026-09-13 21:00,2026-09-14 09:00
+a-1,9,12.5,13
+""",
+}
+
+
+@pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
+def test_the_last_quote_of_a_day_counts(tmp_path: Path, content: str) -> None:
+    table = read(tmp_path, content)
+    assert found(table) == LAST_OF_BOTH
+    refused = table.rejected["reason"].to_pylist()
+    assert refused == (["market_price is not a number"] if ",no," in content else [])
+    assert "kept the last of each UTC day" in "\n".join(summary(table))
+
+
+def test_the_report_counts_the_quotes_of_a_day(tmp_path: Path) -> None:
+    rows = [
+        f"{card},2026-09-{day:02d}T{hour:02d}:05:00Z,{1 + hour / 100:.2f}"
+        for day in (13, 14, 15)
+        for hour in range(24)
+        for card in ("a-1", "b-1")
+    ]
+    table = read(tmp_path, "\n".join(["card_id,date,price", *rows, rows[-1]]))
+    assert {price for _, _, price in found(table)} == {1.23}
+    assert len(found(table)) == 6
+    assert list(table.merged()) == [
+        "up to 24 quotes a day, kept the last of each UTC day (138 earlier rows are not used)",
+        "1 identical rows were merged",
+    ]
+
+
+def test_typed_moments_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    moments = [datetime(2026, 9, 13, hour, tzinfo=UTC) for hour in (9, 23, 12)]
+    table = {"card_id": ["a-1"] * 3, "date": moments, "market_price": [9.0, 12.5, 11.0]}
+    pq.write_table(pa.table(table), path)
+    assert found(table_of(path)) == LAST_OF_BOTH[:1]
+    days = {"date": [date(2026, 9, 13)] * 3, "time": [time(9), time(23), time(12)]}
+    pq.write_table(pa.table(table | days), path)
+    assert found(table_of(path)) == LAST_OF_BOTH[:1]
+
+
+def test_cells_of_times_in_a_workbook_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "prices.xlsx"
+    rows: list[list[Cell]] = [
+        ["card_id", "date", "time", "price"],
+        ["a-1", "2026-09-13", 0.375, 9.0],
+        ["a-1", "2026-09-13", 0.96, 12.5],
+        ["a-1", "2026-09-13", 0.5, 11.0],
+    ]
+    write_workbook(path, {"prices": rows})
+    assert found(table_of(path)) == LAST_OF_BOTH[:1]
+
+
+def test_quotes_of_one_moment_that_differ_contradict_each_other(tmp_path: Path) -> None:
+    content = """card_id,date,price
+a-1,2026-09-13 10:00,9
+a-1,2026-09-13 11:00,12
+a-1,2026-09-13 11:00,13
+a-1,2026-09-14 11:00,13
+"""
+    table = read(tmp_path, content)
+    assert found(table) == LAST_OF_BOTH[1:]
+    assert set(table.rejected["reason"].to_pylist()) == {
+        "another row gives this card another price for the day"
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("card_condition", ("NM", "LP")), ("shop", ("eBay", "TCGplayer"))]
+)
+def test_a_column_that_the_key_lacks_is_named_whatever_the_times(
+    tmp_path: Path, column: str, values: tuple[str, str]
+) -> None:
+    content = f"""card_id,date,{column},price
+b-1,2026-09-13 10:00:00,{values[0]},3
+b-1,2026-09-13 11:00:00,{values[0]},4
+a-1,2026-09-13 10:00:01,{values[0]},9
+a-1,2026-09-13 10:00:02,{values[1]},8
+"""
+    with pytest.raises(TableError) as raised:
+        read(tmp_path, content)
+    assert f"line 4: card a-1 has several rows for 2026-09-13, which the column {column!r}" in str(
+        raised.value
+    )
+    assert f"{values[0]} at 9, {values[1]} at 8" in str(raised.value)
+    by_key = read(tmp_path, content, key=(column,))
+    assert {price for _, _, price in found(by_key)} == {9, 8, 4}
+    assert by_key.superseded == 1
+
+
+def test_addresses_are_no_key(tmp_path: Path) -> None:
+    content = """card_id,date,source_url,price
+a-1,2026-09-13 10:00,https://example.com/1,9
+a-1,2026-09-13 11:00,https://example.com/2,12.5
+"""
+    assert found(read(tmp_path, content)) == LAST_OF_BOTH[:1]
