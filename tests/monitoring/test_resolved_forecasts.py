@@ -1,5 +1,6 @@
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,8 @@ def test_terms_are_those_of_an_evaluation(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["last_price", "outcome"])
 def test_forecasts_without_a_price_are_not_judged(missing: str, tmp_path: Path) -> None:
-    (found,) = read(tmp_path, forecasts(date(2026, 1, 30), **{missing: None}))
+    given: dict[str, Any] = {missing: None}
+    (found,) = read(tmp_path, forecasts(date(2026, 1, 30), **given))
     assert not found.judged.any()
     assert all(not values.any() for values in found.terms.values())
     assert found.band.tolist() == [-1 if missing == "last_price" else 2] * 3
