@@ -17,11 +17,13 @@ from pokewatch.decision import SIGNALS, Thresholds
 from pokewatch.monitoring.resolved_forecasts import ResolvedForecasts
 from pokewatch.valuation.evaluation.reliability import outcomes_of, reliability_of
 from pokewatch.valuation.evaluation.scores import SCORES
-from pokewatch.valuation.evaluation.two_way import Clusters, Estimate, windows_of
+from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
 from pokewatch.valuation.intervals import BANDS
 from pokewatch.valuation.panel import Bools
 
-MIN_PERIODS = 2.0  # independent periods: an interval from fewer would not show how periods differ
+# An interval from fewer independent periods, or cards, would not show how they differ.
+MIN_PERIODS = 2.0
+MIN_CARDS = 10
 WORST = 20
 
 
@@ -67,49 +69,47 @@ def _slice(found: ResolvedForecasts, inside: Bools) -> dict[str, Any]:
         found.horizon,
     )
     counted = int(judged.sum())
+    cards = len(np.unique(clusters.card))
+    enough = clusters.windows >= MIN_PERIODS and cards >= MIN_CARDS
     return {
         "from": min(days).isoformat(),
         "to": max(days).isoformat(),
         "issues": len(issues),
         "periods": windows_of(days, found.horizon),
+        "cards": cards,
         "forecasts": int(inside.sum()),
         "judged": counted,
-        "error": _estimate("rmae_last", terms, clusters, float("inf")),
-        "coverage": _estimate("coverage_90", terms, clusters, 1.0),
+        "error": _estimate("rmae_last", terms, clusters, enough),
+        "coverage": _estimate("coverage_90", terms, clusters, enough),
         "mape": float(terms["percentage_error"].sum()) / counted if counted else None,
         "bias": float(terms["signed_error"].sum()) / counted if counted else None,
     }
 
 
 def _estimate(
-    score: str, terms: Mapping[str, NDArray[np.float64]], clusters: Clusters, most: float
+    score: str, terms: Mapping[str, NDArray[np.float64]], clusters: Clusters, enough: bool
 ) -> dict[str, float | None] | None:
-    """Return a score with its 95% interval, whose ends are None for too few periods."""
+    """Return a score, with its 95% interval if there is `enough` to estimate it from."""
     above, below = (terms[name] for name in SCORES[score])
     found = clusters.ratio(above, below)
     if found is None:
         return None
-    low, high = _ends(found, most)
+    most = 1.0 if score == "coverage_90" else np.inf
+    low, high = (max(found.low, 0.0), min(found.high, most)) if enough else (None, None)
     return {"value": found.value, "low": low, "high": high}
-
-
-def _ends(found: Estimate, most: float) -> tuple[float | None, float | None]:
-    if found.windows < MIN_PERIODS:
-        return None, None
-    return max(found.low, 0.0), min(found.high, most)
 
 
 def _reliability(found: ResolvedForecasts) -> list[dict[str, Any]]:
     rows = found.judged
     clusters = found.clusters()
-    tested = None if clusters.windows < MIN_PERIODS else clusters.select(rows)
+    enough = clusters.windows >= MIN_PERIODS and len(np.unique(found.card[rows])) >= MIN_CARDS
     bins = reliability_of(
         np.asarray(SIGNALS)[found.signal[rows]],
         found.confidence[rows],
         outcomes_of(
             found.last[rows], found.outcome[rows], Thresholds(found.buy[rows], found.sell[rows])
         ),
-        tested,
+        clusters.select(rows) if enough else None,
     )
     return [{"observed_ci": None, **each} for each in bins]
 

@@ -14,7 +14,7 @@ from tests.valuation.test_track_record import forecasts
 FIRST = date(2026, 1, 20)
 
 
-def varied(number: int, count: int = 8) -> pa.Table:
+def varied(number: int, count: int = 12) -> pa.Table:
     """Return forecasts of one day with different outcomes."""
     random = np.random.default_rng(number)
     table = forecasts(FIRST + timedelta(days=number), count, model_version=str(number))
@@ -34,8 +34,8 @@ def test_errors_and_intervals_are_those_of_the_evaluation(tmp_path: Path) -> Non
     found = summary(tmp_path, *(varied(day) for day in days))["overall"]
     truth = np.concatenate([varied(day)["outcome"].to_numpy() for day in days])
     clusters = Clusters(
-        np.repeat(np.arange(4), 8),
-        np.tile(np.arange(8), 4),
+        np.repeat(np.arange(4), 12),
+        np.tile(np.arange(12), 4),
         [FIRST + timedelta(days=day) for day in days],
         7,
     )
@@ -56,30 +56,37 @@ def test_too_few_periods_have_no_interval(tmp_path: Path) -> None:
     assert {each["observed_ci"] for each in found["reliability"]} == {None}
 
 
+def test_too_few_cards_have_no_interval(tmp_path: Path) -> None:
+    found = summary(tmp_path, *(varied(day, 9) for day in (0, 7, 14)))
+    assert found["overall"]["cards"] == 9
+    assert found["overall"]["error"]["high"] is None
+    assert {each["observed_ci"] for each in found["reliability"]} == {None}
+
+
 def test_every_forecast_is_in_one_month_and_one_version(tmp_path: Path) -> None:
     found = summary(tmp_path, *(varied(day) for day in (0, 5, 11, 12, 25)))
     assert [(each["key"], each["forecasts"]) for each in found["months"]] == [
-        ("2026-01", 24),
-        ("2026-02", 16),
+        ("2026-01", 36),
+        ("2026-02", 24),
     ]
     assert [each["key"] for each in found["versions"]] == ["0", "5", "11", "12", "25"]
-    assert sum(each["forecasts"] for each in found["price_bands"]) == 40
+    assert sum(each["forecasts"] for each in found["price_bands"]) == 60
 
 
 def test_two_versions_of_one_day(tmp_path: Path) -> None:
     again = forecasts(FIRST, 8, model_version="second")
     found = summary(tmp_path, varied(0), again, varied(14))
-    assert found["overall"]["forecasts"] == 24
+    assert found["overall"]["forecasts"] == 32
     assert {each["key"]: each["forecasts"] for each in found["versions"]} == {
-        "0": 8,
+        "0": 12,
         "second": 8,
-        "14": 8,
+        "14": 12,
     }
 
 
 def test_reliability_has_error_bars(tmp_path: Path) -> None:
     (bin_,) = summary(tmp_path, *(varied(day) for day in (0, 7, 14)))["reliability"]
-    assert (bin_["signal"], bin_["n"], bin_["confidence"]) == ("HOLD", 24, pytest.approx(0.8))
+    assert (bin_["signal"], bin_["n"], bin_["confidence"]) == ("HOLD", 36, pytest.approx(0.8))
     low, high = bin_["observed_ci"]
     assert 0 <= low < bin_["observed"] < high <= 1
 
