@@ -10,6 +10,7 @@
     +-- VersionError               a data version cannot be stored or found
     +-- ValuationError             a panel or model cannot give fair prices
     +-- BookError                  a price book is damaged, not the expected one, or too new
+    +-- TrackRecordError           a track record is damaged or too new
     +-- RegistryError              the model registry failed or holds something unexpected
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the selected model did not pass the gate
@@ -82,6 +83,10 @@ class ValuationError(PokeWatchError):
 
 
 class BookError(PokeWatchError):
+    exit_code = 4
+
+
+class TrackRecordError(PokeWatchError):
     exit_code = 4
 
 

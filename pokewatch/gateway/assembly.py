@@ -12,6 +12,7 @@ from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
+from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.api.status import StatusEndpoints
 from pokewatch.gateway.auth.authentication import Authenticator
 from pokewatch.gateway.auth.key_cache import KeyCache
@@ -20,6 +21,7 @@ from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
+from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.metrics import Metrics
@@ -37,7 +39,7 @@ from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
 from pokewatch.settings import GatewaySettings
 
-Handler = Callable[[RequestContext], Awaitable[Answer]]
+Handler = Callable[[RequestContext], Awaitable[Answer | Download]]
 
 _MIB = 1_048_576
 _FORM_BYTES = 4_096
@@ -89,6 +91,9 @@ class Assembly:
         self._tasks: list[asyncio.Task[None]] = []
         self._collections = CollectionEndpoint(
             self._upstream("collection", settings.collection_seconds), self.version_poller
+        )
+        self._records = RecordDownloads(
+            self.catalog_reader, self._upstream("track-record", settings.collection_seconds)
         )
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
@@ -167,6 +172,9 @@ class Assembly:
             "set": catalog.card_set,
             "index": catalog.index,
             "changes": catalog.changes,
+            "track_record": catalog.track_record,
+            "track_record_csv": self._records.csv,
+            "track_record_parquet": self._records.parquet,
             "collection_value": self._collections.value,
             "cards_resolve": self._collections.resolve,
             "v2_server": inference.server,
@@ -196,7 +204,13 @@ class Assembly:
         pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
-            pages, self._collections, access, uploads, self.answer_cache, self.version_poller
+            pages,
+            self._collections,
+            self._records,
+            access,
+            uploads,
+            self.answer_cache,
+            self.version_poller,
         )
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pokewatch.checks import failures
-from pokewatch.errors import LakeError, RetrainError
+from pokewatch.errors import LakeError, PokeWatchError, RetrainError
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources import open_source
@@ -24,6 +24,7 @@ from pokewatch.monitoring.measurement import (
     measure,
     retraining_due,
 )
+from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
 from pokewatch.registry import RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
@@ -81,7 +82,18 @@ def measure_market(market: Market) -> Measurement:
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
     _store(registry, champion, found)
+    _update_record(RecordUpdate(panel, registry, champion, book), found)
     return found
+
+
+def _update_record(update: RecordUpdate, found: Measurement) -> None:
+    """Update the track record. A failure is logged and notified: what follows must still run."""
+    try:
+        update.run(found.checks)
+    except (OSError, PokeWatchError) as error:
+        logger.error("the track record was not updated: %s", error)
+        body = f"The track record stays as it was before the prices of {found.measured_on}: {error}"
+        send_once("track record", str(found.measured_on), "the track record was not updated", body)
 
 
 def decide(market: Market, found: Measurement) -> Action:

@@ -19,7 +19,7 @@ from pokewatch.contract import (
 )
 from pokewatch.decision import BUY, SELL, Distribution, Thresholds, decide
 from pokewatch.errors import UnknownCardError
-from pokewatch.serving import collections, market_views
+from pokewatch.serving import collections, market_views, record_views
 from pokewatch.serving.catalog_cards import (
     PRICES,
     BookQuery,
@@ -186,6 +186,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "set": CatalogQuery(market_views.BookSetQuery, market_views.one_set),
     "index": CatalogQuery(market_views.BookIndexQuery, market_views.index),
     "changes": CatalogQuery(market_views.BookChangesQuery, market_views.changes),
+    "track_record": CatalogQuery(record_views.BookRecordQuery, record_views.track_record),
     "collection": CatalogQuery(collections.BookCollectionQuery, collections.collection),
     "resolve": CatalogQuery(collections.BookResolveQuery, collections.resolve),
 }

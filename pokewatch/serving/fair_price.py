@@ -17,6 +17,7 @@ from mlserver.rest.responses import Response
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import NDArray
+from starlette.responses import Response as PlainResponse
 
 from pokewatch.contract import (
     CONDITIONS,
@@ -31,6 +32,7 @@ from pokewatch.contract import (
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
+from pokewatch.serving.record_views import record_piece
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings, ServingSettings
@@ -66,6 +68,7 @@ class FairPriceRuntime(TensorRuntime):
         self._book_key = book_key(settings)
         self._condition_factors = DecisionSettings.read().condition_factors()
         self.query_catalog = self._catalog_endpoint()
+        self.send_record_piece = self._record_endpoint()
 
     async def load(self) -> bool:
         """Load, verify and warm the champion's book, then replace the one being served."""
@@ -120,11 +123,7 @@ class FairPriceRuntime(TensorRuntime):
 
     def _catalog_endpoint(self) -> Callable[..., Awaitable[Response]]:
         """Return the catalogue's endpoint, which MLServer finds among the model's attributes."""
-        path = (
-            "/catalog/{query}"
-            if self.name == CATALOG_MODEL
-            else f"/v2/models/{self.name}/catalog/{{query}}"
-        )
+        path = self._catalog_path("{query}")
 
         @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
         async def query_catalog(query: str, payload: Annotated[Any, Body()] = None) -> Response:
@@ -135,6 +134,25 @@ class FairPriceRuntime(TensorRuntime):
             return Response(content, status)
 
         return query_catalog  # type: ignore[no-any-return]
+
+    def _record_endpoint(self) -> Callable[..., Awaitable[Response]]:
+        """Return the endpoint of pieces of the track record's files."""
+        path = self._catalog_path("track_record/piece")
+
+        @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
+        async def send_record_piece(payload: Annotated[Any, Body()] = None) -> Any:
+            status, content = await asyncio.to_thread(
+                record_piece, LOADED_BOOKS.get(self._book_key), payload
+            )
+            if isinstance(content, bytes):
+                return PlainResponse(content, status, media_type="application/octet-stream")
+            return Response(content, status)
+
+        return send_record_piece  # type: ignore[no-any-return]
+
+    def _catalog_path(self, query: str) -> str:
+        model = "" if self.name == CATALOG_MODEL else f"/v2/models/{self.name}"
+        return f"{model}/catalog/{query}"
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

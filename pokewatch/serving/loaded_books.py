@@ -15,6 +15,8 @@ from pokewatch.collection.matching import Matcher
 from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
 from pokewatch.serving.monitoring_figures import MonitoringFigures, parse_registered
+from pokewatch.serving.record_reader import RecordReader, restore_in_background
+from pokewatch.serving.record_store import record_folder
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.copies import open_copy, remove
 
@@ -25,13 +27,15 @@ logger = logging.getLogger("pokewatch.serving")
 class LoadedBook:
     """A verified book and its versions. A request uses one from start to end, whatever is loaded.
 
-    `monitoring` holds the figures known at load time.
+    `record` is the track record of its market, and `monitoring` holds the figures known at load
+    time.
     """
 
     book: PriceBook
     model_version: str
     data_version: str
     run_id: str
+    record: RecordReader
     monitoring: MonitoringFigures | None = None
 
     @cached_property
@@ -128,7 +132,7 @@ def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
         )
     book = PriceBook.open(Path(to_absolute_path(settings, parameters.uri)), str(extra["digest"]))
     version = str(extra.get("model_version") or book.digest[:12])
-    return LoadedBook(book, version, book.facts.data_version, book.facts.run_id)
+    return LoadedBook(book, version, book.facts.data_version, book.facts.run_id, _record_of(book))
 
 
 def _load_champion(seconds: float) -> LoadedBook:
@@ -141,10 +145,16 @@ def _load_champion(seconds: float) -> LoadedBook:
         remove(Path(champion.folder))
         champion = fetch_champion(seconds)
         book = open_copy(Path(champion.folder), champion.digest)
+    restore_in_background(book.facts.source)
     return LoadedBook(
         book,
         champion.version,
         champion.data_version,
         champion.run_id,
+        _record_of(book),
         parse_registered(champion.monitoring),
     )
+
+
+def _record_of(book: PriceBook) -> RecordReader:
+    return RecordReader(record_folder(book.facts.source))

@@ -46,6 +46,7 @@ def panel() -> Panel:
 
 def book(folder: Path, last: int, days: int = 40, fair: float = 1.0) -> tuple[PriceBook, str]:
     """A book to day `last` with fair prices of `fair` times the price, plus or minus 5%."""
+    days = min(days, last + 1)
     market = prices()[last - days + 1 : last + 1].T
     rows = BookRows(
         card_id=[f"tcgplayer-{i}-normal" for i in range(CARDS)],

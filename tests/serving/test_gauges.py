@@ -7,13 +7,14 @@ from prometheus_client import Metric
 from pokewatch.serving.gauges import book_gauges, monitoring_gauges, signal_shares, status_shares
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.monitoring_figures import MonitoringFigures
+from pokewatch.serving.record_reader import RecordReader
 from pokewatch.valuation.book import PriceBook
 from tests.serving.books import make_book
 
 
 def _loaded_book(folder: Path, scale: float = 1.0, count: int = 40) -> LoadedBook:
     digest = make_book(folder, count, scale=scale)
-    return LoadedBook(PriceBook.open(folder, digest), "7", "dv-1", "run-1")
+    return LoadedBook(PriceBook.open(folder, digest), "7", "dv-1", "run-1", RecordReader(folder))
 
 
 def _samples(metrics: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:

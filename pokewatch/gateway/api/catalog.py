@@ -1,6 +1,7 @@
 """The operations of the catalogue, with entity tags: cards, sets, index, changes and signals."""
 
 import re
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.changes_csv import CSV_HEADER, changes_csv
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
 from pokewatch.gateway.api.queries import parse_query, require_day
+from pokewatch.gateway.api.record_checks import check_record
+from pokewatch.gateway.api.record_schemas import TrackRecordAnswer
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
@@ -73,6 +76,10 @@ class CatalogEndpoints:
             return await self._changes_csv(context, changes_call(query))
         return await self._answer(context, changes_call(query))
 
+    async def track_record(self, context: RequestContext) -> Answer:
+        parse_query(queries.NoQuery, context.scope["query_string"])
+        return await self._answer(context, record_call())
+
     async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
         found = await self._reader.read(call, context.forwarded_headers())
         return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
@@ -90,7 +97,11 @@ class CatalogEndpoints:
         cached, stale = await self._reader.find(call, context.forwarded_headers())
         if stale:
             return 200, [JSON, _VARY, (b"cache-control", b"no-store")], cached.prefix + b"true}"
-        tag = etag(cached.versions.model_version, cached.versions.data_version)
+        tag = (
+            etag(cached.versions.model_version, cached.versions.data_version)
+            if call.versioned
+            else b'"%s"' % sha256(cached.prefix).hexdigest()[:32].encode()
+        )
         headers = [_REVALIDATE, _VARY, (b"etag", tag)]
         if etag_matches(context.headers.get(b"if-none-match", b""), tag):
             return 304, headers, b""
@@ -151,6 +162,10 @@ def set_call(set_id: str) -> CatalogCall:
 
 def index_call() -> CatalogCall:
     return CatalogCall("index", {}, market_schemas.MarketIndex, checks.check_index)
+
+
+def record_call() -> CatalogCall:
+    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, versioned=False)
 
 
 def changes_call(query: queries.ChangesQuery) -> CatalogCall:

@@ -28,7 +28,8 @@ class CatalogCall:
     """A query of the catalogue: its name and parameters, and the model of its reply.
 
     `check` raises ValueError if a reply does not answer the parameters; `finish` returns the reply
-    with the values that the gateway adds.
+    with the values that the gateway adds. A reply that is not `versioned` may change while the
+    versions of model and data stay.
     """
 
     name: str
@@ -36,6 +37,7 @@ class CatalogCall:
     model: Any
     check: Callable[[Any, dict[str, Any]], None]
     finish: Callable[[Any], Any] = lambda found: found
+    versioned: bool = True
 
 
 class CatalogReader:
@@ -55,7 +57,8 @@ class CatalogReader:
         `headers` are forwarded to the model server. Raise ProblemError.
         """
         request = (call.name, *call.payload.items())
-        cached = self._answers.fresh(request, self._poller.current_versions())
+        versions = self._poller.current_versions() if call.versioned else None
+        cached = self._answers.fresh(request, versions)
         if cached is not None:
             return cached, False
         try:
@@ -65,10 +68,9 @@ class CatalogReader:
             if last is None:
                 raise
             return last, True
-        versions = Versions(found.model_version, found.data_version)
-        self._poller.observe(versions)
+        self._poller.observe(Versions(found.model_version, found.data_version))
         prefix = _encode(found).removesuffix(b"false}")
-        return self._answers.put(request, prefix, *msgspec.structs.astuple(versions)[:2]), False
+        return self._answers.put(request, prefix, found.model_version, found.data_version), False
 
     async def read(self, call: CatalogCall, headers: bytes) -> Any:
         """Return the answer as `call.model`. Raise ProblemError."""

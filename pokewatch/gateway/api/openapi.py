@@ -145,9 +145,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
     )
     if operation.csv_answer:
         content["text/csv"] = {"schema": {"type": "string"}}
-    tag = (
-        {"ETag": _header("Changes when the model or the data changes.")} if operation.tagged else {}
-    )
+    tag = {"ETag": _header("Changes when the answer may have changed.")} if operation.tagged else {}
     found: dict[str, Any] = {
         "200": {"description": "Success.", "headers": headers | tag, "content": content}
     }

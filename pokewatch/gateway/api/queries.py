@@ -26,6 +26,14 @@ from pokewatch.gateway.http.problems import ProblemError, invalid
 Query = TypeVar("Query")
 
 MAX_FIELDS = 20
+Month = Annotated[
+    str,
+    Meta(
+        pattern=r"\A\d{4}-(0[1-9]|1[0-2])\Z",
+        description="The month in which the forecasts were issued, as YYYY-MM.",
+        examples=["2026-11"],
+    ),
+]
 _Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
 _MinPrice = Meta(ge=0, le=1_000_000)
 _Text = Meta(max_length=MAX_TEXT_LENGTH)
@@ -142,6 +150,18 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+
+
+class MonthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The month whose forecasts are wanted; all months without it."""
+
+    month: Month | UnsetType = UNSET
+
+
+class RequiredMonthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The month whose forecasts are wanted."""
+
+    month: Month
 
 
 def parse_query(model: type[Query], text: bytes) -> Query:

@@ -3,7 +3,14 @@
 from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas
+from pokewatch.gateway.api import (
+    collection_schemas,
+    market_schemas,
+    queries,
+    record_schemas,
+    records,
+    schemas,
+)
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
@@ -192,6 +199,40 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=CATALOG,
         tagged=True,
         csv_answer=True,
+    ),
+    Operation(
+        "track_record",
+        "GET",
+        "/track-record",
+        "Compare past forecasts with the prices that followed",
+        record_schemas.TrackRecordAnswer,
+        "Returns scores of every published forecast that has its outcome, by month, model version "
+        "and price, the worst misses, what following the signals would have earned, and the "
+        "forecasts that are open. Updated by the daily monitoring.",
+        query=queries.NoQuery,
+        problems=CATALOG,
+        tagged=True,
+    ),
+    Operation(
+        "track_record_csv",
+        "GET",
+        "/track-record.csv",
+        "Download past forecasts as CSV",
+        "text/csv",
+        "Returns every published forecast that has its outcome, or those of a month: what was "
+        "stated then, and the price that followed, empty where the card had none.",
+        query=queries.MonthQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MONTH),
+    ),
+    Operation(
+        "track_record_parquet",
+        "GET",
+        "/track-record.parquet",
+        "Download the past forecasts of a month as Parquet",
+        records.PARQUET,
+        "Returns the forecasts of `/track-record.csv` issued in a month.",
+        query=queries.RequiredMonthQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MONTH),
     ),
     Operation(
         "collection_value",

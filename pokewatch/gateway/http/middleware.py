@@ -104,13 +104,23 @@ async def send_response(
     context: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
 ) -> None:
     """Send a response, with the headers that all responses have."""
-    context.status = status
-    request_id = (b"x-request-id", context.request_id.encode())
-    fields = [*headers, *context.response_headers, request_id, _NO_SNIFF]
+    fields = _fields(context, status, headers)
     if status != 304:  # its content-length would be that of the 200 response (RFC 9110, 8.6)
         fields.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_start(context: RequestContext, send: Send, headers: Sequence[Header]) -> None:
+    """Start a 200 response whose length is not known, with the headers that all responses have."""
+    fields = _fields(context, 200, headers)
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+
+
+def _fields(context: RequestContext, status: int, headers: Sequence[Header]) -> list[Header]:
+    context.status = status
+    request_id = (b"x-request-id", context.request_id.encode())
+    return [*headers, *context.response_headers, request_id, _NO_SNIFF]
 
 
 async def send_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:

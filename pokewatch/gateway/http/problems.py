@@ -24,12 +24,7 @@ MALFORMED = Kind(
     "Malformed request",
     "The request is not valid HTTP/1.1, or the connection ended before the whole body arrived.",
 )
-NOT_JSON = Kind(
-    "not-json",
-    400,
-    "Invalid JSON",
-    "The body cannot be parsed as JSON.",
-)
+NOT_JSON = Kind("not-json", 400, "Invalid JSON", "The body cannot be parsed as JSON.")
 UNAUTHORIZED = Kind(
     "unauthorized",
     401,
@@ -42,12 +37,7 @@ FORBIDDEN = Kind(
     "Insufficient scope",
     "The API key is valid but does not have the scope that the request requires.",
 )
-NOT_FOUND = Kind(
-    "not-found",
-    404,
-    "Not found",
-    "No route matches the path.",
-)
+NOT_FOUND = Kind("not-found", 404, "Not found", "No route matches the path.")
 UNKNOWN_CARD = Kind(
     "unknown-card",
     404,
@@ -59,6 +49,12 @@ UNKNOWN_SET = Kind(
     404,
     "Unknown set",
     "No set has this id; `GET /sets` lists them.",
+)
+UNKNOWN_MONTH = Kind(
+    "unknown-month",
+    404,
+    "No forecasts of this month",
+    "No forecast issued in the month has its outcome; `GET /track-record` lists the months.",
 )
 UNKNOWN_DATE = Kind(
     "unknown-date",
@@ -183,6 +179,7 @@ KINDS: tuple[Kind, ...] = (
     NOT_FOUND,
     UNKNOWN_CARD,
     UNKNOWN_SET,
+    UNKNOWN_MONTH,
     UNKNOWN_DATE,
     UNKNOWN_PAGE,
     UNKNOWN_MODEL,

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
+from pokewatch.gateway.http.downloads import Download, send_download
 from pokewatch.gateway.http.middleware import (
     Answer,
     Header,
@@ -29,6 +30,7 @@ from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles, Templat
 from pokewatch.gateway.web.visits import Visit
 
 DataHandler = Callable[[Visit], Awaitable[bytes]]
+DownloadHandler = Callable[[RequestContext], Awaitable[Download]]
 PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
@@ -170,6 +172,22 @@ class DataEndpoint:
             raise ProblemError(UNAUTHORIZED, "sign in first")
         body = await self._handler(Visit(context))
         await send_page(context, send, (200, [self._kind, _NO_STORE], body))
+
+
+class DownloadEndpoint:
+    """ASGI application of a download that a page offers."""
+
+    def __init__(self, path: str, handler: DownloadHandler, access: PageAccess) -> None:
+        self._path = path
+        self._handler = handler
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = self._path
+        if await self._access.admit(context) is not None:
+            raise ProblemError(UNAUTHORIZED, "sign in first")
+        await send_download(context, receive, send, await self._handler(context))
 
 
 class StaticEndpoint:

@@ -60,8 +60,9 @@ def money(amount: float | None, currency: str) -> str:
     """Return an amount with its currency: `$1,234.50`, or `1,234.50 JPY`."""
     if amount is None or not isfinite(amount):
         return NONE
-    symbol = SYMBOLS.get(currency)
-    return f"{symbol}{amount:,.2f}" if symbol else f"{amount:,.2f} {currency}"
+    symbol, sign = SYMBOLS.get(currency), "\u2212" if round(amount, 2) < 0 else ""
+    size = f"{abs(amount):,.2f}"
+    return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}"
 
 
 def signed_percent(fraction: float | None, decimals: int = 1) -> str:
@@ -78,6 +79,28 @@ def chance(probability: float | None) -> str:
         return NONE
     percent = round(100 * probability)
     return "under 1%" if percent < 1 else "over 99%" if percent > 99 else f"{percent}%"
+
+
+def figure(value: float, percent: bool = False) -> str:
+    """Return a score as `0.97`, or a share as `89.3%`."""
+    return f"{100 * value:.1f}%" if percent else f"{value:.2f}"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes as `12 kB` or `3.4 MB`."""
+    if count < 1_000_000:
+        return f"{max(1, round(count / 1_000))} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def band_text(band: str, currency: str) -> str:
+    """Return a price band, such as `1-5` or `>100`, in words."""
+    if band.startswith("<"):
+        return f"under {money(float(band[1:]), currency)}"
+    if band.startswith(">"):
+        return f"over {money(float(band[1:]), currency)}"
+    low, _, high = band.partition("-")
+    return f"{money(float(low), currency)} to {money(float(high), currency)}"
 
 
 def day_text(iso: str) -> str:

@@ -16,6 +16,7 @@ from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.prices import FairPriceEndpoint
 from pokewatch.gateway.api.schemas import FairPriceAnswer
+from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.page_charts import card_chart, index_changes, index_chart, last_days
@@ -26,6 +27,7 @@ from pokewatch.gateway.web.page_queries import (
     SearchPageQuery,
     price_of,
 )
+from pokewatch.gateway.web.record_page import record_values
 from pokewatch.gateway.web.visits import Visit
 
 Values = dict[str, Any]
@@ -169,8 +171,16 @@ class Pages:
         chart = index_chart(f"Price index of {found.set_name}", found.dates, found.index)
         return {"found": found, "chart": chart, "index_changes": index_changes(found.index)}
 
+    async def track_record(self, visit: Visit) -> Values:
+        return record_values((await self._read(visit, catalog.record_call()))[0])
+
     async def status(self, visit: Visit) -> Values:
-        return {"problem": self._poller.problem}
+        """Return the state of the model server, and what the last monitoring run found."""
+        try:
+            record = (await self._read(visit, catalog.record_call()))[0]
+        except ProblemError:
+            record = None
+        return {"problem": self._poller.problem, "record": record}
 
     async def _read(self, visit: Visit, *calls: CatalogCall | CardQuery) -> list[Any]:
         """Return the answers to all calls, from one version of model and data if possible.

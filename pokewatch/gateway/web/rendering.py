@@ -11,6 +11,7 @@ from pokewatch.gateway.http.middleware import Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.charts import Chart, svg
+from pokewatch.gateway.web.dot_charts import DotChart, dot_svg
 
 HTML: Header = (b"content-type", b"text/html; charset=utf-8")
 # Pages load nothing from elsewhere, and no page can frame, restyle or script another.
@@ -49,6 +50,9 @@ class Templates:
             "money": formats.money,
             "signed_percent": formats.signed_percent,
             "chance": formats.chance,
+            "figure": formats.figure,
+            "size": formats.size_text,
+            "band": formats.band_text,
             "day": formats.day_text,
             "age": formats.age_text,
             "days": formats.in_words,
@@ -57,6 +61,7 @@ class Templates:
         environment.globals |= {
             "static": static.url,
             "svg": _svg,
+            "dots": _dots,
             "status_text": formats.STATUSES.get,
             "reason_text": formats.reason_text,
             "skill_text": formats.SKILLS.get,
@@ -72,6 +77,10 @@ class Templates:
 
 def _svg(chart: Chart) -> Markup:
     return Markup(svg(chart))  # noqa: S704  # its texts are escaped
+
+
+def _dots(chart: DotChart) -> Markup:
+    return Markup(dot_svg(chart))  # noqa: S704  # its texts are escaped
 
 
 class StaticFiles:

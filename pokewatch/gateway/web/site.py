@@ -5,6 +5,7 @@ from starlette.types import ASGIApp
 
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.http.middleware import JSON, Header
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -13,6 +14,8 @@ from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
     DataEndpoint,
     DataHandler,
+    DownloadEndpoint,
+    DownloadHandler,
     PageEndpoint,
     PageHandler,
     PageRenderer,
@@ -38,6 +41,7 @@ class Site:
         self,
         pages: Pages,
         collections: CollectionEndpoint,
+        records: RecordDownloads,
         access: PageAccess,
         uploads: UploadBodies,
         answers: AnswerCache,
@@ -59,6 +63,9 @@ class Site:
         def data(path: str, kind: Header, handler: DataHandler) -> Route:
             return Route(path, DataEndpoint(path, kind, handler, access), methods=["GET"])
 
+        def download(path: str, handler: DownloadHandler) -> Route:
+            return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
+
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)
             for path, handler, template, query in (
@@ -70,12 +77,17 @@ class Site:
                 ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
             )
         }
-        # The status changes while the versions stay.
+        # These change while the versions stay.
         self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
+        self.pages["/track-record"] = page(
+            "/track-record", pages.track_record, "track_record.html", cache=False
+        )
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
+            download("/page-data/track-record.csv", records.csv),
+            download("/page-data/track-record.parquet", records.parquet),
             Route(
                 PATH,
                 CollectionPage(collections, renderer, access, uploads),

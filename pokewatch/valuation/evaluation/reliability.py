@@ -1,14 +1,15 @@
 """Reliability of `confidence`: of all signals given with 70%, 70% should come true."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import BUY, SIGNALS, Distribution, Thresholds, decide
+from pokewatch.decision import BUY, HOLD, SELL, SIGNALS, Distribution, Thresholds, decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.evaluation.scores import Forecasts
 from pokewatch.valuation.evaluation.two_way import Clusters
-from pokewatch.valuation.panel import Bools, Floats
+from pokewatch.valuation.panel import Bools, Floats, Strings
 
 BINS = 10
 
@@ -37,28 +38,46 @@ def reliability(
         distribution=Distribution.from_array(rows.distribution[valued]),
         thresholds=thresholds,
     )
+    came_true = outcomes_of(last, truth, thresholds)
+    return reliability_of(decided.signal, decided.confidence, came_true, of_valued)
+
+
+def outcomes_of(last: Floats, truth: Floats, thresholds: Thresholds) -> dict[str, Bools]:
+    """Return for each signal whether it comes true, from the quotes then and at the horizon [m]."""
     within = (truth > last * (1 + np.asarray(thresholds.buy))) & (
         truth <= last * (1 + np.asarray(thresholds.sell))
     )
-    came_true = dict.fromkeys(SIGNALS, within) | {BUY: truth > last, "SELL": truth < last}
-    known = np.isfinite(decided.confidence)
-    tenth = np.minimum((np.where(known, decided.confidence, 0) * BINS).astype(np.int64), BINS - 1)
+    return {BUY: truth > last, HOLD: within, SELL: truth < last}
+
+
+def reliability_of(
+    signal: Strings,
+    confidence: Floats,
+    came_true: Mapping[str, Bools],
+    clusters: Clusters | None = None,
+) -> list[dict[str, Any]]:
+    """Return the reliability of stated signals [m] and confidences [m], NaN where none is stated.
+
+    `came_true` [m] says for each signal whether it would have come true.
+    """
+    known = np.isfinite(confidence)
+    tenth = np.minimum((np.where(known, confidence, 0) * BINS).astype(np.int64), BINS - 1)
     found = []
-    for signal in SIGNALS:
+    for each in SIGNALS:
         for number in range(BINS):
-            inside = known & (decided.signal == signal) & (tenth == number)
+            inside = known & (signal == each) & (tenth == number)
             if inside.any():
-                stated, true = decided.confidence[inside], came_true[signal][inside]
+                stated, true = confidence[inside], came_true[each][inside]
                 row = {
-                    "signal": signal,
+                    "signal": each,
                     "from": number / BINS,
                     "to": (number + 1) / BINS,
                     "n": int(inside.sum()),
                     "confidence": float(stated.mean()),
                     "observed": float(true.mean()),
                 }
-                if of_valued is not None:
-                    row["observed_ci"] = _interval(stated, true, of_valued.select(inside))
+                if clusters is not None:
+                    row["observed_ci"] = _interval(stated, true, clusters.select(inside))
                 found.append(row)
     return found
 

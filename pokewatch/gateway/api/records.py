@@ -1,0 +1,94 @@
+"""GET /track-record.csv and /track-record.parquet: every forecast of the record, piece by piece."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from pokewatch.gateway.api.catalog import record_call
+from pokewatch.gateway.api.catalog_reader import CatalogReader
+from pokewatch.gateway.api.changes_csv import CSV_HEADER
+from pokewatch.gateway.api.queries import MonthQuery, RequiredMonthQuery, parse_query
+from pokewatch.gateway.api.record_schemas import RecordFile
+from pokewatch.gateway.http.downloads import Download
+from pokewatch.gateway.http.middleware import Header, RequestContext
+from pokewatch.gateway.http.problems import UNKNOWN_MONTH, ProblemError, unavailable
+from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
+
+PARQUET = "application/vnd.apache.parquet"
+_PARQUET_HEADER: Header = (b"content-type", PARQUET.encode())
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_encode = msgspec.json.Encoder().encode
+
+Format = Literal["csv", "parquet"]
+
+
+class RecordDownloads:
+    """Downloads of the track record. Each reads a few megabytes at a time."""
+
+    def __init__(self, reader: CatalogReader, upstream: V2Client) -> None:
+        self._reader = reader
+        self._upstream = upstream
+
+    async def csv(self, context: RequestContext) -> Download:
+        """Return the forecasts of a month, or of all months."""
+        query = parse_query(MonthQuery, context.scope["query_string"])
+        month = None if query.month is UNSET else query.month
+        files = await self._files(context, month)
+        headers = [CSV_HEADER, _NO_STORE, _file_name(month, "csv")]
+        return await self._download(context, headers, files, "csv")
+
+    async def parquet(self, context: RequestContext) -> Download:
+        """Return the file of a month."""
+        query = parse_query(RequiredMonthQuery, context.scope["query_string"])
+        files = await self._files(context, query.month)
+        length = (b"content-length", b"%d" % files[0].bytes)
+        headers = [_PARQUET_HEADER, _NO_STORE, _file_name(query.month, "parquet"), length]
+        return await self._download(context, headers, files, "parquet")
+
+    async def _files(self, context: RequestContext, month: str | None) -> list[RecordFile]:
+        """Return the files of a month, or of all. Raise ProblemError (404)."""
+        found = await self._reader.read(record_call(), context.forwarded_headers())
+        files = [file for file in found.files if month in (None, file.month)]
+        if not files:
+            issued = f"issued in {month} " if month else ""
+            raise ProblemError(UNKNOWN_MONTH, f"no forecast {issued}has its outcome")
+        return files
+
+    async def _download(
+        self,
+        context: RequestContext,
+        headers: Sequence[Header],
+        files: Sequence[RecordFile],
+        kind: Format,
+    ) -> Download:
+        pieces = self._pieces(files, kind, context.forwarded_headers())
+        return Download(headers, await anext(pieces), pieces)
+
+    async def _pieces(
+        self, files: Sequence[RecordFile], kind: Format, headers: bytes
+    ) -> AsyncIterator[bytes]:
+        header = True
+        for file in files:
+            number = 0
+            while piece := await self._piece(file.name, kind, number, header, headers):
+                yield piece
+                number, header = number + 1, False
+
+    async def _piece(
+        self, name: str, kind: Format, number: int, header: bool, headers: bytes
+    ) -> bytes:
+        payload = {"name": name, "format": kind, "number": number, "header": header}
+        try:
+            return await self._upstream.send(
+                "/catalog/track_record/piece", _encode(payload), headers
+            )
+        except RefusedError:
+            # A newer record may have replaced it, or another replica may not have it yet.
+            raise unavailable(f"{name} is not there any more: try again", 5) from None
+
+
+def _file_name(month: str | None, ending: str) -> Header:
+    name = f"pokewatch-track-record{f'-{month}' if month else ''}.{ending}"
+    return b"content-disposition", f'attachment; filename="{name}"'.encode()

@@ -1,0 +1,119 @@
+"""The values of the page of the track record."""
+
+from typing import Any
+
+from pokewatch.gateway.api.record_schemas import (
+    RecordBacktest,
+    RecordEstimate,
+    RecordOfHorizon,
+    RecordPart,
+    RecordScores,
+    TrackRecordAnswer,
+)
+from pokewatch.gateway.web.charts import Chart, Line
+from pokewatch.gateway.web.dot_charts import Dot, DotChart, place, spread_labels
+
+VERSIONS = 30  # the newest, on the page
+MIN_PERIODS = 8.0  # as for the skill of a model: fewer say little about the next one
+_TENTHS = [(tenth / 10, f"{tenth * 10}%") for tenth in range(0, 11, 2)]
+
+
+def record_values(found: TrackRecordAnswer) -> dict[str, Any]:
+    """Return the values of the template."""
+    return {
+        "record": found,
+        "horizons": [_of_horizon(each) for each in found.horizons],
+        "open_forecasts": sum(issue.forecasts for issue in found.open),
+        "next_due": min((issue.due_on for issue in found.open), default=None),
+        "total_bytes": sum(file.bytes for file in found.files),
+    }
+
+
+def verdict(scores: RecordScores) -> str:
+    """Return in words how the forecasts compare with the last price."""
+    error = scores.error
+    if error is None:
+        return "No forecast can be compared with a later price yet."
+    if error.low is None or error.high is None or (scores.periods or 0) < MIN_PERIODS:
+        return (
+            "Too few independent periods have passed to tell whether the forecasts are closer to "
+            "the later prices than the price of the day was."
+        )
+    if error.high < 1:
+        return "The forecasts were closer to the later prices than the price of the day was."
+    if error.low > 1:
+        return "The forecasts were further from the later prices than the price of the day was."
+    return (
+        "The forecasts were no closer to the later prices than the price of the day was: rely on "
+        "the interval more than on the fair price."
+    )
+
+
+def calibration(coverage: RecordEstimate | None) -> str:
+    """Return in words whether the intervals hold the share of prices that they state."""
+    if coverage is None or coverage.low is None or coverage.high is None:
+        return ""
+    if coverage.high < 0.9:
+        return "The intervals were too narrow: fewer than 90% of the prices were inside."
+    if coverage.low > 0.9:
+        return "The intervals were wider than they need be: more than 90% were inside."
+    return "The intervals held about what they state, 90% of the prices."
+
+
+def _of_horizon(found: RecordOfHorizon) -> dict[str, Any]:
+    return {
+        "found": found,
+        "verdict": verdict(found.overall),
+        "calibration": calibration(found.overall.coverage),
+        "versions": found.versions[::-1][:VERSIONS],
+        "older_versions": max(0, len(found.versions) - VERSIONS),
+        "error_chart": _chart(
+            "Error by month relative to that of the last price, with 95% intervals; below 1 is "
+            "better. The table below has the same values.",
+            found.months,
+            "error",
+            1.0,
+        ),
+        "coverage_chart": _chart(
+            "Share of later prices inside the 90% interval by month, with 95% intervals; 90% is "
+            "right. The table below has the same values.",
+            found.months,
+            "coverage",
+            0.9,
+        ),
+        "reliability_chart": _reliability_chart(found),
+        "equity_charts": [_equity_chart(each) for each in found.backtests],
+    }
+
+
+def _chart(title: str, months: list[RecordPart], figure: str, reference: float) -> DotChart:
+    dots = []
+    for at, month in enumerate(months):
+        estimate: RecordEstimate | None = getattr(month, figure)
+        if estimate is not None:
+            x = place(at, len(months))
+            dots.append(Dot(x, estimate.value, estimate.low, estimate.high))
+    labels = spread_labels([month.key for month in months])
+    return DotChart(title, dots, labels, (reference, reference), percent=figure == "coverage")
+
+
+def _reliability_chart(found: RecordOfHorizon) -> DotChart:
+    dots = []
+    for each in found.reliability:
+        low, high = each.observed_ci or (None, None)
+        dots.append(Dot(each.confidence, each.observed, low, high, each.signal.lower()))
+    title = (
+        "Share of the signals that came true, with 95% intervals, by the chance that was stated; "
+        "on the diagonal the two are equal. The table below has the same values."
+    )
+    return DotChart(title, dots, _TENTHS, (0.0, 1.0), percent=True)
+
+
+def _equity_chart(found: RecordBacktest) -> Chart | None:
+    """Return the equity by day, None without a trade."""
+    if not found.followed.trades:
+        return None
+    title = (
+        f"Equity by day from following the signals, from 1 at the start to {found.equity[-1]:.2f}"
+    )
+    return Chart(title, found.dates, (Line("market", found.equity),))

@@ -1,0 +1,118 @@
+"""The daily update of a track record: new issues, outcomes that are due, and the summary."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from pokewatch.checks import Check
+from pokewatch.errors import BookError, RegistryError
+from pokewatch.monitoring.outcomes import is_due, issue_of, outcomes, was_champion
+from pokewatch.monitoring.record_backtest import earnings
+from pokewatch.monitoring.record_summary import summarize
+from pokewatch.monitoring.resolved_forecasts import read_resolved
+from pokewatch.registry import RegisteredModel, Registry
+from pokewatch.serving.record_store import RecordStore
+from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.signals import configured_fees
+from pokewatch.valuation.track_record import Issue, TrackRecord, add_issues
+
+logger = logging.getLogger("pokewatch.monitoring")
+
+MOST_BOOKS = 40  # read in one run: a book is large, and a first run may find hundreds
+
+
+class RecordUpdate:
+    """An update of the track record of the champion's market, as of the last day of `panel`."""
+
+    def __init__(
+        self, panel: Panel, registry: Registry, champion: RegisteredModel, book: PriceBook
+    ) -> None:
+        self._panel = panel
+        self._registry = registry
+        self._champion = champion
+        self._book = book
+        self._source = champion.tags.get("source", "")
+        self._store = RecordStore(registry, self._source)
+        self._read = 0
+
+    def run(self, checks: Sequence[Check]) -> TrackRecord:
+        """Add what is new, summarize all of it together with the checks of the day, and store it.
+
+        Raise RegistryError or TrackRecordError; the record then stays as it was.
+        """
+        record = self._store.restore()
+        known = {issue.model_version for issue in record.issues}
+        unknown = [
+            model
+            for model in self._registry.versions()[::-1]
+            if was_champion(model, self._source) and model.version not in known
+        ]
+        new = self._new_issues(unknown)
+        record = self._resolved(replace(record, issues=(*record.issues, *new)))
+        record = replace(
+            record,
+            currency=self._book.facts.currency,
+            measured_on=self._panel.dates[-1].item(),
+            unread=len(unknown) - len(new),
+        )
+        return self._store.publish(self._summarized(record, checks), self._champion.run_id)
+
+    def _new_issues(self, models: Sequence[RegisteredModel]) -> list[Issue]:
+        currency = self._book.facts.currency
+        opened = ((model, self._open(model)) for model in models)
+        return [issue_of(model, book, currency) for model, book in opened if book]
+
+    def _resolved(self, record: TrackRecord) -> TrackRecord:
+        """Return the record with the outcomes of all issues that are due."""
+        tables: dict[str, pa.Table] = {}
+        for issue in record.issues:
+            if issue.open and is_due(self._panel, issue):
+                book = self._open(self._registry.version(issue.model_version))
+                if book:
+                    tables[issue.model_version] = outcomes(self._panel, issue, book)
+        issues = [
+            replace(issue, resolved=issue.resolved or issue.model_version in tables)
+            for issue in record.issues
+        ]
+        files = add_issues(self._store.folder, record.files, tables.values())
+        return replace(record, issues=tuple(issues), files=files)
+
+    def _open(self, model: RegisteredModel) -> PriceBook | None:
+        """Return the book of a version.
+
+        None where too many have been read in this run, or this one cannot be: that is logged.
+        """
+        if model.digest == self._champion.digest:
+            return self._book
+        if self._read >= MOST_BOOKS:
+            return None
+        self._read += 1
+        try:
+            return self._registry.open_book(model)
+        except (BookError, RegistryError) as error:
+            logger.error(
+                "the forecasts of model version %s cannot be read: %s", model.version, error
+            )
+            return None
+
+    def _summarized(self, record: TrackRecord, checks: Sequence[Check]) -> TrackRecord:
+        found = read_resolved(self._store.folder, record.files)
+        fees = configured_fees(self._book.facts.currency)
+        horizons = [
+            {**summary, "backtests": earnings(self._panel, each, fees)}
+            for each, summary in zip(found, summarize(found), strict=True)
+        ]
+        failed = [
+            {
+                "name": check.name,
+                "actual": check.actual,
+                "wanted": check.threshold,
+                "why": check.why,
+            }
+            for check in checks
+            if not check.passed
+        ]
+        return replace(record, summary={"horizons": horizons, "failed_checks": failed})
