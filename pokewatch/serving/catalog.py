@@ -26,6 +26,7 @@ from pokewatch.serving.catalog_cards import (
     Limit,
     MinPrice,
     Text,
+    card_forecasts,
     described_cards,
 )
 from pokewatch.serving.loaded_books import LoadedBook
@@ -130,8 +131,10 @@ def search(loaded: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
 
 
 def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
-    """Return one card with its latest prices."""
-    return described_cards(loaded, np.array([loaded.book.cards.position(query.card_id)]))[0]
+    """Return one card with its latest prices and its forecasts."""
+    position = loaded.book.cards.position(query.card_id)
+    found = described_cards(loaded, np.array([position]))[0]
+    return {**found, "forecasts": card_forecasts(loaded, found, position)}
 
 
 def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The types have been checked by msgspec.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -43,6 +44,22 @@ def check_versions(found: Versioned) -> None:
 def check_card(found: CardAnswer, payload: Payload) -> None:
     _check_name(found, payload)
     _check_cards([found], found.date)
+    _check_forecasts(found)
+
+
+def _check_forecasts(found: CardAnswer) -> None:
+    """Check for ascending horizons, each with the day that it leads to, and ordered prices."""
+    horizons = [each.horizon for each in found.forecasts]
+    if horizons != sorted(set(horizons)):
+        raise ValueError(f"the horizons {horizons} are not in ascending order")
+    day = date.fromisoformat(found.date)
+    for each in found.forecasts:
+        if each.date != (day + timedelta(days=each.horizon)).isoformat():
+            raise ValueError(f"the forecast {each.horizon} days ahead is of {each.date!r}")
+        known = [price for price in (each.lower, each.fair_price, each.upper) if price is not None]
+        if known != sorted(known):
+            raise ValueError(f"the interval {each.horizon} days ahead is {known}, not ascending")
+    check_members("status", [each.status for each in found.forecasts], STATUSES)
 
 
 def check_page(found: CardPage, payload: Payload) -> None:

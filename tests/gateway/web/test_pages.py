@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pokewatch.gateway.web.formats import SKILLS
+from pokewatch.gateway.web.formats import SKILLS, day_text
 from pokewatch.valuation.book import STATUSES, write_book
 from tests.gateway.conftest import Gateway, gateway_at
-from tests.serving.books import FACTS, catalog, rows
+from tests.serving.books import FACTS, catalog, forecasts, rows
 from tests.serving.server import models_folder, point_at, running
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -95,7 +95,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     values.market[9, :-1] = np.nan
     values.market[10, -1] = np.nan
     values.low[11] = np.nan
-    digest = write_book(folder / "book", cards, values, FACTS)
+    digest = write_book(folder / "book", cards, values, FACTS, forecasts(values))
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
     environment = {"POKEWATCH_HOME": str(folder / "home")}
@@ -161,6 +161,26 @@ def test_a_card_page_has_the_values_of_the_api(hostile: Gateway, slug: str) -> N
     assert f"{value['signal']} at the market price" in text
     for price in history["market_price"]:
         assert price is None or f"${price:,.2f}" in text
+
+
+def test_a_card_page_has_the_forecasts_of_the_api(hostile: Gateway) -> None:
+    found = page(hostile.get("/cards/card_2?range=all", key="", headers=BROWSER))
+    text = words(found)
+    forecasts = hostile.get("/cards/card_2").json()["forecasts"]
+    assert [each["horizon"] for each in forecasts] == [7, 30, 90]
+    for each in forecasts[:2]:
+        amounts = (each["fair_price"], each["lower"], each["upper"])
+        middle, lower, upper = (f"${amount:,.2f}" for amount in amounts)
+        assert f"{day_text(each['date'])} {middle} {lower} to {upper}" in text
+        assert f"{each['date']} forecast \u2013 \u2013 {middle} {lower} {upper}" in text
+    assert f"Not yet: {forecasts[2]['missing']}." in text
+
+
+@pytest.mark.parametrize(("span", "days"), [("1m", 31 + 30), ("all", 39 + 30)])
+def test_the_chart_fans_out_as_far_as_its_range(hostile: Gateway, span: str, days: int) -> None:
+    text = hostile.get(f"/cards/card_2?range={span}", key="", headers=BROWSER).text
+    (found,) = re.findall(r'data-span="(\d+)"', text)
+    assert int(found) in (days, days - 1)
 
 
 def test_a_judged_price_has_the_answer_of_the_api(hostile: Gateway) -> None:
