@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
-from pokewatch.contract import STATUSES, ChangesSort
+from pokewatch.contract import ADVICE_REASONS, STATUSES, ChangesSort
 from pokewatch.gateway.api.market_schemas import (
     CardList,
     CardSetAnswer,
@@ -180,6 +180,7 @@ def _check_signals(
     if len(rows) > limit:
         raise ValueError(f"{len(rows)} cards to {signal}, expected at most {limit}")
     check_members("signal", [row.signal for row in rows], (signal,))
+    check_members("advice", [row.advice for row in rows], ADVICE_REASONS)
     if deviations != sorted(deviations):
         raise ValueError(f"the cards to {signal} are not in order")
     if edge is not None and deviations and deviations[-1] > edge + 1e-9:

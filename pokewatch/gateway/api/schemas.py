@@ -243,12 +243,16 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Mover(Card, frozen=True):
-    """A card, its latest prices and its signal."""
+    """A card, its latest prices, and the signal and advice for the price judged."""
 
     signal: Signal
     deviation_pct: Annotated[float, Meta(description="(price - fair_price) / fair_price.")]
     confidence: Confidence
     reason: Reason
+    buy_below: BuyBelow
+    sell_above: SellAbove
+    chance_to_earn: ChanceToEarn
+    advice: AdviceReason
 
 
 class Movers(msgspec.Struct, frozen=True):

@@ -259,6 +259,7 @@ def repeated(content: dict[str, Any]) -> None:
         (MOVERS, "movers", at("buy", 0, "signal", value="SELL")),
         (MOVERS, "movers", at("buy", 2, "deviation_pct", value=-0.1)),
         (MOVERS, "movers", at("date", value="2026-01-04")),
+        (MOVERS, "movers", at("buy", 0, "advice", value="sell everything")),
         (MOVERS, "movers", turned),
         (MOVERS, "movers", lambda content: content["buy"].append({**content["buy"][-1], **CARD})),
     ],
