@@ -43,7 +43,8 @@ class PokeWatchFlow(PokeWatchSpec):
     other_horizons = Parameter(
         "other-horizons",
         default="30,90",
-        help="Comma-separated further horizons to evaluate, as far as the history allows.",
+        help="Comma-separated further horizons to evaluate and to forecast at, as far as the "
+        "history allows.",
     )
     candidates = Parameter(
         "candidates",
@@ -205,7 +206,9 @@ class PokeWatchFlow(PokeWatchSpec):
 
         from pokewatch.pipeline.training import select_model
 
-        self.merge_artifacts(inputs, include=["collected", "data_version", "parameters"])
+        self.merge_artifacts(
+            inputs, include=["collected", "data_version", "parameters", "horizons"]
+        )
         found = [each.evaluation for each in inputs]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
@@ -227,7 +230,12 @@ class PokeWatchFlow(PokeWatchSpec):
         evaluation = next(each for each in self.evaluations if each["model"] == chosen)
         tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
         self.registered = register(
-            self.collected, self.data_version, self.parameters[chosen], evaluation, tags
+            self.collected,
+            self.data_version,
+            self.parameters[chosen],
+            evaluation,
+            tags,
+            self.horizons[1:],
         )
         self.next(self.deploy)
 

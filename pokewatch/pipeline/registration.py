@@ -9,7 +9,8 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.settings import Home
 from pokewatch.valuation.backtest.runner import backtest_valued
-from pokewatch.valuation.book import BookFacts, write_book
+from pokewatch.valuation.book import BookFacts, HorizonForecasts, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.evaluation.young import headline
+from pokewatch.valuation.forecasts import forecast_horizons, further_horizons
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.signals import configured_fees
@@ -45,11 +47,13 @@ def register(
     parameters: Mapping[str, Any],
     evaluation: Mapping[str, Any],
     tags: Mapping[str, str],
+    other_horizons: Sequence[int] = (),
 ) -> RegisteredModel:
     """Write the price book of a fitted model, log it as a run, register it and make it challenger.
 
-    The tag `metaflow_run_id` identifies the flow's run; without it every call makes a version. A
-    model without evaluation is tagged so.
+    The book has forecasts at those of `other_horizons`, in days, that the history allows. The tag
+    `metaflow_run_id` identifies the flow's run; without it every call makes a version. A model
+    without evaluation is tagged so.
     """
     registry = Registry()
     if missing := evaluation.get("not_evaluated"):
@@ -61,7 +65,13 @@ def register(
     if model is None:
         identified = {**tags, REGISTRATION: registration} if registration else tags
         model = _log_and_register(
-            registry, collected, data_version, parameters, evaluation, identified
+            registry,
+            collected,
+            data_version,
+            parameters,
+            evaluation,
+            identified,
+            other_horizons,
         )
     registry.set_alias(CHALLENGER, model.version)
     return model
@@ -74,12 +84,18 @@ def _log_and_register(
     parameters: Mapping[str, Any],
     evaluation: Mapping[str, Any],
     tags: Mapping[str, str],
+    other_horizons: Sequence[int],
 ) -> RegisteredModel:
     panel = open_panel(data_version)
-    facts = _facts(collected, data_version, parameters, evaluation, panel, tags)
+    further, missing = further_horizons(panel, parameters["horizon"], other_horizons)
+    facts = replace(
+        _facts(collected, data_version, parameters, evaluation, panel, tags),
+        missing_horizons=missing,
+    )
     valued = valued_days(restore(parameters), panel, BOOK_DAYS)
+    forecasts = forecast_horizons(panel, facts.model, further)
     catalog = open_raw_lake(collected.raw_version).catalog()
-    book, digest = write_book_of(panel, valued, catalog, facts)
+    book, digest = write_book_of(panel, valued, catalog, facts, forecasts)
     run_id = registry.log_run(
         book,
         parameters={
@@ -161,14 +177,18 @@ def _backtest(panel: Panel, valued: ValuedDays, facts: BookFacts) -> dict[str, A
 
 
 def write_book_of(
-    panel: Panel, valued: ValuedDays, catalog: pa.Table, facts: BookFacts
+    panel: Panel,
+    valued: ValuedDays,
+    catalog: pa.Table,
+    facts: BookFacts,
+    forecasts: HorizonForecasts | None = None,
 ) -> tuple[Path, str]:
     """Write a price book to this machine's books; return its folder and digest."""
     books = Home.read().books
     books.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
         written = Path(scratch) / "book"
-        digest = write_book(written, catalog, book_rows(panel, valued), facts)
+        digest = write_book(written, catalog, book_rows(panel, valued), facts, forecasts)
         place(written, books / digest, digest)
     return books / digest, digest
 

@@ -19,6 +19,7 @@ from pokewatch.valuation.evaluation.young import (
     missing_history,
     unjudged_checks,
 )
+from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import MODELS, create
 from pokewatch.valuation.models.averages import Last
 
@@ -75,13 +76,8 @@ def trials(
 
 def too_long(data_version: str, horizons: Sequence[int]) -> list[tuple[int, str]]:
     """Return the horizons after the first that the days are too few for, and why."""
-    panel = open_panel(data_version)
-    reasons = [
-        (horizon, missing_history(panel, horizon))
-        for horizon in dict.fromkeys(horizons[1:])
-        if horizon != horizons[0]
-    ]
-    return [(horizon, reason) for horizon, reason in reasons if reason]
+    _, reasons = further_horizons(open_panel(data_version), horizons[0], horizons[1:])
+    return list(reasons.items())
 
 
 def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation | Unevaluated:

@@ -17,8 +17,16 @@ from pokewatch.contract import (
     MIN_SELL_THRESHOLD,
     MoversPrice,
 )
-from pokewatch.decision import BUY, SELL, Distribution, Thresholds, decide
-from pokewatch.errors import UnknownCardError
+from pokewatch.decision import (
+    BUY,
+    SELL,
+    Distribution,
+    FeeSchedule,
+    Thresholds,
+    advise_each,
+    decide,
+)
+from pokewatch.errors import SettingsError, UnknownCardError
 from pokewatch.serving import collections, market_views, record_views
 from pokewatch.serving.catalog_cards import (
     PRICES,
@@ -26,11 +34,13 @@ from pokewatch.serving.catalog_cards import (
     Limit,
     MinPrice,
     Text,
+    card_forecasts,
     described_cards,
 )
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
-from pokewatch.valuation.signals import configured_thresholds
+from pokewatch.settings import DecisionSettings
+from pokewatch.valuation.signals import configured_fees, configured_thresholds
 from pokewatch.valuation.skill import skill_of
 
 Answer = tuple[int, dict[str, Any]]
@@ -130,8 +140,10 @@ def search(loaded: LoadedBook, query: BookSearchQuery) -> dict[str, Any]:
 
 
 def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
-    """Return one card with its latest prices."""
-    return described_cards(loaded, np.array([loaded.book.cards.position(query.card_id)]))[0]
+    """Return one card with its latest prices and its forecasts."""
+    position = loaded.book.cards.position(query.card_id)
+    found = described_cards(loaded, np.array([position]))[0]
+    return {**found, "forecasts": card_forecasts(loaded, found, position)}
 
 
 def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
@@ -211,6 +223,8 @@ def _signals(
         thresholds=thresholds,
         on_fault="hold",
     )
+    probability = DecisionSettings.read().advice_probability
+    advice = advise_each(price[positions], decisions, [_fees(loaded)], probability)
     selected = np.flatnonzero(decisions.signal == wanted)
     cards = described_cards(loaded, positions[selected])
     for at, row in zip(selected, cards, strict=True):
@@ -219,8 +233,20 @@ def _signals(
             "deviation_pct": float(decisions.deviation_pct[at]),
             "confidence": float(decisions.confidence[at]),
             "reason": str(decisions.reason[at]),
+            "buy_below": float(advice.buy_below[at]),
+            "sell_above": float(advice.sell_above[at]),
+            "chance_to_earn": float(advice.chance_to_earn[at]),
+            "advice": str(advice.reason[at]),
         }
     return cards
+
+
+def _fees(loaded: LoadedBook) -> FeeSchedule | None:
+    """Return the fee schedule of the settings, None if there is none in the book's currency."""
+    try:
+        return configured_fees(loaded.book.facts.currency)
+    except (ValueError, SettingsError):
+        return None
 
 
 def _thresholds(query: BookMoversQuery) -> Thresholds:

@@ -1,5 +1,7 @@
 """The parameters and the cards that all `/catalog/...` queries share."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 
 import numpy as np
@@ -43,4 +45,31 @@ def described_cards(loaded: LoadedBook, positions: NDArray[np.intp]) -> list[dic
             "date": day,
         }
         for at, row in enumerate(cards)
+    ]
+
+
+def card_forecasts(
+    loaded: LoadedBook, card: Mapping[str, Any], position: int
+) -> list[dict[str, Any]]:
+    """Return the forecasts of a described card, by ascending horizon.
+
+    A horizon that the history does not allow has no prices, and `missing` says why.
+    """
+    book = loaded.book
+    names = ("fair_price", "lower", "upper", "status")
+    rows = {book.facts.horizon: [card[name] for name in names]}
+    rows |= {
+        each.horizon: [each.fair, each.lower, each.upper, each.status]
+        for each in book.forecasts.of_card(position)
+    }
+    reasons = book.facts.missing_horizons
+    rows |= {horizon: [None, None, None, "thin_history"] for horizon in reasons}
+    return [
+        {
+            "horizon": horizon,
+            "date": (book.last_day + timedelta(days=horizon)).isoformat(),
+            **dict(zip(names, values, strict=True)),
+            "missing": reasons.get(horizon),
+        }
+        for horizon, values in sorted(rows.items())
     ]

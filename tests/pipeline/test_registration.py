@@ -169,3 +169,12 @@ def test_the_same_pipeline_twice_gives_the_same_numbers(champion: Champion) -> N
         Registry().document(model, "parameters.json") for model in (champion.model, again.model)
     )
     assert first == second
+
+
+def test_the_book_has_forecasts_at_the_further_horizons_of_the_history(prepared: Prepared) -> None:
+    registry = Registry()
+    model = register(*prepared, TAGS, other_horizons=[90, 14])
+    book = registry.open_book(model)
+    assert book.forecasts.horizons == (14,)
+    assert book.facts.missing_horizons == {90: "60 days of prices, 181 are needed"}
+    assert book.forecasts.of_card(0)[0].fair > 0

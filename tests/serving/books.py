@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pokewatch.decision.distribution import LEVELS, Z_LEVELS
 from pokewatch.market.catalog import CARD_SCHEMA
@@ -15,6 +16,7 @@ from pokewatch.valuation.book import (
     BookFacts,
     BookRows,
     BookSpreads,
+    HorizonForecasts,
     write_book,
 )
 
@@ -29,6 +31,7 @@ FACTS = BookFacts(
     git_commit="abc1234",
     run_id="run-1",
     metrics={"mape": 4.2},
+    missing_horizons={90: "5 days of prices, 181 are needed"},
 )
 
 
@@ -82,6 +85,14 @@ def rows(count: int, days: int = 5, scale: float = 1.0, unquoted: Collection[int
     )
 
 
+def forecasts(values: BookRows) -> HorizonForecasts:
+    """Return forecasts 30 days ahead: the fair price of the last day, with a wider interval."""
+    fair: NDArray[np.float32] = values.fair[:, -1:].T.astype(np.float32)
+    status = np.ascontiguousarray(values.status[:, -1:].T)
+    half, twice = np.float32(0.5), np.float32(2.0)
+    return HorizonForecasts((30,), fair, fair * half, fair * twice, status)
+
+
 def make_book(
     folder: Path,
     count: int = 40,
@@ -91,5 +102,6 @@ def make_book(
     facts: BookFacts = FACTS,
     unquoted: Collection[int] = (),
 ) -> str:
-    """Write `rows` as a book and return its digest."""
-    return write_book(folder, catalog(count), rows(count, days, scale, unquoted), facts)
+    """Write `rows` and their forecasts as a book and return its digest."""
+    values = rows(count, days, scale, unquoted)
+    return write_book(folder, catalog(count), values, facts, forecasts(values))

@@ -63,6 +63,35 @@ def test_card(server: Server) -> None:
         "status": "ok",
         "date": "2026-01-05",
         "currency": "USD",
+        "forecasts": [
+            {
+                "horizon": 7,
+                "date": "2026-01-12",
+                "fair_price": 3.04,
+                "lower": 2.432,
+                "upper": 3.8,
+                "status": "ok",
+                "missing": None,
+            },
+            {
+                "horizon": 30,
+                "date": "2026-02-04",
+                "fair_price": 3.04,
+                "lower": 1.52,
+                "upper": 6.08,
+                "status": "ok",
+                "missing": None,
+            },
+            {
+                "horizon": 90,
+                "date": "2026-04-05",
+                "fair_price": None,
+                "lower": None,
+                "upper": None,
+                "status": "thin_history",
+                "missing": "5 days of prices, 181 are needed",
+            },
+        ],
     }
     assert answer(server, "card", {"card_id": "card_2"}) == expected
     assert answer(server, "card", {"card_id": "tcgplayer-2-normal"}) == expected

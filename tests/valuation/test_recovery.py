@@ -16,10 +16,15 @@ CARDS, DAYS, HORIZON = 500, 240, 7
 ORIGINS = range(150, DAYS - HORIZON, 16)
 
 
-def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
-    """Return a panel of a seed not used in development, and the log true fair price [d, n]."""
+def market(
+    seed: int, days_of_prices: int = DAYS, first: int = 700
+) -> tuple[Panel, NDArray[np.float64]]:
+    """Return a panel of a seed not used in development, and the log true fair price [d, n].
+
+    It begins on day `first` of the simulated market.
+    """
     source = SimulatedSource(CARDS, seed=seed)
-    days = [EPOCH + timedelta(days=700 + day) for day in range(DAYS)]
+    days = [EPOCH + timedelta(days=first + day) for day in range(days_of_prices)]
     quotes = pa.concat_tables([batch.prices for batch in source.prices(days)])
     cards = (
         source.catalog()
@@ -29,7 +34,7 @@ def market(seed: int) -> tuple[Panel, NDArray[np.float64]]:
     columns = quotes.select(["card_id", "date", "market_price", "low_price", "mid_price"])
     panel = panel_from_table(columns.join(cards, "card_id").combine_chunks())
     known = source.true_fair(days)
-    truth = np.full((DAYS, panel.cards), np.nan)
+    truth = np.full((days_of_prices, panel.cards), np.nan)
     place = {card: number for number, card in enumerate(panel.card_id.tolist())}
     card = [place.get(card, -1) for card in known["card_id"].to_pylist()]
     rows = np.flatnonzero(np.array(card) >= 0)

@@ -5,10 +5,11 @@ The types have been checked by msgspec.
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Protocol
 
-from pokewatch.contract import STATUSES, ChangesSort
+from pokewatch.contract import ADVICE_REASONS, STATUSES, ChangesSort
 from pokewatch.gateway.api.market_schemas import (
     CardList,
     CardSetAnswer,
@@ -43,6 +44,22 @@ def check_versions(found: Versioned) -> None:
 def check_card(found: CardAnswer, payload: Payload) -> None:
     _check_name(found, payload)
     _check_cards([found], found.date)
+    _check_forecasts(found)
+
+
+def _check_forecasts(found: CardAnswer) -> None:
+    """Check for ascending horizons, each with the day that it leads to, and ordered prices."""
+    horizons = [each.horizon for each in found.forecasts]
+    if horizons != sorted(set(horizons)):
+        raise ValueError(f"the horizons {horizons} are not in ascending order")
+    day = date.fromisoformat(found.date)
+    for each in found.forecasts:
+        if each.date != (day + timedelta(days=each.horizon)).isoformat():
+            raise ValueError(f"the forecast {each.horizon} days ahead is of {each.date!r}")
+        known = [price for price in (each.lower, each.fair_price, each.upper) if price is not None]
+        if known != sorted(known):
+            raise ValueError(f"the interval {each.horizon} days ahead is {known}, not ascending")
+    check_members("status", [each.status for each in found.forecasts], STATUSES)
 
 
 def check_page(found: CardPage, payload: Payload) -> None:
@@ -163,6 +180,7 @@ def _check_signals(
     if len(rows) > limit:
         raise ValueError(f"{len(rows)} cards to {signal}, expected at most {limit}")
     check_members("signal", [row.signal for row in rows], (signal,))
+    check_members("advice", [row.advice for row in rows], ADVICE_REASONS)
     if deviations != sorted(deviations):
         raise ValueError(f"the cards to {signal} are not in order")
     if edge is not None and deviations and deviations[-1] > edge + 1e-9:

@@ -181,9 +181,30 @@ class Card(msgspec.Struct, frozen=True):
     date: Annotated[str, Meta(description="The market day of the prices.")]
 
 
-class CardAnswer(Card, frozen=True):
-    """A card and its latest prices, with the versions they come from."""
+class Forecast(msgspec.Struct, frozen=True):
+    """The forecast of a card's price on one later day."""
 
+    horizon: Annotated[int, Meta(ge=1, description="The days from the latest market day.")]
+    date: Annotated[str, Meta(description="The day of the forecast price.")]
+    fair_price: Annotated[
+        float | None, Meta(description="The median of the price on that day; null if unknown.")
+    ]
+    lower: Lower
+    upper: Upper
+    status: Status
+    missing: Annotated[
+        str | None,
+        Meta(description="Why no card has a forecast at this horizon yet; null if cards have."),
+    ]
+
+
+class CardAnswer(Card, frozen=True):
+    """A card, its latest prices and its forecasts, with the versions they come from."""
+
+    forecasts: Annotated[
+        list[Forecast],
+        Meta(description="The forecasts by ascending horizon; one is that of `fair_price`."),
+    ]
     model_version: ModelVersion
     data_version: DataVersion
     currency: Currency
@@ -222,12 +243,16 @@ class History(msgspec.Struct, frozen=True):
 
 
 class Mover(Card, frozen=True):
-    """A card, its latest prices and its signal."""
+    """A card, its latest prices, and the signal and advice for the price judged."""
 
     signal: Signal
     deviation_pct: Annotated[float, Meta(description="(price - fair_price) / fair_price.")]
     confidence: Confidence
     reason: Reason
+    buy_below: BuyBelow
+    sell_above: SellAbove
+    chance_to_earn: ChanceToEarn
+    advice: AdviceReason
 
 
 class Movers(msgspec.Struct, frozen=True):

@@ -23,14 +23,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
-    """A forecast from the last day: its median and interval, `days` later."""
+class FanPoint:
+    """A forecast `days` after the last day: its median and interval."""
 
     days: int
-    start: float
     middle: float
     lower: float
     upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fan:
+    """Forecasts from the value `start` of the last day, by ascending number of days."""
+
+    start: float
+    points: Sequence[FanPoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,13 @@ class _Scale:
     def __init__(self, chart: Chart) -> None:
         self.first = date.fromisoformat(chart.dates[0])
         last = date.fromisoformat(chart.dates[-1])
-        self.last = last + timedelta(days=chart.fan.days if chart.fan else 0)
+        points = chart.fan.points if chart.fan else ()
+        self.last = last + timedelta(days=max((point.days for point in points), default=0))
         self.span = max((self.last - self.first).days, 1)
         values = [value for line in chart.lines for value in line.values if value is not None]
         if chart.band:
             values += [value for edge in chart.band for value in edge if value is not None]
-        if chart.fan:
-            values += [chart.fan.lower, chart.fan.upper]
+        values += [edge for point in points for edge in (point.lower, point.upper)]
         self.ticks = nice_ticks(min(values, default=0.0), max(values, default=1.0))
         self.low, self.high = self.ticks[0], self.ticks[-1]
 
@@ -166,10 +173,17 @@ def _band(scale: _Scale, days: Sequence[int], lower: Values, upper: Values) -> s
 
 
 def _fan(scale: _Scale, last: int, fan: Fan) -> str:
-    x, end = scale.x(last), scale.x(last + fan.days)
-    start = scale.y(fan.start)
-    lower, middle, upper = scale.y(fan.lower), scale.y(fan.middle), scale.y(fan.upper)
+    def line(values: Sequence[float]) -> list[str]:
+        days = [last + point.days for point in fan.points]
+        places = zip(days, values, strict=True)
+        return [f"{scale.x(day):.1f} {scale.y(value):.1f}" for day, value in places]
+
+    start = f"{scale.x(last):.1f} {scale.y(fan.start):.1f}"
+    upper, middle, lower = (
+        line([getattr(point, name) for point in fan.points])
+        for name in ("upper", "middle", "lower")
+    )
     return (
-        f'<path class="fan" d="M{x:.1f} {start:.1f}L{end:.1f} {upper:.1f}V{lower:.1f}Z"/>'
-        f'<path class="line forecast" d="M{x:.1f} {start:.1f}L{end:.1f} {middle:.1f}"/>'
+        f'<path class="fan" d="M{"L".join([start, *upper, *reversed(lower)])}Z"/>'
+        f'<path class="line forecast" d="M{"L".join([start, *middle])}"/>'
     )

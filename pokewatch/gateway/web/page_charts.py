@@ -20,11 +20,18 @@ def last_days(history: History, days: int | None) -> History:
     )
 
 
-def card_chart(card: CardAnswer, history: History, horizon: int) -> charts.Chart:
+def card_chart(card: CardAnswer, history: History, days: int | None) -> charts.Chart:
+    """Return the chart of a card, with the forecasts that are at most `days` ahead."""
+    points = [
+        charts.FanPoint(each.horizon, each.fair_price, each.lower, each.upper)
+        for each in card.forecasts
+        if each.fair_price is not None and each.lower is not None and each.upper is not None
+    ]
+    # Forecasts further ahead than the range is long would take most of the picture.
+    near = [each for each in points if days is None or each.days <= days] or points[:1]
     fan = None
-    fair, lower, upper = card.fair_price, card.lower, card.upper
-    if fair is not None and lower is not None and upper is not None and history.dates and horizon:
-        fan = charts.Fan(horizon, card.market_price or fair, fair, lower, upper)
+    if near and history.dates:
+        fan = charts.Fan(card.market_price or near[0].middle, near)
     return charts.Chart(
         title=f"Prices of {card.name} by day: market price, lowest ask, fair price and its 90% "
         "interval. The table below has the same values.",

@@ -120,7 +120,6 @@ class Pages:
             calls.append(CardQuery(card_id, "", offered, query.condition, query.fees))
         card, history, printings, value, *judged = await self._read(visit, *calls)
         shown = last_days(history, RANGES[query.range])
-        horizon = self._poller.served.horizon if self._poller.served else 0
         return {
             "query": query,
             "card": card,
@@ -128,7 +127,7 @@ class Pages:
             "judged": _Judged(offered, judged[0]) if offered is not None else None,
             "history": shown,
             "printings": printings.cards,
-            "chart": card_chart(card, shown, horizon),
+            "chart": card_chart(card, shown, RANGES[query.range]),
             "ranges": list(RANGES),
             "conditions": CONDITIONS,
             "marketplaces": [

@@ -3,6 +3,7 @@
 A book is written once, identified by its digest, and memory-mapped by every process that serves it.
 """
 
+from pokewatch.valuation.book.horizons import CardForecast, HorizonForecasts
 from pokewatch.valuation.book.layout import NO_SHAPE, STATUSES, BookFacts
 from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
 from pokewatch.valuation.book.reader import PriceBook
@@ -15,7 +16,9 @@ __all__ = [
     "BookQuotes",
     "BookRows",
     "BookSpreads",
+    "CardForecast",
     "CardHistory",
+    "HorizonForecasts",
     "PriceBook",
     "write_book",
 ]

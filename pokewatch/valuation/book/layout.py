@@ -8,6 +8,7 @@
                   `status` is an int8 index into STATUSES; `scale` and `unchanged` are float16 and
                   `shape` is an int16 row of `shapes.arrow`, -1 for none: see `BookSpreads`
 `shapes.arrow`    the shapes of predictive distributions (SHAPE_SCHEMA)
+`forecasts.arrow` the forecasts of the last day at further horizons: see `horizons`
 
 A fair price is an estimate, accurate to a few per cent; float32 stores it to one part in ten
 million and halves the size of the book. The manifest has no model version, since the registry
@@ -31,7 +32,7 @@ from pokewatch.errors import BookError
 from pokewatch.market.catalog import CARD_SCHEMA
 
 FORMAT = "pokewatch-price-book"
-VERSION = 2
+VERSION = 3
 MANIFEST = "manifest.json"
 
 STATUSES = contract.STATUSES
@@ -68,7 +69,13 @@ SHAPE_SCHEMA = pa.schema(
         for name in ("floor", *(f"quantile_{level:g}" for level in LEVELS))
     ]
 )
-FILES = ("cards.arrow", "dates.arrow", "shapes.arrow", *(f"{name}.arrow" for name in COLUMNS))
+FILES = (
+    "cards.arrow",
+    "dates.arrow",
+    "shapes.arrow",
+    "forecasts.arrow",
+    *(f"{name}.arrow" for name in COLUMNS),
+)
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -99,7 +106,7 @@ class BookFacts:
 
     `horizon` is in days, `run_id` identifies the run that wrote the book, and `metrics` are the
     scores of its model. `not_evaluated` is the remark on a model that could not be evaluated, "" on
-    another one.
+    another one. `missing_horizons` says by horizon, in days, why the book has no forecast at it.
     """
 
     data_version: str
@@ -112,6 +119,7 @@ class BookFacts:
     run_id: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     not_evaluated: str = ""
+    missing_horizons: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,9 @@ class Manifest:
             run_id=str(found["run_id"]),
             metrics={str(name): float(value) for name, value in found["metrics"].items()},
             not_evaluated=str(found.get("not_evaluated", "")),
+            missing_horizons={
+                int(horizon): str(reason) for horizon, reason in found["missing_horizons"].items()
+            },
         )
         first, last = date.fromisoformat(found["first_day"]), date.fromisoformat(found["last_day"])
         return cls(facts, int(found["cards"]), int(found["days"]), first, last, found["files"])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pokewatch.decision.distribution import WIDTH, Distribution
 from pokewatch.errors import BookError
 from pokewatch.valuation.book.cards import Cards
+from pokewatch.valuation.book.horizons import FORECASTS, HorizonForecasts, forecast_schema
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
     CENTS,
@@ -63,6 +64,8 @@ class PriceBook:
         self.dates: Dates = numbers(days, np.int32).astype("datetime64[D]")
         self._columns = {name: _matrix(files, name, manifest) for name in COLUMNS}
         self._shapes = _shapes(files)
+        further = _table(files, FORECASTS, forecast_schema(manifest.cards))
+        self.forecasts = HorizonForecasts.from_table(further, manifest.cards)
         self._latest = self._last_days()
 
     @classmethod

@@ -16,6 +16,7 @@ from pokewatch.errors import BookError
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import conform
 from pokewatch.valuation.book.cards import search_text
+from pokewatch.valuation.book.horizons import FORECASTS, HorizonForecasts, forecasts_table
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
     CENTS,
@@ -69,13 +70,17 @@ class BookRows:
 
 
 def write_book(
-    folder: Path, catalog: pa.Table, rows: BookRows | Iterable[BookRows], facts: BookFacts
+    folder: Path,
+    catalog: pa.Table,
+    rows: BookRows | Iterable[BookRows],
+    facts: BookFacts,
+    forecasts: HorizonForecasts | None = None,
 ) -> str:
     """Write the book of `rows` to `folder` and return its digest; equal input has an equal digest.
 
-    `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. The folder is created
-    complete or not at all. Raise ValueError for inconsistent rows, BookError if `folder` already
-    exists with other content.
+    `catalog` (CARD_SCHEMA) must have every card of `rows`; it may have more. `forecasts` are of the
+    cards of `rows`, in their order. The folder is created complete or not at all. Raise ValueError
+    for inconsistent rows or forecasts, BookError if `folder` already exists with other content.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -83,7 +88,8 @@ def write_book(
     ) as scratch:
         book = Path(scratch) / "book"
         book.mkdir()
-        digest = _write(book, catalog, [rows] if isinstance(rows, BookRows) else rows, facts)
+        blocks = [rows] if isinstance(rows, BookRows) else rows
+        digest = _write(book, catalog, blocks, facts, forecasts)
         if _digest_of(folder) == digest:
             return digest
         try:
@@ -93,7 +99,13 @@ def write_book(
     return digest
 
 
-def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: BookFacts) -> str:
+def _write(
+    book: Path,
+    catalog: pa.Table,
+    blocks: Iterable[BookRows],
+    facts: BookFacts,
+    forecasts: HorizonForecasts | None,
+) -> str:
     card_ids, dates, shapes = _spool(book, blocks)
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
@@ -101,6 +113,8 @@ def _write(book: Path, catalog: pa.Table, blocks: Iterable[BookRows], facts: Boo
     _write_table(book / "dates.arrow", pa.table({"date": pa.array(dates)}, schema=DATE_SCHEMA))
     columns = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
     _write_table(book / "shapes.arrow", pa.table(columns, schema=SHAPE_SCHEMA))
+    further = forecasts or HorizonForecasts.none(len(card_ids))
+    _write_table(book / FORECASTS, forecasts_table(further, facts.horizon, len(card_ids)))
     manifest = Manifest(
         facts=facts,
         cards=len(card_ids),

@@ -29,6 +29,35 @@ CARD = {
     "upper": 6.3,
     "status": "ok",
     "date": "2026-01-05",
+    "forecasts": [
+        {
+            "horizon": 7,
+            "date": "2026-01-12",
+            "fair_price": 5.04,
+            "lower": 4.032,
+            "upper": 6.3,
+            "status": "ok",
+            "missing": None,
+        },
+        {
+            "horizon": 30,
+            "date": "2026-02-04",
+            "fair_price": 5.04,
+            "lower": 2.52,
+            "upper": 10.08,
+            "status": "ok",
+            "missing": None,
+        },
+        {
+            "horizon": 90,
+            "date": "2026-04-05",
+            "fair_price": None,
+            "lower": None,
+            "upper": None,
+            "status": "thin_history",
+            "missing": "5 days of prices, 181 are needed",
+        },
+    ],
 }
 VERSIONS = {"currency": "USD", "model_version": "7", "data_version": "dv-1", "stale": False}
 

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pokewatch.gateway.web.charts import HEIGHT, WIDTH, Chart, Fan, Line, nice_ticks, svg
+from pokewatch.gateway.web.charts import (
+    HEIGHT,
+    WIDTH,
+    Chart,
+    Fan,
+    FanPoint,
+    Line,
+    nice_ticks,
+    svg,
+)
 
 DAYS = ["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"]
 
@@ -29,12 +38,19 @@ def test_the_band_has_a_piece_for_each_run() -> None:
     assert path.count("Z") == 2
 
 
-def test_the_forecast_starts_at_the_last_day_and_ends_at_the_horizon() -> None:
-    fan = Fan(3, 2.0, 2.5, 1.0, 4.0)
+def test_the_forecast_fans_out_from_the_last_day_to_each_horizon() -> None:
+    fan = Fan(2.0, [FanPoint(1, 2.2, 1.5, 3.0), FanPoint(3, 2.5, 1.0, 4.0)])
     drawn = svg(Chart("t", DAYS, [Line("market", [2.0] * 4)], fan=fan))
     (line,) = paths(drawn, "line market")
     (forecast,) = paths(drawn, "line forecast")
-    assert line.rsplit("L", 1)[1] == forecast[1:].split("L")[0]
+    (area,) = paths(drawn, "fan")
+    start, near, far = forecast[1:].split("L")
+    assert line.rsplit("L", 1)[1] == start
+    corners = [corner.split(" ") for corner in area[1:-1].split("L")]
+    across = [x for x, _ in corners]
+    assert across == [at.split(" ")[0] for at in (start, near, far, far, near)]
+    heights = [float(y) for _, y in corners]
+    assert heights[2] < heights[1] < heights[0] < heights[4] < heights[3]
     assert ET.fromstring(drawn).get("data-span") == "6"
 
 
@@ -74,7 +90,13 @@ def test_everything_is_inside_the_picture(
 ) -> None:
     market, lower, upper = map(list, zip(*rows, strict=True))
     drawn = svg(
-        Chart("t", DAYS[: len(rows)], [Line("market", market)], (lower, upper), Fan(7, 5, 5, 1, 9))
+        Chart(
+            "t",
+            DAYS[: len(rows)],
+            [Line("market", market)],
+            (lower, upper),
+            Fan(5, [FanPoint(7, 5, 1, 9)]),
+        )
     )
     for node in ET.fromstring(drawn).iter("path"):
         for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", node.get("d", "")):

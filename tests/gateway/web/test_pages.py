@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pokewatch.gateway.web.formats import SKILLS
+from pokewatch.gateway.web.formats import SKILLS, chance, day_text, money, signed_percent
 from pokewatch.valuation.book import STATUSES, write_book
 from tests.gateway.conftest import Gateway, gateway_at
-from tests.serving.books import FACTS, catalog, rows
+from tests.serving.books import FACTS, catalog, forecasts, rows
 from tests.serving.server import models_folder, point_at, running
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -40,9 +40,14 @@ class Structure(HTMLParser):
         self.text: list[str] = []
         self.links: list[str] = []
         self.inline: list[str] = []
+        self.rows: list[list[str]] = []  # the cells of all tables
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in {"td", "th"}:
+            self.rows[-1].append("")
         if tag == "a":
             self.links.append(values["href"] or "")
         if "style" in values or any(name.startswith("on") for name in values):
@@ -60,6 +65,8 @@ class Structure(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1] += data
 
 
 def page(response: httpx.Response, status: int = 200) -> Structure:
@@ -95,7 +102,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     values.market[9, :-1] = np.nan
     values.market[10, -1] = np.nan
     values.low[11] = np.nan
-    digest = write_book(folder / "book", cards, values, FACTS)
+    digest = write_book(folder / "book", cards, values, FACTS, forecasts(values))
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
     environment = {"POKEWATCH_HOME": str(folder / "home")}
@@ -161,6 +168,85 @@ def test_a_card_page_has_the_values_of_the_api(hostile: Gateway, slug: str) -> N
     assert f"{value['signal']} at the market price" in text
     for price in history["market_price"]:
         assert price is None or f"${price:,.2f}" in text
+
+
+def test_a_card_page_has_the_forecasts_of_the_api(hostile: Gateway) -> None:
+    found = page(hostile.get("/cards/card_2?range=all", key="", headers=BROWSER))
+    text = words(found)
+    forecasts = hostile.get("/cards/card_2").json()["forecasts"]
+    assert [each["horizon"] for each in forecasts] == [7, 30, 90]
+    for each in forecasts[:2]:
+        amounts = (each["fair_price"], each["lower"], each["upper"])
+        middle, lower, upper = (f"${amount:,.2f}" for amount in amounts)
+        assert f"{day_text(each['date'])} {middle} {lower} to {upper}" in text
+        assert f"{each['date']} forecast \u2013 \u2013 {middle} {lower} {upper}" in text
+    assert f"Not yet: {forecasts[2]['missing']}." in text
+
+
+@pytest.mark.parametrize(("span", "days"), [("1m", 31 + 30), ("all", 39 + 30)])
+def test_the_chart_fans_out_as_far_as_its_range(hostile: Gateway, span: str, days: int) -> None:
+    text = hostile.get(f"/cards/card_2?range={span}", key="", headers=BROWSER).text
+    (found,) = re.findall(r'data-span="(\d+)"', text)
+    assert int(found) in (days, days - 1)
+
+
+def rows_of(gateway: Gateway, path: str) -> list[list[str]]:
+    """Return the cells of a page's tables, without spaces that do not show."""
+    found = page(gateway.get(path, key="", headers=BROWSER))
+    return [[" ".join(cell.split()) for cell in row] for row in found.rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "find"),
+    [
+        ("/cards?set=set0", "/cards?set=set0&limit=40", lambda body: body["cards"]),
+        ("/sets/set1", "/sets/set1", lambda body: body["top"]),
+    ],
+)
+def test_lists_have_the_prices_of_the_api(
+    hostile: Gateway, path: str, query: str, find: Callable[[Any], list[dict[str, Any]]]
+) -> None:
+    shown = rows_of(hostile, path)
+    cards = find(hostile.get(query).json())
+    assert len(cards) == len(shown) - 1
+    for card, row in zip(cards, shown[1:], strict=True):
+        assert card["number"] in row[0]
+        amounts = [card[name] for name in ("market_price", "fair_price", "low_price")]
+        assert row[1:] == [money(amount, "USD") for amount in amounts]
+
+
+@pytest.mark.parametrize("days", [1, 7, 30])
+def test_movers_have_the_changes_of_the_api(hostile: Gateway, days: int) -> None:
+    shown = rows_of(hostile, f"/movers?days={days}&min_price=0")
+    body = hostile.get(f"/changes?days={days}&min_price=0&limit=25").json()
+    assert len(body["up"]) > 5
+    for card in [*body["up"], *body["down"]]:
+        amounts = [money(card[name], "USD") for name in ("price_before", "market_price")]
+        (row,) = [row for row in shown if card["number"] in row[0] and row[1:3] == amounts]
+        assert row[3].endswith(signed_percent(card["change_pct"]))
+
+
+def test_bargains_have_the_advice_of_the_api(hostile: Gateway) -> None:
+    bargains = hostile.get("/movers?price=low&limit=25&min_price=1").json()["buy"]
+    shown = [row for row in rows_of(hostile, "/movers") if len(row) == 6][1:]
+    assert len(bargains) == len(shown) > 5
+    for card, row in zip(bargains, shown, strict=True):
+        offer = {"card_id": card["card_id"], "market_price": card["low_price"]}
+        value = hostile.post("/fair_price", offer).json()
+        for name in ("signal", "confidence", "buy_below", "sell_above", "advice"):
+            assert card[name] == value[name], name
+        assert card["chance_to_earn"] == value["chance_to_earn"]
+        assert row[1:3] == [money(card["low_price"], "USD"), money(card["fair_price"], "USD")]
+        assert row[4:] == [money(card["buy_below"], "USD"), chance(card["chance_to_earn"])]
+
+
+def test_the_home_page_has_the_index_and_bargains_of_the_api(hostile: Gateway) -> None:
+    text = words(page(hostile.get("/", key="", headers=BROWSER)))
+    index = hostile.get("/index").json()
+    assert f"Today {index['index'][-1]:.2f}" in text
+    bargains = hostile.get("/movers?price=low&limit=5&min_price=1").json()["buy"]
+    for card in bargains:
+        assert f"{money(card['low_price'], 'USD')} {money(card['fair_price'], 'USD')}" in text
 
 
 def test_a_judged_price_has_the_answer_of_the_api(hostile: Gateway) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pokewatch.errors import BookError
 from pokewatch.valuation.book import BookRows, PriceBook, write_book
 from pokewatch.valuation.book.layout import from_cents, to_cents
-from tests.serving.books import FACTS, catalog, make_book, rows
+from tests.serving.books import FACTS, catalog, forecasts, make_book, rows
 
 
 def blocks_of(all_rows: BookRows, size: int) -> list[BookRows]:
@@ -40,7 +40,9 @@ def test_the_same_input_is_the_same_book(tmp_path: Path) -> None:
 
 def test_blocks_make_the_same_book_as_all_at_once(tmp_path: Path) -> None:
     whole = make_book(tmp_path / "whole", 40)
-    assert write_book(tmp_path / "parts", catalog(40), iter(blocks_of(rows(40), 7)), FACTS) == whole
+    parts = iter(blocks_of(rows(40), 7))
+    written = write_book(tmp_path / "parts", catalog(40), parts, FACTS, forecasts(rows(40)))
+    assert written == whole
 
 
 def test_writing_the_same_book_again_changes_nothing(tmp_path: Path) -> None:

@@ -88,15 +88,16 @@ function readout(svg) {
   const table = section && section.querySelector("table.values");
   if (!output || !table) return;
   const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
-  const rows = [...table.tBodies[0].rows].reverse();
-  const days = rows.map((row) => Date.parse(row.cells[0].textContent) / 864e5);
   const view = svg.viewBox.baseVal;
   const left = Number(svg.dataset.left), width = view.width - left - Number(svg.dataset.right);
   const span = Number(svg.dataset.span), first = Date.parse(svg.dataset.first) / 864e5;
+  const day = (row) => Date.parse(row.dataset.day || row.cells[0].textContent) / 864e5;
+  const rows = [...table.tBodies[0].rows].reverse().filter((row) => day(row) <= first + span);
+  const days = rows.map(day);
   const cursor = document.createElementNS("http://www.w3.org/2000/svg", "path");
   cursor.setAttribute("class", "cursor");
   svg.append(cursor);
-  let current = rows.length - 1;
+  let current = rows.filter((row) => !row.dataset.day).length - 1;
 
   function show(at) {
     current = Math.max(0, Math.min(rows.length - 1, at));
@@ -107,9 +108,9 @@ function readout(svg) {
   }
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect();
-    const day = first + ((event.clientX - box.left) / box.width * view.width - left) / width * span;
+    const pointed = first + ((event.clientX - box.left) / box.width * view.width - left) / width * span;
     let nearest = 0;
-    days.forEach((each, at) => { if (Math.abs(each - day) < Math.abs(days[nearest] - day)) nearest = at; });
+    days.forEach((each, at) => { if (Math.abs(each - pointed) < Math.abs(days[nearest] - pointed)) nearest = at; });
     show(nearest);
   });
   svg.addEventListener("keydown", (event) => {
