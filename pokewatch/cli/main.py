@@ -28,6 +28,7 @@ _MODULES = {
     "rollback": "rollback",
     "serve": "serve",
     "value": "value",
+    "watch": "watch",
 }
 
 

@@ -15,6 +15,7 @@ from pokewatch.settings.monitoring import MonitorSettings, NotifySettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
 from pokewatch.settings.values import listed
+from pokewatch.settings.watches import PriceWatchSettings
 
 __all__ = [
     "DecisionSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "Home",
     "MonitorSettings",
     "NotifySettings",
+    "PriceWatchSettings",
     "QualitySettings",
     "RegistrySettings",
     "Section",
@@ -55,6 +57,7 @@ def sections() -> list[type[Section]]:
         WatchSettings,
         MonitorSettings,
         NotifySettings,
+        PriceWatchSettings,
     ]
 
 
