@@ -158,7 +158,7 @@ def deliveries(watch_id: str | None, limit: int, as_json: bool) -> None:
 
     if watch_id is not None:
         _store().get(watch_id)
-    rows = [_delivery(each) for each in Outbox(WatchDatabase.configured()).list(watch_id, limit)]
+    rows = [_delivery(each) for each in Outbox(WatchDatabase.configured()).newest(watch_id, limit)]
     if as_json:
         print_json(rows)
     else:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -32,7 +33,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from pokewatch.errors import SettingsError, WatchStoreError
-from pokewatch.settings import Home, PriceWatchSettings
+from pokewatch.settings import Home, PriceWatchSettings, private_folder
 
 LAYOUT = 1
 
@@ -155,6 +156,7 @@ class WatchDatabase:
 
     def _sqlite(self) -> Engine:
         try:  # the file holds the secrets of webhooks
+            private_folder(Path(str(self.url.database)).parent)
             os.close(os.open(str(self.url.database), os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise WatchStoreError(f"{self.url.database}: {error.strerror}") from error

@@ -122,11 +122,22 @@ class Outbox:
                 states.append(str(values["state"]))
         return states
 
-    def list(self, watch_id: str | None = None, limit: int = 20) -> list[Delivery]:
+    def newest(self, watch_id: str | None = None, limit: int = 20) -> list[Delivery]:
         """Return the newest deliveries, of one watch or of all."""
         query = select(DELIVERIES).order_by(DELIVERIES.c.created_at.desc(), DELIVERIES.c.id)
         if watch_id is not None:
             query = query.where(DELIVERIES.c.watch_id == watch_id)
+        with self._database.transaction() as connection:
+            return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+    def failures(self, owner: str, limit: int = 20) -> list[Delivery]:
+        """Return the newest failed deliveries of an owner's watches."""
+        query = (
+            select(DELIVERIES)
+            .join(WATCHES)
+            .where(WATCHES.c.owner == owner, DELIVERIES.c.state == FAILED)
+            .order_by(DELIVERIES.c.created_at.desc())
+        )
         with self._database.transaction() as connection:
             return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
 

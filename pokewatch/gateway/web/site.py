@@ -5,9 +5,12 @@ from starlette.types import ASGIApp
 
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.api.watches import WatchEndpoints
+from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.middleware import JSON, Header
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.gateway.web import watch_page
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
 from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
@@ -38,6 +41,8 @@ class Site:
         self,
         pages: Pages,
         collections: CollectionEndpoint,
+        watches: WatchEndpoints,
+        forms: FormBodies,
         access: PageAccess,
         uploads: UploadBodies,
         answers: AnswerCache,
@@ -72,6 +77,8 @@ class Site:
         }
         # The status changes while the versions stay.
         self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
+        watches_page = watch_page.WatchPage(watches, forms, renderer, access)
+        self.pages[watch_page.PATH] = watches_page
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
@@ -81,6 +88,8 @@ class Site:
                 CollectionPage(collections, renderer, access, uploads),
                 methods=["GET", "POST"],
             ),
+            Route(watch_page.ADD, watches_page, methods=["POST"]),
+            Route(watch_page.REMOVE, watches_page, methods=["POST"]),
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
