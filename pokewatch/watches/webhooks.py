@@ -125,8 +125,10 @@ class WebhookSender:
                 )
                 connection.sock = secured
                 connection.request("POST", target.path, body, _with_type(headers))
-                answer = connection.getresponse()
-                return answer.status, answer.headers.get("retry-after", "")
+                with connection.getresponse() as answer:
+                    if time.monotonic() >= deadline:  # shut down amid the headers
+                        raise TimeoutError
+                    return answer.status, answer.headers.get("retry-after", "")
         except (OSError, http.client.HTTPException, ValueError) as error:
             late = time.monotonic() >= deadline
             reason = f"no answer within {self._seconds:g} s" if late else _cause(error)
