@@ -33,6 +33,7 @@ class PokeWatchFlow(PokeWatchSpec):
     4. train every candidate and the champion's model; evaluate them by walk-forward validation
     5. select the simplest model that no other beats, and apply the gate's checks
     6. register its price book, and make it champion
+    7. judge the watches by the new prices, and send what is due
     """
 
     days = Parameter("days", default=400, help="Days of prices to train on, up to the last.")
@@ -262,6 +263,20 @@ class PokeWatchFlow(PokeWatchSpec):
                 registry.document(self.registered, BACKTEST),
                 strongest_values(registry.open_book(self.registered), STRONGEST),
             )
+        )
+        self.next(self.watches)
+
+    @timeout(minutes=30)
+    @retry(times=2)
+    @kubernetes(cpu=0.5, memory=2048, disk=20480)
+    @step
+    def watches(self) -> None:
+        """Judge the watches by the new prices, and send the notifications that are due."""
+        from pokewatch.pipeline.watches import judge_watches
+
+        judged, sent = judge_watches()
+        print(
+            f"judged {judged.judged} watches: {judged.fired} fired; {sent.sent} notifications sent"
         )
         self.next(self.end)
 

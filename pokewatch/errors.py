@@ -22,6 +22,10 @@
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or exited
     +-- KeyStoreError              an API key cannot be created, found or revoked
+    +-- WatchStoreError            the database of the watches cannot be used
+    +-- WatchError                 a watch is refused
+    |   +-- UnknownWatchError      no watch has this id
+    |   +-- ReusedKeyError         an idempotency key came with another request before
     +-- OutputError                standard output cannot be written
 
 Library code in `valuation` and `decision` raises ValueError for an invalid argument.
@@ -148,6 +152,22 @@ class StackError(PokeWatchError):
 
 class KeyStoreError(PokeWatchError):
     exit_code = 3
+
+
+class WatchStoreError(PokeWatchError):
+    exit_code = 4
+
+
+class WatchError(PokeWatchError):
+    exit_code = 3
+
+
+class UnknownWatchError(WatchError):
+    pass
+
+
+class ReusedKeyError(WatchError):
+    pass
 
 
 class OutputError(PokeWatchError):

@@ -56,6 +56,23 @@ def notify(title: str, body: str, settings: NotifySettings | None = None) -> boo
     return all(sent)
 
 
+def address_digests(settings: NotifySettings | None = None) -> list[str]:
+    """Return a digest for each address of POKEWATCH_NOTIFY_URLS, which holds no secret of it."""
+    addresses = (settings or NotifySettings.read()).addresses()
+    return [_digest(address) for address in addresses]
+
+
+def notify_one(digest: str, title: str, body: str, settings: NotifySettings | None = None) -> bool:
+    """Notify the address with this digest, and return whether it accepted it.
+
+    Raise LookupError if POKEWATCH_NOTIFY_URLS has no such address. Failures are logged.
+    """
+    for number, address in enumerate((settings or NotifySettings.read()).addresses(), 1):
+        if _digest(address) == digest:
+            return _send(address, number, f"PokeWatch: {title}", body)
+    raise LookupError(digest)
+
+
 def notify_success() -> None:
     """Exit hook of Metaflow: notify that a run of a flow succeeded."""
     run = _run()
@@ -74,11 +91,15 @@ def _send_new(
 ) -> bool:
     received = []
     for number, address in enumerate(settings.addresses(), 1):
-        key = hashlib.sha256(f"{event}\n{address}".encode()).hexdigest()[:16]
+        key = _digest(f"{event}\n{address}")
         if key not in sent and _send(address, number, title, body):
             sent[key] = int(time.time())
         received.append(key in sent)
     return all(received)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _send(address: str, number: int, title: str, body: str) -> bool:

@@ -29,6 +29,7 @@ _MODULES = {
     "serve": "serve",
     "tidy": "tidy",
     "value": "value",
+    "watch": "watch",
 }
 
 

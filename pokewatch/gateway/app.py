@@ -4,6 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -53,6 +54,19 @@ def _bodies(operation: Operation, settings: GatewaySettings) -> Bodies | Collect
     return Bodies(max_bytes, settings.body_seconds)
 
 
+class OperationRoute(Route):
+    """The route of an operation, whose 405 lists the methods of all operations on its path."""
+
+    def __init__(self, operation: Operation, app: ASGIApp, path_methods: set[str]) -> None:
+        super().__init__(operation.path, app, methods=[operation.method], name=operation.name)
+        self._allowed = path_methods | {"HEAD"} if "GET" in path_methods else path_methods
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in (self.methods or ()):
+            raise HTTPException(405, headers={"Allow": ", ".join(self._allowed)})
+        await super().handle(scope, receive, send)
+
+
 class StaticRoutes:
     """ASGI middleware that finds routes without parameters by one look-up.
 
@@ -88,12 +102,13 @@ class Gateway(RequestMiddleware):
     def __init__(self, assembly: Assembly) -> None:
         self.assembly = assembly
         pages = dict(assembly.site.pages) if assembly.site else {}
-        self.routes = []
+        self.routes: list[Route] = []
         for each in OPERATIONS:
             app: ASGIApp = Endpoint(each, assembly.handlers[each.name], assembly)
             if each.method == "GET" and each.path in pages:
                 app = PageOrJson(pages.pop(each.path), app)
-            self.routes.append(Route(each.path, app, methods=[each.method], name=each.name))
+            methods = {other.method for other in OPERATIONS if other.path == each.path}
+            self.routes.append(OperationRoute(each, app, methods))
         self.routes += [Route(path, page, methods=["GET"]) for path, page in pages.items()]
         if assembly.site:
             self.routes += assembly.site.routes

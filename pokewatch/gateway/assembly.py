@@ -14,6 +14,7 @@ from pokewatch.gateway.api.inference import InferenceEndpoints
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.api.status import StatusEndpoints
+from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.auth.authentication import Authenticator
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.auth.key_values import parse_rate
@@ -37,7 +38,10 @@ from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.sessions import Sessions
 from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
-from pokewatch.settings import GatewaySettings
+from pokewatch.settings import GatewaySettings, PriceWatchSettings
+from pokewatch.watches.database import WatchDatabase
+from pokewatch.watches.outbox import Outbox
+from pokewatch.watches.store import WatchStore
 
 Handler = Callable[[RequestContext], Awaitable[Answer | Download]]
 
@@ -95,6 +99,8 @@ class Assembly:
         self._records = RecordDownloads(
             self.catalog_reader, self._upstream("track-record", settings.collection_seconds)
         )
+        self._watch_database = WatchDatabase.configured()
+        self._watches = _watches(self._watch_database, self.catalog_reader)
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -125,6 +131,8 @@ class Assembly:
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         await self.metrics_server.stop()
+        self._watches.close()
+        self._watch_database.close()
         self.http_client.close()
         self.access_log.flush()
 
@@ -177,6 +185,10 @@ class Assembly:
             "track_record_parquet": self._records.parquet,
             "collection_value": self._collections.value,
             "cards_resolve": self._collections.resolve,
+            "watch_create": self._watches.create,
+            "watches": self._watches.watches,
+            "watch": self._watches.watch,
+            "watch_remove": self._watches.remove,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,
@@ -195,23 +207,27 @@ class Assembly:
         mode = settings.page_access()
         if mode == "off":
             return None
-        access = PageAccess(
-            mode == "open",
-            self.authenticator,
-            Sessions(self.key_cache),
-            FormBodies(_FORM_BYTES, settings.body_seconds),
-        )
+        forms = FormBodies(_FORM_BYTES, settings.body_seconds)
+        access = PageAccess(mode == "open", self.authenticator, Sessions(self.key_cache), forms)
         pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
             pages,
             self._collections,
             self._records,
+            self._watches,
+            forms,
             access,
             uploads,
             self.answer_cache,
             self.version_poller,
         )
+
+
+def _watches(database: WatchDatabase, reader: CatalogReader) -> WatchEndpoints:
+    settings = PriceWatchSettings.read()
+    store = WatchStore(database, settings.watches_per_key)
+    return WatchEndpoints(store, Outbox(database), reader, settings.webhook_hosts)
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

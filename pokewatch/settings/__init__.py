@@ -16,6 +16,7 @@ from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
 from pokewatch.settings.values import listed
+from pokewatch.settings.watches import PriceWatchSettings
 
 __all__ = [
     "DecisionSettings",
@@ -25,6 +26,7 @@ __all__ = [
     "Home",
     "MonitorSettings",
     "NotifySettings",
+    "PriceWatchSettings",
     "QualitySettings",
     "RegistrySettings",
     "RetentionSettings",
@@ -58,6 +60,7 @@ def sections() -> list[type[Section]]:
         WatchSettings,
         MonitorSettings,
         NotifySettings,
+        PriceWatchSettings,
     ]
 
 

@@ -62,6 +62,10 @@ class Home(Section):
         return self.home / "logs"
 
     @property
+    def watches(self) -> Path:
+        return self.home / "watches.sqlite"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys.sqlite"
 

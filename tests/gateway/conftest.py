@@ -95,8 +95,10 @@ def gateway_at(
             **settings,
         }
     )
-    with serving(found, store) as (url, app):
-        yield Gateway(url, key, store, app)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POKEWATCH_WATCHES_URL", f"sqlite:///{folder}/watches.sqlite")
+        with serving(found, store) as (url, app):
+            yield Gateway(url, key, store, app)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 Manifest = dict[str, Any]
 Rule = Callable[[Sequence[Manifest]], Iterator[str]]
 
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 # The ports and routes of our containers; tests/k8s/test_rules.py compares them with the code.
 PORTS = {
     "gateway": {"http": 8000, "metrics": 8083},
@@ -80,7 +80,10 @@ def probes_ask_real_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
     for workload in _workloads(manifests):
         container = _container(workload)
         probes = dict(_probes(container))
-        if workload["kind"] != "Job" and not {"livenessProbe", "readinessProbe"} <= probes.keys():
+        if (
+            workload["kind"] not in ("Job", "CronJob")
+            and not {"livenessProbe", "readinessProbe"} <= probes.keys()
+        ):
             yield f"{_named(workload)} has not both probes"
         for name, probe in probes.items():
             path = probe.get("httpGet", {}).get("path")
@@ -233,7 +236,9 @@ def _named(manifest: Manifest) -> str:
 
 
 def _pod(workload: Manifest) -> Manifest:
-    pod: Manifest = workload["spec"]["template"]
+    spec = workload["spec"]
+    job = spec["jobTemplate"]["spec"] if workload["kind"] == "CronJob" else spec
+    pod: Manifest = job["template"]
     return pod
 
 

@@ -1,7 +1,6 @@
 """The registry of the manifests, on PostgreSQL and S3, and the Job of `make rollback`."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -21,11 +20,11 @@ from pokewatch.deploy.rollout import deploy
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from pokewatch.settings import RegistrySettings
 from tests.k8s.rendering import K8S, rendered_jobs
+from tests.postgres import running as running_postgres
 from tests.s3 import CREDENTIALS
 from tests.s3 import running as running_s3
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, free_ports, infer, models_folder, running, tensor
-from tests.tools import require_tool
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,51 +54,8 @@ def _process(command: list[str], folder: Path, **options: Any) -> Iterator[subpr
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an empty database, as the Secret `postgres` has one."""
-    folder, (port,) = tmp_path_factory.mktemp("postgres"), free_ports(1)
-    installed = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin")
-    )  # where Debian has it, beside the path
-    programs = installed[-1] if installed else Path(require_tool("postgres")).resolve().parent
-    options: dict[str, Any] = {}
-    if os.geteuid() == 0:  # as which it does not run
-        options = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        shutil.chown(folder, "postgres", "postgres")
-        for parent in (folder.parent, folder.parent.parent):
-            parent.chmod(0o711)
-    subprocess.run(
-        [programs / "initdb", "--username", "mlflow", "--auth", "trust", folder / "data"],
-        check=True,
-        capture_output=True,
-        **options,
-    )
-    command = [
-        str(programs / "postgres"),
-        "-D",
-        str(folder / "data"),
-        "-p",
-        str(port),
-        "-h",
-        "127.0.0.1",
-        "-k",
-        "",
-        "-F",
-    ]
-    with _process(command, folder, **options):
-        _create(port)
-        yield f"postgresql+psycopg://mlflow@127.0.0.1:{port}/mlflow"
-
-
-@retry(
-    stop=stop_after_delay(60),
-    wait=wait_fixed(0.1),
-    retry=retry_if_exception_type(psycopg.OperationalError),
-    reraise=True,
-)
-def _create(port: int) -> None:
-    with psycopg.connect(
-        host="127.0.0.1", port=port, user="mlflow", dbname="postgres", autocommit=True
-    ) as connection:
-        connection.execute("CREATE DATABASE mlflow")
+    with running_postgres(tmp_path_factory.mktemp("postgres"), "mlflow") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

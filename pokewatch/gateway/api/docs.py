@@ -103,7 +103,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f"<p>{prose(operation['description'])}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
         f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
-        f"<h3>By curl</h3><pre>{escape(curl_line(path, operation))}</pre>"
+        f"<h3>By curl</h3><pre>{escape(curl_line(method, path, operation))}</pre>"
         f"{answer_fields(operation, schemas)}<h3>Statuses</h3><table>{statuses}</table></details>"
     )
 

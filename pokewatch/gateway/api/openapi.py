@@ -13,12 +13,21 @@ from pokewatch.gateway.api import schemas
 from pokewatch.gateway.api.fields import CardId
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.routes import OPERATIONS
+from pokewatch.gateway.api.watches import IDEMPOTENCY_KEY_PATTERN
 from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
 
 _REF = "#/components/schemas/{name}"
 _PROBLEM = {"$ref": _REF.format(name="Problem")}
 _PARAMETER = re.compile(r"{(\w+)}")
 _SECURITY: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A text of your choice. For a day, the same request with it is answered the "
+    "same and changes nothing more.",
+    "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY_PATTERN}$"},
+}
 _DESCRIPTION = (
     "Fair prices of trading cards with 90% prediction intervals, and signals to BUY, SELL or HOLD."
 )
@@ -80,6 +89,7 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
         "parameters": [
             *_path_parameters(operation.path),
             *_query_parameters(operation, components),
+            *([_IDEMPOTENCY_KEY] if operation.idempotent else []),
         ],
         "responses": _responses(operation),
         "security": _SECURITY if operation.scope else [],
@@ -107,6 +117,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
         "card_id": msgspec.json.schema(CardId),
         "set_id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH},
         "model": {"type": "string", "enum": list(schemas.MODELS)},
+        "watch_id": {"type": "string", "pattern": "^w_[0-9a-f]{16}$"},
     }
     return [
         {"name": name, "in": "path", "required": True, "schema": kinds[name]}

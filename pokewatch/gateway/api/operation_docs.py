@@ -17,16 +17,20 @@ def prose(text: str) -> str:
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
-def curl_line(path: str, operation: Schema) -> str:
+def curl_line(method: str, path: str, operation: Schema) -> str:
     """Return a command that calls the operation of a gateway at `$POKEWATCH`."""
     query = [
         f"{each['name']}={each['schema']['examples'][0]}"
         for each in operation["parameters"]
         if each["in"] == "query" and each["required"]
     ]
-    shown = path.format(card_id="charizard_ex_199", set_id="SET", model="pokewatch")
+    shown = path.format(
+        card_id="charizard_ex_199", set_id="SET", model="pokewatch", watch_id="WATCH"
+    )
     address = f"$POKEWATCH{shown}" + (f"?{'&'.join(query)}" if query else "")
     parts = [f'curl -s "{address}"']
+    if method == "delete":
+        parts.append("-X DELETE")
     if operation["security"]:
         parts.append('-H "X-API-Key: $KEY"')
     if "requestBody" in operation:

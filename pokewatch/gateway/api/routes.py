@@ -20,6 +20,7 @@ from pokewatch.gateway.api.problem_groups import (
     WITH_BODY,
 )
 from pokewatch.gateway.api.v2_routes import V2_OPERATIONS
+from pokewatch.gateway.api.watch_routes import WATCH_OPERATIONS
 from pokewatch.gateway.http import problems
 
 _ONE_CARD = 16_384
@@ -261,6 +262,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *UPSTREAM,
         ),
     ),
+    *WATCH_OPERATIONS,
     *V2_OPERATIONS,
     Operation(
         "health",

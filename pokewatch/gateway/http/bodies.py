@@ -243,4 +243,6 @@ def _described(detail: str) -> str:
         return f"must match {match[1]}".replace(r"\\A", "^").replace(r"\\Z", "$")
     if detail.startswith("Invalid enum value "):
         return f"{detail.removeprefix('Invalid enum value ')} is not an allowed value"
+    if detail.endswith("that's a multiple of 1.0"):
+        return "must be a whole number"
     return "is out of range" if detail == "Number out of range" else detail

@@ -44,12 +44,7 @@ UNKNOWN_CARD = Kind(
     "Unknown card",
     "No card has this id or slug; `near` lists similar ones.",
 )
-UNKNOWN_SET = Kind(
-    "unknown-set",
-    404,
-    "Unknown set",
-    "No set has this id; `GET /sets` lists them.",
-)
+UNKNOWN_SET = Kind("unknown-set", 404, "Unknown set", "No set has this id; `GET /sets` lists them.")
 UNKNOWN_MONTH = Kind(
     "unknown-month",
     404,
@@ -63,16 +58,16 @@ UNKNOWN_DATE = Kind(
     "The card exists, but the price book has no row for this date.",
 )
 UNKNOWN_PAGE = Kind(
-    "unknown-page",
-    404,
-    "Unknown page",
-    "The cursor does not come from this search.",
+    "unknown-page", 404, "Unknown page", "The cursor does not come from this search."
 )
 UNKNOWN_MODEL = Kind(
-    "unknown-model",
+    "unknown-model", 404, "Unknown model", "The gateway serves no V2 model of this name."
+)
+UNKNOWN_WATCH = Kind(
+    "unknown-watch",
     404,
-    "Unknown model",
-    "The gateway serves no V2 model of this name.",
+    "Unknown watch",
+    "The API key has no watch with this id.",
 )
 METHOD = Kind(
     "method-not-allowed",
@@ -81,10 +76,7 @@ METHOD = Kind(
     "The path exists but does not support the method; the `Allow` header lists those it supports.",
 )
 SLOW_REQUEST = Kind(
-    "slow-request",
-    408,
-    "Request timeout",
-    "The body did not arrive within the time limit.",
+    "slow-request", 408, "Request timeout", "The body did not arrive within the time limit."
 )
 UNREADABLE_FILE = Kind(
     "unreadable-file",
@@ -98,6 +90,18 @@ OTHER_CURRENCY = Kind(
     "Fees in another currency",
     "The fees of the marketplace in `fees` are in another currency than the prices.",
 )
+WATCH_REFUSED = Kind(
+    "watch-refused",
+    409,
+    "Watch refused",
+    "The watch cannot be created: its currency or webhook is not allowed, or there are too many.",
+)
+REUSED_IDEMPOTENCY_KEY = Kind(
+    "reused-idempotency-key",
+    409,
+    "Idempotency key reused",
+    "The `Idempotency-Key` came with another request within a day.",
+)
 MISFIT = Kind(
     "misfit",
     409,
@@ -105,16 +109,10 @@ MISFIT = Kind(
     "The V2 request is well-formed, but its tensors do not match the model's metadata.",
 )
 TOO_LARGE = Kind(
-    "too-large",
-    413,
-    "Body too large",
-    "The body exceeds the limit of bytes or of values.",
+    "too-large", 413, "Body too large", "The body exceeds the limit of bytes or of values."
 )
 MEDIA_TYPE = Kind(
-    "media-type",
-    415,
-    "Unsupported media type",
-    "The body must be uncompressed `application/json`.",
+    "media-type", 415, "Unsupported media type", "The body must be uncompressed `application/json`."
 )
 INVALID = Kind(
     "invalid",
@@ -164,6 +162,12 @@ KEYS_UNREADABLE = Kind(
     "API keys cannot be verified",
     "The gateway cannot read its key store; `Retry-After` is the number of seconds to wait.",
 )
+WATCHES_UNAVAILABLE = Kind(
+    "watches-unavailable",
+    503,
+    "Watches unavailable",
+    "The gateway cannot use the database of the watches.",
+)
 UPSTREAM_TIMEOUT = Kind(
     "upstream-timeout",
     504,
@@ -183,11 +187,14 @@ KINDS: tuple[Kind, ...] = (
     UNKNOWN_DATE,
     UNKNOWN_PAGE,
     UNKNOWN_MODEL,
+    UNKNOWN_WATCH,
     METHOD,
     SLOW_REQUEST,
     MISFIT,
     OTHER_CURRENCY,
     UNREADABLE_FILE,
+    WATCH_REFUSED,
+    REUSED_IDEMPOTENCY_KEY,
     TOO_LARGE,
     MEDIA_TYPE,
     INVALID,
@@ -198,6 +205,7 @@ KINDS: tuple[Kind, ...] = (
     UNAVAILABLE,
     OVERLOADED,
     KEYS_UNREADABLE,
+    WATCHES_UNAVAILABLE,
     UPSTREAM_TIMEOUT,
 )
 

@@ -8,11 +8,12 @@ for (const form of document.querySelectorAll("form.try")) {
     const output = form.querySelector("pre");
     let path = form.dataset.path;
     const query = new URLSearchParams();
+    const headers = key.value ? { "X-API-Key": key.value } : {};
     for (const input of form.querySelectorAll("input[data-in]")) {
       if (input.dataset.in === "path") path = path.replace(`{${input.name}}`, encodeURIComponent(input.value));
+      else if (input.dataset.in === "header" && input.value !== "") headers[input.name] = input.value;
       else if (input.value !== "") query.set(input.name, input.value);
     }
-    const headers = key.value ? { "X-API-Key": key.value } : {};
     const body = form.querySelector("textarea")?.value;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     output.hidden = false;

@@ -6,9 +6,12 @@ from starlette.types import ASGIApp
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.records import RecordDownloads
+from pokewatch.gateway.api.watches import WatchEndpoints
+from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.middleware import JSON, Header
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.gateway.web import watch_page
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
 from pokewatch.gateway.web.collection_page import PATH, CollectionPage
 from pokewatch.gateway.web.endpoints import (
@@ -42,6 +45,8 @@ class Site:
         pages: Pages,
         collections: CollectionEndpoint,
         records: RecordDownloads,
+        watches: WatchEndpoints,
+        forms: FormBodies,
         access: PageAccess,
         uploads: UploadBodies,
         answers: AnswerCache,
@@ -82,6 +87,8 @@ class Site:
         self.pages["/track-record"] = page(
             "/track-record", pages.track_record, "track_record.html", cache=False
         )
+        watches_page = watch_page.WatchPage(watches, forms, renderer, access)
+        self.pages[watch_page.PATH] = watches_page
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
@@ -93,6 +100,8 @@ class Site:
                 CollectionPage(collections, renderer, access, uploads),
                 methods=["GET", "POST"],
             ),
+            Route(watch_page.ADD, watches_page, methods=["POST"]),
+            Route(watch_page.REMOVE, watches_page, methods=["POST"]),
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]

@@ -27,6 +27,9 @@ def test_each_curl_line_works_on_what_is_served(gateway: Gateway) -> None:
         line = html.unescape(text)
         if "/sets/SET" in line:
             line = line.replace("SET", "set0")
+        if "/watches/WATCH" in line:
+            watched = {"card_id": "card_4", "condition": {"type": "signal", "signal": "BUY"}}
+            line = line.replace("WATCH", gateway.post("/watches", watched).json()["id"])
         command = f"{line} -o /dev/null -w '%{{http_code}}'"
         status = subprocess.run(
             ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=30

@@ -1,0 +1,117 @@
+"""The page of watches: those of the session's key, with the forms to add and to remove one."""
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
+from pokewatch.gateway.api.watches import WatchEndpoints
+from pokewatch.gateway.http.bodies import FormBodies, fault
+from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
+from pokewatch.gateway.http.problems import ProblemError, invalid
+from pokewatch.gateway.web.access import PageAccess, require_same_origin
+from pokewatch.gateway.web.endpoints import PageRenderer, send_page
+from pokewatch.gateway.web.page_queries import price_of
+from pokewatch.watches.conditions import REASONS
+from pokewatch.watches.store import Watch
+
+PATH = "/watches"
+ADD = f"{PATH}/form"
+REMOVE = f"{PATH}/{{watch_id}}/remove"
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_MOVE_DAYS = 7
+
+
+class WatchPage:
+    """ASGI application of the page and its two forms. A form is answered by the page."""
+
+    def __init__(
+        self,
+        endpoints: WatchEndpoints,
+        forms: FormBodies,
+        renderer: PageRenderer,
+        access: PageAccess,
+    ) -> None:
+        self._endpoints = endpoints
+        self._forms = forms
+        self._renderer = renderer
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        context.route = PATH
+        try:
+            answer = await self._access.admit(context) or await self._answer(context, receive)
+        except ProblemError as problem:
+            answer = self._renderer.problem(context, problem)
+        await send_page(context, send, answer)
+
+    async def _answer(self, context: RequestContext, receive: Receive) -> Answer:
+        if context.scope["method"] != "POST":
+            return await self._page(context)
+        require_same_origin(context)
+        form = parse_qs((await self._forms.read(context, receive)).decode("latin-1"))
+        if context.scope.get("path_params", {}).get("watch_id"):
+            await self._endpoints.drop(context)
+            return 303, [(b"location", PATH.encode()), _NO_STORE], b""
+        return await self._add(context, {name: values[0].strip() for name, values in form.items()})
+
+    async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
+        try:
+            request = _request(form)
+            made = _same(request, await self._endpoints.of_key(context))
+            if made is None:
+                made = await self._endpoints.add(request, context)
+        except ProblemError as problem:
+            return await self._page(context, problem=problem)
+        return await self._page(context, made=made)
+
+    async def _page(
+        self,
+        context: RequestContext,
+        made: Watch | None = None,
+        problem: ProblemError | None = None,
+    ) -> Answer:
+        values = {
+            "made": made,
+            "problem": problem,
+            "watches": await self._endpoints.of_key(context),
+            "failures": await self._endpoints.failures(context),
+            "reasons": REASONS,
+        }
+        body = self._renderer.render("watches.html", context, values)
+        return problem.kind.status if problem else 200, [_NO_STORE], body
+
+
+def _request(form: dict[str, str]) -> WatchRequest:
+    """Return the request that a form makes. Raise ProblemError (422)."""
+    kind, amount = form.get("type", ""), price_of(form.get("amount", ""), "amount")
+    condition: dict[str, Any] = {"type": kind}
+    if kind in ("BUY", "SELL"):
+        condition = {"type": "signal", "signal": kind}
+    elif amount is None:
+        raise invalid("/amount", "enter a price, or a percentage")
+    elif kind == "moves":
+        condition |= {"change": amount / 100, "days": _MOVE_DAYS}
+    else:
+        condition["price"] = amount
+    fields = {"card_id": form.get("card_id", ""), "condition": condition}
+    if form.get("webhook"):
+        fields["webhook"] = form["webhook"]
+    try:
+        return msgspec.convert(fields, WatchRequest)
+    except msgspec.ValidationError as error:
+        raise fault(error) from None
+
+
+def _same(request: WatchRequest, watches: list[Watch]) -> Watch | None:
+    """Return the watch that a form, sent twice, has created already."""
+    wanted = (condition_of(request.condition), request.webhook or None)
+    for watch in watches:
+        card = request.card_id in (watch.card_id, watch.slug)
+        if card and wanted == (watch.condition, watch.webhook):
+            return watch
+    return None

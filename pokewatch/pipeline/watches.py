@@ -1,0 +1,53 @@
+"""Judging the watches by the champion's book, and sending what is due."""
+
+import logging
+import time
+
+from pokewatch import notify
+from pokewatch.registry import Registry
+from pokewatch.settings import PriceWatchSettings
+from pokewatch.watches.database import WatchDatabase
+from pokewatch.watches.delivery import Deliverer, SentDeliveries
+from pokewatch.watches.judging import JudgedWatches, judge
+from pokewatch.watches.outbox import Outbox
+from pokewatch.watches.store import WatchStore
+
+logger = logging.getLogger("pokewatch.watches")
+
+_POLL_SECONDS = 15.0
+
+
+def judge_watches() -> tuple[JudgedWatches, SentDeliveries]:
+    """Judge all watches by the champion's book, then send the deliveries that are due.
+
+    A deploy on a branch judges none: watches are about the market that is served. Raise
+    WatchStoreError, NoChampionError.
+    """
+    registry, database = Registry(), WatchDatabase.configured()
+    if registry.branch:
+        logger.info("the watches are not judged on branch %s", registry.branch)
+        return JudgedWatches(), SentDeliveries()
+    try:
+        store = WatchStore(database, PriceWatchSettings.read().watches_per_key)
+        champion = registry.resolve()
+        book = registry.open_book(champion)
+        judged = judge(store, book, champion.version, notify.address_digests())
+        return judged, Deliverer.configured(Outbox(database)).run()
+    finally:
+        database.close()
+
+
+def deliver(follow: bool = False) -> SentDeliveries:
+    """Send the deliveries that are due. With `follow`, go on until none is left to retry."""
+    database = WatchDatabase.configured()
+    try:
+        outbox = Outbox(database)
+        deliverer = Deliverer.configured(outbox)
+        sent = deliverer.run()
+        while follow and outbox.pending():
+            time.sleep(_POLL_SECONDS)
+            later = deliverer.run()
+            sent = SentDeliveries(sent.sent + later.sent, later.retried, sent.failed + later.failed)
+        return sent
+    finally:
+        database.close()

@@ -1,0 +1,137 @@
+"""Sending the deliveries that are due, each receiver's one after the other."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pokewatch import notify
+from pokewatch.settings import NotifySettings, PriceWatchSettings
+from pokewatch.watches.outbox import FAILED, SENT, Claim, Delivery, Outbox
+from pokewatch.watches.webhooks import WebhookError, WebhookSender, signed_headers
+
+logger = logging.getLogger("pokewatch.watches")
+
+_WORKERS = 8
+_CLAIM_SECONDS = 120.0  # longer than resolving a name and one attempt take
+
+
+@dataclass(slots=True)
+class SentDeliveries:
+    """The number of deliveries that were accepted, that will be retried, and that failed."""
+
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+
+    def count(self, state: str) -> None:
+        self.sent += state == SENT
+        self.failed += state == FAILED
+        self.retried += state not in (SENT, FAILED)
+
+
+class Deliverer:
+    """Sends what is due. Several processes may do so at once."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        sender: WebhookSender,
+        notifications: NotifySettings,
+        clock: Callable[[], float] = time.time,
+        claim_seconds: float = _CLAIM_SECONDS,
+    ) -> None:
+        self._outbox = outbox
+        self._sender = sender
+        self._notifications = notifications
+        self._clock = clock
+        self._claim_seconds = claim_seconds
+        self._lock = threading.Lock()
+        self._busy: set[str] = set()
+
+    @classmethod
+    def configured(cls, outbox: Outbox) -> "Deliverer":
+        """Return the one of the settings."""
+        settings = PriceWatchSettings.read()
+        sender = WebhookSender(settings.webhook_seconds, settings.webhook_hosts)
+        return cls(outbox, sender, NotifySettings.read())
+
+    def run(self) -> SentDeliveries:
+        """Send all that is due, and return the counts. Raise WatchStoreError."""
+        found = SentDeliveries()
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="deliver") as threads:
+            for worker in [threads.submit(self._work, found) for _ in range(_WORKERS)]:
+                worker.result()
+        return found
+
+    def _work(self, found: SentDeliveries) -> None:
+        while (claim := self._claim()) is not None:
+            try:
+                states = self._deliver(claim)
+            finally:
+                with self._lock:
+                    self._busy.discard(claim.delivery.receiver)
+            with self._lock:
+                for state in states:
+                    found.count(state)
+
+    def _claim(self) -> Claim | None:
+        """Claim a delivery to a receiver that no other thread is sending to."""
+        with self._lock:
+            claim = self._outbox.claim(self._claim_seconds, self._busy)
+            if claim is not None:
+                self._busy.add(claim.delivery.receiver)
+            return claim
+
+    def _deliver(self, claim: Claim) -> list[str]:
+        """Send one delivery; return its new state, and those of others to the same receiver."""
+        delivery = claim.delivery
+        try:
+            self._post(claim)
+        except WebhookError as error:
+            reason = str(error)
+            state = self._outbox.refused(delivery, reason, final=error.final, wait=error.wait)
+            where = {"delivery": delivery.id, "cause": reason, "state": state}
+            logger.warning("delivery %s was not accepted: %s", delivery.id, reason, extra=where)
+            if error.answered or error.final:
+                return [state]
+            return [state, *self._outbox.unreachable(delivery.receiver, reason)]
+        self._outbox.sent(delivery)
+        return [SENT]
+
+    def _post(self, claim: Claim) -> None:
+        """Raise WebhookError unless the receiver accepts the delivery."""
+        delivery = claim.delivery
+        if delivery.target is None or claim.secret is None:
+            self._notify(delivery)
+            return
+        body = delivery.payload.encode()
+        headers = signed_headers(claim.secret, delivery.id, int(self._clock()), body)
+        self._sender.post(delivery.target, body, headers)
+
+    def _notify(self, delivery: Delivery) -> None:
+        body = message_text(delivery.id, json.loads(delivery.payload)["data"])
+        try:
+            accepted = notify.notify_one(
+                delivery.receiver, delivery.title, body, self._notifications
+            )
+        except LookupError:
+            variable = NotifySettings.variable("notify_urls")
+            detail = f"{variable} has no such address, and the watch no webhook"
+            raise WebhookError(detail, final=True) from None
+        if not accepted:
+            raise WebhookError("the service did not accept the notification", answered=True)
+
+
+def message_text(delivery_id: str, data: dict[str, Any]) -> str:
+    """Return the text that people read about a crossing."""
+    simulated = " These prices are simulated." if data["source"] == "simulated" else ""
+    return (
+        f"{data['name']} ({data['card']}): market price {data['market_price']:,.2f} "
+        f"{data['currency']} on {data['date']}, signal {data['signal']}.{simulated}\n"
+        f"Watch {data['watch_id']}, message {delivery_id}."
+    )

@@ -1,0 +1,293 @@
+"""The watches: created, listed and removed by their owners, and judged all together.
+
+An owner is the id of an API key, or LOCAL for the watches of the command line. An owner sees no
+other's watches.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+
+from pokewatch.errors import ReusedKeyError, UnknownWatchError, WatchError
+from pokewatch.watches.conditions import Condition
+from pokewatch.watches.database import DELIVERIES, REQUESTS, WATCHES, WatchDatabase
+from pokewatch.watches.webhooks import new_secret
+
+LOCAL = ""
+REPLAY_SECONDS = 86_400  # how long a request with an idempotency key is answered the same
+JUDGED_TOGETHER = 1_000  # watches in one transaction
+
+WatchState = Literal["armed", "fired", "disarmed"]
+
+_CONDITION_FIELDS = ("type", "price", "signal", "change", "days")
+
+
+@dataclass(frozen=True, slots=True)
+class NewWatch:
+    """A watch to create. `currency` is that of the price of its condition, None without one."""
+
+    card_id: str
+    slug: str
+    condition: Condition
+    currency: str | None
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A watch as stored.
+
+    It is `fired` while its condition holds, `crossings` counts how often that began, and `reason`
+    says why the latest prices cannot be judged. `judged` identifies the last book that did. Only a
+    watch that was just created has its `secret`.
+    """
+
+    id: str
+    owner: str
+    card_id: str
+    slug: str
+    condition: Condition
+    currency: str | None
+    webhook: str | None
+    secret: str | None
+    created_at: float
+    fired: bool
+    reason: str | None
+    crossings: int
+    crossed_on: str | None
+    judged: str
+
+    @property
+    def state(self) -> WatchState:
+        if self.reason is not None:
+            return "disarmed"
+        return "fired" if self.fired else "armed"
+
+    @property
+    def judged_on(self) -> str | None:
+        """The market day of the prices that it was last judged by."""
+        return self.judged[:10] or None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """A notification of a crossing to one receiver; see the columns of `DELIVERIES`."""
+
+    id: str
+    target: str | None
+    receiver: str
+    title: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of judging a watch. With `deliveries` or without, a crossing is `crossed_on`."""
+
+    fired: bool
+    reason: str | None = None
+    crossed_on: str | None = None
+    deliveries: tuple[NewDelivery, ...] = ()
+
+
+class WatchStore:
+    """The watches of one market. `per_owner` is the largest number of an API key."""
+
+    def __init__(
+        self,
+        database: WatchDatabase,
+        per_owner: int = 100,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._per_owner = per_owner
+        self._clock = clock
+
+    def create(
+        self, owner: str, new: NewWatch, idempotency: tuple[str, str] | None = None
+    ) -> Watch:
+        """Create a watch and return it with its secret.
+
+        `idempotency` is a key and the digest of the request that it came with. For a day the same
+        pair creates nothing and returns the same watch. Raise ReusedKeyError for the key with
+        another digest, WatchError if the owner has too many watches.
+        """
+        with self._database.transaction(lock=f"watches of {owner}") as connection:
+            if idempotency is not None:
+                self._forget_requests(connection)
+                if (earlier := _replayed(connection, owner, *idempotency)) is not None:
+                    return earlier
+            self._require_room(connection, owner)
+            watch = self._new(owner, new)
+            connection.execute(insert(WATCHES), [_columns(watch)])
+            if idempotency is not None:
+                key, digest = idempotency
+                answer = {"answer": json.dumps(asdict(watch)), "created_at": watch.created_at}
+                row = {"owner": owner, "idempotency_key": key, "digest": digest, **answer}
+                connection.execute(insert(REQUESTS), [row])
+        return watch
+
+    def replayed(self, owner: str, key: str, digest: str) -> Watch | None:
+        """Return the watch that this request created earlier, or None. Raise ReusedKeyError."""
+        with self._database.transaction() as connection:
+            self._forget_requests(connection)
+            return _replayed(connection, owner, key, digest)
+
+    def list(self, owner: str | None = None) -> list[Watch]:
+        """Return the watches of an owner, or of all, the oldest first."""
+        query = select(WATCHES).order_by(WATCHES.c.created_at, WATCHES.c.id)
+        if owner is not None:
+            query = query.where(WATCHES.c.owner == owner)
+        with self._database.transaction() as connection:
+            return [_watch(row) for row in connection.execute(query).mappings()]
+
+    def get(self, watch_id: str, owner: str | None = None) -> Watch:
+        """Return a watch, of any owner if None. Raise UnknownWatchError."""
+        with self._database.transaction() as connection:
+            return _find(connection, watch_id, owner)
+
+    def secret(self, watch_id: str) -> str | None:
+        """Return the secret that signs the webhooks of a watch, None without a webhook."""
+        with self._database.transaction() as connection:
+            query = select(WATCHES.c.secret).where(WATCHES.c.id == watch_id)
+            return connection.scalar(query)
+
+    def remove(self, watch_id: str, owner: str | None = None) -> Watch:
+        """Remove a watch with its deliveries, and return it. Raise UnknownWatchError."""
+        with self._database.transaction() as connection:
+            found = _find(connection, watch_id, owner)
+            connection.execute(delete(WATCHES).where(WATCHES.c.id == watch_id))
+        return found
+
+    def remove_all(self, owner: str) -> int:
+        """Remove all watches of an owner, and return their number."""
+        with self._database.transaction() as connection:
+            return connection.execute(delete(WATCHES).where(WATCHES.c.owner == owner)).rowcount
+
+    def transfer(self, owner: str, new_owner: str) -> int:
+        """Give all watches of an owner to another one, and return their number."""
+        statement = update(WATCHES).where(WATCHES.c.owner == owner).values(owner=new_owner)
+        with self._database.transaction() as connection:
+            return connection.execute(statement).rowcount
+
+    def judge(
+        self, book: str, after: str, decide: Callable[[Sequence[Watch]], Sequence[Verdict]]
+    ) -> Sequence[Watch]:
+        """Judge the next watches, those with ids above `after`; return them as they were before.
+
+        Each gets its verdict of `decide` and a crossing its deliveries in one transaction, in which
+        no other process judges them. `book` sorts after those of earlier books: a watch that was
+        judged by a later one is left out.
+        """
+        query = (
+            select(WATCHES)
+            .where(WATCHES.c.id > after, WATCHES.c.judged <= book)
+            .order_by(WATCHES.c.id)
+            .limit(JUDGED_TOGETHER)
+            .with_for_update()
+        )
+        with self._database.transaction() as connection:
+            watches = [_watch(row) for row in connection.execute(query).mappings()]
+            if watches:
+                self._record(connection, book, watches, decide(watches))
+        return watches
+
+    def _record(
+        self,
+        connection: Connection,
+        book: str,
+        watches: Sequence[Watch],
+        verdicts: Sequence[Verdict],
+    ) -> None:
+        judged = list(zip(watches, verdicts, strict=True))
+        rows = [
+            {
+                "of": watch.id,
+                "fired": verdict.fired,
+                "reason": verdict.reason,
+                "crossings": watch.crossings + (verdict.crossed_on is not None),
+                "crossed_on": verdict.crossed_on or watch.crossed_on,
+                "judged": book,
+            }
+            for watch, verdict in judged
+        ]
+        connection.execute(update(WATCHES).where(WATCHES.c.id == bindparam("of")), rows)
+        now = self._clock()
+        new = [
+            asdict(delivery)
+            | {"watch_id": watch.id, "state": "pending", "attempts": 0, "claimed_until": 0.0}
+            | {"created_at": now, "due_at": now}
+            for watch, verdict in judged
+            for delivery in verdict.deliveries
+        ]
+        if new:
+            connection.execute(insert(DELIVERIES), new)
+
+    def _new(self, owner: str, new: NewWatch) -> Watch:
+        return Watch(
+            id=f"w_{secrets.token_hex(8)}",
+            owner=owner,
+            card_id=new.card_id,
+            slug=new.slug,
+            condition=new.condition,
+            currency=new.currency,
+            webhook=new.webhook,
+            secret=new_secret() if new.webhook else None,
+            created_at=self._clock(),
+            fired=False,
+            reason=None,
+            crossings=0,
+            crossed_on=None,
+            judged="",
+        )
+
+    def _require_room(self, connection: Connection, owner: str) -> None:
+        if owner == LOCAL:
+            return
+        query = select(func.count()).select_from(WATCHES).where(WATCHES.c.owner == owner)
+        if (connection.scalar(query) or 0) >= self._per_owner:
+            raise WatchError(f"the key has {self._per_owner} watches already: remove one first")
+
+    def _forget_requests(self, connection: Connection) -> None:
+        old = REQUESTS.c.created_at < self._clock() - REPLAY_SECONDS
+        connection.execute(delete(REQUESTS).where(old))
+
+
+def _replayed(connection: Connection, owner: str, key: str, digest: str) -> Watch | None:
+    query = select(REQUESTS.c.digest, REQUESTS.c.answer).where(
+        REQUESTS.c.owner == owner, REQUESTS.c.idempotency_key == key
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise ReusedKeyError("the idempotency key came with another request before: use a new one")
+    stored: dict[str, Any] = json.loads(row.answer)
+    return Watch(**stored | {"condition": Condition(**stored["condition"])})
+
+
+def _find(connection: Connection, watch_id: str, owner: str | None) -> Watch:
+    query = select(WATCHES).where(WATCHES.c.id == watch_id)
+    if owner is not None:
+        query = query.where(WATCHES.c.owner == owner)
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise UnknownWatchError(f"no watch has the id {watch_id[:40]!r}")
+    return _watch(row)
+
+
+def _watch(row: RowMapping) -> Watch:
+    fields: dict[str, Any] = dict(row)
+    condition = Condition(**{name: fields.pop(name) for name in _CONDITION_FIELDS})
+    return Watch(condition=condition, **fields | {"secret": None})
+
+
+def _columns(watch: Watch) -> dict[str, Any]:
+    fields = asdict(watch)
+    condition: dict[str, Any] = fields.pop("condition")
+    return fields | condition

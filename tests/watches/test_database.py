@@ -1,0 +1,91 @@
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from pokewatch.errors import SettingsError, WatchStoreError
+from pokewatch.settings import Home
+from pokewatch.watches.database import WatchDatabase
+from pokewatch.watches.store import WatchStore
+
+
+def test_the_default_is_a_private_file_in_the_home(home: Path) -> None:
+    database = WatchDatabase.configured()
+    assert WatchStore(database).list() == []
+    assert stat.S_IMODE(Home.read().watches.stat().st_mode) == 0o600
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "driver"),
+    [
+        ("postgresql://me:secret@db/watches", "postgresql+psycopg"),
+        ("postgres://me:secret@db/watches", "postgresql+psycopg"),
+        ("postgresql+psycopg2://me:secret@db/watches", "postgresql+psycopg"),
+        ("sqlite:////srv/watches.sqlite", "sqlite"),
+    ],
+)
+def test_addresses_of_the_settings(
+    home: Path, monkeypatch: pytest.MonkeyPatch, address: str, driver: str
+) -> None:
+    monkeypatch.setenv("POKEWATCH_WATCHES_URL", address)
+    assert WatchDatabase.configured().url.drivername == driver
+
+
+@pytest.mark.parametrize("address", ["mysql://me:secret@db/watches", "secret", "sqlite://"])
+def test_other_addresses_are_refused_without_their_secrets(
+    home: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("POKEWATCH_WATCHES_URL", address)
+    with pytest.raises(SettingsError, match=r"POKEWATCH_WATCHES_URL: .*postgresql://") as error:
+        WatchDatabase.configured()
+    assert "secret" not in str(error.value)
+
+
+def test_a_server_that_is_not_there_is_an_error_without_the_password() -> None:
+    database = WatchDatabase(make_url("postgresql+psycopg://me:s3cret@127.0.0.1:1/watches"))
+    with pytest.raises(WatchStoreError, match="cannot be read or written") as error:
+        WatchStore(database).list()
+    assert "s3cret" not in str(error.value)
+    database.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "watches.sqlite").write_text("not a database at all, but some other text" * 100)
+    database = WatchDatabase(make_url(f"sqlite:///{tmp_path}/watches.sqlite"))
+    with pytest.raises(WatchStoreError, match="file is not a database"):
+        WatchStore(database).list()
+
+
+def test_another_layout_is_refused(database: WatchDatabase) -> None:
+    WatchStore(database).list()
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE watch_layout SET number = 2"))
+    later = WatchDatabase(database.url)
+    with pytest.raises(WatchStoreError, match="has layout 2; this version reads layout 1"):
+        WatchStore(later).list()
+    later.close()
+
+
+def test_processes_that_start_at_once_create_the_tables_once(database_url: str) -> None:
+    barrier, failures = threading.Barrier(8), []
+
+    def start() -> None:
+        database = WatchDatabase(make_url(database_url))
+        barrier.wait()
+        try:
+            WatchStore(database).list()
+        except WatchStoreError as error:
+            failures.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
