@@ -12,7 +12,13 @@ from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.bodies import Bodies, CollectionBodies
-from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
+from pokewatch.gateway.http.middleware import (
+    RequestMiddleware,
+    StreamedAnswer,
+    context_of,
+    send_response,
+    send_stream,
+)
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.endpoints import PageOrJson
 from pokewatch.settings import GatewaySettings
@@ -36,7 +42,11 @@ class Endpoint:
             await self._authenticator.authenticate(context, self._scope)
         if self._bodies is not None:
             context.body = await self._bodies.read(context, receive)
-        await send_response(context, send, *await self._handler(context))
+        answer = await self._handler(context)
+        if isinstance(answer, StreamedAnswer):
+            await send_stream(context, receive, send, answer)
+        else:
+            await send_response(context, send, *answer)
 
 
 def _bodies(operation: Operation, settings: GatewaySettings) -> Bodies | CollectionBodies | None:

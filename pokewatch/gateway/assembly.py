@@ -10,6 +10,7 @@ from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
+from pokewatch.gateway.api.exports import ExportEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.status import StatusEndpoints
@@ -21,7 +22,7 @@ from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.logs import AccessLog
-from pokewatch.gateway.http.middleware import Answer, RequestContext
+from pokewatch.gateway.http.middleware import Answer, RequestContext, StreamedAnswer
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
@@ -37,7 +38,7 @@ from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
 from pokewatch.settings import GatewaySettings
 
-Handler = Callable[[RequestContext], Awaitable[Answer]]
+Handler = Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]
 
 _MIB = 1_048_576
 _FORM_BYTES = 4_096
@@ -90,6 +91,7 @@ class Assembly:
         self._collections = CollectionEndpoint(
             self._upstream("collection", settings.collection_seconds), self.version_poller
         )
+        self.exports = ExportEndpoints(self.http_client.address, settings)
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -169,6 +171,8 @@ class Assembly:
             "changes": catalog.changes,
             "collection_value": self._collections.value,
             "cards_resolve": self._collections.resolve,
+            "export_parquet": self.exports.parquet,
+            "export_csv": self.exports.csv,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,

@@ -14,7 +14,7 @@ class Operation:
     needs no key. A body may have `max_bytes`, or the limit of the settings if that is smaller; that
     of a `collection` has the limits of collections, and with `csv` it may be a CSV file too.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
-    entity tag. With `csv_answer` it may be CSV too.
+    entity tag. With `csv_answer` it may be CSV too. Of a `ranged` one, a range may be requested.
     """
 
     name: str
@@ -33,3 +33,4 @@ class Operation:
     problems: tuple[Kind, ...] = ()
     tagged: bool = False
     csv_answer: bool = False
+    ranged: bool = False

@@ -4,6 +4,7 @@ from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas
+from pokewatch.gateway.api.export_routes import EXPORT_OPERATIONS
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
@@ -220,6 +221,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *UPSTREAM,
         ),
     ),
+    *EXPORT_OPERATIONS,
     *V2_OPERATIONS,
     Operation(
         "health",

@@ -114,6 +114,12 @@ TOO_LARGE = Kind(
     "Body too large",
     "The body exceeds the limit of bytes or of values.",
 )
+RANGE = Kind(
+    "range-not-satisfiable",
+    416,
+    "Range not satisfiable",
+    "The range starts after the end of the file; `Content-Range` has its length.",
+)
 MEDIA_TYPE = Kind(
     "media-type",
     415,
@@ -162,6 +168,12 @@ OVERLOADED = Kind(
     "Overloaded",
     "Too many requests are queued for another one to be answered in time.",
 )
+PREPARING = Kind(
+    "preparing",
+    503,
+    "Export being prepared",
+    "The file is being written: send the request again after `Retry-After` seconds.",
+)
 KEYS_UNREADABLE = Kind(
     "keys-unreadable",
     503,
@@ -192,6 +204,7 @@ KINDS: tuple[Kind, ...] = (
     OTHER_CURRENCY,
     UNREADABLE_FILE,
     TOO_LARGE,
+    RANGE,
     MEDIA_TYPE,
     INVALID,
     RATE_LIMITED,
@@ -200,6 +213,7 @@ KINDS: tuple[Kind, ...] = (
     UPSTREAM_FAULT,
     UNAVAILABLE,
     OVERLOADED,
+    PREPARING,
     KEYS_UNREADABLE,
     UPSTREAM_TIMEOUT,
 )
