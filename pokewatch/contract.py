@@ -107,7 +107,8 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
     "csv": "text/csv; charset=utf-8",
 }
 EXPORT_PREPARING = "the export is being prepared"
-HISTORY_PATTERN = r"([0-9]{4}-[0-9]{2}-[0-9]{2})?\.\.([0-9]{4}-[0-9]{2}-[0-9]{2})?"
+_DAY_PATTERN = r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?"
+HISTORY_PATTERN = rf"{_DAY_PATTERN}\.\.{_DAY_PATTERN}"
 
 
 def parse_history(text: str) -> tuple[date | None, date | None]:

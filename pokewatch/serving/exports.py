@@ -58,8 +58,8 @@ class ExportFiles:
         """Return the file of an export, made if there is none yet.
 
         `history` is a range of days as `parse_history` reads it; "" is the last day of the book.
-        Raise MLServerError: 422 for days that the book does not have, or more rows than an export
-        may have, 503 while the file is being made or if it cannot be.
+        Raise MLServerError: 409 for days that the book does not have, 422 for more rows than an
+        export may have, 503 while the file is being made or if it cannot be.
         """
         days = _days(loaded, history)
         name = _name(loaded, days, file_format)
@@ -107,7 +107,7 @@ def _days(loaded: LoadedBook, history: str) -> NDArray[np.intp]:
         first, last = parse_history(history) if history else (book.last_day, None)
         days = exported_days(book, first, last)
     except ValueError as error:
-        raise MLServerError(str(error), 422) from None
+        raise MLServerError(str(error), 409) from None
     rows = len(days) * len(book.cards)
     if rows > most and len(days) > 1:
         allowed = max(1, most // len(book.cards))

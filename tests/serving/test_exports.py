@@ -77,7 +77,7 @@ def test_another_book_version_range_or_format_is_another_file(
 def test_days_that_the_book_does_not_have(loaded: LoadedBook, history: str, message: str) -> None:
     with pytest.raises(MLServerError, match=message) as raised:
         find(loaded, history)
-    assert raised.value.status_code == 422
+    assert raised.value.status_code == 409
 
 
 def test_more_rows_than_allowed_are_refused_but_never_one_day(

@@ -19,6 +19,7 @@ from pokewatch.gateway.http.problems import (
     OVERLOADED,
     PREPARING,
     RANGE,
+    UNKNOWN_DATE,
     UPSTREAM_FAULT,
     UPSTREAM_TIMEOUT,
     ProblemError,
@@ -103,7 +104,7 @@ def _checked(history: str) -> str:
     try:
         parse_history(history)
     except ValueError as error:
-        raise invalid("?history", str(error)) from None
+        raise ProblemError(UNKNOWN_DATE, str(error)) from None
     return history
 
 
@@ -150,6 +151,8 @@ async def _parts(reply: StreamedReply) -> AsyncIterator[bytes]:
 
 async def _refused(reply: StreamedReply) -> ProblemError:
     message = decode_refusal(await reply.read(_MAX_REFUSAL)).error
+    if reply.status == 409:
+        return ProblemError(UNKNOWN_DATE, message)
     if reply.status == 422:
         return invalid("?history", message)
     if reply.status == 503 and message.startswith(EXPORT_PREPARING):

@@ -187,36 +187,7 @@ UPSTREAM_TIMEOUT = Kind(
     "The model server did not respond within the time limit.",
 )
 
-KINDS: tuple[Kind, ...] = (
-    MALFORMED,
-    NOT_JSON,
-    UNAUTHORIZED,
-    FORBIDDEN,
-    NOT_FOUND,
-    UNKNOWN_CARD,
-    UNKNOWN_SET,
-    UNKNOWN_DATE,
-    UNKNOWN_PAGE,
-    UNKNOWN_MODEL,
-    METHOD,
-    SLOW_REQUEST,
-    MISFIT,
-    OTHER_CURRENCY,
-    UNREADABLE_FILE,
-    TOO_LARGE,
-    RANGE,
-    MEDIA_TYPE,
-    INVALID,
-    RATE_LIMITED,
-    INTERNAL,
-    UNSUPPORTED,
-    UPSTREAM_FAULT,
-    UNAVAILABLE,
-    OVERLOADED,
-    PREPARING,
-    KEYS_UNREADABLE,
-    UPSTREAM_TIMEOUT,
-)
+KINDS = tuple(found for found in list(globals().values()) if isinstance(found, Kind))
 
 
 class Fault(msgspec.Struct, frozen=True):

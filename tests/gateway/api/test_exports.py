@@ -52,12 +52,29 @@ def test_a_range_of_days(gateway: Gateway, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "history", ["yesterday", "2026-01-04..2026-01-02", "2026-02-30..", "2027-01-01..", ""]
+    ("history", "status", "name"),
+    [
+        ("yesterday", 422, "invalid"),
+        ("", 422, "invalid"),
+        ("2026-13-01..", 422, "invalid"),
+        ("2026-02-30..", 404, "unknown-date"),
+        ("2026-01-04..2026-01-02", 404, "unknown-date"),
+        ("2027-01-01..", 404, "unknown-date"),
+    ],
 )
-def test_days_that_do_not_exist_are_a_problem(gateway: Gateway, history: str) -> None:
-    response = gateway.get("/export.csv", params={"history": history})
+def test_days_that_do_not_exist_are_a_problem(
+    gateway: Gateway, history: str, status: int, name: str
+) -> None:
+    assert_problem(gateway.get("/export.csv", params={"history": history}), status, name)
+
+
+def test_too_many_rows_are_a_problem_that_says_how_many_days_will_do(
+    make_gateway: Callable[..., Gateway], upstream: "Upstream"
+) -> None:
+    upstream.reply = head("422 No", "content-length: 34") + b'{"error":"request up to 2 days"}  '
+    response = make_gateway(upstream.url).get("/export.csv?history=..")
     assert_problem(response, 422, "invalid")
-    assert response.json()["errors"][0]["pointer"] == "?history"
+    assert "request up to 2 days" in response.json()["detail"]
 
 
 def test_a_download_continues_where_it_was_interrupted(gateway: Gateway) -> None:
@@ -223,7 +240,7 @@ def test_the_connection_upstream_ends_with_that_of_the_client(
         next(response.iter_raw())
 
     async def ended() -> bool:
-        return gateway.app.assembly.exports.streams == 0
+        return bool(gateway.app.assembly.exports.streams == 0)
 
     asyncio.run(until(ended))
     assert upstream.sent < size / 2
