@@ -26,15 +26,21 @@ async def serving(
     requests: list[bytes] = []
     released = asyncio.Event()
 
+    answered: set[asyncio.Task[None] | None] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        requests.append(await reader.readuntil(b"\r\n\r\n"))
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-        if hold:
-            await released.wait()
-        writer.close()
+        answered.add(asyncio.current_task())
+        try:
+            requests.append(await reader.readuntil(b"\r\n\r\n"))
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0.01)
+            if hold:
+                await released.wait()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client has gone
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -43,6 +49,8 @@ async def serving(
     finally:
         released.set()
         server.close()
+        await asyncio.gather(*filter(None, answered))
+        await asyncio.sleep(0)  # transports close in the next turn of the loop
 
 
 def body_of(*parts: bytes, hold: bool = False) -> bytes:
