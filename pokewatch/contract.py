@@ -4,7 +4,9 @@ Both import them from here: the gateway checks requests and replies against them
 declare their tensors with them. This module imports nothing from the package.
 """
 
+import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 # Models
@@ -101,6 +103,34 @@ MIN_SELL_THRESHOLD = 0
 MAX_SELL_THRESHOLD = 100
 MoversPrice = Literal["market", "low"]
 ChangesSort = Literal["change", "amount", "price"]
+
+# Exports
+ExportFormat = Literal["parquet", "csv"]
+EXPORT_TYPES: dict[ExportFormat, str] = {
+    "parquet": "application/vnd.apache.parquet",
+    "csv": "text/csv; charset=utf-8",
+}
+EXPORT_PREPARING = "the export is being prepared"
+_DAY_PATTERN = r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?"
+HISTORY_PATTERN = rf"{_DAY_PATTERN}\.\.{_DAY_PATTERN}"
+
+
+def parse_history(text: str) -> tuple[date | None, date | None]:
+    """Return the first and the last day of a range such as 2026-01-01..2026-01-31.
+
+    A side without a day is None, which is open: `..` is all days. Raise ValueError.
+    """
+    match = re.fullmatch(HISTORY_PATTERN, text)
+    try:
+        days = match.groups() if match else ("?",)
+        first, last = [date.fromisoformat(day) if day else None for day in days]
+    except ValueError:
+        raise ValueError(
+            f"{text[:40]!r} is not a range of days such as 2026-01-01..2026-01-31"
+        ) from None
+    if first and last and first > last:
+        raise ValueError(f"the first day, {first}, is after the last, {last}")
+    return first, last
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ def _export(
 
     export_format = export_format or (output.suffix.removeprefix(".") if output else "parquet")
     name = f"pokewatch-{source}-{days[0]}-{days[-1]}.{export_format}"
-    exported = output or Home.read().home / "exports" / name
+    exported = output or Home.read().exports / name
     export(lake, days, exported, export_format)
     return exported
 

@@ -10,6 +10,7 @@ from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
+from pokewatch.gateway.api.exports import ExportEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.records import RecordDownloads
@@ -24,7 +25,7 @@ from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.logs import AccessLog
-from pokewatch.gateway.http.middleware import Answer, RequestContext
+from pokewatch.gateway.http.middleware import Answer, RequestContext, StreamedAnswer
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
@@ -43,7 +44,7 @@ from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import WatchStore
 
-Handler = Callable[[RequestContext], Awaitable[Answer | Download]]
+Handler = Callable[[RequestContext], Awaitable[Answer | Download | StreamedAnswer]]
 
 _MIB = 1_048_576
 _FORM_BYTES = 4_096
@@ -101,6 +102,7 @@ class Assembly:
         )
         self._watch_database = WatchDatabase.configured()
         self._watches = _watches(self._watch_database, self.catalog_reader)
+        self.exports = ExportEndpoints(self.http_client.address, settings)
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -189,6 +191,8 @@ class Assembly:
             "watches": self._watches.watches,
             "watch": self._watches.watch,
             "watch_remove": self._watches.remove,
+            "export_parquet": self.exports.parquet,
+            "export_csv": self.exports.csv,
             "v2_server": inference.server,
             "v2_live": inference.live,
             "v2_ready": inference.ready,

@@ -21,17 +21,21 @@ from starlette.responses import Response as PlainResponse
 
 from pokewatch.contract import (
     CONDITIONS,
+    EXPORT_TYPES,
     FAIR_PRICE,
     FAIR_PRICE_INPUTS,
     FAIR_PRICE_OUTPUTS,
     INVALID_PRICE,
     UNKNOWN_CARD,
     UNKNOWN_DATE,
+    ExportFormat,
     TensorSpec,
 )
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
+from pokewatch.serving.exports import EXPORTS
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
+from pokewatch.serving.ranged_file import RangedFile
 from pokewatch.serving.record_views import record_piece
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column
@@ -67,8 +71,12 @@ class FairPriceRuntime(TensorRuntime):
         super().__init__(settings)
         self._book_key = book_key(settings)
         self._condition_factors = DecisionSettings.read().condition_factors()
-        self.query_catalog = self._catalog_endpoint()
-        self.send_record_piece = self._record_endpoint()
+        catalog_path = (
+            "/catalog" if self.name == CATALOG_MODEL else f"/v2/models/{self.name}/catalog"
+        )
+        self.query_catalog = self._catalog_endpoint(catalog_path)
+        self.export = self._export_endpoint(catalog_path)
+        self.send_record_piece = self._record_endpoint(catalog_path)
 
     async def load(self) -> bool:
         """Load, verify and warm the champion's book, then replace the one being served."""
@@ -121,11 +129,10 @@ class FairPriceRuntime(TensorRuntime):
             )
         return np.array([self._condition_factors.get(each, 1.0) for each in conditions])
 
-    def _catalog_endpoint(self) -> Callable[..., Awaitable[Response]]:
+    def _catalog_endpoint(self, path: str) -> Callable[..., Awaitable[Response]]:
         """Return the catalogue's endpoint, which MLServer finds among the model's attributes."""
-        path = self._catalog_path("{query}")
 
-        @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
+        @custom_handler(rest_path=f"{path}/{{query}}")  # type: ignore[untyped-decorator]  # MLServer ships no types
         async def query_catalog(query: str, payload: Annotated[Any, Body()] = None) -> Response:
             # In a thread: searching all cards takes milliseconds, which would delay valuations.
             status, content = await asyncio.to_thread(
@@ -135,11 +142,10 @@ class FairPriceRuntime(TensorRuntime):
 
         return query_catalog  # type: ignore[no-any-return]
 
-    def _record_endpoint(self) -> Callable[..., Awaitable[Response]]:
+    def _record_endpoint(self, path: str) -> Callable[..., Awaitable[Response]]:
         """Return the endpoint of pieces of the track record's files."""
-        path = self._catalog_path("track_record/piece")
 
-        @custom_handler(rest_path=path)  # type: ignore[untyped-decorator]  # MLServer ships no types
+        @custom_handler(rest_path=f"{path}/track_record/piece")  # type: ignore[untyped-decorator]  # MLServer ships no types
         async def send_record_piece(payload: Annotated[Any, Body()] = None) -> Any:
             status, content = await asyncio.to_thread(
                 record_piece, LOADED_BOOKS.get(self._book_key), payload
@@ -150,9 +156,15 @@ class FairPriceRuntime(TensorRuntime):
 
         return send_record_piece  # type: ignore[no-any-return]
 
-    def _catalog_path(self, query: str) -> str:
-        model = "" if self.name == CATALOG_MODEL else f"/v2/models/{self.name}"
-        return f"{model}/catalog/{query}"
+    def _export_endpoint(self, path: str) -> Callable[..., Awaitable[Response]]:
+        """Return the endpoint of exports."""
+
+        @custom_handler(rest_path=f"{path}/export.{{file_format}}", rest_method="GET")  # type: ignore[untyped-decorator]
+        async def export(file_format: ExportFormat, history: str = "") -> Response:
+            found = await EXPORTS.find(LOADED_BOOKS.get(self._book_key), file_format, history)
+            return RangedFile(found.path, found.tag, EXPORT_TYPES[file_format])
+
+        return export  # type: ignore[no-any-return]
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

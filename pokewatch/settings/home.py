@@ -50,6 +50,14 @@ class Home(Section):
         return self.home / "books"
 
     @property
+    def exports(self) -> Path:
+        return self.home / "exports"
+
+    @property
+    def served_exports(self) -> Path:
+        return self.exports / "served"
+
+    @property
     def versions(self) -> Path:
         return self.home / "versions"
 

@@ -36,6 +36,17 @@ class ServingSettings(Section):
         allow_inf_nan=False,
         description="Seconds that the body of such a request may take to arrive.",
     )
+    export_rows: int = Field(
+        5_000_000,
+        ge=1,
+        description="Largest number of rows in an export; one day is always allowed.",
+    )
+    export_mb: int = Field(
+        2_048,
+        ge=1,
+        description="Space that the files of exports may take in POKEWATCH_HOME, in MiB; those "
+        "used least recently are removed. The newest two always stay.",
+    )
     load_timeout: float = Field(
         120.0,
         gt=0,

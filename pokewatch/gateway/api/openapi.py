@@ -165,6 +165,14 @@ def _responses(operation: Operation) -> dict[str, Any]:
             "description": "Not modified: the entity tag of `If-None-Match` is current.",
             "headers": headers | tag,
         }
+    if operation.ranged:
+        ranges = {"Content-Range": _header("The range, and the length of the whole file.")}
+        found["200"]["headers"]["Accept-Ranges"] = _header("The unit of ranges: `bytes`.")
+        found["206"] = {
+            "description": "The range of the header `Range`; with `If-Range`, only of that file.",
+            "headers": headers | tag | ranges,
+            "content": content,
+        }
     for status in sorted({kind.status for kind in operation.problems}):
         found[str(status)] = _problem(
             [kind for kind in operation.problems if kind.status == status]

@@ -15,6 +15,7 @@ class Operation:
     of a `collection` has the limits of collections, and with `csv` it may be a CSV file too.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
     entity tag. With `csv_answer` it may be CSV too. An `idempotent` one takes an Idempotency-Key.
+    Of a `ranged` one, a range may be requested.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Operation:
     tagged: bool = False
     csv_answer: bool = False
     idempotent: bool = False
+    ranged: bool = False

@@ -12,6 +12,7 @@ from pokewatch.contract import (
     DEFAULT_MIN_PRICE,
     DEFAULT_MOVERS_LIMIT,
     DEFAULT_SUGGESTIONS,
+    HISTORY_PATTERN,
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
@@ -94,6 +95,23 @@ class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
+
+
+class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The days of an export."""
+
+    history: (
+        Annotated[
+            str,
+            Meta(
+                pattern=rf"\A{HISTORY_PATTERN}\Z",
+                description="The first and the last day, as FROM..TO; a side left out is open. "
+                "Default: the latest day.",
+                examples=["2026-01-01..2026-01-31"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class FeesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from pokewatch.gateway.api import (
     records,
     schemas,
 )
+from pokewatch.gateway.api.export_routes import EXPORT_OPERATIONS
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
@@ -263,6 +264,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
     ),
     *WATCH_OPERATIONS,
+    *EXPORT_OPERATIONS,
     *V2_OPERATIONS,
     Operation(
         "health",

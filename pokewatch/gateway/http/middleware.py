@@ -1,12 +1,13 @@
 """The outermost middleware: request ids, metrics, the access log and problem responses."""
 
+import asyncio
 import logging
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -26,6 +27,21 @@ logger = logging.getLogger("pokewatch.gateway")
 
 Header = tuple[bytes, bytes]
 Answer = tuple[int, Sequence[Header], bytes]
+
+
+class StreamedAnswer(NamedTuple):
+    """An answer that is sent part by part. `close` is called at the end, whatever happens."""
+
+    status: int
+    headers: Sequence[Header]
+    parts: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
+
+
+class BrokenBodyError(Exception):
+    """The parts of a streamed answer end early: the connection is closed."""
+
+
 JSON: Header = (b"content-type", b"application/json")
 PROBLEM: Header = (b"content-type", CONTENT_TYPE.encode())
 
@@ -121,6 +137,36 @@ def _fields(context: RequestContext, status: int, headers: Sequence[Header]) -> 
     context.status = status
     request_id = (b"x-request-id", context.request_id.encode())
     return [*headers, *context.response_headers, request_id, _NO_SNIFF]
+
+
+async def send_stream(
+    context: RequestContext, receive: Receive, send: Send, answer: StreamedAnswer
+) -> None:
+    """Send a streamed answer, until its client has gone."""
+    context.status = answer.status
+    request_id = (b"x-request-id", context.request_id.encode())
+    fields = [*answer.headers, *context.response_headers, request_id, _NO_SNIFF]
+    gone = asyncio.ensure_future(_disconnect(receive))
+    try:
+        await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+        if context.scope["method"] != "HEAD":
+            async for part in answer.parts:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except BrokenBodyError as error:
+        where = {"request_id": context.request_id, "cause": str(error)}
+        logger.warning("streamed answer ended early", extra=where)
+    finally:
+        gone.cancel()
+        await answer.close()
+
+
+async def _disconnect(receive: Receive) -> None:
+    """Return when the client has disconnected."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def send_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:

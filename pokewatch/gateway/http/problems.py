@@ -111,6 +111,12 @@ MISFIT = Kind(
 TOO_LARGE = Kind(
     "too-large", 413, "Body too large", "The body exceeds the limit of bytes or of values."
 )
+RANGE = Kind(
+    "range-not-satisfiable",
+    416,
+    "Range not satisfiable",
+    "The range starts after the end of the file; `Content-Range` has its length.",
+)
 MEDIA_TYPE = Kind(
     "media-type", 415, "Unsupported media type", "The body must be uncompressed `application/json`."
 )
@@ -156,6 +162,12 @@ OVERLOADED = Kind(
     "Overloaded",
     "Too many requests are queued for another one to be answered in time.",
 )
+PREPARING = Kind(
+    "preparing",
+    503,
+    "Export being prepared",
+    "The file is being written: send the request again after `Retry-After` seconds.",
+)
 KEYS_UNREADABLE = Kind(
     "keys-unreadable",
     503,
@@ -175,39 +187,7 @@ UPSTREAM_TIMEOUT = Kind(
     "The model server did not respond within the time limit.",
 )
 
-KINDS: tuple[Kind, ...] = (
-    MALFORMED,
-    NOT_JSON,
-    UNAUTHORIZED,
-    FORBIDDEN,
-    NOT_FOUND,
-    UNKNOWN_CARD,
-    UNKNOWN_SET,
-    UNKNOWN_MONTH,
-    UNKNOWN_DATE,
-    UNKNOWN_PAGE,
-    UNKNOWN_MODEL,
-    UNKNOWN_WATCH,
-    METHOD,
-    SLOW_REQUEST,
-    MISFIT,
-    OTHER_CURRENCY,
-    UNREADABLE_FILE,
-    WATCH_REFUSED,
-    REUSED_IDEMPOTENCY_KEY,
-    TOO_LARGE,
-    MEDIA_TYPE,
-    INVALID,
-    RATE_LIMITED,
-    INTERNAL,
-    UNSUPPORTED,
-    UPSTREAM_FAULT,
-    UNAVAILABLE,
-    OVERLOADED,
-    KEYS_UNREADABLE,
-    WATCHES_UNAVAILABLE,
-    UPSTREAM_TIMEOUT,
-)
+KINDS = tuple(found for found in list(globals().values()) if isinstance(found, Kind))
 
 
 class Fault(msgspec.Struct, frozen=True):

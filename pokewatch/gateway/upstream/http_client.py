@@ -8,7 +8,7 @@ import math
 import ssl
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -49,6 +49,34 @@ class DeadlineError(TransportError):
 class Reply(msgspec.Struct, frozen=True):
     status: int
     body: bytes
+
+
+class HttpAddress(NamedTuple):
+    """The parts of a URL. `tls` is None for http; `authority` is the Host of requests."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    authority: str
+    base: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Return the parts of an http or https URL. Raise ValueError for another one."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"expected http://host:port or https://host:port, got {url!r}")
+        secure = parts.scheme == "https"
+        return cls(
+            parts.hostname,
+            parts.port or (443 if secure else 80),
+            ssl.create_default_context() if secure else None,
+            parts.netloc.rpartition("@")[2],
+            parts.path.rstrip("/"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 class _Connection(asyncio.Protocol):
@@ -165,14 +193,8 @@ class UpstreamHttpClient:
     """HTTP client for the server at `url`. It does not limit the number of connections."""
 
     def __init__(self, url: str, connect_seconds: float = 1.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(f"expected http://host:port or https://host:port, got {url!r}")
-        self._host = parts.hostname
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._base = parts.path.rstrip("/")
-        host = parts.netloc.rpartition("@")[2]
+        self.address = HttpAddress.parse(url)
+        host = self.address.authority
         self._head = f" HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n".encode()
         self._connect_seconds = connect_seconds
         self._idle: deque[_Connection] = deque()
@@ -202,7 +224,7 @@ class UpstreamHttpClient:
         return await fresh.request(request, now + seconds)
 
     def _request(self, path: str, body: bytes | None, headers: bytes) -> bytes:
-        target = (self._base + path).encode()
+        target = (self.address.base + path).encode()
         if body is None:
             return b"".join((b"GET ", target, self._head, headers, b"\r\n"))
         length = b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
@@ -225,17 +247,16 @@ class UpstreamHttpClient:
 
     async def _connect(self, seconds: float) -> _Connection:
         loop = asyncio.get_running_loop()
+        address = self.address
         try:
             async with asyncio.timeout(seconds):
                 _, connection = await loop.create_connection(
-                    self._connection, self._host, self._port, ssl=self._tls
+                    self._connection, address.host, address.port, ssl=address.tls
                 )
         except TimeoutError:
-            raise ConnectError(
-                f"{self._host}:{self._port}: no connection in {seconds:.3g} s"
-            ) from None
+            raise ConnectError(f"{address}: no connection in {seconds:.3g} s") from None
         except OSError as error:
-            raise ConnectError(f"{self._host}:{self._port}: {error.strerror or error}") from error
+            raise ConnectError(f"{address}: {error.strerror or error}") from error
         self._all.add(connection)
         return connection
 

@@ -46,7 +46,7 @@ class BookQuotes:
 
 @dataclass(frozen=True, slots=True)
 class CardHistory:
-    """The values of one card by day, ascending."""
+    """The values of one card by day, ascending, or of every card on one day."""
 
     date: Dates
     market: Floats

@@ -120,6 +120,13 @@ class PriceBook:
             **{name: values[:-1] for name, values in self._latest.items()},
         )
 
+    def on_day(self, day: int) -> CardHistory:
+        """Return the values of every card on the day with this index."""
+        return CardHistory(
+            np.full(len(self.cards), self.dates[day]),
+            **{name: _decoded(name, self._columns[name][:, day]) for name in _DECODERS},
+        )
+
     def history(self, card: str, start: date | None = None, end: date | None = None) -> CardHistory:
         """Return the days of a card from `start` to `end`, inclusive. Raise UnknownCardError."""
         position = self.cards.position(card)
