@@ -20,6 +20,7 @@ from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
+from pokewatch.gateway.http.cors import CrossOrigin
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.metrics import Metrics
@@ -57,6 +58,8 @@ class Assembly:
             self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port
         )
         self.access_log = AccessLog(sys.stdout.write if settings.access_log else None)
+        origins = settings.cors_origins
+        self.cross_origin = CrossOrigin(origins) if origins else None
         self.key_cache = KeyCache(store)
         self.limiter = _limiter(settings, self.metrics)
         self.authenticator = Authenticator(

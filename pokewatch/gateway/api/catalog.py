@@ -15,11 +15,13 @@ from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
 from pokewatch.gateway.api.queries import parse_query, require_day
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
+from pokewatch.gateway.http.compression import VARY, coding_for
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError, unknown_card, unknown_set
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
 _CARD_ID = re.compile(CARD_ID_PATTERN)
+_NO_STORE: Header = (b"cache-control", b"no-store")
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
 
@@ -75,7 +77,12 @@ class CatalogEndpoints:
 
     async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
         found = await self._reader.read(call, context.forwarded_headers())
-        return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
+        body = changes_csv(found)
+        if found.stale:
+            return 200, [CSV_HEADER, _VARY, _NO_STORE], body
+        versions = (found.model_version, found.data_version)
+        tag = etag(*versions, b"csv", coding_for(context.headers, len(body)))
+        return _tagged(context, tag, CSV_HEADER, body)
 
     async def first_card(self, context: RequestContext) -> str | None:
         """Return the slug of the first card of the served book, None if there is none."""
@@ -89,12 +96,19 @@ class CatalogEndpoints:
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
         cached, stale = await self._reader.find(call, context.forwarded_headers())
         if stale:
-            return 200, [JSON, _VARY, (b"cache-control", b"no-store")], cached.prefix + b"true}"
-        tag = etag(cached.versions.model_version, cached.versions.data_version)
-        headers = [_REVALIDATE, _VARY, (b"etag", tag)]
-        if etag_matches(context.headers.get(b"if-none-match", b""), tag):
-            return 304, headers, b""
-        return 200, [JSON, *headers], cached.prefix + b"false}"
+            return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
+        body = cached.prefix + b"false}"
+        versions = (cached.versions.model_version, cached.versions.data_version)
+        tag = etag(*versions, coding_for(context.headers, len(body)))
+        return _tagged(context, tag, JSON, body)
+
+
+def _tagged(context: RequestContext, tag: bytes, kind: Header, body: bytes) -> Answer:
+    """Return the answer, or 304 if the client has it."""
+    headers = [_REVALIDATE, _VARY, (b"etag", tag)]
+    if etag_matches(context.headers.get(b"if-none-match", b""), tag):
+        return 304, [*headers, VARY], b""
+    return 200, [kind, *headers], body
 
 
 def search_call(query: queries.CardsQuery) -> CatalogCall:
