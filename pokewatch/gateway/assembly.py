@@ -11,6 +11,7 @@ from pokewatch.gateway.api.collections import CollectionEndpoint
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
+from pokewatch.gateway.api.near_cards import NearCards
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.status import StatusEndpoints
 from pokewatch.gateway.auth.authentication import Authenticator
@@ -93,12 +94,8 @@ class Assembly:
         self._collections = CollectionEndpoint(
             self._upstream("collection", settings.collection_seconds), self.version_poller
         )
-        self._fair_prices = FairPriceEndpoint(
-            self._coalescer(self.composition.fair_prices),
-            self.answer_cache,
-            self.version_poller,
-            self.metrics,
-        )
+        self._near = NearCards(self.catalog_reader)
+        self._fair_prices = self._fair_price_endpoint()
         self.handlers = self._handlers()
         self.site = self._site()
 
@@ -144,10 +141,19 @@ class Assembly:
         self._coalescers.append(coalescer)
         return coalescer
 
+    def _fair_price_endpoint(self) -> FairPriceEndpoint:
+        return FairPriceEndpoint(
+            self._coalescer(self.composition.fair_prices),
+            self._near,
+            self.answer_cache,
+            self.version_poller,
+            self.metrics,
+        )
+
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
         composition, metrics, poller = self.composition, self.metrics, self.version_poller
-        batches = BatchEndpoint(composition, self.queue_limit, seconds, metrics)
+        batches = BatchEndpoint(composition, self._near, self.queue_limit, seconds, metrics)
         catalog = CatalogEndpoints(self.catalog_reader)
         status = StatusEndpoints(
             poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
@@ -155,7 +161,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints(catalog.first_card if self.settings.page_access() == "open" else None)
+        docs = DocsEndpoints(catalog.first_card)
         return {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,

@@ -4,6 +4,7 @@ from typing import Any
 
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api import collection_schemas, market_schemas, queries, schemas
+from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
@@ -29,7 +30,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "market price or for a price offered to you.",
         request=schemas.FairPriceRequest,
         max_bytes=_ONE_CARD,
-        example={"card_id": "charizard_ex_199", "market_price": 40.0},
+        example={"card_id": EXAMPLE.slug, "market_price": 40.0},
         problems=(
             *AUTHENTICATED,
             *WITH_BODY,
@@ -51,8 +52,8 @@ OPERATIONS: tuple[Operation, ...] = (
         request=schemas.BatchRequest,
         example={
             "cards": [
-                {"card_id": "charizard_ex_199"},
-                {"card_id": "charizard_ex_199", "date": "2026-11-20"},
+                {"card_id": EXAMPLE.slug},
+                {"card_id": EXAMPLE.slug, "date": EXAMPLE.day},
             ]
         },
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
@@ -93,7 +94,9 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="batch",
         request=collection_schemas.ResolveRequest,
         collection=True,
-        example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
+        example={
+            "cards": [{"name": EXAMPLE.name, "set": EXAMPLE.set_name, "number": EXAMPLE.number}]
+        },
         query=queries.NoQuery,
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
@@ -207,8 +210,13 @@ OPERATIONS: tuple[Operation, ...] = (
         csv=True,
         example={
             "lines": [
-                {"name": "Charizard ex", "set": "151", "number": "199/165", "quantity": 2},
-                {"card_id": "charizard_ex_199", "condition": "LP"},
+                {
+                    "name": EXAMPLE.name,
+                    "set": EXAMPLE.set_name,
+                    "number": EXAMPLE.number,
+                    "quantity": 2,
+                },
+                {"card_id": EXAMPLE.slug, "condition": "LP"},
             ]
         },
         query=queries.FeesQuery,
