@@ -7,21 +7,22 @@ declare their tensors with them. This module imports nothing from the package.
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 # Models
 FAIR_PRICE = "fair-price"
 DECISION = "decision"
 
 # Statuses of a row. A price book stores indices into STATUSES: append, never reorder.
-STATUSES = (
+Status = Literal[
     "ok",
     "stale_price",
     "thin_history",
     "wide_interval",
     "unknown_card",
     "unconfirmed_jump",
-)
+]
+STATUSES: tuple[Status, ...] = get_args(Status)
 UNKNOWN_CARD = "unknown_card"
 UNKNOWN_DATE = "unknown_date"
 INVALID_PRICE = "invalid_price"
@@ -31,7 +32,7 @@ ROW_STATUSES = frozenset({*STATUSES, UNKNOWN_DATE, INVALID_PRICE})
 # status of the row.
 Signal = Literal["BUY", "SELL", "HOLD"]
 SIGNALS: tuple[Signal, Signal, Signal] = ("BUY", "SELL", "HOLD")
-REASONS = ROW_STATUSES - {"ok"} | {
+Reason = Literal[
     "below_threshold",
     "above_threshold",
     "within_thresholds",
@@ -47,7 +48,15 @@ REASONS = ROW_STATUSES - {"ok"} | {
     "invalid_distribution",
     "invalid_buy_threshold_pct",
     "invalid_sell_threshold_pct",
-}
+    "stale_price",
+    "thin_history",
+    "wide_interval",
+    "unknown_card",
+    "unconfirmed_jump",
+    "unknown_date",
+    "invalid_price",
+]
+REASONS: frozenset[str] = frozenset(get_args(Reason))
 
 # What the evaluation of the served model shows against forecasting the last price
 Skill = Literal[
@@ -67,7 +76,8 @@ NEAR_MINT: Condition = "NM"
 CONDITIONS: tuple[Condition, ...] = (NEAR_MINT, "LP", "MP", "HP", "DMG")
 
 # Why there is advice in money on a row or not: the reason of a HOLD without a decision is one too
-ADVICE_REASONS = REASONS | {"ok", "no_fees"}
+AdviceReason = Literal[Reason, "ok", "no_fees"]
+ADVICE_REASONS: frozenset[str] = frozenset(get_args(AdviceReason))
 
 # Bounds of requests and queries
 CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
@@ -90,6 +100,7 @@ COLLECTION_FIELDS = (
 )
 DEFAULT_SUGGESTIONS = 8
 MAX_SUGGESTIONS = 20
+MAX_NEAR = 50  # unknown cards of one request that similar cards are searched for
 DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: below it are pennies
 CHANGE_DAYS = (1, 7, 30)
 MIN_WATCH_PRICE, MAX_WATCH_PRICE = 0.001, 10_000_000.0

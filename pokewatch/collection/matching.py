@@ -77,9 +77,10 @@ class Matcher:
         self._products: dict[str, list[int]] = {}
         for position, row in enumerate(rows):
             number = row["number"] or ""
+            name = name_key(row["name"], number)
             card = _Card(
-                name_key(row["name"], number),
-                base_key(row["name"], number),
+                name,
+                base_key(row["name"], number) if "(" in row["name"] else name,
                 number_keys(number),
                 row["set_name"],
                 row["set_id"],

@@ -121,7 +121,12 @@ class Gateway(RequestMiddleware):
         if assembly.site:
             self.routes += assembly.site.routes
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
-        super().__init__(StaticRoutes(router, self.routes), assembly.metrics, assembly.access_log)
+        super().__init__(
+            StaticRoutes(router, self.routes),
+            assembly.metrics,
+            assembly.access_log,
+            assembly.cross_origin,
+        )
         self.error_app = RequestMiddleware(raise_problem, assembly.metrics, assembly.access_log)
 
     @asynccontextmanager

@@ -12,6 +12,7 @@ from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.exports import ExportEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
+from pokewatch.gateway.api.near_cards import NearCards
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.api.status import StatusEndpoints
@@ -23,6 +24,7 @@ from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
+from pokewatch.gateway.http.cors import CrossOrigin
 from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.logs import AccessLog
 from pokewatch.gateway.http.middleware import Answer, RequestContext, StreamedAnswer
@@ -64,6 +66,8 @@ class Assembly:
             self.metrics.registry, settings.gateway_metrics_host, settings.gateway_metrics_port
         )
         self.access_log = AccessLog(sys.stdout.write if settings.access_log else None)
+        origins = settings.cors_origins
+        self.cross_origin = CrossOrigin(origins) if origins else None
         self.key_cache = KeyCache(store)
         self.limiter = _limiter(settings, self.metrics)
         self.authenticator = Authenticator(
@@ -103,12 +107,8 @@ class Assembly:
         self._watch_database = WatchDatabase.configured()
         self._watches = _watches(self._watch_database, self.catalog_reader)
         self.exports = ExportEndpoints(self.http_client.address, settings)
-        self._fair_prices = FairPriceEndpoint(
-            self._coalescer(self.composition.fair_prices),
-            self.answer_cache,
-            self.version_poller,
-            self.metrics,
-        )
+        self._near = NearCards(self.catalog_reader)
+        self._fair_prices = self._fair_price_endpoint()
         self.handlers = self._handlers()
         self.site = self._site()
 
@@ -156,10 +156,19 @@ class Assembly:
         self._coalescers.append(coalescer)
         return coalescer
 
+    def _fair_price_endpoint(self) -> FairPriceEndpoint:
+        return FairPriceEndpoint(
+            self._coalescer(self.composition.fair_prices),
+            self._near,
+            self.answer_cache,
+            self.version_poller,
+            self.metrics,
+        )
+
     def _handlers(self) -> dict[str, Handler]:
         seconds = self.settings.deadline_seconds
         composition, metrics, poller = self.composition, self.metrics, self.version_poller
-        batches = BatchEndpoint(composition, self.queue_limit, seconds, metrics)
+        batches = BatchEndpoint(composition, self._near, self.queue_limit, seconds, metrics)
         catalog = CatalogEndpoints(self.catalog_reader)
         status = StatusEndpoints(
             poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
@@ -167,7 +176,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints(catalog.first_card if self.settings.page_access() == "open" else None)
+        docs = DocsEndpoints(catalog.first_card)
         return {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,

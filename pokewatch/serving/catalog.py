@@ -12,6 +12,7 @@ from pokewatch.contract import (
     DEFAULT_CARDS_LIMIT,
     DEFAULT_MOVERS_LIMIT,
     MAX_BUY_THRESHOLD,
+    MAX_NEAR,
     MAX_SELL_THRESHOLD,
     MIN_BUY_THRESHOLD,
     MIN_SELL_THRESHOLD,
@@ -60,6 +61,10 @@ class BookSearchQuery(BookQuery):
 
 class BookCardQuery(BookQuery):
     card_id: Text
+
+
+class BookNearQuery(BookQuery):
+    cards: Annotated[list[Text], Field(max_length=MAX_NEAR)]
 
 
 class BookHistoryQuery(BookCardQuery):
@@ -146,6 +151,11 @@ def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
     return {**found, "forecasts": card_forecasts(loaded, found, position)}
 
 
+def near(loaded: LoadedBook, query: BookNearQuery) -> dict[str, Any]:
+    """Return the slugs most similar to each of several unknown cards."""
+    return {"near": [loaded.book.cards.near(name) for name in query.cards]}
+
+
 def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
     """Return a card's daily prices as columns."""
     days = loaded.book.history(query.card_id, query.start, query.end)
@@ -190,6 +200,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "status": CatalogQuery(BookStatusQuery, status),
     "search": CatalogQuery(BookSearchQuery, search),
     "card": CatalogQuery(BookCardQuery, card),
+    "near": CatalogQuery(BookNearQuery, near),
     "history": CatalogQuery(BookHistoryQuery, history),
     "movers": CatalogQuery(BookMoversQuery, movers),
     "suggestions": CatalogQuery(market_views.BookSuggestionsQuery, market_views.suggestions),

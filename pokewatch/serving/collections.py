@@ -46,7 +46,7 @@ def collection(loaded: LoadedBook, query: BookCollectionQuery) -> dict[str, Any]
                 f"the collection has {len(found.lines):,} lines, at most "
                 f"{MAX_COLLECTION_LINES:,} are valued at once: split it"
             )
-        return value_collection(loaded.book, loaded.matcher, found, query.fees)
+        return value_collection(loaded.book, loaded.matcher(), found, query.fees)
     except (TableError, ValueError) as error:
         raise CollectionError(str(error)) from None
 
@@ -57,7 +57,7 @@ def resolve(loaded: LoadedBook, query: BookResolveQuery) -> dict[str, Any]:
         found = _collection(BookCollectionQuery(lines=query.lines))
     except (TableError, ValueError) as error:
         raise CollectionError(str(error)) from None
-    cards, matcher = loaded.book.cards, loaded.matcher
+    cards, matcher = loaded.book.cards, loaded.matcher()
     resolved = {}
     for line, match in zip(found.lines, matcher.match_all(found.lines), strict=True):
         matched = match.outcome == "matched"

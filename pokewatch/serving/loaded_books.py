@@ -1,10 +1,11 @@
 """The price books that this process serves."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
 from mlserver.errors import MLServerError
 from mlserver.settings import ModelSettings
@@ -37,16 +38,24 @@ class LoadedBook:
     run_id: str
     record: RecordReader
     monitoring: MonitoringFigures | None = None
+    _matcher_lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    def matcher(self) -> Matcher:
+        """Return the matcher of collections.
+
+        It is made by the first request that needs it, in about a second for 50,000 cards; others
+        wait for it.
+        """
+        with self._matcher_lock:
+            return self._matcher
 
     @cached_property
-    def matcher(self) -> Matcher:
-        """The matcher of collections. It is made once, in about a second for 50,000 cards."""
+    def _matcher(self) -> Matcher:
         return Matcher(self.book)
 
     def warm(self) -> None:
-        """Compute what no visitor should wait for: the market index and the matcher."""
+        """Compute the market index, which no visitor should wait for."""
         self.book.market_index  # noqa: B018
-        self.matcher  # noqa: B018
 
     def versions(self) -> dict[str, str]:
         """Return the versions, and the currency of prices, that every response carries."""

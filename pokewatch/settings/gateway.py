@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Port
+from pokewatch.settings.values import Origins, Port
 
 
 class GatewaySettings(Section):
@@ -27,6 +27,11 @@ class GatewaySettings(Section):
         None,
         description="The web pages: `open` to all, for visitors who enter an API key once (`key`), "
         "or `off`. Default: `open` if the gateway listens on a loopback address, else `key`.",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Comma-separated origins, such as https://shop.example, of sites whose scripts "
+        "may call the API from a browser, or `*` for all. Default: none.",
     )
     redis_url: SecretStr | None = Field(
         None,

@@ -17,4 +17,6 @@ def _listed(value: Any) -> Any:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]

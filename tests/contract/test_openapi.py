@@ -2,17 +2,22 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
+from pokewatch.contract import ADVICE_REASONS, REASONS, SIGNALS, STATUSES
+from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard
 from pokewatch.gateway.api.openapi import document
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.http.problems import KINDS
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.server import Server
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +33,47 @@ def test_it_is_valid() -> None:
     validate(document())
 
 
-def test_it_is_served(gateway: Gateway) -> None:
+CARD = ExampleCard("card_0", "Pokémon 0", "set0", "Set 0", "000/100", "Common", "2026-01-05")
+
+
+def test_it_is_served_with_examples_of_a_card_that_is_served(gateway: Gateway) -> None:
     response = gateway.get("/openapi.json", key="")
-    assert response.json() == document()
+    card = gateway.get("/cards?limit=1").json()["cards"][0]
+    assert response.json() == document(CARD._replace(rarity=card["rarity"]))
     assert response.json()["openapi"] == "3.1.0"
+    assert EXAMPLE.slug not in response.text
+    assert EXAMPLE.slug not in gateway.get("/docs", key="").text
+
+
+def test_without_a_model_server_the_examples_are_general(
+    make_gateway: Callable[..., Gateway],
+) -> None:
+    response = make_gateway("http://127.0.0.1:1").get("/openapi.json", key="")
+    assert response.json() == document()
+
+
+def test_statuses_reasons_and_signals_are_enumerated() -> None:
+    answer = document()["components"]["schemas"]["FairPriceAnswer"]["properties"]
+    assert set(answer["status"]["enum"]) == set(STATUSES)
+    assert set(answer["reason"]["enum"]) == REASONS
+    assert set(answer["advice"]["enum"]) == ADVICE_REASONS
+    assert set(answer["signal"]["enum"]) == set(SIGNALS)
+
+
+def test_no_list_is_untyped() -> None:
+    def lists(node: Any) -> Iterator[Any]:
+        if isinstance(node, dict):
+            if node.get("type") == "array":
+                yield node
+            for value in node.values():
+                yield from lists(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from lists(value)
+
+    schemas = dict(document()["components"]["schemas"])
+    del schemas["V2Tensor"]  # whose items are of the tensor's datatype
+    assert all(each.get("items") for each in lists(schemas))
 
 
 def test_it_has_every_route(gateway: Gateway) -> None:
@@ -80,6 +122,8 @@ def test_schemathesis_finds_nothing(open_gateway: Gateway, tmp_path: Path, keyed
     found = subprocess.run(
         [
             str(Path(sys.executable).parent / "st"),
+            "--config-file",
+            str(CONFIG),
             "run",
             f"{open_gateway.url}/openapi.json",
             *arguments,
@@ -106,6 +150,8 @@ def test_schemathesis_finds_nothing_for_long(open_gateway: Gateway, tmp_path: Pa
     found = subprocess.run(
         [
             str(Path(sys.executable).parent / "st"),
+            "--config-file",
+            str(CONFIG),
             "run",
             f"{open_gateway.url}/openapi.json",
             *arguments,

@@ -3,6 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
+from pokewatch.contract import MAX_NEAR
 from tests.serving.server import Server
 
 
@@ -186,3 +187,11 @@ def test_unknown_query(server: Server) -> None:
         404,
         True,
     )
+
+
+def test_near(server: Server) -> None:
+    assert answer(server, "near", {"cards": ["card_4x", "CARD 7"]})["near"] == [
+        ["card_4", "card_14", "card_24"],
+        ["card_7", "card_17", "card_27"],
+    ]
+    assert ask(server, "near", {"cards": ["x"] * (MAX_NEAR + 1)}).status_code == 422

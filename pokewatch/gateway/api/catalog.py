@@ -1,28 +1,29 @@
 """The operations of the catalogue, with entity tags: cards, sets, index, changes and signals."""
 
-import re
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from pokewatch.contract import CARD_ID_PATTERN, MAX_TEXT_LENGTH
+from pokewatch.contract import MAX_TEXT_LENGTH
 from pokewatch.gateway.api import catalog_checks as checks
 from pokewatch.gateway.api import market_schemas, queries, schemas
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.changes_csv import CSV_HEADER, changes_csv
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
+from pokewatch.gateway.api.examples import ExampleCard
 from pokewatch.gateway.api.queries import parse_query, require_day
 from pokewatch.gateway.api.record_checks import check_record
 from pokewatch.gateway.api.record_schemas import TrackRecordAnswer
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
+from pokewatch.gateway.http.compression import VARY, coding_for
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, unknown_card, unknown_set
+from pokewatch.gateway.http.problems import ProblemError, invalid, unknown_card, unknown_set
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
-_CARD_ID = re.compile(CARD_ID_PATTERN)
+_NO_STORE: Header = (b"cache-control", b"no-store")
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
 
@@ -82,30 +83,56 @@ class CatalogEndpoints:
 
     async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
         found = await self._reader.read(call, context.forwarded_headers())
-        return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
+        body = changes_csv(found)
+        if found.stale:
+            return 200, [CSV_HEADER, _VARY, _NO_STORE], body
+        versions = (found.model_version, found.data_version)
+        tag = etag(*versions, b"csv", coding_for(context.headers, len(body)))
+        return _tagged(context, tag, CSV_HEADER, body)
 
-    async def first_card(self, context: RequestContext) -> str | None:
-        """Return the slug of the first card of the served book, None if there is none."""
+    async def first_card(self, context: RequestContext) -> ExampleCard | None:
+        """Return the first card of the served book, None if there is none."""
         try:
             call = search_call(queries.CardsQuery(limit=1))
             found = await self._reader.read(call, context.forwarded_headers())
         except ProblemError:
             return None
-        return found.cards[0].slug if found.cards else None
+        if not found.cards:
+            return None
+        card = found.cards[0]
+        return ExampleCard(
+            card.slug,
+            card.name,
+            card.set_id,
+            card.set_name,
+            card.number or "",
+            card.rarity or "",
+            card.date,
+        )
 
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
         cached, stale = await self._reader.find(call, context.forwarded_headers())
         if stale:
-            return 200, [JSON, _VARY, (b"cache-control", b"no-store")], cached.prefix + b"true}"
-        tag = (
-            etag(cached.versions.model_version, cached.versions.data_version)
-            if call.versioned
-            else b'"%s"' % sha256(cached.prefix).hexdigest()[:32].encode()
-        )
-        headers = [_REVALIDATE, _VARY, (b"etag", tag)]
-        if etag_matches(context.headers.get(b"if-none-match", b""), tag):
-            return 304, headers, b""
-        return 200, [JSON, *headers], cached.prefix + b"false}"
+            return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
+        body = cached.prefix + b"false}"
+        versions = (cached.versions.model_version, cached.versions.data_version)
+        coding = coding_for(context.headers, len(body))
+        tag = etag(*versions, coding) if call.versioned else _tag_of(cached.prefix, coding)
+        return _tagged(context, tag, JSON, body)
+
+
+def _tagged(context: RequestContext, tag: bytes, kind: Header, body: bytes) -> Answer:
+    """Return the answer, or 304 if the client has it."""
+    headers = [_REVALIDATE, _VARY, (b"etag", tag)]
+    if etag_matches(context.headers.get(b"if-none-match", b""), tag):
+        return 304, [*headers, VARY], b""
+    return 200, [kind, *headers], body
+
+
+def _tag_of(content: bytes, coding: bytes) -> bytes:
+    """Return the entity tag of an answer that may change while its versions stay."""
+    digest = sha256(content).hexdigest()[:32].encode()
+    return b'"%s"' % b"-".join(filter(None, (digest, coding)))
 
 
 def search_call(query: queries.CardsQuery) -> CatalogCall:
@@ -136,6 +163,8 @@ def printings_call(card_id: str) -> CatalogCall:
 def history_call(card_id: str, query: queries.HistoryQuery) -> CatalogCall:
     days = _set_fields({"from": query.start, "to": query.end})
     checked = {name: require_day(day, f"?{name}") for name, day in days.items()}
+    if checked.get("from", "") > checked.get("to", "9999-12-31"):
+        raise invalid("?from", f"{checked['from']} is after `to`, {checked['to']}")
     payload = {"card_id": card_id, **checked}
     return CatalogCall("history", payload, schemas.History, checks.check_history)
 
@@ -181,8 +210,8 @@ def _set_fields(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def card_id_of(context: RequestContext) -> str:
-    """Return the card id of the path. Raise ProblemError (404) if it is malformed."""
+    """Return the card id of the path. Raise ProblemError (404) if no id is as long."""
     card_id: str = context.scope["path_params"]["card_id"]
-    if not _CARD_ID.fullmatch(card_id):
-        raise unknown_card(card_id[:80])
+    if len(card_id) > MAX_TEXT_LENGTH:
+        raise unknown_card(card_id[:MAX_TEXT_LENGTH])
     return card_id

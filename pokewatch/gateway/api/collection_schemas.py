@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pokewatch.contract import MAX_COLLECTION_LINES, Condition, Fees
+from pokewatch.contract import MAX_COLLECTION_LINES, Condition, Fees, Signal, Status
 from pokewatch.gateway.api.fields import DataVersion, ModelVersion, RequestId
 
 _Text = Annotated[str, Meta(max_length=500)]
@@ -94,8 +94,8 @@ class LineWorth(msgspec.Struct, frozen=True):
     fair_price: _Amount
     lower: _Amount
     upper: _Amount
-    status: str | None
-    signal: str | None
+    status: Status | None
+    signal: Signal | None
     market_total: Annotated[_Amount, Meta(description="All copies at the market price.")]
     fair_total: _Amount
     proceeds_now: Annotated[_Amount, Meta(description="After fees, sold at the market price.")]

@@ -1,36 +1,36 @@
 """GET /openapi.json and /docs, an HTML page of the same document that loads no other resources."""
 
+import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard
 from pokewatch.gateway.api.openapi import document
 from pokewatch.gateway.api.operation_docs import answer_fields, curl_line, example_body, prose
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import KINDS
 
-FirstCard = Callable[[RequestContext], Awaitable[str | None]]
+FirstCard = Callable[[RequestContext], Awaitable[ExampleCard | None]]
 
-_EXAMPLE_CARD = "charizard_ex_199"  # in the examples of the operations
 _CACHED: Header = (b"cache-control", b"public, max-age=300")
 
 
 class DocsEndpoints:
-    """The OpenAPI document and its page, both rendered at start."""
+    """The OpenAPI document and its page. Their examples are of a card that is being served."""
 
-    def __init__(self, first_card: FirstCard | None = None) -> None:
+    def __init__(self, first_card: FirstCard) -> None:
         self._first_card = first_card
-        spec = document()
         pages = files("pokewatch.gateway") / "pages"
         style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
-        self._json = msgspec.json.encode(spec)
-        self._html = _page(spec, style, script)
+        self._style, self._script = style, script
+        self._rendered = self._render(EXAMPLE)
         policy = "; ".join(
             (
                 "default-src 'none'",
@@ -43,17 +43,28 @@ class DocsEndpoints:
         self._policy: Header = (b"content-security-policy", policy.encode())
 
     async def openapi(self, context: RequestContext) -> Answer:
-        return 200, [JSON, _CACHED], self._json
+        return 200, [JSON, _CACHED], (await self._current(context)).json
 
     async def docs(self, context: RequestContext) -> Answer:
-        """Return the page. Its examples are of a card that is being served, if it may be known."""
-        card = await self._first_card(context) if self._first_card else None
-        text = self._html.replace(_EXAMPLE_CARD, card) if card else self._html
-        return (
-            200,
-            [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy],
-            text.encode(),
-        )
+        html = (await self._current(context)).html
+        return 200, [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy], html
+
+    async def _current(self, context: RequestContext) -> "_Rendered":
+        card = await self._first_card(context) or EXAMPLE
+        if card != self._rendered.card:
+            self._rendered = await asyncio.to_thread(self._render, card)
+        return self._rendered
+
+    def _render(self, card: ExampleCard) -> "_Rendered":
+        spec = document(card)
+        page = _page(spec, self._style, self._script)
+        return _Rendered(card, msgspec.json.encode(spec), page.encode())
+
+
+class _Rendered(NamedTuple):
+    card: ExampleCard
+    json: bytes
+    html: bytes
 
 
 def _hash(text: str) -> str:

@@ -10,23 +10,27 @@ from pokewatch.contract import (
     MAX_SELL_THRESHOLD,
     MIN_BUY_THRESHOLD,
     MIN_SELL_THRESHOLD,
+    AdviceReason,
     Condition,
     Fees,
+    Reason,
+    Status,
 )
+from pokewatch.gateway.api.examples import EXAMPLE
 
 CardId = Annotated[
     str,
     Meta(
         pattern=rf"\A{CARD_ID_PATTERN}\Z",
         description="The id or slug of a card.",
-        examples=["charizard_ex_199"],
+        examples=[EXAMPLE.slug],
     ),
 ]
 Day = Annotated[
     str,
     Meta(
         description="A market day (UTC) as YYYY-MM-DD.",
-        examples=["2026-11-20"],
+        examples=[EXAMPLE.day],
         extra_json_schema={"format": "date"},
     ),
 ]
@@ -66,15 +70,20 @@ Lower = Annotated[float | None, Meta(description="The lower bound of the 90% int
 Upper = Annotated[float | None, Meta(description="The upper bound of the 90% interval.")]
 Deviation = Annotated[
     float | None,
-    Meta(description="(market_price - fair_price) / fair_price: -0.1 is 10% below the fair price."),
+    Meta(
+        description="A fraction, not a percentage: (market_price - fair_price) / fair_price. -0.1 "
+        "is 10% below the fair price."
+    ),
 ]
 Confidence = Annotated[
     float | None,
     Meta(description="The probability, from the interval, that the signal is right."),
 ]
-Reason = Annotated[str, Meta(description="The rule, missing value or status behind the signal.")]
-Status = Annotated[
-    str,
+SignalReason = Annotated[
+    Reason, Meta(description="The rule, missing value or status behind the signal.")
+]
+PriceStatus = Annotated[
+    Status,
     Meta(description="`ok`, or why not to rely on the fair price, such as `stale_price`."),
 ]
 BuyBelow = Annotated[
@@ -99,8 +108,8 @@ ChanceToEarn = Annotated[
         "earns, after fees and postage; null if unknown."
     ),
 ]
-AdviceReason = Annotated[
-    str,
+WhyNoAdvice = Annotated[
+    AdviceReason,
     Meta(description="`ok`, or why the last three are null, such as `no_interval` or `no_fees`."),
 ]
 Currency = Annotated[str, Meta(description="The currency of the amounts.", examples=["USD"])]

@@ -41,6 +41,7 @@ from pokewatch.gateway.api.v2_schemas import (
     TensorMetadata,
 )
 from pokewatch.gateway.http.bodies import decode, finite_float
+from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
     FORBIDDEN,
@@ -254,7 +255,8 @@ def _column(tensor: V2Tensor, pointer: str) -> Column:
     try:
         column: Column = msgspec.convert(flatten(tensor.data), _COLUMNS[tensor.name])
     except msgspec.ValidationError as error:
-        raise misfit(f"{pointer}/data", str(error)) from None
+        row, detail = located(str(error), _COLUMNS[tensor.name])
+        raise misfit(f"{pointer}/data{row}", detail) from None
     if tensor.shape not in ([len(column)], [len(column), 1]):
         raise misfit(
             f"{pointer}/shape",

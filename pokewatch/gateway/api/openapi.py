@@ -10,6 +10,7 @@ import msgspec
 
 from pokewatch.contract import MAX_TEXT_LENGTH
 from pokewatch.gateway.api import schemas
+from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard, with_card
 from pokewatch.gateway.api.fields import CardId
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.routes import OPERATIONS
@@ -33,8 +34,8 @@ _DESCRIPTION = (
 )
 
 
-def document() -> dict[str, Any]:
-    """Return the whole document."""
+def document(card: ExampleCard = EXAMPLE) -> dict[str, Any]:
+    """Return the whole document. Its examples show `card`."""
     types = [
         Problem,
         schemas.FairPriceRequest,
@@ -65,7 +66,7 @@ def document() -> dict[str, Any]:
             },
         },
     }
-    portable: dict[str, Any] = _portable(found)
+    portable: dict[str, Any] = with_card(_portable(found), card)
     return portable
 
 
@@ -115,12 +116,34 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     kinds = {
         "card_id": msgspec.json.schema(CardId),
-        "set_id": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH},
-        "model": {"type": "string", "enum": list(schemas.MODELS)},
-        "watch_id": {"type": "string", "pattern": "^w_[0-9a-f]{16}$"},
+        "set_id": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_TEXT_LENGTH,
+            "description": "The id of a set.",
+            "examples": [EXAMPLE.set_id],
+        },
+        "model": {
+            "type": "string",
+            "enum": list(schemas.MODELS),
+            "description": "The name of a model.",
+            "examples": [schemas.POKEWATCH],
+        },
+        "watch_id": {
+            "type": "string",
+            "pattern": "^w_[0-9a-f]{16}$",
+            "description": "The id of a watch.",
+            "examples": ["w_0123456789abcdef"],
+        },
     }
     return [
-        {"name": name, "in": "path", "required": True, "schema": kinds[name]}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": kinds[name]["description"],
+            "schema": kinds[name],
+        }
         for name in _PARAMETER.findall(path)
     ]
 
@@ -134,6 +157,7 @@ def _query_parameters(operation: Operation, components: dict[str, Any]) -> list[
             "name": name,
             "in": "query",
             "required": name in found.get("required", ()),
+            "description": schema.get("description", ""),
             "schema": schema,
         }
         for name, schema in found["properties"].items()

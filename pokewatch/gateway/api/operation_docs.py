@@ -5,6 +5,7 @@ import re
 import shlex
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 Schema = dict[str, Any]
 
@@ -20,13 +21,16 @@ def prose(text: str) -> str:
 def curl_line(method: str, path: str, operation: Schema) -> str:
     """Return a command that calls the operation of a gateway at `$POKEWATCH`."""
     query = [
-        f"{each['name']}={each['schema']['examples'][0]}"
+        f"{each['name']}={quote(each['schema']['examples'][0])}"
         for each in operation["parameters"]
         if each["in"] == "query" and each["required"]
     ]
-    shown = path.format(
-        card_id="charizard_ex_199", set_id="SET", model="pokewatch", watch_id="WATCH"
-    )
+    parts_of_path = {
+        each["name"]: quote(each["schema"]["examples"][0])
+        for each in operation["parameters"]
+        if each["in"] == "path"
+    }
+    shown = path.format(**parts_of_path)
     address = f"$POKEWATCH{shown}" + (f"?{'&'.join(query)}" if query else "")
     parts = [f'curl -s "{address}"']
     if method == "delete":

@@ -14,6 +14,7 @@ from pokewatch.gateway.api.composition import (
     ForwardedHeaders,
     SignalQuery,
 )
+from pokewatch.gateway.api.near_cards import NearCards
 from pokewatch.gateway.api.queries import require_day
 from pokewatch.gateway.api.schemas import (
     BatchProblem,
@@ -24,9 +25,10 @@ from pokewatch.gateway.api.schemas import (
     SignalAnswer,
     SignalRequest,
 )
-from pokewatch.gateway.http.bodies import decode, fault
+from pokewatch.gateway.http.bodies import decode
+from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, is_outage
+from pokewatch.gateway.http.problems import ProblemError, invalid, is_outage
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Coalescer, QueueLimit, isolate_refusals
@@ -55,11 +57,13 @@ class FairPriceEndpoint:
     def __init__(
         self,
         coalescer: Coalescer[CardQuery, FairPrice],
+        near: NearCards,
         answers: AnswerCache,
         poller: VersionPoller,
         metrics: Metrics,
     ) -> None:
         self._coalescer = coalescer
+        self._near = near
         self._answers = answers
         self._poller = poller
         self._predictions = metrics.predictions
@@ -89,6 +93,7 @@ class FairPriceEndpoint:
             last = self._answers.stale(request) if is_outage(found) else None
             if last is not None:
                 return last, True
+            found = await self._near.complete(found, card.card_id, card.headers())
             try:
                 raise found.with_traceback(None)
             finally:
@@ -112,9 +117,15 @@ class BatchEndpoint:
     """Many cards in one request and one call, each with its own answer or problem."""
 
     def __init__(
-        self, composition: Composition, load: QueueLimit, seconds: float, metrics: Metrics
+        self,
+        composition: Composition,
+        near: NearCards,
+        load: QueueLimit,
+        seconds: float,
+        metrics: Metrics,
     ) -> None:
         self._composition = composition
+        self._near = near
         self._load = load
         self._seconds = seconds
         self._predictions = metrics.predictions
@@ -142,9 +153,11 @@ class BatchEndpoint:
         self._load.enter(len(cards))
         try:
             deadline = asyncio.get_running_loop().time() + self._seconds
-            return await isolate_refusals(self._composition.fair_prices, cards, deadline)
+            found = await isolate_refusals(self._composition.fair_prices, cards, deadline)
         finally:
             self._load.leave(len(cards))
+        names = [card.card_id for card in cards]
+        return await self._near.complete_all(found, names, cards[0].headers)
 
 
 class SignalEndpoint:
@@ -196,7 +209,7 @@ def _batch_row(raw: msgspec.Raw, headers: ForwardedHeaders) -> CardQuery | Probl
         request = msgspec.convert(decode(_decode_card, bytes(raw)), FairPriceRequest)
         return _card_query(request, headers)
     except msgspec.ValidationError as error:
-        return fault(error)
+        return invalid(*located(str(error), FairPriceRequest))
     except ProblemError as problem:
         return problem
 

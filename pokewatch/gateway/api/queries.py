@@ -1,7 +1,7 @@
 """Query strings, parsed into typed models."""
 
 from datetime import date
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,8 +20,9 @@ from pokewatch.contract import (
     Fees,
     MoversPrice,
 )
+from pokewatch.gateway.api.examples import EXAMPLE, MISSPELT
 from pokewatch.gateway.api.fields import BuyThreshold, Day, SellThreshold
-from pokewatch.gateway.http.bodies import located
+from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
 Query = TypeVar("Query")
@@ -38,6 +39,10 @@ Month = Annotated[
 _Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
 _MinPrice = Meta(ge=0, le=1_000_000)
 _Text = Meta(max_length=MAX_TEXT_LENGTH)
+_SetName = Annotated[
+    str, _Text, Meta(description="The id or name of a set.", examples=[EXAMPLE.set_id])
+]
+_Rarity = Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])]
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,12 +55,12 @@ class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     q: Annotated[
         str,
         _Text,
-        Meta(description="Words of the card's name, number or set.", examples=["charizard"]),
+        Meta(description="Words of the card's name, number or set.", examples=[EXAMPLE.name]),
     ] = ""
-    set: Annotated[str, _Text, Meta(description="The id or name of a set.")] | UnsetType = UNSET
-    rarity: Annotated[str, _Text, Meta(description="A rarity.", examples=["Rare"])] | UnsetType = (
-        UNSET
-    )
+    set: _SetName | UnsetType = UNSET
+    rarity: (
+        Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])] | UnsetType
+    ) = UNSET
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards per page.")] = (
         DEFAULT_CARDS_LIMIT
     )
@@ -128,7 +133,7 @@ class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _Text,
         Meta(
             description="Words of a name, set or number, a product id, or a listing's address.",
-            examples=["charzard"],
+            examples=[MISSPELT],
         ),
     ]
     limit: Annotated[
@@ -142,10 +147,10 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[
         Literal[1, 7, 30], Meta(description="The number of days between the two prices.")
     ] = 7
-    set: Annotated[str, _Text, Meta(description="The id or name of a set.")] | UnsetType = UNSET
-    rarity: Annotated[str, _Text, Meta(description="A rarity.", examples=["Rare"])] | UnsetType = (
-        UNSET
-    )
+    set: _SetName | UnsetType = UNSET
+    rarity: (
+        Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])] | UnsetType
+    ) = UNSET
     min_price: Annotated[
         float,
         _MinPrice,
@@ -192,8 +197,9 @@ def parse_query(model: type[Query], text: bytes) -> Query:
             errors="strict",
             max_num_fields=MAX_FIELDS,
         )
-    except ValueError as error:
-        raise invalid("?", f"malformed query string: {error}") from None
+    except ValueError:
+        detail = f"must be at most {MAX_FIELDS} parameters in percent-encoded UTF-8"
+        raise invalid("?", detail) from None
     for name, value in fields:
         if name in values:
             raise invalid(f"?{name[:80]}", "repeated parameter, expected it once")
@@ -201,12 +207,14 @@ def parse_query(model: type[Query], text: bytes) -> Query:
     try:
         return msgspec.convert(values, model, strict=False)
     except msgspec.ValidationError as error:
-        raise _fault(str(error)) from None
+        raise _fault(str(error), model, values) from None
 
 
-def _fault(message: str) -> ProblemError:
-    pointer, fault = located(message)
-    return invalid(f"?{pointer[1:]}"[:80], fault)
+def _fault(message: str, model: type[Any], values: dict[str, str]) -> ProblemError:
+    pointer, detail = located(message, model)
+    given = values.get(pointer[1:], "")
+    detail = detail.replace("not a string", f"not {given[:40]!r}").replace("field", "parameter")
+    return invalid(f"?{pointer[1:]}"[:80], detail)
 
 
 def require_day(text: str, pointer: str) -> str:

@@ -11,6 +11,7 @@ from pokewatch.gateway.api import (
     records,
     schemas,
 )
+from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.export_routes import EXPORT_OPERATIONS
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
@@ -38,7 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "market price or for a price offered to you.",
         request=schemas.FairPriceRequest,
         max_bytes=_ONE_CARD,
-        example={"card_id": "charizard_ex_199", "market_price": 40.0},
+        example={"card_id": EXAMPLE.slug, "market_price": 40.0},
         problems=(
             *AUTHENTICATED,
             *WITH_BODY,
@@ -60,8 +61,8 @@ OPERATIONS: tuple[Operation, ...] = (
         request=schemas.BatchRequest,
         example={
             "cards": [
-                {"card_id": "charizard_ex_199"},
-                {"card_id": "charizard_ex_199", "date": "2026-11-20"},
+                {"card_id": EXAMPLE.slug},
+                {"card_id": EXAMPLE.slug, "date": EXAMPLE.day},
             ]
         },
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
@@ -102,7 +103,9 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="batch",
         request=collection_schemas.ResolveRequest,
         collection=True,
-        example={"cards": [{"name": "Charizard ex", "set": "151", "number": "199/165"}]},
+        example={
+            "cards": [{"name": EXAMPLE.name, "set": EXAMPLE.set_name, "number": EXAMPLE.number}]
+        },
         query=queries.NoQuery,
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
     ),
@@ -250,8 +253,13 @@ OPERATIONS: tuple[Operation, ...] = (
         csv=True,
         example={
             "lines": [
-                {"name": "Charizard ex", "set": "151", "number": "199/165", "quantity": 2},
-                {"card_id": "charizard_ex_199", "condition": "LP"},
+                {
+                    "name": EXAMPLE.name,
+                    "set": EXAMPLE.set_name,
+                    "number": EXAMPLE.number,
+                    "quantity": 2,
+                },
+                {"card_id": EXAMPLE.slug, "condition": "LP"},
             ]
         },
         query=queries.FeesQuery,

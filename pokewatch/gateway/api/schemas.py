@@ -12,9 +12,9 @@ from pokewatch.contract import (
     MoversPrice,
     Signal,
     Skill,
+    Status,
 )
 from pokewatch.gateway.api.fields import (
-    AdviceReason,
     BuyBelow,
     BuyThreshold,
     CardId,
@@ -30,13 +30,14 @@ from pokewatch.gateway.api.fields import (
     Lower,
     ModelVersion,
     Price,
-    Reason,
+    PriceStatus,
     RequestId,
     SellAbove,
     SellThreshold,
+    SignalReason,
     Stale,
-    Status,
     Upper,
+    WhyNoAdvice,
 )
 from pokewatch.gateway.http.problems import Problem
 
@@ -82,12 +83,12 @@ class FairPrice(msgspec.Struct, frozen=True, gc=False):
     lower: Lower
     upper: Upper
     confidence: Confidence
-    reason: Reason
-    status: Status
+    reason: SignalReason
+    status: PriceStatus
     buy_below: BuyBelow
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
-    advice: AdviceReason
+    advice: WhyNoAdvice
     currency: Currency
     as_of: Annotated[str, Meta(description="When the model server computed the answer (UTC).")]
     model_version: ModelVersion
@@ -104,7 +105,10 @@ class FairPriceAnswer(FairPrice, frozen=True, gc=False):
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Cards to value, each a FairPriceRequest. An invalid one does not affect the others."""
 
-    cards: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH_ROWS)]
+    cards: Annotated[
+        list[Annotated[msgspec.Raw, Meta(extra_json_schema=_ref("FairPriceRequest"))]],
+        Meta(max_length=MAX_BATCH_ROWS),
+    ]
 
 
 class BatchProblem(msgspec.Struct, frozen=True):
@@ -147,11 +151,11 @@ class SignalAnswer(msgspec.Struct, frozen=True):
     signal: Signal
     deviation_pct: Deviation
     confidence: Confidence
-    reason: Reason
+    reason: SignalReason
     buy_below: BuyBelow
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
-    advice: AdviceReason
+    advice: WhyNoAdvice
     currency: Currency
 
 
@@ -177,7 +181,7 @@ class Card(msgspec.Struct, frozen=True):
     fair_price: Fair
     lower: Lower
     upper: Upper
-    status: Status
+    status: PriceStatus
     date: Annotated[str, Meta(description="The market day of the prices.")]
 
 
@@ -235,7 +239,7 @@ class History(msgspec.Struct, frozen=True):
     fair_price: list[float | None]
     lower: list[float | None]
     upper: list[float | None]
-    status: list[str]
+    status: list[Status]
     model_version: ModelVersion
     data_version: DataVersion
     currency: Currency
@@ -246,13 +250,19 @@ class Mover(Card, frozen=True):
     """A card, its latest prices, and the signal and advice for the price judged."""
 
     signal: Signal
-    deviation_pct: Annotated[float, Meta(description="(price - fair_price) / fair_price.")]
+    deviation_pct: Annotated[
+        float,
+        Meta(
+            description="A fraction, not a percentage: (price - fair_price) / fair_price, for the "
+            "price that `price` names."
+        ),
+    ]
     confidence: Confidence
-    reason: Reason
+    reason: SignalReason
     buy_below: BuyBelow
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
-    advice: AdviceReason
+    advice: WhyNoAdvice
 
 
 class Movers(msgspec.Struct, frozen=True):

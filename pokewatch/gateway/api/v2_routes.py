@@ -1,13 +1,14 @@
 """The operations of the V2 protocol (Open Inference Protocol)."""
 
 from pokewatch.gateway.api import v2_schemas
+from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import AUTHENTICATED, READINESS, UPSTREAM, WITH_BODY
 from pokewatch.gateway.http import problems
 from pokewatch.gateway.upstream import v2_messages
 
 _INFERENCE = {
-    "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["charizard_ex_199"]}]
+    "inputs": [{"name": "card_id", "shape": [1], "datatype": "BYTES", "data": [EXAMPLE.slug]}]
 }
 
 V2_OPERATIONS: tuple[Operation, ...] = (

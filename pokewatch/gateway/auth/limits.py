@@ -1,8 +1,9 @@
 """Rate limits in memory: at most N requests in any window of time.
 
-A window is divided into slots, each with a count. A request counts for the whole slot in which it
-arrived. The limit is therefore never exceeded, whatever the phase of the window, and a client waits
-at most one slot (1/60 of the window) longer than necessary.
+A window is divided into slots, each with a count and the time of its last request. All requests of
+a slot count until that one is as old as the window. The limit is therefore never exceeded, whatever
+the phase of the window, and a client waits at most one slot (1/60 of the window) longer than
+necessary, and never longer than the window.
 """
 
 import math
@@ -44,7 +45,10 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class LimitDecision(msgspec.Struct, frozen=True, gc=False):
-    """Whether a request is allowed, how many more are, and the seconds until a slot is freed."""
+    """Whether a request is allowed, how many more are, and the seconds until a slot is freed.
+
+    These are at most those of the window.
+    """
 
     allowed: bool
     remaining: int
@@ -63,31 +67,34 @@ class Limiter(Protocol):
 
 
 class Window:
-    """The recent requests of one name, by slot."""
+    """The recent requests of one name, by slot: its number, its count and its last time."""
 
     __slots__ = ("rate", "slots", "total", "width")
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
         self.width = rate.seconds / SLOTS
-        self.slots: deque[list[int]] = deque()
+        self.slots: deque[tuple[int, int, float]] = deque()
         self.total = 0
 
     def hit(self, now: float) -> LimitDecision:
-        slots, width, limit = self.slots, self.width, self.rate.count
-        slot = int(now / width)
-        while slots and slots[0][0] < slot - SLOTS:
+        slots, seconds, limit = self.slots, self.rate.seconds, self.rate.count
+        while slots and slots[0][2] + seconds <= now:
             self.total -= slots.popleft()[1]
         allowed = self.total < limit
         if allowed:
-            # Slots stay in order even if the clock steps back.
-            if slots and slots[-1][0] >= slot:
-                slots[-1][1] += 1
-            else:
-                slots.append([slot, 1])
-            self.total += 1
-        reset = ((slots[0][0] if slots else slot) + SLOTS + 1) * width - now
-        return LimitDecision(allowed, limit - self.total, max(0.0, reset))
+            self._count(now)
+        reset = slots[0][2] + seconds - now if slots else 0.0
+        return LimitDecision(allowed, limit - self.total, min(max(0.0, reset), seconds))
+
+    def _count(self, now: float) -> None:
+        slot, count, last = int(now / self.width), 1, now
+        # Slots stay in order even if the clock steps back.
+        if self.slots and self.slots[-1][0] >= slot:
+            slot, count, last = self.slots.pop()
+            count, last = count + 1, max(last, now)
+        self.slots.append((slot, count, last))
+        self.total += 1
 
 
 class MemoryLimiter:

@@ -18,32 +18,35 @@ from pokewatch.gateway.upstream.breaker import Breaker, State
 
 logger = logging.getLogger("pokewatch.gateway.auth.limits")
 
-_PREFIX = "pokewatch:limit:"
-# The clock is that of Redis, because those of the gateways may differ. A slot is a hash field.
+_PREFIX = "pokewatch:window:"
+# The clock is that of Redis, because those of the gateways may differ. A slot is a hash field, with
+# its count and the time of its last request as the value.
 _HIT = f"""
 local count, seconds = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local slot = math.floor(now * {SLOTS} / seconds)
-local total, oldest = 0, slot
+local slot = string.format('%d', math.floor(now * {SLOTS} / seconds))
+local total, own, oldest = 0, 0, now
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, #fields, 2 do
-  local at = tonumber(fields[i])
-  if at < slot - {SLOTS} then
+  local requests, last = string.match(fields[i + 1], '(%d+) (.+)')
+  requests, last = tonumber(requests), tonumber(last)
+  if last + seconds <= now then
     redis.call('HDEL', KEYS[1], fields[i])
   else
-    total = total + tonumber(fields[i + 1])
-    if at < oldest then oldest = at end
+    total = total + requests
+    if fields[i] == slot then own = requests end
+    if last < oldest then oldest = last end
   end
 end
 local allowed = 0
 if total < count then
   allowed = 1
   total = total + 1
-  redis.call('HINCRBY', KEYS[1], slot, 1)
-  redis.call('EXPIRE', KEYS[1], seconds + math.ceil(seconds / {SLOTS}) + 1)
+  redis.call('HSET', KEYS[1], slot, string.format('%d %.6f', own + 1, now))
+  redis.call('EXPIRE', KEYS[1], seconds + 1)
 end
-return {{allowed, count - total, tostring((oldest + {SLOTS} + 1) * seconds / {SLOTS} - now)}}
+return {{allowed, count - total, tostring(math.min(oldest + seconds - now, seconds))}}
 """
 
 

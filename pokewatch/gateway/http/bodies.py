@@ -1,6 +1,5 @@
 """Request bodies: read within limits of size and time, then decoded into typed models."""
 
-import re
 from collections.abc import Callable
 from math import isinf
 from typing import TypeVar
@@ -9,6 +8,7 @@ import msgspec
 from starlette.types import Receive
 
 from pokewatch.gateway.http.deadlines import Deadlines
+from pokewatch.gateway.http.faults import fault
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import (
     MALFORMED,
@@ -17,7 +17,6 @@ from pokewatch.gateway.http.problems import (
     SLOW_REQUEST,
     TOO_LARGE,
     ProblemError,
-    invalid,
 )
 
 Model = TypeVar("Model")
@@ -31,22 +30,6 @@ CSV = b"text/csv"
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
 _CLOSE = ((b"connection", b"close"),)
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
-_MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
-_WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
-_WRONG_LENGTH = re.compile(r"Expected `(str|array|object)` of length (>=|<=|==) (\d+)")
-_WRONG_NUMBER = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)")
-_WRONG_TEXT = re.compile(r"Expected `str` matching regex '(.*)'", re.DOTALL)
-_TYPES = {
-    "int": "an integer",
-    "float": "a number",
-    "str": "a string",
-    "bool": "a boolean",
-    "array": "an array",
-    "object": "an object",
-}
-_UNITS = {"str": "characters", "array": "items", "object": "members"}
-_BOUNDS = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than"}
 
 
 class BodyReader:
@@ -188,14 +171,10 @@ def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
     try:
         return decoder(body)
     except msgspec.ValidationError as error:
-        raise fault(error) from None
+        raise fault(error, getattr(decoder, "__self__", None)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(NOT_JSON, f"the body is not valid JSON: {error}") from None
-
-
-def fault(error: msgspec.ValidationError) -> ProblemError:
-    """Return the problem (422) for a value that its model does not allow."""
-    return invalid(*located(str(error)))
+        cause = str(error).removeprefix("JSON is malformed: ")
+        raise ProblemError(NOT_JSON, f"the body is not valid JSON: {cause}") from None
 
 
 def finite_float(text: str) -> float:
@@ -208,41 +187,3 @@ def finite_float(text: str) -> float:
     if isinf(value):
         raise ValueError("Number out of range")
     return value
-
-
-def located(message: str) -> tuple[str, str]:
-    """Return the JSON pointer and the description of an error message from msgspec.
-
-    "Expected `str`, got `int` - at `$.cards[3].date`" gives "/cards/3/date" and "must be a string,
-    not an integer".
-    """
-    detail, found, path = message.replace(" - at `key` in `$", " - at `$").rpartition(" - at `$")
-    if not found:
-        detail, path = message, ""
-    steps = [name or index for name, index in _STEP.findall(path.removesuffix("`"))]
-    member = _MEMBER.match(detail)
-    if member is not None:
-        steps.append(member[1][:80])
-        detail = "is required" if "missing" in detail else "is not a known field"
-    pointer = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
-    return pointer, _described(detail)
-
-
-def _described(detail: str) -> str:
-    """Return what a value must be, from what msgspec reports about it."""
-    if match := _WRONG_TYPE.fullmatch(detail):
-        allowed = [_TYPES.get(name, name) for name in match[1].split(" | ")]
-        given = "a decimal number" if match[2] == "float" else _TYPES.get(match[2], match[2])
-        return f"must be {' or '.join(allowed)}, not {given}"
-    if match := _WRONG_LENGTH.fullmatch(detail):
-        units = _UNITS[match[1]].removesuffix("s" if match[3] == "1" else "")
-        return f"must have {_BOUNDS[match[2]]} {match[3]} {units}"
-    if match := _WRONG_NUMBER.fullmatch(detail):
-        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}"
-    if match := _WRONG_TEXT.fullmatch(detail):
-        return f"must match {match[1]}".replace(r"\\A", "^").replace(r"\\Z", "$")
-    if detail.startswith("Invalid enum value "):
-        return f"{detail.removeprefix('Invalid enum value ')} is not an allowed value"
-    if detail.endswith("that's a multiple of 1.0"):
-        return "must be a whole number"
-    return "is out of range" if detail == "Number out of range" else detail

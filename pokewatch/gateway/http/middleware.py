@@ -13,6 +13,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pokewatch.gateway.http.compression import SMALLEST, VARY, coding_for, compressed, is_text
+from pokewatch.gateway.http.cors import CrossOrigin, preflight_headers
 from pokewatch.gateway.http.logs import AccessLog, AccessRecord, stamp
 from pokewatch.gateway.http.problems import (
     CONTENT_TYPE,
@@ -50,6 +52,8 @@ _METHODS = frozenset(
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# RFC 9110, 8.6: 204 has no body, and the length of 304 would be that of the 200 response.
+_WITHOUT_LENGTH = frozenset({204, 304})
 _NO_SNIFF: Header = (b"x-content-type-options", b"nosniff")
 _encode = msgspec.json.Encoder().encode
 
@@ -67,11 +71,12 @@ class Caller(Protocol):
 class RequestContext:
     """The state of one request. Header names are in lower case.
 
-    `response_headers` are added to the headers of the response.
+    `response_headers` and `cors_headers` are added to the headers of the response.
     """
 
     __slots__ = (
         "body",
+        "cors_headers",
         "headers",
         "key",
         "request_id",
@@ -90,6 +95,7 @@ class RequestContext:
         self.route = "other"
         self.key: Caller | None = None
         self.response_headers: Sequence[Header] = ()
+        self.cors_headers: Sequence[Header] = ()
         self.body = b""
         self.status = 0
         self.started = time.perf_counter()
@@ -119,9 +125,14 @@ def context_of(scope: Scope) -> RequestContext:
 async def send_response(
     context: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
 ) -> None:
-    """Send a response, with the headers that all responses have."""
+    """Send a response, with the headers that all responses have, compressed where that is asked."""
     fields = _fields(context, status, headers)
-    if status != 304:  # its content-length would be that of the 200 response (RFC 9110, 8.6)
+    if len(body) >= SMALLEST and is_text(headers):
+        fields.append(VARY)
+        if coding := coding_for(context.headers, len(body)):
+            body = await compressed(body, coding)
+            fields.append((b"content-encoding", coding))
+    if status not in _WITHOUT_LENGTH:
         fields.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
@@ -136,16 +147,14 @@ async def send_start(context: RequestContext, send: Send, headers: Sequence[Head
 def _fields(context: RequestContext, status: int, headers: Sequence[Header]) -> list[Header]:
     context.status = status
     request_id = (b"x-request-id", context.request_id.encode())
-    return [*headers, *context.response_headers, request_id, _NO_SNIFF]
+    return [*headers, *context.response_headers, *context.cors_headers, request_id, _NO_SNIFF]
 
 
 async def send_stream(
     context: RequestContext, receive: Receive, send: Send, answer: StreamedAnswer
 ) -> None:
     """Send a streamed answer, until its client has gone."""
-    context.status = answer.status
-    request_id = (b"x-request-id", context.request_id.encode())
-    fields = [*answer.headers, *context.response_headers, request_id, _NO_SNIFF]
+    fields = _fields(context, answer.status, answer.headers)
     gone = asyncio.ensure_future(_disconnect(receive))
     try:
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
@@ -193,8 +202,15 @@ def routing_problem(error: HTTPException, method: str) -> ProblemError:
 class RequestMiddleware:
     """ASGI middleware that gives every request an id, records it and responds to its errors."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, access: AccessLog) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        access: AccessLog,
+        cross_origin: CrossOrigin | None = None,
+    ) -> None:
         self.app = app
+        self._cross_origin = cross_origin
         self._requests = metrics.requests
         self._access = access
         self._prefix = os.urandom(6).hex()
@@ -207,7 +223,8 @@ class RequestMiddleware:
         context = RequestContext(scope, f"{self._prefix}-{next(self._number):x}")
         scope["pokewatch.context"] = context
         try:
-            await self.app(scope, receive, send)
+            if self._cross_origin is None or not await self._permitted(context, send):
+                await self.app(scope, receive, send)
         except ProblemError as problem:
             if context.status:
                 raise
@@ -227,6 +244,17 @@ class RequestMiddleware:
             # Context and scope refer to each other: the garbage collector would have to free them.
             del scope["pokewatch.context"]
             self._record(context)
+
+    async def _permitted(self, context: RequestContext, send: Send) -> bool:
+        """Set the headers for other origins. Return whether it was a preflight, now answered."""
+        rules = self._cross_origin
+        assert rules is not None
+        context.cors_headers = rules.response_headers(context.headers.get(b"origin"))
+        if not rules.is_preflight(context.scope["method"], context.headers):
+            return False
+        context.route = "preflight"
+        await send_response(context, send, 204, preflight_headers(), b"")
+        return True
 
     def _record(self, context: RequestContext) -> None:
         seconds = time.perf_counter() - context.started

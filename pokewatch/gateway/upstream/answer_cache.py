@@ -109,10 +109,14 @@ def _memory(value: object) -> int:
     return getsizeof(value) + _ALLOCATION + parts
 
 
-def etag(model_version: str, data_version: str) -> bytes:
-    """Return the strong entity tag of answers from these versions."""
+def etag(model_version: str, data_version: str, *forms: bytes) -> bytes:
+    """Return the strong entity tag of answers from these versions.
+
+    `forms` are what distinguishes the representations of one answer, such as its content coding;
+    empty ones are left out.
+    """
     digest = sha256(f"{model_version}\n{data_version}".encode()).hexdigest()
-    return b'"%s"' % digest[:32].encode()
+    return b'"%s"' % b"-".join([digest[:32].encode(), *filter(None, forms)])
 
 
 def etag_matches(if_none_match: bytes, tag: bytes) -> bool:

@@ -25,7 +25,13 @@ class V2Tensor(msgspec.Struct, frozen=True, omit_defaults=True):
     name: Name
     shape: Annotated[list[int], Meta(max_length=8)]
     datatype: Name
-    data: Column
+    data: Annotated[
+        Column,
+        Meta(
+            description="Texts, numbers or nulls, or rows of them.",
+            extra_json_schema={"items": {}},
+        ),
+    ]
     parameters: Parameters | None = None
 
 
@@ -37,6 +43,8 @@ class Output(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InferRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tensors for a model."""
+
     inputs: Annotated[list[V2Tensor], Meta(max_length=MAX_TENSORS)]
     id: Text | None = None
     parameters: Parameters | None = None
@@ -44,6 +52,8 @@ class InferRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InferResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The tensors that a model returns."""
+
     model_name: str
     outputs: list[V2Tensor]
     id: str | None = None

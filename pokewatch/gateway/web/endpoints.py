@@ -1,6 +1,5 @@
 """ASGI applications of the pages, and the choice between page and JSON where a path has both."""
 
-import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -35,10 +34,8 @@ PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _NO_STORE: Header = (b"cache-control", b"no-store")
-_VARY: Header = (b"vary", b"accept, accept-encoding, cookie")
-_GZIP: Header = (b"content-encoding", b"gzip")
+_VARY: Header = (b"vary", b"accept, cookie")
 _KINDS = (b"application/json", b"text/html")
-_SMALLEST_COMPRESSED = 1_024
 _STALE_HOURS = 36
 
 
@@ -261,19 +258,10 @@ class PageOrJson:
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:
-    """Send a page with its security headers, compressed where the client accepts it."""
+    """Send a page with its security headers."""
     status, headers, body = answer
     given = {name for name, _ in headers}
     fields = [*headers, *SECURITY, _VARY]
     if b"content-type" not in given and status != 304:
         fields.append(HTML)
-    accepted = context.headers.get(b"accept-encoding", b"")
-    if len(body) >= _SMALLEST_COMPRESSED and b"gzip" in accepted:
-        body = _gzipped(body)
-        fields.append(_GZIP)
     await send_response(context, send, status, fields, body)
-
-
-def _gzipped(body: bytes) -> bytes:
-    compressor = zlib.compressobj(4, zlib.DEFLATED, 31)
-    return compressor.compress(body) + compressor.flush()

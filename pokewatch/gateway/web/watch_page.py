@@ -8,7 +8,8 @@ from starlette.types import Receive, Scope, Send
 
 from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
 from pokewatch.gateway.api.watches import WatchEndpoints
-from pokewatch.gateway.http.bodies import FormBodies, fault
+from pokewatch.gateway.http.bodies import FormBodies
+from pokewatch.gateway.http.faults import fault
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin

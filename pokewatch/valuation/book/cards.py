@@ -32,6 +32,7 @@ _FIELDS = (
     "set_code",
 )
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
+_WORD = re.compile(r"[^\W_]+")
 _LETTERS = 256
 _MAX_CANDIDATES = 50
 _MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
@@ -42,12 +43,13 @@ def search_text(text: str) -> str:
 
     "Pokémon-ex #199/165" becomes "pokemon ex 199 165".
     """
-    plain = "".join(
-        letter
-        for letter in unicodedata.normalize("NFKD", text)
-        if not unicodedata.combining(letter)
-    )
-    return " ".join(re.findall(r"[^\W_]+", plain.casefold().translate(_APOSTROPHES)))
+    plain = text if text.isascii() else _without_accents(text)
+    return " ".join(_WORD.findall(plain.casefold().translate(_APOSTROPHES)))
+
+
+def _without_accents(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 class Cards:

@@ -102,12 +102,13 @@ def test_history(gateway: Gateway) -> None:
         ["2026-01-02", "2026-01-03"],
         [5.01, 5.02],
     )
-    assert (
-        gateway.get(
-            "/cards/card_4/history", params={"from": "2026-01-03", "to": "2026-01-02"}
-        ).json()["dates"]
-        == []
-    )
+
+
+@pytest.mark.parametrize("name", ["card_4x", "Card_4", "CARD 4!", "%E2%82%AC_card_4"])
+def test_an_unknown_card_comes_with_similar_ones(gateway: Gateway, name: str) -> None:
+    for path in ("", "/history", "/printings"):
+        problem: Any = assert_problem(gateway.get(f"/cards/{name}{path}"), 404, "unknown-card")
+        assert "card_4" in problem["near"]
 
 
 def test_movers(gateway: Gateway) -> None:
@@ -120,6 +121,13 @@ def test_movers(gateway: Gateway) -> None:
     ("path", "params", "status", "name", "pointer"),
     [
         ("/cards", {"limit": 0}, 422, "invalid", "?limit"),
+        (
+            "/cards/card_4/history",
+            {"from": "2026-01-03", "to": "2026-01-02"},
+            422,
+            "invalid",
+            "?from",
+        ),
         ("/cards", {"limit": "many"}, 422, "invalid", "?limit"),
         ("/cards", {"name": "x"}, 422, "invalid", "?name"),
         ("/cards?limit=1&limit=2", None, 422, "invalid", "?limit"),

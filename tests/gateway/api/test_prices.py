@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pokewatch.contract import MAX_NEAR
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.gateway.tampering import PickyServer, tampering
@@ -332,6 +333,27 @@ def test_the_size_of_a_batch(gateway: Gateway, count: int, status: int) -> None:
     assert response.status_code == status
     if status == 200:
         assert len(response.json()["predictions"]) == count
+
+
+def test_an_unknown_card_comes_with_similar_ones(gateway: Gateway) -> None:
+    problem: Any = assert_problem(
+        gateway.post("/fair_price", {"card_id": "card_4x"}), 404, "unknown-card"
+    )
+    assert problem["near"][0] == "card_4"
+
+
+def test_unknown_cards_of_a_batch_come_with_similar_ones(gateway: Gateway) -> None:
+    """Also where the other rows are valued, invalid or repeated; the first MAX_NEAR of them."""
+    unknown = [f"card_{number}x" for number in range(MAX_NEAR + 1)]
+    names = ["card_4", unknown[0], 5, *unknown, "card_5"]
+    body = gateway.post("/fair_price/batch", {"cards": [{"card_id": each} for each in names]})
+    rows = body.json()["predictions"]
+    problems = [row["problem"] for row in rows if "problem" in row]
+    assert [problem["status"] for problem in problems] == [404, 422, *[404] * len(unknown)]
+    assert problems[0]["near"][0] == "card_0"
+    assert all(problem["near"] for problem in problems[2:-1])
+    assert "near" not in problems[-1]
+    assert (rows[0]["card_id"], rows[-1]["card_id"]) == ("tcgplayer-4-normal", "tcgplayer-5-normal")
 
 
 def test_a_batch_needs_the_batch_scope(gateway: Gateway) -> None:

@@ -31,6 +31,7 @@ class LimiterMachine(RuleBasedStateMachine):
         )
         if decision.allowed:
             allowed.append(now)
+        assert decision.wait <= RATE.seconds
         assert 0 <= decision.remaining < RATE.count or not decision.allowed
 
     @rule(name=st.sampled_from(["a", "b"]))
@@ -39,6 +40,7 @@ class LimiterMachine(RuleBasedStateMachine):
         if decision.allowed:
             self.allowed[name].append(self.clock.now)
             return
+        assert decision.wait <= RATE.seconds
         self.clock.now += decision.reset + 1e-6
         assert self.limiter.count(name, RATE).allowed
         self.allowed[name].append(self.clock.now)

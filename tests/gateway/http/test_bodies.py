@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pokewatch.gateway.http.bodies import MAX_VALUES, _check_values, decode, finite_float, located
+from pokewatch.gateway.http.bodies import MAX_VALUES, _check_values, decode, finite_float
 from pokewatch.gateway.http.problems import INVALID, TOO_LARGE, ProblemError
 
 
@@ -29,30 +29,6 @@ def test_errors_have_a_pointer(body: bytes, pointer: str) -> None:
     with pytest.raises(ProblemError) as caught:
         decode(msgspec.json.Decoder(Outer).decode, body)
     assert [fault.pointer for fault in caught.value.errors] == [pointer]
-
-
-@pytest.mark.parametrize(
-    ("message", "pointer", "detail"),
-    [
-        ("Expected `object`, got `int`", "", "must be an object, not an integer"),
-        (
-            "Expected `int | null`, got `float` - at `$.a`",
-            "/a",
-            "must be an integer or null, not a decimal number",
-        ),
-        ("Expected `str` of length >= 1 - at `$.a`", "/a", "must have at least 1 character"),
-        ("Expected `array` of length <= 2 - at `$.a`", "/a", "must have at most 2 items"),
-        ("Expected `float` > 0.0 - at `$.a[3]`", "/a/3", "must be more than 0"),
-        ("Expected `int` <= 1000 - at `$.a`", "/a", "must be at most 1000"),
-        ("Invalid enum value 'x' - at `$.a`", "/a", "'x' is not an allowed value"),
-        ("Object missing required field `a`", "/a", "is required"),
-        ("Object contains unknown field `a` - at `$.b`", "/b/a", "is not a known field"),
-        ("Number out of range - at `$.a`", "/a", "is out of range"),
-        (r"Expected `str` matching regex '\\A[a-z]\\Z' - at `$.a`", "/a", "must match ^[a-z]$"),
-    ],
-)
-def test_messages_of_msgspec_are_translated(message: str, pointer: str, detail: str) -> None:
-    assert located(message) == (pointer, detail)
 
 
 def test_the_number_of_values_is_limited_before_decoding() -> None:

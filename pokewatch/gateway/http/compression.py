@@ -1,0 +1,78 @@
+"""Compression of responses by gzip or Brotli, as the `Accept-Encoding` header asks (RFC 9110).
+
+Small bodies are sent as they are: a single fair price has fewer bytes than `SMALLEST`, and its
+response takes no time for this. At these levels 300 kB of JSON take about 1 ms.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import brotli
+
+Header = tuple[bytes, bytes]
+
+SMALLEST = 1_024
+IN_THREAD = 262_144  # bytes above which compression would delay other requests
+VARY: Header = (b"vary", b"accept-encoding")
+
+_BROTLI, _GZIP, _IDENTITY = b"br", b"gzip", b""
+_BROTLI_QUALITY = 4
+_GZIP_LEVEL = 4
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+_TEXTS = (b"text/", b"application/json", b"application/problem+json", b"image/svg+xml")
+
+
+def coding_for(headers: dict[bytes, bytes], size: int) -> bytes:
+    """Return the coding for a text of `size` bytes: `br`, `gzip`, or "" to send it as it is."""
+    accepted = headers.get(b"accept-encoding")
+    return _IDENTITY if accepted is None or size < SMALLEST else _preferred(accepted)
+
+
+@lru_cache(maxsize=256)
+def _preferred(accepted: bytes) -> bytes:
+    """Return the accepted coding of the largest weight; of equal ones Brotli, which is smaller."""
+    weights = {}
+    for part in accepted.lower().split(b","):
+        name, _, parameter = part.partition(b";")
+        weights[name.strip()] = _weight(parameter.strip())
+    others = weights.get(b"*", 0.0)
+    best = max((_BROTLI, _GZIP), key=lambda coding: weights.get(coding, others))
+    weight = weights.get(best, others)
+    return best if 0 < weight >= weights.get(b"identity", 0.0) else _IDENTITY
+
+
+def _weight(parameter: bytes) -> float:
+    if not parameter:
+        return 1.0
+    name, _, value = parameter.partition(b"=")
+    try:
+        return float(value) if name.strip() == b"q" else 1.0
+    except ValueError:
+        return 0.0
+
+
+def is_text(headers: Sequence[Header]) -> bool:
+    """Return whether a response has a content type that compresses, and no coding yet."""
+    kind = b""
+    for name, value in headers:
+        if name == b"content-type":
+            kind = value
+        elif name == b"content-encoding":
+            return False
+    return kind.startswith(_TEXTS)
+
+
+async def compressed(body: bytes, coding: bytes) -> bytes:
+    """Return the body in a coding: in a thread if it is large."""
+    if len(body) > IN_THREAD:
+        return await asyncio.to_thread(_compressed, body, coding)
+    return _compressed(body, coding)
+
+
+def _compressed(body: bytes, coding: bytes) -> bytes:
+    if coding == _BROTLI:
+        return bytes(brotli.compress(body, mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY))
+    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+    return compressor.compress(body) + compressor.flush()
