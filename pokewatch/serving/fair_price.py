@@ -79,7 +79,7 @@ class FairPriceRuntime(TensorRuntime):
         self.send_record_piece = self._record_endpoint(catalog_path)
 
     async def load(self) -> bool:
-        """Load, verify and warm the champion's book, then replace the one being served."""
+        """Load the champion's book, then replace the one being served."""
         load = LOADED_BOOKS.begin_load()
         try:
             loaded = await asyncio.to_thread(
@@ -88,7 +88,6 @@ class FairPriceRuntime(TensorRuntime):
         except PokeWatchError as error:
             metrics.LOADS.labels("refused").inc()
             raise MLServerError(f"{self.name} cannot be loaded: {error}", 500) from error
-        await asyncio.to_thread(loaded.warm)
         if not LOADED_BOOKS.put(self._book_key, loaded, load):
             return True  # a load that started later has already finished
         metrics.LOADS.labels("served").inc()

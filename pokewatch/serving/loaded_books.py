@@ -53,10 +53,6 @@ class LoadedBook:
     def _matcher(self) -> Matcher:
         return Matcher(self.book)
 
-    def warm(self) -> None:
-        """Compute the market index, which no visitor should wait for."""
-        self.book.market_index  # noqa: B018
-
     def versions(self) -> dict[str, str]:
         """Return the versions, and the currency of prices, that every response carries."""
         return {

@@ -1,12 +1,5 @@
-import asyncio
-from pathlib import Path
-
 import pytest
-from mlserver.settings import ModelParameters, ModelSettings
 
-from pokewatch.serving.fair_price import FairPriceRuntime
-from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook
-from tests.serving.books import make_book
 from tests.serving.server import Server, columns, infer, tensor
 from tests.serving.triton import ask
 
@@ -145,20 +138,3 @@ def test_tritonclient(server: Server, transport: str, shape: list[int]) -> None:
         "fair_price": [5.04, None],
         "status": ["ok", "unknown_card"],
     }
-
-
-def test_a_book_is_warm_before_it_is_served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served: list[set[str]] = []
-
-    def put(key: str, loaded: LoadedBook, load: int) -> bool:
-        served.append({*vars(loaded), *vars(loaded.book)})
-        return False
-
-    monkeypatch.setattr(LOADED_BOOKS, "put", put)
-    digest = make_book(tmp_path / "book")
-    parameters = ModelParameters(uri=str(tmp_path / "book"), extra={"digest": digest})
-    settings = ModelSettings(name="warm", implementation=FairPriceRuntime, parameters=parameters)
-    asyncio.run(FairPriceRuntime(settings).load())
-    assert served[0] >= {"matcher", "market_index"}

@@ -24,7 +24,6 @@ def test_the_matcher_is_made_once_by_the_first_requests_and_not_by_a_load(
     monkeypatch.setattr(loaded_books, "Matcher", matcher)
     book = PriceBook.open(tmp_path, make_book(tmp_path))
     loaded = LoadedBook(book, "1", "2", "3", RecordReader(tmp_path / "record"))
-    loaded.warm()
     assert made == []
     start = Barrier(8)
 

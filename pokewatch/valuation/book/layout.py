@@ -2,7 +2,7 @@
 
 `manifest.json`   format, facts and files; its SHA-256 is the digest of the book
 `cards.arrow`     the catalogue (BOOK_CARD_SCHEMA) of the book's cards, with their text for `search`
-`dates.arrow`     the days, ascending
+`dates.arrow`     the days, ascending, and the market index of each: see `chained_index`
 `<column>.arrow`  one row per card, one value per day (FixedSizeList): `market` and `low` are cents
                   as int32, -1 for none; `fair`, `lower` and `upper` are float32, NaN for none;
                   `status` is an int8 index into STATUSES; `scale` and `unchanged` are float16 and
@@ -62,7 +62,12 @@ BOOK_CARD_SCHEMA = pa.schema(
         pa.field("search", pa.string(), nullable=False),
     ]
 )
-DATE_SCHEMA = pa.schema([pa.field("date", pa.date32(), nullable=False)])
+DATE_SCHEMA = pa.schema(
+    [
+        pa.field("date", pa.date32(), nullable=False),
+        pa.field("index", pa.float64(), nullable=False),
+    ]
+)
 SHAPE_SCHEMA = pa.schema(
     [
         pa.field(name, pa.float64(), nullable=False)

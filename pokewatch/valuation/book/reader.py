@@ -38,7 +38,7 @@ from pokewatch.valuation.book.layout import (
     is_digest,
     numbers,
 )
-from pokewatch.valuation.book.market_index import PriceMatrix, chained_index
+from pokewatch.valuation.book.market_index import PriceMatrix
 from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
 from pokewatch.valuation.book.suggestions import Suggestions
 
@@ -60,8 +60,9 @@ class PriceBook:
         self.facts: BookFacts = manifest.facts
         self.first_day, self.last_day = manifest.first_day, manifest.last_day
         self.cards = Cards(_table(files, "cards.arrow", BOOK_CARD_SCHEMA, manifest.cards))
-        days = _table(files, "dates.arrow", DATE_SCHEMA, manifest.days)["date"]
-        self.dates: Dates = numbers(days, np.int32).astype("datetime64[D]")
+        days = _table(files, "dates.arrow", DATE_SCHEMA, manifest.days)
+        self.market_index: Floats = numbers(days["index"], np.float64)  # of all cards by day
+        self.dates: Dates = numbers(days["date"], np.int32).astype("datetime64[D]")
         self._columns = {name: _matrix(files, name, manifest) for name in COLUMNS}
         self._shapes = _shapes(files)
         further = _table(files, FORECASTS, forecast_schema(manifest.cards))
@@ -155,11 +156,6 @@ class PriceBook:
     def fair_prices(self) -> PriceMatrix:
         """The fair prices of all cards and days."""
         return PriceMatrix(self._columns["fair"], from_float32)
-
-    @cached_property
-    def market_index(self) -> Floats:
-        """The index of all cards by day, [days]. It is computed once, in about a second."""
-        return chained_index(self.market_prices)
 
     @cached_property
     def suggestions(self) -> Suggestions:

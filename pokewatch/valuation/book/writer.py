@@ -31,8 +31,10 @@ from pokewatch.valuation.book.layout import (
     BookFacts,
     Manifest,
     column_schema,
+    from_cents,
     to_cents,
 )
+from pokewatch.valuation.book.market_index import PriceMatrix, chained_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +109,12 @@ def _write(
     forecasts: HorizonForecasts | None,
 ) -> str:
     card_ids, dates, shapes = _spool(book, blocks)
+    index = _market_index(book / "market.raw", len(card_ids), len(dates))
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
-    _write_table(book / "dates.arrow", pa.table({"date": pa.array(dates)}, schema=DATE_SCHEMA))
+    days = {"date": pa.array(dates), "index": index}
+    _write_table(book / "dates.arrow", pa.table(days, schema=DATE_SCHEMA))
     columns = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
     _write_table(book / "shapes.arrow", pa.table(columns, schema=SHAPE_SCHEMA))
     further = forecasts or HorizonForecasts.none(len(card_ids))
@@ -220,6 +224,12 @@ def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.nda
         raise ValueError(
             f"{rule}: card {block.card_id[card]} on {block.dates[day]} has {values[card, day]}"
         )
+
+
+def _market_index(raw: Path, cards: int, days: int) -> NDArray[np.float64]:
+    """Return the market index of each day from the spooled prices."""
+    stored = np.memmap(raw, dtype=COLUMNS["market"], mode="r", shape=(cards, days))
+    return chained_index(PriceMatrix(stored, from_cents))
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:

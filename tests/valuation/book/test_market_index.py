@@ -1,10 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_cents, to_cents
 from pokewatch.valuation.book.market_index import MAX_RETURN, PriceMatrix, chained_index
+from tests.serving.books import make_book
 
 
 def matrix(prices: list[list[float]]) -> PriceMatrix:
@@ -51,3 +55,9 @@ def test_it_is_positive_and_within_the_limit_of_each_step(prices: list[list[floa
     assert (index > 0).all()
     assert (steps >= 1 - MAX_RETURN - 1e-9).all()
     assert (steps <= 1 + MAX_RETURN + 1e-9).all()
+
+
+def test_a_book_has_the_index_of_its_prices(tmp_path: Path) -> None:
+    book = PriceBook.open(tmp_path / "book", make_book(tmp_path / "book", unquoted=(2,)))
+    assert book.market_index[-1] > 100.0
+    np.testing.assert_array_equal(book.market_index, chained_index(book.market_prices))
