@@ -64,7 +64,6 @@ TESTED_ELSEWHERE = {
     "market/tabular/columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/date_columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/dates.py": "by the reader; tests/market/tabular/test_price_table.py",
-    "market/tabular/number_columns.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/numbers.py": "by the reader; tests/market/tabular/test_price_table.py",
     "market/tabular/options.py": "by the reader; tests/market/tabular/test_reading.py",
     "market/tabular/row_reader.py": "by the reader; tests/market/tabular/test_reading.py",

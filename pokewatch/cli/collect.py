@@ -143,15 +143,18 @@ def _check_options(
 
 def _show_file(source: str, path: Path | None, as_json: bool) -> None:
     """Print what is understood of a file, without storing anything."""
+    from pokewatch.market.known_cards import other_lakes
+    from pokewatch.market.lake import Lake
     from pokewatch.market.sources.file import FileSource
     from pokewatch.market.tabular.summary import summary
-    from pokewatch.settings import SourceSettings
+    from pokewatch.settings import Home, SourceSettings
 
     if source != "file":
         raise click.UsageError(f"--check: --source {source} reads no file; add --source file")
     opened = FileSource(SourceSettings.read(), path)
     opened.reach()
-    lines = list(summary(opened.table))
+    lakes = other_lakes(Lake(Home.read().lakes / opened.lake_name))
+    lines = [*summary(opened.table), *filter(None, [opened.scale_fault(lakes)])]
     if as_json:
         print_json({"file": str(opened.path), "summary": lines})
         return

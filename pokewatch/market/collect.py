@@ -118,6 +118,8 @@ class _Collection:
         gaps = self.source.name == "file"
         self.checks = DayChecks(self.lake, self.thresholds, self.today, wanted, gaps=gaps)
         if wanted:
+            if hasattr(self.source, "check_scale"):
+                self.source.check_scale(other_lakes(self.lake))
             if self.lake.has_catalog() and hasattr(self.source, "keep_ids"):
                 self.source.keep_ids(self.lake.catalog())
             for batch in self._batches(wanted):

@@ -23,7 +23,7 @@ def with_known_cards(cards: pa.Table, lakes: Iterable[Lake]) -> pa.Table:
     A card is the product of its id or source ids, in its printing. Values of the card itself stay,
     unless they are ids that stand for a name.
     """
-    wanted = [_product_of(card) for card in _identities(cards)]
+    wanted = [product_of(card) for card in _identities(cards)]
     if not any(wanted):
         return cards
     products = _products(lakes, {product for product, _ in filter(None, wanted)})
@@ -41,7 +41,7 @@ def _identities(cards: pa.Table) -> Iterable[dict[str, Any]]:
     return rows
 
 
-def _product_of(card: Mapping[str, Any]) -> tuple[int, str] | None:
+def product_of(card: Mapping[str, Any]) -> tuple[int, str] | None:
     """Return the product id and the slug of the printing, "" if that is not known."""
     match = _PRODUCT_CARD.fullmatch(card["card_id"])
     ids = json.loads(card["source_ids"] or "{}")
@@ -56,23 +56,37 @@ def _products(lakes: Iterable[Lake], wanted: set[int]) -> Products:
     """Return the named cards of the wanted products."""
     products: Products = {}
     for lake in lakes:
-        if not lake.has_catalog():
-            continue
-        for card in lake.catalog().to_pylist():
-            found = _product_of(card)
-            if found and found[0] in wanted and card["name"] != card["card_id"]:
-                products.setdefault(found[0], []).append(card)
+        if lake.has_catalog():
+            for product, cards in products_of(lake, wanted).items():
+                named = [card for card in cards if card["name"] != card["card_id"]]
+                if named:
+                    products.setdefault(product, []).extend(named)
     return products
+
+
+def products_of(lake: Lake, wanted: set[int]) -> Products:
+    """Return the cards of the wanted products in the catalogue of `lake`."""
+    products: Products = {}
+    for card in lake.catalog().to_pylist():
+        found = product_of(card)
+        if found and found[0] in wanted:
+            products.setdefault(found[0], []).append(card)
+    return products
+
+
+def same_card(products: Products, identity: tuple[int, str]) -> dict[str, Any] | None:
+    """Return the product's card in the printing, or its only card."""
+    product, printing = identity
+    known = products.get(product, [])
+    same = [card for card in known if slugify(card["printing"] or "", "-") == printing]
+    return (same or known)[0] if same or len(known) == 1 else None
 
 
 def _choice(products: Products, identity: tuple[int, str]) -> dict[str, Any] | None:
     """Return the product's card in the printing, else one that tells the product alone."""
-    product, printing = identity
-    known = products.get(product, [])
-    same = [card for card in known if slugify(card["printing"] or "", "-") == printing]
-    if same or len(known) == 1:
-        return (same or known)[0]
-    return {**known[0], "printing": None} if known else None
+    known = products.get(identity[0], [])
+    other = {**known[0], "printing": None} if known else None
+    return same_card(products, identity) or other
 
 
 def _joined(

@@ -70,6 +70,11 @@ class SourceSettings(Section):
         None,
         description="Day of all its prices, where no column or heading has it, as YYYY-MM-DD.",
     )
+    file_unit: Literal["whole", "cents"] | None = Field(
+        None,
+        description="The unit of its prices: whole (dollars or euros) or cents. Default: cents for "
+        "columns named so, else whole.",
+    )
     file_decimal: Literal["point", "comma"] | None = Field(
         None, description="Its decimal mark. Default: inferred from the column."
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from pokewatch.errors import MissingAtSourceError, SettingsError, SourceError
 from pokewatch.market.catalog import slugify
+from pokewatch.market.known_prices import scale_fault
+from pokewatch.market.lake import Lake
 from pokewatch.market.sources import PriceBatch
 from pokewatch.market.tabular.columns import FIELDS, find_columns
 from pokewatch.market.tabular.number_columns import DECIMAL_NAMES
@@ -100,12 +102,30 @@ class FileSource:
             cause = f"no prices for {day}; the file has days from {first} to {last}"
             raise MissingAtSourceError(self.name, str(self.path), cause)
 
+    def check_scale(self, lakes: Iterable[Lake]) -> None:
+        """Raise SourceError where `scale_fault` finds one."""
+        if fault := self.scale_fault(lakes):
+            raise self._failure(fault)
+
+    def scale_fault(self, lakes: Iterable[Lake]) -> str | None:
+        """Return by what factor the prices differ from those of other lakes, and what to do.
+
+        None if they do not, or if the user has named their unit.
+        """
+        if self._options.unit is not None:
+            return None
+        fault = scale_fault(self.table.prices, self.table.cards, lakes)
+        return fault and (
+            f"{fault}; if they are in cents, set POKEWATCH_FILE_UNIT=cents, and if they are right "
+            "as they are, POKEWATCH_FILE_UNIT=whole"
+        )
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """Parts of the file that are not read, each with its first line and cell."""
         table, name = self.table, self.path.name
-        found = (*table.notes, *_assumed(table), *table.merged(), *map(str, table.left_out))
-        return tuple(f"{name}: {each}" for each in found)
+        read = (*table.notes, *_assumed(table), *table.units(), *table.merged())
+        return tuple(f"{name}: {each}" for each in (*read, *map(str, table.left_out)))
 
     @cached_property
     def table(self) -> PriceTable:
@@ -173,6 +193,7 @@ def table_options(settings: SourceSettings) -> TableOptions:
         currency=settings.file_currency,
         dates=settings.file_dates,
         decimal=settings.file_decimal,
+        unit=settings.file_unit,
         encoding=settings.file_encoding,
         key=settings.file_key,
         day=settings.file_day,

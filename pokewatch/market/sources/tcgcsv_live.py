@@ -68,7 +68,7 @@ class TcgcsvLive:
         """Record the pages of products that the run for `day` did not get, cause by path."""
         before = self._pages.failures(day)
         prices = {path: why for path, why in before.items() if not path.endswith("/products")}
-        if before != (found := {**prices, **failures}):
+        if before != (found := prices | dict(failures)):
             self._pages.write_failures(day, found)
 
     def forget(self, day: date) -> None:

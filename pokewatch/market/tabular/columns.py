@@ -170,7 +170,8 @@ _OTHERWISE = {
     "card_id": ", or, where each column is a card, exchange rows and columns",
     "date": ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22",
 }
-_MONEY_WORDS = frozenset({"usd", "eur", "gbp", "jpy", "cad", "aud"})
+_CENTS = frozenset({"cent", "cents", "pennies"})
+_MONEY_WORDS = frozenset({"usd", "eur", "gbp", "jpy", "cad", "aud", "in"}) | _CENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,7 @@ def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
         sku = field == "product_id" and skus
         aliases = [alias for alias in usual if not (sku and alias.startswith("tcgplayer"))]
         fitting = [name for name in names if name not in taken and _plain(name) in aliases]
+        fitting = [name for name in fitting if not in_cents(name)] or fitting
         if len(fitting) > 1 and (
             len(set(fitting)) < len(fitting) or _plain(fitting[0]) == _plain(fitting[1])
         ):
@@ -228,8 +230,13 @@ def day_columns(names: Sequence[str]) -> tuple[str, ...]:
     return days if len(days) >= _LEAST_DAY_COLUMNS else ()
 
 
+def in_cents(name: str) -> bool:
+    """Return whether a column's name says that its prices are in cents."""
+    return not _CENTS.isdisjoint(simplified(name).split("_"))
+
+
 def _plain(name: str) -> str:
-    """Return the name without a currency: "Preis (€)" and "price_eur" are prices all the same."""
+    """Return the name without a currency or unit: "Preis (€)" and "price_eur" are prices."""
     words = simplified(name).split("_")
     words_left = [word for word in words if word not in _MONEY_WORDS]
     return "_".join(words_left or words)

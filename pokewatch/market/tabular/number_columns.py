@@ -17,6 +17,7 @@ from pokewatch.market.tabular.numbers import (
 )
 from pokewatch.market.tabular.sheet import TableError
 
+_DIFFERENT = 5  # numbers that are hardly all whole by chance
 DECIMAL_NAMES = {"point": "a decimal point", "comma": "a decimal comma"}
 
 
@@ -87,6 +88,12 @@ def evidence_of(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Decimal | N
     return decimal_of(
         money for text in texts if not is_placeholder(text) and (money := parse_money(text))
     )[0]
+
+
+def are_whole(values: NDArray[np.float64]) -> bool:
+    """Return whether all numbers are whole, and there are too many of them for chance."""
+    known = np.unique(values[np.isfinite(values)])
+    return len(known) >= _DIFFERENT and bool((known == np.floor(known)).all())
 
 
 def _marked(money: Money | None) -> bool:

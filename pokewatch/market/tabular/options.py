@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 from pokewatch.market.tabular.dates import Order
 from pokewatch.market.tabular.numbers import Decimal
@@ -17,5 +18,6 @@ class TableOptions:
     dates: Order | None = None
     decimal: Decimal | None = None
     encoding: str | None = None
+    unit: Literal["whole", "cents"] | None = None  # of the prices
     day: date | None = None  # of all rows, where no column has dates
     key: tuple[str, ...] = ()  # columns that, with the card, make one card of several

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.prices import PRICE_COLUMNS, PRICE_SCHEMA
@@ -14,7 +15,7 @@ from pokewatch.market.tabular.columns import Columns, find_columns
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import LeftOut, RowReader
 from pokewatch.market.tabular.rows import check_key, check_times, last_of_day, merged_duplicates
-from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.market.tabular.wide import long_sheet
 
 
@@ -35,6 +36,20 @@ class PriceTable:
     repeated: int  # identical rows merged into one
     superseded: int  # rows of a card and day that has a later one
     quotes_a_day: int  # the most times of a card and day
+    whole_prices: bool  # no market price has a decimal, and nothing names its unit
+    cents: tuple[str, ...]  # columns of prices that were in cents
+
+    def units(self) -> Iterator[str]:
+        """Yield which columns are in cents, or that prices without decimals may be."""
+        if self.cents:
+            yield f"in cents, divided by 100: {', '.join(map(shortened, self.cents))}"
+        elif self.whole_prices:
+            prices = pc.min_max(self.prices["market_price"]).as_py()
+            yield (
+                f"every market price is a whole number, {prices['min']:,.0f} to "
+                f"{prices['max']:,.0f} {self.prices['currency'][0]}; if these are cents, "
+                "set POKEWATCH_FILE_UNIT=cents"
+            )
 
     def merged(self) -> Iterator[str]:
         """Yield how several rows of a card and day became one."""
@@ -90,6 +105,8 @@ def read_price_table(
         repeated,
         superseded,
         quotes_a_day,
+        reader.whole_prices,
+        tuple(reader.cents),
     )
 
 

@@ -15,9 +15,9 @@ from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.market.tabular.card_ids import card_id_of, is_total
 from pokewatch.market.tabular.cells import check_type, plain_texts
-from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.columns import Columns, in_cents
 from pokewatch.market.tabular.date_columns import read_days
-from pokewatch.market.tabular.number_columns import evidence_of, read_numbers
+from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
 from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.sheet import Sheet, shortened
@@ -50,6 +50,8 @@ class RowReader:
         self.bad = np.zeros(sheet.rows, dtype=np.bool_)
         self.placeholder = np.zeros(sheet.rows, dtype=np.bool_)
         self.date_convention = self.decimal_convention = self.assumed_currency = ""
+        self.whole_prices = False
+        self.cents: list[str] = []  # columns of prices in cents
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
@@ -103,6 +105,9 @@ class RowReader:
             whole = name in ("volume", "stale_days")
             found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole)
             self.decimal_convention = self.decimal_convention or found.convention
+            if name == "market_price":
+                unmarked = self._options.unit is None and not found.convention
+                self.whole_prices = unmarked and are_whole(found.values)
             for reason, rows in found.refused.items():
                 self.refuse(reason, rows, name)
             if name == "market_price":
@@ -110,8 +115,15 @@ class RowReader:
             self._cell_currency = np.where(
                 found.currency != "", found.currency, self._cell_currency
             )
-            values[name] = self._checked(name, found.values)
+            cents = name in PRICE_COLUMNS and self._in_cents(name)
+            values[name] = self._checked(name, found.values / 100 if cents else found.values)
         return values
+
+    def _in_cents(self, name: str) -> bool:
+        column = self._columns.named[name]
+        cents = in_cents(column) if self._options.unit is None else self._options.unit == "cents"
+        self.cents += [column] * cents
+        return cents
 
     def _checked(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):

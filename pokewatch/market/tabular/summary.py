@@ -23,6 +23,7 @@ def summary(table: PriceTable) -> Iterator[str]:
     if table.decimal:
         yield f"numbers: {table.decimal}"
     yield from _content(table)
+    yield from table.units()
     yield from table.merged()
     yield from map(str, table.left_out)
 
