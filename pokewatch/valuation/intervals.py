@@ -81,7 +81,12 @@ def liquidity_of(values: FeatureRows) -> NDArray[np.int64]:
     A card whose quote has not been renewed for more than three days is dormant, whatever its past.
     """
     liquidity = np.searchsorted(_LIQUIDITY_EDGES, values[:, COLUMN["fresh_share"]], side="left")
-    return np.where(values[:, COLUMN["stale_days"]] > _RENEWED_DAYS, 0, liquidity)
+    return np.where(is_recent(values), liquidity, 0)
+
+
+def is_recent(values: FeatureRows) -> Bools:
+    """Return which quotes [m] were renewed in the last three days."""
+    return np.asarray(~(values[:, COLUMN["stale_days"]] > _RENEWED_DAYS))
 
 
 def band_of(price: NDArray[Any]) -> NDArray[np.int64]:

@@ -9,11 +9,12 @@ as text.
 
 Every second booster does without the averages of sales: its errors differ from the others', and
 the mean of both errs less (Bates and Granger, "The combination of forecasts", 1969). At long
-horizons, a linear forecast from the averages (`linear`) has a quarter of the weight. The trees
-learn how cards differ, not what the market did: the move that all cards of a day share is
-subtracted first (`common_move`). In large training sets, residuals are divided by the square
-root of the card's mean daily move and weighted by it: cards then share the shape of a move whatever
-its size, and the minimised sum is still the absolute error.
+horizons, a linear forecast from the averages (`linear`) has half of the weight. A quote that was
+not renewed in the last three days is forecast to stay. The trees learn how cards differ, not what
+the market did: the move that all cards of a day share is subtracted first (`common_move`). In large
+training sets, residuals are divided by the square root of the card's mean daily move and weighted
+by it: cards then share the shape of a move whatever its size, and the minimised sum is still the
+absolute error.
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,9 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import COLUMN, LEVELS
-from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
+from pokewatch.valuation.intervals import LIQUIDITIES, is_recent, liquidity_of
 from pokewatch.valuation.models import linear
+from pokewatch.valuation.models.boosters import TrainingRows, held_out_rows, train_boosters
 from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
@@ -68,7 +70,7 @@ GROUP_FEATURES = (
 )
 AVERAGE_FEATURES = ("avg7", "avg30", "avg7_move_7", "avg30_move_7")
 _AVERAGE_COLUMNS = [COLUMN[name] for name in AVERAGE_FEATURES]
-_LINEAR_WEIGHT = 0.25
+_LINEAR_WEIGHT = 0.5
 _MIN_LINEAR_HORIZON = 15  # days: nearer, a linear forecast errs more than the last price
 _GROUP_HORIZONS = 8  # a group's move is one observation per horizon, however many cards it has
 _MIN_ROWS = 1_000
@@ -77,16 +79,6 @@ _MIN_ROWS_FOR_THREADS = 50_000
 _MIN_MOVE = 0.002  # a day, log
 _SHRINKAGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _MAX_RESIDUAL = 1.0  # log: limits the weight of a single card
-
-_COMMON: Mapping[str, Any] = {
-    "objective": "regression_l1",
-    "min_data_in_leaf": 100,
-    "bagging_freq": 1,
-    "seed": 1,
-    "deterministic": True,
-    "force_row_wise": True,
-    "verbosity": -1,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +151,21 @@ class Boosted(Model):
         residual = training_set.target - base.move(training_set.values)
         residual = without_common_move(residual, training_set.day)
         residual = np.clip(residual, -_MAX_RESIDUAL, _MAX_RESIDUAL) / scale
-        trees = []
-        for number in range(size.boosters):
-            trained_on = ~_held_out_rows(training_set, number, size.boosters)
-            values = training_set.values[trained_on]
+
+        weight = scale * price_weight
+
+        def rows_of(number: int) -> TrainingRows:
+            rows = ~held_out_rows(training_set.key, number, size.boosters)
+            values = training_set.values[rows]
             if number % 2:
                 values[:, _AVERAGE_COLUMNS] = np.nan
-            trees.append(
-                _train_booster(
-                    values[:, features],
-                    residual[trained_on],
-                    (scale * price_weight)[trained_on],
-                    size.trees,
-                )
-            )
+            return values[:, features], residual[rows], weight[rows]
+
+        trees = train_boosters(rows_of, size.boosters, size.trees)
         fitted |= {"features": features, "power": size.power, "trees": trees}
-        if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(training_set):
-            fitted["linear"] = linear.fit_coefficients(training_set)
+        active = training_set.select(_is_active(training_set.values))
+        if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(active):
+            fitted["linear"] = linear.fit_coefficients(active)
         return fitted | {"stretch": self._best_shrinkage(fitted, training_set, price_weight)}
 
     def _best_shrinkage(
@@ -210,13 +200,14 @@ class Boosted(Model):
         if not self._coefficients:
             return moves
         other = linear.linear_move(self._coefficients, values)
+        other *= _is_active(values)
         return (1.0 - _LINEAR_WEIGHT) * moves + _LINEAR_WEIGHT * other
 
     def _held_out_trees(self, training_set: TrainingSet) -> Floats:
         moves = self._base.move(training_set.values)
         count = len(self._boosters)
         for number, booster in enumerate(self._boosters):
-            held_out = _held_out_rows(training_set, number, count)
+            held_out = held_out_rows(training_set.key, number, count)
             if held_out.any():
                 moves[held_out] += self._residual(booster, training_set.values[held_out]) / (
                     count // 2
@@ -230,6 +221,7 @@ class Boosted(Model):
             np.asarray(predicted, dtype=np.float64)
             * _scale(values, self._power)
             * self._shrinkage[liquidity_of(values)]
+            * is_recent(values)
         )
         return residual
 
@@ -241,13 +233,13 @@ class Boosted(Model):
         return [COLUMN[name] for name in names]
 
 
+def _is_active(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which cards [m] sell often enough for the averages of their sales to be recent."""
+    return np.asarray(liquidity_of(values) > 0)
+
+
 def _has_averages(training_set: TrainingSet) -> bool:
     return bool(np.isfinite(training_set.column("avg30")).any())
-
-
-def _held_out_rows(training_set: TrainingSet, number: int, count: int) -> NDArray[np.bool_]:
-    """Return which rows [m] booster `number` of `count` is not trained on: half of the cards."""
-    return (training_set.key + np.uint32(number)) % np.uint32(count) < count // 2
 
 
 def _effective_size(training_set: TrainingSet, horizon: int) -> float:
@@ -257,21 +249,6 @@ def _effective_size(training_set: TrainingSet, horizon: int) -> float:
     return len(np.unique(training_set.card)) * max(
         1.0, (int(training_set.day.max()) - int(training_set.day.min())) / horizon
     )
-
-
-def _train_booster(
-    values: NDArray[np.float32], residual: Floats, weight: Floats, size: Mapping[str, Any]
-) -> str:
-    threads = cpu_count() if len(residual) >= _MIN_ROWS_FOR_THREADS else 1
-    parameters = {**_COMMON, **size, "num_threads": threads}
-    import lightgbm
-
-    booster = lightgbm.train(
-        parameters, lightgbm.Dataset(values, label=residual, weight=weight, params=parameters)
-    )
-    # The text after the trees includes the number of threads, which must not change the model.
-    text: str = booster.model_to_string()
-    return text[: text.index("end of trees") + len("end of trees")] + "\n"
 
 
 def _scale(values: NDArray[np.float32], power: float) -> Floats:

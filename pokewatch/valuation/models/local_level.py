@@ -1,10 +1,11 @@
 """The robust local level: forecasts a step from the last quote towards a filtered level.
 
 Where quotes are noise around a slow level, the step leads to the level; where quotes lag behind
-sales, it leads away from it. The level itself is `features._LocalLevel`. Its ratio of drift to
+sales, it leads away from it. The level itself is that of `LevelFilter`. Its ratio of drift to
 noise and the length of the step, per liquidity and distance from the level, minimise the absolute
 error of the moves that cards do not share (`common_move`). Cells with few rows are shrunk towards
-the best step over all liquidities.
+the best step over all liquidities. A quote that was not renewed in the last three days is forecast
+to stay: most such quotes do.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, LEVELS
-from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
+from pokewatch.valuation.intervals import LIQUIDITIES, is_recent, liquidity_of
 from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.panel import Floats
@@ -39,7 +40,7 @@ class LocalLevel(Model):
     def move(self, values: NDArray[np.float32]) -> Floats:
         distance = values[:, COLUMN[LEVELS[self._level]]].astype(np.float64)
         step = self._step[liquidity_of(values), _distance_class(distance)]
-        return np.clip(step * distance, -MAX_STEP, MAX_STEP)
+        return np.clip(step * distance, -MAX_STEP, MAX_STEP) * is_recent(values)
 
     def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
         if len(training_set) == 0:

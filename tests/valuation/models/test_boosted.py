@@ -1,4 +1,3 @@
-import json
 from datetime import date
 
 import numpy as np
@@ -52,20 +51,6 @@ def test_it_is_the_local_level_where_there_is_too_little_to_learn_from(panel: Pa
     assert one.parameters()["learnt"]["trees"] == []
 
 
-def test_the_same_training_set_gives_the_same_trees_whatever_the_number_of_threads(
-    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(boosted, "_MIN_ROWS_FOR_THREADS", 1)
-    found = []
-    for threads in (1, 2, 1):
-        monkeypatch.setattr(boosted, "cpu_count", lambda threads=threads: threads)
-        model = create("boosted", 7)
-        model.fit_forecast(training_set)
-        found.append(json.dumps(model.fitted))
-    assert found[0] == found[1] == found[2]
-    assert "num_threads" not in found[0]
-
-
 def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
     training_set: TrainingSet,
 ) -> None:
@@ -79,17 +64,6 @@ def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
     below, above = spread.below, spread.above
     fresh = rng.standard_t(4, len(noise)) * 0.1 - model.move(noise.values)
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)
-
-
-@pytest.mark.parametrize("count", [4, 20])
-def test_every_card_is_held_out_from_half_of_the_boosters(
-    training_set: TrainingSet, count: int
-) -> None:
-    held_out = np.stack(
-        [boosted._held_out_rows(training_set, number, count) for number in range(count)]
-    )
-    assert (held_out.sum(axis=0) == count // 2).all()
-    assert held_out.mean(axis=1) == pytest.approx(0.5, abs=0.1)
 
 
 def test_shuffled_outcomes_give_no_skill(training_set: TrainingSet) -> None:
@@ -152,10 +126,34 @@ def test_averages_of_sales_add_a_linear_forecast_at_long_horizons(
     model.fit_forecast(rows)
     coefficients = model.fitted["linear"]
     trees = create("boosted", model.horizon, {"learnt": {**model.fitted, "linear": []}})
-    added = 0.25 * linear_move(coefficients, rows.values)
+    dormant = np.arange(len(rows)) % 2 == 0
+    rows.values[dormant, COLUMN["fresh_share"]] = 0.0
+    added = np.where(dormant, 0.0, 0.5 * linear_move(coefficients, rows.values))
     assert np.abs(added).max() > 0.01
-    np.testing.assert_allclose(model.move(rows.values), 0.75 * trees.move(rows.values) + added)
-    np.testing.assert_allclose(model._held_out(rows), 0.75 * trees._held_out(rows) + added)
+    np.testing.assert_allclose(model.move(rows.values), 0.5 * trees.move(rows.values) + added)
+    np.testing.assert_allclose(model._held_out(rows), 0.5 * trees._held_out(rows) + added)
+
+
+def test_no_linear_forecast_is_fitted_to_dormant_cards(training_set: TrainingSet) -> None:
+    rows = training_set.select(training_set.day < 20)
+    rows.values[:, COLUMN["avg30"]] = 0.1
+    rows.values[:, COLUMN["fresh_share"]] = 0.0
+    model = create("boosted", boosted._MIN_LINEAR_HORIZON)
+    model.fit_forecast(rows)
+    assert model.fitted["trees"]
+    assert "linear" not in model.fitted
+
+
+@pytest.mark.parametrize("name", ["local_level", "boosted"])
+def test_a_quote_that_was_not_renewed_for_days_is_forecast_to_stay(
+    training_set: TrainingSet, name: str
+) -> None:
+    model = create(name, 7)
+    model.fit_forecast(training_set)
+    values = training_set.values[training_set.day == 40]
+    assert np.any(model.move(values) != 0)
+    values[:, COLUMN["stale_days"]] = 4
+    assert not model.move(values).any()
 
 
 @pytest.mark.parametrize(("horizon", "averages"), [(7, True), (30, False)])
