@@ -162,17 +162,7 @@ class Assembly:
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
-            "cards": catalog.cards,
-            "card": catalog.card,
-            "history": catalog.history,
-            "movers": catalog.movers,
-            "printings": catalog.printings,
-            "suggestions": catalog.suggestions,
-            "sets": catalog.sets,
-            "set": catalog.card_set,
-            "index": catalog.index,
-            "changes": catalog.changes,
-            "track_record": catalog.track_record,
+            **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,
             "track_record_parquet": self._records.parquet,
             "collection_value": self._collections.value,
@@ -221,3 +211,19 @@ def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:
         if settings.redis_url is None
         else RedisLimiter(settings.redis_url.get_secret_value(), memory, metrics)
     )
+
+
+def _catalog_handlers(catalog: CatalogEndpoints) -> dict[str, Handler]:
+    return {
+        "cards": catalog.cards,
+        "card": catalog.card,
+        "history": catalog.history,
+        "movers": catalog.movers,
+        "printings": catalog.printings,
+        "suggestions": catalog.suggestions,
+        "sets": catalog.sets,
+        "set": catalog.card_set,
+        "index": catalog.index,
+        "changes": catalog.changes,
+        "track_record": catalog.track_record,
+    }

@@ -50,12 +50,6 @@ UNKNOWN_SET = Kind(
     "Unknown set",
     "No set has this id; `GET /sets` lists them.",
 )
-UNKNOWN_MONTH = Kind(
-    "unknown-month",
-    404,
-    "No forecasts of this month",
-    "No forecast issued in the month has its outcome; `GET /track-record` lists the months.",
-)
 UNKNOWN_DATE = Kind(
     "unknown-date",
     404,
@@ -179,7 +173,6 @@ KINDS: tuple[Kind, ...] = (
     NOT_FOUND,
     UNKNOWN_CARD,
     UNKNOWN_SET,
-    UNKNOWN_MONTH,
     UNKNOWN_DATE,
     UNKNOWN_PAGE,
     UNKNOWN_MODEL,

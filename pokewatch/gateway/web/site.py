@@ -63,9 +63,6 @@ class Site:
         def data(path: str, kind: Header, handler: DataHandler) -> Route:
             return Route(path, DataEndpoint(path, kind, handler, access), methods=["GET"])
 
-        def download(path: str, handler: DownloadHandler) -> Route:
-            return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
-
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)
             for path, handler, template, query in (
@@ -86,8 +83,8 @@ class Site:
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
-            download("/page-data/track-record.csv", records.csv),
-            download("/page-data/track-record.parquet", records.parquet),
+            _download("/page-data/track-record.csv", records.csv, access),
+            _download("/page-data/track-record.parquet", records.parquet, access),
             Route(
                 PATH,
                 CollectionPage(collections, renderer, access, uploads),
@@ -96,3 +93,7 @@ class Site:
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
+
+
+def _download(path: str, handler: DownloadHandler, access: PageAccess) -> Route:
+    return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
