@@ -64,12 +64,7 @@ class Assembly:
         self.authenticator = Authenticator(
             self.key_cache, self.limiter, parse_rate(settings.failed_key_rate), self.metrics
         )
-        self.answer_cache = AnswerCache(
-            settings.answer_cache,
-            settings.answer_cache_mb * _MIB,
-            settings.stale_seconds,
-            self.metrics,
-        )
+        self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
         self.http_client = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
         self.upstreams = {
@@ -89,12 +84,11 @@ class Assembly:
         )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        slow = settings.collection_seconds
         self._collections = CollectionEndpoint(
-            self._upstream("collection", settings.collection_seconds), self.version_poller
+            self._upstream("collection", slow), self.version_poller
         )
-        self._records = RecordDownloads(
-            self.catalog_reader, self._upstream("track-record", settings.collection_seconds)
-        )
+        self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -202,6 +196,15 @@ class Assembly:
             self.answer_cache,
             self.version_poller,
         )
+
+
+def _answer_cache(settings: GatewaySettings, metrics: Metrics) -> AnswerCache:
+    return AnswerCache(
+        settings.answer_cache,
+        settings.answer_cache_mb * _MIB,
+        settings.stale_seconds,
+        metrics,
+    )
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

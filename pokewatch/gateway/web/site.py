@@ -65,20 +65,11 @@ class Site:
 
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)
-            for path, handler, template, query in (
-                ("/", pages.home, "home.html", PageQuery),
-                ("/cards", pages.search, "search.html", SearchPageQuery),
-                ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
-                ("/movers", pages.movers, "movers.html", MoversPageQuery),
-                ("/sets", pages.sets, "sets.html", PageQuery),
-                ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
-            )
+            for path, handler, template, query in _versioned_pages(pages)
+        } | {
+            path: page(path, handler, template, cache=False)
+            for path, handler, template in _changing_pages(pages)
         }
-        # These change while the versions stay.
-        self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
-        self.pages["/track-record"] = page(
-            "/track-record", pages.track_record, "track_record.html", cache=False
-        )
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
@@ -93,6 +84,28 @@ class Site:
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
+
+
+def _versioned_pages(
+    pages: Pages,
+) -> tuple[tuple[str, PageHandler, str, type[PageQuery]], ...]:
+    """Return the pages that change with the versions of model and data alone."""
+    return (
+        ("/", pages.home, "home.html", PageQuery),
+        ("/cards", pages.search, "search.html", SearchPageQuery),
+        ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
+        ("/movers", pages.movers, "movers.html", MoversPageQuery),
+        ("/sets", pages.sets, "sets.html", PageQuery),
+        ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
+    )
+
+
+def _changing_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str], ...]:
+    """Return the pages that may change while the versions stay."""
+    return (
+        ("/status", pages.status, "status.html"),
+        ("/track-record", pages.track_record, "track_record.html"),
+    )
 
 
 def _download(path: str, handler: DownloadHandler, access: PageAccess) -> Route:
