@@ -77,6 +77,8 @@ TESTED_ELSEWHERE = {
     "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
     "gateway/api/catalog_reader.py": "by its endpoints; tests/gateway/api/test_catalog.py",
     "gateway/api/market_schemas.py": "types; tests/contract/test_openapi.py",
+    "gateway/api/record_schemas.py": "types; tests/contract/test_openapi.py",
+    "gateway/api/records.py": "by its pages; tests/gateway/web/test_record_page.py",
     "gateway/web/access.py": "by the pages; tests/gateway/web/test_pages.py",
     "gateway/web/rendering.py": "by the pages; tests/gateway/web/test_pages.py",
     "gateway/web/site.py": "by the pages; tests/gateway/web/test_pages.py",

@@ -73,12 +73,7 @@ class Assembly:
         self.authenticator = Authenticator(
             self.key_cache, self.limiter, parse_rate(settings.failed_key_rate), self.metrics
         )
-        self.answer_cache = AnswerCache(
-            settings.answer_cache,
-            settings.answer_cache_mb * _MIB,
-            settings.stale_seconds,
-            self.metrics,
-        )
+        self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
         self.http_client = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
         self.upstreams = {
@@ -98,15 +93,14 @@ class Assembly:
         )
         self._coalescers: list[Coalescer[Any, Any]] = []
         self._tasks: list[asyncio.Task[None]] = []
+        slow = settings.collection_seconds
         self._collections = CollectionEndpoint(
-            self._upstream("collection", settings.collection_seconds), self.version_poller
-        )
-        self._records = RecordDownloads(
-            self.catalog_reader, self._upstream("track-record", settings.collection_seconds)
+            self._upstream("collection", slow), self.version_poller
         )
         self._watch_database = WatchDatabase.configured()
         self._watches = _watches(self._watch_database, self.catalog_reader)
         self.exports = ExportEndpoints(self.http_client.address, settings)
+        self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._near = NearCards(self.catalog_reader)
         self._fair_prices = self._fair_price_endpoint()
         self.handlers = self._handlers()
@@ -181,17 +175,7 @@ class Assembly:
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
-            "cards": catalog.cards,
-            "card": catalog.card,
-            "history": catalog.history,
-            "movers": catalog.movers,
-            "printings": catalog.printings,
-            "suggestions": catalog.suggestions,
-            "sets": catalog.sets,
-            "set": catalog.card_set,
-            "index": catalog.index,
-            "changes": catalog.changes,
-            "track_record": catalog.track_record,
+            **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,
             "track_record_parquet": self._records.parquet,
             "collection_value": self._collections.value,
@@ -237,6 +221,15 @@ class Assembly:
         )
 
 
+def _answer_cache(settings: GatewaySettings, metrics: Metrics) -> AnswerCache:
+    return AnswerCache(
+        settings.answer_cache,
+        settings.answer_cache_mb * _MIB,
+        settings.stale_seconds,
+        metrics,
+    )
+
+
 def _watches(database: WatchDatabase, reader: CatalogReader) -> WatchEndpoints:
     settings = PriceWatchSettings.read()
     store = WatchStore(database, settings.watches_per_key)
@@ -250,3 +243,19 @@ def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:
         if settings.redis_url is None
         else RedisLimiter(settings.redis_url.get_secret_value(), memory, metrics)
     )
+
+
+def _catalog_handlers(catalog: CatalogEndpoints) -> dict[str, Handler]:
+    return {
+        "cards": catalog.cards,
+        "card": catalog.card,
+        "history": catalog.history,
+        "movers": catalog.movers,
+        "printings": catalog.printings,
+        "suggestions": catalog.suggestions,
+        "sets": catalog.sets,
+        "set": catalog.card_set,
+        "index": catalog.index,
+        "changes": catalog.changes,
+        "track_record": catalog.track_record,
+    }

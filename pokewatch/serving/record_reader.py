@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from pyarrow import csv
 from pokewatch.csv_cells import safe_cell
 from pokewatch.errors import TrackRecordError
 from pokewatch.settings import RegistrySettings
-from pokewatch.valuation.track_record import DOCUMENT, TrackRecord, read_record
+from pokewatch.valuation.track_record import DOCUMENT, FORECAST_SCHEMA, TrackRecord, read_record
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -51,6 +52,15 @@ class RecordReader:
             self._record = self._read()
             self._version = version
         return self._record
+
+    def empty(self, kind: Literal["csv", "parquet"]) -> bytes:
+        """Return a file without forecasts."""
+        table, written = FORECAST_SCHEMA.empty_table(), io.BytesIO()
+        if kind == "csv":
+            csv.write_csv(table, written)
+        else:
+            pq.write_table(table, written)
+        return written.getvalue()
 
     def parquet(self, name: str, number: int) -> bytes:
         """Return piece `number` of a file, b"" after its end. Raise TrackRecordError."""

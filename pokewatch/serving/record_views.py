@@ -21,6 +21,8 @@ class BookRecordQuery(BookQuery):
 
 
 class RecordPieceQuery(BookQuery):
+    """Piece `number` of the file `name`; the file "" has no forecasts."""
+
     name: Text
     format: Literal["csv", "parquet"]
     number: Annotated[int, Field(ge=0, lt=1_000_000)]
@@ -72,6 +74,8 @@ def record_piece(loaded: LoadedBook, payload: object) -> tuple[int, bytes | dict
     """
     try:
         query = RecordPieceQuery.model_validate(payload)
+        if not query.name:
+            return 200, b"" if query.number else loaded.record.empty(query.format)
         if query.format == "csv":
             return 200, loaded.record.csv(query.name, query.number, header=query.header)
         return 200, loaded.record.parquet(query.name, query.number)

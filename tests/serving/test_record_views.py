@@ -1,9 +1,11 @@
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.serving.catalog import answer
@@ -90,6 +92,12 @@ def test_pieces(tmp_path: Path) -> None:
     assert status == 200
     assert isinstance(text, bytes)
     assert text.startswith(b'"issued_on","due_on"')
+    empty = {"name": "", "number": 0}
+    assert record_piece(found, {**empty, "format": "csv"}) == (200, text.splitlines(True)[0])
+    status, parquet = record_piece(found, {**empty, "format": "parquet"})
+    assert isinstance(parquet, bytes)
+    assert pq.read_table(io.BytesIO(parquet)).num_rows == 0
+    assert record_piece(found, {**empty, "number": 1, "format": "csv"}) == (200, b"")
     assert record_piece(found, {**wanted, "name": "x", "format": "csv"})[0] == 404
     faults: list[Any] = [{**wanted, "format": "xlsx"}, {}, [], {**wanted, "format": 1}, None]
     faults.append({**wanted, "format": "csv", "number": -1})

@@ -124,7 +124,7 @@ class RecordRandom(msgspec.Struct, frozen=True):
 
 
 class RecordBacktest(msgspec.Struct, frozen=True, rename=_FROM_TO):
-    """What following the signals as stated would have earned after fees.
+    """The trades that the signals as stated would have led to, after fees.
 
     An order is filled at the next fresh price and sold a horizon later at the median of five days.
     """

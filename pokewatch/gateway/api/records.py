@@ -13,7 +13,7 @@ from pokewatch.gateway.api.queries import MonthQuery, RequiredMonthQuery, parse_
 from pokewatch.gateway.api.record_schemas import RecordFile
 from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.middleware import Header, RequestContext
-from pokewatch.gateway.http.problems import UNKNOWN_MONTH, ProblemError, unavailable
+from pokewatch.gateway.http.problems import unavailable
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 
 PARQUET = "application/vnd.apache.parquet"
@@ -43,18 +43,14 @@ class RecordDownloads:
         """Return the file of a month."""
         query = parse_query(RequiredMonthQuery, context.scope["query_string"])
         files = await self._files(context, query.month)
-        length = (b"content-length", b"%d" % files[0].bytes)
-        headers = [_PARQUET_HEADER, _NO_STORE, _file_name(query.month, "parquet"), length]
+        headers = [_PARQUET_HEADER, _NO_STORE, _file_name(query.month, "parquet")]
+        headers += [(b"content-length", b"%d" % file.bytes) for file in files]
         return await self._download(context, headers, files, "parquet")
 
     async def _files(self, context: RequestContext, month: str | None) -> list[RecordFile]:
-        """Return the files of a month, or of all. Raise ProblemError (404)."""
+        """Return the file of a month, or those of all."""
         found = await self._reader.read(record_call(), context.forwarded_headers())
-        files = [file for file in found.files if month in (None, file.month)]
-        if not files:
-            issued = f"issued in {month} " if month else ""
-            raise ProblemError(UNKNOWN_MONTH, f"no forecast {issued}has its outcome")
-        return files
+        return [file for file in found.files if month in (None, file.month)]
 
     async def _download(
         self,
@@ -69,6 +65,8 @@ class RecordDownloads:
     async def _pieces(
         self, files: Sequence[RecordFile], kind: Format, headers: bytes
     ) -> AsyncIterator[bytes]:
+        if not files:
+            yield await self._piece("", kind, 0, True, headers)
         header = True
         for file in files:
             number = 0
@@ -79,6 +77,7 @@ class RecordDownloads:
     async def _piece(
         self, name: str, kind: Format, number: int, header: bool, headers: bytes
     ) -> bytes:
+        """Return a piece of a file, b"" after its last one. The file "" has no forecasts."""
         payload = {"name": name, "format": kind, "number": number, "header": header}
         try:
             return await self._upstream.send(

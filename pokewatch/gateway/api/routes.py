@@ -227,7 +227,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns every published forecast that has its outcome, or those of a month: what was "
         "stated then, and the price that followed, empty where the card had none.",
         query=queries.MonthQuery,
-        problems=(*CATALOG, problems.UNKNOWN_MONTH),
+        problems=CATALOG,
     ),
     Operation(
         "track_record_parquet",
@@ -235,9 +235,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/track-record.parquet",
         "Download the past forecasts of a month as Parquet",
         records.PARQUET,
-        "Returns the forecasts of `/track-record.csv` issued in a month.",
+        "Returns the forecasts of `/track-record.csv` issued in a month; `/track-record` lists the "
+        "months that have any.",
         query=queries.RequiredMonthQuery,
-        problems=(*CATALOG, problems.UNKNOWN_MONTH),
+        problems=CATALOG,
     ),
     Operation(
         "collection_value",

@@ -45,12 +45,6 @@ UNKNOWN_CARD = Kind(
     "No card has this id or slug; `near` lists similar ones.",
 )
 UNKNOWN_SET = Kind("unknown-set", 404, "Unknown set", "No set has this id; `GET /sets` lists them.")
-UNKNOWN_MONTH = Kind(
-    "unknown-month",
-    404,
-    "No forecasts of this month",
-    "No forecast issued in the month has its outcome; `GET /track-record` lists the months.",
-)
 UNKNOWN_DATE = Kind(
     "unknown-date",
     404,

@@ -68,33 +68,21 @@ class Site:
         def data(path: str, kind: Header, handler: DataHandler) -> Route:
             return Route(path, DataEndpoint(path, kind, handler, access), methods=["GET"])
 
-        def download(path: str, handler: DownloadHandler) -> Route:
-            return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
-
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)
-            for path, handler, template, query in (
-                ("/", pages.home, "home.html", PageQuery),
-                ("/cards", pages.search, "search.html", SearchPageQuery),
-                ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
-                ("/movers", pages.movers, "movers.html", MoversPageQuery),
-                ("/sets", pages.sets, "sets.html", PageQuery),
-                ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
-            )
+            for path, handler, template, query in _versioned_pages(pages)
+        } | {
+            path: page(path, handler, template, cache=False)
+            for path, handler, template in _changing_pages(pages)
         }
-        # These change while the versions stay.
-        self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
-        self.pages["/track-record"] = page(
-            "/track-record", pages.track_record, "track_record.html", cache=False
-        )
         watches_page = watch_page.WatchPage(watches, forms, renderer, access)
         self.pages[watch_page.PATH] = watches_page
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
-            download("/page-data/track-record.csv", records.csv),
-            download("/page-data/track-record.parquet", records.parquet),
+            _download("/page-data/track-record.csv", records.csv, access),
+            _download("/page-data/track-record.parquet", records.parquet, access),
             Route(
                 PATH,
                 CollectionPage(collections, renderer, access, uploads),
@@ -105,3 +93,29 @@ class Site:
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
+
+
+def _versioned_pages(
+    pages: Pages,
+) -> tuple[tuple[str, PageHandler, str, type[PageQuery]], ...]:
+    """Return the pages that change with the versions of model and data alone."""
+    return (
+        ("/", pages.home, "home.html", PageQuery),
+        ("/cards", pages.search, "search.html", SearchPageQuery),
+        ("/cards/{card_id}", pages.card, "card.html", CardPageQuery),
+        ("/movers", pages.movers, "movers.html", MoversPageQuery),
+        ("/sets", pages.sets, "sets.html", PageQuery),
+        ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
+    )
+
+
+def _changing_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str], ...]:
+    """Return the pages that may change while the versions stay."""
+    return (
+        ("/status", pages.status, "status.html"),
+        ("/track-record", pages.track_record, "track_record.html"),
+    )
+
+
+def _download(path: str, handler: DownloadHandler, access: PageAccess) -> Route:
+    return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])

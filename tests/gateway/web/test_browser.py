@@ -20,6 +20,7 @@ PAGES = (
     "/movers?days=1&min_price=0",
     "/sets",
     "/sets/set1",
+    "/track-record",
     "/status",
     "/docs",
 )

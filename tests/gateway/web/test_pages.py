@@ -128,6 +128,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         "/sets",
         "/sets/set1",
         "/status",
+        "/track-record",
         "/collection",
         *(f"/cards/card_{i}" for i in range(12)),
         "/cards/card_3?range=1m&price=2.50",
