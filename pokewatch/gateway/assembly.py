@@ -32,6 +32,8 @@ from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.picture_client import PictureClient
+from pokewatch.gateway.web.pictures import PictureEndpoint, Pictures
 from pokewatch.gateway.web.sessions import Sessions
 from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
@@ -96,6 +98,7 @@ class Assembly:
             self.version_poller,
             self.metrics,
         )
+        self.pictures = _pictures(settings)
         self.handlers = self._handlers()
         self.site = self._site()
 
@@ -119,6 +122,8 @@ class Assembly:
             await coalescer.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
+        if self.pictures is not None:
+            await self.pictures.close()
         await self.metrics_server.stop()
         self.http_client.close()
         self.access_log.flush()
@@ -196,8 +201,21 @@ class Assembly:
         pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
-            pages, self._collections, access, uploads, self.answer_cache, self.version_poller
+            pages,
+            self._collections,
+            access,
+            uploads,
+            self.answer_cache,
+            self.version_poller,
+            PictureEndpoint(self.pictures, self.catalog_reader, access) if self.pictures else None,
         )
+
+
+def _pictures(settings: GatewaySettings) -> Pictures | None:
+    """Return the pictures of cards, None if they or the pages are off."""
+    if not settings.pictures or settings.page_access() == "off":
+        return None
+    return Pictures(PictureClient(settings.picture_hosts), settings.pictures_mb * _MIB)
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Port
+from pokewatch.settings.values import Names, Port
 
 
 class GatewaySettings(Section):
@@ -28,6 +28,16 @@ class GatewaySettings(Section):
         description="The web pages: `open` to all, for visitors who enter an API key once (`key`), "
         "or `off`. Default: `open` if the gateway listens on a loopback address, else `key`.",
     )
+    pictures: bool = Field(
+        False,
+        description="Show pictures of cards. The gateway downloads them from the addresses in the "
+        "catalogue, so their host learns which cards are looked at, but not by whom.",
+    )
+    picture_hosts: Names = Field(
+        ("tcgplayer-cdn.tcgplayer.com",),
+        description="Comma-separated hosts that pictures are downloaded from, by https.",
+    )
+    pictures_mb: int = Field(64, ge=1, le=65_536, description="Memory for pictures, in MiB.")
     redis_url: SecretStr | None = Field(
         None,
         description="Redis that holds the rate limits shared by several gateways. Default: in "

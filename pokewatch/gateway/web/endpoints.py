@@ -48,11 +48,13 @@ class PageRenderer:
         templates: Templates,
         access: PageAccess,
         poller: VersionPoller,
+        pictures: bool = False,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self._templates = templates
         self._access = access
         self._poller = poller
+        self._pictures = pictures
         self._today = today
 
     def render(
@@ -68,6 +70,7 @@ class PageRenderer:
             "old": age is not None and age * 24 > _STALE_HOURS,
             "down": stale or self._poller.problem is not None,
             "keyed": not self._access.open,
+            "pictures": self._pictures,
             "path": context.scope["path"],
         }
         return self._templates.render(template, common | values)

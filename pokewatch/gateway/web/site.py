@@ -27,6 +27,8 @@ from pokewatch.gateway.web.page_queries import (
     SearchPageQuery,
 )
 from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.pictures import PATH as PICTURE
+from pokewatch.gateway.web.pictures import PictureEndpoint
 from pokewatch.gateway.web.rendering import StaticFiles, Templates
 from pokewatch.gateway.web.uploads import UploadBodies
 
@@ -42,9 +44,10 @@ class Site:
         uploads: UploadBodies,
         answers: AnswerCache,
         poller: VersionPoller,
+        pictures: PictureEndpoint | None,
     ) -> None:
         static = StaticFiles()
-        renderer = PageRenderer(Templates(static), access, poller)
+        renderer = PageRenderer(Templates(static), access, poller, pictures is not None)
 
         def page(
             path: str,
@@ -72,15 +75,14 @@ class Site:
         }
         # The status changes while the versions stay.
         self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
+        collection = CollectionPage(collections, renderer, access, uploads)
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
-            Route(
-                PATH,
-                CollectionPage(collections, renderer, access, uploads),
-                methods=["GET", "POST"],
-            ),
+            Route(PATH, collection, methods=["GET", "POST"]),
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
+        if pictures is not None:
+            self.routes.append(Route(PICTURE, pictures, methods=["GET"]))
