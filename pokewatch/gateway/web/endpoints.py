@@ -78,11 +78,8 @@ class PageRenderer:
     def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
         """Return the page of a problem."""
         values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
-        headers = [*problem.headers]
-        if problem.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % problem.retry_after))
         body = self.render("problem.html", context, values | {"request_id": context.request_id})
-        return problem.kind.status, [_NO_STORE, *headers], body
+        return problem.kind.status, problem_headers(problem), body
 
     def cache_key(self, context: RequestContext, query: PageQuery) -> tuple[str, ...]:
         """Return all that a page depends on besides the versions served."""
@@ -208,7 +205,7 @@ class SignInEndpoint:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         values = {"problem": problem, "next": local_target(query.get("next", ["/"])[0])}
         body = self._renderer.render("sign_in.html", context, values)
-        headers = [_NO_STORE, *(problem.headers if problem else ())]
+        headers = problem_headers(problem) if problem else [_NO_STORE]
         await send_page(context, send, (status, headers, body))
 
 
@@ -243,6 +240,14 @@ class PageOrJson:
         accepted = context_of(scope).headers.get(b"accept", b"")
         html = preferred(accepted, _KINDS) == _KINDS[1]
         return (self.page if html else self.json)(scope, receive, send)
+
+
+def problem_headers(problem: ProblemError) -> list[Header]:
+    """Return the headers of the page of a problem."""
+    headers = [_NO_STORE, *problem.headers]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    return headers
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:
