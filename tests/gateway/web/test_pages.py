@@ -432,7 +432,7 @@ def test_guesses_of_a_key_are_limited_as_those_of_the_api(hostile: Gateway, tmp_
         assert gateway.get("/cards/card_1", key="pw_guess").status_code == 401
         for refused in (sign_in(client, "pw_guess"), sign_in(client, "pw_another")):
             assert "Too many requests" in words(page(refused, 429))
-            assert 0 < int(refused.headers["retry-after"]) <= 3_600
+            assert int(refused.headers["retry-after"]) > 60
             assert "set-cookie" not in refused.headers
         assert gateway.get("/cards/card_1", key="pw_guess").status_code == 429
         assert sign_in(client, gateway.key.key).status_code == 303
