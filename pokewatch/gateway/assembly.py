@@ -38,6 +38,8 @@ from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.picture_client import PictureClient
+from pokewatch.gateway.web.pictures import PictureEndpoint, Pictures
 from pokewatch.gateway.web.sessions import Sessions
 from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
@@ -103,6 +105,7 @@ class Assembly:
         self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._near = NearCards(self.catalog_reader)
         self._fair_prices = self._fair_price_endpoint()
+        self.pictures = _pictures(settings)
         self.handlers = self._handlers()
         self.site = self._site()
 
@@ -126,6 +129,8 @@ class Assembly:
             await coalescer.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
+        if self.pictures is not None:
+            await self.pictures.close()
         await self.metrics_server.stop()
         self._watches.close()
         self._watch_database.close()
@@ -218,6 +223,7 @@ class Assembly:
             uploads,
             self.answer_cache,
             self.version_poller,
+            PictureEndpoint(self.pictures, self.catalog_reader, access) if self.pictures else None,
         )
 
 
@@ -234,6 +240,13 @@ def _watches(database: WatchDatabase, reader: CatalogReader) -> WatchEndpoints:
     settings = PriceWatchSettings.read()
     store = WatchStore(database, settings.watches_per_key)
     return WatchEndpoints(store, Outbox(database), reader, settings.webhook_hosts)
+
+
+def _pictures(settings: GatewaySettings) -> Pictures | None:
+    """Return the pictures of cards, None if they or the pages are off."""
+    if not settings.pictures or settings.page_access() == "off":
+        return None
+    return Pictures(PictureClient(settings.picture_hosts), settings.pictures_mb * _MIB)
 
 
 def _limiter(settings: GatewaySettings, metrics: Metrics) -> Limiter:

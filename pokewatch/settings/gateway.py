@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Origins, Port
+from pokewatch.settings.values import Names, Origins, Port
 
 
 class GatewaySettings(Section):
@@ -33,6 +33,16 @@ class GatewaySettings(Section):
         description="Comma-separated origins, such as https://shop.example, of sites whose scripts "
         "may call the API from a browser, or `*` for all. Default: none.",
     )
+    pictures: bool = Field(
+        False,
+        description="Show pictures of cards. The gateway downloads them from the addresses in the "
+        "catalogue, so their host learns which cards are looked at, but not by whom.",
+    )
+    picture_hosts: Names = Field(
+        ("tcgplayer-cdn.tcgplayer.com",),
+        description="Comma-separated hosts that pictures are downloaded from, by https.",
+    )
+    pictures_mb: int = Field(64, ge=1, le=65_536, description="Memory for pictures, in MiB.")
     redis_url: SecretStr | None = Field(
         None,
         description="Redis that holds the rate limits shared by several gateways. Default: in "

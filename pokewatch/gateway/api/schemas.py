@@ -39,6 +39,7 @@ from pokewatch.gateway.api.fields import (
     Upper,
     WhyNoAdvice,
 )
+from pokewatch.gateway.api.forecast import Forecast
 from pokewatch.gateway.http.problems import Problem
 
 POKEWATCH = "pokewatch"  # the V2 model that combines the other two
@@ -183,23 +184,6 @@ class Card(msgspec.Struct, frozen=True):
     upper: Upper
     status: PriceStatus
     date: Annotated[str, Meta(description="The market day of the prices.")]
-
-
-class Forecast(msgspec.Struct, frozen=True):
-    """The forecast of a card's price on one later day."""
-
-    horizon: Annotated[int, Meta(ge=1, description="The days from the latest market day.")]
-    date: Annotated[str, Meta(description="The day of the forecast price.")]
-    fair_price: Annotated[
-        float | None, Meta(description="The median of the price on that day; null if unknown.")
-    ]
-    lower: Lower
-    upper: Upper
-    status: Status
-    missing: Annotated[
-        str | None,
-        Meta(description="Why no card has a forecast at this horizon yet; null if cards have."),
-    ]
 
 
 class CardAnswer(Card, frozen=True):

@@ -47,11 +47,13 @@ class PageRenderer:
         templates: Templates,
         access: PageAccess,
         poller: VersionPoller,
+        pictures: bool = False,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self._templates = templates
         self._access = access
         self._poller = poller
+        self._pictures = pictures
         self._today = today
 
     def render(
@@ -67,6 +69,7 @@ class PageRenderer:
             "old": age is not None and age * 24 > _STALE_HOURS,
             "down": stale or self._poller.problem is not None,
             "keyed": not self._access.open,
+            "pictures": self._pictures,
             "path": context.scope["path"],
         }
         return self._templates.render(template, common | values)
@@ -74,11 +77,8 @@ class PageRenderer:
     def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
         """Return the page of a problem."""
         values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
-        headers = [*problem.headers]
-        if problem.retry_after is not None:
-            headers.append((b"retry-after", b"%d" % problem.retry_after))
         body = self.render("problem.html", context, values | {"request_id": context.request_id})
-        return problem.kind.status, [_NO_STORE, *headers], body
+        return problem.kind.status, problem_headers(problem), body
 
     def cache_key(self, context: RequestContext, query: PageQuery) -> tuple[str, ...]:
         """Return all that a page depends on besides the versions served."""
@@ -220,7 +220,7 @@ class SignInEndpoint:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         values = {"problem": problem, "next": local_target(query.get("next", ["/"])[0])}
         body = self._renderer.render("sign_in.html", context, values)
-        headers = [_NO_STORE, *(problem.headers if problem else ())]
+        headers = problem_headers(problem) if problem else [_NO_STORE]
         await send_page(context, send, (status, headers, body))
 
 
@@ -255,6 +255,14 @@ class PageOrJson:
         accepted = context_of(scope).headers.get(b"accept", b"")
         html = preferred(accepted, _KINDS) == _KINDS[1]
         return (self.page if html else self.json)(scope, receive, send)
+
+
+def problem_headers(problem: ProblemError) -> list[Header]:
+    """Return the headers of the page of a problem."""
+    headers = [_NO_STORE, *problem.headers]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    return headers
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:

@@ -33,6 +33,8 @@ from pokewatch.gateway.web.page_queries import (
     SearchPageQuery,
 )
 from pokewatch.gateway.web.pages import Pages
+from pokewatch.gateway.web.pictures import PATH as PICTURE
+from pokewatch.gateway.web.pictures import PictureEndpoint
 from pokewatch.gateway.web.rendering import StaticFiles, Templates
 from pokewatch.gateway.web.uploads import UploadBodies
 
@@ -51,9 +53,10 @@ class Site:
         uploads: UploadBodies,
         answers: AnswerCache,
         poller: VersionPoller,
+        pictures: PictureEndpoint | None,
     ) -> None:
         static = StaticFiles()
-        renderer = PageRenderer(Templates(static), access, poller)
+        renderer = PageRenderer(Templates(static), access, poller, pictures is not None)
 
         def page(
             path: str,
@@ -77,22 +80,21 @@ class Site:
         }
         watches_page = watch_page.WatchPage(watches, forms, renderer, access)
         self.pages[watch_page.PATH] = watches_page
+        collection = CollectionPage(collections, renderer, access, uploads)
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
             _download("/page-data/track-record.csv", records.csv, access),
             _download("/page-data/track-record.parquet", records.parquet, access),
-            Route(
-                PATH,
-                CollectionPage(collections, renderer, access, uploads),
-                methods=["GET", "POST"],
-            ),
+            Route(PATH, collection, methods=["GET", "POST"]),
             Route(watch_page.ADD, watches_page, methods=["POST"]),
             Route(watch_page.REMOVE, watches_page, methods=["POST"]),
             Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
             Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
         ]
+        if pictures is not None:
+            self.routes.append(Route(PICTURE, pictures, methods=["GET"]))
 
 
 def _versioned_pages(

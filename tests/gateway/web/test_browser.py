@@ -45,6 +45,15 @@ def opened(browser: Browser, gateway: Gateway, **options: Any) -> Page:
     return page
 
 
+def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what axe-core finds serious or critical, with the elements at fault."""
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("width", [390, 1300])
 def test_from_a_misspelt_name_to_a_judged_listing(
@@ -131,13 +140,7 @@ def test_pages_are_accessible_and_fit_the_screen(
     )
     for path in PAGES:
         page.goto(path)
-        found = Axe().run(page).response["violations"]
-        serious = [
-            (each["id"], [node["html"] for node in each["nodes"]])
-            for each in found
-            if each["impact"] in {"serious", "critical"}
-        ]
-        assert serious == [], path
+        assert serious_faults(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     page.context.close()
 

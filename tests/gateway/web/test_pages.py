@@ -422,6 +422,23 @@ def test_keys_that_do_not_open_a_session(hostile: Gateway, tmp_path: Path) -> No
         assert client.cookies.get("pokewatch_session") is None
 
 
+def test_guesses_of_a_key_are_limited_as_those_of_the_api(hostile: Gateway, tmp_path: Path) -> None:
+    url = hostile.app.assembly.settings.mlserver_url
+    with (
+        gateway_at(url, tmp_path, pages="key", failed_key_rate="3/hour") as gateway,
+        httpx.Client(base_url=gateway.url, headers=BROWSER, timeout=30) as client,
+    ):
+        for _ in range(2):
+            assert sign_in(client, "pw_guess").status_code == 401
+        assert gateway.get("/cards/card_1", key="pw_guess").status_code == 401
+        for refused in (sign_in(client, "pw_guess"), sign_in(client, "pw_another")):
+            assert "Too many requests" in words(page(refused, 429))
+            assert int(refused.headers["retry-after"]) > 60
+            assert "set-cookie" not in refused.headers
+        assert gateway.get("/cards/card_1", key="pw_guess").status_code == 429
+        assert sign_in(client, gateway.key.key).status_code == 303
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://["])
 def test_a_form_from_elsewhere_is_refused(hostile: Gateway, tmp_path: Path, origin: str) -> None:
     with keyed(hostile, tmp_path) as (gateway, client):

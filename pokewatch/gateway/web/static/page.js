@@ -120,6 +120,19 @@ function readout(svg) {
   svg.addEventListener("focus", () => show(current));
 }
 
+// The first visitor of a card gets a placeholder, and its picture once the server has it.
+function waitForPicture(image) {
+  let asked = 0;
+  async function ask() {
+    const reply = await fetch(image.getAttribute("src"));
+    const placeholder = (reply.headers.get("content-type") || "").startsWith("image/svg");
+    if (!placeholder && asked) image.src = `${image.getAttribute("src")}?again`;
+    else if (placeholder && ++asked < 5) setTimeout(ask, 1000 * asked);
+  }
+  ask();
+}
+
 themeSwitch();
 document.querySelectorAll("form.search").forEach(suggest);
+document.querySelectorAll("img.picture").forEach(waitForPicture);
 document.querySelectorAll("svg.chart").forEach(readout);

@@ -1,0 +1,165 @@
+"""Pictures of cards: the cache, and the gateway in front of a real HTTPS server."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from pokewatch.gateway.web.picture_client import PictureClient
+from pokewatch.gateway.web.pictures import _MAX_WAITING, RETRY_SECONDS, Pictures
+from pokewatch.valuation.book import write_book
+from tests.gateway.clock import Clock
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.web.picture_server import PNG, PictureServer, content, picture_server
+from tests.gateway.web.test_pages import BROWSER, page
+from tests.polling import eventually
+from tests.serving.books import FACTS, catalog, rows
+from tests.serving.server import models_folder, point_at, running
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PictureServer]:
+    with picture_server(tmp_path) as found:
+        yield found
+
+
+def client_of(server: PictureServer) -> PictureClient:
+    return PictureClient([server.host], server.trusting, lambda _: True)
+
+
+async def asked(pictures: Pictures, *urls: str) -> list[bytes | None]:
+    """Ask for each picture, wait for the downloads, and ask again."""
+    for url in urls:
+        pictures.find(url)
+    await asyncio.gather(*pictures._downloads.values())
+    found = [pictures.find(url) for url in urls]
+    return [None if each is None else each.content for each in found]
+
+
+def test_a_picture_is_there_after_its_download(server: PictureServer) -> None:
+    async def scenario() -> None:
+        pictures = Pictures(client_of(server), 10_000)
+        url = server.url("/1.png")
+        assert pictures.find(url) is None
+        assert pictures.find(url) is None
+        assert await asked(pictures, url) == [PNG]
+        assert server.asked == ["/1.png"]
+        await pictures.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_memory_is_bounded_and_what_was_used_last_stays(server: PictureServer) -> None:
+    async def scenario() -> None:
+        pictures = Pictures(client_of(server), 3 * len(PNG))
+        urls = [server.url(f"/{number}.png") for number in range(4)]
+        for url in urls[:3]:
+            await asked(pictures, url)
+        pictures.find(urls[0])
+        await asked(pictures, urls[3])
+        assert pictures.bytes == 3 * len(PNG)
+        assert [pictures.find(url) is not None for url in (urls[0], urls[2], urls[3])] == [True] * 3
+        assert pictures.find(urls[1]) is None
+        await pictures.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_failure_is_not_asked_again_for_an_hour(
+    server: PictureServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.replies["/1.png"] = content(b"", 404)
+
+    async def scenario() -> None:
+        clock = Clock()
+        pictures = Pictures(client_of(server), 10_000, clock)
+        url = server.url("/1.png")
+        assert await asked(pictures, url, url) == [None, None]
+        assert server.asked == ["/1.png"]
+        clock.now += RETRY_SECONDS
+        del server.replies["/1.png"]
+        assert await asked(pictures, url) == [PNG]
+        await pictures.close()
+
+    asyncio.run(scenario())
+    assert "status 404" in caplog.text
+
+
+def test_the_downloads_that_wait_are_bounded_and_end_with_the_gateway(
+    server: PictureServer,
+) -> None:
+    async def scenario() -> None:
+        pictures = Pictures(client_of(server), 10_000)
+        for number in range(_MAX_WAITING + 20):
+            pictures.find(server.url(f"/{number}.png"))
+        assert len(pictures._downloads) == _MAX_WAITING
+        await pictures.close()
+        assert pictures._downloads == {}
+
+    asyncio.run(scenario())
+
+
+@pytest.fixture
+def shop(server: PictureServer, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a model server with pictures of cards 1 and 2, and a folder."""
+    cards = catalog(4)
+    urls = [None, server.url("/1.png"), server.url("/2.png"), "https://elsewhere.test/3.png"]
+    column = cards.schema.get_field_index("image_url")
+    cards = cards.set_column(column, "image_url", pa.array(urls))
+    digest = write_book(tmp_path / "book", cards, rows(4), replace(FACTS))
+    ports = models_folder(tmp_path / "models")
+    point_at(tmp_path / "models", tmp_path / "book", digest, "7")
+    with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as found:
+        yield found.url, tmp_path
+
+
+def picture_of(gateway: Gateway, slug: str, **more: Any) -> httpx.Response:
+    return gateway.get(f"/pictures/{slug}", key="", **more)
+
+
+def test_pages_show_pictures_from_the_gateway_alone(
+    server: PictureServer, shop: tuple[str, Path]
+) -> None:
+    with gateway_at(*shop, pictures=True, picture_hosts=(server.host,)) as gateway:
+        gateway.app.assembly.pictures._client = client_of(server)
+        text = gateway.get("/cards/card_1", key="", headers=BROWSER).text
+        assert 'src="/pictures/card_1"' in text
+        assert "localhost" not in text
+        assert server.asked == []
+        first = picture_of(gateway, "card_1")
+        assert first.headers["content-type"] == "image/svg+xml"
+        assert first.headers["cache-control"] == "no-store"
+        found = eventually(
+            lambda: picture_of(gateway, "card_1"),
+            lambda reply: reply.headers["content-type"] == "image/png",
+        )
+        assert found.content == PNG
+        assert found.headers["cache-control"] == "private, max-age=86400"
+        assert found.headers["x-content-type-options"] == "nosniff"
+        for slug in ("card_0", "card_3"):
+            assert picture_of(gateway, slug).headers["content-type"] == "image/svg+xml"
+        assert "<img" not in gateway.get("/cards/card_0", key="", headers=BROWSER).text
+        assert picture_of(gateway, "nobody").status_code == 404
+        assert gateway.ask("POST", "/pictures/card_1", key="").status_code == 405
+        assert server.asked == ["/1.png"]
+
+
+def test_pictures_are_off_unless_asked_for(shop: tuple[str, Path]) -> None:
+    with gateway_at(*shop) as gateway:
+        response = gateway.get("/cards/card_1", key="", headers=BROWSER)
+        page(response)
+        assert "<img" not in response.text
+        assert picture_of(gateway, "card_1").status_code == 404
+
+
+def test_pictures_need_a_session_where_pages_do(
+    server: PictureServer, shop: tuple[str, Path]
+) -> None:
+    with gateway_at(*shop, pages="key", pictures=True) as gateway:
+        assert picture_of(gateway, "card_1").status_code == 401
+        assert server.asked == []
