@@ -267,7 +267,9 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.pipeline.watches import judge_watches
 
         judged, sent = judge_watches()
-        print(f"judged {judged.judged} watches: {judged.fired} fired; {sent.sent} notifications sent")
+        print(
+            f"judged {judged.judged} watches: {judged.fired} fired; {sent.sent} notifications sent"
+        )
         self.next(self.end)
 
     @timeout(minutes=10)

@@ -80,7 +80,10 @@ def probes_ask_real_routes(manifests: Sequence[Manifest]) -> Iterator[str]:
     for workload in _workloads(manifests):
         container = _container(workload)
         probes = dict(_probes(container))
-        if workload["kind"] not in ("Job", "CronJob") and not {"livenessProbe", "readinessProbe"} <= probes.keys():
+        if (
+            workload["kind"] not in ("Job", "CronJob")
+            and not {"livenessProbe", "readinessProbe"} <= probes.keys()
+        ):
             yield f"{_named(workload)} has not both probes"
         for name, probe in probes.items():
             path = probe.get("httpGet", {}).get("path")
