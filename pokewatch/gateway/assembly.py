@@ -94,8 +94,7 @@ class Assembly:
         self._collections = CollectionEndpoint(
             self._upstream("collection", settings.collection_seconds), self.version_poller
         )
-        self._watch_database = WatchDatabase.configured()
-        self._watches = _watches(self._watch_database, self.catalog_reader)
+        self._watches = _watches(self.catalog_reader)
         self._fair_prices = FairPriceEndpoint(
             self._coalescer(self.composition.fair_prices),
             self.answer_cache,
@@ -127,7 +126,6 @@ class Assembly:
             await self.limiter.close()
         await self.metrics_server.stop()
         self._watches.close()
-        self._watch_database.close()
         self.http_client.close()
         self.access_log.flush()
 
@@ -215,8 +213,8 @@ class Assembly:
         )
 
 
-def _watches(database: WatchDatabase, reader: CatalogReader) -> WatchEndpoints:
-    settings = PriceWatchSettings.read()
+def _watches(reader: CatalogReader) -> WatchEndpoints:
+    settings, database = PriceWatchSettings.read(), WatchDatabase.configured()
     store = WatchStore(database, settings.watches_per_key)
     return WatchEndpoints(store, Outbox(database), reader, settings.webhook_hosts)
 

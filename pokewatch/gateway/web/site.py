@@ -83,13 +83,23 @@ class Site:
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
-            Route(
-                PATH,
-                CollectionPage(collections, renderer, access, uploads),
-                methods=["GET", "POST"],
-            ),
-            Route(watch_page.ADD, watches_page, methods=["POST"]),
-            Route(watch_page.REMOVE, watches_page, methods=["POST"]),
-            Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
-            Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
+            *_forms(collections, uploads, watches_page, renderer, access),
         ]
+
+
+def _forms(
+    collections: CollectionEndpoint,
+    uploads: UploadBodies,
+    watches: watch_page.WatchPage,
+    renderer: PageRenderer,
+    access: PageAccess,
+) -> list[Route]:
+    """Return the routes of pages with forms, and of the forms of other pages."""
+    collection = CollectionPage(collections, renderer, access, uploads)
+    return [
+        Route(PATH, collection, methods=["GET", "POST"]),
+        Route(watch_page.ADD, watches, methods=["POST"]),
+        Route(watch_page.REMOVE, watches, methods=["POST"]),
+        Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
+        Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
+    ]

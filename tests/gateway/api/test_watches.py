@@ -225,7 +225,7 @@ def test_a_database_that_is_gone_is_an_outage_of_the_watches_alone(
     gateway = make_gateway(mlserver.url)
     from sqlalchemy.engine import make_url
 
-    gateway.app.assembly._watch_database.url = make_url(
+    gateway.app.assembly._watches._store._database.url = make_url(
         "postgresql+psycopg://me:s3cret@127.0.0.1:1/watches"
     )
     answers = [
