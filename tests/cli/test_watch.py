@@ -106,6 +106,15 @@ def test_unknown_cards_and_watches(book: PriceBook) -> None:
     assert run("watch", "remove", "w_x", "--key", "k").exit_code == 2
 
 
+def test_a_test_message_needs_a_webhook_that_answers(book: PriceBook) -> None:
+    silent = added(book.cards.slugs[0], "--signal", "BUY")
+    result = run("watch", "test", str(silent["id"]))
+    assert (result.exit_code, "has no webhook" in result.output) == (3, True)
+    nowhere = added(book.cards.slugs[0], "--signal", "BUY", "--webhook", "https://hook.invalid/")
+    result = run("watch", "test", str(nowhere["id"]))
+    assert (result.exit_code, "did not accept the message" in result.output) == (3, True)
+
+
 def test_watches_of_keys(book: PriceBook) -> None:
     added(book.cards.slugs[0], "--signal", "BUY")
     assert run("watch", "transfer", "old", "new").stdout == "0 watches belong to key new now\n"

@@ -11,6 +11,7 @@ from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import LOCAL, NewWatch, WatchStore
 from tests.monitoring.listener import Listener, listening
+from tests.polling import eventually
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -56,6 +57,28 @@ def test_to_follow_is_to_go_on_until_all_is_sent(
         monkeypatch.setattr("pokewatch.pipeline.watches.time.sleep", lambda _: _recover(listener))
         assert steps.deliver(follow=True).sent == 1
     assert Outbox(WatchDatabase.configured()).pending() == 0
+
+
+def test_what_is_due_is_sent_in_the_background(
+    watched: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as listener:
+        listener.status = 500
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
+        steps.judge_watches()
+        _recover(listener)
+        with steps.delivering(0.05):
+            eventually(Outbox(WatchDatabase.configured()).pending, lambda pending: pending == 0)
+
+
+def test_the_background_goes_on_after_an_error(
+    watched: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("POKEWATCH_WATCHES_URL", "postgresql://me:s3cret@127.0.0.1:1/watches")
+    with steps.delivering(0.05):
+        eventually(lambda: len(caplog.records), lambda count: count > 1)
+    assert "the notifications of watches cannot be sent" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def _recover(listener: Listener) -> None:
