@@ -37,7 +37,9 @@ def judge_watches() -> tuple[JudgedWatches, SentDeliveries]:
         champion = registry.resolve()
         book = registry.open_book(champion)
         judged = judge(store, book, champion.version, notify.address_digests())
-        return judged, Deliverer.configured(Outbox(database)).run()
+        outbox = Outbox(database)
+        outbox.prune()
+        return judged, Deliverer.configured(outbox).run()
     finally:
         database.close()
 
