@@ -20,13 +20,14 @@ def serve() -> None:
     """Start MLServer and the gateway.
 
     They serve the champion; after a deploy they switch to the new one without a restart. Ctrl-C
-    or closing the terminal stops both.
+    or closing the terminal stops both. Notifications of watches that are due are sent meanwhile.
 
     Their logs are mlserver.log and gateway.log in POKEWATCH_HOME/logs; those of the previous
     start are renamed to .log.1. POKEWATCH_ACCESS_LOG=true adds a line per request.
     """
     from pokewatch.cli.local_stack import Stack
     from pokewatch.gateway.auth.key_lease import Lease
+    from pokewatch.pipeline.watches import delivering
     from pokewatch.settings import GatewaySettings, Home, ServingSettings
     from pokewatch.valuation.signals import strongest_signals
 
@@ -37,7 +38,7 @@ def serve() -> None:
     lease = None
     try:
         click.echo(f"Starting MLServer and the gateway; their logs are in {stack.logs}")
-        with stack.running():
+        with stack.running(), delivering():
             lease = Lease(key_store(), "serve")
             click.echo(_instructions(stack, champion, card, lease.key))
             stack.wait(lease.renew)

@@ -147,6 +147,18 @@ def deliver(follow: bool, as_json: bool) -> None:
     _print_counts(_sent_counts(deliver_due(follow)), as_json)
 
 
+@watch.command("test")
+@click.argument("watch_id")
+def send_test(watch_id: str) -> None:
+    """Post a message of the type `watch.test` to the webhook of a watch, once and now."""
+    from pokewatch.watches.delivery import post_test
+
+    store = _store()
+    found = store.get(watch_id)
+    message_id = post_test(found, store.secret(watch_id))
+    print_text(f"{found.webhook} accepted the message {message_id}")
+
+
 @watch.command()
 @click.argument("watch_id", required=False)
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))

@@ -99,8 +99,7 @@ class Assembly:
         self._collections = CollectionEndpoint(
             self._upstream("collection", slow), self.version_poller
         )
-        self._watch_database = WatchDatabase.configured()
-        self._watches = _watches(self._watch_database, self.catalog_reader)
+        self._watches = _watches(self.catalog_reader)
         self.exports = ExportEndpoints(self.http_client.address, settings)
         self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._near = NearCards(self.catalog_reader)
@@ -133,7 +132,6 @@ class Assembly:
             await self.pictures.close()
         await self.metrics_server.stop()
         self._watches.close()
-        self._watch_database.close()
         self.http_client.close()
         self.access_log.flush()
 
@@ -236,8 +234,8 @@ def _answer_cache(settings: GatewaySettings, metrics: Metrics) -> AnswerCache:
     )
 
 
-def _watches(database: WatchDatabase, reader: CatalogReader) -> WatchEndpoints:
-    settings = PriceWatchSettings.read()
+def _watches(reader: CatalogReader) -> WatchEndpoints:
+    settings, database = PriceWatchSettings.read(), WatchDatabase.configured()
     store = WatchStore(database, settings.watches_per_key)
     return WatchEndpoints(store, Outbox(database), reader, settings.webhook_hosts)
 

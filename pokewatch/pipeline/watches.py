@@ -1,9 +1,13 @@
 """Judging the watches by the champion's book, and sending what is due."""
 
 import logging
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pokewatch import notify
+from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.settings import PriceWatchSettings
 from pokewatch.watches.database import WatchDatabase
@@ -15,6 +19,7 @@ from pokewatch.watches.store import WatchStore
 logger = logging.getLogger("pokewatch.watches")
 
 _POLL_SECONDS = 15.0
+_BACKGROUND_SECONDS = 60.0
 
 
 def judge_watches() -> tuple[JudgedWatches, SentDeliveries]:
@@ -32,7 +37,9 @@ def judge_watches() -> tuple[JudgedWatches, SentDeliveries]:
         champion = registry.resolve()
         book = registry.open_book(champion)
         judged = judge(store, book, champion.version, notify.address_digests())
-        return judged, Deliverer.configured(Outbox(database)).run()
+        outbox = Outbox(database)
+        outbox.prune()
+        return judged, Deliverer.configured(outbox).run()
     finally:
         database.close()
 
@@ -51,3 +58,23 @@ def deliver(follow: bool = False) -> SentDeliveries:
         return sent
     finally:
         database.close()
+
+
+@contextmanager
+def delivering(seconds: float = _BACKGROUND_SECONDS) -> Iterator[None]:
+    """Send the deliveries that are due every `seconds`, in a thread. Failures are logged."""
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                deliver()
+            except PokeWatchError as error:
+                logger.warning("the notifications of watches cannot be sent: %s", error)
+            stopped.wait(seconds)
+
+    threading.Thread(target=work, name="deliver", daemon=True).start()
+    try:
+        yield
+    finally:
+        stopped.set()

@@ -115,4 +115,4 @@ def holds(condition: Condition, currency: str | None, card: CardDay) -> bool | s
 
 def _check_range(name: str, value: float | None, least: float, most: float) -> None:
     if value is not None and not (math.isfinite(value) and least <= value <= most):
-        raise ValueError(f"{name}: got {value}, expected a number from {least:g} to {most:,g}")
+        raise ValueError(f"{name}: got {value}, expected a number from {least:g} to {most:,.0f}")

@@ -2,16 +2,20 @@
 
 import json
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pokewatch import notify
+from pokewatch.errors import WatchError
 from pokewatch.settings import NotifySettings, PriceWatchSettings
 from pokewatch.watches.outbox import FAILED, SENT, Claim, Delivery, Outbox
+from pokewatch.watches.store import Watch
 from pokewatch.watches.webhooks import WebhookError, WebhookSender, signed_headers
 
 logger = logging.getLogger("pokewatch.watches")
@@ -125,6 +129,28 @@ class Deliverer:
             raise WebhookError(detail, final=True) from None
         if not accepted:
             raise WebhookError("the service did not accept the notification", answered=True)
+
+
+def post_test(watch: Watch, secret: str | None) -> str:
+    """Post a test message to a watch's webhook, and return its id. Raise WatchError."""
+    if watch.webhook is None or secret is None:
+        raise WatchError(f"watch {watch.id} has no webhook")
+    settings, now = PriceWatchSettings.read(), datetime.now(UTC)
+    message_id = f"{watch.id}-test-{secrets.token_hex(4)}"
+    message = {
+        "type": "watch.test",
+        "timestamp": now.isoformat(timespec="seconds"),
+        "data": {"watch_id": watch.id, "card_id": watch.card_id, "card": watch.slug},
+    }
+    body = json.dumps(message).encode()
+    headers = signed_headers(secret, message_id, int(now.timestamp()), body)
+    try:
+        WebhookSender(settings.webhook_seconds, settings.webhook_hosts).post(
+            watch.webhook, body, headers
+        )
+    except WebhookError as error:
+        raise WatchError(f"{watch.webhook} did not accept the message: {error}") from None
+    return message_id
 
 
 def message_text(delivery_id: str, data: dict[str, Any]) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, func, select, update
+from sqlalchemy import RowMapping, Select, and_, delete, func, select, update
 
 from pokewatch.watches.database import DELIVERIES, WATCHES, WatchDatabase
 
 PENDING, SENT, FAILED = "pending", "sent", "failed"
 RETRY_SECONDS = 86_400
+KEPT_SECONDS = 90 * 86_400  # after a delivery was sent or has failed
 _FIRST_WAIT = 60.0
 _JITTER = 0.2
 
@@ -146,6 +147,12 @@ class Outbox:
         query = select(func.count()).select_from(DELIVERIES).where(DELIVERIES.c.state == PENDING)
         with self._database.transaction() as connection:
             return connection.scalar(query) or 0
+
+    def prune(self) -> int:
+        """Remove the deliveries that ended long ago, and return their number."""
+        old = DELIVERIES.c.ended_at < self._clock() - KEPT_SECONDS
+        with self._database.transaction() as connection:
+            return connection.execute(delete(DELIVERIES).where(old)).rowcount
 
     def _after_refusal(
         self, delivery: Delivery, now: float, error: str, final: bool, wait: float

@@ -108,6 +108,10 @@ class WatchStore:
         self._per_owner = per_owner
         self._clock = clock
 
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._database.close()
+
     def create(
         self, owner: str, new: NewWatch, idempotency: tuple[str, str] | None = None
     ) -> Watch:

@@ -2,7 +2,7 @@
 
 import importlib
 
-MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "fairness", "keys")
+MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "fairness", "keys", "watches")
 
 for name in MEASURES:
     print(f"== {name}", flush=True)

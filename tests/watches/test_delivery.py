@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from pokewatch import notify
+from pokewatch.errors import WatchError
 from pokewatch.settings import NotifySettings
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.delivery import Deliverer, SentDeliveries
+from pokewatch.watches.delivery import Deliverer, SentDeliveries, post_test
 from pokewatch.watches.judging import judge
 from pokewatch.watches.outbox import RETRY_SECONDS, Outbox
 from pokewatch.watches.store import LOCAL, NewWatch, Watch, WatchStore
@@ -158,6 +159,29 @@ def test_processes_at_once_send_each_delivery_once(
     assert sum(sent) == 20
     assert sorted(receiver.ids()) == sorted(f"{each.id}-1" for each in watches)
     first.close()
+
+
+def test_a_test_message_is_posted_at_once(
+    store: WatchStore,
+    outbox: Outbox,
+    receiver: Receiver,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POKEWATCH_WEBHOOK_HOSTS", "localhost")
+    condition = Condition("below", price=4)
+    new = NewWatch(CARD, "card_4", condition, "USD", receiver.url())
+    watch = store.create(LOCAL, new)
+    message_id = post_test(watch, watch.secret)
+    (message,) = receiver.messages
+    assert message.headers["webhook-id"] == message_id
+    assert json.loads(message.body)["type"] == "watch.test"
+    assert outbox.newest() == []
+    receiver.manner = Manner(404)
+    with pytest.raises(WatchError, match="did not accept the message: answered 404"):
+        post_test(watch, watch.secret)
+    with pytest.raises(WatchError, match="has no webhook"):
+        post_test(store.create(LOCAL, NewWatch(CARD, "card_4", condition, "USD")), None)
 
 
 def test_without_a_webhook_each_address_is_notified_once(

@@ -5,7 +5,7 @@ import pytest
 
 from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.outbox import RETRY_SECONDS, Claim, Outbox
+from pokewatch.watches.outbox import KEPT_SECONDS, RETRY_SECONDS, Claim, Outbox
 from pokewatch.watches.store import LOCAL, NewDelivery, NewWatch, Verdict, WatchStore
 from tests.watches.conftest import Clock
 
@@ -126,6 +126,18 @@ def test_a_dead_receiver_fails_for_all_that_is_due_there(
     errors = sorted((each.receiver, each.attempts, each.error or "") for each in outbox.newest())
     assert errors == [("a", 1, "no answer"), ("a", 1, "no answer"), ("b", 0, "")]
     assert outbox.pending() == 3
+
+
+def test_what_ended_long_ago_is_pruned(store: WatchStore, outbox: Outbox, clock: Clock) -> None:
+    fill(store, "a", "b", "c")
+    sent, failed = claimed(outbox).delivery, claimed(outbox).delivery
+    outbox.sent(sent)
+    outbox.refused(failed, "answered 410", final=True)
+    clock.now += KEPT_SECONDS
+    assert outbox.prune() == 0
+    clock.now += 1
+    assert outbox.prune() == 2
+    assert [each.state for each in outbox.newest()] == ["pending"], "however old it is"
 
 
 def test_a_removed_watch_takes_its_deliveries_along(store: WatchStore, outbox: Outbox) -> None:

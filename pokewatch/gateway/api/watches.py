@@ -77,7 +77,9 @@ class WatchEndpoints:
         self._waiting = 0
 
     def close(self) -> None:
+        """Close the database. Raise nothing for calls that still run."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._store.close()
 
     async def create(self, context: RequestContext) -> Answer:
         parse_query(NoQuery, context.scope["query_string"])

@@ -80,18 +80,13 @@ class Site:
         }
         watches_page = watch_page.WatchPage(watches, forms, renderer, access)
         self.pages[watch_page.PATH] = watches_page
-        collection = CollectionPage(collections, renderer, access, uploads)
         self.routes = [
             Route("/static/{name}", StaticEndpoint(static), methods=["GET"]),
             data("/page-data/suggestions", JSON, pages.suggestions),
             data("/page-data/movers.csv", CSV_HEADER, pages.movers_csv),
             _download("/page-data/track-record.csv", records.csv, access),
             _download("/page-data/track-record.parquet", records.parquet, access),
-            Route(PATH, collection, methods=["GET", "POST"]),
-            Route(watch_page.ADD, watches_page, methods=["POST"]),
-            Route(watch_page.REMOVE, watches_page, methods=["POST"]),
-            Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
-            Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
+            *_forms(collections, uploads, watches_page, renderer, access),
         ]
         if pictures is not None:
             self.routes.append(Route(PICTURE, pictures, methods=["GET"]))
@@ -121,3 +116,21 @@ def _changing_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str], ...]:
 
 def _download(path: str, handler: DownloadHandler, access: PageAccess) -> Route:
     return Route(path, DownloadEndpoint(path, handler, access), methods=["GET"])
+
+
+def _forms(
+    collections: CollectionEndpoint,
+    uploads: UploadBodies,
+    watches: watch_page.WatchPage,
+    renderer: PageRenderer,
+    access: PageAccess,
+) -> list[Route]:
+    """Return the routes of pages with forms, and of the forms of other pages."""
+    collection = CollectionPage(collections, renderer, access, uploads)
+    return [
+        Route(PATH, collection, methods=["GET", "POST"]),
+        Route(watch_page.ADD, watches, methods=["POST"]),
+        Route(watch_page.REMOVE, watches, methods=["POST"]),
+        Route(SIGN_IN, SignInEndpoint(renderer, access), methods=["GET", "POST"]),
+        Route("/sign-out", SignOutEndpoint(renderer, access), methods=["POST"]),
+    ]

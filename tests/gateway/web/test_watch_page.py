@@ -1,0 +1,147 @@
+"""The page of watches and the form on a card's page, without JavaScript."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from pokewatch.watches.store import NewDelivery, Verdict
+from tests.gateway.conftest import Gateway
+from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.serving.server import Server
+
+
+@pytest.fixture
+def keyed(mlserver: Server, make_gateway: Callable[..., Gateway]) -> Gateway:
+    return make_gateway(mlserver.url, pages="key")
+
+
+@contextmanager
+def session(gateway: Gateway) -> Iterator[httpx.Client]:
+    """Yield a browser that has signed in."""
+    headers = BROWSER | {"origin": gateway.url}
+    with httpx.Client(base_url=gateway.url, headers=headers, timeout=30) as browser:
+        browser.post("/sign-in", data={"key": gateway.key.key})
+        yield browser
+
+
+def add(browser: httpx.Client, **fields: str) -> httpx.Response:
+    given = {"card_id": "card_4", "type": "below", "amount": "4.50", "webhook": ""}
+    return browser.post("/watches/form", data=given | fields)
+
+
+def test_a_form_adds_a_watch_and_another_removes_it(keyed: Gateway) -> None:
+    with session(keyed) as browser:
+        card = page(browser.get("/cards/card_4"))
+        assert "Tell me" in words(card)
+        assert "/watches" in card.links
+        assert "Watching card 4 : at or below 4.50 USD." in words(page(add(browser)))
+        (watch,) = keyed.get("/watches").json()["watches"]
+        shown = words(page(browser.get("/watches")))
+        assert "card 4 at or below 4.50 USD armed" in shown
+        removed = browser.post(f"/watches/{watch['id']}/remove", data={"x": "y"})
+        assert (removed.status_code, removed.headers["location"]) == (303, "/watches")
+        assert "There are none." in words(page(browser.get("/watches")))
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"type": "above", "amount": "$6,50"}, "at or above 6.50 USD"),
+        ({"type": "moves", "amount": "10"}, "moves 10% in 7 days"),
+        ({"type": "BUY", "amount": ""}, "signal BUY"),
+    ],
+    ids=["above", "moves", "signal"],
+)
+def test_every_condition_of_the_form(keyed: Gateway, fields: dict[str, str], text: str) -> None:
+    with session(keyed) as browser:
+        assert text in words(page(add(browser, **fields)))
+
+
+def test_the_secret_of_a_webhook_is_shown_once(keyed: Gateway) -> None:
+    with session(keyed) as browser:
+        made = add(browser, webhook="https://example.com/hook")
+        assert "whsec_" in made.text
+        assert made.headers["cache-control"] == "no-store"
+        again = add(browser, webhook="https://example.com/hook")
+        assert "whsec_" not in again.text
+        assert len(keyed.get("/watches").json()["watches"]) == 1, "sent twice, created once"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "text"),
+    [
+        ({"amount": ""}, 422, "enter a price"),
+        ({"amount": "much"}, 422, "'much' is not a price"),
+        ({"type": "sinks"}, 422, "'sinks'"),
+        ({"card_id": "no_such_card"}, 404, "no card has the id or slug"),
+        ({"card_id": "<script>"}, 422, "must match"),
+        ({"webhook": "https://127.0.0.1/"}, 409, "is not at a public address"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_watched_is_explained(
+    keyed: Gateway, fields: dict[str, str], status: int, text: str
+) -> None:
+    with session(keyed) as browser:
+        assert text.lower() in words(page(add(browser, **fields), status)).lower()
+        assert keyed.get("/watches").json()["watches"] == []
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+def test_forms_of_another_site_are_refused(keyed: Gateway, origin: str) -> None:
+    with session(keyed) as browser:
+        add(browser)
+        (watch,) = keyed.get("/watches").json()["watches"]
+        browser.headers["origin"] = origin
+        for response in (add(browser), browser.post(f"/watches/{watch['id']}/remove")):
+            assert "not sent from a page of this host" in words(page(response, 403))
+        assert len(keyed.get("/watches").json()["watches"]) == 1
+
+
+def test_a_watch_of_another_key_cannot_be_removed(keyed: Gateway) -> None:
+    key = keyed.store.create("other", rate="none").key
+    keyed.app.assembly.key_cache.refresh()
+    request = {"card_id": "card_4", "condition": {"type": "signal", "signal": "BUY"}}
+    other = keyed.post("/watches", request, key=key).json()["id"]
+    with session(keyed) as browser:
+        assert "No watch has the id" in words(
+            page(browser.post(f"/watches/{other}/remove", data={"x": "y"}), 404)
+        )
+    assert len(keyed.get("/watches", key=key).json()["watches"]) == 1
+
+
+def test_failed_notifications_are_shown(keyed: Gateway) -> None:
+    with session(keyed) as browser:
+        add(browser, webhook="https://example.com/hook")
+        endpoints = keyed.app.assembly._watches
+        (watch,) = endpoints._store.list()
+        delivery = NewDelivery(f"{watch.id}-1", watch.webhook, "example.com", "<b>Card</b>", "{}")
+        endpoints._store.judge(
+            "2026-01-05 x", "", lambda _: [Verdict(True, None, "2026-01-05", (delivery,))]
+        )
+        claim = endpoints._outbox.claim(60)
+        endpoints._outbox.refused(claim.delivery, "answered 410", final=True)
+        shown = words(page(browser.get("/watches")))
+        assert "Not delivered" in shown
+        assert "<b>Card</b> 1 Answered 410" in shown
+        assert "fired" in shown
+
+
+def test_without_a_session_the_visitor_signs_in_first(keyed: Gateway) -> None:
+    for method, path in (("GET", "/watches"), ("POST", "/watches/form")):
+        response = keyed.ask(method, path, key="", headers=BROWSER | {"origin": keyed.url})
+        assert response.status_code == 303
+        assert response.headers["location"].startswith("/sign-in")
+
+
+def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
+    shown = words(page(gateway.get("/cards/card_4", key="", headers=BROWSER)))
+    assert "pokewatch watch add card_4 --below 5.04" in shown
+    response = gateway.get("/watches", key="", headers=BROWSER)
+    assert "watches belong to API keys" in words(page(response, 403)).replace("Watches", "watches")
+    form = gateway.ask(
+        "POST", "/watches/form", key="", headers=BROWSER | {"origin": gateway.url}, data={"x": "y"}
+    )
+    assert form.status_code == 403
