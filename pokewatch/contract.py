@@ -99,6 +99,7 @@ MIN_SELL_THRESHOLD = 0
 MAX_SELL_THRESHOLD = 100
 MoversPrice = Literal["market", "low"]
 ChangesSort = Literal["change", "amount", "price"]
+MAX_DATA_AGE_HOURS = 36  # from the end of the market day, above which prices are said to be old
 
 # Exports
 ExportFormat = Literal["parquet", "csv"]

@@ -1,7 +1,7 @@
 """Settings, by concern; see `section` for where their values come from."""
 
 from pokewatch.errors import SettingsError
-from pokewatch.settings.gateway import GatewaySettings
+from pokewatch.settings.gateway import ClientSettings, GatewaySettings
 from pokewatch.settings.home import Home, private_folder
 from pokewatch.settings.market import QualitySettings, SourceSettings, VersionSettings
 from pokewatch.settings.models import (
@@ -17,6 +17,7 @@ from pokewatch.settings.serving import ServingSettings
 from pokewatch.settings.values import listed
 
 __all__ = [
+    "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
     "GateSettings",
@@ -51,6 +52,7 @@ def sections() -> list[type[Section]]:
         GateSettings,
         ServingSettings,
         GatewaySettings,
+        ClientSettings,
         DeploySettings,
         WatchSettings,
         MonitorSettings,
