@@ -6,7 +6,7 @@ declare their tensors with them. This module imports nothing from the package.
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 # Models
@@ -128,6 +128,12 @@ def parse_history(text: str) -> tuple[date | None, date | None]:
     if first and last and first > last:
         raise ValueError(f"the first day, {first}, is after the last, {last}")
     return first, last
+
+
+def data_age_hours(last_day: date, now: datetime) -> float:
+    """Return the hours since the end of a market day (UTC)."""
+    end = datetime.combine(last_day + timedelta(days=1), time(), UTC)
+    return (now - end).total_seconds() / 3_600
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,17 @@ from typing import Any
 import click
 
 from pokewatch.cli.options import json_option
-from pokewatch.cli.output import print_json, print_text, progress_bar
-from pokewatch.cli.price_age import warn_of_old_prices
+from pokewatch.cli.output import (
+    print_json,
+    print_wrapped,
+    progress_bar,
+    warn_of_old_prices,
+)
 from pokewatch.contract import EXPORT_TYPES, ExportFormat, parse_history
 from pokewatch.errors import OutputError
 
 
-class History(click.ParamType[tuple[date | None, date | None]]):
+class DayRange(click.ParamType[tuple[date | None, date | None]]):
     name = "FROM..TO"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -38,7 +42,7 @@ class History(click.ParamType[tuple[date | None, date | None]]):
 )
 @click.option(
     "--history",
-    type=History(),
+    type=DayRange(),
     help="Days to export; a side left out is open. Default: the latest day.",
 )
 @json_option
@@ -80,7 +84,8 @@ def export(
     found = {"file": str(out), "rows": rows, "from": first, "to": last, **versions._asdict()}
     if as_json:
         print_json(found)
-        return
-    print_text(f"{rows:,} rows of {first} to {last}, in {book.facts.currency}, written to {out}")
-    print_text(f"model version {model.version}, data version {model.data_version}")
+    else:
+        days_text = last if first == last else f"{first} to {last}"
+        print_wrapped(f"{rows:,} rows of {days_text} in {book.facts.currency}, written to {out}")
+        print_wrapped(f"model version {model.version}, data version {model.data_version}")
     warn_of_old_prices(book.last_day)

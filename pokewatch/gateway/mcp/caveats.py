@@ -1,10 +1,10 @@
-"""What an answer must not be read without: the meaning, age and quality of its prices."""
+"""The caveats of answers: the meaning, the age and the quality of their prices."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
-from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT
+from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, data_age_hours
 
 Json = dict[str, Any]
 
@@ -42,9 +42,3 @@ def _caveats(ready: Json, answer: Json, now: datetime) -> Iterator[str]:
         yield "This is an earlier answer, because the model server is not available."
     if answer.get("condition", NEAR_MINT) != NEAR_MINT:
         yield "The price of a copy that is not near mint is a share of the price, an assumption."
-
-
-def data_age_hours(last_day: date, now: datetime) -> float:
-    """Return the hours since the end of a market day (UTC)."""
-    end = datetime.combine(last_day + timedelta(days=1), time(), UTC)
-    return (now - end).total_seconds() / 3_600

@@ -43,7 +43,7 @@ Card = Annotated[str, Field(description="The card_id or slug of a card, from sea
 Limit = Annotated[int, Field(ge=1, le=50, description="The maximum number of cards.")]
 
 
-class CollectionLine(BaseModel):
+class CopiesOfCard(BaseModel):
     """The copies of one card. Name it by card_id or product_id, or by name, set and number."""
 
     model_config = ConfigDict(extra="forbid")
@@ -60,7 +60,7 @@ class CollectionLine(BaseModel):
     quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
-Lines = Annotated[list[CollectionLine], Field(min_length=1, max_length=MAX_COLLECTION_LINES)]
+Lines = Annotated[list[CopiesOfCard], Field(min_length=1, max_length=MAX_COLLECTION_LINES)]
 
 
 class Tools:

@@ -2,8 +2,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from pokewatch.contract import BETTER, NO_BETTER
-from pokewatch.gateway.mcp.caveats import caveats, context_of_answer, data_age_hours
+from pokewatch.contract import BETTER, NO_BETTER, data_age_hours
+from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
 
 READY = {
     "horizon": 7,
