@@ -31,7 +31,7 @@ COPY --from=wheel /dist /dist
 RUN $UV --no-deps $INTO /dist/*.whl
 
 FROM build AS build-gateway
-RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra gateway
+RUN $UV $LOCKED $INTO --requirement pyproject.toml --extra gateway --extra mcp
 COPY --from=wheel /dist /dist
 RUN $UV --no-deps $INTO /dist/*.whl
 

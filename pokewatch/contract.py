@@ -6,7 +6,7 @@ declare their tensors with them. This module imports nothing from the package.
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 # Models
@@ -114,6 +114,7 @@ MIN_SELL_THRESHOLD = 0
 MAX_SELL_THRESHOLD = 100
 MoversPrice = Literal["market", "low"]
 ChangesSort = Literal["change", "amount", "price"]
+MAX_DATA_AGE_HOURS = 36  # from the end of the market day, above which prices are said to be old
 
 # Exports
 ExportFormat = Literal["parquet", "csv"]
@@ -142,6 +143,12 @@ def parse_history(text: str) -> tuple[date | None, date | None]:
     if first and last and first > last:
         raise ValueError(f"the first day, {first}, is after the last, {last}")
     return first, last
+
+
+def data_age_hours(last_day: date, now: datetime) -> float:
+    """Return the hours since the end of a market day (UTC)."""
+    end = datetime.combine(last_day + timedelta(days=1), time(), UTC)
+    return (now - end).total_seconds() / 3_600
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@
     |   +-- DeployBusyError        another deploy on the same registry is running
     |   +-- LockLostError          another process took over this deploy
     +-- UnknownCardError           the book has no card with that id or slug
+    +-- AmbiguousCardError         several cards have that name
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or exited
     +-- KeyStoreError              an API key cannot be created, found or revoked
@@ -134,6 +135,17 @@ class UnknownCardError(PokeWatchError):
         super().__init__(f"unknown card {card!r}{hint}")
         self.card = card
         self.near = tuple(near)
+
+
+class AmbiguousCardError(PokeWatchError):
+    """A name that several cards have. `cards` are the first of them, each an id and its text."""
+
+    exit_code = 3
+
+    def __init__(self, name: str, count: int, cards: Sequence[tuple[str, str]]) -> None:
+        lines = "".join(f"\n  {card_id}\n    {text}" for card_id, text in cards)
+        rest = f"\n  and {count - len(cards)} more" if count > len(cards) else ""
+        super().__init__(f"{name!r} may be {count:,} cards; use the id of one:{lines}{rest}")
 
 
 class UnknownDateError(PokeWatchError):

@@ -15,7 +15,8 @@ from pokewatch.cli.output import (
     format_share,
     print_json,
     print_table,
-    print_text,
+    print_wrapped,
+    warn_of_old_prices,
 )
 from pokewatch.cli.value import champion_book
 from pokewatch.contract import FEE_CURRENCIES, Fees
@@ -101,25 +102,26 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
         _write(out, worth["lines"])
     if as_json:
         print_json(worth)
-        return
-    _print(worth, out)
+    else:
+        _print(worth, out)
+    warn_of_old_prices(book.last_day)
 
 
 def _print(worth: Mapping[str, Any], out: Path | None) -> None:
     valued = [row for row in worth["lines"] if row["market_total"] is not None]
     valued.sort(key=lambda row: -row["market_total"])
-    print_table(valued[:_SHOWN], _COLUMNS, _cells)
+    print_table(valued[:_SHOWN], _COLUMNS, lambda row: _cells(row, worth["currency"]))
     if len(valued) > _SHOWN:
-        print_text(f"... and {len(valued) - _SHOWN} more lines; --json or --out has all of them")
+        print_wrapped(f"... and {len(valued) - _SHOWN} more lines; --json or --out has all of them")
     _print_totals(worth)
     for row in [row for row in worth["lines"] if row["why_unvalued"]][:_SHOWN]:
         near = f"; is it {' or '.join(row['candidates'][:3])}?" if row["candidates"] else ""
         why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
-        print_text(f"line {row['line']}: {row['name'] or row['card']}: not valued: {why}{near}")
+        print_wrapped(f"line {row['line']}: {row['name'] or row['card']}: not valued: {why}{near}")
     for row in worth["refused"][:_SHOWN]:
-        print_text(f"line {row['line']}: not read: {row['reason']}")
+        print_wrapped(f"line {row['line']}: not read: {row['reason']}")
     if out is not None:
-        print_text(f"written to {out}")
+        print_wrapped(f"written to {out}")
 
 
 def _print_totals(worth: Mapping[str, Any]) -> None:
@@ -129,26 +131,27 @@ def _print_totals(worth: Mapping[str, Any]) -> None:
         for name in ("matched", "ambiguous", "unmatched")
         if counts[name]["lines"] or name == "matched"
     ]
-    print_text(", ".join(parts))
-    print_text(
+    print_wrapped(", ".join(parts))
+    print_wrapped(
         f"{totals['copies']} copies worth {totals['market']:,.2f} {currency} at market prices of "
-        f"{worth['date']}; {totals['proceeds_now']:,.2f} after the fees of {worth['fees']}"
+        f"{worth['date']}; {totals['proceeds_now']:,.2f} {currency} after the fees of "
+        f"{worth['fees']}"
     )
     interval = "too few days of prices for an interval"
     if totals["lower"] is not None:
-        interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f}"
-    print_text(f"in {worth['horizon']} days: {totals['fair']:,.2f} {currency}, {interval}")
+        interval = f"90% interval {totals['lower']:,.2f} to {totals['upper']:,.2f} {currency}"
+    print_wrapped(f"in {worth['horizon']} days: {totals['fair']:,.2f} {currency}, {interval}")
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any], currency: str) -> tuple[str, ...]:
     return (
-        str(row["line"]),
+        f"line {row['line']}",
         row["card"],
         str(row["quantity"]),
         row["condition"],
-        format_price(row["market_price"]),
-        format_price(row["fair_price"]),
-        format_price(row["market_total"]),
+        format_price(row["market_price"], currency),
+        format_price(row["fair_price"], currency),
+        format_price(row["market_total"], currency),
         row["advice"],
         format_share(row["chance_of_fall"]),
     )

@@ -14,7 +14,7 @@ from pokewatch.cli.output import (
     format_share,
     print_json,
     print_table,
-    print_text,
+    print_wrapped,
 )
 from pokewatch.contract import FEE_CURRENCIES
 
@@ -201,10 +201,10 @@ def backtest(
 def _print_terms(found: Sequence[Mapping[str, Any]]) -> None:
     first = found[0]
     asks = ", ".join(f"{each['asks']:.0%}" for each in found)
-    print_text(
+    print_wrapped(
         f"{first['dates'][0]} to {first['dates'][-1]}; amounts in {first['currency']}; fees of "
-        f"{first['fees']}, postage {first['postage']:.2f}; lowest asks known for {asks} of the "
-        "purchases"
+        f"{first['fees']}, postage {first['postage']:.2f} {first['currency']}; "
+        f"lowest asks known for {asks} of the purchases"
     )
 
 
@@ -216,8 +216,8 @@ def _backtest_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
         str(followed["trades"]),
         format_percent(followed["mean_net"]),
         format_percent(followed["median_net"]),
-        format_price(followed["total_gain"]),
-        format_price(followed["median_gain"]),
+        format_price(followed["total_gain"], found["currency"]),
+        format_price(followed["median_gain"], found["currency"]),
         format_share(followed["hit_rate"]),
         format_share(followed["best_three_share"]),
         format_percent(random["mean_net"]),

@@ -25,6 +25,7 @@ _EXTRAS = {
     "pipeline": ("pandas", "pyarrow", "dvc", "mlflow", "metaflow"),
     "serving": ("mlserver", "numpy"),
     "gateway": ("starlette", "msgspec", "uvicorn"),
+    "mcp": ("mcp",),
 }
 _UNFINISHED = (
     "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "

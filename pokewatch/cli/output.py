@@ -1,13 +1,18 @@
-"""Writing to standard output: text, JSON and tables; a progress bar on standard error."""
+"""Writing to standard output: text, JSON and tables; warnings and progress on standard error."""
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import OutputError
 
 if TYPE_CHECKING:
@@ -22,12 +27,70 @@ def print_text(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:
-        click.echo(text)
+        click.echo(text, color=_color())
     except BrokenPipeError:
         raise
     except (OSError, UnicodeEncodeError) as error:
         sys.stdout = None  # otherwise Python writes the rest once more as it exits
         raise OutputError(f"standard output cannot be written: {error}") from error
+
+
+def print_wrapped(text: str, indent: str = "") -> None:
+    """Write a sentence, on several lines where it is wider than the terminal."""
+    print_text(wrap(text, indent))
+
+
+def print_fields(fields: Iterable[str], indent: str = "  ") -> None:
+    """Write short texts, separated by semicolons; none is broken between two lines."""
+    lines: list[str] = []
+    for field in fields:
+        if lines and len(indent) + len(lines[-1]) + len(field) + 3 <= line_width():
+            lines[-1] += f"; {field}"
+        else:
+            lines.append(field)
+    print_text("\n".join(f"{indent}{line}" for line in lines))
+
+
+def wrap(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        line_width(),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def line_width() -> int:
+    """Return the columns of the terminal, 80 without one."""
+    return max(40, shutil.get_terminal_size((80, 24)).columns)
+
+
+def paint_signal(signal: str) -> str:
+    """Return a signal in the color of a terminal."""
+    color = {"BUY": "green", "SELL": "red"}.get(signal)
+    return click.style(signal, fg=color, bold=True) if color else signal
+
+
+def warn(text: str) -> None:
+    """Write a warning to standard error."""
+    click.echo(click.style(wrap(f"warning: {text}"), fg="yellow"), err=True, color=_color())
+
+
+def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
+    """Write a warning if the newest prices are more than MAX_DATA_AGE_HOURS old."""
+    hours = data_age_hours(last_day, now or datetime.now(UTC))
+    if hours > MAX_DATA_AGE_HOURS:
+        warn(
+            f"the newest prices are of {last_day}, {hours / 24:.0f} days old; "
+            "pokewatch pipeline run collects newer ones"
+        )
+
+
+def _color() -> bool | None:
+    """Return False if colors are not wanted (no-color.org), None to leave it to the terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def print_json(value: Any) -> None:
@@ -39,8 +102,15 @@ def print_table(
     header: Sequence[str],
     cells: Callable[[Mapping[str, Any]], Sequence[str]],
 ) -> None:
-    for line in table_lines([tuple(header), *(tuple(cells(row)) for row in rows)]):
-        print_text(line)
+    """Write a table, or where it is wider than the terminal its rows one after the other."""
+    table = [tuple(header), *(tuple(cells(row)) for row in rows)]
+    lines = list(table_lines(table))
+    if max(map(len, lines)) <= line_width():
+        print_text("\n".join(lines))
+        return
+    for row in table[1:]:
+        print_text(row[0])
+        print_fields(f"{name} {cell}" for name, cell in zip(header[1:], row[1:], strict=True))
 
 
 def table_lines(table: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -58,8 +128,8 @@ def format_size(size: int) -> str:
     return f"{size / 1e9:,.2f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
 
 
-def format_price(price: float | None) -> str:
-    return "-" if price is None else f"{price:,.2f}"
+def format_price(price: float | None, currency: str) -> str:
+    return "-" if price is None else f"{price:,.2f} {currency}"
 
 
 def format_percent(share: float | None) -> str:

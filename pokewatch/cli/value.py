@@ -1,19 +1,23 @@
 """`pokewatch value`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.cli.options import Day, Price, json_option, value_errors_as_usage
+from pokewatch.cli.card_choice import find_cards
+from pokewatch.cli.options import Amount, Day, Price, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_percent,
     format_price,
     format_share,
+    paint_signal,
+    print_fields,
     print_json,
-    print_table,
     print_text,
+    print_wrapped,
+    warn_of_old_prices,
 )
 from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER, Condition, Fees
 from pokewatch.valuation.skill import skill_of
@@ -22,25 +26,13 @@ if TYPE_CHECKING:
     from pokewatch.registry import RegisteredModel
     from pokewatch.valuation.book import PriceBook
 
-_COLUMNS = (
-    "card",
-    "date",
-    "market",
-    "fair",
-    "interval",
-    "deviation",
-    "signal",
-    "reason",
-    "buy below",
-    "sell above",
-    "chance to earn",
-)
-
 
 @click.command()
 @click.argument("cards", nargs=-1)
 @click.option(
-    "--price", type=Price(), help="Compare this price with the fair price, not the market price."
+    "--price",
+    type=Price(),
+    help="Judge this price of one card, such as 3.50 or $3.50, not the market price.",
 )
 @click.option(
     "--condition",
@@ -61,14 +53,14 @@ _COLUMNS = (
 @json_option
 def value(
     cards: tuple[str, ...],
-    price: float | None,
+    price: Amount | None,
     condition: Condition | None,
     fees: Fees | None,
     day: date | None,
     sample: int | None,
     as_json: bool,
 ) -> None:
-    """Show the fair price of CARDS, given by id or slug.
+    """Show the fair price of CARDS, given by id, slug or name.
 
     For each card: market price, fair price, interval, signal and reason, by the champion model.
     "buy below" is the highest price at which buying now and selling at the horizon earns, after
@@ -80,13 +72,18 @@ def value(
     \b
       pokewatch value --sample 5
       pokewatch value emberfox_ex_199 --price 12.50 --condition LP
+      pokewatch value "emberfox ex 199"
     """
     from pokewatch.valuation.signals import strongest_signals, value_cards
 
     if not cards and sample is None:
-        raise click.UsageError("no card given: add an id or slug, or --sample N")
+        raise click.UsageError("no card given: add an id, slug or name, or --sample N")
+    if price is not None and len(cards) + (sample or 0) > 1:
+        raise click.UsageError(f"--price {price:.15g} is the price of one card: give one card")
     book, model = champion_book()
-    wanted = [*cards, *(strongest_signals(book, sample) if sample else ())]
+    _check_currency(price, book.facts.currency)
+    wanted = find_cards(book, cards, ask=not as_json)
+    wanted += strongest_signals(book, sample) if sample else []
     versions = {
         "model_version": model.version,
         "data_version": model.data_version,
@@ -100,10 +97,14 @@ def value(
     rows = [{**row, **versions} for row in values]
     if as_json:
         print_json(rows)
-        return
-    print_table(rows, _COLUMNS, _cells)
-    _print_origin(book.facts, model)
-    _print_terms(values[0])
+    else:
+        _print_values(rows, book.facts, model)
+    warn_of_old_prices(book.last_day)
+
+
+def _check_currency(price: Amount | None, currency: str) -> None:
+    if price is not None and price.currency not in (None, currency):
+        raise click.UsageError(f"--price is in {price.currency}, the prices are in {currency}")
 
 
 def champion_book() -> "tuple[PriceBook, RegisteredModel]":
@@ -117,14 +118,16 @@ def champion_book() -> "tuple[PriceBook, RegisteredModel]":
 
 def _print_origin(facts: Any, model: "RegisteredModel") -> None:
     prices = "simulated prices" if facts.source == "simulated" else "prices"
-    print_text(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
-    print_text(f"model version {model.version} ({facts.model}), data version {model.data_version}")
+    print_wrapped(f"{prices} in {facts.currency}; 90% intervals, {facts.horizon} days ahead")
+    print_wrapped(
+        f"model version {model.version} ({facts.model}), data version {model.data_version}"
+    )
     if facts.not_evaluated:
-        print_text(facts.not_evaluated)
+        print_wrapped(facts.not_evaluated)
         return
     skill = skill_of(facts.metrics)
     what = ": only the interval and offered prices add information" * (skill == NO_BETTER)
-    print_text(f"evaluation of the fair price: {skill}{what}")
+    print_wrapped(f"evaluation of the fair price: {skill}{what}")
 
 
 def _print_terms(value: Mapping[str, Any]) -> None:
@@ -133,29 +136,42 @@ def _print_terms(value: Mapping[str, Any]) -> None:
 
     settings = DecisionSettings.read()
     fees = configured_fees(value["currency"], value["fees"])
-    print_text(
+    print_wrapped(
         f"buy below, sell above: with a probability of {settings.advice_probability:.0%}, after "
         f"the fees of {fees.name} and {fees.postage:.2f} {fees.currency} postage"
     )
     condition = value["condition"]
     if condition != NEAR_MINT:
         factor = settings.condition_factors()[condition]
-        print_text(f"condition {condition}: {factor:g} of the near mint fair price, an assumption")
+        print_wrapped(
+            f"condition {condition}: {factor:g} of the near mint fair price, an assumption"
+        )
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    lower, upper = row["lower"], row["upper"]
-    interval = "-" if None in (lower, upper) else f"{lower:,.2f} - {upper:,.2f}"
-    return (
-        row["slug"],
-        row["date"],
-        format_price(row["market_price"]),
-        format_price(row["fair_price"]),
-        interval,
-        format_percent(row["deviation_pct"]),
-        row["signal"],
-        row["reason"],
-        format_price(row["buy_below"]),
-        format_price(row["sell_above"]),
-        format_share(row["chance_to_earn"]),
+def _print_values(rows: Sequence[Mapping[str, Any]], facts: Any, model: "RegisteredModel") -> None:
+    for row in rows:
+        _print_value(row)
+    _print_origin(facts, model)
+    _print_terms(rows[0])
+
+
+def _print_value(row: Mapping[str, Any]) -> None:
+    currency, lower, upper = row["currency"], row["lower"], row["upper"]
+    interval = "no interval"
+    if None not in (lower, upper):
+        interval = f"interval {lower:,.2f} - {upper:,.2f} {currency}"
+    print_text(f"{row['slug']}: {paint_signal(row['signal'])}, {row['reason']}")
+    amounts = (
+        f"{label} {format_price(row[name], currency)}"
+        for label, name in (("buy below", "buy_below"), ("sell above", "sell_above"))
+    )
+    print_fields(
+        [
+            f"{row['date']}: market {format_price(row['market_price'], currency)}",
+            f"fair {format_price(row['fair_price'], currency)}",
+            interval,
+            f"deviation {format_percent(row['deviation_pct'])}",
+            *amounts,
+            f"chance to earn {format_share(row['chance_to_earn'])}",
+        ]
     )

@@ -2,7 +2,9 @@
 
 import gc
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
@@ -24,6 +26,9 @@ from pokewatch.gateway.http.middleware import (
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web.endpoints import PageOrJson
 from pokewatch.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from pokewatch.gateway.mcp.endpoint import McpEndpoint
 
 
 class Endpoint:
@@ -120,6 +125,9 @@ class Gateway(RequestMiddleware):
         self.routes += [Route(path, page, methods=["GET"]) for path, page in pages.items()]
         if assembly.site:
             self.routes += assembly.site.routes
+        self._mcp = _mcp_endpoint(assembly)
+        if self._mcp is not None:
+            self.routes.append(Route("/mcp", self._mcp, methods=["POST"], name="mcp"))
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         super().__init__(
             StaticRoutes(router, self.routes),
@@ -133,9 +141,19 @@ class Gateway(RequestMiddleware):
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         await self.assembly.start()
         try:
-            yield
+            async with self._mcp.running() if self._mcp else nullcontext():
+                yield
         finally:
             await self.assembly.stop()
+
+
+def _mcp_endpoint(assembly: Assembly) -> "McpEndpoint | None":
+    """Return the application of /mcp, None without the extra `mcp`."""
+    if find_spec("mcp") is None:
+        return None
+    from pokewatch.gateway.mcp.endpoint import McpEndpoint
+
+    return McpEndpoint(assembly)
 
 
 async def raise_problem(scope: Scope, *_: object) -> None:

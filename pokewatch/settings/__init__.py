@@ -1,7 +1,7 @@
 """Settings, by concern; see `section` for where their values come from."""
 
 from pokewatch.errors import SettingsError
-from pokewatch.settings.gateway import GatewaySettings
+from pokewatch.settings.gateway import ClientSettings, GatewaySettings
 from pokewatch.settings.home import Home, private_folder
 from pokewatch.settings.market import QualitySettings, SourceSettings, VersionSettings
 from pokewatch.settings.models import (
@@ -19,6 +19,7 @@ from pokewatch.settings.values import listed
 from pokewatch.settings.watches import PriceWatchSettings
 
 __all__ = [
+    "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
     "GateSettings",
@@ -56,6 +57,7 @@ def sections() -> list[type[Section]]:
         GateSettings,
         ServingSettings,
         GatewaySettings,
+        ClientSettings,
         DeploySettings,
         WatchSettings,
         MonitorSettings,

@@ -160,3 +160,14 @@ class GatewaySettings(Section):
         except ValueError:
             loopback = self.gateway_host == "localhost"
         return "open" if loopback else "key"
+
+
+class ClientSettings(Section):
+    """Clients of the gateway."""
+
+    gateway_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^/\s]+",
+        description="Address of the gateway that `pokewatch mcp` calls.",
+    )
+    api_key: SecretStr | None = Field(None, description="API key that `pokewatch mcp` sends.")

@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
+from pokewatch.cli import card_choice
 from pokewatch.cli.main import main
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
@@ -106,22 +108,137 @@ def test_a_sample_shows_the_strongest_first(champion_home: Path) -> None:
     result = run("value", "--sample", "4")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split() == [
-        "card",
-        "date",
-        "market",
-        "fair",
-        "interval",
-        "deviation",
-        "signal",
-        "reason",
-        *("buy", "below", "sell", "above", "chance", "to", "earn"),
-    ]
-    assert len(lines) == 1 + 4 + 4
-    assert "simulated prices in USD" in lines[-4]
-    assert lines[-2].startswith(
-        f"evaluation of the fair price: {Registry().resolve().tags['skill']}"
-    )
+    cards = [line.partition(":") for line in lines if line[0] != " " and "_threshold" in line]
+    (first, *_) = run_json("value", "--sample", "4")
+    assert len(cards) == 4
+    assert cards[0][0] == first["slug"]
+    assert cards[0][2].strip().startswith(f"{first['signal']}, ")
+    assert f"  {first['date']}: market {first['market_price']:,.2f} USD; fair " in result.stdout
+    assert "simulated prices in USD" in result.stdout
+    assert f"evaluation of the fair price: {Registry().resolve().tags['skill']}" in result.stdout
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_card_is_found_by_its_name(book: PriceBook) -> None:
+    card = card_at(book, 5)
+    words = f"{card['set_name']} {card['number']} {card['name']} {card['printing']}".upper()
+    (row,) = run_json("value", words)
+    assert row["card_id"] == card["card_id"]
+
+
+def test_a_name_of_several_cards_is_an_error_with_their_ids(book: PriceBook) -> None:
+    name = card_at(book, 5)["set_name"]
+    result = run("value", name)
+    positions = book.cards.search(name, limit=1_000)
+    assert result.exit_code == 3
+    assert f"{name!r} may be {len(positions)} cards; use the id of one:" in result.stderr
+    assert f"  {book.cards.ids[positions[0]]}\n" in result.stderr
+    assert f"and {len(positions) - 20} more" in result.stderr
+
+
+def test_on_a_terminal_the_user_chooses_among_several(
+    book: PriceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(click, "echo", lambda *_, **__: None)
+    monkeypatch.setattr(click, "prompt", lambda *_, **__: 2)
+    name = card_at(book, 5)["set_name"]
+    found = card_choice.find_cards(book, [name], ask=True)
+    assert found == [book.cards.ids[book.cards.search(name, limit=2)[1]]]
+
+
+@pytest.mark.parametrize("given", [("a", "b"), ("a", "--sample", "1"), ("--sample", "2")])
+def test_one_price_is_refused_for_several_cards(given: tuple[str, ...], home: Path) -> None:
+    result = run("value", *given, "--price", "3.50")
+    assert result.exit_code == 2
+    assert "--price 3.5 is the price of one card" in result.stderr
+
+
+@pytest.mark.parametrize("price", ["$3.50", "3,50", "3.50", "USD 3.50", "3.50 $", "$ 3,50"])
+def test_a_price_is_read_as_people_write_it(price: str, book: PriceBook) -> None:
+    (row,) = run_json("value", card_at(book, 5)["card_id"], "--price", price)
+    assert row["market_price"] == 3.5
+
+
+@pytest.mark.parametrize(
+    ("price", "message"),
+    [
+        ("€3.50", "--price is in EUR, the prices are in USD"),
+        ("1,234", "'1,234' may be 1.234 or 1234: write one of them"),
+        ("3.50 bananas", "'3.50 bananas' is not a price such as 3.50"),
+        ("1.2.3", "'1.2.3' is not a price such as 3.50"),
+    ],
+)
+def test_a_price_that_may_be_another_is_refused(price: str, message: str, book: PriceBook) -> None:
+    result = run("value", card_at(book, 5)["card_id"], "--price", price)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_search_finds_cards_by_words(book: PriceBook) -> None:
+    card = card_at(book, 5)
+    rows = run_json("search", card["set_name"].lower(), card["number"])
+    assert card["card_id"] in [row["card_id"] for row in rows]
+    assert {row["currency"] for row in rows} == {"USD"}
+    shown = run("search", card["set_name"], "--limit", "3").stdout
+    assert "... and more than these 3" in shown
+    assert " USD" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_search_shows_similar_cards_where_no_card_has_the_words(book: PriceBook) -> None:
+    name = card_at(book, 5)["name"].split()[0]
+    misspelt = name[:2] + name[3] + name[2] + name[4:]
+    result = run("search", misspelt)
+    assert result.exit_code == 0, result.output
+    assert "no card has all the words; similar ones:" in result.stdout
+    assert name in result.stdout
+
+
+def test_search_without_any_similar_card_is_an_error(book: PriceBook) -> None:
+    result = run("search", "zzzzzz", "qqqqqq")
+    assert result.exit_code == 3
+    assert "unknown card 'zzzzzz qqqqqq'" in result.stderr
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "csv"])
+def test_export_writes_all_cards(book: PriceBook, tmp_path: Path, file_format: str) -> None:
+    path = tmp_path / f"cards.{file_format}"
+    found = run_json("export", "--out", str(path))
+    frame = pd.read_parquet(path) if file_format == "parquet" else pd.read_csv(path)
+    assert found["rows"] == len(frame) == len(book.cards)
+    assert found["to"] == str(book.last_day)
+    day = str(book.dates[-2])
+    more = run_json("export", "--out", str(path), "--history", f"{day}..")
+    assert (more["rows"], more["from"]) == (2 * len(book.cards), day)
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ("2026-01", "is not a range of days such as"),
+        ("1999-01-01..1999-01-02", "no prices from 1999-01-01 to 1999-01-02"),
+        ("2026-01-02..2026-01-01", "the first day, 2026-01-02, is after the last"),
+    ],
+)
+def test_export_names_days_that_do_not_exist(
+    history: str, message: str, champion_home: Path, tmp_path: Path
+) -> None:
+    result = run("export", "--out", str(tmp_path / "x.csv"), "--history", history)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_to_a_folder_that_does_not_exist_is_an_error(champion_home: Path) -> None:
+    result = run("export", "--out", "/nowhere/x.csv")
+    assert result.exit_code == 1
+    assert "/nowhere/x.csv cannot be written: No such file" in result.stderr
 
 
 def test_without_a_champion_the_error_names_the_command_to_run(home: Path) -> None:

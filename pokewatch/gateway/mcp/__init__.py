@@ -1,0 +1,1 @@
+"""The Model Context Protocol: the API as tools for language models."""

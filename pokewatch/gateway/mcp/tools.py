@@ -1,0 +1,210 @@
+"""The tools: read-only questions about cards, answered by the API."""
+
+from importlib.metadata import version
+from typing import Annotated, Any, Literal
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp_types import ToolAnnotations
+from pydantic import BaseModel, ConfigDict, Field
+
+from pokewatch.contract import MAX_COLLECTION_LINES, NEAR_MINT, Condition, Fees
+from pokewatch.gateway.mcp.api import Api, ApiError, Json
+from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
+
+_INSTRUCTIONS = (
+    "PokeWatch estimates what trading cards are worth. Find a card with search_cards, then use its "
+    "card_id. State the currency and the date of the prices, and the caveats that an answer has."
+)
+_READ_ONLY = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+_CARD_FIELDS = (
+    "card_id",
+    "slug",
+    "name",
+    "set_name",
+    "number",
+    "rarity",
+    "printing",
+    "market_price",
+    "low_price",
+    "fair_price",
+    "lower",
+    "upper",
+    "status",
+    "signal",
+    "deviation_pct",
+    "confidence",
+    "reason",
+)
+
+Card = Annotated[str, Field(description="The card_id or slug of a card, from search_cards.")]
+Limit = Annotated[int, Field(ge=1, le=50, description="The maximum number of cards.")]
+
+
+class CopiesOfCard(BaseModel):
+    """The copies of one card. Name it by card_id or product_id, or by name, set and number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = ""
+    set: str = ""
+    number: str = ""
+    printing: str = ""
+    language: str = ""
+    condition: str = ""
+    grade: str = ""
+    product_id: str = ""
+    card_id: str = ""
+    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+
+
+Lines = Annotated[list[CopiesOfCard], Field(min_length=1, max_length=MAX_COLLECTION_LINES)]
+
+
+class Tools:
+    """The tools of a server, each a method. Their docstrings are what a model reads."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def search_cards(
+        self,
+        query: Annotated[str, Field(description="Words of the name, set or number of a card.")],
+        limit: Limit = 10,
+    ) -> Json:
+        """Find cards by name, set or number, with their latest market and fair prices.
+
+        Without a card that has all the words, those with similar names are returned.
+        """
+        found = await self._call("GET", "/cards", {"q": query, "limit": limit})
+        exact = bool(found["cards"])
+        if not exact:
+            found = await self._call("GET", "/suggestions", {"q": query, "limit": min(limit, 20)})
+        cards = [_card(card) for card in found["cards"]]
+        return await self._answer(found, {"exact": exact, "cards": cards})
+
+    async def fair_price(
+        self,
+        card: Card,
+        date: Annotated[
+            str | None, Field(description="An earlier day as YYYY-MM-DD. Default: the latest.")
+        ] = None,
+    ) -> Json:
+        """Estimate what a card is worth: fair price, 90% interval, and BUY, SELL or HOLD."""
+        body = {"card_id": card} | ({"date": date} if date else {})
+        found = await self._call("POST", "/fair_price", body=body)
+        return await self._answer(found, _without(found, "request_id"))
+
+    async def judge_listing(
+        self,
+        card: Card,
+        price: Annotated[float, Field(gt=0, description="The price asked, in the currency.")],
+        condition: Condition = NEAR_MINT,
+        fees: Annotated[
+            Fees | None, Field(description="The marketplace where it would be sold later.")
+        ] = None,
+    ) -> Json:
+        """Judge whether a listing at `price` is a bargain.
+
+        The answer has the signal for that price, the highest price at which buying earns after
+        fees (buy_below), and the chance to earn.
+        """
+        body: Json = {"card_id": card, "market_price": price, "condition": condition}
+        found = await self._call(
+            "POST", "/fair_price", body=body | ({"fees": fees} if fees else {})
+        )
+        given = {"price_judged": price, "condition": condition}
+        notes = ["Fees and postage are those of the settings, an assumption."]
+        return await self._answer(found | given, _without(found, "request_id") | given, notes)
+
+    async def value_collection(self, lines: Lines, fees: Fees | None = None) -> Json:
+        """Value a collection: its worth in all and by line, and which cards to sell.
+
+        A line that fits several cards or none is listed with its candidates, and not valued.
+        """
+        body: Json = {"lines": [line.model_dump() for line in lines]}
+        found = await self._call(
+            "POST", "/collections/value", body=body | ({"fees": fees} if fees else {})
+        )
+        notes = [
+            "Prices of conditions and grades are fractions of a near mint copy's, an assumption.",
+            "The total has only the lines that were matched to one card.",
+        ]
+        return await self._answer(found, _without(found, "request_id"), notes)
+
+    async def movers(
+        self,
+        price: Annotated[
+            Literal["market", "low"],
+            Field(description="Judge the market price, or the lowest ask of each card."),
+        ] = "market",
+        min_price: Annotated[float, Field(ge=0, description="Leave out cheaper cards.")] = 1.0,
+        limit: Limit = 10,
+    ) -> Json:
+        """List the strongest BUY and SELL signals of the latest day."""
+        query = {"price": price, "min_price": min_price, "limit": limit}
+        found = await self._call("GET", "/movers", query)
+        cards = {side: [_card(card) for card in found[side]] for side in ("buy", "sell")}
+        notes = ["The lowest ask may be of a copy in any condition."] if price == "low" else []
+        return await self._answer(found, {"price": price, **cards}, notes)
+
+    async def track_record(self) -> Json:
+        """Tell how good the fair prices have been: the evaluation of the model being served."""
+        return await self._answer({}, await _track_record(self._api))
+
+    async def _call(
+        self, method: str, path: str, query: Json | None = None, body: Json | None = None
+    ) -> Json:
+        try:
+            return await self._api.call(method, path, query or {}, body)
+        except ApiError as error:
+            raise ToolError(str(error)) from None
+
+    async def _answer(self, found: Json, result: Json, notes: list[str] | None = None) -> Json:
+        """Return the result with its date, currency, versions and caveats."""
+        ready = await self._call("GET", "/ready")
+        texts = [*caveats(ready, found), *(notes or [])]
+        return {**context_of_answer(ready, found), **result, "caveats": texts}
+
+
+async def _track_record(api: Api) -> Json:
+    """Return what is known of the quality of the model being served."""
+    try:
+        ready = await api.call("GET", "/ready", {}, None)
+    except ApiError as error:
+        raise ToolError(str(error)) from None
+    names = ("model", "horizon", "skill", "not_evaluated", "source", "cards", "first_day")
+    return {name: ready[name] for name in names}
+
+
+def make_server(api: Api) -> MCPServer[Any]:
+    """Return a server whose tools call `api`."""
+    server: MCPServer[Any] = MCPServer(
+        "pokewatch",
+        title="PokeWatch",
+        instructions=_INSTRUCTIONS,
+        version=version("pokewatch"),
+        log_level="WARNING",
+        subscriptions=False,
+    )
+    tools = Tools(api)
+    for tool in (
+        tools.search_cards,
+        tools.fair_price,
+        tools.judge_listing,
+        tools.value_collection,
+        tools.movers,
+        tools.track_record,
+    ):
+        server.add_tool(tool, annotations=_READ_ONLY)
+    return server
+
+
+def _card(card: Json) -> Json:
+    return {name: card[name] for name in _CARD_FIELDS if name in card}
+
+
+def _without(found: Json, *names: str) -> Json:
+    return {name: value for name, value in found.items() if name not in names}

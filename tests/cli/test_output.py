@@ -1,0 +1,93 @@
+import sys
+from datetime import UTC, date, datetime
+
+import click
+import pytest
+
+from pokewatch.cli import output
+
+ROWS = [{"name": f"row {number}"} for number in (1, 2)]
+
+
+@pytest.fixture
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_table_that_fits_is_one(width: None, capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_table(ROWS, ("name", "cell"), lambda row: (row["name"], "x"))
+    assert capsys.readouterr().out == "name   cell\nrow 1  x\nrow 2  x\n"
+
+
+def test_a_table_that_is_too_wide_becomes_records(
+    width: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = ("name", *(f"column {number}" for number in range(12)))
+    output.print_table(ROWS, header, lambda row: (row["name"], *(["value"] * 12)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines if line[0] != " "] == ["row 1", "row 2"]
+    assert lines[1].startswith("  column 0 value; column 1 value")
+
+
+def test_sentences_are_broken_between_words(
+    width: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output.print_wrapped("word " * 40)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert out.split() == ["word"] * 40
+
+
+def test_a_field_is_never_broken(width: None, capsys: pytest.CaptureFixture[str]) -> None:
+    output.print_fields([f"field {number} of several" for number in range(8)])
+    for line in capsys.readouterr().out.splitlines():
+        assert len(line) <= 80
+        assert line.startswith("  field ")
+        assert line.endswith(" of several")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "colored"),
+    [(True, "", True), (True, "1", False), (False, "", False)],
+    ids=["terminal", "NO_COLOR", "pipe"],
+)
+def test_only_a_terminal_gets_colors(
+    terminal: bool,
+    no_color: str,
+    colored: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal, raising=False)
+    output.print_text(output.paint_signal("BUY"))
+    assert ("\x1b[" in capsys.readouterr().out) == colored
+
+
+def test_a_hold_has_no_color() -> None:
+    assert output.paint_signal("HOLD") == "HOLD"
+    assert click.unstyle(output.paint_signal("SELL")) == "SELL"
+
+
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [
+        (datetime(2026, 1, 7, 11, 59, tzinfo=UTC), ""),
+        (datetime(2026, 1, 7, 12, 1, tzinfo=UTC), "of 2026-01-05, 2 days old"),
+        (datetime(2027, 2, 4, 3, tzinfo=UTC), "of 2026-01-05, 394 days old"),
+    ],
+)
+def test_old_prices_are_warned_of_on_standard_error(
+    now: datetime, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output.warn_of_old_prices(date(2026, 1, 5), now)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert text in captured.err.replace("\n", " ")
+    assert bool(captured.err) == bool(text)
+
+
+def test_an_amount_has_its_currency() -> None:
+    assert output.format_price(1234.5, "EUR") == "1,234.50 EUR"
+    assert output.format_price(None, "EUR") == "-"

@@ -1,0 +1,142 @@
+"""/mcp, with the SDK's client against a real gateway and MLServer."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.mcp.answers import check_answers
+from tests.gateway.mcp.sessions import error_of, http_session, record, run
+from tests.gateway.problems import assert_problem
+from tests.serving.server import Server
+
+HEADERS = {"Accept": "application/json, text/event-stream"}
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+
+
+def call(tool: str, **arguments: Any) -> dict[str, Any]:
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_recorded_session_agrees_with_the_api(gateway: Gateway, mode: str) -> None:
+    found = run(http_session(gateway.url, gateway.key.key, mode), record)
+    check_answers(found, gateway)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("fair_price", {"card": "card_4x"}, "no card has the id or slug 'card_4x'"),
+        ("fair_price", {"card": "card_4", "date": "yesterday"}, "is not a day like"),
+        ("judge_listing", {"card": "card_4", "price": -1}, "greater than 0"),
+        ("judge_listing", {"card": "card_4", "price": 1, "fees": "cardmarket"}, "EUR"),
+        ("search_cards", {"query": "x", "limit": 1_000}, "less than or equal to 50"),
+        ("value_collection", {"lines": []}, "at least 1 item"),
+        ("value_collection", {"lines": [{"nome": "x"}]}, "Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    gateway: Gateway, tool: str, arguments: dict[str, Any], message: str
+) -> None:
+    session = http_session(gateway.url, gateway.key.key)
+    found = run(session, lambda client: error_of(client, tool, arguments))
+    assert message in found
+
+
+def test_a_similar_name_is_found_and_said_to_be_similar(gateway: Gateway) -> None:
+    async def search(client: Any) -> Any:
+        return await client.call_tool("search_cards", {"query": "pokemno 4"})
+
+    found = run(http_session(gateway.url, gateway.key.key), search).structured_content
+    assert found["exact"] is False
+    assert found["cards"]
+
+
+def test_it_needs_a_key(gateway: Gateway) -> None:
+    assert_problem(gateway.post("/mcp", LIST, key="", headers=HEADERS), 401, "unauthorized")
+    key = gateway.store.create("batch-only", scopes=["batch"])
+    gateway.app.assembly.key_cache.refresh()
+    assert_problem(gateway.post("/mcp", LIST, key=key.key, headers=HEADERS), 403, "forbidden")
+
+
+def test_a_tool_needs_the_scope_of_its_operation(gateway: Gateway) -> None:
+    key = gateway.store.create("read-only", scopes=["read"])
+    gateway.app.assembly.key_cache.refresh()
+    message = call("value_collection", lines=[{"name": "x"}])
+    response = gateway.post("/mcp", message, key=key.key, headers=HEADERS)
+    result = response.json()["result"]
+    assert result["isError"]
+    assert "does not have the scope 'batch'" in result["content"][0]["text"]
+
+
+def test_a_request_counts_once_towards_the_rate_limit(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = make_gateway(mlserver.url, rate="3/minute")
+    for left in (2, 1, 0):
+        response = gateway.post("/mcp", call("movers"), headers=HEADERS)
+        assert response.status_code == 200
+        assert f"r={left};" in response.headers["ratelimit"]
+        assert response.headers["x-request-id"]
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert_problem(gateway.post("/mcp", call("movers"), headers=HEADERS), 429, "rate-limited")
+
+
+def test_a_page_of_another_site_is_refused(gateway: Gateway) -> None:
+    foreign = HEADERS | {"Origin": "https://evil.example"}
+    assert_problem(gateway.post("/mcp", LIST, headers=foreign), 403, "forbidden")
+    own = HEADERS | {"Origin": gateway.url}
+    assert gateway.post("/mcp", LIST, headers=own).status_code == 200
+
+
+def test_bodies_have_limits(mlserver: Server, make_gateway: Callable[..., Gateway]) -> None:
+    gateway = make_gateway(mlserver.url, collection_bytes=2_000)
+    large = call("search_cards", query="x" * 3_000)
+    assert_problem(gateway.post("/mcp", large, headers=HEADERS), 413, "too-large")
+    text = HEADERS | {"Content-Type": "text/plain"}
+    response = gateway.ask("POST", "/mcp", headers=text, content=b"{}")
+    assert_problem(response, 415, "media-type")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+def test_it_has_no_sessions(gateway: Gateway, method: str) -> None:
+    assert_problem(gateway.ask(method, "/mcp", headers=HEADERS), 405, "method-not-allowed")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"nonsense", b'{"jsonrpc":"2.0"}'])
+def test_what_is_no_message_is_a_client_error(gateway: Gateway, body: bytes) -> None:
+    given = HEADERS | {"X-API-Key": gateway.key.key, "Content-Type": "application/json"}
+    response = httpx.post(f"{gateway.url}/mcp", headers=given, content=body)
+    assert 400 <= response.status_code < 500
+    assert "Traceback" not in response.text
+
+
+def test_without_a_model_server_a_tool_says_so(make_gateway: Callable[..., Gateway]) -> None:
+    gateway = make_gateway("http://127.0.0.1:9")
+    result = gateway.post("/mcp", call("movers"), headers=HEADERS).json()["result"]
+    assert result["isError"]
+    assert "model server" in result["content"][0]["text"]
+
+
+def test_the_gateway_starts_without_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['mcp'] = None\n"
+        "import importlib.util as util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'mcp' else find(name, *rest)\n"
+        "import tempfile, pathlib\n"
+        "from pokewatch.gateway.app import create_app\n"
+        "from pokewatch.gateway.auth.keys import KeyStore\n"
+        "from pokewatch.settings import GatewaySettings\n"
+        "store = KeyStore(pathlib.Path(tempfile.mkdtemp()) / 'keys')\n"
+        "app = create_app(GatewaySettings.read(), store)\n"
+        "print('/mcp' in [route.path for route in app.routes])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
