@@ -10,6 +10,7 @@ from typing import Any
 
 from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.headers import (
+    CARD_LADDER,
     CARDMARKET,
     FOIL_HEADERS,
     PRICECHARTING,
@@ -18,7 +19,12 @@ from pokewatch.collection.headers import (
     columns_of,
 )
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
-from pokewatch.collection.names import BASE_PRINTING, is_printing
+from pokewatch.collection.names import (
+    BASE_PRINTING,
+    is_common_printing,
+    is_printing,
+    stamp_words,
+)
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.contract import Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
@@ -34,6 +40,8 @@ _SELLER_CONDITION = re.compile(
 )
 _NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
+_PARENTHESES = re.compile(r"\(([^)]*)\)")
+_PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 _COUNT = re.compile(r"[x\u00d7]?\s*(\d{1,9})(?:[.,]0+)?\s*[x\u00d7]?", re.IGNORECASE)
 _THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
@@ -119,7 +127,7 @@ def read_collection(sheet: Sheet) -> Collection:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What a file's cells mean: its app, and whether an empty printing is a copy without foil."""
+    """The meaning of a file's cells: its app, and whether an empty printing is one without foil."""
 
     app: str
     empty_is_normal: bool
@@ -150,6 +158,8 @@ def _line_of(
     line: int, name: str, quantity: int, values: Mapping[str, str], style: _Style
 ) -> CollectionLine:
     condition_text, printing, language = _copy_of(values, style)
+    if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
+        name = f"{name} ({values['printing']})"
     name, number, bracketed = _split_name(name)
     set_name, spoken = _split_set(values.get("set_name", ""))
     if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
@@ -168,7 +178,10 @@ def _line_of(
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
         printing=printing or bracketed,
-        language=language_of(language) or spoken or _language_of_game(values.get("game", "")),
+        language=language_of(language)
+        or spoken
+        or _language_of_game(values.get("game", ""))
+        or ("English" if style.app == PRICECHARTING else ""),  # it names all others
         condition=condition_of("" if grade else condition_text, european=style.app == CARDMARKET),
         condition_text=condition_text,
         grade=grade,
@@ -182,9 +195,12 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
     """Return condition, printing and language as the line writes them."""
     condition, language = values.get("condition", ""), values.get("language", "")
     printing = with_flags(values, "Normal" if style.empty_is_normal else "")
+    if style.app == CARD_LADDER and not (is_printing(printing) or _SHADOWLESS.search(printing)):
+        printing = ""  # a rarity, or a stamp
     match = _SELLER_CONDITION.fullmatch(condition.strip())
-    if match:
-        own = match["printing"].strip() or ("Normal" if style.app == SELLER_PRICING else "")
+    seller = style.app == SELLER_PRICING
+    if match and (seller or not match["printing"].strip() or is_printing(match["printing"])):
+        own = match["printing"].strip() or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
 
@@ -219,6 +235,10 @@ def _split_name(name: str) -> tuple[str, str, str]:
 
     Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
     """
+    name = _PSA_PRINTING.sub(r" [\1]", name)
+    for text in _PARENTHESES.findall(name):
+        if is_common_printing(text):
+            name = name.replace(f"({text})", f"[{text}]")
     number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
     text = brackets[1] if brackets else ""
     printing = text if is_printing(text) else ""

@@ -39,7 +39,7 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "grade": ("grade", "grading_company", "grader", "grading"),
     "quantity": (
         *("quantity", "count", "total_quantity", "groupcount", "copies", "qty", "quantity_owned"),
-        *("owned", "amount", "anzahl", "menge", "quantité", "quantite", "cantidad", "quantità"),
+        *("owned", "anzahl", "menge", "quantité", "quantite", "cantidad", "quantità"),
         *("quantita", "quantidade", "aantal", "枚数", "数量"),
     ),
     "added": ("add_to_quantity",),

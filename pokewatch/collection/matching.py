@@ -26,6 +26,7 @@ from pokewatch.collection.names import (
     product_key,
     same_printing,
     same_set,
+    set_prefix,
     similar,
     stamp_words,
 )
@@ -186,7 +187,9 @@ class Matcher:
         named = [at for at, card in cards if name and same_set(name, card.set_name, lettered)]
         exact = [at for at in named if self._cards[at].set_name.casefold() == name.casefold()]
         coded = [
-            at for at, card in cards if codes & {card.set_code.casefold(), card.set_id.casefold()}
+            at
+            for at, card in cards
+            if codes & {card.set_code.casefold(), card.set_id.casefold(), set_prefix(card.set_name)}
         ]
         return exact or named or coded
 

@@ -85,6 +85,7 @@ _PRINTINGS = {
     "reverse holo foil": "reverse holofoil",
     "reverse holo": "reverse holofoil",
     "reverse foil": "reverse holofoil",
+    "rev foil": "reverse holofoil",
     "1st edition holo": "1st edition holofoil",
     "unlimited holo": "unlimited holofoil",
     "1st ed": "1st edition",
@@ -92,6 +93,10 @@ _PRINTINGS = {
     "first edition holo": "1st edition holofoil",
     "first edition holofoil": "1st edition holofoil",
     "etched": "etched foil",
+}
+_COMMON = {
+    *("normal", "holofoil", "reverse holofoil", "1st edition", "1st edition holofoil", "foil"),
+    *("unlimited", "unlimited holofoil"),
 }
 _FOILS = {"foil": ("foil", "holofoil"), "holofoil": ("holofoil", "foil")}
 _SEXES = str.maketrans({"♀": " F", "♂": " M"})
@@ -105,6 +110,7 @@ _SERIES = {
 }
 _NEUTRAL = {"unlimited", "edition", "expansion", "series", "english", "international", "main"}
 _BASE = {"base"}
+_GAME = {"pokemon", "game"}  # the first set, as graders name it
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)+(?=\w*\d)")
@@ -164,11 +170,19 @@ def set_words(name: str) -> frozenset[str]:
     `SVP Black Star Promos` and `SV: Scarlet & Violet Promo Cards` have the same words.
     """
     words = frozenset(search_text(_SET_PREFIX.sub("", name)).split())
+    if words == _GAME:
+        return frozenset(_BASE)
     if words & {"promo", "promos"}:
         eras = {era for word in words for era in _ERAS.get(word, (word,))}
         words = frozenset(eras - _PROMO_WORDS - {"promos"}) | {"promo"}
         words |= frozenset({"black"} if "white" in eras else ())
     return words - _SET_WORDS or words
+
+
+def set_prefix(name: str) -> str:
+    """Return the code that begins a set's name: `swsh07` of `SWSH07: Evolving Skies`, else ""."""
+    code, colon, _ = name.partition(":")
+    return code.casefold() if colon and code.isalnum() and not code.isalpha() else ""
 
 
 def is_promo(name: str) -> bool:
@@ -184,7 +198,7 @@ def same_set(given: str, other: str, lettered: bool = False) -> bool:
     from the others of its set.
     """
     one, two = set_words(given) - _NEUTRAL, set_words(other) - _NEUTRAL
-    if one == two:
+    if one == two or (one == {"promo"} and "promo" in two):
         return bool(one)
     fewer, more = sorted((one, two), key=len)
     if not fewer < more:
@@ -205,6 +219,11 @@ def is_printing(text: str) -> bool:
     """Return whether a text is the name of a printing."""
     words = set(search_text(text).split())
     return bool(words & _PRINTING_WORDS)
+
+
+def is_common_printing(text: str) -> bool:
+    """Return whether a text is a printing that many cards have, and nothing more."""
+    return printing_key(text) in _COMMON
 
 
 def same_printing(given: str, other: str) -> bool:
