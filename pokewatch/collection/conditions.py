@@ -1,5 +1,7 @@
 """Conditions and languages of copies as apps and marketplaces write them."""
 
+from collections.abc import Mapping
+
 from pokewatch.contract import Condition
 from pokewatch.market.tabular.text import simplified
 
@@ -10,6 +12,17 @@ _CONDITIONS: dict[str, Condition] = {
     "mint": "NM",
     "nearmint": "NM",
     "unopened": "NM",
+    "sealed": "NM",
+    "new": "NM",
+    "raw": "NM",
+    "ungraded": "NM",
+    "gem_mint": "NM",
+    "pack_fresh": "NM",
+    "near_mint_or_better": "NM",
+    "neuwertig": "NM",
+    "proche_du_neuf": "NM",
+    "casi_nueva": "NM",
+    "quasi_nova": "NM",
     "lp": "LP",
     "lightly_played": "LP",
     "lightlyplayed": "LP",
@@ -20,15 +33,29 @@ _CONDITIONS: dict[str, Condition] = {
     "good_lightly_played": "LP",
     "sp": "LP",
     "slightly_played": "LP",
+    "slight_played": "LP",
+    "light": "LP",
+    "ex": "LP",
+    "leicht_gespielt": "LP",
+    "légèrement_jouée": "LP",
     "mp": "MP",
     "moderately_played": "MP",
     "moderatelyplayed": "MP",
+    "moderate_play": "MP",
+    "moderate_played": "MP",
+    "moderate": "MP",
     "played": "MP",
     "heavilyplayed": "HP",
     "hp": "HP",
     "heavily_played": "HP",
+    "heavy_play": "HP",
+    "heavy_played": "HP",
+    "heavy": "HP",
     "dmg": "DMG",
     "damaged": "DMG",
+    "d": "DMG",
+    "dm": "DMG",
+    "beschädigt": "DMG",
     "poor": "DMG",
 }
 # Cardmarket's grades are those of Europe: its LP is a copy that is called MP in the United States.
@@ -76,6 +103,48 @@ _LANGUAGES = {
     "pt": "Portuguese",
     "ru": "Russian",
     "ko": "Korean",
+    "eng": "English",
+    "us": "English",
+    "uk": "English",
+    "englisch": "English",
+    "anglais": "English",
+    "inglés": "English",
+    "ingles": "English",
+    "inglese": "English",
+    "inglês": "English",
+    "英語": "English",
+    "jpn": "Japanese",
+    "jap": "Japanese",
+    "japan": "Japanese",
+    "japanisch": "Japanese",
+    "japonais": "Japanese",
+    "japonés": "Japanese",
+    "japones": "Japanese",
+    "giapponese": "Japanese",
+    "japonês": "Japanese",
+    "日本語": "Japanese",
+    "deutsch": "German",
+    "ger": "German",
+    "deu": "German",
+    "allemand": "German",
+    "français": "French",
+    "francais": "French",
+    "französisch": "French",
+    "fra": "French",
+    "italiano": "Italian",
+    "italienisch": "Italian",
+    "ita": "Italian",
+    "español": "Spanish",
+    "spanisch": "Spanish",
+    "spa": "Spanish",
+    "sp": "Spanish",
+    "português": "Portuguese",
+    "kor": "Korean",
+    "chs": "Chinese",
+    "cht": "Chinese",
+    "zhs": "Chinese",
+    "zht": "Chinese",
+    "cn": "Chinese",
     "international": "English",
 }
 
@@ -85,7 +154,17 @@ def condition_of(text: str, european: bool = False) -> Condition | None:
     name = simplified(text)
     if not name:
         return "NM"
-    return (_EUROPEAN.get(name) if european else None) or _CONDITIONS.get(name)
+    named = {**_CONDITIONS, **_EUROPEAN} if european else _CONDITIONS
+    return named.get(name) or _named_twice(name.split("_"), named)
+
+
+def _named_twice(words: list[str], named: Mapping[str, Condition]) -> Condition | None:
+    """Return a condition written twice, as in `Near Mint (NM)`, None where the two differ."""
+    for at in range(1, len(words)):
+        first = named.get("_".join(words[:at]))
+        if first is not None and first == named.get("_".join(words[at:])):
+            return first
+    return None
 
 
 def language_of(text: str) -> str:

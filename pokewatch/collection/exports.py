@@ -4,69 +4,54 @@ A column is known by its header, not by its place, and a file by its columns, no
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.collection.conditions import condition_of, language_of
-from pokewatch.collection.names import is_printing
+from pokewatch.collection.headers import (
+    CARD_LADDER,
+    CARDMARKET,
+    FOIL_HEADERS,
+    PRICECHARTING,
+    SELLER_PRICING,
+    app_of,
+    columns_of,
+)
+from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
+from pokewatch.collection.names import (
+    BASE_PRINTING,
+    is_common_printing,
+    is_printing,
+    stamp_words,
+)
+from pokewatch.collection.printing_columns import with_flags
 from pokewatch.contract import Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
 
 MAX_QUANTITY = 1_000_000
 
-# Each field by the simplified headers it has in the apps, the best first.
-HEADERS: Mapping[str, tuple[str, ...]] = {
-    "name": ("product_name", "card_name", "simple_name", "name", "card"),
-    "set_name": ("set_name", "set", "edition_name", "edition", "expansion", "console_name"),
-    "set_code": ("set_code", "edition_code"),
-    "number": ("card_number", "collector_number", "number"),
-    "printing": ("printing", "variance", "card_variant", "finish", "foil", "variant", "variation"),
-    "language": ("language", "card_language", "idlanguage", "tcg_region"),
-    "condition": ("card_condition", "condition", "condition_string"),
-    "grade": ("grade", "grading_company"),
-    "quantity": ("quantity", "count", "total_quantity", "groupcount", "copies", "qty"),
-    "added": ("add_to_quantity",),
-    "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
-    "market_id": ("idproduct",),
-    "card_id": ("card_id", "slug"),
-    "cost": ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost"),
-    "game": ("category", "product_line", "tcg"),
-    "subject": ("subject",),
-}
-KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
-
-# Columns that only one app writes.
-_APPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Cardmarket stock", frozenset({"idproduct", "idlanguage"})),
-    ("Collectr", frozenset({"portfolio_name", "variance"})),
-    ("TCGplayer app", frozenset({"product_id", "tcg_marketplace_price"})),
-    ("TCGplayer seller pricing", frozenset({"tcgplayer_id", "tcg_marketplace_price"})),
-    ("TCGplayer app (older)", frozenset({"simple_name", "sku"})),
-    ("TCG Collector", frozenset({"tcg_region", "expansion"})),
-    ("PriceCharting", frozenset({"console_name", "price_in_pennies"})),
-    ("Dragon Shield", frozenset({"folder_name", "trade_quantity"})),
-    ("Deckbox", frozenset({"tradelist_count", "edition_code"})),
-    ("ManaBox", frozenset({"manabox_id"})),
-    ("Moxfield", frozenset({"tradelist_count", "collector_number"})),
-    ("Archidekt", frozenset({"finish", "multiverse_id"})),
-    ("Delver Lens", frozenset({"acquired_price", "tcgplayer_product_id"})),
-    ("Card Ladder", frozenset({"investment", "graded_cert"})),
-)
-_SELLER_PRICING = "TCGplayer seller pricing"
-_CARDMARKET = "Cardmarket stock"
-_CARD_LADDER = "Card Ladder"
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
     r"(?P<condition>near mint|lightly played|moderately played|heavily played|damaged|unopened)"
     r"\s*(?P<printing>[^-]*?)\s*(?:-\s*(?P<language>\w+))?",
     re.IGNORECASE,
 )
-_NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)")
+_NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
+_SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
+_PARENTHESES = re.compile(r"\(([^)]*)\)")
+_PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
-_COUNT = re.compile(r"(\d{1,9})(?:\.0+)?")
-_UNGRADED = {"", "ungraded", "raw", "none"}
+_COUNT = re.compile(r"[x\u00d7]?\s*(\d{1,9})(?:[.,]0+)?\s*[x\u00d7]?", re.IGNORECASE)
+_THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
+_GRADED = re.compile(
+    r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
+)
+_TEXT_FORMULA = re.compile(r'="?([^"]*)"?')  # ="4/102" keeps a spreadsheet from reading a date
+_UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
+_SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
+_TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +75,7 @@ class CollectionLine:
     grade: str = ""
     product_id: str = ""
     card_id: str = ""
+    game: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +103,9 @@ def read_collection(sheet: Sheet) -> Collection:
     card.
     """
     headers = [simplified(name) for name in sheet.names]
-    app = next((app for app, columns in _APPS if columns <= set(headers)), "")
-    columns = _columns(headers, app)
+    app = app_of(headers)
+    columns = columns_of(headers, app)
+    style = _Style(app, "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS)
     if not {"name", "product_id", "card_id", "market_id", "subject"} & columns.keys():
         raise TableError(
             f"no column names the cards, of {', '.join(map(repr, sheet.names))}",
@@ -129,7 +116,7 @@ def read_collection(sheet: Sheet) -> Collection:
     lines, refused = [], []
     for row, line in enumerate(sheet.line.tolist()):
         values = {field: _text(column[row]) for field, column in cells.items()}
-        found = _read_line(line, values, app)
+        found = _read_line(line, values, style)
         if isinstance(found, RefusedLine):
             refused.append(found)
         elif found.quantity:
@@ -138,21 +125,15 @@ def read_collection(sheet: Sheet) -> Collection:
     return Collection(app, tuple(lines), tuple(sorted([*refused, *skipped], key=lambda r: r.line)))
 
 
-def _columns(headers: Sequence[str], app: str) -> dict[str, int]:
-    found = {
-        field: headers.index(name)
-        for field, names in HEADERS.items()
-        for name in [next((name for name in names if name in headers), None)]
-        if name is not None
-    }
-    if app == _SELLER_PRICING:
-        del found["product_id"]  # it is the id of a condition of the product there
-    if app == _CARD_LADDER:
-        found.pop("name", None)  # a sentence with year, set and grade
-    return found
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """The meaning of a file's cells: its app, and whether an empty printing is one without foil."""
+
+    app: str
+    empty_is_normal: bool
 
 
-def _read_line(line: int, values: Mapping[str, str], app: str) -> CollectionLine | RefusedLine:
+def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
     def refused(reason: str) -> RefusedLine:
         return RefusedLine(line, ", ".join(value for value in values.values() if value), reason)
 
@@ -164,39 +145,84 @@ def _read_line(line: int, values: Mapping[str, str], app: str) -> CollectionLine
         )
     if not (name or values.get("product_id") or values.get("card_id")):
         return refused("it names no card")
+    if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
+        return refused("it is a total, not a card")
     quantity = _quantity(values)
     if quantity is None:
         given = values.get("quantity", "")
         return refused(f"{shortened(given)} is not a number of copies from 0 to {MAX_QUANTITY:,}")
-    condition_text, printing, language = _copy_of(values, app)
+    return _line_of(line, name, quantity, values, style)
+
+
+def _line_of(
+    line: int, name: str, quantity: int, values: Mapping[str, str], style: _Style
+) -> CollectionLine:
+    condition_text, printing, language = _copy_of(values, style)
+    if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
+        name = f"{name} ({values['printing']})"
     name, number, bracketed = _split_name(name)
-    grade = values.get("grade", "")
+    set_name, spoken = _split_set(values.get("set_name", ""))
+    if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
+        set_name = set_name if _SHADOWLESS.search(set_name) else f"{set_name} (Shadowless)"
+        name, bracketed, printing = (
+            " ".join(_SHADOWLESS.sub(" ", text).split()) for text in (name, bracketed, printing)
+        )
+    if style.app == PRICECHARTING and not printing:
+        bracketed = bracketed or BASE_PRINTING
+    grade = _grade(values, condition_text)
     return CollectionLine(
         line=line,
         name=name,
         quantity=quantity,
-        set_name=values.get("set_name", ""),
+        set_name=set_name,
         set_code=values.get("set_code", ""),
         number=values.get("number", "") or number,
         printing=printing or bracketed,
-        language=language_of(language) or _language_of_game(values.get("game", "")),
-        condition=condition_of(condition_text, european=app == _CARDMARKET),
+        language=language_of(language)
+        or spoken
+        or _language_of_game(values.get("game", ""))
+        or ("English" if style.app == PRICECHARTING else ""),  # it names all others
+        condition=condition_of("" if grade else condition_text, european=style.app == CARDMARKET),
         condition_text=condition_text,
-        grade="" if grade.casefold() in _UNGRADED else grade,
+        grade=grade,
         product_id=values.get("product_id", ""),
         card_id=values.get("card_id", ""),
+        game=values.get("game", ""),
     )
 
 
-def _copy_of(values: Mapping[str, str], app: str) -> tuple[str, str, str]:
+def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
     """Return condition, printing and language as the line writes them."""
-    condition, printing = values.get("condition", ""), values.get("printing", "")
-    language = values.get("language", "")
-    if app == _SELLER_PRICING:
-        match = _SELLER_CONDITION.fullmatch(condition.strip())
-        if match:
-            return match["condition"], match["printing"] or "Normal", match["language"] or ""
+    condition, language = values.get("condition", ""), values.get("language", "")
+    printing = with_flags(values, "Normal" if style.empty_is_normal else "")
+    if style.app == CARD_LADDER and not (is_printing(printing) or _SHADOWLESS.search(printing)):
+        printing = ""  # a rarity, or a stamp
+    match = _SELLER_CONDITION.fullmatch(condition.strip())
+    seller = style.app == SELLER_PRICING
+    if match and (seller or not match["printing"].strip() or is_printing(match["printing"])):
+        own = match["printing"].strip() or ("Normal" if seller else "")
+        return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
+
+
+def _grade(values: Mapping[str, str], condition: str) -> str:
+    """Return the grade of a graded copy as the line writes it, "" for others."""
+    grade = values.get("grade", "")
+    if grade.casefold() in _UNGRADED:
+        grade = ""
+    if values.get("grader") and grade not in values["grader"]:
+        grade = f"{values['grader']} {grade}".strip() if grade else ""
+    return grade or (condition if _GRADED.match(condition) else "")
+
+
+def _split_set(name: str) -> tuple[str, str]:
+    """Return a set's name without a language that begins or ends it, and that language."""
+    words = name.split()
+    for at in (0, 1, -1):
+        word = words[at].strip("()[]") if len(words) > 1 else ""
+        if word in _SPOKEN:
+            return " ".join(each for each in words if each != words[at]), word
+    return name, ""
 
 
 def _language_of_game(game: str) -> str:
@@ -209,12 +235,16 @@ def _split_name(name: str) -> tuple[str, str, str]:
 
     Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
     """
+    name = _PSA_PRINTING.sub(r" [\1]", name)
+    for text in _PARENTHESES.findall(name):
+        if is_common_printing(text):
+            name = name.replace(f"({text})", f"[{text}]")
     number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
     text = brackets[1] if brackets else ""
     printing = text if is_printing(text) else ""
     plain = _NUMBER_IN_NAME.sub(" ", name)
     plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
-    return " ".join(plain.split()) or name, number[1] if number else "", printing
+    return " ".join(plain.split()) or name, number[1] or number[2] if number else "", printing
 
 
 def _quantity(values: Mapping[str, str]) -> int | None:
@@ -223,7 +253,7 @@ def _quantity(values: Mapping[str, str]) -> int | None:
     if not given:
         has_column = "quantity" in values or "added" in values
         return 0 if has_column and "added" in values else 1
-    counts = [_COUNT.fullmatch(text.replace(",", "")) for text in given]
+    counts = [_COUNT.fullmatch(_THOUSANDS.sub("", text)) for text in given]
     if not all(counts):
         return None
     total = sum(int(match[1]) for match in counts if match)
@@ -235,4 +265,6 @@ def _text(cell: Any) -> str:
         return ""
     if isinstance(cell, float) and cell == int(cell):
         return str(int(cell))
-    return str(cell).strip()
+    text = str(cell).strip()
+    formula = _TEXT_FORMULA.fullmatch(text)
+    return formula[1] if formula else text

@@ -8,13 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
+from pokewatch.collection.card_index import CardIndex
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.names import (
+    BASE_PRINTING,
     bare_number,
     base_key,
     fits_print_run,
+    game_key,
+    is_base_printing,
+    is_foil,
     is_plain_holofoil,
     is_promo,
     name_key,
@@ -23,6 +26,7 @@ from pokewatch.collection.names import (
     product_key,
     same_printing,
     same_set,
+    set_prefix,
     similar,
     stamp_words,
 )
@@ -51,56 +55,13 @@ class Match:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Card:
-    name: str
-    base: str
-    number: tuple[str, str]
-    set_name: str
-    set_id: str
-    set_code: str
-    printing: str
-    language: str
-
-
 class Matcher:
     """Matches lines to the cards of `book`. It is made once for a book."""
 
     def __init__(self, book: PriceBook) -> None:
         self._book = book
-        rows = book.cards.describe(np.arange(len(book.cards)))
-        self._cards: list[_Card] = []
-        self._by_product: dict[str, list[int]] = {}
-        self._by_base: dict[str, list[int]] = {}
-        self._by_number: dict[str, list[int]] = {}
-        self._by_digits: dict[str, list[int]] = {}
-        self._products: dict[str, list[int]] = {}
-        for position, row in enumerate(rows):
-            number = row["number"] or ""
-            name = name_key(row["name"], number)
-            card = _Card(
-                name,
-                base_key(row["name"], number) if "(" in row["name"] else name,
-                number_keys(number),
-                row["set_name"],
-                row["set_id"],
-                row.get("set_code") or "",
-                row["printing"] or "",
-                row.get("language") or "",
-            )
-            self._cards.append(card)
-            self._by_base.setdefault(card.base, []).append(position)
-            if card.number[0]:
-                self._by_number.setdefault(card.number[0], []).append(position)
-                if is_promo(card.set_name):
-                    digits = bare_number(card.number[0])
-                    self._by_digits.setdefault(digits, []).append(position)
-            else:
-                product = product_key(row["name"], card.set_name)
-                self._products.setdefault(product, []).append(position)
-            parts = row["card_id"].split("-", 2)
-            if len(parts) == 3 and parts[1].isdigit():
-                self._by_product.setdefault(parts[1], []).append(position)
+        self._index = index = CardIndex(book)
+        self._cards = index.cards
 
     def match_all(self, lines: Iterable[CollectionLine]) -> list[Match]:
         """Return the outcome of each line.
@@ -130,16 +91,33 @@ class Matcher:
             position = int(self._book.cards.positions([line.card_id.lower()])[0])
             if position >= 0:
                 return Match("matched", position, (), "card_id")
-        if line.product_id in self._by_product:
-            return self._printing(line, self._by_product[line.product_id], "product_id")
+        game = game_key(line.game)
+        if game and self._index.games and game not in self._index.games:
+            return Match("unmatched", -1, (), f"the market has no cards of {line.game}")
+        product = self._index.by_product.get(line.product_id, [])
+        if any(self._agrees(line, at) for at in product):
+            return self._printing(line, product, "product_id")
         if not line.name:
             known = f"no card has the product id {line.product_id}"
             return Match("unmatched", -1, (), known if line.product_id else "unknown card_id")
         return self._by_words(line)
 
+    def _agrees(self, line: CollectionLine, at: int) -> bool:
+        """Return whether the name or the number of a line is that of a product, if it has them.
+
+        Another source may have given the product's id to another card.
+        """
+        card = self._cards[at]
+        words = set(name_key(line.name, line.number).split())
+        number = number_keys(line.number)[0]
+        return not words or bool(words & set(card.name.split())) or number == card.number[0] != ""
+
     def _by_words(self, line: CollectionLine) -> Match:
         number, size = number_keys(line.number)
         found, how = self._named(line, number)
+        game = game_key(line.game)
+        if game:
+            found = [at for at in found if self._cards[at].game in ("", game)]
         if not found:
             return self._unmatched((), "no card has this name" + (" and number" if number else ""))
         if size:
@@ -161,20 +139,21 @@ class Matcher:
     def _named(self, line: CollectionLine, number: str) -> tuple[list[int], str]:
         """Return the cards with the line's name and number, and how they were found."""
         base = base_key(line.name, line.number)
-        named = self._by_base.get(base, [])
+        named = self._index.by_base.get(base, [])
         placed = line.set_name or line.set_code
+        set_name = line.set_name or self._index.set_names.get(line.set_code.casefold(), "")
         if not number:
             if not named and placed:
-                product = product_key(line.name, line.set_name)
-                return self._products.get(product, []), "name of the product"
+                product = product_key(line.name, set_name)
+                return self._index.products.get(product, []), "name of the product"
             return named, "name"
         found = [at for at in named if self._cards[at].number[0] == number]
         if found or not placed:
             return found, "name and number"
-        numbered = self._of_set(line, self._by_number.get(number, ()))
+        numbered = self._of_set(line, self._index.by_number.get(number, ()))
         found = [at for at in numbered if similar(self._cards[at].base, base)]
-        if not found and is_promo(line.set_name):
-            digits = set(self._by_digits.get(bare_number(number), ()))
+        if not found and is_promo(set_name):
+            digits = set(self._index.by_digits.get(bare_number(number), ()))
             return [at for at in named if at in digits], "name and number without its letters"
         return found, "number, set and similar name"
 
@@ -208,7 +187,9 @@ class Matcher:
         named = [at for at, card in cards if name and same_set(name, card.set_name, lettered)]
         exact = [at for at in named if self._cards[at].set_name.casefold() == name.casefold()]
         coded = [
-            at for at, card in cards if codes & {card.set_code.casefold(), card.set_id.casefold()}
+            at
+            for at, card in cards
+            if codes & {card.set_code.casefold(), card.set_id.casefold(), set_prefix(card.set_name)}
         ]
         return exact or named or coded
 
@@ -231,11 +212,23 @@ class Matcher:
             return Match("matched", run[0], (), how)
         if len(found) == 1:
             only = printing_key(self._cards[found[0]].printing)
-            if not given or (given == "normal" and only in _PLAIN):
+            if given in ("", BASE_PRINTING) or (given == "normal" and only in _PLAIN):
                 return Match("matched", found[0], (), f"{how}, its only printing")
-        if not given:
+        kind = self._of_kind(given, found)
+        if len(kind) == 1:
+            return Match("matched", kind[0], (), f"{how}, its only {given} printing")
+        if given in ("", BASE_PRINTING):
             return self._ambiguous(found, "the line gives no printing")
         return self._ambiguous(found, f"the card has no printing {line.printing!r}")
+
+    def _of_kind(self, given: str, found: Sequence[int]) -> list[int]:
+        """Return the printings that are foil, or that are no special ones; a normal one alone."""
+        if given not in (BASE_PRINTING, "foil"):
+            return []
+        fits = is_foil if given == "foil" else is_base_printing
+        fitting = [at for at in found if fits(self._cards[at].printing)]
+        normal = [at for at in fitting if printing_key(self._cards[at].printing) == "normal"]
+        return normal or fitting
 
     def _of_print_run(self, line: CollectionLine, found: Sequence[int]) -> list[int]:
         """Return the printings that a line means that gives a print run or the holofoil alone."""
@@ -252,6 +245,10 @@ class Matcher:
 
     def _with_near(self, line: CollectionLine, match: Match) -> Match:
         """Return an unmatched line's outcome with the cards of similar names."""
+        if line.card_id and not line.name:
+            slugs = self._book.cards.near(line.card_id)
+            near = self._book.cards.positions(slugs).tolist()
+            return replace(match, candidates=tuple(near))
         for text in (f"{line.name} {line.number.partition('/')[0]}", line.name):
             near = self._book.suggestions.find(text, MAX_CANDIDATES).tolist()
             if near:

@@ -71,22 +71,67 @@ _PRINTINGS = {
     "non foil": "normal",
     "nonfoil": "normal",
     "regular": "normal",
+    "none": "normal",
+    "non holofoil": "normal",
     "standard": "normal",
     "true": "foil",
     "yes": "foil",
     "holo": "holofoil",
     "holo rare": "holofoil",
+    "h": "holofoil",
+    "rh": "reverse holofoil",
+    "rev holo": "reverse holofoil",
     "reverse": "reverse holofoil",
+    "reverse holo foil": "reverse holofoil",
     "reverse holo": "reverse holofoil",
     "reverse foil": "reverse holofoil",
+    "rev foil": "reverse holofoil",
     "1st edition holo": "1st edition holofoil",
     "unlimited holo": "unlimited holofoil",
+    "1st ed": "1st edition",
+    "first edition": "1st edition",
+    "first edition holo": "1st edition holofoil",
+    "first edition holofoil": "1st edition holofoil",
     "etched": "etched foil",
+}
+_COMMON = {
+    *("normal", "holofoil", "reverse holofoil", "1st edition", "1st edition holofoil", "foil"),
+    *("unlimited", "unlimited holofoil"),
 }
 _FOILS = {"foil": ("foil", "holofoil"), "holofoil": ("holofoil", "foil")}
 _SEXES = str.maketrans({"♀": " F", "♂": " M"})
 _SUBSETS = {"trainer", "galarian", "gallery", "shiny", "vault"}
-_APART = {"promos", "promo", "gallery", "vault", "shadowless", "collection"}
+# Words of a series, which a set's name may have or not: `Evolving Skies` is also called
+# `Sword & Shield Evolving Skies`. `Evolutions` is not `Prismatic Evolutions`.
+_SERIES = {
+    *("scarlet", "violet", "sword", "shield", "sun", "moon", "black", "white", "xy", "ex", "mega"),
+    *("diamond", "pearl", "platinum", "heartgold", "soulsilver", "evolution", "hgss", "dp", "bw"),
+    *("sm", "sv", "swsh", "me", "wotc"),
+}
+_NEUTRAL = {"unlimited", "edition", "expansion", "series", "english", "international", "main"}
+_BASE = {"base"}
+_GAME = {"pokemon", "game"}  # the first set, as graders name it
+BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
+_NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
+_NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)+(?=\w*\d)")
+_GAMES = {
+    "pokemon": "pokemon",
+    "pkmn": "pokemon",
+    "magic": "magic",
+    "mtg": "magic",
+    "yugioh": "yugioh",
+    "onepiece": "onepiece",
+    "digimon": "digimon",
+    "lorcana": "lorcana",
+    "fleshandblood": "fleshandblood",
+    "fleshblood": "fleshandblood",
+    "starwars": "starwars",
+    "dragonball": "dragonball",
+    "gundam": "gundam",
+    "riftbound": "riftbound",
+    "weiss": "weiss",
+    "vanguard": "vanguard",
+}
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
@@ -113,8 +158,8 @@ def number_keys(number: str) -> tuple[str, str]:
 
     A number without a size has "" there.
     """
-    plain = "".join(number.split()).lstrip("#").upper()
-    own, _, size = plain.partition("/")
+    plain = _NUMBER_SIGN.sub("", "".join(number.split()).upper())
+    own, _, size = _NUMBER_OF.sub("/", plain).partition("/")
     return _without_zeros(own), _without_zeros(size)
 
 
@@ -125,11 +170,19 @@ def set_words(name: str) -> frozenset[str]:
     `SVP Black Star Promos` and `SV: Scarlet & Violet Promo Cards` have the same words.
     """
     words = frozenset(search_text(_SET_PREFIX.sub("", name)).split())
+    if words == _GAME:
+        return frozenset(_BASE)
     if words & {"promo", "promos"}:
         eras = {era for word in words for era in _ERAS.get(word, (word,))}
         words = frozenset(eras - _PROMO_WORDS - {"promos"}) | {"promo"}
         words |= frozenset({"black"} if "white" in eras else ())
     return words - _SET_WORDS or words
+
+
+def set_prefix(name: str) -> str:
+    """Return the code that begins a set's name: `swsh07` of `SWSH07: Evolving Skies`, else ""."""
+    code, colon, _ = name.partition(":")
+    return code.casefold() if colon and code.isalnum() and not code.isalpha() else ""
 
 
 def is_promo(name: str) -> bool:
@@ -138,19 +191,21 @@ def is_promo(name: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def same_set(given: str, other: str, lettered: bool = False) -> bool:
-    """Return whether two names are those of one set: equal, or one has the other's words and more.
+    """Return whether two names are those of one set: equal, but for the words of their series.
 
     `151` is `SV: Scarlet & Violet 151`, and `Base Set` is not `Base Set 2`. `lettered` is true for
     cards whose number begins with letters: it tells those of a subset such as a trainer gallery
     from the others of its set.
     """
-    one, two = set_words(given), set_words(other)
-    if one == two:
-        return True
+    one, two = set_words(given) - _NEUTRAL, set_words(other) - _NEUTRAL
+    if one == two or (one == {"promo"} and "promo" in two):
+        return bool(one)
     fewer, more = sorted((one, two), key=len)
+    if not fewer < more:
+        return False
     extra = more - fewer - (_SUBSETS if lettered else set())
-    some = bool(fewer - {"promo"})
-    return some and fewer < more and not any(_tells_sets_apart(word) for word in extra)
+    allowed = _BASE if fewer <= _SERIES else _SERIES | _BASE
+    return extra <= allowed and not fewer <= _BASE | {"promo"}
 
 
 @lru_cache(maxsize=4_096)
@@ -166,10 +221,25 @@ def is_printing(text: str) -> bool:
     return bool(words & _PRINTING_WORDS)
 
 
+def is_common_printing(text: str) -> bool:
+    """Return whether a text is a printing that many cards have, and nothing more."""
+    return printing_key(text) in _COMMON
+
+
 def same_printing(given: str, other: str) -> bool:
     """Return whether two printings are the same; `foil` is the holofoil of games without foils."""
     one, two = printing_key(given), printing_key(other)
     return two in _FOILS.get(one, (one,))
+
+
+def is_foil(printing: str) -> bool:
+    """Return whether copies of a printing are foil of any kind."""
+    return bool({"foil", "holofoil"} & set(printing_key(printing).split()))
+
+
+def is_base_printing(printing: str) -> bool:
+    """Return whether a printing is neither a reverse holofoil nor a 1st edition."""
+    return not {"reverse", "1st"} & set(printing_key(printing).split())
 
 
 def fits_print_run(given: str, other: str) -> bool:
@@ -221,13 +291,8 @@ def _without_zeros(text: str) -> str:
     return _DIGITS.sub(r"\1", text)
 
 
-def _tells_sets_apart(word: str) -> bool:
-    """Return whether a further word makes another set: a number, or a kind of subset."""
-    return word.isdigit() or word in {
-        "promos",
-        "promo",
-        "gallery",
-        "vault",
-        "shadowless",
-        "collection",
-    }
+@lru_cache(maxsize=256)
+def game_key(name: str) -> str:
+    """Return a game in one word, however an app names it, "" for one that is not known."""
+    plain = search_text(name).replace(" ", "")
+    return next((key for part, key in _GAMES.items() if part in plain), "")

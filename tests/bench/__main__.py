@@ -2,7 +2,10 @@
 
 import importlib
 
-MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "fairness", "keys", "watches")
+MEASURES = (
+    *("pipeline", "valuation", "serving", "gateway", "collection", "soak", "fairness", "keys"),
+    *("portfolios", "watches"),
+)
 
 for name in MEASURES:
     print(f"== {name}", flush=True)

@@ -129,8 +129,8 @@ def collection_book(folder: Path, days: int = 5) -> PriceBook:
     return PriceBook.open(folder, digest)
 
 
-def hard_book(folder: Path) -> PriceBook:
-    """Return a book of HARD_CARDS."""
+def hard_book(folder: Path, game: str | None = None) -> PriceBook:
+    """Return a book of HARD_CARDS, of a game if it is given."""
     ids, names, sets, numbers, printings, languages, codes = zip(*HARD_CARDS, strict=True)
     count = len(HARD_CARDS)
     given = {
@@ -143,6 +143,7 @@ def hard_book(folder: Path) -> PriceBook:
         "printing": printings,
         "language": languages,
         "set_code": codes,
+        "game": [game] * count,
     }
     columns = {name: given.get(name, [None] * count) for name in CARD_SCHEMA.names}
     values = replace(rows(count), card_id=list(ids))

@@ -261,6 +261,42 @@ HARD_CARDS = [
         "English",
         "BS",
     ),
+    (
+        "tcgplayer-32-holofoil",
+        "Charizard",
+        "Expedition",
+        "006/165",
+        "Holofoil",
+        "English",
+        "EXP",
+    ),
+    (
+        "tcgplayer-33-holofoil",
+        "Rocket's Mewtwo ex",
+        "EX Team Rocket Returns",
+        "099/109",
+        "Holofoil",
+        "English",
+        "TRR",
+    ),
+    (
+        "tcgplayer-34-normal",
+        "Eevee",
+        "SV: Prismatic Evolutions",
+        "074/131",
+        "Normal",
+        "English",
+        "PRE",
+    ),
+    (
+        "tcgplayer-34-reverse-holofoil",
+        "Eevee",
+        "SV: Prismatic Evolutions",
+        "074/131",
+        "Reverse Holofoil",
+        "English",
+        "PRE",
+    ),
 ]
 
 # name, set, number, printing, language, the card that it is: "" if it is none or may be several
@@ -403,38 +439,10 @@ HARD_LINES = [
     ("Umbreon VMAX (Alternate Art)", "Evolving Skies", "", "Holofoil", "", "tcgplayer-24-holofoil"),
     ("Clefairy (Staff)", "Base Set", "5/102", "Holofoil", "", ""),
     ("Clefairy", "Base Set", "5/102", "1st Edition", "", ""),
+    ("Charizard", "Expedition Base Set", "6/165", "Holofoil", "", "tcgplayer-32-holofoil"),
+    ("Charizard", "Base Set", "6", "Holofoil", "", ""),
+    ("Rocket's Mewtwo ex", "Team Rocket Returns", "99", "Holo", "", "tcgplayer-33-holofoil"),
+    ("Rocket's Mewtwo ex", "Team Rocket", "99", "Holofoil", "", ""),
+    ("Eevee", "Prismatic Evolutions", "No. 74", "Normal", "", "tcgplayer-34-normal"),
+    ("Eevee", "Evolutions", "74", "Normal", "", ""),
 ]
-
-# By app: its columns, and what each has of a line
-FORMATS = {
-    "": (
-        "name,set,number,printing,language,quantity",
-        "{name},{set},{number},{printing},{language},1",
-    ),
-    "Collectr": (
-        "Portfolio Name,Category,Set,Product Name,Card Number,Rarity,Variance,Grade,Card Condition,"
-        "Average Cost Paid,Quantity,Market Price (As of 2026-07-19),Price Override,Watchlist,"
-        "Date Added,Notes",
-        "Main,{game},{set},{name},{number},Rare,{printing},Ungraded,Near Mint,1,1,2,0,false,,",
-    ),
-    "TCG Collector": (
-        "TCG region,Card name,Card number,Card number sorting order,Expansion,Rarity,Card variant,"
-        "Card language,Card condition,Quantity,Price,Total price,Note",
-        "International,{name},{number},1,{set},Rare,{printing},{language},Near Mint,1,$1,$1,",
-    ),
-    "TCGplayer app (older)": (
-        "Quantity,Name,Simple Name,Set,Card Number,Set Code,Printing,Condition,Language,Rarity,"
-        "Product ID,SKU",
-        "1,{name},{name},{set},{number},,{printing},Near Mint,{language},Rare,,1",
-    ),
-    "Dragon Shield": (
-        "Folder Name,Quantity,Trade Quantity,Card Name,Set Code,Set Name,Card Number,Condition,"
-        "Printing,Language,Price Bought,Date Bought,LOW,MID,MARKET",
-        "Main,1,0,{name},,{set},{number},NearMint,{printing},{language},1,,1,1,1",
-    ),
-    "TCGplayer seller pricing": (
-        "TCGplayer Id,Product Line,Set Name,Product Name,Title,Number,Rarity,Condition,"
-        "TCG Market Price,Total Quantity,Add to Quantity,TCG Marketplace Price",
-        "1,Pokemon,{set},{name},,{number},Rare,Near Mint {printing}{dashed},1,1,0,1",
-    ),
-}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.collection.portfolio import total_interval
+from pokewatch.collection.portfolio import MIN_WINDOWS, error_interval, total_interval
 from pokewatch.valuation.book import PriceBook, write_book
 from tests.serving.books import FACTS, catalog, rows
 
@@ -42,3 +42,28 @@ def test_without_copies_there_is_none(tmp_path: Path) -> None:
     book = book_of(tmp_path, np.full((5, 100), 3.0))
     assert total_interval(book, np.arange(5), np.zeros(5)) is None
     assert total_interval(book, np.arange(5), np.ones(5)) == (1.0, 1.0)
+
+
+def test_a_book_of_few_horizons_gives_none(tmp_path: Path) -> None:
+    market = np.full((5, MIN_WINDOWS * HORIZON + 1), 3.0)
+    owned, copies = np.arange(5), np.ones(5)
+    assert total_interval(book_of(tmp_path / "long", market), owned, copies) is not None
+    assert total_interval(book_of(tmp_path / "short", market[:, 1:]), owned, copies) is None
+
+
+@pytest.mark.parametrize("windows", [4, 5, 10, 50])
+@pytest.mark.parametrize("horizon", [1, 7])
+def test_nine_of_ten_further_errors_are_covered(windows: int, horizon: int) -> None:
+    """Also where the days overlap and only few errors are independent: then somewhat more are."""
+    rng, covered = np.random.default_rng(windows), []
+    for _ in range(1_000):
+        steps = rng.normal(0, 0.01, windows * horizon + 3 * horizon)
+        moves = np.convolve(steps, np.ones(horizon), "valid")
+        lower, upper = error_interval(np.exp(moves[: windows * horizon]), horizon)
+        covered.append(lower <= np.exp(moves[-1]) <= upper)
+    assert 0.88 <= np.mean(covered) <= (0.98 if windows < 10 else 0.94)
+
+
+def test_the_interval_is_around_the_fair_total() -> None:
+    lower, upper = error_interval(np.array([1.02, 1.01, 1.03, 1.02, 0.99]), 1)
+    assert lower * upper == pytest.approx(1)

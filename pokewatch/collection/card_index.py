@@ -1,0 +1,80 @@
+"""The cards of a book by what lines of collections give: names, numbers, products, sets, games."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pokewatch.collection.names import (
+    bare_number,
+    base_key,
+    game_key,
+    is_promo,
+    name_key,
+    number_keys,
+    product_key,
+)
+from pokewatch.valuation.book import PriceBook
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCard:
+    """A card in comparable forms."""
+
+    name: str
+    base: str
+    number: tuple[str, str]
+    set_name: str
+    set_id: str
+    set_code: str
+    printing: str
+    language: str
+    game: str
+
+
+class CardIndex:
+    """The cards of `book`, in its order, and their positions by several keys.
+
+    `by_digits` has promotional cards by their number without letters, `products` those without a
+    number by the words of their name, `set_names` the name of a set by its code.
+    """
+
+    def __init__(self, book: PriceBook) -> None:
+        self.cards: list[IndexedCard] = []
+        self.by_product: dict[str, list[int]] = {}
+        self.by_base: dict[str, list[int]] = {}
+        self.by_number: dict[str, list[int]] = {}
+        self.by_digits: dict[str, list[int]] = {}
+        self.products: dict[str, list[int]] = {}
+        self.games: set[str] = set()
+        self.set_names: dict[str, str] = {}
+        for position, row in enumerate(book.cards.describe(np.arange(len(book.cards)))):
+            number = row["number"] or ""
+            name = name_key(row["name"], number)
+            card = IndexedCard(
+                name,
+                base_key(row["name"], number) if "(" in row["name"] else name,
+                number_keys(number),
+                row["set_name"],
+                row["set_id"],
+                row["set_code"] or "",
+                row["printing"] or "",
+                row["language"] or "",
+                game_key(row["game"] or ""),
+            )
+            self._add(position, card)
+            if not card.number[0]:
+                product = product_key(row["name"], card.set_name)
+                self.products.setdefault(product, []).append(position)
+            parts = row["card_id"].split("-", 2)
+            if len(parts) == 3 and parts[1].isdigit():
+                self.by_product.setdefault(parts[1], []).append(position)
+
+    def _add(self, position: int, card: IndexedCard) -> None:
+        self.cards.append(card)
+        self.games |= {card.game} if card.game else set()
+        self.set_names.setdefault(card.set_code.casefold(), card.set_name)
+        self.by_base.setdefault(card.base, []).append(position)
+        if card.number[0]:
+            self.by_number.setdefault(card.number[0], []).append(position)
+            if is_promo(card.set_name):
+                self.by_digits.setdefault(bare_number(card.number[0]), []).append(position)

@@ -1,0 +1,106 @@
+"""The columns of collections by their headers, as apps and people name them.
+
+A column is known by its header, not by its place, and an app by the columns that only it writes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+# Each field by the simplified headers it has, the best first.
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "name": (
+        *("product_name", "card_name", "simple_name", "name", "card", "title", "item_name"),
+        *("kartenname", "karte", "nom_de_la_carte", "nom", "carte", "nombre_de_la_carta", "nombre"),
+        *("carta", "nome_della_carta", "nome_da_carta", "nome", "kaartnaam", "naam", "カード名"),
+    ),
+    "set_name": (
+        *("set_name", "set", "edition_name", "edition", "expansion", "expansion_name"),
+        *("card_set", "set_title", "console_name", "erweiterung", "set_expansion", "extension"),
+        *("série", "expansión", "colección", "espansione", "coleção", "edição", "uitbreiding"),
+        *("セット", "セット名"),
+    ),
+    "set_code": ("set_code", "edition_code", "setcode", "set_id", "set_abbreviation"),
+    "number": (
+        *("card_number", "collector_number", "number", "card_no", "collector_no", "no", "card_num"),
+        *("kartennummer", "sammlernummer", "nummer", "numéro", "numero", "número", "番号"),
+    ),
+    "printing": (
+        *("printing", "variance", "card_variant", "finish", "foil", "is_foil", "isfoil", "variant"),
+        *("variation", "variante", "foiling", "treatment"),
+    ),
+    "language": (
+        *("language", "card_language", "lang", "idlanguage", "sprache", "langue", "idioma"),
+        *("lingua", "língua", "taal", "言語", "tcg_region"),
+    ),
+    "condition": (
+        *("card_condition", "condition", "condition_string", "cond", "zustand", "état", "etat"),
+        *("estado", "condición", "condizione", "condizioni", "condição", "conditie", "staat"),
+        *("状態",),
+    ),
+    "grade": ("grade", "grading_company", "grader", "grading"),
+    "quantity": (
+        *("quantity", "count", "total_quantity", "groupcount", "copies", "qty", "quantity_owned"),
+        *("owned", "anzahl", "menge", "quantité", "quantite", "cantidad", "quantità"),
+        *("quantita", "quantidade", "aantal", "枚数", "数量"),
+    ),
+    "added": ("add_to_quantity",),
+    "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
+    "market_id": ("idproduct",),
+    "card_id": ("card_id", "slug"),
+    "cost": ("average_cost_paid", "purchase_price", "price_bought", "my_price", "cost"),
+    "game": ("category", "product_line", "tcg", "game", "spiel", "jeu", "juego"),
+    "subject": ("subject",),
+    # Columns of yes and no
+    "reverse": ("isreverseholo", "is_reverse_holo", "reverse_holo", "reverse_holofoil", "reverse"),
+    "holo": ("holo", "is_holo", "isholo", "holofoil"),
+    "first_edition": ("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition"),
+}
+KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
+FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
+
+CARDMARKET = "Cardmarket stock"
+CARD_LADDER = "Card Ladder"
+PRICECHARTING = "PriceCharting"
+SELLER_PRICING = "TCGplayer seller pricing"
+
+# Columns that only one app writes.
+_APPS: tuple[tuple[str, frozenset[str]], ...] = (
+    (CARDMARKET, frozenset({"idproduct", "idlanguage"})),
+    ("Collectr", frozenset({"portfolio_name", "variance"})),
+    ("TCGplayer app", frozenset({"product_id", "tcg_marketplace_price"})),
+    (SELLER_PRICING, frozenset({"tcgplayer_id", "tcg_marketplace_price"})),
+    ("TCGplayer app (older)", frozenset({"simple_name", "sku"})),
+    ("TCG Collector", frozenset({"tcg_region", "expansion"})),
+    (PRICECHARTING, frozenset({"console_name", "price_in_pennies"})),
+    ("Dragon Shield", frozenset({"folder_name", "trade_quantity"})),
+    ("Deckbox", frozenset({"tradelist_count", "edition_code"})),
+    ("ManaBox", frozenset({"manabox_id"})),
+    ("Moxfield", frozenset({"tradelist_count", "collector_number"})),
+    ("Archidekt", frozenset({"finish", "multiverse_id"})),
+    ("Delver Lens", frozenset({"acquired_price", "tcgplayer_product_id"})),
+    (CARD_LADDER, frozenset({"investment", "graded_cert"})),
+)
+
+
+def app_of(headers: Sequence[str]) -> str:
+    """Return the app that writes such a file, "" for another table."""
+    return next((app for app, columns in _APPS if columns <= set(headers)), "")
+
+
+def columns_of(headers: Sequence[str], app: str) -> dict[str, int]:
+    """Return the column of each field that a file has."""
+    found = {
+        field: headers.index(name)
+        for field, names in HEADERS.items()
+        for name in [next((name for name in names if name in headers), None)]
+        if name is not None
+    }
+    if "edition" in headers and headers[found["set_name"]] != "edition":
+        found["print_run"] = headers.index("edition")
+    if app == SELLER_PRICING:
+        del found["product_id"]  # it is the id of a condition of the product there
+    if app == CARD_LADDER:
+        found.pop("name", None)  # a sentence with year, set and grade
+    grader = next((each for each in ("grader", "grading_company") if each in headers), None)
+    if grader is not None and "grade" in headers:
+        found["grader"] = headers.index(grader)
+    return found

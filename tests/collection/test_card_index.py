@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from pokewatch.collection.card_index import CardIndex
+from tests.collection.books import hard_book
+
+
+def test_cards_are_found_by_what_lines_give(tmp_path: Path) -> None:
+    book = hard_book(tmp_path, game="Pokemon Japan")
+    index, at = CardIndex(book), book.cards.ids.index
+    assert index.by_product["3"] == [at("tcgplayer-3-normal"), at("tcgplayer-3-reverse-holofoil")]
+    assert at("tcgplayer-24-holofoil") in index.by_base["umbreon vmax"]
+    assert at("tcgplayer-4-holofoil") in index.by_digits["85"]
+    assert index.products["booster bundle"] == [at("tcgplayer-10-normal")]
+    assert index.set_names["mew"] == "SV: Scarlet & Violet 151"
+    assert index.games == {"pokemon"}
+    assert len(index.cards) == len(book.cards)
