@@ -21,6 +21,7 @@ TESTED_ELSEWHERE = {
     "gateway/auth/key_values.py": "by the store; tests/gateway/auth/test_keys.py",
     "gateway/http/responses.py": "by the protocol; tests/gateway/http/test_uvicorn_protocol.py",
     "serving/mlserver/startup.py": "by a real MLServer; tests/integration/test_mlserver_models.py",
+    "valuation/book/rows.py": "records; tests/valuation/book/test_writer.py",
     "checks.py": "a record; tests/valuation/evaluation/test_gate.py",
     "cli/doctor.py": "by its command; tests/cli/test_main.py",
     "registry_client.py": "by the registry; tests/test_registry.py",

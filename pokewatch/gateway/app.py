@@ -15,15 +15,9 @@ from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly, Handler
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http.bodies import Bodies, CollectionBodies
-from pokewatch.gateway.http.downloads import Download, send_download
-from pokewatch.gateway.http.middleware import (
-    RequestMiddleware,
-    StreamedAnswer,
-    context_of,
-    send_response,
-    send_stream,
-)
+from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
+from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.web.endpoints import PageOrJson
 from pokewatch.settings import GatewaySettings
 
@@ -50,9 +44,7 @@ class Endpoint:
         if self._bodies is not None:
             context.body = await self._bodies.read(context, receive)
         answer = await self._handler(context)
-        if isinstance(answer, Download):
-            await send_download(context, receive, send, answer)
-        elif isinstance(answer, StreamedAnswer):
+        if isinstance(answer, StreamedAnswer):
             await send_stream(context, receive, send, answer)
         else:
             await send_response(context, send, *answer)

@@ -25,9 +25,9 @@ from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.cors import CrossOrigin
-from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.logs import AccessLog
-from pokewatch.gateway.http.middleware import Answer, RequestContext, StreamedAnswer
+from pokewatch.gateway.http.middleware import Answer, RequestContext
+from pokewatch.gateway.http.streams import StreamedAnswer
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
@@ -48,7 +48,7 @@ from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import WatchStore
 
-Handler = Callable[[RequestContext], Awaitable[Answer | Download | StreamedAnswer]]
+Handler = Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]
 
 _MIB = 1_048_576
 _FORM_BYTES = 4_096

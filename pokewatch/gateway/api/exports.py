@@ -8,13 +8,7 @@ from msgspec import UNSET
 
 from pokewatch.contract import EXPORT_PREPARING, EXPORT_TYPES, ExportFormat, parse_history
 from pokewatch.gateway.api.queries import ExportQuery, parse_query
-from pokewatch.gateway.http.middleware import (
-    Answer,
-    BrokenBodyError,
-    Header,
-    RequestContext,
-    StreamedAnswer,
-)
+from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
     OVERLOADED,
     PREPARING,
@@ -26,6 +20,7 @@ from pokewatch.gateway.http.problems import (
     invalid,
     unavailable,
 )
+from pokewatch.gateway.http.streams import BrokenBodyError, StreamedAnswer
 from pokewatch.gateway.upstream.http_client import (
     DeadlineError,
     HttpAddress,

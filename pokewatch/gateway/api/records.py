@@ -11,9 +11,9 @@ from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.queries import MonthQuery, RequiredMonthQuery, parse_query
 from pokewatch.gateway.api.record_schemas import RecordFile
-from pokewatch.gateway.http.downloads import Download
 from pokewatch.gateway.http.middleware import Header, RequestContext
-from pokewatch.gateway.http.problems import unavailable
+from pokewatch.gateway.http.problems import ProblemError, unavailable
+from pokewatch.gateway.http.streams import BrokenBodyError, StreamedAnswer
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 
 PARQUET = "application/vnd.apache.parquet"
@@ -31,7 +31,7 @@ class RecordDownloads:
         self._reader = reader
         self._upstream = upstream
 
-    async def csv(self, context: RequestContext) -> Download:
+    async def csv(self, context: RequestContext) -> StreamedAnswer:
         """Return the forecasts of a month, or of all months."""
         query = parse_query(MonthQuery, context.scope["query_string"])
         month = None if query.month is UNSET else query.month
@@ -39,7 +39,7 @@ class RecordDownloads:
         headers = [CSV_HEADER, _NO_STORE, _file_name(month, "csv")]
         return await self._download(context, headers, files, "csv")
 
-    async def parquet(self, context: RequestContext) -> Download:
+    async def parquet(self, context: RequestContext) -> StreamedAnswer:
         """Return the file of a month."""
         query = parse_query(RequiredMonthQuery, context.scope["query_string"])
         files = await self._files(context, query.month)
@@ -58,9 +58,9 @@ class RecordDownloads:
         headers: Sequence[Header],
         files: Sequence[RecordFile],
         kind: Format,
-    ) -> Download:
+    ) -> StreamedAnswer:
         pieces = self._pieces(files, kind, context.forwarded_headers())
-        return Download(headers, await anext(pieces), pieces)
+        return StreamedAnswer(200, headers, _parts(await anext(pieces), pieces))
 
     async def _pieces(
         self, files: Sequence[RecordFile], kind: Format, headers: bytes
@@ -86,6 +86,15 @@ class RecordDownloads:
         except RefusedError:
             # A newer record may have replaced it, or another replica may not have it yet.
             raise unavailable(f"{name} is not there any more: try again", 5) from None
+
+
+async def _parts(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    try:
+        async for piece in pieces:
+            yield piece
+    except ProblemError as problem:  # its status cannot be sent any more
+        raise BrokenBodyError(problem.detail) from problem
 
 
 def _file_name(month: str | None, ending: str) -> Header:

@@ -1,13 +1,12 @@
 """The outermost middleware: request ids, metrics, the access log and problem responses."""
 
-import asyncio
 import logging
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -29,19 +28,6 @@ logger = logging.getLogger("pokewatch.gateway")
 
 Header = tuple[bytes, bytes]
 Answer = tuple[int, Sequence[Header], bytes]
-
-
-class StreamedAnswer(NamedTuple):
-    """An answer that is sent part by part. `close` is called at the end, whatever happens."""
-
-    status: int
-    headers: Sequence[Header]
-    parts: AsyncIterator[bytes]
-    close: Callable[[], Awaitable[None]]
-
-
-class BrokenBodyError(Exception):
-    """The parts of a streamed answer end early: the connection is closed."""
 
 
 JSON: Header = (b"content-type", b"application/json")
@@ -126,7 +112,7 @@ async def send_response(
     context: RequestContext, send: Send, status: int, headers: Sequence[Header], body: bytes
 ) -> None:
     """Send a response, with the headers that all responses have, compressed where that is asked."""
-    fields = _fields(context, status, headers)
+    fields = response_fields(context, status, headers)
     if len(body) >= SMALLEST and is_text(headers):
         fields.append(VARY)
         if coding := coding_for(context.headers, len(body)):
@@ -138,44 +124,13 @@ async def send_response(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_start(context: RequestContext, send: Send, headers: Sequence[Header]) -> None:
-    """Start a 200 response whose length is not known, with the headers that all responses have."""
-    fields = _fields(context, 200, headers)
-    await send({"type": "http.response.start", "status": 200, "headers": fields})
-
-
-def _fields(context: RequestContext, status: int, headers: Sequence[Header]) -> list[Header]:
+def response_fields(
+    context: RequestContext, status: int, headers: Sequence[Header]
+) -> list[Header]:
+    """Return the headers of a response, with those that all responses have."""
     context.status = status
     request_id = (b"x-request-id", context.request_id.encode())
     return [*headers, *context.response_headers, *context.cors_headers, request_id, _NO_SNIFF]
-
-
-async def send_stream(
-    context: RequestContext, receive: Receive, send: Send, answer: StreamedAnswer
-) -> None:
-    """Send a streamed answer, until its client has gone."""
-    fields = _fields(context, answer.status, answer.headers)
-    gone = asyncio.ensure_future(_disconnect(receive))
-    try:
-        await send({"type": "http.response.start", "status": answer.status, "headers": fields})
-        if context.scope["method"] != "HEAD":
-            async for part in answer.parts:
-                if gone.done():
-                    return
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    except BrokenBodyError as error:
-        where = {"request_id": context.request_id, "cause": str(error)}
-        logger.warning("streamed answer ended early", extra=where)
-    finally:
-        gone.cancel()
-        await answer.close()
-
-
-async def _disconnect(receive: Receive) -> None:
-    """Return when the client has disconnected."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def send_problem(context: RequestContext, send: Send, problem: ProblemError) -> None:

@@ -6,8 +6,9 @@ from contextvars import ContextVar
 from urllib.parse import urlencode
 
 from pokewatch.gateway.api.operation import Operation
-from pokewatch.gateway.http.middleware import Answer, RequestContext, StreamedAnswer
+from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
+from pokewatch.gateway.http.streams import StreamedAnswer
 from pokewatch.gateway.mcp.api import ApiError, Json, refusal_text
 
 Handlers = Mapping[str, Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]]

@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
-from pokewatch.gateway.http.downloads import Download, send_download
 from pokewatch.gateway.http.middleware import (
     Answer,
     Header,
@@ -20,6 +19,7 @@ from pokewatch.gateway.http.middleware import (
     send_response,
 )
 from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
+from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -29,7 +29,7 @@ from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles, Templat
 from pokewatch.gateway.web.visits import Visit
 
 DataHandler = Callable[[Visit], Awaitable[bytes]]
-DownloadHandler = Callable[[RequestContext], Awaitable[Download]]
+DownloadHandler = Callable[[RequestContext], Awaitable[StreamedAnswer]]
 PageHandler = Callable[[Visit], Awaitable[dict[str, Any]]]
 
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
@@ -184,7 +184,7 @@ class DownloadEndpoint:
         context.route = self._path
         if await self._access.admit(context) is not None:
             raise ProblemError(UNAUTHORIZED, "sign in first")
-        await send_download(context, receive, send, await self._handler(context))
+        await send_stream(context, receive, send, await self._handler(context))
 
 
 class StaticEndpoint:

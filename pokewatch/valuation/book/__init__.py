@@ -7,7 +7,8 @@ from pokewatch.valuation.book.horizons import CardForecast, HorizonForecasts
 from pokewatch.valuation.book.layout import NO_SHAPE, STATUSES, BookFacts
 from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
 from pokewatch.valuation.book.reader import PriceBook
-from pokewatch.valuation.book.writer import BookRows, BookSpreads, write_book
+from pokewatch.valuation.book.rows import BookRows, BookSpreads
+from pokewatch.valuation.book.writer import write_book
 
 __all__ = [
     "NO_SHAPE",
