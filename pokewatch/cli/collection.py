@@ -2,13 +2,13 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.cli.options import json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
@@ -164,10 +164,8 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     writer.writerow(_FIELDS)
     for row in rows:
         writer.writerow([safe_cell(row[name]) for name in _FIELDS])
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text.getvalue(), encoding="utf-8", newline="")
-        partial.replace(path)
+        with atomic_file(path) as file:
+            file.write(text.getvalue().encode())
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error}") from error

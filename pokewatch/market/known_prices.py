@@ -32,7 +32,8 @@ def scale_fault(prices: pa.Table, cards: pa.Table, lakes: Iterable[Lake]) -> str
         for card in cards.select(["card_id", "printing", "source_ids"]).to_pylist()
         if (found := product_of(card))
     }
-    quotes = _last_quotes(prices.filter(pc.is_in(prices["card_id"], pa.array(list(identities)))))
+    ours = pc.is_in(prices["card_id"], value_set=pa.array(list(identities), pa.string()))
+    quotes = _last_quotes(prices.filter(ours))
     if not quotes:
         return None
     wanted = {identities[card_id][0] for card_id in quotes}

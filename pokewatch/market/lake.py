@@ -11,9 +11,7 @@ Quarantine holds the rows that failed their checks, with the reason. A file is w
 import contextlib
 import fcntl
 import json
-import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -23,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import LakeError
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA, conform
@@ -215,17 +214,8 @@ def _write_and_rename(path: Path, table: pa.Table, incomplete: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     incomplete.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(incomplete)
-    handle, name = tempfile.mkstemp(dir=incomplete, suffix=".parquet")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_file(path, incomplete) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def _remove_abandoned(incomplete: Path) -> None:

@@ -40,3 +40,12 @@ def test_an_empty_export_is_an_error(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="has none of the 3 days from 2024-01-01 to 2024-01-03"):
         export(lake, DAYS, tmp_path / "out.csv", "csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_an_error(lake: Lake, tmp_path: Path) -> None:
+    collect(SimulatedSource(cards=150), lake, DAYS)
+    path = tmp_path / "out.csv"
+    path.mkdir()
+    with pytest.raises(LakeError, match=r"out\.csv cannot be written: Is a directory"):
+        export(lake, DAYS, path, "csv")
+    assert list(tmp_path.glob(".out*")) == []

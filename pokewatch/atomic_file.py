@@ -1,0 +1,27 @@
+"""Files that appear complete or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_file(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
+    """Yield a new file that becomes `path` in the end; after an error it is removed.
+
+    It is flushed to disk before. It is created in `folder`, by default that of `path`, under a name
+    that no other process uses.
+    """
+    temporary = (folder or path.parent) / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
