@@ -99,7 +99,7 @@ class CatalogEndpoints:
             return 200, [JSON, _VARY, (b"cache-control", b"no-store")], cached.prefix + b"true}"
         tag = (
             etag(cached.versions.model_version, cached.versions.data_version)
-            if call.versioned
+            if not call.of_record
             else b'"%s"' % sha256(cached.prefix).hexdigest()[:32].encode()
         )
         headers = [_REVALIDATE, _VARY, (b"etag", tag)]
@@ -165,7 +165,7 @@ def index_call() -> CatalogCall:
 
 
 def record_call() -> CatalogCall:
-    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, versioned=False)
+    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, of_record=True)
 
 
 def changes_call(query: queries.ChangesQuery) -> CatalogCall:
