@@ -128,6 +128,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "metrics": dict(book.facts.metrics),
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,
+        "record": loaded.record.digest(),
     }
 
 

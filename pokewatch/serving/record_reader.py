@@ -39,6 +39,7 @@ class RecordReader:
         self._folder = folder
         self._version: _Version | None = None
         self._record: TrackRecord | None = None
+        self._digest = ""
         self._verified: dict[str, _Version] = {}
 
     def current(self) -> TrackRecord | None:
@@ -46,12 +47,18 @@ class RecordReader:
         try:
             version = _version(self._folder / DOCUMENT)
         except OSError:
-            self._version = self._record = None
+            self._version, self._record, self._digest = None, None, ""
             return None
         if version != self._version:
             self._record = self._read()
+            self._digest = self._record.digest if self._record else ""
             self._version = version
         return self._record
+
+    def digest(self) -> str:
+        """Return the digest of the record, "" if there is none."""
+        self.current()
+        return self._digest
 
     def empty(self, kind: Literal["csv", "parquet"]) -> bytes:
         """Return a file without forecasts."""

@@ -56,7 +56,7 @@ class RecordStore:
             return TrackRecord(self._source)
         newest: dict[str, str] = json.loads(state)
         local = self._local()
-        if local is None or _digest(local) != newest["sha256"]:
+        if local is None or local.digest != newest["sha256"]:
             content = self._fetched(newest["run_id"], newest["name"])
             if hashlib.sha256(content).hexdigest() != newest["sha256"]:
                 raise TrackRecordError(f"the document {newest['name']} in the registry is damaged")
@@ -73,7 +73,7 @@ class RecordStore:
         """
         files = tuple(self._stored(file, run_id) for file in record.files)
         stored = replace(record, files=files)
-        digest = _digest(stored)
+        digest = stored.digest
         name = f"document-{digest[:16]}.json"
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / name
@@ -116,10 +116,6 @@ class RecordStore:
             tempfile.TemporaryDirectory() as scratch,
         ):
             return Path(client.download_artifacts(run_id, name, scratch)).read_bytes()
-
-
-def _digest(record: TrackRecord) -> str:
-    return hashlib.sha256(record.to_bytes()).hexdigest()
 
 
 def main(arguments: Sequence[str]) -> None:

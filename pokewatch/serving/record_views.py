@@ -34,6 +34,7 @@ def track_record(loaded: LoadedBook, _: BookRecordQuery) -> dict[str, Any]:
     record = _record(loaded)
     excluded = [issue.excluded for issue in record.issues]
     return {
+        "record": loaded.record.digest(),
         "source": loaded.book.facts.source,
         "measured_on": record.measured_on and record.measured_on.isoformat(),
         "served": _served(loaded),

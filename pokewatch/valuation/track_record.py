@@ -117,6 +117,11 @@ class TrackRecord:
         text = json.dumps(content, sort_keys=True, allow_nan=False, default=date.isoformat)
         return text.encode()
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the document in hexadecimal."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
     @classmethod
     def parse(cls, content: bytes) -> "TrackRecord":
         """Return the record of a document. Raise TrackRecordError."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,17 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from pokewatch.deploy.rollout import deploy
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
+from pokewatch.serving.record_store import RecordStore
 from pokewatch.settings import RegistrySettings
+from pokewatch.valuation.track_record import TrackRecord, add_issues
 from tests.k8s.rendering import K8S, rendered_jobs
+from tests.polling import eventually
 from tests.postgres import running as running_postgres
 from tests.s3 import CREDENTIALS
 from tests.s3 import running as running_s3
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, free_ports, infer, models_folder, running, tensor
+from tests.valuation.test_track_record import forecasts
 
 pytestmark = [
     pytest.mark.slow,
@@ -175,3 +181,30 @@ def test_a_rollback_by_its_job_reaches_every_replica(
             "SELECT alias, version FROM registered_model_aliases WHERE alias = 'champion'"
         ).fetchall()
     assert [(alias, str(version)) for alias, version in rows] == [("champion", "1")]
+
+
+def _record_of(server: Server) -> str:
+    found = httpx.post(f"{server.url}/catalog/track_record", json={}, timeout=30).json()
+    return str(found["record"])
+
+
+def test_every_replica_fetches_the_track_record(servers: list[Server]) -> None:
+    """The replicas share no disk with the monitoring, and fetch the record after a load."""
+    models = Registry()
+    store = RecordStore(models, FACTS.source)
+    record = replace(
+        TrackRecord(FACTS.source, FACTS.currency, date(2026, 1, 10)),
+        files=add_issues(store.folder, (), [forecasts(date(2026, 1, 1))]),
+    )
+    published = store.publish(record, models.resolve().run_id)
+    for server in servers:
+        assert _record_of(server) == ""
+        load = httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=120)
+        assert load.status_code == 200, load.text
+    for server in servers:
+        eventually(
+            partial(_record_of, server), lambda found: found == published.digest, seconds=120
+        )
+        piece = {"name": published.files[0].name, "format": "parquet", "number": 0}
+        sent = httpx.post(f"{server.url}/catalog/track_record/piece", json=piece)
+        assert sent.content == (store.folder / published.files[0].name).read_bytes()

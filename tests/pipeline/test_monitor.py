@@ -10,9 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.errors import GateError, LakeError, NoChampionError, RetrainError
+from pokewatch.errors import (
+    GateError,
+    LakeError,
+    NoChampionError,
+    RetrainError,
+    TrackRecordError,
+)
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
+from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.pipeline.collection import collect_prices, market_change
 from pokewatch.pipeline.monitor import Market, decide, measure_market, newest_prices, retrain
 from pokewatch.pipeline.processing import join_shards, process_shard
@@ -20,8 +27,10 @@ from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import evaluate_candidate, require_passed, select_model, train
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
+from pokewatch.serving.record_store import record_folder
 from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.track_record import read_record
 from pokewatch.valuation.walk_forward import walk_forward
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
@@ -86,6 +95,10 @@ def test_a_change_is_found_notified_once_and_stored(
     make_champion(START + timedelta(days=SHORT - 8))
     quiet = measure_market(selected(SHORT - 1))
     measure_market(selected(SHORT - 1))  # the same result adds no document
+    record = read_record(record_folder("simulated"))
+    assert record is not None
+    assert [issue.resolved for issue in record.issues] == [True]
+    assert record.summary["horizons"][0]["overall"]["forecasts"] == record.issues[0].forecasts > 0
     assert quiet.failed == []
     assert {each.lag: each.served for each in quiet.calibrations} == {7: True, 30: False}
     assert not decide(selected(SHORT - 1), quiet).retrain
@@ -118,6 +131,25 @@ def test_a_change_is_found_notified_once_and_stored(
     with registry.client("the run cannot be read") as client:
         run = client.get_run(champion.run_id)
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
+
+
+def test_a_failed_update_of_the_track_record_is_notified_and_stops_nothing(
+    registry_home: Path,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    prices(SHORT, [])
+    make_champion(START + timedelta(days=SHORT - 8))
+
+    def fails(*_: object) -> None:
+        raise TrackRecordError("2025-02.parquet is damaged")
+
+    monkeypatch.setattr(RecordUpdate, "run", fails)
+    found = measure_market(selected(SHORT - 1))
+    assert found.measured_on == START + timedelta(days=SHORT - 1)
+    assert "the track record was not updated: 2025-02.parquet is damaged" in caplog.text
+    assert any("the track record was not updated" in title for title in listener.titles())
 
 
 def logged_measurements(registry: Registry) -> list[str]:

@@ -37,6 +37,7 @@ def test_status(server: Server, payload: Any) -> None:
         "metrics": {"mape": 4.2},
         "skill": "too few periods to tell",
         "not_evaluated": None,
+        "record": "",
     }
 
 

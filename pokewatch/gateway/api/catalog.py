@@ -117,7 +117,7 @@ class CatalogEndpoints:
         body = cached.prefix + b"false}"
         versions = (cached.versions.model_version, cached.versions.data_version)
         coding = coding_for(context.headers, len(body))
-        tag = etag(*versions, coding) if call.versioned else _tag_of(cached.prefix, coding)
+        tag = _tag_of(cached.prefix, coding) if call.of_record else etag(*versions, coding)
         return _tagged(context, tag, JSON, body)
 
 
@@ -194,7 +194,7 @@ def index_call() -> CatalogCall:
 
 
 def record_call() -> CatalogCall:
-    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, versioned=False)
+    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, of_record=True)
 
 
 def changes_call(query: queries.ChangesQuery) -> CatalogCall:

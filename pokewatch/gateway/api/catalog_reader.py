@@ -28,8 +28,7 @@ class CatalogCall:
     """A query of the catalogue: its name and parameters, and the model of its reply.
 
     `check` raises ValueError if a reply does not answer the parameters; `finish` returns the reply
-    with the values that the gateway adds. A reply that is not `versioned` may change while the
-    versions of model and data stay.
+    with the values that the gateway adds. A reply `of_record` also changes with the track record.
     """
 
     name: str
@@ -37,7 +36,7 @@ class CatalogCall:
     model: Any
     check: Callable[[Any, dict[str, Any]], None]
     finish: Callable[[Any], Any] = lambda found: found
-    versioned: bool = True
+    of_record: bool = False
 
 
 class CatalogReader:
@@ -57,8 +56,9 @@ class CatalogReader:
         `headers` are forwarded to the model server. Raise ProblemError.
         """
         request = (call.name, *call.payload.items())
-        versions = self._poller.current_versions() if call.versioned else None
-        cached = self._answers.fresh(request, versions)
+        if call.of_record:
+            request = (*request, self._poller.current_record())
+        cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
             return cached, False
         try:
@@ -70,6 +70,8 @@ class CatalogReader:
             return last, True
         self._poller.observe(Versions(found.model_version, found.data_version))
         prefix = _encode(found).removesuffix(b"false}")
+        if call.of_record:  # another replica may have another record than the one polled
+            request = (*request[:-1], found.record)
         return self._answers.put(request, prefix, found.model_version, found.data_version), False
 
     async def read(self, call: CatalogCall, headers: bytes) -> Any:

@@ -211,6 +211,7 @@ class RecordEvaluation(msgspec.Struct, frozen=True):
 class TrackRecordAnswer(msgspec.Struct, frozen=True):
     """Every past forecast that has its outcome, those that are open, and the evaluation."""
 
+    record: Annotated[str, Meta(description="The SHA-256 of the record; empty before the first.")]
     source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
     measured_on: Annotated[
         str | None,

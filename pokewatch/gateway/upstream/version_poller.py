@@ -33,6 +33,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     currency: str
     skill: Skill
     not_evaluated: str | None = None
+    record: str = ""
 
 
 _decode = msgspec.json.Decoder(ServedModel).decode
@@ -66,6 +67,10 @@ class VersionPoller:
         if self.served is None or self.problem is not None:
             return set()
         return {(self.served.model_version, self.served.data_version)}
+
+    def current_record(self) -> str:
+        """Return the digest of the track record being served, "" if there is none."""
+        return "" if self.served is None else self.served.record
 
     def observe(self, versions: Versions) -> None:
         """Record the versions of a reply, which may be newer than the last poll."""

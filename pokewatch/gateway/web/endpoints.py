@@ -81,9 +81,10 @@ class PageRenderer:
         return problem.kind.status, problem_headers(problem), body
 
     def cache_key(self, context: RequestContext, query: PageQuery) -> tuple[str, ...]:
-        """Return all that a page depends on besides the versions served."""
+        """Return all that a page depends on besides the versions of model and data."""
         values = [str(value) for value in msgspec.structs.astuple(query)]
-        return ("page", context.scope["path"], *values, self._today().isoformat())
+        day = self._today().isoformat()
+        return ("page", context.scope["path"], *values, day, self._poller.current_record())
 
 
 class PageEndpoint:
@@ -138,7 +139,10 @@ class PageEndpoint:
         for _ in range(2):
             visit = Visit(context, query)
             values = await self._handler(visit)
-            current = visit.versions <= self._poller.served_versions()
+            current = visit.versions <= self._poller.served_versions() and visit.record_digest in (
+                None,
+                self._poller.current_record(),
+            )
             if visit.stale or current or not await self._poller.refresh():
                 break  # else the footer would be of other versions than the prices
         body = self._renderer.render(self._template, context, values, visit.stale)

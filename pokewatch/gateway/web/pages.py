@@ -171,7 +171,9 @@ class Pages:
         return {"found": found, "chart": chart, "index_changes": index_changes(found.index)}
 
     async def track_record(self, visit: Visit) -> Values:
-        return record_values((await self._read(visit, catalog.record_call()))[0])
+        found = (await self._read(visit, catalog.record_call()))[0]
+        visit.record_digest = found.record
+        return record_values(found)
 
     async def status(self, visit: Visit) -> Values:
         """Return the state of the model server, and what the last monitoring run found."""

@@ -73,11 +73,10 @@ class Site:
 
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)
-            for path, handler, template, query in _versioned_pages(pages)
-        } | {
-            path: page(path, handler, template, cache=False)
-            for path, handler, template in _changing_pages(pages)
+            for path, handler, template, query in _cached_pages(pages)
         }
+        # The status changes while the versions stay.
+        self.pages["/status"] = page("/status", pages.status, "status.html", cache=False)
         watches_page = watch_page.WatchPage(watches, forms, renderer, access)
         self.pages[watch_page.PATH] = watches_page
         self.routes = [
@@ -92,10 +91,8 @@ class Site:
             self.routes.append(Route(PICTURE, pictures, methods=["GET"]))
 
 
-def _versioned_pages(
-    pages: Pages,
-) -> tuple[tuple[str, PageHandler, str, type[PageQuery]], ...]:
-    """Return the pages that change with the versions of model and data alone."""
+def _cached_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str, type[PageQuery]], ...]:
+    """Return path, handler, template and query of each page that is made once for all visitors."""
     return (
         ("/", pages.home, "home.html", PageQuery),
         ("/cards", pages.search, "search.html", SearchPageQuery),
@@ -103,14 +100,7 @@ def _versioned_pages(
         ("/movers", pages.movers, "movers.html", MoversPageQuery),
         ("/sets", pages.sets, "sets.html", PageQuery),
         ("/sets/{set_id}", pages.card_set, "set.html", PageQuery),
-    )
-
-
-def _changing_pages(pages: Pages) -> tuple[tuple[str, PageHandler, str], ...]:
-    """Return the pages that may change while the versions stay."""
-    return (
-        ("/status", pages.status, "status.html"),
-        ("/track-record", pages.track_record, "track_record.html"),
+        ("/track-record", pages.track_record, "track_record.html", PageQuery),
     )
 
 

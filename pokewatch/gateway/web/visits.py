@@ -12,13 +12,15 @@ class Visit:
     """A request of a page.
 
     `versions` are those of model and data of all answers that the page shows. It is `stale` if one
-    is an earlier answer, sent because the model server is down.
+    is an earlier answer, sent because the model server is down. `record_digest` is that of the
+    track record that the page shows, None if it shows none.
     """
 
     context: RequestContext
     query: PageQuery = field(default_factory=PageQuery)
     versions: set[tuple[str, str]] = field(default_factory=set)
     stale: bool = False
+    record_digest: str | None = None
 
     def record(self, answers: list[Any]) -> None:
         """Record answers that the page shows."""
