@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -17,37 +18,39 @@ from tests.tools import require_tool
 
 
 @contextmanager
-def running(folder: Path, name: str) -> Iterator[str]:
-    """Run a server in `folder`. Yield the address of an empty database, of a user `name`."""
+def running(name: str) -> Iterator[str]:
+    """Run a server. Yield the address of an empty database, of a user `name`."""
     (port,) = free_ports(1)
     installed = sorted(
         Path("/usr/lib/postgresql").glob("*/bin")
     )  # where Debian has it, beside the path
     programs = installed[-1] if installed else Path(require_tool("postgres")).resolve().parent
-    options: dict[str, Any] = {}
-    if os.geteuid() == 0:  # as which it does not run
-        options = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        shutil.chown(folder, "postgres", "postgres")
-        for parent in (folder.parent, folder.parent.parent):
-            parent.chmod(0o711)
-    subprocess.run(
-        [programs / "initdb", "--username", name, "--auth", "trust", folder / "data"],
-        check=True,
-        capture_output=True,
-        **options,
-    )
-    command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
-    command += ["-h", "127.0.0.1", "-k", "", "-F"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, process_group=0, **options
+    # Not in pytest's folder, which only this user may enter.
+    with TemporaryDirectory(prefix="postgres-") as temporary:
+        folder = Path(temporary)
+        options: dict[str, Any] = {}
+        if os.geteuid() == 0:  # as which it does not run
+            options = {"user": "postgres", "group": "postgres", "extra_groups": []}
+            shutil.chown(folder, "postgres", "postgres")
+        subprocess.run(
+            [programs / "initdb", "--username", name, "--auth", "trust", folder / "data"],
+            check=True,
+            cwd=folder,
+            capture_output=True,
+            **options,
         )
-    try:
-        _create(port, name)
-        yield f"postgresql+psycopg://{name}@127.0.0.1:{port}/{name}"
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
+        command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
+        command += ["-h", "127.0.0.1", "-k", "", "-F"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=log, stderr=log, process_group=0, **options
+            )
+        try:
+            _create(port, name)
+            yield f"postgresql+psycopg://{name}@127.0.0.1:{port}/{name}"
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
 
 
 @retry(

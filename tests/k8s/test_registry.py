@@ -58,9 +58,9 @@ def _process(command: list[str], folder: Path, **options: Any) -> Iterator[subpr
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of an empty database, as the Secret `postgres` has one."""
-    with running_postgres(tmp_path_factory.mktemp("postgres"), "mlflow") as address:
+    with running_postgres("mlflow") as address:
         yield address
 
 

@@ -15,13 +15,11 @@ from tests.postgres import running as running_postgres
 from tests.tools import require_tool
 
 
-def test_the_watches_have_a_role_that_cannot_reach_the_registry(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+def test_the_watches_have_a_role_that_cannot_reach_the_registry() -> None:
     manifests = list(yaml.safe_load_all((K8S / "base" / "postgres.yaml").read_text()))
     (script,) = (each["data"]["watches.sh"] for each in manifests if each["kind"] == "ConfigMap")
     require_tool("psql")
-    with running_postgres(tmp_path_factory.mktemp("server"), "mlflow") as address:
+    with running_postgres("mlflow") as address:
         url = make_url(address)
         environment = {
             "PGHOST": str(url.host),

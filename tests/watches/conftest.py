@@ -31,8 +31,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_postgres(tmp_path_factory.mktemp("postgres"), "watches") as address:
+def postgres() -> Iterator[str]:
+    with running_postgres("watches") as address:
         yield address
 
 
