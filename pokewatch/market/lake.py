@@ -1,11 +1,15 @@
 """The lake: daily prices as Parquet, one immutable file per day, and the catalogue.
 
-    <root>/raw/prices/date=YYYY-MM-DD/part.parquet
+    <root>/raw/prices/YYYY-MM-DD/part.parquet
     <root>/raw/catalog/part.parquet
-    <root>/raw/quarantine/date=YYYY-MM-DD/part.parquet
+    <root>/raw/quarantine/YYYY-MM-DD/part.parquet
 
 Quarantine holds the rows that failed their checks, with the reason. A file is written to
 <root>/.incomplete and renamed, so that a crash leaves the old file or the new one, never a part.
+
+The folder of a day is not called `date=YYYY-MM-DD`: readers such as `pandas.read_parquet` would
+make a second `date` of it, as text, and fail. Lakes and versions of before have such folders.
+They are read, and renamed when a writer next locks the lake.
 """
 
 import contextlib
@@ -27,7 +31,7 @@ from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA, conform
 from pokewatch.market.sources import REJECTED_SCHEMA
 
-_DAY_FOLDER = re.compile(r"^date=(\d{4}-\d{2}-\d{2})$")
+_DAY_FOLDER = re.compile(r"^(?P<key>date=)?(?P<day>\d{4}-\d{2}-\d{2})$")
 _PART = "part.parquet"
 _GAMES = b"pokewatch.games"  # metadata of a day's file: JSON
 _ABANDONED_SECONDS = 24 * 3600.0
@@ -58,6 +62,8 @@ class Lake:
             raise _unwritable(path, error) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            for folder in (self._prices, self.quarantine):
+                _rename_keyed(folder)
             yield
 
     def days(self) -> list[date]:
@@ -152,7 +158,16 @@ class Lake:
 
 
 def _part(folder: Path, day: date) -> Path:
-    return folder / f"date={day.isoformat()}" / _PART
+    keyed = folder / f"date={day.isoformat()}" / _PART
+    return keyed if keyed.exists() else folder / day.isoformat() / _PART
+
+
+def _rename_keyed(folder: Path) -> None:
+    """Rename the folders `date=YYYY-MM-DD` to the day alone."""
+    for entry in sorted(folder.glob("date=*")):
+        match = _DAY_FOLDER.match(entry.name)
+        if match and not (folder / match["day"]).exists():
+            entry.rename(folder / match["day"])
 
 
 def _days_in(folder: Path) -> list[date]:
@@ -162,7 +177,7 @@ def _days_in(folder: Path) -> list[date]:
         (match, entry) for entry in folder.iterdir() if (match := _DAY_FOLDER.match(entry.name))
     )
     return sorted(
-        date.fromisoformat(match[1]) for match, entry in named if (entry / _PART).exists()
+        {date.fromisoformat(match["day"]) for match, entry in named if (entry / _PART).exists()}
     )
 
 

@@ -52,7 +52,7 @@ def test_refreshing_asks_again_and_replaces_what_differs(served: Upstream, lake:
     assert lake.day(DAYS[1])["market_price"].to_pylist()[0] == 1.23
     after = fingerprint(lake)
     assert {name for name in before if before[name] != after[name]} == {
-        "raw/prices/date=2025-10-23/part.parquet"
+        "raw/prices/2025-10-23/part.parquet"
     }
 
 
