@@ -86,7 +86,7 @@ class _Size:
     """The size of a boosted model, with an even number of boosters.
 
     Residuals are divided by the card's mean move to the `power`. The first `warm_up_days` of a
-    panel, whose features have little history, are left out where at least half of the days remain.
+    panel, whose features have little history, are left out, but no more than half of the days.
     """
 
     trees: Mapping[str, Any]
@@ -113,7 +113,7 @@ _SMALL = _Size(
 _LARGE = _Size(
     {
         "max_bin": 63,
-        "num_leaves": 15,
+        "num_leaves": 63,
         "num_iterations": 60,
         "learning_rate": 0.12,
         "feature_fraction": 0.7,
@@ -122,7 +122,7 @@ _LARGE = _Size(
     },
     boosters=4,
     power=0.5,
-    warm_up_days=7,
+    warm_up_days=10,
     penny_weight=0.05,
 )
 _MIN_LARGE_SIZE = 5_000  # cards times non-overlapping horizons
@@ -259,8 +259,5 @@ def _scale(values: NDArray[np.float32], power: float) -> Floats:
 
 def _after_warm_up(training_set: TrainingSet, warm_up_days: int) -> TrainingSet:
     days = np.unique(training_set.day)
-    return (
-        training_set.select(training_set.day >= warm_up_days)
-        if 2 * (days >= warm_up_days).sum() >= len(days)
-        else training_set
-    )
+    dropped = min(int((days < warm_up_days).sum()), len(days) // 2)
+    return training_set.select(training_set.day >= days[dropped]) if dropped else training_set

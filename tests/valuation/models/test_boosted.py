@@ -105,9 +105,14 @@ def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(
     assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [4, 20]
 
 
-def test_a_panels_first_days_are_left_out_where_enough_remain(training_set: TrainingSet) -> None:
-    assert boosted._after_warm_up(training_set, 7).day.min() == 7
-    assert boosted._after_warm_up(training_set, 50).day.min() == 0
+@pytest.mark.parametrize(
+    ("days", "first"), [(63, 10), (20, 10), (12, 6), (1, 0)], ids=["long", "even", "short", "one"]
+)
+def test_a_panels_first_days_are_left_out_but_no_more_than_half(
+    training_set: TrainingSet, days: int, first: int
+) -> None:
+    rows = training_set.select(training_set.day < days)
+    assert boosted._after_warm_up(rows, 10).day.min() == first
 
 
 def test_a_groups_moves_count_only_over_many_horizons(training_set: TrainingSet) -> None:
