@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.collections import CollectionEndpoint
@@ -151,8 +152,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints(catalog.first_card if self.settings.page_access() == "open" else None)
-        return {
+        handlers: dict[str, Handler] = {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
@@ -169,9 +169,10 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
-            "openapi": docs.openapi,
-            "docs": docs.docs,
         }
+        examples = AnswerExamples(handlers, catalog.first_card, poller)
+        docs = DocsEndpoints(examples if self.settings.page_access() == "open" else None)
+        return {**handlers, "openapi": docs.openapi, "docs": docs.docs}
 
     def _site(self) -> Site | None:
         """Return the pages, None if they are off."""

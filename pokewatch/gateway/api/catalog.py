@@ -84,14 +84,14 @@ class CatalogEndpoints:
         found = await self._reader.read(call, context.forwarded_headers())
         return 200, [CSV_HEADER, _REVALIDATE, _VARY], changes_csv(found)
 
-    async def first_card(self, context: RequestContext) -> str | None:
-        """Return the slug of the first card of the served book, None if there is none."""
+    async def first_card(self, context: RequestContext) -> schemas.Card | None:
+        """Return the first card of the served book, None if there is none."""
         try:
             call = search_call(queries.CardsQuery(limit=1))
             found = await self._reader.read(call, context.forwarded_headers())
         except ProblemError:
             return None
-        return found.cards[0].slug if found.cards else None
+        return found.cards[0] if found.cards else None
 
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
         cached, stale = await self._reader.find(call, context.forwarded_headers())

@@ -2,31 +2,38 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.openapi import document
-from pokewatch.gateway.api.operation_docs import answer_fields, curl_line, example_body, prose
+from pokewatch.gateway.api.operation_docs import (
+    EXAMPLE_CARD,
+    EXAMPLE_SET,
+    answer_fields,
+    curl_line,
+    example_body,
+    prose,
+)
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import KINDS
 
-FirstCard = Callable[[RequestContext], Awaitable[str | None]]
-
-_EXAMPLE_CARD = "charizard_ex_199"  # in the examples of the operations
 _CACHED: Header = (b"cache-control", b"public, max-age=300")
 
 
 class DocsEndpoints:
     """The OpenAPI document and its page, both rendered at start."""
 
-    def __init__(self, first_card: FirstCard | None = None) -> None:
-        self._first_card = first_card
+    def __init__(self, examples: AnswerExamples | None = None) -> None:
+        self._examples = examples
         spec = document()
+        self._paths = spec["paths"]
         pages = files("pokewatch.gateway") / "pages"
         style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
         self._json = msgspec.json.encode(spec)
@@ -46,9 +53,16 @@ class DocsEndpoints:
         return 200, [JSON, _CACHED], self._json
 
     async def docs(self, context: RequestContext) -> Answer:
-        """Return the page. Its examples are of a card that is being served, if it may be known."""
-        card = await self._first_card(context) if self._first_card else None
-        text = self._html.replace(_EXAMPLE_CARD, card) if card else self._html
+        """Return the page. Its examples are of what is being served, if that may be known."""
+        text = self._html
+        answers: Mapping[str, str] = {}
+        if self._examples:
+            card, answers = await self._examples.read(context, self._paths)
+            if card:
+                text = text.replace(EXAMPLE_CARD, card.slug)
+                text = text.replace(EXAMPLE_SET, escape(quote(card.set_id, safe="")))
+        for name in _operation_names(self._paths):
+            text = text.replace(_place(name), _example(answers.get(name, "")))
         return (
             200,
             [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy],
@@ -87,6 +101,21 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
     )
 
 
+def _operation_names(paths: dict[str, Any]) -> list[str]:
+    return [each["operationId"] for methods in paths.values() for each in methods.values()]
+
+
+def _place(name: str) -> str:
+    """Return the mark at which the answer of an operation is put."""
+    return f"<!--answer of {name}-->"
+
+
+def _example(answer: str) -> str:
+    if not answer:
+        return ""
+    return f"<h3>Answer to it</h3><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
+
+
 def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     inputs = "".join(_input(parameter) for parameter in operation["parameters"])
     if "requestBody" in operation:
@@ -104,6 +133,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
         f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
         f"<h3>By curl</h3><pre>{escape(curl_line(path, operation))}</pre>"
+        f"{_place(operation['operationId'])}"
         f"{answer_fields(operation, schemas)}<h3>Statuses</h3><table>{statuses}</table></details>"
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/"
+EXAMPLE_CARD, EXAMPLE_SET = "charizard_ex_199", "SET-OF-CARD"  # in the examples
 _DEPTH = 2  # of answers within answers
 
 
@@ -19,12 +20,8 @@ def prose(text: str) -> str:
 
 def curl_line(path: str, operation: Schema) -> str:
     """Return a command that calls the operation of a gateway at `$POKEWATCH`."""
-    query = [
-        f"{each['name']}={each['schema']['examples'][0]}"
-        for each in operation["parameters"]
-        if each["in"] == "query" and each["required"]
-    ]
-    shown = path.format(card_id="charizard_ex_199", set_id="SET", model="pokewatch")
+    query = [f"{name}={value}" for name, value in example_query(operation).items()]
+    shown = path.format(card_id=EXAMPLE_CARD, set_id=EXAMPLE_SET, model="pokewatch")
     address = f"$POKEWATCH{shown}" + (f"?{'&'.join(query)}" if query else "")
     parts = [f'curl -s "{address}"']
     if operation["security"]:
@@ -33,6 +30,19 @@ def curl_line(path: str, operation: Schema) -> str:
         body = json.dumps(example_body(operation), ensure_ascii=False)
         parts += ['-H "Content-Type: application/json"', f"-d {shlex.quote(body)}"]
     return " ".join(parts)
+
+
+def example_query(operation: Schema) -> dict[str, str]:
+    """Return the required query parameters of an operation."""
+    return {
+        each["name"]: each["schema"]["examples"][0]
+        for each in operation["parameters"]
+        if each["in"] == "query" and each["required"]
+    }
+
+
+def has_json_answer(operation: Schema) -> bool:
+    return "application/json" in operation["responses"]["200"].get("content", {})
 
 
 def example_body(operation: Schema) -> Any:
