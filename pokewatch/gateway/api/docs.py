@@ -113,7 +113,7 @@ def _place(name: str) -> str:
 def _example(answer: str) -> str:
     if not answer:
         return ""
-    return f"<h3>Answer to it</h3><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
+    return f"<h2>Answer to it</h2><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
 
 
 def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
@@ -132,9 +132,9 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f"<p>{prose(operation['description'])}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
         f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
-        f"<h3>By curl</h3><pre>{escape(curl_line(path, operation))}</pre>"
+        f"<h2>By curl</h2><pre>{escape(curl_line(path, operation))}</pre>"
         f"{_place(operation['operationId'])}"
-        f"{answer_fields(operation, schemas)}<h3>Statuses</h3><table>{statuses}</table></details>"
+        f"{answer_fields(operation, schemas)}<h2>Statuses</h2><table>{statuses}</table></details>"
     )
 
 

@@ -58,7 +58,7 @@ def answer_fields(operation: Schema, schemas: dict[str, Schema]) -> str:
     if not rows:
         return ""
     return (
-        "<h3>Answer</h3><div class='scroll'><table><tr><th>Field</th><th>Type</th>"
+        "<h2>Answer</h2><div class='scroll' tabindex='0'><table><tr><th>Field</th><th>Type</th>"
         f"<th>Meaning</th></tr>{rows}</table></div>"
     )
 

@@ -20,7 +20,7 @@ OPERATIONS = {
 
 def test_each_curl_line_works_on_what_is_served(gateway: Gateway) -> None:
     page = gateway.get("/docs", key="").text
-    found = re.findall(r"<h3>By curl</h3><pre>(.*?)</pre>", page, re.DOTALL)
+    found = re.findall(r"<h2>By curl</h2><pre>(.*?)</pre>", page, re.DOTALL)
     assert len(found) == len(OPERATIONS)
     environment = {**os.environ, "POKEWATCH": gateway.url, "KEY": gateway.key.key}
     for text in found:

@@ -127,6 +127,9 @@ def test_pages_are_accessible_and_fit_the_screen(
     )
     for path in PAGES:
         page.goto(path)
+        page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+        )
         found = Axe().run(page).response["violations"]
         serious = [
             (each["id"], [node["html"] for node in each["nodes"]])
