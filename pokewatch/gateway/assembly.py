@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.collections import CollectionEndpoint
@@ -173,8 +174,7 @@ class Assembly:
         inference = InferenceEndpoints(
             composition, self.upstreams, status, self.queue_limit, seconds, metrics
         )
-        docs = DocsEndpoints(catalog.first_card)
-        return {
+        handlers: dict[str, Handler] = {
             "fair_price": self._fair_prices.fair_price,
             "fair_price_batch": batches.fair_prices,
             "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
@@ -197,9 +197,11 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
-            "openapi": docs.openapi,
-            "docs": docs.docs,
         }
+        examples = AnswerExamples(handlers, poller)
+        public = self.settings.page_access() == "open"
+        docs = DocsEndpoints(catalog.first_card, examples if public else None)
+        return {**handlers, "openapi": docs.openapi, "docs": docs.docs}
 
     def _site(self) -> Site | None:
         """Return the pages, None if they are off."""

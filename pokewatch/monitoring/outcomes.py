@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel
 from pokewatch.valuation.book import PriceBook
@@ -11,7 +12,7 @@ from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.panel import Bools, Panel
 from pokewatch.valuation.signals import configured_thresholds, decide_quotes
-from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_CURRENCY, Issue
+from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET, Issue
 
 
 def was_champion(model: RegisteredModel, source: str) -> bool:
@@ -36,7 +37,7 @@ def issue_of(model: RegisteredModel, book: PriceBook, currency: str) -> Issue:
         horizon=horizon,
         forecasts=int(valued.sum()),
         unvalued=int((~valued & np.isfinite(latest.market)).sum()),
-        excluded=LATE if late else OTHER_CURRENCY if foreign else "",
+        excluded=LATE if late else OTHER_MARKET if foreign else "",
     )
 
 
@@ -44,6 +45,19 @@ def is_due(panel: Panel, issue: Issue) -> bool:
     """Return whether the panel has the day of the issue, and prices of the day it was for."""
     origin, due = (_index(panel, day) for day in (issue.issued_on, issue.due_on))
     return origin >= 0 and due < panel.days and bool(np.isfinite(panel.market[due]).any())
+
+
+def is_of_market(panel: Panel, issue: Issue, book: PriceBook) -> bool:
+    """Return whether most prices of the issue's day are those of the panel.
+
+    Two files, or two simulations, have the same source and may have cards of the same ids.
+    """
+    latest, origin = book.latest(), _index(panel, issue.issued_on)
+    quoted = np.flatnonzero(np.isfinite(latest.market))
+    at, known = _places(panel, [book.cards.ids[row] for row in quoted])
+    # A book holds whole cents.
+    same = known & (np.abs(panel.market[origin, at] - latest.market[quoted]) < 0.0051)
+    return not len(quoted) or bool(same.mean() > 0.5)
 
 
 def outcomes(panel: Panel, issue: Issue, book: PriceBook) -> pa.Table:
@@ -87,8 +101,7 @@ def _of_panel(panel: Panel, issue: Issue, cards: list[str]) -> dict[str, pa.Arra
     origin, due = (_index(panel, day) for day in (issue.issued_on, issue.due_on))
     window = panel.after(max(0, origin - WINDOW - 7))
     today = next(stream_features(window, [min(origin, WINDOW + 7)]))
-    at = np.minimum(np.searchsorted(panel.card_id, cards), panel.cards - 1)
-    known: Bools = panel.card_id[at] == np.asarray(cards)
+    at, known = _places(panel, cards)
     median7 = np.exp(today.last + today.column("median7"))[at]
     liquidity = np.asarray(LIQUIDITIES)[liquidity_of(today.values[at])]
     renewed = np.any(panel.fresh[origin + 1 : due + 1, at], axis=0)
@@ -100,6 +113,12 @@ def _of_panel(panel: Panel, issue: Issue, cards: list[str]) -> dict[str, pa.Arra
         ),
         "renewed": pa.array(renewed, mask=~known),
     }
+
+
+def _places(panel: Panel, cards: list[str]) -> tuple[NDArray[np.intp], Bools]:
+    """Return the position of each card in the panel, and whether it is there."""
+    at = np.minimum(np.searchsorted(panel.card_id, cards), panel.cards - 1)
+    return at, panel.card_id[at] == np.asarray(cards, dtype=np.str_)
 
 
 def _index(panel: Panel, day: date) -> int:

@@ -4,11 +4,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pyarrow as pa
-
 from pokewatch.checks import Check
 from pokewatch.errors import BookError, RegistryError
-from pokewatch.monitoring.outcomes import is_due, issue_of, outcomes, was_champion
+from pokewatch.monitoring.outcomes import (
+    is_due,
+    is_of_market,
+    issue_of,
+    outcomes,
+    was_champion,
+)
 from pokewatch.monitoring.record_backtest import earnings
 from pokewatch.monitoring.record_summary import summarize
 from pokewatch.monitoring.resolved_forecasts import read_resolved
@@ -17,7 +21,7 @@ from pokewatch.serving.record_store import RecordStore
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.signals import configured_fees
-from pokewatch.valuation.track_record import Issue, TrackRecord, add_issues
+from pokewatch.valuation.track_record import OTHER_MARKET, Issue, TrackRecord, add_issues
 
 logger = logging.getLogger("pokewatch.monitoring")
 
@@ -67,18 +71,24 @@ class RecordUpdate:
 
     def _resolved(self, record: TrackRecord) -> TrackRecord:
         """Return the record with the outcomes of all issues that are due."""
-        tables: dict[str, pa.Table] = {}
+        issues, tables = [], []
         for issue in record.issues:
-            if issue.open and is_due(self._panel, issue):
-                book = self._open(self._registry.version(issue.model_version))
-                if book:
-                    tables[issue.model_version] = outcomes(self._panel, issue, book)
-        issues = [
-            replace(issue, resolved=issue.resolved or issue.model_version in tables)
-            for issue in record.issues
-        ]
-        files = add_issues(self._store.folder, record.files, tables.values())
+            book = self._due_book(issue)
+            if book is None:
+                issues.append(issue)
+            elif not is_of_market(self._panel, issue, book):
+                issues.append(replace(issue, excluded=OTHER_MARKET))
+            else:
+                issues.append(replace(issue, resolved=True))
+                tables.append(outcomes(self._panel, issue, book))
+        files = add_issues(self._store.folder, record.files, tables)
         return replace(record, issues=tuple(issues), files=files)
+
+    def _due_book(self, issue: Issue) -> PriceBook | None:
+        """Return the book of an open issue whose outcome is known, None for others."""
+        if not (issue.open and is_due(self._panel, issue)):
+            return None
+        return self._open(self._registry.version(issue.model_version))
 
     def _open(self, model: RegisteredModel) -> PriceBook | None:
         """Return the book of a version.

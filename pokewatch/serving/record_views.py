@@ -13,7 +13,7 @@ from pokewatch.serving.catalog_cards import BookQuery, Text
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.serving.validation import validation_message
 from pokewatch.valuation.skill import skill_of
-from pokewatch.valuation.track_record import LATE, OTHER_CURRENCY, TrackRecord
+from pokewatch.valuation.track_record import LATE, OTHER_MARKET, TrackRecord
 
 
 class BookRecordQuery(BookQuery):
@@ -41,7 +41,7 @@ def track_record(loaded: LoadedBook, _: BookRecordQuery) -> dict[str, Any]:
         "open": [_plain(issue) for issue in record.issues if issue.open],
         "unvalued": sum(issue.unvalued for issue in record.issues if issue.resolved),
         "late": excluded.count(LATE),
-        "other_currency": excluded.count(OTHER_CURRENCY),
+        "other_market": excluded.count(OTHER_MARKET),
         "unread": record.unread,
         "horizons": record.summary.get("horizons", []),
         "failed_checks": record.summary.get("failed_checks", []),

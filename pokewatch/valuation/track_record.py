@@ -25,7 +25,7 @@ FORMAT = "pokewatch-track-record"
 VERSION = 1
 DOCUMENT = "track-record.json"
 LATE = "late"
-OTHER_CURRENCY = "other currency"
+OTHER_MARKET = "other market"
 FORECAST_SCHEMA = pa.schema(
     [
         pa.field("issued_on", pa.date32(), nullable=False),
@@ -63,7 +63,7 @@ class Issue:
     `forecasts` is their number, and `unvalued` that of the cards with a price and no fair price. An
     issue is `resolved` once its forecasts are in the files, and `excluded` for a reason, "" where
     there is none: LATE where its version became champion only after the day it was for,
-    OTHER_CURRENCY where its prices are not in the currency of the record.
+    OTHER_MARKET where its prices are in another currency or those of other cards.
     """
 
     model_version: str

@@ -8,7 +8,7 @@ from pokewatch.monitoring.outcomes import is_due, issue_of, outcomes, was_champi
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel
 from pokewatch.valuation.book import PriceBook, write_book
 from pokewatch.valuation.signals import value_cards
-from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_CURRENCY
+from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET
 from tests.monitoring.test_calibration import FIRST, day, panel
 from tests.serving.books import FACTS, catalog, rows
 
@@ -38,7 +38,7 @@ def test_an_issue_counts_its_forecasts(book: PriceBook) -> None:
 def test_issues_that_are_no_part_of_the_record(book: PriceBook) -> None:
     assert issue_of(champion(f"{day(52)}T23:59:59"), book, "USD").open
     assert issue_of(champion(f"{day(53)}T00:00:00"), book, "USD").excluded == LATE
-    assert issue_of(champion(f"{day(46)}T00:00:00"), book, "EUR").excluded == OTHER_CURRENCY
+    assert issue_of(champion(f"{day(46)}T00:00:00"), book, "EUR").excluded == OTHER_MARKET
     assert was_champion(champion("2025-01-01"), "simulated")
     assert not was_champion(champion("2025-01-01"), "tcgcsv")
     never = replace(champion(""), tags={LAST_DAY: "2025-01-01", "source": "simulated"})

@@ -14,6 +14,7 @@ from pokewatch.serving.record_store import record_folder
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.track_record import (
     LATE,
+    OTHER_MARKET,
     TrackRecord,
     open_month,
     read_record,
@@ -125,6 +126,17 @@ def test_a_version_deployed_after_its_day_is_no_forecast(
         ("2", ""),
     ]
     assert [each["key"] for each in record.summary["horizons"][0]["versions"]] == ["2"]
+
+
+def test_a_version_of_another_market_is_no_forecast(registry_home: Path, tmp_path: Path) -> None:
+    """Two files have the same source, and maybe cards of the same ids."""
+    registry = Registry()
+    champion = issue(registry, tmp_path / "1", 45)
+    prices = panel()
+    other = replace(prices, market=prices.market * 1.37).up_to(55)
+    record = RecordUpdate(other, registry, champion, registry.open_book(champion)).run([])
+    assert [each.excluded for each in record.issues] == [OTHER_MARKET]
+    assert record.files == ()
 
 
 def test_a_rollback_later_changes_nothing_that_is_recorded(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard
 from pokewatch.gateway.api.openapi import document
 from pokewatch.gateway.api.operation_docs import answer_fields, curl_line, example_body, prose
@@ -25,8 +26,9 @@ _CACHED: Header = (b"cache-control", b"public, max-age=300")
 class DocsEndpoints:
     """The OpenAPI document and its page. Their examples are of a card that is being served."""
 
-    def __init__(self, first_card: FirstCard) -> None:
+    def __init__(self, first_card: FirstCard, examples: AnswerExamples | None = None) -> None:
         self._first_card = first_card
+        self._examples = examples
         pages = files("pokewatch.gateway") / "pages"
         style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
         self._style, self._script = style, script
@@ -46,8 +48,16 @@ class DocsEndpoints:
         return 200, [JSON, _CACHED], (await self._current(context)).json
 
     async def docs(self, context: RequestContext) -> Answer:
-        html = (await self._current(context)).html
-        return 200, [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy], html
+        """Return the page. Its examples are of what is being served, if that may be known."""
+        current = await self._current(context)
+        answers: Mapping[str, str] = {}
+        if self._examples:
+            answers = await self._examples.read(context, current.paths)
+        html = current.html
+        for name in _operation_names(current.paths):
+            html = html.replace(_place(name), _example(answers.get(name, "")))
+        headers = [(b"content-type", b"text/html; charset=utf-8"), _CACHED, self._policy]
+        return 200, headers, html.encode()
 
     async def _current(self, context: RequestContext) -> "_Rendered":
         card = await self._first_card(context) or EXAMPLE
@@ -58,13 +68,14 @@ class DocsEndpoints:
     def _render(self, card: ExampleCard) -> "_Rendered":
         spec = document(card)
         page = _page(spec, self._style, self._script)
-        return _Rendered(card, msgspec.json.encode(spec), page.encode())
+        return _Rendered(card, msgspec.json.encode(spec), page, spec["paths"])
 
 
 class _Rendered(NamedTuple):
     card: ExampleCard
     json: bytes
-    html: bytes
+    html: str
+    paths: Mapping[str, Any]
 
 
 def _hash(text: str) -> str:
@@ -98,6 +109,21 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
     )
 
 
+def _operation_names(paths: Mapping[str, Any]) -> list[str]:
+    return [each["operationId"] for methods in paths.values() for each in methods.values()]
+
+
+def _place(name: str) -> str:
+    """Return the mark at which the answer of an operation is put."""
+    return f"<!--answer of {name}-->"
+
+
+def _example(answer: str) -> str:
+    if not answer:
+        return ""
+    return f"<h2>Answer to it</h2><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
+
+
 def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:
     inputs = "".join(_input(parameter) for parameter in operation["parameters"])
     if "requestBody" in operation:
@@ -114,8 +140,9 @@ def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[
         f"<p>{prose(operation['description'])}</p>"
         f'<form class="try" data-method="{method.upper()}" data-path="{escape(path)}">'
         f"{inputs}<button>Send</button><pre class='output' hidden></pre></form>"
-        f"<h3>By curl</h3><pre>{escape(curl_line(method, path, operation))}</pre>"
-        f"{answer_fields(operation, schemas)}<h3>Statuses</h3><table>{statuses}</table></details>"
+        f"<h2>By curl</h2><pre>{escape(curl_line(method, path, operation))}</pre>"
+        f"{_place(operation['operationId'])}"
+        f"{answer_fields(operation, schemas)}<h2>Statuses</h2><table>{statuses}</table></details>"
     )
 
 

@@ -20,17 +20,9 @@ def prose(text: str) -> str:
 
 def curl_line(method: str, path: str, operation: Schema) -> str:
     """Return a command that calls the operation of a gateway at `$POKEWATCH`."""
-    query = [
-        f"{each['name']}={quote(each['schema']['examples'][0])}"
-        for each in operation["parameters"]
-        if each["in"] == "query" and each["required"]
-    ]
-    parts_of_path = {
-        each["name"]: quote(each["schema"]["examples"][0])
-        for each in operation["parameters"]
-        if each["in"] == "path"
-    }
-    shown = path.format(**parts_of_path)
+    query = [f"{name}={quote(value)}" for name, value in example_query(operation).items()]
+    given = {name: quote(value) for name, value in example_path(operation).items()}
+    shown = path.format(**given)
     address = f"$POKEWATCH{shown}" + (f"?{'&'.join(query)}" if query else "")
     parts = [f'curl -s "{address}"']
     if method == "delete":
@@ -41,6 +33,28 @@ def curl_line(method: str, path: str, operation: Schema) -> str:
         body = json.dumps(example_body(operation), ensure_ascii=False)
         parts += ['-H "Content-Type: application/json"', f"-d {shlex.quote(body)}"]
     return " ".join(parts)
+
+
+def example_query(operation: Schema) -> dict[str, str]:
+    """Return the required query parameters of an operation."""
+    return _examples(operation, "query")
+
+
+def example_path(operation: Schema) -> dict[str, str]:
+    """Return the parameters in the path of an operation."""
+    return _examples(operation, "path")
+
+
+def _examples(operation: Schema, place: str) -> dict[str, str]:
+    return {
+        each["name"]: each["schema"]["examples"][0]
+        for each in operation["parameters"]
+        if each["in"] == place and each["required"]
+    }
+
+
+def has_json_answer(operation: Schema) -> bool:
+    return "application/json" in operation["responses"]["200"].get("content", {})
 
 
 def example_body(operation: Schema) -> Any:
@@ -56,7 +70,7 @@ def answer_fields(operation: Schema, schemas: dict[str, Schema]) -> str:
     if not rows:
         return ""
     return (
-        "<h3>Answer</h3><div class='scroll'><table><tr><th>Field</th><th>Type</th>"
+        "<h2>Answer</h2><div class='scroll' tabindex='0'><table><tr><th>Field</th><th>Type</th>"
         f"<th>Meaning</th></tr>{rows}</table></div>"
     )
 

@@ -232,8 +232,9 @@ class TrackRecordAnswer(msgspec.Struct, frozen=True):
             "nobody could read them in time."
         ),
     ]
-    other_currency: Annotated[
-        Count, Meta(description="Versions with prices in another currency, which are left out.")
+    other_market: Annotated[
+        Count,
+        Meta(description="Versions of another market, such as another file or currency: left out."),
     ]
     unread: Annotated[
         Count, Meta(description="Versions that the next monitoring runs will add to the record.")

@@ -20,16 +20,15 @@ OPERATIONS = {
 
 def test_each_curl_line_works_on_what_is_served(gateway: Gateway) -> None:
     page = gateway.get("/docs", key="").text
-    found = re.findall(r"<h3>By curl</h3><pre>(.*?)</pre>", page, re.DOTALL)
+    found = re.findall(r"<h2>By curl</h2><pre>(.*?)</pre>", page, re.DOTALL)
     assert len(found) == len(OPERATIONS)
     environment = {**os.environ, "POKEWATCH": gateway.url, "KEY": gateway.key.key}
     for text in found:
         line = html.unescape(text)
-        if "/sets/SET" in line:
-            line = line.replace("SET", "set0")
-        if "/watches/WATCH" in line:
+        if "/watches/w_" in line:
             watched = {"card_id": "card_4", "condition": {"type": "signal", "signal": "BUY"}}
-            line = line.replace("WATCH", gateway.post("/watches", watched).json()["id"])
+            made = gateway.post("/watches", watched).json()["id"]
+            line = re.sub("w_[0-9a-f]{16}", made, line)
         command = f"{line} -o /dev/null -w '%{{http_code}}'"
         status = subprocess.run(
             ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=30

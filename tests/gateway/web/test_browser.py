@@ -140,6 +140,9 @@ def test_pages_are_accessible_and_fit_the_screen(
     )
     for path in PAGES:
         page.goto(path)
+        page.evaluate(
+            "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+        )
         assert serious_faults(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     page.context.close()
