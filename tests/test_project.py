@@ -93,7 +93,6 @@ TESTED_ELSEWHERE = {
     "valuation/spread.py": "by the intervals; tests/valuation/test_intervals.py",
     "valuation/book/quotes.py": "by the reader; tests/valuation/book/test_reader.py",
     "gateway/api/v2_routes.py": "a table; tests/contract/test_openapi.py",
-    "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/loaded_books.py": "by the runtimes; tests/serving/test_fair_price.py",
     "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
