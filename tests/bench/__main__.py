@@ -2,7 +2,16 @@
 
 import importlib
 
-MEASURES = ("pipeline", "valuation", "serving", "gateway", "soak", "fairness", "keys")
+MEASURES = (
+    "pipeline",
+    "valuation",
+    "serving",
+    "gateway",
+    "pages",
+    "soak",
+    "fairness",
+    "keys",
+)
 
 for name in MEASURES:
     print(f"== {name}", flush=True)
