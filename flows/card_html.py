@@ -16,6 +16,7 @@ _STYLE = """
   vertical-align: top; background: none; white-space: normal; }
 .pw thead th { color: #585e6a; font-weight: 600; }
 .pw tbody th { font-weight: 500; min-width: 8rem; }
+.card_app .pw tbody th { color: #1b1d22; }
 .pw .num { text-align: right; font-variant-numeric: tabular-nums; }
 .pw .why { color: #585e6a; min-width: 14rem; }
 .pw .failed { color: #a8261d; font-weight: 700; } .pw .passed { color: #0b6b3a; }
@@ -31,9 +32,10 @@ _STYLE = """
   .sectionItems img { max-width: none; width: 660px; }
 }
 @media (prefers-color-scheme: dark) {
-  html, body, .card_app, .card_app main, .card_app aside { background: #14161b; color: #e8eaf0; }
+  html, body, .card_app, .card_app .mf-card, .card_app main, .card_app aside {
+    background: #14161b; color: #e8eaf0; }
   .card_app h1, .card_app h2, .card_app p, .card_app li, .card_app strong, .card_app code,
-  .card_app td, .card_app th { color: #e8eaf0; }
+  .card_app td, .card_app th, .card_app .pw tbody th { color: #e8eaf0; }
   .pw th, .pw td { border-color: #363b47; }
   .card_app .pw thead th, .card_app .pw .why, .pw-words { color: #a6adbb; }
   .card_app .pw .failed { color: #ff9c92; } .card_app .pw .passed { color: #6fd39b; }

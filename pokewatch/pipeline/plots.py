@@ -1,15 +1,18 @@
 """The plots on the flows' cards: matplotlib figures from plain data."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
 INK, GOOD, BAD, MUTED = "#1f3a5f", "#2a9d8f", "#c8553d", "#9aa5b1"
+_EPOCH = date(1970, 1, 1)  # of matplotlib's dates
+_MOST_LABELS = 7
+_MONTHS_FROM = 200  # days of an axis that is labelled by month
 _COLOURS = (INK, GOOD, "#e9a23b", BAD, MUTED)
 
 
@@ -165,11 +168,15 @@ def equity_plot(backtest: Mapping[str, Any]) -> Figure:
 
 
 def _label_days(axes: Axes) -> None:
-    """Label the days with at most eight short texts: more would overlap."""
-    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
+    """Label at most seven days, or the first days of months: more would overlap."""
+    low, high = axes.get_xlim()
+    days = [_EPOCH + timedelta(days=number) for number in range(ceil(low), floor(high) + 1)]
+    monthly = len(days) > _MONTHS_FROM
+    if monthly:
+        days = [day for day in days if day.day == 1]
+    shown = days[:: max(1, ceil(len(days) / _MOST_LABELS))]
+    labels = [f"{day:%b %Y}" if monthly else f"{day.day} {day:%b}" for day in shown]
+    axes.set_xticks([(day - _EPOCH).days for day in shown], labels)
 
 
 def _figure(panels: int, height: float, width: float = 8.0) -> tuple[Figure, list[Axes]]:

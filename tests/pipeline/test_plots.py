@@ -34,6 +34,19 @@ def test_the_labels_of_days_do_not_overlap(count: int) -> None:
     assert overlaps(plots.drift_plot(days, [0.1] * count, 1.0)) == []
 
 
+def labels(count: int) -> list[str]:
+    days = [FIRST + timedelta(days=day) for day in range(count)]
+    figure = plots.drift_plot(days, [0.1] * count, 1.0)
+    figure.canvas.draw()
+    return [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+def test_days_are_labelled_by_day_and_long_spans_by_month() -> None:
+    assert labels(1) == ["20 Jan"]
+    assert labels(36)[:4] == ["18 Jan", "24 Jan", "30 Jan", "5 Feb"]
+    assert labels(400)[:2] == ["Feb 2026", "Apr 2026"]
+
+
 def test_the_price_bands_have_a_currency() -> None:
     groups = [{"price_band": "1-5", "liquidity": "slow", "rmae_last": 0.9}]
     assert plots.error_plot(groups, "EUR").axes[0].get_xlabel() == "price, EUR"
