@@ -4,25 +4,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from card_html import facts_table, glossary, style
 from card_tables import (
-    calibrations_table,
+    GROUP_WORDS,
+    SIGNAL_WORDS,
+    TRADE_WORDS,
     checks_table,
     groups_table,
+    score_words,
     scores_table,
     trades_table,
     values_table,
 )
-from metaflow.cards import Image, Markdown, MetaflowCardComponent, Table
+from card_words import market_name, sentence, summary
+from metaflow.cards import Image, Markdown, MetaflowCardComponent
 
 from pokewatch import contract
 from pokewatch.checks import Check
 from pokewatch.deploy.reload import ReplicaOutcome
-from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import plots
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.training import GateOutcome
 from pokewatch.registry import RegisteredModel
 from pokewatch.settings import GateSettings
+from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.skill import MIN_WINDOWS
 
 Evaluation = Mapping[str, Any]
@@ -30,48 +35,123 @@ Evaluation = Mapping[str, Any]
 STRONGEST = 10  # cards of the table of signals
 
 
+def collection_card(collected: Collected) -> Iterator[MetaflowCardComponent]:
+    """The prices that a run collected, and the rows that it could not use."""
+    report = collected.report
+    yield style()
+    yield Markdown(
+        f"# Collected from {market_name(collected.source)}, {collected.first_day} to "
+        f"{collected.last_day}"
+    )
+    held = len(collected.held)
+    yield Markdown(
+        f"**{held} checks failed: those days were not written to the lake.**"
+        if held
+        else "Every day that the source has is in the lake."
+    )
+    if held:
+        yield checks_table(collected.held)
+    yield facts_table(
+        [
+            ("days written", f"{len(report['written']):,}"),
+            ("days that were there before", f"{len(report['unchanged']):,}"),
+            ("rows written", f"{report['rows']:,}"),
+            *[
+                (f"quarantined: {reason}", f"{count:,}")
+                for reason, count in sorted(report["quarantined"].items())
+            ],
+            *[("warning", warning) for warning in report["warnings"]],
+            ("raw version", collected.raw_version),
+        ]
+    )
+
+
 def quality_card(
     collected: Collected, checks: Sequence[Check], daily: Mapping[str, Any]
 ) -> Iterator[MetaflowCardComponent]:
     """The prices of the run: source, quality checks, and daily figures."""
     failed = [check for check in checks if not check.passed]
-    report = collected.report
+    yield style()
     yield Markdown(
-        f"# Prices from {_market(collected.source)}, {collected.first_day} to {collected.last_day}"
+        f"# Prices from {market_name(collected.source)}, {collected.first_day} to "
+        f"{collected.last_day}"
     )
     refused = "A check failed: the run stops here, and the champion stays."
-    yield Markdown(_summary(failed, "The prices passed all checks.", refused))
+    yield Markdown(summary(failed, "The prices passed all checks.", refused))
     yield checks_table(checks)
     yield Markdown("## Day by day")
     yield Image.from_matplotlib(plots.days_plot(daily["days"], daily["series"]))
-    yield Markdown("## Collected")
-    yield Table(
+
+
+def training_card(
+    source: str,
+    parameters: Mapping[str, Mapping[str, Any]],
+    left_out: Sequence[tuple[int, str]],
+    data_version: str,
+) -> Iterator[MetaflowCardComponent]:
+    """The fitted models, and the horizons that the history is too short for."""
+    yield style()
+    yield Markdown(f"# Models of {market_name(source)}")
+    yield Markdown(
+        "Each was trained on what was known by its training date, and its interval calibrated on "
+        "forecasts of cards and days that it was not trained on."
+    )
+    yield facts_table(
         [
-            ["days written", str(len(report["written"]))],
-            ["days already there", str(len(report["unchanged"]))],
-            ["rows written", f"{report['rows']:,}"],
             *[
-                [f"quarantined: {reason}", f"{count:,}"]
-                for reason, count in sorted(report["quarantined"].items())
+                (name, f"trained on what was known on {each['learnt_until']}")
+                for name, each in parameters.items()
             ],
-            *[["warning", warning] for warning in report["warnings"]],
-            ["raw version", collected.raw_version],
-        ],
-        headers=["", ""],
+            ("horizon", f"{next(iter(parameters.values()))['horizon']} days"),
+            *[(f"not evaluated at {horizon} days", reason) for horizon, reason in left_out],
+            ("data version", data_version),
+        ]
+    )
+
+
+def registration_card(
+    registered: RegisteredModel, book: PriceBook
+) -> Iterator[MetaflowCardComponent]:
+    """The version that was registered, and the further horizons of its price book."""
+    tags = registered.tags
+    further = ", ".join(map(str, book.forecasts.horizons)) or "none"
+    yield style()
+    yield Markdown(
+        f"# Version {registered.version} ({tags['model']}) is registered, on prices from "
+        f"{market_name(tags['source'])}"
+    )
+    yield Markdown("It is challenger: it serves once the next step has made it champion.")
+    yield facts_table(
+        [
+            ("evaluation of the fair price", tags["skill"]),
+            ("last day of prices", tags["last_day"]),
+            ("further forecasts, days ahead", further),
+            *[
+                (f"no forecast at {horizon} days", reason)
+                for horizon, reason in book.facts.missing_horizons.items()
+            ],
+            ("data version", registered.data_version),
+            ("digest of the price book", registered.digest),
+            ("run", registered.run_id),
+        ]
     )
 
 
 def evaluation_card(
-    evaluation: Evaluation, limits: GateSettings
+    source: str, currency: str, evaluation: Evaluation, limits: GateSettings
 ) -> Iterator[MetaflowCardComponent]:
     """One candidate: scores, errors by price and liquidity, and calibration."""
-    yield Markdown(f"# {evaluation['model']}, {evaluation['horizon']} days ahead")
+    yield style()
+    yield Markdown(
+        f"# {evaluation['model']}, {evaluation['horizon']} days ahead, on {market_name(source)}"
+    )
     if missing := evaluation.get("not_evaluated"):
         yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
         return
     yield Markdown(_origins(evaluation))
     yield scores_table([evaluation])
-    yield Image.from_matplotlib(plots.error_plot(evaluation["groups"]))
+    yield score_words()
+    yield Image.from_matplotlib(plots.error_plot(evaluation["groups"], currency))
     sums = evaluation["by_origin"]
     days = [date.fromisoformat(origin) for origin in evaluation["origins"]]
     yield Image.from_matplotlib(
@@ -85,15 +165,21 @@ def evaluation_card(
     )
     yield Image.from_matplotlib(plots.reliability_plot(evaluation["reliability"]))
     yield Markdown("## By price and liquidity")
-    yield groups_table(evaluation["groups"])
+    yield groups_table(evaluation["groups"], currency)
+    yield glossary(GROUP_WORDS)
 
 
 def gate_card(
-    outcome: GateOutcome, evaluations: Sequence[Evaluation], others: Sequence[Evaluation] = ()
+    source: str,
+    currency: str,
+    outcome: GateOutcome,
+    evaluations: Sequence[Evaluation],
+    others: Sequence[Evaluation] = (),
 ) -> Iterator[MetaflowCardComponent]:
     """The selected candidate, the gate's checks, and all candidates; `others`: further horizons."""
     failed = [check for check in outcome.checks if not check.passed]
-    yield Markdown(f"# {outcome.model} is selected")
+    yield style()
+    yield Markdown(f"# {outcome.model} is selected for {market_name(source)}")
     if not outcome.not_evaluated:
         yield Markdown(_evidence(outcome))
         yield Markdown(
@@ -102,9 +188,9 @@ def gate_card(
         )
     yield Markdown("\n".join(f"- {reason}" for reason in outcome.reasons))
     yield Markdown(
-        _summary(
+        summary(
             failed,
-            f"**{_sentence(outcome.not_evaluated)}**"
+            f"**{sentence(outcome.not_evaluated)}**"
             if outcome.not_evaluated
             else "All checks of the gate passed.",
             "The gate refused it: nothing was registered, and the champion stays.",
@@ -114,6 +200,7 @@ def gate_card(
     if not outcome.not_evaluated:
         yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
         yield scores_table(evaluations)
+        yield score_words()
     for horizon in dict.fromkeys(each["horizon"] for each in others):
         yield Markdown(f"## At {horizon} days")
         yield scores_table([each for each in others if each["horizon"] == horizon])
@@ -121,7 +208,7 @@ def gate_card(
         return
     chosen = next(each for each in evaluations if each["model"] == outcome.model)
     yield Markdown(f"## {outcome.model} in detail")
-    yield Image.from_matplotlib(plots.error_plot(chosen["groups"]))
+    yield Image.from_matplotlib(plots.error_plot(chosen["groups"], currency))
     yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
 
 
@@ -136,29 +223,27 @@ def deploy_card(
     before = (
         f"version {outcome.champion[0]} ({outcome.champion[1]})" if outcome.champion else "none"
     )
+    yield style()
     yield Markdown(
         f"# Version {registered.version} is champion, on prices from "
-        f"{_market(registered.tags['source'])}"
+        f"{market_name(registered.tags['source'])}"
     )
     if outcome.not_evaluated:
-        yield Markdown(f"**{_sentence(outcome.not_evaluated)}**")
-    yield Table(
+        yield Markdown(f"**{sentence(outcome.not_evaluated)}**")
+    yield facts_table(
         [
-            ["model", outcome.model],
-            ["evaluation of the fair price", outcome.skill],
-            ["previous champion", before],
-            ["data version", registered.data_version],
-            [
-                "price book",
-                f"{registered.digest[:32]}...",
-            ],  # the full digest does not fit the table
-            ["run", registered.run_id],
-            *[[f"MLServer at {outcome.address}", outcome.state] for outcome in outcomes],
-        ],
-        headers=["", ""],
+            ("model", outcome.model),
+            ("evaluation of the fair price", outcome.skill),
+            ("previous champion", before),
+            ("data version", registered.data_version),
+            ("digest of the price book", registered.digest),
+            ("run", registered.run_id),
+            *[(f"MLServer at {outcome.address}", outcome.state) for outcome in outcomes],
+        ]
     )
     yield Markdown("## Strongest signals")
     yield values_table(strongest)
+    yield glossary(SIGNAL_WORDS)
     policies = backtest["policies"]
     yield Markdown("## Backtest")
     if not policies:
@@ -170,6 +255,7 @@ def deploy_card(
     for each in policies:
         yield Image.from_matplotlib(plots.equity_plot(each))
     yield trades_table(policies)
+    yield glossary(TRADE_WORDS)
 
 
 def _terms(backtest: Mapping[str, Any]) -> Markdown:
@@ -186,52 +272,6 @@ def _terms(backtest: Mapping[str, Any]) -> Markdown:
     )
 
 
-def monitor_card(
-    source: str, found: Measurement, limits: tuple[float, float, float]
-) -> Iterator[MetaflowCardComponent]:
-    """Past estimates against later prices, and drift.
-
-    `limits` are the smallest and largest coverage, and the largest drift.
-    """
-    low, high, largest_drift = limits
-    yield Markdown(f"# Model version {found.version} on {_market(source)}, {found.measured_on}")
-    yield Markdown(
-        _summary(
-            found.failed,
-            "No check failed."
-            if any(check.judged for check in found.checks)
-            else "Nothing can be judged yet.",
-            f"Out of bounds: {', '.join(check.name for check in found.failed)}.",
-        )
-    )
-    yield checks_table(found.checks)
-    yield Markdown("## Estimates against later prices")
-    yield calibrations_table(found.calibrations)
-    covered = found.covered
-    if covered.made_on:
-        yield Image.from_matplotlib(
-            plots.coverage_plot(covered.made_on, covered.inside, covered.judged, low, high)
-        )
-    for each in found.calibrations:
-        if each.lag == found.horizon:
-            yield Image.from_matplotlib(plots.reliability_plot(each.reliability))
-            yield Markdown("By price and liquidity:")
-            yield groups_table(each.groups)
-    yield Markdown("## Incoming prices")
-    yield Markdown("The last days compared with the eight weeks before them, by day.")
-    yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, largest_drift))
-
-
-def action_card(retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:
-    """The action taken."""
-    yield Markdown(f"# The models are {'' if retrain else 'not '}retrained")
-    yield Markdown(_sentence(why))
-
-
-def _market(source: str) -> str:
-    return "a simulated market" if source == "simulated" else source
-
-
 def _evidence(outcome: GateOutcome) -> str:
     """Return what the evaluation shows, in the place of a headline."""
     match outcome.skill:
@@ -246,14 +286,6 @@ def _evidence(outcome: GateOutcome) -> str:
         f"**{outcome.model} is {outcome.skill}: only its interval and offered prices add "
         "information.**"
     )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _summary(failed: Sequence[Check], good: str, bad: str) -> str:
-    return f"**{bad}**" if failed else good
 
 
 def _origins(evaluation: Evaluation) -> str:

@@ -91,12 +91,15 @@ class PokeWatchFlow(PokeWatchSpec):
         )
         self.next(self.collect)
 
+    @card(type="blank")
     @timeout(hours=3)
     @retry(times=2, minutes_between_retries=5)
     @kubernetes(cpu=1, memory=4096, disk=20480)
     @step
     def collect(self) -> None:
         """Collect the missing days."""
+        from cards import collection_card
+
         from pokewatch.pipeline.collection import collect_prices
         from pokewatch.pipeline.parameters import parse_day
         from pokewatch.valuation.short_history import days_needed
@@ -105,6 +108,7 @@ class PokeWatchFlow(PokeWatchSpec):
         self.collected = collect_prices(
             self.source, end=parse_day(self.last_day), days=self.days, **market
         )
+        current.card.extend(collection_card(self.collected))
         self.next(self.validate)
 
     @card(type="blank")
@@ -119,9 +123,9 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.pipeline.collection import daily_figures, validate
 
         self.checks = validate(self.collected)
-        current.card.extend(
-            quality_card(self.collected, self.checks, daily_figures(self.collected))
-        )
+        figures = daily_figures(self.collected)
+        self.currency = figures["currency"]
+        current.card.extend(quality_card(self.collected, self.checks, figures))
         self.next(self.plan)
 
     @timeout(minutes=10)
@@ -158,21 +162,28 @@ class PokeWatchFlow(PokeWatchSpec):
         """Join the shards into a panel whose hash is the data version."""
         from pokewatch.pipeline.processing import join_shards
 
-        self.merge_artifacts(inputs, include=["collected", "models", "horizons"])
+        self.merge_artifacts(inputs, include=["collected", "currency", "models", "horizons"])
         self.data_version = join_shards([each.shard_version for each in inputs])
         self.next(self.train)
 
+    @card(type="blank")
     @timeout(hours=4)
     @retry(times=1)
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def train(self) -> None:
         """Fit every candidate on the whole panel."""
+        from cards import training_card
+
         from pokewatch.pipeline.training import too_long, train, trials
 
         self.parameters = train(self.data_version, self.models, self.horizon)
         print(f"fitted {', '.join(self.parameters)}")
-        for horizon, reason in too_long(self.data_version, self.horizons):
+        left_out = too_long(self.data_version, self.horizons)
+        current.card.extend(
+            training_card(self.collected.source, self.parameters, left_out, self.data_version)
+        )
+        for horizon, reason in left_out:
             print(f"not evaluated {horizon} days ahead: {reason}")
         self.trials = trials(self.data_version, list(self.parameters), self.horizons)
         self.next(self.evaluate, foreach="trials")
@@ -193,7 +204,8 @@ class PokeWatchFlow(PokeWatchSpec):
         print(f"evaluating {model}, {horizon} days ahead")
         self.evaluation = evaluate_candidate(self.data_version, model, horizon)
         print(self.evaluation)
-        current.card.extend(evaluation_card(self.evaluation.to_dict(), GateSettings.read()))
+        market, limits = (self.collected.source, self.currency), GateSettings.read()
+        current.card.extend(evaluation_card(*market, self.evaluation.to_dict(), limits))
         self.next(self.gate)
 
     @card(type="blank")
@@ -208,36 +220,38 @@ class PokeWatchFlow(PokeWatchSpec):
         from pokewatch.pipeline.training import select_model
 
         self.merge_artifacts(
-            inputs, include=["collected", "data_version", "parameters", "horizons"]
+            inputs, include=["collected", "currency", "data_version", "parameters", "horizons"]
         )
         found = [each.evaluation for each in inputs]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
         self.evaluations = [each.to_dict() for each in served]
         others = [each.to_dict() for each in found if each.horizon != self.horizon]
-        current.card.extend(gate_card(self.gate_outcome, self.evaluations, others))
+        market = self.collected.source, self.currency
+        current.card.extend(gate_card(*market, self.gate_outcome, self.evaluations, others))
         self.next(self.register)
 
+    @card(type="blank")
     @timeout(hours=1)
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def register(self) -> None:
         """Stop if the gate refused; otherwise register the price book as challenger."""
+        from cards import registration_card
+
         from pokewatch.pipeline.registration import register
         from pokewatch.pipeline.training import require_passed
+        from pokewatch.registry import Registry
 
         require_passed(self.gate_outcome)
         chosen = self.gate_outcome.model
         evaluation = next(each for each in self.evaluations if each["model"] == chosen)
         tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
-        self.registered = register(
-            self.collected,
-            self.data_version,
-            self.parameters[chosen],
-            evaluation,
-            tags,
-            self.horizons[1:],
-        )
+        data = self.collected, self.data_version
+        fitted = self.parameters[chosen]
+        self.registered = register(*data, fitted, evaluation, tags, self.horizons[1:])
+        book = Registry().open_book(self.registered)
+        current.card.extend(registration_card(self.registered, book))
         self.next(self.deploy)
 
     @card(type="blank")

@@ -69,15 +69,18 @@ class PokeWatchMonitor(PokeWatchSpec):
     @step
     def measure(self) -> None:
         """Measure the champion, and store the result."""
-        from cards import monitor_card
+        from monitor_cards import monitor_card
 
         from pokewatch.pipeline.monitor import measure_market
+        from pokewatch.registry import Registry
         from pokewatch.settings import MonitorSettings
 
         self.found = measure_market(self.market)
         limits = MonitorSettings.read()
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
-        current.card.extend(monitor_card(self.source, self.found, edges))
+        registry = Registry()
+        currency = registry.open_book(registry.version(self.found.version)).facts.currency
+        current.card.extend(monitor_card(self.source, currency, self.found, edges))
         self.next(self.act)
 
     @card(type="blank")
@@ -87,12 +90,12 @@ class PokeWatchMonitor(PokeWatchSpec):
     @step
     def act(self) -> None:
         """Send notifications, and retrain the models if that is due."""
-        from cards import action_card
+        from monitor_cards import action_card
 
         from pokewatch.pipeline.monitor import EVENT, decide, retrain
 
         self.action = decide(self.market, self.found)
-        current.card.extend(action_card(self.action.retrain, self.action.why))
+        current.card.extend(action_card(self.source, self.action.retrain, self.action.why))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]

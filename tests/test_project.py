@@ -105,7 +105,6 @@ TESTED_ELSEWHERE = {
     "gateway/mcp/tools.py": "by sessions; tests/gateway/mcp/test_endpoint.py",
     "gateway/api/export_routes.py": "a table; tests/contract/test_openapi.py",
     "gateway/api/v2_routes.py": "a table; tests/contract/test_openapi.py",
-    "pipeline/plots.py": "by the cards of a real run; tests/integration/test_flow.py",
     "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/grpc_tensors.py": "tests/serving/mlserver/test_patches.py",

@@ -89,20 +89,24 @@ def validate(collected: Collected) -> list[Check]:
 
 
 def daily_figures(collected: Collected) -> dict[str, Any]:
-    """Return the `days` of the run, and daily `series` to plot."""
+    """Return the `days` of the run, daily `series` to plot, and the `currency` of the prices."""
     lake = open_raw_lake(collected.raw_version)
     days: list[date] = []
-    series: dict[str, list[float | None]] = {
-        "cards with a price": [],
-        "median price": [],
-        "rows quarantined": [],
-    }
-    for table in lake.prices(collected.first_day, collected.last_day, ["date", "market_price"]):
+    priced, medians, quarantined = [], [], []
+    currency = ""
+    columns = ["date", "market_price", "currency"]
+    for table in lake.prices(collected.first_day, collected.last_day, columns):
         days.append(table["date"][0].as_py())
-        series["cards with a price"].append(table.num_rows - table["market_price"].null_count)
-        series["median price"].append(pc.approximate_median(table["market_price"]).as_py())
-        series["rows quarantined"].append(lake.quarantined(days[-1]).num_rows)
-    return {"days": days, "series": series}
+        currency = table["currency"][0].as_py()
+        priced.append(table.num_rows - table["market_price"].null_count)
+        medians.append(pc.approximate_median(table["market_price"]).as_py())
+        quarantined.append(lake.quarantined(days[-1]).num_rows)
+    series = {
+        "cards with a price": priced,
+        f"median price, {currency}": medians,
+        "rows quarantined": quarantined,
+    }
+    return {"days": days, "series": series, "currency": currency}
 
 
 def market_change(collected: Collected) -> date | None:

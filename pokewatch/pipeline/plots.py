@@ -1,7 +1,8 @@
 """The plots on the flows' cards: matplotlib figures from plain data."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK, GOOD, BAD, MUTED = "#1f3a5f", "#2a9d8f", "#c8553d", "#9aa5b1"
+_EPOCH = date(1970, 1, 1)  # of matplotlib's dates
+_MOST_LABELS = 7
+_MONTHS_FROM = 200  # days of an axis that is labelled by month
 _COLOURS = (INK, GOOD, "#e9a23b", BAD, MUTED)
 
 
@@ -21,24 +25,24 @@ def days_plot(days: Sequence[date], series: Mapping[str, Sequence[float | None]]
         axes.margins(x=0.01)
         if not np.any(axes.lines[0].get_ydata()):
             axes.set_ylim(0, 1)
-    figure.autofmt_xdate(rotation=0, ha="center")
+    _label_days(panels[-1])
     return figure
 
 
-def error_plot(groups: Sequence[Mapping[str, Any]], score: str = "rmae_last") -> Figure:
-    """Plot a relative score by price band and liquidity; the line at 1 is the baseline."""
+def error_plot(groups: Sequence[Mapping[str, Any]], currency: str) -> Figure:
+    """Plot the error relative to the last price's by price band and liquidity."""
     figure, (axes,) = _figure(1, height=2.8)
     bands = list(dict.fromkeys(group["price_band"] for group in groups))
     liquidities = list(dict.fromkeys(group["liquidity"] for group in groups))
     width = 0.8 / max(1, len(liquidities))
     for number, liquidity in enumerate(liquidities):
         found = {group["price_band"]: group for group in groups if group["liquidity"] == liquidity}
-        values = [found.get(band, {}).get(score) or np.nan for band in bands]
+        values = [found.get(band, {}).get("rmae_last") or np.nan for band in bands]
         places = np.arange(len(bands)) + (number - (len(liquidities) - 1) / 2) * width
         axes.bar(places, values, width * 0.92, label=liquidity, color=_COLOURS[number])
     axes.axhline(1.0, color=BAD, linewidth=1, linestyle="--")
     axes.set_xticks(range(len(bands)), bands)
-    axes.set_xlabel("price")
+    axes.set_xlabel(f"price, {currency}")
     axes.set_title("error relative to the last price (below 1 is better)", loc="left", fontsize=10)
     axes.legend(
         title="liquidity",
@@ -93,7 +97,7 @@ def coverage_plot(
     axes.plot(np.asarray(origins), share, color=INK, marker="o", markersize=3, linewidth=1.2)
     axes.set_ylim(min([0.8, *(share[np.isfinite(share)] - 0.02)]), 1.0)
     axes.set_title("coverage of the 90% interval, by day of the forecast", loc="left", fontsize=10)
-    figure.autofmt_xdate(rotation=0, ha="center")
+    _label_days(axes)
     return figure
 
 
@@ -111,7 +115,7 @@ def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> 
     axes.set_title(
         "largest drift of incoming prices (1 is far beyond chance)", loc="left", fontsize=10
     )
-    figure.autofmt_xdate(rotation=0, ha="center")
+    _label_days(axes)
     return figure
 
 
@@ -159,8 +163,20 @@ def equity_plot(backtest: Mapping[str, Any]) -> Figure:
         fontsize=10,
     )
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.autofmt_xdate(rotation=0, ha="center")
+    _label_days(axes)
     return figure
+
+
+def _label_days(axes: Axes) -> None:
+    """Label at most seven days, or the first days of months: more would overlap."""
+    low, high = axes.get_xlim()
+    days = [_EPOCH + timedelta(days=number) for number in range(ceil(low), floor(high) + 1)]
+    monthly = len(days) > _MONTHS_FROM
+    if monthly:
+        days = [day for day in days if day.day == 1]
+    shown = days[:: max(1, ceil(len(days) / _MOST_LABELS))]
+    labels = [f"{day:%b %Y}" if monthly else f"{day.day} {day:%b}" for day in shown]
+    axes.set_xticks([(day - _EPOCH).days for day in shown], labels)
 
 
 def _figure(panels: int, height: float, width: float = 8.0) -> tuple[Figure, list[Axes]]:

@@ -3,8 +3,8 @@
 import importlib
 
 MEASURES = (
-    *("pipeline", "valuation", "serving", "gateway", "collection", "soak", "fairness", "keys"),
-    *("portfolios", "watches"),
+    *("pipeline", "valuation", "serving", "gateway", "pages", "collection", "soak", "fairness"),
+    *("keys", "portfolios", "watches"),
 )
 
 for name in MEASURES:

@@ -128,7 +128,8 @@ _RULES = (
         "level",
         lambda m: m.level,
         lambda t: t.max_level,
-        "median change of a price since the nearest day, up or down: another currency or scale?; "
+        "median change of a price since the nearest day, up or down; a large one is another "
+        "currency or scale; "
         "POKEWATCH_QUALITY_MAX_LEVEL",
         factor=True,
     ),
@@ -136,7 +137,7 @@ _RULES = (
         "scale",
         lambda m: m.same_factor,
         lambda t: t.max_same_factor,
-        "share of prices that changed by one and the same factor: another currency or scale?",
+        "share of prices that changed by one and the same factor, as in another currency or scale",
         share=True,
     ),
 )
@@ -205,9 +206,8 @@ def _check(rule: _Rule, limit: float, measures: Sequence[DayMeasures]) -> Check:
     threshold = f"at {'least' if rule.least else 'most'} {rule.text(limit)}"
     found = [(value, each.day) for each in measures if (value := rule.measure(each)) is not None]
     if not found:
-        return Check(
-            rule.name, threshold, "not measured, too little to compare", bool(measures), rule.why
-        )
+        actual = "not measured, too little to compare"
+        return Check(rule.name, threshold, actual, bool(measures), rule.why, judged=False)
     value, day = min(found) if rule.least else max(found)
     usual = f", usually {rule.text(median(value for value, _ in found))}" if len(found) > 1 else ""
     return Check(

@@ -84,6 +84,7 @@ def _champion(candidate: Evaluation, champion: Evaluation | None, limits: GateSe
             "no champion yet",
             True,
             "there is no champion to compare the candidate with",
+            judged=False,
         )
     excess = excess_error(candidate, champion)
     why = (
