@@ -29,7 +29,8 @@ def test_each_curl_line_works_on_what_is_served(gateway: Gateway) -> None:
             line = line.replace("SET", "set0")
         if "/watches/WATCH" in line:
             watched = {"card_id": "card_4", "condition": {"type": "signal", "signal": "BUY"}}
-            line = line.replace("WATCH", gateway.post("/watches", watched).json()["id"])
+            watch_id = gateway.post("/watches", watched).json()["id"]
+            line = line.replace("/WATCH", f"/{watch_id}")
         command = f"{line} -o /dev/null -w '%{{http_code}}'"
         status = subprocess.run(
             ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=30
