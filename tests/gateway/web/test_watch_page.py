@@ -5,11 +5,16 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
 
 from pokewatch.watches.store import NewDelivery, Verdict
 from tests.gateway.conftest import Gateway
+from tests.gateway.web.test_browser import browser, opened
 from tests.gateway.web.test_pages import BROWSER, page, words
 from tests.serving.server import Server
+
+__all__ = ["browser"]  # the fixture
 
 
 @pytest.fixture
@@ -145,3 +150,44 @@ def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
         "POST", "/watches/form", key="", headers=BROWSER | {"origin": gateway.url}, data={"x": "y"}
     )
     assert form.status_code == 403
+
+
+@pytest.mark.parametrize("width", [390, 1300])
+def test_a_visitor_without_scripts_adds_and_removes_a_watch(
+    browser: Browser, keyed: Gateway, width: int
+) -> None:
+    screen = {"width": width, "height": 900}
+    page = opened(browser, keyed, java_script_enabled=False, viewport=screen)
+    page.goto("/cards/card_4")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("When the market price").select_option("above")
+    page.get_by_label("Amount").fill("6,50")
+    page.get_by_label("Webhook").fill(f"https://example.com/{'long' * 40}")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("at or above 6.50 USD")
+    expect(page.get_by_role("status")).to_contain_text("whsec_")
+    page.goto("/watches")
+    page.get_by_role("button", name="Remove the watch on card 4").click()
+    expect(page.get_by_text("There are none.")).to_be_visible()
+    page.context.close()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1300)])
+def test_the_page_is_accessible_and_fits_the_screen(
+    browser: Browser, keyed: Gateway, scheme: str, width: int
+) -> None:
+    request = {"card_id": "card_4", "condition": {"type": "below", "price": 4.5}}
+    assert keyed.post("/watches", request | {"webhook": f"https://example.com/{'long' * 40}"})
+    screen = {"width": width, "height": 900}
+    page = opened(browser, keyed, color_scheme=scheme, viewport=screen, bypass_csp=True)
+    page.goto("/watches")
+    page.get_by_label("API key").fill(keyed.key.key)
+    page.get_by_role("button", name="Sign in").click()
+    for path in ("/watches", "/cards/card_4"):
+        page.goto(path)
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in {"serious", "critical"}]
+        assert serious == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.context.close()
