@@ -98,7 +98,8 @@ def backtest_panel(
 ) -> list[Backtest]:
     """Return the backtest of each policy over the panel's later days.
 
-    `progress` is as for `signal_days`. `options` are those of `compare_policies`. `fees` are in the currency of the cards.
+    `progress` is as for `signal_days`. `options` are those of `compare_policies`. `fees` are in the
+    currency of the cards.
     Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)

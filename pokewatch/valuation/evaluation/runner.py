@@ -128,8 +128,8 @@ def evaluate_file(
 ) -> list[dict[str, Any]]:
     """Return the evaluations of a file's panel as plain JSON, the simplest model first.
 
-    `model` limits them to one. `progress` is as for `evaluate`. Raise ValuationError for a file that cannot be read or a panel too
-    short, ValueError for an unknown model or a horizon below 1.
+    `model` limits them to one. `progress` is as for `evaluate`. Raise ValuationError for a file
+    that cannot be read or a panel too short, ValueError for an unknown model or a horizon below 1.
     """
     names = tuple(MODELS) if model is None else (model,)
     panel = read_panel(path)
