@@ -15,6 +15,7 @@ from pokewatch.cli.output import (
     print_json,
     print_table,
     print_wrapped,
+    share_bar,
 )
 from pokewatch.contract import FEE_CURRENCIES
 
@@ -91,8 +92,8 @@ def evaluate(
     """
     from pokewatch.valuation.evaluation.runner import evaluate_file
 
-    with value_errors_as_usage():
-        found = evaluate_file(prices, horizon, model, min_price)
+    with value_errors_as_usage(), share_bar("Evaluating") as progress:
+        found = evaluate_file(prices, horizon, model, min_price, progress)
     if as_json:
         print_json(found)
     else:
@@ -180,7 +181,7 @@ def backtest(
     from pokewatch.valuation.backtest.trades import Capacity
 
     policies = policy or ("threshold", "net_of_fees")
-    with value_errors_as_usage():
+    with value_errors_as_usage(), share_bar("Valuing each day") as progress:
         found = backtest_file(
             prices,
             model,
@@ -190,6 +191,7 @@ def backtest(
             policies=policies,
             min_price=min_price,
             capacity=Capacity(a_day, held),
+            progress=progress,
         )
     if as_json:
         print_json(found)

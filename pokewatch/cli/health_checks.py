@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pokewatch.cli.output import format_size
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import NoChampionError, PokeWatchError
 from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
 
@@ -182,17 +183,15 @@ def _lake(lake: "Lake") -> Finding:
             "collect again: pokewatch collect",
         )
     gaps = (days[-1] - days[0]).days + 1 - len(days)
-    age = (datetime.now(UTC).date() - days[-1]).days
+    hours = data_age_hours(days[-1], datetime.now(UTC))
     detail = f"{len(days)} days, {days[0]} to {days[-1]}" + (
         f", {gaps} missing in between" if gaps else ""
     )
-    if age > 2 and not lake.root.name.startswith("file-"):
-        return Finding(
-            name,
-            "warning",
-            f"{detail}; {age} days old",
-            "pokewatch collect fetches the missing days",
-        )
+    if hours > MAX_DATA_AGE_HOURS:
+        remedy = "pokewatch collect fetches the missing days"
+        if lake.root.name.startswith("file-"):
+            remedy = "collect a newer file: pokewatch collect --source file --file FILE"
+        return Finding(name, "warning", f"{detail}; {hours / 24:.0f} days old", remedy)
     return Finding(name, "ok", detail)
 
 
@@ -257,10 +256,14 @@ def _champion() -> Iterator[Finding]:
     except NoChampionError as error:
         yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
         return
-    registry.open_book(champion)
-    yield Finding(
-        "champion", "ok", f"version {champion.version} on data {champion.data_version[:12]}"
-    )
+    last = registry.open_book(champion).last_day
+    detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
+    hours = data_age_hours(last, datetime.now(UTC))
+    if hours > MAX_DATA_AGE_HOURS:
+        detail += f"; {hours / 24:.0f} days old"
+        yield Finding("champion", "warning", detail, "pokewatch pipeline run")
+    else:
+        yield Finding("champion", "ok", detail)
 
 
 def _deploys() -> Iterator[Finding]:

@@ -149,7 +149,22 @@ def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on standard error if that is a terminal; yield its update function."""
     stderr = sys.stderr
     bar: ProgressBar[int] = click.progressbar(
-        length=length, label=label, file=stderr, hidden=not stderr.isatty()
+        length=length, label=label, file=stderr, hidden=not stderr.isatty(), color=_color()
     )
     with bar:
         yield bar.update
+
+
+@contextmanager
+def share_bar(label: str) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar; yield the function that takes the share that is done, from 0 to 1."""
+    done = 0
+    with progress_bar(label, 1_000) as advance:
+
+        def report(share: float) -> None:
+            nonlocal done
+            now = int(1_000 * share)
+            advance(now - done)
+            done = now
+
+        yield report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pokewatch.cli.keys import key_store
+from pokewatch.cli.output import warn_of_old_prices
 from pokewatch.cli.value import champion_book
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def serve() -> None:
 
     book, champion = champion_book()
     (card,) = strongest_signals(book, 1)
+    warn_of_old_prices(book.last_day)
     _stop_on_signals()
     stack = Stack(ServingSettings.read(), GatewaySettings.read(), Home.read().logs)
     lease = None

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from pokewatch.cli import card_choice
+from pokewatch.cli import card_choice, output
 from pokewatch.cli.main import main
 from pokewatch.registry import Registry
 from pokewatch.valuation.book import PriceBook
@@ -339,9 +339,26 @@ def test_collect_names_what_is_wrong(arguments: tuple[str, ...], message: str, h
 
 def test_the_doctor_finds_no_fault_in_a_healthy_home(champion_home: Path) -> None:
     findings = {finding["name"]: finding for finding in run_json("doctor")}
-    assert findings["champion"]["state"] == "ok"
+    assert findings["champion"]["state"] in ("ok", "warning")
     assert findings["prices: simulated-120-0"]["state"] in ("ok", "warning")
     assert "fault" not in {finding["state"] for finding in findings.values()}
+
+
+@pytest.mark.parametrize(("days", "state"), [(1, "ok"), (395, "warning")], ids=["yesterday", "old"])
+def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=days)
+    run_json("collect", "--cards", "120", "--day", str(day))
+    findings = {finding["name"]: finding for finding in json.loads(run("doctor", "--json").stdout)}
+    found = findings["prices: simulated-120-0"]
+    assert found["state"] == state
+    assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
+
+
+def test_value_warns_of_old_prices(book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "MAX_DATA_AGE_HOURS", -1_000_000)
+    result = run("value", "--sample", "1", "--json")
+    assert f"warning: the newest prices are of {book.last_day}" in result.stderr
+    assert json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])

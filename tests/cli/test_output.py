@@ -1,5 +1,6 @@
 import sys
 from datetime import UTC, date, datetime
+from typing import Any
 
 import click
 import pytest
@@ -91,3 +92,26 @@ def test_old_prices_are_warned_of_on_standard_error(
 def test_an_amount_has_its_currency() -> None:
     assert output.format_price(1234.5, "EUR") == "1,234.50 EUR"
     assert output.format_price(None, "EUR") == "-"
+
+
+def test_a_bar_of_shares_reaches_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    class Bar:
+        def __enter__(self) -> Any:
+            return steps.append
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(output, "progress_bar", lambda label, length: Bar())
+    with output.share_bar("label") as report:
+        for share in (0.1, 0.5, 0.5, 1.0):
+            report(share)
+    assert steps == [100, 400, 0, 500]
+
+
+def test_no_bar_is_written_to_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    with output.share_bar("label") as report:
+        report(1.0)
+    assert capsys.readouterr().err == ""

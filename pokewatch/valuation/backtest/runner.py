@@ -1,5 +1,6 @@
 """Backtests of a model: its estimates day by day, and the result of acting on them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
 from pokewatch.valuation.walk_forward import walk_forward
+
+Progress = Callable[[float], object]
 
 _MIN_SIGNAL_DAYS = 60  # where the panel has that many
 
@@ -44,12 +47,18 @@ def _min_days(horizon: int) -> int:
 
 
 def signal_days(
-    panel: Panel, model: str, horizon: int, first: int, min_price: float | None = None
+    panel: Panel,
+    model: str,
+    horizon: int,
+    first: int,
+    min_price: float | None = None,
+    progress: Progress = lambda _: None,
 ) -> DailyEstimates:
     """Return the estimates of `model` on each day index from `first` on, [days - first, cards].
 
     Each day's model is trained only on what was known by then. Cards quoted under `min_price` are
-    left out. Raise ValueError for an unknown model.
+    left out. `progress` is called with the share of the days that is done, from 0 to 1. Raise
+    ValueError for an unknown model.
     """
     shape = panel.days - first, panel.cards
     fair, lower, upper = (np.full(shape, np.nan) for _ in range(3))
@@ -63,6 +72,7 @@ def signal_days(
             values.upper[selected],
         )
         ok[row] = values.status == OK
+        progress((row + 1) / len(fair))
     return DailyEstimates(fair, lower, upper, ok)
 
 
@@ -83,15 +93,17 @@ def backtest_panel(
     fees: FeeSchedule,
     *,
     min_price: float | None = None,
+    progress: Progress = lambda _: None,
     **options: Any,
 ) -> list[Backtest]:
     """Return the backtest of each policy over the panel's later days.
 
-    `options` are those of `compare_policies`. `fees` are in the currency of the cards.
+    `progress` is as for `signal_days`. `options` are those of `compare_policies`. `fees` are in the
+    currency of the cards.
     Raise ValuationError for a panel too short, ValueError for an unknown model or policy.
     """
     first = first_signal_day(panel.days, horizon)
-    estimates = signal_days(panel, model, horizon, first, min_price)
+    estimates = signal_days(panel, model, horizon, first, min_price, progress)
     quotes = trade_quotes(panel, first)
     return compare_policies(panel.dates[first:], quotes, estimates, fees, horizon, **options)
 

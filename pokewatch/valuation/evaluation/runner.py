@@ -4,9 +4,10 @@ The embargo follows from the training set: the targets of a model trained at ori
 t, so its last training day is t - h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,11 @@ from pokewatch.valuation.walk_forward import walk_forward
 
 MIN_ORIGINS = 12
 MAX_ORIGINS = 16
+_COSTS = {"boosted": 60}  # of an origin, about, where that of another model is 1
 _WARMUP_DAYS = 10  # training days before the first origin, where the panel has that many
 
 Sums = dict[str, Floats]
+Progress = Callable[[float], object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,15 +120,21 @@ class Evaluation:
 
 
 def evaluate_file(
-    path: Path, horizon: int, model: str | None = None, min_price: float | None = None
+    path: Path,
+    horizon: int,
+    model: str | None = None,
+    min_price: float | None = None,
+    progress: Progress = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Return the evaluations of a file's panel as plain JSON, the simplest model first.
 
-    `model` limits them to one. Raise ValuationError for a file that cannot be read or a panel too
-    short, ValueError for an unknown model or a horizon below 1.
+    `model` limits them to one. `progress` is as for `evaluate`. Raise ValuationError for a file
+    that cannot be read or a panel too short, ValueError for an unknown model or a horizon below 1.
     """
     names = tuple(MODELS) if model is None else (model,)
-    return [found.to_dict() for found in evaluate(read_panel(path), names, horizon, min_price)]
+    panel = read_panel(path)
+    found = evaluate(panel, names, horizon, min_price, progress=progress)
+    return [each.to_dict() for each in found]
 
 
 def evaluate(
@@ -134,10 +143,12 @@ def evaluate(
     horizon: int,
     min_price: float | None = None,
     max_origins: int = MAX_ORIGINS,
+    progress: Progress = lambda _: None,
 ) -> list[Evaluation]:
     """Return the evaluations of the models at the same origins on the same card-days.
 
-    The card-days are those quoted at the origin, at or above `min_price`, and at the horizon. Raise
+    The card-days are those quoted at the origin, at or above `min_price`, and at the horizon.
+    `progress` is called with the share of the work that is done, from 0 to 1. Raise
     ValuationError if the panel is too short for one origin, ValueError for an unknown model or a
     horizon below 1.
     """
@@ -145,10 +156,18 @@ def evaluate(
     if unknown:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
     days = origin_days(panel.days, horizon, max_origins)
-    return [
-        _evaluation(panel, name, horizon, days, forecasts(panel, name, horizon, days, min_price))
-        for name in names
-    ]
+    costs = np.array([_COSTS.get(name, 1) for name in names])
+    ends = np.cumsum(costs) / costs.sum()
+    found = []
+    for name, end, share in zip(names, ends.tolist(), (costs / costs.sum()).tolist(), strict=True):
+        part = partial(_report_part, progress, end - share, share)
+        rows = forecasts(panel, name, horizon, days, min_price, part)
+        found.append(_evaluation(panel, name, horizon, days, rows))
+    return found
+
+
+def _report_part(progress: Progress, start: float, share: float, done: float) -> object:
+    return progress(start + share * done)
 
 
 def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
@@ -176,9 +195,17 @@ def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list
 
 
 def forecasts(
-    panel: Panel, name: str, horizon: int, origins: Sequence[int], min_price: float | None = None
+    panel: Panel,
+    name: str,
+    horizon: int,
+    origins: Sequence[int],
+    min_price: float | None = None,
+    progress: Progress = lambda _: None,
 ) -> Forecasts:
-    """Return the model's forecasts at the origins (day indices, ascending) of all quoted cards."""
+    """Return the model's forecasts at the origins (day indices, ascending) of all quoted cards.
+
+    `progress` is called with the share of the origins that is done.
+    """
     parts = []
     for number, (today, values) in enumerate(walk_forward(panel, name, horizon, origins)):
         origin = today.day
@@ -201,6 +228,7 @@ def forecasts(
                 distribution=values.distribution.to_array()[rows],
             )
         )
+        progress((number + 1) / len(origins))
     return _joined(parts)
 
 

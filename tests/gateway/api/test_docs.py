@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,18 @@ EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", TEXT, re.DOTALL)
 @pytest.mark.parametrize(
     ("language", "code"), EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))]
 )
-def test_an_example_runs(gateway: Gateway, language: str, code: str) -> None:
+def test_an_example_runs(
+    gateway: Gateway, language: str, code: str, tmp_path: Path
+) -> None:
     program = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     environment = {**os.environ, "POKEWATCH": gateway.url, "KEY": gateway.key.key}
     found = subprocess.run(
-        [*program, code], env=environment, capture_output=True, text=True, timeout=60
+        [*program, code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout

@@ -64,6 +64,12 @@ def test_cards_under_the_minimum_price_are_left_out() -> None:
     assert (panel.market[20:][known] >= 5.0).all()
 
 
+def test_progress_is_the_share_of_days_valued() -> None:
+    seen: list[float] = []
+    signal_days(panel_of(market_like(30, 20)), "last", 7, 20, progress=seen.append)
+    assert seen == pytest.approx([day / 10 for day in range(1, 11)])
+
+
 def test_policies_are_compared_on_the_same_days() -> None:
     panel = panel_of(market_like(60, 60))
     threshold, net_of_fees = backtest_panel(

@@ -119,6 +119,15 @@ def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:
     assert {group["price_band"] for group in found["groups"]} <= {"5-20", "20-100", ">100"}
 
 
+def test_progress_rises_to_one_and_the_costly_model_has_the_larger_part() -> None:
+    seen: list[float] = []
+    evaluate(panel_of(market_like(60, 40)), ("last", "median7"), 7, progress=seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1.0)
+    assert seen[len(seen) // 2 - 1] == pytest.approx(0.5)
+    assert len(seen) == 2 * len(origin_days(60, 7))
+
+
 def test_five_days_are_enough_for_a_horizon_of_one_but_marked_as_few() -> None:
     for found in evaluate(panel_of(market_like(5, 60, gaps=0.0)), list(MODELS), 1):
         assert len(found.origins) == 3
