@@ -1,6 +1,9 @@
 """The cards of a book by what lines of collections give: names, numbers, products, sets, games."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +17,8 @@ from pokewatch.collection.names import (
     product_key,
 )
 from pokewatch.valuation.book import PriceBook
+
+MOST_SHARING = 2_000  # cards of one word that are compared; more have it in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,24 @@ class CardIndex:
             parts = row["card_id"].split("-", 2)
             if len(parts) == 3 and parts[1].isdigit():
                 self.by_product.setdefault(parts[1], []).append(position)
+
+    def sharing_words(self, words: Sequence[str], count: int) -> list[int]:
+        """Return the positions of up to `count` cards whose names share the most words."""
+        found = [self._by_word[word] for word in words if word in self._by_word]
+        if not found:
+            return []
+        rare = [positions for positions in found if len(positions) <= MOST_SHARING]
+        shared = Counter(at for positions in rare for at in positions)
+        rarest = min(found, key=len)
+        return [at for at, _ in shared.most_common(count)] or rarest[:count]
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for position, card in enumerate(self.cards):
+            for word in set(card.base.split()):
+                found.setdefault(word, []).append(position)
+        return found
 
     def _add(self, position: int, card: IndexedCard) -> None:
         self.cards.append(card)

@@ -35,7 +35,7 @@ from pokewatch.valuation.book import PriceBook
 Outcome = Literal["matched", "ambiguous", "unmatched"]
 
 MAX_CANDIDATES = 5
-MAX_SEARCHES = 300  # for cards near to unmatched names, in one collection
+MAX_SEARCHES = 20  # of all cards, for names of unknown words, in one collection
 # Printings that apps call normal where a card has no other.
 _PLAIN = ("", "normal", "holofoil", "foil", "unlimited", "unlimited holofoil")
 
@@ -66,8 +66,9 @@ class Matcher:
     def match_all(self, lines: Iterable[CollectionLine]) -> list[Match]:
         """Return the outcome of each line.
 
-        Lines that differ only in their copies are matched once. Cards near to an unmatched name are
-        searched for in all cards, which takes milliseconds: only for the first MAX_SEARCHES names.
+        Lines that differ only in their copies are matched once. The cards near to an unmatched name
+        are those that share words with it. If there are none, all cards are searched for similar
+        words, which takes milliseconds: only for the first MAX_SEARCHES names.
         """
         known: dict[CollectionLine, Match] = {}
         searches, found = 0, []
@@ -76,8 +77,12 @@ class Matcher:
             if key not in known:
                 match = self._match(line)
                 if match.outcome == "unmatched" and not match.candidates:
-                    searches += 1
-                    match = self._with_near(line, match) if searches <= MAX_SEARCHES else match
+                    words = base_key(line.name, line.number).split()
+                    near = self._index.sharing_words(words, MAX_CANDIDATES)
+                    searches += not near
+                    match = replace(match, candidates=tuple(near))
+                    if not near and searches <= MAX_SEARCHES:
+                        match = self._with_near(line, match)
                 known[key] = match
             found.append(known[key])
         return found
@@ -147,7 +152,8 @@ class Matcher:
                 product = product_key(line.name, set_name)
                 return self._index.products.get(product, []), "name of the product"
             return named, "name"
-        found = [at for at in named if self._cards[at].number[0] == number]
+        same_number = self._index.by_number.get(number, [])
+        found = [at for at in same_number if self._cards[at].base == base]
         if found or not placed:
             return found, "name and number"
         numbered = self._of_set(line, self._index.by_number.get(number, ()))

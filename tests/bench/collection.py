@@ -32,7 +32,7 @@ def collection() -> str:
     lines = ["name,set,number,printing,condition,quantity"]
     for line in range(LINES):
         card = line * CARDS // LINES
-        name = ("Pokémon", "Pokemon", "Pokmon", "Nobody")[line % 4 if line % 10 == 0 else 0]
+        name = ("Pokémon", "Pokemon", "Pokmon", "Nobody")[line // 10 % 4 if line % 10 == 0 else 0]
         lines.append(
             f"{name} {card},Set {card // 10},{card:03}/100,Normal,{'NM' if line % 3 else 'LP'},2"
         )
