@@ -1,11 +1,9 @@
 """The daily pipeline, from prices to a deployed model: `python flow.py run`."""
 
-from datetime import date
 from typing import Any
 
-from base import PokeWatchSpec
+from daily import DailySpec
 from metaflow import (
-    Parameter,
     card,
     current,
     kubernetes,
@@ -24,7 +22,7 @@ from pokewatch.notify import notify_failure, notify_success  # exit hooks, see b
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
 @trigger(event=namespaced_event_name("retrain"))  # sent by monitor.py
-class PokeWatchFlow(PokeWatchSpec):
+class PokeWatchFlow(DailySpec):
     """Collect prices, train and evaluate models, and deploy the best.
 
     1. collect the missing days, and store the lake as a version
@@ -35,42 +33,6 @@ class PokeWatchFlow(PokeWatchSpec):
     6. register its price book, and make it champion
     7. judge the watches by the new prices, and send what is due
     """
-
-    days = Parameter("days", default=400, help="Days of prices to train on, up to the last.")
-    last_day = Parameter(
-        "to", default="", help="Last day, YYYY-MM-DD. Default: the source's latest."
-    )
-    horizon = Parameter("horizon", default=7, help="Days ahead of the fair prices.")
-    other_horizons = Parameter(
-        "other-horizons",
-        default="30,90",
-        help="Comma-separated further horizons to evaluate and to forecast at, as far as the "
-        "history allows.",
-    )
-    candidates = Parameter(
-        "candidates",
-        default="",
-        help="Comma-separated models. Default: all; of a simulated market, all but boosted.",
-    )
-    replace = Parameter(
-        "replace",
-        default=False,
-        help="Allow a model of another market or currency, or without the champion's cards.",
-    )
-    shards = Parameter("shards", default=2, help="Shards of the cards, processed in parallel.")
-
-    def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.pipeline.parameters import check_daily, parse_day
-
-        check_daily(
-            days=self.days,
-            last_day=self.last_day,
-            horizon=self.horizon,
-            other_horizons=self.other_horizons,
-            candidates=self.candidates,
-            shards=self.shards,
-        )
-        return None, parse_day(self.last_day)
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)

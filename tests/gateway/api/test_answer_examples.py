@@ -18,7 +18,11 @@ OPERATIONS = {
     for methods in document()["paths"].values()
     for operation in methods.values()
 }
-WITHOUT_ANSWER = {"docs", "openapi", "track_record_csv", "track_record_parquet"}
+WITHOUT_ANSWER = {
+    *("docs", "openapi"),
+    *("track_record_csv", "track_record_parquet", "export_csv", "export_parquet"),
+    *("watches", "watch", "watch_create", "watch_remove"),
+}
 
 
 def examples(page: str) -> dict[str, Any]:
@@ -72,11 +76,10 @@ def test_pages_with_keys_show_no_answers(
     gateway = make_gateway(mlserver.url, pages="key")
     page = gateway.get("/docs", key="").text
     assert examples(page) == {}
-    assert "card_0" not in page
 
 
 def test_without_a_model_server_the_page_is_whole(make_gateway: Callable[..., Gateway]) -> None:
     page = make_gateway("http://127.0.0.1:9", connect_seconds=0.2).get("/docs", key="").text
-    assert examples(page) == {}
+    assert not {"fair_price", "card", "movers"} & examples(page).keys()
     assert "<!--" not in page
     assert "POST" in page

@@ -1,0 +1,46 @@
+"""The parameters of the daily pipeline."""
+
+from datetime import date
+
+from base import PokeWatchSpec
+from metaflow import Parameter
+
+
+class DailySpec(PokeWatchSpec):
+    """Base of the daily pipeline."""
+
+    days = Parameter("days", default=400, help="Days of prices to train on, up to the last.")
+    last_day = Parameter(
+        "to", default="", help="Last day, YYYY-MM-DD. Default: the source's latest."
+    )
+    horizon = Parameter("horizon", default=7, help="Days ahead of the fair prices.")
+    other_horizons = Parameter(
+        "other-horizons",
+        default="30,90",
+        help="Comma-separated further horizons to evaluate and to forecast at, as far as the "
+        "history allows.",
+    )
+    candidates = Parameter(
+        "candidates",
+        default="",
+        help="Comma-separated models. Default: all; of a simulated market, all but boosted.",
+    )
+    replace = Parameter(
+        "replace",
+        default=False,
+        help="Allow a model of another market or currency, or without the champion's cards.",
+    )
+    shards = Parameter("shards", default=2, help="Shards of the cards, processed in parallel.")
+
+    def check(self) -> tuple[date | None, date | None]:
+        from pokewatch.pipeline.parameters import check_daily, parse_day
+
+        check_daily(
+            days=self.days,
+            last_day=self.last_day,
+            horizon=self.horizon,
+            other_horizons=self.other_horizons,
+            candidates=self.candidates,
+            shards=self.shards,
+        )
+        return None, parse_day(self.last_day)
