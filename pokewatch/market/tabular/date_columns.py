@@ -24,7 +24,7 @@ from pokewatch.market.tabular.dates import (
     parse_time,
     serial_moment,
 )
-from pokewatch.market.tabular.numbers import STRAY
+from pokewatch.market.tabular.numbers import STRAY, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 
 Moments = NDArray[np.datetime64]
@@ -108,7 +108,12 @@ def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments, NDArr
         _NAT if time is not None or stamp is None else _numpy(next(iter(stamp.moments.values())))
         for time, stamp in zip(times, dates, strict=True)
     ]
-    neither = [time is None and stamp is None for time, stamp in zip(times, dates, strict=True)]
+    neither = [
+        time is None and stamp is None and not is_placeholder(text)
+        for text, time, stamp in zip(cells.texts, times, dates, strict=True)
+    ]
+    if all(neither):  # the column does not hold times
+        neither = [False] * len(neither)
     moments = moments + cells.spread(since, "timedelta64[us]", midnight)
     stamped = cells.spread(stamps, "datetime64[us]", _NAT)
     ordered = np.where(np.isnat(stamped), moments, stamped)

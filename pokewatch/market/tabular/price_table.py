@@ -43,8 +43,8 @@ class PriceTable:
         """Yield which columns are in cents, or that prices without decimals may be."""
         if self.cents:
             yield f"in cents, divided by 100: {', '.join(map(shortened, self.cents))}"
-        elif self.whole_prices:
-            prices = pc.min_max(self.prices["market_price"]).as_py()
+        prices = pc.min_max(self.prices["market_price"]).as_py()
+        if self.whole_prices and prices["min"] is not None:
             yield (
                 f"every market price is a whole number, {prices['min']:,.0f} to "
                 f"{prices['max']:,.0f} {self.prices['currency'][0]}; if these are cents, "

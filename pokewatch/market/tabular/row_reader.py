@@ -124,6 +124,7 @@ class RowReader:
             self.decimal_convention = self.decimal_convention or found.convention
             if name == "market_price":
                 unmarked = self._options.unit is None and not found.convention
+                unmarked &= not in_cents(self._columns.named[name])
                 self.whole_prices = unmarked and are_whole(found.values)
             for reason, rows in found.refused.items():
                 self.refuse(reason, rows, name)

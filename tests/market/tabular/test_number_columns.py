@@ -98,3 +98,9 @@ def test_a_price_too_small_to_be_shown_is_none(tmp_path: Path) -> None:
 def test_prices_of_many_digits_are_shown_short(tmp_path: Path) -> None:
     shown = "\n".join(summary(read(tmp_path, "card_id,date,price\na-1,2026-09-13,1e308\n")))
     assert "a-1  1e+308 USD" in shown
+
+
+def test_prices_without_decimals_of_which_no_row_can_be_used(tmp_path: Path) -> None:
+    table = read(tmp_path, CENTS.format("price").replace("2026", "2031"))
+    assert found(table) == []
+    assert list(table.units()) == []

@@ -199,3 +199,10 @@ def test_a_moment_beyond_all_calendars_is_left_out(tmp_path: Path) -> None:
     assert found(table) == LAST_OF_BOTH[:1]
     (row,) = table.rejected["row"].to_pylist()
     assert str(2**60) in row
+
+
+def test_a_column_that_holds_no_times_says_nothing_about_the_order(tmp_path: Path) -> None:
+    rows = "a-1,2026-09-13,soon,12.5\na-1,2026-09-13,later,12.5\n"
+    table = read(tmp_path, f"card_id,date,time,price\n{rows}")
+    assert found(table) == LAST_OF_BOTH[:1]
+    assert (table.repeated, table.rejected.num_rows) == (1, 0)
