@@ -170,9 +170,11 @@ def test_two_printings_that_move_are_not_exchanged(first: list[float], second: l
     assert len(pair_on_the_last_day(first, second).card) == 0
 
 
-@pytest.mark.parametrize("quotes", [1, 2])
-def test_an_error_that_passes_from_one_printing_to_the_other_stays_one(quotes: int) -> None:
-    found = pair_on_the_last_day([2.0] + [200.0] * quotes + [2.0], [2.2] * (quotes + 1) + [200.0])
+@pytest.mark.parametrize(("price", "quotes"), [(200.0, 1), (200.0, 2), (6.0, 1)])
+def test_an_error_that_passes_from_one_printing_to_the_other_stays_one(
+    price: float, quotes: int
+) -> None:
+    found = pair_on_the_last_day([2.0] + [price] * quotes + [2.0], [2.2] * (quotes + 1) + [price])
     assert found.card.tolist() == [8, 9]
     assert found.confirmed.tolist() == [False, False]
     assert found.end.tolist() == [59, 60]

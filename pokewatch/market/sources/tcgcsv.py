@@ -94,8 +94,9 @@ class TcgcsvSource:
 
     def _batch(self, rows: PriceRows) -> PriceBatch:
         cards = self._catalog.cards(rows.listings.values())
-        if rows.day == self._pages.live_day():
-            self._live.write_products(rows.day, self._catalog.failures)
+        failures = self._catalog.failures
+        if (failures or self._live.missing(rows.day)) and rows.day == self._pages.live_day():
+            self._live.write_products(rows.day, failures)
         return PriceBatch(
             (rows.day,),
             rows.prices(self.name, self._now()),

@@ -3,10 +3,18 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pokewatch.market.catalog import slugify
 from pokewatch.market.prices import CARD_ID_PATTERN
+from pokewatch.market.tabular.cells import plain_texts
+from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.sheet import Sheet
 
+_NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
 _ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
 _MARKS = str.maketrans(
     {"♀": " f ", "♂": " m ", "★": " star ", "☆": " star ", "δ": " delta ", "&": " and "}
@@ -52,6 +60,31 @@ def is_total(text: str) -> bool:
     while words and words[-1] in _COUNTED:
         words.pop()
     return " ".join(words) in _TOTALS
+
+
+def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
+    """Return the text that names each row's card, "" where there is none; `key` are more columns.
+
+    It is the card's own id, else the product and printing, else the name with what distinguishes
+    cards of one name.
+    """
+    named = columns.named
+
+    def texts(field: str) -> pa.Array:
+        return plain_texts(sheet.column(named[field]))
+
+    if "card_id" in named:
+        parts = [texts("card_id")]
+    elif "product_id" in named:
+        parts = [pc.binary_join_element_wise("tcgplayer", texts("product_id"), "-")]
+        parts += [texts("printing")] if "printing" in named else []
+    else:
+        parts = [texts(field) for field in _NAME_FIELDS if field in named]
+    parts += [plain_texts(sheet.column(name)) for name in key]
+    first, *rest = parts
+    filled = [pc.fill_null(part, "") for part in rest]
+    joined = pc.binary_join_element_wise(first, *filled, " ") if rest else first
+    return [" ".join((text or "").split()) for text in joined.to_pylist()]
 
 
 def card_id_of(text: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pokewatch.market.tabular.sheet import TableError
 
+_NOT_PLAIN = ("<super>", "<sub>", "<fraction>", "<circle>")  # kinds of digits
 Reasons = dict[str, NDArray[np.bool_]]
 
 # Marks without width, which copied text may carry: they would make two names of one.
@@ -41,10 +42,19 @@ class Coded:
 
 
 def plain(text: str) -> str:
-    """Return the text with ASCII digits and marks of numbers, without invisible characters."""
+    """Return the text with ASCII digits and marks of numbers, without invisible characters.
+
+    A raised or lowered digit stays one: it may mark a footnote.
+    """
     if text.isascii():
         return text
-    letters = unicodedata.normalize("NFKC", re.sub(_INVISIBLE_PATTERN, "", text))
+    visible = re.sub(_INVISIBLE_PATTERN, "", text)
+    letters = "".join(
+        letter
+        if unicodedata.decomposition(letter).startswith(_NOT_PLAIN)
+        else unicodedata.normalize("NFKC", letter)
+        for letter in visible
+    )
     return "".join(
         str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in letters
     )
@@ -57,14 +67,21 @@ def without_apostrophe(text: str) -> str:
 
 def check_type(column: pa.ChunkedArray, name: str, *, numeric: bool = False) -> None:
     """Raise TableError for a column whose values are no single texts, numbers or times."""
-    kind = column.type
-    readable = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
-    if readable or is_number(kind) or pa.types.is_boolean(kind):
-        return
-    if not numeric and (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+    if is_readable(column.type, numeric=numeric):
         return
     wanted = "numbers" if numeric else "single texts, numbers or dates"
-    raise TableError(f"the column {name!r} holds {kind}, not {wanted}", remedy="store it as text")
+    raise TableError(
+        f"the column {name!r} holds {column.type}, not {wanted}", remedy="store it as text"
+    )
+
+
+def is_readable(kind: pa.DataType, *, numeric: bool = False) -> bool:
+    """Return whether values of a type are single texts, numbers or, unless `numeric`, times."""
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+    is_time = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    return bool(
+        is_text or is_number(kind) or pa.types.is_boolean(kind) or (is_time and not numeric)
+    )
 
 
 def coded(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Coded:
@@ -81,6 +98,14 @@ def is_number(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     )
+
+
+def shown(cell: pa.Scalar) -> Any:
+    """Return the value of a cell, or a text where Python has no such value, as for far years."""
+    try:
+        return cell.as_py()
+    except (OverflowError, ValueError):
+        return str(cell.value)
 
 
 def plain_texts(column: pa.ChunkedArray) -> pa.Array:

@@ -24,7 +24,7 @@ from pokewatch.market.tabular.dates import (
     parse_time,
     serial_moment,
 )
-from pokewatch.market.tabular.numbers import STRAY
+from pokewatch.market.tabular.numbers import STRAY, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 
 Moments = NDArray[np.datetime64]
@@ -35,11 +35,13 @@ _NAT = np.datetime64("NaT", "us")
 class Days:
     """UTC days [m], NaT where none; rows refused, by reason.
 
-    `moments` order the rows of a day: midnight where no time is known.
+    `moments` order the rows of a day: midnight where no time is known. `unclear` are the rows with
+    a time of day that cannot be read.
     """
 
     values: NDArray[np.datetime64]
     moments: Moments
+    unclear: NDArray[np.bool_]
     refused: Reasons
     convention: str = ""
 
@@ -61,11 +63,10 @@ def read_days(
     moments, convention = _typed_moments(column), ""
     if moments is None:
         moments, convention = _text_moments(coded(column, line), name, order)
-    within = moments
+    within, unclear = moments, np.zeros(len(moments), dtype=np.bool_)
     if times is not None:
         texts = coded(pa.chunked_array([plain_texts(times)]), line)
-        moments, within = _with_times(texts, moments)
-        within = np.where(np.isnat(within), moments, within)
+        moments, within, unclear = _with_times(texts, moments)
     days = moments.astype("datetime64[D]")
     missing = np.isnat(days)
     outside = ~missing & ((days < np.datetime64(first, "D")) | (days > np.datetime64(last, "D")))
@@ -83,6 +84,7 @@ def read_days(
     return Days(
         np.where(outside, np.datetime64("NaT"), days),
         within,
+        unclear,
         {why: rows for why, rows in refused.items() if rows.any()},
         convention,
     )
@@ -93,23 +95,29 @@ def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(blank.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments]:
-    """Return the moments at the times of day, and those of cells that hold a whole moment."""
+def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments, NDArray[np.bool_]]:
+    """Return the moments at the times of day, those that order rows, and where none is known.
+
+    A cell that holds a day as well orders the rows of a day, but does not tell it.
+    """
     midnight = np.timedelta64(0, "us")
     times = [parse_time(text) for text in cells.texts]
+    dates = [parse_date(text) for text in cells.texts]
     since = [midnight if time is None else np.timedelta64(time, "us") for time in times]
-    whole = [
-        _NAT if time is not None or (cell := parse_date(text)) is None else _any(cell)
-        for text, time in zip(cells.texts, times, strict=True)
+    stamps = [
+        _NAT if time is not None or stamp is None else _numpy(next(iter(stamp.moments.values())))
+        for time, stamp in zip(times, dates, strict=True)
     ]
-    return (
-        moments + cells.spread(since, "timedelta64[us]", midnight),
-        cells.spread(whole, "datetime64[us]", _NAT),
-    )
-
-
-def _any(cell: DateCell) -> np.datetime64:
-    return _numpy(next(iter(cell.moments.values())))
+    neither = [
+        time is None and stamp is None and not is_placeholder(text)
+        for text, time, stamp in zip(cells.texts, times, dates, strict=True)
+    ]
+    if all(neither):  # the column does not hold times
+        neither = [False] * len(neither)
+    moments = moments + cells.spread(since, "timedelta64[us]", midnight)
+    stamped = cells.spread(stamps, "datetime64[us]", _NAT)
+    ordered = np.where(np.isnat(stamped), moments, stamped)
+    return moments, ordered, cells.spread(neither, np.bool_, False)
 
 
 def _numpy(moment: datetime) -> np.datetime64:

@@ -43,8 +43,8 @@ class PriceTable:
         """Yield which columns are in cents, or that prices without decimals may be."""
         if self.cents:
             yield f"in cents, divided by 100: {', '.join(map(shortened, self.cents))}"
-        elif self.whole_prices:
-            prices = pc.min_max(self.prices["market_price"]).as_py()
+        prices = pc.min_max(self.prices["market_price"]).as_py()
+        if self.whole_prices and prices["min"] is not None:
             yield (
                 f"every market price is a whole number, {prices['min']:,.0f} to "
                 f"{prices['max']:,.0f} {self.prices['currency'][0]}; if these are cents, "
@@ -56,7 +56,7 @@ class PriceTable:
         if self.superseded:
             yield (
                 f"up to {self.quotes_a_day} quotes a day, kept the last of each UTC day "
-                f"({self.superseded:,} earlier rows are not used)"
+                f"(earlier rows not used: {self.superseded:,})"
             )
         if self.repeated:
             yield f"{self.repeated:,} identical rows were merged"
@@ -77,6 +77,7 @@ def read_price_table(
     currency = reader.currencies()
     card_id, raw_id = reader.card_ids()
     reader.refuse_placeholders(numbers)
+    reader.refuse_unclear_times(card_id, days)
     market, usable = numbers["market_price"], ~reader.bad
     last, quotes_a_day = last_of_day(card_id, days, moments, market, usable)
     superseded = int(usable.sum() - last.sum())

@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import REJECTED_SCHEMA
-from pokewatch.market.tabular.card_ids import card_id_of, is_total
-from pokewatch.market.tabular.cells import check_type, plain_texts
+from pokewatch.market.tabular.card_ids import card_id_of, identities, is_total
+from pokewatch.market.tabular.cells import check_type, is_readable, plain_texts, shown
 from pokewatch.market.tabular.columns import Columns, in_cents
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
 from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
+from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.market.tabular.text import simplified
 
 _NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
+_LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
 _IDENTITIES = ("card_id", "product_id", "name")
 FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
 
@@ -51,6 +53,7 @@ class RowReader:
         self.placeholder = np.zeros(sheet.rows, dtype=np.bool_)
         self.date_convention = self.decimal_convention = self.assumed_currency = ""
         self.whole_prices = False
+        self._unclear = np.zeros(sheet.rows, dtype=np.bool_)
         self.cents: list[str] = []  # columns of prices in cents
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
@@ -58,7 +61,7 @@ class RowReader:
             if field != "time":
                 check_type(sheet.column(name), name, numeric=field in _NUMERIC)
         self._identity = next(name for name in _IDENTITIES if name in columns.named)
-        self._raw_ids = self._identities()
+        self._raw_ids = identities(sheet, columns, options.key)
         self._totals = np.zeros(sheet.rows, dtype=np.bool_)
         totals = {text for text in set(self._raw_ids) if is_total(text)}
         rows = np.asarray([text in totals for text in self._raw_ids], dtype=np.bool_)
@@ -89,12 +92,26 @@ class RowReader:
             self._options.dates,
             FIRST_DAY,
             today,
-            self._column("time") if "time" in self._columns.named else None,
+            self._times(),
         )
         for reason, rows in found.refused.items():
             self.refuse(reason, rows, "date")
-        self.date_convention = found.convention
+        self.date_convention, self._unclear = found.convention, found.unclear
         return found.values, found.moments
+
+    def refuse_unclear_times(self, card_id: NDArray[np.str_], days: NDArray[np.datetime64]) -> None:
+        """Leave out rows of an unclear time that other rows of their card and day compete with."""
+        if self._unclear.any():
+            shared = has_company(card_id, days, ~self.bad)
+            reason = "time is not a time of day like 10:05, and the card has other rows that day"
+            self.refuse(reason, self._unclear & shared, "time")
+
+    def _times(self) -> pa.ChunkedArray | None:
+        """Return the column of times of day, if there is one with readable values."""
+        if "time" not in self._columns.named:
+            return None
+        column = self._column("time")
+        return column if is_readable(column.type) or pa.types.is_time(column.type) else None
 
     def numbers(self) -> dict[str, NDArray[np.float64]]:
         """Every column of numbers there is: prices that are not positive are no prices."""
@@ -107,6 +124,7 @@ class RowReader:
             self.decimal_convention = self.decimal_convention or found.convention
             if name == "market_price":
                 unmarked = self._options.unit is None and not found.convention
+                unmarked &= not in_cents(self._columns.named[name])
                 self.whole_prices = unmarked and are_whole(found.values)
             for reason, rows in found.refused.items():
                 self.refuse(reason, rows, name)
@@ -128,7 +146,7 @@ class RowReader:
     def _checked(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):
             if name == "market_price":
-                self.refuse("market_price is not above 0", values <= 0, name)
+                self.refuse("market_price is not above 0", values < _LEAST_PRICE, name)
             elif name == "volume":
                 self.refuse(
                     "volume is not a whole number of sales",
@@ -217,31 +235,6 @@ class RowReader:
             text or None for text in raw
         ]
 
-    def _identities(self) -> list[str]:
-        named = self._columns.named
-        if "card_id" in named:
-            parts = [plain_texts(self._column("card_id"))]
-        elif "product_id" in named:
-            parts = [
-                pc.binary_join_element_wise(
-                    "tcgplayer", plain_texts(self._column("product_id")), "-"
-                )
-            ]
-            parts += [plain_texts(self._column("printing"))] if "printing" in named else []
-        else:
-            parts = [
-                plain_texts(self._column(name))
-                for name in ("name", "set_name", "set_id", "number", "printing")
-                if name in named
-            ]
-        parts += [plain_texts(self._sheet.column(name)) for name in self._options.key]
-        first = parts[0]
-        rest = [pc.fill_null(part, "") for part in parts[1:]]
-        joined = pc.binary_join_element_wise(first, *rest, "\u001f") if rest else first
-        return [
-            " ".join((text or "").replace("\u001f", " ").split()) for text in joined.to_pylist()
-        ]
-
     def rejected(self, days: NDArray[np.datetime64], card_id: NDArray[np.str_]) -> pa.Table:
         """Every row and line that is left out, as the file has it."""
         reasons: dict[int, list[str]] = {}
@@ -287,11 +280,11 @@ class RowReader:
 
     def _cell(self, row: int, name: str) -> str:
         column = self._columns.named.get(name)
-        return shortened(str(self._sheet.column(column)[row].as_py() or "")) if column else ""
+        return shortened(str(shown(self._sheet.column(column)[row]) or "")) if column else ""
 
     def _raw(self, row: int) -> dict[str, Any]:
         cells = zip(self._sheet.names, self._sheet.cells, strict=True)
         return {
             "line": int(self._sheet.line[row]),
-            **{name: column[row].as_py() for name, column in cells},
+            **{name: shown(column[row]) for name, column in cells},
         }

@@ -65,6 +65,18 @@ def last_of_day(
     return stays, int(np.bincount(group, later).max())
 
 
+def has_company(
+    card_id: NDArray[np.str_], days: NDArray[np.datetime64], good: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which good rows have others of their card and day."""
+    rows = np.flatnonzero(good)
+    keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
+    _, group, count = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+    shared = np.zeros(len(good), dtype=np.bool_)
+    shared[rows] = count[group.ravel()] > 1
+    return shared
+
+
 def check_times(
     sheet: Sheet,
     columns: Columns,
@@ -77,7 +89,8 @@ def check_times(
 
     Of several times of a day, the last one must not decide which condition counts.
     """
-    _, group = np.unique([card_id[rows], days[rows].astype(np.str_)], axis=1, return_inverse=True)
+    keys = np.stack((card_id[rows], days[rows].astype(np.str_)))
+    group = np.unique(keys, axis=1, return_inverse=True)[1].ravel()
     for name in filter(_is_key, _candidates(columns)):
         code = coded(sheet.column(name), sheet.line).code[rows]
         filled = code >= 0

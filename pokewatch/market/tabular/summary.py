@@ -6,6 +6,7 @@ from pokewatch.market.tabular.price_table import PriceTable
 from pokewatch.market.tabular.sheet import shortened
 
 _SAMPLE = 5
+_LONGEST = 1e12  # prices from here on are shown without all their digits
 
 
 def summary(table: PriceTable) -> Iterator[str]:
@@ -42,5 +43,10 @@ def _content(table: PriceTable) -> Iterator[str]:
         f"days: {len(days):,}, {days[0]} to {days[-1]}; currency: {currencies}"
     )
     for row in table.prices.slice(0, _SAMPLE).to_pylist():
-        price = "no price" if row["market_price"] is None else f"{row['market_price']:,.2f}"
-        yield f"  {row['date']}  {row['card_id']}  {price} {row['currency']}"
+        yield f"  {row['date']}  {row['card_id']}  {_shown(row['market_price'])} {row['currency']}"
+
+
+def _shown(price: float | None) -> str:
+    if price is None:
+        return "no price"
+    return f"{price:,.2f}" if price < _LONGEST else f"{price:.4g}"

@@ -22,6 +22,10 @@ from pokewatch.market.tabular.text import (
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
+_ROW = re.compile(rb"<table:table-row\b([^>]*)(?:/>|>(.*?)</table:table-row>)", re.DOTALL)
+_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*)>")
+_ROWS_REPEATED = re.compile(rb'\bnumber-rows-repeated="(\d{1,12})"')
+_COLUMNS_REPEATED = re.compile(rb'\bnumber-columns-repeated="(\d{1,12})"')
 _FILLED_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
 _MOST_BYTES = 1024**3
 _MOST_CELLS = 20_000_000
@@ -76,17 +80,43 @@ def _check_size(data: bytes) -> None:
                     remedy="save the sheet as CSV",
                 )
             for name in filter(_WORKSHEET.fullmatch, names):
-                _check_extent(archive.read(name))
+                _check_extent(*_extent(archive.read(name)))
+            if "content.xml" in names:
+                _check_extent(*_repeated_extent(archive.read("content.xml")))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise TableError(
             f"the workbook is damaged or encrypted: {error}", remedy="save or copy it again"
         ) from None
 
 
-def _check_extent(xml: bytes) -> None:
+def _extent(xml: bytes) -> tuple[int, int]:
+    """Return the last row and column with a cell of an Excel sheet."""
     cells = [(match[1], int(match[2])) for match in _FILLED_CELL.finditer(xml)]
     rows = max((row for _, row in cells), default=0)
     columns = max((_column_number(letters) for letters in {each for each, _ in cells}), default=0)
+    return rows, columns
+
+
+def _repeated_extent(xml: bytes) -> tuple[int, int]:
+    """Return the last row and column with a cell of OpenDocument sheets, whose cells may repeat."""
+    rows = columns = position = 0
+    for row in _ROW.finditer(xml):
+        position += _times(_ROWS_REPEATED, row[1])
+        column = filled = 0
+        for cell in _CELL.finditer(row[2] or b""):
+            column += _times(_COLUMNS_REPEATED, cell[1])
+            filled = column if b"value-type=" in cell[1] else filled
+        if filled:
+            rows, columns = position, max(columns, filled)
+    return rows, columns
+
+
+def _times(repeated: re.Pattern[bytes], attributes: bytes) -> int:
+    match = repeated.search(attributes)
+    return int(match[1]) if match else 1
+
+
+def _check_extent(rows: int, columns: int) -> None:
     if rows * columns > _MOST_CELLS:
         raise TableError(
             f"the sheet reaches to row {rows:,} and column {columns:,}; "

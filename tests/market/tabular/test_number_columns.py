@@ -81,3 +81,26 @@ def test_a_wide_table_in_cents(tmp_path: Path) -> None:
 def test_two_columns_of_cents_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="two columns are called"):
         read(tmp_path, "card_id,date,price_cents,price cents\na-1,2026-09-13,1,2\n")
+
+
+@pytest.mark.parametrize("cell", ["1\u00b2", "12.50\u00b9", "\u00bd", "1\u00bd", "\u2460"])
+def test_raised_digits_and_fractions_are_no_part_of_a_number(tmp_path: Path, cell: str) -> None:
+    table = read(tmp_path, f"card_id,date,price\na-1,2026-09-13,{cell}\n")
+    assert found(table) == []
+    assert table.rejected["reason"].to_pylist() == ["market_price is not a number"]
+
+
+def test_a_price_too_small_to_be_shown_is_none(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,price\na-1,2026-09-13,1e-300\nb-1,2026-09-13,0.01\n")
+    assert found(table) == [("b-1", "2026-09-13", 0.01)]
+
+
+def test_prices_of_many_digits_are_shown_short(tmp_path: Path) -> None:
+    shown = "\n".join(summary(read(tmp_path, "card_id,date,price\na-1,2026-09-13,1e308\n")))
+    assert "a-1  1e+308 USD" in shown
+
+
+def test_prices_without_decimals_of_which_no_row_can_be_used(tmp_path: Path) -> None:
+    table = read(tmp_path, CENTS.format("price").replace("2026", "2031"))
+    assert found(table) == []
+    assert list(table.units()) == []

@@ -94,7 +94,7 @@ def test_the_report_counts_the_quotes_of_a_day(tmp_path: Path) -> None:
     assert {price for _, _, price in found(table)} == {1.23}
     assert len(found(table)) == 6
     assert list(table.merged()) == [
-        "up to 24 quotes a day, kept the last of each UTC day (138 earlier rows are not used)",
+        "up to 24 quotes a day, kept the last of each UTC day (earlier rows not used: 138)",
         "1 identical rows were merged",
     ]
 
@@ -165,3 +165,44 @@ a-1,2026-09-13 10:00,https://example.com/1,9
 a-1,2026-09-13 11:00,https://example.com/2,12.5
 """
     assert found(read(tmp_path, content)) == LAST_OF_BOTH[:1]
+
+
+def test_a_time_that_cannot_be_read_is_not_taken_for_an_early_one(tmp_path: Path) -> None:
+    content = """card_id,date,time,price
+a-1,2026-09-13,10:00,12.5
+a-1,2026-09-13,99:99,9
+a-1,2026-09-13,tonight,8
+a-1,2026-09-14,noon,13
+"""
+    table = read(tmp_path, content)
+    assert found(table) == LAST_OF_BOTH
+    reason = "time is not a time of day like 10:05, and the card has other rows that day"
+    assert table.rejected["reason"].to_pylist() == [reason, reason]
+    assert list(table.merged()) == []
+
+
+def test_a_column_of_times_that_are_none_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    table = {"card_id": ["a-1"], "date": [date(2026, 9, 13)], "market_price": [12.5]}
+    for time_cell in ({"hour": 1}, b"\xff"):
+        pq.write_table(pa.table(table | {"time": [time_cell]}), path)
+        assert found(table_of(path)) == LAST_OF_BOTH[:1]
+
+
+def test_a_moment_beyond_all_calendars_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    moments = pa.array([2**60, 1789257600000000], pa.timestamp("us"))
+    pq.write_table(
+        pa.table({"card_id": ["a-1", "a-1"], "date": moments, "market_price": [9.0, 12.5]}), path
+    )
+    table = table_of(path)
+    assert found(table) == LAST_OF_BOTH[:1]
+    (row,) = table.rejected["row"].to_pylist()
+    assert str(2**60) in row
+
+
+def test_a_column_that_holds_no_times_says_nothing_about_the_order(tmp_path: Path) -> None:
+    rows = "a-1,2026-09-13,soon,12.5\na-1,2026-09-13,later,12.5\n"
+    table = read(tmp_path, f"card_id,date,time,price\n{rows}")
+    assert found(table) == LAST_OF_BOTH[:1]
+    assert (table.repeated, table.rejected.num_rows) == (1, 0)

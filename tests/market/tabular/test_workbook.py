@@ -13,7 +13,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.workbook import read_workbook
-from tests.market.tabular.workbook import Cell, write_workbook
+from tests.market.tabular.workbook import Cell, ods_bytes, write_workbook
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DAY = date(2026, 9, 13)
@@ -137,3 +137,43 @@ def test_damaged_workbooks_and_other_archives_are_refused(tmp_path: Path) -> Non
         archive.writestr("prices.csv", "card_id,date,price\n")
     with pytest.raises(TableError, match="the file is a zip archive; unpack it"):
         table_of(target.getvalue())
+
+
+def ods_row(*cells: str, repeated: int = 1) -> str:
+    return (
+        f'<table:table-row table:number-rows-repeated="{repeated}">{"".join(cells)}'
+        "</table:table-row>"
+    )
+
+
+def ods_text(text: str, repeated: int = 1) -> str:
+    return (
+        f'<table:table-cell table:number-columns-repeated="{repeated}" office:value-type="string">'
+        f"<text:p>{text}</text:p></table:table-cell>"
+    )
+
+
+ODS_HEADER = ods_row(*map(ods_text, map(str, HEADER)))
+ODS_PRICE = '<table:table-cell office:value-type="currency" office:value="12.5"/>'
+ODS_DATE = '<table:table-cell office:value-type="date" office:date-value="2026-09-13"/>'
+ODS_EMPTY = '<table:table-cell table:number-columns-repeated="16384"/>'
+
+
+def test_an_opendocument_sheet_may_repeat_empty_rows_to_the_end(tmp_path: Path) -> None:
+    rows = ODS_HEADER + ods_row(ods_text("a-1"), ODS_DATE, ODS_PRICE)
+    rows += ods_row(ODS_EMPTY, repeated=1_048_574)
+    assert found(table_of(ods_bytes(rows))) == [("a-1", "2026-09-13", 12.5)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ods_row(ods_text("x", repeated=1000), repeated=1_000_000),
+        ods_row(ods_text("x", repeated=30_000_000)),
+        ods_row(ODS_EMPTY, repeated=40_000) + ods_row(ods_text("x", repeated=1000)),
+    ],
+    ids=["a repeated block", "a repeated cell", "a wide row far below"],
+)
+def test_repeated_cells_do_not_fill_the_memory(rows: str) -> None:
+    with pytest.raises(TableError, match="the sheet reaches to row"):
+        table_of(ods_bytes(ODS_HEADER + rows))

@@ -65,3 +65,26 @@ def _cell(cell: Cell) -> str:
     if isinstance(cell, float | int):
         return f"<c><v>{cell}</v></c>"
     return f'<c t="inlineStr"><is><t>{escape(cell)}</t></is></c>'
+
+
+def ods_bytes(rows: str) -> bytes:
+    """Return an OpenDocument sheet of rows as in its content.xml."""
+    document = "urn:oasis:names:tc:opendocument:xmlns"
+    media = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        f'<manifest:manifest xmlns:manifest="{document}:manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{media}"/>'
+        "</manifest:manifest>"
+    )
+    content = (
+        f'<office:document-content xmlns:office="{document}:office:1.0" '
+        f'xmlns:table="{document}:table:1.0" xmlns:text="{document}:text:1.0">'
+        '<office:body><office:spreadsheet><table:table table:name="Sheet1">'
+        f"{rows}</table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", media)
+        archive.writestr("META-INF/manifest.xml", manifest)
+        archive.writestr("content.xml", content)
+    return target.getvalue()
