@@ -56,14 +56,11 @@ UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
-# Quantiles of the scale: the edges of the classes of volatility. The most volatile cards move by
-# more than the regression of the scale expects.
-_VOLATILITY_EDGES = (1 / 3, 2 / 3, 0.95)
-_VOLATILITIES = len(_VOLATILITY_EDGES) + 1
+_TERCILES = (1 / 3, 2 / 3)
 _DECILES = tuple(decile / 10 for decile in range(1, 10))
 _PRICE_EDGES = (0.1, 0.25, 0.5, *_BAND_EDGES)  # a cent is a large move of a cheap card
 _CLASSES = len(_PRICE_EDGES) + 1
-_CELLS = len(LIQUIDITIES) * _VOLATILITIES * _CLASSES
+_CELLS = len(LIQUIDITIES) * (len(_TERCILES) + 1) * _CLASSES
 _CHANCE_CELLS = (len(_DECILES) + 1) * _CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
@@ -100,9 +97,8 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 class Intervals:
     """Calibrated spreads by cell: liquidity x volatility x price.
 
-    A cell with few errors has the shape of all prices, or else of all cards; the most volatile
-    cards, if they have few, have that of the next class. A liquidity with few errors has the cells
-    of the next one.
+    A cell with few errors has the shape of all prices, or else of all cards. A liquidity with few
+    errors has the cells of the next one.
     """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
@@ -110,8 +106,7 @@ class Intervals:
         self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
         self._logit = np.asarray(given.get("logit", _NO_WEIGHTS))
         self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
-        no_cuts = ((0.0,) * len(_VOLATILITY_EDGES),) * len(LIQUIDITIES)
-        self._cuts = np.asarray(given.get("cuts", no_cuts))
+        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
         self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
         self._chance_cuts = np.asarray(given.get("chance_cuts", (0.0,) * len(_DECILES)))
@@ -187,9 +182,7 @@ class Intervals:
         self._liquidity = _nearest(counts >= _MIN_ERRORS)
         liquidity = self._liquidity[liquidity]
         groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
-        self._cuts = np.stack(
-            [np.quantile(g if len(g) else scale, _VOLATILITY_EDGES) for g in groups]
-        )
+        self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
         cell, unit = self._cell(values, scale), outcomes.unit
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
@@ -198,9 +191,6 @@ class Intervals:
             self._shape_of[cells] = len(shapes)
             shapes.append(_shape(scores[inside], unit[inside], common))
         self._shapes = np.stack(shapes)
-        by_volatility = self._shape_of.reshape(len(LIQUIDITIES), _VOLATILITIES, _CLASSES)
-        few = (by_volatility[:, -1] == 0).all(axis=1)
-        by_volatility[few, -1] = by_volatility[few, -2]
 
     def _fit_chances(self, terms: Terms, values: FeatureRows, unchanged: Bools, unit: Ints) -> None:
         if len(unchanged) >= _MIN_ERRORS:
@@ -219,7 +209,7 @@ class Intervals:
     def _cell(self, values: FeatureRows, scale: Floats) -> Ints:
         liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
-        cell: Ints = (liquidity * _VOLATILITIES + volatility) * _CLASSES + _price_class(values)
+        cell: Ints = (liquidity * 3 + volatility) * _CLASSES + _price_class(values)
         return cell
 
     def _chance_cell(self, terms: Terms, values: FeatureRows) -> Ints:

@@ -11,7 +11,6 @@ from pokewatch.valuation.common_errors import CardOutcomes
 from pokewatch.valuation.features import COLUMN, NAMES
 from pokewatch.valuation.intervals import (
     BANDS,
-    LIQUIDITIES,
     MAX_COVERAGE,
     Intervals,
     StatusRules,
@@ -216,22 +215,3 @@ def test_a_price_on_an_edge_belongs_to_the_higher_band() -> None:
         "20-100",
         ">100",
     ]
-
-
-def test_the_most_volatile_cards_have_shapes_of_their_own_where_they_are_many() -> None:
-    """Their errors are three times as large as the scale can express."""
-    values = some_features(60_000)
-    values[:, COLUMN["fresh_share"]], values[:, COLUMN["log_price"]] = 0.9, 2.0
-    error, unchanged = some_errors(values, same=0.0)
-    most = values[:, COLUMN["volatility"]] > np.quantile(values[:, COLUMN["volatility"]], 0.97)
-    error[most] *= 3.0
-    found = inside(fitted(values, (error, unchanged)), values, (error, unchanged))
-    assert found[most].mean() > 0.83
-
-
-def test_few_of_the_most_volatile_cards_have_the_shapes_of_the_next_class() -> None:
-    values = some_features(2_000)
-    intervals = fitted(values, some_errors(values, same=0.0))
-    active = intervals._shape_of.reshape(len(LIQUIDITIES), 4, -1)[LIQUIDITIES.index("active")]
-    assert (active[2] > 0).all()
-    np.testing.assert_array_equal(active[3], active[2])
