@@ -3,6 +3,8 @@ import pytest
 
 from pokewatch.decision.distribution import LEVELS
 from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
+from pokewatch.valuation.evaluation.runner import evaluate
+from tests.valuation.panels import panel_of
 
 
 def panel_errors(days: int, common: float, seed: int = 0) -> tuple[np.ndarray, CardOutcomes]:
@@ -71,3 +73,19 @@ def test_errors_without_variance(errors: np.ndarray) -> None:
     found = common_errors(errors, CardOutcomes(np.arange(10), np.arange(10), 1))
     assert np.isfinite(found.widening(0.05))
     assert 0 <= found.share <= 1
+
+
+@pytest.mark.slow
+def test_intervals_hold_prices_of_cards_that_share_half_of_their_moves() -> None:
+    """In single markets fewer prices are inside: a period is one observation of what is shared."""
+    covered = []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        moves = rng.normal(0, 0.03 / np.sqrt(2), (126, 1)) + rng.normal(
+            0, 0.03 / np.sqrt(2), (126, 300)
+        )
+        prices = np.exp(3.0 + moves.cumsum(axis=0)).round(2)
+        (found,) = evaluate(panel_of(prices), ["last"], 30)
+        covered.append(found.scores["coverage_90"])
+    assert 0.86 <= np.mean(covered) <= 0.94
+    assert min(covered) > 0.65
