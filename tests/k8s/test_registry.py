@@ -190,6 +190,7 @@ def _record_of(server: Server) -> str:
 
 def test_every_replica_fetches_the_track_record(servers: list[Server]) -> None:
     """The replicas share no disk with the monitoring, and fetch the record after a load."""
+    assert [_record_of(server) for server in servers] == ["", ""]
     models = Registry()
     store = RecordStore(models, FACTS.source)
     record = replace(
@@ -198,7 +199,6 @@ def test_every_replica_fetches_the_track_record(servers: list[Server]) -> None:
     )
     published = store.publish(record, models.resolve().run_id)
     for server in servers:
-        assert _record_of(server) == ""
         load = httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=120)
         assert load.status_code == 200, load.text
     for server in servers:

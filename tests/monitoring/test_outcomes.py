@@ -54,7 +54,9 @@ def test_an_issue_is_due_once_its_day_has_prices(book: PriceBook) -> None:
 
 def test_every_forecast_is_as_the_api_stated_it(book: PriceBook) -> None:
     found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
-    table = outcomes(panel(), found, book)
+    prices = panel()
+    market = prices.market * np.linspace(1, 2, prices.days)[:, None]  # another price every day
+    table = outcomes(replace(prices, market=market), found, book)
     assert table.schema.equals(FORECAST_SCHEMA)
     recorded = table.to_pylist()
     stated = value_cards(book, [row["card_id"] for row in recorded])
@@ -66,7 +68,7 @@ def test_every_forecast_is_as_the_api_stated_it(book: PriceBook) -> None:
             name: value[there] for name, there in names.items()
         }
     assert [row["outcome"] for row in recorded] == [
-        panel().market[52, panel().card_id.tolist().index(row["card_id"])] for row in recorded
+        market[52, prices.card_id.tolist().index(row["card_id"])] for row in recorded
     ]
 
 

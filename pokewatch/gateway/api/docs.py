@@ -121,7 +121,7 @@ def _place(name: str) -> str:
 def _example(answer: str) -> str:
     if not answer:
         return ""
-    return f"<h2>Answer to it</h2><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
+    return f"<h2>Example answer</h2><pre class='answer' tabindex='0'>{escape(answer)}</pre>"
 
 
 def _operation(path: str, method: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:

@@ -70,8 +70,8 @@ def answer_fields(operation: Schema, schemas: dict[str, Schema]) -> str:
     if not rows:
         return ""
     return (
-        "<h2>Answer</h2><div class='scroll' tabindex='0'><table><tr><th>Field</th><th>Type</th>"
-        f"<th>Meaning</th></tr>{rows}</table></div>"
+        "<h2>Fields of the answer</h2><div class='scroll' tabindex='0'><table>"
+        f"<tr><th>Field</th><th>Type</th><th>Meaning</th></tr>{rows}</table></div>"
     )
 
 

@@ -56,7 +56,7 @@ def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("width", [390, 1300])
-def test_from_a_misspelt_name_to_a_judged_listing(
+def test_from_a_misspelt_name_to_the_track_record(
     browser: Browser, gateway: Gateway, scripts: bool, width: int
 ) -> None:
     page = opened(
@@ -77,6 +77,8 @@ def test_from_a_misspelt_name_to_a_judged_listing(
     page.get_by_label("Least price").fill("0")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("cell", name="▲").first).to_be_visible()
+    page.get_by_role("link", name="Track record").click()
+    expect(page.get_by_text("There is no track record yet.")).to_be_visible()
     page.get_by_role("link", name="Status").click()
     expect(page.get_by_text("Prices are being served.")).to_be_visible()
     page.context.close()
