@@ -12,10 +12,11 @@ from metaflow.cards import Markdown
 
 _STYLE = """
 .pw { border-collapse: collapse; width: 100%; font-size: .875rem; line-height: 1.4; }
-.pw th, .pw td { padding: .4rem .7rem; border-bottom: 1px solid #d9dce3; text-align: left;
+.pw th, .pw td { padding: .4rem .55rem; border-bottom: 1px solid #d9dce3; text-align: left;
   vertical-align: top; background: none; white-space: normal; }
 .pw thead th { color: #585e6a; font-weight: 600; }
-.pw tbody th { font-weight: 500; min-width: 8rem; }
+.pw tbody th { font-weight: 500; min-width: 6rem; }
+.pw.facts td { overflow-wrap: anywhere; }
 .card_app .pw tbody th { color: #1b1d22; }
 .pw .num { text-align: right; font-variant-numeric: tabular-nums; }
 .pw .why { color: #585e6a; min-width: 14rem; }
@@ -72,7 +73,7 @@ def html_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Mark
 def facts_table(facts: Sequence[tuple[str, str]]) -> Markdown:
     """Return a table of names and values, without headings."""
     rows = "".join(f"<tr>{_row((Column(''), Column('')), each)}</tr>" for each in facts)
-    return Markdown(f'<div class="pw-scroll"><table class="pw"><tbody>{rows}</tbody></table></div>')
+    return Markdown(f'<table class="pw facts"><tbody>{rows}</tbody></table>')
 
 
 def glossary(words: Mapping[str, str]) -> Markdown:

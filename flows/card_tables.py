@@ -96,7 +96,7 @@ def values_table(values: Sequence[Mapping[str, Any]]) -> Markdown:
     rows = [
         [
             each["slug"].replace("_", " "),
-            *(_amount(each[name]) for name in amounts),
+            *("no price" if each[name] == 0 else _amount(each[name]) for name in amounts),
             _percent(each["chance_to_earn"]),
             each["signal"],
             each["reason"].replace("_", " "),

@@ -93,15 +93,12 @@ def training_card(
     yield style()
     yield Markdown(f"# Models of {market_name(source)}")
     yield Markdown(
-        "Each was trained on what was known by its training date, and its interval calibrated on "
-        "forecasts of cards and days that it was not trained on."
+        "Each was trained on what was known on its training date, and its interval calibrated on "
+        "forecasts that it was not trained on."
     )
     yield facts_table(
         [
-            *[
-                (name, f"trained on what was known on {each['learnt_until']}")
-                for name, each in parameters.items()
-            ],
+            *[(name, f"trained on {each['learnt_until']}") for name, each in parameters.items()],
             ("horizon", f"{next(iter(parameters.values()))['horizon']} days"),
             *[(f"not evaluated at {horizon} days", reason) for horizon, reason in left_out],
             ("data version", data_version),
