@@ -14,7 +14,7 @@ from typing import Any
 from pokewatch import notify
 from pokewatch.errors import WatchError
 from pokewatch.settings import NotifySettings, PriceWatchSettings
-from pokewatch.watches.outbox import FAILED, SENT, Claim, Delivery, Outbox
+from pokewatch.watches.outbox import FAILED, NO_RECEIVER, SENT, Claim, Delivery, Outbox
 from pokewatch.watches.store import Watch
 from pokewatch.watches.webhooks import WebhookError, WebhookSender, signed_headers
 
@@ -124,9 +124,10 @@ class Deliverer:
                 delivery.receiver, delivery.title, body, self._notifications
             )
         except LookupError:
+            # Another process may have the address among its settings, but nobody has none.
             variable = NotifySettings.variable("notify_urls")
             detail = f"{variable} has no such address, and the watch no webhook"
-            raise WebhookError(detail, final=True) from None
+            raise WebhookError(detail, final=delivery.receiver == NO_RECEIVER) from None
         if not accepted:
             raise WebhookError("the service did not accept the notification", answered=True)
 

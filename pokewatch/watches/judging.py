@@ -17,9 +17,8 @@ import numpy as np
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.signals import decide_quotes
 from pokewatch.watches.conditions import CardDay, Condition, holds
+from pokewatch.watches.outbox import NO_RECEIVER
 from pokewatch.watches.store import NewDelivery, Verdict, Watch, WatchStore
-
-_NO_RECEIVER = "none"
 
 
 @dataclass(slots=True)
@@ -115,7 +114,7 @@ def _deliveries(
         return (NewDelivery(crossing, watch.webhook, host, title, payload),)
     return tuple(
         NewDelivery(f"{crossing}-{address}", None, address, title, payload)
-        for address in addresses or (_NO_RECEIVER,)
+        for address in addresses or (NO_RECEIVER,)
     )
 
 

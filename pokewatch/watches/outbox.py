@@ -16,6 +16,7 @@ from sqlalchemy import RowMapping, Select, and_, delete, func, select, update
 from pokewatch.watches.database import DELIVERIES, WATCHES, WatchDatabase
 
 PENDING, SENT, FAILED = "pending", "sent", "failed"
+NO_RECEIVER = "none"  # of a watch without a webhook, where no address was set
 RETRY_SECONDS = 86_400
 KEPT_SECONDS = 90 * 86_400  # after a delivery was sent or has failed
 _FIRST_WAIT = 60.0

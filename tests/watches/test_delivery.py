@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
 from pokewatch import notify
@@ -203,6 +204,21 @@ def test_without_a_webhook_each_address_is_notified_once(
     assert "simulated" in text
     assert f"message {watch.id}-1" in text
     assert "s3cret" not in "".join(f"{each.receiver} {each.error}" for each in outbox.newest())
+
+
+def test_a_process_without_the_address_leaves_it_to_others(
+    store: WatchStore, outbox: Outbox, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as listener:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
+        fire(store, tmp_path, None)
+        sender = WebhookSender(5.0)
+        without = Deliverer(outbox, sender, NotifySettings(notify_urls=SecretStr("")), clock)
+        assert without.run() == SentDeliveries(retried=1)
+        clock.now += 120
+        having = Deliverer(outbox, sender, NotifySettings.read(), clock)
+        assert having.run() == SentDeliveries(sent=1)
+        assert len(listener.heard) == 1
 
 
 def test_a_watch_that_nobody_can_be_told_about_has_failed(
