@@ -20,9 +20,7 @@ EXAMPLES = re.findall(r"```(sh|python)\n(.*?)```", TEXT, re.DOTALL)
 @pytest.mark.parametrize(
     ("language", "code"), EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))]
 )
-def test_an_example_runs(
-    gateway: Gateway, language: str, code: str, tmp_path: Path
-) -> None:
+def test_an_example_runs(gateway: Gateway, language: str, code: str, tmp_path: Path) -> None:
     program = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     environment = {**os.environ, "POKEWATCH": gateway.url, "KEY": gateway.key.key}
     found = subprocess.run(
