@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.cli.options import Day, json_option
-from pokewatch.cli.output import print_json, print_text, progress_bar
+from pokewatch.cli.output import print_json, print_text, print_wrapped, progress_bar, warn
 
 if TYPE_CHECKING:
     from pokewatch.market.collect_report import CollectReport
@@ -211,15 +211,15 @@ def _print_report(
             report.to_json() | {"lake": str(lake), "exported": str(exported) if exported else None}
         )
         return
-    print_text(
+    print_wrapped(
         f"{len(report.written)} days written, {len(report.unchanged)} already there: "
         f"{report.rows:,} prices in {lake}"
     )
     if report.usage:
-        print_text(f"{report.usage}")
+        print_wrapped(f"{report.usage}")
     for reason, count in sorted(report.quarantined.items()):
         click.echo(f"quarantined: {count:,} rows, {reason}", err=True)
     for warning in report.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        warn(str(warning))
     if exported:
-        print_text(f"exported to {exported}")
+        print_wrapped(f"exported to {exported}")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import click
 
 from pokewatch.cli.options import json_option
-from pokewatch.cli.output import print_json, print_text
+from pokewatch.cli.output import print_json, print_text, print_wrapped, wrap
 
 
 @click.command()
@@ -20,7 +20,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            print_text(f"{finding.state:8}{finding.name}: {finding.detail}")
+            text = wrap(f"{finding.name}: {finding.detail}", " " * 8)
+            print_text(f"{finding.state:8}{text[8:]}")
             if finding.remedy:
-                print_text(f"{'':8}  -> {finding.remedy}")
+                print_wrapped(f"-> {finding.remedy}", " " * 10)
     ctx.exit(1 if any(finding.state == "fault" for finding in findings) else 0)

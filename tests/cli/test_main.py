@@ -354,6 +354,15 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
 
 
+@pytest.mark.parametrize(
+    "command", [("doctor",), ("search", "ex", "--limit", "30"), ("value", "--sample", "30")]
+)
+def test_output_fits_80_columns(command: tuple[str, ...], champion_home: Path) -> None:
+    lines = run(*command).stdout.splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
+
+
 def test_value_warns_of_old_prices(book: PriceBook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "MAX_DATA_AGE_HOURS", -1_000_000)
     result = run("value", "--sample", "1", "--json")

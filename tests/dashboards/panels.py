@@ -8,7 +8,7 @@ Quality = Literal["good", "bad"]
 Query = tuple[str, str]  # expression, legend
 
 # As in k8s/monitoring/rules/slo.yaml: the probes and the documentation do not count.
-COUNTED = 'route!~"/health|/ready|/docs|/openapi.json|/v2/health/.+|other"'
+COUNTED = 'route!~"/health|/ready|/docs|/openapi.json|/v2/health/.+|/export.+|other"'
 
 
 @dataclass(frozen=True, slots=True)
