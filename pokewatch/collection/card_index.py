@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from pokewatch.collection.names import (
     bare_number,
     base_key,
@@ -18,6 +16,10 @@ from pokewatch.collection.names import (
 )
 from pokewatch.valuation.book import PriceBook
 
+_COLUMNS = (
+    *("card_id", "name", "number", "set_name", "set_id", "set_code", "printing", "language"),
+    "game",
+)
 MOST_SHARING = 2_000  # cards of one word that are compared; more have it in common
 
 
@@ -52,7 +54,9 @@ class CardIndex:
         self.products: dict[str, list[int]] = {}
         self.games: set[str] = set()
         self.set_names: dict[str, str] = {}
-        for position, row in enumerate(book.cards.describe(np.arange(len(book.cards)))):
+        columns = [book.cards.column(name).to_pylist() for name in _COLUMNS]
+        for position, values in enumerate(zip(*columns, strict=True)):
+            row = dict(zip(_COLUMNS, values, strict=True))
             number = row["number"] or ""
             name = name_key(row["name"], number)
             card = IndexedCard(

@@ -255,8 +255,5 @@ class Matcher:
             slugs = self._book.cards.near(line.card_id)
             near = self._book.cards.positions(slugs).tolist()
             return replace(match, candidates=tuple(near))
-        for text in (f"{line.name} {line.number.partition('/')[0]}", line.name):
-            near = self._book.suggestions.find(text, MAX_CANDIDATES).tolist()
-            if near:
-                return replace(match, candidates=tuple(near))
-        return match
+        near = self._book.suggestions.find(line.name, MAX_CANDIDATES).tolist()
+        return replace(match, candidates=tuple(near))

@@ -8,6 +8,7 @@ from string import ascii_uppercase
 
 from pokewatch.valuation.book.cards import search_text
 
+_DIGIT = re.compile(r"\d")
 _DIGITS = re.compile(r"0*(\d+)")
 _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}\d{0,3}\s*:\s*")
 _NUMBER_SUFFIX = re.compile(r"\s+-\s+[A-Za-z]*\d[\w/-]*$")
@@ -143,6 +144,8 @@ def name_key(name: str, number: str = "") -> str:
     """
     plain = _NUMBER_SUFFIX.sub("", name).translate(_SEXES)
     words = search_text(plain).split()
+    if not _DIGIT.search(plain):
+        return " ".join(sorted(words))
     own = set(search_text(number).split())
     digits = {word for word in words if word in own and any(map(str.isdigit, word))}
     return " ".join(sorted(word for word in words if word not in digits))
