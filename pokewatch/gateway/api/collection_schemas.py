@@ -24,7 +24,10 @@ class LineRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     grade: _Text = ""
     product_id: _Text = ""
     card_id: _Text = ""
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    quantity: Annotated[
+        float,  # in JSON 7.0 is an integer too
+        Meta(ge=0, le=1_000_000, multiple_of=1, extra_json_schema={"type": "integer"}),
+    ] = 1
 
 
 class CollectionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,4 +181,8 @@ class CollectionAnswer(CollectionWorth, frozen=True):
 def field_texts(line: LineRequest | CardLine) -> dict[str, str]:
     """Return a line's fields as the model server takes them: texts, without empty ones."""
     fields: dict[str, Any] = msgspec.structs.asdict(line)
-    return {name: str(value) for name, value in fields.items() if value != ""}
+    return {
+        name: value if isinstance(value, str) else str(int(value))
+        for name, value in fields.items()
+        if value != ""
+    }

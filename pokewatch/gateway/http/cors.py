@@ -9,7 +9,7 @@ Header = tuple[bytes, bytes]
 
 ANY = "*"
 EXPOSED = (
-    b"Content-Disposition, ETag, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
+    b"Accept-Ranges, Content-Disposition, Content-Range, ETag, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
     b"X-Request-Id"
 )
 # The wildcard allows every header but Authorization where no credentials are sent.
@@ -27,11 +27,15 @@ class CrossOrigin:
         self._any = ANY in origins
         self._origins = frozenset(origin.lower().encode() for origin in origins)
 
+    def allows(self, origin: bytes) -> bool:
+        """Return whether scripts of `origin` may call the API."""
+        return self._any or origin.lower() in self._origins
+
     def response_headers(self, origin: bytes | None) -> tuple[Header, ...]:
         """Return the headers of a response to a request of `origin`, None for one without it."""
         if self._any:
             return (b"access-control-allow-origin", b"*"), _EXPOSED
-        if origin is None or origin.lower() not in self._origins:
+        if origin is None or not self.allows(origin):
             return (_VARY,)  # a cache must not send this response to an allowed origin
         return (b"access-control-allow-origin", origin), _EXPOSED, _VARY
 
@@ -39,7 +43,7 @@ class CrossOrigin:
         """Return whether a request asks for permission, and gets it."""
         if method != "OPTIONS" or b"access-control-request-method" not in headers:
             return False
-        return self._any or headers.get(b"origin", b"").lower() in self._origins
+        return self.allows(headers.get(b"origin", b""))
 
 
 def preflight_headers() -> tuple[Header, ...]:

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly
 from pokewatch.gateway.http.bodies import CollectionBodies
+from pokewatch.gateway.http.cors import CrossOrigin
 from pokewatch.gateway.http.middleware import RequestContext, context_of
 from pokewatch.gateway.http.problems import FORBIDDEN, ProblemError
 from pokewatch.gateway.mcp.handlers_api import HandlersApi, current_request
@@ -27,6 +28,7 @@ class McpEndpoint:
     def __init__(self, assembly: Assembly) -> None:
         settings = assembly.settings
         self._authenticator = assembly.authenticator
+        self._cross_origin = assembly.cross_origin
         self._bodies = CollectionBodies(settings.collection_bytes, settings.body_seconds, csv=False)
         server = make_server(HandlersApi(OPERATIONS, assembly.handlers))
         # The Host is not checked, since the gateway may have any name and needs a key.
@@ -47,7 +49,7 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
         context.route = PATH
-        _check_origin(context)
+        _check_origin(context, self._cross_origin)
         await self._authenticator.authenticate(context, "read")
         body = await self._bodies.read(context, receive)
         token = current_request.set(context)
@@ -59,14 +61,16 @@ class McpEndpoint:
             current_request.reset(token)
 
 
-def _check_origin(context: RequestContext) -> None:
-    """Raise ProblemError (403) for a request from a web page of another site.
+def _check_origin(context: RequestContext, allowed: CrossOrigin | None) -> None:
+    """Raise ProblemError (403) for a request from a web page of another site that is not allowed.
 
     The protocol asks servers for it, so that a page cannot call a server on the user's machine.
     """
     origin = context.headers.get(b"origin")
     host = context.headers.get(b"host", b"")
-    if origin is not None and origin.lower().partition(b"://")[2] != host.lower():
+    if origin is None or (allowed is not None and allowed.allows(origin)):
+        return
+    if origin.lower().partition(b"://")[2] != host.lower():
         raise ProblemError(FORBIDDEN, "web pages of other sites may not call /mcp")
 
 
@@ -90,6 +94,7 @@ def _completed(context: RequestContext, send: Send) -> Send:
             message["headers"] = [
                 *message.get("headers", ()),
                 *context.response_headers,
+                *context.cors_headers,
                 request_id,
                 _NO_SNIFF,
             ]

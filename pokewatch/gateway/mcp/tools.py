@@ -151,8 +151,12 @@ class Tools:
         return await self._answer(found, {"price": price, **cards}, notes)
 
     async def track_record(self) -> Json:
-        """Tell how good the fair prices have been: the evaluation of the model being served."""
-        return await self._answer({}, await _track_record(self._api))
+        """Tell how good the fair prices have been: past forecasts against what came.
+
+        Before the first forecast has its outcome, the evaluation of the model being served.
+        """
+        found = await self._call("GET", "/track-record")
+        return await self._answer(found, _without(found, "files"))
 
     async def _call(
         self, method: str, path: str, query: Json | None = None, body: Json | None = None
@@ -167,16 +171,6 @@ class Tools:
         ready = await self._call("GET", "/ready")
         texts = [*caveats(ready, found), *(notes or [])]
         return {**context_of_answer(ready, found), **result, "caveats": texts}
-
-
-async def _track_record(api: Api) -> Json:
-    """Return what is known of the quality of the model being served."""
-    try:
-        ready = await api.call("GET", "/ready", {}, None)
-    except ApiError as error:
-        raise ToolError(str(error)) from None
-    names = ("model", "horizon", "skill", "not_evaluated", "source", "cards", "first_day")
-    return {name: ready[name] for name in names}
 
 
 def make_server(api: Api) -> MCPServer[Any]:

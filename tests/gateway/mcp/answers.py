@@ -47,4 +47,5 @@ def _check_prices(found: dict[str, Any], gateway: Gateway) -> None:
         card["card_id"] for card in movers["buy"]
     ]
     assert any("lowest ask" in text for text in found["movers"]["caveats"])
-    assert found["track_record"]["skill"] == gateway.get("/ready", key="").json()["skill"]
+    record = gateway.get("/track-record").json()
+    assert found["track_record"]["evaluation"] == record["evaluation"]
