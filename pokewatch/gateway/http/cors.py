@@ -9,8 +9,8 @@ Header = tuple[bytes, bytes]
 
 ANY = "*"
 EXPOSED = (
-    b"Accept-Ranges, Content-Disposition, Content-Range, ETag, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, "
-    b"X-Request-Id"
+    b"Accept-Ranges, Content-Disposition, Content-Range, ETag, RateLimit, RateLimit-Policy, "
+    b"Retry-After, WWW-Authenticate, X-Request-Id"
 )
 # The wildcard allows every header but Authorization where no credentials are sent.
 _ALLOWED_HEADERS: Header = (b"access-control-allow-headers", b"*, Authorization")
