@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
     bare_number,
     base_key,
-    game_key,
     is_promo,
     name_key,
     number_keys,

@@ -10,12 +10,12 @@ from typing import Literal
 
 from pokewatch.collection.card_index import CardIndex
 from pokewatch.collection.exports import CollectionLine
+from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
     BASE_PRINTING,
     bare_number,
     base_key,
     fits_print_run,
-    game_key,
     is_base_printing,
     is_foil,
     is_plain_holofoil,

@@ -115,24 +115,6 @@ _GAME = {"pokemon", "game"}  # the first set, as graders name it
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
 _NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)+(?=\w*\d)")
-_GAMES = {
-    "pokemon": "pokemon",
-    "pkmn": "pokemon",
-    "magic": "magic",
-    "mtg": "magic",
-    "yugioh": "yugioh",
-    "onepiece": "onepiece",
-    "digimon": "digimon",
-    "lorcana": "lorcana",
-    "fleshandblood": "fleshandblood",
-    "fleshblood": "fleshandblood",
-    "starwars": "starwars",
-    "dragonball": "dragonball",
-    "gundam": "gundam",
-    "riftbound": "riftbound",
-    "weiss": "weiss",
-    "vanguard": "vanguard",
-}
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
@@ -292,10 +274,3 @@ def bare_number(number: str) -> str:
 
 def _without_zeros(text: str) -> str:
     return _DIGITS.sub(r"\1", text)
-
-
-@lru_cache(maxsize=256)
-def game_key(name: str) -> str:
-    """Return a game in one word, however an app names it, "" for one that is not known."""
-    plain = search_text(name).replace(" ", "")
-    return next((key for part, key in _GAMES.items() if part in plain), "")
