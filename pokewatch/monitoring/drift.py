@@ -63,12 +63,12 @@ _LOWER_ONLY = ("coverage",)
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
-        "moves": "prices move more, or less, than before",
-        "unchanged": "more quotes, or fewer, repeat the day before",
-        "coverage": "recently quoted cards have no quote",
-        "spread": "the lowest asks moved against the market price",
-        "set moves": "the prices of a set moved unusually far",
-        "set unchanged": "the quotes of a set stopped changing, or started to",
+        "moves": "change of the usual size of a price's move",
+        "unchanged": "change of the share of quotes that repeat the day before",
+        "coverage": "change of the share of recently quoted cards that have a quote",
+        "spread": "change of the lowest asks relative to the market price",
+        "set moves": "weekly move of the set whose prices moved furthest",
+        "set unchanged": "change of the share of repeated quotes of the set where it is largest",
     }
 )
 

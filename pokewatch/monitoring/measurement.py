@@ -219,7 +219,8 @@ def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> lis
         return []
     why = (
         "share of the realised prices inside the 90% interval, with its own 95% interval: "
-        f"{n} card-days, {share.windows:.1f} independent periods"
+        f"{n} card-days, {share.windows:.1f} independent periods; it fails where all of that "
+        "interval is out of bounds"
     )
     passed = share.low <= high and share.high >= low
     if n < settings.monitor_rows:
