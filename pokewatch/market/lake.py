@@ -229,7 +229,7 @@ def _write_and_rename(path: Path, table: pa.Table, incomplete: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     incomplete.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(incomplete)
-    with atomic_file(path, incomplete) as file:
+    with atomic_file(path, incomplete, mode=0o600) as file:
         pq.write_table(table, file, compression="zstd")
 
 
