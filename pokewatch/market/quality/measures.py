@@ -119,9 +119,11 @@ def _coverage(prices: pa.Table, other: pa.Table) -> float:
 
 
 def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
-    """Return the share of rejected rows; None for a few of them in a day of few cards."""
-    share = rejected / max(1, rows + rejected)
-    return None if rows + rejected < min_cards and share <= _SMALL_DAY_REJECTED else share
+    """Return the share of rejected rows; None for one or a few of them in a day of few cards."""
+    few = max(1.0, _SMALL_DAY_REJECTED * (rows + rejected))
+    if rows > 0 and rows + rejected < min_cards and rejected <= few:
+        return None
+    return rejected / max(1, rows + rejected)
 
 
 def _priced(prices: pa.Table) -> pa.Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pokewatch.market.quality import measures
 from pokewatch.market.quality.days import check_measures, measure
 from pokewatch.market.quality.measures import nearest_day
 from tests.market.quality.test_days import (
@@ -72,3 +73,13 @@ def test_a_refreshed_day_must_have_the_prices_it_had() -> None:
 
     assert refreshed(panel(moved(0.2)), panel(moved(0.3))) == []
     assert refreshed(panel(moved(0.2)[:196]), panel(moved(0.3))) == ["refresh"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rejected", "share"),
+    [(2, 1, None), (1, 1, None), (9, 3, None), (0, 1, 1.0), (8, 4, 1 / 3), (297, 3, 0.01)],
+)
+def test_one_or_a_few_bad_rows_do_not_hold_a_day_of_few_cards(
+    rows: int, rejected: int, share: float | None
+) -> None:
+    assert measures._quarantined(rows, rejected, 100) == share
