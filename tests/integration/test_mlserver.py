@@ -154,6 +154,7 @@ def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_the_first_load_is_retried(registry_home: Path, tmp_path: Path) -> None:
     """A server that started without a champion retries the load by itself."""
     ports = models_folder(tmp_path / "models")

@@ -221,6 +221,7 @@ def test_a_pipeline_run_under_load_fails_no_request(
     assert versions == {before, after}
 
 
+@pytest.mark.slow
 def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) -> None:
     key = json.loads(CliRunner().invoke(main, ["keys", "create", "patient", "--json"]).stdout)[
         "key"

@@ -252,6 +252,7 @@ def shared_upstream() -> Iterator[Upstream]:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=JSON, product=JSON, group=JSON)
+@pytest.mark.slow
 def test_tcgcsv_takes_anything(
     row: Any,
     product: Any,

@@ -59,6 +59,7 @@ def test_a_game_added_later_brings_its_history(
     assert set(server.answered.values()) == {1}
 
 
+@pytest.mark.slow
 def test_completing_a_day_loses_no_row(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811
@@ -178,6 +179,7 @@ def test_a_game_added_on_the_same_day_requests_its_own_pages_only(
     assert server.breaches == []
 
 
+@pytest.mark.slow
 def test_fewer_games_are_reported_and_compared_with_themselves(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

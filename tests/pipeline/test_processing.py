@@ -59,6 +59,7 @@ def _results(shards: int, filled: int) -> tuple[str, dict[str, dict[str, Any]], 
     return data_version, parameters, digests
 
 
+@pytest.mark.slow
 def test_ten_shards_and_one_give_the_same_models_and_books(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ NOW = datetime.now(UTC)
 LATER, LATEST = NOW + 2 * YOUNG, NOW + 4 * YOUNG
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def remote(
     request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:

@@ -6,11 +6,14 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from tests.watches.markets import book_of
 from tests.watches.receiver import Receiver
 
 
+@pytest.mark.slow
 def test_each_crossing_is_told_under_one_id_wherever_a_process_is_killed(
     receiver: Receiver, tmp_path: Path
 ) -> None:

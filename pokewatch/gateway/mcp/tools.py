@@ -1,5 +1,8 @@
 """The tools: read-only questions about cards, answered by the API."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated, Any, Literal
 
@@ -173,16 +176,27 @@ class Tools:
         return {**context_of_answer(ready, found), **result, "caveats": texts}
 
 
+@contextmanager
+def _unchanged_logging() -> Iterator[None]:
+    """Undo what the SDK does to the logging of the whole process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 def make_server(api: Api) -> MCPServer[Any]:
     """Return a server whose tools call `api`."""
-    server: MCPServer[Any] = MCPServer(
-        "pokewatch",
-        title="PokeWatch",
-        instructions=_INSTRUCTIONS,
-        version=version("pokewatch"),
-        log_level="WARNING",
-        subscriptions=False,
-    )
+    with _unchanged_logging():
+        server: MCPServer[Any] = MCPServer(
+            "pokewatch",
+            title="PokeWatch",
+            instructions=_INSTRUCTIONS,
+            version=version("pokewatch"),
+            log_level="WARNING",
+            subscriptions=False,
+        )
     tools = Tools(api)
     for tool in (
         tools.search_cards,

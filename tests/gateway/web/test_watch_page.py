@@ -81,7 +81,7 @@ def test_the_secret_of_a_webhook_is_shown_once(keyed: Gateway) -> None:
         ({"amount": "much"}, 422, "'much' is not a price"),
         ({"type": "sinks"}, 422, "'sinks'"),
         ({"card_id": "no_such_card"}, 404, "no card has the id or slug"),
-        ({"card_id": "<script>"}, 422, "must match"),
+        ({"card_id": "<script>"}, 422, "must be the id or slug of a card"),
         ({"webhook": "https://127.0.0.1/"}, 409, "is not at a public address"),
     ],
     ids=str,

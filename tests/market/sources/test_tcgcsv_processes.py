@@ -48,7 +48,10 @@ def report(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(output)  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("path", ["/tcgplayer/3/9/prices", "/tcgplayer/3/9/products"])
+@pytest.mark.parametrize(
+    "path",
+    ["/tcgplayer/3/9/prices", pytest.param("/tcgplayer/3/9/products", marks=pytest.mark.slow)],
+)
 def test_a_killed_run_is_continued(live: TcgcsvServer, home: Path, path: str) -> None:
     def kill(requested: str) -> None:
         if requested == path and live.paths.count(path) == 1:

@@ -45,6 +45,7 @@ def load(server: Server) -> httpx.Response:
     return httpx.post(f"{server.url}/v2/repository/models/fair-price/load", timeout=120)
 
 
+@pytest.mark.slow
 def test_other_requests_are_served_during_many_loads(server: Server) -> None:
     with ThreadPoolExecutor(LOADS) as pool:
         loads = [pool.submit(load, server) for _ in range(LOADS)]

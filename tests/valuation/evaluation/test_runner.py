@@ -203,6 +203,7 @@ def test_invalid_arguments_raise(
         evaluate(panel_of(market_like(60, 5)), names, horizon)
 
 
+@pytest.mark.slow
 def test_a_real_panel_is_evaluated(shared_data: Path) -> None:
     found = {
         each["model"]: each for each in evaluate_file(shared_data / "cardmarket_daily.parquet", 7)
