@@ -88,12 +88,10 @@ def test_processes_that_make_it_at_once(home: Path) -> None:
     assert [Registry().get_state(f"process {at}") for at in range(4)] == ["kept"] * 4
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [pytest.param(3, id="few"), pytest.param(14, id="many", marks=pytest.mark.slow)],
-)
-def test_killed_while_it_is_made(home: Path, kills: int) -> None:
+@pytest.mark.slow
+def test_killed_while_it_is_made(home: Path) -> None:
     """A kill at any point leaves no database or a whole one, and the next process makes it."""
+    kills = 14
     makers = [maker("before") for _ in range(kills)]
     found = []
     for at, process in enumerate(makers):

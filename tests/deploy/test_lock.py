@@ -119,6 +119,7 @@ def test_a_deploy_that_waits_too_long_is_refused(
     ]
 
 
+@pytest.mark.slow
 def test_a_suspended_deploy_is_taken_over_and_moves_nothing_afterwards(
     registry: Registry, server: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_many_responses_reach_the_right_client(tmp_path: Path) -> None:
     assert responses(tmp_path, 50_000)["right"] == 50_000
 
 
+@pytest.mark.slow
 def test_the_attack_works_on_plain_uvicorn(tmp_path: Path) -> None:
     """Proof that the test above can fail."""
     assert responses(tmp_path, 3_000, "--uvicorn")["wrong"] > 0

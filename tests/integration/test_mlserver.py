@@ -111,7 +111,8 @@ def test_reloads(
     assert served(server) == (third.version, 15.12)
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 1])
 def test_started_without_a_champion(registry_home: Path, tmp_path: Path, workers: int) -> None:
     """The server is live but not ready; every endpoint returns the reason.
 

@@ -110,6 +110,7 @@ def test_the_last_lines_are_the_instructions_and_the_logs_are_files(
     assert "/fair_price" in logs["gateway"].read_text()
 
 
+@pytest.mark.slow
 def test_a_server_that_exits_is_an_error_that_names_its_log(folder: Path, tmp_path: Path) -> None:
     shown = tmp_path / "serve.log"
     with served(folder, shown) as stack:
@@ -243,6 +244,7 @@ def test_without_mlserver_the_gateway_answers_503(folder: Path, tmp_path: Path) 
             mlserver.send_signal(signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_second_signal_leaves_no_process_behind(folder: Path, tmp_path: Path) -> None:
     with served(folder, tmp_path / "serve.log") as stack:
         serve = psutil.Process(stack.process.pid)

@@ -226,6 +226,7 @@ def test_a_day_completed_in_the_same_run_is_compared_in_the_games_of_the_next(
     assert f"{FIRST}: no prices of Magic, which {DAYS[-1]} has: not selected" in report.warnings
 
 
+@pytest.mark.slow
 def test_a_first_day_of_another_game_is_checked_by_itself(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

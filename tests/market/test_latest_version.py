@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 OLD, NEW = "a" * 32, "b" * 32
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A remote for the data versions, in the settings."""
     if request.param == "folder":

@@ -203,6 +203,7 @@ def published(port: int) -> int:
     ).returncode
 
 
+@pytest.mark.slow
 def test_unchanging_quotes_are_notified_and_not_trained_on(
     registry_home: Path, listener: Listener
 ) -> None:
@@ -233,6 +234,7 @@ def coverage(panel: Panel, days: range) -> float:
     return inside / total
 
 
+@pytest.mark.slow
 def test_retraining_restores_the_coverage() -> None:
     regime = planted(VOLATILITY, 205)
     ahead = range(205 + 12, 205 + 26)

@@ -43,10 +43,8 @@ def market(
     return panel, truth
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize("seed", [20, pytest.param(21, marks=SLOW), pytest.param(22, marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [20, 21, 22])
 def test_the_fair_price_is_much_nearer_to_the_truth_than_the_last_price(seed: int) -> None:
     panel, truth = market(seed)
     error = last_error = 0.0

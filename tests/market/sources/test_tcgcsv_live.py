@@ -74,6 +74,7 @@ def test_the_day_after_collects_all_but_a_set_that_is_not_due(
     assert server.breaches == []
 
 
+@pytest.mark.slow
 def test_many_failed_sets_hold_the_day(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_first_day_of_which_most_sets_fail_is_not_collected(
     assert lake.days() == []
 
 
+@pytest.mark.slow
 def test_a_category_that_never_answers_is_reported(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:

@@ -151,7 +151,9 @@ def test_two_runs_at_once_share_pages_and_pace(
     assert len([path for path in server.paths if not path.startswith("/archive")]) == PAGES
 
 
-@pytest.mark.parametrize("status", [403, 404, 410, 500])
+@pytest.mark.parametrize(
+    "status", [403, *(pytest.param(other, marks=pytest.mark.slow) for other in (404, 410, 500))]
+)
 def test_the_latest_day_is_collected_whatever_the_archive_answers(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock, status: int
 ) -> None:

@@ -24,7 +24,7 @@ def market_that_moves_as_one(seed: int, days: int = 100, cards: int = 150) -> Pa
     return panel_of(np.exp(rng.normal(2, 1, cards) + np.cumsum(common + own, axis=0)))
 
 
-@pytest.mark.parametrize("name", ["local_level", "boosted"])
+@pytest.mark.parametrize("name", ["local_level", pytest.param("boosted", marks=pytest.mark.slow)])
 def test_the_course_of_the_whole_market_is_not_learnt(name: str) -> None:
     """Nothing can be forecast here; a model that learns the common moves errs far more."""
     horizon, error, last_error = 20, 0.0, 0.0
