@@ -15,7 +15,7 @@ from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.prices import FairPriceEndpoint
-from pokewatch.gateway.api.schemas import FairPriceAnswer
+from pokewatch.gateway.api.schemas import FairPriceAnswer, Mover
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web import formats
@@ -34,6 +34,7 @@ Values = dict[str, Any]
 
 RANGES = {"1m": 31, "3m": 92, "1y": 366, "all": None}
 _PAGE_CARDS = 40
+_ASKS_BELOW = 200  # the bargains are among these
 _HOME_CARDS = 5
 _MOVERS = 25
 
@@ -61,7 +62,7 @@ class Pages:
             visit,
             catalog.index_call(),
             catalog.changes_call(queries.ChangesQuery(limit=_HOME_CARDS)),
-            catalog.movers_call(_bargains(_HOME_CARDS)),
+            catalog.movers_call(_asks_below(DEFAULT_MIN_PRICE)),
         )
         chart = index_chart("Price index of the market", index.dates, index.index)
         return {
@@ -69,7 +70,7 @@ class Pages:
             "chart": chart,
             "index_changes": index_changes(index.index),
             "changes": changes,
-            "bargains": bargains,
+            "bargains": _bargains(bargains.buy, _HOME_CARDS),
         }
 
     async def search(self, visit: Visit) -> Values:
@@ -142,14 +143,14 @@ class Pages:
         changes, bargains = await self._read(
             visit,
             catalog.changes_call(wanted),
-            catalog.movers_call(_bargains(_MOVERS, wanted.min_price)),
+            catalog.movers_call(_asks_below(wanted.min_price)),
         )
         more = query.page < MAX_PAGE and max(len(changes.up), len(changes.down)) > shown
         up, down = (rows[shown - _MOVERS : shown] for rows in (changes.up, changes.down))
         return {
             "query": query,
             "changes": msgspec.structs.replace(changes, up=up, down=down),
-            "bargains": bargains,
+            "bargains": _bargains(bargains.buy, _MOVERS),
             "previous": _movers_link(query, query.page - 1) if query.page > 1 else None,
             "next": _movers_link(query, query.page + 1) if more else None,
             "csv": _movers_link(query, 1, "/page-data/movers.csv"),
@@ -222,8 +223,13 @@ def _movers_link(query: MoversPageQuery, page: int, path: str = "/movers") -> st
     return f"{path}?{urlencode(fields)}"
 
 
-def _bargains(limit: int, min_price: float = DEFAULT_MIN_PRICE) -> queries.MoversQuery:
-    return queries.MoversQuery(price="low", min_price=min_price, limit=limit)
+def _asks_below(min_price: float) -> queries.MoversQuery:
+    return queries.MoversQuery(price="low", min_price=min_price, limit=_ASKS_BELOW)
+
+
+def _bargains(cards: Sequence[Mover], count: int) -> list[Mover]:
+    """Return the cards most likely to earn: after fees, a low ask of a cheap card is no bargain."""
+    return sorted(cards, key=lambda card: -(card.chance_to_earn or 0.0))[:count]
 
 
 async def _all(calls: Sequence[Awaitable[Any]]) -> list[Any]:
