@@ -117,7 +117,7 @@ def test_together_they_answer(
     folder: Path, containers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow in the pipeline's image, MLServer in the serving image, the gateway in its own."""
-    mlflow, rest, grpc, metrics, port = free_ports(5)
+    mlflow, rest, grpc, metrics, port, gateway_metrics = free_ports(6)
     registry, url = f"http://127.0.0.1:{mlflow}", f"http://127.0.0.1:{port}"
 
     def run(
@@ -153,7 +153,11 @@ def test_together_they_answer(
     named = {f"MLSERVER_{name}_PORT": str(number) for name, number in ports.items()}
     run("serving", {**named, "MLSERVER_HOST": "127.0.0.1", "MLFLOW_TRACKING_URI": registry})
     key = KeyStore(tmp_path / "gateway" / "keys.sqlite").create("test").key
-    listening = {"POKEWATCH_GATEWAY_PORT": str(port), "POKEWATCH_GATEWAY_HOST": "127.0.0.1"}
+    listening = {
+        "POKEWATCH_GATEWAY_PORT": str(port),
+        "POKEWATCH_GATEWAY_METRICS_PORT": str(gateway_metrics),
+        "POKEWATCH_GATEWAY_HOST": "127.0.0.1",
+    }
     run("gateway", {**listening, "POKEWATCH_MLSERVER_URL": f"http://127.0.0.1:{rest}"}, mode="ro")
     _answers(f"{url}/ready")
 
