@@ -1,4 +1,4 @@
-"""No crossing is lost, and none is told under two ids, wherever a process is killed."""
+"""No crossing is lost or notified under two ids, wherever a process is killed."""
 
 import json
 import subprocess

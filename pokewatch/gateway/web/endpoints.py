@@ -157,6 +157,15 @@ class PageEndpoint:
         return None if cached is None else cached.prefix
 
 
+async def _admitted(scope: Scope, path: str, access: PageAccess) -> RequestContext:
+    """Return the context of a request for data. Raise ProblemError if it is not admitted."""
+    context = context_of(scope)
+    context.route = path
+    if await access.admit(context) is not None:
+        raise ProblemError(UNAUTHORIZED, "sign in first")
+    return context
+
+
 class DataEndpoint:
     """ASGI application of data that a page loads or offers for download."""
 
@@ -167,10 +176,7 @@ class DataEndpoint:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = context_of(scope)
-        context.route = self._path
-        if await self._access.admit(context) is not None:
-            raise ProblemError(UNAUTHORIZED, "sign in first")
+        context = await _admitted(scope, self._path, self._access)
         body = await self._handler(Visit(context))
         await send_page(context, send, (200, [self._kind, _NO_STORE], body))
 
@@ -184,10 +190,7 @@ class DownloadEndpoint:
         self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = context_of(scope)
-        context.route = self._path
-        if await self._access.admit(context) is not None:
-            raise ProblemError(UNAUTHORIZED, "sign in first")
+        context = await _admitted(scope, self._path, self._access)
         await send_stream(context, receive, send, await self._handler(context))
 
 

@@ -9,24 +9,23 @@ import asyncio
 import ssl
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from socket import SOCK_STREAM
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
+from pokewatch.watches.address_guard import IpAddress, is_public
+
 MAX_BYTES = 512 * 1024
 MAX_HEAD_BYTES = 16 * 1024
 SECONDS = 10.0
 _CHUNK = 64 * 1024
-_NAT64 = IPv6Network("64:ff9b::/32")
 _SIGNATURES = (
     (b"\xff\xd8\xff", b"image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", b"image/png"),
     (b"GIF8", b"image/gif"),
 )
-
-IpAddress = IPv4Address | IPv6Address
 
 
 class PictureError(Exception):
@@ -154,13 +153,3 @@ def picture_kind(content: bytes) -> bytes:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return b"image/webp"
     raise PictureError("the reply is not a JPEG, PNG, WebP or GIF picture")
-
-
-def is_public(address: IpAddress) -> bool:
-    """Return whether an address is a public one, also of those that are embedded in IPv6."""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if address in _NAT64 or address.sixtofour is not None or address.teredo is not None:
-            return False
-    return address.is_global and not address.is_multicast

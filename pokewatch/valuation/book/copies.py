@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import BookError
 from pokewatch.valuation.book.layout import FILES, MANIFEST, is_digest
 from pokewatch.valuation.book.reader import PriceBook
@@ -82,12 +83,9 @@ def _is_own(record: Path) -> bool:
 
 
 def _write(record: Path, content: object) -> None:
-    with suppress(OSError):  # on a read-only disk a book is verified each time
-        with tempfile.NamedTemporaryFile(
-            "w", dir=record.parent, prefix=".new-", delete=False
-        ) as to:
-            json.dump(content, to)
-        Path(to.name).replace(record)
+    # On a read-only disk a book is verified each time.
+    with suppress(OSError), atomic_file(record, mode=0o600) as file:
+        file.write(json.dumps(content).encode())
 
 
 def protect(folder: Path) -> None:
@@ -144,7 +142,8 @@ def prune(books: Path, keep: int) -> None:
     abandoned = [
         path
         for path in used
-        if path.name.startswith((".fetch-", ".new-", ".old-")) and used[path] < before
+        if path.name.startswith((".fetch-", ".new-", ".old-", "..verified-"))
+        and used[path] < before
     ]
     for old in [*copies[: max(len(copies) - keep, 0)], *abandoned]:
         remove(old)

@@ -14,9 +14,9 @@ from pokewatch.gateway.web.picture_client import (
     Picture,
     PictureClient,
     PictureError,
-    is_public,
     picture_kind,
 )
+from pokewatch.watches.address_guard import is_public
 from tests.gateway.web.picture_server import PNG, PictureServer, content, picture_server
 
 
