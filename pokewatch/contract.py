@@ -9,9 +9,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
-# Models
+# Models. A home of one market has `fair-price`; each market that is named has a model of its own.
 FAIR_PRICE = "fair-price"
 DECISION = "decision"
+MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
+
+
+def fair_price_model(market: str) -> str:
+    """Return the name of the model of a named market, or of the only one for ""."""
+    return f"{FAIR_PRICE}-{market}" if market else FAIR_PRICE
+
+
+def market_of_model(model: str) -> str:
+    """Return the named market whose model has this name, "" if it is no such model."""
+    prefix = f"{FAIR_PRICE}-"
+    market = model.removeprefix(prefix)
+    named = model.startswith(prefix) and re.fullmatch(MARKET_PATTERN, market)
+    return market if named else ""
+
 
 # Statuses of a row. A price book stores indices into STATUSES: append, never reorder.
 Status = Literal[

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pokewatch.contract import MARKET_PATTERN
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry_client import RegistryClient, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
@@ -51,13 +52,23 @@ class Registry:
 
     def __init__(self, settings: RegistrySettings | None = None) -> None:
         self._settings = settings or RegistrySettings.read()
-        self._name = self._settings.model_name
+        self._name = self._settings.registered_model()
         self._mlflow = RegistryClient(self._settings)
 
     @property
     def name(self) -> str:
         """The name of the registered model."""
         return self._name
+
+    @property
+    def market(self) -> str:
+        """The market whose model this is; "" for the only one of a home."""
+        return self._settings.market
+
+    @property
+    def books(self) -> Path:
+        """The folder of the copies of its books on this machine."""
+        return Home.read().books / self.market
 
     @property
     def branch(self) -> str:
@@ -148,6 +159,13 @@ class Registry:
         except NoChampionError:
             return None
 
+    def markets(self) -> list[str]:
+        """Return the markets that have a champion, "" for one that is not named."""
+        names = self._mlflow.models_with(self.branch_name(CHAMPION))
+        base = self._settings.model_name
+        found = (re.fullmatch(f"{re.escape(base)}(?:-({MARKET_PATTERN}))?", name) for name in names)
+        return [match[1] or "" for match in found if match]
+
     def version(self, version: str) -> RegisteredModel:
         """Return one registered version. Raise RegistryError where it does not exist."""
         with self.client(f"model version {version!r} cannot be found") as client:
@@ -216,7 +234,7 @@ class Registry:
 
         Only the POKEWATCH_BOOKS_KEPT most recently used books stay on this machine.
         """
-        folder = copy_of(Home.read().books, model.digest)
+        folder = copy_of(self.books, model.digest)
         if folder.is_symlink():
             remove(folder)
         try:
@@ -234,7 +252,7 @@ class Registry:
         try:
             return open_copy(self.download_book(model), model.digest)
         except BookError:
-            remove(copy_of(Home.read().books, model.digest))
+            remove(copy_of(self.books, model.digest))
             return open_copy(self.download_book(model), model.digest)
 
     def document(self, model: RegisteredModel, name: str) -> Any:

@@ -9,8 +9,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import RegistryError
-from pokewatch.registry_database import StoredVersion, artifacts_of, ensure, read_alias
+from pokewatch.registry_database import (
+    StoredVersion,
+    artifacts_of,
+    ensure,
+    read_alias,
+    read_aliased,
+)
 from pokewatch.settings import RegistrySettings, private_folder
+
+_MAX_MODELS = 1_000
 
 
 class RegistryClient:
@@ -51,7 +59,15 @@ class RegistryClient:
         """
         if not self._settings.is_embedded():
             return None
-        return read_alias(self._database(), self._settings.model_name, alias)
+        return read_alias(self._database(), self._settings.registered_model(), alias)
+
+    def models_with(self, alias: str) -> list[str]:
+        """Return the names of the registered models that have an alias, in order."""
+        if self._settings.is_embedded():
+            return read_aliased(self._database(), alias)
+        with self.request("the registered models cannot be listed") as client:
+            found = client.search_registered_models(max_results=_MAX_MODELS)
+            return sorted(model.name for model in found if alias in model.aliases)
 
     def artifact_location(self) -> str | None:
         """Return the folder of an embedded registry's artifacts; None where a server decides."""
@@ -76,7 +92,7 @@ class RegistryClient:
         # MLflow would create the folder of the percent-encoded path, a different one.
         utils._make_parent_dirs_if_sqlite = lambda db_uri: None  # noqa: ARG005
         private_folder(self._database().parent)
-        ensure(self._database(), self._settings.model_name)
+        ensure(self._database(), self._settings.registered_model())
 
     def _database(self) -> Path:
         return Path(unquote(self._uri.removeprefix("sqlite:///"))).absolute()

@@ -20,6 +20,7 @@ _ALIASED = """
     SELECT version, run_id FROM model_versions JOIN registered_model_aliases USING (name, version)
     WHERE name = ? AND alias = ? AND current_stage != 'Deleted_Internal'
 """
+_MODELS = "SELECT name FROM registered_model_aliases WHERE alias = ? ORDER BY name"
 _TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
 _MIGRATIONS = "SELECT count(*) FROM alembic_version"
 # MLflow adds its first experiment once the schema is complete.
@@ -52,6 +53,16 @@ def read_alias(database: Path, model: str, alias: str) -> StoredVersion | None:
     except sqlite3.Error:
         return None
     return StoredVersion(str(version), str(run_id), tags)
+
+
+def read_aliased(database: Path, alias: str) -> list[str]:
+    """Return the names of the models that have an alias, in order; none if there are no tables."""
+    uri = f"file:{quote(str(database))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return [name for (name,) in connection.execute(_MODELS, (alias,))]
+    except sqlite3.Error:
+        return []
 
 
 def ensure(database: Path, experiment: str) -> None:

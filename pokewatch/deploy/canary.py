@@ -57,6 +57,7 @@ class CanaryServer:
         self, address: str, golden: GoldenRequests, settings: WatchSettings, metrics_port: int
     ) -> None:
         self.address = address
+        self._path = f"/v2/models/{golden.model}/infer"
         self._golden, self._settings = golden, settings
         url = urlsplit(address)
         self._metrics = (
@@ -81,7 +82,7 @@ class CanaryServer:
         mismatch = ""
         try:
             answer = client.post(
-                f"{self.address}/v2/models/fair-price/infer",
+                f"{self.address}{self._path}",
                 json=self._golden.request(),
                 timeout=self._timeout,
             )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.contract import FAIR_PRICE
 from pokewatch.valuation.book import PriceBook
 
 _NUMBERS = {"market_price": "market", "fair_price": "fair", "lower": "lower", "upper": "upper"}
@@ -15,15 +16,18 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class GoldenRequests:
-    """Cards with the answers of model `version`: prices [n] by V2 output, and statuses [n]."""
+    """Cards with the answers of a version of `model`: prices [n] by output, and statuses [n]."""
 
+    model: str
     version: str
     cards: tuple[str, ...]
     prices: Mapping[str, NDArray[np.float64]]
     status: tuple[str, ...]
 
     @classmethod
-    def from_book(cls, book: PriceBook, version: str, count: int) -> "GoldenRequests":
+    def from_book(
+        cls, book: PriceBook, version: str, count: int, model: str = FAIR_PRICE
+    ) -> "GoldenRequests":
         """Select at most `count` cards, evenly spaced over the book."""
         positions = np.unique(
             np.linspace(0, len(book.cards) - 1, min(count, len(book.cards)))
@@ -33,6 +37,7 @@ class GoldenRequests:
         cards = tuple(book.cards.ids[at] for at in positions.tolist())
         quotes = book.look_up(cards)
         return cls(
+            model,
             version,
             cards,
             {name: getattr(quotes, column) for name, column in _NUMBERS.items()},

@@ -7,6 +7,7 @@ from typing import Literal
 
 import httpx
 
+from pokewatch.contract import FAIR_PRICE
 from pokewatch.errors import DeployError
 
 _PROBE = {
@@ -23,13 +24,18 @@ class ReplicaOutcome:
     state: Literal["serving", "not running"]
 
 
-def reload_server(client: httpx.Client, address: str, version: str) -> ReplicaOutcome:
-    """Reload one MLServer and verify that it answers with `version`. Raise DeployError."""
+def reload_server(
+    client: httpx.Client, address: str, version: str, model: str = FAIR_PRICE
+) -> ReplicaOutcome:
+    """Reload a model of one MLServer and verify that it answers with `version`.
+
+    Raise DeployError.
+    """
     try:
-        loaded = client.post(f"{address}/v2/repository/models/fair-price/load")
+        loaded = client.post(f"{address}/v2/repository/models/{model}/load")
         if loaded.status_code != httpx.codes.OK:
             raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
-        answer = client.post(f"{address}/v2/models/fair-price/infer", json=_PROBE)
+        answer = client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)
     except httpx.TransportError as error:
         if _connection_refused(error):
             return ReplicaOutcome(address, "not running")
@@ -40,11 +46,13 @@ def reload_server(client: httpx.Client, address: str, version: str) -> ReplicaOu
     return ReplicaOutcome(address, "serving")
 
 
-def reload_failures(client: httpx.Client, version: str, addresses: Sequence[str]) -> Iterator[str]:
-    """Reload each MLServer. Yield an error for each that does not serve `version`."""
+def reload_failures(
+    client: httpx.Client, version: str, addresses: Sequence[str], model: str = FAIR_PRICE
+) -> Iterator[str]:
+    """Reload a model of each MLServer. Yield an error for each that does not serve `version`."""
     for address in addresses:
         try:
-            reload_server(client, address, version)
+            reload_server(client, address, version, model)
         except DeployError as error:
             yield str(error)
 

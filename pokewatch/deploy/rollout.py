@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import httpx
 
 from pokewatch import notify
+from pokewatch.contract import fair_price_model
 from pokewatch.deploy import golden
 from pokewatch.deploy.addresses import replica_addresses
 from pokewatch.deploy.canary import run_canary
@@ -160,7 +161,9 @@ def _verify(
     if breach := run_canary(
         client,
         addresses,
-        golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards),
+        golden.GoldenRequests.from_book(
+            book, version, settings.deploy_watch_cards, fair_price_model(registry.market)
+        ),
         settings,
     ):
         raise DeployError(f"version {version} failed the check of {breach}")

@@ -21,6 +21,7 @@ from types import FrameType
 import httpx
 
 from pokewatch import notify
+from pokewatch.contract import fair_price_model
 from pokewatch.deploy.lock import DeployLock
 from pokewatch.deploy.records import (
     BEFORE,
@@ -63,6 +64,7 @@ class DeployTransaction:
         self._lock = lock
         self._client = client
         self._addresses = addresses
+        self._model = fair_price_model(registry.market)
         self._move: _Move | None = None
 
     def run(self, version: str, verify: Verify | None = None) -> list[ReplicaOutcome]:
@@ -86,7 +88,10 @@ class DeployTransaction:
 
     def reload(self, version: str) -> list[ReplicaOutcome]:
         """Reload every MLServer with `version`. Raise DeployError."""
-        return [reload_server(self._client, address, version) for address in self._addresses]
+        return [
+            reload_server(self._client, address, version, self._model)
+            for address in self._addresses
+        ]
 
     def settle(self, record: DeployRecord) -> None:
         """Finish or undo a deploy that was killed."""
@@ -134,7 +139,7 @@ class DeployTransaction:
             restored = "no model is champion, as before"
         else:
             self._set_alias(CHAMPION, former)
-            failed = list(reload_failures(self._client, former, self._addresses))
+            failed = list(reload_failures(self._client, former, self._addresses, self._model))
             restored = f"version {former} is champion again"
             restored += f", but {'; '.join(failed)}" if failed else ""
         self._end(move.number, restored)

@@ -39,7 +39,7 @@ class RecordUpdate:
         self._champion = champion
         self._book = book
         self._source = champion.tags.get("source", "")
-        self._store = RecordStore(registry, self._source)
+        self._store = RecordStore(registry, self._source, book.facts.market)
         self._read = 0
 
     def run(self, checks: Sequence[Check]) -> TrackRecord:

@@ -91,7 +91,7 @@ def merge_months(
         "quarantined": {},
         "warnings": [],
     }
-    return Collected(source, raw_version, days[0], days[-1], report, ())
+    return Collected(source, opened.market, raw_version, days[0], days[-1], report, ())
 
 
 def _merge(lake: Lake, month: Lake) -> set[date]:

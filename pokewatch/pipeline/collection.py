@@ -25,10 +25,12 @@ from pokewatch.settings import Home, QualitySettings
 class Collected:
     """The result of a collection: the version of the raw lake, and the days of this run.
 
-    `first_day` is the first requested day that has prices, if any has.
+    `market` is the id of the market. `first_day` is the first requested day that has prices, if any
+    has.
     """
 
     source: str
+    market: str
     raw_version: str
     first_day: date
     last_day: date
@@ -64,7 +66,7 @@ def collect_prices(
     latest.publish(lake.root.name, version)
     held = tuple(report.held_checks())
     first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
-    return Collected(source, version, first, wanted[-1], report.to_json(), held)
+    return Collected(source, opened.market, version, first, wanted[-1], report.to_json(), held)
 
 
 def _require_enough(lake: Lake, wanted: Sequence[date], needed: int) -> None:

@@ -20,7 +20,6 @@ import pyarrow as pa
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
-from pokewatch.settings import Home
 from pokewatch.valuation.backtest.runner import backtest_valued
 from pokewatch.valuation.book import BookFacts, HorizonForecasts, write_book
 from pokewatch.valuation.book.copies import place
@@ -95,7 +94,7 @@ def _log_and_register(
     valued = valued_days(restore(parameters), panel, BOOK_DAYS)
     forecasts = forecast_horizons(panel, facts.model, further)
     catalog = open_raw_lake(collected.raw_version).catalog()
-    book, digest = write_book_of(panel, valued, catalog, facts, forecasts)
+    book, digest = write_book_of(registry.books, panel, valued, catalog, facts, forecasts)
     run_id = registry.log_run(
         book,
         parameters={
@@ -141,6 +140,7 @@ def _facts(
         horizon=parameters["horizon"],
         currency=str(panel.currency[0]),
         source=collected.source,
+        market=collected.market,
         git_commit=git_commit(),
         run_id=tags.get("metaflow_run_id", ""),
         metrics=evaluation_metrics(evaluation),
@@ -177,14 +177,14 @@ def _backtest(panel: Panel, valued: ValuedDays, facts: BookFacts) -> dict[str, A
 
 
 def write_book_of(
+    books: Path,
     panel: Panel,
     valued: ValuedDays,
     catalog: pa.Table,
     facts: BookFacts,
     forecasts: HorizonForecasts | None = None,
 ) -> tuple[Path, str]:
-    """Write a price book to this machine's books; return its folder and digest."""
-    books = Home.read().books
+    """Write a price book to the folder `books`; return its own folder and its digest."""
     books.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
         written = Path(scratch) / "book"

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 from pokewatch.errors import PokeWatchError, RegistryError
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
+from pokewatch.settings import RegistrySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Champion:
     monitoring: str = ""
 
 
-def fetch_champion(seconds: float) -> Champion:
-    """Return the champion, with its book downloaded.
+def fetch_champion(seconds: float, market: str = "") -> Champion:
+    """Return the champion of a market, "" for the only one, with its book downloaded.
 
     Raise RegistryError if it fails or takes longer than `seconds`.
     """
@@ -42,6 +43,7 @@ def fetch_champion(seconds: float) -> Champion:
             text=True,
             timeout=seconds,
             check=False,
+            env={**os.environ, RegistrySettings.variable("market"): market},
         )
     except subprocess.TimeoutExpired:
         raise RegistryError(f"the champion could not be fetched within {seconds:g} s") from None

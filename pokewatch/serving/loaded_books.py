@@ -13,6 +13,7 @@ from mlserver.types import Parameters
 from mlserver.utils import to_absolute_path
 
 from pokewatch.collection.matching import Matcher
+from pokewatch.contract import market_of_model
 from pokewatch.errors import BookError, SettingsError
 from pokewatch.serving.champion import fetch_champion
 from pokewatch.serving.monitoring_figures import MonitoringFigures, parse_registered
@@ -54,8 +55,9 @@ class LoadedBook:
         return Matcher(self.book)
 
     def versions(self) -> dict[str, str]:
-        """Return the versions, and the currency of prices, that every response carries."""
+        """Return the market, the versions and the currency that every response carries."""
         return {
+            "market": self.book.facts.market,
             "model_version": self.model_version,
             "data_version": self.data_version,
             "run_id": self.run_id,
@@ -129,7 +131,7 @@ def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
     parameters = settings.parameters
     extra = (parameters.extra if parameters else None) or {}
     if parameters is None or "digest" not in extra:
-        return _load_champion(seconds)
+        return _load_champion(seconds, market_of_model(settings.name))
     if not parameters.uri:
         raise SettingsError(
             f"{settings.name}: parameters.extra.digest is set without parameters.uri, "
@@ -140,17 +142,17 @@ def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
     return LoadedBook(book, version, book.facts.data_version, book.facts.run_id, _record_of(book))
 
 
-def _load_champion(seconds: float) -> LoadedBook:
+def _load_champion(seconds: float, market: str) -> LoadedBook:
     """Return the champion's book. A damaged copy is removed and fetched again, once."""
-    champion = fetch_champion(seconds)
+    champion = fetch_champion(seconds, market)
     try:
         book = open_copy(Path(champion.folder), champion.digest)
     except BookError as error:
         logger.warning("%s; fetching it again", error)
         remove(Path(champion.folder))
-        champion = fetch_champion(seconds)
+        champion = fetch_champion(seconds, market)
         book = open_copy(Path(champion.folder), champion.digest)
-    restore_in_background(book.facts.source)
+    restore_in_background(book.facts, market)
     return LoadedBook(
         book,
         champion.version,
@@ -162,4 +164,4 @@ def _load_champion(seconds: float) -> LoadedBook:
 
 
 def _record_of(book: PriceBook) -> RecordReader:
-    return RecordReader(record_folder(book.facts.source))
+    return RecordReader(record_folder(book.facts.market))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pyarrow import csv
 from pokewatch.csv_cells import safe_cell
 from pokewatch.errors import TrackRecordError
 from pokewatch.settings import RegistrySettings
+from pokewatch.valuation.book import BookFacts
 from pokewatch.valuation.track_record import DOCUMENT, FORECAST_SCHEMA, TrackRecord, read_record
 
 logger = logging.getLogger("pokewatch.serving")
@@ -118,27 +120,33 @@ class RecordReader:
             return None
 
 
-def restore_in_background(source: str) -> None:
-    """Restore the record of a source from the registry, where the flows run on another machine.
+def restore_in_background(facts: BookFacts, market: str) -> None:
+    """Restore the record of a book from the registry, where the flows run on another machine.
 
-    An embedded registry is on this machine, and so is the record. Failures are logged: prices are
-    served without a track record.
+    `market` is "" for the only one of a home. An embedded registry is on this machine, and so is
+    the record. Failures are logged: prices are served without a track record.
     """
     if not RegistrySettings.read().is_embedded():
-        threading.Thread(target=_restore, args=(source,), daemon=True).start()
+        threading.Thread(target=_restore, args=(facts, market), daemon=True).start()
 
 
-def _restore(source: str) -> None:
-    command = [sys.executable, "-m", "pokewatch.serving.record_store", source]
+def _restore(facts: BookFacts, market: str) -> None:
+    command = [sys.executable, "-m", "pokewatch.serving.record_store", facts.source, facts.market]
+    environment = {**os.environ, RegistrySettings.variable("market"): market}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_RESTORE_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_RESTORE_SECONDS,
+            check=False,
+            env=environment,
         )
         cause = done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
     except subprocess.TimeoutExpired:
         cause = f"not restored within {_RESTORE_SECONDS:g} s"
     if cause:
-        logger.warning("the track record of %s cannot be restored: %s", source, cause)
+        logger.warning("the track record of %s cannot be restored: %s", facts.market, cause)
 
 
 def _safe(texts: pa.Array) -> pa.Array:

@@ -2,8 +2,8 @@
 
 The registry's copy is a document and a file for each month, artifacts of MLflow runs; the state of
 the registered model says which document is the newest. Machines that share no disk with the flows
-restore it from there: `python -m pokewatch.serving.record_store SOURCE` does, in a process of its
-own, because importing MLflow takes seconds and about 90 MB.
+restore it from there: `python -m pokewatch.serving.record_store SOURCE MARKET` does, in a process
+of its own, because importing MLflow takes seconds and about 90 MB.
 """
 
 import hashlib
@@ -31,17 +31,17 @@ from pokewatch.valuation.track_record import (
 _ARTIFACTS = "track_record"
 
 
-def record_folder(source: str) -> Path:
-    """Return the folder of the track record of the market of `source`."""
-    name = re.sub(r"[^\w-]", "_", source, flags=re.ASCII) or "unknown"
+def record_folder(market: str) -> Path:
+    """Return the folder of the track record of a market."""
+    name = re.sub(r"[^\w-]", "_", market, flags=re.ASCII) or "unknown"
     return Home.read().monitoring / "track-record" / name
 
 
 class RecordStore:
     """The track record of a market in `folder` and in the registry."""
 
-    def __init__(self, registry: Registry, source: str) -> None:
-        self.folder = record_folder(source)
+    def __init__(self, registry: Registry, source: str, market: str) -> None:
+        self.folder = record_folder(market)
         self._registry = registry
         self._source = source
         self._state = f"track_record.{source}"
@@ -119,10 +119,13 @@ class RecordStore:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Restore the record of a source, or exit with the reason as the last line of stderr."""
+    """Restore the record of a source and its market.
+
+    Exit with the reason as the last line of standard error if it fails.
+    """
     os.nice(10)  # importing MLflow keeps a CPU busy for seconds; requests have priority
     try:
-        RecordStore(Registry(), arguments[0]).restore()
+        RecordStore(Registry(), *arguments).restore()
     except PokeWatchError as error:
         sys.exit(" ".join(str(error).split()))
 

@@ -3,7 +3,12 @@
 from pokewatch.errors import SettingsError
 from pokewatch.settings.gateway import ClientSettings, GatewaySettings
 from pokewatch.settings.home import Home, private_folder
-from pokewatch.settings.market import QualitySettings, SourceSettings, VersionSettings
+from pokewatch.settings.market import (
+    MarketSettings,
+    QualitySettings,
+    SourceSettings,
+    VersionSettings,
+)
 from pokewatch.settings.models import (
     DecisionSettings,
     DeploySettings,
@@ -25,6 +30,7 @@ __all__ = [
     "GateSettings",
     "GatewaySettings",
     "Home",
+    "MarketSettings",
     "MonitorSettings",
     "NotifySettings",
     "PriceWatchSettings",
@@ -49,6 +55,7 @@ def sections() -> list[type[Section]]:
     return [
         Home,
         SourceSettings,
+        MarketSettings,
         QualitySettings,
         VersionSettings,
         RetentionSettings,

@@ -101,6 +101,22 @@ class SourceSettings(Section):
         return 0.1 if self.tcgcsv_url.rstrip("/") == TCGCSV_URL else 0.0
 
 
+class MarketSettings(Section):
+    """Markets, for homes with more than one."""
+
+    markets: Names = Field(
+        (),
+        description="Comma-separated markets to collect, value and serve, such as "
+        "pokemon-tcgplayer-usd,magic-tcgplayer-usd. Default: flows value that of their source, and "
+        "MLServer serves every market in the registry.",
+    )
+    market_files: Names = Field(
+        (),
+        description="Comma-separated files of prices. Each is the market file-NAME, by its name "
+        "without the extension.",
+    )
+
+
 class QualitySettings(Section):
     """Quality checks of prices."""
 

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
 
-from pokewatch.contract import Fees
+from pokewatch.contract import MARKET_PATTERN, Fees
 from pokewatch.settings.section import Section, home_folder
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
@@ -30,9 +30,21 @@ class RegistrySettings(Section):
         pattern=r"^[\w.-]*$",
         description="Branch whose aliases are used, such as test.mine. Default: production.",
     )
-    books_kept: int = Field(
-        3, ge=3, description="Price books to keep on this machine, the most recently used."
+    market: str = Field(
+        "",
+        pattern=rf"^({MARKET_PATTERN})?$",
+        description="Market whose registered model, lake and price book are used, such as "
+        "magic-tcgplayer-usd. Default: the only one of the home.",
     )
+    books_kept: int = Field(
+        3,
+        ge=3,
+        description="Price books of each market to keep on this machine, the most recently used.",
+    )
+
+    def registered_model(self) -> str:
+        """Return the name of the registered model of the market."""
+        return f"{self.model_name}-{self.market}" if self.market else self.model_name
 
     def tracking_uri(self) -> str:
         path = quote(str(home_folder() / "mlflow" / "mlflow.db"), safe=_PLAIN_IN_URI)

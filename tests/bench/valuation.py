@@ -64,7 +64,7 @@ def build_book(collected: Any, sample: Path) -> dict[str, float]:
     valued = valued_days(restore(parameters), panel, BOOK_DAYS)
     lap("value")
     raw = store.checkout(collected.raw_version)
-    write_book_of(panel, valued, Lake(raw.parent, raw=raw).catalog(), FACTS)
+    write_book_of(Home.read().books, panel, valued, Lake(raw.parent, raw=raw).catalog(), FACTS)
     lap("book")
     found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found | _forecasts(panel, sample)

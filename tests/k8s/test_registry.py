@@ -192,7 +192,7 @@ def test_every_replica_fetches_the_track_record(servers: list[Server]) -> None:
     """The replicas share no disk with the monitoring, and fetch the record after a load."""
     assert [_record_of(server) for server in servers] == ["", ""]
     models = Registry()
-    store = RecordStore(models, FACTS.source)
+    store = RecordStore(models, FACTS.source, FACTS.market)
     record = replace(
         TrackRecord(FACTS.source, FACTS.currency, date(2026, 1, 10)),
         files=add_issues(store.folder, (), [forecasts(date(2026, 1, 1))]),

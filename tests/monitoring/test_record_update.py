@@ -51,7 +51,7 @@ def test_a_forecast_is_open_until_its_day_and_then_recorded_once(
     resolved = update(registry, champion, 52)
     assert resolved.issues[0].resolved
     (file,) = resolved.files
-    rows = open_month(record_folder("simulated"), file).read().to_pylist()
+    rows = open_month(record_folder("simulated-0"), file).read().to_pylist()
     assert [row["outcome"] for row in rows] == pytest.approx(
         [(i + 1) * (1.1 if i >= 10 else 1.0) for i in range(CARDS)]
     )
@@ -179,7 +179,7 @@ def test_an_interrupted_update_loses_and_repeats_nothing(
         patch.setattr(Registry, "set_state", killed)
         with pytest.raises(KeyboardInterrupt):
             update(registry, champion, 52)
-    assert read_record(record_folder("simulated")) == before
+    assert read_record(record_folder("simulated-0")) == before
     assert sum(file.rows for file in update(registry, champion, 52).files) == CARDS
 
 

@@ -95,7 +95,7 @@ def test_a_change_is_found_notified_once_and_stored(
     make_champion(START + timedelta(days=SHORT - 8))
     quiet = measure_market(selected(SHORT - 1))
     measure_market(selected(SHORT - 1))  # the same result adds no document
-    record = read_record(record_folder("simulated"))
+    record = read_record(record_folder("simulated-0"))
     assert record is not None
     assert [issue.resolved for issue in record.issues] == [True]
     assert record.summary["horizons"][0]["overall"]["forecasts"] == record.issues[0].forecasts > 0

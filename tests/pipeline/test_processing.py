@@ -54,7 +54,11 @@ def _results(shards: int, filled: int) -> tuple[str, dict[str, dict[str, Any]], 
     for name in MODELS:
         facts = replace(FACTS, data_version=data_version, model=name)
         digests[name] = write_book_of(
-            panel, valued_days(restore(parameters[name]), panel, 3), catalog, facts
+            Home.read().books,
+            panel,
+            valued_days(restore(parameters[name]), panel, 3),
+            catalog,
+            facts,
         )[1]
     return data_version, parameters, digests
 

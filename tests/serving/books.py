@@ -28,6 +28,7 @@ FACTS = BookFacts(
     horizon=7,
     currency="USD",
     source="simulated",
+    market="simulated-0",
     git_commit="abc1234",
     run_id="run-1",
     metrics={"mape": 4.2},

@@ -11,6 +11,7 @@ from pokewatch.errors import TrackRecordError
 from pokewatch.serving import record_reader
 from pokewatch.serving.record_reader import RecordReader, restore_in_background
 from pokewatch.valuation.track_record import DOCUMENT, TrackRecord, add_issues, write_record
+from tests.serving.books import FACTS
 from tests.valuation.test_track_record import forecasts
 
 NAME = "=cmd|' /C calc'!A0, \"x\"\nü"
@@ -98,4 +99,4 @@ def test_a_damaged_file_is_not_sent(tmp_path: Path, record: TrackRecord) -> None
 
 def test_without_a_remote_registry_nothing_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("threading.Thread", None)  # would fail if called
-    restore_in_background("simulated")
+    restore_in_background(FACTS, "")

@@ -35,7 +35,7 @@ def run_of(registry: Registry, folder: Path) -> str:
 
 def published(registry: Registry, folder: Path, days: int = 2) -> TrackRecord:
     """Publish a record that grows by a day at a time."""
-    store, run_id = RecordStore(registry, "simulated"), run_of(registry, folder)
+    store, run_id = RecordStore(registry, "simulated", "simulated"), run_of(registry, folder)
     record = store.restore()
     for number in range(1, days + 1):
         files = add_issues(store.folder, record.files, [forecasts(date(2026, 1, number))])
@@ -53,10 +53,10 @@ def test_a_fresh_machine_restores_the_record(registry_home: Path, tmp_path: Path
     record = published(registry, tmp_path)
     folder = record_folder("simulated")
     empty(folder)
-    assert RecordStore(registry, "simulated").restore() == record
+    assert RecordStore(registry, "simulated", "simulated").restore() == record
     assert read_record(folder) == record
     assert open_month(folder, record.files[0]).read().schema.equals(FORECAST_SCHEMA)
-    assert RecordStore(registry, "tcgcsv").restore() == TrackRecord("tcgcsv")
+    assert RecordStore(registry, "tcgcsv", "tcgcsv").restore() == TrackRecord("tcgcsv")
 
 
 def test_damaged_and_missing_copies_are_fetched_again(registry_home: Path, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_damaged_and_missing_copies_are_fetched_again(registry_home: Path, tmp_p
     folder = record_folder("simulated")
     for name in (DOCUMENT, record.files[0].name):
         (folder / name).write_bytes(b"damaged")
-        assert RecordStore(registry, "simulated").restore() == record
+        assert RecordStore(registry, "simulated", "simulated").restore() == record
         open_month(folder, record.files[0])
 
 
@@ -73,7 +73,7 @@ def test_the_registry_decides(registry_home: Path, tmp_path: Path) -> None:
     registry = Registry()
     record = published(registry, tmp_path)
     write_record(record_folder("simulated"), TrackRecord("simulated", "EUR"))
-    assert RecordStore(registry, "simulated").restore() == record
+    assert RecordStore(registry, "simulated", "simulated").restore() == record
 
 
 def test_a_damaged_document_of_the_registry_is_refused(registry_home: Path, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_damaged_document_of_the_registry_is_refused(registry_home: Path, tmp_
     for path in registry_home.rglob("document-*.json"):
         path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(TrackRecordError, match="in the registry is damaged"):
-        RecordStore(registry, "simulated").restore()
+        RecordStore(registry, "simulated", "simulated").restore()
     assert read_record(record_folder("simulated")) is None
 
 

@@ -78,6 +78,7 @@ class Versions(msgspec.Struct, frozen=True):
     data_version: Version
     run_id: str = ""
     currency: str = ""
+    market: str = ""
 
 
 class _DecisionParameters(msgspec.Struct, frozen=True):

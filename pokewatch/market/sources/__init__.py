@@ -9,7 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from pokewatch.errors import SettingsError
-from pokewatch.settings import SourceSettings
+from pokewatch.settings import RegistrySettings, SourceSettings
 
 REJECTED_SCHEMA = pa.schema(
     [
@@ -48,6 +48,7 @@ class Source(Protocol):
     """A source of prices. Its data is untrusted: `quality` checks it before it enters the lake."""
 
     name: str  # in the `source` column
+    market: str  # the id of its market
     lake_name: str  # the folder of its lake; each market has its own
 
     def available(self) -> tuple[date, date] | None:
@@ -88,7 +89,10 @@ def open_source(
     if name == "tcgcsv":
         from pokewatch.market.sources.tcgcsv import TcgcsvSource
 
-        return TcgcsvSource(settings)
+        source = TcgcsvSource(settings)
+        if RegistrySettings.read().market:
+            source.lake_name = source.market
+        return source
     if name == "pokemon_price_tracker":
         from pokewatch.market.sources.pokemon_price_tracker import PokemonPriceTrackerSource
 

@@ -27,6 +27,11 @@ from pokewatch.settings import SourceSettings
 _ROWS_A_BATCH = 1_000_000
 
 
+def file_market(path: Path) -> str:
+    """Return the id of the market of a file."""
+    return f"file-{slugify(path.stem, '-')[:50].strip('-') or 'prices'}"
+
+
 class FileSource:
     """Prices from one file.
 
@@ -50,6 +55,7 @@ class FileSource:
             )
         self.path = found.expanduser().absolute()
         self._named_by = "--file" if path else settings.variable("file_path")
+        self.market = file_market(self.path)
         digest = hashlib.sha256(bytes(self.path)).hexdigest()[:8]
         self.lake_name = f"file-{slugify(self.path.stem, '-') or 'panel'}-{digest}"
         self._options = table_options(settings)

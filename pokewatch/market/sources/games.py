@@ -4,7 +4,7 @@ A game is named in settings by its name or by its category.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -23,6 +23,7 @@ _SEALED = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_CATEGORY = 9  # digits
+_TCGPLAYER = "-tcgplayer-usd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,25 @@ def _category_of(name: str) -> int:
             f"TCGplayer category or one of {known}"
         )
     return game.category
+
+
+def tcgplayer_markets() -> dict[str, tuple[int, ...]]:
+    """Return the categories of each market of TCGplayer, by its id.
+
+    The market of Pokemon has the Japanese cards too.
+    """
+    pokemon = {"pokemon": (3, 85), "pokemon-english": (3,)}
+    single = {slugify(game.name, "-"): (game.category,) for game in GAMES}
+    return {f"{name}{_TCGPLAYER}": categories for name, categories in {**single, **pokemon}.items()}
+
+
+def tcgplayer_market(categories: Sequence[int]) -> str:
+    """Return the id of the market of some categories."""
+    for market, known in tcgplayer_markets().items():
+        if known == tuple(categories):
+            return market
+    names = (slugify(game_of(category), "-") for category in categories)
+    return f"{'-'.join(names)[:46].strip('-')}{_TCGPLAYER}"
 
 
 def game_of(category: int) -> str:

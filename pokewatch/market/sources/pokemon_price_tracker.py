@@ -69,6 +69,7 @@ class PokemonPriceTrackerSource:
     """Whole sets with their history, all fetched at once, as the API returns days by card."""
 
     name = "pokemon_price_tracker"
+    market = "pokemon-pricetracker-usd"
     lake_name = "pokemon_price_tracker"
 
     def __init__(

@@ -39,6 +39,7 @@ class SimulatedSource:
             raise SettingsError(f"--cards {cards}: use a number from 1 to {MOST_CARDS}")
         if not 0 <= seed <= MOST_SEED:
             raise SettingsError(f"--seed {seed}: use a number from 0 to {MOST_SEED}")
+        self.market = f"simulated-{seed}"
         self.lake_name = "-".join(["simulated", str(cards), str(seed), *_digest(regimes)])
         self._seed, self._regimes = seed, tuple(regimes)
         self._catalog, self._traits = make_cards(cards, seed)

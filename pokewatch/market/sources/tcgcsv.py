@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import PriceBatch, RequestUsage
-from pokewatch.market.sources.games import categories_of, game_of
+from pokewatch.market.sources.games import categories_of, game_of, tcgplayer_market
 from pokewatch.market.sources.tcgcsv_archives import TcgcsvArchives
 from pokewatch.market.sources.tcgcsv_catalog import TcgcsvCatalog
 from pokewatch.market.sources.tcgcsv_live import TcgcsvLive
@@ -43,6 +43,7 @@ class TcgcsvSource:
         **client: Any,
     ) -> None:
         self._categories = categories_of(settings.tcgcsv_categories)
+        self.market = tcgplayer_market(self._categories)
         self.games = tuple(map(game_of, self._categories))
         self._now = now
         self.warnings: list[str] = []

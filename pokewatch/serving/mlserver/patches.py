@@ -33,7 +33,6 @@ import mlserver.grpc.utils
 import mlserver.rest.app
 import mlserver.server
 from fastapi import FastAPI
-from mlserver.repository import SchemalessModelRepository
 from starlette.types import ASGIApp
 
 from pokewatch.serving.mlserver import startup
@@ -41,13 +40,14 @@ from pokewatch.serving.mlserver.access_control import BrowserRequestFilter
 from pokewatch.serving.mlserver.data_plane import CheckedDataPlane
 from pokewatch.serving.mlserver.error_responses import EXCEPTION_HANDLERS
 from pokewatch.serving.mlserver.grpc_tensors import CheckedRequestConverter, TextContentsConverter
+from pokewatch.serving.mlserver.market_models import MarketModelRepository
 from pokewatch.serving.mlserver.queued_loads import QueuedLoads
 from pokewatch.serving.mlserver.request_bodies import limited_request
 from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints, ColumnRoute
 from pokewatch.settings import ServingSettings
 
 
-class PatchedModelRepository(SchemalessModelRepository):  # type: ignore[misc]  # MLServer ships no types
+class PatchedModelRepository(MarketModelRepository):
     """MLServer's models folder. Installs the patches when it is created."""
 
     def __init__(self, root: str) -> None:

@@ -29,7 +29,7 @@ import pyarrow as pa
 from pokewatch import contract
 from pokewatch.decision.distribution import LEVELS
 from pokewatch.errors import BookError
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.catalog import CARD_SCHEMA, slugify
 
 FORMAT = "pokewatch-price-book"
 VERSION = 3
@@ -109,9 +109,10 @@ def column_schema(name: str, days: int) -> pa.Schema:
 class BookFacts:
     """The origin of a book.
 
-    `horizon` is in days, `run_id` identifies the run that wrote the book, and `metrics` are the
-    scores of its model. `not_evaluated` is the remark on a model that could not be evaluated, "" on
-    another one. `missing_horizons` says by horizon, in days, why the book has no forecast at it.
+    `market` is the id of its market, `horizon` is in days, `run_id` identifies the run that wrote
+    the book, and `metrics` are the scores of its model. `not_evaluated` is the remark on a model
+    that could not be evaluated, "" on another one. `missing_horizons` says by horizon, in days, why
+    the book has no forecast at it.
     """
 
     data_version: str
@@ -120,6 +121,7 @@ class BookFacts:
     horizon: int
     currency: str
     source: str
+    market: str = ""
     git_commit: str = ""
     run_id: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -185,6 +187,7 @@ class Manifest:
             horizon=int(found["horizon"]),
             currency=str(found["currency"]),
             source=str(found["source"]),
+            market=str(found.get("market") or slugify(found["source"], "-")),
             git_commit=str(found["git_commit"]),
             run_id=str(found["run_id"]),
             metrics={str(name): float(value) for name, value in found["metrics"].items()},
