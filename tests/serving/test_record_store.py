@@ -96,7 +96,7 @@ def test_it_is_restored_by_a_process(registry_home: Path, tmp_path: Path) -> Non
     record = published(Registry(), tmp_path)
     folder = record_folder("simulated")
     empty(folder)
-    command = [sys.executable, "-m", "pokewatch.serving.record_store", "simulated"]
+    command = [sys.executable, "-m", "pokewatch.serving.record_store", "simulated", "simulated"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert read_record(folder) == record
