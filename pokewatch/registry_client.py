@@ -15,6 +15,7 @@ from pokewatch.registry_database import (
     ensure,
     read_alias,
     read_aliased,
+    read_model_tag,
 )
 from pokewatch.settings import RegistrySettings, private_folder
 
@@ -61,6 +62,33 @@ class RegistryClient:
             return None
         return read_alias(self._database(), self._settings.registered_model(), alias)
 
+    def stored_model_tag(self, name: str) -> str | None:
+        """Return a tag of an embedded registry's model, "" if it has none, without MLflow.
+
+        Return None where only MLflow can tell.
+        """
+        if not self._settings.is_embedded():
+            return None
+        return read_model_tag(self._database(), self._settings.registered_model(), name)
+
+    def model_tag(self, name: str) -> str:
+        """Return a tag of the registered model, "" if it has none."""
+        stored = self.stored_model_tag(name)
+        if stored is not None:
+            return stored
+        if self.is_missing():
+            return ""
+        with self.request(f"the state {name!r} cannot be read") as client:
+            from mlflow.exceptions import MlflowException
+
+            try:
+                model = client.get_registered_model(self._settings.registered_model())
+                return str(model.tags.get(name, ""))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return ""
+                raise
+
     def models_with(self, alias: str) -> list[str]:
         """Return the names of the registered models that have an alias, in order."""
         if self._settings.is_embedded():
@@ -69,9 +97,22 @@ class RegistryClient:
             found = client.search_registered_models(max_results=_MAX_MODELS)
             return sorted(model.name for model in found if alias in model.aliases)
 
-    def artifact_location(self) -> str | None:
-        """Return the folder of an embedded registry's artifacts; None where a server decides."""
-        return artifacts_of(self._database()) if self._settings.is_embedded() else None
+    def experiment(self, client: Any) -> str:
+        """Return the id of the experiment of the registered model's runs, created if missing."""
+        from mlflow.exceptions import MlflowException
+
+        name = self._settings.registered_model()
+        found = client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        # A server decides itself where artifacts are.
+        location = artifacts_of(self._database()) if self._settings.is_embedded() else None
+        try:
+            return str(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return str(client.get_experiment_by_name(name).experiment_id)  # another made it
 
     def _client(self) -> Any:
         if self._connected is None:

@@ -21,6 +21,7 @@ _ALIASED = """
     WHERE name = ? AND alias = ? AND current_stage != 'Deleted_Internal'
 """
 _MODELS = "SELECT name FROM registered_model_aliases WHERE alias = ? ORDER BY name"
+_MODEL_TAG = "SELECT value FROM registered_model_tags WHERE name = ? AND key = ?"
 _TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
 _MIGRATIONS = "SELECT count(*) FROM alembic_version"
 # MLflow adds its first experiment once the schema is complete.
@@ -63,6 +64,17 @@ def read_aliased(database: Path, alias: str) -> list[str]:
             return [name for (name,) in connection.execute(_MODELS, (alias,))]
     except sqlite3.Error:
         return []
+
+
+def read_model_tag(database: Path, model: str, name: str) -> str | None:
+    """Return a tag of a registered model, "" if it has none, None if the tables cannot be read."""
+    uri = f"file:{quote(str(database))}?mode=ro"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            found = connection.execute(_MODEL_TAG, (model, name)).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(found[0]) if found else ""
 
 
 def ensure(database: Path, experiment: str) -> None:

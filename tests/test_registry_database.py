@@ -31,7 +31,7 @@ sys.stdin.readline()
 registry = Registry()
 registry.set_state(sys.argv[1], "kept")
 with registry.client("the experiment cannot be read") as client:
-    print(registry._experiment(client), flush=True)
+    print(client.get_experiment_by_name("pokewatch").experiment_id, flush=True)
 """
 
 

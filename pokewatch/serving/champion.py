@@ -1,8 +1,8 @@
 """Fetching the champion's book: `python -m pokewatch.serving.champion` prints its location as JSON.
 
-This runs in a short-lived subprocess. Importing MLflow takes about 90 MB and several seconds, which
-a serving process and each of its workers would otherwise hold for good, and a subprocess can be
-killed when the registry hangs.
+Unless registry and book are on this machine, that runs in a short-lived subprocess. Importing
+MLflow takes about 90 MB and several seconds, which a serving process and each of its workers would
+otherwise hold for good, and a subprocess can be killed when the registry hangs.
 """
 
 import json
@@ -12,8 +12,10 @@ import sys
 from dataclasses import asdict, dataclass
 
 from pokewatch.errors import PokeWatchError, RegistryError
+from pokewatch.registry import RegisteredModel, Registry
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import RegistrySettings
+from pokewatch.valuation.book.copies import copy_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,19 @@ def fetch_champion(seconds: float, market: str = "") -> Champion:
 
     Raise RegistryError if it fails or takes longer than `seconds`.
     """
+    return _on_this_machine(market) or _fetch_in_process(seconds, market)
+
+
+def _on_this_machine(market: str) -> Champion | None:
+    """Return the champion of an embedded registry whose book is here already, else None."""
+    registry = Registry(RegistrySettings.read(market=market))
+    found = registry.stored_champion(MONITORING_KEY)
+    if found is None or not copy_of(registry.books, found[0].digest).is_dir():
+        return None
+    return _champion(registry, *found)
+
+
+def _fetch_in_process(seconds: float, market: str) -> Champion:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pokewatch.serving.champion"],
@@ -56,17 +71,18 @@ def fetch_champion(seconds: float, market: str = "") -> Champion:
 
 
 def _fetch() -> Champion:
-    from pokewatch.registry import Registry
-
     registry = Registry()
-    model = registry.resolve()
+    return _champion(registry, registry.resolve(), registry.get_state(MONITORING_KEY))
+
+
+def _champion(registry: Registry, model: RegisteredModel, monitoring: str) -> Champion:
     return Champion(
         model.version,
         model.run_id,
         model.digest,
         model.data_version,
         str(registry.download_book(model)),
-        registry.get_state(MONITORING_KEY),
+        monitoring,
     )
 
 

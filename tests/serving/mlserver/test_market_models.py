@@ -1,0 +1,162 @@
+"""Three markets in one MLServer: what happens to one is not noticed in the others."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pokewatch.contract import fair_price_model
+from pokewatch.deploy.rollout import deploy, rollback
+from pokewatch.errors import DeployError
+from pokewatch.registry import CHAMPION, Registry
+from pokewatch.settings import RegistrySettings
+from tests.serving.books import FACTS, make_book
+from tests.serving.server import Server, columns, infer, models_folder, started, tensor, wait_until
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
+CARDS = 40
+MARKETS = {"simulated-1": "USD", "file-trend": "EUR", "magic-tcgplayer-usd": "USD"}
+
+
+def registry_of(market: str) -> Registry:
+    return Registry(RegistrySettings.read(market=market))
+
+
+def register(market: str, folder: Path, commit: str, cards: int = CARDS) -> str:
+    """Register a book of a market; its version."""
+    registry = registry_of(market)
+    facts = replace(FACTS, market=market, currency=MARKETS[market], git_commit=commit)
+    digest = make_book(folder, cards, facts=facts)
+    run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": commit})
+    return registry.register(run, digest).version
+
+
+@contextmanager
+def serving(folder: Path, *markets: str) -> Iterator[Server]:
+    ports = models_folder(folder)
+    with started(folder, ports) as server:
+        wait_until(server, *(f"/v2/models/{fair_price_model(market)}/ready" for market in markets))
+        yield server
+
+
+@dataclass
+class Load:
+    """Requests to a model, sent until the block ends. `answers` are the distinct ones."""
+
+    url: str
+    model: str
+    answers: set[str] = field(default_factory=set)
+    sent: int = 0
+
+    def run(self, ended: threading.Event) -> None:
+        cards = [f"tcgplayer-{i}-normal" for i in range(CARDS)]
+        body = {"id": "1", "inputs": [tensor("card_id", cards)]}
+        with httpx.Client(timeout=30) as client:
+            while not ended.is_set():
+                answer = client.post(f"{self.url}/v2/models/{self.model}/infer", json=body)
+                self.answers.add(f"{answer.status_code} {answer.text}")
+                self.sent += 1
+
+
+@contextmanager
+def under_load(*loads: Load) -> Iterator[None]:
+    ended = threading.Event()
+    threads = [threading.Thread(target=load.run, args=(ended,)) for load in loads]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def version_served(server: Server, market: str) -> str:
+    answer = infer(server, fair_price_model(market), tensor("card_id", ["card_1"]))
+    return str(answer.json()["parameters"]["model_version"])
+
+
+def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert registry_home
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
+    changed, *others = MARKETS
+    for market in MARKETS:
+        registry_of(market).set_alias(CHAMPION, register(market, tmp_path / market, "first"))
+    second = register(changed, tmp_path / "second", "second")
+    third = register(changed, tmp_path / "third", "third", cards=CARDS - 20)
+    registry = registry_of(changed)
+    with serving(tmp_path / "models", *MARKETS) as server:
+        address = [server.url]
+        loads = [Load(server.url, fair_price_model(market)) for market in others]
+        with under_load(*loads):
+            deploy(registry, second, address)
+            assert version_served(server, changed) == second
+            with pytest.raises(DeployError, match="lacks 20 of its 40 cards"):
+                deploy(registry, third, address)
+            assert version_served(server, changed) == second
+            rollback(registry, address)
+            assert version_served(server, changed) == "1"
+        for load in loads:
+            assert load.sent > 10
+            (answer,) = load.answers
+            assert answer.startswith("200 ")
+    for market in others:
+        assert registry_of(market).resolve(CHAMPION).version == "1"
+
+
+def test_answers_name_their_market_and_currency(registry_home: Path, tmp_path: Path) -> None:
+    assert registry_home
+    for market in MARKETS:
+        registry_of(market).set_alias(CHAMPION, register(market, tmp_path / market, market))
+    with serving(tmp_path / "models", *MARKETS) as server:
+        for market, currency in MARKETS.items():
+            answer = infer(server, fair_price_model(market), tensor("card_id", ["card_1"]))
+            assert columns(answer)["card_id"] == ["tcgplayer-1-normal"]
+            parameters = answer.json()["parameters"]
+            assert (parameters["market"], parameters["currency"]) == (market, currency)
+            path = f"/v2/models/{fair_price_model(market)}/catalog/status"
+            assert httpx.post(f"{server.url}{path}", json={}).json()["market"] == market
+        index = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
+        assert {each["name"]: each["state"] for each in index} == {
+            "decision": "READY",
+            **{fair_price_model(market): "READY" for market in MARKETS},
+        }
+
+
+def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert registry_home
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0")
+    registry_of("simulated-1").set_alias(CHAMPION, register("simulated-1", tmp_path / "a", "a"))
+    with serving(tmp_path / "models", "simulated-1") as server:
+        new = register("file-trend", tmp_path / "b", "b")
+        deploy(registry_of("file-trend"), new, [server.url])
+        assert version_served(server, "file-trend") == new
+        unknown = httpx.post(f"{server.url}/v2/repository/models/fair-price-UPPER/load")
+        assert unknown.status_code == 404
+
+
+def test_only_the_markets_of_the_settings_are_served(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert registry_home
+    monkeypatch.setenv("POKEWATCH_MARKETS", "file-trend")
+    for market in ("simulated-1", "file-trend"):
+        registry_of(market).set_alias(CHAMPION, register(market, tmp_path / market, market))
+    with serving(tmp_path / "models", "file-trend") as server:
+        other = httpx.post(f"{server.url}/v2/repository/models/fair-price-simulated-1/load")
+        assert other.status_code == 404
+        index = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
+        assert sorted(each["name"] for each in index) == ["decision", "fair-price-file-trend"]
