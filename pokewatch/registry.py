@@ -53,17 +53,13 @@ class Registry:
     def __init__(self, settings: RegistrySettings | None = None) -> None:
         self._settings = settings or RegistrySettings.read()
         self._name = self._settings.registered_model()
+        self.market = self._settings.market  # "" for the only one of a home
         self._mlflow = RegistryClient(self._settings)
 
     @property
     def name(self) -> str:
         """The name of the registered model."""
         return self._name
-
-    @property
-    def market(self) -> str:
-        """The market whose model this is; "" for the only one of a home."""
-        return self._settings.market
 
     @property
     def books(self) -> Path:
@@ -99,8 +95,7 @@ class Registry:
 
         now = int(time.time() * 1000)
         with self.client("the run cannot be logged") as client:
-            experiment = self._mlflow.experiment(client)
-            run = client.create_run(experiment, tags=dict(tags))
+            run = client.create_run(self._mlflow.experiment(client), tags=dict(tags))
             run_id = str(run.info.run_id)
             try:
                 client.log_batch(
@@ -184,17 +179,17 @@ class Registry:
     def versions(self, where: str = "") -> list[RegisteredModel]:
         """Return the newest versions, at most 200, newest first; `where` adds an MLflow filter."""
         query = f"name='{self._name}'" + (f" and {where}" if where else "")
-        order = ["version_number DESC"]
         with self.client("the model versions cannot be listed") as client:
-            found = client.search_model_versions(query, _MAX_VERSIONS, order_by=order)
+            found = client.search_model_versions(query, _MAX_VERSIONS, ["version_number DESC"])
             return [_registered(version) for version in found]
 
     def log_metrics(self, model: RegisteredModel, metrics: Mapping[str, float], step: int) -> None:
         """Add metrics to the run of a version, at `step`."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        logged = [Metric(name, value, now, step) for name, value in metrics.items()]
+        logged = [
+            Metric(name, value, int(time.time() * 1000), step) for name, value in metrics.items()
+        ]
         with self.client(f"the metrics of version {model.version} cannot be logged") as client:
             client.log_batch(model.run_id, metrics=logged)
 
@@ -297,7 +292,7 @@ def _registered(version: Any) -> RegisteredModel:
 
 
 def _no_version(alias: str, branch: str) -> str:
-    of_branch = f" of branch {branch}" if branch else ""
+    of = f" of branch {branch}" if branch else ""
     if alias == PREVIOUS:
-        return f"there is no previous champion{of_branch}"
-    return f"no model is {alias}{of_branch} yet: run the pipeline first (pokewatch pipeline run)"
+        return f"there is no previous champion{of}"
+    return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run)"
