@@ -129,10 +129,12 @@ def decide(
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
     faults = _faults(rows, distribution)
-    for name in _raising(thresholds, faults if on_fault == "raise" else ()):
-        _raise_first({name: faults[name]}, rows)
-    valid = ~np.logical_or.reduce(list(faults.values()), axis=0)
-    all_valid = bool(valid.all())
+    invalid = np.logical_or.reduce(list(faults.values()))
+    all_valid = not np.count_nonzero(invalid)
+    if not all_valid:
+        for name in _raising(thresholds, faults if on_fault == "raise" else ()):
+            _raise_first({name: faults[name]}, rows)
+    valid = ~invalid
     usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
     deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
     signal, reason = _by_threshold(deviation, usable)
@@ -143,7 +145,9 @@ def decide(
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
-    confidence = np.where(valid, _confidence(signal, usable, known), np.nan)
+    confidence = _confidence(signal, usable, known)
+    if not all_valid:
+        confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, valid, known)
 
 
@@ -163,7 +167,7 @@ def _broadcast(
         thresholds.sell,
     )
     arrays = [np.asarray(value, dtype=np.float64) for value in given]
-    shape = np.broadcast(np.empty(1), *arrays).shape
+    shape = np.broadcast_shapes((1,), *(array.shape for array in arrays))
     return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
 
 

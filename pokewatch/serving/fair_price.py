@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -21,6 +20,7 @@ from starlette.responses import Response as PlainResponse
 
 from pokewatch.contract import (
     CONDITIONS,
+    DISTRIBUTION,
     EXPORT_TYPES,
     FAIR_PRICE,
     FAIR_PRICE_INPUTS,
@@ -107,13 +107,15 @@ class FairPriceRuntime(TensorRuntime):
         loaded = LOADED_BOOKS.get(self._book_key)
         cards: list[str] = columns["card_id"]  # type: ignore[assignment]
         days = _days(columns["date"]) if "date" in columns else None
-        quotes = loaded.book.look_up(cards, days)
+        distributions = any(tensor.name == DISTRIBUTION for tensor in wanted)
+        quotes = loaded.book.look_up(cards, days, distributions=distributions)
         if "condition" in columns:
             quotes = quotes.scaled(self._factors(columns))
         if "market_price" in columns:
             quotes = _with_offers(quotes, np.asarray(columns["market_price"]))
-        for status, count in Counter(quotes.status.tolist()).items():
-            metrics.count_row_status(status, count)
+        statuses: list[str] = quotes.status.tolist()
+        for status in set(statuses):
+            metrics.count_row_status(status, statuses.count(status))
         outputs = {tensor.name: _output(tensor.name, loaded, cards, quotes) for tensor in wanted}
         return outputs, loaded.parameters()
 
@@ -197,13 +199,16 @@ def _with_offers(quotes: BookQuotes, offers: NDArray[np.float64]) -> BookQuotes:
 def _names(names: Sequence[str], requested: Sequence[str], quotes: BookQuotes) -> Values:
     """Return the canonical name of each row's card, or the requested name if it is unknown."""
     positions: list[int] = quotes.position.tolist()
-    if min(positions) >= 0:
+    if quotes.position.min() >= 0:
         return list(map(names.__getitem__, positions))
     return [names[at] if at >= 0 else card for at, card in zip(positions, requested, strict=True)]
 
 
 def _dates(quotes: BookQuotes) -> Values:
-    days = quotes.date.astype(np.int64).tolist()
+    numbers = quotes.date.astype(np.int64)
+    days = numbers.tolist()
+    if numbers.min() == numbers.max() != _NAT:  # mostly all are of the last day
+        return [str(quotes.date[0])] * len(days)
     texts = {day: "" if day == _NAT else str(np.datetime64(day, "D")) for day in set(days)}
     return list(map(texts.__getitem__, days))
 

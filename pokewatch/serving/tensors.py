@@ -132,6 +132,11 @@ def _shape(tensor: TensorSpec, values: int) -> list[int]:
 
 
 def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
+    if type(values[0]) is bytes:  # over gRPC; mostly all are
+        try:
+            return list(map(bytes.decode, values))
+        except (TypeError, UnicodeDecodeError):
+            pass  # told below
     kinds = set(map(type, values))
     if kinds == {str}:
         return values
@@ -143,11 +148,7 @@ def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
             f"input {tensor.name!r} must be text, got {_shorten(value)} at row {row}"
         )
     try:
-        return (
-            list(map(bytes.decode, values))
-            if kinds == {bytes}
-            else [value if type(value) is str else value.decode() for value in values]
-        )
+        return [value if type(value) is str else value.decode() for value in values]
     except UnicodeDecodeError:
         raise BadInputError(f"input {tensor.name!r} must be UTF-8 text") from None
 

@@ -47,9 +47,10 @@ class TextContentsConverter(InferTensorContentsConverter):  # type: ignore[misc]
 
 
 def _encode(values: list[Any]) -> list[bytes]:
-    if set(map(type, values)) == {str}:
+    try:
         return list(map(str.encode, values))  # a third of the time of a comprehension
-    return [value.encode() if isinstance(value, str) else value for value in values]
+    except TypeError:  # some are bytes already
+        return [value.encode() if isinstance(value, str) else value for value in values]
 
 
 def _check_contents(request: Any) -> None:

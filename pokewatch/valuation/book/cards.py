@@ -59,7 +59,7 @@ class Cards:
         self._table = table
         self.ids: list[str] = table["card_id"].to_pylist()
         self.slugs: list[str] = table["slug"].to_pylist()
-        rows = range(len(self.ids))
+        rows = list(range(len(self.ids)))  # a list, so that both names share its numbers
         self._at: dict[str, int] = dict(zip(self.slugs, rows, strict=True)) | dict(
             zip(self.ids, rows, strict=True)
         )

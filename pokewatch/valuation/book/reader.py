@@ -91,22 +91,33 @@ class PriceBook:
             files = threads.map(lambda name: _verified(folder / name, manifest.files[name]), FILES)
             return cls(manifest, digest, dict(zip(FILES, files, strict=True)))
 
-    def look_up(self, cards: Sequence[str], days: Dates | None = None) -> BookQuotes:
+    def look_up(
+        self, cards: Sequence[str], days: Dates | None = None, *, distributions: bool = True
+    ) -> BookQuotes:
         """Return the values of each card (id or slug), each on the latest day up to that in `days`.
 
         NaT, or no `days`, is the last day of the book. Cards and days not in the book have the
-        statuses `unknown_card` and `unknown_date`.
+        statuses `unknown_card` and `unknown_date`. Without `distributions` theirs are NaN.
         """
         position = self.cards.positions(cards)
         if days is None:
-            return BookQuotes(
-                position, **{name: values[position] for name, values in self._latest.items()}
-            )
+            found = {
+                name: values[position]
+                for name, values in self._latest.items()
+                if distributions or name != "distribution"
+            }
+            if not distributions:
+                found["distribution"] = _no_distributions(len(position))
+            return BookQuotes(position, **found)
         day = np.searchsorted(self.dates, days, side="right") - 1
         unknown = (position < 0) | (day < 0)
         found = {name: _decoded(name, self._columns[name][position, day]) for name in _DECODERS}
-        found["distribution"] = self._distributions(
-            np.where(unknown, 0, position), np.where(unknown, 0, day), found["fair"]
+        found["distribution"] = (
+            self._distributions(
+                np.where(unknown, 0, position), np.where(unknown, 0, day), found["fair"]
+            )
+            if distributions
+            else _no_distributions(len(position))
         )
         for name, values in found.items():
             values[unknown] = np.nan if name != "status" else UNKNOWN_DATE
@@ -211,6 +222,10 @@ _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     for name in COLUMNS
     if name not in SPREAD_COLUMNS
 }
+
+
+def _no_distributions(rows: int) -> Floats:
+    return np.full((rows, WIDTH), np.nan)
 
 
 def _decoded(name: str, stored: np.ndarray) -> np.ndarray:
