@@ -13,6 +13,7 @@ from typing import Literal, get_args
 FAIR_PRICE = "fair-price"
 DECISION = "decision"
 MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
+MARKETS_PATH = "/catalog/markets"  # of a model server: the markets it serves
 
 
 def fair_price_model(market: str) -> str:

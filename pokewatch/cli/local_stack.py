@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pokewatch.bundled import bundled
+from pokewatch.contract import MARKETS_PATH
 from pokewatch.errors import SettingsError, StackError
 from pokewatch.settings import GatewaySettings, ServingSettings
 
@@ -59,7 +60,7 @@ class Stack:
             self._start(
                 "mlserver", ["mlserver", "start", str(models)], mlserver_environment(self._serving)
             )
-            self._wait_until_ready("mlserver", f"{self.mlserver_url}/v2/models/fair-price/ready")
+            self._wait_until_ready("mlserver", f"{self.mlserver_url}{MARKETS_PATH}")
             self._start("gateway", ["pokewatch", "gateway"], self._gateway_environment())
             self._wait_until_ready("gateway", f"{self.gateway_url}/ready")
             yield

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from mlserver.handlers import custom_handler
+from mlserver.rest.responses import Response
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import ArrayLike
 
-from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
+from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, MARKETS_PATH, TensorSpec
 from pokewatch.decision import (
     Advice,
     Decisions,
@@ -41,6 +43,8 @@ class DecisionRuntime(TensorRuntime):
     Advice in money is under the fees named by the row, or those of the settings. Its `currency` is
     that of the served book unless the request gives another.
 
+    It is served whatever the markets are, so it also tells which those are.
+
     Responses carry the versions of the model that valued the prices: `fair-price`, or the model
     named by `parameters.extra.prices`.
     """
@@ -54,6 +58,12 @@ class DecisionRuntime(TensorRuntime):
         self._price_model = str(extra.get("prices", "fair-price"))
         self._thresholds = configured_thresholds()
         self._defaults = DecisionSettings.read()
+
+    @custom_handler(rest_path=MARKETS_PATH, rest_method="GET")  # type: ignore[untyped-decorator]  # MLServer ships no types
+    async def markets(self) -> Response:
+        """Return the markets served, with the status 503 if there is none yet."""
+        found = LOADED_BOOKS.markets()
+        return Response({"markets": found}, 200 if found else 503)
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]

@@ -127,6 +127,10 @@ def test_answers_name_their_market_and_currency(registry_home: Path, tmp_path: P
             assert (parameters["market"], parameters["currency"]) == (market, currency)
             path = f"/v2/models/{fair_price_model(market)}/catalog/status"
             assert httpx.post(f"{server.url}{path}", json={}).json()["market"] == market
+        listed = httpx.get(f"{server.url}/catalog/markets").json()["markets"]
+        assert {each["model"]: each["currency"] for each in listed} == {
+            fair_price_model(market): currency for market, currency in MARKETS.items()
+        }
         index = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
         assert {each["name"]: each["state"] for each in index} == {
             "decision": "READY",
@@ -146,6 +150,14 @@ def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
         assert version_served(server, "file-trend") == new
         unknown = httpx.post(f"{server.url}/v2/repository/models/fair-price-UPPER/load")
         assert unknown.status_code == 404
+
+
+def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:
+    ports = models_folder(tmp_path / "models")
+    with started(tmp_path / "models", ports) as server:
+        wait_until(server, "/v2/models/decision/ready")
+        answer = httpx.get(f"{server.url}/catalog/markets")
+        assert (answer.status_code, answer.json()) == (503, {"markets": []})
 
 
 def test_only_the_markets_of_the_settings_are_served(
