@@ -94,9 +94,12 @@ def protect(folder: Path) -> None:
     A book of another user or on a read-only disk is left as it is.
     """
     with suppress(OSError):
-        for name in (MANIFEST, *FILES):
-            (folder / name).chmod(0o444)
-        folder.chmod(0o555)
+        for path, mode in (
+            *((folder / name, 0o444) for name in (MANIFEST, *FILES)),
+            (folder, 0o555),
+        ):
+            if stat.S_IMODE(path.stat().st_mode) != mode:
+                path.chmod(mode)
 
 
 def place(book: Path, folder: Path, digest: str) -> None:
