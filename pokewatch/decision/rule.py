@@ -132,10 +132,8 @@ def decide(
     invalid = np.logical_or.reduce(list(faults.values()))
     all_valid = not np.count_nonzero(invalid)
     if not all_valid:
-        for name in _raising(thresholds, faults if on_fault == "raise" else ()):
-            _raise_first({name: faults[name]}, rows)
-    valid = ~invalid
-    usable = rows.ordered() if all_valid else rows.masked(valid).ordered()
+        _raise_any(faults, _raising(thresholds, faults if on_fault == "raise" else ()), rows)
+    usable = rows.ordered() if all_valid else rows.masked(~invalid).ordered()
     deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
     signal, reason = _by_threshold(deviation, usable)
     if policy == "net_of_fees" and fees is not None:
@@ -148,7 +146,7 @@ def decide(
     confidence = _confidence(signal, usable, known)
     if not all_valid:
         confidence[invalid] = np.nan
-    return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, valid, known)
+    return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 
 def _broadcast(
@@ -217,7 +215,8 @@ _REQUIREMENTS = {
 }
 
 
-def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
+def _raise_any(faults: dict[str, Bools], names: Iterable[str], rows: _Rows) -> None:
+    """Raise ValueError for the first fault among those in `names`."""
     values = {
         "fair_price": rows.fair,
         "market_price": rows.market,
@@ -227,7 +226,8 @@ def _raise_first(faults: dict[str, Bools], rows: _Rows) -> None:
         "sell_threshold_pct": rows.sell,
         "distribution": np.broadcast_to("others", rows.market.shape),
     }
-    for name, fault in faults.items():
+    for name in names:
+        fault = faults[name]
         if fault.any():
             row, label = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
             raise ValueError(

@@ -136,7 +136,7 @@ def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
         try:
             return list(map(bytes.decode, values))
         except (TypeError, UnicodeDecodeError):
-            pass  # told below
+            pass  # reported below
     kinds = set(map(type, values))
     if kinds == {str}:
         return values
