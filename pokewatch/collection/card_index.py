@@ -1,9 +1,12 @@
 """The cards of a book by what lines of collections give: names, numbers, products, sets, games."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+import pyarrow.compute as pc
 
 from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
@@ -14,6 +17,7 @@ from pokewatch.collection.names import (
     number_keys,
     product_key,
 )
+from pokewatch.market.catalog import CARDMARKET
 from pokewatch.valuation.book import PriceBook
 
 _COLUMNS = (
@@ -42,7 +46,8 @@ class CardIndex:
     """The cards of `book`, in its order, and their positions by several keys.
 
     `by_digits` has promotional cards by their number without letters, `products` those without a
-    number by the words of their name, `set_names` the name of a set by its code.
+    number by the words of their name, `by_market_id` those with a product id of Cardmarket,
+    `set_names` the name of a set by its code.
     """
 
     def __init__(self, book: PriceBook) -> None:
@@ -52,6 +57,7 @@ class CardIndex:
         self.by_number: dict[str, list[int]] = {}
         self.by_digits: dict[str, list[int]] = {}
         self.products: dict[str, list[int]] = {}
+        self.by_market_id = _by_market_id(book)
         self.games: set[str] = set()
         self.set_names: dict[str, str] = {}
         columns = [book.cards.column(name).to_pylist() for name in _COLUMNS]
@@ -105,3 +111,13 @@ class CardIndex:
             self.by_number.setdefault(card.number[0], []).append(position)
             if is_promo(card.set_name):
                 self.by_digits.setdefault(bare_number(card.number[0]), []).append(position)
+
+
+def _by_market_id(book: PriceBook) -> dict[str, list[int]]:
+    """Return the positions of the cards whose source has the product ids of Cardmarket."""
+    column = book.cards.column("source_ids")
+    rows = pc.indices_nonzero(pc.match_substring(column, f'"{CARDMARKET}"'))
+    found: dict[str, list[int]] = {}
+    for position, ids in zip(rows.to_pylist(), column.take(rows).to_pylist(), strict=True):
+        found.setdefault(str(json.loads(ids)[CARDMARKET]), []).append(position)
+    return found

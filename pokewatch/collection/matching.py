@@ -79,9 +79,10 @@ class Matcher:
                 if match.outcome == "unmatched" and not match.candidates:
                     words = base_key(line.name, line.number).split()
                     near = self._index.sharing_words(words, MAX_CANDIDATES)
-                    searches += not near
+                    search = not near and bool(line.name or line.card_id)
+                    searches += search
                     match = replace(match, candidates=tuple(near))
-                    if not near and searches <= MAX_SEARCHES:
+                    if search and searches <= MAX_SEARCHES:
                         match = self._with_near(line, match)
                 known[key] = match
             found.append(known[key])
@@ -102,10 +103,24 @@ class Matcher:
         product = self._index.by_product.get(line.product_id, [])
         if any(self._agrees(line, at) for at in product):
             return self._printing(line, product, "product_id")
+        product = self._index.by_market_id.get(line.market_id, [])
+        if any(self._agrees(line, at) for at in product):
+            return self._printing(line, product, "product id of Cardmarket")
         if not line.name:
-            known = f"no card has the product id {line.product_id}"
-            return Match("unmatched", -1, (), known if line.product_id else "unknown card_id")
+            return self._unmatched((), self._unknown_id(line))
         return self._by_words(line)
+
+    def _unknown_id(self, line: CollectionLine) -> str:
+        """Return why a line with an id and no name is unmatched."""
+        if line.market_id and not self._index.by_market_id:
+            return (
+                "the market has no product ids of Cardmarket: value the file where its prices are "
+                "served, or export the collection with names"
+            )
+        if line.market_id:
+            return f"no card has the product id {line.market_id} of Cardmarket"
+        known = f"no card has the product id {line.product_id}"
+        return known if line.product_id else "unknown card_id"
 
     def _agrees(self, line: CollectionLine, at: int) -> bool:
         """Return whether the name or the number of a line is that of a product, if it has them.

@@ -131,7 +131,7 @@ def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict
     matched = match.outcome == "matched"
     return {
         "line": line.line,
-        "name": line.name,
+        "name": line.title,
         "quantity": line.quantity,
         "condition": line.condition,
         "grade": line.grade or None,
