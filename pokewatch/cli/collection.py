@@ -16,6 +16,7 @@ from pokewatch.cli.output import (
     print_json,
     print_table,
     print_wrapped,
+    progress_bar,
     warn_of_old_prices,
 )
 from pokewatch.cli.value import champion_book
@@ -25,6 +26,7 @@ from pokewatch.errors import OutputError
 
 _COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
 _SHOWN = 20
+_LINE = 5  # the time to match a line, in that to index a card
 _FIELDS = (
     "line",
     "name",
@@ -96,8 +98,10 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     except OSError as error:
         raise click.UsageError(f"{file} cannot be read: {error.strerror}") from None
     book, model = champion_book()
-    with value_errors_as_usage():
-        worth = value_collection(book, Matcher(book), found, fees)
+    cards, lines = len(book.cards), len(found.lines)
+    with value_errors_as_usage(), progress_bar("Valuing", cards + _LINE * lines) as advance:
+        matcher = Matcher(book, advance)
+        worth = value_collection(book, matcher, found, fees, lambda done: advance(_LINE * done))
     worth |= {"model_version": model.version, "data_version": model.data_version}
     if out is not None:
         _write(out, [*worth["lines"], *map(_refused_row, worth["refused"])])

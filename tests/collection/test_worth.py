@@ -98,3 +98,11 @@ def test_a_line_without_a_name_is_named_by_its_id(book: PriceBook) -> None:
     assert found["refused"] == [
         {"line": 4, "text": "Cardmarket product 246700", "reason": "it counts no copy"}
     ]
+
+
+def test_the_progress_of_cards_and_lines_is_reported(book: PriceBook) -> None:
+    cards: list[int] = []
+    lines: list[int] = []
+    found = read(HEADER + "Farfetch'd,151,83,Normal,LP,3,\n" * 3)
+    value_collection(book, Matcher(book, cards.append), found, None, lines.append)
+    assert (sum(cards), sum(lines)) == (len(book.cards), 3)
