@@ -1,5 +1,6 @@
 """Files that appear complete or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -66,3 +67,20 @@ with atomic_file(Path({str(path)!r}), Path({str(incomplete)!r})) as file:
     assert killed.returncode == -signal.SIGKILL
     assert path.read_text() == "before"
     assert sorted(tmp_path.iterdir()) == [incomplete, path]
+
+
+def test_files_of_killed_writers_are_removed_and_those_of_others_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "cards [1].csv"
+    killed, other = (tmp_path / f".{name}.{'0a' * 8}" for name in (path.name, "cards 1.csv"))
+    new, unlike = tmp_path / f".{path.name}.{'1b' * 8}", tmp_path / f".{path.name}.part"
+    with atomic_file(path) as file:
+        file.write(b"slow")
+        (writing,) = tmp_path.iterdir()
+        for each in (killed, other, new, unlike):
+            each.touch()
+        for each in (killed, other, writing, unlike):
+            os.utime(each, (0, 0))
+        with atomic_file(path) as quick:
+            quick.write(b"quick")
+        assert sorted(tmp_path.iterdir()) == sorted([path, other, new, unlike, writing])
+    assert path.read_bytes() == b"slow"

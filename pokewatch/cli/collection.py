@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pokewatch.cli.output import (
     print_json,
     print_table,
     print_wrapped,
+    progress_bar,
     warn_of_old_prices,
 )
 from pokewatch.cli.value import champion_book
@@ -25,6 +26,7 @@ from pokewatch.errors import OutputError
 
 _COLUMNS = ("line", "card", "copies", "cond", "market", "fair", "worth", "advice", "chance of fall")
 _SHOWN = 20
+_LINE = 5  # the time to match a line, in that to index a card
 _FIELDS = (
     "line",
     "name",
@@ -74,32 +76,35 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     """Show what the cards in FILE are worth, and which to sell.
 
     FILE is an export of Collectr, the TCGplayer app or seller portal, TCG Collector, PriceCharting,
-    Dragon Shield, Deckbox, ManaBox, Moxfield, Archidekt, Delver Lens or Card Ladder, or any table
-    with the columns name, set, number, printing, condition and quantity. Lines that fit several
+    Cardmarket's stock (where its prices are served), Dragon Shield, Deckbox, ManaBox, Moxfield,
+    Archidekt, Delver Lens or Card Ladder, any table with the columns name, set, number, printing,
+    condition and quantity, or a list of names or ids, one a line. Lines that fit several
     cards or none are listed, and never valued by a guess. The price of a copy that is not near mint
     is a share of the market price, which is an assumption (POKEWATCH_CONDITION_LP and so on).
 
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
     """
-    from pokewatch.collection.exports import KNOWN_HEADERS, read_collection
+    from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, read_collection
     from pokewatch.collection.matching import Matcher
     from pokewatch.collection.worth import value_collection
     from pokewatch.market.tabular.reading import read_sheet
     from pokewatch.market.tabular.sheet import TableError
 
     try:
-        found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS)))
+        found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS), alone=ALONE))
     except TableError as error:
         raise click.UsageError(f"{file}: {error}") from None
     except OSError as error:
         raise click.UsageError(f"{file} cannot be read: {error.strerror}") from None
     book, model = champion_book()
-    with value_errors_as_usage():
-        worth = value_collection(book, Matcher(book), found, fees)
+    cards, lines = len(book.cards), len(found.lines)
+    with value_errors_as_usage(), progress_bar("Valuing", cards + _LINE * lines) as advance:
+        matcher = Matcher(book, advance)
+        worth = value_collection(book, matcher, found, fees, lambda done: advance(_LINE * done))
     worth |= {"model_version": model.version, "data_version": model.data_version}
     if out is not None:
-        _write(out, worth["lines"])
+        _write(out, [*worth["lines"], *map(_refused_row, worth["refused"])])
     if as_json:
         print_json(worth)
     else:
@@ -114,14 +119,24 @@ def _print(worth: Mapping[str, Any], out: Path | None) -> None:
     if len(valued) > _SHOWN:
         print_wrapped(f"... and {len(valued) - _SHOWN} more lines; --json or --out has all of them")
     _print_totals(worth)
-    for row in [row for row in worth["lines"] if row["why_unvalued"]][:_SHOWN]:
-        near = f"; is it {' or '.join(row['candidates'][:3])}?" if row["candidates"] else ""
-        why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
-        print_wrapped(f"line {row['line']}: {row['name'] or row['card']}: not valued: {why}{near}")
-    for row in worth["refused"][:_SHOWN]:
-        print_wrapped(f"line {row['line']}: not read: {row['reason']}")
+    unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
+    _print_some([_why_unvalued(row) for row in unvalued])
+    _print_some([f"line {row['line']}: left out: {row['reason']}" for row in worth["refused"]])
     if out is not None:
         print_wrapped(f"written to {out}")
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    for line in lines[:_SHOWN]:
+        print_wrapped(line)
+    if len(lines) > _SHOWN:
+        print_wrapped(f"... and {len(lines) - _SHOWN} more such lines")
+
+
+def _why_unvalued(row: Mapping[str, Any]) -> str:
+    near = f"; is it {' or '.join(row['candidates'][:3])}?" if row["candidates"] else ""
+    why = row["reason"] if row["outcome"] != "matched" else row["why_unvalued"]
+    return f"line {row['line']}: {row['name']}: not valued: {why}{near}"
 
 
 def _print_totals(worth: Mapping[str, Any]) -> None:
@@ -155,6 +170,12 @@ def _cells(row: Mapping[str, Any], currency: str) -> tuple[str, ...]:
         row["advice"],
         format_share(row["chance_of_fall"]),
     )
+
+
+def _refused_row(refused: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a line that was left out."""
+    given = {"line": refused["line"], "name": refused["text"], "reason": refused["reason"]}
+    return dict.fromkeys(_FIELDS) | given | {"outcome": "refused"}
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -5,9 +5,12 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +20,9 @@ from pokewatch.errors import OutputError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
+
+_TICK_SECONDS = 0.2
+_NEARLY_DONE = 0.99  # a bar is full when its work is done
 
 
 def print_text(text: str) -> None:
@@ -168,3 +174,32 @@ def share_bar(label: str) -> Iterator[Callable[[float], None]]:
             done = now
 
         yield report
+
+
+@contextmanager
+def waiting_bar(label: str, record: Path, expected: float) -> Iterator[None]:
+    """Show a progress bar while the block waits for other processes.
+
+    The estimate is the time that it took the last time, which `record` keeps, or `expected` seconds
+    the first time.
+    """
+    with suppress(OSError, ValueError):
+        expected = max(float(record.read_text()), _TICK_SECONDS)
+    done, started = Event(), time.monotonic()
+
+    def show() -> None:
+        with share_bar(label) as report:
+            while not done.wait(_TICK_SECONDS):
+                report(min((time.monotonic() - started) / expected, _NEARLY_DONE))
+            report(1.0)
+
+    bar = Thread(target=show, daemon=True)
+    bar.start()
+    try:
+        yield
+    finally:
+        done.set()
+        bar.join()
+    with suppress(OSError):
+        record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        record.write_text(f"{time.monotonic() - started:.1f}\n")

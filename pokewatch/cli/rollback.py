@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pokewatch.cli.options import json_option
-from pokewatch.cli.output import print_json, print_text, table_lines
+from pokewatch.cli.output import print_json, print_text, table_lines, waiting_bar
 
 if TYPE_CHECKING:
     from pokewatch.registry import Registry
@@ -24,13 +24,15 @@ def rollback(yes: bool, as_json: bool) -> None:
     """
     from pokewatch.deploy.rollout import rollback, rollback_target
     from pokewatch.registry import Registry
+    from pokewatch.settings import Home
 
     registry = Registry()
     target = rollback_target(registry)
     if not yes:
         _show_change(registry, target)
         _confirm(f"Make version {target} champion?")
-    version, outcomes = rollback(registry, target=target)
+    with waiting_bar("Rolling back", Home.read().logs / "rollback.seconds", 5.0):
+        version, outcomes = rollback(registry, target=target)
     if as_json:
         print_json({"model_version": version, "servers": [asdict(outcome) for outcome in outcomes]})
         return

@@ -2,13 +2,13 @@
 
 import json
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from pokewatch.cli.keys import key_store
-from pokewatch.cli.output import warn_of_old_prices
+from pokewatch.cli.output import waiting_bar, warn_of_old_prices
 from pokewatch.cli.value import champion_book
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def serve() -> None:
     lease = None
     try:
         click.echo(f"Starting MLServer and the gateway; their logs are in {stack.logs}")
-        with stack.running(), delivering():
+        with ExitStack() as running:
+            with waiting_bar("Starting", stack.logs / "start.seconds", 10.0):
+                running.enter_context(stack.running())
+            running.enter_context(delivering())
             lease = Lease(key_store(), "serve")
             click.echo(_instructions(stack, champion, card, lease.key))
             stack.wait(lease.renew)

@@ -1,9 +1,12 @@
 """The cards of a book by what lines of collections give: names, numbers, products, sets, games."""
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
+
+import pyarrow.compute as pc
 
 from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
@@ -14,17 +17,19 @@ from pokewatch.collection.names import (
     number_keys,
     product_key,
 )
+from pokewatch.market.catalog import CARDMARKET
 from pokewatch.valuation.book import PriceBook
 
 _COLUMNS = (
     *("card_id", "name", "number", "set_name", "set_id", "set_code", "printing", "language"),
     "game",
 )
+_CARDS_A_STEP = 1_000
+Progress = Callable[[int], object]
 MOST_SHARING = 2_000  # cards of one word that are compared; more have it in common
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedCard:
+class IndexedCard(NamedTuple):
     """A card in comparable forms."""
 
     name: str
@@ -42,39 +47,43 @@ class CardIndex:
     """The cards of `book`, in its order, and their positions by several keys.
 
     `by_digits` has promotional cards by their number without letters, `products` those without a
-    number by the words of their name, `set_names` the name of a set by its code.
+    number by the words of their name, `by_market_id` those with a product id of Cardmarket,
+    `set_names` the name of a set by its code. `progress` is called with a number of cards while
+    they are read.
     """
 
-    def __init__(self, book: PriceBook) -> None:
+    def __init__(self, book: PriceBook, progress: Progress = lambda _: None) -> None:
         self.cards: list[IndexedCard] = []
         self.by_product: dict[str, list[int]] = {}
         self.by_base: dict[str, list[int]] = {}
         self.by_number: dict[str, list[int]] = {}
         self.by_digits: dict[str, list[int]] = {}
         self.products: dict[str, list[int]] = {}
+        self.by_market_id = _by_market_id(book)
         self.games: set[str] = set()
         self.set_names: dict[str, str] = {}
         columns = [book.cards.column(name).to_pylist() for name in _COLUMNS]
-        for position, values in enumerate(zip(*columns, strict=True)):
-            row = dict(zip(_COLUMNS, values, strict=True))
-            number = row["number"] or ""
-            name = name_key(row["name"], number)
+        for position, row in enumerate(zip(*columns, strict=True)):
+            card_id, full_name, number, set_name, set_id, code, printing, language, game = row
+            name = name_key(full_name, number or "")
             card = IndexedCard(
                 name,
-                base_key(row["name"], number) if "(" in row["name"] else name,
-                number_keys(number),
-                row["set_name"],
-                row["set_id"],
-                row["set_code"] or "",
-                row["printing"] or "",
-                row["language"] or "",
-                game_key(row["game"] or ""),
+                base_key(full_name, number or "") if "(" in full_name else name,
+                number_keys(number or ""),
+                set_name,
+                set_id,
+                code or "",
+                printing or "",
+                language or "",
+                game_key(game or ""),
             )
             self._add(position, card)
+            if position % _CARDS_A_STEP == 0:
+                progress(min(_CARDS_A_STEP, len(book.cards) - position))
             if not card.number[0]:
-                product = product_key(row["name"], card.set_name)
+                product = product_key(full_name, set_name)
                 self.products.setdefault(product, []).append(position)
-            parts = row["card_id"].split("-", 2)
+            parts = card_id.split("-", 2)
             if len(parts) == 3 and parts[1].isdigit():
                 self.by_product.setdefault(parts[1], []).append(position)
 
@@ -105,3 +114,13 @@ class CardIndex:
             self.by_number.setdefault(card.number[0], []).append(position)
             if is_promo(card.set_name):
                 self.by_digits.setdefault(bare_number(card.number[0]), []).append(position)
+
+
+def _by_market_id(book: PriceBook) -> dict[str, list[int]]:
+    """Return the positions of the cards whose source has the product ids of Cardmarket."""
+    column = book.cards.column("source_ids")
+    rows = pc.indices_nonzero(pc.match_substring(column, f'"{CARDMARKET}"'))
+    found: dict[str, list[int]] = {}
+    for position, ids in zip(rows.to_pylist(), column.take(rows).to_pylist(), strict=True):
+        found.setdefault(str(json.loads(ids)[CARDMARKET]), []).append(position)
+    return found

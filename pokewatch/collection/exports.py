@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.collection.conditions import condition_of, language_of
+from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
     CARD_LADDER,
     CARDMARKET,
@@ -26,11 +27,12 @@ from pokewatch.collection.names import (
     stamp_words,
 )
 from pokewatch.collection.printing_columns import with_flags
-from pokewatch.contract import Condition
+from pokewatch.collection.quantities import MAX_QUANTITY, quantity_of
+from pokewatch.contract import CARD_ID_PATTERN, Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
 
-MAX_QUANTITY = 1_000_000
+NO_COPY = "it counts no copy"
 
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
@@ -43,11 +45,10 @@ _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its
 _PARENTHESES = re.compile(r"\(([^)]*)\)")
 _PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
-_COUNT = re.compile(r"[x\u00d7]?\s*(\d{1,9})(?:[.,]0+)?\s*[x\u00d7]?", re.IGNORECASE)
-_THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
 _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
+_CARD_ID = re.compile(CARD_ID_PATTERN)
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 _SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
@@ -58,8 +59,9 @@ _TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe
 class CollectionLine:
     """The copies of one card, as a line of the file says it. Blank texts are not given.
 
-    `line` is the line in the file. `product_id` is that of TCGplayer. `condition` is None where
-    the file has one that is not known; `condition_text` is what it says.
+    `line` is the line in the file. `product_id` is that of TCGplayer, `market_id` that of
+    Cardmarket. `condition` is None where the file has one that is not known; `condition_text` is
+    what it says.
     """
 
     line: int
@@ -75,7 +77,17 @@ class CollectionLine:
     grade: str = ""
     product_id: str = ""
     card_id: str = ""
+    market_id: str = ""
     game: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, or the id where the line has no name."""
+        if self.name or self.card_id:
+            return self.name or self.card_id
+        if self.market_id:
+            return f"Cardmarket product {self.market_id}"
+        return f"product {self.product_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +109,20 @@ class Collection:
 
 
 def read_collection(sheet: Sheet) -> Collection:
-    """Return the lines of a sheet; lines of zero copies are left out.
+    """Return the lines of a sheet.
 
-    A line that cannot be read is refused alone. Raise TableError where the columns do not tell the
-    card.
+    A line that cannot be read, or that counts no copy, is refused alone. In a list of names alone a
+    cell may be a card's id or slug, and a number is the id of a product of TCGplayer. Raise
+    TableError where the columns do not tell the card.
     """
     headers = [simplified(name) for name in sheet.names]
     app = app_of(headers)
     columns = columns_of(headers, app)
-    style = _Style(app, "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS)
+    style = _Style(
+        app,
+        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
+        columns.keys() == {"name"},
+    )
     if not {"name", "product_id", "card_id", "market_id", "subject"} & columns.keys():
         raise TableError(
             f"no column names the cards, of {', '.join(map(repr, sheet.names))}",
@@ -121,16 +138,23 @@ def read_collection(sheet: Sheet) -> Collection:
             refused.append(found)
         elif found.quantity:
             lines.append(found)
+        else:
+            refused.append(RefusedLine(found.line, found.title, NO_COPY))
     skipped = [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
     return Collection(app, tuple(lines), tuple(sorted([*refused, *skipped], key=lambda r: r.line)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """The meaning of a file's cells: its app, and whether an empty printing is one without foil."""
+    """The meaning of a file's cells.
+
+    `empty_is_normal` says whether an empty printing is one without foil, `names_alone` whether the
+    file has names and nothing else.
+    """
 
     app: str
     empty_is_normal: bool
+    names_alone: bool
 
 
 def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
@@ -138,16 +162,11 @@ def _read_line(line: int, values: Mapping[str, str], style: _Style) -> Collectio
         return RefusedLine(line, ", ".join(value for value in values.values() if value), reason)
 
     name = values.get("name") or values.get("subject", "")
-    if values.get("market_id"):
-        return refused(
-            "Cardmarket's stock file has its own product ids and no names: "
-            "export the collection with names"
-        )
-    if not (name or values.get("product_id") or values.get("card_id")):
+    if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
     if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
         return refused("it is a total, not a card")
-    quantity = _quantity(values)
+    quantity = quantity_of(values)
     if quantity is None:
         given = values.get("quantity", "")
         return refused(f"{shortened(given)} is not a number of copies from 0 to {MAX_QUANTITY:,}")
@@ -158,6 +177,9 @@ def _line_of(
     line: int, name: str, quantity: int, values: Mapping[str, str], style: _Style
 ) -> CollectionLine:
     condition_text, printing, language = _copy_of(values, style)
+    if style.names_alone:
+        values = _of_list(name)
+        name = values["name"]
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
     name, number, bracketed = _split_name(name)
@@ -187,8 +209,16 @@ def _line_of(
         grade=grade,
         product_id=values.get("product_id", ""),
         card_id=values.get("card_id", ""),
+        market_id=values.get("market_id", ""),
         game=values.get("game", ""),
     )
+
+
+def _of_list(text: str) -> dict[str, str]:
+    """Return the fields of a line of names alone: a name, which may be an id or a slug."""
+    if text.isdecimal():
+        return {"name": "", "product_id": text}
+    return {"name": text, "card_id": text if _CARD_ID.fullmatch(text) else ""}
 
 
 def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
@@ -245,19 +275,6 @@ def _split_name(name: str) -> tuple[str, str, str]:
     plain = _NUMBER_IN_NAME.sub(" ", name)
     plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
     return " ".join(plain.split()) or name, number[1] or number[2] if number else "", printing
-
-
-def _quantity(values: Mapping[str, str]) -> int | None:
-    """Return the number of copies: 1 where no column says it, None if it is not a number."""
-    given = [values[name] for name in ("quantity", "added") if values.get(name)]
-    if not given:
-        has_column = "quantity" in values or "added" in values
-        return 0 if has_column and "added" in values else 1
-    counts = [_COUNT.fullmatch(_THOUSANDS.sub("", text)) for text in given]
-    if not all(counts):
-        return None
-    total = sum(int(match[1]) for match in counts if match)
-    return total if total <= MAX_QUANTITY else None
 
 
 def _text(cell: Any) -> str:

@@ -52,8 +52,17 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     # Columns of yes and no
     "reverse": ("isreverseholo", "is_reverse_holo", "reverse_holo", "reverse_holofoil", "reverse"),
     "holo": ("holo", "is_holo", "isholo", "holofoil"),
+    "playset": ("isplayset", "playset"),
     "first_edition": ("isfirsted", "first_edition", "1st_edition", "1st_ed", "is_first_edition"),
 }
+# Columns that a file may have alone; that of a list without a header is a name.
+ALONE = (
+    "name",
+    *HEADERS["name"],
+    *HEADERS["product_id"],
+    *HEADERS["market_id"],
+    *HEADERS["card_id"],
+)
 KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
 

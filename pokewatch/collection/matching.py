@@ -5,10 +5,11 @@ A line ends as matched to one card, as ambiguous among several, or as unmatched.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Literal
 
-from pokewatch.collection.card_index import CardIndex
+from pokewatch.collection.card_index import CardIndex, Progress
 from pokewatch.collection.exports import CollectionLine
 from pokewatch.collection.games import game_key
 from pokewatch.collection.names import (
@@ -32,6 +33,9 @@ from pokewatch.collection.names import (
 )
 from pokewatch.valuation.book import PriceBook
 
+_card_of = attrgetter(
+    *(each.name for each in fields(CollectionLine) if each.name not in ("line", "quantity"))
+)
 Outcome = Literal["matched", "ambiguous", "unmatched"]
 
 MAX_CANDIDATES = 5
@@ -56,35 +60,42 @@ class Match:
 
 
 class Matcher:
-    """Matches lines to the cards of `book`. It is made once for a book."""
+    """Matches lines to the cards of `book`. It is made once for a book.
 
-    def __init__(self, book: PriceBook) -> None:
+    `progress` is called with a number of cards while they are read.
+    """
+
+    def __init__(self, book: PriceBook, progress: Progress = lambda _: None) -> None:
         self._book = book
-        self._index = index = CardIndex(book)
+        self._index = index = CardIndex(book, progress)
         self._cards = index.cards
 
-    def match_all(self, lines: Iterable[CollectionLine]) -> list[Match]:
-        """Return the outcome of each line.
+    def match_all(
+        self, lines: Iterable[CollectionLine], progress: Progress = lambda _: None
+    ) -> list[Match]:
+        """Return the outcome of each line. `progress` is called with the number of lines done.
 
         Lines that differ only in their copies are matched once. The cards near to an unmatched name
         are those that share words with it. If there are none, all cards are searched for similar
         words, which takes milliseconds: only for the first MAX_SEARCHES names.
         """
-        known: dict[CollectionLine, Match] = {}
+        known: dict[tuple[str, ...], Match] = {}
         searches, found = 0, []
         for line in lines:
-            key = replace(line, line=0, quantity=1)
+            key = _card_of(line)
             if key not in known:
                 match = self._match(line)
                 if match.outcome == "unmatched" and not match.candidates:
                     words = base_key(line.name, line.number).split()
                     near = self._index.sharing_words(words, MAX_CANDIDATES)
-                    searches += not near
+                    search = not near and bool(line.name or line.card_id)
+                    searches += search
                     match = replace(match, candidates=tuple(near))
-                    if not near and searches <= MAX_SEARCHES:
+                    if search and searches <= MAX_SEARCHES:
                         match = self._with_near(line, match)
                 known[key] = match
             found.append(known[key])
+            progress(1)
         return found
 
     def match(self, line: CollectionLine) -> Match:
@@ -102,10 +113,24 @@ class Matcher:
         product = self._index.by_product.get(line.product_id, [])
         if any(self._agrees(line, at) for at in product):
             return self._printing(line, product, "product_id")
+        product = self._index.by_market_id.get(line.market_id, [])
+        if any(self._agrees(line, at) for at in product):
+            return self._printing(line, product, "product id of Cardmarket")
         if not line.name:
-            known = f"no card has the product id {line.product_id}"
-            return Match("unmatched", -1, (), known if line.product_id else "unknown card_id")
+            return self._unmatched((), self._unknown_id(line))
         return self._by_words(line)
+
+    def _unknown_id(self, line: CollectionLine) -> str:
+        """Return why a line with an id and no name is unmatched."""
+        if line.market_id and not self._index.by_market_id:
+            return (
+                "the market has no product ids of Cardmarket: value the file where its prices are "
+                "served, or export the collection with names"
+            )
+        if line.market_id:
+            return f"no card has the product id {line.market_id} of Cardmarket"
+        known = f"no card has the product id {line.product_id}"
+        return known if line.product_id else "unknown card_id"
 
     def _agrees(self, line: CollectionLine, at: int) -> bool:
         """Return whether the name or the number of a line is that of a product, if it has them.

@@ -9,7 +9,7 @@ from string import ascii_uppercase
 from pokewatch.valuation.book.cards import search_text
 
 _DIGIT = re.compile(r"\d")
-_DIGITS = re.compile(r"0*(\d+)")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}\d{0,3}\s*:\s*")
 _NUMBER_SUFFIX = re.compile(r"\s+-\s+[A-Za-z]*\d[\w/-]*$")
 _PARENTHESES = re.compile(r"\([^)]*\)")
@@ -119,32 +119,36 @@ _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 
 
+@lru_cache(maxsize=1_024)  # a line's name is compared several times
 def name_key(name: str, number: str = "") -> str:
     """Return the words of a name, sorted, without the card's number.
 
     Words in parentheses stay: `(Alternate Art)` is another card.
     """
-    plain = _NUMBER_SUFFIX.sub("", name).translate(_SEXES)
+    plain = _NUMBER_SUFFIX.sub("", name) if "-" in name else name
+    plain = plain if plain.isascii() else plain.translate(_SEXES)
     words = search_text(plain).split()
     if not _DIGIT.search(plain):
         return " ".join(sorted(words))
     own = set(search_text(number).split())
-    digits = {word for word in words if word in own and any(map(str.isdigit, word))}
-    return " ".join(sorted(word for word in words if word not in digits))
+    return " ".join(sorted(word for word in words if word not in own or not _DIGIT.search(word)))
 
 
 def base_key(name: str, number: str = "") -> str:
     """Return the words of a name without those in parentheses: of a card and its variants."""
-    return name_key(_PARENTHESES.sub(" ", name), number)
+    return name_key(_PARENTHESES.sub(" ", name) if "(" in name else name, number)
 
 
+@lru_cache(maxsize=1_024)
 def number_keys(number: str) -> tuple[str, str]:
     """Return a number and the size of its set, without leading zeros: `004/102` is ("4", "102").
 
     A number without a size has "" there.
     """
-    plain = _NUMBER_SIGN.sub("", "".join(number.split()).upper())
-    own, _, size = _NUMBER_OF.sub("/", plain).partition("/")
+    plain = "".join(number.split()).upper()
+    if not plain[:1].isdigit():
+        plain = _NUMBER_SIGN.sub("", plain)
+    own, _, size = (_NUMBER_OF.sub("/", plain) if "O" in plain else plain).partition("/")
     return _without_zeros(own), _without_zeros(size)
 
 
@@ -273,4 +277,4 @@ def bare_number(number: str) -> str:
 
 
 def _without_zeros(text: str) -> str:
-    return _DIGITS.sub(r"\1", text)
+    return _LEADING_ZEROS.sub("", text) if "0" in text else text

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 TAIL = 0.05
 MIN_WINDOWS = 4  # horizons in the book; fewer say too little about the size of the errors
+_MOST_CORRELATION = 0.9
 _CARDS = 2_048  # decoded at a time
 
 
@@ -52,14 +53,30 @@ def error_interval(ratios: Floats, horizon: int) -> tuple[float, float]:
     """Return the interval of the next ratio of price to fair price, from those [d] of past days.
 
     It is Student's t prediction interval of the logarithm about zero, where the fair price is. Days
-    less than a horizon apart share most of their error: the sample counts for as many independent
-    errors as there are horizons in it.
+    less than a horizon apart share most of their error: the sample counts for at most as many
+    independent errors as there are horizons in it.
     """
     errors = np.log(ratios)
-    windows = len(errors) / horizon
+    windows = _independent(errors, horizon)
     scale = float(np.sqrt(np.mean(errors**2) * (1 + 1 / windows)))
     edge = _student(windows - 1) * scale
     return float(np.exp(-edge)), float(np.exp(edge))
+
+
+def _independent(errors: Floats, horizon: int) -> float:
+    """Return the number of independent errors that a variance from `errors` [d] is worth.
+
+    A market price lags behind sales, so the errors of successive horizons may correlate: by
+    Bartlett's formula for squares ("On the theoretical specification of sampling properties of
+    autocorrelated time series", 1946), with their correlation where it is positive.
+    """
+    windows = len(errors) / horizon
+    square = float(np.mean(errors**2))
+    if square == 0 or len(errors) <= horizon + 2:
+        return windows
+    correlation = float(np.mean(errors[horizon:] * errors[:-horizon])) / square
+    shared = min(max(correlation, 0.0), _MOST_CORRELATION) ** 2
+    return max(windows * (1 - shared) / (1 + shared), float(MIN_WINDOWS - 1))
 
 
 def _student(freedom: float) -> float:

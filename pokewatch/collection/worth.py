@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.collection.card_index import Progress
 from pokewatch.collection.exports import Collection, CollectionLine
 from pokewatch.collection.matching import Match, Matcher
 from pokewatch.collection.portfolio import total_interval
@@ -59,15 +60,20 @@ class _Valued:
 
 
 def value_collection(
-    book: PriceBook, matcher: Matcher, collection: Collection, fees: str | None = None
+    book: PriceBook,
+    matcher: Matcher,
+    collection: Collection,
+    fees: str | None = None,
+    progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
     """Return the collection's lines with their worth, and totals, as plain data.
 
-    `matcher` is that of the book. Raise ValueError for fees in another currency than the market.
+    `matcher` is that of the book. `progress` is as for `match_all`. Raise ValueError for fees in
+    another currency than the market.
     """
     settings = DecisionSettings.read()
     schedule = configured_fees(book.facts.currency, fees)
-    matches = matcher.match_all(collection.lines)
+    matches = matcher.match_all(collection.lines, progress)
     valued = _value(book, collection.lines, matches, schedule, settings)
     slugs = book.cards.slugs
     lines = [
@@ -131,7 +137,7 @@ def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict
     matched = match.outcome == "matched"
     return {
         "line": line.line,
-        "name": line.name,
+        "name": line.title,
         "quantity": line.quantity,
         "condition": line.condition,
         "grade": line.grade or None,

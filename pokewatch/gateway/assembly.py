@@ -5,6 +5,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.catalog import CatalogEndpoints
 from pokewatch.gateway.api.catalog_reader import CatalogReader
@@ -101,6 +102,9 @@ class Assembly:
             self._upstream("collection", slow), self.version_poller
         )
         self._watches = _watches(self.catalog_reader)
+        self.alerts = Alerts(
+            self.metrics, self.version_poller, self.key_cache, self._watches.failed_deliveries
+        )
         self.exports = ExportEndpoints(self.http_client.address, settings)
         self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._near = NearCards(self.catalog_reader)
@@ -119,6 +123,7 @@ class Assembly:
         self._tasks = [
             asyncio.create_task(self.key_cache.poll()),
             asyncio.create_task(self.version_poller.run()),
+            asyncio.create_task(self.alerts.run()),
         ]
 
     async def stop(self) -> None:
@@ -211,7 +216,7 @@ class Assembly:
             return None
         forms = FormBodies(_FORM_BYTES, settings.body_seconds)
         access = PageAccess(mode == "open", self.authenticator, Sessions(self.key_cache), forms)
-        pages = Pages(self.catalog_reader, self._fair_prices, self.version_poller)
+        pages = Pages(self.catalog_reader, self._fair_prices, self.alerts)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
             pages,

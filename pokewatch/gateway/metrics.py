@@ -1,8 +1,8 @@
 """The gateway's metrics. No label has a card, a key or any other value that clients can choose."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter as Counted
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import TypeVar
@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 CollectorType = TypeVar("CollectorType", bound=Collector)
 
-# 0.15 s is the latency objective.
-_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
+_OBJECTIVE = 0.15  # seconds that a request may take
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, _OBJECTIVE, 0.25, 0.5, 1.0, 2.5, 5.0)
 _FAILURES = (500, 502, 503, 504)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
@@ -32,6 +32,10 @@ class HistogramSeries:
     def observe(self, value: float) -> None:
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
+
+    def above(self, value: float) -> int:
+        """Return how many values were above a bound of a bucket, or above 0."""
+        return sum(self._counts[bisect_right(self._bounds, value) :])
 
     def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
         bounds = [*map(str, map(float, self._bounds)), "+Inf"]
@@ -84,6 +88,24 @@ class RequestMetrics(Collector):
         for status in _FAILURES:
             self._counts[route, method, status] += 0
         return self._routes.setdefault(route, self._seconds.of(route))
+
+    def totals(self, counted: Callable[[str], bool]) -> tuple[int, int, int, int]:
+        """Return how many requests of the counted routes were valid, failed, timed and slow.
+
+        Those answered with 4xx are not valid; the slow ones missed the latency objective.
+        """
+        answers = [
+            (status, count)
+            for (route, _, status), count in self._counts.items()
+            if counted(route) and not 400 <= status < 500
+        ]
+        times = [series for route, series in self._routes.items() if counted(route)]
+        return (
+            sum(count for _, count in answers),
+            sum(count for status, count in answers if status >= 500),
+            sum(series.above(0.0) for series in times),
+            sum(series.above(_OBJECTIVE) for series in times),
+        )
 
     def collect(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(

@@ -25,6 +25,7 @@ CARD_SCHEMA = pa.schema(
         pa.field("set_code", pa.string()),  # the abbreviation of the set, as SWSH12
     ]
 )
+CARDMARKET = "cardmarket"  # the product id of Cardmarket, in `source_ids`
 GAME_COLUMNS = ("game", "kind", "language", "set_code")
 
 

@@ -143,6 +143,13 @@ class Outbox:
         with self._database.transaction() as connection:
             return [_delivery(row) for row in connection.execute(query.limit(limit)).mappings()]
 
+    def failed_since(self, seconds: float) -> int:
+        """Return the number of deliveries that failed within the last `seconds`."""
+        ended = DELIVERIES.c.ended_at > self._clock() - seconds
+        query = select(func.count()).select_from(DELIVERIES)
+        with self._database.transaction() as connection:
+            return connection.scalar(query.where(DELIVERIES.c.state == FAILED, ended)) or 0
+
     def pending(self) -> int:
         """Return the number of deliveries that are not sent yet."""
         query = select(func.count()).select_from(DELIVERIES).where(DELIVERIES.c.state == PENDING)

@@ -58,8 +58,9 @@ def test_every_line_is_written(export: Path, tmp_path: Path) -> None:
     assert "'many' is not a number of copies" in result.stdout
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 61
-    assert rows[-1]["name"] == "'=cmd()"
+    assert len(rows) == 62
+    assert rows[-2]["name"] == "'=cmd()"
+    assert (rows[-1]["line"], rows[-1]["outcome"]) == ("63", "refused")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

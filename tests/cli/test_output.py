@@ -1,11 +1,15 @@
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
 from pokewatch.cli import output
+from tests.polling import eventually
 
 ROWS = [{"name": f"row {number}"} for number in (1, 2)]
 
@@ -115,3 +119,34 @@ def test_no_bar_is_written_to_a_pipe(capsys: pytest.CaptureFixture[str]) -> None
     with output.share_bar("label") as report:
         report(1.0)
     assert capsys.readouterr().err == ""
+
+
+@contextmanager
+def recorded(shares: list[float]) -> Iterator[Callable[[float], None]]:
+    yield shares.append
+
+
+def test_a_wait_is_estimated_by_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+    monkeypatch.setattr(output, "share_bar", lambda label: recorded(shares))
+    record = tmp_path / "logs" / "start.seconds"
+    for kept in (None, "", "1000", "0.001"):
+        if kept is not None:
+            record.write_text(kept)
+        shares.clear()
+        with output.waiting_bar("label", record, 2_000.0):
+            eventually(lambda: len(shares), bool)
+        first, last = shares[0], shares[-1]
+        assert last == 1.0
+        assert (first == 0.99) if kept == "0.001" else (0 < first < 0.5)
+        assert float(record.read_text()) < 100
+
+
+def test_a_wait_that_failed_is_no_estimate(tmp_path: Path) -> None:
+    record = tmp_path / "start.seconds"
+    record.write_text("7")
+    with pytest.raises(KeyError), output.waiting_bar("label", record, 1.0):
+        raise KeyError
+    assert record.read_text() == "7"

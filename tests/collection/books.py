@@ -103,6 +103,13 @@ CARDS = [
     ),
 ]
 
+# Of the only printing of a card, and of two printings
+MARKET_IDS = {
+    "tcgplayer-517001-normal": '{"file": "715954", "cardmarket": "715954"}',
+    "tcgplayer-517000-normal": '{"cardmarket": "715900"}',
+    "tcgplayer-517000-reverse-holofoil": '{"cardmarket": "715900"}',
+}
+
 
 def collection_book(folder: Path, days: int = 5) -> PriceBook:
     ids, slugs, names, sets, numbers, printings = zip(*CARDS, strict=True)
@@ -118,7 +125,7 @@ def collection_book(folder: Path, days: int = 5) -> PriceBook:
         "printing": printings,
         "released": [date(2025, 6, 1)] * count,
         "image_url": [None] * count,
-        "source_ids": [None] * count,
+        "source_ids": [MARKET_IDS.get(card) for card in ids],
         **{name: [None] * count for name in GAME_COLUMNS},
     }
     made = rows(count, days)

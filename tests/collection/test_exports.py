@@ -1,13 +1,13 @@
 import pytest
 
-from pokewatch.collection.exports import KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
 
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
-    return read_collection(read_text(text.encode(encoding), KNOWN_HEADERS))
+    return read_collection(read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE))
 
 
 @pytest.mark.parametrize("app", EXPORTS)
@@ -43,10 +43,15 @@ def test_a_sellers_condition_has_printing_and_language() -> None:
     assert (line.condition, line.printing, line.language) == ("NM", "Holofoil", "Japanese")
 
 
-def test_cardmarkets_stock_file_is_refused_with_what_would_do() -> None:
-    found = read("idProduct;groupCount;price;idLanguage;condition;isFoil\n715954;1;12,00;1;2;\n")
-    assert (found.app, found.lines) == ("Cardmarket stock", ())
-    assert "no names" in found.refused[0].reason
+def test_cardmarkets_stock_file_has_the_ids_of_its_products() -> None:
+    header = "idProduct;groupCount;price;idLanguage;condition;isFoil;isPlayset\n"
+    found = read(header + "715954;1;12,00;1;2;;\n401774;2;1,50;3;4;1;1\n")
+    assert (found.app, found.refused) == ("Cardmarket stock", ())
+    plain, foil = found.lines
+    assert (plain.market_id, plain.product_id, plain.name) == ("715954", "", "")
+    assert (plain.printing, plain.condition, plain.language) == ("Normal", "NM", "English")
+    assert (foil.printing, foil.condition, foil.language) == ("Foil", "MP", "German")
+    assert (plain.quantity, foil.quantity) == (1, 8)  # playsets have four copies
 
 
 @pytest.mark.parametrize("quantity", ["-1", "two", "1.5", "1e3", "99999999"])
@@ -65,7 +70,47 @@ def test_quantities(quantity: str, copies: int) -> None:
 def test_lines_of_no_copies_and_lines_without_a_card() -> None:
     found = read("name,quantity\nPikachu,0\n,2\n")
     assert found.lines == ()
-    assert [each.reason for each in found.refused] == ["it names no card"]
+    assert [(each.line, each.text, each.reason) for each in found.refused] == [
+        (2, "Pikachu", "it counts no copy"),
+        (3, "2", "it names no card"),
+    ]
+
+
+def test_copies_that_a_seller_does_not_have_are_reported() -> None:
+    header = EXPORTS["TCGplayer seller pricing"].splitlines()[0]
+    found = read(f"{header}\n1,Pokemon,S,Pikachu,,1,C,Near Mint,1,,,,,0,,\n")
+    assert [each.text for each in found.refused] == ["Pikachu"]
+
+
+@pytest.mark.parametrize("header", ["name\n", "Card\r\n", "", "sep=,\nname\n", "name,\n"])
+def test_a_list_of_names(header: str) -> None:
+    """A comma is part of the name where there is no other column."""
+    name = "Chandra Torch" if header.endswith(",\n") else "Chandra, Torch of Defiance"
+    found = read(f"{header}Pikachu\n\n{name}\n" if header else "Pikachu\n\nCharizard ex\n")
+    assert [line.name for line in found.lines] == ["Pikachu", name if header else "Charizard ex"]
+    assert found.refused == ()
+
+
+def test_a_list_of_ids() -> None:
+    found = read("tcgplayer-42382-holofoil\ncharizard_4\n246700\n")
+    assert [line.card_id for line in found.lines[:2]] == ["tcgplayer-42382-holofoil", "charizard_4"]
+    assert (found.lines[2].product_id, found.lines[2].name) == ("246700", "")
+    assert [line.line for line in found.lines] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [("Product ID", "product_id"), ("idProduct", "market_id"), ("card_id", "card_id")],
+)
+def test_a_column_of_ids(header: str, field: str) -> None:
+    (line,) = read(f"{header}\n246700\n").lines
+    assert (getattr(line, field), line.name) == ("246700", "")
+
+
+def test_a_title_above_a_table_is_no_list() -> None:
+    found = read("Cards\nname,quantity\nPikachu,2\n")
+    assert [(line.name, line.quantity) for line in found.lines] == [("Pikachu", 2)]
+    assert [each.reason for each in found.refused] == ["stands before the header"]
 
 
 def test_a_table_without_cards_is_refused() -> None:

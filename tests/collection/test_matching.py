@@ -173,3 +173,40 @@ def test_lines_that_differ_in_copies_are_matched_once_and_searches_are_limited(
     found = matcher.match_all(CollectionLine(at, f"Nobody {at}", 1) for at in range(1_000))
     assert len(searched) <= 2 * MAX_SEARCHES
     assert len(found) == 1_000
+
+
+STOCK = "idProduct;groupCount;price;idLanguage;condition;isFoil;isReverseHolo\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "reason"),
+    [
+        ("715954;1;12.00;1;2;;", "farfetchd_83", "product id of Cardmarket"),
+        ("715900;1;12.00;1;2;;", "pikachu_25", "product id of Cardmarket"),
+        ("715900;1;12.00;1;2;;1", "pikachu_25_r", "product id of Cardmarket"),
+        ("715954;1;12.00;1;2;1;", None, "the card has no printing 'Foil'"),
+        ("999;1;12.00;1;2;;", None, "no card has the product id 999 of Cardmarket"),
+        ("42382;1;12.00;1;2;;", None, "no card has the product id 42382 of Cardmarket"),
+    ],
+)
+def test_cardmarkets_products(
+    book: PriceBook, matcher: Matcher, line: str, expected: str | None, reason: str
+) -> None:
+    (match,) = matcher.match_all(read(STOCK + line + "\n").lines)
+    found = book.cards.slugs[match.position] if match.outcome == "matched" else None
+    assert (found, match.reason) == (expected, reason)
+
+
+def test_a_market_without_cardmarkets_ids_says_what_would_do(hard: PriceBook) -> None:
+    (match,) = Matcher(hard).match_all(read(STOCK + "715954;1;12.00;1;2;;\n").lines)
+    assert (match.outcome, match.candidates) == ("unmatched", ())
+    assert "no product ids of Cardmarket" in match.reason
+    assert "export the collection with names" in match.reason
+
+
+def test_a_list_may_have_names_slugs_and_ids(book: PriceBook, matcher: Matcher) -> None:
+    text = "Farfetch'd\ncharizard_b2\ntcgplayer-42400-holofoil\n246700\nnidoran f\n"
+    found = matcher.match_all(read(text).lines)
+    assert [book.cards.slugs[match.position] for match in found] == [
+        *("farfetchd_83", "charizard_b2", "charizard_b2", "umbreon_vmax_95", "nidoran_f")
+    ]

@@ -1,4 +1,8 @@
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pokewatch.collection import names
 
@@ -57,3 +61,12 @@ def test_an_alternate_art_has_another_name_of_the_same_base() -> None:
     plain, art = "Umbreon VMAX", "Umbreon VMAX (Alternate Art)"
     assert names.name_key(plain) != names.name_key(art)
     assert names.base_key(plain) == names.base_key(art)
+
+
+@given(st.text("0123456789\u0660\u0967aZ/# -OF", max_size=12))
+def test_leading_zeros_of_each_run_of_digits_are_dropped(number: str) -> None:
+    plain = "".join(number.split()).upper()
+    plain = re.sub(r"^(?:#|NO\.?|NR\.?|N°)+(?=\w*\d)", "", plain)
+    own, _, size = re.sub(r"(?<=\d)OF(?=\d)", "/", plain).partition("/")
+    expected = tuple(re.sub(r"0*(\d+)", r"\1", part) for part in (own, size))
+    assert names.number_keys(number) == expected

@@ -67,3 +67,17 @@ def test_nine_of_ten_further_errors_are_covered(windows: int, horizon: int) -> N
 def test_the_interval_is_around_the_fair_total() -> None:
     lower, upper = error_interval(np.array([1.02, 1.01, 1.03, 1.02, 0.99]), 1)
     assert lower * upper == pytest.approx(1)
+
+
+def test_errors_that_follow_each_other_count_for_fewer() -> None:
+    """The same errors in an order without trend give a narrower interval."""
+    rng = np.random.default_rng(5)
+    errors = np.repeat(rng.normal(0, 0.05, 10), 5)
+    _, trended = error_interval(np.exp(errors), 1)
+    _, shuffled = error_interval(np.exp(rng.permutation(errors)), 1)
+    assert trended > shuffled * 1.005
+
+
+def test_a_trend_that_never_ends_leaves_an_interval() -> None:
+    assert error_interval(np.full(40, 1.02), 1)[1] < 1.1
+    assert error_interval(np.ones(40), 1) == (1.0, 1.0)

@@ -85,3 +85,24 @@ def test_an_empty_collection(book: PriceBook) -> None:
 def test_fees_of_another_currency_are_refused(book: PriceBook) -> None:
     with pytest.raises(ValueError, match="cardmarket are in EUR"):
         value_collection(book, Matcher(book), read(HEADER), "cardmarket")
+
+
+def test_a_line_without_a_name_is_named_by_its_id(book: PriceBook) -> None:
+    stock = read("idProduct;groupCount;idLanguage\n715954;2;1\n999;1;1\n246700;0;1\n")
+    found = value_collection(book, Matcher(book), stock)
+    assert [line["name"] for line in found["lines"]] == [
+        "Cardmarket product 715954",
+        "Cardmarket product 999",
+    ]
+    assert (found["totals"]["copies"], found["counts"]["unmatched"]["lines"]) == (2, 1)
+    assert found["refused"] == [
+        {"line": 4, "text": "Cardmarket product 246700", "reason": "it counts no copy"}
+    ]
+
+
+def test_the_progress_of_cards_and_lines_is_reported(book: PriceBook) -> None:
+    cards: list[int] = []
+    lines: list[int] = []
+    found = read(HEADER + "Farfetch'd,151,83,Normal,LP,3,\n" * 3)
+    value_collection(book, Matcher(book, cards.append), found, None, lines.append)
+    assert (sum(cards), sum(lines)) == (len(book.cards), 3)

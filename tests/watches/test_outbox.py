@@ -78,7 +78,9 @@ def test_it_is_retried_with_growing_waits_for_a_day_and_then_fails(
     assert found.attempts == len(waits) + 1
     assert [each.id for each in outbox.failures(LOCAL)] == [found.id]
     assert outbox.failures("other") == []
+    assert outbox.failed_since(60) == 1
     clock.now += RETRY_SECONDS
+    assert outbox.failed_since(60) == 0
     assert outbox.claim(60) is None
 
 

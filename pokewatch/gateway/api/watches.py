@@ -46,7 +46,7 @@ from pokewatch.gateway.http.problems import (
     invalid,
 )
 from pokewatch.watches.address_guard import ClosedAddressError, parse_target
-from pokewatch.watches.outbox import PENDING, Delivery, Outbox
+from pokewatch.watches.outbox import PENDING, RETRY_SECONDS, Delivery, Outbox
 from pokewatch.watches.store import NewWatch, Watch, WatchStore
 
 logger = logging.getLogger("pokewatch.gateway.watches")
@@ -135,6 +135,13 @@ class WatchEndpoints:
     async def failures(self, context: RequestContext) -> list[Delivery]:
         """Return the newest failed deliveries of the key's watches. Raise ProblemError."""
         return await self._run(self._outbox.failures, _owner(context))
+
+    async def failed_deliveries(self) -> int:
+        """Return the number of deliveries of all keys that failed within a day.
+
+        Raise ProblemError.
+        """
+        return await self._run(self._outbox.failed_since, RETRY_SECONDS)
 
     async def drop(self, context: RequestContext) -> Watch:
         """Remove the watch of the path. Raise ProblemError."""

@@ -70,11 +70,14 @@ def _parts(worth: CollectionWorth) -> dict[str, object]:
     """Return the lines by what a reader does with them, the most valuable first."""
     valued = [line for line in worth.lines if line.why_unvalued is None]
     valued.sort(key=_total, reverse=True)
+    unvalued = [line for line in worth.lines if line.why_unvalued is not None]
     return {
         "valued": valued[:_SHOWN],
         "hidden": len(valued) - len(valued[:_SHOWN]),
         "to_sell": [line for line in valued if line.advice == "sell"],
-        "unvalued": [line for line in worth.lines if line.why_unvalued is not None][:_SHOWN],
+        "unvalued": unvalued[:_SHOWN],
+        "refused": worth.refused[:_SHOWN],
+        "hidden_unvalued": len(unvalued[_SHOWN:]) + len(worth.refused[_SHOWN:]),
     }
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from pokewatch.contract import CONDITIONS, DEFAULT_MIN_PRICE, FEE_CURRENCIES, MAX_PAGE_SIZE
+from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api import catalog, queries
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.changes_csv import changes_csv
@@ -17,7 +18,6 @@ from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.prices import FairPriceEndpoint
 from pokewatch.gateway.api.schemas import FairPriceAnswer, Mover
 from pokewatch.gateway.http.problems import ProblemError
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.page_charts import card_chart, index_changes, index_chart, last_days
 from pokewatch.gateway.web.page_queries import (
@@ -50,12 +50,10 @@ class _Judged:
 class Pages:
     """The pages' values, from the same calls as the API's answers."""
 
-    def __init__(
-        self, reader: CatalogReader, prices: FairPriceEndpoint, poller: VersionPoller
-    ) -> None:
+    def __init__(self, reader: CatalogReader, prices: FairPriceEndpoint, alerts: Alerts) -> None:
         self._reader = reader
         self._prices = prices
-        self._poller = poller
+        self._alerts = alerts
 
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
@@ -177,12 +175,12 @@ class Pages:
         return record_values(found)
 
     async def status(self, visit: Visit) -> Values:
-        """Return the state of the model server, and what the last monitoring run found."""
+        """Return the alerts, and what the last monitoring run found."""
         try:
             record = (await self._read(visit, catalog.record_call()))[0]
         except ProblemError:
             record = None
-        return {"problem": self._poller.problem, "record": record}
+        return {"alerts": await self._alerts.current(), "record": record}
 
     async def _read(self, visit: Visit, *calls: CatalogCall | CardQuery) -> list[Any]:
         """Return the answers to all calls, from one version of model and data if possible.

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.catalog import CARD_SCHEMA, CARDMARKET
 from pokewatch.market.merge import preferred_slug
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
@@ -49,9 +49,12 @@ def card_rows(
         card = {name: said[name][index] if name in said else None for name in _TEXTS}
         name = card["name"] or identity
         set_name = card["set_name"] or card["set_id"] or ""
-        source_ids = {"file": raw_id[int(last[index])]} | (
+        file_id = raw_id[int(last[index])] or identity
+        source_ids = {"file": file_id} | (
             {"tcgplayer": card["product_id"]} if card["product_id"] else {}
         )
+        if columns.has_market_ids:
+            source_ids[CARDMARKET] = file_id.split()[0]  # further columns of the key follow it
         rows.append(
             {
                 "card_id": identity,

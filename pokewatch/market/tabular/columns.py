@@ -185,6 +185,11 @@ class Columns:
     days: tuple[str, ...]
     other: tuple[str, ...]
 
+    @property
+    def has_market_ids(self) -> bool:
+        """Whether the ids of the cards are those of Cardmarket's products."""
+        return simplified(self.named.get("card_id", "")) == "idproduct"
+
 
 def find_columns(names: Sequence[str], given: Mapping[str, str]) -> Columns:
     """Return which of the columns `names` holds each field; `given` names some of them outright.

@@ -17,10 +17,16 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _MOST_BYTES = 2 * 1024**3
 
 
-def read_sheet(path: Path, *, encoding: str | None = None, names: Sequence[str] = ()) -> Sheet:
+def read_sheet(
+    path: Path,
+    *,
+    encoding: str | None = None,
+    names: Sequence[str] = (),
+    alone: Sequence[str] = (),
+) -> Sheet:
     """Return the table of a file: Parquet, an Excel or OpenDocument workbook, or text.
 
-    `names` are columns that the user named.
+    `names` are further column names to know; `alone` is as for `read_text`.
 
     Raise TableError where it cannot be read, OSError where it cannot be opened.
     """
@@ -38,7 +44,7 @@ def read_sheet(path: Path, *, encoding: str | None = None, names: Sequence[str] 
     known = KNOWN | {simplified(name) for name in names}
     if data.startswith(_WORKBOOKS):
         return read_workbook(data, known)
-    return read_text(data, known, encoding)
+    return read_text(data, known, encoding, alone)
 
 
 def _read_parquet(path: Path) -> Sheet:

@@ -22,7 +22,6 @@ from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
-from pokewatch.market.tabular.text import simplified
 
 _NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
@@ -197,7 +196,7 @@ class RowReader:
         All prices of Cardmarket, whose ids are called idProduct, are in EUR.
         """
         carried = set(np.unique(self._cell_currency).tolist()) - {""}
-        if not carried and simplified(self._columns.named.get("card_id", "")) == "idproduct":
+        if not carried and self._columns.has_market_ids:
             return "EUR"
         known = carried & set(CURRENCIES)
         return str(known.pop()) if len(carried) == len(known) == 1 else ""

@@ -21,6 +21,7 @@ from pokewatch.market.tabular.encoding import decoded
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 
 SEPARATORS = (",", ";", "\t", "|")
+_NO_SEPARATOR = "\x1f"  # of a table with one column: its cells may have any of SEPARATORS
 _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DIGIT = re.compile(r"\d")
@@ -28,6 +29,7 @@ _FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as exports keep Excel from c
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
 _SAMPLE_RECORDS = 50
+_SAMPLE_LETTERS = 256 * 1024
 _RECORDS_A_CHUNK = 100_000
 
 
@@ -37,16 +39,29 @@ class _Record:
     cells: list[str]
 
 
-def read_text(data: bytes, known: frozenset[str], encoding: str | None = None) -> Sheet:
+def read_text(
+    data: bytes,
+    known: frozenset[str],
+    encoding: str | None = None,
+    alone: Sequence[str] = (),
+) -> Sheet:
     """Return the table in `data`; `known` are simplified column names that mark a header.
 
-    Raise TableError where there is no table, or a record cannot be separated from the next.
+    A table may have one column only if `alone` has its name. The first of `alone` is the name of
+    that of a list, which has no header. Raise TableError where there is no table, or a record
+    cannot be separated from the next.
     """
     text, encoding_name = decoded(data, encoding)
     text, named, before = _without_separator_line(text)
     separator = named or _separator_of(text, known)
+    first = _sample(text[:_SAMPLE_LETTERS], separator)
+    column = bool(alone) and _is_column(first, known, alone)
+    separator = _NO_SEPARATOR if column else separator
     records = _records(text, separator, before)
-    header, skipped, read = _header(records, known, _SAMPLE_RECORDS)
+    if column and simplified(first[0][0]) not in alone:
+        header, skipped, read = _Record(0, [alone[0]]), list[SkippedLine](), list[_Record]()
+    else:
+        header, skipped, read = _header(records, known, alone, _SAMPLE_RECORDS)
     names = tuple(name.strip() for name in header.cells)
     while names and not names[-1]:
         names = names[:-1]
@@ -75,7 +90,7 @@ def _without_separator_line(text: str) -> tuple[str, str | None, int]:
 
 def _separator_of(text: str, known: frozenset[str]) -> str:
     """Return the separator under which the first records look most like a table."""
-    sample = text[: 256 * 1024]
+    sample = text[:_SAMPLE_LETTERS]
     best, best_score = ",", (-1, -1.0, -1)
     for separator in SEPARATORS:
         records = _sample(sample, separator)
@@ -101,6 +116,13 @@ def _sample(text: str, separator: str) -> list[list[str]]:
     except csv.Error:
         pass  # the full read names the line
     return records
+
+
+def _is_column(first: Sequence[list[str]], known: frozenset[str], alone: Sequence[str]) -> bool:
+    """Return whether the first records are those of a table with one column, or of a list."""
+    if not first or len(first[0]) > 1 or any(names_columns(cells, known) for cells in first):
+        return False
+    return simplified(first[0][0]) in alone or all(len(cells) == 1 for cells in first)
 
 
 def simplified(name: str) -> str:
@@ -152,7 +174,7 @@ def _quoting(error: csv.Error) -> str:
 
 
 def _header(
-    records: Iterator[_Record], known: frozenset[str], most: int
+    records: Iterator[_Record], known: frozenset[str], alone: Sequence[str], most: int
 ) -> tuple[_Record, list[SkippedLine], list[_Record]]:
     """Return the first record that names columns, and what stood before it.
 
@@ -178,7 +200,8 @@ def _header(
         raise TableError(
             "the file is empty", remedy="it needs a header and rows, like card_id,date,market_price"
         )
-    if sum(bool(cell.strip()) for cell in seen[0].cells) < 2:
+    filled = [cell for cell in seen[0].cells if cell.strip()]
+    if len(filled) < 2 and simplified(filled[0]) not in alone:
         raise TableError(
             f"no header is found in the first {len(seen)} lines",
             line=seen[0].line,

@@ -47,9 +47,19 @@ def search_text(text: str) -> str:
     return " ".join(_WORD.findall(plain.casefold().translate(_APOSTROPHES)))
 
 
+class _Letters(dict[int, int | None]):
+    """Code points as they are, and None for those that combine with a letter."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.combining(chr(code)) else code
+        return self[code]
+
+
+_PLAIN_LETTERS = _Letters()
+
+
 def _without_accents(text: str) -> str:
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return unicodedata.normalize("NFKD", text).translate(_PLAIN_LETTERS)
 
 
 class Cards:

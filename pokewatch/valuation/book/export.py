@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.contract import ExportFormat
 from pokewatch.csv_cells import FORMULA_STARTS
 from pokewatch.decision import Thresholds, decide
@@ -110,20 +110,12 @@ def write_export(
     A few days are in memory at a time. `progress` is called with the number of days written. The
     same book and arguments give the same bytes. Raise OSError if the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     rows = 0
-    try:
-        with partial.open("wb") as file:
-            with _writer(file, file_format, book) as write:
-                for group, count in _groups(book, days, versions, thresholds):
-                    write(group)
-                    rows += group.num_rows
-                    progress(count)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file, _writer(file, file_format, book) as write:
+        for group, count in _groups(book, days, versions, thresholds):
+            write(group)
+            rows += group.num_rows
+            progress(count)
     return rows
 
 

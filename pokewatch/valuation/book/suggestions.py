@@ -63,6 +63,8 @@ class Suggestions:
                 parts = [self._cards.containing([each]) for each in similar]
                 matches = np.unique(np.concatenate([*parts, matches]))
             found = matches if found is None else np.intersect1d(found, matches)
+            if not len(found):
+                break
         return np.empty(0, dtype=np.intp) if found is None else found
 
     @cached_property

@@ -32,7 +32,7 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
     assert f"${totals['market']:,.2f}" in text
     assert f"${totals['proceeds_now']:,.2f}" in text
     assert "After the fees of ebay" in text
-    assert "1 lines matched, 1 not found, 1 not read." in text
+    assert "1 lines matched, 1 not found, 1 left out." in text
     assert "'many' is not a number of copies" in text
     assert "<script>" in text
     assert response.headers["cache-control"] == "no-store"
@@ -40,6 +40,14 @@ def test_an_uploaded_file_is_valued_as_by_the_api(gateway: Gateway, encoding: st
 
 def test_pasted_lines(gateway: Gateway) -> None:
     assert "1 lines matched" in words(page(upload(gateway, b"", text=CSV)))
+
+
+def test_lines_that_are_not_shown_are_counted(gateway: Gateway) -> None:
+    lines = "".join(f"Pokémon {card},0\n" for card in range(250)) + "Nobody,1\n"
+    text = words(page(upload(gateway, b"", text="name,quantity\n" + lines)))
+    assert "250 left out" in text
+    assert text.count("It counts no copy") == 200
+    assert "And 50 more lines" in text
 
 
 @pytest.mark.parametrize(

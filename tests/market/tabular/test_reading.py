@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -403,6 +404,7 @@ def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
     (row,) = table.prices.to_pylist()
     assert (row["card_id"], row["market_price"], row["low_price"]) == ("7", 10.2, 9.5)
     assert (row["currency"], table.assumed_currency) == ("EUR", "")
+    assert json.loads(table.cards["source_ids"][0].as_py()) == {"file": "7", "cardmarket": "7"}
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
         ("Pokémon-ex #199/165", "pokemon ex 199 165"),
         ("Farfetch'd", "farfetchd"),
         ("", ""),
-        ("ポケモン", "ホケモン"),
+        ("ポケモン ガ", "ホケモン カ"),
         ("a_b", "a b"),
     ],
     ids=["accents", "apostrophe", "empty", "japanese", "underscore"],
