@@ -1,6 +1,7 @@
 """The rendered overlays keep every rule, and every rule finds what it is for."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -60,8 +61,12 @@ def test_what_is_applied_keeps_every_rule(
 
 
 def _one(manifests: list[Manifest], kind: str, name: str) -> Any:
+    """Return the manifest of this name, which may end in the hash of its content."""
+    named = re.compile(rf"{re.escape(name)}(-[a-z0-9]{{10}})?")
     return next(
-        each for each in manifests if each["kind"] == kind and each["metadata"].get("name") == name
+        each
+        for each in manifests
+        if each["kind"] == kind and named.fullmatch(each["metadata"].get("name", ""))
     )
 
 
