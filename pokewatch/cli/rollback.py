@@ -26,8 +26,9 @@ def rollback(yes: bool, as_json: bool) -> None:
     from pokewatch.registry import Registry
 
     registry = Registry()
-    target = rollback_target(registry)
+    target = None
     if not yes:
+        target = rollback_target(registry)
         _show_change(registry, target)
         _confirm(f"Make version {target} champion?")
     version, outcomes = rollback(registry, target=target)

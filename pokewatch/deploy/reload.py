@@ -7,6 +7,7 @@ from typing import Literal
 
 import httpx
 
+from pokewatch.deploy.addresses import names_no_replica
 from pokewatch.errors import DeployError
 
 _PROBE = {
@@ -17,7 +18,10 @@ _PROBE = {
 
 @dataclass(frozen=True, slots=True)
 class ReplicaOutcome:
-    """The state of one MLServer: `serving` the version, or `not running`."""
+    """The state of one MLServer: `serving` the version, or `not running`.
+
+    What starts later loads the champion. `address` may be a name behind which none runs.
+    """
 
     address: str
     state: Literal["serving", "not running"]
@@ -25,6 +29,8 @@ class ReplicaOutcome:
 
 def reload_server(client: httpx.Client, address: str, version: str) -> ReplicaOutcome:
     """Reload one MLServer and verify that it answers with `version`. Raise DeployError."""
+    if names_no_replica(address):
+        return ReplicaOutcome(address, "not running")
     try:
         loaded = client.post(f"{address}/v2/repository/models/fair-price/load")
         if loaded.status_code != httpx.codes.OK:

@@ -6,13 +6,12 @@ import httpx
 
 from pokewatch import notify
 from pokewatch.deploy import golden
-from pokewatch.deploy.addresses import replica_addresses
 from pokewatch.deploy.canary import run_canary
 from pokewatch.deploy.compatibility import REPLACE_HINT, open_book, require_compatible
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.transaction import deploy_transaction, version_of
-from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
@@ -48,10 +47,12 @@ def deploy(
 
         outcomes = transaction.run(version, verify)
     running = sum(outcome.state == "serving" for outcome in outcomes)
-    body = (
-        f"{running} of {len(outcomes)} MLServers run and serve it; "
-        f"the previous champion was {former or 'none'}."
+    served = (
+        f"{running} of {len(outcomes)} MLServers run and serve it"
+        if running
+        else "no MLServer runs; the next one that starts serves it"
     )
+    body = f"{served}; the previous champion was {former or 'none'}."
     notify.send_once("deployed", f"version {version}", f"model version {version} is champion", body)
     return outcomes
 
@@ -63,7 +64,22 @@ def rollback(
 
     `target` (default: the current `rollback_target`) is the expected version: raise DeployError
     where another deploy has changed it meanwhile. Raise NoChampionError where there is none.
+
+    People are notified of the end, whatever it is.
     """
+    try:
+        return _rollback(registry, addresses, target)
+    except (PokeWatchError, SystemExit) as error:
+        # It may run unattended. Each failure counts, so none is left out as a repetition.
+        to = f" to model version {target}" if target else ""
+        why = "the process was terminated" if isinstance(error, SystemExit) else str(error)
+        notify.notify(f"PokeWatch: the rollback{to} failed", f"{why}.")
+        raise
+
+
+def _rollback(
+    registry: Registry, addresses: Sequence[str] | None, target: str | None
+) -> tuple[str, list[ReplicaOutcome]]:
     version = target or rollback_target(registry)
     with deploy_transaction(
         registry, "rollback", version, _addresses(registry, addresses)
@@ -98,9 +114,8 @@ def rollback_target(registry: Registry) -> str:
     return registry.resolve(PREVIOUS).version
 
 
-def _addresses(registry: Registry, addresses: Sequence[str] | None) -> list[str]:
-    given = ServingSettings.read().addresses(registry.branch) if addresses is None else addresses
-    return replica_addresses(given)
+def _addresses(registry: Registry, addresses: Sequence[str] | None) -> Sequence[str]:
+    return ServingSettings.read().addresses(registry.branch) if addresses is None else addresses
 
 
 def _require_deployable(

@@ -303,7 +303,8 @@ def _references(pod: Manifest) -> Iterator[tuple[str, str, list[str]]]:
         for variable in container.get("env", []):
             for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
                 if reference := variable.get("valueFrom", {}).get(field):
-                    yield kind, reference["name"], [reference["key"]]
+                    keys = [] if reference.get("optional") else [reference["key"]]
+                    yield kind, reference["name"], keys
     for volume in pod.get("volumes", []):
         if secret := volume.get("secret"):
             yield "Secret", secret["secretName"], [item["key"] for item in secret.get("items", [])]

@@ -41,7 +41,7 @@ MADE_BEFOREHAND = {
 def rendered() -> dict[str, list[Manifest]]:
     """The rendered manifests; the overlays with the Jobs of the make targets."""
     return {
-        name: [*rendered_overlay(folder), *(rendered_jobs() if name in OVERLAYS else [])]
+        name: [*rendered_overlay(folder), *(rendered_jobs().values() if name in OVERLAYS else [])]
         for name, folder in APPLIED.items()
     }
 
