@@ -1,30 +1,23 @@
 """The way in from outside: Gateway API in production."""
 
-import json
-import subprocess
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
-import yaml
 
 from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.settings import GatewaySettings
+from tests.cluster.definitions import ENVOY_GATEWAY, GATEWAY_API, definitions
 from tests.k8s.rendering import K8S, rendered_overlay
 from tests.k8s.rules import Manifest
 from tests.k8s.test_rules import CUSTOM
-from tests.tools import require_tool
 
-# The definitions of the custom kinds, in Go modules of the versions that docs/kubernetes.md names.
 DEFINITIONS = {
-    "gateway.networking.k8s.io": ("sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard"),
-    "gateway.envoyproxy.io": (
-        "github.com/envoyproxy/gateway@v1.9.1",
-        "charts/gateway-helm/charts/crds/crds/generated",
-    ),
+    "gateway.networking.k8s.io": GATEWAY_API,
+    "gateway.envoyproxy.io": ENVOY_GATEWAY,
 }
 
 
@@ -119,15 +112,11 @@ def test_the_definitions_of_the_custom_kinds_take_them(production: list[Manifest
 
 def _schemas(module: str, folder: str) -> dict[tuple[str, str], Any]:
     """Return the schema of the spec of each kind and version that a Go module defines."""
-    command = [require_tool("go"), "mod", "download", "-json", module]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return {
         (found["spec"]["names"]["kind"], version["name"]): _strict(
             version["schema"]["openAPIV3Schema"]["properties"]["spec"]
         )
-        for path in (Path(json.loads(done.stdout)["Dir"]) / folder).glob("*.yaml")
-        for found in yaml.safe_load_all(path.read_text())
-        if found and found["kind"] == "CustomResourceDefinition"
+        for found in definitions(module, folder)
         for version in found["spec"]["versions"]
     }
 
