@@ -19,6 +19,7 @@ _ARGO = "github.com/argoproj/argo-workflows/v4/cmd"
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
     "node": (_MODULES / "node", "."),
+    "pause": (_MODULES / "node", "./pause"),
     "workflow-controller": (_MODULES / "argo", f"{_ARGO}/workflow-controller"),
     "argoexec": (_MODULES / "argo", f"{_ARGO}/argoexec"),
 }
@@ -43,7 +44,7 @@ def require_program(name: str) -> Path:
 def version(name: str) -> str:
     """Return the version of the module that a program is built from."""
     folder, package = PROGRAMS[name]
-    module = "k8s.io/kubernetes" if package == "." else _ARGO.removesuffix("/cmd")
+    module = "k8s.io/kubernetes" if package.startswith(".") else _ARGO.removesuffix("/cmd")
     found = re.search(rf"{re.escape(module)} (v\S+)", (folder / "go.mod").read_text())
     assert found
     return found[1]
