@@ -1,6 +1,6 @@
 """Deploy and roll back a registered model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 
@@ -42,8 +42,10 @@ def deploy(
         former = version_of(registry, CHAMPION)
         _require_deployable(registry, version, former, replace)
 
-        def verify(client: httpx.Client, serving: Sequence[str]) -> None:
-            _verify(registry, client, version, former, serving, replace)
+        def verify(
+            client: httpx.Client, serving: Sequence[str], is_running: Callable[[str], bool]
+        ) -> None:
+            _verify(registry, client, version, former, serving, replace, is_running)
 
         outcomes = transaction.run(version, verify)
     running = sum(outcome.state == "serving" for outcome in outcomes)
@@ -149,6 +151,7 @@ def _verify(
     former: str | None,
     addresses: Sequence[str],
     replace: bool,
+    is_running: Callable[[str], bool],
 ) -> None:
     """Compare the new book with the former one, and run the canary. Raise DeployError."""
     settings = WatchSettings.read()
@@ -177,5 +180,6 @@ def _verify(
         addresses,
         golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards),
         settings,
+        is_running,
     ):
         raise DeployError(f"version {version} failed the check of {breach}")

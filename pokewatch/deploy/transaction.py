@@ -39,8 +39,9 @@ from pokewatch.errors import DeployError, LockLostError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 
-# Raises DeployError unless the servers at the addresses pass.
-Verify = Callable[[httpx.Client, Sequence[str]], None]
+# Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
+# of them has not been stopped meanwhile.
+Verify = Callable[[httpx.Client, Sequence[str], Callable[[str], bool]], None]
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class DeployTransaction:
         outcomes = self.reload(version)
         serving = [outcome.address for outcome in outcomes if outcome.state == "serving"]
         if verify is not None and serving:
-            verify(self._client, serving)
+            verify(self._client, serving, self._is_running)
         outcomes += self._reload_started(version, outcomes)
         self._lock.check()
         self._records.set_tag(move.number, DECISION, DEPLOYED)
@@ -103,9 +104,13 @@ class DeployTransaction:
         try:
             return reload_server(self._client, address, version)
         except DeployError:
-            if address in replica_addresses(self._addresses):
+            if self._is_running(address):
                 raise
-            return ReplicaOutcome(address, "not running")  # it was stopped meanwhile
+            return ReplicaOutcome(address, "not running")
+
+    def _is_running(self, address: str) -> bool:
+        """Return whether a replica that did run has not been stopped since."""
+        return address in replica_addresses(self._addresses)
 
     def _reload_started(
         self, version: str, outcomes: Sequence[ReplicaOutcome]

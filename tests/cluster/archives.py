@@ -17,8 +17,8 @@ def write_image(archive: Path, name: str, program: Path, path: str) -> None:
             tar.addfile(entry)
         entry = tarfile.TarInfo(path.lstrip("/"))
         entry.size, entry.mode = program.stat().st_size, 0o755
-        with program.open("rb") as content:
-            tar.addfile(entry, content)
+        with program.open("rb") as binary:
+            tar.addfile(entry, binary)
     digest = hashlib.sha256(layer.getvalue()).hexdigest()
     config = {
         "architecture": "amd64",

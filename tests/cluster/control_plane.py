@@ -1,6 +1,7 @@
 """A control plane of its own: etcd, kube-apiserver, kube-controller-manager and kube-scheduler."""
 
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -107,14 +108,18 @@ def control_plane(folder: Path, address: str = "127.0.0.1") -> Iterator[ControlP
 
 @contextmanager
 def program(
-    folder: Path, command: list[str], options: dict[str, Any]
+    folder: Path, command: list[str], options: dict[str, Any], **variables: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program with a log in `folder`, and end it."""
     arguments = [f"--{name}={value}" for name, value in options.items() if value != ""]
     name = Path(command[-1]).name
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, *arguments], stdout=log, stderr=subprocess.STDOUT, cwd=folder
+            [*command, *arguments],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **variables},
         )
     try:
         yield process

@@ -1,4 +1,4 @@
-"""A node of its own: containerd, kubelet and kube-proxy on this machine, with a route to each pod."""
+"""A node of its own: containerd, kubelet and kube-proxy, with a route to each pod."""
 
 import json
 import os
@@ -22,9 +22,8 @@ from tests.tools import require_tool
 
 NAME = "here"
 ADDRESS = "10.245.0.1"
-DNS = "10.96.0.10"
 _INTERFACE = "pokewatch0"
-_PAUSE = "docker.io/pokewatch/pause:1"
+PAUSE = "docker.io/pokewatch/pause:1"
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,8 @@ class Node:
         """Make the images of a docker-archive known to the node."""
         socket_path = str(self.folder / "containerd.sock")
         command = [require_tool("ctr"), "--address", socket_path, "--namespace", "k8s.io"]
-        done = subprocess.run(
-            [*command, "images", "import", str(archive)], capture_output=True, text=True, check=False
-        )
+        command += ["images", "import", str(archive)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
@@ -65,7 +63,7 @@ def node(plane: ControlPlane, folder: Path) -> Iterator[Node]:
         _ended_pods(found),
     ):
         pause = folder / "pause.tar"
-        write_image(pause, _PAUSE, require_program("pause"), "/pause")
+        write_image(pause, PAUSE, require_program("pause"), "/pause")
         eventually(lambda: (folder / "containerd.sock").exists(), bool)
         found.import_image(pause)
         binary = str(require_program("node"))
@@ -108,7 +106,7 @@ state = "{folder}/state"
 [grpc]
 address = "{folder}/containerd.sock"
 [{cri}]
-sandbox_image = "{_PAUSE}"
+sandbox_image = "{PAUSE}"
 # without CAP_SYS_RESOURCE runc cannot lower it
 restrict_oom_score_adj = true
 [{cri}.cni]
@@ -134,7 +132,7 @@ def _kubelet(folder: Path, plane: ControlPlane) -> dict[str, Any]:
         "enforceNodeAllocatable": [],
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
-        "clusterDNS": [DNS],
+        "clusterDNS": [ADDRESS],
         "clusterDomain": "cluster.local",
         "podLogsDir": str(folder / "pod-logs"),
         "syncFrequency": "5s",

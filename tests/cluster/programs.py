@@ -1,7 +1,7 @@
 """The programs of a cluster, built from their Go modules into a cache outside the checkout.
 
 `python -m tests.cluster.programs` builds those that are missing: some 25 minutes on 2 cores. The
-versions are those of the two go.mod files.
+versions are those of the go.mod files.
 """
 
 import os
@@ -16,10 +16,17 @@ from tests.conftest import ROOT
 
 _MODULES = ROOT / "tests" / "cluster"
 _ARGO = "github.com/argoproj/argo-workflows/v4/cmd"
+# The module whose version a program bears, by the folder of its go.mod.
+_VERSIONED = {
+    "node": "k8s.io/kubernetes",
+    "dns": "github.com/coredns/coredns",
+    "argo": _ARGO.removesuffix("/cmd"),
+}
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
     "node": (_MODULES / "node", "."),
     "pause": (_MODULES / "node", "./pause"),
+    "coredns": (_MODULES / "dns", "."),
     "workflow-controller": (_MODULES / "argo", f"{_ARGO}/workflow-controller"),
     "argoexec": (_MODULES / "argo", f"{_ARGO}/argoexec"),
 }
@@ -43,8 +50,8 @@ def require_program(name: str) -> Path:
 
 def version(name: str) -> str:
     """Return the version of the module that a program is built from."""
-    folder, package = PROGRAMS[name]
-    module = "k8s.io/kubernetes" if package.startswith(".") else _ARGO.removesuffix("/cmd")
+    folder, _ = PROGRAMS[name]
+    module = _VERSIONED[folder.name]
     found = re.search(rf"{re.escape(module)} (v\S+)", (folder / "go.mod").read_text())
     assert found
     return found[1]

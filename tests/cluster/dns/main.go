@@ -3,6 +3,7 @@ package main
 
 import (
 	"github.com/coredns/coredns/core/dnsserver"
+	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
@@ -12,7 +13,7 @@ import (
 )
 
 func init() {
-	dnsserver.Directives = []string{"errors", "ready", "cache", "kubernetes"}
+	dnsserver.Directives = []string{"bind", "errors", "ready", "cache", "kubernetes"}
 }
 
 func main() {
