@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 # Python 3.12 measures coverage at almost no cost (sys.monitoring).
 TRACER = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-.PHONY: setup run pipeline test coverage test-slow test-pods lint bench lock wheel docs clean images version deploy verify rollback sbom
+.PHONY: setup run pipeline test coverage test-slow test-pods cluster test-cluster lint bench lock wheel docs clean images version deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -37,12 +37,12 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(PYTEST) -m "not slow and not pods"
+	$(PYTEST) -m "not slow and not pods and not cluster"
 
 # The same tests with coverage of `pokewatch` in every process; fails below `fail_under` in pyproject.toml.
 coverage: lint
 	@rm -rf build/coverage && mkdir -p build/coverage
-	COVERAGE_CORE=$(TRACER) $(BIN)/coverage run -m $(notdir $(PYTEST)) -m "not slow and not pods"
+	COVERAGE_CORE=$(TRACER) $(BIN)/coverage run -m $(notdir $(PYTEST)) -m "not slow and not pods and not cluster"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -51,6 +51,13 @@ test-slow: setup
 
 test-pods: setup
 	$(BIN)/pytest -q -m pods
+
+# The programs of Kubernetes and Argo, built once from their Go modules, outside the checkout: 25 minutes on 2 cores.
+cluster: setup
+	$(BIN)/python -m tests.cluster.programs
+
+test-cluster: cluster
+	$(BIN)/pytest -q -m cluster
 
 bench: setup
 	$(BIN)/python -m tests.bench

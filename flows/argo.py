@@ -1,32 +1,55 @@
 """Additions to the Argo workflows that Metaflow creates.
 
-One run of a flow at a time, one deploy at a time, and no retry of an error that is final.
+One run of a flow at a time, one deploy at a time, no retry of an error that is final, and in every
+container, also Argo's own, what Pod Security "restricted" asks for.
 """
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
-from metaflow.plugins.argo import argo_workflows, argo_workflows_cli
+from metaflow.plugins.argo import argo_workflows
 from metaflow.plugins.argo.argo_client import ArgoClient
 from metaflow.plugins.argo.argo_workflows import ArgoWorkflows
 
 DEPLOY_STEP = "deploy"
 DEPLOY_MUTEX = "pokewatch-deploy"
 _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
+_SETTINGS = ("POKEWATCH_", "MLFLOW_")
+# Argo's containers beside a step's; they run as the step's user.
+_EXECUTOR = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_EXECUTOR_PATCH = {
+    "containers": [{"name": "wait", "securityContext": _EXECUTOR}],
+    "initContainers": [{"name": "init", "securityContext": _EXECUTOR}],
+}
 
 
 class _Workflows(ArgoWorkflows):
-    """Runs one workflow of a flow at a time, and one deploy at a time in the namespace."""
+    """Completes the template of a workflow."""
 
     def _compile_workflow_template(self) -> Any:
         template = super()._compile_workflow_template()
         spec = template.payload["spec"]
         spec["synchronization"] = _mutex(self.name)
-        for each in spec["templates"]:
-            if each["name"] == DEPLOY_STEP and "container" in each:
-                each["synchronization"] = _mutex(DEPLOY_MUTEX)
+        by_name = {each["name"]: each for each in spec["templates"]}
+        start = by_name[self.graph.start_step]
+        # The agent, which makes HTTP requests for Argo, has no account of its own.
+        spec["serviceAccountName"] = start["serviceAccountName"]
+        for name, each in by_name.items():
             if "retryStrategy" in each:
                 each["retryStrategy"]["expression"] = _RETRIED
+            if "container" in each:
+                _complete(each, start["container"])
+            if "http" in each:
+                each["http"]["url"] = _health(start["container"])
+            if name == DEPLOY_STEP:
+                each["synchronization"] = _mutex(DEPLOY_MUTEX)
         return template
 
 
@@ -52,7 +75,34 @@ def _mutex(name: str) -> dict[str, Any]:
     return {"mutexes": [{"name": name}]}
 
 
+def _complete(template: dict[str, Any], step: Mapping[str, Any]) -> None:
+    """Give an exit hook the settings and the security of a step, and Argo's containers theirs."""
+    container = template["container"]
+    container["securityContext"] = step["securityContext"]
+    known = {each["name"] for each in container["env"]}
+    container["env"] += [
+        each
+        for each in step["env"]
+        if each["name"].startswith(_SETTINGS) and each["name"] not in known
+    ]
+    patch = json.loads(template.get("podSpecPatch") or "{}")
+    template["podSpecPatch"] = json.dumps(patch | _EXECUTOR_PATCH)
+
+
+def _health(step: Mapping[str, Any]) -> str:
+    """Return the address that Argo asks before it runs exit hooks: that of the registry.
+
+    For a fault of Argo Metaflow adds an exit hook whose one purpose is to be an HTTP request, to a
+    host on the internet. Where that cannot be reached every run would end as an error.
+    """
+    (address,) = (each["value"] for each in step["env"] if each["name"] == "MLFLOW_TRACKING_URI")
+    return f"{address}/health"
+
+
 def complete() -> None:
     """Make Metaflow use these classes."""
+    # Not before the flow is known: the commands take its parameters as options when imported.
+    from metaflow.plugins.argo import argo_workflows_cli
+
     argo_workflows_cli.ArgoWorkflows = _Workflows
     argo_workflows.ArgoClient = _Client

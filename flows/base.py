@@ -53,7 +53,6 @@ from metaflow import (
 )
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import (
-    ARGO_EVENTS_EVENT,
     DATASTORE_LOCAL_DIR,
     DATASTORE_SYSROOT_LOCAL,
     DATASTORE_SYSROOT_S3,
@@ -79,12 +78,9 @@ class OnTarget(FlowMutator):
 
     `local` removes `@kubernetes` from the steps, and refuses scheduling. `kubernetes` completes it
     with the config's image, namespace, service account and secrets, and sets the environment.
-    A flow's `@trigger` is removed unless Metaflow is configured for Argo Events.
     """
 
     def pre_mutate(self, mutable_flow: Any) -> None:
-        if not ARGO_EVENTS_EVENT:
-            mutable_flow.remove_decorator("trigger")
         if dict(mutable_flow.configs)["deploy"]["target"] != "local":
             _add_exit_hooks(mutable_flow, "")  # Argo accepts no name with a dot in it
         elif NotifySettings.read().addresses():

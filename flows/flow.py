@@ -3,25 +3,13 @@
 from typing import Any
 
 from daily import DailySpec
-from metaflow import (
-    card,
-    current,
-    kubernetes,
-    namespaced_event_name,
-    project,
-    retry,
-    schedule,
-    step,
-    timeout,
-    trigger,
-)
+from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
-@trigger(event=namespaced_event_name("retrain"))  # sent by monitor.py
 class PokeWatchFlow(DailySpec):
     """Collect prices, train and evaluate models, and deploy the best.
 

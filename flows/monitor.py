@@ -4,18 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from base import PokeWatchSpec, branch_options
-from metaflow import (
-    Parameter,
-    card,
-    current,
-    kubernetes,
-    namespaced_event_name,
-    project,
-    retry,
-    schedule,
-    step,
-    timeout,
-)
+from metaflow import Parameter, card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
@@ -92,14 +81,14 @@ class PokeWatchMonitor(PokeWatchSpec):
         """Send notifications, and retrain the models if that is due."""
         from monitor_cards import action_card
 
-        from pokewatch.pipeline.monitor import EVENT, decide, retrain
+        from pokewatch.pipeline.monitor import decide, retrain
 
         self.action = decide(self.market, self.found)
         current.card.extend(action_card(self.source, self.action.retrain, self.action.why))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]
-            retrain(self.market, self.found.measured_on, flow, namespaced_event_name(EVENT))
+            retrain(self.market, self.found.measured_on, flow)
         self.next(self.end)
 
     @timeout(minutes=10)

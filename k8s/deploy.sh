@@ -1,9 +1,12 @@
 #!/bin/sh
-# Apply an overlay and wait for the rollouts. MLServer becomes ready once there is a champion.
+# Apply an overlay, and wait until it answers: the databases and the registry, a champion, MLServer, the gateway. The overlay
+# `local` gets its first key and its first champion here. POKEWATCH_KEY is an API key, where there is one already.
 set -eu
 overlay=${1:-local}
 here=$(dirname "$0")
+started=$(date +%s)
 kubectl apply --kustomize "$here/overlays/$overlay" --server-side
+key=${POKEWATCH_KEY:-}
 if ! kubectl --namespace pokewatch get secret gateway-keys >/dev/null 2>&1; then
     if [ "$overlay" != local ]; then
         echo "Secret gateway-keys is missing: see $here/overlays/$overlay/secrets.example.yaml" >&2
@@ -11,9 +14,26 @@ if ! kubectl --namespace pokewatch get secret gateway-keys >/dev/null 2>&1; then
     fi
     keys=$(mktemp -d)
     trap 'rm -rf "$keys"' EXIT
-    POKEWATCH_HOME=$keys "${POKEWATCH:-.venv/bin/pokewatch}" keys create first
+    key=$(POKEWATCH_HOME=$keys "${POKEWATCH:-.venv/bin/pokewatch}" keys create first --json | sed -n 's/.*"key": *"\([^"]*\)".*/\1/p')
     kubectl --namespace pokewatch create secret generic gateway-keys --from-file=keys.sqlite="$keys/keys.sqlite"
+    echo "the first API key, shown once: $key"
 fi
 for workload in statefulset/postgres deployment/redis deployment/mlflow; do
-    kubectl --namespace pokewatch rollout status "$workload" --timeout 300s
+    kubectl --namespace pokewatch rollout status "$workload" --timeout 600s
 done
+if [ "$overlay" = local ]; then
+    echo "waiting for a champion: the first run takes minutes, later ones find it" >&2
+    "$here/job.sh" first-run
+fi
+for workload in deployment/mlserver deployment/gateway; do
+    if ! kubectl --namespace pokewatch rollout status "$workload" --timeout 300s; then
+        echo "$workload is not ready: until the daily flow has made a champion, MLServer and so the gateway are not" >&2
+        exit 1
+    fi
+done
+if [ -n "$key" ]; then
+    POKEWATCH_KEY=$key "$here/verify.sh"
+    echo "the first answer came $(($(date +%s) - started)) s after the start" >&2
+else
+    echo "everything is ready: POKEWATCH_KEY=... make verify asks for an answer" >&2
+fi

@@ -27,8 +27,9 @@ def rollback(yes: bool, as_json: bool) -> None:
     from pokewatch.settings import Home
 
     registry = Registry()
-    target = rollback_target(registry)
+    target = None
     if not yes:
+        target = rollback_target(registry)
         _show_change(registry, target)
         _confirm(f"Make version {target} champion?")
     with waiting_bar("Rolling back", Home.read().logs / "rollback.seconds", 5.0):

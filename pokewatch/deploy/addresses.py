@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 from pokewatch.errors import DeployError
 
 _DNS = "dns+"
+_NO_ADDRESS = (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
 def replica_addresses(addresses: Sequence[str]) -> list[str]:
     """Return the addresses, with `dns+http://name:port` replaced by an address per IP of the name.
 
-    The name is that of a headless Service. Raise DeployError where it has no address.
+    The name is that of a headless Service. While it has no address, since no replica runs, it stays
+    as it is: see `names_no_replica`. Raise DeployError where the name cannot be looked up.
     """
     return [
         replica
@@ -21,11 +23,19 @@ def replica_addresses(addresses: Sequence[str]) -> list[str]:
     ]
 
 
+def names_no_replica(address: str) -> bool:
+    """Return whether a result of `replica_addresses` is a name behind which nothing runs."""
+    return address.startswith(_DNS)
+
+
 def _resolved(address: str) -> Iterator[str]:
     url = urlsplit(address.removeprefix(_DNS))
     try:
         answers = socket.getaddrinfo(url.hostname, url.port or 80, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise DeployError(f"{address}: no address behind {url.hostname}: {error}") from None
+    except socket.gaierror as error:
+        if error.errno in _NO_ADDRESS:
+            yield address
+            return
+        raise DeployError(f"{address}: {url.hostname} cannot be looked up: {error}") from None
     for host in sorted({str(answer[4][0]) for answer in answers}):
         yield f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{url.port or 80}"

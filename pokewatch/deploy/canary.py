@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -156,8 +156,11 @@ def run_canary(
     addresses: Sequence[str],
     golden: GoldenRequests,
     settings: WatchSettings | None = None,
+    is_running: Callable[[str], bool] = lambda _: True,
 ) -> Breach | None:
     """Check the servers for POKEWATCH_DEPLOY_WATCH_SECONDS. Return the first breach, or None.
+
+    A server that breaks a check and, by `is_running`, was stopped meanwhile is left out.
 
     `addresses` are REST addresses; metrics are at the same host, at
     POKEWATCH_MLSERVER_METRICS_PORT.
@@ -171,7 +174,10 @@ def run_canary(
     while time.monotonic() < deadline:
         breaches = (server.send(client) or server.live_breach(client) for server in servers)
         if breach := next(filter(None, breaches), None):
-            return breach
+            if is_running(breach.address):
+                return breach
+            logger.warning("%s was stopped during the canary", breach.address)
+            servers = [server for server in servers if server.address != breach.address]
         time.sleep(_INTERVAL)
     return None
 

@@ -8,6 +8,7 @@ from typing import Literal
 import httpx
 
 from pokewatch.contract import FAIR_PRICE
+from pokewatch.deploy.addresses import names_no_replica
 from pokewatch.errors import DeployError
 
 _PROBE = {
@@ -18,7 +19,10 @@ _PROBE = {
 
 @dataclass(frozen=True, slots=True)
 class ReplicaOutcome:
-    """The state of one MLServer: `serving` the version, or `not running`."""
+    """The state of one MLServer: `serving` the version, or `not running`.
+
+    What starts later loads the champion. `address` may be a name behind which none runs.
+    """
 
     address: str
     state: Literal["serving", "not running"]
@@ -31,6 +35,8 @@ def reload_server(
 
     Raise DeployError.
     """
+    if names_no_replica(address):
+        return ReplicaOutcome(address, "not running")
     try:
         loaded = client.post(f"{address}/v2/repository/models/{model}/load")
         if loaded.status_code != httpx.codes.OK:

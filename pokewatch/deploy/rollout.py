@@ -1,19 +1,18 @@
 """Deploy and roll back a registered model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import httpx
 
 from pokewatch import notify
 from pokewatch.contract import fair_price_model
 from pokewatch.deploy import golden
-from pokewatch.deploy.addresses import replica_addresses
 from pokewatch.deploy.canary import run_canary
 from pokewatch.deploy.compatibility import REPLACE_HINT, open_book, require_compatible
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.transaction import deploy_transaction, version_of
-from pokewatch.errors import BookError, DeployError, RegistryError
+from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
@@ -44,15 +43,19 @@ def deploy(
         former = version_of(registry, CHAMPION)
         _require_deployable(registry, version, former, replace)
 
-        def verify(client: httpx.Client, serving: Sequence[str]) -> None:
-            _verify(registry, client, version, former, serving, replace)
+        def verify(
+            client: httpx.Client, serving: Sequence[str], is_running: Callable[[str], bool]
+        ) -> None:
+            _verify(registry, client, version, former, serving, replace, is_running)
 
         outcomes = transaction.run(version, verify)
     running = sum(outcome.state == "serving" for outcome in outcomes)
-    body = (
-        f"{running} of {len(outcomes)} MLServers run and serve it; "
-        f"the previous champion was {former or 'none'}."
+    served = (
+        f"{running} of {len(outcomes)} MLServers run and serve it"
+        if running
+        else "no MLServer runs; the next one that starts serves it"
     )
+    body = f"{served}; the previous champion was {former or 'none'}."
     notify.send_once("deployed", f"version {version}", f"model version {version} is champion", body)
     return outcomes
 
@@ -64,7 +67,22 @@ def rollback(
 
     `target` (default: the current `rollback_target`) is the expected version: raise DeployError
     where another deploy has changed it meanwhile. Raise NoChampionError where there is none.
+
+    People are notified of the end, whatever it is.
     """
+    try:
+        return _rollback(registry, addresses, target)
+    except (PokeWatchError, SystemExit) as error:
+        # It may run unattended. Each failure counts, so none is left out as a repetition.
+        to = f" to model version {target}" if target else ""
+        why = "the process was terminated" if isinstance(error, SystemExit) else str(error)
+        notify.notify(f"PokeWatch: the rollback{to} failed", f"{why}.")
+        raise
+
+
+def _rollback(
+    registry: Registry, addresses: Sequence[str] | None, target: str | None
+) -> tuple[str, list[ReplicaOutcome]]:
     version = target or rollback_target(registry)
     with deploy_transaction(
         registry, "rollback", version, _addresses(registry, addresses)
@@ -99,9 +117,8 @@ def rollback_target(registry: Registry) -> str:
     return registry.resolve(PREVIOUS).version
 
 
-def _addresses(registry: Registry, addresses: Sequence[str] | None) -> list[str]:
-    given = ServingSettings.read().addresses(registry.branch) if addresses is None else addresses
-    return replica_addresses(given)
+def _addresses(registry: Registry, addresses: Sequence[str] | None) -> Sequence[str]:
+    return ServingSettings.read().addresses(registry.branch) if addresses is None else addresses
 
 
 def _require_deployable(
@@ -135,6 +152,7 @@ def _verify(
     former: str | None,
     addresses: Sequence[str],
     replace: bool,
+    is_running: Callable[[str], bool],
 ) -> None:
     """Compare the new book with the former one, and run the canary. Raise DeployError."""
     settings = WatchSettings.read()
@@ -165,5 +183,6 @@ def _verify(
             book, version, settings.deploy_watch_cards, fair_price_model(registry.market)
         ),
         settings,
+        is_running,
     ):
         raise DeployError(f"version {version} failed the check of {breach}")

@@ -22,6 +22,7 @@ import httpx
 
 from pokewatch import notify
 from pokewatch.contract import fair_price_model
+from pokewatch.deploy.addresses import replica_addresses
 from pokewatch.deploy.lock import DeployLock
 from pokewatch.deploy.records import (
     BEFORE,
@@ -39,8 +40,9 @@ from pokewatch.errors import DeployError, LockLostError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 
-# Raises DeployError unless the servers at the addresses pass.
-Verify = Callable[[httpx.Client, Sequence[str]], None]
+# Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
+# of them has not been stopped meanwhile.
+Verify = Callable[[httpx.Client, Sequence[str], Callable[[str], bool]], None]
 
 
 @dataclass(slots=True)
@@ -57,10 +59,16 @@ class DeployTransaction:
     """The transaction of the deploy that holds the lock."""
 
     def __init__(
-        self, registry: Registry, lock: DeployLock, client: httpx.Client, addresses: Sequence[str]
+        self,
+        registry: Registry,
+        kind: Kind,
+        lock: DeployLock,
+        client: httpx.Client,
+        addresses: Sequence[str],
     ) -> None:
         self._registry = registry
         self._records = DeployRecords(registry)
+        self._kind = kind
         self._lock = lock
         self._client = client
         self._addresses = addresses
@@ -79,7 +87,8 @@ class DeployTransaction:
         outcomes = self.reload(version)
         serving = [outcome.address for outcome in outcomes if outcome.state == "serving"]
         if verify is not None and serving:
-            verify(self._client, serving)
+            verify(self._client, serving, self._is_running)
+        outcomes += self._reload_started(version, outcomes)
         self._lock.check()
         self._records.set_tag(move.number, DECISION, DEPLOYED)
         move.decision = DEPLOYED
@@ -87,11 +96,31 @@ class DeployTransaction:
         return outcomes
 
     def reload(self, version: str) -> list[ReplicaOutcome]:
-        """Reload every MLServer with `version`. Raise DeployError."""
-        return [
-            reload_server(self._client, address, version, self._model)
-            for address in self._addresses
-        ]
+        """Reload every MLServer with `version`. Raise DeployError.
+
+        They are looked up now: while this deploy waited, some may have started or stopped.
+        """
+        return [self._reload(address, version) for address in replica_addresses(self._addresses)]
+
+    def _reload(self, address: str, version: str) -> ReplicaOutcome:
+        try:
+            return reload_server(self._client, address, version, self._model)
+        except DeployError:
+            if self._is_running(address):
+                raise
+            return ReplicaOutcome(address, "not running")
+
+    def _is_running(self, address: str) -> bool:
+        """Return whether a replica that did run has not been stopped since."""
+        return address in replica_addresses(self._addresses)
+
+    def _reload_started(
+        self, version: str, outcomes: Sequence[ReplicaOutcome]
+    ) -> list[ReplicaOutcome]:
+        """Reload what has started since: it may have loaded the former champion before."""
+        known = {outcome.address for outcome in outcomes}
+        found = replica_addresses(self._addresses)
+        return [self._reload(address, version) for address in found if address not in known]
 
     def settle(self, record: DeployRecord) -> None:
         """Finish or undo a deploy that was killed."""
@@ -102,7 +131,7 @@ class DeployTransaction:
         if move.decision == DEPLOYED:
             self._finish(move)
         else:
-            self._notify_undone(move, "its deploy was killed", self._undo(move))
+            _notify_undone(record.kind, move, f"the {record.kind} was killed", self._undo(move))
 
     def abort(self, error: BaseException) -> str:
         """Undo and end a deploy that is not decided. Return what was restored; "" for nothing."""
@@ -113,7 +142,8 @@ class DeployTransaction:
         if move.decision == DEPLOYED:
             return ""  # the next deploy finishes it
         restored = self._undo(move)
-        self._notify_undone(move, str(error) or type(error).__name__, restored)
+        if self._kind == "deploy":  # a rollback tells of its failures itself
+            _notify_undone("deploy", move, str(error) or type(error).__name__, restored)
         return restored
 
     def refuse(self, reason: str) -> None:
@@ -139,11 +169,18 @@ class DeployTransaction:
             restored = "no model is champion, as before"
         else:
             self._set_alias(CHAMPION, former)
-            failed = list(reload_failures(self._client, former, self._addresses, self._model))
+            failed = self._reload_failures(former)
             restored = f"version {former} is champion again"
             restored += f", but {'; '.join(failed)}" if failed else ""
         self._end(move.number, restored)
         return restored
+
+    def _reload_failures(self, version: str) -> list[str]:
+        try:
+            addresses = replica_addresses(self._addresses)
+        except DeployError as error:
+            return [str(error)]
+        return list(reload_failures(self._client, version, addresses, self._model))
 
     def _set_alias(self, name: str, version: str) -> None:
         self._lock.check()
@@ -154,7 +191,12 @@ class DeployTransaction:
         self._records.set_tag(number, CHAMPION_AFTER, champion or "")
         self._records.set_tag(number, OUTCOME, outcome)
 
-    def _notify_undone(self, move: _Move, why: str, restored: str) -> None:
+
+def _notify_undone(kind: Kind, move: _Move, why: str, restored: str) -> None:
+    if kind == "rollback":
+        title = f"the rollback to model version {move.version} failed"
+        notify.notify(f"PokeWatch: {title}", f"{why}; {restored}.")
+    else:
         title = f"model version {move.version} was rolled back"
         notify.send_once("rolled back", f"version {move.version}", title, f"{why}; {restored}.")
 
@@ -180,7 +222,7 @@ def deploy_transaction(
     lock = DeployLock(records, record, DeploySettings.read())
     timeout = ServingSettings.read().load_timeout + 10
     with _sigterm_raises(), httpx.Client(timeout=timeout) as client, lock.heartbeat():
-        transaction = DeployTransaction(registry, lock, client, addresses)
+        transaction = DeployTransaction(registry, kind, lock, client, addresses)
         try:
             lock.acquire(transaction.settle)
             yield transaction

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,8 +33,6 @@ from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
 
 logger = logging.getLogger("pokewatch.monitoring")
-
-EVENT = "retrain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,37 +121,23 @@ def decide(market: Market, found: Measurement) -> Action:
     )
 
 
-def retrain(
-    market: Market, measured_on: date, flow: Sequence[str], event: Callable[[], str]
-) -> None:
-    """Run the daily pipeline: by a Metaflow event on Argo, else at once in a child process.
+def retrain(market: Market, measured_on: date, flow: Sequence[str]) -> None:
+    """Run the daily pipeline: in a child process, or on Argo as a workflow of its own.
 
-    `flow` is the path of the flow, followed by the options that select its branch. On Argo without
-    events the next daily run retrains, since the change of the market is stored. Raise
+    `flow` is the path of the flow, followed by the options that select its branch. On Argo the
+    workflow is created by the Kubernetes API, and waits there while another run goes on. Raise
     RetrainError.
 
     The cool-down starts only after success: after a failure the next monitoring run tries again.
     """
-    _run_pipeline(market, flow, event)
+    _run_pipeline(market, flow)
     Registry().set_state(_retrained_key(market.source), measured_on.isoformat())
 
 
-def _run_pipeline(market: Market, flow: Sequence[str], event: Callable[[], str]) -> None:
-    if not os.environ.get("ARGO_WORKFLOW_TEMPLATE"):
-        _run_locally(market, flow)
-        return
-    from metaflow.integrations import ArgoEvent
-    from metaflow.metaflow_config import ARGO_EVENTS_WEBHOOK_URL
-
-    if ARGO_EVENTS_WEBHOOK_URL is None:
-        logger.warning("Argo Events is not set up: the next daily run retrains the models")
-        return
-    ArgoEvent(event(), payload=market.parameters()).publish(ignore_errors=False)
-
-
-def _run_locally(market: Market, flow: Sequence[str]) -> None:
+def _run_pipeline(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
-    command = [sys.executable, *flow, "run", *options]
+    verb = ["argo-workflows", "trigger"] if os.environ.get("ARGO_WORKFLOW_TEMPLATE") else ["run"]
+    command = [sys.executable, *flow, *verb, *options]
     # By these variables Metaflow gives a step its run and configuration; the new run has its own.
     environment = {
         name: value

@@ -10,6 +10,7 @@ import pytest
 
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from tests.deploy.test_rollout import register_book
+from tests.monitoring.listener import listening
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -95,3 +96,22 @@ def test_a_script_confirms_with_an_option(registry: Registry) -> None:
         "http://127.0.0.1:9: not running",
     ]
     assert (registry.resolve().version, registry.resolve(PREVIOUS).version) == ("1", "2")
+
+
+def test_a_script_that_fails_notifies_people(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.delete_alias(PREVIOUS)
+    with listening() as listener:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
+        done = subprocess.run(
+            [*ROLLBACK, "--yes"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode != 0
+    (sent,) = listener.heard
+    assert sent["title"] == "PokeWatch: the rollback failed"
+    assert sent["message"].rstrip(".") in done.stderr

@@ -146,7 +146,9 @@ class _Answers(BaseHTTPRequestHandler):
         kind = urlsplit(self.path).path.rsplit("/", 1)[-1]
         if kind == "jobs":
             return self._answer(201, self.server.cluster.start_job(sent))
-        self.server.cluster.objects[f"{kind}/{sent['metadata']['name']}"] = sent
+        made, metadata = self.server.cluster.objects, sent["metadata"]
+        metadata.setdefault("name", f"{metadata.get('generateName')}{len(made)}")
+        made[f"{kind}/{metadata['name']}"] = sent
         return self._answer(201, sent)
 
     def do_PATCH(self) -> None:

@@ -1,15 +1,26 @@
 """What `argo-workflows create` really sends to a cluster, value by value."""
 
 import json
+import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hera.workflows import CronWorkflow, WorkflowTemplate
 
+from pokewatch.errors import RetrainError
+from pokewatch.pipeline.monitor import Market, retrain
+from pokewatch.registry import Registry
 from tests.cluster.api import kubernetes
 from tests.cluster.flow import CLUSTER, FLOW, environment, start
+from tests.cluster.pod_security import restricted_violations
+from tests.k8s.rendering import K8S, rendered_overlay
 from tests.wheel import version
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
 
 IMAGE = f"pokewatch/pipeline:{version()}"
 SECRETS = [{"secretRef": {"name": "pokewatch-pipeline"}}]
@@ -29,12 +40,6 @@ STEPS = {
     "watches": ("0.5", 2048, 20480, 1_800, 2, 2),
     "end": ("0.5", 2048, 2048, 1_800, 2, 1),
 }
-EVENTS = {
-    "METAFLOW_ARGO_EVENTS_EVENT": "metaflow-event",
-    "METAFLOW_ARGO_EVENTS_EVENT_SOURCE": "argo-events-webhook",
-    "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT": "operate-workflow-sa",
-    "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://argo-events-webhook-eventsource-svc.argo-events.svc:12000/metaflow-event",
-}
 MONITOR_STEPS = {
     "start": (600, 2),
     "measure": (7_200, 1),
@@ -53,16 +58,7 @@ def created(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Mani
         env = environment(folder, s3, cluster.kubeconfig(folder)) | {
             "POKEWATCH_NOTIFY_URLS": "slack://A/B/never-in-the-template"
         }
-        done = start(
-            "--production",
-            "--config",
-            "deploy",
-            str(CLUSTER),
-            "argo-workflows",
-            "create",
-            env=env,
-            cwd=folder,
-        )
+        done = _create(env, folder)
         assert done.returncode == 0, done.stdout + done.stderr
         return {path.split("/")[0]: _bare(found) for path, found in cluster.objects.items()}
 
@@ -75,25 +71,21 @@ def _bare(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def with_events(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
-    """The objects of the daily flow with Argo Events, and of the monitor, by kind and name."""
-    folder = tmp_path_factory.mktemp("events")
+def monitor(tmp_path_factory: pytest.TempPathFactory, s3: str) -> dict[str, Manifest]:
+    """The objects of the monitor, by kind."""
+    folder = tmp_path_factory.mktemp("monitor")
     with kubernetes() as cluster:
-        env = environment(folder, s3, cluster.kubeconfig(folder)) | EVENTS
-        for flow in (FLOW, FLOW.with_name("monitor.py")):
-            done = start(
-                "--production",
-                "--config",
-                "deploy",
-                str(CLUSTER),
-                "argo-workflows",
-                "create",
-                env=env,
-                cwd=folder,
-                flow=flow,
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-        return {path: _bare(found) for path, found in cluster.objects.items()}
+        env = environment(folder, s3, cluster.kubeconfig(folder))
+        done = _create(env, folder, FLOW.with_name("monitor.py"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {path.split("/")[0]: _bare(found) for path, found in cluster.objects.items()}
+
+
+def _create(
+    env: dict[str, str], folder: Path, flow: Path = FLOW
+) -> subprocess.CompletedProcess[str]:
+    options = ["--production", "--config", "deploy", str(CLUSTER)]
+    return start(*options, "argo-workflows", "create", env=env, cwd=folder, flow=flow)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +122,8 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
         "runAsUser": 10001,
         "runAsGroup": 10001,
         "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
     assert template["serviceAccountName"] == "pokewatch-pipeline"
     assert template["activeDeadlineSeconds"] == timeout
@@ -143,7 +137,7 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     settings = {
         each["name"]: each["value"]
         for each in container["env"]
-        if each["name"] in {"POKEWATCH_MLSERVER_URLS", "MLFLOW_TRACKING_URI"}
+        if each["name"].startswith(("POKEWATCH_", "MLFLOW_"))
     }
     assert settings == json.loads(CLUSTER.read_text())["environment"]
 
@@ -227,24 +221,8 @@ def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
     assert "--branch mine" in deploy["container"]["command"][-1]
 
 
-def test_the_daily_flow_waits_for_the_event_of_the_monitor_where_there_are_events(
-    created: dict[str, Manifest], with_events: dict[str, Manifest]
-) -> None:
-    assert "sensors" not in created
-    (sensor,) = [found for path, found in with_events.items() if path.startswith("sensors/")]
-    assert "mfns.pokewatch.prod.retrain" in json.dumps(sensor)
-    (trigger,) = sensor["spec"]["triggers"]
-    assert (
-        trigger["template"]["k8s"]["source"]["resource"]["spec"]["workflowTemplateRef"]["name"]
-        == "pokewatch.prod.pokewatchflow"
-    )
-
-
-def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Manifest]) -> None:
-    cron, template = (
-        with_events[f"{kind}/pokewatch.prod.pokewatchmonitor"]
-        for kind in ("cronworkflows", "workflowtemplates")
-    )
+def test_the_monitor_runs_every_day_after_the_pipeline(monitor: dict[str, Manifest]) -> None:
+    cron, template = monitor["cronworkflows"], monitor["workflowtemplates"]
     assert cron["spec"]["schedules"] == ["0 6 * * *"]
     templates = {
         each["name"]: each for each in template["spec"]["templates"] if "container" in each
@@ -256,15 +234,105 @@ def test_the_monitor_runs_every_day_after_the_pipeline(with_events: dict[str, Ma
         assert templates[step]["serviceAccountName"] == "pokewatch-pipeline"
         assert templates[step]["activeDeadlineSeconds"] == timeout
         assert templates[step].get("retryStrategy", {"limit": 0})["limit"] == retries
-        environment = {
-            each["name"]: each["value"]
-            for each in templates[step]["container"]["env"]
-            if "value" in each
+
+
+def test_no_object_needs_argo_events(
+    created: dict[str, Manifest], monitor: dict[str, Manifest]
+) -> None:
+    assert created.keys() == monitor.keys() == {"workflowtemplates", "cronworkflows"}
+
+
+def test_the_monitor_starts_the_daily_flow_by_the_api(
+    tmp_path: Path, s3: str, registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a step's pod: by the template of the same branch, with the parameters of the market."""
+    with kubernetes() as cluster:
+        env = environment(tmp_path, s3, cluster.kubeconfig(tmp_path))
+        assert _create(env, tmp_path).returncode == 0
+        pod = env | {"ARGO_WORKFLOW_TEMPLATE": "pokewatch.prod.pokewatchmonitor"}
+        for name, value in (pod | {"POKEWATCH_HOME": str(registry_home)}).items():
+            monkeypatch.setenv(name, value)
+        market = Market("simulated", 400, cards=300, last_day=date(2026, 1, 31))
+        retrain(market, date(2026, 1, 31), [str(FLOW), "--production"])
+        started = [
+            found for path, found in cluster.objects.items() if path.startswith("workflows/")
+        ]
+    (workflow,) = started
+    assert workflow["spec"]["workflowTemplateRef"] == {"name": "pokewatch.prod.pokewatchflow"}
+    given = {
+        each["name"]: json.loads(each["value"])
+        for each in workflow["spec"]["arguments"]["parameters"]
+    }
+    assert {name: str(given[name]) for name in market.parameters()} == market.parameters()
+    assert Registry().get_state("retrained_on.simulated") == "2026-01-31"
+
+
+def test_a_retraining_that_cannot_be_started_starts_no_cool_down(
+    tmp_path: Path, s3: str, registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kubernetes() as cluster:
+        env = environment(tmp_path, s3, cluster.kubeconfig(tmp_path))
+        pod = env | {"ARGO_WORKFLOW_TEMPLATE": "pokewatch.prod.pokewatchmonitor"}
+        for name, value in (pod | {"POKEWATCH_HOME": str(registry_home)}).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(RetrainError, match=r"flow\.py ended with 1"):
+            retrain(Market("simulated", 400), date(2026, 1, 31), [str(FLOW), "--production"])
+    assert Registry().get_state("retrained_on.simulated") == ""
+
+
+def test_what_the_account_may_do_is_what_argo_and_the_monitor_need() -> None:
+    manifests = rendered_overlay(K8S / "overlays" / "production")
+    (role,) = [each for each in manifests if each["kind"] == "Role"]
+    may = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    executor = {("workflowtaskresults", "create"), ("workflowtaskresults", "patch")}
+    agent = {
+        ("workflowtasksets", "list"),
+        ("workflowtasksets", "watch"),
+        ("workflowtasksets/status", "patch"),
+    }
+    assert may == executor | agent | {("workflowtemplates", "get"), ("workflows", "create")}
+
+
+def test_argo_asks_nobody_on_the_internet(created: dict[str, Manifest]) -> None:
+    """Metaflow's exit hooks include an HTTP request; its failure would be that of the run."""
+    spec = created["workflowtemplates"]["spec"]
+    (asked,) = [each["http"]["url"] for each in spec["templates"] if "http" in each]
+    environment = json.loads(CLUSTER.read_text())["environment"]
+    assert asked == f"{environment['MLFLOW_TRACKING_URI']}/health"
+    assert spec["serviceAccountName"] == "pokewatch-pipeline"
+
+
+@pytest.mark.parametrize("flow", ["created", "monitor"])
+def test_every_pod_is_one_that_the_namespace_admits(
+    flow: str, request: pytest.FixtureRequest
+) -> None:
+    """Steps and exit hooks, with the containers that Argo adds to each."""
+    templates = request.getfixturevalue(flow)["workflowtemplates"]["spec"]["templates"]
+    pods = [each for each in templates if "container" in each]
+    assert {"success-notify-success", "error-notify-failure"} < {each["name"] for each in pods}
+    for each in pods:
+        patch = json.loads(each["podSpecPatch"])
+        assert [added["name"] for added in patch["containers"]] == ["wait"]
+        assert [added["name"] for added in patch["initContainers"]] == ["init"]
+        pod = {
+            "containers": [each["container"], *patch["containers"]],
+            "initContainers": patch["initContainers"],
         }
-        assert (
-            environment["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
-            == EVENTS["METAFLOW_ARGO_EVENTS_WEBHOOK_URL"]
-        )
+        assert list(restricted_violations(pod)) == []
+
+
+def test_exit_hooks_know_the_registry_where_notifications_are_counted(
+    templates: dict[str, Manifest],
+) -> None:
+    environment = json.loads(CLUSTER.read_text())["environment"]
+    for name in ("success-notify-success", "error-notify-failure"):
+        given = {each["name"]: each.get("value") for each in templates[name]["container"]["env"]}
+        assert environment.items() <= given.items()
 
 
 def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:

@@ -208,3 +208,18 @@ def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
     assert breach is not None
     assert breach.check == "errors"
     assert "ConnectError" in breach.found
+
+
+def test_a_server_that_was_stopped_meanwhile_is_left_out(golden: GoldenRequests) -> None:
+    """The autoscaler removed it; the others are checked until the end."""
+    (port,) = free_ports(1)
+    gone = f"http://127.0.0.1:{port}"
+    settings = WatchSettings.read(deploy_watch_seconds=4)
+    kept = Upstream(golden, live={})
+    with answering(kept), httpx.Client() as client:
+        addresses = [gone, kept.address]
+        assert run_canary(client, addresses, golden, settings, gone.__ne__) is None
+        breach = run_canary(client, addresses, golden, settings)
+    assert breach is not None
+    assert breach.address == gone
+    assert kept.requests > 5

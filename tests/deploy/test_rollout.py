@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pokewatch.deploy import transaction
 from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError, NoChampionError
@@ -17,6 +18,7 @@ from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, Registry
 from pokewatch.settings import ServingSettings
 from pokewatch.valuation.book import STATUSES, BookRows, write_book
 from tests.answering import answering
+from tests.monitoring.listener import Listener, listening
 from tests.serving.books import FACTS, catalog, make_book, rows
 from tests.serving.server import free_ports
 
@@ -24,6 +26,9 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings(
+        "ignore:'imghdr' is deprecated:DeprecationWarning"
+    ),  # Apprise imports it on Python 3.11 and 3.12
 ]
 
 
@@ -66,6 +71,14 @@ class _Answers(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """What people are notified of."""
+    with listening() as server:
+        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", server.address)
+        yield server
+
+
 def champion_of(registry: Registry) -> str:
     return registry.resolve(CHAMPION).version
 
@@ -106,6 +119,60 @@ def test_nothing_running_is_no_failure(registry: Registry, monkeypatch: pytest.M
     (port,) = free_ports(1)
     monkeypatch.setenv("POKEWATCH_MLSERVER_HTTP_PORT", str(port))
     assert deploy(registry, "2") == [ReplicaOutcome(f"http://127.0.0.1:{port}", "not running")]
+    assert champion_of(registry) == "2"
+
+
+def _names(monkeypatch: pytest.MonkeyPatch, found: Callable[[], list[Upstream]]) -> str:
+    """Return an address that stands for those found at each look-up, all on this machine."""
+
+    def answer(addresses: Sequence[str]) -> list[str]:
+        return [server.address for server in found()] or list(addresses)
+
+    monkeypatch.setattr(transaction, "replica_addresses", answer)
+    return "dns+http://replicas:8080"
+
+
+def test_no_replica_is_no_failure(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    address = _names(monkeypatch, list)
+    assert deploy(registry, "2", [address]) == [ReplicaOutcome(address, "not running")]
+    assert champion_of(registry) == "2"
+    (sent,) = listener.heard
+    assert "no MLServer runs; the next one that starts serves it" in sent["message"]
+
+
+def test_a_replica_that_started_before_the_champion_moved_follows(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not known at the first look-up, and has loaded the former champion."""
+
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as first, answering(Upstream(champion)) as second:
+        lookups = iter([[first], [first, second]])
+        address = _names(monkeypatch, lambda: next(lookups))
+        assert deploy(registry, "2", [address]) == [
+            ReplicaOutcome(first.address, "serving"),
+            ReplicaOutcome(second.address, "serving"),
+        ]
+        assert (first.serving, second.serving) == ("2", "2")
+
+
+def test_a_replica_that_is_stopped_meanwhile_does_not_undo_the_deploy(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def champion() -> str:
+        return champion_of(registry)
+
+    with answering(Upstream(champion)) as kept, answering(Upstream(champion, stuck=True)) as gone:
+        lookups = iter([[kept, gone], [kept], [kept]])
+        address = _names(monkeypatch, lambda: next(lookups))
+        assert deploy(registry, "2", [address]) == [
+            ReplicaOutcome(kept.address, "serving"),
+            ReplicaOutcome(gone.address, "not running"),
+        ]
     assert champion_of(registry) == "2"
 
 
@@ -165,6 +232,34 @@ def test_a_rollback_serves_the_previous_champion_everywhere(registry: Registry) 
             [ReplicaOutcome(address, "serving") for address in addresses],
         )
         assert (first.serving, second.serving, champion_of(registry)) == ("1", "1", "1")
+
+
+@pytest.mark.parametrize("target", [None, "1"], ids=["the previous", "a version"])
+def test_people_are_notified_once_of_each_rollback_that_fails(
+    target: str | None, registry: Registry, listener: Listener
+) -> None:
+    with answering(Upstream(lambda: champion_of(registry))) as server:
+        deploy(registry, "2", [server.address])
+        server.refuses = "1"
+        for _ in range(2):
+            with pytest.raises(DeployError, match="refused version 1"):
+                rollback(registry, [server.address], target=target)
+        assert server.serving == "2"
+    _, *failures = listener.heard
+    assert [each["title"] for each in failures] == [
+        f"PokeWatch: the rollback{' to model version 1' if target else ''} failed"
+    ] * 2
+    for each in failures:
+        assert "refused version 1: fair.arrow is damaged; version 2 is champion" in each["message"]
+
+
+def test_people_are_notified_that_there_is_nothing_to_roll_back_to(
+    registry: Registry, listener: Listener
+) -> None:
+    with pytest.raises(NoChampionError):
+        rollback(registry, [])
+    (sent,) = listener.heard
+    assert sent["title"] == "PokeWatch: the rollback failed"
 
 
 def test_there_is_nothing_to_roll_back_to(registry: Registry) -> None:

@@ -28,6 +28,6 @@ def rendered_overlay(folder: Path) -> list[Manifest]:
     return list(yaml.safe_load_all(done.stdout))
 
 
-def rendered_jobs() -> list[Manifest]:
-    """What the make targets start beside an overlay."""
-    return [yaml.safe_load(path.read_text()) for path in sorted((K8S / "jobs").glob("*.yaml"))]
+def rendered_jobs() -> dict[str, Manifest]:
+    """What the make targets start beside an overlay, by name."""
+    return {path.stem: yaml.safe_load(path.read_text()) for path in (K8S / "jobs").glob("*.yaml")}

@@ -32,8 +32,8 @@ def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
                 yield f"{_named(manifest)} selects {selector}, which no pod has"
 
 
-def targets_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
-    """An autoscaler has a target that sets no replicas; a route has a Service."""
+def autoscalers_have_targets(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """An autoscaler has a target, which sets no replicas."""
     for scaler in _of_kind(manifests, "HorizontalPodAutoscaler"):
         target = scaler["spec"]["scaleTargetRef"]
         found = _find(manifests, target["kind"], target["name"], scaler["metadata"]["namespace"])
@@ -41,14 +41,27 @@ def targets_exist(manifests: Sequence[Manifest]) -> Iterator[str]:
             yield f"{_named(scaler)} scales {target['kind']} {target['name']}, which is not there"
         elif "replicas" in found["spec"]:
             yield f"{_named(found)} names its replicas and has an autoscaler"
-    for route in _of_kind(manifests, "Ingress"):
-        for path in chain.from_iterable(rule["http"]["paths"] for rule in route["spec"]["rules"]):
-            backend = path["backend"]["service"]
-            service = _find(manifests, "Service", backend["name"], route["metadata"]["namespace"])
-            if service is None or backend["port"]["name"] not in {
-                port["name"] for port in service["spec"]["ports"]
-            }:
+
+
+def routes_have_targets(manifests: Sequence[Manifest]) -> Iterator[str]:
+    """A route has a Service and a listener; a policy of the traffic has what it is for."""
+    for route in _of_kind(manifests, "HTTPRoute"):
+        namespace = route["metadata"]["namespace"]
+        for backend in _backends(route):
+            service = _find(manifests, "Service", backend["name"], namespace)
+            ports = service["spec"]["ports"] if service else []
+            if backend["port"] not in {port["port"] for port in ports}:
                 yield f"{_named(route)} leads to {backend}, which is not there"
+        for parent in route["spec"]["parentRefs"]:
+            gateway = _find(manifests, "Gateway", parent["name"], namespace)
+            listeners = gateway["spec"]["listeners"] if gateway else []
+            if parent["sectionName"] not in {listener["name"] for listener in listeners}:
+                yield f"{_named(route)} hangs on {parent}, which is not there"
+    for policy in _of_kind(manifests, "ClientTrafficPolicy", "BackendTrafficPolicy"):
+        for target in policy["spec"]["targetRefs"]:
+            namespace = policy["metadata"]["namespace"]
+            if _find(manifests, target["kind"], target["name"], namespace) is None:
+                yield f"{_named(policy)} is for {target}, which is not there"
 
 
 def ports_have_listeners(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -173,10 +186,10 @@ def only_the_gateway_faces_outward(manifests: Sequence[Manifest]) -> Iterator[st
             and service["metadata"]["name"] != "gateway"
         ):
             yield f"{_named(service)} is a {service['spec']['type']}"
-    for route in _of_kind(manifests, "Ingress"):
-        for path in chain.from_iterable(rule["http"]["paths"] for rule in route["spec"]["rules"]):
-            if path["backend"]["service"]["name"] != "gateway":
-                yield f"{_named(route)} leads to {path['backend']['service']['name']}"
+    for route in _of_kind(manifests, "HTTPRoute"):
+        for backend in _backends(route):
+            if backend["name"] != "gateway":
+                yield f"{_named(route)} leads to {backend['name']}"
 
 
 def quotas_hold_the_largest_size(manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -229,6 +242,10 @@ def _find(manifests: Iterable[Manifest], kind: str, name: str, namespace: str) -
     )
 
 
+def _backends(route: Manifest) -> Iterator[Manifest]:
+    return chain.from_iterable(rule.get("backendRefs", []) for rule in route["spec"]["rules"])
+
+
 def _named(manifest: Manifest) -> str:
     metadata = manifest["metadata"]
     name = metadata.get("name") or metadata.get("generateName")
@@ -279,7 +296,7 @@ def _selectors(manifest: Manifest) -> Iterator[Mapping[str, str]]:
     if manifest["kind"] in WORKLOADS:
         for spread in _pod(manifest)["spec"].get("topologySpreadConstraints", []):
             yield spread["labelSelector"]["matchLabels"]
-    if manifest["kind"] == "NetworkPolicy" and spec["podSelector"]:
+    if manifest["kind"] == "NetworkPolicy" and "matchLabels" in spec["podSelector"]:
         yield spec["podSelector"]["matchLabels"]
 
 
@@ -303,7 +320,8 @@ def _references(pod: Manifest) -> Iterator[tuple[str, str, list[str]]]:
         for variable in container.get("env", []):
             for field, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
                 if reference := variable.get("valueFrom", {}).get(field):
-                    yield kind, reference["name"], [reference["key"]]
+                    keys = [] if reference.get("optional") else [reference["key"]]
+                    yield kind, reference["name"], keys
     for volume in pod.get("volumes", []):
         if secret := volume.get("secret"):
             yield "Secret", secret["secretName"], [item["key"] for item in secret.get("items", [])]
@@ -324,7 +342,8 @@ def _entries(policy: Manifest, service: Manifest) -> Iterator[Any]:
 
 RULES: tuple[Rule, ...] = (
     selectors_match_labels,
-    targets_exist,
+    autoscalers_have_targets,
+    routes_have_targets,
     ports_have_listeners,
     probes_ask_real_routes,
     references_exist,

@@ -71,12 +71,11 @@ def test_checkov_finds_what_is_broken_and_in_the_manifests_only_what_is_left_for
 ) -> None:
     for name, overlay in APPLIED.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump_all(rendered_overlay(overlay)))
-    (job,) = rendered_jobs()
-    job["metadata"] = {
-        **job["metadata"],
-        "name": job["metadata"].pop("generateName"),
-    }  # checkov knows no names yet to be made
-    (tmp_path / "rollback.yaml").write_text(yaml.safe_dump(job))
+    jobs = rendered_jobs()
+    for name, job in jobs.items():
+        # checkov knows no names yet to be made
+        job["metadata"] = {**job["metadata"], "name": job["metadata"].pop("generateName")}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(job))
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(ROOT_POD))
 
     failed = _failed(tmp_path)
@@ -84,5 +83,5 @@ def test_checkov_finds_what_is_broken_and_in_the_manifests_only_what_is_left_for
     assert {"CKV_K8S_16", "CKV_K8S_40", "CKV_K8S_22"} <= failed.pop(
         "broken.yaml"
     )  # privileged, root, a writable root file system
-    assert failed.keys() == {f"{name}.yaml" for name in (*APPLIED, "rollback")}
+    assert failed.keys() == {f"{name}.yaml" for name in (*APPLIED, *jobs)}
     assert set.union(*failed.values()) == SKIPPED.keys()

@@ -23,7 +23,7 @@ from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from pokewatch.serving.record_store import RecordStore
 from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.track_record import TrackRecord, add_issues
-from tests.k8s.rendering import K8S, rendered_jobs
+from tests.k8s.rendering import K8S, rendered_jobs, rendered_overlay
 from tests.polling import eventually
 from tests.postgres import running as running_postgres
 from tests.s3 import CREDENTIALS
@@ -151,9 +151,14 @@ def test_a_rollback_by_its_job_reaches_every_replica(
     deploy(Registry(), "2", addresses)
     assert _answering(servers) == ["2", "2"]
 
-    (job,) = rendered_jobs()
+    job = rendered_jobs()["rollback"]
     (container,) = job["spec"]["template"]["spec"]["containers"]
-    given = {"MLFLOW_TRACKING_URI": registry, "POKEWATCH_MLSERVER_URLS": ",".join(addresses)}
+    given = {
+        "MLFLOW_TRACKING_URI": registry,
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+        "POKEWATCH_MLSERVER_URLS": ",".join(addresses),
+        "POKEWATCH_NOTIFY_URLS": "",
+    }
     assert {each["name"] for each in container["env"]} == given.keys()
     program, *arguments = container["command"]
     started = time.perf_counter()
@@ -181,6 +186,48 @@ def test_a_rollback_by_its_job_reaches_every_replica(
             "SELECT alias, version FROM registered_model_aliases WHERE alias = 'champion'"
         ).fetchall()
     assert [(alias, str(version)) for alias, version in rows] == [("champion", "1")]
+
+
+def test_a_book_is_fetched_from_the_registry_and_not_from_s3_itself(
+    servers: list[Server], registry: str, tmp_path: Path
+) -> None:
+    """The network policies let MLServer reach the registry alone."""
+    (settings,) = (
+        each["data"]
+        for each in rendered_overlay(K8S / "overlays" / "production")
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("mlserver-")
+    )
+    program = [str(BIN / "python"), "-c", _FETCH_COUNTING]
+    hosts = {}
+    for name, given in (("as shipped", settings), ("as MLflow would", {})):
+        environment = {
+            **os.environ,
+            **given,
+            "MLFLOW_TRACKING_URI": registry,
+            "POKEWATCH_HOME": str(tmp_path / name),
+        }
+        done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        hosts[name] = set(done.stdout.splitlines()[-1].split())
+    port = registry.rpartition(":")[2]
+    assert hosts["as shipped"] == {port}
+    assert hosts["as MLflow would"] > {port}
+
+
+# Prints the ports that this process connects to while it fetches the champion's book.
+_FETCH_COUNTING = """
+import socket
+ports = set()
+connect = socket.socket.connect
+def counted(self, address):
+    if isinstance(address, tuple):
+        ports.add(str(address[1]))
+    return connect(self, address)
+socket.socket.connect = counted
+from pokewatch.serving import champion
+champion._fetch()
+print(*ports)
+"""
 
 
 def _record_of(server: Server) -> str:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -69,19 +70,63 @@ def kubectl(tmp_path: Path) -> Kubectl:
     return Kubectl(tmp_path)
 
 
-def test_deploy_applies_the_overlay_and_makes_the_first_key(kubectl: Kubectl) -> None:
-    kubectl.answer({"get secret gateway-keys": ("", 1)})
-    done = kubectl.run(
-        "deploy.sh", "local", POKEWATCH=str(Path(sys.executable).with_name("pokewatch"))
-    )
+POKEWATCH = str(Path(sys.executable).with_name("pokewatch"))
+FIRST_DAY = {
+    "get secret gateway-keys": ("", 1),
+    "get deployment mlflow": ("pokewatch/pipeline:7", 0),
+    "create --filename": ("job.batch/first-run-x", 0),
+    "@.status": ("Complete", 0),
+    "logs": ("model version 1 is champion\n", 0),
+}
+
+
+def test_deploy_applies_the_overlay_and_ends_with_the_first_answer(
+    kubectl: Kubectl, gateway: str
+) -> None:
+    """On the first day: the first key, the first champion, and what becomes ready by it."""
+    kubectl.answer(FIRST_DAY)
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=POKEWATCH, POKEWATCH_URL=gateway)
     assert done.returncode == 0, done.stderr
-    calls = [call for call, _ in kubectl.calls()]
-    assert calls[0].endswith("overlays/local --server-side")
-    assert any(
-        "create secret generic gateway-keys --from-file=keys.sqlite=" in call for call in calls
-    )
-    assert "pw_" in done.stdout
-    assert calls[-1] == "--namespace pokewatch rollout status deployment/mlflow --timeout 300s"
+    calls = [(call, sent) for call, sent in kubectl.calls()]
+    order = [
+        "overlays/local --server-side",
+        "create secret generic gateway-keys --from-file=keys.sqlite=",
+        "rollout status deployment/mlflow",
+        "create --filename",
+        "rollout status deployment/mlserver",
+        "rollout status deployment/gateway",
+    ]
+    places = [next(at for at, (call, _) in enumerate(calls) if words in call) for words in order]
+    assert places == sorted(places)
+    (job,) = [yaml.safe_load(sent) for call, sent in calls if "create --filename" in call]
+    assert job["metadata"]["generateName"] == "first-run-"
+    shown = done.stdout.splitlines()
+    assert any(line.startswith("the first API key, shown once: pw_") for line in shown)
+    assert json.loads(shown[-1]) == {"card_id": "card-1", "fair_price": 2.5}
+    assert "the first answer came" in done.stderr
+
+
+def test_deploy_says_what_is_not_ready(kubectl: Kubectl, gateway: str) -> None:
+    kubectl.answer(FIRST_DAY | {"rollout status deployment/mlserver": ("", 1)})
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=POKEWATCH, POKEWATCH_URL=gateway)
+    assert done.returncode == 1
+    assert "deployment/mlserver is not ready: until the daily flow" in done.stderr
+
+
+def test_deploy_ends_where_the_first_run_fails(kubectl: Kubectl, gateway: str) -> None:
+    kubectl.answer(FIRST_DAY | {"@.status": ("Failed", 0)})
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=POKEWATCH, POKEWATCH_URL=gateway)
+    assert done.returncode == 1
+    assert not any("deployment/mlserver" in call for call, _ in kubectl.calls())
+
+
+def test_deploy_to_production_makes_no_champion_and_takes_the_key_given(
+    kubectl: Kubectl, gateway: str
+) -> None:
+    done = kubectl.run("deploy.sh", "production", POKEWATCH_URL=gateway, POKEWATCH_KEY="good")
+    assert done.returncode == 0, done.stderr
+    assert not any("create" in call for call, _ in kubectl.calls())
+    assert "fair_price" in done.stdout
 
 
 def test_deploy_to_production_makes_no_key(kubectl: Kubectl) -> None:
@@ -97,7 +142,7 @@ def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> N
         {
             "get deployment mlflow": ("registry.example.com/pokewatch/pipeline:7", 0),
             "create": ("job.batch/rollback-x", 0),
-            "{.status.succeeded}": ("1", 0),
+            "@.status": ("SuccessCriteriaMet Complete", 0),
             "logs": ("model version 3 is champion again\n", 0),
         }
     )
@@ -112,14 +157,31 @@ def test_a_failed_rollback_is_reported(kubectl: Kubectl) -> None:
         {
             "get deployment mlflow": ("pokewatch/pipeline:7", 0),
             "create": ("job.batch/rollback-x", 0),
-            "{.status.succeeded}{.status.failed}": ("1", 0),
-            "{.status.succeeded}": ("", 0),
+            "@.status": ("FailureTarget Failed", 0),
             "logs": ("http://10.0.0.1:8080 answers with version 4, not 3\n", 0),
+            "{.metadata.name} failed": ("rollback-x failed: reached backoff limit\n", 0),
         }
     )
     done = kubectl.run("rollback.sh")
     assert done.returncode == 1
     assert "answers with version 4, not 3" in done.stdout
+    assert "rollback-x failed: reached backoff limit" in done.stderr
+
+
+def test_a_rollback_whose_pod_is_gone_is_reported(kubectl: Kubectl) -> None:
+    """The Job controller deletes the pod of a Job that exceeds its deadline."""
+    kubectl.answer(
+        {
+            "get deployment mlflow": ("pokewatch/pipeline:7", 0),
+            "create": ("job.batch/rollback-x", 0),
+            "@.status": ("Failed", 0),
+            "logs": ("", 1),
+            "{.metadata.name} failed": ("rollback-x failed: active longer than deadline\n", 0),
+        }
+    )
+    done = kubectl.run("rollback.sh")
+    assert done.returncode == 1
+    assert "active longer than deadline" in done.stderr
 
 
 class _Gateway(BaseHTTPRequestHandler):
@@ -132,9 +194,8 @@ class _Gateway(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer(
-            {**request, "fair_price": 2.5} if self.headers["X-API-Key"] == "good" else None
-        )
+        known = self.headers["X-API-Key"].startswith(("good", "pw_"))
+        self._answer({**request, "fair_price": 2.5} if known else None)
 
     def _answer(self, content: object) -> None:
         body = json.dumps(content).encode()

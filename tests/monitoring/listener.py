@@ -12,8 +12,8 @@ from tests.answering import answering
 class Listener(ThreadingHTTPServer):
     """Takes webhooks; answers with `status`."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
+    def __init__(self, host: str) -> None:
+        super().__init__((host, 0), _Answers)
         self.heard: list[dict[str, Any]] = []
         self.status = 200
 
@@ -39,6 +39,6 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
-    with answering(Listener()) as listener:
+def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
+    with answering(Listener(host)) as listener:
         yield listener

@@ -1,8 +1,5 @@
 """The daily monitoring run on a simulated market that changes."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -109,7 +106,7 @@ def test_a_change_is_found_notified_once_and_stored(
     changed = Registry().get_state(change_key("simulated"))
     assert date.fromisoformat(changed) == START + timedelta(days=SHORT)
     assert decide(selected(SHORT + 4), noticed).retrain, "nothing has been trained yet"
-    retrain(selected(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0), str)
+    retrain(selected(SHORT + 4), noticed.measured_on, pipeline(registry_home, 0))
     again = decide(selected(SHORT + 4), noticed)
     assert not again.retrain
     assert "so not before" in again.why
@@ -169,38 +166,10 @@ def pipeline(folder: Path, code: int) -> list[str]:
 def test_failed_training_starts_no_cool_down(registry_home: Path) -> None:
     market = selected(SHORT)
     with pytest.raises(RetrainError, match=r"flow3\.py ended with 3"):
-        retrain(market, START, pipeline(registry_home, 3), str)
+        retrain(market, START, pipeline(registry_home, 3))
     assert Registry().get_state("retrained_on.simulated") == ""
-    retrain(market, START, pipeline(registry_home, 0), str)
+    retrain(market, START, pipeline(registry_home, 0))
     assert Registry().get_state("retrained_on.simulated") == START.isoformat()
-
-
-def test_an_event_that_was_refused_starts_no_cool_down(
-    registry_home: Path, listener: Listener
-) -> None:
-    listener.status = 500
-    assert published(listener.server_port) != 0
-    assert Registry().get_state("retrained_on.simulated") == ""
-    listener.status = 200
-    assert published(listener.server_port) == 0
-    assert Registry().get_state("retrained_on.simulated") == START.isoformat()
-    assert listener.heard[-1]["payload"]["name"] == "retrain"
-
-
-def published(port: int) -> int:
-    """The exit code of a process that has the models retrained like a pod of Argo does."""
-    code = (
-        "from datetime import date; from pokewatch.pipeline.monitor import Market, retrain;"
-        f"day = date.fromisoformat('{START}');"
-        "retrain(Market('simulated', 400), day, ['flow.py'], lambda: 'retrain')"
-    )
-    argo = {
-        "ARGO_WORKFLOW_TEMPLATE": "monitor",
-        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": f"http://127.0.0.1:{port}/event",
-    }
-    return subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | argo, check=False
-    ).returncode
 
 
 @pytest.mark.slow
@@ -268,7 +237,7 @@ def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Pat
         assert {each.lag: each.served for each in found.calibrations}[7]
         covered[day] = found.figures()["coverage_90"]
         if decide(selected(day), found).retrain:
-            retrain(selected(day), found.measured_on, pipeline(registry_home, 0), str)
+            retrain(selected(day), found.measured_on, pipeline(registry_home, 0))
             retrained.append(day)
     assert change <= retrained[0] <= change + 4
     assert len(retrained) <= 4, retrained

@@ -1,0 +1,82 @@
+"""The programs of a cluster, built from their Go modules into a cache outside the checkout.
+
+`python -m tests.cluster.programs` builds those that are missing: some 25 minutes on 2 cores. The
+versions are those of the go.mod files.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+_MODULES = ROOT / "tests" / "cluster"
+_ARGO = "github.com/argoproj/argo-workflows/v4/cmd"
+# The module whose version a program bears, by the folder of its go.mod.
+_VERSIONED = {
+    "node": "k8s.io/kubernetes",
+    "dns": "github.com/coredns/coredns",
+    "argo": _ARGO.removesuffix("/cmd"),
+}
+PROGRAMS = {
+    # etcd and the programs of Kubernetes as one, which names them by its first argument
+    "node": (_MODULES / "node", "."),
+    "pause": (_MODULES / "node", "./pause"),
+    "coredns": (_MODULES / "dns", "."),
+    "workflow-controller": (_MODULES / "argo", f"{_ARGO}/workflow-controller"),
+    "argoexec": (_MODULES / "argo", f"{_ARGO}/argoexec"),
+}
+
+
+def cache() -> Path:
+    """Return the folder of the programs."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "pokewatch" / "cluster"
+
+
+def require_program(name: str) -> Path:
+    """Return the path of a program. Skip the test where it was not built."""
+    path = cache() / f"{name}-{version(name)}"
+    if not path.exists():
+        if os.environ.get("POKEWATCH_REQUIRE_TOOLS"):
+            pytest.fail(f"{path} is missing and POKEWATCH_REQUIRE_TOOLS is set: make cluster")
+        pytest.skip(f"{path} is not built: make cluster")
+    return path
+
+
+def version(name: str) -> str:
+    """Return the version of the module that a program is built from."""
+    folder, _ = PROGRAMS[name]
+    module = _VERSIONED[folder.name]
+    found = re.search(rf"{re.escape(module)} (v\S+)", (folder / "go.mod").read_text())
+    assert found
+    return found[1]
+
+
+def build(name: str) -> None:
+    """Build a program that is missing."""
+    folder, package = PROGRAMS[name]
+    target = cache() / f"{name}-{version(name)}"
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(f".{os.getpid()}")
+    stamp = f"-X k8s.io/component-base/version.gitVersion={version('node')}"
+    flags = ["-trimpath", "-ldflags", f"-s -w {stamp}", "-o", str(part)]
+    subprocess.run(
+        ["go", "build", *flags, package],
+        cwd=folder,
+        env={**os.environ, "CGO_ENABLED": "0"},
+        check=True,
+    )
+    part.rename(target)
+
+
+if __name__ == "__main__":
+    for each in PROGRAMS:
+        sys.stdout.write(f"{each} {version(each)}\n")
+        build(each)

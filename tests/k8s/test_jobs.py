@@ -1,0 +1,48 @@
+"""The Jobs of the make targets beside the settings, the fleet and the flows."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pokewatch.settings import DeploySettings, ServingSettings
+from tests.conftest import ROOT
+from tests.k8s.rendering import K8S, rendered_jobs, rendered_overlay
+
+
+@pytest.fixture(scope="module")
+def job() -> Any:
+    return rendered_jobs()["rollback"]["spec"]
+
+
+def _environment(job: Any) -> dict[str, Any]:
+    (container,) = job["template"]["spec"]["containers"]
+    return {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}
+
+
+def test_its_deadline_is_longer_than_all_that_it_waits_for(job: Any) -> None:
+    (replicas,) = (
+        each["spec"]["maxReplicas"]
+        for each in rendered_overlay(K8S / "overlays" / "production")
+        if each["kind"] == "HorizontalPodAutoscaler" and each["metadata"]["name"] == "mlserver"
+    )
+    deploys, serving = DeploySettings.read(), ServingSettings.read()
+    waiting = deploys.deploy_wait_seconds + deploys.deploy_lease_seconds
+    # The timeout of deploy_transaction, for each MLServer in turn: a killed deploy is undone, then
+    # comes the rollback, and where the last MLServer fails it is undone as well.
+    loading = 3 * replicas * (serving.load_timeout + 10)
+    starting = 300  # pulling the image, on a node that has to be created first
+    assert job["activeDeadlineSeconds"] >= starting + waiting + loading
+
+
+def test_it_notifies_where_the_flows_do_and_runs_without_addresses(job: Any) -> None:
+    (secret,) = json.loads((ROOT / "flows" / "configs" / "cluster.json").read_text())["secrets"]
+    assert _environment(job)["POKEWATCH_NOTIFY_URLS"] == {
+        "secretKeyRef": {"name": secret, "key": "POKEWATCH_NOTIFY_URLS", "optional": True}
+    }
+
+
+@pytest.mark.parametrize("name", rendered_jobs())
+def test_each_job_reaches_the_registry_and_the_servers_that_the_flows_reach(name: str) -> None:
+    config = json.loads((ROOT / "flows" / "configs" / "cluster.json").read_text())
+    assert config["environment"].items() <= _environment(rendered_jobs()[name]["spec"]).items()
