@@ -1,9 +1,12 @@
 """The predictive distribution of a price at the horizon.
 
 With probability `unchanged` the price is the last quote; otherwise its logarithm follows quantiles
-that are tabulated at LEVELS. Between two of them, and beyond the outermost, it is log-normal: the
-log price is linear in the standard normal quantile. A price that changes does so by at least a
-cent, which is a large move of a cheap card.
+that are tabulated at LEVELS. Between two of them, and beyond the outermost, the log price is linear
+in the quantile of Student's distribution with three degrees of freedom: moves of prices have tails
+of about that weight (Cont, "Empirical properties of asset returns: stylized facts and statistical
+issues", Quantitative Finance 1, 2001), and normal ones would be too thin beyond the outermost
+quantile and too full between the outer two. A price that changes does so by at least a cent, which
+is a large move of a cheap card.
 """
 
 import math
@@ -18,7 +21,6 @@ Floats = NDArray[np.float64]
 
 LEVELS = (0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 Z_LEVELS = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-_Z_STEPS = np.diff(Z_LEVELS)
 Z_95 = 1.6448536269514722  # standard normal quantile of the interval's upper edge
 WIDTH = 3 + len(LEVELS)  # numbers per distribution
 # Of an interval without a distribution, nothing is known beyond its edges: no probability is closer
@@ -26,11 +28,15 @@ WIDTH = 3 + len(LEVELS)  # numbers per distribution
 DEFAULT_CALIBRATION_SIZE = 99
 CENT = 0.01
 _TOLERANCE = 1e-9  # relative: rounding does not separate a price from the last quote
+_SHIFT = 1e-8  # of a price, so that rounding does not separate two that differ by a cent
 _MAX_LOG_WIDTH = 1e8  # of an interval that is unbounded on one side
 
-# Standard normal distribution function in steps of 0.001, to where a tail is less than 1e-15.
-_GRID = np.linspace(-8.0, 8.0, 16_001)
-_CDF = np.array([0.5 * math.erfc(-z / math.sqrt(2.0)) for z in _GRID.tolist()])
+# Student's distribution function, to where a tail is less than 1e-11.
+_GRID = np.array([math.sinh(step) for step in np.linspace(-9.5, 9.5, 16_001).tolist()])
+_RATIOS = (_GRID / math.sqrt(3.0)).tolist()
+_CDF = np.array([0.5 + (r / (1.0 + r * r) + math.atan(r)) / math.pi for r in _RATIOS])
+_T_LEVELS = np.interp(LEVELS, _CDF, _GRID)
+_T_STEPS = np.diff(_T_LEVELS)
 # A product with ones counts along a short last axis: ten times as fast as a reduction.
 _ONES = np.ones(len(LEVELS), dtype=np.uint8)
 
@@ -99,8 +105,9 @@ def _is_missing(distribution: Distribution) -> NDArray[np.bool_]:
 def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distribution:
     """Return the distributions of prices of which only a 90% interval is known.
 
-    They are two-piece log-normals with median `fair` and 5% and 95% quantiles `lower` and `upper`:
-    each side has its own deviation. Their `floor` is that of DEFAULT_CALIBRATION_SIZE errors.
+    Their quantiles are those of two-piece log-normals with median `fair` and 5% and 95% quantiles
+    `lower` and `upper`: each side has its own deviation. Their `floor` is that of
+    DEFAULT_CALIBRATION_SIZE errors.
     """
     known = ~np.isnan(lower + upper)
     if not known.any():
@@ -141,7 +148,9 @@ def predictive_cdf(
     [floor, 1 - floor], NaN without a distribution.
     """
     price, last = np.asarray(price, dtype=np.float64), distribution.last_price
-    within_a_cent = np.abs(price - last) < CENT * (1 - _TOLERANCE)
+    # A change of less than a cent is one of a cent: the price is there, and not on the way to it.
+    shift = _SHIFT if side == "right" else -_SHIFT
+    within_a_cent = np.abs(price - last + shift) < CENT
     away = np.where(within_a_cent & (distribution.unchanged > 0), last, price)
     changed = _changed_cdf(distribution.log_quantiles, away, side)
     slack = last * (_TOLERANCE if side == "right" else -_TOLERANCE)
@@ -167,12 +176,12 @@ def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
     return np.where(at_last, last, price)
 
 
-def normal_cdf(z: Floats) -> Floats:
-    """Return the standard normal distribution function to 3.1e-8.
+def student_cdf(t: Floats) -> Floats:
+    """Return Student's distribution function for three degrees of freedom to 1e-7.
 
-    It is interpolated in a table; the error is at most step**2 / 8 * max|cdf''|.
+    It is interpolated in a table, which inverts it as well.
     """
-    cdf: Floats = np.interp(z, _GRID, _CDF)
+    cdf: Floats = np.interp(t, _GRID, _CDF)
     return cdf
 
 
@@ -184,17 +193,17 @@ def _changed_cdf(logs: Floats, price: Floats, side: str) -> Floats:
         reached = compare(logs[..., :-1], log_price[..., None])
         at = reached[..., 1:] @ _ONES[:-2]
         left, right = _around(logs, at)
-        z = Z_LEVELS.take(at) + (log_price - left) / (right - left) * _Z_STEPS.take(at)
+        t = _T_LEVELS.take(at) + (log_price - left) / (right - left) * _T_STEPS.take(at)
     step = np.where(reached[..., 0], np.inf, -np.inf)  # the outermost two quantiles are equal
-    return normal_cdf(np.where(right <= left, step, z))
+    return student_cdf(np.where(right <= left, step, t))
 
 
 def interpolate_quantiles(logs: Floats, level: Floats) -> Floats:
     """Return the quantiles at `level` [...] of rows of quantiles [..., K] at LEVELS."""
-    z = np.interp(level, _CDF, _GRID)
-    at = np.searchsorted(Z_LEVELS[1:-1], z, side="right")
+    t = np.interp(level, _CDF, _GRID)
+    at = np.searchsorted(_T_LEVELS[1:-1], t, side="right")
     left, right = _around(logs, at)
-    quantile: Floats = left + (z - Z_LEVELS.take(at)) / _Z_STEPS.take(at) * (right - left)
+    quantile: Floats = left + (t - _T_LEVELS.take(at)) / _T_STEPS.take(at) * (right - left)
     return quantile
 
 

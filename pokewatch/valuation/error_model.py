@@ -17,6 +17,13 @@ TERMS = 9
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method
 _MAX_LOGIT = 8.0
+_PRICE_EDGES = (0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 100.0)  # a cent is a large move of a cheap card
+PRICE_CLASSES = len(_PRICE_EDGES) + 1
+
+
+def price_class(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the class of price [m], from 0 to PRICE_CLASSES - 1, of features `values` [m, F]."""
+    return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
 
 
 def error_terms(values: NDArray[np.float32]) -> list[Floats]:
@@ -46,6 +53,12 @@ def weighted_sum(terms: list[Floats], weights: Floats) -> Floats:
     return total
 
 
+def sigmoid(odds: Floats) -> Floats:
+    """Return the probability of log odds [m], which are limited to +-_MAX_LOGIT."""
+    chance: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT)))
+    return chance
+
+
 def fit_scale(terms: list[Floats], errors: Floats) -> Floats:
     """Fit the log of the absolute error by least squares, with a small ridge penalty."""
     rows, sizes = np.stack(terms), np.log(np.abs(errors) + MIN_SCALE)
@@ -58,8 +71,7 @@ def fit_logit(terms: list[Floats], outcome: Bools) -> Floats:
     rows, weights = np.stack(terms), np.zeros(len(terms))
     penalty = _penalty(len(rows), len(outcome))
     for _ in range(_STEPS):
-        odds = np.clip(weighted_sum(terms, weights), -_MAX_LOGIT, _MAX_LOGIT)
-        chance = 1.0 / (1.0 + np.exp(-odds))
+        chance = sigmoid(weighted_sum(terms, weights))
         gradient = np.einsum("im,m->i", rows, outcome - chance) - np.diag(penalty) * weights
         curvature = np.einsum("im,jm->ij", rows * (chance * (1.0 - chance)), rows)
         weights = weights + _solve(curvature + penalty, gradient)

@@ -27,15 +27,17 @@ from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
+    PRICE_CLASSES,
     TERMS,
     error_terms,
-    fit_logit,
     fit_scale,
+    price_class,
     weighted_sum,
 )
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 from pokewatch.valuation.spread import PRIOR_SHAPE, Spread
+from pokewatch.valuation.unchanged_quotes import UnchangedQuotes
 
 Ints = NDArray[np.int64]
 Terms = list[Floats]
@@ -57,11 +59,7 @@ _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
-_DECILES = tuple(decile / 10 for decile in range(1, 10))
-_PRICE_EDGES = (0.1, 0.25, 0.5, *_BAND_EDGES)  # a cent is a large move of a cheap card
-_CLASSES = len(_PRICE_EDGES) + 1
-_CELLS = len(LIQUIDITIES) * (len(_TERCILES) + 1) * _CLASSES
-_CHANCE_CELLS = (len(_DECILES) + 1) * _CLASSES
+_CELLS = len(LIQUIDITIES) * (len(_TERCILES) + 1) * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
 
@@ -104,13 +102,11 @@ class Intervals:
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}
         self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
-        self._logit = np.asarray(given.get("logit", _NO_WEIGHTS))
         self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
         self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
         self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
-        self._chance_cuts = np.asarray(given.get("chance_cuts", (0.0,) * len(_DECILES)))
-        self._chances = np.asarray(given.get("chances", (0.0,) * _CHANCE_CELLS))
+        self._unchanged = UnchangedQuotes(given.get("unchanged"))
 
     def fit(
         self, values: FeatureRows, errors: Floats, unchanged: Bools, outcomes: CardOutcomes
@@ -125,7 +121,7 @@ class Intervals:
         self.__init__()  # type: ignore[misc]
         terms, changed = error_terms(values), ~unchanged
         if len(errors) >= 2 / TAIL:
-            self._fit_chances(terms, values, unchanged, outcomes.unit)
+            self._unchanged.fit(terms, values, unchanged, outcomes.unit)
         if np.count_nonzero(changed) >= 2 / TAIL:
             own_terms = [term[changed] for term in terms]
             self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
@@ -136,7 +132,7 @@ class Intervals:
         """Return the spread of the cards with features `values` [m, F]."""
         terms = error_terms(values)
         scale = self._scales(terms)
-        unchanged = self._chances[self._chance_cell(terms, values)]
+        unchanged = self._unchanged.chance(terms, values)
         shape = self._shape_of[self._cell(values, scale)]
         held = np.clip(
             (MAX_COVERAGE - unchanged) / (1.0 - unchanged), _MIN_CHANGED_COVERAGE, 1.0 - 2 * TAIL
@@ -162,13 +158,11 @@ class Intervals:
         """Return the calibration as plain JSON."""
         return {
             "scale": self._scale.tolist(),
-            "logit": self._logit.tolist(),
             "liquidity": self._liquidity.tolist(),
             "cuts": self._cuts.tolist(),
             "shapes": self._shapes.tolist(),
             "shape_of": self._shape_of.tolist(),
-            "chance_cuts": self._chance_cuts.tolist(),
-            "chances": self._chances.tolist(),
+            "unchanged": self._unchanged.parameters(),
         }
 
     def _fit_shapes(
@@ -192,15 +186,6 @@ class Intervals:
             shapes.append(_shape(scores[inside], unit[inside], common))
         self._shapes = np.stack(shapes)
 
-    def _fit_chances(self, terms: Terms, values: FeatureRows, unchanged: Bools, unit: Ints) -> None:
-        if len(unchanged) >= _MIN_ERRORS:
-            self._logit = fit_logit(terms, unchanged)
-        self._chance_cuts = np.quantile(weighted_sum(terms, self._logit), _DECILES)
-        cell = self._chance_cell(terms, values)
-        self._chances[:] = _frequency(unchanged)
-        for cells, inside in _usable_cells(cell, unit):
-            self._chances[cells] = _frequency(unchanged[inside])
-
     def _scales(self, terms: Terms) -> Floats:
         logs = weighted_sum(terms, self._scale)
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
@@ -209,12 +194,8 @@ class Intervals:
     def _cell(self, values: FeatureRows, scale: Floats) -> Ints:
         liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
-        cell: Ints = (liquidity * 3 + volatility) * _CLASSES + _price_class(values)
+        cell: Ints = (liquidity * 3 + volatility) * PRICE_CLASSES + price_class(values)
         return cell
-
-    def _chance_cell(self, terms: Terms, values: FeatureRows) -> Ints:
-        odds = weighted_sum(terms, self._logit)
-        return np.searchsorted(self._chance_cuts, odds) * _CLASSES + _price_class(values)
 
 
 def statuses(
@@ -243,10 +224,6 @@ def statuses(
     return status
 
 
-def _price_class(values: FeatureRows) -> Ints:
-    return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
-
-
 def _nearest(usable: Bools) -> Ints:
     """Return for each index the nearest one that is `usable`, the higher of two; else itself."""
     found = np.flatnonzero(usable)
@@ -260,7 +237,7 @@ def _nearest(usable: Bools) -> Ints:
 def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
     """Yield the codes and the mask [m] of each cell with enough rows, those of all prices first."""
     unit_code = np.unique(unit, return_inverse=True)[1]
-    for codes in (_CLASSES, 1):
+    for codes in (PRICE_CLASSES, 1):
         group = cell // codes
         rows = np.bincount(group)
         for code in np.flatnonzero(rows >= _MIN_ERRORS).tolist():
@@ -275,7 +252,3 @@ def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
     quantiles = np.quantile(scores, LEVELS, method="weibull") * widening
     independent = common.independent(len(np.unique(unit)))
     return np.concatenate(([1.0 / (independent + 1.0)], quantiles))
-
-
-def _frequency(outcome: Bools) -> float:
-    return float((np.count_nonzero(outcome) + 0.5) / (len(outcome) + 1))

@@ -1,20 +1,20 @@
-from statistics import NormalDist
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import stdtr, stdtrit
 
 from pokewatch.contract import DISTRIBUTION_WIDTH
 from pokewatch.decision import (
     Distribution,
     interval_distribution,
-    normal_cdf,
     predictive_cdf,
     predictive_quantile,
     with_intervals,
 )
-from pokewatch.decision.distribution import LEVELS, WIDTH
+from pokewatch.decision.distribution import LEVELS, WIDTH, student_cdf
 
 PRICE = st.floats(0.01, 1e6)
 NAN = float("nan")
@@ -41,10 +41,19 @@ def distributions(draw: st.DrawFn) -> Distribution:
     )
 
 
-@given(st.lists(st.floats(-40, 40), min_size=1, max_size=50))
-def test_normal_cdf_is_within_1e_7(values: list[float]) -> None:
-    exact = [NormalDist().cdf(z) for z in values]
-    np.testing.assert_allclose(normal_cdf(np.array(values)), exact, atol=1e-7, rtol=0)
+@given(st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=50))
+def test_students_distribution_function_is_within_1e_7(values: list[float]) -> None:
+    exact = stdtr(3, values)
+    np.testing.assert_allclose(student_cdf(np.array(values)), exact, atol=1e-7, rtol=0)
+
+
+def test_between_the_levels_and_beyond_them_moves_have_students_tails() -> None:
+    quantiles = tuple(np.exp(0.1 * stdtrit(3, LEVELS)).tolist())
+    one = distribution(last=1.0, unchanged=0.0, floor=1e-6, quantiles=quantiles)
+    for level in (1e-4, 0.003, 0.02, 0.1, 0.3, 0.7, 0.98, 0.999):
+        price = math.exp(0.1 * stdtrit(3, level))
+        assert predictive_cdf(one, price)[0] == pytest.approx(level, rel=1e-3)
+        assert predictive_quantile(one, level)[0] == pytest.approx(price, rel=1e-4)
 
 
 @given(fair=PRICE, down=st.floats(1e-6, 3.0), up=st.floats(1e-6, 3.0))
@@ -90,6 +99,18 @@ def test_a_price_changes_by_at_least_a_cent(last: float) -> None:
     for level in np.linspace(0.01, 0.99, 50):
         price = predictive_quantile(one, level)[0]
         assert price == pytest.approx(last) or abs(price - last) >= 0.01 - 1e-9
+
+
+@pytest.mark.parametrize("last", [0.96, 8.0, 1234.56])
+def test_a_change_of_less_than_a_cent_is_one_of_a_cent(last: float) -> None:
+    steps = np.array([-0.03, -0.02, -0.01, 0.002, 0.004, 0.02, 0.03])
+    one = distribution(last=last, unchanged=0.7, quantiles=tuple(last + steps))
+    below, until = (predictive_cdf(one, last, side)[0] for side in ("left", "right"))
+    assert predictive_cdf(one, last - 0.01)[0] == pytest.approx(below)
+    assert predictive_cdf(one, last - 0.01, "left")[0] == pytest.approx(0.3 * 0.2)
+    assert predictive_cdf(one, last + 0.01, "left")[0] == pytest.approx(until)
+    assert predictive_cdf(one, last + 0.01)[0] > until + 0.01
+    assert predictive_quantile(one, until + 1e-6)[0] == pytest.approx(last + 0.01)
 
 
 def test_rounding_does_not_separate_a_price_from_the_last_quote() -> None:

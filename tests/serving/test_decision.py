@@ -1,10 +1,11 @@
-from math import log
-from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.special import stdtr, stdtrit
 
 from pokewatch.contract import DISTRIBUTION_WIDTH
+from pokewatch.decision.distribution import LEVELS, Z_LEVELS
 from tests.serving.server import Server, columns, infer, tensor
 from tests.serving.triton import ask
 
@@ -244,12 +245,12 @@ def priced_rows(server: Server, *cards: str) -> dict[str, dict[str, Any]]:
 
 
 def test_confidence_is_that_of_the_distribution(server: Server) -> None:
-    """A card at its fair price stays within the thresholds with 0.5 and that of a log-normal."""
+    """A card at its fair price stays within the thresholds with 0.5 and that of a changed one."""
     given = priced_rows(server, "card_4", "nobody", "card_1")
     assert given["distribution"]["shape"] == [3, DISTRIBUTION_WIDTH]
     found = columns(infer(server, "decision", *given.values()))
-    expected = NormalDist(0, 0.125)
-    within = expected.cdf(log(1.15)) - expected.cdf(log(0.9))
+    below, until = np.interp(np.log([0.9, 1.15]) / 0.125, Z_LEVELS, stdtrit(3, LEVELS))
+    within = stdtr(3, until) - stdtr(3, below)
     assert found["confidence"][0] == pytest.approx(0.5 + 0.5 * within, abs=1e-4)
     assert found["confidence"][1:] == [None, None]
     without = columns(infer(server, "decision", *list(given.values())[:-1]))

@@ -87,6 +87,19 @@ def test_a_repeated_quote_is_followed_but_stays_unconfirmed(model: Model) -> Non
     assert extreme.fair[CARD] == pytest.approx(calm()[50, CARD], rel=0.05)
 
 
+def test_a_repeated_quote_has_a_distribution_as_any_other(model: Model) -> None:
+    first = latest(with_quotes(calm(), [4.0]), model)
+    found = latest(with_quotes(calm(), [4.0, 4.0]), model)
+    assert np.isnan(first.distribution.floor[CARD])
+    assert found.status[CARD] == UNCONFIRMED_JUMP
+    assert found.distribution.last_price[CARD] == pytest.approx(4 * calm()[57, CARD])
+    low, median, high = np.exp(found.distribution.log_quantiles[CARD, [1, 3, 5]])
+    assert median == pytest.approx(found.fair[CARD], rel=0.05)
+    assert found.lower[CARD] < low < high <= found.upper[CARD] * 1.01
+    extreme = latest(with_quotes(calm(), [100.0] * 9), model)
+    assert np.isnan(extreme.distribution.floor[CARD])
+
+
 def test_a_day_without_a_quote_is_no_repetition(model: Model) -> None:
     panel = with_quotes(calm(), [0.01, np.nan])
     found = latest(panel, model)

@@ -12,6 +12,7 @@ from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.panel import Bools, Floats, Strings
 
 BINS = 10
+Z_975 = 1.959963984540054  # standard normal quantile of the upper end of a 95% interval
 
 
 def reliability(
@@ -23,7 +24,8 @@ def reliability(
     if the quote at the horizon is above the one the signal was given for, SELL if it is below, HOLD
     if it is within the two thresholds of it. With the `clusters` of the rows, each bin has the 95%
     interval of its frequency, `observed_ci`: signals of one card or one day come true together, so
-    the binomial error would be too small.
+    the binomial error alone would be too small. It is the least, for a few that all come true tell
+    nothing of how they vary.
     """
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)
@@ -86,5 +88,7 @@ def _interval(confidence: Floats, true: Bools, clusters: Clusters) -> list[float
     """Return the 95% interval of the frequency, from the errors of `true` - `confidence` [m]."""
     gap = clusters.ratio(true - confidence, np.ones(len(true)))
     assert gap is not None  # there is at least one row
-    stated = float(confidence.mean())
-    return [min(max(stated + end, 0.0), 1.0) for end in (gap.low, gap.high)]
+    binomial = float(np.sqrt((confidence * (1.0 - confidence)).sum())) / len(true)
+    half_width = max(gap.half_width(), Z_975 * binomial)
+    observed = float(true.mean())
+    return [max(observed - half_width, 0.0), min(observed + half_width, 1.0)]

@@ -9,12 +9,12 @@ as text.
 
 Every second booster does without the averages of sales: its errors differ from the others', and
 the mean of both errs less (Bates and Granger, "The combination of forecasts", 1969). At long
-horizons, a linear forecast from the averages (`linear`) has half of the weight. A quote that was
-not renewed in the last three days is forecast to stay. The trees learn how cards differ, not what
-the market did: the move that all cards of a day share is subtracted first (`common_move`). In large
-training sets, residuals are divided by the square root of the card's mean daily move and weighted
-by it: cards then share the shape of a move whatever its size, and the minimised sum is still the
-absolute error.
+horizons, a linear forecast from the averages (`linear`) has half of the weight. The quote of a
+dormant card is forecast to stay: it was not renewed in the last three days, or only once in four
+weeks. The trees learn how cards differ, not what the market did: the move that all cards of a day
+share is subtracted first (`common_move`). In large training sets, residuals are divided by the
+square root of the card's mean daily move and weighted by it: cards then share the shape of a move
+whatever its size, and the minimised sum is still the absolute error.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import COLUMN, LEVELS
-from pokewatch.valuation.intervals import LIQUIDITIES, is_recent, liquidity_of
+from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
 from pokewatch.valuation.models import linear
 from pokewatch.valuation.models.boosters import TrainingRows, held_out_rows, train_boosters
 from pokewatch.valuation.models.common_move import without_common_move
@@ -135,7 +135,7 @@ class Boosted(Model):
         moves = self._base.move(values)
         for booster in self._boosters:
             moves = moves + self._residual(booster, values) / len(self._boosters)
-        return self._with_linear(moves, values)
+        return self._combined(moves, values)
 
     def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
         base = LocalLevel(self.horizon)
@@ -163,9 +163,9 @@ class Boosted(Model):
 
         trees = train_boosters(rows_of, size.boosters, size.trees)
         fitted |= {"features": features, "power": size.power, "trees": trees}
-        active = training_set.select(_is_active(training_set.values))
-        if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(active):
-            fitted["linear"] = linear.fit_coefficients(active)
+        moving = training_set.select(~_is_dormant(training_set.values))
+        if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(moving):
+            fitted["linear"] = linear.fit_coefficients(moving)
         return fitted | {"stretch": self._best_shrinkage(fitted, training_set, price_weight)}
 
     def _best_shrinkage(
@@ -194,14 +194,14 @@ class Boosted(Model):
 
     def _held_out(self, training_set: TrainingSet) -> Floats:
         # A handful of coefficients is too few to overfit cards by.
-        return self._with_linear(self._held_out_trees(training_set), training_set.values)
+        return self._combined(self._held_out_trees(training_set), training_set.values)
 
-    def _with_linear(self, moves: Floats, values: NDArray[np.float32]) -> Floats:
-        if not self._coefficients:
-            return moves
-        other = linear.linear_move(self._coefficients, values)
-        other *= _is_active(values)
-        return (1.0 - _LINEAR_WEIGHT) * moves + _LINEAR_WEIGHT * other
+    def _combined(self, moves: Floats, values: NDArray[np.float32]) -> Floats:
+        """Return the forecast from that of the trees [m]: with the linear one, if there is any."""
+        if self._coefficients:
+            other = linear.linear_move(self._coefficients, values)
+            moves = (1.0 - _LINEAR_WEIGHT) * moves + _LINEAR_WEIGHT * other
+        return np.where(_is_dormant(values), 0.0, moves)
 
     def _held_out_trees(self, training_set: TrainingSet) -> Floats:
         moves = self._base.move(training_set.values)
@@ -221,7 +221,6 @@ class Boosted(Model):
             np.asarray(predicted, dtype=np.float64)
             * _scale(values, self._power)
             * self._shrinkage[liquidity_of(values)]
-            * is_recent(values)
         )
         return residual
 
@@ -233,9 +232,8 @@ class Boosted(Model):
         return [COLUMN[name] for name in names]
 
 
-def _is_active(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which cards [m] sell often enough for the averages of their sales to be recent."""
-    return np.asarray(liquidity_of(values) > 0)
+def _is_dormant(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(liquidity_of(values) == LIQUIDITIES.index("dormant"))
 
 
 def _has_averages(training_set: TrainingSet) -> bool:

@@ -4,6 +4,9 @@ The coefficients minimise the absolute error by iteratively reweighted least squ
 "An iterative technique for absolute deviations curve fitting", JASA 1973), with a small ridge
 penalty because the levels are alike. There is no constant term: it would be the move that all
 cards of the past shared (`common_move`).
+
+A single card limits what is learnt, but not what is forecast: a quote at a hundredth of the
+averages of sales is forecast to return to them.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ from pokewatch.valuation.training_set import TrainingSet
 
 TERMS = ("avg7", "avg30", *LEVELS[:3])
 _COLUMNS = [COLUMN[name] for name in TERMS]
-_MAX = 1.0  # log: limits the weight of a single card
+_MAX = 1.0  # log: limits the weight of a single card in the fit
 _RIDGE = 1e-3  # per row
 _LEAST_ERROR = 0.01  # log: errors below it count as squares, which keeps the weights finite
 _ITERATIONS = 40
@@ -26,7 +29,7 @@ _ITERATIONS = 40
 
 def fit_coefficients(training_set: TrainingSet) -> list[float]:
     """Return the coefficient of each of TERMS."""
-    terms = _terms(training_set.values)
+    terms = np.clip(_terms(training_set.values), -_MAX, _MAX)
     target = without_common_move(training_set.target, training_set.day)
     target = np.clip(target, -_MAX, _MAX)
     ridge = _RIDGE * len(target) * np.eye(len(TERMS))
@@ -46,5 +49,4 @@ def linear_move(coefficients: Sequence[float], values: NDArray[np.float32]) -> F
 
 
 def _terms(values: NDArray[np.float32]) -> Floats:
-    terms = np.nan_to_num(values[:, _COLUMNS].astype(np.float64))
-    return np.asarray(np.clip(terms, -_MAX, _MAX))
+    return np.nan_to_num(values[:, _COLUMNS].astype(np.float64))

@@ -121,7 +121,8 @@ class Model(ABC):
                 np.exp(features.before[unconfirmed] + edges),
                 features.shares[unconfirmed],
             )
-            spread = spread.without(unconfirmed)
+            # A quote that was repeated is seldom an error: its price is as certain as any other.
+            spread = spread.without(unconfirmed & np.isfinite(features.shares))
         status = statuses(
             fair,
             lower,

@@ -71,3 +71,25 @@ def test_every_card_that_is_valued_is_counted_once() -> None:
         )
     )
     assert sum(each["n"] for each in found) == 450
+
+
+def test_a_few_signals_that_all_come_true_do_not_leave_out_a_little_less() -> None:
+    origin, card = np.divmod(np.arange(20), 10)
+    same = np.full(20, 10.0)
+    rows = replace(
+        some_forecasts(20),
+        origin=origin,
+        card=card,
+        last=same,
+        fair=same,
+        lower=np.full(20, 9.0),
+        upper=np.full(20, 11.5),
+        truth=same,
+        status=np.zeros(20, dtype=np.int8),
+    )
+    days = [date(2026, 1, 1), date(2026, 1, 8)]
+    (found,) = reliability(rows, Clusters(origin, card, days, 7))
+    stated, (low, high) = found["confidence"], found["observed_ci"]
+    assert stated < 0.98
+    assert low == pytest.approx(1 - 1.96 * (stated * (1 - stated) / 20) ** 0.5, abs=1e-3)
+    assert high == 1

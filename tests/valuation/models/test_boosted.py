@@ -135,6 +135,7 @@ def test_averages_of_sales_add_a_linear_forecast_at_long_horizons(
     rows.values[dormant, COLUMN["fresh_share"]] = 0.0
     added = np.where(dormant, 0.0, 0.5 * linear_move(coefficients, rows.values))
     assert np.abs(added).max() > 0.01
+    assert not trees.move(rows.values)[dormant].any()
     np.testing.assert_allclose(model.move(rows.values), 0.5 * trees.move(rows.values) + added)
     np.testing.assert_allclose(model._held_out(rows), 0.5 * trees._held_out(rows) + added)
 
@@ -159,6 +160,18 @@ def test_a_quote_that_was_not_renewed_for_days_is_forecast_to_stay(
     assert np.any(model.move(values) != 0)
     values[:, COLUMN["stale_days"]] = 4
     assert not model.move(values).any()
+
+
+def test_the_quote_of_a_card_that_hardly_sells_is_forecast_to_stay(
+    training_set: TrainingSet,
+) -> None:
+    model = create("boosted", 7)
+    model.fit_forecast(training_set)
+    values = training_set.values[training_set.day == 40]
+    values[::2, COLUMN["fresh_share"]] = 1 / 28
+    moves = model.move(values)
+    assert not moves[::2].any()
+    assert moves[1::2].all()
 
 
 @pytest.mark.parametrize(("horizon", "averages"), [(7, True), (30, False)])

@@ -52,3 +52,11 @@ def test_an_unknown_term_counts_as_zero() -> None:
     values = np.full((2, len(NAMES)), np.nan, dtype=np.float32)
     values[1, COLUMN["avg30"]] = 0.1
     assert linear_move([1.0, 2.0, 1.0, 1.0, 1.0], values) == pytest.approx([0.0, 0.2])
+
+
+def test_a_card_far_from_its_averages_limits_the_fit_and_not_its_forecast() -> None:
+    rows = training_set()
+    far = training_set()
+    far.values[:40, COLUMN["avg30"]] = 5.0  # a quote at a hundredth of them, one a day
+    assert fit_coefficients(far) == pytest.approx(fit_coefficients(rows), abs=0.05)
+    assert linear_move([0.0, 0.5, 0.0, 0.0, 0.0], far.values)[0] == pytest.approx(2.5)
