@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from fastapi import Request
 from mlserver.handlers import custom_handler
 from mlserver.rest.responses import Response
 from mlserver.settings import ModelSettings
@@ -24,6 +25,7 @@ from pokewatch.decision import (
 )
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
+from pokewatch.serving.mlserver.data_plane import LOADING
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings
@@ -60,10 +62,15 @@ class DecisionRuntime(TensorRuntime):
         self._defaults = DecisionSettings.read()
 
     @custom_handler(rest_path=MARKETS_PATH, rest_method="GET")  # type: ignore[untyped-decorator]  # MLServer ships no types
-    async def markets(self) -> Response:
-        """Return the markets served, with the status 503 if there is none yet."""
+    async def markets(self, request: Request) -> Response:
+        """Return the markets served.
+
+        The status is 503 while there is none, and while the first load of another is running. One
+        that cannot be loaded does not keep a server with several from being ready.
+        """
         found = LOADED_BOOKS.markets()
-        return Response({"markets": found}, 200 if found else 503)
+        loading = LOADING in request.app.state.not_loaded.values()
+        return Response({"markets": found}, 200 if found and not loading else 503)
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]

@@ -16,7 +16,7 @@ PORTS = {
 }
 ROUTES = {
     "gateway": {"/health", "/ready"},
-    "serving": {"/v2/health/live", "/v2/health/ready", "/v2/models/fair-price/ready"},
+    "serving": {"/v2/health/live", "/v2/health/ready", "/catalog/markets"},
     "pipeline": {"/health"},
 }
 
