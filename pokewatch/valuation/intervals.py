@@ -52,7 +52,7 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.914  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.92  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
