@@ -204,8 +204,9 @@ class Assembly:
             "ready": status.ready,
         }
         examples = AnswerExamples(handlers, poller)
-        public = self.settings.page_access() == "open"
-        docs = DocsEndpoints(catalog.first_card, examples if public else None)
+        access = self.settings.page_access()
+        public = examples if access == "open" else None
+        docs = DocsEndpoints(catalog.first_card, public, access != "off")
         return {**handlers, "openapi": docs.openapi, "docs": docs.docs}
 
     def _site(self) -> Site | None:

@@ -33,7 +33,7 @@ def test_it_is_valid() -> None:
     validate(document())
 
 
-CARD = ExampleCard("card_0", "Pokémon 0", "set0", "Set 0", "000/100", "Common", "2026-01-05")
+CARD = ExampleCard("card_0", "Pokémon 0", "set0", "Set 0", "000/100", "Common", "2026-01-05", 0.83)
 
 
 def test_it_is_served_with_examples_of_a_card_that_is_served(gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ from pokewatch.gateway.api import market_schemas, queries, schemas
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.changes_csv import CSV_HEADER, changes_csv
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
-from pokewatch.gateway.api.examples import ExampleCard
+from pokewatch.gateway.api.examples import ExampleCard, offered
 from pokewatch.gateway.api.queries import parse_query, require_day
 from pokewatch.gateway.api.record_checks import check_record
 from pokewatch.gateway.api.record_schemas import TrackRecordAnswer
@@ -108,6 +108,7 @@ class CatalogEndpoints:
             card.number or "",
             card.rarity or "",
             card.date,
+            offered(card.market_price),
         )
 
     async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:

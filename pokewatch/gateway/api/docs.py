@@ -20,17 +20,24 @@ from pokewatch.gateway.http.problems import KINDS
 
 FirstCard = Callable[[RequestContext], Awaitable[ExampleCard | None]]
 
+_START = "<p><a href='/'>PokeWatch</a></p>"
 _CACHED: Header = (b"cache-control", b"public, max-age=300")
 
 
 class DocsEndpoints:
-    """The OpenAPI document and its page. Their examples are of a card that is being served."""
+    """The OpenAPI document and its page, which links to the other pages if there are `pages`.
 
-    def __init__(self, first_card: FirstCard, examples: AnswerExamples | None = None) -> None:
+    Their examples are of a card that is being served.
+    """
+
+    def __init__(
+        self, first_card: FirstCard, examples: AnswerExamples | None = None, pages: bool = False
+    ) -> None:
         self._first_card = first_card
+        self._pages = pages
         self._examples = examples
-        pages = files("pokewatch.gateway") / "pages"
-        style, script = (pages / "docs.css").read_text(), (pages / "docs.js").read_text()
+        folder = files("pokewatch.gateway") / "pages"
+        style, script = (folder / "docs.css").read_text(), (folder / "docs.js").read_text()
         self._style, self._script = style, script
         self._rendered = self._render(EXAMPLE)
         policy = "; ".join(
@@ -67,7 +74,7 @@ class DocsEndpoints:
 
     def _render(self, card: ExampleCard) -> "_Rendered":
         spec = document(card)
-        page = _page(spec, self._style, self._script)
+        page = _page(spec, self._style, self._script, self._pages)
         return _Rendered(card, msgspec.json.encode(spec), page, spec["paths"])
 
 
@@ -82,7 +89,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _page(spec: dict[str, Any], style: str, script: str) -> str:
+def _page(spec: dict[str, Any], style: str, script: str, pages: bool) -> str:
     info = spec["info"]
     operations = "".join(
         _operation(path, method, operation, spec["components"]["schemas"])
@@ -98,7 +105,7 @@ def _page(spec: dict[str, Any], style: str, script: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>PokeWatch API</title><style>{style}</style></head><body><main>"
-        "<h1>PokeWatch API</h1>"
+        f"{_START if pages else ''}<h1>PokeWatch API</h1>"
         f"<p>{prose(info['description'])} Version {escape(info['version'])}. "
         "Curl lines need the address of the gateway in <code>POKEWATCH</code> and an API key in "
         "<code>KEY</code>. Also available as an <a href='/openapi.json'>OpenAPI document</a>.</p>"

@@ -39,7 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "market price or for a price offered to you.",
         request=schemas.FairPriceRequest,
         max_bytes=_ONE_CARD,
-        example={"card_id": EXAMPLE.slug, "market_price": 40.0},
+        example={"card_id": EXAMPLE.slug, "market_price": EXAMPLE.price},
         problems=(
             *AUTHENTICATED,
             *WITH_BODY,

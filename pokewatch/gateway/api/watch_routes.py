@@ -1,6 +1,7 @@
 """The operations on watches."""
 
 from pokewatch.gateway.api import queries, watch_schemas
+from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import AUTHENTICATED, UPSTREAM, WITH_BODY
 from pokewatch.gateway.http import problems
@@ -20,7 +21,7 @@ WATCH_OPERATIONS: tuple[Operation, ...] = (
         "first judging too. A webhook is signed after the Standard Webhooks specification.",
         request=watch_schemas.WatchRequest,
         max_bytes=_SMALL,
-        example={"card_id": "charizard_ex_199", "condition": {"type": "below", "price": 40.0}},
+        example={"card_id": EXAMPLE.slug, "condition": {"type": "below", "price": EXAMPLE.price}},
         query=queries.NoQuery,
         problems=(
             *_STORED,
