@@ -49,7 +49,7 @@ class PokeWatchFlow(DailySpec):
         self.models = (
             parse_candidates(self.candidates)
             if self.candidates
-            else default_candidates(self.source)
+            else default_candidates(self.source_name())
         )
         self.next(self.collect)
 
@@ -68,7 +68,7 @@ class PokeWatchFlow(DailySpec):
 
         market = self.market_of_source() | {"needed": days_needed(self.horizon)}
         self.collected = collect_prices(
-            self.source, end=parse_day(self.last_day), days=self.days, **market
+            self.source_name(), end=parse_day(self.last_day), days=self.days, **market
         )
         current.card.extend(collection_card(self.collected))
         self.next(self.validate)

@@ -55,9 +55,10 @@ class PokeWatchMonitor(PokeWatchSpec):
         from pokewatch.pipeline.parameters import parse_day
 
         self.market = Market(
-            self.source,
+            self.source_name(),
             days=self.days,
             last_day=parse_day(self.last_day),
+            market=self.named_market(),
             **self.market_of_source(),
         )
         self.next(self.measure)
@@ -80,7 +81,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         registry = Registry()
         currency = registry.open_book(registry.version(self.found.version)).facts.currency
-        current.card.extend(monitor_card(self.source, currency, self.found, edges))
+        current.card.extend(monitor_card(self.source_name(), currency, self.found, edges))
         self.next(self.act)
 
     @card(type="blank")
@@ -95,7 +96,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         from pokewatch.pipeline.monitor import EVENT, decide, retrain
 
         self.action = decide(self.market, self.found)
-        current.card.extend(action_card(self.source, self.action.retrain, self.action.why))
+        current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]

@@ -39,7 +39,10 @@ EVENT = "retrain"
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The prices of a monitoring run: their source and its options, and the days up to the last."""
+    """The prices of a monitoring run: their source and its options, and the days up to the last.
+
+    `market` is the named market, "" for the only one of the home.
+    """
 
     source: str
     days: int
@@ -48,17 +51,17 @@ class Market:
     path: Path | None = None
     categories: str | None = None
     last_day: date | None = None
+    market: str = ""
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters of `flow.py` for the same market."""
-        given = {
-            "source": self.source,
-            "days": str(self.days),
-            "cards": str(self.cards),
-            "seed": str(self.seed),
-        }
-        given |= {"file": str(self.path)} if self.path else {}
-        given |= {"categories": self.categories} if self.categories else {}
+        given = {"days": str(self.days), "cards": str(self.cards)}
+        if self.market:
+            given |= {"market": self.market}
+        else:
+            given |= {"source": self.source, "seed": str(self.seed)}
+            given |= {"file": str(self.path)} if self.path else {}
+            given |= {"categories": self.categories} if self.categories else {}
         return given | ({"to": self.last_day.isoformat()} if self.last_day else {})
 
 

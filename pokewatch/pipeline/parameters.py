@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pokewatch.errors import SettingsError
+from pokewatch.market.markets import require_id
 from pokewatch.market.sources import SOURCES, Source, open_source
 from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
@@ -71,6 +72,23 @@ def check_source(source: str, *, cards: int, seed: int, file: str, categories: s
     categories_of(listed(categories))
     if "\0" in file:
         raise SettingsError(f"--file {file!r}: a path must not contain a null byte")
+
+
+def check_market(
+    market: str, *, source: str, cards: int, seed: int, file: str, categories: str
+) -> None:
+    """Check the id of a market, and that the options which it determines do not contradict it.
+
+    "" and 0 stand for options that are not given.
+    """
+    require_id(market)
+    check_number("--cards", cards, 1, MOST_CARDS)
+    given = {"--source": source, "--seed": seed, "--file": file, "--categories": categories}
+    for option, value in given.items():
+        if value:
+            raise SettingsError(
+                f"{option} {value}: --market {market} determines it; leave {option} or --market out"
+            )
 
 
 def check_machine(
