@@ -4,9 +4,8 @@ Import this before `metaflow`, whose environment variables must be set first.
 """
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +15,14 @@ import environment  # noqa: F401
 # isort: split
 import argo
 import attempts
+from branches import on_branch, select_market
 from metaflow import (
     Config,
     FlowMutator,
     FlowSpec,
     Parameter,
     config_expr,
-    current,
     runtime,
-    user_step_decorator,
 )
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import (
@@ -37,7 +35,7 @@ from metaflow.metaflow_config import (
 from metaflow.plugins.kubernetes import kubernetes_cli
 
 from pokewatch.errors import PokeWatchError
-from pokewatch.settings import NotifySettings, RegistrySettings
+from pokewatch.settings import MarketSettings, NotifySettings, RegistrySettings
 
 if TYPE_CHECKING:
     from pokewatch.market.markets import MarketSource
@@ -86,46 +84,11 @@ class OnTarget(FlowMutator):
             _configure(name, step, deploy)
 
 
-@user_step_decorator
-def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
-    """Make a step use the aliases of its branch, and the registered model of its market."""
-    branch = _branch()
-    if branch is not None:
-        os.environ[RegistrySettings.variable("branch")] = branch
-    _select_market(flow.named_market())
-    yield
-
-
-def _select_market(market: str) -> None:
-    """Make this process, and those it starts, work on a market; "" leaves it to the setting."""
-    if market:
-        os.environ[RegistrySettings.variable("market")] = market
-
-
-def _branch() -> str | None:
-    """Return the branch whose aliases to use: "" for production, None to leave it to the setting.
-
-    A run without a branch uses production's only if the registry is a file on this machine.
-    """
-    if current.branch_name == "prod":
-        return ""
-    if current.is_user_branch and RegistrySettings.read().is_embedded():
-        return None
-    return re.sub(r"[^\w.-]", "-", current.branch_name)
-
-
 def datastore_root() -> str:
     """Return the folder or S3 address below which Metaflow stores the runs."""
     if DEFAULT_DATASTORE == "s3":
         return str(DATASTORE_SYSROOT_S3)
     return str(Path(DATASTORE_SYSROOT_LOCAL) / DATASTORE_LOCAL_DIR)
-
-
-def branch_options() -> list[str]:
-    """Return the options that run another flow on the same branch."""
-    kind, _, name = current.branch_name.partition(".")
-    production = ["--production"] if kind == "prod" else []
-    return [*production, *(["--branch", name] if name and kind != "user" else [])]
 
 
 def _print_own_errors_without_traceback() -> None:
@@ -196,6 +159,18 @@ def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
         )
 
 
+class OneSchedule(FlowMutator):
+    """Removes the schedule of a flow where POKEWATCH_MARKETS is set: EachMarket runs it then."""
+
+    def pre_mutate(self, mutable_flow: Any) -> None:
+        if MarketSettings.read().markets:
+            mutable_flow.remove_decorator("schedule")
+
+
+def configured_markets(_: Any) -> str:
+    return ",".join(MarketSettings.read().markets)
+
+
 def _configured_market(_: Any) -> str:
     return RegistrySettings.read().market
 
@@ -262,7 +237,7 @@ class PokeWatchSpec(FlowSpec):
         if self.market:
             source = self.source if self.source != self.deployment["source"] else ""
             check_market(self.market, source=source, cards=self.cards, **given)
-            _select_market(self.market)
+            select_market(self.market)
         else:
             check_source(self.source, cards=self.cards, **given)
         first, last = self.check()

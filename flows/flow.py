@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from base import OneSchedule
 from daily import DailySpec
 from metaflow import (
     card,
@@ -19,6 +20,7 @@ from metaflow import (
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
+@OneSchedule
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
 @trigger(event=namespaced_event_name("retrain"))  # sent by monitor.py
@@ -266,8 +268,9 @@ class PokeWatchFlow(DailySpec):
         from pokewatch.pipeline.storage import prune_versions
         from pokewatch.retention import tidy
 
-        prune_versions()
-        for removed in tidy(datastore=datastore_root()):
+        if self.tidy:
+            prune_versions()
+        for removed in tidy(datastore=datastore_root()) if self.tidy else ():
             print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         print(
             f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "

@@ -1,11 +1,10 @@
 """Daily monitoring of the champion: `python monitor.py run`."""
 
-from datetime import date
 from pathlib import Path
 
-from base import PokeWatchSpec, branch_options
+from base import OneSchedule
+from branches import branch_options
 from metaflow import (
-    Parameter,
     card,
     current,
     kubernetes,
@@ -16,13 +15,15 @@ from metaflow import (
     step,
     timeout,
 )
+from monitored import MonitorSpec
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
+@OneSchedule
 @project(name="pokewatch")
 @schedule(cron="0 6 * * *")
-class PokeWatchMonitor(PokeWatchSpec):
+class PokeWatchMonitor(MonitorSpec):
     """Compare past estimates with later prices, some hours after the daily pipeline.
 
     1. select the prices
@@ -30,21 +31,6 @@ class PokeWatchMonitor(PokeWatchSpec):
        whether incoming prices have drifted
     3. act: send notifications of failed checks and, where it helps, retrain the models
     """
-
-    days = Parameter(
-        "days", default=400, help="Days of prices to measure and train on, up to the last."
-    )
-    last_day = Parameter(
-        "to",
-        default="",
-        help="Last day, YYYY-MM-DD. Default: the last that the pipeline collected.",
-    )
-
-    def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.pipeline.parameters import check_monitor, parse_day
-
-        check_monitor(days=self.days, last_day=self.last_day)
-        return None, parse_day(self.last_day)
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)

@@ -26,6 +26,7 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
+from pokewatch.pipeline.market_runs import child_environment
 from pokewatch.registry import RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import Home, MonitorSettings
@@ -157,13 +158,7 @@ def _run_pipeline(market: Market, flow: Sequence[str], event: Callable[[], str])
 def _run_locally(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
     command = [sys.executable, *flow, "run", *options]
-    # By these variables Metaflow gives a step its run and configuration; the new run has its own.
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("METAFLOW_RUN", "METAFLOW_FLOW", "MF_"))
-    }
-    code = subprocess.run(command, env=environment, check=False).returncode
+    code = subprocess.run(command, env=child_environment(), check=False).returncode
     if code != 0:
         raise RetrainError(
             f"retraining failed: {Path(flow[0]).name} ended with {code}; its output has the cause"

@@ -11,7 +11,7 @@ from pokewatch.market.markets import require_id
 from pokewatch.market.sources import SOURCES, Source, open_source
 from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
-from pokewatch.settings import listed
+from pokewatch.settings import MarketSettings, listed
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.models.boosted import Boosted
 
@@ -19,6 +19,7 @@ MOST_DAYS = 36_500
 MOST_HORIZON = 365
 MOST_SHARDS = 100  # the most branches that Metaflow runs
 MOST_MONTHS = 100
+MOST_MARKETS = 100
 _MOST_HORIZONS = 10
 _FIRST_DAY = date(1996, 1, 1)
 
@@ -89,6 +90,18 @@ def check_market(
             raise SettingsError(
                 f"{option} {value}: --market {market} determines it; leave {option} or --market out"
             )
+
+
+def require_markets(text: str) -> list[str]:
+    """Return the markets of a comma-separated list. Raise SettingsError if there are none."""
+    names = list(dict.fromkeys(listed(text)))
+    if not 1 <= len(names) <= MOST_MARKETS:
+        variable = MarketSettings.variable("markets")
+        raise SettingsError(
+            f"--market {text!r}: {len(names)} markets; name 1 to {MOST_MARKETS}, here or in "
+            f"{variable}"
+        )
+    return names
 
 
 def check_machine(
