@@ -77,6 +77,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
         }
         (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        location = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"  # read at import
+        monkeypatch.setattr(location, str(tmp_path / "kubeconfig"))
         monkeypatch.setattr("metaflow.metaflow_config.KUBERNETES_NAMESPACE", "flows")
         yield found
 
