@@ -28,7 +28,7 @@ from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
 from pokewatch.pipeline.market_runs import child_environment
 from pokewatch.registry import RegisteredModel, Registry, change_key
-from pokewatch.serving.monitoring_figures import MONITORING_KEY
+from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
@@ -256,17 +256,17 @@ def _store(registry: Registry, champion: RegisteredModel, found: Measurement) ->
     metrics = {f"monitor_{name}": value for name, value in found.figures().items()}
     registry.log_metrics(champion, metrics, found.measured_on.toordinal())
     # The file serves MLServers on this machine, the state those that share no disk with the flows.
-    registry.set_state(MONITORING_KEY, _write_latest(found.measured_on, found.figures()))
+    path = figures_file(registry.market)
+    registry.set_state(MONITORING_KEY, _write_latest(path, found.measured_on, found.figures()))
 
 
-def _write_latest(measured_on: date, figures: Mapping[str, float]) -> str:
-    """Replace `monitoring/latest.json` atomically. Return its content."""
-    folder = Home.read().monitoring
-    folder.mkdir(parents=True, exist_ok=True)
+def _write_latest(path: Path, measured_on: date, figures: Mapping[str, float]) -> str:
+    """Replace the file of the latest figures atomically. Return its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     document = json.dumps(
         {"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False
     )
-    part = folder / f"latest.{os.getpid()}"
+    part = path.with_suffix(f".{os.getpid()}")
     part.write_text(document)
-    part.replace(folder / "latest.json")
+    part.replace(path)
     return document
