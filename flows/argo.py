@@ -1,7 +1,7 @@
 """Additions to the Argo workflows that Metaflow creates.
 
-One run of a flow at a time, one deploy at a time, no retry of an error that is final, and in every
-container, also Argo's own, what Pod Security "restricted" asks for.
+One run of a flow and market at a time, one deploy at a time, no retry of an error that is final, and
+in every container, also Argo's own, what Pod Security "restricted" asks for.
 """
 
 import json
@@ -13,8 +13,13 @@ from metaflow.plugins.argo import argo_workflows
 from metaflow.plugins.argo.argo_client import ArgoClient
 from metaflow.plugins.argo.argo_workflows import ArgoWorkflows
 
+from pokewatch.settings import RegistrySettings
+
 DEPLOY_STEP = "deploy"
 DEPLOY_MUTEX = "pokewatch-deploy"
+_MARKET = "{{workflow.parameters.market}}"  # in quotes: Metaflow's parameters are JSON
+_UNQUOTED = "{{=sprig.trimAll('\"', workflow.parameters['market'])}}"
+_MARKET_VARIABLE = RegistrySettings.variable("market")
 _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
 _SETTINGS = ("POKEWATCH_", "MLFLOW_")
 # Argo's containers beside a step's; they run as the step's user.
@@ -36,7 +41,7 @@ class _Workflows(ArgoWorkflows):
     def _compile_workflow_template(self) -> Any:
         template = super()._compile_workflow_template()
         spec = template.payload["spec"]
-        spec["synchronization"] = _mutex(self.name)
+        spec["synchronization"] = _mutex(f"{self.name}-{_MARKET}")
         by_name = {each["name"]: each for each in spec["templates"]}
         start = by_name[self.graph.start_step]
         # The agent, which makes HTTP requests for Argo, has no account of its own.
@@ -46,9 +51,11 @@ class _Workflows(ArgoWorkflows):
                 each["retryStrategy"]["expression"] = _RETRIED
             if "container" in each:
                 _complete(each, start["container"])
+            if _is_hook(each) and not hasattr(self.flow, "child_flow"):  # it has several markets
+                each["container"]["env"].append({"name": _MARKET_VARIABLE, "value": _UNQUOTED})
             if "http" in each:
                 each["http"]["url"] = _health(start["container"])
-            if name == DEPLOY_STEP:
+            if name == DEPLOY_STEP and "container" in each:
                 each["synchronization"] = _mutex(DEPLOY_MUTEX)
         return template
 
@@ -97,6 +104,10 @@ def _health(step: Mapping[str, Any]) -> str:
     """
     (address,) = (each["value"] for each in step["env"] if each["name"] == "MLFLOW_TRACKING_URI")
     return f"{address}/health"
+
+
+def _is_hook(template: Mapping[str, Any]) -> bool:
+    return "exit_hook_script" in str(template.get("container", {}).get("command"))
 
 
 def complete() -> None:

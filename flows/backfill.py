@@ -46,7 +46,7 @@ class PokeWatchBackfill(PokeWatchSpec):
         """Collect one month."""
         from pokewatch.pipeline.backfill import collect_month
 
-        self.version = collect_month(self.source, self.input, **self.market_of_source())
+        self.version = collect_month(self.source_name(), self.input, **self.market_of_source())
         self.next(self.merge)
 
     @timeout(hours=2)
@@ -58,7 +58,7 @@ class PokeWatchBackfill(PokeWatchSpec):
         from pokewatch.pipeline.backfill import merge_months
 
         self.collected = merge_months(
-            self.source, [each.version for each in inputs], **self.market_of_source()
+            self.source_name(), [each.version for each in inputs], **self.market_of_source()
         )
         self.next(self.validate)
 

@@ -1,55 +1,28 @@
 """The base class of the flows: storage, where steps run, and notifications of their end.
 
-Import this before `metaflow`: it sets Metaflow's environment variables.
+Import this before `metaflow`, whose environment variables must be set first.
 """
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pokewatch.errors import PokeWatchError
-from pokewatch.settings import NotifySettings, RegistrySettings, home_folder, prepare
+import environment  # noqa: F401
 
-try:
-    prepare()
-except PokeWatchError as error:
-    print(f"Error: {error}", file=sys.stderr)
-    sys.exit(error.exit_code)
-# In a pod Metaflow reads its records from the datastore, at the place where it put them itself.
-if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
-    # Runs are stored in POKEWATCH_HOME, not in the working directory, unless configured otherwise.
-    os.environ.setdefault("METAFLOW_DATASTORE_SYSROOT_LOCAL", str(home_folder()))
-    os.environ.setdefault("METAFLOW_CARD_LOCALROOT", str(home_folder() / ".metaflow" / "mf.cards"))
-    # Without this folder, before the first run, `card` and `logs` end in a traceback.
-    with suppress(OSError):
-        (Path(os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"]) / ".metaflow").mkdir(exist_ok=True)
-# Without this `argo-workflows create` writes a CronWorkflow that newer Argo rejects.
-os.environ.setdefault("METAFLOW_ARGO_WORKFLOWS_USE_SCHEDULES", "true")
-# pylint is not installed; without this Metaflow reports its absence at every run.
-os.environ.setdefault("METAFLOW_PYLINT", "false")
-# In a container or under cron the user may be unset or root; Metaflow refuses both.
-if not any(
-    os.environ.get(name, "root") != "root"
-    for name in ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")
-):
-    os.environ["METAFLOW_USER"] = "pokewatch"
-
+# isort: split
 import argo
 import attempts
+from branches import on_branch, select_market
 from metaflow import (
     Config,
     FlowMutator,
     FlowSpec,
     Parameter,
     config_expr,
-    current,
     runtime,
-    user_step_decorator,
 )
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import (
@@ -59,6 +32,12 @@ from metaflow.metaflow_config import (
     DEFAULT_DATASTORE,
 )
 from metaflow.plugins.kubernetes import kubernetes_cli
+
+from pokewatch.errors import PokeWatchError
+from pokewatch.settings import MarketSettings, NotifySettings, RegistrySettings
+
+if TYPE_CHECKING:
+    from pokewatch.market.markets import MarketSource
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 _POD_OPTIONS = (
@@ -101,39 +80,11 @@ class OnTarget(FlowMutator):
             _configure(name, step, deploy)
 
 
-@user_step_decorator
-def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
-    """Make a step use the aliases of its branch."""
-    branch = _branch()
-    if branch is not None:
-        os.environ[RegistrySettings.variable("branch")] = branch
-    yield
-
-
-def _branch() -> str | None:
-    """Return the branch whose aliases to use: "" for production, None to leave it to the setting.
-
-    A run without a branch uses production's only if the registry is a file on this machine.
-    """
-    if current.branch_name == "prod":
-        return ""
-    if current.is_user_branch and RegistrySettings.read().is_embedded():
-        return None
-    return re.sub(r"[^\w.-]", "-", current.branch_name)
-
-
 def datastore_root() -> str:
     """Return the folder or S3 address below which Metaflow stores the runs."""
     if DEFAULT_DATASTORE == "s3":
         return str(DATASTORE_SYSROOT_S3)
     return str(Path(DATASTORE_SYSROOT_LOCAL) / DATASTORE_LOCAL_DIR)
-
-
-def branch_options() -> list[str]:
-    """Return the options that run another flow on the same branch."""
-    kind, _, name = current.branch_name.partition(".")
-    production = ["--production"] if kind == "prod" else []
-    return [*production, *(["--branch", name] if name and kind != "user" else [])]
 
 
 def _print_own_errors_without_traceback() -> None:
@@ -204,6 +155,22 @@ def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
         )
 
 
+class OneSchedule(FlowMutator):
+    """Removes the schedule of a flow where POKEWATCH_MARKETS is set: EachMarket runs it then."""
+
+    def pre_mutate(self, mutable_flow: Any) -> None:
+        if MarketSettings.read().markets:
+            mutable_flow.remove_decorator("schedule")
+
+
+def configured_markets(_: Any) -> str:
+    return ",".join(MarketSettings.read().markets)
+
+
+def _configured_market(_: Any) -> str:
+    return RegistrySettings.read().market
+
+
 @OnTarget
 class PokeWatchSpec(FlowSpec):
     """Base of the flows; `--config deploy configs/cluster.json` runs their steps on Kubernetes."""
@@ -214,6 +181,12 @@ class PokeWatchSpec(FlowSpec):
         help="Where the steps run: configs/local.json or configs/cluster.json.",
     )
 
+    market = Parameter(
+        "market",
+        default=_configured_market,
+        help="Market, such as magic-tcgplayer-usd, which determines the source and its options. "
+        "Default: POKEWATCH_MARKET, else the only one of the home.",
+    )
     source = Parameter(
         "source",
         default=config_expr("deploy.source"),
@@ -254,25 +227,42 @@ class PokeWatchSpec(FlowSpec):
         sys.exit(code)  # outside the handler: it is no error of a step, see __init__
 
     def _check_parameters_given(self) -> None:
-        from pokewatch.pipeline.parameters import check_machine, check_source
+        from pokewatch.pipeline.parameters import check_machine, check_market, check_source
 
-        check_source(
-            self.source,
-            cards=self.cards,
-            seed=self.seed,
-            file=self.file,
-            categories=self.categories,
-        )
+        given = {"seed": self.seed, "file": self.file, "categories": self.categories}
+        if self.market:
+            source = self.source if self.source != self.deployment["source"] else ""
+            check_market(self.market, source=source, cards=self.cards, **given)
+            select_market(self.market)
+        else:
+            check_source(self.source, cards=self.cards, **given)
         first, last = self.check()
         # A machine that starts a run on Kubernetes does not see the pods' settings and files.
         if self.deployment["target"] == "local" or os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
-            check_machine(self.source, **self.market_of_source(), first=first, last=last)
+            check_machine(self.source_name(), **self.market_of_source(), first=first, last=last)
+
+    def named_market(self) -> str:
+        """Return the market that the steps work on, "" for the only one of the home."""
+        return str(self.market or "")
+
+    def source_name(self) -> str:
+        """Return the source of the market."""
+        return self._prices().source
 
     def market_of_source(self) -> dict[str, Any]:
         """Return the parameters of the source's market, with the file's path made absolute."""
+        found = self._prices()
         return {
             "cards": self.cards,
-            "seed": self.seed,
-            "path": Path(self.file).absolute() if self.file else None,
-            "categories": self.categories or None,
+            "seed": found.seed,
+            "path": found.path,
+            "categories": found.categories,
         }
+
+    def _prices(self) -> "MarketSource":
+        from pokewatch.market.markets import MarketSource, source_of
+
+        if self.market:
+            return source_of(self.market)
+        path = Path(self.file).absolute() if self.file else None
+        return MarketSource(self.source, self.seed, path, self.categories or None)

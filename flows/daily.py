@@ -30,6 +30,7 @@ class DailySpec(PokeWatchSpec):
         default=False,
         help="Allow a model of another market or currency, or without the champion's cards.",
     )
+    tidy = Parameter("tidy", default=True, help="Remove at the end what is no longer used.")
     shards = Parameter("shards", default=2, help="Shards of the cards, processed in parallel.")
 
     def check(self) -> tuple[date | None, date | None]:

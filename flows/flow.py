@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from base import OneSchedule
 from daily import DailySpec
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
+@OneSchedule
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
 class PokeWatchFlow(DailySpec):
@@ -37,7 +39,7 @@ class PokeWatchFlow(DailySpec):
         self.models = (
             parse_candidates(self.candidates)
             if self.candidates
-            else default_candidates(self.source)
+            else default_candidates(self.source_name())
         )
         self.next(self.collect)
 
@@ -56,7 +58,7 @@ class PokeWatchFlow(DailySpec):
 
         market = self.market_of_source() | {"needed": days_needed(self.horizon)}
         self.collected = collect_prices(
-            self.source, end=parse_day(self.last_day), days=self.days, **market
+            self.source_name(), end=parse_day(self.last_day), days=self.days, **market
         )
         current.card.extend(collection_card(self.collected))
         self.next(self.validate)
@@ -254,8 +256,9 @@ class PokeWatchFlow(DailySpec):
         from pokewatch.pipeline.storage import prune_versions
         from pokewatch.retention import tidy
 
-        prune_versions()
-        for removed in tidy(datastore=datastore_root()):
+        if self.tidy:
+            prune_versions()
+        for removed in tidy(datastore=datastore_root()) if self.tidy else ():
             print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         print(
             f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "

@@ -1,17 +1,19 @@
 """Daily monitoring of the champion: `python monitor.py run`."""
 
-from datetime import date
 from pathlib import Path
 
-from base import PokeWatchSpec, branch_options
-from metaflow import Parameter, card, current, kubernetes, project, retry, schedule, step, timeout
+from base import OneSchedule
+from branches import branch_options
+from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
+from monitored import MonitorSpec
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401
 
 
+@OneSchedule
 @project(name="pokewatch")
 @schedule(cron="0 6 * * *")
-class PokeWatchMonitor(PokeWatchSpec):
+class PokeWatchMonitor(MonitorSpec):
     """Compare past estimates with later prices, some hours after the daily pipeline.
 
     1. select the prices
@@ -19,21 +21,6 @@ class PokeWatchMonitor(PokeWatchSpec):
        whether incoming prices have drifted
     3. act: send notifications of failed checks and, where it helps, retrain the models
     """
-
-    days = Parameter(
-        "days", default=400, help="Days of prices to measure and train on, up to the last."
-    )
-    last_day = Parameter(
-        "to",
-        default="",
-        help="Last day, YYYY-MM-DD. Default: the last that the pipeline collected.",
-    )
-
-    def check(self) -> tuple[date | None, date | None]:
-        from pokewatch.pipeline.parameters import check_monitor, parse_day
-
-        check_monitor(days=self.days, last_day=self.last_day)
-        return None, parse_day(self.last_day)
 
     @timeout(minutes=10)
     @kubernetes(cpu=0.5, memory=1024, disk=2048)
@@ -44,9 +31,10 @@ class PokeWatchMonitor(PokeWatchSpec):
         from pokewatch.pipeline.parameters import parse_day
 
         self.market = Market(
-            self.source,
+            self.source_name(),
             days=self.days,
             last_day=parse_day(self.last_day),
+            market=self.named_market(),
             **self.market_of_source(),
         )
         self.next(self.measure)
@@ -69,7 +57,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         registry = Registry()
         currency = registry.open_book(registry.version(self.found.version)).facts.currency
-        current.card.extend(monitor_card(self.source, currency, self.found, edges))
+        current.card.extend(monitor_card(self.source_name(), currency, self.found, edges))
         self.next(self.act)
 
     @card(type="blank")
@@ -84,7 +72,7 @@ class PokeWatchMonitor(PokeWatchSpec):
         from pokewatch.pipeline.monitor import decide, retrain
 
         self.action = decide(self.market, self.found)
-        current.card.extend(action_card(self.source, self.action.retrain, self.action.why))
+        current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]

@@ -15,6 +15,8 @@
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the selected model did not pass the gate
     +-- RetrainError               retraining failed
+    +-- WorkflowError              a workflow of Argo cannot be started or seen
+    +-- MarketsError               the run of a market failed
     +-- DeployError                a version was not deployed; the champion has not changed
     |   +-- DeployBusyError        another deploy on the same registry is running
     |   +-- LockLostError          another process took over this deploy
@@ -110,6 +112,14 @@ class GateError(PokeWatchError):
 
 class RetrainError(PokeWatchError):
     pass
+
+
+class WorkflowError(PokeWatchError):
+    pass
+
+
+class MarketsError(PokeWatchError):
+    final = True
 
 
 class DeployError(PokeWatchError):

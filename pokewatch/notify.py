@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pokewatch.errors import RegistryError
-from pokewatch.settings import Home, NotifySettings
+from pokewatch.settings import Home, NotifySettings, RegistrySettings
 
 if TYPE_CHECKING:
     from pokewatch.registry import Registry
@@ -40,10 +40,15 @@ def send_once(
         return True
     try:
         with _sent_within(settings.notify_window_hours * 3600) as sent:
-            return _send_new(sent, f"{event}: {about}", f"PokeWatch: {title}", body, settings)
+            return _send_new(sent, f"{event}: {about}", _with_market(title), body, settings)
     except (OSError, RegistryError) as error:
         logger.warning("earlier notifications cannot be read: %s", error)
-        return notify(f"PokeWatch: {title}", body, settings)
+        return notify(_with_market(title), body, settings)
+
+
+def _with_market(title: str) -> str:
+    market = RegistrySettings.read().market
+    return f"PokeWatch{f', {market}' if market else ''}: {title}"
 
 
 def notify(title: str, body: str, settings: NotifySettings | None = None) -> bool:

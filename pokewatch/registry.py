@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pokewatch.contract import MARKET_PATTERN
 from pokewatch.errors import BookError, NoChampionError, RegistryError
 from pokewatch.registry_client import RegistryClient, ensure_registered_model
 from pokewatch.settings import Home, RegistrySettings
@@ -167,9 +166,8 @@ class Registry:
     def markets(self) -> list[str]:
         """Return the markets that have a champion, "" for one that is not named."""
         names = self._mlflow.models_with(self.branch_name(CHAMPION))
-        base = self._settings.model_name
-        found = (re.fullmatch(f"{re.escape(base)}(?:-({MARKET_PATTERN}))?", name) for name in names)
-        return [match[1] or "" for match in found if match]
+        found = map(self._settings.market_of, names)
+        return [market for market in found if market is not None]
 
     def version(self, version: str) -> RegisteredModel:
         """Return one registered version. Raise RegistryError where it does not exist."""

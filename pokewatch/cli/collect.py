@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import Day, json_option
 from pokewatch.cli.output import print_json, print_text, print_wrapped, progress_bar, warn
+from pokewatch.settings import RegistrySettings
+
+_DETERMINED = {  # by the market
+    "source": "--source",
+    "seed": "--seed",
+    "path": "--file",
+    "categories": "--categories",
+}
 
 if TYPE_CHECKING:
     from pokewatch.market.collect_report import CollectReport
@@ -77,8 +87,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="File to export to. Default: named by source and days, in POKEWATCH_HOME/exports.",
 )
+@market_option
 @json_option
+@click.pass_context
 def collect(
+    ctx: click.Context,
     source: str,
     start: date | None,
     end: date | None,
@@ -96,17 +109,20 @@ def collect(
 ) -> None:
     """Collect daily prices into the lake.
 
-    Days that are already in the lake are skipped, so running the same command again resumes an
-    interrupted collection.
+      Days that are already in the lake are skipped, so running the same command again resumes an
+      interrupted collection.
 
-    \b
-      pokewatch collect --days 400
-      pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
-      pokewatch collect --source tcgcsv --day 2025-10-22 --day 2025-10-26 --refresh
-      pokewatch collect --source tcgcsv --categories "Magic, One Piece"
-      pokewatch collect --source file --file my_prices.csv --check
-      pokewatch collect --source file --file my_prices.csv --format parquet
+      \b
+        pokewatch collect --days 400
+        pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+        pokewatch collect --source tcgcsv --day 2025-10-22 --day 2025-10-26 --refresh
+        pokewatch collect --source tcgcsv --categories "Magic, One Piece"
+    pokewatch collect --market magic-tcgplayer-usd
+        pokewatch collect --source file --file my_prices.csv --check
+        pokewatch collect --source file --file my_prices.csv --format parquet
     """
+    if named_market := RegistrySettings.read().market:
+        source, seed, path, categories = _options_of(ctx, named_market)
     _check_options(source, path, categories, export_format, output)
     if check:
         _show_file(source, path, as_json)
@@ -120,6 +136,17 @@ def collect(
         exported = _export(lake, source, collected, export_format, output)
     _print_report(report, lake.root, exported, as_json)
     report.require_no_held()
+
+
+def _options_of(ctx: click.Context, market: str) -> tuple[str, int, Path | None, str | None]:
+    """Return the source of a market and its options, none of which may be given besides."""
+    from pokewatch.market.markets import source_of
+
+    for name, option in _DETERMINED.items():
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--market {market} determines {option}: leave one of them out")
+    found = source_of(market)
+    return found.source, found.seed, found.path, found.categories
 
 
 def _check_options(

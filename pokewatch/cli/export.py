@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
     print_json,
@@ -45,6 +46,7 @@ class DayRange(click.ParamType[tuple[date | None, date | None]]):
     type=DayRange(),
     help="Days to export; a side left out is open. Default: the latest day.",
 )
+@market_option
 @json_option
 def export(
     out: Path,

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -15,15 +15,17 @@ _PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": Fals
 def pipeline(arguments: tuple[str, ...]) -> None:
     """Run the daily pipeline.
 
-    It collects prices, trains and evaluates models, and deploys the one selected. ARGUMENTS are
-    passed to Metaflow: run, resume, card view STEP, and their options.
+    It collects prices, trains and evaluates models, and deploys the one selected; of several
+    markets each in a run of its own, and one that fails stops no other. ARGUMENTS are passed to
+    Metaflow: run, resume, card view STEP, and their options.
 
     \b
       pokewatch pipeline run --source tcgcsv
+      pokewatch pipeline run --market pokemon-tcgplayer-usd,magic-tcgplayer-usd
       pokewatch pipeline run --help       the parameters
       pokewatch pipeline card view gate   the model chosen, and its evaluation
     """
-    _run_flow("flow.py", arguments)
+    _run_flow("markets.py" if _of_several(arguments) else "flow.py", arguments)
 
 
 @click.command(context_settings=_PASS_THROUGH)
@@ -49,7 +51,27 @@ def monitor(arguments: tuple[str, ...]) -> None:
     \b
       pokewatch monitor run
     """
-    _run_flow("monitor.py", arguments)
+    _run_flow("monitors.py" if _of_several(arguments) else "monitor.py", arguments)
+
+
+def _of_several(arguments: Sequence[str]) -> bool:
+    """Return whether a run is of several markets, by its options or else by POKEWATCH_MARKETS."""
+    from pokewatch.settings import MarketSettings, RegistrySettings
+
+    if "run" not in arguments:
+        return False
+    given = list(_values(arguments, "--market"))
+    if given:
+        return "," in given[-1]
+    one = RegistrySettings.read().market or any(_values(arguments, "--source"))
+    return bool(MarketSettings.read().markets) and not one
+
+
+def _values(arguments: Sequence[str], option: str) -> Iterator[str]:
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, equals, value = argument.partition("=")
+        if name == option:
+            yield value if equals else following
 
 
 def _run_flow(name: str, arguments: Sequence[str]) -> None:

@@ -6,21 +6,19 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pokewatch.cli.findings import Finding
+from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
-from pokewatch.errors import NoChampionError, PokeWatchError
-from pokewatch.settings import Home, RegistrySettings, VersionSettings, sections
+from pokewatch.errors import PokeWatchError
+from pokewatch.settings import Home, MarketSettings, RegistrySettings, VersionSettings, sections
 
 if TYPE_CHECKING:
-    from pokewatch.deploy.records import DeployRecord
     from pokewatch.market.lake import Lake
-
-State = Literal["ok", "warning", "fault"]
 
 _EXTRAS = {
     "pipeline": ("pandas", "pyarrow", "dvc", "mlflow", "metaflow"),
@@ -28,21 +26,7 @@ _EXTRAS = {
     "gateway": ("starlette", "msgspec", "uvicorn"),
     "mcp": ("mcp",),
 }
-_UNFINISHED = (
-    "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
-    "rollback"
-)
 _FREE_BYTES = 2 * 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a check. `remedy` is the suggested fix, "" if none is needed."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 def run_checks() -> Iterator[Finding]:
@@ -58,8 +42,7 @@ def run_checks() -> Iterator[Finding]:
         _keys,
         _remote,
         _registry,
-        _champion,
-        _deploys,
+        _markets,
     ):
         yield from _guarded(check)
 
@@ -247,52 +230,16 @@ def _registry() -> Iterator[Finding]:
     )
 
 
-def _champion() -> Iterator[Finding]:
+def _markets() -> Iterator[Finding]:
+    for market in _markets_here():
+        yield from market_findings(market)
+
+
+def _markets_here() -> list[str]:
+    """Return the markets to check: the one of POKEWATCH_MARKET, else all configured or valued."""
     from pokewatch.registry import Registry
 
-    registry = Registry()
-    try:
-        champion = registry.resolve()
-    except NoChampionError as error:
-        yield Finding("champion", "warning", str(error).split(":")[0], "pokewatch pipeline run")
-        return
-    last = registry.open_book(champion).last_day
-    detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
-    hours = data_age_hours(last, datetime.now(UTC))
-    if hours > MAX_DATA_AGE_HOURS:
-        detail += f"; {hours / 24:.0f} days old"
-        yield Finding("champion", "warning", detail, "pokewatch pipeline run")
-    else:
-        yield Finding("champion", "ok", detail)
-
-
-def _deploys() -> Iterator[Finding]:
-    from pokewatch.deploy.records import DeployRecords
-    from pokewatch.deploy.transaction import version_of
-    from pokewatch.registry import CHAMPION, Registry
-
-    registry = Registry()
-    champion = version_of(registry, CHAMPION)
-    newest = DeployRecords(registry).newest() if champion else []
-    unfinished = [record for record in reversed(newest) if not record.outcome]
-    for record in unfinished:
-        yield Finding("deploy", "warning", f"{record}, {_state(record, champion)}", _UNFINISHED)
-    if not unfinished and newest and newest[0].champion != (champion or ""):
-        left = newest[0].champion or "none"
-        detail = f"version {champion} is champion, but the last deploy ended with version {left}"
-        yield Finding(
-            "deploy", "warning", detail, "the alias was moved by hand: deploy or roll back"
-        )
-    elif not unfinished:
-        ended = f"; last outcome: {newest[0].outcome}" if newest else ""
-        yield Finding("deploy", "ok", f"none is running{ended}")
-
-
-def _state(record: "DeployRecord", champion: str | None) -> str:
-    """Describe how far an unfinished deploy got, and which version is champion."""
-    how = "was killed" if record.owner.is_gone else "has not ended"
-    if record.before is None:
-        return f"{how}: no alias was moved, version {champion or 'none'} is champion"
-    former = record.before.champion or "none"
-    which = "the new" if champion == record.target else "the old"
-    return f"{how}: {which} version, {champion or 'none'}, is champion; it was {former} before"
+    if market := RegistrySettings.read().market:
+        return [market]
+    found = [*MarketSettings.read().markets, *Registry().markets()]
+    return list(dict.fromkeys(found)) or [""]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import print_json, print_text, table_lines, waiting_bar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@market_option
 @json_option
 def rollback(yes: bool, as_json: bool) -> None:
     """Restore the previous champion on every MLServer.
@@ -23,10 +25,9 @@ def rollback(yes: bool, as_json: bool) -> None:
     restored version. A deploy that was killed is undone.
     """
     from pokewatch.deploy.rollout import rollback, rollback_target
-    from pokewatch.registry import Registry
     from pokewatch.settings import Home
 
-    registry = Registry()
+    registry = chosen_registry()
     target = None
     if not yes:
         target = rollback_target(registry)

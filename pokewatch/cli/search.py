@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pokewatch.cli.card_choice import described
+from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
     format_price,
@@ -29,6 +30,7 @@ from pokewatch.errors import UnknownCardError
     show_default=True,
     help="Number of cards to show.",
 )
+@market_option
 @json_option
 def search(
     words: tuple[str, ...], set_name: str | None, rarity: str | None, limit: int, as_json: bool

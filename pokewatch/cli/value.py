@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pokewatch.cli.card_choice import find_cards
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import Amount, Day, Price, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_percent,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 1000),
     help="Also show this many cards, those with the strongest signals first.",
 )
+@market_option
 @json_option
 def value(
     cards: tuple[str, ...],
@@ -108,10 +110,8 @@ def _check_currency(price: Amount | None, currency: str) -> None:
 
 
 def champion_book() -> "tuple[PriceBook, RegisteredModel]":
-    """Return the price book of the champion, and the champion."""
-    from pokewatch.registry import Registry
-
-    registry = Registry()
+    """Return the price book of the champion of the market chosen, and the champion."""
+    registry = chosen_registry()
     champion = registry.resolve()
     return registry.open_book(champion), champion
 

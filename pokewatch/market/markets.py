@@ -58,13 +58,18 @@ def parse_markets(text: str) -> list[str]:
     """Return the ids in a comma-separated list, each once. Raise SettingsError."""
     names = list(dict.fromkeys(listed(text)))
     for name in names:
-        if not re.fullmatch(MARKET_PATTERN, name):
-            raise SettingsError(
-                f"--market {name[:80]!r}: use lower-case letters, digits and hyphens, as in "
-                "magic-tcgplayer-usd"
-            )
+        require_id(name)
         source_of(name)
     return names
+
+
+def require_id(text: str) -> None:
+    """Raise SettingsError unless the text has the form of a market's id."""
+    if not re.fullmatch(MARKET_PATTERN, text):
+        raise SettingsError(
+            f"--market {text[:80]!r}: use lower-case letters, digits and hyphens, as in "
+            "magic-tcgplayer-usd"
+        )
 
 
 def _simulated(seed: int) -> MarketSource:

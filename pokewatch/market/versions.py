@@ -11,8 +11,10 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +81,24 @@ class DataVersions:
                 (Path(scratch) / version).replace(folder)
         return folder
 
-    def prune(self, keep: int) -> None:
-        """Remove all but the `keep` versions last checked out; the remote still has them."""
-        versions = [path for path in Home.read().versions.glob("*") if _VERSION.match(path.name)]
-        for folder in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
-            shutil.rmtree(folder, ignore_errors=True)
+    def prune(self, keep: int, in_use: timedelta) -> None:
+        """Remove all but the `keep` versions last checked out; the remote still has them.
+
+        Those checked out within `in_use` stay: runs of other markets may be reading them.
+        """
+        used: dict[Path, float] = {}
+        for found in Home.read().versions.glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another process has just removed it
+                used[found] = found.stat().st_mtime
+        before = time.time() - in_use.total_seconds()
+        versions = sorted(filter(_is_version, used), key=used.__getitem__, reverse=True)
+        for folder in versions[keep:]:
+            if used[folder] < before:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_version(folder: Path) -> bool:
+    return bool(_VERSION.match(folder.name))
 
 
 def _made(folder: Path) -> Path:

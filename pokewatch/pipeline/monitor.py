@@ -26,8 +26,9 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
+from pokewatch.pipeline.market_runs import child_environment
 from pokewatch.registry import RegisteredModel, Registry, change_key
-from pokewatch.serving.monitoring_figures import MONITORING_KEY
+from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
 from pokewatch.settings import Home, MonitorSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
@@ -37,7 +38,10 @@ logger = logging.getLogger("pokewatch.monitoring")
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The prices of a monitoring run: their source and its options, and the days up to the last."""
+    """The prices of a monitoring run: their source and its options, and the days up to the last.
+
+    `market` is the named market, "" for the only one of the home.
+    """
 
     source: str
     days: int
@@ -46,17 +50,17 @@ class Market:
     path: Path | None = None
     categories: str | None = None
     last_day: date | None = None
+    market: str = ""
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters of `flow.py` for the same market."""
-        given = {
-            "source": self.source,
-            "days": str(self.days),
-            "cards": str(self.cards),
-            "seed": str(self.seed),
-        }
-        given |= {"file": str(self.path)} if self.path else {}
-        given |= {"categories": self.categories} if self.categories else {}
+        given = {"days": str(self.days), "cards": str(self.cards)}
+        if self.market:
+            given |= {"market": self.market}
+        else:
+            given |= {"source": self.source, "seed": str(self.seed)}
+            given |= {"file": str(self.path)} if self.path else {}
+            given |= {"categories": self.categories} if self.categories else {}
         return given | ({"to": self.last_day.isoformat()} if self.last_day else {})
 
 
@@ -138,13 +142,7 @@ def _run_pipeline(market: Market, flow: Sequence[str]) -> None:
     options = [part for name, value in market.parameters().items() for part in (f"--{name}", value)]
     verb = ["argo-workflows", "trigger"] if os.environ.get("ARGO_WORKFLOW_TEMPLATE") else ["run"]
     command = [sys.executable, *flow, *verb, *options]
-    # By these variables Metaflow gives a step its run and configuration; the new run has its own.
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("METAFLOW_RUN", "METAFLOW_FLOW", "MF_"))
-    }
-    code = subprocess.run(command, env=environment, check=False).returncode
+    code = subprocess.run(command, env=child_environment(), check=False).returncode
     if code != 0:
         raise RetrainError(
             f"retraining failed: {Path(flow[0]).name} ended with {code}; its output has the cause"
@@ -242,17 +240,17 @@ def _store(registry: Registry, champion: RegisteredModel, found: Measurement) ->
     metrics = {f"monitor_{name}": value for name, value in found.figures().items()}
     registry.log_metrics(champion, metrics, found.measured_on.toordinal())
     # The file serves MLServers on this machine, the state those that share no disk with the flows.
-    registry.set_state(MONITORING_KEY, _write_latest(found.measured_on, found.figures()))
+    path = figures_file(registry.market)
+    registry.set_state(MONITORING_KEY, _write_latest(path, found.measured_on, found.figures()))
 
 
-def _write_latest(measured_on: date, figures: Mapping[str, float]) -> str:
-    """Replace `monitoring/latest.json` atomically. Return its content."""
-    folder = Home.read().monitoring
-    folder.mkdir(parents=True, exist_ok=True)
+def _write_latest(path: Path, measured_on: date, figures: Mapping[str, float]) -> str:
+    """Replace the file of the latest figures atomically. Return its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     document = json.dumps(
         {"measured_on": measured_on.isoformat(), "figures": dict(figures)}, allow_nan=False
     )
-    part = folder / f"latest.{os.getpid()}"
+    part = path.with_suffix(f".{os.getpid()}")
     part.write_text(document)
-    part.replace(folder / "latest.json")
+    part.replace(path)
     return document

@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pokewatch.errors import SettingsError
+from pokewatch.market.markets import require_id
 from pokewatch.market.sources import SOURCES, Source, open_source
 from pokewatch.market.sources.games import categories_of
 from pokewatch.market.sources.simulated import MOST_CARDS, MOST_SEED
-from pokewatch.settings import listed
+from pokewatch.settings import MarketSettings, listed
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.models.boosted import Boosted
 
@@ -18,6 +19,7 @@ MOST_DAYS = 36_500
 MOST_HORIZON = 365
 MOST_SHARDS = 100  # the most branches that Metaflow runs
 MOST_MONTHS = 100
+MOST_MARKETS = 100
 _MOST_HORIZONS = 10
 _FIRST_DAY = date(1996, 1, 1)
 
@@ -71,6 +73,35 @@ def check_source(source: str, *, cards: int, seed: int, file: str, categories: s
     categories_of(listed(categories))
     if "\0" in file:
         raise SettingsError(f"--file {file!r}: a path must not contain a null byte")
+
+
+def check_market(
+    market: str, *, source: str, cards: int, seed: int, file: str, categories: str
+) -> None:
+    """Check the id of a market, and that the options which it determines do not contradict it.
+
+    "" and 0 stand for options that are not given.
+    """
+    require_id(market)
+    check_number("--cards", cards, 1, MOST_CARDS)
+    given = {"--source": source, "--seed": seed, "--file": file, "--categories": categories}
+    for option, value in given.items():
+        if value:
+            raise SettingsError(
+                f"{option} {value}: --market {market} determines it; leave {option} or --market out"
+            )
+
+
+def require_markets(text: str) -> list[str]:
+    """Return the markets of a comma-separated list. Raise SettingsError if there are none."""
+    names = list(dict.fromkeys(listed(text)))
+    if not 1 <= len(names) <= MOST_MARKETS:
+        variable = MarketSettings.variable("markets")
+        raise SettingsError(
+            f"--market {text!r}: {len(names)} markets; name 1 to {MOST_MARKETS}, here or in "
+            f"{variable}"
+        )
+    return names
 
 
 def check_machine(

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from pokewatch.market.lake import Lake
@@ -11,7 +12,8 @@ from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import read_processed
 
-LOCAL_VERSIONS = 6  # the most that stay checked out on this machine; the remote has all of them
+LOCAL_VERSIONS = 6  # that stay checked out on this machine; the remote has all of them
+_LONGEST_STEP = timedelta(hours=4)  # of the daily flow, which checks out what it reads as it starts
 
 
 def open_raw_lake(version: str) -> Lake:
@@ -38,4 +40,4 @@ def new_version() -> Iterator[tuple[Path, Callable[[], str]]]:
 
 def prune_versions() -> None:
     """Remove the checked-out versions that were not used lately."""
-    DataVersions(Home.read().home).prune(LOCAL_VERSIONS)
+    DataVersions(Home.read().home).prune(LOCAL_VERSIONS, _LONGEST_STEP)

@@ -6,6 +6,7 @@ panel of a registered version are cited, by its tags.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,8 @@ def remove_unused_files(
         if not dry_run:
             # A version without its list is gone; one that lacks a file would look complete.
             for name in sorted(unused, key=lambda name: not name.endswith(_DIR)):
-                files.rm_file(found[name]["name"])
+                with suppress(FileNotFoundError):  # another process was faster
+                    files.rm_file(found[name]["name"])
             rest = {name: since[name].isoformat() for name in unreferenced if name not in unused}
             write_atomically(files, f"{root}/{_UNREFERENCED}", json.dumps(rest))
     except (OSError, ValueError) as error:

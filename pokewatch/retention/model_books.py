@@ -4,7 +4,7 @@ A version keeps its figures, parameters and tags for good. Only its book is remo
 all of its size; a tag of the version says when.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +21,9 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class RegisteredBook:
-    """A model version, and whether it has an alias on any branch."""
+    """A version of a registered model, and whether it has an alias on any branch."""
 
+    model: str
     version: str
     run_id: str
     created: datetime
@@ -30,29 +31,39 @@ class RegisteredBook:
     aliased: bool
 
 
-def registered_books(registry: Registry) -> list[RegisteredBook]:
-    """Return the model versions with a book, or part of one, newest first. Raise RegistryError."""
+def registered_books(registry: Registry) -> dict[str, list[RegisteredBook]]:
+    """Return the versions with a book, or part of one, of each registered model, newest first.
+
+    All models of the registry are included, whether PokeWatch may remove their books or not: the
+    data versions that any of them cites are in use. Raise RegistryError.
+    """
     if RegistryClient(RegistrySettings.read()).is_missing():
-        return []
+        return {}
     with registry.client("the model versions cannot be listed") as client:
-        aliased = _aliased(client, registry.name)
-        return [
-            RegisteredBook(
+        return {
+            model.name: list(_books_of(client, model.name, model.aliases.values()))
+            for model in _registered_models(client)
+        }
+
+
+def _books_of(client: Any, name: str, aliased: Iterable[Any]) -> Iterator[RegisteredBook]:
+    with_alias = set(map(str, aliased))
+    for each in _model_versions(client, name):
+        if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING:
+            yield RegisteredBook(
+                name,
                 str(each.version),
                 str(each.run_id),
                 datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
                 dict(each.tags),
-                str(each.version) in aliased,
+                str(each.version) in with_alias,
             )
-            for each in _model_versions(client, registry.name)
-            if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING
-        ]
 
 
 def unused_books(
     books: Sequence[RegisteredBook], now: datetime, keep: timedelta
 ) -> list[RegisteredBook]:
-    """Return those of `books`, newest first, that no rule keeps.
+    """Return those of `books`, of one model and newest first, that no rule keeps.
 
     Kept are versions with an alias, the newest KEPT_NEWEST, those registered within `keep`, and
     of versions that never were champion those registered within NEVER_SERVED.
@@ -72,15 +83,16 @@ def remove_book(registry: Registry, book: RegisteredBook, now: datetime, *, dry_
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    with registry.client(f"the book of version {book.version} cannot be removed") as client:
+    name = f"the book of version {book.version} of {book.model}"
+    with registry.client(f"{name} cannot be removed") as client:
         size = sum(int(file.file_size or 0) for file in client.list_artifacts(book.run_id, BOOK))
         if not dry_run:
-            client.set_model_version_tag(registry.name, book.version, BOOK_REMOVED, _REMOVING)
+            client.set_model_version_tag(book.model, book.version, BOOK_REMOVED, _REMOVING)
             address = client.get_run(book.run_id).info.artifact_uri
             artifacts: Any = get_artifact_repository(address, client.tracking_uri)
             artifacts.delete_artifacts(BOOK)
             day = now.date().isoformat()
-            client.set_model_version_tag(registry.name, book.version, BOOK_REMOVED, day)
+            client.set_model_version_tag(book.model, book.version, BOOK_REMOVED, day)
         return size
 
 
@@ -97,6 +109,11 @@ def _model_versions(client: Any, name: str) -> Iterator[Any]:
             return
 
 
-def _aliased(client: Any, name: str) -> Collection[str]:
-    found = client.search_registered_models(f"name='{name}'", max_results=1)
-    return {str(version) for model in found for version in model.aliases.values()}
+def _registered_models(client: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_registered_models(max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

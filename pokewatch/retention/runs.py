@@ -22,6 +22,8 @@ FLOWS = (
     "PokeWatchFlow",
     "PokeWatchBackfill",
     "PokeWatchMonitor",
+    "PokeWatchMarkets",
+    "PokeWatchMonitors",
 )  # the datastore may hold others' flows
 _NOT_RUNS = {"data", "runs", "_meta"}
 _CARDS = "mf.cards"

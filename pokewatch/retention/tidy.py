@@ -1,4 +1,4 @@
-"""The rules of retention, applied one after another."""
+"""The rules of retention, applied one after another, to all markets at once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,9 +8,14 @@ from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.retention.data_versions import is_owned, remove_unused_files
 from pokewatch.retention.leftovers import remove_leftovers
-from pokewatch.retention.model_books import registered_books, remove_book, unused_books
+from pokewatch.retention.model_books import (
+    RegisteredBook,
+    registered_books,
+    remove_book,
+    unused_books,
+)
 from pokewatch.retention.runs import remove_old_runs
-from pokewatch.settings import Home, RetentionSettings, VersionSettings
+from pokewatch.settings import Home, RegistrySettings, RetentionSettings, VersionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,16 @@ def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[t
     registry = Registry()
     if registry.branch:  # it may look at production's models, and change nothing of them
         return
-    books = registered_books(registry)
-    unused = unused_books(books, now, keep)
-    for book in unused:
-        size = remove_book(registry, book, now, dry_run=dry_run)
-        yield f"price book of model version {book.version}", size
+    settings, retained = RegistrySettings.read(), list[RegisteredBook]()
+    for model, books in registered_books(registry).items():
+        market = settings.market_of(model)
+        unused = unused_books(books, now, keep) if market is not None else []
+        retained += [book for book in books if book not in unused]
+        for book in unused:
+            size = remove_book(registry, book, now, dry_run=dry_run)
+            of_market = f" of {market}" if market else ""
+            yield f"price book of model version {book.version}{of_market}", size
     if is_owned(VersionSettings.read()):
-        retained = [book for book in books if book not in unused]
         yield from remove_unused_files(retained, now, dry_run=dry_run)
 
 

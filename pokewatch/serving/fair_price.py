@@ -30,6 +30,7 @@ from pokewatch.contract import (
     UNKNOWN_DATE,
     ExportFormat,
     TensorSpec,
+    market_of_model,
 )
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
@@ -91,8 +92,9 @@ class FairPriceRuntime(TensorRuntime):
         if not LOADED_BOOKS.put(self._book_key, loaded, load):
             return True  # a load that started later has already finished
         metrics.LOADS.labels("served").inc()
-        if self.name == CATALOG_MODEL:
-            await asyncio.to_thread(metrics.BOOK.publish, loaded)
+        metrics.begin_rows(loaded.book.facts.market)
+        if self.name == CATALOG_MODEL or market_of_model(self.name):
+            await asyncio.to_thread(metrics.BOOK.publish, self.name, loaded)
         logger.info(
             "%s: serving model version %s, data version %s",
             self.name,
@@ -113,9 +115,7 @@ class FairPriceRuntime(TensorRuntime):
             quotes = quotes.scaled(self._factors(columns))
         if "market_price" in columns:
             quotes = _with_offers(quotes, np.asarray(columns["market_price"]))
-        statuses: list[str] = quotes.status.tolist()
-        for status in set(statuses):
-            metrics.count_row_status(status, statuses.count(status))
+        metrics.count_rows(loaded.book.facts.market, quotes.status.tolist())
         outputs = {tensor.name: _output(tensor.name, loaded, cards, quotes) for tensor in wanted}
         return outputs, loaded.parameters()
 

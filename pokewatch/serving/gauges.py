@@ -1,4 +1,4 @@
-"""The gauges that describe the served book and the latest monitoring run.
+"""The gauges that describe the served books and the latest monitoring runs, by market.
 
 They are built for every scrape instead of being set, so that after a reload no label of the
 previous book remains.
@@ -105,28 +105,33 @@ _BOOK_GAUGES = (
 )
 
 
-def book_gauges(loaded: LoadedBook | None) -> list[Metric]:
-    """Return the gauges of the served book, without samples if there is none."""
+def book_gauges(books: Mapping[str, LoadedBook]) -> list[Metric]:
+    """Return the gauges of the served books, by the id of their market."""
     return [
-        _gauge(spec.name, spec.documentation, spec.labels, spec.samples(loaded) if loaded else ())
+        _gauge(
+            spec.name,
+            spec.documentation,
+            spec.labels,
+            {market: spec.samples(loaded) for market, loaded in books.items()},
+        )
         for spec in _BOOK_GAUGES
     ]
 
 
-def monitoring_gauges(latest: MonitoringFigures | None) -> list[Metric]:
-    """Return the gauges of the latest monitoring run, without samples if there was none."""
+def monitoring_gauges(latest: Mapping[str, MonitoringFigures]) -> list[Metric]:
+    """Return the gauges of the latest monitoring run of each market."""
     return [
         _gauge(
             "pokewatch_monitoring",
             "Figures of the latest monitoring run: past forecasts against actual prices.",
             ("metric",),
-            _by_label(latest.figures) if latest else (),
+            {market: _by_label(found.figures) for market, found in latest.items()},
         ),
         _gauge(
             "pokewatch_monitoring_day_timestamp_seconds",
             "Midnight (UTC) at the start of the last market day covered by the monitoring run.",
             (),
-            [((), day_timestamp(latest.measured_on))] if latest else (),
+            {market: [((), day_timestamp(found.measured_on))] for market, found in latest.items()},
         ),
     ]
 
@@ -140,8 +145,11 @@ def _by_label(values: Mapping[str, float]) -> Samples:
     return (((label,), value) for label, value in values.items())
 
 
-def _gauge(name: str, documentation: str, labels: Sequence[str], samples: Samples) -> Metric:
-    family = GaugeMetricFamily(name, documentation, labels=labels)
-    for values, value in samples:
-        family.add_metric(values, value)
+def _gauge(
+    name: str, documentation: str, labels: Sequence[str], samples: Mapping[str, Samples]
+) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=["market", *labels])
+    for market, each in samples.items():
+        for values, value in each:
+            family.add_metric([market, *values], value)
     return family

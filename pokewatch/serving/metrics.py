@@ -12,21 +12,22 @@ MLServer selects the storage just before it loads them.
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric
 from prometheus_client.registry import Collector
 
-from pokewatch.contract import INVALID_PRICE, STATUSES, UNKNOWN_DATE
+from pokewatch.contract import INVALID_PRICE, STATUSES, UNKNOWN_DATE, market_of_model
 from pokewatch.decision import SIGNALS
 from pokewatch.serving.gauges import book_gauges, monitoring_gauges
 from pokewatch.serving.loaded_books import LoadedBook
-from pokewatch.serving.monitoring_figures import MonitoringFigures, MonitoringFile, newest
-from pokewatch.settings import Home
+from pokewatch.serving.monitoring_figures import MonitoringFile, figures_file, newest
 
 MODELS = ("fair-price", "decision")
 OUTCOMES = ("served", "refused")
+_ROW_STATUSES = (*STATUSES, UNKNOWN_DATE, INVALID_PRICE)
 
-ROWS = Counter("pokewatch_rows", "Rows valued by fair-price, by status.", ["status"])
+ROWS = Counter("pokewatch_rows", "Rows valued, by market and status.", ["market", "status"])
 DECISIONS = Counter("pokewatch_decisions", "Rows decided by decision, by signal.", ["signal"])
 REFUSED = Counter("pokewatch_refused_requests", "Malformed requests, by model.", ["model"])
 SECONDS = Histogram(
@@ -47,9 +48,6 @@ STARTED = Gauge(
 )
 
 # Creating every series at 0 keeps the first increment visible to `rate` and `increase`.
-_ROWS_BY_STATUS = {
-    status: ROWS.labels(status) for status in (*STATUSES, UNKNOWN_DATE, INVALID_PRICE)
-}
 _ZEROES = (
     *(DECISIONS.labels(signal) for signal in SIGNALS),
     *(REFUSED.labels(model) for model in MODELS),
@@ -59,29 +57,45 @@ STARTED.set(time.time())
 
 
 class BookCollector(Collector):
-    """The gauges of the served book and of the latest monitoring run."""
+    """The gauges of the served book of each model, and of the latest monitoring runs."""
 
     def __init__(self) -> None:
-        self._gauges: Sequence[Metric] = book_gauges(None)
-        self._monitoring: MonitoringFigures | None = None
-        self._file: MonitoringFile | None = None
+        self._books: dict[str, LoadedBook] = {}  # by model
+        self._gauges: Sequence[Metric] = book_gauges({})
+        self._files: dict[str, MonitoringFile] = {}
 
     def collect(self) -> Iterable[Metric]:
-        from_file = self._file.current() if self._file else None
-        return [*self._gauges, *monitoring_gauges(newest(from_file, self._monitoring))]
+        found = {
+            loaded.book.facts.market: newest(self._files[model].current(), loaded.monitoring)
+            for model, loaded in sorted(self._books.items())
+        }
+        latest = {market: figures for market, figures in found.items() if figures is not None}
+        return [*self._gauges, *monitoring_gauges(latest)]
 
-    def publish(self, loaded: LoadedBook) -> None:
-        """Replace the gauges by those of `loaded`. Takes milliseconds: every card is decided."""
-        self._gauges = book_gauges(loaded)
-        self._monitoring = loaded.monitoring
-        if self._file is None:
-            self._file = MonitoringFile(Home.read().monitoring / "latest.json")
+    def publish(self, model: str, loaded: LoadedBook) -> None:
+        """Replace the gauges of a model. Takes milliseconds: every card is decided."""
+        self._books = {**self._books, model: loaded}
+        self._files.setdefault(model, MonitoringFile(figures_file(market_of_model(model))))
+        by_market = {each.book.facts.market: each for _, each in sorted(self._books.items())}
+        self._gauges = book_gauges(by_market)
 
 
 BOOK = BookCollector()
 REGISTRY.register(BOOK)
 
 
-def count_row_status(status: str, rows: int) -> None:
-    """Count valued rows of one status."""
-    _ROWS_BY_STATUS[status].inc(rows)
+@cache  # a market is that of a served book, so there are few
+def _rows(market: str) -> dict[str, Counter]:
+    return {status: ROWS.labels(market, status) for status in _ROW_STATUSES}
+
+
+def begin_rows(market: str) -> None:
+    """Create the series of the rows of a market, at 0."""
+    _rows(market)
+
+
+def count_rows(market: str, statuses: Sequence[str]) -> None:
+    """Count the valued rows of a market by their statuses."""
+    counters = _rows(market)
+    for status in set(statuses):
+        counters[status].inc(statuses.count(status))

@@ -1,4 +1,4 @@
-"""The latest figures of the monitoring flow, read from `monitoring/latest.json` in POKEWATCH_HOME.
+"""The latest figures of the monitoring flow, read from a file of the market in POKEWATCH_HOME.
 
 The registry holds a copy of that document for servers that share no disk with the flows; it is read
 when a book is loaded.
@@ -10,9 +10,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from pokewatch.settings import Home
+
 logger = logging.getLogger("pokewatch.serving")
 
 MONITORING_KEY = "monitoring"  # the key of the document in the registry
+
+
+def figures_file(market: str) -> Path:
+    """Return the file of a named market, or of the only one for ""."""
+    folder = Home.read().monitoring
+    return folder / (f"latest-{market}.json" if market else "latest.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Settings of the registry, the decision, the gate and deploys."""
 
+import re
 from urllib.parse import quote
 
 from pydantic import AliasChoices, Field
@@ -45,6 +46,15 @@ class RegistrySettings(Section):
     def registered_model(self) -> str:
         """Return the name of the registered model of the market."""
         return f"{self.model_name}-{self.market}" if self.market else self.model_name
+
+    def market_of(self, registered_model: str) -> str | None:
+        """Return the market of a registered model, "" for one that is not named.
+
+        None if the model is none of PokeWatch.
+        """
+        pattern = f"{re.escape(self.model_name)}(?:-({MARKET_PATTERN}))?"
+        found = re.fullmatch(pattern, registered_model)
+        return (found[1] or "") if found else None
 
     def tracking_uri(self) -> str:
         path = quote(str(home_folder() / "mlflow" / "mlflow.db"), safe=_PLAIN_IN_URI)

@@ -166,6 +166,14 @@ def test_success_and_failure_are_notified(
         )
 
 
+def test_notifications_name_the_market_of_the_run(templates: dict[str, Manifest]) -> None:
+    for name in ("success-notify-success", "error-notify-failure"):
+        given = {each["name"]: each.get("value") for each in templates[name]["container"]["env"]}
+        assert given["POKEWATCH_MARKET"] == (
+            "{{=sprig.trimAll('\"', workflow.parameters['market'])}}"
+        )
+
+
 def test_no_secret_is_in_what_is_sent(created: dict[str, Manifest]) -> None:
     text = json.dumps(created)
     assert "never-in-the-template" not in text
@@ -188,7 +196,9 @@ def test_one_run_at_a_time_and_one_deploy(
 ) -> None:
     assert created["cronworkflows"]["spec"]["concurrencyPolicy"] == "Forbid"
     spec = created["workflowtemplates"]["spec"]
-    assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.prod.pokewatchflow"}]}
+    assert spec["synchronization"] == {
+        "mutexes": [{"name": "pokewatch.prod.pokewatchflow-{{workflow.parameters.market}}"}]
+    }
     held = {
         name: template["synchronization"]
         for name, template in templates.items()
@@ -215,7 +225,9 @@ def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     spec = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
-    assert spec["synchronization"] == {"mutexes": [{"name": "pokewatch.test.mine.pokewatchflow"}]}
+    assert spec["synchronization"] == {
+        "mutexes": [{"name": "pokewatch.test.mine.pokewatchflow-{{workflow.parameters.market}}"}]
+    }
     (deploy,) = [each for each in spec["templates"] if each["name"] == "deploy"]
     assert deploy["synchronization"] == {"mutexes": [{"name": "pokewatch-deploy"}]}
     assert "--branch mine" in deploy["container"]["command"][-1]

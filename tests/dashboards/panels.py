@@ -42,9 +42,11 @@ def stat(
     unit: str = "short",
     limits: Sequence[tuple[float, Quality]] = (),
     below: Quality = "good",
+    legend: str = "",
 ) -> DashboardPanel:
-    """A panel with one current number."""
-    return DashboardPanel(title, description, [(expression, "")], unit, "stat", 6, limits, below)
+    """A panel with one current number, or one of each series that `legend` names."""
+    queries = [(expression, legend)]
+    return DashboardPanel(title, description, queries, unit, "stat", 6, limits, below)
 
 
 def _rate(metric: str, by: str) -> str:
@@ -57,7 +59,7 @@ def _quantile(share: float, metric: str, by: str = "le", which: str = "") -> str
 
 
 def _age(moment: str) -> str:
-    return f"time() - max({moment})"
+    return f"time() - max by (market) ({moment})"
 
 
 _VALID = f'pokewatch_gateway_requests_total{{{COUNTED}, status!~"4.."}}'
@@ -317,7 +319,7 @@ MODEL = (
                 "Coverage of the 90% interval",
                 "Share of later prices inside it: in the evaluation, and measured since. "
                 "The limits are 86% and 94%.",
-                [("pokewatch:coverage_90:ratio", "{{measured}}")],
+                [("pokewatch:coverage_90:ratio", "{{market}}, {{measured}}")],
                 "percentunit",
                 limits=[(0.86, "good"), (0.94, "bad")],
                 below="bad",
@@ -325,26 +327,26 @@ MODEL = (
             DashboardPanel(
                 "Error against the last price",
                 "Below 1 the model is better than repeating the last price.",
-                [("pokewatch:rmae_last:ratio", "{{measured}}")],
+                [("pokewatch:rmae_last:ratio", "{{market}}, {{measured}}")],
                 limits=[(1.1, "bad")],
             ),
             DashboardPanel(
                 "Mean error",
                 "In percent, in the evaluation.",
-                [('max(pokewatch_evaluation{metric="mape"})', "mape")],
+                [('max by (market) (pokewatch_evaluation{metric="mape"})', "{{market}}")],
                 "percent",
             ),
             DashboardPanel(
                 "Every figure of the evaluation",
                 "",
-                [("max by (metric) (pokewatch_evaluation)", "")],
+                [("max by (market, metric) (pokewatch_evaluation)", "")],
                 kind="table",
                 width=12,
             ),
             DashboardPanel(
                 "Every figure of the monitoring runs",
                 "Empty before the first monitoring run.",
-                [("max by (metric) (pokewatch_monitoring)", "")],
+                [("max by (market, metric) (pokewatch_monitoring)", "")],
                 kind="table",
                 width=12,
             ),
@@ -356,7 +358,12 @@ MODEL = (
             DashboardPanel(
                 "Signals of the book",
                 "Share of the cards valued on the newest day, at their market price.",
-                [("avg by (signal) (pokewatch_book_signal_ratio)", "{{signal}}")],
+                [
+                    (
+                        "avg by (market, signal) (pokewatch_book_signal_ratio)",
+                        "{{market}} {{signal}}",
+                    )
+                ],
                 "percentunit",
             ),
             DashboardPanel(
@@ -384,6 +391,7 @@ DATA = (
                 "pokewatch:data_age:seconds",
                 "s",
                 [(36 * 3600, "bad")],
+                legend="{{market}}",
             ),
             stat(
                 "Age of the book",
@@ -391,19 +399,29 @@ DATA = (
                 "pokewatch:book_age:seconds",
                 "s",
                 [(30 * 3600, "bad")],
+                legend="{{market}}",
             ),
-            stat("Cards", "In the served book.", "max(pokewatch_book_cards)"),
+            stat(
+                "Cards",
+                "In the served book.",
+                "max by (market) (pokewatch_book_cards)",
+                legend="{{market}}",
+            ),
             stat(
                 "Age of the monitoring run",
                 "Since the last day of prices that was measured.",
                 _age("pokewatch_monitoring_day_timestamp_seconds"),
                 "s",
                 [(4 * 86400, "bad")],
+                legend="{{market}}",
             ),
             DashboardPanel(
                 "Age over time",
                 "It drops when a new book is loaded.",
-                [("pokewatch:data_age:seconds", "data"), ("pokewatch:book_age:seconds", "book")],
+                [
+                    ("pokewatch:data_age:seconds", "{{market}}, data"),
+                    ("pokewatch:book_age:seconds", "{{market}}, book"),
+                ],
                 "s",
                 width=12,
             ),
@@ -424,17 +442,22 @@ DATA = (
     DashboardRow(
         "Content",
         (
-            DashboardPanel("Cards", "", [("max(pokewatch_book_cards)", "cards")]),
+            DashboardPanel("Cards", "", [("max by (market) (pokewatch_book_cards)", "{{market}}")]),
             DashboardPanel(
                 "Statuses of the book",
                 "Share of its cards; only cards with status ok get a BUY or SELL.",
-                [("avg by (status) (pokewatch_book_status_ratio)", "{{status}}")],
+                [
+                    (
+                        "avg by (market, status) (pokewatch_book_status_ratio)",
+                        "{{market}} {{status}}",
+                    )
+                ],
                 "percentunit",
             ),
             DashboardPanel(
                 "Rows valued by status",
                 "Rows requested, per second.",
-                [(_rate("pokewatch_rows_total", "status"), "{{status}}")],
+                [(_rate("pokewatch_rows_total", "market, status"), "{{market}} {{status}}")],
             ),
         ),
     ),

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pokewatch.cli.health_checks import Finding, run_checks
+from pokewatch.cli.findings import Finding
+from pokewatch.cli.health_checks import run_checks
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError

@@ -5,7 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "flows"))
 
-from base import PokeWatchSpec, branch_options
+from base import PokeWatchSpec
+from branches import branch_options
 from metaflow import kubernetes, project, step
 
 

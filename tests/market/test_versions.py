@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,8 @@ def test_a_checkout_is_made_once_and_pruned_by_age(root: Path, home: Path) -> No
         os.utime(folder, (1e9 - age, 1e9 - age))
     assert versions.checkout(kept[0]) == folders[0]
     assert (folders[0] / "file").read_bytes() == b"one"
-    versions.prune(keep=2)
+    versions.prune(keep=2, in_use=timedelta(hours=4))
     assert [folder.exists() for folder in folders] == [True, False, True]
     assert sorted(path.name for path in (home / "versions").iterdir()) == sorted([kept[0], kept[2]])
+    versions.prune(keep=0, in_use=timedelta(hours=4))
+    assert [folder.exists() for folder in folders] == [True, False, False], "it may be being read"

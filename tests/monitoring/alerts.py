@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 HOURS, TENS = 60, 10  # minutes between two samples where a minute would be many
+MARKET = {"market": "simulated-0"}
 Series = dict[str, str]
 
 
@@ -64,6 +65,8 @@ def up(**jobs: str) -> Series:
 
 
 def mlserver(name: str, values: str, instance: str = "m1", **labels: str) -> Series:
+    if name not in ("pokewatch_book_loads_total", "pokewatch_runtime_start_time_seconds"):
+        labels = MARKET | labels
     more = "".join(f',{label}="{value}"' for label, value in labels.items())
     return {f'{name}{{job="mlserver",instance="{instance}"{more}}}': values}
 
@@ -77,6 +80,11 @@ def _served(**models: str) -> Series:
             "pokewatch_model_info", "", instance, model_version=version, data_version="d"
         )
     }
+
+
+def _served_b(version: str) -> Series:
+    labels = {"market": "b", "model_version": version, "data_version": "e"}
+    return mlserver("pokewatch_model_info", "1x30", **labels)
 
 
 def _look_back(metric: str, values: str) -> Series:
@@ -231,7 +239,7 @@ ALERTS = (
         "too old for ten minutes",
         mlserver("pokewatch_book_last_day_timestamp_seconds", "-216000x20"),
         10,
-        {},
+        MARKET,
         "1d 12h 10m 0s",
     ),
     Case(
@@ -245,7 +253,7 @@ ALERTS = (
         "too old for ten minutes",
         mlserver("pokewatch_book_created_timestamp_seconds", "-108000x20"),
         10,
-        {},
+        MARKET,
         "1d 6h 10m 0s",
     ),
     Case(
@@ -432,7 +440,7 @@ ALERTS = (
         "the newest day ended 38 hours ago",
         mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70"),
         62,
-        {},
+        MARKET,
         "1d 14h 0m 0s",
         HOURS,
     ),
@@ -452,11 +460,31 @@ ALERTS = (
         step=HOURS,
     ),
     Case(
+        "StaleData",
+        "one market has old data, the other new",
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x70")
+        | mlserver("pokewatch_book_last_day_timestamp_seconds", "86400x70", market="b"),
+        62,
+        MARKET,
+        "1d 14h 0m 0s",
+        HOURS,
+    ),
+    Case(
+        "DriftFound",
+        "in one of two markets",
+        _look_back("drift", "0.1x10")
+        | mlserver("pokewatch_monitoring", "3x10", metric="drift", market="b"),
+        5,
+        {"market": "b"},
+        "3.0",
+    ),
+    Case("ReplicasDisagree", "two markets of a replica", _served(m1="7") | _served_b("8"), 15),
+    Case(
         "PipelineMissing",
         "the last book is 32 hours old",
         mlserver("pokewatch_book_created_timestamp_seconds", "0x40"),
         32,
-        {},
+        MARKET,
         "1d 8h 0m 0s",
         HOURS,
     ),
@@ -487,7 +515,7 @@ ALERTS = (
         "two versions for a quarter of an hour",
         _served(m1="7", m2="8"),
         15,
-        {},
+        MARKET,
         "2",
     ),
     Case("ReplicasDisagree", "two versions for five minutes", _served(m1="7", m2="8"), 5),
@@ -497,7 +525,7 @@ ALERTS = (
         "the last look back was five days ago",
         mlserver("pokewatch_monitoring_day_timestamp_seconds", "0x130"),
         5 * 24,
-        {},
+        MARKET,
         "5d 0h 0m 0s",
         HOURS,
     ),
@@ -513,7 +541,7 @@ ALERTS = (
         "the interval covers too little",
         _covered(0.75, 0.85),
         90,
-        {"measured": "live"},
+        MARKET | {"measured": "live"},
         "80%",
     ),
     Case(
@@ -521,7 +549,7 @@ ALERTS = (
         "the interval covers too much",
         _covered(0.95, 0.99),
         90,
-        {"measured": "live"},
+        MARKET | {"measured": "live"},
         "97%",
     ),
     Case(
@@ -529,7 +557,7 @@ ALERTS = (
         "a model with a bad evaluation was shipped",
         _evaluated_coverage(0.78, 0.82),
         90,
-        {"measured": "evaluation"},
+        MARKET | {"measured": "evaluation"},
         "80%",
     ),
     Case(
@@ -567,7 +595,7 @@ ALERTS = (
         "worse than the last price",
         _look_back("rmae_last", "1.25x120"),
         90,
-        {"measured": "live"},
+        MARKET | {"measured": "live"},
         "1.25",
     ),
     Case(
@@ -575,7 +603,7 @@ ALERTS = (
         "worse than the last price when evaluated",
         _evaluated("rmae_last", 1.25),
         90,
-        {"measured": "evaluation"},
+        MARKET | {"measured": "evaluation"},
         "1.25",
     ),
     Case(
@@ -590,14 +618,14 @@ ALERTS = (
         _look_back("rmae_last", "1.05x120") | _evaluated("rmae_last", 0.9),
         90,
     ),
-    Case("DriftFound", "twice the limit", _look_back("drift", "2x10"), 5, {}, "2.0"),
+    Case("DriftFound", "twice the limit", _look_back("drift", "2x10"), 5, MARKET, "2.0"),
     Case("DriftFound", "within the limit", _look_back("drift", "0.9x10"), 5),
     Case(
         "SignalMixShifted",
         "from 5% to 25% of the cards",
         mlserver("pokewatch_book_signal_ratio", "0.05x168 0.25x6", signal="BUY"),
         172,
-        {"signal": "BUY"},
+        MARKET | {"signal": "BUY"},
         "20%",
         HOURS,
     ),
@@ -651,7 +679,7 @@ RECORDS = (
         | mlserver("pokewatch_monitoring", "0.5x10", "m2", metric="interval_coverage")
         | mlserver("pokewatch_monitoring", "400x10", "m2", metric="interval_coverage_n"),
         5,
-        {'{measured="live"}': 0.9},
+        {'{market="simulated-0",measured="live"}': 0.9},
     ),
     Record(
         "pokewatch:rmae_last:ratio",
@@ -659,7 +687,7 @@ RECORDS = (
         | _look_back("rmae_last", "0.9x10")
         | mlserver("pokewatch_monitoring", "2x10", "m2", metric="rmae_last"),
         5,
-        {'{measured="live"}': 0.9},
+        {'{market="simulated-0",measured="live"}': 0.9},
     ),
     Record("pokewatch:answers_6h:ratio", _answers((5, 5, 40), (5, 5, 40)), 168, {}, HOURS),
     *(
@@ -672,40 +700,53 @@ RECORDS = (
     ),
     Record(
         "pokewatch:data_age:seconds",
-        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25"),
+        mlserver("pokewatch_book_last_day_timestamp_seconds", "0x25")
+        | mlserver("pokewatch_book_last_day_timestamp_seconds", "-3600x25", market="b"),
         25,
-        {"{}": _HOUR},
+        {'{market="b"}': 2 * _HOUR, '{market="simulated-0"}': _HOUR},
         HOURS,
     ),
     Record(
         "pokewatch:book_age:seconds",
         mlserver("pokewatch_book_created_timestamp_seconds", "600x60"),
         60,
-        {"{}": _HOUR - 600},
+        {'{market="simulated-0"}': _HOUR - 600},
     ),
     Record(
         "pokewatch:coverage_90:ratio",
         _TWO_MODELS,
         5,
-        {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.88},
+        {
+            '{market="simulated-0",measured="live"}': 0.9,
+            '{market="simulated-0",measured="evaluation"}': 0.88,
+        },
     ),
     Record(
         "pokewatch:coverage_90_low:ratio",
         _TWO_MODELS,
         5,
-        {'{measured="live"}': 0.89, '{measured="evaluation"}': 0.86},
+        {
+            '{market="simulated-0",measured="live"}': 0.89,
+            '{market="simulated-0",measured="evaluation"}': 0.86,
+        },
     ),
     Record(
         "pokewatch:coverage_90_high:ratio",
         _TWO_MODELS,
         5,
-        {'{measured="live"}': 0.91, '{measured="evaluation"}': 0.9},
+        {
+            '{market="simulated-0",measured="live"}': 0.91,
+            '{market="simulated-0",measured="evaluation"}': 0.9,
+        },
     ),
     Record(
         "pokewatch:rmae_last:ratio",
         {**_look_back("rmae_last", "0.9x10"), **_evaluated("rmae_last", 0.8)},
         5,
-        {'{measured="live"}': 0.9, '{measured="evaluation"}': 0.8},
+        {
+            '{market="simulated-0",measured="live"}': 0.9,
+            '{market="simulated-0",measured="evaluation"}': 0.8,
+        },
     ),
     Record(
         "pokewatch:answers_6h:ratio",

@@ -45,7 +45,7 @@ def save(root: Path, name: str, *contents: str) -> str:
 
 
 def citing(**tags: str) -> RegisteredBook:
-    return RegisteredBook("1", "r", NOW, tags, False)
+    return RegisteredBook("pokewatch", "1", "r", NOW, tags, False)
 
 
 def removed(kept: Sequence[RegisteredBook], now: datetime, *, dry_run: bool = False) -> int:

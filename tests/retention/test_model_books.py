@@ -27,7 +27,7 @@ def version(
     number: int, age: int, *, served: bool = False, aliased: bool = False
 ) -> RegisteredBook:
     tags = {DEPLOYED_AT: "then"} if served else {}
-    return RegisteredBook(str(number), "r", NOW - timedelta(days=age), tags, aliased)
+    return RegisteredBook("pokewatch", str(number), "r", NOW - timedelta(days=age), tags, aliased)
 
 
 def test_what_is_kept() -> None:
@@ -65,7 +65,7 @@ def registry(registry_home: Path, tmp_path: Path) -> Registry:
 
 def test_a_removed_book_leaves_its_figures_and_is_not_deployed(registry: Registry) -> None:
     later = NOW + timedelta(days=100)
-    books = registered_books(registry)
+    books = registered_books(registry)["pokewatch"]
     (unused,) = unused_books(books, later, KEEP)
     assert unused.version == "2"
     assert remove_book(registry, unused, later, dry_run=True) == 2_000
@@ -75,7 +75,12 @@ def test_a_removed_book_leaves_its_figures_and_is_not_deployed(registry: Registr
     removed = registry.version("2")
     assert removed.tags[BOOK_REMOVED] == later.date().isoformat()
     assert registry.document(removed, "evaluation.json") == {"mape": 1.0}
-    assert [book.version for book in registered_books(registry)] == ["5", "4", "3", "1"]
+    assert [book.version for book in registered_books(registry)["pokewatch"]] == [
+        "5",
+        "4",
+        "3",
+        "1",
+    ]
     with pytest.raises(DeployError, match="book of version 2 was removed by pokewatch tidy"):
         deploy(registry, "2", [])
     for kept in ("1", "3", "4", "5"):
@@ -90,18 +95,24 @@ def test_a_removal_that_was_interrupted_is_completed(
     def killed(*_: object) -> None:
         raise OSError("killed")
 
-    (unused,) = unused_books(registered_books(registry), NOW + timedelta(days=100), KEEP)
+    (unused,) = unused_books(
+        registered_books(registry)["pokewatch"], NOW + timedelta(days=100), KEEP
+    )
     with monkeypatch.context() as patch:
         patch.setattr(LocalArtifactRepository, "delete_artifacts", killed)
-        with pytest.raises(RegistryError, match="the book of version 2 cannot be removed"):
+        with pytest.raises(
+            RegistryError, match="the book of version 2 of pokewatch cannot be removed"
+        ):
             remove_book(registry, unused, NOW, dry_run=False)
     with pytest.raises(DeployError, match="was removed by pokewatch tidy"):
         deploy(registry, "2", [])
-    (again,) = unused_books(registered_books(registry), NOW + timedelta(days=100), KEEP)
+    (again,) = unused_books(
+        registered_books(registry)["pokewatch"], NOW + timedelta(days=100), KEEP
+    )
     assert remove_book(registry, again, NOW, dry_run=False) == 2_000
     assert registry.version("2").tags[BOOK_REMOVED] == NOW.date().isoformat()
 
 
 def test_there_is_nothing_to_keep_before_the_first_run(home: Path) -> None:
-    assert registered_books(Registry()) == []
+    assert registered_books(Registry()) == {}
     assert list(home.iterdir()) == []

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from pokewatch.cli.main import main
+from pokewatch.errors import VersionError
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from pokewatch.retention import tidy
 from pokewatch.retention.sizes import folder_sizes
-from pokewatch.settings import RetentionSettings
+from pokewatch.settings import RegistrySettings, RetentionSettings
 from tests.champion import make_champion
 
 pytestmark = [
@@ -46,6 +47,49 @@ def test_what_is_served_and_what_a_rollback_would_serve_stay(registry_home: Path
         assert open_panel(model.data_version).cards == 8
         assert open_raw_lake(model.tags["raw_version"]).days()
     assert list(tidy(now=soon + timedelta(days=20))) == []
+
+
+def test_what_any_market_cites_stays(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    markets = ["", "simulated-1"]
+    for number, market in enumerate(markets):
+        monkeypatch.setenv("POKEWATCH_MARKET", market)
+        versions = [
+            make_champion(cards=8, days=40, seed=10 * number + each).model.version
+            for each in range(5)
+        ]
+        Registry().set_alias(PREVIOUS, versions[0])
+    monkeypatch.delenv("POKEWATCH_MARKET")
+    foreign = RegistrySettings.read(model_name="another")
+    run_id = Registry(foreign).log_run(
+        registry_home / "books" / Registry().resolve().digest,
+        parameters={},
+        metrics={},
+        tags={"data_version": Registry().version("2").data_version},
+    )
+    Registry(foreign).register(run_id, "0" * 64)
+
+    later = datetime.now(UTC) + timedelta(days=100)
+    monkeypatch.setenv("POKEWATCH_MARKET", "simulated-1")
+    first = list(tidy(now=later))
+    assert [(each.name, each.fault) for each in first] == [
+        (f"price book of model version 2{suffix}", "") for suffix in ("", " of simulated-1")
+    ]
+    second = list(tidy(now=later + timedelta(days=10)))
+    assert [each.fault for each in second] == [""]
+
+    monkeypatch.delenv("POKEWATCH_MARKET")
+    for folder in ("versions", "books", "lake"):
+        shutil.rmtree(registry_home / folder)
+    for market in markets:
+        registry = Registry(RegistrySettings.read(market=market))
+        for alias in (CHAMPION, PREVIOUS):
+            model = registry.resolve(alias)
+            assert len(registry.open_book(model).cards) == 8
+            assert open_panel(model.data_version).cards == 8
+            assert open_raw_lake(model.tags["raw_version"]).days()
+    assert open_panel(Registry().version("2").data_version), "another registered model cites it"
+    with pytest.raises(VersionError):
+        open_panel(Registry(RegistrySettings.read(market="simulated-1")).version("2").data_version)
 
 
 def test_a_rule_that_fails_does_not_stop_the_others(

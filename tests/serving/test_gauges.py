@@ -26,15 +26,27 @@ def _samples(metrics: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def test_gauges_of_a_loaded_book(tmp_path: Path) -> None:
-    found = _samples(book_gauges(_loaded_book(tmp_path / "book")))
-    assert found["pokewatch_model_info", ("7", "dv-1", "local_level", "simulated")] == 1.0
-    assert found["pokewatch_book_cards", ()] == 40.0
-    assert found["pokewatch_book_last_day_timestamp_seconds", ()] == 1767571200.0
-    assert found["pokewatch_evaluation", ("mape",)] == 4.2
+    found = _samples(book_gauges({"simulated-0": _loaded_book(tmp_path / "book")}))
+    market = "simulated-0"
+    assert found["pokewatch_model_info", (market, "7", "dv-1", "local_level", "simulated")] == 1.0
+    assert found["pokewatch_book_cards", (market,)] == 40.0
+    assert found["pokewatch_book_last_day_timestamp_seconds", (market,)] == 1767571200.0
+    assert found["pokewatch_evaluation", (market, "mape")] == 4.2
+
+
+def test_every_market_has_its_own_gauges(tmp_path: Path) -> None:
+    books = {
+        "a": _loaded_book(tmp_path / "a"),
+        "b": _loaded_book(tmp_path / "b", scale=2.0, count=30),
+    }
+    found = _samples(book_gauges(books))
+    assert [found["pokewatch_book_cards", (market,)] for market in books] == [40.0, 30.0]
+    assert found["pokewatch_book_signal_ratio", ("a", "HOLD")] == 1.0
+    assert found["pokewatch_book_signal_ratio", ("b", "BUY")] == 1.0
 
 
 def test_without_a_book_there_are_names_but_no_samples() -> None:
-    metrics = book_gauges(None)
+    metrics = book_gauges({})
     assert len(metrics) == 7
     assert _samples(metrics) == {}
 
@@ -61,9 +73,9 @@ def test_status_shares_add_up_to_one(tmp_path: Path) -> None:
 
 
 def test_gauges_of_a_monitoring_run() -> None:
-    found = _samples(monitoring_gauges(MonitoringFigures(date(2026, 3, 2), {"coverage_90": 0.84})))
-    assert found == {
-        ("pokewatch_monitoring", ("coverage_90",)): 0.84,
-        ("pokewatch_monitoring_day_timestamp_seconds", ()): 1772409600.0,
+    figures = MonitoringFigures(date(2026, 3, 2), {"coverage_90": 0.84})
+    assert _samples(monitoring_gauges({"a": figures})) == {
+        ("pokewatch_monitoring", ("a", "coverage_90")): 0.84,
+        ("pokewatch_monitoring_day_timestamp_seconds", ("a",)): 1772409600.0,
     }
-    assert _samples(monitoring_gauges(None)) == {}
+    assert _samples(monitoring_gauges({})) == {}

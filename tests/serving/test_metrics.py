@@ -16,7 +16,7 @@ from tests.serving.server import Server, infer, models_folder, point_at, running
 from tests.tools import require_tool
 
 MODEL_INFO = (
-    'pokewatch_model_info{{data_version="{data_version}",model="local_level",'
+    'pokewatch_model_info{{data_version="{data_version}",market="simulated-0",model="local_level",'
     'model_version="{model_version}",source="simulated"}}'
 )
 
@@ -47,20 +47,20 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
     httpx.post(f"{fresh.url}/v2/models/decision/infer", json=body, headers={"X-Request-Id": "r-17"})
     found = metrics(fresh)
     assert {
-        'pokewatch_rows_total{status="ok"}': 1.0,
-        'pokewatch_rows_total{status="thin_history"}': 1.0,
-        'pokewatch_rows_total{status="unknown_card"}': 1.0,
+        'pokewatch_rows_total{market="simulated-0",status="ok"}': 1.0,
+        'pokewatch_rows_total{market="simulated-0",status="thin_history"}': 1.0,
+        'pokewatch_rows_total{market="simulated-0",status="unknown_card"}': 1.0,
         'pokewatch_decisions_total{signal="BUY"}': 1.0,
         'pokewatch_refused_requests_total{model="decision"}': 1.0,
         'pokewatch_request_seconds_count{model="fair-price"}': 1.0,
         'pokewatch_book_loads_total{outcome="served"}': 1.0,
         'pokewatch_book_loads_total{outcome="refused"}': 0.0,
         MODEL_INFO.format(data_version="dv-1", model_version="7"): 1.0,
-        "pokewatch_book_cards": 40.0,
-        "pokewatch_book_created_timestamp_seconds": 1772330400.0,
-        'pokewatch_book_signal_ratio{signal="HOLD"}': 1.0,
-        'pokewatch_book_status_ratio{status="thin_history"}': 1 / 40,
-        'pokewatch_evaluation{metric="mape"}': 4.2,
+        'pokewatch_book_cards{market="simulated-0"}': 40.0,
+        'pokewatch_book_created_timestamp_seconds{market="simulated-0"}': 1772330400.0,
+        'pokewatch_book_signal_ratio{market="simulated-0",signal="HOLD"}': 1.0,
+        'pokewatch_book_status_ratio{market="simulated-0",status="thin_history"}': 1 / 40,
+        'pokewatch_evaluation{market="simulated-0",metric="mape"}': 4.2,
     }.items() <= found.items()
 
     lines = [json.loads(line) for line in fresh.log().splitlines() if line.startswith("{")]
@@ -92,9 +92,9 @@ def test_metrics_and_logs(fresh: Server, tmp_path: Path) -> None:
     }
     assert described == {
         MODEL_INFO.format(data_version="dv-2", model_version="8"): 1.0,
-        'pokewatch_evaluation{metric="rmae_last"}': 0.9,
+        'pokewatch_evaluation{market="simulated-0",metric="rmae_last"}': 0.9,
     }
-    assert found['pokewatch_book_signal_ratio{signal="BUY"}'] == 1.0
+    assert found['pokewatch_book_signal_ratio{market="simulated-0",signal="BUY"}'] == 1.0
     assert found["pokewatch_runtime_start_time_seconds"] == started
 
     point_at(tmp_path / "models", tmp_path / "next", "0" * 64, "9")
@@ -147,9 +147,9 @@ def test_a_monitoring_run_is_exported_as_soon_as_it_is_written(
         lambda found: bool(found),
     )
     assert found == {
-        'pokewatch_monitoring{metric="coverage_90"}': 0.84,
-        'pokewatch_monitoring{metric="drift"}': 1.0,
-        "pokewatch_monitoring_day_timestamp_seconds": 1772409600.0,
+        'pokewatch_monitoring{market="simulated-0",metric="coverage_90"}': 0.84,
+        'pokewatch_monitoring{market="simulated-0",metric="drift"}': 1.0,
+        'pokewatch_monitoring_day_timestamp_seconds{market="simulated-0"}': 1772409600.0,
     }
 
 
@@ -162,8 +162,8 @@ def test_with_workers_the_counters_are_shared_and_the_book_is_not_described(
         infer(server, "decision", tensor("market_price", [90.0]), tensor("fair_price", [100.0]))
         found = metrics(server)
         assert {
-            'pokewatch_rows_total{status="ok"}': 1.0,
-            'pokewatch_rows_total{status="unknown_card"}': 1.0,
+            'pokewatch_rows_total{market="simulated-0",status="ok"}': 1.0,
+            'pokewatch_rows_total{market="simulated-0",status="unknown_card"}': 1.0,
             'pokewatch_decisions_total{signal="BUY"}': 1.0,
             'pokewatch_book_loads_total{outcome="served"}': 1.0,
         }.items() <= found.items()

@@ -1,0 +1,69 @@
+"""The market that a command works on: `--market`, POKEWATCH_MARKET, or the only one of the home."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pokewatch.contract import MARKET_PATTERN
+from pokewatch.errors import SettingsError
+from pokewatch.settings import RegistrySettings
+
+if TYPE_CHECKING:
+    from pokewatch.registry import Registry
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def market_option(command: Command) -> Command:
+    """Add `--market` to a command, which then works on that market."""
+    option = click.option(
+        "--market",
+        expose_value=False,
+        callback=_select,
+        help="Market, such as magic-tcgplayer-usd. Default: POKEWATCH_MARKET, else the only one.",
+    )
+    return option(command)
+
+
+def _select(ctx: click.Context, param: click.Parameter, market: str | None) -> None:
+    if market is None:
+        return
+    if not re.fullmatch(MARKET_PATTERN, market):
+        raise click.BadParameter(
+            f"{market[:80]!r} is not a market such as magic-tcgplayer-usd", ctx, param
+        )
+    ctx.with_resource(_selected(market))
+
+
+@contextmanager
+def _selected(market: str) -> Iterator[None]:
+    """Select a market until the command ends, in this process and those it starts."""
+    variable = RegistrySettings.variable("market")
+    before = os.environ.get(variable)
+    os.environ[variable] = market
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+        if before is not None:
+            os.environ[variable] = before
+
+
+def chosen_registry() -> "Registry":
+    """Return the registry of the market chosen, else of the only one that has a champion.
+
+    Raise SettingsError if several have one and none is chosen.
+    """
+    from pokewatch.registry import Registry
+
+    registry = Registry()
+    if registry.market or registry.find() is not None:
+        return registry
+    markets = registry.markets()
+    if len(markets) > 1:
+        raise SettingsError(f"there are several markets: add --market {' or '.join(markets)}")
+    return Registry(RegistrySettings.read(market=markets[0])) if markets else registry

@@ -1,0 +1,90 @@
+"""Checks of a market's champion and deploys, each with a suggested fix."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pokewatch.cli.findings import Finding
+from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.errors import NoChampionError, PokeWatchError
+from pokewatch.settings import RegistrySettings
+
+if TYPE_CHECKING:
+    from pokewatch.deploy.records import DeployRecord
+    from pokewatch.registry import Registry
+
+_UNFINISHED = (
+    "if it is no longer running, the next deploy resolves it: run the pipeline, or pokewatch "
+    "rollback"
+)
+
+
+def market_findings(market: str) -> Iterator[Finding]:
+    """Yield the findings about a market, "" for the only one. What fails is one of them."""
+    from pokewatch.registry import Registry
+
+    registry = Registry(RegistrySettings.read(market=market))
+    for check in (_champion, _deploys):
+        try:
+            yield from check(registry)
+        except (PokeWatchError, OSError) as error:
+            name = check.__name__.removeprefix("_").rstrip("s")
+            yield Finding(f"{name}{_of(registry)}", "fault", str(error))
+
+
+def _of(registry: "Registry") -> str:
+    return f": {registry.market}" if registry.market else ""
+
+
+def _run(registry: "Registry") -> str:
+    """Return the command that values the market."""
+    return (
+        f"pokewatch pipeline run {f'--market {registry.market}' if registry.market else ''}".strip()
+    )
+
+
+def _champion(registry: "Registry") -> Iterator[Finding]:
+    name, run = f"champion{_of(registry)}", _run(registry)
+    try:
+        champion = registry.resolve()
+    except NoChampionError as error:
+        yield Finding(name, "warning", str(error).split(":")[0], run)
+        return
+    last = registry.open_book(champion).last_day
+    detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
+    hours = data_age_hours(last, datetime.now(UTC))
+    if hours > MAX_DATA_AGE_HOURS:
+        detail += f"; {hours / 24:.0f} days old"
+        yield Finding(name, "warning", detail, run)
+    else:
+        yield Finding(name, "ok", detail)
+
+
+def _deploys(registry: "Registry") -> Iterator[Finding]:
+    from pokewatch.deploy.records import DeployRecords
+    from pokewatch.deploy.transaction import version_of
+    from pokewatch.registry import CHAMPION
+
+    name = f"deploy{_of(registry)}"
+    champion = version_of(registry, CHAMPION)
+    newest = DeployRecords(registry).newest() if champion else []
+    unfinished = [record for record in reversed(newest) if not record.outcome]
+    for record in unfinished:
+        yield Finding(name, "warning", f"{record}, {_state(record, champion)}", _UNFINISHED)
+    if not unfinished and newest and newest[0].champion != (champion or ""):
+        left = newest[0].champion or "none"
+        detail = f"version {champion} is champion, but the last deploy ended with version {left}"
+        yield Finding(name, "warning", detail, "the alias was moved by hand: deploy or roll back")
+    elif not unfinished:
+        ended = f"; last outcome: {newest[0].outcome}" if newest else ""
+        yield Finding(name, "ok", f"none is running{ended}")
+
+
+def _state(record: "DeployRecord", champion: str | None) -> str:
+    """Describe how far an unfinished deploy got, and which version is champion."""
+    how = "was killed" if record.owner.is_gone else "has not ended"
+    if record.before is None:
+        return f"{how}: no alias was moved, version {champion or 'none'} is champion"
+    former = record.before.champion or "none"
+    which = "the new" if champion == record.target else "the old"
+    return f"{how}: {which} version, {champion or 'none'}, is champion; it was {former} before"

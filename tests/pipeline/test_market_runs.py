@@ -1,0 +1,104 @@
+"""Runs of markets, with small programs in place of flows."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import MarketsError
+from pokewatch.pipeline.market_runs import (
+    MarketFlow,
+    MarketRun,
+    child_environment,
+    require_success,
+    run_market,
+    shared_workers,
+)
+from pokewatch.registry import CHAMPION, LAST_DAY, Registry
+from pokewatch.settings import RegistrySettings
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
+
+FLOW = """
+import os, sys
+print("noise", " ".join(sys.argv[1:]), os.environ.get("POKEWATCH_MARKET"))
+{ending}
+"""
+
+
+def flow(folder: Path, ending: str) -> MarketFlow:
+    path = folder / "program.py"
+    path.write_text(FLOW.format(ending=ending))
+    return MarketFlow([str(path), "--production"], "a.template", "7")
+
+
+def test_a_run_ends_with_the_champion_of_its_market(
+    registry_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    registry = Registry(RegistrySettings.read(market="simulated-1"))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "manifest.json").write_text("{}")
+    tags = {"data_version": "1" * 32, LAST_DAY: "2026-01-31"}
+    run_id = registry.log_run(tmp_path / "book", parameters={}, metrics={}, tags=tags)
+    registry.set_alias(CHAMPION, registry.register(run_id, "1" * 64).version)
+    monkeypatch.setenv("POKEWATCH_MARKET", "another")
+
+    found = run_market("simulated-1", flow(tmp_path, ""), {"days": 60, "tidy": False}, 3)
+    assert (found.version, found.last_day, found.error) == ("1", "2026-01-31", "")
+    given = "--production run --max-workers 3 --market simulated-1 --days 60 --tidy False None"
+    assert f"noise {given}\n" in capsys.readouterr().out
+    other = run_market("simulated-2", flow(tmp_path, ""), {}, 1)
+    assert (other.version, other.error) == ("", "it ended without a champion")
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [
+        ("sys.exit('Error: file: no row can be used')", "file: no row can be used"),
+        ("print('[1/x/2] Error: first'); print('Error: second'); sys.exit(3)", "second"),
+        ("print('last words'); sys.exit(3)", "it ended with 3: last words"),
+        ("sys.stdout.flush(); os.kill(os.getpid(), 9)", "it ended with -9: noise"),
+    ],
+)
+def test_a_failed_run_has_its_cause(
+    ending: str, error: str, registry_home: Path, tmp_path: Path
+) -> None:
+    found = run_market("simulated-1", flow(tmp_path, ending), {}, 1)
+    assert found.error.startswith(error)
+    assert found.version == ""
+
+
+def test_a_flow_that_cannot_be_started_fails_its_market(
+    registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", str(tmp_path / "missing"))
+    assert "No such file" in run_market("simulated-1", flow(tmp_path, ""), {}, 1).error
+
+
+def test_the_variables_of_a_step_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("METAFLOW_RUN_TAG", "MF_PATHSPEC", "POKEWATCH_MARKET", "METAFLOW_USER"):
+        monkeypatch.setenv(name, "x")
+    kept = child_environment()
+    assert kept["METAFLOW_USER"] == "x"
+    assert kept.keys() & {"METAFLOW_RUN_TAG", "MF_PATHSPEC", "POKEWATCH_MARKET"} == set()
+    assert kept["POKEWATCH_HOME"] == os.environ["POKEWATCH_HOME"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "markets", "each"), [(16, 1, 16), (16, 3, 5), (2, 5, 1), (4, 2, 2), (1, 1, 1)]
+)
+def test_all_markets_together_keep_the_limit(limit: int, markets: int, each: int) -> None:
+    assert shared_workers(limit, markets) == each
+    assert each * min(limit, markets) <= limit
+
+
+def test_a_failure_names_every_market_that_failed() -> None:
+    runs = [MarketRun("a", 1.0, "1", "", ""), MarketRun("b", 1.0, "", "", "no prices")]
+    require_success(runs[:1])
+    with pytest.raises(MarketsError, match="1 of 2 markets failed: b: no prices"):
+        require_success(runs)
