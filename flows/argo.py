@@ -1,7 +1,7 @@
 """Additions to the Argo workflows that Metaflow creates.
 
-One run of a flow and market at a time, one deploy at a time, no retry of an error that is final, and
-in every container, also Argo's own, what Pod Security "restricted" asks for.
+One run of a flow and market at a time, one deploy at a time, no retry of an error that is final,
+and in every container, also Argo's own, what Pod Security "restricted" asks for.
 """
 
 import json
