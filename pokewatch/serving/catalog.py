@@ -125,6 +125,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "model": book.facts.model,
         "currency": book.facts.currency,
         "source": book.facts.source,
+        "games": loaded.games,
         "metrics": dict(book.facts.metrics),
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,

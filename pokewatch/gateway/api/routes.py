@@ -10,6 +10,7 @@ from pokewatch.gateway.api import (
     record_schemas,
     records,
     schemas,
+    status_schemas,
 )
 from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.export_routes import EXPORT_OPERATIONS
@@ -44,6 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *AUTHENTICATED,
             *WITH_BODY,
             problems.UNKNOWN_CARD,
+            problems.UNKNOWN_MARKET,
             problems.UNKNOWN_DATE,
             problems.OTHER_CURRENCY,
             *UPSTREAM,
@@ -55,8 +57,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/fair_price/batch",
         f"Value up to {MAX_BATCH_ROWS:,} cards",
         schemas.BatchAnswer,
-        "Each card gets its own answer or problem, in the order of the request. A batch counts as "
-        "one request towards the rate limit.",
+        "Each card gets its own answer or problem, in the order of the request. The cards may be "
+        "of several markets. A batch counts as one request towards the rate limit.",
         scope="batch",
         request=schemas.BatchRequest,
         example={
@@ -87,9 +89,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "Search cards",
         schemas.CardPage,
         "Returns cards with their latest prices, page by page: send `next` as `cursor` to get the "
-        "next page.",
+        "next page. The cards of a page are of one market; without `market`, all markets follow "
+        "one another.",
         query=queries.CardsQuery,
-        problems=(*CATALOG, problems.UNKNOWN_PAGE),
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_PAGE),
         tagged=True,
     ),
     # Before `/cards/{card_id}`, so that the `Allow` header of its path is its own.
@@ -106,8 +109,8 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "cards": [{"name": EXAMPLE.name, "set": EXAMPLE.set_name, "number": EXAMPLE.number}]
         },
-        query=queries.NoQuery,
-        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+        query=queries.MarketQuery,
+        problems=(*AUTHENTICATED, *WITH_BODY, problems.UNKNOWN_MARKET, *UPSTREAM),
     ),
     Operation(
         "card",
@@ -115,8 +118,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/cards/{card_id}",
         "Get a card and its latest prices",
         schemas.CardAnswer,
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        query=queries.CardMarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -127,7 +130,7 @@ OPERATIONS: tuple[Operation, ...] = (
         schemas.History,
         "Both `from` and `to` are inclusive; without them, all days are returned.",
         query=queries.HistoryQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -136,9 +139,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "/movers",
         "List the strongest signals of the latest day",
         schemas.Movers,
-        "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices.",
+        "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices, of "
+        "all markets unless one is named.",
         query=queries.MoversQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -148,8 +152,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "List the other printings of a card",
         market_schemas.CardList,
         "Returns the cards with the same name, set and number, with their latest prices.",
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        query=queries.CardMarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -160,7 +164,7 @@ OPERATIONS: tuple[Operation, ...] = (
         market_schemas.CardList,
         "Tolerates typing errors, and finds cards by product id or by the address of a listing.",
         query=queries.SuggestionsQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -169,8 +173,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/sets",
         "List sets",
         market_schemas.CardSets,
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -179,8 +183,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/sets/{set_id}",
         "Get a set, its index and its most expensive cards",
         market_schemas.CardSetAnswer,
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_SET),
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_SET),
         tagged=True,
     ),
     Operation(
@@ -189,8 +193,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/index",
         "Get the price index of the market",
         market_schemas.MarketIndex,
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -201,7 +205,7 @@ OPERATIONS: tuple[Operation, ...] = (
         market_schemas.PriceChanges,
         "Compares the market prices of the latest day with those of 1, 7 or 30 days before.",
         query=queries.ChangesQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
         csv_answer=True,
     ),
@@ -214,8 +218,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns scores of every published forecast that has its outcome, by month, model version "
         "and price, the worst misses, what following the signals would have earned, and the "
         "forecasts that are open. Updated by the daily monitoring.",
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -227,7 +231,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns every published forecast that has its outcome, or those of a month: what was "
         "stated then, and the price that followed, empty where the card had none.",
         query=queries.MonthQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
     ),
     Operation(
         "track_record_parquet",
@@ -238,7 +242,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns the forecasts of `/track-record.csv` issued in a month; `/track-record` lists the "
         "months that have any.",
         query=queries.RequiredMonthQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
     ),
     Operation(
         "collection_value",
@@ -268,6 +272,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *AUTHENTICATED,
             *WITH_BODY,
             problems.UNREADABLE_FILE,
+            problems.UNKNOWN_MARKET,
             problems.OTHER_CURRENCY,
             *UPSTREAM,
         ),
@@ -276,11 +281,23 @@ OPERATIONS: tuple[Operation, ...] = (
     *EXPORT_OPERATIONS,
     *V2_OPERATIONS,
     Operation(
+        "markets",
+        "GET",
+        "/markets",
+        "List the markets",
+        status_schemas.MarketList,
+        "Everything belongs to a market: a game at a source in a currency, a file, or a "
+        "simulation. A card that is in several markets belongs to the first of them, unless "
+        "`market` names another.",
+        query=queries.NoQuery,
+        problems=(*AUTHENTICATED, problems.INVALID),
+    ),
+    Operation(
         "health",
         "GET",
         "/health",
         "Check liveness",
-        schemas.Alive,
+        status_schemas.Alive,
         "Answers while the gateway process is running, whether or not the model server is.",
         scope=None,
     ),
@@ -289,8 +306,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/ready",
         "Check readiness",
-        schemas.Ready,
-        "Returns the model and data being served, or 503 if requests would fail.",
+        status_schemas.Ready,
+        "Returns the model and data being served, and the state of each market. 503 if no market "
+        "can be answered.",
         scope=None,
         problems=READINESS,
     ),

@@ -8,10 +8,10 @@ from msgspec import UNSET, Meta, UnsetType
 from pokewatch.contract import (
     DECISION,
     FAIR_PRICE,
+    MARKET_PATTERN,
     MAX_BATCH_ROWS,
     MoversPrice,
     Signal,
-    Skill,
     Status,
 )
 from pokewatch.gateway.api.fields import (
@@ -28,6 +28,8 @@ from pokewatch.gateway.api.fields import (
     Fair,
     FeeName,
     Lower,
+    Market,
+    MarketOfCard,
     ModelVersion,
     Price,
     PriceStatus,
@@ -36,14 +38,15 @@ from pokewatch.gateway.api.fields import (
     SellThreshold,
     SignalReason,
     Stale,
+    Unavailable,
     Upper,
     WhyNoAdvice,
 )
 from pokewatch.gateway.api.forecast import Forecast
 from pokewatch.gateway.http.problems import Problem
 
-POKEWATCH = "pokewatch"  # the V2 model that combines the other two
-MODELS = (POKEWATCH, FAIR_PRICE, DECISION)
+POKEWATCH = "pokewatch"  # the V2 model that combines that of a market and `decision`
+MODEL_PATTERN = f"^({POKEWATCH}|{DECISION}|{FAIR_PRICE}(-{MARKET_PATTERN})?)$"
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -63,6 +66,7 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ) = UNSET
     condition: CopyCondition | UnsetType = UNSET
     fees: FeeName | UnsetType = UNSET
+    market: MarketOfCard | UnsetType = UNSET
 
 
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
@@ -90,6 +94,7 @@ class FairPrice(msgspec.Struct, frozen=True, gc=False):
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
     advice: WhyNoAdvice
+    market: Market
     currency: Currency
     as_of: Annotated[str, Meta(description="When the model server computed the answer (UTC).")]
     model_version: ModelVersion
@@ -193,6 +198,7 @@ class CardAnswer(Card, frozen=True):
         list[Forecast],
         Meta(description="The forecasts by ascending horizon; one is that of `fair_price`."),
     ]
+    market: Market
     model_version: ModelVersion
     data_version: DataVersion
     currency: Currency
@@ -206,9 +212,11 @@ class CardPage(msgspec.Struct, frozen=True):
     next: Annotated[
         str | None, Meta(description="The `cursor` of the next page; null on the last page.")
     ]
+    market: Market
     model_version: ModelVersion
     data_version: DataVersion
     currency: Currency
+    unavailable: Unavailable = []
     stale: Stale = False
 
 
@@ -224,6 +232,7 @@ class History(msgspec.Struct, frozen=True):
     lower: list[float | None]
     upper: list[float | None]
     status: list[Status]
+    market: Market
     model_version: ModelVersion
     data_version: DataVersion
     currency: Currency
@@ -247,21 +256,39 @@ class Mover(Card, frozen=True):
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
     advice: WhyNoAdvice
+    market: Market = ""
+    currency: Currency = ""
+
+
+class MoversOfMarket(msgspec.Struct, frozen=True):
+    """A market whose cards were compared, and the versions that its rows come from."""
+
+    market: Market
+    currency: Currency
+    date: str
+    model_version: ModelVersion
+    data_version: DataVersion
 
 
 class Movers(msgspec.Struct, frozen=True):
-    """The strongest signals of the latest day, strongest first."""
+    """The strongest signals of the latest day, strongest first.
 
-    date: str
+    Where rows are of several markets, those members that are of one are null: each row has its own.
+    """
+
+    date: Annotated[str, Meta(description="The market day of the prices, the newest of several.")]
     price: Annotated[
         MoversPrice,
         Meta(description="The price judged. A lowest ask (`low`) may be for any condition."),
     ]
     buy: list[Mover]
     sell: list[Mover]
-    model_version: ModelVersion
-    data_version: DataVersion
-    currency: Currency
+    market: Market | None
+    model_version: ModelVersion | None
+    data_version: DataVersion | None
+    currency: Currency | None
+    markets: list[MoversOfMarket] = []
+    unavailable: Unavailable = []
     stale: Stale = False
 
 
@@ -269,28 +296,3 @@ class Alive(msgspec.Struct, frozen=True):
     """The process is running."""
 
     status: Literal["alive"]
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """The model and data being served."""
-
-    status: Literal["ready"]
-    model_version: ModelVersion
-    data_version: DataVersion
-    run_id: Annotated[str, Meta(description="The MLflow run that trained the model.")]
-    model: str
-    horizon: Annotated[int, Meta(description="The forecast horizon in days.")]
-    source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
-    currency: str
-    skill: Annotated[Skill, Meta(description="The evaluation's result against the last price.")]
-    cards: Annotated[int, Meta(description="The number of cards.")]
-    first_day: str
-    last_day: str
-    not_evaluated: Annotated[
-        str | None, Meta(description="Why the model was not evaluated; null if it was.")
-    ]
-    data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
-    keys: Annotated[
-        Literal["current", "stale"],
-        Meta(description="`stale` while the key store is unreadable and cached keys are used."),
-    ]
