@@ -144,7 +144,7 @@ class Predictions(Collector):
 
 
 class ServedMarket:
-    """What the model server reports of a market, once it has reported anything."""
+    """The last report of the model server on a market. The members are None before the first."""
 
     def __init__(self) -> None:
         self.versions: tuple[str, str] | None = None

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+import pyarrow as pa
 
 from pokewatch.contract import FAIR_PRICE, fair_price_model
-from pokewatch.valuation.book import BookFacts
+from pokewatch.valuation.book import BookFacts, write_book
 from tests.gateway.conftest import Gateway
 from tests.polling import eventually
-from tests.serving.books import FACTS, make_book
+from tests.serving.books import FACTS, catalog, forecasts, rows
 from tests.serving.server import MODELS, Server, models_folder, started, wait_until
 
 DOLLARS = replace(FACTS, market="simulated-1", data_version="dv-dollars")
@@ -20,10 +21,19 @@ EUROS = replace(
     FACTS, market="file-europe", data_version="dv-euros", currency="EUR", source="file:europe"
 )
 
+SCALES = {"USD": 1.0, "EUR": 1.1}  # fair prices as multiples of the market prices
 
-def serve_market(models: Path, book: Path, facts: BookFacts, count: int, **more: Any) -> None:
-    """Write a book of `count` cards, and the model of its market to a models folder."""
-    digest = make_book(book, count, facts=facts, **more)
+
+def serve_market(models: Path, book: Path, facts: BookFacts, count: int) -> None:
+    """Write a book of `count` cards, and the model of its market to a models folder.
+
+    Card i is of the TCGplayer product i.
+    """
+    cards, values = catalog(count), rows(count, scale=SCALES[facts.currency])
+    products = pa.array([f'{{"tcgplayer": {number}}}' for number in range(count)])
+    at = cards.schema.get_field_index("source_ids")
+    cards = cards.set_column(at, cards.schema.field(at), products)
+    digest = write_book(book, cards, values, facts, forecasts(values))
     name = fair_price_model(facts.market)
     content = json.loads((MODELS / FAIR_PRICE / "model-settings.json").read_text()) | {
         "name": name,

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from pokewatch.gateway.api import queries
+from pokewatch.gateway.api.card_schemas import CardAnswer, CardPage, Movers
 from pokewatch.gateway.api.catalog_calls import (
     card_call,
     card_id_of,
@@ -27,9 +28,9 @@ from pokewatch.gateway.api.cursor import unknown_page
 from pokewatch.gateway.api.examples import ExampleCard
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
 from pokewatch.gateway.api.markets.merging import movers_of_all, page_of_all
 from pokewatch.gateway.api.queries import parse_query
-from pokewatch.gateway.api.schemas import CardPage, Movers
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.compression import VARY, coding_for
@@ -53,7 +54,7 @@ class CatalogEndpoints:
         query = parse_query(queries.CardsQuery, context.scope["query_string"])
         market, after = position_of(query)
         if self._markets.several() and query.market is UNSET:
-            return self._merged(context, await page_of_all(self._markets, query, context))
+            return self._composed(context, await page_of_all(self._markets, query, context))
         backend = self._markets.chosen(query.market)
         if market and backend.id not in ("", market):
             raise unknown_page()
@@ -63,7 +64,12 @@ class CatalogEndpoints:
         query = parse_query(queries.CardMarketQuery, context.scope["query_string"])
         card = card_id_of(context)
         backend = self._markets.of_card(card, query.market)
-        return await self._answer(context, card_call(card), backend)
+        if self._markets.only is not None:
+            return await self._answer(context, card_call(card), backend)
+        headers = context.forwarded_headers()
+        found = await backend.reader.read(card_call(card), headers)
+        others = await cards_elsewhere(self._markets, backend, found, headers)
+        return self._composed(context, msgspec.structs.replace(found, other_markets=others))
 
     async def printings(self, context: RequestContext) -> Answer:
         query = parse_query(queries.CardMarketQuery, context.scope["query_string"])
@@ -80,7 +86,7 @@ class CatalogEndpoints:
     async def movers(self, context: RequestContext) -> Answer:
         query = parse_query(queries.MoversQuery, context.scope["query_string"])
         if self._markets.several() and query.market is UNSET:
-            return self._merged(context, await movers_of_all(self._markets, query, context))
+            return self._composed(context, await movers_of_all(self._markets, query, context))
         backend = self._markets.chosen(query.market)
         return await self._answer(context, movers_call(query), backend)
 
@@ -156,10 +162,10 @@ class CatalogEndpoints:
         tag = _tag_of(cached.prefix, coding) if call.of_record else etag(versions, coding)
         return _tagged(context, tag, JSON, body)
 
-    def _merged(self, context: RequestContext, found: CardPage | Movers) -> Answer:
+    def _composed(self, context: RequestContext, found: CardAnswer | CardPage | Movers) -> Answer:
         """Return an answer from several markets, with an entity tag if all of it is current."""
         body = _encode(found)
-        if found.stale or found.unavailable:
+        if found.stale or (not isinstance(found, CardAnswer) and found.unavailable):
             return 200, [JSON, _VARY, _NO_STORE], body
         return _tagged(context, _tag_of(body, coding_for(context.headers, len(body))), JSON, body)
 

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET
 
 from pokewatch.contract import MAX_TEXT_LENGTH
+from pokewatch.gateway.api import card_schemas, market_schemas, queries
 from pokewatch.gateway.api import catalog_checks as checks
-from pokewatch.gateway.api import market_schemas, queries, schemas
 from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor, unknown_page
 from pokewatch.gateway.api.queries import require_day
@@ -44,12 +44,12 @@ def search_call(query: queries.CardsQuery, after: str = "") -> CatalogCall:
     if after:
         payload["after"] = after
 
-    def with_cursor(found: schemas.CardPage) -> schemas.CardPage:
+    def with_cursor(found: card_schemas.CardPage) -> card_schemas.CardPage:
         if found.next is None:
             return found
         return msgspec.structs.replace(found, next=cursor_of(query, found.market, found.next))
 
-    return CatalogCall("search", payload, schemas.CardPage, checks.check_page, with_cursor)
+    return CatalogCall("search", payload, card_schemas.CardPage, checks.check_page, with_cursor)
 
 
 def _search(query: queries.CardsQuery) -> str:
@@ -57,7 +57,7 @@ def _search(query: queries.CardsQuery) -> str:
 
 
 def card_call(card_id: str) -> CatalogCall:
-    return CatalogCall("card", {"card_id": card_id}, schemas.CardAnswer, checks.check_card)
+    return CatalogCall("card", {"card_id": card_id}, card_schemas.CardAnswer, checks.check_card)
 
 
 def printings_call(card_id: str) -> CatalogCall:
@@ -71,24 +71,24 @@ def history_call(card_id: str, query: queries.HistoryQuery) -> CatalogCall:
     if checked.get("from", "") > checked.get("to", "9999-12-31"):
         raise invalid("?from", f"{checked['from']} is after `to`, {checked['to']}")
     payload = {"card_id": card_id, **checked}
-    return CatalogCall("history", payload, schemas.History, checks.check_history)
+    return CatalogCall("history", payload, card_schemas.History, checks.check_history)
 
 
 def movers_call(query: queries.MoversQuery) -> CatalogCall:
     payload = _set_fields(msgspec.structs.asdict(query))
     payload.pop("market", None)
 
-    def with_markets(found: schemas.Movers) -> schemas.Movers:
+    def with_markets(found: card_schemas.Movers) -> card_schemas.Movers:
         market, currency = found.market or "", found.currency or ""
         buy, sell = (
             [msgspec.structs.replace(row, market=market, currency=currency) for row in rows]
             for rows in (found.buy, found.sell)
         )
         versions = found.model_version or "", found.data_version or ""
-        of_market = schemas.MoversOfMarket(market, currency, found.date, *versions)
+        of_market = card_schemas.MoversOfMarket(market, currency, found.date, *versions)
         return msgspec.structs.replace(found, buy=buy, sell=sell, markets=[of_market])
 
-    return CatalogCall("movers", payload, schemas.Movers, checks.check_movers, with_markets)
+    return CatalogCall("movers", payload, card_schemas.Movers, checks.check_movers, with_markets)
 
 
 def suggestions_call(text: str, limit: int) -> CatalogCall:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Meta
 
 from pokewatch.contract import ChangesSort
+from pokewatch.gateway.api.card_schemas import Card
 from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, Stale
-from pokewatch.gateway.api.schemas import Card
 
 
 class CardList(msgspec.Struct, frozen=True):

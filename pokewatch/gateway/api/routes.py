@@ -1,16 +1,14 @@
 """The operations of the API: routes and OpenAPI document are both built from this table."""
 
-from typing import Any
-
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api import (
+    card_schemas,
     collection_schemas,
     market_schemas,
     queries,
     record_schemas,
     records,
     schemas,
-    status_schemas,
 )
 from pokewatch.gateway.api.examples import EXAMPLE
 from pokewatch.gateway.api.export_routes import EXPORT_OPERATIONS
@@ -18,10 +16,10 @@ from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
     CATALOG,
-    READINESS,
     UPSTREAM,
     WITH_BODY,
 )
+from pokewatch.gateway.api.status_routes import STATUS_OPERATIONS
 from pokewatch.gateway.api.v2_routes import V2_OPERATIONS
 from pokewatch.gateway.api.watch_routes import WATCH_OPERATIONS
 from pokewatch.gateway.http import problems
@@ -87,7 +85,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/cards",
         "Search cards",
-        schemas.CardPage,
+        card_schemas.CardPage,
         "Returns cards with their latest prices, page by page: send `next` as `cursor` to get the "
         "next page. The cards of a page are of one market; without `market`, all markets follow "
         "one another.",
@@ -117,7 +115,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/cards/{card_id}",
         "Get a card and its latest prices",
-        schemas.CardAnswer,
+        card_schemas.CardAnswer,
         query=queries.CardMarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
@@ -127,7 +125,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/cards/{card_id}/history",
         "Get the daily prices of a card",
-        schemas.History,
+        card_schemas.History,
         "Both `from` and `to` are inclusive; without them, all days are returned.",
         query=queries.HistoryQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
@@ -138,7 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/movers",
         "List the strongest signals of the latest day",
-        schemas.Movers,
+        card_schemas.Movers,
         "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices, of "
         "all markets unless one is named.",
         query=queries.MoversQuery,
@@ -280,38 +278,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *WATCH_OPERATIONS,
     *EXPORT_OPERATIONS,
     *V2_OPERATIONS,
-    Operation(
-        "markets",
-        "GET",
-        "/markets",
-        "List the markets",
-        status_schemas.MarketList,
-        "Everything belongs to a market: a game at a source in a currency, a file, or a "
-        "simulation. A card that is in several markets belongs to the first of them, unless "
-        "`market` names another.",
-        query=queries.NoQuery,
-        problems=(*AUTHENTICATED, problems.INVALID),
-    ),
-    Operation(
-        "health",
-        "GET",
-        "/health",
-        "Check liveness",
-        status_schemas.Alive,
-        "Answers while the gateway process is running, whether or not the model server is.",
-        scope=None,
-    ),
-    Operation(
-        "ready",
-        "GET",
-        "/ready",
-        "Check readiness",
-        status_schemas.Ready,
-        "Returns the model and data being served, and the state of each market. 503 if no market "
-        "can be answered.",
-        scope=None,
-        problems=READINESS,
-    ),
-    Operation("openapi", "GET", "/openapi.json", "Get this document", dict[str, Any], scope=None),
-    Operation("docs", "GET", "/docs", "Read this document as HTML", "text/html", scope=None),
+    *STATUS_OPERATIONS,
 )

@@ -10,8 +10,9 @@ from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
-from pokewatch.gateway.web.endpoints import PageRenderer, send_page
+from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import PageQuery, market_of
+from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"

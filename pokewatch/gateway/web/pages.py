@@ -11,10 +11,11 @@ from msgspec import UNSET
 
 from pokewatch.contract import CONDITIONS, DEFAULT_MIN_PRICE, FEE_CURRENCIES, MAX_PAGE_SIZE
 from pokewatch.gateway.api import catalog_calls, queries
+from pokewatch.gateway.api.card_schemas import Mover
 from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
-from pokewatch.gateway.api.schemas import FairPriceAnswer, Mover
+from pokewatch.gateway.api.schemas import FairPriceAnswer
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.page_charts import card_chart, index_changes, index_chart, last_days

@@ -21,7 +21,6 @@ from pokewatch.gateway.web.endpoints import (
     DownloadHandler,
     PageEndpoint,
     PageHandler,
-    PageRenderer,
     SignInEndpoint,
     SignOutEndpoint,
     StaticEndpoint,
@@ -32,6 +31,7 @@ from pokewatch.gateway.web.page_queries import (
     PageQuery,
     SearchPageQuery,
 )
+from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.pictures import PATH as PICTURE
 from pokewatch.gateway.web.pictures import PictureEndpoint

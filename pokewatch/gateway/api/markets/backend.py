@@ -23,7 +23,7 @@ from pokewatch.settings import GatewaySettings
 
 @dataclass(frozen=True)
 class SharedParts:
-    """What all markets of a gateway share."""
+    """The parts of a gateway that all its markets share."""
 
     settings: GatewaySettings
     metrics: Metrics

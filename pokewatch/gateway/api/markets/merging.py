@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from pokewatch.gateway.api.card_schemas import CardPage, Mover, Movers
 from pokewatch.gateway.api.catalog_calls import cursor_of, movers_call, position_of, search_call
 from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.cursor import unknown_page
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import CardsQuery, MoversQuery
-from pokewatch.gateway.api.schemas import CardPage, Mover, Movers
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 
