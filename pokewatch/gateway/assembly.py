@@ -153,7 +153,7 @@ class Assembly:
             return None
         forms = FormBodies(_FORM_BYTES, settings.body_seconds)
         access = PageAccess(mode == "open", self.authenticator, Sessions(self.key_cache), forms)
-        pages = Pages()
+        pages = Pages(self.markets)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
             pages,

@@ -72,6 +72,7 @@ class PageRenderer:
         return {
             "market": market.id if several else "",
             "markets": ids if several else [],
+            "backends": self.markets.backends,
             "named_market": named,
             "here": f"?market={named}" if named else "",
             "also": f"&market={named}" if named else "",
@@ -91,7 +92,8 @@ class PageRenderer:
         day = self._today().isoformat()
         record = market.poller.current_record()
         if self.markets.several():
-            values += [each.id for each in self.markets.backends]
+            for each in self.markets.backends:
+                values += [each.id, repr(each.poller.current_versions())]
         return ("page", market.model, context.scope["path"], *values, day, record)
 
 

@@ -15,6 +15,8 @@ from pokewatch.gateway.api.card_schemas import Mover
 from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
 from pokewatch.gateway.api.schemas import FairPriceAnswer
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web import formats
@@ -49,6 +51,9 @@ class _Judged:
 class Pages:
     """The pages' values, from the same calls as the API's answers."""
 
+    def __init__(self, markets: Markets) -> None:
+        self._markets = markets
+
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
             visit,
@@ -79,7 +84,7 @@ class Pages:
         if not page.cards and query.q.strip() and not query.set:
             call = catalog_calls.suggestions_call(query.q.strip(), 20)
             suggested = (await self._read(visit, call))[0].cards
-        more = {"q": query.q, "set": query.set, "cursor": page.next}
+        more = {"market": query.market, "q": query.q, "set": query.set, "cursor": page.next}
         following = urlencode({key: value for key, value in more.items() if value})
         return {
             "query": query,
@@ -114,6 +119,8 @@ class Pages:
             calls.append(CardQuery(card_id, "", offered, query.condition, query.fees))
         card, history, printings, value, *judged = await self._read(visit, *calls)
         shown = last_days(history, RANGES[query.range])
+        headers = visit.context.forwarded_headers()
+        others = await cards_elsewhere(self._markets, visit.market, card, headers)
         return {
             "query": query,
             "card": card,
@@ -121,6 +128,7 @@ class Pages:
             "judged": _Judged(offered, judged[0]) if offered is not None else None,
             "history": shown,
             "printings": printings.cards,
+            "other_markets": others,
             "chart": card_chart(card, shown, RANGES[query.range]),
             "ranges": list(RANGES),
             "conditions": CONDITIONS,

@@ -101,6 +101,8 @@ def _request(form: dict[str, str]) -> WatchRequest:
     else:
         condition["price"] = amount
     fields = {"card_id": form.get("card_id", ""), "condition": condition}
+    if form.get("market"):
+        fields["market"] = form["market"]
     if form.get("webhook"):
         fields["webhook"] = form["webhook"]
     try:
