@@ -7,6 +7,7 @@ declare their tensors with them. This module imports nothing from the package.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import blake2b
 from typing import Literal, get_args
 
 # Models. A home of one market has `fair-price`; each market that is named has a model of its own.
@@ -27,6 +28,19 @@ def market_of_model(model: str) -> str:
     market = model.removeprefix(prefix)
     named = model.startswith(prefix) and re.fullmatch(MARKET_PATTERN, market)
     return market if named else ""
+
+
+def catalog_path(model: str) -> str:
+    """Return the path of a model's catalogue in MLServer."""
+    return "/catalog" if model == FAIR_PRICE else f"/v2/models/{model}/catalog"
+
+
+HASH_BYTES = 8
+
+
+def card_hash(name: str) -> bytes:
+    """Return the hash of a card's id or slug in the list of a market's cards, little-endian."""
+    return blake2b(name.encode(), digest_size=HASH_BYTES).digest()
 
 
 # Statuses of a row. A price book stores indices into STATUSES: append, never reorder.

@@ -15,11 +15,12 @@ from typing import NamedTuple
 from prometheus_client import Counter
 
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.breaker import State
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 HOUR, MINUTES = 3_600.0, 300.0
 RECORD_SECONDS = 15.0
@@ -65,13 +66,13 @@ class Alerts:
     def __init__(
         self,
         metrics: Metrics,
-        poller: VersionPoller,
+        markets: Markets,
         keys: KeyCache,
         failed_deliveries: Callable[[], Awaitable[int]],
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics = metrics
-        self._poller = poller
+        self._markets = markets
         self._keys = keys
         self._failed_deliveries = failed_deliveries
         self._now = now
@@ -96,10 +97,13 @@ class Alerts:
         return [*found, *await self._deliveries()]
 
     def _upstream(self) -> Iterator[Alert]:
-        problem = self._poller.problem
-        if problem is not None:
+        for backend in self._markets.backends:
+            problem = backend.poller.problem
+            if problem is None:
+                continue
+            of = self._of(backend)
             yield Alert(
-                f"The model server cannot be used: {problem.detail}",
+                f"The model server{of} cannot be used: {problem.detail}",
                 "Pages and answers are from memory for a while, and then missing. Start MLServer, "
                 "or look into its log",
                 "MLServerDown",
@@ -140,14 +144,19 @@ class Alerts:
             )
 
     def _data(self) -> Iterator[Alert]:
-        served, now = self._poller.served, datetime.fromtimestamp(self._now(), UTC)
+        for backend in self._markets.backends:
+            yield from self._data_of(backend)
+
+    def _data_of(self, backend: MarketBackend) -> Iterator[Alert]:
+        served, now = backend.poller.served, datetime.fromtimestamp(self._now(), UTC)
         if served is None:
             return
+        of = self._of(backend)
         age = data_age_hours(date.fromisoformat(served.last_day), now)
         if age > MAX_DATA_AGE_HOURS:
             yield Alert(
-                f"The newest prices are of {served.last_day}, which ended {age:,.0f} hours ago; "
-                f"more than {MAX_DATA_AGE_HOURS} are too many",
+                f"The newest prices{of} are of {served.last_day}, which ended {age:,.0f} hours "
+                f"ago; more than {MAX_DATA_AGE_HOURS} are too many",
                 "Signals may be wrong. Look why the last run brought no prices",
                 "StaleData",
                 "pokewatch pipeline card view validate",
@@ -155,11 +164,15 @@ class Alerts:
         hours = _hours_since(served.created_at, now)
         if hours > MAX_BOOK_AGE_HOURS:
             yield Alert(
-                f"The price book was made {hours:,.0f} hours ago: the daily run is missing",
+                f"The price book{of} was made {hours:,.0f} hours ago: the daily run is missing",
                 "Look why it failed or was stopped by a check, and run it again",
                 "PipelineMissing",
                 "pokewatch pipeline run",
             )
+
+    def _of(self, backend: MarketBackend) -> str:
+        """Return a phrase for a market, "" where there is only one."""
+        return f" of {backend.id}" if self._markets.several() else ""
 
     def _keys_and_limits(self) -> Iterator[Alert]:
         if not self._keys.current:

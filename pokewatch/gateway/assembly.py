@@ -3,18 +3,17 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api.answer_examples import AnswerExamples
 from pokewatch.gateway.api.catalog import CatalogEndpoints
-from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.collections import CollectionEndpoint
-from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.docs import DocsEndpoints
 from pokewatch.gateway.api.exports import ExportEndpoints
 from pokewatch.gateway.api.inference import InferenceEndpoints
-from pokewatch.gateway.api.near_cards import NearCards
+from pokewatch.gateway.api.markets.backend import SharedParts
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.discovery import MarketDiscovery
 from pokewatch.gateway.api.prices import BatchEndpoint, FairPriceEndpoint, SignalEndpoint
 from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.api.status import StatusEndpoints
@@ -33,11 +32,7 @@ from pokewatch.gateway.http.streams import StreamedAnswer
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
-from pokewatch.gateway.upstream.breaker import Breaker
-from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
-from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
-from pokewatch.gateway.upstream.v2_client import V2Client
-from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.picture_client import PictureClient
@@ -79,42 +74,23 @@ class Assembly:
         )
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
-        self.http_client = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
-        self.upstreams = {
-            name: self._upstream(name) for name in ("fair-price", "decision", "catalog")
-        }
-        self.version_poller = VersionPoller(
-            self.upstreams["catalog"],
-            self.upstreams["decision"],
-            self.metrics,
-            settings.watch_seconds,
-        )
-        self.composition = Composition(
-            self.upstreams["fair-price"], self.upstreams["decision"], self.version_poller.observe
-        )
-        self.catalog_reader = CatalogReader(
-            self.upstreams["catalog"], self.version_poller, self.answer_cache, self.queue_limit
-        )
-        self._coalescers: list[Coalescer[Any, Any]] = []
+        shared = SharedParts(settings, self.metrics, self.answer_cache, self.queue_limit)
+        self.discovery = MarketDiscovery(shared)
+        self.markets = self.discovery.markets
         self._tasks: list[asyncio.Task[None]] = []
-        slow = settings.collection_seconds
-        self._collections = CollectionEndpoint(
-            self._upstream("collection", slow), self.version_poller
-        )
-        self._watches = _watches(self.catalog_reader)
+        self._collections = CollectionEndpoint(self.markets)
+        self._watches = _watches(self.markets)
         self.alerts = Alerts(
-            self.metrics, self.version_poller, self.key_cache, self._watches.failed_deliveries
+            self.metrics, self.markets, self.key_cache, self._watches.failed_deliveries
         )
-        self.exports = ExportEndpoints(self.http_client.address, settings)
-        self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
-        self._near = NearCards(self.catalog_reader)
-        self._fair_prices = self._fair_price_endpoint()
+        self.exports = ExportEndpoints(self.markets, settings)
+        self._records = RecordDownloads(self.markets)
         self.pictures = _pictures(settings)
         self.handlers = self._handlers()
         self.site = self._site()
 
     async def start(self) -> None:
-        """Read the keys, then start the metrics server and the pollers of keys and versions.
+        """Read the keys, then start the metrics server and the pollers of keys and markets.
 
         Raise KeyStoreError if the keys cannot be read.
         """
@@ -122,67 +98,34 @@ class Assembly:
         await self.metrics_server.start()
         self._tasks = [
             asyncio.create_task(self.key_cache.poll()),
-            asyncio.create_task(self.version_poller.run()),
             asyncio.create_task(self.alerts.run()),
         ]
+        await self.discovery.start()
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for coalescer in self._coalescers:
-            await coalescer.close()
+        await self.discovery.stop()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         if self.pictures is not None:
             await self.pictures.close()
         await self.metrics_server.stop()
         self._watches.close()
-        self.http_client.close()
         self.access_log.flush()
 
-    def _upstream(self, name: str, seconds: float | None = None) -> V2Client:
-        settings = self.settings
-        seconds = settings.upstream_seconds if seconds is None else seconds
-        breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return V2Client(name, self.http_client, breaker, self.metrics, seconds)
-
-    def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
-        settings = self.settings
-        coalescer: Coalescer[Any, Any] = Coalescer(
-            call,
-            self.queue_limit,
-            self.metrics,
-            seconds=settings.deadline_seconds,
-            in_flight=settings.in_flight,
-        )
-        self._coalescers.append(coalescer)
-        return coalescer
-
-    def _fair_price_endpoint(self) -> FairPriceEndpoint:
-        return FairPriceEndpoint(
-            self._coalescer(self.composition.fair_prices),
-            self._near,
-            self.answer_cache,
-            self.version_poller,
-            self.metrics,
-        )
-
     def _handlers(self) -> dict[str, Handler]:
-        seconds = self.settings.deadline_seconds
-        composition, metrics, poller = self.composition, self.metrics, self.version_poller
-        batches = BatchEndpoint(composition, self._near, self.queue_limit, seconds, metrics)
-        catalog = CatalogEndpoints(self.catalog_reader)
+        seconds, markets = self.settings.deadline_seconds, self.markets
+        catalog = CatalogEndpoints(markets)
         status = StatusEndpoints(
-            poller, self.key_cache, self.settings.ready_data_days, lambda: self.draining
+            markets, self.key_cache, self.settings.ready_data_days, lambda: self.draining
         )
-        inference = InferenceEndpoints(
-            composition, self.upstreams, status, self.queue_limit, seconds, metrics
-        )
+        inference = InferenceEndpoints(markets, status, self.queue_limit, seconds)
         handlers: dict[str, Handler] = {
-            "fair_price": self._fair_prices.fair_price,
-            "fair_price_batch": batches.fair_prices,
-            "signal": SignalEndpoint(self._coalescer(composition.signals)).signal,
+            "fair_price": FairPriceEndpoint(markets).fair_price,
+            "fair_price_batch": BatchEndpoint(markets, seconds).fair_prices,
+            "signal": SignalEndpoint(markets).signal,
             **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,
             "track_record_parquet": self._records.parquet,
@@ -202,8 +145,9 @@ class Assembly:
             "v2_infer": inference.infer,
             "health": status.health,
             "ready": status.ready,
+            "markets": status.markets,
         }
-        examples = AnswerExamples(handlers, poller)
+        examples = AnswerExamples(handlers, markets)
         access = self.settings.page_access()
         public = examples if access == "open" else None
         docs = DocsEndpoints(catalog.first_card, public, access != "off")
@@ -217,7 +161,7 @@ class Assembly:
             return None
         forms = FormBodies(_FORM_BYTES, settings.body_seconds)
         access = PageAccess(mode == "open", self.authenticator, Sessions(self.key_cache), forms)
-        pages = Pages(self.catalog_reader, self._fair_prices, self.alerts)
+        pages = Pages(self.markets, self.alerts)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
             pages,
@@ -228,8 +172,8 @@ class Assembly:
             access,
             uploads,
             self.answer_cache,
-            self.version_poller,
-            PictureEndpoint(self.pictures, self.catalog_reader, access) if self.pictures else None,
+            self.markets,
+            PictureEndpoint(self.pictures, self.markets, access) if self.pictures else None,
         )
 
 
@@ -242,10 +186,10 @@ def _answer_cache(settings: GatewaySettings, metrics: Metrics) -> AnswerCache:
     )
 
 
-def _watches(reader: CatalogReader) -> WatchEndpoints:
+def _watches(markets: Markets) -> WatchEndpoints:
     settings, database = PriceWatchSettings.read(), WatchDatabase.configured()
     store = WatchStore(database, settings.watches_per_key)
-    return WatchEndpoints(store, Outbox(database), reader, settings.webhook_hosts)
+    return WatchEndpoints(store, Outbox(database), markets, settings.webhook_hosts)
 
 
 def _pictures(settings: GatewaySettings) -> Pictures | None:

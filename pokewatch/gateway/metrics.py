@@ -1,8 +1,11 @@
-"""The gateway's metrics. No label has a card, a key or any other value that clients can choose."""
+"""The gateway's metrics. No label has a card, a key or any other value that clients can choose.
+
+The label `market` is empty for a market that has no name.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter as Counted
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import TypeVar
@@ -10,6 +13,8 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from pokewatch.contract import SIGNALS
 
 CollectorType = TypeVar("CollectorType", bound=Collector)
 
@@ -45,24 +50,24 @@ class HistogramSeries:
 
 
 class FastHistogram(Collector):
-    """A histogram with at most one label."""
+    """A histogram, whose series are looked up once."""
 
     def __init__(
-        self, name: str, documentation: str, bounds: Sequence[float], label: str = ""
+        self, name: str, documentation: str, bounds: Sequence[float], labels: Sequence[str] = ()
     ) -> None:
         self._name = name
         self._documentation = documentation
         self._bounds = bounds
-        self._labels = (label,) if label else ()
+        self._labels = labels
         self._series: dict[tuple[str, ...], HistogramSeries] = {}
 
-    def of(self, *label: str) -> HistogramSeries:
-        return self._series.setdefault(label, HistogramSeries(self._bounds))
+    def of(self, *labels: str) -> HistogramSeries:
+        return self._series.setdefault(labels, HistogramSeries(self._bounds))
 
     def collect(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
-        for label, series in self._series.items():
-            series.add_to(family, label)
+        for labels, series in self._series.items():
+            series.add_to(family, labels)
         yield family
 
 
@@ -76,7 +81,7 @@ class RequestMetrics(Collector):
             "pokewatch_gateway_request_seconds",
             "Time from a request's headers to its response, by route.",
             _LATENCY,
-            "route",
+            ("route",),
         )
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -131,10 +136,6 @@ class FastCounter(Collector):
     def add(self, value: str) -> None:
         self._counts[value] += 1
 
-    def add_all(self, values: Iterable[str]) -> None:
-        for value, count in Counted(values).items():
-            self._counts[value] += count
-
     def collect(self) -> Iterator[Metric]:
         family = CounterMetricFamily(self._name, self._documentation, labels=(self._label,))
         for value, count in self._counts.items():
@@ -142,27 +143,66 @@ class FastCounter(Collector):
         yield family
 
 
-class ServedVersions(Collector):
-    """The model and data version that the model server reports, once it has reported one."""
+class Predictions(Collector):
+    """Predictions by signal and market. Those of a market start at 0."""
+
+    def __init__(self) -> None:
+        self._markets: dict[str, Counted[str]] = {}
+
+    def of(self, market: str) -> Counted[str]:
+        """Return the counts by signal of a market."""
+        return self._markets.setdefault(market, Counted(dict.fromkeys(SIGNALS, 0)))
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "pokewatch_gateway_predictions",
+            "Predictions by signal and market, including cached ones.",
+            labels=("signal", "market"),
+        )
+        for market, counts in self._markets.items():
+            for signal, count in counts.items():
+                family.add_metric((signal, market), count)
+        yield family
+
+
+class ServedMarket:
+    """The last report of the model server on a market. The members are None before the first."""
 
     def __init__(self) -> None:
         self.versions: tuple[str, str] | None = None
         self.last_day: float | None = None
 
+
+class ServedVersions(Collector):
+    """The model and data version of each market; `market` is empty for one that has no name."""
+
+    def __init__(self) -> None:
+        self._markets: dict[str, ServedMarket] = {}
+
+    def of(self, market: str) -> ServedMarket:
+        return self._markets.setdefault(market, ServedMarket())
+
+    def remove(self, market: str) -> None:
+        self._markets.pop(market, None)
+
     def collect(self) -> Iterator[Metric]:
         served = GaugeMetricFamily(
             "pokewatch_gateway_served_info",
             "Always 1; the labels are the model and data version of the latest response.",
-            labels=("model_version", "data_version"),
+            labels=("model_version", "data_version", "market"),
         )
-        if self.versions is not None:
-            served.add_metric(self.versions, 1)
-        yield served
-        yield GaugeMetricFamily(
+        last_days = GaugeMetricFamily(
             "pokewatch_gateway_data_last_day_timestamp_seconds",
             "Midnight UTC at the start of the latest market day that is served.",
-            value=self.last_day,
+            labels=("market",),
         )
+        for market, found in self._markets.items():
+            if found.versions is not None:
+                served.add_metric((*found.versions, market), 1)
+            if found.last_day is not None:
+                last_days.add_metric((market,), found.last_day)
+        yield served
+        yield last_days
 
 
 class Metrics:
@@ -178,14 +218,7 @@ class Metrics:
     def _add_request_metrics(self) -> None:
         self.requests = self._registered(RequestMetrics())
         self.served = self._registered(ServedVersions())
-        self.predictions = self._registered(
-            FastCounter(
-                "pokewatch_gateway_predictions",
-                "Predictions by signal, including cached ones.",
-                "signal",
-                ("BUY", "SELL", "HOLD"),
-            )
-        )
+        self.predictions = self._registered(Predictions())
         self.coalesced = self._registered(
             FastHistogram(
                 "pokewatch_gateway_coalesced_rows", "Rows per call to the model server.", _ROWS
@@ -229,22 +262,23 @@ class Metrics:
                 "pokewatch_gateway_upstream_seconds",
                 "Duration of calls to the model server.",
                 _LATENCY,
-                "upstream",
+                ("upstream", "market"),
             )
         )
         self.upstream_failures = count(
             "pokewatch_gateway_upstream_failures",
             "Failed calls to the model server.",
-            ("upstream",),
+            ("upstream", "market"),
         )
         self.upstream_state = gauge(
             "pokewatch_gateway_upstream_state",
             "State of the circuit breaker: 0 closed, 1 half-open, 2 open.",
-            ("upstream",),
+            ("upstream", "market"),
         )
         self.changes = count(
             "pokewatch_gateway_version_changes",
             "Changes of the served model or data version.",
+            ("market",),
         )
 
     def _registered(self, collector: CollectorType) -> CollectorType:

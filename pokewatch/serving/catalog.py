@@ -39,6 +39,7 @@ from pokewatch.serving.catalog_cards import (
     described_cards,
 )
 from pokewatch.serving.loaded_books import LoadedBook
+from pokewatch.serving.products import BookProductQuery, product, product_of
 from pokewatch.serving.validation import validation_message
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.signals import configured_fees, configured_thresholds
@@ -125,6 +126,7 @@ def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
         "model": book.facts.model,
         "currency": book.facts.currency,
         "source": book.facts.source,
+        "games": loaded.games,
         "metrics": dict(book.facts.metrics),
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,
@@ -149,7 +151,8 @@ def card(loaded: LoadedBook, query: BookCardQuery) -> dict[str, Any]:
     """Return one card with its latest prices and its forecasts."""
     position = loaded.book.cards.position(query.card_id)
     found = described_cards(loaded, np.array([position]))[0]
-    return {**found, "forecasts": card_forecasts(loaded, found, position)}
+    forecasts = card_forecasts(loaded, found, position)
+    return {**found, "product_id": product_of(loaded, position), "forecasts": forecasts}
 
 
 def near(loaded: LoadedBook, query: BookNearQuery) -> dict[str, Any]:
@@ -211,6 +214,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "index": CatalogQuery(market_views.BookIndexQuery, market_views.index),
     "changes": CatalogQuery(market_views.BookChangesQuery, market_views.changes),
     "track_record": CatalogQuery(record_views.BookRecordQuery, record_views.track_record),
+    "product": CatalogQuery(BookProductQuery, product),
     "collection": CatalogQuery(collections.BookCollectionQuery, collections.collection),
     "resolve": CatalogQuery(collections.BookResolveQuery, collections.resolve),
 }

@@ -30,10 +30,12 @@ from pokewatch.contract import (
     UNKNOWN_DATE,
     ExportFormat,
     TensorSpec,
+    catalog_path,
     market_of_model,
 )
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
+from pokewatch.serving.card_hashes import card_hashes
 from pokewatch.serving.exports import EXPORTS
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
 from pokewatch.serving.ranged_file import RangedFile
@@ -72,12 +74,11 @@ class FairPriceRuntime(TensorRuntime):
         super().__init__(settings)
         self._book_key = book_key(settings)
         self._condition_factors = DecisionSettings.read().condition_factors()
-        catalog_path = (
-            "/catalog" if self.name == CATALOG_MODEL else f"/v2/models/{self.name}/catalog"
-        )
-        self.query_catalog = self._catalog_endpoint(catalog_path)
-        self.export = self._export_endpoint(catalog_path)
-        self.send_record_piece = self._record_endpoint(catalog_path)
+        path = catalog_path(self.name)
+        self.query_catalog = self._catalog_endpoint(path)
+        self.export = self._export_endpoint(path)
+        self.send_record_piece = self._record_endpoint(path)
+        self.send_card_hashes = self._hashes_endpoint(path)
 
     async def load(self) -> bool:
         """Load the champion's book, then replace the one being served."""
@@ -166,6 +167,16 @@ class FairPriceRuntime(TensorRuntime):
             return RangedFile(found.path, found.tag, EXPORT_TYPES[file_format])
 
         return export  # type: ignore[no-any-return]
+
+    def _hashes_endpoint(self, path: str) -> Callable[..., Awaitable[Response]]:
+        """Return the endpoint of the hashes of all cards, by which a gateway finds their market."""
+
+        @custom_handler(rest_path=f"{path}/ids", rest_method="GET")  # type: ignore[untyped-decorator]
+        async def send_card_hashes() -> PlainResponse:
+            body = await asyncio.to_thread(card_hashes, LOADED_BOOKS.get(self._book_key))
+            return PlainResponse(body, media_type="application/octet-stream")
+
+        return send_card_hashes  # type: ignore[no-any-return]
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

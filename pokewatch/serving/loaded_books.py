@@ -54,6 +54,13 @@ class LoadedBook:
     def _matcher(self) -> Matcher:
         return Matcher(self.book)
 
+    @cached_property
+    def games(self) -> list[str]:
+        """The games of its cards, the one with most cards first."""
+        counts = self.book.cards.column("game").value_counts().to_pylist()
+        counts.sort(key=lambda each: -each["counts"])
+        return [each["values"] for each in counts if each["values"]]
+
     def versions(self) -> dict[str, str]:
         """Return the market, the versions and the currency that every response carries."""
         return {

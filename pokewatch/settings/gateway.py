@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from pokewatch.settings.section import Section
-from pokewatch.settings.values import Names, Origins, Port
+from pokewatch.settings.values import MarketUrls, Names, Origins, Port
 
 
 class GatewaySettings(Section):
@@ -22,6 +22,12 @@ class GatewaySettings(Section):
         "http://127.0.0.1:8080",
         pattern=r"^https?://[^/\s]+",
         description="REST address of MLServer, as seen by the gateway.",
+    )
+    market_urls: MarketUrls = Field(
+        (),
+        description="Comma-separated markets and the REST addresses of the MLServers that serve "
+        "them, as in magic-tcgplayer-usd=http://magic:8080; several markets may have the same "
+        "address. Default: the markets that POKEWATCH_MLSERVER_URL lists.",
     )
     pages: Literal["open", "key", "off"] | None = Field(
         None,
@@ -150,6 +156,11 @@ class GatewaySettings(Section):
     stop_seconds: int = Field(
         20, ge=1, description="Seconds that open requests then have to finish."
     )
+
+    def market_addresses(self) -> dict[str, str]:
+        """Return the addresses of POKEWATCH_MARKET_URLS by market."""
+        pairs = (each.partition("=") for each in self.market_urls)
+        return {market: url for market, _, url in pairs}
 
     def page_access(self) -> Literal["open", "key", "off"]:
         """Return who may see the pages."""

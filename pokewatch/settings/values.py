@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
+
+from pokewatch.contract import MARKET_PATTERN
 
 
 def listed(text: str) -> list[str]:
@@ -15,8 +17,20 @@ def _listed(value: Any) -> Any:
     return listed(value) if isinstance(value, str) else value
 
 
+def _distinct(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    markets = [address.partition("=")[0] for address in addresses]
+    for market in markets:
+        if markets.count(market) > 1:
+            raise ValueError(f"the market {market} has several addresses; keep one")
+    return addresses
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+MarketUrl = Annotated[str, Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$")]
+MarketUrls = Annotated[
+    tuple[MarketUrl, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)
+]

@@ -30,6 +30,7 @@ def test_a_fair_price(gateway: Gateway) -> None:
         "sell_above": 5.21,
         "chance_to_earn": 0.005,
         "advice": "ok",
+        "market": "simulated-0",
         "currency": "USD",
         "lower": 4.032,
         "upper": 6.3,

@@ -63,14 +63,19 @@ def test_only_the_current_version_is_exported(
     gateway = make_gateway(mlserver.url)
     eventually(lambda: gateway.get("/ready").status_code, lambda status: status == 200)
     shown = gateway.metrics()
-    assert 'pokewatch_gateway_served_info{data_version="dv-1",model_version="7"} 1.0' in shown
-    assert "pokewatch_gateway_data_last_day_timestamp_seconds 1.7675712e+09" in shown
+    assert (
+        'pokewatch_gateway_served_info{data_version="dv-1",market="",model_version="7"} 1.0'
+        in shown
+    )
+    assert 'pokewatch_gateway_data_last_day_timestamp_seconds{market=""} 1.7675712e+09' in shown
 
     served = ServedVersions()
-    served.versions = ("7", "dv-1")
-    served.versions = ("8", "dv-2")
+    served.of("a").versions = ("7", "dv-1")
+    served.of("a").versions = ("8", "dv-2")
+    served.of("b").versions = ("1", "dv-3")
+    served.remove("b")
     labels = [sample.labels for family in served.collect() for sample in family.samples]
-    assert labels == [{"model_version": "8", "data_version": "dv-2"}]
+    assert labels == [{"model_version": "8", "data_version": "dv-2", "market": "a"}]
 
 
 def test_every_prediction_is_counted(
@@ -98,10 +103,10 @@ def test_every_prediction_is_counted(
     shown = gateway.metrics()
     for signal in ("BUY", "SELL", "HOLD"):
         assert (
-            f'pokewatch_gateway_predictions_total{{signal="{signal}"}} {signals.count(signal)}.0'
-            in shown
+            f'pokewatch_gateway_predictions_total{{market="",signal="{signal}"}} '
+            f"{signals.count(signal)}.0" in shown
         )
-    assert "pokewatch_gateway_version_changes_total 0.0" in shown
+    assert 'pokewatch_gateway_version_changes_total{market=""} 0.0' in shown
 
 
 def test_requests_without_a_key_are_counted(

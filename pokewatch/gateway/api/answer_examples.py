@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.operation_docs import (
     example_body,
     example_path,
@@ -15,7 +16,6 @@ from pokewatch.gateway.api.operation_docs import (
 from pokewatch.gateway.http.middleware import Answer, RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 Handlers = Mapping[str, Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]]
 
@@ -27,9 +27,9 @@ _DOCUMENT = "openapi"
 class AnswerExamples:
     """The answers, made again when the versions of model, data or track record change."""
 
-    def __init__(self, handlers: Handlers, poller: VersionPoller) -> None:
+    def __init__(self, handlers: Handlers, markets: Markets) -> None:
         self._handlers = handlers
-        self._poller = poller
+        self._markets = markets
         self._made_from: object = None
         self._answers: Mapping[str, str] = {}
 
@@ -38,7 +38,10 @@ class AnswerExamples:
 
         `paths` are those of the OpenAPI document, with examples of a card that is being served.
         """
-        served = (self._poller.current_versions(), self._poller.current_record())
+        served = [
+            (market.poller.current_versions(), market.poller.current_record())
+            for market in self._markets.backends
+        ]
         if served != self._made_from or not self._answers:
             self._answers = await self._made(context, paths)
             self._made_from = served

@@ -1,28 +1,44 @@
 """The operations of the catalogue, with entity tags: cards, sets, index, changes and signals."""
 
 from hashlib import sha256
-from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from pokewatch.contract import MAX_TEXT_LENGTH
-from pokewatch.gateway.api import catalog_checks as checks
-from pokewatch.gateway.api import market_schemas, queries, schemas
-from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
+from pokewatch.gateway.api import queries
+from pokewatch.gateway.api.card_schemas import CardAnswer, CardPage, Movers
+from pokewatch.gateway.api.catalog_calls import (
+    card_call,
+    card_id_of,
+    changes_call,
+    history_call,
+    index_call,
+    movers_call,
+    position_of,
+    printings_call,
+    record_call,
+    search_call,
+    set_call,
+    sets_call,
+    suggestions_call,
+)
+from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.changes_csv import CSV_HEADER, changes_csv
-from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
+from pokewatch.gateway.api.cursor import unknown_page
 from pokewatch.gateway.api.examples import ExampleCard, offered
-from pokewatch.gateway.api.queries import parse_query, require_day
-from pokewatch.gateway.api.record_checks import check_record
-from pokewatch.gateway.api.record_schemas import TrackRecordAnswer
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
+from pokewatch.gateway.api.markets.merging import movers_of_all, page_of_all
+from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.bodies import CSV
 from pokewatch.gateway.http.compression import VARY, coding_for
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, invalid, unknown_card, unknown_set
+from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.answer_cache import etag, etag_matches
 
+_encode = msgspec.json.Encoder().encode
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
@@ -31,70 +47,90 @@ _VARY: Header = (b"vary", b"accept")  # some paths have a page or CSV too
 class CatalogEndpoints:
     """Each method answers one operation."""
 
-    def __init__(self, reader: CatalogReader) -> None:
-        self._reader = reader
+    def __init__(self, markets: Markets) -> None:
+        self._markets = markets
 
     async def cards(self, context: RequestContext) -> Answer:
         query = parse_query(queries.CardsQuery, context.scope["query_string"])
-        return await self._answer(context, search_call(query))
+        market, after = position_of(query)
+        if self._markets.several() and query.market is UNSET:
+            return self._composed(context, await page_of_all(self._markets, query, context))
+        backend = self._markets.chosen(query.market)
+        if market and backend.id not in ("", market):
+            raise unknown_page()
+        return await self._answer(context, search_call(query, after), backend)
 
     async def card(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, card_call(card_id_of(context)))
+        query = parse_query(queries.CardMarketQuery, context.scope["query_string"])
+        card = card_id_of(context)
+        backend = self._markets.of_card(card, query.market)
+        if self._markets.only is not None:
+            return await self._answer(context, card_call(card), backend)
+        headers = context.forwarded_headers()
+        found = await backend.reader.read(card_call(card), headers)
+        others = await cards_elsewhere(self._markets, backend, found, headers)
+        return self._composed(context, msgspec.structs.replace(found, other_markets=others))
 
     async def printings(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, printings_call(card_id_of(context)))
+        query = parse_query(queries.CardMarketQuery, context.scope["query_string"])
+        card = card_id_of(context)
+        backend = self._markets.of_card(card, query.market)
+        return await self._answer(context, printings_call(card), backend)
 
     async def history(self, context: RequestContext) -> Answer:
         query = parse_query(queries.HistoryQuery, context.scope["query_string"])
-        return await self._answer(context, history_call(card_id_of(context), query))
+        card = card_id_of(context)
+        call = history_call(card, query)
+        return await self._answer(context, call, self._markets.of_card(card, query.market))
 
     async def movers(self, context: RequestContext) -> Answer:
         query = parse_query(queries.MoversQuery, context.scope["query_string"])
-        return await self._answer(context, movers_call(query))
+        if self._markets.several() and query.market is UNSET:
+            return self._composed(context, await movers_of_all(self._markets, query, context))
+        backend = self._markets.chosen(query.market)
+        return await self._answer(context, movers_call(query), backend)
 
     async def suggestions(self, context: RequestContext) -> Answer:
         query = parse_query(queries.SuggestionsQuery, context.scope["query_string"])
-        return await self._answer(context, suggestions_call(query.q, query.limit))
+        backend = self._markets.chosen(query.market)
+        return await self._answer(context, suggestions_call(query.q, query.limit), backend)
 
     async def sets(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, sets_call())
+        return await self._of_market(context, sets_call())
 
     async def card_set(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, set_call(context.scope["path_params"]["set_id"]))
+        return await self._of_market(context, set_call(context.scope["path_params"]["set_id"]))
 
     async def index(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, index_call())
+        return await self._of_market(context, index_call())
 
     async def changes(self, context: RequestContext) -> Answer:
         query = parse_query(queries.ChangesQuery, context.scope["query_string"])
+        backend = self._markets.chosen(query.market)
         accepted = preferred(context.headers.get(b"accept", b""), (b"application/json", CSV))
         if query.format == "csv" or (query.format is UNSET and accepted == CSV):
-            return await self._changes_csv(context, changes_call(query))
-        return await self._answer(context, changes_call(query))
+            return await self._changes_csv(context, changes_call(query), backend)
+        return await self._answer(context, changes_call(query), backend)
 
     async def track_record(self, context: RequestContext) -> Answer:
-        parse_query(queries.NoQuery, context.scope["query_string"])
-        return await self._answer(context, record_call())
+        return await self._of_market(context, record_call())
 
-    async def _changes_csv(self, context: RequestContext, call: CatalogCall) -> Answer:
-        found = await self._reader.read(call, context.forwarded_headers())
+    async def _changes_csv(
+        self, context: RequestContext, call: CatalogCall, backend: MarketBackend
+    ) -> Answer:
+        found = await backend.reader.read(call, context.forwarded_headers())
         body = changes_csv(found)
         if found.stale:
             return 200, [CSV_HEADER, _VARY, _NO_STORE], body
-        versions = (found.model_version, found.data_version)
-        tag = etag(*versions, b"csv", coding_for(context.headers, len(body)))
+        versions = (backend.model, found.model_version, found.data_version)
+        tag = etag(versions, b"csv", coding_for(context.headers, len(body)))
         return _tagged(context, tag, CSV_HEADER, body)
 
     async def first_card(self, context: RequestContext) -> ExampleCard | None:
-        """Return the first card of the served book, None if there is none."""
+        """Return the first card of the first market, None if there is none."""
         try:
             call = search_call(queries.CardsQuery(limit=1))
-            found = await self._reader.read(call, context.forwarded_headers())
+            found = await self._markets.first.reader.read(call, context.forwarded_headers())
         except ProblemError:
             return None
         if not found.cards:
@@ -111,15 +147,28 @@ class CatalogEndpoints:
             offered(card.market_price),
         )
 
-    async def _answer(self, context: RequestContext, call: CatalogCall) -> Answer:
-        cached, stale = await self._reader.find(call, context.forwarded_headers())
+    async def _of_market(self, context: RequestContext, call: CatalogCall) -> Answer:
+        query = parse_query(queries.MarketQuery, context.scope["query_string"])
+        return await self._answer(context, call, self._markets.chosen(query.market))
+
+    async def _answer(
+        self, context: RequestContext, call: CatalogCall, backend: MarketBackend
+    ) -> Answer:
+        cached, stale = await backend.reader.find(call, context.forwarded_headers())
         if stale:
             return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
         body = cached.prefix + b"false}"
-        versions = (cached.versions.model_version, cached.versions.data_version)
+        versions = (backend.model, cached.versions.model_version, cached.versions.data_version)
         coding = coding_for(context.headers, len(body))
-        tag = _tag_of(cached.prefix, coding) if call.of_record else etag(*versions, coding)
+        tag = _tag_of(cached.prefix, coding) if call.of_record else etag(versions, coding)
         return _tagged(context, tag, JSON, body)
+
+    def _composed(self, context: RequestContext, found: CardAnswer | CardPage | Movers) -> Answer:
+        """Return an answer from several markets, with an entity tag if all of it is current."""
+        body = _encode(found)
+        if found.stale or (not isinstance(found, CardAnswer) and found.unavailable):
+            return 200, [JSON, _VARY, _NO_STORE], body
+        return _tagged(context, _tag_of(body, coding_for(context.headers, len(body))), JSON, body)
 
 
 def _tagged(context: RequestContext, tag: bytes, kind: Header, body: bytes) -> Answer:
@@ -131,88 +180,6 @@ def _tagged(context: RequestContext, tag: bytes, kind: Header, body: bytes) -> A
 
 
 def _tag_of(content: bytes, coding: bytes) -> bytes:
-    """Return the entity tag of an answer that may change while its versions stay."""
+    """Return the entity tag of an answer that has several versions, or changes while they stay."""
     digest = sha256(content).hexdigest()[:32].encode()
     return b'"%s"' % b"-".join(filter(None, (digest, coding)))
-
-
-def search_call(query: queries.CardsQuery) -> CatalogCall:
-    search = repr((query.q, query.set, query.rarity))
-    payload = _set_fields(
-        {"q": query.q, "set": query.set, "rarity": query.rarity, "limit": query.limit}
-    )
-    if query.cursor is not UNSET:
-        payload["after"] = decode_cursor(query.cursor, search)
-
-    def with_cursor(found: schemas.CardPage) -> schemas.CardPage:
-        if found.next is None:
-            return found
-        return msgspec.structs.replace(found, next=encode_cursor(found.next, search))
-
-    return CatalogCall("search", payload, schemas.CardPage, checks.check_page, with_cursor)
-
-
-def card_call(card_id: str) -> CatalogCall:
-    return CatalogCall("card", {"card_id": card_id}, schemas.CardAnswer, checks.check_card)
-
-
-def printings_call(card_id: str) -> CatalogCall:
-    payload = {"card_id": card_id}
-    return CatalogCall("printings", payload, market_schemas.CardList, checks.check_list)
-
-
-def history_call(card_id: str, query: queries.HistoryQuery) -> CatalogCall:
-    days = _set_fields({"from": query.start, "to": query.end})
-    checked = {name: require_day(day, f"?{name}") for name, day in days.items()}
-    if checked.get("from", "") > checked.get("to", "9999-12-31"):
-        raise invalid("?from", f"{checked['from']} is after `to`, {checked['to']}")
-    payload = {"card_id": card_id, **checked}
-    return CatalogCall("history", payload, schemas.History, checks.check_history)
-
-
-def movers_call(query: queries.MoversQuery) -> CatalogCall:
-    payload = _set_fields(msgspec.structs.asdict(query))
-    return CatalogCall("movers", payload, schemas.Movers, checks.check_movers)
-
-
-def suggestions_call(text: str, limit: int) -> CatalogCall:
-    payload = {"q": text, "limit": limit}
-    return CatalogCall("suggestions", payload, market_schemas.CardList, checks.check_list)
-
-
-def sets_call() -> CatalogCall:
-    return CatalogCall("sets", {}, market_schemas.CardSets, checks.check_sets)
-
-
-def set_call(set_id: str) -> CatalogCall:
-    if not 0 < len(set_id) <= MAX_TEXT_LENGTH:
-        raise unknown_set(set_id[:MAX_TEXT_LENGTH])
-    return CatalogCall("set", {"set_id": set_id}, market_schemas.CardSetAnswer, checks.check_set)
-
-
-def index_call() -> CatalogCall:
-    return CatalogCall("index", {}, market_schemas.MarketIndex, checks.check_index)
-
-
-def record_call() -> CatalogCall:
-    return CatalogCall("track_record", {}, TrackRecordAnswer, check_record, of_record=True)
-
-
-def changes_call(query: queries.ChangesQuery) -> CatalogCall:
-    fields = msgspec.structs.asdict(query)
-    del fields["format"]
-    payload = _set_fields(fields)
-    return CatalogCall("changes", payload, market_schemas.PriceChanges, checks.check_changes)
-
-
-def _set_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Drop the unset fields."""
-    return {name: value for name, value in fields.items() if value is not UNSET}
-
-
-def card_id_of(context: RequestContext) -> str:
-    """Return the card id of the path. Raise ProblemError (404) if no id is as long."""
-    card_id: str = context.scope["path_params"]["card_id"]
-    if len(card_id) > MAX_TEXT_LENGTH:
-        raise unknown_card(card_id[:MAX_TEXT_LENGTH])
-    return card_id

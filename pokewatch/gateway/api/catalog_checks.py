@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from pokewatch.contract import ADVICE_REASONS, STATUSES, ChangesSort
+from pokewatch.gateway.api.card_schemas import Card, CardAnswer, CardPage, History, Mover, Movers
 from pokewatch.gateway.api.market_schemas import (
     CardList,
     CardSetAnswer,
@@ -18,7 +19,6 @@ from pokewatch.gateway.api.market_schemas import (
     MarketIndex,
     PriceChanges,
 )
-from pokewatch.gateway.api.schemas import Card, CardAnswer, CardPage, History, Mover, Movers
 from pokewatch.gateway.upstream.reply_checks import check_day, check_members, is_card_id
 
 Payload = Mapping[str, Any]

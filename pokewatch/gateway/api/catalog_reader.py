@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pokewatch.contract import catalog_path
 from pokewatch.gateway.api.catalog_checks import check_versions
 from pokewatch.gateway.http.problems import (
     ProblemError,
@@ -40,11 +41,18 @@ class CatalogCall:
 
 
 class CatalogReader:
-    """Reads the catalogue of the served book. Shared by the API and the pages."""
+    """Reads the catalogue of the book that `model` serves. Shared by the API and the pages."""
 
     def __init__(
-        self, upstream: V2Client, poller: VersionPoller, answers: AnswerCache, load: QueueLimit
+        self,
+        model: str,
+        upstream: V2Client,
+        poller: VersionPoller,
+        answers: AnswerCache,
+        load: QueueLimit,
     ) -> None:
+        self._model = model
+        self._path = catalog_path(model)
         self._upstream = upstream
         self._poller = poller
         self._answers = answers
@@ -55,7 +63,7 @@ class CatalogReader:
 
         `headers` are forwarded to the model server. Raise ProblemError.
         """
-        request = (call.name, *call.payload.items())
+        request = (self._model, call.name, *call.payload.items())
         if call.of_record:
             request = (*request, self._poller.current_record())
         cached = self._answers.fresh(request, self._poller.current_versions())
@@ -84,7 +92,7 @@ class CatalogReader:
         self._load.enter(1)
         try:
             body = await self._upstream.send(
-                f"/catalog/{call.name}", _encode(call.payload), headers
+                f"{self._path}/{call.name}", _encode(call.payload), headers
             )
         except RefusedError as refused:
             raise self._problem(refused, call.payload) from refused

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pokewatch.contract import MAX_COLLECTION_LINES, Condition, Fees, Signal, Status
-from pokewatch.gateway.api.fields import DataVersion, ModelVersion, RequestId
+from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, RequestId
 
 _Text = Annotated[str, Meta(max_length=500)]
 _Amount = float | None
@@ -71,6 +71,8 @@ class ResolvedCards(msgspec.Struct, frozen=True):
     """The cards found, in the order of the request."""
 
     cards: list[ResolvedCard]
+    market: Market
+    currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
 
@@ -156,7 +158,8 @@ class CollectionWorth(msgspec.Struct, frozen=True):
 
     app: Annotated[str | None, Meta(description="The app that wrote the file, if it is known.")]
     date: str
-    currency: str
+    market: Market
+    currency: Currency
     source: str
     horizon: int
     fees: str

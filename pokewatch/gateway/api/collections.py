@@ -16,7 +16,9 @@ from pokewatch.gateway.api.collection_schemas import (
     field_texts,
 )
 from pokewatch.gateway.api.composition import fees_misfit
-from pokewatch.gateway.api.queries import FeesQuery, NoQuery, parse_query
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.queries import FeesQuery, MarketQuery, parse_query
 from pokewatch.gateway.http.bodies import CSV, decode
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
@@ -26,9 +28,8 @@ from pokewatch.gateway.http.problems import (
     ProblemError,
     invalid,
 )
-from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
+from pokewatch.gateway.upstream.v2_client import RefusedError
 from pokewatch.gateway.upstream.v2_messages import Versions
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _MAX_CONCURRENT = 2  # each takes seconds of the model server's time
@@ -42,46 +43,54 @@ _encode = msgspec.json.Encoder().encode
 class CollectionEndpoint:
     """Values collections, lines or the file of an app, and finds cards. Nothing is stored."""
 
-    def __init__(self, upstream: V2Client, poller: VersionPoller) -> None:
-        self._upstream = upstream
-        self._poller = poller
+    def __init__(self, markets: Markets) -> None:
+        self._markets = markets
         self._running = asyncio.Semaphore(_MAX_CONCURRENT)
 
     async def value(self, context: RequestContext) -> Answer:
         query = parse_query(FeesQuery, context.scope["query_string"])
         fees = None if query.fees is UNSET else query.fees
+        market = self._markets.chosen(query.market)
         kind = context.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind == CSV:
-            found = await self.value_file(context.body, fees, context)
+            found = await self.value_file(context.body, fees, context, market)
         else:
             request = decode(_decode_request, context.body)
             lines = [field_texts(line) for line in request.lines]
-            found = await self._call(
-                {"lines": lines, "fees": fees if request.fees is UNSET else request.fees}, context
-            )
+            given = fees if request.fees is UNSET else request.fees
+            found = await self._call({"lines": lines, "fees": given}, context, market)
         return _answer(found, context)
 
     async def resolve(self, context: RequestContext) -> Answer:
-        parse_query(NoQuery, context.scope["query_string"])
+        query = parse_query(MarketQuery, context.scope["query_string"])
+        market = self._markets.chosen(query.market)
         request = decode(_decode_cards, context.body)
         payload = {"lines": [field_texts(line) for line in request.cards]}
-        found: ResolvedCards = await self._send("resolve", payload, _decode_resolved, context)
+        found: ResolvedCards = await self._send(
+            "resolve", payload, _decode_resolved, context, market
+        )
         if len(found.cards) != len(request.cards):
-            raise self._upstream.bad_reply(f"{len(found.cards)} cards for {len(request.cards)}")
+            detail = f"{len(found.cards)} cards for {len(request.cards)}"
+            raise market.slow_collections.bad_reply(detail)
         return _answer(found, context)
 
     async def value_file(
-        self, content: bytes, fees: str | None, context: RequestContext
+        self, content: bytes, fees: str | None, context: RequestContext, market: MarketBackend
     ) -> CollectionWorth:
         """Return the worth of the collection in a file. Raise ProblemError."""
-        return await self._call({"file": b64encode(content).decode(), "fees": fees}, context)
+        payload = {"file": b64encode(content).decode(), "fees": fees}
+        return await self._call(payload, context, market)
 
-    async def _call(self, payload: dict[str, Any], context: RequestContext) -> CollectionWorth:
-        served = self._poller.served
+    async def _call(
+        self, payload: dict[str, Any], context: RequestContext, market: MarketBackend
+    ) -> CollectionWorth:
+        served = market.poller.served
         misfit = fees_misfit(payload["fees"] or "", served.currency) if served else None
         if misfit is not None:
             raise ProblemError(OTHER_CURRENCY, misfit)
-        found: CollectionWorth = await self._send("collection", payload, _decode_worth, context)
+        found: CollectionWorth = await self._send(
+            "collection", payload, _decode_worth, context, market
+        )
         return found
 
     async def _send(
@@ -90,14 +99,15 @@ class CollectionEndpoint:
         payload: dict[str, Any],
         decoder: Callable[[bytes], Any],
         context: RequestContext,
+        market: MarketBackend,
     ) -> Any:
         if self._running.locked():
             detail = "other collections are being valued: try again in a few seconds"
             raise ProblemError(OVERLOADED, detail, retry_after=5)
         async with self._running:
             try:
-                body = await self._upstream.send(
-                    f"/catalog/{query}", _encode(payload), context.forwarded_headers()
+                body = await market.slow_collections.send(
+                    f"{market.catalog}/{query}", _encode(payload), context.forwarded_headers()
                 )
             except RefusedError as refused:
                 if "file" in payload:
@@ -106,8 +116,8 @@ class CollectionEndpoint:
         try:
             found = decoder(body)
         except ValueError as error:
-            raise self._upstream.bad_reply(str(error)) from error
-        self._poller.observe(Versions(found.model_version, found.data_version))
+            raise market.slow_collections.bad_reply(str(error)) from error
+        market.poller.observe(Versions(found.model_version, found.data_version))
         return found
 
 

@@ -13,7 +13,6 @@ from pokewatch.contract import (
     DECISION_OUTPUTS,
     DISTRIBUTION,
     DISTRIBUTION_WIDTH,
-    FAIR_PRICE,
     FAIR_PRICE_OUTPUTS,
     FEE_CURRENCIES,
     UNKNOWN_CARD,
@@ -44,7 +43,6 @@ from pokewatch.gateway.upstream.v2_messages import (
     string_tensor,
 )
 
-FAIR_PRICE_PATH = f"/v2/models/{FAIR_PRICE}/infer"
 DECISION_PATH = f"/v2/models/{DECISION}/infer"
 
 PRICE_COLUMNS = tuple(tensor.name for tensor in FAIR_PRICE_OUTPUTS if not tensor.on_request)
@@ -113,11 +111,19 @@ class SignalQuery(msgspec.Struct, frozen=True):
 
 
 class Composition:
-    """The two models as one. `on_versions` is called with the versions of each reply."""
+    """The `model` of a market and `decision` as one.
+
+    `on_versions` is called with the versions of each reply.
+    """
 
     def __init__(
-        self, prices: V2Client, decisions: V2Client, on_versions: Callable[[Versions], None]
+        self,
+        model: str,
+        prices: V2Client,
+        decisions: V2Client,
+        on_versions: Callable[[Versions], None],
     ) -> None:
+        self._path = f"/v2/models/{model}/infer"
         self._prices = prices
         self._decisions = decisions
         self._on_versions = on_versions
@@ -146,6 +152,7 @@ class Composition:
         """Return each card's answer or problem. Raise like `infer`."""
         columns, versions = await self.infer(cards, deadline)
         common = (
+            versions.market,
             versions.currency,
             stamp(time.time()),
             versions.model_version,
@@ -190,7 +197,7 @@ class Composition:
         ]
         request_id = new_id()
         body = await self._prices.send(
-            FAIR_PRICE_PATH,
+            self._path,
             encode_request(inputs, _REQUESTED_COLUMNS, request_id),
             headers,
             deadline,
@@ -263,7 +270,7 @@ def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | Pr
         return unknown_card(card.card_id)
     if status == UNKNOWN_DATE_STATUS:
         return ProblemError(UNKNOWN_DATE, f"there is no price of {card_id} on {card.date}")
-    misfit = card.fees_misfit(common[0]) if card.fees else None
+    misfit = card.fees_misfit(common[1]) if card.fees else None
     if misfit is not None:
         return ProblemError(OTHER_CURRENCY, misfit)
     if reason == _NOT_JUDGED:

@@ -21,6 +21,7 @@ def _operation(file_format: ExportFormat, name: str, description: str) -> Operat
         problems=(
             *AUTHENTICATED,
             problems.INVALID,
+            problems.UNKNOWN_MARKET,
             problems.UNKNOWN_DATE,
             problems.RANGE,
             problems.PREPARING,

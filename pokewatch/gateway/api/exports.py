@@ -7,6 +7,7 @@ from urllib.parse import quote
 from msgspec import UNSET
 
 from pokewatch.contract import EXPORT_PREPARING, EXPORT_TYPES, ExportFormat, parse_history
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import ExportQuery, parse_query
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import (
@@ -23,7 +24,6 @@ from pokewatch.gateway.http.problems import (
 from pokewatch.gateway.http.streams import BrokenBodyError, StreamedAnswer
 from pokewatch.gateway.upstream.http_client import (
     DeadlineError,
-    HttpAddress,
     MalformedReplyError,
     TransportError,
 )
@@ -46,8 +46,8 @@ class ExportEndpoints:
     `streams` is the number in progress, at most MAX_STREAMS.
     """
 
-    def __init__(self, address: HttpAddress, settings: GatewaySettings) -> None:
-        self._address = address
+    def __init__(self, markets: Markets, settings: GatewaySettings) -> None:
+        self._markets = markets
         self._connect_seconds = settings.connect_seconds
         self._seconds = settings.upstream_seconds + _PREPARE_SECONDS
         self.streams = 0
@@ -62,7 +62,8 @@ class ExportEndpoints:
         self, context: RequestContext, file_format: ExportFormat
     ) -> Answer | StreamedAnswer:
         query = parse_query(ExportQuery, context.scope["query_string"])
-        path = f"/catalog/export.{file_format}"
+        market = self._markets.chosen(query.market)
+        path = f"{market.catalog}/export.{file_format}"
         if query.history is not UNSET:
             path += f"?history={quote(_checked(query.history))}"
         if self.streams >= MAX_STREAMS:
@@ -73,14 +74,14 @@ class ExportEndpoints:
         try:
             reply = await stack.enter_async_context(
                 open_stream(
-                    self._address,
+                    market.http_client.address,
                     path,
                     _forwarded(context),
                     self._connect_seconds,
                     self._seconds,
                 )
             )
-            answer = await _started(reply, file_format, stack)
+            answer = await _started(reply, market.name, file_format, stack)
         except TransportError as error:
             await stack.aclose()
             raise _problem(error) from error
@@ -114,14 +115,18 @@ def _forwarded(context: RequestContext) -> bytes:
 
 
 async def _started(
-    reply: StreamedReply, file_format: ExportFormat, stack: contextlib.AsyncExitStack
+    reply: StreamedReply,
+    market: str,
+    file_format: ExportFormat,
+    stack: contextlib.AsyncExitStack,
 ) -> Answer | StreamedAnswer:
     """Return the answer that a reply begins. Raise ProblemError, TransportError."""
     returned = [(name, reply.headers[name]) for name in _RETURNED if name in reply.headers]
     if reply.status == 304:
         return 304, [_REVALIDATE, *returned], b""
     if reply.status in (200, 206) and {b"content-length", b"etag"} <= reply.headers.keys():
-        name = b'attachment; filename="pokewatch.%s"' % file_format.encode()
+        stem = f"pokewatch-{market}" if market else "pokewatch"
+        name = f'attachment; filename="{stem}.{file_format}"'.encode()
         headers: list[Header] = [
             (b"content-type", EXPORT_TYPES[file_format].encode()),
             (b"content-disposition", name),

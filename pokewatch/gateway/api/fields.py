@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from pokewatch.contract import (
     CARD_ID_PATTERN,
+    MARKET_PATTERN,
     MAX_BUY_THRESHOLD,
     MAX_SELL_THRESHOLD,
     MIN_BUY_THRESHOLD,
@@ -26,6 +27,21 @@ CardId = Annotated[
         examples=[EXAMPLE.slug],
     ),
 ]
+MarketName = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A{MARKET_PATTERN}\Z",
+        description="The id of a market, from `GET /markets`.",
+    ),
+]
+MarketOfCard = Annotated[
+    MarketName,
+    Meta(description="The id of a market. Default: the first that has the card."),
+]
+MarketOrFirst = Annotated[
+    MarketName, Meta(description="The id of a market. Default: the first of `GET /markets`.")
+]
+MarketOrAll = Annotated[MarketName, Meta(description="The id of a market. Default: all markets.")]
 Day = Annotated[
     str,
     Meta(
@@ -112,6 +128,7 @@ WhyNoAdvice = Annotated[
     AdviceReason,
     Meta(description="`ok`, or why the last three are null, such as `no_interval` or `no_fees`."),
 ]
+Market = Annotated[str, Meta(description="The id of the market that the answer is about.")]
 Currency = Annotated[str, Meta(description="The currency of the amounts.", examples=["USD"])]
 CopyCondition = Annotated[
     Condition,
@@ -132,6 +149,10 @@ DataVersion = Annotated[str, Meta(description="The hash of the data behind the a
 Stale = Annotated[
     bool,
     Meta(description="True for an earlier answer, sent because the model server is down."),
+]
+Unavailable = Annotated[
+    list[str],
+    Meta(description="The markets left out because their model server is down."),
 ]
 RequestId = Annotated[
     str, Meta(description="The id of the request: your `X-Request-Id`, or a generated one.")

@@ -1,16 +1,18 @@
 """The V2 endpoints.
 
-The model `pokewatch` combines the other two; `fair-price` and `decision` are passed through to
+The model `pokewatch` combines the others; those of the markets and `decision` are passed through to
 MLServer, nothing else is.
 """
 
 import asyncio
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
 
 from pokewatch.contract import (
+    DECISION,
     DECISION_INPUTS,
     DECISION_OUTPUTS,
     DISTRIBUTION,
@@ -18,6 +20,7 @@ from pokewatch.contract import (
     FAIR_PRICE_INPUTS,
     FAIR_PRICE_OUTPUTS,
     MAX_BATCH_ROWS,
+    MAX_TEXT_LENGTH,
     Condition,
     Fees,
 )
@@ -25,13 +28,11 @@ from pokewatch.gateway.api.composition import (
     DECISION_COLUMNS,
     PRICE_COLUMNS,
     CardQuery,
-    Composition,
     ForwardedHeaders,
 )
-from pokewatch.gateway.api.schemas import (
-    MODELS,
-    POKEWATCH,
-)
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.schemas import POKEWATCH
 from pokewatch.gateway.api.status import StatusEndpoints
 from pokewatch.gateway.api.v2_schemas import (
     ModelMetadata,
@@ -51,7 +52,6 @@ from pokewatch.gateway.http.problems import (
     invalid,
     misfit,
 )
-from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.reply_checks import UNKNOWN, check_passthrough
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
@@ -101,20 +101,12 @@ class InferenceEndpoints:
     """Metadata, health and inference of the V2 protocol."""
 
     def __init__(
-        self,
-        composition: Composition,
-        models: dict[str, V2Client],
-        status: StatusEndpoints,
-        load: QueueLimit,
-        seconds: float,
-        metrics: Metrics,
+        self, markets: Markets, status: StatusEndpoints, load: QueueLimit, seconds: float
     ) -> None:
-        self._composition = composition
-        self._models = models
+        self._markets = markets
         self._status = status
         self._load = load
         self._seconds = seconds
-        self._predictions = metrics.predictions
 
     async def server(self, context: RequestContext) -> Answer:
         return _json(ServerMetadata("pokewatch", version("pokewatch"), []))
@@ -127,28 +119,28 @@ class InferenceEndpoints:
         return _json(ServerState(ready=True))
 
     async def metadata(self, context: RequestContext) -> Answer:
-        name = _model(context)
-        if name == POKEWATCH:
+        name, client = self._model(context)
+        if client is None:
             return _json(METADATA)
-        body = await self._send(name, f"/v2/models/{name}", None, context)
+        body = await self._send(client, f"/v2/models/{name}", None, context)
         try:
             found = msgspec.json.decode(body, type=ModelMetadata)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._models[name].bad_reply(str(error)) from error
+            raise client.bad_reply(str(error)) from error
         if found.name != name:
-            raise self._models[name].bad_reply(f"metadata of the model {found.name!r}")
+            raise client.bad_reply(f"metadata of the model {found.name!r}")
         return _json(found)
 
     async def model_ready(self, context: RequestContext) -> Answer:
-        name = _model(context)
-        if name == POKEWATCH:
+        name, client = self._model(context)
+        if client is None:
             self._status.require_ready()
         else:
-            await self._send(name, f"/v2/models/{name}/ready", None, context)
+            await self._send(client, f"/v2/models/{name}/ready", None, context)
         return _json(ModelReady(name, True))
 
     async def infer(self, context: RequestContext) -> Answer:
-        name = _model(context)
+        name, client = self._model(context)
         if b"inference-header-content-length" in context.headers:
             raise ProblemError(
                 MEDIA_TYPE, "tensors must be JSON: set binary_data=False in the client"
@@ -163,23 +155,29 @@ class InferenceEndpoints:
             )
         self._load.enter(max(rows, 1))
         try:
-            if name == POKEWATCH:
+            if client is None:
                 return _json(await self._compose(request, context))
-            return 200, [JSON, _NO_STORE], await self._pass_through(name, request, rows, context)
+            body = await self._send(client, f"/v2/models/{name}/infer", context.body, context)
+            try:
+                check_passthrough(_decode_response(body), name, request, rows)
+            except ValueError as error:
+                raise client.bad_reply(str(error)) from error
+            return 200, [JSON, _NO_STORE], body
         finally:
             self._load.leave(max(rows, 1))
 
     async def _compose(self, request: InferRequest, context: RequestContext) -> InferResponse:
         cards = card_queries(request, context.forwarded_headers)
         names = _output_names(request)
+        market = self._market(request, cards)
         try:
-            columns, versions = await self._composition.infer(cards, self._deadline())
+            columns, versions = await market.composition.infer(cards, self._deadline())
         except RefusedError as refused:
             raise misfit("/inputs", str(refused)) from None
         misfits = filter(None, (card.fees_misfit(versions.currency) for card in cards))
         if reason := next(misfits, None):
             raise misfit("/inputs", reason)
-        self._predictions.add_all(
+        market.prices.predictions.update(
             signal
             for signal, status in zip(columns["signal"], columns["status"], strict=True)
             if status not in UNKNOWN
@@ -193,23 +191,39 @@ class InferenceEndpoints:
             msgspec.structs.asdict(versions),
         )
 
-    async def _pass_through(
-        self, name: str, request: InferRequest, rows: int, context: RequestContext
-    ) -> bytes:
-        body = await self._send(name, f"/v2/models/{name}/infer", context.body, context)
-        try:
-            check_passthrough(_decode_response(body), name, request, rows)
-        except ValueError as error:
-            raise self._models[name].bad_reply(str(error)) from error
-        return body
+    def _market(self, request: InferRequest, cards: Sequence[CardQuery]) -> MarketBackend:
+        """Return the market of the request's parameter `market`, else that of its cards.
+
+        Raise ProblemError (409) for cards of several markets, as an answer has one version.
+        """
+        if self._markets.only is not None and "market" not in (request.parameters or {}):
+            return self._markets.only
+        named = (request.parameters or {}).get("market")
+        if named is not None:
+            return self._markets.named(str(named)[:MAX_TEXT_LENGTH])
+        found = {self._markets.of_card(card.card_id) for card in cards}
+        if len(found) > 1:
+            raise misfit("/inputs", "the cards are of several markets; send a request for each")
+        return found.pop()
+
+    def _model(self, context: RequestContext) -> tuple[str, V2Client | None]:
+        """Return the model of the path and its client, None for `pokewatch`."""
+        name: str = context.scope["path_params"]["model"]
+        if name == POKEWATCH:
+            return name, None
+        if name == DECISION:
+            return name, self._markets.reachable().decision
+        for backend in self._markets.backends:
+            if backend.model == name:
+                return name, backend.fair_price
+        known = (POKEWATCH, *(backend.model for backend in self._markets.backends), DECISION)
+        raise ProblemError(UNKNOWN_MODEL, f"the models are {', '.join(known)}")
 
     async def _send(
-        self, name: str, path: str, body: bytes | None, context: RequestContext
+        self, client: V2Client, path: str, body: bytes | None, context: RequestContext
     ) -> bytes:
         try:
-            return await self._models[name].send(
-                path, body, context.forwarded_headers(), self._deadline()
-            )
+            return await client.send(path, body, context.forwarded_headers(), self._deadline())
         except RefusedError as refused:
             raise misfit("", str(refused)) from None
 
@@ -274,13 +288,6 @@ def _output_names(request: InferRequest) -> list[str]:
                 f"expected one of {', '.join(_OUTPUTS)}, each at most once",
             )
     return names
-
-
-def _model(context: RequestContext) -> str:
-    name: str = context.scope["path_params"]["model"]
-    if name not in MODELS:
-        raise ProblemError(UNKNOWN_MODEL, f"the models are {', '.join(MODELS)}")
-    return name
 
 
 def _json(found: Any) -> Answer:

@@ -6,14 +6,15 @@ import msgspec
 from msgspec import Meta
 
 from pokewatch.contract import ChangesSort
-from pokewatch.gateway.api.fields import Currency, DataVersion, ModelVersion, Stale
-from pokewatch.gateway.api.schemas import Card
+from pokewatch.gateway.api.card_schemas import Card
+from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, Stale
 
 
 class CardList(msgspec.Struct, frozen=True):
     """Cards and their latest prices."""
 
     cards: list[Card]
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
@@ -38,6 +39,7 @@ class CardSets(msgspec.Struct, frozen=True):
 
     date: Annotated[str, Meta(description="The market day of the prices.")]
     sets: list[CardSet]
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
@@ -60,6 +62,7 @@ class CardSetAnswer(CardSet, frozen=True):
     dates: list[str]
     index: Index
     top: Annotated[list[Card], Meta(description="Up to 50 cards, the most expensive first.")]
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
@@ -73,6 +76,7 @@ class MarketIndex(msgspec.Struct, frozen=True):
     cards: int
     dates: list[str]
     index: Index
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion
@@ -106,6 +110,7 @@ class PriceChanges(msgspec.Struct, frozen=True):
     sort: ChangesSort
     up: list[ChangedCard]
     down: list[ChangedCard]
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion

@@ -125,8 +125,9 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
         },
         "model": {
             "type": "string",
-            "enum": list(schemas.MODELS),
-            "description": "The name of a model.",
+            "pattern": schemas.MODEL_PATTERN,
+            "description": "The name of a model. That of a market with a name is "
+            "`fair-price-<market>`, else `fair-price`.",
             "examples": [schemas.POKEWATCH],
         },
         "watch_id": {

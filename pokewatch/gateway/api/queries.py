@@ -21,7 +21,14 @@ from pokewatch.contract import (
     MoversPrice,
 )
 from pokewatch.gateway.api.examples import EXAMPLE, MISSPELT
-from pokewatch.gateway.api.fields import BuyThreshold, Day, SellThreshold
+from pokewatch.gateway.api.fields import (
+    BuyThreshold,
+    Day,
+    MarketOfCard,
+    MarketOrAll,
+    MarketOrFirst,
+    SellThreshold,
+)
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
@@ -49,6 +56,18 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operation without query parameters."""
 
 
+class CardMarketQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The market of a card."""
+
+    market: MarketOfCard | UnsetType = UNSET
+
+
+class MarketQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A market."""
+
+    market: MarketOrFirst | UnsetType = UNSET
+
+
 class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A card search."""
 
@@ -70,6 +89,7 @@ class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+    market: MarketOrAll | UnsetType = UNSET
 
 
 class HistoryQuery(
@@ -79,6 +99,7 @@ class HistoryQuery(
 
     start: Annotated[Day, Meta(description="The first market day (UTC).")] | UnsetType = UNSET
     end: Annotated[Day, Meta(description="The last market day (UTC).")] | UnsetType = UNSET
+    market: MarketOfCard | UnsetType = UNSET
 
 
 class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,6 +121,7 @@ class MoversQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
+    market: MarketOrAll | UnsetType = UNSET
 
 
 class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,12 +139,14 @@ class ExportQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 class FeesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fees that apply."""
 
     fees: Annotated[Fees, Meta(description="The marketplace whose fees apply.")] | UnsetType = UNSET
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +163,7 @@ class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[
         int, Meta(ge=1, le=MAX_SUGGESTIONS, description="The maximum number of cards.")
     ] = DEFAULT_SUGGESTIONS
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,18 +198,21 @@ class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 class MonthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The month whose forecasts are wanted; all months without it."""
 
     month: Month | UnsetType = UNSET
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 class RequiredMonthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The month whose forecasts are wanted."""
 
     month: Month
+    market: MarketOrFirst | UnsetType = UNSET
 
 
 def parse_query(model: type[Query], text: bytes) -> Query:

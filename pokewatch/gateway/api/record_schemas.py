@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from pokewatch.contract import Skill
-from pokewatch.gateway.api.fields import Currency, DataVersion, ModelVersion, Stale
+from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, Stale
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
@@ -245,6 +245,7 @@ class TrackRecordAnswer(msgspec.Struct, frozen=True):
         list[RecordFile], Meta(description="The files of `/track-record.parquet`, by month.")
     ]
     evaluation: RecordEvaluation
+    market: Market
     currency: Currency
     model_version: ModelVersion
     data_version: DataVersion

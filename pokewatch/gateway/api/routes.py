@@ -1,9 +1,8 @@
 """The operations of the API: routes and OpenAPI document are both built from this table."""
 
-from typing import Any
-
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api import (
+    card_schemas,
     collection_schemas,
     market_schemas,
     queries,
@@ -17,10 +16,10 @@ from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.problem_groups import (
     AUTHENTICATED,
     CATALOG,
-    READINESS,
     UPSTREAM,
     WITH_BODY,
 )
+from pokewatch.gateway.api.status_routes import STATUS_OPERATIONS
 from pokewatch.gateway.api.v2_routes import V2_OPERATIONS
 from pokewatch.gateway.api.watch_routes import WATCH_OPERATIONS
 from pokewatch.gateway.http import problems
@@ -44,6 +43,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *AUTHENTICATED,
             *WITH_BODY,
             problems.UNKNOWN_CARD,
+            problems.UNKNOWN_MARKET,
             problems.UNKNOWN_DATE,
             problems.OTHER_CURRENCY,
             *UPSTREAM,
@@ -55,8 +55,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/fair_price/batch",
         f"Value up to {MAX_BATCH_ROWS:,} cards",
         schemas.BatchAnswer,
-        "Each card gets its own answer or problem, in the order of the request. A batch counts as "
-        "one request towards the rate limit.",
+        "Each card gets its own answer or problem, in the order of the request. The cards may be "
+        "of several markets. A batch counts as one request towards the rate limit.",
         scope="batch",
         request=schemas.BatchRequest,
         example={
@@ -85,11 +85,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/cards",
         "Search cards",
-        schemas.CardPage,
+        card_schemas.CardPage,
         "Returns cards with their latest prices, page by page: send `next` as `cursor` to get the "
-        "next page.",
+        "next page. The cards of a page are of one market; without `market`, all markets follow "
+        "one another.",
         query=queries.CardsQuery,
-        problems=(*CATALOG, problems.UNKNOWN_PAGE),
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_PAGE),
         tagged=True,
     ),
     # Before `/cards/{card_id}`, so that the `Allow` header of its path is its own.
@@ -106,17 +107,17 @@ OPERATIONS: tuple[Operation, ...] = (
         example={
             "cards": [{"name": EXAMPLE.name, "set": EXAMPLE.set_name, "number": EXAMPLE.number}]
         },
-        query=queries.NoQuery,
-        problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+        query=queries.MarketQuery,
+        problems=(*AUTHENTICATED, *WITH_BODY, problems.UNKNOWN_MARKET, *UPSTREAM),
     ),
     Operation(
         "card",
         "GET",
         "/cards/{card_id}",
         "Get a card and its latest prices",
-        schemas.CardAnswer,
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        card_schemas.CardAnswer,
+        query=queries.CardMarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -124,10 +125,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/cards/{card_id}/history",
         "Get the daily prices of a card",
-        schemas.History,
+        card_schemas.History,
         "Both `from` and `to` are inclusive; without them, all days are returned.",
         query=queries.HistoryQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -135,10 +136,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/movers",
         "List the strongest signals of the latest day",
-        schemas.Movers,
-        "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices.",
+        card_schemas.Movers,
+        "Returns the cards to BUY and to SELL whose prices deviate most from their fair prices, of "
+        "all markets unless one is named.",
         query=queries.MoversQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -148,8 +150,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "List the other printings of a card",
         market_schemas.CardList,
         "Returns the cards with the same name, set and number, with their latest prices.",
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_CARD),
+        query=queries.CardMarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
     ),
     Operation(
@@ -160,7 +162,7 @@ OPERATIONS: tuple[Operation, ...] = (
         market_schemas.CardList,
         "Tolerates typing errors, and finds cards by product id or by the address of a listing.",
         query=queries.SuggestionsQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -169,8 +171,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/sets",
         "List sets",
         market_schemas.CardSets,
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -179,8 +181,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/sets/{set_id}",
         "Get a set, its index and its most expensive cards",
         market_schemas.CardSetAnswer,
-        query=queries.NoQuery,
-        problems=(*CATALOG, problems.UNKNOWN_SET),
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_SET),
         tagged=True,
     ),
     Operation(
@@ -189,8 +191,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/index",
         "Get the price index of the market",
         market_schemas.MarketIndex,
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -201,7 +203,7 @@ OPERATIONS: tuple[Operation, ...] = (
         market_schemas.PriceChanges,
         "Compares the market prices of the latest day with those of 1, 7 or 30 days before.",
         query=queries.ChangesQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
         csv_answer=True,
     ),
@@ -214,8 +216,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns scores of every published forecast that has its outcome, by month, model version "
         "and price, the worst misses, what following the signals would have earned, and the "
         "forecasts that are open. Updated by the daily monitoring.",
-        query=queries.NoQuery,
-        problems=CATALOG,
+        query=queries.MarketQuery,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
     ),
     Operation(
@@ -227,7 +229,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns every published forecast that has its outcome, or those of a month: what was "
         "stated then, and the price that followed, empty where the card had none.",
         query=queries.MonthQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
     ),
     Operation(
         "track_record_parquet",
@@ -238,7 +240,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Returns the forecasts of `/track-record.csv` issued in a month; `/track-record` lists the "
         "months that have any.",
         query=queries.RequiredMonthQuery,
-        problems=CATALOG,
+        problems=(*CATALOG, problems.UNKNOWN_MARKET),
     ),
     Operation(
         "collection_value",
@@ -268,6 +270,7 @@ OPERATIONS: tuple[Operation, ...] = (
             *AUTHENTICATED,
             *WITH_BODY,
             problems.UNREADABLE_FILE,
+            problems.UNKNOWN_MARKET,
             problems.OTHER_CURRENCY,
             *UPSTREAM,
         ),
@@ -275,25 +278,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *WATCH_OPERATIONS,
     *EXPORT_OPERATIONS,
     *V2_OPERATIONS,
-    Operation(
-        "health",
-        "GET",
-        "/health",
-        "Check liveness",
-        schemas.Alive,
-        "Answers while the gateway process is running, whether or not the model server is.",
-        scope=None,
-    ),
-    Operation(
-        "ready",
-        "GET",
-        "/ready",
-        "Check readiness",
-        schemas.Ready,
-        "Returns the model and data being served, or 503 if requests would fail.",
-        scope=None,
-        problems=READINESS,
-    ),
-    Operation("openapi", "GET", "/openapi.json", "Get this document", dict[str, Any], scope=None),
-    Operation("docs", "GET", "/docs", "Read this document as HTML", "text/html", scope=None),
+    *STATUS_OPERATIONS,
 )

@@ -1,6 +1,6 @@
 """Requests and answers of the API: they validate requests and define the OpenAPI schemas."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -8,11 +8,9 @@ from msgspec import UNSET, Meta, UnsetType
 from pokewatch.contract import (
     DECISION,
     FAIR_PRICE,
+    MARKET_PATTERN,
     MAX_BATCH_ROWS,
-    MoversPrice,
     Signal,
-    Skill,
-    Status,
 )
 from pokewatch.gateway.api.fields import (
     BuyBelow,
@@ -28,6 +26,8 @@ from pokewatch.gateway.api.fields import (
     Fair,
     FeeName,
     Lower,
+    Market,
+    MarketOfCard,
     ModelVersion,
     Price,
     PriceStatus,
@@ -39,11 +39,10 @@ from pokewatch.gateway.api.fields import (
     Upper,
     WhyNoAdvice,
 )
-from pokewatch.gateway.api.forecast import Forecast
 from pokewatch.gateway.http.problems import Problem
 
-POKEWATCH = "pokewatch"  # the V2 model that combines the other two
-MODELS = (POKEWATCH, FAIR_PRICE, DECISION)
+POKEWATCH = "pokewatch"  # the V2 model that combines that of a market and `decision`
+MODEL_PATTERN = f"^({POKEWATCH}|{DECISION}|{FAIR_PRICE}(-{MARKET_PATTERN})?)$"
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -63,6 +62,7 @@ class FairPriceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ) = UNSET
     condition: CopyCondition | UnsetType = UNSET
     fees: FeeName | UnsetType = UNSET
+    market: MarketOfCard | UnsetType = UNSET
 
 
 class FairPrice(msgspec.Struct, frozen=True, gc=False):
@@ -90,6 +90,7 @@ class FairPrice(msgspec.Struct, frozen=True, gc=False):
     sell_above: SellAbove
     chance_to_earn: ChanceToEarn
     advice: WhyNoAdvice
+    market: Market
     currency: Currency
     as_of: Annotated[str, Meta(description="When the model server computed the answer (UTC).")]
     model_version: ModelVersion
@@ -158,139 +159,3 @@ class SignalAnswer(msgspec.Struct, frozen=True):
     chance_to_earn: ChanceToEarn
     advice: WhyNoAdvice
     currency: Currency
-
-
-class Card(msgspec.Struct, frozen=True):
-    """A card and its latest prices."""
-
-    card_id: str
-    slug: Annotated[str, Meta(description="A readable name, accepted wherever an id is.")]
-    name: str
-    set_id: str
-    set_name: str
-    number: str | None
-    rarity: str | None
-    printing: str | None
-    released: Annotated[str | None, Meta(description="The day the card's set was released.")]
-    image_url: str | None
-    game: str | None
-    kind: Literal["single", "sealed", "other"] | None
-    language: str | None
-    set_code: Annotated[str | None, Meta(description="The abbreviation of the set.")]
-    market_price: Annotated[float | None, Meta(description="The market price of the day.")]
-    low_price: Annotated[float | None, Meta(description="The lowest ask, in any condition.")]
-    fair_price: Fair
-    lower: Lower
-    upper: Upper
-    status: PriceStatus
-    date: Annotated[str, Meta(description="The market day of the prices.")]
-
-
-class CardAnswer(Card, frozen=True):
-    """A card, its latest prices and its forecasts, with the versions they come from."""
-
-    forecasts: Annotated[
-        list[Forecast],
-        Meta(description="The forecasts by ascending horizon; one is that of `fair_price`."),
-    ]
-    model_version: ModelVersion
-    data_version: DataVersion
-    currency: Currency
-    stale: Stale = False
-
-
-class CardPage(msgspec.Struct, frozen=True):
-    """A page of a card search."""
-
-    cards: list[Card]
-    next: Annotated[
-        str | None, Meta(description="The `cursor` of the next page; null on the last page.")
-    ]
-    model_version: ModelVersion
-    data_version: DataVersion
-    currency: Currency
-    stale: Stale = False
-
-
-class History(msgspec.Struct, frozen=True):
-    """The daily prices of a card, as columns of equal length."""
-
-    card_id: str
-    slug: str
-    dates: list[str]
-    market_price: list[float | None]
-    low_price: list[float | None]
-    fair_price: list[float | None]
-    lower: list[float | None]
-    upper: list[float | None]
-    status: list[Status]
-    model_version: ModelVersion
-    data_version: DataVersion
-    currency: Currency
-    stale: Stale = False
-
-
-class Mover(Card, frozen=True):
-    """A card, its latest prices, and the signal and advice for the price judged."""
-
-    signal: Signal
-    deviation_pct: Annotated[
-        float,
-        Meta(
-            description="A fraction, not a percentage: (price - fair_price) / fair_price, for the "
-            "price that `price` names."
-        ),
-    ]
-    confidence: Confidence
-    reason: SignalReason
-    buy_below: BuyBelow
-    sell_above: SellAbove
-    chance_to_earn: ChanceToEarn
-    advice: WhyNoAdvice
-
-
-class Movers(msgspec.Struct, frozen=True):
-    """The strongest signals of the latest day, strongest first."""
-
-    date: str
-    price: Annotated[
-        MoversPrice,
-        Meta(description="The price judged. A lowest ask (`low`) may be for any condition."),
-    ]
-    buy: list[Mover]
-    sell: list[Mover]
-    model_version: ModelVersion
-    data_version: DataVersion
-    currency: Currency
-    stale: Stale = False
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The process is running."""
-
-    status: Literal["alive"]
-
-
-class Ready(msgspec.Struct, frozen=True):
-    """The model and data being served."""
-
-    status: Literal["ready"]
-    model_version: ModelVersion
-    data_version: DataVersion
-    run_id: Annotated[str, Meta(description="The MLflow run that trained the model.")]
-    model: str
-    horizon: Annotated[int, Meta(description="The forecast horizon in days.")]
-    source: Annotated[str, Meta(description="The price source; `simulated` is not a real market.")]
-    currency: str
-    skill: Annotated[Skill, Meta(description="The evaluation's result against the last price.")]
-    cards: Annotated[int, Meta(description="The number of cards.")]
-    first_day: str
-    last_day: str
-    not_evaluated: Annotated[
-        str | None, Meta(description="Why the model was not evaluated; null if it was.")
-    ]
-    data_age_days: Annotated[int, Meta(description="The days since `last_day`.")]
-    keys: Annotated[
-        Literal["current", "stale"],
-        Meta(description="`stale` while the key store is unreadable and cached keys are used."),
-    ]

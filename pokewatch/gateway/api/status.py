@@ -1,17 +1,26 @@
-"""GET /health and /ready."""
+"""GET /health, /ready and /markets."""
 
 from collections.abc import Callable
 
 import msgspec
 
-from pokewatch.gateway.api.schemas import Alive, Ready
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.queries import NoQuery, parse_query
+from pokewatch.gateway.api.status_schemas import (
+    Alive,
+    MarketFacts,
+    MarketList,
+    MarketState,
+    Ready,
+)
 from pokewatch.gateway.auth.key_cache import KeyCache
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import keys_unreadable, unavailable
-from pokewatch.gateway.upstream.version_poller import ServedModel, VersionPoller
+from pokewatch.gateway.http.problems import ProblemError, keys_unreadable, unavailable
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _SERVED = (
+    "market",
     "model_version",
     "data_version",
     "run_id",
@@ -25,20 +34,36 @@ _SERVED = (
     "last_day",
     "not_evaluated",
 )
+_FACTS = (
+    "source",
+    "currency",
+    "cards",
+    "first_day",
+    "last_day",
+    "model",
+    "horizon",
+    "model_version",
+    "data_version",
+    "skill",
+    "not_evaluated",
+)
 _encode = msgspec.json.Encoder().encode
 
 
 class StatusEndpoints:
-    """Liveness and readiness. Data older than `max_data_days` is not ready; 0 allows any age."""
+    """Liveness, readiness and the markets.
+
+    A market whose data is older than `max_data_days` is not ready; 0 allows any age.
+    """
 
     def __init__(
         self,
-        poller: VersionPoller,
+        markets: Markets,
         keys: KeyCache,
         max_data_days: int,
         draining: Callable[[], bool],
     ) -> None:
-        self._poller = poller
+        self._markets = markets
         self._keys = keys
         self._max_data_days = max_data_days
         self._draining = draining
@@ -48,31 +73,74 @@ class StatusEndpoints:
         return 200, [JSON, _NO_STORE], _encode(Alive("alive"))
 
     async def ready(self, context: RequestContext) -> Answer:
-        served = msgspec.structs.asdict(self.require_ready())
+        market = self.require_ready()
+        served = msgspec.structs.asdict(market.poller.served)  # type: ignore[arg-type]  # it is ready
         body = Ready(
             status="ready",
             **{name: served[name] for name in _SERVED},
-            data_age_days=self._poller.data_age() or 0,
+            data_age_days=market.poller.data_age() or 0,
+            markets=[self._state(each) for each in self._markets.backends],
             keys="current" if self._keys.current else "stale",
         )
         return 200, [JSON, _NO_STORE], _encode(body)
 
-    def require_ready(self) -> ServedModel:
-        """Return what is served. Raise ProblemError (503) if the gateway should get no requests."""
-        poller = self._poller
+    async def markets(self, context: RequestContext) -> Answer:
+        parse_query(NoQuery, context.scope["query_string"])
+        found = MarketList([self._facts(each) for each in self._markets.backends])
+        return 200, [JSON, _NO_STORE], _encode(found)
+
+    def require_ready(self) -> MarketBackend:
+        """Return the first market that is ready.
+
+        Raise ProblemError (503) if the gateway should get no requests: that of the first market
+        where none is ready.
+        """
         if self._draining():
             raise unavailable("shutting down")
         if self._keys.outdated():
             raise keys_unreadable()
+        problems = []
+        for market in self._markets.backends:
+            problem = self._problem(market)
+            if problem is None:
+                return market
+            problems.append(problem)
+        raise problems[0]
+
+    def _problem(self, market: MarketBackend) -> ProblemError | None:
+        """Return why a market is not ready, None if it is."""
+        poller = market.poller
         if poller.problem is not None:
-            raise unavailable(poller.problem.detail)
+            return unavailable(poller.problem.detail)
         if poller.served is None:
-            raise unavailable("the model server has not been polled yet")
+            return unavailable("the model server has not been polled yet")
         age = poller.data_age() or 0
         if self._max_data_days and age > self._max_data_days:
-            raise unavailable(
+            return unavailable(
                 f"the newest prices, of {poller.served.last_day}, are {age} days old; "
                 f"at most {self._max_data_days} are allowed",
                 3_600,
             )
-        return poller.served
+        return None
+
+    def _state(self, market: MarketBackend) -> MarketState:
+        problem, served = self._problem(market), market.poller.served
+        return MarketState(
+            market.id,
+            problem is None,
+            problem.detail if problem else None,
+            served.model_version if served else None,
+            served.data_version if served else None,
+            served.last_day if served else None,
+            market.poller.data_age(),
+        )
+
+    def _facts(self, market: MarketBackend) -> MarketFacts:
+        problem, served = self._problem(market), market.poller.served
+        return MarketFacts(
+            id=market.id,
+            games=served.games if served else [],
+            **{name: getattr(served, name, None) for name in _FACTS},
+            ready=problem is None,
+            reason=problem.detail if problem else None,
+        )

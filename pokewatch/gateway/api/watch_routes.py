@@ -27,6 +27,7 @@ WATCH_OPERATIONS: tuple[Operation, ...] = (
             *_STORED,
             *WITH_BODY[:-1],
             problems.UNKNOWN_CARD,
+            problems.UNKNOWN_MARKET,
             problems.WATCH_REFUSED,
             problems.REUSED_IDEMPOTENCY_KEY,
             *UPSTREAM,

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pokewatch.contract import MAX_WATCH_CHANGE, MAX_WATCH_DAYS, MAX_WEBHOOK_LENGTH
-from pokewatch.gateway.api.fields import CardId, Price, RequestId
+from pokewatch.gateway.api.fields import CardId, MarketOfCard, Price, RequestId
 from pokewatch.watches.conditions import Condition
 
 _Signal = Literal["BUY", "SELL"]
@@ -100,6 +100,7 @@ class WatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ]
         | UnsetType
     ) = UNSET
+    market: MarketOfCard | UnsetType = UNSET
 
     def canonical(self) -> bytes:
         """Return the request as text that is the same for all forms of it."""

@@ -20,8 +20,8 @@ from pokewatch.errors import (
     WatchError,
     WatchStoreError,
 )
-from pokewatch.gateway.api.catalog import card_call
-from pokewatch.gateway.api.catalog_reader import CatalogReader
+from pokewatch.gateway.api.catalog_calls import card_call
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import NoQuery, parse_query
 from pokewatch.gateway.api.watch_schemas import (
     NewWatchAnswer,
@@ -67,11 +67,11 @@ class WatchEndpoints:
     """Each method answers one operation. The database is used in threads of its own."""
 
     def __init__(
-        self, store: WatchStore, outbox: Outbox, reader: CatalogReader, open_hosts: tuple[str, ...]
+        self, store: WatchStore, outbox: Outbox, markets: Markets, open_hosts: tuple[str, ...]
     ) -> None:
         self._store = store
         self._outbox = outbox
-        self._reader = reader
+        self._markets = markets
         self._open_hosts = open_hosts
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watches")
         self._waiting = 0
@@ -156,7 +156,8 @@ class WatchEndpoints:
                 parse_target(webhook, self._open_hosts)
             except ClosedAddressError as error:
                 raise ProblemError(WATCH_REFUSED, f"/webhook: {error}") from None
-        card = await self._reader.read(card_call(request.card_id), context.forwarded_headers())
+        reader = self._markets.of_card(request.card_id, request.market).reader
+        card = await reader.read(card_call(request.card_id), context.forwarded_headers())
         if request.currency not in (UNSET, card.currency):
             detail = f"/currency: got {request.currency}, the prices are in {card.currency}"
             raise ProblemError(WATCH_REFUSED, detail)

@@ -45,6 +45,9 @@ UNKNOWN_CARD = Kind(
     "No card has this id or slug; `near` lists similar ones.",
 )
 UNKNOWN_SET = Kind("unknown-set", 404, "Unknown set", "No set has this id; `GET /sets` lists them.")
+UNKNOWN_MARKET = Kind(
+    "unknown-market", 404, "Unknown market", "No market has this id; `GET /markets` lists them."
+)
 UNKNOWN_DATE = Kind(
     "unknown-date",
     404,
@@ -258,6 +261,11 @@ def unknown_card(card: str, near: Sequence[str] = ()) -> ProblemError:
 
 def unknown_set(set_id: str) -> ProblemError:
     return ProblemError(UNKNOWN_SET, f"no set has the id {set_id!r}")
+
+
+def unknown_market(market: str, known: Sequence[str]) -> ProblemError:
+    detail = f"no market has the id {market!r}; the markets are {', '.join(known)}"
+    return ProblemError(UNKNOWN_MARKET, detail)
 
 
 def unavailable(detail: str, retry_after: int = 1) -> ProblemError:

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from hashlib import sha256
 from sys import getsizeof
 
@@ -14,6 +14,7 @@ from pokewatch.gateway.upstream.v2_messages import Versions
 # Memory of an entry and its timestamp, with its share of a hash table that is being resized.
 _ENTRY = 320
 _ALLOCATION = 16
+_MAX_VERSIONS = 256
 
 
 class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +53,7 @@ class AnswerCache:
         self._stale_seconds = stale_seconds
         self._clock = clock
         self._entries: OrderedDict[Hashable, CachedAnswer] = OrderedDict()
-        self._versions = Versions("", "")
+        self._versions: dict[tuple[str, str], Versions] = {}
         self._lookups = metrics.cache
         self.bytes = 0
 
@@ -85,22 +86,30 @@ class AnswerCache:
         signal: str = "",
     ) -> CachedAnswer:
         """Store an answer. `signal` is set for fair prices, so that a hit can be counted by it."""
-        last = self._versions
-        if (model_version, data_version) != (last.model_version, last.data_version):
-            self._versions = Versions(model_version, data_version)  # shared by many entries
+        versions = self._shared_versions(model_version, data_version)
         replaced = self._entries.pop(request, None)
         if replaced is None:
             size = _ENTRY + _memory(prefix) + _memory(request)
         else:
             self.bytes -= replaced.size
             size = replaced.size + len(prefix) - len(replaced.prefix)
-        entry = CachedAnswer(prefix, self._versions, self._clock(), signal, size)
+        entry = CachedAnswer(prefix, versions, self._clock(), signal, size)
         self.bytes += size
         self._entries[request] = entry
         while self.bytes > self._max_bytes:
             _, evicted = self._entries.popitem(last=False)
             self.bytes -= evicted.size
         return entry
+
+    def _shared_versions(self, model_version: str, data_version: str) -> Versions:
+        """Return an object for the versions that many entries share."""
+        key = (model_version, data_version)
+        versions = self._versions.get(key)
+        if versions is None:
+            if len(self._versions) >= _MAX_VERSIONS:
+                self._versions.clear()
+            versions = self._versions[key] = Versions(*key)
+        return versions
 
 
 def _memory(value: object) -> int:
@@ -109,13 +118,13 @@ def _memory(value: object) -> int:
     return getsizeof(value) + _ALLOCATION + parts
 
 
-def etag(model_version: str, data_version: str, *forms: bytes) -> bytes:
-    """Return the strong entity tag of answers from these versions.
+def etag(versions: Sequence[str], *forms: bytes) -> bytes:
+    """Return the strong entity tag of answers from these markets and versions.
 
     `forms` are what distinguishes the representations of one answer, such as its content coding;
     empty ones are left out.
     """
-    digest = sha256(f"{model_version}\n{data_version}".encode()).hexdigest()
+    digest = sha256("\n".join(versions).encode()).hexdigest()
     return b'"%s"' % b"-".join([digest[:32].encode(), *filter(None, forms)])
 
 

@@ -50,6 +50,8 @@ class RefusedError(Exception):
 class V2Client:
     """A client whose requests may take `seconds`. All are idempotent.
 
+    `market` is that of the model, "" if the market has no name or the model serves all markets.
+
     A request with less time left than that, because its caller had waited in the queue, does not
     count as a failure when it times out.
     """
@@ -61,15 +63,19 @@ class V2Client:
         breaker: Breaker,
         metrics: Metrics,
         seconds: float,
+        market: str = "",
     ) -> None:
         self.name = name
+        self.market = market
         self._http = http
         self._breaker = breaker
         self._seconds = seconds
         self._open_reason = _FAILING
-        self._duration = metrics.upstream_seconds.of(name)
-        self._failures = metrics.upstream_failures.labels(name)
-        metrics.upstream_state.labels(name).set_function(lambda: float(breaker.observed_state()))
+        self._server = f"the model server ({name}{f' of {market}' if market else ''})"
+        self._duration = metrics.upstream_seconds.of(name, market)
+        self._failures = metrics.upstream_failures.labels(name, market)
+        state = metrics.upstream_state.labels(name, market)
+        state.set_function(lambda: float(breaker.observed_state()))
 
     async def send(
         self, path: str, body: bytes | None, headers: bytes = b"", deadline: float = math.inf
@@ -85,9 +91,7 @@ class V2Client:
             )
         wait = self._breaker.wait()
         if wait:
-            raise unavailable(
-                f"the model server ({self.name}) {self._open_reason}", math.ceil(wait)
-            )
+            raise unavailable(f"{self._server} {self._open_reason}", math.ceil(wait))
         started = perf_counter()
         try:
             reply = await self._http.send(path, body, min(left, self._seconds), headers)
@@ -112,28 +116,28 @@ class V2Client:
         if _NOT_LOADED.fullmatch(refusal.error):
             self._failed(f"{reply.status} {refusal.error}")
             self._open_reason = _NO_MODEL
-            raise unavailable(f"the model server ({self.name}) {_NO_MODEL}")
+            raise unavailable(f"{self._server} {_NO_MODEL}")
         if reply.status in _REFUSALS:
             self._succeeded()
             raise RefusedError(reply.status, refusal)
         if reply.status in (429, 503):
             self._failed(f"{reply.status} {refusal.error}")
-            raise unavailable(f"the model server ({self.name}) is not available")
+            raise unavailable(f"{self._server} is not available")
         raise self.bad_reply(f"{reply.status} {refusal.error}")
 
     def _transport_problem(self, error: TransportError) -> ProblemError:
         if isinstance(error, DeadlineError):
             return ProblemError(
                 UPSTREAM_TIMEOUT,
-                f"the model server ({self.name}) did not answer in time",
+                f"{self._server} did not answer in time",
                 retry_after=1,
             )
         if isinstance(error, MalformedReplyError):
             return self._unusable()
-        return unavailable(f"the model server ({self.name}) cannot be reached")
+        return unavailable(f"{self._server} cannot be reached")
 
     def _unusable(self) -> ProblemError:
-        detail = f"the model server ({self.name}) returned an unusable reply"
+        detail = f"{self._server} returned an unusable reply"
         return ProblemError(UPSTREAM_FAULT, detail)
 
     def _failed(self, cause: object) -> None:
@@ -146,6 +150,7 @@ class V2Client:
                 "upstream failed",
                 extra={
                     "upstream": self.name,
+                    "market": self.market,
                     "cause": str(cause),
                     "breaker": self._breaker.state.name,
                 },
@@ -153,5 +158,5 @@ class V2Client:
 
     def _succeeded(self) -> None:
         if self._breaker.state is not State.CLOSED:
-            logger.info("upstream recovered", extra={"upstream": self.name})
+            logger.info("upstream recovered", extra={"upstream": self.name, "market": self.market})
         self._breaker.succeeded()

@@ -1,6 +1,5 @@
 """Poller of the model server: which versions it serves, and how old its data is."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -31,6 +30,8 @@ class ServedModel(msgspec.Struct, frozen=True):
     model: str
     source: str
     currency: str
+    market: str
+    games: list[str]
     skill: Skill
     not_evaluated: str | None = None
     record: str = ""
@@ -40,20 +41,20 @@ _decode = msgspec.json.Decoder(ServedModel).decode
 
 
 class VersionPoller:
-    """Polls every `seconds`.
+    """Polls one market: its catalogue at the path `catalog_path`, and the model `decision`.
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
     and `problem` why the last poll failed, None if it succeeded.
     """
 
     def __init__(
-        self, catalog: V2Client, decisions: V2Client, metrics: Metrics, seconds: float
+        self, catalog: V2Client, catalog_path: str, decisions: V2Client, metrics: Metrics
     ) -> None:
         self._catalog = catalog
+        self._status = f"{catalog_path}/status"
         self._decisions = decisions
-        self._seconds = seconds
-        self._changes = metrics.changes
-        self._metric = metrics.served
+        self._changes = metrics.changes.labels(catalog.market)
+        self._metric = metrics.served.of(catalog.market)
         self.versions: Versions | None = None
         self.served: ServedModel | None = None
         self.problem: ProblemError | None = None
@@ -82,6 +83,7 @@ class VersionPoller:
             logger.info(
                 "versions changed",
                 extra={
+                    "market": versions.market,
                     "model_version": versions.model_version,
                     "data_version": versions.data_version,
                 },
@@ -98,7 +100,7 @@ class VersionPoller:
     async def poll(self) -> None:
         """Poll once. Raise ProblemError if a model does not answer."""
         try:
-            body = await self._catalog.send("/catalog/status", b"{}")
+            body = await self._catalog.send(self._status, b"{}")
             await self._decisions.send("/v2/models/decision/ready", None)
         except RefusedError as refused:
             raise self._catalog.bad_reply(str(refused)) from refused
@@ -106,13 +108,21 @@ class VersionPoller:
             served = _decode(body)
             check_day("first_day", served.first_day)
             check_day("last_day", served.last_day)
+            if self._catalog.market not in ("", served.market):
+                raise ValueError(f"the price book is of the market {served.market!r}")
             last_day = datetime.fromisoformat(served.last_day).replace(tzinfo=UTC).timestamp()
         except (msgspec.DecodeError, ValueError) as error:
             raise self._catalog.bad_reply(str(error)) from error
         self.served = served
         self._metric.last_day = last_day
         self.observe(
-            Versions(served.model_version, served.data_version, served.run_id, served.currency)
+            Versions(
+                served.model_version,
+                served.data_version,
+                served.run_id,
+                served.currency,
+                served.market,
+            )
         )
 
     async def refresh(self) -> bool:
@@ -128,9 +138,3 @@ class VersionPoller:
                 INTERNAL, "the status of the model server could not be read; see the log"
             )
         return self.problem is None
-
-    async def run(self) -> None:
-        """Poll until cancelled."""
-        while True:
-            await self.refresh()
-            await asyncio.sleep(self._seconds)

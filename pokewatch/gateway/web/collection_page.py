@@ -5,10 +5,14 @@ from starlette.types import Receive, Scope, Send
 from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
 from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
-from pokewatch.gateway.web.endpoints import PageRenderer, send_page
+from pokewatch.gateway.web.endpoints import send_page
+from pokewatch.gateway.web.page_queries import PageQuery, market_of
+from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.uploads import UploadBodies
 
 PATH = "/collection"
@@ -39,12 +43,14 @@ class CollectionPage:
             if answer is None:
                 answer = await self._page(context, receive)
         except ProblemError as problem:
-            answer = self._form(context, problem)
+            answer = self._form(context, self._renderer.markets.first, problem)
         await send_page(context, send, answer)
 
     async def _page(self, context: RequestContext, receive: Receive) -> Answer:
+        query = parse_query(PageQuery, context.scope["query_string"])
+        market = market_of(self._renderer.markets, query, None)
         if context.scope["method"] != "POST":
-            return self._form(context, None)
+            return self._form(context, market, None)
         require_same_origin(context)
         fields = await self._bodies.read(context, receive)
         content = fields.get("file") or fields.get("text") or b""
@@ -53,16 +59,25 @@ class CollectionPage:
         fees = fields.get("fees", b"").decode("latin-1").strip() or None
         if fees is not None and fees not in FEE_CURRENCIES:
             raise invalid("/fees", f"{fees[:40]!r} is not one of {', '.join(FEE_CURRENCIES)}")
-        worth = await self._endpoint.value_file(content, fees, context)
-        return self._answer(context, 200, {"problem": None, "worth": worth, **_parts(worth)})
+        worth = await self._endpoint.value_file(content, fees, context, market)
+        values = {"problem": None, "worth": worth, **_parts(worth)}
+        return self._answer(context, market, 200, values)
 
-    def _form(self, context: RequestContext, problem: ProblemError | None) -> Answer:
+    def _form(
+        self, context: RequestContext, market: MarketBackend, problem: ProblemError | None
+    ) -> Answer:
         status = problem.kind.status if problem else 200
-        return self._answer(context, status, {"problem": problem, "worth": None})
+        return self._answer(context, market, status, {"problem": problem, "worth": None})
 
-    def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
+    def _answer(
+        self,
+        context: RequestContext,
+        market: MarketBackend,
+        status: int,
+        values: dict[str, object],
+    ) -> Answer:
         values |= {"marketplaces": FEE_CURRENCIES}
-        body = self._renderer.render("collection.html", context, values)
+        body = self._renderer.render("collection.html", context, values, market)
         return status, [_NO_STORE], body
 
 

@@ -1,14 +1,14 @@
 """ASGI applications of the pages, and the choice between page and JSON where a path has both."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
-import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.accept import preferred
 from pokewatch.gateway.http.middleware import (
@@ -22,10 +22,10 @@ from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess, local_target
-from pokewatch.gateway.web.page_queries import PageQuery
-from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles, Templates
+from pokewatch.gateway.web.page_queries import PageQuery, market_of
+from pokewatch.gateway.web.page_renderer import PageRenderer, problem_headers
+from pokewatch.gateway.web.rendering import HTML, SECURITY, StaticFiles
 from pokewatch.gateway.web.visits import Visit
 
 DataHandler = Callable[[Visit], Awaitable[bytes]]
@@ -36,55 +36,6 @@ _REVALIDATE: Header = (b"cache-control", b"private, no-cache")
 _NO_STORE: Header = (b"cache-control", b"no-store")
 _VARY: Header = (b"vary", b"accept, cookie")
 _KINDS = (b"application/json", b"text/html")
-_STALE_HOURS = 36
-
-
-class PageRenderer:
-    """Renders templates with the values that all pages share."""
-
-    def __init__(
-        self,
-        templates: Templates,
-        access: PageAccess,
-        poller: VersionPoller,
-        pictures: bool = False,
-        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
-    ) -> None:
-        self._templates = templates
-        self._access = access
-        self._poller = poller
-        self._pictures = pictures
-        self._today = today
-
-    def render(
-        self, template: str, context: RequestContext, values: dict[str, Any], stale: bool = False
-    ) -> bytes:
-        served = self._poller.served
-        age = self._poller.data_age(self._today)
-        common = {
-            "served": served,
-            "currency": served.currency if served else "",
-            "simulated": served is not None and served.source == "simulated",
-            "age": age,
-            "old": age is not None and age * 24 > _STALE_HOURS,
-            "down": stale or self._poller.problem is not None,
-            "keyed": not self._access.open,
-            "pictures": self._pictures,
-            "path": context.scope["path"],
-        }
-        return self._templates.render(template, common | values)
-
-    def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
-        """Return the page of a problem."""
-        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
-        body = self.render("problem.html", context, values | {"request_id": context.request_id})
-        return problem.kind.status, problem_headers(problem), body
-
-    def cache_key(self, context: RequestContext, query: PageQuery) -> tuple[str, ...]:
-        """Return all that a page depends on besides the versions of model and data."""
-        values = [str(value) for value in msgspec.structs.astuple(query)]
-        day = self._today().isoformat()
-        return ("page", context.scope["path"], *values, day, self._poller.current_record())
 
 
 class PageEndpoint:
@@ -99,7 +50,6 @@ class PageEndpoint:
         renderer: PageRenderer,
         access: PageAccess,
         answers: AnswerCache | None,
-        poller: VersionPoller,
     ) -> None:
         self._path = path
         self._template = template
@@ -108,7 +58,6 @@ class PageEndpoint:
         self._renderer = renderer
         self._access = access
         self._answers = answers
-        self._poller = poller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = context_of(scope)
@@ -121,10 +70,12 @@ class PageEndpoint:
 
     async def _page(self, context: RequestContext) -> Answer:
         query = parse_query(self._query, context.scope["query_string"])
-        request = self._renderer.cache_key(context, query)
-        body = self._cached(request, self._poller.current_versions())
+        card = context.scope.get("path_params", {}).get("card_id")
+        market = market_of(self._renderer.markets, query, card)
+        request = self._renderer.cache_key(context, query, market)
+        body = self._cached(request, market.poller.current_versions())
         if body is None:
-            body = await self._made(context, query, request)
+            body = await self._made(context, query, market, request)
         tag = b'"%s"' % sha256(body).hexdigest()[:32].encode()
         # A weak tag: the page may be sent compressed or not (RFC 9110, 8.8.1).
         headers = [_REVALIDATE, (b"etag", b"W/" + tag)]
@@ -133,19 +84,24 @@ class PageEndpoint:
         return 200, headers, body
 
     async def _made(
-        self, context: RequestContext, query: PageQuery, request: tuple[str, ...]
+        self,
+        context: RequestContext,
+        query: PageQuery,
+        market: MarketBackend,
+        request: tuple[str, ...],
     ) -> bytes:
         """Return the page, and cache it if all of it is from the versions being served."""
+        poller = market.poller
         for _ in range(2):
-            visit = Visit(context, query)
+            visit = Visit(context, market, query)
             values = await self._handler(visit)
-            current = visit.versions <= self._poller.served_versions() and visit.record_digest in (
+            current = visit.versions <= poller.served_versions() and visit.record_digest in (
                 None,
-                self._poller.current_record(),
+                poller.current_record(),
             )
-            if visit.stale or current or not await self._poller.refresh():
+            if visit.stale or current or not await poller.refresh():
                 break  # else the footer would be of other versions than the prices
-        body = self._renderer.render(self._template, context, values, visit.stale)
+        body = self._renderer.render(self._template, context, values, market, visit.stale)
         if self._answers is not None and visit.versions and current and not visit.stale:
             self._answers.put(request, body, *next(iter(visit.versions)))
         return body
@@ -169,15 +125,19 @@ async def _admitted(scope: Scope, path: str, access: PageAccess) -> RequestConte
 class DataEndpoint:
     """ASGI application of data that a page loads or offers for download."""
 
-    def __init__(self, path: str, kind: Header, handler: DataHandler, access: PageAccess) -> None:
+    def __init__(
+        self, path: str, kind: Header, handler: DataHandler, access: PageAccess, markets: Markets
+    ) -> None:
         self._path = path
         self._kind = kind
         self._handler = handler
         self._access = access
+        self._markets = markets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = await _admitted(scope, self._path, self._access)
-        body = await self._handler(Visit(context))
+        query = parse_query(PageQuery, context.scope["query_string"])
+        body = await self._handler(Visit(context, market_of(self._markets, query, None), query))
         await send_page(context, send, (200, [self._kind, _NO_STORE], body))
 
 
@@ -262,14 +222,6 @@ class PageOrJson:
         accepted = context_of(scope).headers.get(b"accept", b"")
         html = preferred(accepted, _KINDS) == _KINDS[1]
         return (self.page if html else self.json)(scope, receive, send)
-
-
-def problem_headers(problem: ProblemError) -> list[Header]:
-    """Return the headers of the page of a problem."""
-    headers = [_NO_STORE, *problem.headers]
-    if problem.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % problem.retry_after))
-    return headers
 
 
 async def send_page(context: RequestContext, send: Send, answer: Answer) -> None:

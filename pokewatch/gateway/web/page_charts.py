@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pokewatch.gateway.api.schemas import CardAnswer, History
+from pokewatch.gateway.api.card_schemas import CardAnswer, History
 from pokewatch.gateway.web import charts, formats
 
 

@@ -6,9 +6,11 @@ A field of a form that was left blank is an empty text.
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from pokewatch.contract import Condition, Fees
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.http.problems import invalid
 
 Range = Literal["1m", "3m", "1y", "all"]
@@ -21,7 +23,9 @@ _Name = Annotated[str, Meta(max_length=200)]
 
 
 class PageQuery(msgspec.Struct, frozen=True):
-    """A page without parameters."""
+    """A page of a market; "" is that of its card, or the first one."""
+
+    market: Annotated[str, Meta(max_length=60)] = ""
 
 
 class CardPageQuery(PageQuery, frozen=True):
@@ -50,6 +54,12 @@ class MoversPageQuery(PageQuery, frozen=True):
     min_price: Annotated[str, Meta(max_length=20)] = ""
     sort: Sort = "change"
     page: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 1
+
+
+def market_of(markets: Markets, query: PageQuery, card_id: str | None) -> MarketBackend:
+    """Return the market of a page, which may be about a card. Raise ProblemError."""
+    named = query.market or UNSET
+    return markets.chosen(named) if card_id is None else markets.of_card(card_id, named)
 
 
 def price_of(text: str, name: str = "price", *, zero: bool = False) -> float | None:

@@ -11,12 +11,14 @@ from msgspec import UNSET
 
 from pokewatch.contract import CONDITIONS, DEFAULT_MIN_PRICE, FEE_CURRENCIES, MAX_PAGE_SIZE
 from pokewatch.gateway.alerts import Alerts
-from pokewatch.gateway.api import catalog, queries
-from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
+from pokewatch.gateway.api import catalog_calls, queries
+from pokewatch.gateway.api.card_schemas import Mover
+from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
-from pokewatch.gateway.api.prices import FairPriceEndpoint
-from pokewatch.gateway.api.schemas import FairPriceAnswer, Mover
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
+from pokewatch.gateway.api.schemas import FairPriceAnswer
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.page_charts import card_chart, index_changes, index_chart, last_days
@@ -50,17 +52,16 @@ class _Judged:
 class Pages:
     """The pages' values, from the same calls as the API's answers."""
 
-    def __init__(self, reader: CatalogReader, prices: FairPriceEndpoint, alerts: Alerts) -> None:
-        self._reader = reader
-        self._prices = prices
+    def __init__(self, markets: Markets, alerts: Alerts) -> None:
+        self._markets = markets
         self._alerts = alerts
 
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
             visit,
-            catalog.index_call(),
-            catalog.changes_call(queries.ChangesQuery(limit=_HOME_CARDS)),
-            catalog.movers_call(_asks_below(DEFAULT_MIN_PRICE)),
+            catalog_calls.index_call(),
+            catalog_calls.changes_call(queries.ChangesQuery(limit=_HOME_CARDS)),
+            catalog_calls.movers_call(_asks_below(DEFAULT_MIN_PRICE)),
         )
         chart = index_chart("Price index of the market", index.dates, index.index)
         return {
@@ -79,12 +80,13 @@ class Pages:
             limit=_PAGE_CARDS,
             cursor=query.cursor or UNSET,
         )
-        page = (await self._read(visit, catalog.search_call(found)))[0]
+        _, after = catalog_calls.position_of(found)
+        page = (await self._read(visit, catalog_calls.search_call(found, after)))[0]
         suggested: Sequence[Any] = ()
         if not page.cards and query.q.strip() and not query.set:
-            call = catalog.suggestions_call(query.q.strip(), 20)
+            call = catalog_calls.suggestions_call(query.q.strip(), 20)
             suggested = (await self._read(visit, call))[0].cards
-        more = {"q": query.q, "set": query.set, "cursor": page.next}
+        more = {"market": query.market, "q": query.q, "set": query.set, "cursor": page.next}
         following = urlencode({key: value for key, value in more.items() if value})
         return {
             "query": query,
@@ -96,7 +98,7 @@ class Pages:
     async def suggestions(self, visit: Visit) -> bytes:
         """Return what the list below the search field shows, as JSON."""
         query = queries.parse_query(queries.SuggestionsQuery, visit.context.scope["query_string"])
-        found = (await self._read(visit, catalog.suggestions_call(query.q, query.limit)))[0]
+        found = (await self._read(visit, catalog_calls.suggestions_call(query.q, query.limit)))[0]
         fields = ("slug", "name", "set_name", "number", "printing")
         cards = [
             {name: getattr(card, name) for name in fields}
@@ -107,18 +109,20 @@ class Pages:
 
     async def card(self, visit: Visit) -> Values:
         query = cast(CardPageQuery, visit.query)
-        card_id = catalog.card_id_of(visit.context)
+        card_id = catalog_calls.card_id_of(visit.context)
         offered = price_of(query.price)
         calls: list[CatalogCall | CardQuery] = [
-            catalog.card_call(card_id),
-            catalog.history_call(card_id, queries.HistoryQuery()),
-            catalog.printings_call(card_id),
+            catalog_calls.card_call(card_id),
+            catalog_calls.history_call(card_id, queries.HistoryQuery()),
+            catalog_calls.printings_call(card_id),
             CardQuery(card_id, "", None),
         ]
         if offered is not None:
             calls.append(CardQuery(card_id, "", offered, query.condition, query.fees))
         card, history, printings, value, *judged = await self._read(visit, *calls)
         shown = last_days(history, RANGES[query.range])
+        headers = visit.context.forwarded_headers()
+        others = await cards_elsewhere(self._markets, visit.market, card, headers)
         return {
             "query": query,
             "card": card,
@@ -126,6 +130,7 @@ class Pages:
             "judged": _Judged(offered, judged[0]) if offered is not None else None,
             "history": shown,
             "printings": printings.cards,
+            "other_markets": others,
             "chart": card_chart(card, shown, RANGES[query.range]),
             "ranges": list(RANGES),
             "conditions": CONDITIONS,
@@ -140,8 +145,8 @@ class Pages:
         wanted = _changes_query(query, min(shown + 1, MAX_PAGE_SIZE))
         changes, bargains = await self._read(
             visit,
-            catalog.changes_call(wanted),
-            catalog.movers_call(_asks_below(wanted.min_price)),
+            catalog_calls.changes_call(wanted),
+            catalog_calls.movers_call(_asks_below(wanted.min_price)),
         )
         more = query.page < MAX_PAGE and max(len(changes.up), len(changes.down)) > shown
         up, down = (rows[shown - _MOVERS : shown] for rows in (changes.up, changes.down))
@@ -157,27 +162,27 @@ class Pages:
     async def movers_csv(self, visit: Visit) -> bytes:
         """Return the price changes of the page and those after them, as CSV."""
         query = queries.parse_query(MoversPageQuery, visit.context.scope["query_string"])
-        call = catalog.changes_call(_changes_query(query, MAX_PAGE_SIZE))
+        call = catalog_calls.changes_call(_changes_query(query, MAX_PAGE_SIZE))
         return changes_csv((await self._read(visit, call))[0])
 
     async def sets(self, visit: Visit) -> Values:
-        return {"found": (await self._read(visit, catalog.sets_call()))[0]}
+        return {"found": (await self._read(visit, catalog_calls.sets_call()))[0]}
 
     async def card_set(self, visit: Visit) -> Values:
-        call = catalog.set_call(visit.context.scope["path_params"]["set_id"])
+        call = catalog_calls.set_call(visit.context.scope["path_params"]["set_id"])
         found = (await self._read(visit, call))[0]
         chart = index_chart(f"Price index of {found.set_name}", found.dates, found.index)
         return {"found": found, "chart": chart, "index_changes": index_changes(found.index)}
 
     async def track_record(self, visit: Visit) -> Values:
-        found = (await self._read(visit, catalog.record_call()))[0]
+        found = (await self._read(visit, catalog_calls.record_call()))[0]
         visit.record_digest = found.record
         return record_values(found)
 
     async def status(self, visit: Visit) -> Values:
         """Return the alerts, and what the last monitoring run found."""
         try:
-            record = (await self._read(visit, catalog.record_call()))[0]
+            record = (await self._read(visit, catalog_calls.record_call()))[0]
         except ProblemError:
             record = None
         return {"alerts": await self._alerts.current(), "record": record}
@@ -197,9 +202,9 @@ class Pages:
     async def _answer(self, visit: Visit, call: CatalogCall | CardQuery) -> Any:
         headers = visit.context.forwarded_headers
         if isinstance(call, CatalogCall):
-            return await self._reader.read(call, headers())
+            return await visit.market.reader.read(call, headers())
         card = msgspec.structs.replace(call, headers=headers)
-        return await self._prices.value(card, visit.context.request_id)
+        return await visit.market.prices.value(card, visit.context.request_id)
 
 
 def _changes_query(query: MoversPageQuery, limit: int) -> queries.ChangesQuery:

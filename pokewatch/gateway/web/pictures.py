@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from pokewatch.gateway.api import catalog
-from pokewatch.gateway.api.catalog_reader import CatalogReader
+from pokewatch.gateway.api.catalog_calls import card_call, card_id_of
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.middleware import Answer, Header, context_of
 from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.endpoints import send_page
+from pokewatch.gateway.web.page_queries import PageQuery, market_of
 from pokewatch.gateway.web.picture_client import Picture, PictureClient, PictureError
 from pokewatch.gateway.web.rendering import StaticFiles
 
@@ -91,9 +93,9 @@ class Pictures:
 class PictureEndpoint:
     """ASGI application of a card's picture; a placeholder until it is here."""
 
-    def __init__(self, pictures: Pictures, reader: CatalogReader, access: PageAccess) -> None:
+    def __init__(self, pictures: Pictures, markets: Markets, access: PageAccess) -> None:
         self._pictures = pictures
-        self._reader = reader
+        self._markets = markets
         self._access = access
         _, headers, self._placeholder = StaticFiles().answer(PLACEHOLDER)
         others = [header for header in headers if header[0] != b"cache-control"]
@@ -104,8 +106,10 @@ class PictureEndpoint:
         context.route = PATH
         if await self._access.admit(context) is not None:
             raise ProblemError(UNAUTHORIZED, "sign in first")
-        call = catalog.card_call(catalog.card_id_of(context))
-        card = await self._reader.read(call, context.forwarded_headers())
+        query = parse_query(PageQuery, context.scope["query_string"])
+        card_id = card_id_of(context)
+        reader = market_of(self._markets, query, card_id).reader
+        card = await reader.read(card_call(card_id), context.forwarded_headers())
         found = self._pictures.find(card.image_url) if card.image_url else None
         if found is None:
             answer: Answer = 200, self._placeholder_headers, self._placeholder

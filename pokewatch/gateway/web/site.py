@@ -5,12 +5,12 @@ from starlette.types import ASGIApp
 
 from pokewatch.gateway.api.changes_csv import CSV_HEADER
 from pokewatch.gateway.api.collections import CollectionEndpoint
+from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.records import RecordDownloads
 from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.middleware import JSON, Header
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
-from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web import watch_page
 from pokewatch.gateway.web.access import SIGN_IN, PageAccess
 from pokewatch.gateway.web.collection_page import PATH, CollectionPage
@@ -21,7 +21,6 @@ from pokewatch.gateway.web.endpoints import (
     DownloadHandler,
     PageEndpoint,
     PageHandler,
-    PageRenderer,
     SignInEndpoint,
     SignOutEndpoint,
     StaticEndpoint,
@@ -32,6 +31,7 @@ from pokewatch.gateway.web.page_queries import (
     PageQuery,
     SearchPageQuery,
 )
+from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.pictures import PATH as PICTURE
 from pokewatch.gateway.web.pictures import PictureEndpoint
@@ -52,11 +52,11 @@ class Site:
         access: PageAccess,
         uploads: UploadBodies,
         answers: AnswerCache,
-        poller: VersionPoller,
+        markets: Markets,
         pictures: PictureEndpoint | None,
     ) -> None:
         static = StaticFiles()
-        renderer = PageRenderer(Templates(static), access, poller, pictures is not None)
+        renderer = PageRenderer(Templates(static), access, markets, pictures is not None)
 
         def page(
             path: str,
@@ -66,10 +66,10 @@ class Site:
             cache: bool = True,
         ) -> ASGIApp:
             cached = answers if cache else None
-            return PageEndpoint(path, template, query, handler, renderer, access, cached, poller)
+            return PageEndpoint(path, template, query, handler, renderer, access, cached)
 
         def data(path: str, kind: Header, handler: DataHandler) -> Route:
-            return Route(path, DataEndpoint(path, kind, handler, access), methods=["GET"])
+            return Route(path, DataEndpoint(path, kind, handler, access, markets), methods=["GET"])
 
         self.pages: dict[str, ASGIApp] = {
             path: page(path, handler, template, query)

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.web.page_queries import PageQuery
 
 
 @dataclass(slots=True)
 class Visit:
-    """A request of a page.
+    """A request of a page about a market.
 
     `versions` are those of model and data of all answers that the page shows. It is `stale` if one
     is an earlier answer, sent because the model server is down. `record_digest` is that of the
@@ -17,6 +18,7 @@ class Visit:
     """
 
     context: RequestContext
+    market: MarketBackend
     query: PageQuery = field(default_factory=PageQuery)
     versions: set[tuple[str, str]] = field(default_factory=set)
     stale: bool = False

@@ -13,8 +13,9 @@ from pokewatch.gateway.http.faults import fault
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
-from pokewatch.gateway.web.endpoints import PageRenderer, send_page
+from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import price_of
+from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.watches.conditions import REASONS
 from pokewatch.watches.store import Watch
 
@@ -100,6 +101,8 @@ def _request(form: dict[str, str]) -> WatchRequest:
     else:
         condition["price"] = amount
     fields = {"card_id": form.get("card_id", ""), "condition": condition}
+    if form.get("market"):
+        fields["market"] = form["market"]
     if form.get("webhook"):
         fields["webhook"] = form["webhook"]
     try:

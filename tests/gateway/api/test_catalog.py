@@ -59,13 +59,20 @@ CARD = {
         },
     ],
 }
-VERSIONS = {"currency": "USD", "model_version": "7", "data_version": "dv-1", "stale": False}
+VERSIONS = {
+    "market": "simulated-0",
+    "currency": "USD",
+    "model_version": "7",
+    "data_version": "dv-1",
+    "stale": False,
+}
+PRODUCT: dict[str, object] = {"product_id": None, "other_markets": []}
 
 
 @pytest.mark.parametrize("name", ["card_4", "tcgplayer-4-normal"])
 def test_a_card(gateway: Gateway, name: str) -> None:
     body = gateway.get(f"/cards/{name}").json()
-    assert body | {"low_price": None} == CARD | VERSIONS
+    assert body | {"low_price": None} == CARD | PRODUCT | VERSIONS
 
 
 def test_a_search(gateway: Gateway) -> None:

@@ -3,10 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.contract import CARD_ID_PATTERN, MARKET_PATTERN
 from pokewatch.gateway.api.cursor import decode_cursor, encode_cursor
 from pokewatch.gateway.http.problems import ProblemError
 
+MARKETS = st.from_regex(rf"\A{MARKET_PATTERN}\Z")
 CARDS = st.from_regex(rf"\A{CARD_ID_PATTERN}\Z")
 
 
@@ -24,11 +25,11 @@ class PagingMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.done)
     @rule(limit=st.integers(1, 10))
     def turn(self, limit: int) -> None:
-        last = decode_cursor(self.cursor, self.search) if self.cursor else ""
+        last = decode_cursor(self.cursor, self.search)[1] if self.cursor else ""
         page = [card for card in self.cards if card > last][: limit + 1]
         self.read += page[:limit]
         self.done = len(page) <= limit
-        self.cursor = None if self.done else encode_cursor(page[limit - 1], self.search)
+        self.cursor = None if self.done else encode_cursor("a", page[limit - 1], self.search)
 
     @precondition(lambda self: self.done)
     @rule()
@@ -51,9 +52,9 @@ class PagingMachine(RuleBasedStateMachine):
 test_paging = PagingMachine.TestCase
 
 
-@given(CARDS, st.text())
-def test_round_trip(card: str, search: str) -> None:
-    assert decode_cursor(encode_cursor(card, search), search) == card
+@given(MARKETS, CARDS | st.just(""), st.text())
+def test_round_trip(market: str, card: str, search: str) -> None:
+    assert decode_cursor(encode_cursor(market, card, search), search) == (market, card)
 
 
 @given(st.text())

@@ -29,6 +29,7 @@ def test_inference_on_pokewatch(gateway: Gateway) -> None:
         "data_version": "dv-1",
         "run_id": "run-1",
         "currency": "USD",
+        "market": "simulated-0",
     }
     outputs = {output["name"]: output["data"] for output in found["outputs"]}
     assert outputs["status"] == ["ok", "unknown_card", "thin_history"]

@@ -404,7 +404,7 @@ def test_signals_with_and_without_thresholds_share_calls(
         ({**prices, "buy_threshold_pct": -0.2, "sell_threshold_pct": 0.05}, "HOLD"),
     ]
     gateway = make_gateway(mlserver.url)
-    assert len(gateway.app.assembly._coalescers) == 2
+    assert len(gateway.app.assembly.markets.first.coalescers) == 2
     with ThreadPoolExecutor(16) as pool:
         requests = [case for case in cases for _ in range(20)]
         found = pool.map(lambda case: gateway.post("/signal", case[0]).json()["signal"], requests)

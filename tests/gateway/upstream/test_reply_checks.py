@@ -137,7 +137,7 @@ def test_faulty_replies_are_refused(server: TamperingServer, behind: Gateway, fa
     assert_problem(
         behind.post("/v2/models/pokewatch/infer", {"inputs": inputs}), 502, "upstream-fault"
     )
-    versions = behind.app.assembly.version_poller.versions
+    versions = behind.app.assembly.markets.first.poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     found = behind.post("/fair_price/batch", {"cards": BATCH}).json()["predictions"]
@@ -273,7 +273,7 @@ def test_faulty_catalogue_replies_are_refused(
 
     server.tampers[f"/catalog/{name}"] = altered
     assert_problem(behind.get(path), 502, "upstream-fault")
-    versions = behind.app.assembly.version_poller.versions
+    versions = behind.app.assembly.markets.first.poller.versions
     assert versions is None or versions.model_version == "7"
     server.tampers.clear()
     good = behind.get(path).json()

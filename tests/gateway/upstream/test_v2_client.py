@@ -17,7 +17,7 @@ from pokewatch.gateway.upstream.version_poller import VersionPoller
 from tests.gateway.replies import answered, served
 
 GOOD = b"""{"model_version":"1","data_version":"d","run_id":"r","created_at":"",
-"first_day":"2026-01-01","last_day":"2026-01-05","cards":1,"horizon":7,"model":"m","source":"s","currency":"USD",
+"first_day":"2026-01-01","last_day":"2026-01-05","cards":1,"horizon":7,"model":"m","source":"s","currency":"USD","market":"m","games":[],
 "skill":"better than the last price"}"""
 
 
@@ -128,16 +128,12 @@ def test_the_poller_survives_unreadable_replies(status: bytes) -> None:
 
     async def scenario(client: UpstreamHttpClient) -> None:
         catalog, decisions = (upstream(client, failures=1_000_000)[0] for _ in range(2))
-        poller = VersionPoller(catalog, decisions, Metrics(), 0.01)
-        running = asyncio.ensure_future(poller.run())
-        async with asyncio.timeout(30):
-            while poller.problem is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
-            assert poller.problem.kind is UPSTREAM_FAULT
-            reply[0] = GOOD
-            while poller.problem is not None:  # noqa: ASYNC110
-                await asyncio.sleep(0.001)
+        poller = VersionPoller(catalog, "/catalog", decisions, Metrics())
+        assert not await poller.refresh()
+        assert poller.problem is not None
+        assert poller.problem.kind is UPSTREAM_FAULT
+        reply[0] = GOOD
+        assert await poller.refresh()
         assert poller.served is not None
-        running.cancel()
 
     served(answered(200, lambda: reply[0]), scenario)

@@ -105,7 +105,7 @@ def test_a_model_server_that_goes_away_and_comes_back(
         seen = ("/", "/cards/card_4", "/movers", "/sets")
         for path in seen:
             assert "is not answering" not in check(page, path)
-        poller = gateway.app.assembly.version_poller
+        poller = gateway.app.assembly.markets.first.poller
         server.process.kill()
         server.process.wait(20)
         eventually(lambda: poller.problem, lambda problem: problem is not None)

@@ -21,7 +21,7 @@ def test_pages_of_a_stopped_model_server_say_so_and_are_not_cached(tmp_path: Pat
         size = gateway.app.assembly.answer_cache.bytes
         found.process.kill()
         found.process.wait(20)
-        poller = gateway.app.assembly.version_poller
+        poller = gateway.app.assembly.markets.first.poller
         eventually(lambda: poller.problem, lambda problem: problem is not None)
         other = gateway.get("/cards/card_4?range=all", key="", headers=BROWSER)
         assert "The model server is not answering at the moment." in words(page(other))

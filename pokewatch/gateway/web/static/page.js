@@ -26,6 +26,7 @@ function themeSwitch() {
 
 function suggest(form) {
   const input = form.querySelector("input[type=search]");
+  const market = form.elements.market ? `market=${encodeURIComponent(form.elements.market.value)}` : "";
   const list = element("ul", { className: "suggestions", role: "listbox", id: "suggestions", hidden: true });
   form.append(list);
   for (const [name, value] of [["role", "combobox"], ["aria-controls", "suggestions"], ["aria-expanded", "false"], ["aria-autocomplete", "list"]]) {
@@ -53,7 +54,7 @@ function suggest(form) {
         element("span", { className: "minor", textContent: words }));
       const option = element("li", { role: "option", id: `suggestion-${at}` }, name,
         element("span", { className: "num", textContent: card.price }));
-      option.dataset.target = `/cards/${card.slug}`;
+      option.dataset.target = `/cards/${card.slug}${market && `?${market}`}`;
       option.addEventListener("mousedown", (event) => { event.preventDefault(); location.assign(option.dataset.target); });
       return option;
     }));
@@ -65,7 +66,7 @@ function suggest(form) {
     const text = input.value.trim();
     asked = text;
     if (text.length < 2) { close(); return; }
-    const reply = await fetch(`/page-data/suggestions?q=${encodeURIComponent(text)}`);
+    const reply = await fetch(`/page-data/suggestions?q=${encodeURIComponent(text)}${market && `&${market}`}`);
     if (reply.ok && asked === text) show((await reply.json()).cards);
   }
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });

@@ -1,0 +1,1 @@
+"""The markets behind the gateway."""

@@ -1,0 +1,114 @@
+"""One market behind the gateway: the clients of its model, and what reads answers through them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pokewatch.contract import catalog_path, fair_price_model
+from pokewatch.gateway.api.card_prices import CardPrices
+from pokewatch.gateway.api.catalog_reader import CatalogReader
+from pokewatch.gateway.api.composition import Composition
+from pokewatch.gateway.api.near_cards import NearCards
+from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.upstream.answer_cache import AnswerCache
+from pokewatch.gateway.upstream.breaker import Breaker
+from pokewatch.gateway.upstream.card_ids import CardIds
+from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
+from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
+from pokewatch.gateway.upstream.v2_client import V2Client
+from pokewatch.gateway.upstream.version_poller import VersionPoller
+from pokewatch.settings import GatewaySettings
+
+
+@dataclass(frozen=True)
+class SharedParts:
+    """The parts of a gateway that all its markets share."""
+
+    settings: GatewaySettings
+    metrics: Metrics
+    answers: AnswerCache
+    load: QueueLimit
+
+
+class MarketBackend:
+    """A market served at one address; `name` is "" for the only market of a home.
+
+    Its breakers, queues and poller are its own, so that its failures leave other markets alone.
+    """
+
+    def __init__(self, name: str, http: UpstreamHttpClient, shared: SharedParts) -> None:
+        self.name = name
+        self.model = fair_price_model(name)
+        self.catalog = catalog_path(self.model)
+        self.http_client = http
+        self._shared = shared
+        settings, metrics = shared.settings, shared.metrics
+        self.fair_price = self.client("fair-price")
+        self.decision = self.client("decision")
+        catalog = self.client("catalog")
+        self.slow_collections = self.client("collection", settings.collection_seconds)
+        self.records = self.client("track-record", settings.collection_seconds)
+        self.poller = VersionPoller(catalog, self.catalog, self.decision, metrics)
+        self.composition = Composition(
+            self.model, self.fair_price, self.decision, self.poller.observe
+        )
+        self.reader = CatalogReader(self.model, catalog, self.poller, shared.answers, shared.load)
+        self.near = NearCards(self.reader)
+        self.cards = CardIds(catalog, self.catalog)
+        self.coalescers: list[Coalescer[Any, Any]] = []
+        self.signals = self._coalescer(self.composition.signals)
+        self.prices = CardPrices(
+            self.model,
+            self.composition.fair_prices,
+            self._coalescer(self.composition.fair_prices),
+            self.near,
+            shared.answers,
+            self.poller,
+            shared.load,
+            metrics.predictions.of(name),
+        )
+
+    @property
+    def id(self) -> str:
+        """The id of the market; "" for one without a name until it has been polled."""
+        return self.name or (self.poller.served.market if self.poller.served else "")
+
+    def client(self, name: str, seconds: float | None = None) -> V2Client:
+        """Return a client of the market's address with a breaker of its own."""
+        settings = self._shared.settings
+        seconds = settings.upstream_seconds if seconds is None else seconds
+        breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
+        return V2Client(name, self.http_client, breaker, self._shared.metrics, seconds, self.name)
+
+    async def run(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
+        """Poll until cancelled. The cards are listed while there are `several` markets."""
+        while True:
+            await self.refresh(several, on_cards)
+            await asyncio.sleep(self._shared.settings.watch_seconds)
+
+    async def refresh(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
+        """Poll once. Call `on_cards` if the market has other cards than before."""
+        if (
+            await self.poller.refresh()
+            and several()
+            and await self.cards.refresh(self.poller.versions)
+        ):
+            on_cards()
+
+    async def close(self) -> None:
+        """Wait for the running calls."""
+        for coalescer in self.coalescers:
+            await coalescer.close()
+
+    def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
+        settings = self._shared.settings
+        coalescer: Coalescer[Any, Any] = Coalescer(
+            call,
+            self._shared.load,
+            self._shared.metrics,
+            seconds=settings.deadline_seconds,
+            in_flight=settings.in_flight,
+        )
+        self.coalescers.append(coalescer)
+        return coalescer

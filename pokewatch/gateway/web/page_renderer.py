@@ -1,0 +1,105 @@
+"""Pages from templates, with the values that all pages share."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+
+from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.http.middleware import Answer, Header, RequestContext
+from pokewatch.gateway.http.problems import ProblemError
+from pokewatch.gateway.web.access import PageAccess
+from pokewatch.gateway.web.page_queries import PageQuery
+from pokewatch.gateway.web.rendering import Templates
+
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_STALE_HOURS = 36
+
+
+class PageRenderer:
+    """Renders templates with the values that all pages share."""
+
+    def __init__(
+        self,
+        templates: Templates,
+        access: PageAccess,
+        markets: Markets,
+        pictures: bool = False,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        self._templates = templates
+        self._access = access
+        self.markets = markets
+        self._pictures = pictures
+        self._today = today
+
+    def render(
+        self,
+        template: str,
+        context: RequestContext,
+        values: dict[str, Any],
+        market: MarketBackend | None = None,
+        stale: bool = False,
+    ) -> bytes:
+        """Return a page of a market, the first one by default."""
+        market = market or self.markets.first
+        poller = market.poller
+        age = poller.data_age(self._today)
+        common = {
+            "served": poller.served,
+            "currency": poller.served.currency if poller.served else "",
+            "simulated": poller.served is not None and poller.served.source == "simulated",
+            "age": age,
+            "old": age is not None and age * 24 > _STALE_HOURS,
+            "down": stale or poller.problem is not None,
+            "keyed": not self._access.open,
+            "pictures": self._pictures,
+            "path": context.scope["path"],
+            **self._market_values(market),
+        }
+        return self._templates.render(template, common | values)
+
+    def _market_values(self, market: MarketBackend) -> dict[str, Any]:
+        """Return the markets to choose from, and what links add to stay in this one.
+
+        A link without a query adds `here`, one with a query `also`.
+        """
+        ids = [each.id for each in self.markets.backends if each.id]
+        several = len(ids) > 1
+        named = market.id if several and market is not self.markets.first else ""
+        return {
+            "market": market.id if several else "",
+            "markets": ids if several else [],
+            "backends": self.markets.backends,
+            "named_market": named,
+            "here": f"?market={named}" if named else "",
+            "also": f"&market={named}" if named else "",
+        }
+
+    def problem(self, context: RequestContext, problem: ProblemError) -> Answer:
+        """Return the page of a problem."""
+        values = {"kind": problem.kind, "detail": problem.detail, "near": problem.near}
+        body = self.render("problem.html", context, values | {"request_id": context.request_id})
+        return problem.kind.status, problem_headers(problem), body
+
+    def cache_key(
+        self, context: RequestContext, query: PageQuery, market: MarketBackend
+    ) -> tuple[str, ...]:
+        """Return all that a page depends on besides the versions of model and data."""
+        values = [str(value) for value in msgspec.structs.astuple(query)]
+        day = self._today().isoformat()
+        record = market.poller.current_record()
+        if self.markets.several():
+            for each in self.markets.backends:
+                values += [each.id, repr(each.poller.current_versions())]
+        return ("page", market.model, context.scope["path"], *values, day, record)
+
+
+def problem_headers(problem: ProblemError) -> list[Header]:
+    """Return the headers of the page of a problem."""
+    headers = [_NO_STORE, *problem.headers]
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % problem.retry_after))
+    return headers

@@ -1,0 +1,66 @@
+"""The pages of a gateway with two markets."""
+
+import re
+
+import pytest
+
+from tests.gateway.api.markets.conftest import both, two_markets
+from tests.gateway.conftest import Gateway
+from tests.gateway.web.test_pages import BROWSER, page, words
+
+__all__ = ["both", "two_markets"]
+
+PATHS = ["/", "/cards", "/cards/card_4", "/movers", "/sets", "/sets/set0", "/track-record"]
+LINK = re.compile(r'href="(/(?!static|docs|watches|sign)[^"]*)"')
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/status", "/collection"])
+def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None:
+    response = both.get(f"{path}?market=file-europe", key="", headers=BROWSER)
+    page(response)
+    assert "| file-europe</title>" in response.text
+    assert 'value="file-europe"' in response.text or path == "/"
+    for link in LINK.findall(response.text):
+        assert "market=file-europe" in link or "market=simulated-1" in link, link
+    for form in re.findall(r"<form(?! class=.market)(.*?)</form>", response.text, re.DOTALL):
+        assert "file-europe" in form, form
+    assert "€" in response.text or path in ("/sets/set0", "/track-record", "/status", "/collection")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_of_the_first_market_need_no_name(both: Gateway, path: str) -> None:
+    response = both.get(path, key="", headers=BROWSER)
+    page(response)
+    assert "| simulated-1</title>" in response.text
+    assert "market=simulated-1" not in response.text
+    assert "€" not in response.text.replace("market=file-europe", "") or path == "/cards/card_4"
+
+
+def test_a_card_of_one_market_only_needs_no_name(both: Gateway) -> None:
+    assert "€" in words(page(both.get("/cards/card_44", key="", headers=BROWSER)))
+
+
+def test_a_card_shows_its_price_in_other_markets(both: Gateway) -> None:
+    response = both.get("/cards/card_4", key="", headers=BROWSER)
+    assert "In other markets" in words(page(response))
+    assert 'href="/cards/card_4?market=file-europe"' in response.text
+    assert "€5.04" in response.text
+
+
+def test_the_status_lists_the_markets(both: Gateway) -> None:
+    rows = page(both.get("/status", key="", headers=BROWSER)).rows
+    assert [row[:3] for row in rows[1:3]] == [
+        ["simulated-1", "yes", "40"],
+        ["file-europe", "yes", "60"],
+    ]
+
+
+def test_an_unknown_market_is_a_page_too(both: Gateway) -> None:
+    found = words(page(both.get("/movers?market=none", key="", headers=BROWSER), 404))
+    assert "the markets are simulated-1, file-europe" in found
+
+
+def test_suggestions_are_of_the_market(both: Gateway) -> None:
+    suggestions = both.get("/page-data/suggestions?q=44&market=file-europe", key="").text
+    assert '"card_44"' in suggestions
+    assert "€" in suggestions
