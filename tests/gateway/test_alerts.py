@@ -30,7 +30,9 @@ class Watched:
         self.poller = cast(Any, SimpleNamespace(problem=None, served=self.served))
         self.keys = cast(Any, SimpleNamespace(current=True))
         self.failed: int | ProblemError = 0
-        self.alerts = Alerts(self.metrics, self.poller, self.keys, self._failed, self.clock)
+        self.backends = [SimpleNamespace(id="simulated-0", poller=self.poller)]
+        markets = SimpleNamespace(backends=self.backends, several=lambda: len(self.backends) > 1)
+        self.alerts = Alerts(self.metrics, cast(Any, markets), self.keys, self._failed, self.clock)
 
     async def _failed(self) -> int:
         if isinstance(self.failed, ProblemError):
@@ -60,6 +62,21 @@ def test_nothing_is_wrong_with_a_gateway_that_answers() -> None:
     watched.answer(5, 500)
     watched.pass_time(60)
     assert watched.current() == []
+
+
+def test_a_fault_of_one_of_several_markets_names_it() -> None:
+    watched = Watched()
+    old = SimpleNamespace(last_day="2026-01-01", created_at="2026-01-07T02:10:00+00:00")
+    stale = SimpleNamespace(problem=None, served=old)
+    away = SimpleNamespace(problem=unavailable("it is down"), served=None)
+    watched.backends += [
+        SimpleNamespace(id="magic-tcgplayer-usd", poller=stale),
+        SimpleNamespace(id="file-trend", poller=away),
+    ]
+    assert [each.text.partition(":")[0].partition(",")[0] for each in watched.current()] == [
+        "The model server of file-trend cannot be used",
+        "The newest prices of magic-tcgplayer-usd are of 2026-01-01",
+    ]
 
 
 def test_failing_requests_alert_until_they_are_minutes_ago() -> None:
@@ -109,8 +126,8 @@ def test_load_keys_and_redis() -> None:
 def test_the_model_server_and_its_data() -> None:
     watched = Watched()
     watched.poller.problem = unavailable("nobody answers at http://127.0.0.1:1")
-    watched.metrics.upstream_state.labels("fair-price").set(State.OPEN)
-    watched.metrics.upstream_state.labels("decision").set(State.HALF_OPEN)
+    watched.metrics.upstream_state.labels("fair-price", "").set(State.OPEN)
+    watched.metrics.upstream_state.labels("decision", "").set(State.HALF_OPEN)
     watched.served.last_day, watched.served.created_at = "2026-01-05", "2026-01-06T05:59:00+00:00"
     found = [each.text for each in watched.current()]
     assert [text.partition(":")[0] for text in found] == [
