@@ -14,6 +14,7 @@
     +-- RegistryError              the model registry failed or holds something unexpected
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the selected model did not pass the gate
+    +-- ExperimentError            an experiment cannot be started, stopped or read
     +-- RetrainError               retraining failed
     +-- DeployError                a version was not deployed; the champion has not changed
     |   +-- DeployBusyError        another deploy on the same registry is running
@@ -105,6 +106,11 @@ class NoChampionError(RegistryError):
 
 class GateError(PokeWatchError):
     exit_code = 5
+    final = True
+
+
+class ExperimentError(PokeWatchError):
+    exit_code = 2
     final = True
 
 

@@ -11,7 +11,7 @@ from pokewatch.settings.models import (
     RegistrySettings,
     WatchSettings,
 )
-from pokewatch.settings.monitoring import MonitorSettings, NotifySettings
+from pokewatch.settings.monitoring import ExperimentSettings, MonitorSettings, NotifySettings
 from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
@@ -22,6 +22,7 @@ __all__ = [
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
+    "ExperimentSettings",
     "GateSettings",
     "GatewaySettings",
     "Home",
@@ -61,6 +62,7 @@ def sections() -> list[type[Section]]:
         DeploySettings,
         WatchSettings,
         MonitorSettings,
+        ExperimentSettings,
         NotifySettings,
         PriceWatchSettings,
     ]
