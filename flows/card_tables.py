@@ -37,7 +37,7 @@ GROUP_WORDS = {
 }
 EXPERIMENT_WORDS = {
     "evidence": "an e-value, which may be looked at every day: were the challenger no better, it "
-    "would ever reach 20 in one of twenty experiments at most",
+    "would reach 20 in fewer than one of twenty experiments",
     "mean difference": "of the errors of the two, as a share of the distance of their forecasts, "
     "from -1 to 1; above 0 the challenger was closer",
 }
@@ -130,9 +130,9 @@ def experiment_table(found: Mapping[str, Any]) -> Markdown:
     rows = [
         ["days of forecasts compared", _number(found["days"])],
         ["prices", _number(found["forecasts"])],
-        ["evidence that the challenger is better", _number(now["e_value"])],
-        ["evidence that it is worse", _number(now["e_opposite"])],
-        ["evidence that decides", _number(found["threshold"])],
+        ["evidence that the challenger is better", f"{now['e_value']:.3g}"],
+        ["evidence that it is worse", f"{now['e_opposite']:.3g}"],
+        ["evidence that decides", f"{found['threshold']:.3g}"],
         ["mean difference, 95% interval", f"{_number(now['mean'])}, {interval}"],
         ["error less than the champion's by", _percent(found["gain"])],
         ["prices inside the challenger's 90% intervals", _percent(now["coverage"])],

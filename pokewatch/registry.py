@@ -31,8 +31,6 @@ REFUSED = "refused"  # tag of a version: why its deploy was undone
 LAST_DAY = "last_day"  # tag of a version: the last day of its prices
 BOOK_REMOVED = "book_removed"  # tag of a version: when its book was removed
 NOT_EVALUATED = "not_evaluated"  # tag of a version: that it was registered without evaluation
-EXPERIMENT = "experiment"  # tag of a challenger's version: the number of its experiment
-COMPARED_WITH = "compared_with"  # tag of such a version: the champion's of the same prices
 _MAX_VERSIONS = 200
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 

@@ -12,6 +12,7 @@ from pokewatch.errors import RegistryError
 from pokewatch.registry import Registry
 from pokewatch.registry_client import ensure_registered_model
 
+EXPERIMENT = "experiment"  # tag of a model version: the number of the experiment it takes part in
 _MAX_RECORDS = 200
 _ATTEMPTS = 10  # to get a number; MLflow itself tries three times in each
 

@@ -82,6 +82,7 @@ TESTED_ELSEWHERE = {
     "gateway/api/catalog_reader.py": "by its endpoints; tests/gateway/api/test_catalog.py",
     "gateway/api/forecast.py": "types; tests/gateway/api/test_catalog.py",
     "gateway/api/market_schemas.py": "types; tests/contract/test_openapi.py",
+    "gateway/api/experiment_schemas.py": "types; tests/contract/test_openapi.py",
     "gateway/api/record_schemas.py": "types; tests/contract/test_openapi.py",
     "gateway/api/records.py": "by its pages; tests/gateway/web/test_record_page.py",
     "gateway/web/access.py": "by the pages; tests/gateway/web/test_pages.py",

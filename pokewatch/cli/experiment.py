@@ -88,16 +88,17 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         f"{found['started_on']}: {state}"
     )
     if not found["days"]:
-        yield f"  no result yet: the first comes {found['horizon']} days after a run of the pipeline"
+        yield f"  no result yet: the first comes {found['horizon']} days after a pipeline run"
         return
-    now = found["series"][-1]
+    now, gain = found["series"][-1], found["gain"]
     yield f"  {found['days']} days of forecasts compared, {found['forecasts']:,} prices"
     yield (
         f"  evidence that {found['challenger']} is better {format_number(now['e_value'])}, worse "
         f"{format_number(now['e_opposite'])}; {format_number(found['threshold'])} decides"
     )
     yield (
-        f"  error {format_percent(-found['gain'])} against {found['champion']}; mean difference "
-        f"{now['mean']:+.3f}, 95% interval {now['low']:+.3f} to {now['high']:+.3f}"
+        f"  its error against that of {found['champion']} "
+        f"{format_percent(None if gain is None else -gain)}; mean difference {now['mean']:+.3f}, "
+        f"95% interval {now['low']:+.3f} to {now['high']:+.3f}"
     )
     yield f"  {format_share(now['coverage'])} of the prices are inside its 90% intervals"

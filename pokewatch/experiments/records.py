@@ -30,7 +30,7 @@ _OUTCOME = "outcome"  # tag: the reason, or the version that was promoted
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is compared, by which rule, set at the start."""
+    """The two models, and the rule, as set at the start."""
 
     champion: str
     challenger: str

@@ -22,7 +22,7 @@ def score_day(panel: Panel, champion: Forecaster, challenger: Forecaster) -> Day
     A day is excluded where either book was written after the day it was for, or is of another
     market than the panel, or the two are not of the same day and horizon.
     """
-    currency = str(panel.currency[0])
+    currency = champion[1].facts.currency
     first, second = (
         issue_of(model, book, currency, book.facts.created_at.date())
         for model, book in (champion, challenger)

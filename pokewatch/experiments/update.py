@@ -9,11 +9,13 @@ from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.results import DayResult
 from pokewatch.experiments.scoring import score_day
 from pokewatch.experiments.standing import Standing
-from pokewatch.registry import COMPARED_WITH, EXPERIMENT, LAST_DAY, RegisteredModel, Registry
+from pokewatch.registry import LAST_DAY, RegisteredModel, Registry
+from pokewatch.registry_records import EXPERIMENT
 from pokewatch.valuation.panel import Panel
 
 logger = logging.getLogger("pokewatch.experiments")
 
+COMPARED_WITH = "compared_with"  # tag of a challenger's version: the champion's of the same prices
 MOST_DAYS = 20  # scored in one run: each takes two books, and a first run may find months
 
 

@@ -17,16 +17,11 @@ from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, PokeWatchError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
-from pokewatch.experiments.update import challengers_of
+from pokewatch.experiments.update import COMPARED_WITH, challengers_of
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.registration import register_version
-from pokewatch.registry import (
-    COMPARED_WITH,
-    EXPERIMENT,
-    LAST_DAY,
-    RegisteredModel,
-    Registry,
-)
+from pokewatch.registry import LAST_DAY, RegisteredModel, Registry
+from pokewatch.registry_records import EXPERIMENT
 from pokewatch.settings import ExperimentSettings, MonitorSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation

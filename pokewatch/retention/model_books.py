@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, EXPERIMENT, Registry
+from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, Registry
 from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_records import EXPERIMENT
 from pokewatch.settings import RegistrySettings
 
 KEPT_NEWEST = 3
