@@ -34,7 +34,8 @@ from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
-from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
+from pokewatch.gateway.upstream.http_stream import StreamingHttpClient
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.gateway.web.access import PageAccess
@@ -58,10 +59,13 @@ _FORM_BYTES = 4_096
 class Assembly:
     """All components of a gateway. `handlers` has one handler for each operation's name.
 
-    `start` and `stop` are called by the application's lifespan.
+    `start` and `stop` are called by the application's lifespan. `transport` leads to the models, by
+    default by HTTP to the MLServer of the settings.
     """
 
-    def __init__(self, settings: GatewaySettings, store: KeyStore) -> None:
+    def __init__(
+        self, settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+    ) -> None:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
@@ -78,7 +82,9 @@ class Assembly:
         )
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
-        self.http_client = UpstreamHttpClient(settings.mlserver_url, settings.connect_seconds)
+        self.transport = transport or StreamingHttpClient(
+            settings.mlserver_url, settings.connect_seconds
+        )
         self.upstreams = {
             name: self._upstream(name) for name in ("fair-price", "decision", "catalog")
         }
@@ -101,7 +107,7 @@ class Assembly:
             self._upstream("collection", slow), self.version_poller
         )
         self._watches = _watches(self.catalog_reader)
-        self.exports = ExportEndpoints(self.http_client.address, settings)
+        self.exports = ExportEndpoints(self.transport, settings)
         self._records = RecordDownloads(self.catalog_reader, self._upstream("track-record", slow))
         self._near = NearCards(self.catalog_reader)
         self._fair_prices = self._fair_price_endpoint()
@@ -133,14 +139,14 @@ class Assembly:
             await self.pictures.close()
         await self.metrics_server.stop()
         self._watches.close()
-        self.http_client.close()
+        self.transport.close()
         self.access_log.flush()
 
     def _upstream(self, name: str, seconds: float | None = None) -> V2Client:
         settings = self.settings
         seconds = settings.upstream_seconds if seconds is None else seconds
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return V2Client(name, self.http_client, breaker, self.metrics, seconds)
+        return V2Client(name, self.transport, breaker, self.metrics, seconds)
 
     def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self.settings

@@ -23,11 +23,10 @@ from pokewatch.gateway.http.problems import (
 from pokewatch.gateway.http.streams import BrokenBodyError, StreamedAnswer
 from pokewatch.gateway.upstream.http_client import (
     DeadlineError,
-    HttpAddress,
     MalformedReplyError,
     TransportError,
 )
-from pokewatch.gateway.upstream.http_stream import StreamedReply, open_stream
+from pokewatch.gateway.upstream.transport import ArrivingReply, Transport
 from pokewatch.gateway.upstream.v2_messages import decode_refusal
 from pokewatch.settings import GatewaySettings
 
@@ -41,14 +40,13 @@ _RETURNED = (b"content-length", b"content-range", b"etag", b"accept-ranges")
 
 
 class ExportEndpoints:
-    """Passes exports on, each with its own connection upstream.
+    """Passes exports on, each as a stream of its own from upstream.
 
     `streams` is the number in progress, at most MAX_STREAMS.
     """
 
-    def __init__(self, address: HttpAddress, settings: GatewaySettings) -> None:
-        self._address = address
-        self._connect_seconds = settings.connect_seconds
+    def __init__(self, transport: Transport, settings: GatewaySettings) -> None:
+        self._transport = transport
         self._seconds = settings.upstream_seconds + _PREPARE_SECONDS
         self.streams = 0
 
@@ -72,13 +70,7 @@ class ExportEndpoints:
         stack.callback(self._ended)
         try:
             reply = await stack.enter_async_context(
-                open_stream(
-                    self._address,
-                    path,
-                    _forwarded(context),
-                    self._connect_seconds,
-                    self._seconds,
-                )
+                self._transport.stream(path, _forwarded(context), self._seconds)
             )
             answer = await _started(reply, file_format, stack)
         except TransportError as error:
@@ -114,7 +106,7 @@ def _forwarded(context: RequestContext) -> bytes:
 
 
 async def _started(
-    reply: StreamedReply, file_format: ExportFormat, stack: contextlib.AsyncExitStack
+    reply: ArrivingReply, file_format: ExportFormat, stack: contextlib.AsyncExitStack
 ) -> Answer | StreamedAnswer:
     """Return the answer that a reply begins. Raise ProblemError, TransportError."""
     returned = [(name, reply.headers[name]) for name in _RETURNED if name in reply.headers]
@@ -136,7 +128,7 @@ async def _started(
     raise await _refused(reply)
 
 
-async def _parts(reply: StreamedReply) -> AsyncIterator[bytes]:
+async def _parts(reply: ArrivingReply) -> AsyncIterator[bytes]:
     try:
         async for part in reply.body():
             yield part
@@ -144,7 +136,7 @@ async def _parts(reply: StreamedReply) -> AsyncIterator[bytes]:
         raise BrokenBodyError(str(error)) from error
 
 
-async def _refused(reply: StreamedReply) -> ProblemError:
+async def _refused(reply: ArrivingReply) -> ProblemError:
     message = decode_refusal(await reply.read(_MAX_REFUSAL)).error
     if reply.status == 409:
         return ProblemError(UNKNOWN_DATE, message)
