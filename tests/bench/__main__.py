@@ -4,7 +4,7 @@ import importlib
 
 MEASURES = (
     *("pipeline", "valuation", "serving", "gateway", "pages", "collection", "soak", "fairness"),
-    *("keys", "portfolios", "watches"),
+    *("keys", "portfolios", "watches", "in_process"),
 )
 
 for name in MEASURES:

@@ -73,9 +73,9 @@ def started(home: Path, *arguments: str, **settings: str) -> Iterator[RunningGat
             stdout=log,
             stderr=log,
         )
-    urls = (f"http://127.0.0.1:{each}" for each in (port, metrics_port))
+    url, metrics_url = (f"http://127.0.0.1:{each}" for each in (port, metrics_port))
     try:
-        yield RunningGateway(process, home, *urls, key)
+        yield RunningGateway(process, home, url, metrics_url, key)
     finally:
         process.kill()
         process.wait()
