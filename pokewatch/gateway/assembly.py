@@ -82,9 +82,7 @@ class Assembly:
         )
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
-        self.transport = transport or StreamingHttpClient(
-            settings.mlserver_url, settings.connect_seconds
-        )
+        self.transport = transport or _http_transport(settings)
         self.upstreams = {
             name: self._upstream(name) for name in ("fair-price", "decision", "catalog")
         }
@@ -231,6 +229,10 @@ class Assembly:
             self.version_poller,
             PictureEndpoint(self.pictures, self.catalog_reader, access) if self.pictures else None,
         )
+
+
+def _http_transport(settings: GatewaySettings) -> Transport:
+    return StreamingHttpClient(settings.mlserver_url, settings.connect_seconds)
 
 
 def _answer_cache(settings: GatewaySettings, metrics: Metrics) -> AnswerCache:

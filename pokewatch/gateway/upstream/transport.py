@@ -1,4 +1,4 @@
-"""What the gateway asks of its connection to the models: by HTTP, or in the same process."""
+"""The interfaces of the connection to the models, which is HTTP or within the process."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
