@@ -35,6 +35,12 @@ GROUP_WORDS = {
     "card-days": "a card on a day of a forecast",
     "width": "of the interval, as a share of the price",
 }
+EXPERIMENT_WORDS = {
+    "evidence": "an e-value, which may be looked at every day: were the challenger no better, it "
+    "would reach 20 in fewer than one of twenty experiments",
+    "mean difference": "of the errors of the two, as a share of the distance of their forecasts, "
+    "from -1 to 1; above 0 the challenger was closer",
+}
 SIGNAL_WORDS = {
     "buy below, sell above": "prices at which a purchase earns, and a sale beats keeping, after "
     "fees and postage",
@@ -115,6 +121,23 @@ def values_table(values: Sequence[Mapping[str, Any]]) -> Markdown:
         ],
         rows,
     )
+
+
+def experiment_table(found: Mapping[str, Any]) -> Markdown:
+    """Return a table of the standing of an experiment that has results."""
+    now = found["series"][-1]
+    interval = f"{_number(now['low'])} to {_number(now['high'])}"
+    rows = [
+        ["days of forecasts compared", _number(found["days"])],
+        ["prices", _number(found["forecasts"])],
+        ["evidence that the challenger is better", f"{now['e_value']:.3g}"],
+        ["evidence that it is worse", f"{now['e_opposite']:.3g}"],
+        ["evidence that decides", f"{found['threshold']:.3g}"],
+        ["mean difference, 95% interval", f"{_number(now['mean'])}, {interval}"],
+        ["error less than the champion's by", _percent(found["gain"])],
+        ["prices inside the challenger's 90% intervals", _percent(now["coverage"])],
+    ]
+    return html_table([Column("figure"), Column("value", number=True)], rows)
 
 
 def calibrations_table(calibrations: Sequence[Calibration]) -> Markdown:

@@ -20,7 +20,7 @@ class PokeWatchFlow(DailySpec):
     3. process the cards, in shards, into a panel whose hash is the data version
     4. train every candidate and the champion's model; evaluate them by walk-forward validation
     5. select the simplest model that no other beats, and apply the gate's checks
-    6. register its price book, and make it champion
+    6. register its price book, that of a model in an experiment beside it, and make it champion
     7. judge the watches by the new prices, and send what is due
     """
 
@@ -87,10 +87,11 @@ class PokeWatchFlow(DailySpec):
         """Stop if a quality check failed; otherwise split the cards into shards."""
         from pokewatch.market.quality.days import require
         from pokewatch.pipeline.collection import market_change
+        from pokewatch.pipeline.experiments import with_challenger
         from pokewatch.pipeline.training import with_champion
 
         require(self.checks)
-        self.models = with_champion(self.models)
+        self.models = with_challenger(with_champion(self.models), self.source)
         self.changed = market_change(self.collected)
         self.shard = list(range(self.shards))
         self.next(self.features, foreach="shard")
@@ -169,6 +170,7 @@ class PokeWatchFlow(DailySpec):
         """Select the simplest candidate that no other beats, and apply the gate's checks."""
         from cards import gate_card
 
+        from pokewatch.pipeline.experiments import find_challenger
         from pokewatch.pipeline.training import select_model
 
         self.merge_artifacts(
@@ -177,6 +179,7 @@ class PokeWatchFlow(DailySpec):
         found = [each.evaluation for each in inputs]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
+        self.challenger = find_challenger(served, self.gate_outcome.model, self.source)
         self.evaluations = [each.to_dict() for each in served]
         others = [each.to_dict() for each in found if each.horizon != self.horizon]
         market = self.collected.source, self.currency
@@ -188,20 +191,28 @@ class PokeWatchFlow(DailySpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def register(self) -> None:
-        """Stop if the gate refused; otherwise register the price book as challenger."""
+        """Stop if the gate refused; otherwise register the price book as challenger.
+
+        The price book of a model in an experiment is registered beside it.
+        """
         from cards import registration_card
 
+        from pokewatch.pipeline.experiments import register_beside
         from pokewatch.pipeline.registration import register
         from pokewatch.pipeline.training import require_passed
         from pokewatch.registry import Registry
 
         require_passed(self.gate_outcome)
         chosen = self.gate_outcome.model
-        evaluation = next(each for each in self.evaluations if each["model"] == chosen)
+        evaluations = {each["model"]: each for each in self.evaluations}
         tags = {"metaflow_run_id": current.run_id, "metaflow_flow": current.flow_name}
         data = self.collected, self.data_version
         fitted = self.parameters[chosen]
-        self.registered = register(*data, fitted, evaluation, tags, self.horizons[1:])
+        self.registered = register(*data, fitted, evaluations[chosen], tags, self.horizons[1:])
+        if self.challenger is not None:
+            model = self.challenger.model
+            other = self.parameters[model], evaluations[model]
+            print(register_beside(self.challenger, self.registered, *data, *other, tags))
         book = Registry().open_book(self.registered)
         current.card.extend(registration_card(self.registered, book))
         self.next(self.deploy)

@@ -17,9 +17,10 @@ class PokeWatchMonitor(MonitorSpec):
     """Compare past estimates with later prices, some hours after the daily pipeline.
 
     1. select the prices
-    2. measure: compare the estimates made 7 and 30 days ago with the prices since, and check
-       whether incoming prices have drifted
-    3. act: send notifications of failed checks and, where it helps, retrain the models
+    2. measure: compare the estimates made 7 and 30 days ago with the prices since, those of a
+       model in an experiment too, and check whether incoming prices have drifted
+    3. act: send notifications of failed checks, promote the model that won an experiment, and
+       retrain the models where it helps
     """
 
     @timeout(minutes=10)
@@ -66,13 +67,15 @@ class PokeWatchMonitor(MonitorSpec):
     @kubernetes(cpu=0.5, memory=2048, disk=4096)
     @step
     def act(self) -> None:
-        """Send notifications, and retrain the models if that is due."""
-        from monitor_cards import action_card
+        """Send notifications, promote a model that won, and retrain the models if that is due."""
+        from monitor_cards import action_card, experiment_card
 
-        from pokewatch.pipeline.monitor import decide, retrain
+        from pokewatch.pipeline.monitor import decide, retrain, settle_experiment
 
         self.action = decide(self.market, self.found)
         current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
+        self.promotion, self.experiment = settle_experiment()
+        current.card.extend(experiment_card(self.experiment, self.promotion))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]

@@ -1,12 +1,15 @@
 """The cards of the monitoring flow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from card_html import glossary, style
 from card_tables import (
+    EXPERIMENT_WORDS,
     GROUP_WORDS,
     calibrations_table,
     checks_table,
+    experiment_table,
     groups_table,
     score_words,
 )
@@ -54,6 +57,21 @@ def monitor_card(
     yield Markdown("## Incoming prices")
     yield Markdown("The last days compared with the eight weeks before them, by day.")
     yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, largest_drift))
+
+
+def experiment_card(found: Mapping[str, Any] | None, done: str) -> Iterator[MetaflowCardComponent]:
+    """The newest experiment, and what was done."""
+    if found is None:
+        return
+    title = f"{found['challenger']} against {found['champion']}"
+    yield Markdown(f"## Experiment {found['number']}: {title}")
+    yield Markdown(sentence(done or found["outcome"] or "it is running"))
+    if not found["days"]:
+        yield Markdown("There is no result yet.")
+        return
+    yield experiment_table(found)
+    yield Image.from_matplotlib(plots.experiment_plot(found["series"], found["threshold"]))
+    yield glossary(EXPERIMENT_WORDS)
 
 
 def action_card(source: str, retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:

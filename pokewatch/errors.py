@@ -14,6 +14,7 @@
     +-- RegistryError              the model registry failed or holds something unexpected
     |   +-- NoChampionError        no model is champion yet
     +-- GateError                  the selected model did not pass the gate
+    +-- ExperimentError            an experiment cannot be started, stopped or read
     +-- RetrainError               retraining failed
     +-- WorkflowError              a workflow of Argo cannot be started or seen
     +-- MarketsError               the run of a market failed
@@ -107,6 +108,11 @@ class NoChampionError(RegistryError):
 
 class GateError(PokeWatchError):
     exit_code = 5
+    final = True
+
+
+class ExperimentError(PokeWatchError):
+    exit_code = 2
     final = True
 
 

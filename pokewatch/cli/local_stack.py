@@ -1,4 +1,4 @@
-"""MLServer and the gateway on one machine, started and stopped together."""
+"""MLServer and the gateway on one machine, started and stopped together, or as one process."""
 
 import contextlib
 import os
@@ -24,7 +24,8 @@ _STOP_SECONDS = 30.0
 class Stack:
     """The two servers as child processes that log to files in the folder `logs`.
 
-    `ready_seconds` is how long each may take to become ready.
+    With `in_process` there is one, the gateway, which holds the models. `ready_seconds` is how long
+    each may take to become ready.
     """
 
     def __init__(
@@ -33,11 +34,14 @@ class Stack:
         gateway: GatewaySettings,
         logs: Path,
         ready_seconds: float = 90.0,
+        *,
+        in_process: bool = False,
     ) -> None:
         self.logs = logs
         self._serving = serving
         self._gateway = gateway
         self._ready_seconds = ready_seconds
+        self.in_process = in_process
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -50,18 +54,17 @@ class Stack:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Run both servers, ready on entry and stopped on exit.
+        """Run the servers, ready on entry and stopped on exit.
 
         Raise StackError if one does not become ready, SettingsError if a port is taken.
         """
         models = models_folder(self._serving)
         self._check_ports()
         try:
-            self._start(
-                "mlserver", ["mlserver", "start", str(models)], mlserver_environment(self._serving)
-            )
-            self._wait_until_ready("mlserver", f"{self.mlserver_url}{MARKETS_PATH}")
-            self._start("gateway", ["pokewatch", "gateway"], self._gateway_environment())
+            if not self.in_process:
+                self._start_mlserver(models)
+            alone = ["--in-process"] if self.in_process else []
+            self._start("gateway", ["pokewatch", "gateway", *alone], self._gateway_environment())
             self._wait_until_ready("gateway", f"{self.gateway_url}/ready")
             yield
         finally:
@@ -74,9 +77,15 @@ class Stack:
             tick()
             time.sleep(_POLL_SECONDS)
 
+    def _start_mlserver(self, models: Path) -> None:
+        command = ["mlserver", "start", str(models)]
+        self._start("mlserver", command, mlserver_environment(self._serving))
+        self._wait_until_ready("mlserver", f"{self.mlserver_url}{MARKETS_PATH}")
+
     def _check_ports(self) -> None:
         """Raise SettingsError if a port is taken: its owner would answer in place of our server."""
-        for name in ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port"):
+        names = ("mlserver_http_port", "mlserver_grpc_port", "mlserver_metrics_port")
+        for name in () if self.in_process else names:
             _check_free(self._serving, self._serving.mlserver_host, name)
         _check_free(self._gateway, self._gateway.gateway_host, "gateway_port")
         _check_free(self._gateway, self._gateway.gateway_metrics_host, "gateway_metrics_port")

@@ -21,6 +21,7 @@ _MODULES = {
     "collection": "collection",
     "doctor": "doctor",
     "evaluate": "evaluate",
+    "experiment": "experiment",
     "export": "export",
     "gateway": "serve",
     "keys": "keys",

@@ -16,8 +16,16 @@ if TYPE_CHECKING:
     from pokewatch.registry import RegisteredModel
 
 
+_in_process = click.option(
+    "--in-process",
+    is_flag=True,
+    help="Hold the models in the gateway's process, without an MLServer.",
+)
+
+
 @click.command()
-def serve() -> None:
+@_in_process
+def serve(in_process: bool) -> None:
     """Start MLServer and the gateway.
 
     They serve the champion; after a deploy they switch to the new one without a restart. Ctrl-C
@@ -36,10 +44,12 @@ def serve() -> None:
     (card,) = strongest_signals(book, 1)
     warn_of_old_prices(book.last_day)
     _stop_on_signals()
-    stack = Stack(ServingSettings.read(), GatewaySettings.read(), Home.read().logs)
+    settings = ServingSettings.read(), GatewaySettings.read()
+    stack = Stack(*settings, Home.read().logs, in_process=in_process)
     lease = None
     try:
-        click.echo(f"Starting MLServer and the gateway; their logs are in {stack.logs}")
+        started = "the gateway" if in_process else "MLServer and the gateway"
+        click.echo(f"Starting {started}; the logs are in {stack.logs}")
         with ExitStack() as running:
             with waiting_bar("Starting", stack.logs / "start.seconds", 10.0):
                 running.enter_context(stack.running())
@@ -69,10 +79,14 @@ def _stop_on_signals() -> None:
 def _instructions(stack: "Stack", champion: "RegisteredModel", card: str, key: str) -> str:
     body = json.dumps({"card_id": card})
     options = f"-H 'X-API-Key: {key}' -H 'Content-Type: application/json' -d '{body}'"
-    url, version = stack.gateway_url, champion.version
+    url = stack.gateway_url
+    versions = f"model version {champion.version}, data version {champion.data_version}"
+    models = f"Models    in the same process    {versions}"
+    if not stack.in_process:
+        models = f"MLServer  {stack.mlserver_url}    {versions}"
     return f"""
 Gateway   {url}    documentation: {url}/docs
-MLServer  {stack.mlserver_url}    model version {version}, data version {champion.data_version}
+{models}
 
 Ask for the fair price of a card:
 
@@ -83,12 +97,21 @@ Press Ctrl-C to stop."""
 
 
 @click.command()
-def gateway() -> None:
+@_in_process
+def gateway(in_process: bool) -> None:
     """Start the gateway only.
 
     It calls the MLServer at POKEWATCH_MLSERVER_URL.
     """
-    from pokewatch.gateway.server import run
-    from pokewatch.settings import GatewaySettings
+    from pokewatch.settings import GatewaySettings, ServingSettings
 
-    run(GatewaySettings.read())
+    settings = GatewaySettings.read()
+    if in_process:
+        from pokewatch.cli.local_stack import models_folder
+        from pokewatch.in_process.server import run_in_process
+
+        run_in_process(settings, models_folder(ServingSettings.read()))
+        return
+    from pokewatch.gateway.server import run
+
+    run(settings)

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self, cast
 
-from pokewatch.errors import RegistryError
 from pokewatch.registry import Registry
+from pokewatch.registry_records import RegistryRecords
 
 BEFORE = "before"  # tag: the aliases before, in JSON; without it none has been moved
 DECISION = "decision"  # tag: DEPLOYED, or the reason for a refusal; absent until decided
@@ -25,9 +25,6 @@ HEARTBEAT = "beat"  # tag: a counter that increases while the deploy is alive
 DEPLOYED = "deployed"
 
 Kind = Literal["deploy", "rollback"]
-
-_MAX_RECORDS = 200
-_ATTEMPTS = 10  # to get a number; MLflow itself tries three times in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,39 +99,20 @@ class DeployRecords:
     """The deploy records of a registry, separate for each of its branches."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._name = registry.branch_name(f"{registry.name}-deploys")
+        self._records = RegistryRecords(registry, "deploy")
 
     def create(self, kind: Kind, target: str) -> DeployRecord:
         """Create the next record, for a deploy of, or rollback to, version `target`."""
-        from mlflow.exceptions import MlflowException
-
         owner = json.dumps(asdict(Owner.current()))
         tags = {"kind": kind, "target": target, "owner": owner, HEARTBEAT: "0"}
-        for _ in range(_ATTEMPTS):
-            with self._registry.client("a deploy cannot be recorded") as client:
-                self._ensure_registered_model(client)
-                try:
-                    made = client.create_model_version(self._name, "pokewatch:/deploy", tags=tags)
-                except MlflowException as error:
-                    if "Giving up" not in str(error):
-                        raise
-                    continue  # other deploys took every number that was tried
-                return DeployRecord.from_tags(int(made.version), tags)
-        raise RegistryError("a deploy cannot be recorded: too many others started at the same time")
+        return DeployRecord.from_tags(self._records.create(tags), tags)
 
     def read(self, number: int) -> DeployRecord:
-        with self._registry.client(f"the record of deploy {number} cannot be read") as client:
-            found = client.get_model_version(self._name, str(number))
-            return DeployRecord.from_tags(number, found.tags)
+        return DeployRecord.from_tags(number, self._records.read(number))
 
     def newest(self) -> list[DeployRecord]:
         """Return the newest records, newest first."""
-        with self._registry.client("the record of deploys cannot be read") as client:
-            found = client.search_model_versions(
-                f"name='{self._name}'", _MAX_RECORDS, order_by=["version_number DESC"]
-            )
-            return [DeployRecord.from_tags(int(each.version), each.tags) for each in found]
+        return [DeployRecord.from_tags(*each) for each in self._records.newest()]
 
     def unfinished(self) -> list[DeployRecord]:
         """Return those that have not ended, oldest first."""
@@ -142,22 +120,11 @@ class DeployRecords:
 
     def set_tag(self, number: int, tag: str, text: str) -> None:
         """Set one tag of a record."""
-        with self._registry.client(f"the record of deploy {number} cannot be written") as client:
-            client.set_model_version_tag(self._name, str(number), tag, text)
+        self._records.set_tag(number, tag, text)
 
     def delete_tag(self, number: int, tag: str) -> None:
         """Delete one tag of a record."""
-        with self._registry.client(f"the record of deploy {number} cannot be written") as client:
-            client.delete_model_version_tag(self._name, str(number), tag)
-
-    def _ensure_registered_model(self, client: object) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            client.create_registered_model(self._name)  # type: ignore[attr-defined]
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        self._records.delete_tag(number, tag)
 
 
 def _machine() -> str:

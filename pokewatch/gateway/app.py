@@ -18,6 +18,7 @@ from pokewatch.gateway.http.bodies import Bodies, CollectionBodies
 from pokewatch.gateway.http.middleware import RequestMiddleware, context_of, send_response
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.web.endpoints import PageOrJson
 from pokewatch.settings import GatewaySettings
 
@@ -154,9 +155,11 @@ async def raise_problem(scope: Scope, *_: object) -> None:
     raise problem
 
 
-def create_app(settings: GatewaySettings, store: KeyStore) -> Gateway:
-    """Return the gateway's application."""
-    return Gateway(Assembly(settings, store))
+def create_app(
+    settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+) -> Gateway:
+    """Return the gateway's application. `transport` leads to the models, by default by HTTP."""
+    return Gateway(Assembly(settings, store, transport))
 
 
 def tune_garbage_collector() -> None:

@@ -33,6 +33,7 @@ from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
 from pokewatch.gateway.web.picture_client import PictureClient
@@ -54,10 +55,13 @@ _FORM_BYTES = 4_096
 class Assembly:
     """All components of a gateway. `handlers` has one handler for each operation's name.
 
-    `start` and `stop` are called by the application's lifespan.
+    `start` and `stop` are called by the application's lifespan. `transport` leads to the models, by
+    default by HTTP to the MLServer of the settings.
     """
 
-    def __init__(self, settings: GatewaySettings, store: KeyStore) -> None:
+    def __init__(
+        self, settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+    ) -> None:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
@@ -75,7 +79,7 @@ class Assembly:
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
         shared = SharedParts(settings, self.metrics, self.answer_cache, self.queue_limit)
-        self.discovery = MarketDiscovery(shared)
+        self.discovery = MarketDiscovery(shared, transport)
         self.markets = self.discovery.markets
         self._tasks: list[asyncio.Task[None]] = []
         self._collections = CollectionEndpoint(self.markets)

@@ -1,15 +1,18 @@
 """The gateway on uvicorn, with a drain phase before it stops."""
 
 import asyncio
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from prometheus_client.registry import Collector
 
 from pokewatch.gateway.app import Gateway, create_app, tune_garbage_collector
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http import logs
 from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.settings import GatewaySettings, Home
 
 
@@ -59,9 +62,18 @@ def uvicorn_config(app: Gateway, settings: GatewaySettings, **overrides: Any) ->
     )
 
 
-def run(settings: GatewaySettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raise KeyStoreError if the keys cannot be read."""
+def run(
+    settings: GatewaySettings,
+    transport: Transport | None = None,
+    collectors: Iterable[Collector] = (),
+) -> None:
+    """Serve until SIGTERM or SIGINT. Raise KeyStoreError if the keys cannot be read.
+
+    `transport` leads to the models, by default by HTTP; `collectors` are of further metrics.
+    """
     logs.configure("pokewatch", "uvicorn")
-    app = create_app(settings, KeyStore(Home.read().keys))
+    app = create_app(settings, KeyStore(Home.read().keys), transport)
+    for collector in collectors:
+        app.assembly.metrics.registry.register(collector)
     tune_garbage_collector()
     Server(uvicorn_config(app, settings), app, settings.drain_seconds).run()

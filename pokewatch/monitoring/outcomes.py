@@ -10,7 +10,7 @@ from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel
 from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.features import WINDOW, stream_features
 from pokewatch.valuation.intervals import LIQUIDITIES, liquidity_of
-from pokewatch.valuation.panel import Bools, Panel
+from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.signals import configured_thresholds, decide_quotes
 from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET, Issue
 
@@ -21,12 +21,17 @@ def was_champion(model: RegisteredModel, source: str) -> bool:
     return DEPLOYED_AT in tags and LAST_DAY in tags and tags.get("source", "") == source
 
 
-def issue_of(model: RegisteredModel, book: PriceBook, currency: str) -> Issue:
-    """Return the issue of a version that was champion, for a record in `currency`."""
+def deployed_on(model: RegisteredModel) -> date:
+    """Return the day on which a version that was champion last became it."""
+    return date.fromisoformat(model.tags[DEPLOYED_AT][:10])
+
+
+def issue_of(model: RegisteredModel, book: PriceBook, currency: str, published_on: date) -> Issue:
+    """Return the issue of a version published on a day, for a record in `currency`."""
     latest, horizon = book.latest(), book.facts.horizon
     due_on = book.last_day + timedelta(days=horizon)
     valued = np.isfinite(latest.fair)
-    late = date.fromisoformat(model.tags[DEPLOYED_AT][:10]) > due_on
+    late = published_on > due_on
     foreign = book.facts.currency != currency
     return Issue(
         model_version=model.version,
@@ -96,6 +101,13 @@ def outcomes(panel: Panel, issue: Issue, book: PriceBook) -> pa.Table:
     return pa.table({name: columns[name] for name in FORECAST_SCHEMA.names}, FORECAST_SCHEMA)
 
 
+def prices_on(panel: Panel, day: date, cards: list[str]) -> Floats:
+    """Return the price of each card on a day of the panel, NaN where there is none."""
+    at, known = _places(panel, cards)
+    found: Floats = np.where(known, panel.market[_index(panel, day), at], np.nan)
+    return found
+
+
 def _of_panel(panel: Panel, issue: Issue, cards: list[str]) -> dict[str, pa.Array]:
     """Return what the panel knows of the cards on the days of an issue."""
     origin, due = (_index(panel, day) for day in (issue.issued_on, issue.due_on))
@@ -108,9 +120,7 @@ def _of_panel(panel: Panel, issue: Issue, cards: list[str]) -> dict[str, pa.Arra
     return {
         "median7": pa.array(median7, mask=~(known & np.isfinite(median7))),
         "liquidity": pa.array(liquidity.tolist(), mask=~known),
-        "outcome": pa.array(
-            panel.market[due, at], mask=~(known & np.isfinite(panel.market[due, at]))
-        ),
+        "outcome": _nullable(prices_on(panel, issue.due_on, cards)),
         "renewed": pa.array(renewed, mask=~known),
     }
 

@@ -1,12 +1,14 @@
 """The daily update of a track record: new issues, outcomes that are due, and the summary."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pokewatch.checks import Check
 from pokewatch.errors import BookError, RegistryError
 from pokewatch.monitoring.outcomes import (
+    deployed_on,
     is_due,
     is_of_market,
     issue_of,
@@ -42,10 +44,13 @@ class RecordUpdate:
         self._store = RecordStore(registry, self._source, book.facts.market)
         self._read = 0
 
-    def run(self, checks: Sequence[Check]) -> TrackRecord:
+    def run(
+        self, checks: Sequence[Check], experiments: Sequence[Mapping[str, Any]] = ()
+    ) -> TrackRecord:
         """Add what is new, summarize all of it together with the checks of the day, and store it.
 
-        Raise RegistryError or TrackRecordError; the record then stays as it was.
+        `experiments` are the newest ones, newest first. Raise RegistryError or TrackRecordError;
+        the record then stays as it was.
         """
         record = self._store.restore()
         known = {issue.model_version for issue in record.issues}
@@ -62,12 +67,16 @@ class RecordUpdate:
             measured_on=self._panel.dates[-1].item(),
             unread=len(unknown) - len(new),
         )
-        return self._store.publish(self._summarized(record, checks), self._champion.run_id)
+        return self._store.publish(
+            self._summarized(record, checks, experiments), self._champion.run_id
+        )
 
     def _new_issues(self, models: Sequence[RegisteredModel]) -> list[Issue]:
         currency = self._book.facts.currency
         opened = ((model, self._open(model)) for model in models)
-        return [issue_of(model, book, currency) for model, book in opened if book]
+        return [
+            issue_of(model, book, currency, deployed_on(model)) for model, book in opened if book
+        ]
 
     def _resolved(self, record: TrackRecord) -> TrackRecord:
         """Return the record with the outcomes of all issues that are due."""
@@ -108,7 +117,12 @@ class RecordUpdate:
             )
             return None
 
-    def _summarized(self, record: TrackRecord, checks: Sequence[Check]) -> TrackRecord:
+    def _summarized(
+        self,
+        record: TrackRecord,
+        checks: Sequence[Check],
+        experiments: Sequence[Mapping[str, Any]],
+    ) -> TrackRecord:
         found = read_resolved(self._store.folder, record.files)
         fees = configured_fees(self._book.facts.currency)
         horizons = [
@@ -125,4 +139,9 @@ class RecordUpdate:
             for check in checks
             if not check.passed
         ]
-        return replace(record, summary={"horizons": horizons, "failed_checks": failed})
+        summary = {
+            "horizons": horizons,
+            "failed_checks": failed,
+            "experiments": [dict(each) for each in experiments],
+        }
+        return replace(record, summary=summary)

@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pokewatch.checks import failures
 from pokewatch.errors import LakeError, PokeWatchError, RetrainError
+from pokewatch.experiments.update import ExperimentUpdate, newest_standings
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.sources import open_source
@@ -26,6 +29,7 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
+from pokewatch.pipeline.experiments import promote
 from pokewatch.pipeline.market_runs import child_environment
 from pokewatch.registry import RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
@@ -34,6 +38,8 @@ from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.processed import process, read_processed
 
 logger = logging.getLogger("pokewatch.monitoring")
+
+SHOWN_EXPERIMENTS = 5  # in the track record
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +90,31 @@ def measure_market(market: Market) -> Measurement:
     panel = newest_prices(market, _day(registry.get_state(change_key(market.source))))
     found = measure(panel, champion, book, registry, settings)
     _store(registry, champion, found)
-    _update_record(RecordUpdate(panel, registry, champion, book), found)
+    with _reported("experiment", found.measured_on):
+        ExperimentUpdate(panel, registry, champion).run()
+    with _reported("track record", found.measured_on):
+        experiments = [each.to_dict() for each in newest_standings(registry, SHOWN_EXPERIMENTS)]
+        RecordUpdate(panel, registry, champion, book).run(found.checks, experiments)
     return found
 
 
-def _update_record(update: RecordUpdate, found: Measurement) -> None:
-    """Update the track record. A failure is logged and notified: what follows must still run."""
+@contextmanager
+def _reported(name: str, measured_on: date) -> Iterator[None]:
+    """Log and notify of a failed update instead of raising it: what follows must still run."""
     try:
-        update.run(found.checks)
+        yield
     except (OSError, PokeWatchError) as error:
-        logger.error("the track record was not updated: %s", error)
-        body = f"The track record stays as it was before the prices of {found.measured_on}: {error}"
-        send_once("track record", str(found.measured_on), "the track record was not updated", body)
+        logger.error("the %s was not updated: %s", name, error)
+        body = f"The {name} stays as it was before the prices of {measured_on}: {error}"
+        send_once(name, str(measured_on), f"the {name} was not updated", body)
+
+
+def settle_experiment() -> tuple[str, Mapping[str, Any] | None]:
+    """Promote a challenger that has won. Return what was done, and the newest experiment."""
+    registry = Registry()
+    done = promote(registry)
+    standings = newest_standings(registry, 1)
+    return done, standings[0].to_dict() if standings else None
 
 
 def decide(market: Market, found: Measurement) -> Action:

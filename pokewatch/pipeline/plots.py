@@ -55,6 +55,28 @@ def error_plot(groups: Sequence[Mapping[str, Any]], currency: str) -> Figure:
     return figure
 
 
+def experiment_plot(series: Sequence[Mapping[str, Any]], threshold: float) -> Figure:
+    """Plot the evidence for and against a challenger, and the difference with its interval."""
+    figure, (evidence, difference) = _figure(2, height=2.2)
+    days = np.asarray([date.fromisoformat(each["day"]) for each in series])
+
+    def values(name: str) -> np.ndarray:
+        return np.asarray([each[name] for each in series], dtype=float)
+
+    for name, label, colour in (("e_value", "better", GOOD), ("e_opposite", "worse", BAD)):
+        evidence.plot(days, values(name), color=colour, linewidth=1.4, label=label)
+    evidence.axhline(threshold, color=MUTED, linewidth=1, linestyle="--")
+    evidence.set_yscale("log")
+    evidence.set_title("evidence that the challenger is better, or worse", loc="left", fontsize=10)
+    evidence.legend(frameon=False, fontsize=8)
+    difference.fill_between(days, values("low"), values("high"), color=INK, alpha=0.15)
+    difference.plot(days, values("mean"), color=INK, linewidth=1.4)
+    difference.axhline(0.0, color=MUTED, linewidth=1, linestyle="--")
+    difference.set_title("mean difference, with its 95% interval", loc="left", fontsize=10)
+    _label_days(difference)
+    return figure
+
+
 def reliability_plot(bins: Sequence[Mapping[str, Any]]) -> Figure:
     """Plot the share of correct signals against their confidence.
 

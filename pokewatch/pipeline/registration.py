@@ -48,7 +48,22 @@ def register(
     tags: Mapping[str, str],
     other_horizons: Sequence[int] = (),
 ) -> RegisteredModel:
-    """Write the price book of a fitted model, log it as a run, register it and make it challenger.
+    """Register a fitted model by `register_version`, and make it challenger."""
+    given = collected, data_version, parameters, evaluation, tags, other_horizons
+    model = register_version(*given)
+    Registry().set_alias(CHALLENGER, model.version)
+    return model
+
+
+def register_version(
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    tags: Mapping[str, str],
+    other_horizons: Sequence[int] = (),
+) -> RegisteredModel:
+    """Write the price book of a fitted model, log it as a run, and register it.
 
     The book has forecasts at those of `other_horizons`, in days, that the history allows. The tag
     `metaflow_run_id` identifies the flow's run; without it every call makes a version. A model
@@ -72,7 +87,6 @@ def register(
             identified,
             other_horizons,
         )
-    registry.set_alias(CHALLENGER, model.version)
     return model
 
 

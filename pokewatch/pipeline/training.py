@@ -8,10 +8,12 @@ from pokewatch.checks import Check, failures
 from pokewatch.contract import TOO_FEW_PERIODS, Skill
 from pokewatch.errors import GateError
 from pokewatch.notify import send_once
+from pokewatch.pipeline.experiments import held_by
 from pokewatch.pipeline.storage import open_panel
 from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
+from pokewatch.valuation.evaluation.model_selection import ModelSelection
 from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
 from pokewatch.valuation.evaluation.young import (
     Unevaluated,
@@ -94,18 +96,20 @@ def select_model(
 ) -> GateOutcome:
     """Select the simplest model that no other beats and that is not inferior to the champion.
 
-    Apply the gate's checks to it. A model that cannot be evaluated yet is selected if there is no
+    Apply the gate's checks to it. The champion's model is selected as long as it passes them where
+    an experiment decides on it. A model that cannot be evaluated yet is selected if there is no
     evaluated champion.
     """
-    champion = (registry or Registry()).find()
+    registry = registry or Registry()
+    champion = registry.find()
     for each in candidates:
         if isinstance(each, Unevaluated):
             return _without_evaluation(each.model, each.missing, champion)
     evaluations = [each for each in candidates if isinstance(each, Evaluation)]
     model = champion.tags["model"] if champion else None
-    choice = model_selection.select_model(evaluations, model)
-    chosen = next(each for each in evaluations if each.model == choice.model)
     rival = next((each for each in evaluations if each.model == model), None)
+    choice = _held(rival, champion, registry) or model_selection.select_model(evaluations, model)
+    chosen = next(each for each in evaluations if each.model == choice.model)
     return GateOutcome(
         choice.model,
         choice.reasons,
@@ -113,6 +117,17 @@ def select_model(
         (champion.version, model) if champion and model else None,
         chosen.skill,
     )
+
+
+def _held(
+    rival: Evaluation | None, champion: RegisteredModel | None, registry: Registry
+) -> ModelSelection | None:
+    """Return the champion's model if an experiment decides on it and it passes the gate."""
+    if rival is None or champion is None or not (reason := held_by(registry, champion)):
+        return None
+    if not all(check.passed for check in gate(rival, rival)):
+        return None
+    return ModelSelection(rival.model, (reason,))
 
 
 def _without_evaluation(model: str, missing: str, champion: RegisteredModel | None) -> GateOutcome:

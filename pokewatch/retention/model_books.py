@@ -11,6 +11,7 @@ from typing import Any
 
 from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, Registry
 from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_records import EXPERIMENT
 from pokewatch.settings import RegistrySettings
 
 KEPT_NEWEST = 3
@@ -66,14 +67,20 @@ def unused_books(
     """Return those of `books`, of one model and newest first, that no rule keeps.
 
     Kept are versions with an alias, the newest KEPT_NEWEST, those registered within `keep`, and
-    of versions that never were champion those registered within NEVER_SERVED.
+    of versions that never were champion, nor take part in an experiment, those registered within
+    NEVER_SERVED.
     """
     return [
         book
         for book in books[KEPT_NEWEST:]
         if not book.aliased
-        and now - book.created > (keep if DEPLOYED_AT in book.tags else min(keep, NEVER_SERVED))
+        and now - book.created > (keep if _forecast(book) else min(keep, NEVER_SERVED))
     ]
+
+
+def _forecast(book: RegisteredBook) -> bool:
+    """Return whether the forecasts of a book are compared with the prices that follow."""
+    return DEPLOYED_AT in book.tags or EXPERIMENT in book.tags
 
 
 def remove_book(registry: Registry, book: RegisteredBook, now: datetime, *, dry_run: bool) -> int:

@@ -45,6 +45,7 @@ def track_record(loaded: LoadedBook, _: BookRecordQuery) -> dict[str, Any]:
         "unread": record.unread,
         "horizons": record.summary.get("horizons", []),
         "failed_checks": record.summary.get("failed_checks", []),
+        "experiments": record.summary.get("experiments", []),
         "files": [_plain(file) for file in record.files],
         "evaluation": evaluation(loaded),
     }

@@ -16,7 +16,7 @@ from pokewatch.settings.models import (
     RegistrySettings,
     WatchSettings,
 )
-from pokewatch.settings.monitoring import MonitorSettings, NotifySettings
+from pokewatch.settings.monitoring import ExperimentSettings, MonitorSettings, NotifySettings
 from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
@@ -27,6 +27,7 @@ __all__ = [
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
+    "ExperimentSettings",
     "GateSettings",
     "GatewaySettings",
     "Home",
@@ -68,6 +69,7 @@ def sections() -> list[type[Section]]:
         DeploySettings,
         WatchSettings,
         MonitorSettings,
+        ExperimentSettings,
         NotifySettings,
         PriceWatchSettings,
     ]

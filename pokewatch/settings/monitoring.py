@@ -60,6 +60,31 @@ class MonitorSettings(Section):
     )
 
 
+class ExperimentSettings(Section):
+    """Experiments: when the test of a challenger ends. A running one keeps the values it has."""
+
+    experiment_evidence: float = Field(
+        20.0,
+        gt=1,
+        allow_inf_nan=False,
+        description="The e-value from which a challenger is promoted, and from which one that is "
+        "worse is given up: 20 is a level of 1 in 20.",
+    )
+    experiment_spread: float = Field(
+        0.15,
+        gt=0,
+        le=1,
+        description="Standard deviation of the daily differences that the test assumes. Where they "
+        "spread more, the observed one is used.",
+    )
+    experiment_shortest_days: int = Field(
+        28, ge=1, description="Days of forecasts before which an experiment is not decided."
+    )
+    experiment_longest_days: int = Field(
+        180, ge=1, description="Days of forecasts after which an experiment is stopped."
+    )
+
+
 class NotifySettings(Section):
     """Notifications: finished runs, models refused, deployed or rolled back, drift, stale data."""
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,13 +31,14 @@ def served(
     *,
     python: str = sys.executable,
     folder: Path | None = None,
+    arguments: Sequence[str] = (),
     **settings: str,
 ) -> Iterator[Served]:
-    """Run `pokewatch serve` in the environment of a Python, and stop it as Ctrl-C does."""
+    """Run `pokewatch serve ARGUMENTS` in the environment of a Python; stop it as Ctrl-C does."""
     environment = environment_of(home, **settings)
     # A file, not a pipe: a full pipe without a reader would block the process.
     with log.open("w") as output:
-        command = [python, "-m", "pokewatch.cli.main", "serve"]
+        command = [python, "-m", "pokewatch.cli.main", "serve", *arguments]
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=output
         )

@@ -85,6 +85,21 @@ def ask(stack: Served, body: object, key: str | None = None) -> httpx.Response:
     return httpx.post(f"{stack.gateway}/fair_price", json=body, headers=headers, timeout=10)
 
 
+def test_one_process_answers_without_an_mlserver(folder: Path, tmp_path: Path) -> None:
+    log = tmp_path / "serve.log"
+    with served(folder, log, arguments=["--in-process"]) as running:
+        answer = ask(running, {"card_id": running.card})
+        assert answer.status_code == 200, answer.text
+        assert answer.json().keys() == FIELDS
+        with pytest.raises(httpx.TransportError):
+            httpx.get(running.mlserver)
+        children = psutil.Process(running.process.pid).children(recursive=True)
+        assert sum("gateway" in " ".join(child.cmdline()) for child in children) == 1
+        assert not any("mlserver" in " ".join(child.cmdline()) for child in children)
+    assert "Models    in the same process    model version 1" in log.read_text()
+    assert not psutil.pid_exists(running.process.pid)
+
+
 def test_the_printed_line_is_answered(stack: Served) -> None:
     require_tool("curl")
     answer = subprocess.run(stack.curl, shell=True, capture_output=True, text=True, check=True)

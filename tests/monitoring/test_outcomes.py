@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pokewatch.monitoring.outcomes import is_due, issue_of, outcomes, was_champion
+from pokewatch.monitoring.outcomes import deployed_on, is_due, issue_of, outcomes, was_champion
 from pokewatch.registry import DEPLOYED_AT, LAST_DAY, RegisteredModel
 from pokewatch.valuation.book import PriceBook, write_book
 from pokewatch.valuation.signals import value_cards
-from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET
+from pokewatch.valuation.track_record import FORECAST_SCHEMA, LATE, OTHER_MARKET, Issue
 from tests.monitoring.test_calibration import FIRST, day, panel
 from tests.serving.books import FACTS, catalog, rows
 
@@ -29,16 +29,21 @@ def book(tmp_path: Path) -> PriceBook:
     return PriceBook.open(folder, write_book(folder, catalog(CARDS), values, FACTS))
 
 
+def issue(book: PriceBook, deployed_at: str, currency: str = "USD") -> Issue:
+    model = champion(deployed_at)
+    return issue_of(model, book, currency, deployed_on(model))
+
+
 def test_an_issue_counts_its_forecasts(book: PriceBook) -> None:
-    found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
+    found = issue(book, f"{day(46)}T02:00:00")
     assert (found.issued_on, found.due_on, found.horizon) == (day(45), day(52), 7)
     assert (found.forecasts, found.unvalued, found.open) == (CARDS - 1, 1, True)
 
 
 def test_issues_that_are_no_part_of_the_record(book: PriceBook) -> None:
-    assert issue_of(champion(f"{day(52)}T23:59:59"), book, "USD").open
-    assert issue_of(champion(f"{day(53)}T00:00:00"), book, "USD").excluded == LATE
-    assert issue_of(champion(f"{day(46)}T00:00:00"), book, "EUR").excluded == OTHER_MARKET
+    assert issue(book, f"{day(52)}T23:59:59").open
+    assert issue(book, f"{day(53)}T00:00:00").excluded == LATE
+    assert issue(book, f"{day(46)}T00:00:00", "EUR").excluded == OTHER_MARKET
     assert was_champion(champion("2025-01-01"), "simulated")
     assert not was_champion(champion("2025-01-01"), "tcgcsv")
     never = replace(champion(""), tags={LAST_DAY: "2025-01-01", "source": "simulated"})
@@ -46,14 +51,14 @@ def test_issues_that_are_no_part_of_the_record(book: PriceBook) -> None:
 
 
 def test_an_issue_is_due_once_its_day_has_prices(book: PriceBook) -> None:
-    found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
+    found = issue(book, f"{day(46)}T02:00:00")
     assert not is_due(panel().up_to(51), found)
     assert is_due(panel().up_to(52), found)
     assert not is_due(panel().after(46), found), "the day of the issue is not in the panel"
 
 
 def test_every_forecast_is_as_the_api_stated_it(book: PriceBook) -> None:
-    found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
+    found = issue(book, f"{day(46)}T02:00:00")
     prices = panel()
     market = prices.market * np.linspace(1, 2, prices.days)[:, None]  # another price every day
     table = outcomes(replace(prices, market=market), found, book)
@@ -73,12 +78,12 @@ def test_every_forecast_is_as_the_api_stated_it(book: PriceBook) -> None:
 
 
 def test_prices_after_the_day_change_nothing(book: PriceBook) -> None:
-    found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
+    found = issue(book, f"{day(46)}T02:00:00")
     assert outcomes(panel(), found, book).equals(outcomes(panel().up_to(52), found, book))
 
 
 def test_a_card_that_is_not_in_the_prices_any_more(book: PriceBook) -> None:
-    found = issue_of(champion(f"{day(46)}T02:00:00"), book, "USD")
+    found = issue(book, f"{day(46)}T02:00:00")
     remaining = panel()
     listed = remaining.select(remaining.card_id != "tcgplayer-5-normal")
     by_card = {row["card_id"]: row for row in outcomes(listed, found, book).to_pylist()}

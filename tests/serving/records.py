@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,7 @@ def make_record(
     count: int = 40,
     names: Mapping[int, str] | None = None,
     failed_checks: Sequence[Mapping[str, str]] = (),
+    experiments: Sequence[Mapping[str, Any]] = (),
 ) -> TrackRecord:
     """Write a record of forecasts issued on `days` after FIRST_DAY, a version for each.
 
@@ -67,7 +69,11 @@ def make_record(
         )
         for number, day in enumerate(days, 1)
     ]
-    summary = {"horizons": horizons, "failed_checks": [dict(check) for check in failed_checks]}
+    summary = {
+        "horizons": horizons,
+        "failed_checks": [dict(check) for check in failed_checks],
+        "experiments": [dict(each) for each in experiments],
+    }
     measured_on = FIRST_DAY + timedelta(days=max(days) + 6)
     record = TrackRecord("simulated", "USD", measured_on, 0, tuple(issues), files, summary)
     write_record(folder, record)

@@ -27,7 +27,7 @@ from pokewatch.gateway.upstream.http_client import (
     MalformedReplyError,
     TransportError,
 )
-from pokewatch.gateway.upstream.http_stream import StreamedReply, open_stream
+from pokewatch.gateway.upstream.transport import ArrivingReply
 from pokewatch.gateway.upstream.v2_messages import decode_refusal
 from pokewatch.settings import GatewaySettings
 
@@ -41,14 +41,13 @@ _RETURNED = (b"content-length", b"content-range", b"etag", b"accept-ranges")
 
 
 class ExportEndpoints:
-    """Passes exports on, each with its own connection upstream.
+    """Passes exports on, each as a stream of its own from upstream.
 
     `streams` is the number in progress, at most MAX_STREAMS.
     """
 
     def __init__(self, markets: Markets, settings: GatewaySettings) -> None:
         self._markets = markets
-        self._connect_seconds = settings.connect_seconds
         self._seconds = settings.upstream_seconds + _PREPARE_SECONDS
         self.streams = 0
 
@@ -73,13 +72,7 @@ class ExportEndpoints:
         stack.callback(self._ended)
         try:
             reply = await stack.enter_async_context(
-                open_stream(
-                    market.http_client.address,
-                    path,
-                    _forwarded(context),
-                    self._connect_seconds,
-                    self._seconds,
-                )
+                market.transport.stream(path, _forwarded(context), self._seconds)
             )
             answer = await _started(reply, market.name, file_format, stack)
         except TransportError as error:
@@ -115,7 +108,7 @@ def _forwarded(context: RequestContext) -> bytes:
 
 
 async def _started(
-    reply: StreamedReply,
+    reply: ArrivingReply,
     market: str,
     file_format: ExportFormat,
     stack: contextlib.AsyncExitStack,
@@ -141,7 +134,7 @@ async def _started(
     raise await _refused(reply)
 
 
-async def _parts(reply: StreamedReply) -> AsyncIterator[bytes]:
+async def _parts(reply: ArrivingReply) -> AsyncIterator[bytes]:
     try:
         async for part in reply.body():
             yield part
@@ -149,7 +142,7 @@ async def _parts(reply: StreamedReply) -> AsyncIterator[bytes]:
         raise BrokenBodyError(str(error)) from error
 
 
-async def _refused(reply: StreamedReply) -> ProblemError:
+async def _refused(reply: ArrivingReply) -> ProblemError:
     message = decode_refusal(await reply.read(_MAX_REFUSAL)).error
     if reply.status == 409:
         return ProblemError(UNKNOWN_DATE, message)

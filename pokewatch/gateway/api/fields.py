@@ -78,6 +78,9 @@ SellThreshold = Annotated[
     ),
 ]
 
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+
 Fair = Annotated[
     float | None,
     Meta(description="The median of the price at the model's horizon; null if unknown."),

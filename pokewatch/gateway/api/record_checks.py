@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pokewatch.gateway.api.experiment_schemas import RecordExperiment
 from pokewatch.gateway.api.record_schemas import (
     RecordOfHorizon,
     RecordScores,
@@ -22,6 +23,8 @@ def check_record(found: TrackRecordAnswer, _: Mapping[str, Any]) -> None:
         raise ValueError("a month has two files")
     for each in found.horizons:
         _check_horizon(each)
+    for experiment in found.experiments:
+        _check_experiment(experiment)
     rows, forecasts = (
         sum(file.rows for file in found.files),
         sum(each.overall.forecasts for each in found.horizons),
@@ -51,6 +54,16 @@ def _check_horizon(found: RecordOfHorizon) -> None:
             raise ValueError("the equity does not have a value for every day")
         for day in backtest.dates:
             check_day("dates", day)
+
+
+def _check_experiment(found: RecordExperiment) -> None:
+    check_day("started_on", found.started_on)
+    if len(found.series) != found.days:
+        raise ValueError(f"the series has {len(found.series)} of {found.days} days")
+    for row in found.series:
+        check_day("day", row.day)
+        if not row.low <= row.mean <= row.high:
+            raise ValueError(f"{row.mean} is outside its interval on {row.day}")
 
 
 def _check_scores(found: RecordScores) -> None:

@@ -6,10 +6,17 @@ import msgspec
 from msgspec import Meta
 
 from pokewatch.contract import Skill
-from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, Stale
+from pokewatch.gateway.api.experiment_schemas import RecordExperiment
+from pokewatch.gateway.api.fields import (
+    Count,
+    Currency,
+    DataVersion,
+    Market,
+    ModelVersion,
+    Share,
+    Stale,
+)
 
-Share = Annotated[float, Meta(ge=0, le=1)]
-Count = Annotated[int, Meta(ge=0)]
 _FROM_TO = {"first": "from", "last": "to"}
 
 
@@ -241,6 +248,10 @@ class TrackRecordAnswer(msgspec.Struct, frozen=True):
     ]
     horizons: list[RecordOfHorizon]
     failed_checks: list[FailedCheck]
+    experiments: Annotated[
+        list[RecordExperiment],
+        Meta(description="The newest experiments with other models, newest first."),
+    ]
     files: Annotated[
         list[RecordFile], Meta(description="The files of `/track-record.parquet`, by month.")
     ]

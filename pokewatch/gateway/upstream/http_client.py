@@ -196,7 +196,7 @@ class UpstreamHttpClient:
         self.address = HttpAddress.parse(url)
         host = self.address.authority
         self._head = f" HTTP/1.1\r\nhost: {host}\r\naccept: application/json\r\n".encode()
-        self._connect_seconds = connect_seconds
+        self.connect_seconds = connect_seconds
         self._idle: deque[_Connection] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._all: set[_Connection] = set()
@@ -218,7 +218,7 @@ class UpstreamHttpClient:
                 return await reused.request(request, now + seconds)
             except BrokenError:
                 pass
-        fresh = await self._connect(min(self._connect_seconds, now + seconds - loop.time()))
+        fresh = await self._connect(min(self.connect_seconds, now + seconds - loop.time()))
         if self._timer is None:
             self._sweep(loop)
         return await fresh.request(request, now + seconds)

@@ -12,6 +12,7 @@ from pokewatch.gateway.upstream.http_client import (
     DeadlineError,
     HttpAddress,
     MalformedReplyError,
+    UpstreamHttpClient,
 )
 
 READ_BYTES = 64 * 1024
@@ -86,6 +87,16 @@ class StreamedReply:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise MalformedReplyError(f"not an HTTP reply: {error}") from error
         return len(data)
+
+
+class StreamingHttpClient(UpstreamHttpClient):
+    """HTTP client whose replies can also be passed on while they arrive."""
+
+    def stream(
+        self, path: str, headers: bytes, seconds: float
+    ) -> contextlib.AbstractAsyncContextManager[StreamedReply]:
+        """GET `path` by `open_stream`, with a connection of its own."""
+        return open_stream(self.address, path, headers, self.connect_seconds, seconds)
 
 
 @contextlib.asynccontextmanager

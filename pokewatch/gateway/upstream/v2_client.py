@@ -19,8 +19,8 @@ from pokewatch.gateway.upstream.http_client import (
     MalformedReplyError,
     Reply,
     TransportError,
-    UpstreamHttpClient,
 )
+from pokewatch.gateway.upstream.transport import Sender
 from pokewatch.gateway.upstream.v2_messages import Refusal, decode_refusal
 
 logger = logging.getLogger("pokewatch.gateway.upstream.v2_client")
@@ -59,7 +59,7 @@ class V2Client:
     def __init__(
         self,
         name: str,
-        http: UpstreamHttpClient,
+        http: Sender,
         breaker: Breaker,
         metrics: Metrics,
         seconds: float,

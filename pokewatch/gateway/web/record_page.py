@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pokewatch.gateway.api.experiment_schemas import ExperimentDay, RecordExperiment
 from pokewatch.gateway.api.record_schemas import (
     RecordBacktest,
     RecordEstimate,
@@ -15,6 +16,13 @@ from pokewatch.gateway.web.dot_charts import Dot, DotChart, place, spread_labels
 
 VERSIONS = 30  # the newest, on the page
 MIN_PERIODS = 8.0  # as for the skill of a model: fewer say little about the next one
+MOST_DOTS = 30
+_STATES = {
+    "running": "It is running.",
+    "promoted": "The challenger was better, and serves now.",
+    "aborted": "The challenger was worse, and was given up.",
+    "stopped": "It was stopped without a decision.",
+}
 _TENTHS = [(tenth / 10, f"{tenth * 10}%") for tenth in range(0, 11, 2)]
 
 
@@ -25,6 +33,7 @@ def record_values(found: TrackRecordAnswer) -> dict[str, Any]:
         "horizons": [_of_horizon(each) for each in found.horizons],
         "open_forecasts": sum(issue.forecasts for issue in found.open),
         "next_due": min((issue.due_on for issue in found.open), default=None),
+        "experiments": [_of_experiment(each) for each in found.experiments],
         "total_bytes": sum(file.bytes for file in found.files),
     }
 
@@ -84,6 +93,28 @@ def _of_horizon(found: RecordOfHorizon) -> dict[str, Any]:
         "reliability_chart": _reliability_chart(found),
         "equity_charts": [_equity_chart(each) for each in found.backtests],
     }
+
+
+def _of_experiment(found: RecordExperiment) -> dict[str, Any]:
+    """Return an experiment with a chart of up to MOST_DOTS days, the last among them."""
+    step = -(-len(found.series) // MOST_DOTS) or 1
+    shown = found.series[::-1][::step][::-1]
+    dots = [Dot(place(at, len(shown)), day.mean, *_interval(day)) for at, day in enumerate(shown)]
+    title = (
+        "Mean difference of the errors by day of forecast, with 95% intervals; above 0 the "
+        "challenger is closer."
+    )
+    labels = spread_labels([day.day for day in shown])
+    return {
+        "found": found,
+        "verdict": _STATES[found.state],
+        "chart": DotChart(title, dots, labels, (0.0, 0.0), percent=False),
+    }
+
+
+def _interval(day: ExperimentDay) -> tuple[float, float] | tuple[None, None]:
+    """Return the interval of a day, none as long as it is all that is possible."""
+    return (day.low, day.high) if (day.low, day.high) != (-1.0, 1.0) else (None, None)
 
 
 def _chart(title: str, months: list[RecordPart], figure: str, reference: float) -> DotChart:

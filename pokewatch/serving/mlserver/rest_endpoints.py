@@ -55,11 +55,18 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
     async def infer_columns(
         self, raw_request: Request, model_name: str, model_version: str | None = None
     ) -> Response:
-        payload = _parse(await raw_request.body())
-        insert_headers(payload, dict(raw_request.headers))
+        body = await raw_request.body()
+        return await self.infer_body(body, dict(raw_request.headers), model_name, model_version)
+
+    async def infer_body(
+        self, body: bytes, headers: dict[str, str], model_name: str, model_version: str | None
+    ) -> Response:
+        """Return the response to a request, in which header names are in lower case."""
+        payload = _parse(body)
+        insert_headers(payload, headers)
         response = await self._data_plane.infer(payload, model_name, model_version)
-        headers = extract_headers(response)
-        return Response(_content(response), headers=headers)
+        returned = extract_headers(response)
+        return Response(_content(response), headers=returned)
 
     async def infer_columns_stream(
         self, raw_request: Request, model_name: str, model_version: str | None = None

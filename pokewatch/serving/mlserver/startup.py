@@ -50,7 +50,7 @@ async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]
     try:
         await server._model_registry.load(settings)
     except Exception as error:
-        not_loaded[name] = _reason(name, error)
+        not_loaded[name] = load_failure(name, error)
     else:
         del not_loaded[name]
         return
@@ -63,7 +63,7 @@ async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]
         try:
             await server._model_repository_handlers.load(name)
         except Exception as error:
-            not_loaded[name] = _reason(name, error)
+            not_loaded[name] = load_failure(name, error)
     del not_loaded[name]
 
 
@@ -71,7 +71,7 @@ async def _is_ready(server: Any, name: str) -> bool:
     return bool(await server._data_plane.model_ready(name))
 
 
-def _reason(name: str, error: Exception) -> str:
+def load_failure(name: str, error: Exception) -> str:
     """Return the error in one line, without the class name that worker processes prepend."""
     text = (
         str(error)

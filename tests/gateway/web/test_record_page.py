@@ -15,6 +15,7 @@ from pokewatch.gateway.api.record_schemas import RecordEstimate, RecordScores
 from pokewatch.gateway.web.formats import figure
 from pokewatch.gateway.web.record_page import calibration, verdict
 from pokewatch.valuation.track_record import TrackRecord, open_month
+from tests.experiments.standings import standing
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.web.test_pages import BROWSER, HOSTILE, keyed, page, words
 from tests.polling import eventually
@@ -23,6 +24,10 @@ from tests.serving.records import CHECK, make_record
 from tests.serving.server import Server, models_folder, point_at, running
 
 DAYS = range(110)
+EXPERIMENTS = [
+    standing(2, [0.1] * 40, "boosted").to_dict(),
+    standing(1, [-0.4] * 40, "median7", "aborted", "median7 is worse than local_level").to_dict(),
+]
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ class Recorded:
 def recorded(folder: Path, days: range) -> Iterator[Recorded]:
     digest = make_book(folder / "book", facts=FACTS)
     record_folder = folder / "home" / "monitoring" / "track-record" / "simulated"
-    record = make_record(record_folder, days, names=HOSTILE, failed_checks=[CHECK])
+    record = make_record(
+        record_folder, days, names=HOSTILE, failed_checks=[CHECK], experiments=EXPERIMENTS
+    )
     ports = models_folder(folder / "models")
     point_at(folder / "models", folder / "book", digest, "7")
     environment = {"POKEWATCH_HOME": str(folder / "home")}
@@ -206,6 +213,21 @@ def test_months_without_forecasts_are_empty_files(four_months: Recorded, gateway
         empty = served.get("/track-record.parquet?month=1999-01").content
         assert pq.read_table(io.BytesIO(empty)).schema.names[0] == "issued_on"
     assert gateway.get("/track-record.csv").text.splitlines() == [header]
+
+
+def test_experiments_are_shown_with_their_standing(four_months: Recorded, gateway: Gateway) -> None:
+    text = shown(four_months.gateway)
+    for said in (
+        "Experiment 2: boosted against local level It is running.",
+        "Experiment 1: median7 against local level The challenger was worse, and was given up.",
+        "median7 is worse than local_level.",
+        "Evidence of 20 decides, after 28 days at least",
+    ):
+        assert said in text
+    assert "Experiments with other models" not in shown(gateway)
+    answer = four_months.gateway.get("/track-record").json()
+    assert [each["state"] for each in answer["experiments"]] == ["running", "aborted"]
+    assert answer["experiments"][0]["series"] == list(EXPERIMENTS[0]["series"])
 
 
 def test_failed_checks_are_said_in_words(four_months: Recorded, gateway: Gateway) -> None:

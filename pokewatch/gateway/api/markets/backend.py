@@ -15,7 +15,7 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.card_ids import CardIds
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
-from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.settings import GatewaySettings
@@ -37,11 +37,11 @@ class MarketBackend:
     Its breakers, queues and poller are its own, so that its failures leave other markets alone.
     """
 
-    def __init__(self, name: str, http: UpstreamHttpClient, shared: SharedParts) -> None:
+    def __init__(self, name: str, transport: Transport, shared: SharedParts) -> None:
         self.name = name
         self.model = fair_price_model(name)
         self.catalog = catalog_path(self.model)
-        self.http_client = http
+        self.transport = transport
         self._shared = shared
         settings, metrics = shared.settings, shared.metrics
         self.fair_price = self.client("fair-price")
@@ -79,7 +79,7 @@ class MarketBackend:
         settings = self._shared.settings
         seconds = settings.upstream_seconds if seconds is None else seconds
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
-        return V2Client(name, self.http_client, breaker, self._shared.metrics, seconds, self.name)
+        return V2Client(name, self.transport, breaker, self._shared.metrics, seconds, self.name)
 
     async def run(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
         """Poll until cancelled. The cards are listed while there are `several` markets."""

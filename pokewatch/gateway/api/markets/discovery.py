@@ -11,7 +11,8 @@ from pokewatch.gateway.api.markets.backend import MarketBackend, SharedParts
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.breaker import Breaker
-from pokewatch.gateway.upstream.http_client import UpstreamHttpClient
+from pokewatch.gateway.upstream.http_stream import StreamingHttpClient
+from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 
 logger = logging.getLogger("pokewatch.gateway.markets")
@@ -34,13 +35,15 @@ class MarketDiscovery:
     """Keeps `markets` to those that are served, and polls each of them.
 
     The markets of POKEWATCH_MARKET_URLS stay as they are. Otherwise a market is added once the
-    model server lists its model, and removed once it neither lists nor serves it.
+    model server lists its model, and removed once it neither lists nor serves it. All are reached
+    by `transport`, by default by HTTP.
     """
 
-    def __init__(self, shared: SharedParts) -> None:
+    def __init__(self, shared: SharedParts, transport: Transport | None = None) -> None:
         settings = shared.settings
         self._shared = shared
-        self._clients: dict[str, UpstreamHttpClient] = {}
+        self._transport = transport
+        self._clients: dict[str, Transport] = {}
         self._tasks: dict[MarketBackend, asyncio.Task[None]] = {}
         self._lister: asyncio.Task[None] | None = None
         addresses = settings.market_addresses()
@@ -126,11 +129,12 @@ class MarketDiscovery:
     def _backend(self, name: str, url: str) -> MarketBackend:
         return MarketBackend(name, self._client(url), self._shared)
 
-    def _client(self, url: str) -> UpstreamHttpClient:
-        """Return the client of an address, which its markets share."""
+    def _client(self, url: str) -> Transport:
+        """Return the transport to an address, which its markets share."""
         client = self._clients.get(url)
         if client is None:
-            client = UpstreamHttpClient(url, self._shared.settings.connect_seconds)
+            seconds = self._shared.settings.connect_seconds
+            client = self._transport or StreamingHttpClient(url, seconds)
             self._clients[url] = client
         return client
 

@@ -1,0 +1,62 @@
+"""`pokewatch experiment` from start to stop."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pokewatch.cli.main import main
+from pokewatch.experiments.update import ExperimentUpdate
+from pokewatch.registry import CHAMPION, Registry
+from tests.experiments.books import register, register_pair
+from tests.monitoring.test_calibration import panel
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path) -> Registry:
+    registry = Registry()
+    registry.set_alias(CHAMPION, register(registry, tmp_path / "first", 40).version)
+    return registry
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["experiment", *arguments], env={"COLUMNS": "100"})
+
+
+def test_an_experiment_from_start_to_stop(registry: Registry, tmp_path: Path) -> None:
+    assert run("status").output == "there is no experiment yet\n"
+    started = run("start", "boosted")
+    assert started.exit_code == 0, started.output
+    assert "experiment 1: boosted against local_level, from the next run" in started.output
+    assert "no result yet: the first comes 7 days after a pipeline run" in run("status").output
+    again = run("start", "median7")
+    assert (again.exit_code, "experiment 1 is running" in again.output) == (2, True)
+
+    for last in (44, 45):
+        register_pair(registry, tmp_path, last)
+    ExperimentUpdate(panel(), registry, registry.resolve()).run()
+    shown = run("status").output
+    assert "2 days of forecasts compared, 40 prices" in shown
+    assert "evidence that boosted is better" in shown
+    assert "against that of local_level -100.0%; mean difference +1.000" in " ".join(shown.split())
+    (found,) = json.loads(run("status", "--json").output)["experiments"]
+    assert (found["state"], found["days"]) == ("running", 2)
+
+    assert run("stop", "--reason", "enough").output == "experiment 1 is stopped: enough\n"
+    assert "stopped: enough" in run("status").output
+    assert run("stop").exit_code == 2
+    restarted = json.loads(run("start", "median7", "--json").output)
+    assert (restarted["number"], restarted["state"], restarted["series"]) == (2, "running", [])
+    stopped = json.loads(run("stop", "--json").output)
+    assert stopped == {"number": 2, "state": "stopped", "outcome": "stopped on request"}
+
+
+def test_an_unknown_model_is_refused_with_those_there_are(registry: Registry) -> None:
+    result = run("start", "bosted")
+    assert result.exit_code == 2
+    assert "there is no model 'bosted': it must be one of last, rolling_mean" in result.output

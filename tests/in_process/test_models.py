@@ -1,0 +1,57 @@
+"""A gateway that holds the models: before a champion, with one, and with the next."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pokewatch.registry import CHAMPION, Registry
+from tests.experiments.books import register
+from tests.in_process.processes import RunningGateway, gateway_process, started
+from tests.polling import eventually
+from tests.serving.books import make_book
+from tests.serving.server import models_folder, point_at
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's models on SQLAlchemy 2.1
+
+
+def served_version(gateway: RunningGateway) -> str:
+    reply = gateway.get("/ready")
+    return reply.json()["model_version"] if reply.status_code == 200 else reply.text
+
+
+def test_a_new_champion_is_served_without_a_restart(registry_home: Path, tmp_path: Path) -> None:
+    registry = Registry()
+    register(registry, tmp_path / "1", 40)
+    with started(registry_home, "--in-process") as gateway:
+
+        def answered() -> int:
+            assert gateway.process.poll() is None, gateway.log()
+            try:
+                return gateway.get("/ready").status_code
+            except httpx.TransportError:
+                return 0
+
+        eventually(answered, lambda status: status == 503)
+        assert "has no model loaded" in served_version(gateway)
+        registry.set_alias(CHAMPION, "1")
+        eventually(lambda: served_version(gateway), "1".__eq__)
+        register(registry, tmp_path / "2", 41)
+        registry.set_alias(CHAMPION, "2")
+        eventually(lambda: served_version(gateway), "2".__eq__)
+
+
+def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
+    """A book that cannot be loaded at all is retried, and the reason is in the log."""
+    models = tmp_path / "models"
+    models_folder(models)
+    digest = make_book(tmp_path / "book")
+    point_at(models, tmp_path / "book", "0" * 64, "7")
+    home, environment = tmp_path / "home", {"POKEWATCH_MLSERVER_MODELS": str(models)}
+    with started(home, "--in-process", **environment) as gateway:
+        eventually(lambda: "fair-price is not loaded: " in gateway.log(), bool)
+    point_at(models, tmp_path / "book", digest, "7")
+    with gateway_process(tmp_path / "again", "--in-process", **environment) as gateway:
+        assert served_version(gateway) == "7"

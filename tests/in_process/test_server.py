@@ -1,0 +1,41 @@
+"""The process as a whole: its metrics, and a stop that finishes what has begun."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.in_process.processes import RunningGateway, gateway_process
+from tests.serving.books import make_book
+from tests.serving.server import models_folder, point_at
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[RunningGateway]:
+    models = tmp_path / "models"
+    models_folder(models)
+    point_at(models, tmp_path / "book", make_book(tmp_path / "book"), "7")
+    home = tmp_path / "home"
+    with gateway_process(home, "--in-process", POKEWATCH_MLSERVER_MODELS=str(models)) as found:
+        yield found
+
+
+def test_the_metrics_of_gateway_and_models_are_in_one_place(gateway: RunningGateway) -> None:
+    url, headers = f"{gateway.url}/fair_price", {"X-API-Key": gateway.key}
+    assert httpx.post(url, json={"card_id": "card_3"}, headers=headers).status_code == 200
+    text = httpx.get(f"{gateway.metrics_url}/metrics").text
+    for sample in (
+        'pokewatch_rows_total{status="ok"} 1.0',
+        'pokewatch_request_seconds_count{model="fair-price"} 1.0',
+        'model_infer_request_success_total{model="decision",version="None"} 1.0',
+        "pokewatch_gateway_",
+    ):
+        assert sample in text, sample
+
+
+def test_it_stops_on_sigterm(gateway: RunningGateway) -> None:
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(30) in (0, -signal.SIGTERM)
+    assert "Traceback" not in gateway.log()
