@@ -100,6 +100,9 @@ class Verdict:
     deliveries: tuple[NewDelivery, ...] = ()
 
 
+Decide = Callable[[Sequence[Watch]], Sequence[Verdict]]
+
+
 class WatchStore:
     """The watches of all markets. `per_owner` is the largest number of an API key."""
 
@@ -184,13 +187,7 @@ class WatchStore:
         with self._database.transaction() as connection:
             return connection.execute(statement).rowcount
 
-    def judge(
-        self,
-        market: str,
-        book: str,
-        after: str,
-        decide: Callable[[Sequence[Watch]], Sequence[Verdict]],
-    ) -> Sequence[Watch]:
+    def judge(self, market: str, book: str, after: str, decide: Decide) -> Sequence[Watch]:
         """Judge the next watches of a market, with ids above `after`; return them as they were.
 
         Each gets its verdict of `decide` and a crossing its deliveries in one transaction, in which
@@ -208,7 +205,8 @@ class WatchStore:
         with self._database.transaction() as connection:
             watches = [_watch(row) for row in connection.execute(query).mappings()]
             if watches:
-                self._record(connection, market, book, watches, decide(watches))
+                judged = list(zip(watches, decide(watches), strict=True))
+                self._record(connection, market, book, judged)
         return watches
 
     def _record(
@@ -216,10 +214,8 @@ class WatchStore:
         connection: Connection,
         market: str,
         book: str,
-        watches: Sequence[Watch],
-        verdicts: Sequence[Verdict],
+        judged: Sequence[tuple[Watch, Verdict]],
     ) -> None:
-        judged = list(zip(watches, verdicts, strict=True))
         rows = [
             {
                 "of": watch.id,
