@@ -62,10 +62,11 @@ def add(
     with value_errors_as_usage():
         condition = _condition(below, above, signal, moves)
         _check_webhook(webhook)
-        card_id, slug, unit = _card(card)
+        card_id, slug, unit, market = _card(card)
         if condition.has_currency and currency not in (None, unit):
             raise ValueError(f"--currency {currency}: the prices are in {unit}")
-    new = NewWatch(card_id, slug, condition, unit if condition.has_currency else None, webhook)
+    priced_in = unit if condition.has_currency else None
+    new = NewWatch(card_id, slug, condition, priced_in, webhook, market)
     made = _store().create(LOCAL, new)
     if as_json:
         print_json(_row(made) | {"secret": made.secret})
@@ -204,11 +205,11 @@ def _check_webhook(webhook: str | None) -> None:
         parse_target(webhook, PriceWatchSettings.read().webhook_hosts)
 
 
-def _card(card: str) -> tuple[str, str, str]:
-    """Return the id, slug and currency of a card. Raise UnknownCardError."""
+def _card(card: str) -> tuple[str, str, str, str]:
+    """Return the id, slug, currency and market of a card. Raise UnknownCardError."""
     book, _ = champion_book()
     at = book.cards.position(card)
-    return book.cards.ids[at], book.cards.slugs[at], book.facts.currency
+    return book.cards.ids[at], book.cards.slugs[at], book.facts.currency, book.facts.market
 
 
 def _store() -> "WatchStore":

@@ -28,14 +28,16 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    update,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from pokewatch.errors import SettingsError, WatchStoreError
 from pokewatch.settings import Home, PriceWatchSettings, private_folder
 
-LAYOUT = 1
+LAYOUT = 2
 
 _METADATA = MetaData()
 WATCHES = Table(
@@ -59,6 +61,7 @@ WATCHES = Table(
     Column("crossings", Integer, nullable=False),
     Column("crossed_on", String(10)),  # the market day of the last crossing
     Column("judged", String(80), nullable=False),  # by which book, "" for none; later ones are more
+    Column("market", String(60), nullable=False, server_default=""),  # "": that judged next
 )
 DELIVERIES = Table(
     "watch_deliveries",
@@ -173,11 +176,19 @@ class WatchDatabase:
         numbers = set(connection.scalars(select(_LAYOUTS.c.number)))
         if not numbers:
             connection.execute(insert(_LAYOUTS).values(number=LAYOUT))
+        elif numbers == {1}:
+            self._upgrade(connection)
         elif numbers != {LAYOUT}:
             found = max(numbers)
             raise WatchStoreError(
                 f"{self._name()} has layout {found}; this version reads layout {LAYOUT}"
             )
+
+    def _upgrade(self, connection: Connection) -> None:
+        """Add what layout 1 does not have: the markets of watches."""
+        column = CreateColumn(WATCHES.c.market).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {WATCHES.name} ADD COLUMN {column}")
+        connection.execute(update(_LAYOUTS).values(number=LAYOUT))
 
     def _name(self) -> str:
         return self.url.render_as_string(hide_password=True)

@@ -64,7 +64,7 @@ class MarketDay:
 def judge(
     store: WatchStore, book: PriceBook, version: str, addresses: Sequence[str]
 ) -> JudgedWatches:
-    """Judge all watches by the last day of a book, and store the deliveries of crossings.
+    """Judge the watches of a book's market by its last day, and store the deliveries of crossings.
 
     `version` is that of the model, `addresses` are digests of the addresses to notify where a watch
     has no webhook. Watches that a later book has judged are left as they are.
@@ -86,7 +86,7 @@ def judge(
             found.disarmed += verdict.reason is not None
         return verdicts
 
-    while watches := store.judge(day.book_key, after, counted):
+    while watches := store.judge(book.facts.market, day.book_key, after, counted):
         found.judged += len(watches)
         after = watches[-1].id
     return found
@@ -134,6 +134,7 @@ def _payload(watch: Watch, card: CardDay, day: MarketDay, name: str) -> dict[str
             "market_price": card.market,
             "earlier_price": card.earlier if watch.condition.days else None,
             "signal": card.signal,
+            "market": facts.market,
             "currency": facts.currency,
             "source": facts.source,
             "model_version": day.version,

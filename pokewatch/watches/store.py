@@ -29,13 +29,17 @@ _CONDITION_FIELDS = ("type", "price", "signal", "change", "days")
 
 @dataclass(frozen=True, slots=True)
 class NewWatch:
-    """A watch to create. `currency` is that of the price of its condition, None without one."""
+    """A watch to create. `currency` is that of the price of its condition, None without one.
+
+    `market` is that of the card; without one it is the next market whose book judges the watches.
+    """
 
     card_id: str
     slug: str
     condition: Condition
     currency: str | None
     webhook: str | None = None
+    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Watch:
     crossings: int
     crossed_on: str | None
     judged: str
+    market: str = ""
 
     @property
     def state(self) -> WatchState:
@@ -95,8 +100,11 @@ class Verdict:
     deliveries: tuple[NewDelivery, ...] = ()
 
 
+Decide = Callable[[Sequence[Watch]], Sequence[Verdict]]
+
+
 class WatchStore:
-    """The watches of one market. `per_owner` is the largest number of an API key."""
+    """The watches of all markets. `per_owner` is the largest number of an API key."""
 
     def __init__(
         self,
@@ -179,10 +187,8 @@ class WatchStore:
         with self._database.transaction() as connection:
             return connection.execute(statement).rowcount
 
-    def judge(
-        self, book: str, after: str, decide: Callable[[Sequence[Watch]], Sequence[Verdict]]
-    ) -> Sequence[Watch]:
-        """Judge the next watches, those with ids above `after`; return them as they were before.
+    def judge(self, market: str, book: str, after: str, decide: Decide) -> Sequence[Watch]:
+        """Judge the next watches of a market, with ids above `after`; return them as they were.
 
         Each gets its verdict of `decide` and a crossing its deliveries in one transaction, in which
         no other process judges them. `book` sorts after those of earlier books: a watch that was
@@ -191,6 +197,7 @@ class WatchStore:
         query = (
             select(WATCHES)
             .where(WATCHES.c.id > after, WATCHES.c.judged <= book)
+            .where(WATCHES.c.market.in_((market, "")))
             .order_by(WATCHES.c.id)
             .limit(JUDGED_TOGETHER)
             .with_for_update()
@@ -198,17 +205,17 @@ class WatchStore:
         with self._database.transaction() as connection:
             watches = [_watch(row) for row in connection.execute(query).mappings()]
             if watches:
-                self._record(connection, book, watches, decide(watches))
+                judged = list(zip(watches, decide(watches), strict=True))
+                self._record(connection, market, book, judged)
         return watches
 
     def _record(
         self,
         connection: Connection,
+        market: str,
         book: str,
-        watches: Sequence[Watch],
-        verdicts: Sequence[Verdict],
+        judged: Sequence[tuple[Watch, Verdict]],
     ) -> None:
-        judged = list(zip(watches, verdicts, strict=True))
         rows = [
             {
                 "of": watch.id,
@@ -217,6 +224,7 @@ class WatchStore:
                 "crossings": watch.crossings + (verdict.crossed_on is not None),
                 "crossed_on": verdict.crossed_on or watch.crossed_on,
                 "judged": book,
+                "market": market,
             }
             for watch, verdict in judged
         ]
@@ -248,6 +256,7 @@ class WatchStore:
             crossings=0,
             crossed_on=None,
             judged="",
+            market=new.market,
         )
 
     def _require_room(self, connection: Connection, owner: str) -> None:

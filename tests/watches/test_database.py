@@ -1,5 +1,6 @@
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from sqlalchemy.engine import make_url
 
 from pokewatch.errors import SettingsError, WatchStoreError
 from pokewatch.settings import Home
+from pokewatch.watches.conditions import Condition
 from pokewatch.watches.database import WatchDatabase
-from pokewatch.watches.store import WatchStore
+from pokewatch.watches.store import LOCAL, NewWatch, WatchStore
 
 
 def test_the_default_is_a_private_file_in_the_home(home: Path) -> None:
@@ -63,11 +65,22 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 def test_another_layout_is_refused(database: WatchDatabase) -> None:
     WatchStore(database).list()
     with database.transaction() as connection:
-        connection.execute(text("UPDATE watch_layout SET number = 2"))
+        connection.execute(text("UPDATE watch_layout SET number = 3"))
     later = WatchDatabase(database.url)
-    with pytest.raises(WatchStoreError, match="has layout 2; this version reads layout 1"):
+    with pytest.raises(WatchStoreError, match="has layout 3; this version reads layout 2"):
         WatchStore(later).list()
     later.close()
+
+
+def test_watches_of_the_first_layout_are_kept(database: WatchDatabase) -> None:
+    watch = WatchStore(database).create(LOCAL, NewWatch("a", "a", Condition("below", 1.0), "USD"))
+    with database.transaction() as connection:
+        connection.execute(text("ALTER TABLE watches DROP COLUMN market"))
+        connection.execute(text("UPDATE watch_layout SET number = 1"))
+    for _ in range(2):
+        later = WatchDatabase(database.url)
+        assert WatchStore(later).list() == [replace(watch, secret=None)]
+        later.close()
 
 
 def test_processes_that_start_at_once_create_the_tables_once(database_url: str) -> None:

@@ -70,6 +70,7 @@ def test_a_message_says_what_happened(store: WatchStore, outbox: Outbox, tmp_pat
         "market_price": 3.5,
         "earlier_price": None,
         "signal": "BUY",
+        "market": "simulated-0",
         "currency": "USD",
         "source": "simulated",
         "model_version": "7",
@@ -215,3 +216,15 @@ def _alone(book: PriceBook, watch: Watch) -> bool | str:
         if days is not None and days < len(prices):
             assert card.earlier == prices[-1 - days]
     return holds(watch.condition, watch.currency, card)
+
+
+def test_a_book_judges_the_watches_of_its_market(store: WatchStore, tmp_path: Path) -> None:
+    condition = Condition("below", price=4.0)
+    ids = [
+        store.create(LOCAL, NewWatch(CARD, "card_4", condition, "USD", HOOK, market)).id
+        for market in ("simulated-0", "file-other", "")
+    ]
+    assert judged(store, tmp_path, {4: 3.0}) == JudgedWatches(judged=2, fired=2)
+    found = [store.get(each) for each in ids]
+    assert [each.state for each in found] == ["fired", "armed", "fired"]
+    assert [each.market for each in found] == ["simulated-0", "file-other", "simulated-0"]

@@ -27,6 +27,7 @@ def fill(store: WatchStore, *receivers: str, owner: str = LOCAL) -> list[str]:
 
 def _judge_one(store: WatchStore, watch_id: str, verdict: Verdict) -> None:
     store.judge(
+        "simulated-0",
         "1",
         "",
         lambda found: [verdict if each.id == watch_id else Verdict(each.fired) for each in found],

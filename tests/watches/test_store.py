@@ -126,7 +126,9 @@ def test_judging_goes_through_all_in_the_order_of_ids(
     monkeypatch.setattr("pokewatch.watches.store.JUDGED_TOGETHER", 3)
     made = sorted(store.create(LOCAL, watch()).id for _ in range(7))
     seen, after = [], ""
-    while chunk := store.judge("2026-01-05", after, lambda found: [Verdict(False)] * len(found)):
+    while chunk := store.judge(
+        "simulated-0", "2026-01-05", after, lambda found: [Verdict(False)] * len(found)
+    ):
         seen.append([each.id for each in chunk])
         after = chunk[-1].id
     assert seen == [made[:3], made[3:6], made[6:]]
@@ -134,7 +136,7 @@ def test_judging_goes_through_all_in_the_order_of_ids(
 
 def test_an_earlier_book_judges_nothing_that_a_later_one_has(store: WatchStore) -> None:
     store.create(LOCAL, watch())
-    assert store.judge("2026-01-05 b", "", lambda found: [Verdict(True)])
-    assert not store.judge("2026-01-05 a", "", lambda found: [Verdict(False)])
-    assert store.judge("2026-01-05 b", "", lambda found: [Verdict(True)])
+    assert store.judge("simulated-0", "2026-01-05 b", "", lambda found: [Verdict(True)])
+    assert not store.judge("simulated-0", "2026-01-05 a", "", lambda found: [Verdict(False)])
+    assert store.judge("simulated-0", "2026-01-05 b", "", lambda found: [Verdict(True)])
     assert store.list()[0].state == "fired"

@@ -74,12 +74,17 @@ class BatchEndpoint:
     ) -> list[FairPrice | ProblemError]:
         """Return the outcome of each row, in order."""
         outcomes: list[Any] = list(rows)
+        only = self._markets.only
         groups: dict[MarketBackend, list[tuple[int, CardQuery]]] = {}
         for number, row in enumerate(rows):
             if isinstance(row, ProblemError):
                 continue
             try:
-                backend = self._markets.of_card(row.card_id, row.market)
+                backend = (
+                    only
+                    if only is not None and row.market is UNSET
+                    else self._markets.of_card(row.card_id, row.market)
+                )
                 query = _card_query(row, headers)
             except ProblemError as problem:
                 outcomes[number] = problem

@@ -114,6 +114,9 @@ class WatchFields(msgspec.Struct, frozen=True):
     card_id: CardId
     card: Annotated[str, Meta(description="The slug of the card.")]
     condition: WatchCondition
+    market: Annotated[
+        str, Meta(description="The id of its market; empty if it is that of the next deploy.")
+    ]
     currency: Annotated[str | None, Meta(description="The currency of the condition's price.")]
     webhook: str | None
     state: Annotated[

@@ -162,7 +162,7 @@ class WatchEndpoints:
             detail = f"/currency: got {request.currency}, the prices are in {card.currency}"
             raise ProblemError(WATCH_REFUSED, detail)
         currency = card.currency if condition.has_currency else None
-        return NewWatch(card.card_id, card.slug, condition, currency, webhook)
+        return NewWatch(card.card_id, card.slug, condition, currency, webhook, card.market)
 
     async def _run(self, call: Callable[..., Found], *arguments: Any) -> Found:
         """Call a method of the store in a thread. Raise ProblemError."""
@@ -216,6 +216,7 @@ def _fields(watch: Watch) -> dict[str, Any]:
         "card_id": watch.card_id,
         "card": watch.slug,
         "condition": condition_fields(watch.condition),
+        "market": watch.market,
         "currency": watch.currency,
         "webhook": watch.webhook,
         "state": watch.state,

@@ -9,35 +9,39 @@ from pokewatch.contract import BETTER, MAX_DATA_AGE_HOURS, NEAR_MINT, data_age_h
 Json = dict[str, Any]
 
 
-def context_of_answer(ready: Json, answer: Json) -> Json:
-    """Return the date, currency and versions of an answer; `ready` is that of GET /ready."""
+def context_of_answer(market: Json, answer: Json) -> Json:
+    """Return the market, date, currency and versions of an answer.
+
+    `market` is the item of GET /markets that the answer is about.
+    """
     return {
-        "date": answer.get("date", ready["last_day"]),
-        "currency": answer.get("currency", ready["currency"]),
-        "model_version": answer.get("model_version", ready["model_version"]),
-        "data_version": answer.get("data_version", ready["data_version"]),
+        "market": answer.get("market", market["id"]),
+        "date": answer.get("date", market["last_day"]),
+        "currency": answer.get("currency", market["currency"]),
+        "model_version": answer.get("model_version", market["model_version"]),
+        "data_version": answer.get("data_version", market["data_version"]),
     }
 
 
-def caveats(ready: Json, answer: Json, now: datetime | None = None) -> list[str]:
-    """Return the caveats of an answer."""
-    return list(_caveats(ready, answer, now or datetime.now(UTC)))
+def caveats(market: Json, answer: Json, now: datetime | None = None) -> list[str]:
+    """Return the caveats of an answer about a market."""
+    return list(_caveats(market, answer, now or datetime.now(UTC)))
 
 
-def _caveats(ready: Json, answer: Json, now: datetime) -> Iterator[str]:
+def _caveats(market: Json, answer: Json, now: datetime) -> Iterator[str]:
     yield (
-        f"A fair price is the median forecast of the market price {ready['horizon']} days ahead, "
+        f"A fair price is the median forecast of the market price {market['horizon']} days ahead, "
         "and lower and upper are the ends of its 90% interval. It is an estimate, not an offer."
     )
-    if ready["source"] == "simulated":
+    if market["source"] == "simulated":
         yield "All prices are simulated: this is not a real market."
-    hours = data_age_hours(date.fromisoformat(ready["last_day"]), now)
+    hours = data_age_hours(date.fromisoformat(market["last_day"]), now)
     if hours > MAX_DATA_AGE_HOURS:
-        yield f"The newest prices are of {ready['last_day']}, {hours / 24:.0f} days old."
-    if ready["not_evaluated"]:
-        yield ready["not_evaluated"]
-    elif ready["skill"] != BETTER:
-        yield f"The evaluation of the model against forecasting the last price: {ready['skill']}."
+        yield f"The newest prices are of {market['last_day']}, {hours / 24:.0f} days old."
+    if market["not_evaluated"]:
+        yield market["not_evaluated"]
+    elif market["skill"] != BETTER:
+        yield f"The evaluation of the model against forecasting the last price: {market['skill']}."
     if answer.get("stale"):
         yield "This is an earlier answer, because the model server is not available."
     if answer.get("condition", NEAR_MINT) != NEAR_MINT:

@@ -40,9 +40,15 @@ _CARD_FIELDS = (
     "deviation_pct",
     "confidence",
     "reason",
+    "market",
+    "currency",
 )
 
 Card = Annotated[str, Field(description="The card_id or slug of a card, from search_cards.")]
+Market = Annotated[
+    str | None,
+    Field(description="The id of a market, from list_markets. Default: that of the card, or all."),
+]
 Limit = Annotated[int, Field(ge=1, le=50, description="The maximum number of cards.")]
 
 
@@ -72,19 +78,30 @@ class Tools:
     def __init__(self, api: Api) -> None:
         self._api = api
 
+    async def list_markets(self) -> Json:
+        """List the markets: games, source, currency, and the newest day of prices.
+
+        A card may be in several markets, with its prices in the currency of each.
+        """
+        return await self._call("GET", "/markets")
+
     async def search_cards(
         self,
         query: Annotated[str, Field(description="Words of the name, set or number of a card.")],
         limit: Limit = 10,
+        market: Market = None,
     ) -> Json:
         """Find cards by name, set or number, with their latest market and fair prices.
 
-        Without a card that has all the words, those with similar names are returned.
+        They are of the first market that has any, unless one is named. Without a card that has all
+        the words, those with similar names are returned.
         """
-        found = await self._call("GET", "/cards", {"q": query, "limit": limit})
+        named = _named(market)
+        found = await self._call("GET", "/cards", {"q": query, "limit": limit} | named)
         exact = bool(found["cards"])
         if not exact:
-            found = await self._call("GET", "/suggestions", {"q": query, "limit": min(limit, 20)})
+            similar = {"q": query, "limit": min(limit, 20)} | named
+            found = await self._call("GET", "/suggestions", similar)
         cards = [_card(card) for card in found["cards"]]
         return await self._answer(found, {"exact": exact, "cards": cards})
 
@@ -94,9 +111,10 @@ class Tools:
         date: Annotated[
             str | None, Field(description="An earlier day as YYYY-MM-DD. Default: the latest.")
         ] = None,
+        market: Market = None,
     ) -> Json:
         """Estimate what a card is worth: fair price, 90% interval, and BUY, SELL or HOLD."""
-        body = {"card_id": card} | ({"date": date} if date else {})
+        body = {"card_id": card} | ({"date": date} if date else {}) | _named(market)
         found = await self._call("POST", "/fair_price", body=body)
         return await self._answer(found, _without(found, "request_id"))
 
@@ -108,6 +126,7 @@ class Tools:
         fees: Annotated[
             Fees | None, Field(description="The marketplace where it would be sold later.")
         ] = None,
+        market: Market = None,
     ) -> Json:
         """Judge whether a listing at `price` is a bargain.
 
@@ -115,22 +134,22 @@ class Tools:
         fees (buy_below), and the chance to earn.
         """
         body: Json = {"card_id": card, "market_price": price, "condition": condition}
-        found = await self._call(
-            "POST", "/fair_price", body=body | ({"fees": fees} if fees else {})
-        )
+        body |= ({"fees": fees} if fees else {}) | _named(market)
+        found = await self._call("POST", "/fair_price", body=body)
         given = {"price_judged": price, "condition": condition}
         notes = ["Fees and postage are those of the settings, an assumption."]
         return await self._answer(found | given, _without(found, "request_id") | given, notes)
 
-    async def value_collection(self, lines: Lines, fees: Fees | None = None) -> Json:
+    async def value_collection(
+        self, lines: Lines, fees: Fees | None = None, market: Market = None
+    ) -> Json:
         """Value a collection: its worth in all and by line, and which cards to sell.
 
         A line that fits several cards or none is listed with its candidates, and not valued.
         """
         body: Json = {"lines": [line.model_dump() for line in lines]}
-        found = await self._call(
-            "POST", "/collections/value", body=body | ({"fees": fees} if fees else {})
-        )
+        body |= {"fees": fees} if fees else {}
+        found = await self._call("POST", "/collections/value", _named(market), body)
         notes = [
             "Prices of conditions and grades are fractions of a near mint copy's, an assumption.",
             "The total has only the lines that were matched to one card.",
@@ -145,20 +164,21 @@ class Tools:
         ] = "market",
         min_price: Annotated[float, Field(ge=0, description="Leave out cheaper cards.")] = 1.0,
         limit: Limit = 10,
+        market: Market = None,
     ) -> Json:
         """List the strongest BUY and SELL signals of the latest day."""
-        query = {"price": price, "min_price": min_price, "limit": limit}
+        query = {"price": price, "min_price": min_price, "limit": limit} | _named(market)
         found = await self._call("GET", "/movers", query)
         cards = {side: [_card(card) for card in found[side]] for side in ("buy", "sell")}
         notes = ["The lowest ask may be of a copy in any condition."] if price == "low" else []
         return await self._answer(found, {"price": price, **cards}, notes)
 
-    async def track_record(self) -> Json:
+    async def track_record(self, market: Market = None) -> Json:
         """Tell how good the fair prices have been: past forecasts against what came.
 
         Before the first forecast has its outcome, the evaluation of the model being served.
         """
-        found = await self._call("GET", "/track-record")
+        found = await self._call("GET", "/track-record", _named(market))
         return await self._answer(found, _without(found, "files"))
 
     async def _call(
@@ -170,10 +190,15 @@ class Tools:
             raise ToolError(str(error)) from None
 
     async def _answer(self, found: Json, result: Json, notes: list[str] | None = None) -> Json:
-        """Return the result with its date, currency, versions and caveats."""
-        ready = await self._call("GET", "/ready")
-        texts = [*caveats(ready, found), *(notes or [])]
-        return {**context_of_answer(ready, found), **result, "caveats": texts}
+        """Return the result with its market, date, currency, versions and caveats."""
+        listed = (await self._call("GET", "/markets"))["markets"]
+        about = {each["market"] for each in found.get("markets", (found,))}
+        markets = [each for each in listed if each["id"] in about]
+        if not markets:
+            raise ToolError("the model server does not answer at the moment: try again")
+        texts = [text for each in markets for text in caveats(each, found)]
+        context = context_of_answer(markets[0], found)
+        return {**context, **result, "caveats": [*dict.fromkeys(texts), *(notes or [])]}
 
 
 @contextmanager
@@ -199,6 +224,7 @@ def make_server(api: Api) -> MCPServer[Any]:
         )
     tools = Tools(api)
     for tool in (
+        tools.list_markets,
         tools.search_cards,
         tools.fair_price,
         tools.judge_listing,
@@ -212,6 +238,10 @@ def make_server(api: Api) -> MCPServer[Any]:
 
 def _card(card: Json) -> Json:
     return {name: card[name] for name in _CARD_FIELDS if name in card}
+
+
+def _named(market: str | None) -> Json:
+    return {"market": market} if market else {}
 
 
 def _without(found: Json, *names: str) -> Json:

@@ -93,7 +93,12 @@ def test_the_notifications_of_a_watch_are_shown(own: Gateway) -> None:
     made = create(own, BELOW | {"webhook": HOOK})
     store: WatchStore = own.app.assembly._watches._store
     delivery = NewDelivery(f"{made['id']}-1", HOOK, "example.com", "title", "{}")
-    store.judge("2026-01-05 x", "", lambda _: [Verdict(True, None, "2026-01-05", (delivery,))])
+    store.judge(
+        "simulated-0",
+        "2026-01-05 x",
+        "",
+        lambda _: [Verdict(True, None, "2026-01-05", (delivery,))],
+    )
     found = own.get(f"/watches/{made['id']}").json()
     assert (found["state"], found["crossings"], found["crossed_on"]) == ("fired", 1, "2026-01-05")
     assert found["judged_on"] == "2026-01-05"

@@ -16,8 +16,10 @@ def check_answers(found: dict[str, Any], gateway: Gateway) -> None:
         assert tool.annotations.read_only_hint
         assert tool.input_schema["type"] == "object"
     ready = gateway.get("/ready", key="").json()
-    for name in CALLS:
+    assert found["list_markets"] == gateway.get("/markets").json()
+    for name in CALLS.keys() - {"list_markets"}:
         answer = found[name]
+        assert answer["market"] == "simulated-0", name
         assert answer["date"] == "2026-01-05", name
         assert answer["currency"] == "USD", name
         assert answer["model_version"] == ready["model_version"], name

@@ -11,6 +11,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 Json = dict[str, Any]
 CALLS: dict[str, Json] = {
+    "list_markets": {},
     "search_cards": {"query": "pokemon 4"},
     "fair_price": {"card": "card_4"},
     "judge_listing": {"card": "card_4", "price": 3.5, "condition": "LP", "fees": "ebay"},

@@ -5,7 +5,8 @@ import pytest
 from pokewatch.contract import BETTER, NO_BETTER, data_age_hours
 from pokewatch.gateway.mcp.caveats import caveats, context_of_answer
 
-READY = {
+MARKET = {
+    "id": "a",
     "horizon": 7,
     "source": "tcgcsv",
     "last_day": "2026-01-05",
@@ -19,12 +20,12 @@ NOW = datetime(2026, 1, 7, 11, 59, tzinfo=UTC)
 
 
 def test_an_answer_of_a_fresh_real_market_has_one() -> None:
-    (only,) = caveats(READY, {}, NOW)
+    (only,) = caveats(MARKET, {}, NOW)
     assert "7 days ahead" in only
 
 
 @pytest.mark.parametrize(
-    ("ready", "answer", "now", "text"),
+    ("market", "answer", "now", "text"),
     [
         ({"source": "simulated"}, {}, NOW, "simulated"),
         ({"skill": NO_BETTER}, {}, NOW, NO_BETTER),
@@ -36,9 +37,9 @@ def test_an_answer_of_a_fresh_real_market_has_one() -> None:
     ],
 )
 def test_what_limits_an_answer_is_said(
-    ready: dict[str, str], answer: dict[str, object], now: datetime, text: str
+    market: dict[str, str], answer: dict[str, object], now: datetime, text: str
 ) -> None:
-    found = caveats(READY | ready, answer, now)
+    found = caveats(MARKET | market, answer, now)
     assert len(found) == 2
     assert text in found[1]
 
@@ -48,8 +49,9 @@ def test_the_age_counts_from_the_end_of_the_market_day() -> None:
 
 
 def test_the_versions_of_an_answer_come_first() -> None:
-    found = context_of_answer(READY, {"date": "2026-01-02", "model_version": "8"})
+    found = context_of_answer(MARKET, {"date": "2026-01-02", "model_version": "8"})
     assert found == {
+        "market": "a",
         "date": "2026-01-02",
         "currency": "USD",
         "model_version": "8",

@@ -8,11 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway.api.markets.conftest import both, two_markets
 from tests.gateway.conftest import Gateway
-from tests.gateway.mcp.answers import check_answers
+from tests.gateway.mcp.answers import SIMULATED, check_answers
 from tests.gateway.mcp.sessions import error_of, http_session, record, run
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
+
+__all__ = ["both", "two_markets"]
 
 HEADERS = {"Accept": "application/json, text/event-stream"}
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -140,3 +143,32 @@ def test_the_gateway_starts_without_the_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_tools_can_be_asked_about_a_market(both: Gateway) -> None:
+    async def ask(client: Any) -> dict[str, Any]:
+        calls: dict[str, dict[str, Any]] = {
+            "fair_price": {"card": "card_4"},
+            "judge_listing": {"card": "card_4", "price": 2.0},
+            "value_collection": {"lines": [{"card_id": "card_4"}]},
+            "search_cards": {"query": "card 4"},
+            "track_record": {},
+        }
+        named = {
+            name: await client.call_tool(name, arguments | {"market": "file-europe"})
+            for name, arguments in calls.items()
+        }
+        return named | {"movers": await client.call_tool("movers", {"price": "low", "limit": 50})}
+
+    found = run(http_session(both.url, both.key.key), ask)
+    answers = {name: each.structured_content for name, each in found.items()}
+    movers = answers.pop("movers")
+    assert {(each["market"], each["currency"]) for each in answers.values()} == {
+        ("file-europe", "EUR")
+    }
+    assert movers["market"] is None
+    assert {(card["market"], card["currency"]) for card in movers["buy"]} == {
+        ("file-europe", "EUR")  # whose signals are stronger
+    }
+    assert SIMULATED in movers["caveats"]
+    assert SIMULATED not in answers["fair_price"]["caveats"]

@@ -124,7 +124,10 @@ def test_failed_notifications_are_shown(keyed: Gateway) -> None:
         (watch,) = endpoints._store.list()
         delivery = NewDelivery(f"{watch.id}-1", watch.webhook, "example.com", "<b>Card</b>", "{}")
         endpoints._store.judge(
-            "2026-01-05 x", "", lambda _: [Verdict(True, None, "2026-01-05", (delivery,))]
+            watch.market,
+            "2026-01-05 x",
+            "",
+            lambda _: [Verdict(True, None, "2026-01-05", (delivery,))],
         )
         claim = endpoints._outbox.claim(60)
         endpoints._outbox.refused(claim.delivery, "answered 410", final=True)

@@ -82,3 +82,15 @@ def test_collections_and_downloads_are_of_a_market(both: Gateway) -> None:
     assert "pokewatch-file-europe.csv" in named.headers["content-disposition"]
     assert named.text.count("\n") == 61
     assert both.get("/export.csv").text.count("\n") == 41
+
+
+def test_a_watch_is_of_the_market_of_its_card(both: Gateway) -> None:
+    found = []
+    for request in ({"card_id": "card_44"}, {"card_id": "card_4", "market": "file-europe"}):
+        condition = {"type": "below", "price": 1.0}
+        made = both.post("/watches", request | {"condition": condition}).json()
+        found.append((made["market"], made["currency"]))
+        both.ask("DELETE", f"/watches/{made['id']}")
+    assert found == [("file-europe", "EUR")] * 2
+    dollars = {"card_id": "card_44", "condition": condition, "currency": "USD"}
+    assert_problem(both.post("/watches", dollars), 409, "watch-refused")
