@@ -15,7 +15,7 @@ from typing import Any
 
 HORIZON = 7
 HORIZONS = (7, 30, 90)
-MODELS = ("last", "rolling_mean", "median7", "local_level", "boosted")
+MODELS = ("last", "rolling_mean", "median7", "local_level")
 
 
 class Steps:
