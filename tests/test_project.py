@@ -26,6 +26,8 @@ TESTED_ELSEWHERE = {
     "cli/doctor.py": "by its command; tests/cli/test_main.py",
     "registry_client.py": "by the registry; tests/test_registry.py",
     "cli/health_checks.py": "by the command that runs them; tests/cli/test_main.py",
+    "cli/findings.py": "a record; tests/cli/test_main.py",
+    "cli/model_checks.py": "by the command that runs them; tests/cli/test_market_choice.py",
     "cli/collect.py": "by its command; tests/cli/test_main.py",
     "cli/evaluate.py": "by its commands; tests/valuation/evaluation/test_runner.py",
     "cli/flows.py": "by its commands; tests/test_bundled.py",

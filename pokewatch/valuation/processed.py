@@ -1,12 +1,14 @@
 """Processed prices: the part of a lake that valuation uses, one row per card.
 
-    <folder>/bucket-07.arrow     Arrow IPC (zstd): the card's set, rarity, printing, release date,
+    <folder>/bucket-007.arrow    Arrow IPC (zstd): the card's set, rarity, printing, release date,
                                  currency and daily prices
 
-Cards are put into buckets by the id of their set, so the bytes of a file do not depend on the
-number of shards, and one version (the folder's content hash) identifies one panel.
+Cards are put into buckets by their id, so the bytes of a file do not depend on the number of
+shards, and one version (the folder's content hash) identifies one panel. Buckets are of about equal
+size, and larger markets have more of them.
 """
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,8 @@ from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
 
-BUCKETS = 32
+_FEWEST_BUCKETS = 8
+_BUCKET_CARDS = 2_000  # the most that a bucket has on average
 _DAILY = {
     "market": "market_price",
     "low": "low_price",
@@ -66,7 +69,7 @@ def process(
     for number in np.unique(bucket).tolist():
         rows = np.flatnonzero((bucket == number) & prices.known)
         if len(rows):
-            path = folder / f"bucket-{number:02d}.arrow"
+            path = folder / f"bucket-{number:03d}.arrow"
             _write(path, _bucket_table(prices, rows, texts, cards.released[mine], span))
             written.append(path)
     return written
@@ -118,6 +121,12 @@ def read_processed(folder: Path) -> Panel:
     )
 
 
+def bucket_count(cards: int) -> int:
+    """Return the number of buckets of so many cards: a power of two, so that it seldom changes."""
+    wanted = max(_FEWEST_BUCKETS, math.ceil(cards / _BUCKET_CARDS))
+    return 1 << (wanted - 1).bit_length()
+
+
 @dataclass(frozen=True, slots=True)
 class _LakeCards:
     card_id: Strings
@@ -155,8 +164,8 @@ def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
         name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
         for name in _TEXTS
     }
-    sets, code = np.unique(texts["set_id"], return_inverse=True)
-    bucket = np.array([zlib.crc32(name.encode()) % BUCKETS for name in sets.tolist()])[code]
+    buckets = bucket_count(len(known))
+    bucket = np.array([zlib.crc32(card.encode()) % buckets for card in known.tolist()])
     return _LakeCards(known, bucket, texts, _days(catalog["released"].take(row)))
 
 

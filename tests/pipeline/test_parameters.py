@@ -20,6 +20,7 @@ from tests.integration.flow import FLOW, run_flow
 
 TOMORROW = "2999-01-01"
 MONITOR, BACKFILL = FLOW.with_name("monitor.py"), FLOW.with_name("backfill.py")
+MARKETS = FLOW.with_name("markets.py")
 
 MARKET = [
     (("--source", "nope"), "--source 'nope'", "tcgcsv"),
@@ -36,6 +37,10 @@ MARKET = [
     (("--cards", "0"), "--cards 0", "from 1 to"),
     (("--cards", "10000000000"), "--cards 10000000000", "from 1 to"),
     (("--seed", "-1"), "--seed -1", "from 0 to"),
+    (("--market", "Magic"), "--market 'Magic'", "lower-case letters"),
+    (("--market", "chess-tcgplayer-usd"), "unknown market", "magic-tcgplayer-usd"),
+    (("--market", "file-mine"), "--market 'file-mine'", "POKEWATCH_MARKET_FILES"),
+    (("--market", "simulated-1", "--seed", "2"), "--seed 2", "--market simulated-1 determines it"),
 ]
 DAYS = [
     (("--days", "0"), "--days 0", "from 1 to"),
@@ -54,6 +59,7 @@ OWN = [
     (("--shards", "0"), "--shards 0", "from 1 to"),
     (("--shards", "101"), "--shards 101", "from 1 to"),
     (("--replace", "perhaps"), "--replace", "perhaps is not a valid boolean"),
+    (("--tidy", "perhaps"), "--tidy", "perhaps is not a valid boolean"),
 ]
 RANGES = [
     (("--from", "soon", "--to", "2025-01-02"), "--from 'soon'", "a date such as"),
@@ -66,11 +72,18 @@ RANGES = [
     (("--from", "2998-12-31", "--to", TOMORROW), "--from 2998-12-31", "use a day from"),
 ]
 RANGE = ("--from", "2025-01-01", "--to", "2025-01-02")
+SEVERAL = [
+    (("--market", ""), "--market ''", "name 1 to 100, here or in POKEWATCH_MARKETS"),
+    (("--market", "simulated-1,chess"), "--market 'chess'", "magic-tcgplayer-usd"),
+    (("--market", "simulated-1", "--file", "x.csv"), "--file x.csv", "determines it"),
+    (("--market", "simulated-1", "--horizon", "0"), "--horizon 0", "from 1 to"),
+]
 CASES: list[tuple[Any, ...]] = (
     [(FLOW, *case) for case in (*MARKET, *DAYS, *OWN)]
     + [(MONITOR, *case) for case in (*MARKET, *DAYS)]
     + [(BACKFILL, (*RANGE, *given), *words) for given, *words in MARKET]
     + [(BACKFILL, *case) for case in RANGES]
+    + [(MARKETS, *case) for case in SEVERAL]
 )
 SETTINGS = {
     "POKEWATCH_GATE_MAPE": ("x", "use a number"),
@@ -80,7 +93,12 @@ SETTINGS = {
     "POKEWATCH_FILE_CURRENCY": ("DM", "'USD' or 'EUR'"),
     "POKEWATCH_HOME": ("/proc/none", "a writable folder"),
 }
-FAST = {(FLOW, ("--source", "nope")), (FLOW, ("--horizon", "0")), (MONITOR, ("--to", "soon"))}
+FAST = {
+    (FLOW, ("--source", "nope")),
+    (FLOW, ("--horizon", "0")),
+    (MONITOR, ("--to", "soon")),
+    (MARKETS, ("--market", "simulated-1,chess")),
+}
 
 
 def _param(flow: Path, given: tuple[str, ...], *words: str) -> object:

@@ -16,7 +16,7 @@ from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.settings import SourceSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.panel_file import read_panel
-from pokewatch.valuation.processed import process, read_processed
+from pokewatch.valuation.processed import bucket_count, process, read_processed
 
 START, DAYS = date(2026, 3, 1), 9
 END = START + timedelta(days=DAYS - 1)
@@ -50,6 +50,26 @@ def test_the_files_are_the_same_whatever_the_number_of_shards(tmp_path: Path) ->
             process(lake, START, END, shard, shards, tmp_path / f"of-{shards}")
     assert len(digests(tmp_path / "of-1")) > 1
     assert digests(tmp_path / "of-1") == digests(tmp_path / "of-3") == digests(tmp_path / "of-40")
+
+
+@pytest.mark.parametrize(
+    ("cards", "buckets"), [(1, 8), (16_000, 8), (16_001, 16), (43_249, 32), (200_000, 128)]
+)
+def test_larger_markets_have_more_buckets(cards: int, buckets: int) -> None:
+    assert bucket_count(cards) == buckets
+
+
+def test_cards_of_one_set_are_shared_among_the_shards(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    fill(lake)
+    catalog = lake.catalog()
+    same = pa.array(["one"] * catalog.num_rows)
+    column = catalog.schema.get_field_index("set_id")
+    lake.write_catalog(catalog.set_column(column, catalog.schema.field(column), same))
+    for shard in range(2):
+        process(lake, START, END, shard, 2, tmp_path / str(shard))
+    cards = [read_processed(tmp_path / str(shard)).cards for shard in range(2)]
+    assert min(cards) > 10
 
 
 def test_when_the_market_changed_is_part_of_the_version(tmp_path: Path) -> None:
