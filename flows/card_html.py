@@ -30,7 +30,7 @@ _STYLE = """
 @media (max-width: 600px) {
   aside { display: none; }
   .sectionItems h1 { font-size: 1.3rem; }
-  .sectionItems img { max-width: none; width: 660px; }
+  .sectionItems img { max-width: 660px; width: auto; }
 }
 @media (prefers-color-scheme: dark) {
   html, body, .card_app, .card_app .mf-card, .card_app main, .card_app aside {

@@ -192,7 +192,9 @@ class Matcher:
         """Return the outcome among the versions of a card: its arts and stamps."""
         key, base = name_key(line.name, line.number), base_key(line.name, line.number)
         stamps = stamp_words(line.name)
-        versions = [at for at in found if stamps <= stamp_words(self._described(at))]
+        versions = list(found)
+        if stamps:
+            versions = [at for at in found if stamps <= stamp_words(self._described(at))]
         if not versions:
             return self._unmatched(found, f"the card has no version {' '.join(sorted(stamps))!r}")
         exact = [at for at in versions if self._cards[at].name == key]

@@ -6,6 +6,7 @@ settings. Amounts are in the currency of the market.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def value_collection(
         _described(line, match, slugs)
         for line, match in zip(collection.lines, matches, strict=True)
     ]
-    worth = {row: _worth(valued, at) for at, row in enumerate(valued.rows)}
+    worth = dict(zip(valued.rows, _worths(valued), strict=True))
     for row, line in enumerate(collection.lines):
         found = worth.get(row, _UNVALUED)
         lines[row] |= found | {"why_unvalued": _why_unvalued(line, matches[row], found)}
@@ -148,31 +149,31 @@ def _described(line: CollectionLine, match: Match, slugs: Sequence[str]) -> dict
     }
 
 
-def _worth(valued: _Valued, at: int) -> dict[str, Any]:
-    """Return the worth of a line: prices per copy, and totals for all of its copies."""
-    quotes, quantity = valued.quotes, float(valued.quantity[at])
-    market, sell_above = float(valued.quotes.market[at]), float(valued.sell_above[at])
-    gain = float(valued.proceeds[at] - valued.later[at]) * quantity
-    return {
-        "market_price": _number(market),
-        "fair_price": _number(float(quotes.fair[at])),
-        "lower": _number(float(quotes.lower[at])),
-        "upper": _number(float(quotes.upper[at])),
-        "status": str(quotes.status[at]),
-        "signal": str(valued.decided.signal[at]),
-        "market_total": _number(market * quantity),
-        "fair_total": _number(float(quotes.fair[at]) * quantity),
-        "proceeds_now": _number(float(valued.proceeds[at]) * quantity),
-        "gain_of_selling": _number(gain),
-        "chance_of_fall": _number(float(valued.chance_of_fall[at]), 4),
-        "sell_above": _number(sell_above),
-        "advice": _advice(market, sell_above, str(quotes.status[at])),
+def _worths(valued: _Valued) -> list[dict[str, Any]]:
+    """Return the worth of each line: prices per copy, and totals for all of its copies."""
+    quotes, quantity = valued.quotes, valued.quantity
+    status = list(map(str, quotes.status))
+    columns = {
+        "market_price": _numbers(quotes.market),
+        "fair_price": _numbers(quotes.fair),
+        "lower": _numbers(quotes.lower),
+        "upper": _numbers(quotes.upper),
+        "status": status,
+        "signal": list(map(str, valued.decided.signal)),
+        "market_total": _numbers(quotes.market * quantity),
+        "fair_total": _numbers(quotes.fair * quantity),
+        "proceeds_now": _numbers(valued.proceeds * quantity),
+        "gain_of_selling": _numbers((valued.proceeds - valued.later) * quantity),
+        "chance_of_fall": _numbers(valued.chance_of_fall, 4),
+        "sell_above": _numbers(valued.sell_above),
+        "advice": list(map(_advice, quotes.market.tolist(), valued.sell_above.tolist(), status)),
     }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _advice(market: float, sell_above: float, status: str) -> str:
     """Return whether to sell now, by the price at which selling beats keeping."""
-    if status != "ok" or not (np.isfinite(market) and np.isfinite(sell_above)):
+    if status != "ok" or not (isfinite(market) and isfinite(sell_above)):
         return UNSURE
     return SELL if market >= sell_above else KEEP
 
@@ -217,5 +218,6 @@ def _totals(book: PriceBook, valued: _Valued) -> dict[str, Any]:
     }
 
 
-def _number(value: float, decimals: int = 2) -> float | None:
-    return round(value, decimals) if np.isfinite(value) else None
+def _numbers(values: Floats, decimals: int = 2) -> list[float | None]:
+    """Return the values rounded, None for those that are not finite."""
+    return [round(value, decimals) if isfinite(value) else None for value in values.tolist()]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.contract import NEAR_MINT, Condition
+from pokewatch.contract import DEFAULT_MIN_PRICE, NEAR_MINT, Condition
 from pokewatch.decision import (
     HOLD,
     Advice,
@@ -79,12 +79,13 @@ def strongest_signals(book: PriceBook, count: int) -> list[str]:
     """Return the ids of `count` cards.
 
     Cards with a BUY or SELL come first, by their distance from the fair price; then the others, the
-    most expensive first.
+    most expensive first. Those below DEFAULT_MIN_PRICE come last.
     """
     quotes = book.latest()
     decided = decide_quotes(quotes.market, quotes)
     distance = np.where(decided.signal == HOLD, -1.0, np.abs(np.nan_to_num(decided.deviation_pct)))
-    order = np.lexsort((-np.nan_to_num(quotes.market), -distance))[:count]
+    market = np.nan_to_num(quotes.market)
+    order = np.lexsort((-market, -distance, market < DEFAULT_MIN_PRICE))[:count]
     return [card["card_id"] for card in book.cards.describe(quotes.position[order])]
 
 

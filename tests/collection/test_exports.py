@@ -91,6 +91,12 @@ def test_a_list_of_names(header: str) -> None:
     assert found.refused == ()
 
 
+@pytest.mark.parametrize("text", ["-8.2e+133", "true", "Pikachu\n"])
+def test_one_line_without_a_header_is_no_list(text: str) -> None:
+    with pytest.raises(TableError, match="no header is found"):
+        read(text)
+
+
 def test_a_list_of_ids() -> None:
     found = read("tcgplayer-42382-holofoil\ncharizard_4\n246700\n")
     assert [line.card_id for line in found.lines[:2]] == ["tcgplayer-42382-holofoil", "charizard_4"]

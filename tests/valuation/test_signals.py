@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import SettingsError
-from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book import PriceBook, write_book
 from pokewatch.valuation.signals import (
     configured_fees,
     strongest_signals,
     strongest_values,
     value_cards,
 )
-from tests.serving.books import make_book
+from tests.serving.books import FACTS, catalog, make_book, rows
 
 
 def test_a_card_without_a_market_price(tmp_path: Path) -> None:
@@ -91,3 +91,11 @@ def test_settings_of_the_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_strongest_signals_with_their_advice(tmp_path: Path) -> None:
     book = PriceBook.open(tmp_path / "book", make_book(tmp_path / "book", 40))
     assert [row["card_id"] for row in strongest_values(book, 3)] == strongest_signals(book, 3)
+
+
+def test_pennies_are_no_strong_signals(tmp_path: Path) -> None:
+    """All are a BUY; the first card, of a few cents, is the farthest below its fair price."""
+    values = rows(4, scale=1.5)
+    values.market[0], values.low[0] = 0.05, 0.04
+    book = PriceBook.open(tmp_path, write_book(tmp_path, catalog(4), values, FACTS))
+    assert strongest_signals(book, 4)[-1] == "tcgplayer-0-normal"

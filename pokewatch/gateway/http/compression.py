@@ -6,7 +6,7 @@ response takes no time for this. At these levels 300 kB of JSON take about 1 ms.
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import lru_cache
 
 import brotli
@@ -19,7 +19,7 @@ VARY: Header = (b"vary", b"accept-encoding")
 
 _BROTLI, _GZIP, _IDENTITY = b"br", b"gzip", b""
 _BROTLI_QUALITY = 4
-_GZIP_LEVEL = 4
+GZIP_LEVEL = 4
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _TEXTS = (b"text/", b"application/json", b"application/problem+json", b"image/svg+xml")
 
@@ -71,8 +71,34 @@ async def compressed(body: bytes, coding: bytes) -> bytes:
     return _compressed(body, coding)
 
 
+async def compressed_parts(parts: AsyncIterator[bytes], coding: bytes) -> AsyncIterator[bytes]:
+    """Yield the parts of a body in a coding. After an error in them the end is missing."""
+    compressor = _StreamCompressor(coding)
+    async for part in parts:
+        large = len(part) > IN_THREAD
+        packed = await asyncio.to_thread(compressor.add, part) if large else compressor.add(part)
+        if packed:
+            yield packed
+    yield compressor.end()
+
+
+class _StreamCompressor:
+    """The two compressors by the same names: `add` returns what is ready, `end` the rest."""
+
+    add: Callable[[bytes], bytes]
+    end: Callable[[], bytes]
+
+    def __init__(self, coding: bytes) -> None:
+        if coding == _BROTLI:
+            brotli_stream = brotli.Compressor(mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY)
+            self.add, self.end = brotli_stream.process, brotli_stream.finish
+        else:
+            gzip_stream = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+            self.add, self.end = gzip_stream.compress, gzip_stream.flush
+
+
 def _compressed(body: bytes, coding: bytes) -> bytes:
     if coding == _BROTLI:
         return bytes(brotli.compress(body, mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY))
-    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+    compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
     return compressor.compress(body) + compressor.flush()

@@ -7,6 +7,13 @@ from typing import NamedTuple
 
 from starlette.types import Receive, Send
 
+from pokewatch.gateway.http.compression import (
+    SMALLEST,
+    VARY,
+    coding_for,
+    compressed_parts,
+    is_text,
+)
 from pokewatch.gateway.http.middleware import Header, RequestContext, response_fields
 
 logger = logging.getLogger("pokewatch.gateway")
@@ -32,17 +39,23 @@ class BrokenBodyError(Exception):
 async def send_stream(
     context: RequestContext, receive: Receive, send: Send, answer: StreamedAnswer
 ) -> None:
-    """Send a streamed answer, until its client has gone.
+    """Send a streamed answer, until its client has gone. Texts are compressed where that is asked.
 
     After a BrokenBodyError the response stays without its end, so that the server closes the
     connection and the client knows that it is incomplete.
     """
     fields = response_fields(context, answer.status, answer.headers)
+    parts = answer.parts
+    if _compressible(answer):
+        fields.append(VARY)
+        if coding := coding_for(context.headers, SMALLEST):
+            fields.append((b"content-encoding", coding))
+            parts = compressed_parts(parts, coding)
     gone = asyncio.ensure_future(_disconnect(receive))
     try:
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
         if context.scope["method"] != "HEAD":
-            async for part in answer.parts:
+            async for part in parts:
                 if gone.done():
                     return
                 await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -53,6 +66,11 @@ async def send_stream(
     finally:
         gone.cancel()
         await answer.close()
+
+
+def _compressible(answer: StreamedAnswer) -> bool:
+    """Return whether an answer may be compressed: no file whose length and ranges are known."""
+    return is_text(answer.headers) and b"content-length" not in dict(answer.headers)
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Message, Receive, Scope, Send
 
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.assembly import Assembly
 from pokewatch.gateway.http.bodies import CollectionBodies
+from pokewatch.gateway.http.compression import GZIP_LEVEL, SMALLEST
 from pokewatch.gateway.http.cors import CrossOrigin
 from pokewatch.gateway.http.middleware import RequestContext, context_of
 from pokewatch.gateway.http.problems import FORBIDDEN, ProblemError
@@ -39,6 +41,7 @@ class McpEndpoint:
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         self._manager = server.session_manager
+        self._app = GZipMiddleware(self._manager.handle_request, SMALLEST, GZIP_LEVEL)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -54,9 +57,7 @@ class McpEndpoint:
         body = await self._bodies.read(context, receive)
         token = current_request.set(context)
         try:
-            await self._manager.handle_request(
-                scope, _replayed(body, receive), _completed(context, send)
-            )
+            await self._app(scope, _replayed(body, receive), _completed(context, send))
         finally:
             current_request.reset(token)
 

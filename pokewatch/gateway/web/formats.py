@@ -60,7 +60,7 @@ def money(amount: float | None, currency: str) -> str:
     """Return an amount with its currency: `$1,234.50`, or `1,234.50 JPY`."""
     if amount is None or not isfinite(amount):
         return NONE
-    symbol, sign = SYMBOLS.get(currency), "\u2212" if round(amount, 2) < 0 else ""
+    symbol, sign = SYMBOLS.get(currency), "\u2212" if amount < 0 and round(amount, 2) < 0 else ""
     size = f"{abs(amount):,.2f}"
     return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}"
 

@@ -1,11 +1,12 @@
 """Templates and static files of the pages."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pokewatch.gateway.http.middleware import Answer, Header
 from pokewatch.gateway.http.problems import NOT_FOUND, ProblemError
@@ -68,11 +69,31 @@ class Templates:
             "condition_text": formats.CONDITIONS.get,
             "listing_url": formats.listing_url,
             "later": formats.later,
+            "price_rows": price_rows,
         }
         self._environment = environment
 
     def render(self, name: str, values: dict[str, Any]) -> bytes:
         return self._environment.get_template(name).render(values).encode()
+
+
+def price_rows(
+    dates: Sequence[str], columns: Sequence[Sequence[float | None]], currency: str
+) -> Markup:
+    """Return the rows of a table of amounts by day, the newest first.
+
+    A template that escapes each of the hundreds of amounts would take most of the time of a page.
+    """
+    unit = str(escape(currency))
+    cells = [
+        [f'<td class="num">{formats.money(amount, unit)}</td>' for amount in column]
+        for column in columns
+    ]
+    rows = [
+        f'<tr><th scope="row">{escape(day)}</th>{"".join(row)}</tr>\n'
+        for day, *row in zip(dates, *cells, strict=True)
+    ]
+    return Markup("".join(reversed(rows)))  # noqa: S704  # its texts are escaped
 
 
 def _svg(chart: Chart) -> Markup:

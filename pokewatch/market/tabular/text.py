@@ -48,8 +48,8 @@ def read_text(
     """Return the table in `data`; `known` are simplified column names that mark a header.
 
     A table may have one column only if `alone` has its name. The first of `alone` is the name of
-    that of a list, which has no header. Raise TableError where there is no table, or a record
-    cannot be separated from the next.
+    that of a list, which has two lines or more and no header. Raise TableError where there is no
+    table, or a record cannot be separated from the next.
     """
     text, encoding_name = decoded(data, encoding)
     text, named, before = _without_separator_line(text)
@@ -122,7 +122,8 @@ def _is_column(first: Sequence[list[str]], known: frozenset[str], alone: Sequenc
     """Return whether the first records are those of a table with one column, or of a list."""
     if not first or len(first[0]) > 1 or any(names_columns(cells, known) for cells in first):
         return False
-    return simplified(first[0][0]) in alone or all(len(cells) == 1 for cells in first)
+    listed = len(first) > 1 and all(len(cells) == 1 for cells in first)
+    return listed or simplified(first[0][0]) in alone
 
 
 def simplified(name: str) -> str:

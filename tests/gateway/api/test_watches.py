@@ -12,6 +12,9 @@ from pokewatch.watches.store import Verdict, WatchStore
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.serving.server import Server
+from tests.watches.conftest import database_url, postgres
+
+__all__ = ["database_url", "postgres"]
 
 BELOW = {"card_id": "card_4", "condition": {"type": "below", "price": 4.5}}
 HOOK = "https://example.com/hook"
@@ -19,8 +22,14 @@ NOBODY = "w_0123456789abcdef"
 
 
 @pytest.fixture
-def own(mlserver: Server, make_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway with a database of its own."""
+def own(
+    mlserver: Server,
+    make_gateway: Callable[..., Gateway],
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Gateway:
+    """A gateway with a database of its own, SQLite or PostgreSQL."""
+    monkeypatch.setenv("POKEWATCH_WATCHES_URL", database_url)
     return make_gateway(mlserver.url)
 
 

@@ -1,9 +1,12 @@
 """Streamed answers, sent to a client that may go away."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
+import brotli
+import pytest
 from starlette.types import Message
 
 from pokewatch.gateway.http.middleware import RequestContext
@@ -49,10 +52,14 @@ class Pieces:
             yield b"%d," % number
 
 
-def sent(client: Client, pieces: Any, method: str = "GET") -> None:
-    scope = {"type": "http", "headers": [], "path": "/x", "method": method}
+def sent(
+    client: Client, pieces: Any, method: str = "GET", accepted: bytes = b"", length: bool = False
+) -> None:
+    asked = [(b"accept-encoding", accepted)] if accepted else []
+    scope = {"type": "http", "path": "/x", "method": method, "headers": asked}
     context = RequestContext(scope, "1")
-    answer = StreamedAnswer(200, [(b"content-type", b"text/csv")], aiter(pieces))
+    headers = [(b"content-type", b"text/csv"), *[(b"content-length", b"6")] * length]
+    answer = StreamedAnswer(200, headers, aiter(pieces))
     asyncio.run(send_stream(context, client.receive, client.send, answer))
 
 
@@ -81,3 +88,31 @@ def test_head_has_no_body() -> None:
     client, pieces = Client(), Pieces(3)
     sent(client, pieces, "HEAD")
     assert (client.body, pieces.read, client.messages[0]["status"]) == (b"", 0, 200)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br"])
+def test_texts_are_compressed_where_that_is_asked(coding: bytes) -> None:
+    client = Client()
+    sent(client, Pieces(5_000), accepted=coding)
+    headers = dict(client.messages[0]["headers"])
+    assert (headers[b"content-encoding"], headers[b"vary"]) == (coding, b"accept-encoding")
+    packed = client.body
+    unpacked = brotli.decompress(packed) if coding == b"br" else gzip.decompress(packed)
+    assert unpacked == b"".join(b"%d," % number for number in range(5_000))
+    assert len(packed) < len(unpacked) / 2
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br"])
+def test_a_compressed_body_that_breaks_has_no_end(coding: bytes) -> None:
+    client = Client()
+    sent(client, Pieces(5_000, fault=4_000), accepted=coding)
+    assert client.messages[-1].get("more_body", True), "the end of the body was sent"
+    with pytest.raises((EOFError, brotli.error)):
+        brotli.decompress(client.body) if coding == b"br" else gzip.decompress(client.body)
+
+
+def test_a_file_with_a_length_is_sent_as_it_is() -> None:
+    client = Client()
+    sent(client, Pieces(3), accepted=b"gzip, br", length=True)
+    assert client.body == b"0,1,2,"
+    assert b"content-encoding" not in dict(client.messages[0]["headers"])

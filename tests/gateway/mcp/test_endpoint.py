@@ -91,6 +91,17 @@ def test_a_request_counts_once_towards_the_rate_limit(
     assert_problem(gateway.post("/mcp", call("movers"), headers=HEADERS), 429, "rate-limited")
 
 
+def test_answers_are_compressed_where_that_is_asked(gateway: Gateway) -> None:
+    plain, packed = (
+        gateway.post("/mcp", LIST, headers=HEADERS | {"Accept-Encoding": coding})
+        for coding in ("identity", "gzip")
+    )
+    assert packed.json() == plain.json()
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+
+
 def test_a_page_of_another_site_is_refused(gateway: Gateway) -> None:
     foreign = HEADERS | {"Origin": "https://evil.example"}
     assert_problem(gateway.post("/mcp", LIST, headers=foreign), 403, "forbidden")
