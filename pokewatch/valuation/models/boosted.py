@@ -33,7 +33,7 @@ from pokewatch.valuation.models.common_move import without_common_move
 from pokewatch.valuation.models.local_level import LocalLevel
 from pokewatch.valuation.models.model import Model
 from pokewatch.valuation.panel import Floats
-from pokewatch.valuation.training_set import TrainingSet
+from pokewatch.valuation.training_set import TrainingSet, sample
 
 if TYPE_CHECKING:
     import lightgbm  # takes seconds to import, and the other models do not need it
@@ -78,6 +78,7 @@ _MIN_DAYS = 5
 _MIN_ROWS_FOR_THREADS = 50_000
 _MIN_MOVE = 0.002  # a day, log
 _SHRINKAGES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+_SHRINKAGE_ROWS = 60_000  # enough to choose one of a few factors by
 _MAX_RESIDUAL = 1.0  # log: limits the weight of a single card
 
 
@@ -147,12 +148,11 @@ class Boosted(Model):
             return fitted
         features = self._features(training_set)
         scale = _scale(training_set.values, size.power)
-        price_weight = np.clip(np.exp(training_set.last), size.penny_weight, 1.0)
         residual = training_set.target - base.move(training_set.values)
         residual = without_common_move(residual, training_set.day)
         residual = np.clip(residual, -_MAX_RESIDUAL, _MAX_RESIDUAL) / scale
 
-        weight = scale * price_weight
+        weight = scale * _price_weight(training_set, size.penny_weight)
 
         def rows_of(number: int) -> TrainingRows:
             rows = ~held_out_rows(training_set.key, number, size.boosters)
@@ -166,13 +166,15 @@ class Boosted(Model):
         moving = training_set.select(~_is_dormant(training_set.values))
         if self.horizon >= _MIN_LINEAR_HORIZON and _has_averages(moving):
             fitted["linear"] = linear.fit_coefficients(moving)
-        return fitted | {"stretch": self._best_shrinkage(fitted, training_set, price_weight)}
+        rows = sample(training_set, _SHRINKAGE_ROWS)
+        return fitted | {"stretch": self._best_shrinkage(fitted, rows, size.penny_weight)}
 
     def _best_shrinkage(
-        self, fitted: dict[str, Any], training_set: TrainingSet, weight: Floats
+        self, fitted: dict[str, Any], training_set: TrainingSet, penny_weight: float
     ) -> list[float]:
         """Return factors on the trees' forecast with the least held-out error, per liquidity."""
         self._restore(fitted)
+        weight = _price_weight(training_set, penny_weight)
         base = self._base.move(training_set.values)
         residual = without_common_move(training_set.target - base, training_set.day)
         forecast = self._held_out_trees(training_set) - base
@@ -253,6 +255,11 @@ def _scale(values: NDArray[np.float32], power: float) -> Floats:
     """Return the card's mean daily move [m] to a power."""
     moved = np.nan_to_num(values[:, COLUMN["volatility"]].astype(np.float64))
     return np.asarray(np.power(np.maximum(moved, _MIN_MOVE), power))
+
+
+def _price_weight(training_set: TrainingSet, penny_weight: float) -> Floats:
+    """Return the weight [m] of each row: less for cards below 1, but at least `penny_weight`."""
+    return np.clip(np.exp(training_set.last), penny_weight, 1.0)
 
 
 def _after_warm_up(training_set: TrainingSet, warm_up_days: int) -> TrainingSet:
