@@ -84,6 +84,7 @@ def control_plane(folder: Path, address: str = "127.0.0.1") -> Iterator[ControlP
             "service-account-signing-key-file": key,
             "token-auth-file": folder / "tokens.csv",
             "authorization-mode": "RBAC",
+            "kubelet-preferred-address-types": "InternalIP",
         }
         stack.enter_context(program(folder, [node, "kube-apiserver"], apiserver))
         _wait(found)

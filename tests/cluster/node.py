@@ -178,6 +178,10 @@ def _clean(node: Node) -> None:
     for name in listed.stdout.split():
         subprocess.run([*base, "tasks", "kill", "--signal", "9", name], check=False)
     time.sleep(1)
+    for space in Path("/var/run/netns").glob("cni-*"):
+        subprocess.run(["ip", "netns", "delete", space.name], check=False)
+    proxy = [str(require_program("node")), "kube-proxy", "--cleanup"]
+    subprocess.run(proxy, capture_output=True, check=False)
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     for target in reversed([line.split()[1] for line in mounts]):
         if target.startswith(f"{node.folder}/"):

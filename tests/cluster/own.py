@@ -16,6 +16,16 @@ from tests.s3 import running as running_s3
 
 _EXECUTOR = "docker.io/pokewatch/argoexec:1"
 
+_STORAGE = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {
+        "name": "standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+    },
+    "provisioner": "kubernetes.io/host-path",
+}
+
 
 @dataclass(frozen=True)
 class OwnCluster:
@@ -34,6 +44,7 @@ def own_cluster(folder: Path) -> Iterator[OwnCluster]:
         plane = stack.enter_context(control_plane(folder / "plane", at))
         s3 = stack.enter_context(running_s3("0.0.0.0")).replace("127.0.0.1", ADDRESS)
         stack.enter_context(_dns(plane))
+        plane.kubectl("create", "--filename", "-", sent=yaml.safe_dump(_STORAGE))
         here = stack.enter_context(node(plane, folder / "node"))
         yield OwnCluster(plane, here, s3)
 

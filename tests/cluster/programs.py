@@ -6,6 +6,7 @@ versions are those of the go.mod files.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,9 +39,14 @@ def cache() -> Path:
     return Path(base) / "pokewatch" / "cluster"
 
 
+def path_of(name: str) -> Path:
+    """Return the path of a program, built or not."""
+    return cache() / f"{name}-{version(name)}"
+
+
 def require_program(name: str) -> Path:
     """Return the path of a program. Skip the test where it was not built."""
-    path = cache() / f"{name}-{version(name)}"
+    path = path_of(name)
     if not path.exists():
         if os.environ.get("POKEWATCH_REQUIRE_TOOLS"):
             pytest.fail(f"{path} is missing and POKEWATCH_REQUIRE_TOOLS is set: make cluster")
@@ -60,23 +66,52 @@ def version(name: str) -> str:
 def build(name: str) -> None:
     """Build a program that is missing."""
     folder, package = PROGRAMS[name]
-    target = cache() / f"{name}-{version(name)}"
+    target = path_of(name)
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}")
     stamp = f"-X k8s.io/component-base/version.gitVersion={version('node')}"
     flags = ["-trimpath", "-ldflags", f"-s -w {stamp}", "-o", str(part)]
-    subprocess.run(
-        ["go", "build", *flags, package],
-        cwd=folder,
+    if folder.name == "argo":
+        flags += ["-modfile", str(_completed_argo())]
+    _go("build", *flags, package, cwd=folder)
+    part.rename(target)
+
+
+def _completed_argo() -> Path:
+    """Return a go.mod with a copy of Argo that has the file which its published module lacks."""
+    folder, copy = _MODULES / "argo", cache() / f"argo-workflows-{version('argoexec')}"
+    module = _VERSIONED["argo"]
+    source = _go("list", "-m", "-f", "{{.Dir}}", module, cwd=folder).strip()
+    shutil.rmtree(copy, ignore_errors=True)
+    # The module cache is read-only, and a copy must take a file more.
+    shutil.copytree(source, copy, copy_function=shutil.copyfile)
+    for each in [copy, *copy.rglob("*/")]:
+        each.chmod(0o755)
+    lacking = Path("workflow/executor/osspecific/signal_linux.go")
+    shutil.copy(folder / "osspecific" / "signal_linux.go", copy / lacking)
+    for name in ("go.mod", "go.sum"):
+        shutil.copy(folder / name, cache() / f"argo.{name.removeprefix('go.')}")
+    modified = cache() / "argo.mod"
+    _go("mod", "edit", f"-replace={module}={copy}", str(modified), cwd=folder)
+    return modified
+
+
+def _go(*arguments: str, cwd: Path) -> str:
+    done = subprocess.run(
+        ["go", *arguments],
+        cwd=cwd,
         env={**os.environ, "CGO_ENABLED": "0"},
         check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    part.rename(target)
+    return done.stdout
 
 
 if __name__ == "__main__":
     for each in PROGRAMS:
         sys.stdout.write(f"{each} {version(each)}\n")
+        sys.stdout.flush()
         build(each)

@@ -17,6 +17,10 @@ from tests.s3 import CREDENTIALS
 # PostgreSQL, Redis and MinIO: pods of their names do nothing. The registry and the watches have
 # SQLite files, the limits are each gateway's own, and S3 is outside the cluster.
 _STANDING_IN = ("StatefulSet/postgres", "StatefulSet/minio", "Deployment/redis")
+_SUSPENDED = {
+    "target": {"kind": "CronJob", "name": "watches"},
+    "patch": '[{"op": "add", "path": "/spec/suspend", "value": true}]',
+}
 _OURS = ("gateway", "mlserver", "mlflow")
 
 
@@ -59,7 +63,7 @@ def _kustomization(s3: str, notify: str) -> dict[str, Any]:
     flows = CREDENTIALS | {
         "POKEWATCH_DVC_REMOTE": "s3://data/dvc",
         "POKEWATCH_DVC_ENDPOINT_URL": s3,
-        "POKEWATCH_WATCHES_URL": "",
+        "POKEWATCH_WATCHES_URL": "sqlite:////home/pokewatch/state/watches.sqlite",
         "POKEWATCH_NOTIFY_URLS": notify,
     }
     settings = {
@@ -76,7 +80,7 @@ def _kustomization(s3: str, notify: str) -> dict[str, Any]:
             merged("pokewatch-pipeline", "pokewatch-flows", flows),
         ],
         "configMapGenerator": [merged("mlflow", "pokewatch", settings)],
-        "patches": [*map(_small, _OURS), *map(_stand_in, _STANDING_IN)],
+        "patches": [*map(_small, _OURS), *map(_stand_in, _STANDING_IN), _SUSPENDED],
     }
 
 
@@ -90,7 +94,8 @@ def _stand_in(target: str) -> dict[str, Any]:
     kind, _, name = target.partition("/")
     container = "/spec/template/spec/containers/0"
     patch = [{"op": "replace", "path": f"{container}/image", "value": PAUSE}]
-    unused = ["livenessProbe", "readinessProbe", "volumeMounts", "resources/requests/cpu"]
+    patch += [{"op": "replace", "path": f"{container}/resources/requests/cpu", "value": "10m"}]
+    unused = ["livenessProbe", "readinessProbe", "volumeMounts"]
     unused += ["command", "args"] if name != "postgres" else []
     patch += [{"op": "remove", "path": f"{container}/{each}"} for each in unused]
     return {"target": {"kind": kind, "name": name}, "patch": json.dumps(patch)}
