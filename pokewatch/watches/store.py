@@ -101,6 +101,7 @@ class Verdict:
 
 
 Decide = Callable[[Sequence[Watch]], Sequence[Verdict]]
+Judged = Sequence[tuple[Watch, Verdict]]
 
 
 class WatchStore:
@@ -209,13 +210,7 @@ class WatchStore:
                 self._record(connection, market, book, judged)
         return watches
 
-    def _record(
-        self,
-        connection: Connection,
-        market: str,
-        book: str,
-        judged: Sequence[tuple[Watch, Verdict]],
-    ) -> None:
+    def _record(self, connection: Connection, market: str, book: str, judged: Judged) -> None:
         rows = [
             {
                 "of": watch.id,
