@@ -31,7 +31,7 @@ _CONDITION_FIELDS = ("type", "price", "signal", "change", "days")
 class NewWatch:
     """A watch to create. `currency` is that of the price of its condition, None without one.
 
-    `market` is that of the card; without one it is the next market whose book judges the watches.
+    Without a `market` it is of the next one whose book judges the watches.
     """
 
     card_id: str
@@ -101,6 +101,8 @@ class Verdict:
 
 
 Decide = Callable[[Sequence[Watch]], Sequence[Verdict]]
+Idempotency = tuple[str, str] | None
+Judged = Sequence[tuple[Watch, Verdict]]
 
 
 class WatchStore:
@@ -120,9 +122,7 @@ class WatchStore:
         """Close the connections to the database."""
         self._database.close()
 
-    def create(
-        self, owner: str, new: NewWatch, idempotency: tuple[str, str] | None = None
-    ) -> Watch:
+    def create(self, owner: str, new: NewWatch, idempotency: Idempotency = None) -> Watch:
         """Create a watch and return it with its secret.
 
         `idempotency` is a key and the digest of the request that it came with. For a day the same
@@ -209,13 +209,7 @@ class WatchStore:
                 self._record(connection, market, book, judged)
         return watches
 
-    def _record(
-        self,
-        connection: Connection,
-        market: str,
-        book: str,
-        judged: Sequence[tuple[Watch, Verdict]],
-    ) -> None:
+    def _record(self, connection: Connection, market: str, book: str, judged: Judged) -> None:
         rows = [
             {
                 "of": watch.id,
