@@ -95,7 +95,6 @@ TESTED_ELSEWHERE = {
     "gateway/api/record_schemas.py": "types; tests/contract/test_openapi.py",
     "gateway/api/records.py": "by its pages; tests/gateway/web/test_record_page.py",
     "gateway/web/access.py": "by the pages; tests/gateway/web/test_pages.py",
-    "gateway/web/rendering.py": "by the pages; tests/gateway/web/test_pages.py",
     "gateway/web/site.py": "by the pages; tests/gateway/web/test_pages.py",
     "serving/catalog_cards.py": "by the queries; tests/serving/test_catalog.py",
     "gateway/api/problem_groups.py": "constants; tests/contract/test_openapi.py",
