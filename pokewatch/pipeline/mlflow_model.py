@@ -1,4 +1,4 @@
-"""What makes a run with a price book a model of MLflow: its MLmodel file and an input example.
+"""The documents that make a run with a price book a model of MLflow: MLmodel and an input example.
 
 The book is the model's data where it is, so it is stored once. A loader needs PokeWatch installed.
 """

@@ -1,4 +1,4 @@
-"""What the gate decided, in the model registry: of each version, and of each refusal."""
+"""The decisions of the gate in the model registry: those on versions, and refusals."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
