@@ -198,6 +198,7 @@ class PokeWatchFlow(DailySpec):
         from cards import registration_card
 
         from pokewatch.pipeline.experiments import register_beside
+        from pokewatch.pipeline.model_records import record_gate
         from pokewatch.pipeline.registration import register
         from pokewatch.pipeline.training import require_passed
         from pokewatch.registry import Registry
@@ -209,6 +210,9 @@ class PokeWatchFlow(DailySpec):
         data = self.collected, self.data_version
         fitted = self.parameters[chosen]
         self.registered = register(*data, fitted, evaluations[chosen], tags, self.horizons[1:])
+        record_gate(
+            Registry(), self.registered, self.gate_outcome.checks, self.gate_outcome.reasons
+        )
         if self.challenger is not None:
             model = self.challenger.model
             other = self.parameters[model], evaluations[model]

@@ -82,14 +82,14 @@ class Registry:
 
     def log_run(
         self,
-        book: Path,
+        book: Path | None,
         *,
         parameters: Mapping[str, Any],
         metrics: Mapping[str, float],
         tags: Mapping[str, str],
         documents: Mapping[str, Any] | None = None,
     ) -> str:
-        """Log a run with the folder `book` and JSON `documents` as artifacts. Return its run id."""
+        """Log a run with the folder `book`, if any, and JSON `documents`. Return its run id."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -102,7 +102,8 @@ class Registry:
                     metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
                     params=[Param(name, str(value)) for name, value in parameters.items()],
                 )
-                client.log_artifacts(run_id, str(book), BOOK)
+                if book is not None:
+                    client.log_artifacts(run_id, str(book), BOOK)
                 for name, document in (documents or {}).items():
                     client.log_dict(run_id, document, name)
             except BaseException:
@@ -125,10 +126,8 @@ class Registry:
                 for name, value in run.data.tags.items()
                 if not name.startswith("mlflow.")
             } | {"digest": digest}
-            version = client.create_model_version(
-                self._name, f"{run.info.artifact_uri}/{BOOK}", run_id, tags=tags
-            )
-            return _registered(version)
+            source = run.info.artifact_uri
+            return _registered(client.create_model_version(self._name, source, run_id, tags=tags))
 
     def resolve(self, alias: str = CHAMPION) -> RegisteredModel:
         """Return the version behind an alias. Raise NoChampionError where there is none."""

@@ -89,6 +89,8 @@ class InProcessTransport:
         if rest == "/ready":
             return await endpoints.model_ready(name)
         if rest == "/infer":
+            # Requests that have arrived meanwhile are read first, and coalesced into one call.
+            await asyncio.sleep(0)
             await self._models.find(name)
             return cast(PlainResponse, await endpoints.infer_body(body or b"", headers, name, None))
         found = await endpoints.model_metadata(name)

@@ -18,10 +18,11 @@ from typing import Any
 import pyarrow as pa
 
 from pokewatch.pipeline.collection import Collected
+from pokewatch.pipeline.mlflow_model import model_documents
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.backtest.runner import backtest_valued
-from pokewatch.valuation.book import BookFacts, HorizonForecasts, write_book
+from pokewatch.valuation.book import BookFacts, HorizonForecasts, PriceBook, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.evaluation.young import headline
 from pokewatch.valuation.forecasts import forecast_horizons, further_horizons
@@ -134,6 +135,7 @@ def _log_and_register(
             "parameters.json": dict(parameters),
             "evaluation.json": dict(evaluation),
             BACKTEST: _backtest(panel, valued, facts),
+            **model_documents(PriceBook.open(book, digest)),
         },
     )
     return register_once(registry, run_id, digest)

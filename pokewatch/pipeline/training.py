@@ -9,6 +9,7 @@ from pokewatch.contract import TOO_FEW_PERIODS, Skill
 from pokewatch.errors import GateError
 from pokewatch.notify import send_once
 from pokewatch.pipeline.experiments import held_by
+from pokewatch.pipeline.model_records import record_refusal
 from pokewatch.pipeline.storage import open_panel
 from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
@@ -143,9 +144,10 @@ def _without_evaluation(model: str, missing: str, champion: RegisteredModel | No
 
 
 def require_passed(outcome: GateOutcome) -> None:
-    """Send a notification and raise GateError, with the failed checks, unless all passed."""
+    """Record a refusal, notify of it and raise GateError, with the failed checks."""
     if outcome.passed:
         return
+    record_refusal(Registry(), outcome.model, outcome.checks)
     why = f"{outcome.model} did not pass the gate: {failures(outcome.checks)}"
     names = ", ".join(check.name for check in outcome.checks if not check.passed)
     champion = outcome.champion

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_the_challenger_is_registered_beside_the_champion_and_compared(
     registry_home: Path, tmp_path: Path
 ) -> None:
@@ -47,14 +47,9 @@ def test_the_challenger_is_registered_beside_the_champion_and_compared(
         "1",
         "2",
     )
-    # The prices of the day it was for come; the forecasts of the past, made today, were too late.
-    pipeline("2026-02-07")
     monitored = run_flow(tmp_path, "run", *MARKET, flow=FLOW.with_name("monitor.py"), **SETTINGS)
     assert monitored.returncode == 0, monitored.stdout
-    assert "Experiment 1: median7 against rolling_mean" in card_text(
-        last_card(registry_home, "act")
-    )
-    records = ExperimentRecords(registry)
-    running = records.running()
-    assert running is not None
-    assert [each.excluded for each in records.read_results(running)] == ["late"]
+    card = card_text(last_card(registry_home, "act"))
+    assert "Experiment 1: median7 against rolling_mean" in card
+    assert "There is no result yet." in card
+    assert ExperimentRecords(registry).running() is not None

@@ -8,17 +8,27 @@ import numpy as np
 import pytest
 
 from pokewatch.errors import (
+    ExperimentError,
     GateError,
     LakeError,
     NoChampionError,
     RetrainError,
     TrackRecordError,
 )
+from pokewatch.experiments.update import ExperimentUpdate
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.simulated_process import Regime
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.pipeline.collection import collect_prices, market_change
-from pokewatch.pipeline.monitor import Market, decide, measure_market, newest_prices, retrain
+from pokewatch.pipeline.experiments import Challenger, register_beside, start_experiment
+from pokewatch.pipeline.monitor import (
+    Market,
+    decide,
+    measure_market,
+    newest_prices,
+    retrain,
+    settle_experiment,
+)
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
 from pokewatch.pipeline.training import evaluate_candidate, require_passed, select_model, train
@@ -147,6 +157,54 @@ def test_a_failed_update_of_the_track_record_is_notified_and_stops_nothing(
     assert found.measured_on == START + timedelta(days=SHORT - 1)
     assert "the track record was not updated: 2025-02.parquet is damaged" in caplog.text
     assert any("the track record was not updated" in title for title in listener.titles())
+
+
+def test_an_experiment_is_compared_and_stands_in_the_record(registry_home: Path) -> None:
+    prices(SHORT, [])
+    day = START + timedelta(days=SHORT - 8)
+    champion = Registry().version(make_champion(day))
+    assert settle_experiment() == ("", None)
+    started = start_experiment(Registry(), "median7")
+    collected = collect_prices("simulated", start=START, end=day, cards=CARDS)
+    data_version = champion.data_version
+    fitted = train(data_version, ["median7"], 7)["median7"]
+    evaluation = evaluate_candidate(data_version, "median7", 7).to_dict()
+    challenger = Challenger(started.number, "median7", "")
+    said = register_beside(challenger, champion, collected, data_version, fitted, evaluation, {})
+    assert said == "experiment 1: median7 is version 2, compared with version 1"
+    measure_market(selected(SHORT - 1))
+    done, standing = settle_experiment()
+    assert standing is not None
+    # The forecasts were made today, long after the day that they were for.
+    assert (done, standing["state"], standing["days"], standing["excluded"]) == (
+        "",
+        "running",
+        0,
+        1,
+    )
+    record = read_record(record_folder("simulated"))
+    assert record is not None
+    assert record.summary["experiments"] == [standing]
+    assert [issue.model_version for issue in record.issues] == ["1"], "nobody was served the other"
+
+
+def test_an_experiment_that_cannot_be_read_stops_nothing(
+    registry_home: Path,
+    listener: Listener,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    prices(SHORT, [])
+    make_champion(START + timedelta(days=SHORT - 8))
+
+    def fails(*_: object) -> None:
+        raise ExperimentError("the results of experiment 1 are damaged")
+
+    monkeypatch.setattr(ExperimentUpdate, "run", fails)
+    measure_market(selected(SHORT - 1))
+    assert "the experiment was not updated: the results of experiment 1 are" in caplog.text
+    assert any("the experiment was not updated" in title for title in listener.titles())
+    assert read_record(record_folder("simulated")) is not None
 
 
 def logged_measurements(registry: Registry) -> list[str]:

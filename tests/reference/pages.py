@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from pokewatch.cli.main import main as command
 from pokewatch.settings import sections
+from tests.reference.data_contract import data_contract
 from tests.reference.metrics import metrics_page
 
 
@@ -71,7 +72,12 @@ def _commands(group: click.Command, path: str) -> Iterator[tuple[str, click.Comm
                 yield from _commands(found, f"{path} {name}")
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "metrics.md": metrics_page}
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "metrics.md": metrics_page,
+    "data-contract.odcs.yaml": data_contract,
+}
 
 
 def write(folder: Path) -> None:

@@ -1,0 +1,37 @@
+import pytest
+
+from tests.conftest import ROOT
+from tests.experiments.standings import standing
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The _yaml extension module:DeprecationWarning"
+)  # Metaflow's import of it
+
+
+@pytest.fixture(autouse=True)
+def flows_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "flows"))
+
+
+def test_the_card_of_an_experiment_has_its_standing_and_a_plot() -> None:
+    from metaflow.cards import Image
+    from monitor_cards import experiment_card
+
+    parts = list(experiment_card(standing(3, [0.2] * 30).to_dict(), ""))
+    texts = [str(each.render().get("source")) for each in parts]
+    assert texts[0] == "## Experiment 3: boosted against local_level"
+    assert "It is running" in texts[1]
+    table = "".join(texts)
+    for said in ("days of forecasts compared", "3,000", "evidence that decides", "90.0%"):
+        assert said in table, said
+    assert sum(isinstance(each, Image) for each in parts) == 1
+
+
+def test_an_experiment_without_results_and_none_at_all() -> None:
+    from monitor_cards import experiment_card
+
+    found = list(experiment_card(standing(1, []).to_dict(), "boosted won and is not deployed yet"))
+    texts = [str(each.render()["source"]) for each in found]
+    assert "Boosted won and is not deployed yet" in texts[1]
+    assert texts[-1] == "There is no result yet."
+    assert list(experiment_card(None, "")) == []
