@@ -17,7 +17,7 @@ DEPLOY_STEP = "deploy"
 DEPLOY_MUTEX = "pokewatch-deploy"
 _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
 _SETTINGS = ("POKEWATCH_", "MLFLOW_")
-# Argo's containers beside a step's. They run as the step's user, since Argo's image would be root's.
+# Argo's containers beside a step's. They run as its user: Argo's image may be root's.
 _EXECUTORS = {"containers": "wait", "initContainers": "init"}
 
 
