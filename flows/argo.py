@@ -22,17 +22,8 @@ _UNQUOTED = "{{=sprig.trimAll('\"', workflow.parameters['market'])}}"
 _MARKET_VARIABLE = RegistrySettings.variable("market")
 _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
 _SETTINGS = ("POKEWATCH_", "MLFLOW_")
-# Argo's containers beside a step's; they run as the step's user.
-_EXECUTOR = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "runAsNonRoot": True,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_EXECUTOR_PATCH = {
-    "containers": [{"name": "wait", "securityContext": _EXECUTOR}],
-    "initContainers": [{"name": "init", "securityContext": _EXECUTOR}],
-}
+# Argo's containers beside a step's. They run as its user: Argo's image may be root's.
+_EXECUTORS = {"containers": "wait", "initContainers": "init"}
 
 
 class _Workflows(ArgoWorkflows):
@@ -92,8 +83,11 @@ def _complete(template: dict[str, Any], step: Mapping[str, Any]) -> None:
         for each in step["env"]
         if each["name"].startswith(_SETTINGS) and each["name"] not in known
     ]
-    patch = json.loads(template.get("podSpecPatch") or "{}")
-    template["podSpecPatch"] = json.dumps(patch | _EXECUTOR_PATCH)
+    security = {name: each for name, each in step["securityContext"].items() if each is not None}
+    patch = json.loads(template.get("podSpecPatch") or "{}") | {
+        kind: [{"name": name, "securityContext": security}] for kind, name in _EXECUTORS.items()
+    }
+    template["podSpecPatch"] = json.dumps(patch)
 
 
 def _health(step: Mapping[str, Any]) -> str:

@@ -221,7 +221,9 @@ class PokeWatchSpec(FlowSpec):
             self._check_parameters_given()
         except PokeWatchError as error:
             print(f"Error: {error}", file=sys.stderr)
-            code = error.exit_code
+            # On Argo the parameters are read in a pod, which would only fail again.
+            in_pod = bool(os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"))
+            code = METAFLOW_EXIT_DISALLOW_RETRY if in_pod and error.final else error.exit_code
         else:
             return
         sys.exit(code)  # outside the handler: it is no error of a step, see __init__

@@ -38,8 +38,8 @@ def restricted_violations(pod: Mapping[str, Any]) -> Iterator[str]:
             "runAsNonRoot": own.get("runAsNonRoot", around.get("runAsNonRoot")) is True,
             "runAsUser": own.get("runAsUser", around.get("runAsUser")) != 0,
             "seccompProfile": profile.get("type") in ("RuntimeDefault", "Localhost"),
-            "capabilities": "ALL" in capabilities.get("drop", [])
-            and set(capabilities.get("add", [])) <= {"NET_BIND_SERVICE"},
+            "capabilities": "ALL" in (capabilities.get("drop") or [])
+            and set(capabilities.get("add") or []) <= {"NET_BIND_SERVICE"},
             "ports": not any(port.get("hostPort") for port in container.get("ports") or []),
         }
         yield from (f"{container['name']}: {name}" for name, fine in kept.items() if not fine)

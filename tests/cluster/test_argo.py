@@ -336,6 +336,9 @@ def test_every_pod_is_one_that_the_namespace_admits(
             "initContainers": patch["initContainers"],
         }
         assert list(restricted_violations(pod)) == []
+        # the image of Argo's executor is root's, which no node starts then
+        containers = [*pod["containers"], *pod["initContainers"]]
+        assert {each["securityContext"]["runAsUser"] for each in containers} == {10001}
 
 
 def test_exit_hooks_know_the_registry_where_notifications_are_counted(
@@ -353,6 +356,17 @@ def test_argos_own_models_take_both(created: dict[str, Manifest]) -> None:
     assert template.name == "pokewatch.prod.pokewatchflow"
     assert cron.schedules == ["0 2 * * *"]
     assert cron.concurrency_policy == "Forbid"
+
+
+@pytest.mark.parametrize(("in_pod", "code"), [("", 2), ("1", 202)], ids=["a user", "a pod"])
+def test_wrong_parameters_of_a_run_by_argo_are_not_retried(
+    in_pod: str, code: int, tmp_path: Path, s3: str
+) -> None:
+    """Argo reads them in the first pod."""
+    env = environment(tmp_path, s3) | {"METAFLOW_KUBERNETES_WORKLOAD": in_pod}
+    done = start("run", "--source", "nowhere", env=env, cwd=tmp_path)
+    assert "unknown source" in done.stdout + done.stderr
+    assert done.returncode == code
 
 
 def test_the_local_config_is_refused(tmp_path: Path, s3: str) -> None:
