@@ -27,14 +27,14 @@ class Need(NamedTuple):
 NEEDS: Mapping[str, Need] = {}
 
 
-def step_memory(step: str, market: Mapping[str, Any], asked: int) -> int:
+def step_memory(step: str, market: Mapping[str, Any], least: int) -> int:
     """Return the MiB for a step on a market of `cards` and `days` in `shards`, at least 1.
 
-    `asked` is what the step asks for itself, and is returned for one that has no need here.
+    `least` is what the step requests itself, and is returned for one that has no need here.
     """
     need = NEEDS.get(step)
     if need is None or not market:
-        return asked
+        return least
     cards, days, shards = (int(market.get(name, 1)) for name in ("cards", "days", "shards"))
     cells = cards * days / (shards if step == "features" else 1)
     mib = HEADROOM * (need.start + (cells * need.cell + cards * need.card) / _MIB)

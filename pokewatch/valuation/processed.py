@@ -8,8 +8,6 @@ shards, and one version (the folder's content hash) identifies one panel. Bucket
 size, and larger markets have more of them.
 """
 
-import math
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,10 +20,9 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
+from pokewatch.valuation.buckets import buckets_of
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
 
-_FEWEST_BUCKETS = 8
-_BUCKET_CARDS = 2_000  # the most that a bucket has on average
 _DAILY = {
     "market": "market_price",
     "low": "low_price",
@@ -121,12 +118,6 @@ def read_processed(folder: Path) -> Panel:
     )
 
 
-def bucket_count(cards: int) -> int:
-    """Return the number of buckets of so many cards: a power of two, so that it seldom changes."""
-    wanted = max(_FEWEST_BUCKETS, math.ceil(cards / _BUCKET_CARDS))
-    return 1 << (wanted - 1).bit_length()
-
-
 @dataclass(frozen=True, slots=True)
 class _LakeCards:
     card_id: Strings
@@ -164,9 +155,9 @@ def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
         name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
         for name in _TEXTS
     }
-    buckets = bucket_count(len(known))
-    bucket = np.array([zlib.crc32(card.encode()) % buckets for card in known.tolist()])
-    return _LakeCards(known, bucket, texts, _days(catalog["released"].take(row)))
+    return _LakeCards(
+        known, buckets_of(known.tolist()), texts, _days(catalog["released"].take(row))
+    )
 
 
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
