@@ -16,7 +16,7 @@ from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.settings import SourceSettings
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.panel_file import read_panel
-from pokewatch.valuation.processed import bucket_count, process, read_processed
+from pokewatch.valuation.processed import process, read_processed
 
 START, DAYS = date(2026, 3, 1), 9
 END = START + timedelta(days=DAYS - 1)
@@ -50,13 +50,6 @@ def test_the_files_are_the_same_whatever_the_number_of_shards(tmp_path: Path) ->
             process(lake, START, END, shard, shards, tmp_path / f"of-{shards}")
     assert len(digests(tmp_path / "of-1")) > 1
     assert digests(tmp_path / "of-1") == digests(tmp_path / "of-3") == digests(tmp_path / "of-40")
-
-
-@pytest.mark.parametrize(
-    ("cards", "buckets"), [(1, 8), (16_000, 8), (16_001, 16), (43_249, 32), (200_000, 128)]
-)
-def test_larger_markets_have_more_buckets(cards: int, buckets: int) -> None:
-    assert bucket_count(cards) == buckets
 
 
 def test_cards_of_one_set_are_shared_among_the_shards(tmp_path: Path) -> None:
