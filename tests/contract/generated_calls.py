@@ -22,12 +22,6 @@ def arguments(operation: dict[str, Any], call: Any) -> dict[str, Any]:
             name = each["name"] if each["name"] in parameters else f"{each['name']}_"
             is_day = each["schema"].get("format") == "date"
             given[name] = date.fromisoformat(examples[0]) if is_day else examples[0]
-    if "model" in given:
-        kind = importlib.import_module("client.models")
-        name = parameters["model"].annotation
-        given["model"] = getattr(kind, name if isinstance(name, str) else name.__name__)(
-            given["model"]
-        )
     if "body" in parameters:
         body = operation["requestBody"]["content"]["application/json"]
         name = body["schema"]["$ref"].rpartition("/")[2]

@@ -34,7 +34,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningGate
     digest = make_book(folder / "book", unquoted=[7], facts=FACTS)
     homes = [folder / name for name in ("one", "two")]
     for home in homes:
-        make_record(home / "monitoring" / "track-record" / "simulated", range(40))
+        make_record(home / "monitoring" / "track-record" / FACTS.market, range(40))
     models = folder / "models"
     ports = models_folder(models)
     point_at(models, folder / "book", digest, "7")

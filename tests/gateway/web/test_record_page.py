@@ -43,7 +43,7 @@ class Recorded:
 @contextmanager
 def recorded(folder: Path, days: range) -> Iterator[Recorded]:
     digest = make_book(folder / "book", facts=FACTS)
-    record_folder = folder / "home" / "monitoring" / "track-record" / "simulated"
+    record_folder = folder / "home" / "monitoring" / "track-record" / FACTS.market
     record = make_record(
         record_folder, days, names=HOSTILE, failed_checks=[CHECK], experiments=EXPERIMENTS
     )
