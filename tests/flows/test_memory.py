@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 MEASURED = {
     (2_000, 200): {"features": 178, "train": 272, "evaluate": 337, "register": 377},
     (8_000, 200): {"features": 216, "train": 612, "evaluate": 755, "register": 821},
+    (8_000, 400): {"features": 269, "train": 484, "evaluate": 812, "register": 862},
 }
 
 
@@ -29,7 +30,7 @@ def test_it_covers_the_peaks_that_were_measured_and_not_much_more(
 ) -> None:
     market = {"cards": size[0], "days": size[1]}
     for step, peak in MEASURED[size].items():
-        assert peak * 1.1 <= step_memory(step, market, 1) <= 2 * peak + 512, step
+        assert peak * 1.1 <= step_memory(step, market, 1) <= 2.5 * peak + 512, step
 
 
 def test_shards_divide_the_features_alone(step_memory: Callable[[str, Any, int], int]) -> None:
