@@ -30,7 +30,6 @@ TESTED_ELSEWHERE = {
     "cli/model_checks.py": "by the command that runs them; tests/cli/test_market_choice.py",
     "cli/collect.py": "by its command; tests/cli/test_main.py",
     "cli/evaluate.py": "by its commands; tests/valuation/evaluation/test_runner.py",
-    "cli/flows.py": "by its commands; tests/test_bundled.py",
     "cli/card_choice.py": "by the commands that use it; tests/cli/test_main.py",
     "cli/export.py": "by its command; tests/cli/test_main.py",
     "cli/search.py": "by its command; tests/cli/test_main.py",
