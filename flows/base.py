@@ -16,6 +16,7 @@ import environment  # noqa: F401
 import argo
 import attempts
 from branches import on_branch, select_market
+from memory import step_memory
 from metaflow import (
     Config,
     FlowMutator,
@@ -141,6 +142,7 @@ def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
         )
     # The step sets its resources only: the other arguments seen here are Metaflow's defaults.
     resources = {key: ours[0][key] for key in ("cpu", "memory", "disk")}
+    resources["memory"] = step_memory(name, deploy.get("market") or {}, resources["memory"])
     options = {key: value for key, value in deploy.items() if key in _POD_OPTIONS}
     step.add_decorator("kubernetes", deco_kwargs={**resources, **options}, duplicates=step.OVERRIDE)
     # A node may be lost during any step; retries that a step sets itself take precedence.
