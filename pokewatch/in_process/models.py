@@ -14,16 +14,20 @@ from mlserver.registry import MultiModelRegistry
 from mlserver.repository import SchemalessModelRepository
 from mlserver.settings import Settings
 
+from pokewatch.contract import FAIR_PRICE
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.serving.champion import fetch_champion
+from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
 from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints
+from pokewatch.serving.mlserver.startup import load_failure
 from pokewatch.settings import RegistrySettings, ServingSettings
 
 logger = logging.getLogger("pokewatch.serving")
 
 POLL_SECONDS = 5.0
+MAX_DELAY = 60.0
 POLL_SERVER_SECONDS = 60.0  # a registry on a server is asked in a process of its own: 2 s of a CPU
 
 
@@ -42,33 +46,39 @@ class InProcessModels:
         return await self._data_plane.find(name)
 
     async def run(self) -> None:
-        """Load the models, and again for each new champion, until cancelled."""
+        """Load the models, and again for each new champion, until cancelled.
+
+        What cannot be loaded is tried again, after twice the time at each failure.
+        """
         models = await SchemalessModelRepository(str(self._folder)).list()
         not_loaded = self._data_plane.not_loaded
         not_loaded.update({each.name: LOADING for each in models})
         embedded = RegistrySettings.read().is_embedded()
-        champion = ""
+        poll = POLL_SECONDS if embedded else POLL_SERVER_SECONDS
+        delay = POLL_SECONDS / 2
+        due, champion = models, ""
         while True:
-            newest = await asyncio.to_thread(_champion, embedded) or champion
-            for settings in models:
-                if settings.name in not_loaded or newest != champion:
-                    await self._load(settings)
-            champion = newest
-            await asyncio.sleep(POLL_SECONDS if embedded or not_loaded else POLL_SERVER_SECONDS)
+            due = [each for each in due if not await self._load(each)]
+            champion = champion or LOADED_BOOKS.version(FAIR_PRICE)
+            delay = min(2 * delay, MAX_DELAY) if due else poll
+            await asyncio.sleep(delay)
+            if not due:
+                newest = await asyncio.to_thread(_champion, embedded) or champion
+                due, champion = (models, newest) if newest != champion else ([], champion)
 
-    async def _load(self, settings: ModelSettings) -> None:
+    async def _load(self, settings: ModelSettings) -> bool:
         """Load a model in place of the one that serves, which stays where that fails: logged."""
+        not_loaded = self._data_plane.not_loaded
         try:
             await self._registry.load(settings)
         except Exception as error:
-            reason = " ".join(str(error).split()).removeprefix(
-                f"{settings.name} cannot be loaded: "
-            )
+            reason = load_failure(settings.name, error)
             logger.error("%s is not loaded: %s", settings.name, reason)
-            if settings.name in self._data_plane.not_loaded:
-                self._data_plane.not_loaded[settings.name] = reason
-        else:
-            self._data_plane.not_loaded.pop(settings.name, None)
+            if settings.name in not_loaded:
+                not_loaded[settings.name] = reason
+            return False
+        not_loaded.pop(settings.name, None)
+        return True
 
 
 def _champion(embedded: bool) -> str:

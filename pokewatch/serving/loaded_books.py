@@ -119,6 +119,11 @@ class LoadedBooks:
         loaded = self._books.get(key)
         return loaded.book.facts.currency if loaded else ""
 
+    def version(self, key: str) -> str:
+        """Return the model version of a model's book, "" if none is loaded."""
+        loaded = self._books.get(key)
+        return loaded.model_version if loaded else ""
+
     def parameters(self, key: str) -> Parameters:
         """Return the response parameters of a model's book, empty if none is loaded."""
         loaded = self._books.get(key)

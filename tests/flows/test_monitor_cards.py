@@ -33,5 +33,5 @@ def test_an_experiment_without_results_and_none_at_all() -> None:
     found = list(experiment_card(standing(1, []).to_dict(), "boosted won and is not deployed yet"))
     texts = [str(each.render()["source"]) for each in found]
     assert "Boosted won and is not deployed yet" in texts[1]
-    assert texts[-1] == "There is no result yet."
+    assert texts[-1].strip() == "There is no result yet."
     assert list(experiment_card(None, "")) == []

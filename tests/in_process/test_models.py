@@ -37,10 +37,10 @@ def test_a_new_champion_is_served_without_a_restart(registry_home: Path, tmp_pat
         eventually(answered, lambda status: status == 503)
         assert "has no model loaded" in served_version(gateway)
         registry.set_alias(CHAMPION, "1")
-        eventually(lambda: served_version(gateway), "1".__eq__)
+        eventually(lambda: served_version(gateway), "1".__eq__, 150)
         register(registry, tmp_path / "2", 41)
         registry.set_alias(CHAMPION, "2")
-        eventually(lambda: served_version(gateway), "2".__eq__)
+        eventually(lambda: served_version(gateway), "2".__eq__, 150)
 
 
 def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
