@@ -53,6 +53,15 @@ def _selected(market: str) -> Iterator[None]:
             os.environ[variable] = before
 
 
+def first_registry() -> "Registry":
+    """Return the registry of the market chosen, else of the first that has a champion."""
+    from pokewatch.registry import Registry
+
+    registry = Registry()
+    markets = [] if registry.market else registry.markets()
+    return Registry(RegistrySettings.read(market=markets[0])) if markets else registry
+
+
 def chosen_registry() -> "Registry":
     """Return the registry of the market chosen, else of the only one that has a champion.
 

@@ -24,7 +24,7 @@ from pokewatch.contract import CONDITIONS, FEE_CURRENCIES, NEAR_MINT, NO_BETTER,
 from pokewatch.valuation.skill import skill_of
 
 if TYPE_CHECKING:
-    from pokewatch.registry import RegisteredModel
+    from pokewatch.registry import RegisteredModel, Registry
     from pokewatch.valuation.book import PriceBook
 
 
@@ -109,9 +109,12 @@ def _check_currency(price: Amount | None, currency: str) -> None:
         raise click.UsageError(f"--price is in {price.currency}, the prices are in {currency}")
 
 
-def champion_book() -> "tuple[PriceBook, RegisteredModel]":
-    """Return the price book of the champion of the market chosen, and the champion."""
-    registry = chosen_registry()
+def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, RegisteredModel]":
+    """Return the price book of a champion, by default that of the market chosen, and the champion.
+
+    Raise NoChampionError if there is none.
+    """
+    registry = registry or chosen_registry()
     champion = registry.resolve()
     return registry.open_book(champion), champion
 

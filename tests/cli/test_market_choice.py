@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pokewatch.cli.main import main
+from pokewatch.cli.market_choice import first_registry
 from tests.champion import make_champion
 
 pytestmark = [
@@ -35,6 +36,7 @@ def test_a_market_need_not_be_named_while_it_is_the_only_one(
     monkeypatch.delenv("POKEWATCH_MARKET")
     assert shown[1] != shown[2]
 
+    assert first_registry().market == "simulated-1", "serve shows a card of some market"
     unnamed = run("value", "--sample", "1")
     assert unnamed.exit_code == 2
     assert "several markets: add --market simulated-1 or simulated-2" in unnamed.stderr
