@@ -11,15 +11,15 @@ from pathlib import Path
 
 from mlserver import MLModel, ModelSettings
 from mlserver.registry import MultiModelRegistry
-from mlserver.repository import SchemalessModelRepository
 from mlserver.settings import Settings
 
-from pokewatch.contract import FAIR_PRICE
+from pokewatch.contract import market_of_model
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.serving.champion import fetch_champion
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
+from pokewatch.serving.mlserver.market_models import MarketModelRepository, serves_champion
 from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints
 from pokewatch.serving.mlserver.startup import load_failure
 from pokewatch.settings import RegistrySettings, ServingSettings
@@ -40,31 +40,56 @@ class InProcessModels:
         settings = Settings(debug=False, parallel_workers=0)
         self._data_plane = CheckedDataPlane(settings, self._registry)
         self.endpoints = ColumnEndpoints(self._data_plane)
+        self._models: list[ModelSettings] = []
 
     async def find(self, name: str) -> MLModel:
         """Return a model that is ready. Raise MLServerError where it is not, or does not exist."""
         return await self._data_plane.find(name)
 
+    def states(self) -> dict[str, str]:
+        """Return the states of the models by name, as MLServer's index has them."""
+        not_loaded = self._data_plane.not_loaded
+        return {
+            each.name: "UNAVAILABLE" if each.name in not_loaded else "READY"
+            for each in self._models
+        }
+
     async def run(self) -> None:
         """Load the models, and again for each new champion, until cancelled.
 
-        What cannot be loaded is tried again, after twice the time at each failure.
+        What cannot be loaded is tried again, after twice the time at each failure. Markets that are
+        new to a registry on this machine are added.
         """
-        models = await SchemalessModelRepository(str(self._folder)).list()
-        not_loaded = self._data_plane.not_loaded
-        not_loaded.update({each.name: LOADING for each in models})
         embedded = RegistrySettings.read().is_embedded()
         poll = POLL_SECONDS if embedded else POLL_SERVER_SECONDS
         delay = POLL_SECONDS / 2
-        due, champion = models, ""
+        due = await self._list()
         while True:
             due = [each for each in due if not await self._load(each)]
-            champion = champion or LOADED_BOOKS.version(FAIR_PRICE)
             delay = min(2 * delay, MAX_DELAY) if due else poll
             await asyncio.sleep(delay)
             if not due:
-                newest = await asyncio.to_thread(_champion, embedded) or champion
-                due, champion = (models, newest) if newest != champion else ([], champion)
+                new = await self._list() if embedded else []
+                due = [*new, *await self._superseded(embedded)]
+
+    async def _list(self) -> list[ModelSettings]:
+        """Add the models that are new; return them."""
+        listed = await MarketModelRepository(str(self._folder)).list()
+        known = {each.name for each in self._models}
+        new = [each for each in listed if each.name not in known]
+        self._models += new
+        self._data_plane.not_loaded.update({each.name: LOADING for each in new})
+        return new
+
+    async def _superseded(self, embedded: bool) -> list[ModelSettings]:
+        """Return the models that serve another version than their market's champion."""
+        found = []
+        for settings in filter(serves_champion, self._models):
+            served = LOADED_BOOKS.version(settings.name)
+            market = market_of_model(settings.name)
+            if served and served != await asyncio.to_thread(_champion, embedded, market, served):
+                found.append(settings)
+        return found
 
     async def _load(self, settings: ModelSettings) -> bool:
         """Load a model in place of the one that serves, which stays where that fails: logged."""
@@ -81,12 +106,12 @@ class InProcessModels:
         return True
 
 
-def _champion(embedded: bool) -> str:
-    """Return the version of the champion, "" where it is not known."""
+def _champion(embedded: bool, market: str, served: str) -> str:
+    """Return the version of a market's champion, `served` where it is not known."""
     try:
         if embedded:
-            return Registry().resolve().version
-        return fetch_champion(ServingSettings.read().load_timeout).version
+            return Registry(RegistrySettings.read(market=market)).resolve().version
+        return fetch_champion(ServingSettings.read().load_timeout, market).version
     except PokeWatchError as error:
         logger.warning("the champion cannot be looked up: %s", error)
-        return ""
+        return served

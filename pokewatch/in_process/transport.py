@@ -20,9 +20,12 @@ from pokewatch.in_process.models import InProcessModels
 logger = logging.getLogger("pokewatch.serving")
 
 _MODEL = re.compile(r"/v2/models/(?P<name>[^/]+)(?P<rest>/ready|/infer|)")
-_CATALOG = re.compile(r"/catalog/(?P<query>\w+)")
-_EXPORT = re.compile(r"/catalog/export\.(?P<format>parquet|csv)")
-_RECORD_PIECE = "/catalog/track_record/piece"
+_INDEX = "/v2/repository/index"
+_OF_MODEL = rf"(?:/v2/models/(?P<model>{FAIR_PRICE}-[a-z0-9-]+))?/catalog"
+_CATALOG = re.compile(rf"{_OF_MODEL}/(?P<query>\w+)")
+_EXPORT = re.compile(rf"{_OF_MODEL}/export\.(?P<format>parquet|csv)")
+_RECORD_PIECE = re.compile(rf"{_OF_MODEL}/track_record/piece")
+_CARD_IDS = "ids"
 _PARTS_AHEAD = 4  # of a stream, held in memory
 
 
@@ -74,10 +77,14 @@ class InProcessTransport:
     async def _answered(
         self, path: str, body: bytes | None, headers: dict[str, str]
     ) -> PlainResponse:
-        if path == _RECORD_PIECE:
-            return await self._guarded(self._catalog("send_record_piece", body))
+        if path == _INDEX:
+            states = self._models.states().items()
+            index = [{"name": name, "state": state} for name, state in states]
+            return cast(PlainResponse, Response(index))
+        if match := _RECORD_PIECE.fullmatch(path):
+            return await self._guarded(self._catalog(match, "send_record_piece", body))
         if match := _CATALOG.fullmatch(path):
-            return await self._guarded(self._catalog("query_catalog", body, match["query"]))
+            return await self._guarded(self._query(match, body))
         if match := _MODEL.fullmatch(path):
             return await self._guarded(self._model(match["name"], match["rest"], body, headers))
         return _error(404, "Not Found")
@@ -98,8 +105,17 @@ class InProcessTransport:
             PlainResponse, Response(found.model_dump(exclude_none=True, exclude_unset=True))
         )
 
-    async def _catalog(self, endpoint: str, body: bytes | None, *names: str) -> PlainResponse:
-        model: Any = await self._models.find(FAIR_PRICE)
+    async def _query(self, match: re.Match[str], body: bytes | None) -> PlainResponse:
+        if match["query"] == _CARD_IDS and body is None:
+            model: Any = await self._models.find(match["model"] or FAIR_PRICE)
+            response: PlainResponse = await model.send_card_hashes()
+            return response
+        return await self._catalog(match, "query_catalog", body, match["query"])
+
+    async def _catalog(
+        self, match: re.Match[str], endpoint: str, body: bytes | None, *names: str
+    ) -> PlainResponse:
+        model: Any = await self._models.find(match["model"] or FAIR_PRICE)
         response: PlainResponse = await getattr(model, endpoint)(*names, json.loads(body or b""))
         return response
 
@@ -108,7 +124,7 @@ class InProcessTransport:
         match = _EXPORT.fullmatch(parts.path)
         if match is None:
             return _error(404, "Not Found")
-        model: Any = await self._models.find(FAIR_PRICE)
+        model: Any = await self._models.find(match["model"] or FAIR_PRICE)
         history = parse_qs(parts.query).get("history", [""])[0]
         response: PlainResponse = await model.export(cast(ExportFormat, match["format"]), history)
         return response

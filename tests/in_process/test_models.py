@@ -1,20 +1,24 @@
 """A gateway that holds the models: before a champion, with one, and with the next."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.settings import RegistrySettings
 from tests.experiments.books import register
 from tests.in_process.processes import RunningGateway, gateway_process, started
 from tests.polling import eventually
-from tests.serving.books import make_book
+from tests.serving.books import FACTS, make_book
 from tests.serving.server import models_folder, point_at
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's models on SQLAlchemy 2.1
+
+TAGS = {"data_version": "dv"}
 
 
 def served_version(gateway: RunningGateway) -> str:
@@ -55,3 +59,23 @@ def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
     point_at(models, tmp_path / "book", digest, "7")
     with gateway_process(tmp_path / "again", "--in-process", **environment) as gateway:
         assert served_version(gateway) == "7"
+
+
+def test_every_market_of_the_registry_is_served(registry_home: Path, tmp_path: Path) -> None:
+    cards = {"simulated-1": "USD", "file-trend": "EUR"}
+    for market, currency in cards.items():
+        registry = Registry(RegistrySettings.read(market=market))
+        facts = replace(FACTS, market=market, currency=currency)
+        digest = make_book(tmp_path / market, facts=facts)
+        run = registry.log_run(tmp_path / market, parameters={}, metrics={}, tags=TAGS)
+        registry.set_alias(CHAMPION, registry.register(run, digest).version)
+    with gateway_process(registry_home, "--in-process") as gateway:
+
+        def listed() -> dict[str, str]:
+            found = gateway.get("/markets").json().get("markets", [])
+            return {each["id"]: each["currency"] for each in found if each["ready"]}
+
+        eventually(listed, cards.__eq__, 150)
+        for market, currency in cards.items():
+            page = gateway.get(f"/cards?market={market}").json()
+            assert (page["market"], page["currency"]) == (market, currency)

@@ -27,7 +27,7 @@ def test_the_metrics_of_gateway_and_models_are_in_one_place(gateway: RunningGate
     assert httpx.post(url, json={"card_id": "card_3"}, headers=headers).status_code == 200
     text = httpx.get(f"{gateway.metrics_url}/metrics").text
     for sample in (
-        'pokewatch_rows_total{status="ok"} 1.0',
+        'pokewatch_rows_total{market="simulated-0",status="ok"} 1.0',
         'pokewatch_request_seconds_count{model="fair-price"} 1.0',
         'model_infer_request_success_total{model="decision",version="None"} 1.0',
         "pokewatch_gateway_",

@@ -25,7 +25,9 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
 
     async def list(self) -> Sequence[ModelSettings]:
         found = await super().list()
-        template = next((each for each in found if _of_markets(each)), None)
+        template = next(
+            (each for each in found if each.name == FAIR_PRICE and serves_champion(each)), None
+        )
         if template is None:
             return found  # type: ignore[no-any-return]
         if self._markets is None:
@@ -52,9 +54,11 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
         return selected
 
 
-def _of_markets(settings: ModelSettings) -> bool:
+def serves_champion(settings: ModelSettings) -> bool:
+    """Return whether a model is one of a champion, rather than of a book that it names."""
     extra = (settings.parameters.extra if settings.parameters else None) or {}
-    return settings.name == FAIR_PRICE and "digest" not in extra
+    is_market = settings.name == FAIR_PRICE or bool(market_of_model(settings.name))
+    return is_market and "digest" not in extra
 
 
 def _model_of(template: ModelSettings, market: str) -> ModelSettings:
