@@ -1,10 +1,12 @@
 """Three markets in one MLServer: what happens to one is not noticed in the others."""
 
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +16,8 @@ from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
 from pokewatch.settings import RegistrySettings
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, columns, infer, models_folder, started, tensor, wait_until
 
@@ -23,6 +27,7 @@ pytestmark = [
     ),  # MLflow's models on SQLAlchemy 2.1
 ]
 CARDS = 40
+_VOLATILE = re.compile(r'"(?:as_of|request_id)":"[^"]*"')
 MARKETS = {"simulated-1": "USD", "file-trend": "EUR", "magic-tcgplayer-usd": "USD"}
 
 
@@ -49,21 +54,35 @@ def serving(folder: Path, *markets: str) -> Iterator[Server]:
 
 @dataclass
 class Load:
-    """Requests to a model, sent until the block ends. `answers` are the distinct ones."""
+    """A request that is sent until the block ends. `answers` are the distinct ones."""
 
     url: str
-    model: str
+    body: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
     answers: set[str] = field(default_factory=set)
     sent: int = 0
 
     def run(self, ended: threading.Event) -> None:
-        cards = [f"tcgplayer-{i}-normal" for i in range(CARDS)]
-        body = {"id": "1", "inputs": [tensor("card_id", cards)]}
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, headers=self.headers) as client:
             while not ended.is_set():
-                answer = client.post(f"{self.url}/v2/models/{self.model}/infer", json=body)
-                self.answers.add(f"{answer.status_code} {answer.text}")
+                answer = client.post(self.url, json=self.body)
+                text = _VOLATILE.sub("", answer.text)
+                self.answers.add(f"{answer.status_code} {text}")
                 self.sent += 1
+
+
+def of_model(server: Server, market: str) -> Load:
+    """Return requests of all cards of a market to its model."""
+    cards = [f"tcgplayer-{i}-normal" for i in range(CARDS)]
+    url = f"{server.url}/v2/models/{fair_price_model(market)}/infer"
+    return Load(url, {"id": "1", "inputs": [tensor("card_id", cards)]})
+
+
+def through_gateway(gateway: Gateway, markets: Sequence[str]) -> Load:
+    """Return batches of cards of several markets."""
+    cards = [{"card_id": f"card_{i}", "market": each} for i in range(9) for each in markets]
+    headers = {"X-API-Key": gateway.key.key}
+    return Load(f"{gateway.url}/fair_price/batch", {"cards": cards}, headers)
 
 
 @contextmanager
@@ -96,9 +115,14 @@ def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
     second = register(changed, tmp_path / "second", "second")
     third = register(changed, tmp_path / "third", "third", cards=CARDS - 20)
     registry = registry_of(changed)
-    with serving(tmp_path / "models", *MARKETS) as server:
+    with (
+        serving(tmp_path / "models", *MARKETS) as server,
+        gateway_at(server.url, tmp_path, answer_cache=False) as gateway,
+    ):
         address = [server.url]
-        loads = [Load(server.url, fair_price_model(market)) for market in others]
+        eventually(lambda: len(gateway.ask("GET", "/markets").json()["markets"]), (3).__eq__)
+        loads = [of_model(server, market) for market in others]
+        loads.append(through_gateway(gateway, others))
         with under_load(*loads):
             deploy(registry, second, address)
             assert version_served(server, changed) == second
