@@ -10,7 +10,6 @@ import click
 
 from pokewatch.contract import MARKET_PATTERN
 from pokewatch.errors import SettingsError
-from pokewatch.settings import RegistrySettings
 
 if TYPE_CHECKING:
     from pokewatch.registry import Registry
@@ -42,6 +41,8 @@ def _select(ctx: click.Context, param: click.Parameter, market: str | None) -> N
 @contextmanager
 def _selected(market: str) -> Iterator[None]:
     """Select a market until the command ends, in this process and those it starts."""
+    from pokewatch.settings import RegistrySettings
+
     variable = RegistrySettings.variable("market")
     before = os.environ.get(variable)
     os.environ[variable] = market
@@ -56,6 +57,7 @@ def _selected(market: str) -> Iterator[None]:
 def first_registry() -> "Registry":
     """Return the registry of the market chosen, else of the first that has a champion."""
     from pokewatch.registry import Registry
+    from pokewatch.settings import RegistrySettings
 
     registry = Registry()
     markets = [] if registry.market else registry.markets()
@@ -68,6 +70,7 @@ def chosen_registry() -> "Registry":
     Raise SettingsError if several have one and none is chosen.
     """
     from pokewatch.registry import Registry
+    from pokewatch.settings import RegistrySettings
 
     registry = Registry()
     if registry.market or registry.find() is not None:

@@ -5,14 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
-from fastapi import Request
-from mlserver.handlers import custom_handler
-from mlserver.rest.responses import Response
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import ArrayLike
 
-from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, MARKETS_PATH, TensorSpec
+from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
 from pokewatch.decision import (
     Advice,
     Decisions,
@@ -25,7 +22,6 @@ from pokewatch.decision import (
 )
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
-from pokewatch.serving.mlserver.data_plane import LOADING
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
 from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings
@@ -45,8 +41,6 @@ class DecisionRuntime(TensorRuntime):
     Advice in money is under the fees named by the row, or those of the settings. Its `currency` is
     that of the served book unless the request gives another.
 
-    It is served whatever the markets are, so it also tells which those are.
-
     Responses carry the versions of the model that valued the prices: `fair-price`, or the model
     named by `parameters.extra.prices`.
     """
@@ -60,17 +54,6 @@ class DecisionRuntime(TensorRuntime):
         self._price_model = str(extra.get("prices", "fair-price"))
         self._thresholds = configured_thresholds()
         self._defaults = DecisionSettings.read()
-
-    @custom_handler(rest_path=MARKETS_PATH, rest_method="GET")  # type: ignore[untyped-decorator]  # MLServer ships no types
-    async def markets(self, request: Request) -> Response:
-        """Return the markets served.
-
-        The status is 503 while there is none, and while the first load of another is running. One
-        that cannot be loaded does not keep a server with several from being ready.
-        """
-        found = LOADED_BOOKS.markets()
-        loading = LOADING in request.app.state.not_loaded.values()
-        return Response({"markets": found}, 200 if found and not loading else 503)
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]

@@ -110,10 +110,6 @@ class LoadedBooks:
         except KeyError:
             raise MLServerError(f"{key} is not ready: no price book is loaded yet", 503) from None
 
-    def markets(self) -> list[dict[str, str]]:
-        """Return the versions of every book served, by the name of its model."""
-        return [{"model": key, **loaded.versions()} for key, loaded in sorted(self._books.items())]
-
     def currency(self, key: str) -> str:
         """Return the currency of a model's book, "" if none is loaded."""
         loaded = self._books.get(key)

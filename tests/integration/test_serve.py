@@ -45,7 +45,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FIELDS = {
-    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
+    "card_id", "market", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
     "confidence", "reason", "status", "as_of", "stale", "model_version", "data_version",
     "request_id", "buy_below", "sell_above", "chance_to_earn", "advice", "currency",
 }  # fmt: skip
@@ -114,7 +114,7 @@ def test_the_last_lines_are_the_instructions_and_the_logs_are_files(
     with served(folder, shown) as stack:
         assert ask(stack, {"card_id": stack.card}).status_code == 200
         lines = shown.read_text().splitlines()
-    assert f"their logs are in {folder / 'logs'}" in lines[0]
+    assert f"the logs are in {folder / 'logs'}" in lines[0]
     assert lines[-1] == "Press Ctrl-C to stop."
     assert "Uvicorn running" in logs["mlserver"].read_text()
     assert "/fair_price" not in logs["gateway"].read_text(), "the access log is off"

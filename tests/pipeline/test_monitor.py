@@ -182,7 +182,7 @@ def test_an_experiment_is_compared_and_stands_in_the_record(registry_home: Path)
         0,
         1,
     )
-    record = read_record(record_folder("simulated"))
+    record = read_record(record_folder("simulated-0"))
     assert record is not None
     assert record.summary["experiments"] == [standing]
     assert [issue.model_version for issue in record.issues] == ["1"], "nobody was served the other"
@@ -204,7 +204,7 @@ def test_an_experiment_that_cannot_be_read_stops_nothing(
     measure_market(selected(SHORT - 1))
     assert "the experiment was not updated: the results of experiment 1 are" in caplog.text
     assert any("the experiment was not updated" in title for title in listener.titles())
-    assert read_record(record_folder("simulated")) is not None
+    assert read_record(record_folder("simulated-0")) is not None
 
 
 def logged_measurements(registry: Registry) -> list[str]:

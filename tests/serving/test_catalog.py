@@ -30,6 +30,8 @@ def test_status(server: Server, payload: Any) -> None:
         "first_day": "2026-01-01",
         "last_day": "2026-01-05",
         "cards": 40,
+        "games": ["Pokemon"],
+        "market": "simulated-0",
         "horizon": 7,
         "model": "local_level",
         "currency": "USD",
@@ -64,6 +66,8 @@ def test_card(server: Server) -> None:
         "upper": 3.8,
         "status": "ok",
         "date": "2026-01-05",
+        "market": "simulated-0",
+        "product_id": None,
         "currency": "USD",
         "forecasts": [
             {
@@ -136,6 +140,7 @@ def test_history(server: Server) -> None:
         "lower": [None, None],
         "upper": [None, None],
         "status": ["thin_history", "thin_history"],
+        "market": "simulated-0",
         "currency": "USD",
     }
 

@@ -8,12 +8,16 @@ model deployed yet.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mlserver import ModelSettings
 from mlserver.server import MLServer
+from mlserver.types import RepositoryIndexRequest, State
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
+from pokewatch.contract import FAIR_PRICE, MARKETS_PATH, market_of_model
 from pokewatch.serving.mlserver.data_plane import LOADING
 
 logger = logging.getLogger("pokewatch.serving")
@@ -34,6 +38,7 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
     not_loaded: dict[str, str] = server._data_plane.not_loaded
     server._rest_server._app.state.not_loaded = not_loaded
     not_loaded.update({settings.name: LOADING for settings in models_settings})
+    server._rest_server._app.add_route(MARKETS_PATH, _markets_endpoint(server), ["GET"])
     loads = [
         asyncio.create_task(_load(server, settings, not_loaded)) for settings in models_settings
     ]
@@ -43,6 +48,28 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
         for load in loads:
             load.cancel()
         await asyncio.gather(*loads, return_exceptions=True)
+
+
+def _markets_endpoint(server: Any) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that lists the models of markets, and whether they are ready.
+
+    Its status is 503 while none is, and while the first load of one is running. A market that
+    cannot be loaded does not keep a server of several from being ready.
+    """
+
+    async def markets(_: Request) -> Response:
+        index = await server._model_repository_handlers.index(RepositoryIndexRequest())
+        ready = {
+            each.name: each.state == State.READY
+            for each in index.root
+            if each.name == FAIR_PRICE or market_of_model(each.name)
+        }
+        loading = LOADING in server._data_plane.not_loaded.values()
+        found = [{"model": name, "ready": ready[name]} for name in sorted(ready)]
+        status = 200 if any(ready.values()) and not loading else 503
+        return JSONResponse({"markets": found}, status)
+
+    return markets
 
 
 async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]) -> None:

@@ -60,7 +60,7 @@ def test_it_is_the_answer_of_the_api(
 
 
 def test_an_example_with_a_body(gateway: Gateway, shown: dict[str, Any]) -> None:
-    body = {"card_id": "card_0", "market_price": 40.0}
+    body = {"card_id": "card_0", "market_price": shown["fair_price"]["market_price"]}
     answer = gateway.post("/fair_price", body).json()
     assert {**shown["fair_price"], "request_id": ""} == {**answer, "request_id": ""}
 

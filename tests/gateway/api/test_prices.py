@@ -5,11 +5,13 @@ from statistics import NormalDist
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pokewatch.contract import MAX_NEAR
+from pokewatch.decision import LEVELS, Distribution, predictive_cdf
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
 from tests.gateway.tampering import PickyServer, tampering
@@ -52,11 +54,14 @@ def test_confidence_is_that_of_the_distribution_in_the_book(gateway: Gateway) ->
     cards = [{"card_id": "card_4", "market_price": 4.5}, {"card_id": "card_4"}]
     response = gateway.post("/fair_price/batch", {"cards": cards})
     buy, hold = response.json()["predictions"]
-    changed = NormalDist(log(5.04), 0.125)
+    logs = log(5.04) + 0.125 * np.array([NormalDist().inv_cdf(level) for level in LEVELS])
+    book = Distribution(*(np.array(each) for each in (5.04, 0.5, 0.005)), logs)
     assert buy["signal"] == "BUY"
-    assert buy["confidence"] == pytest.approx(1 - 0.5 * changed.cdf(log(4.5)), abs=1e-4)
-    within = changed.cdf(log(5.04 * 1.15)) - changed.cdf(log(5.04 * 0.9))
-    assert hold["confidence"] == pytest.approx(0.5 + 0.5 * within, abs=1e-4)
+    _, until = predictive_cdf(book, np.array(4.5))
+    assert buy["confidence"] == pytest.approx(1 - float(until), abs=1e-4)
+    below, _ = predictive_cdf(book, np.array(5.04 * 0.9))
+    _, until = predictive_cdf(book, np.array(5.04 * 1.15))
+    assert hold["confidence"] == pytest.approx(float(until - below), abs=1e-4)
 
 
 NO_MARKET_PRICE = {

@@ -152,8 +152,8 @@ def test_answers_name_their_market_and_currency(registry_home: Path, tmp_path: P
             path = f"/v2/models/{fair_price_model(market)}/catalog/status"
             assert httpx.post(f"{server.url}{path}", json={}).json()["market"] == market
         listed = httpx.get(f"{server.url}/catalog/markets").json()["markets"]
-        assert {each["model"]: each["currency"] for each in listed} == {
-            fair_price_model(market): currency for market, currency in MARKETS.items()
+        assert {each["model"]: each["ready"] for each in listed} == {
+            fair_price_model(market): True for market in MARKETS
         }
         index = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
         assert {each["name"]: each["state"] for each in index} == {
@@ -181,7 +181,10 @@ def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:
     with started(tmp_path / "models", ports) as server:
         wait_until(server, "/v2/models/decision/ready")
         answer = httpx.get(f"{server.url}/catalog/markets")
-        assert (answer.status_code, answer.json()) == (503, {"markets": []})
+        assert (answer.status_code, answer.json()) == (
+            503,
+            {"markets": [{"model": "fair-price", "ready": False}]},
+        )
 
 
 def test_only_the_markets_of_the_settings_are_served(
