@@ -10,7 +10,6 @@ from click.core import ParameterSource
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import Day, json_option
 from pokewatch.cli.output import print_json, print_text, print_wrapped, progress_bar, warn
-from pokewatch.settings import RegistrySettings
 
 _DETERMINED = {  # by the market
     "source": "--source",
@@ -121,6 +120,8 @@ def collect(
         pokewatch collect --source file --file my_prices.csv --check
         pokewatch collect --source file --file my_prices.csv --format parquet
     """
+    from pokewatch.settings import RegistrySettings
+
     if named_market := RegistrySettings.read().market:
         source, seed, path, categories = _options_of(ctx, named_market)
     _check_options(source, path, categories, export_format, output)

@@ -45,9 +45,10 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 FIELDS = {
-    "card_id", "market", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
+    "card_id", "date", "market_price", "fair_price", "deviation_pct", "signal", "lower", "upper",
     "confidence", "reason", "status", "as_of", "stale", "model_version", "data_version",
-    "request_id", "buy_below", "sell_above", "chance_to_earn", "advice", "currency",
+    "request_id", "buy_below", "sell_above", "chance_to_earn", "advice", "market",
+    "currency",
 }  # fmt: skip
 
 

@@ -55,13 +55,11 @@ def test_confidence_is_that_of_the_distribution_in_the_book(gateway: Gateway) ->
     response = gateway.post("/fair_price/batch", {"cards": cards})
     buy, hold = response.json()["predictions"]
     logs = log(5.04) + 0.125 * np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-    book = Distribution(*(np.array(each) for each in (5.04, 0.5, 0.005)), logs)
+    book = Distribution(np.array(5.04), np.array(0.5), np.array(0.005), logs)
+    offered, below, until = predictive_cdf(book, np.array([4.5, 5.04 * 0.9, 5.04 * 1.15]))
     assert buy["signal"] == "BUY"
-    _, until = predictive_cdf(book, np.array(4.5))
-    assert buy["confidence"] == pytest.approx(1 - float(until), abs=1e-4)
-    below, _ = predictive_cdf(book, np.array(5.04 * 0.9))
-    _, until = predictive_cdf(book, np.array(5.04 * 1.15))
-    assert hold["confidence"] == pytest.approx(float(until - below), abs=1e-4)
+    assert buy["confidence"] == pytest.approx(1 - offered, abs=1e-4)
+    assert hold["confidence"] == pytest.approx(until - below, abs=1e-4)
 
 
 NO_MARKET_PRICE = {
