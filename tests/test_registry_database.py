@@ -78,6 +78,7 @@ def state(home: Path) -> str:
     return "whole" if ("pokewatch",) in found else "half"
 
 
+@pytest.mark.slow
 def test_processes_that_make_it_at_once(home: Path) -> None:
     makers = [maker(f"process {at}") for at in range(4)]
     for process in makers:

@@ -108,17 +108,17 @@ def collect(
 ) -> None:
     """Collect daily prices into the lake.
 
-      Days that are already in the lake are skipped, so running the same command again resumes an
-      interrupted collection.
+    Days that are already in the lake are skipped, so running the same command again resumes an
+    interrupted collection.
 
-      \b
-        pokewatch collect --days 400
-        pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
-        pokewatch collect --source tcgcsv --day 2025-10-22 --day 2025-10-26 --refresh
-        pokewatch collect --source tcgcsv --categories "Magic, One Piece"
-    pokewatch collect --market magic-tcgplayer-usd
-        pokewatch collect --source file --file my_prices.csv --check
-        pokewatch collect --source file --file my_prices.csv --format parquet
+    \b
+      pokewatch collect --days 400
+      pokewatch collect --source tcgcsv --from 2025-10-22 --to 2025-10-26
+      pokewatch collect --source tcgcsv --day 2025-10-22 --day 2025-10-26 --refresh
+      pokewatch collect --source tcgcsv --categories "Magic, One Piece"
+      pokewatch collect --market magic-tcgplayer-usd
+      pokewatch collect --source file --file my_prices.csv --check
+      pokewatch collect --source file --file my_prices.csv --format parquet
     """
     from pokewatch.settings import RegistrySettings
 

@@ -210,6 +210,7 @@ def test_a_refused_connection_is_an_error(golden: GoldenRequests) -> None:
     assert "ConnectError" in breach.found
 
 
+@pytest.mark.slow
 def test_a_server_that_was_stopped_meanwhile_is_left_out(golden: GoldenRequests) -> None:
     """The autoscaler removed it; the others are checked until the end."""
     (port,) = free_ports(1)

@@ -147,6 +147,7 @@ def test_killed_at_some_writes_a_retry_deploys_it(registry: Registry, server: Se
     assert check_good(registry, server, 5) >= 10
 
 
+@pytest.mark.slow
 def test_killed_at_some_writes_a_refused_version_stays_refused(
     registry: Registry, server: Served
 ) -> None:

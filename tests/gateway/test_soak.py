@@ -68,6 +68,7 @@ async def under_load(
     return answers, count
 
 
+@pytest.mark.slow
 def test_reloads_change_the_version_without_errors(
     reloadable: tuple[Server, list[tuple[Path, str]]], tmp_path: Path, home: Path
 ) -> None:

@@ -26,6 +26,7 @@ def served_version(gateway: RunningGateway) -> str:
     return reply.json()["model_version"] if reply.status_code == 200 else reply.text
 
 
+@pytest.mark.slow
 def test_a_new_champion_is_served_without_a_restart(registry_home: Path, tmp_path: Path) -> None:
     registry = Registry()
     register(registry, tmp_path / "1", 40)
@@ -47,6 +48,7 @@ def test_a_new_champion_is_served_without_a_restart(registry_home: Path, tmp_pat
         eventually(lambda: served_version(gateway), "2".__eq__, 150)
 
 
+@pytest.mark.slow
 def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
     """A book that cannot be loaded at all is retried, and the reason is in the log."""
     models = tmp_path / "models"

@@ -162,6 +162,7 @@ def test_a_game_without_prices_on_a_day_is_not_requested_again(
     assert len(server.paths) == before
 
 
+@pytest.mark.slow
 def test_a_game_added_on_the_same_day_requests_its_own_pages_only(
     server: TcgcsvServer,  # noqa: F811
     opened: Open,  # noqa: F811

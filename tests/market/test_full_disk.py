@@ -30,6 +30,7 @@ def collect() -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_rerun_goes_on(small_disk: Path) -> None:
     for size in ("4k", "64k", "200k"):
         assert mounted(small_disk, f"remount,size={size}")

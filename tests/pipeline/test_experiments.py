@@ -79,6 +79,7 @@ def test_a_first_run_has_no_experiment(registry_home: Path) -> None:
     assert find_challenger([], "median7", "simulated") is None
 
 
+@pytest.mark.slow
 def test_the_pipeline_keeps_the_champions_model_and_registers_the_challenger_beside_it(
     registry_home: Path,
 ) -> None:

@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 def test_what_is_served_and_what_a_rollback_would_serve_stay(registry_home: Path) -> None:
     registry = Registry()
     versions = [make_champion(cards=8, days=40, seed=seed).model.version for seed in range(5)]
@@ -49,6 +50,7 @@ def test_what_is_served_and_what_a_rollback_would_serve_stay(registry_home: Path
     assert list(tidy(now=soon + timedelta(days=20))) == []
 
 
+@pytest.mark.slow
 def test_what_any_market_cites_stays(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     markets = ["", "simulated-1"]
     for number, market in enumerate(markets):

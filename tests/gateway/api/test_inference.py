@@ -130,6 +130,7 @@ OFFERS = st.sampled_from([None, 4.0, 9.0, 0.0, -1.0, 1e308, 5e-324])
 DATES = st.sampled_from(["", "2026-01-03", "2026-01-09", "2020-01-01", "soon", "2026-02-30"])
 
 
+@pytest.mark.slow
 def test_rows_are_independent(gateway: Gateway) -> None:
     alone: dict[tuple[str, float | None, str], tuple[Any, ...]] = {}
 

@@ -93,6 +93,7 @@ def test_a_gateway_of_an_empty_home(
     page.context.close()
 
 
+@pytest.mark.slow
 def test_a_model_server_that_goes_away_and_comes_back(
     browser: Browser,  # noqa: F811
     tmp_path: Path,

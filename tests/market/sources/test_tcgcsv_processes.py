@@ -72,6 +72,7 @@ def test_a_killed_run_is_continued(live: TcgcsvServer, home: Path, path: str) ->
     assert rerun["requests"]["in_24_hours"] == PAGES + 1
 
 
+@pytest.mark.slow
 def test_two_processes_share_pages_pace_and_budget(live: TcgcsvServer, home: Path) -> None:
     live.failing["/tcgplayer/3/2/prices"] = 1
     processes = [started(live, home) for _ in range(2)]

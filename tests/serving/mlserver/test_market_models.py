@@ -139,6 +139,7 @@ def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
         assert registry_of(market).resolve(CHAMPION).version == "1"
 
 
+@pytest.mark.slow
 def test_answers_name_their_market_and_currency(registry_home: Path, tmp_path: Path) -> None:
     assert registry_home
     for market in MARKETS:
@@ -162,6 +163,7 @@ def test_answers_name_their_market_and_currency(registry_home: Path, tmp_path: P
         }
 
 
+@pytest.mark.slow
 def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
     registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +189,7 @@ def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_only_the_markets_of_the_settings_are_served(
     registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
