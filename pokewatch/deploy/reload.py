@@ -19,13 +19,13 @@ _PROBE = {
 
 @dataclass(frozen=True, slots=True)
 class ReplicaOutcome:
-    """The state of one MLServer: `serving` the version, or `not running`.
+    """The state of one MLServer: `serving` the version, `not running`, or of `other markets`.
 
     What starts later loads the champion. `address` may be a name behind which none runs.
     """
 
     address: str
-    state: Literal["serving", "not running"]
+    state: Literal["serving", "not running", "other markets"]
 
 
 def reload_server(
@@ -39,6 +39,8 @@ def reload_server(
         return ReplicaOutcome(address, "not running")
     try:
         loaded = client.post(f"{address}/v2/repository/models/{model}/load")
+        if loaded.status_code == httpx.codes.NOT_FOUND and model != FAIR_PRICE:
+            return ReplicaOutcome(address, "other markets")  # those of its POKEWATCH_MARKETS
         if loaded.status_code != httpx.codes.OK:
             raise DeployError(f"{address} refused version {version}: {_reason(loaded)}")
         answer = client.post(f"{address}/v2/models/{model}/infer", json=_PROBE)

@@ -200,5 +200,8 @@ def test_only_the_markets_of_the_settings_are_served(
     with serving(tmp_path / "models", "file-trend") as server:
         other = httpx.post(f"{server.url}/v2/repository/models/fair-price-simulated-1/load")
         assert other.status_code == 404
+        second = register("simulated-1", tmp_path / "second", "second")
+        outcomes = deploy(registry_of("simulated-1"), second, [server.url])
+        assert [each.state for each in outcomes] == ["other markets"]
         index = httpx.post(f"{server.url}/v2/repository/index", json={}).json()
         assert sorted(each["name"] for each in index) == ["decision", "fair-price-file-trend"]
