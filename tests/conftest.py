@@ -31,6 +31,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the tests of whole programs: they take longest, and at the end one waits for them."""
+    items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
 def pytest_configure() -> None:
     """Let gateways of tests that run side by side have any free port for their metrics."""
     os.environ["POKEWATCH_GATEWAY_METRICS_PORT"] = "0"
