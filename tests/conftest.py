@@ -32,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests of whole programs: they take longest, and at the end one waits for them."""
+    """Start with the tests of whole programs, which take longest: at the end one would wait."""
     items.sort(key=lambda item: "integration" not in item.path.parts)
 
 
