@@ -184,9 +184,8 @@ class Registry:
         """Add metrics to the run of a version, at `step`."""
         from mlflow.entities import Metric
 
-        logged = [
-            Metric(name, value, int(time.time() * 1000), step) for name, value in metrics.items()
-        ]
+        now = int(time.time() * 1000)
+        logged = [Metric(name, value, now, step) for name, value in metrics.items()]
         with self.client(f"the metrics of version {model.version} cannot be logged") as client:
             client.log_batch(model.run_id, metrics=logged)
 

@@ -58,23 +58,25 @@ def read_alias(database: Path, model: str, alias: str) -> StoredVersion | None:
 
 def read_aliased(database: Path, alias: str) -> list[str]:
     """Return the names of the models that have an alias, in order; none if there are no tables."""
-    uri = f"file:{quote(str(database))}?mode=ro"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            return [name for (name,) in connection.execute(_MODELS, (alias,))]
-    except sqlite3.Error:
-        return []
+    return [name for (name,) in _rows(database, _MODELS, alias) or ()]
 
 
 def read_model_tag(database: Path, model: str, name: str) -> str | None:
     """Return a tag of a registered model, "" if it has none, None if the tables cannot be read."""
+    found = _rows(database, _MODEL_TAG, model, name)
+    if found is None:
+        return None
+    return str(found[0][0]) if found else ""
+
+
+def _rows(database: Path, query: str, *values: str) -> list[tuple[str, ...]] | None:
+    """Return the rows of a query, None if the tables cannot be read."""
     uri = f"file:{quote(str(database))}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            found = connection.execute(_MODEL_TAG, (model, name)).fetchone()
+            return connection.execute(query, values).fetchall()
     except sqlite3.Error:
         return None
-    return str(found[0]) if found else ""
 
 
 def ensure(database: Path, experiment: str) -> None:

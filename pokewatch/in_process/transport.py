@@ -15,6 +15,7 @@ from starlette.responses import Response as PlainResponse
 
 from pokewatch.contract import FAIR_PRICE, ExportFormat
 from pokewatch.gateway.upstream.http_client import BrokenError, DeadlineError, Reply
+from pokewatch.gateway.upstream.transport import first_bytes
 from pokewatch.in_process.models import InProcessModels
 
 logger = logging.getLogger("pokewatch.serving")
@@ -175,12 +176,7 @@ class InProcessReply:
 
     async def read(self, most: int) -> bytes:
         """Return the whole body, or its first `most` bytes. Raise TransportError."""
-        found = b""
-        async for part in self.body():
-            found += part
-            if len(found) >= most:
-                break
-        return found[:most]
+        return await first_bytes(self.body(), most)
 
     async def aclose(self) -> None:
         self._writing.cancel()

@@ -55,12 +55,12 @@ def test_on_average_as_many_quotes_stay_as_are_expected_to(rows: int) -> None:
 def test_overlapping_outcomes_count_once() -> None:
     values = some_features(2_000)
     outcomes = outcomes_of(values, seed=1)
-    outcomes[values[:, COLUMN["log_price"]] > np.log(20)] = True  # dearer cards never change
+    outcomes[values[:, COLUMN["log_price"]] > np.log(20)] = True  # expensiveer cards never change
     once, many = UnchangedQuotes(), fitted(values, outcomes)
     once.fit(error_terms(values), values, outcomes, np.zeros(len(values), dtype=np.int64))
-    dear = some_features(2_000)[values[:, COLUMN["log_price"]] > np.log(20)]
-    terms = error_terms(dear)
-    assert many.chance(terms, dear).mean() > once.chance(terms, dear).mean() + 0.02
+    expensive = some_features(2_000)[values[:, COLUMN["log_price"]] > np.log(20)]
+    terms = error_terms(expensive)
+    assert many.chance(terms, expensive).mean() > once.chance(terms, expensive).mean() + 0.02
 
 
 @pytest.mark.parametrize("same", [True, False])

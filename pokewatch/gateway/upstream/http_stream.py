@@ -14,6 +14,7 @@ from pokewatch.gateway.upstream.http_client import (
     MalformedReplyError,
     UpstreamHttpClient,
 )
+from pokewatch.gateway.upstream.transport import first_bytes
 
 READ_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -64,12 +65,7 @@ class StreamedReply:
 
     async def read(self, most: int) -> bytes:
         """Return the whole body, or its first `most` bytes. Raise TransportError."""
-        found = b""
-        async for part in self.body():
-            found += part
-            if len(found) >= most:
-                break
-        return found[:most]
+        return await first_bytes(self.body(), most)
 
     async def _feed(self) -> int:
         """Parse what arrives next. Return the number of bytes."""

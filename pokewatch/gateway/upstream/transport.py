@@ -7,6 +7,16 @@ from typing import Protocol
 from pokewatch.gateway.upstream.http_client import Reply
 
 
+async def first_bytes(parts: AsyncIterator[bytes], most: int) -> bytes:
+    """Return what arrives, or its first `most` bytes. Raise what `parts` raises."""
+    found = b""
+    async for part in parts:
+        found += part
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
 class ArrivingReply(Protocol):
     """A reply whose head has arrived. Header names are in lower case."""
 
