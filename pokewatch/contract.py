@@ -131,6 +131,7 @@ COLLECTION_FIELDS = (
 DEFAULT_SUGGESTIONS = 8
 MAX_SUGGESTIONS = 20
 MAX_NEAR = 50  # unknown cards of one request that similar cards are searched for
+MAX_QUERIES = 8  # of a batch of queries of the catalogue
 DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: below it are pennies
 CHANGE_DAYS = (1, 7, 30)
 MIN_WATCH_PRICE, MAX_WATCH_PRICE = 0.001, 10_000_000.0

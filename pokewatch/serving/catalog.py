@@ -13,6 +13,7 @@ from pokewatch.contract import (
     DEFAULT_MOVERS_LIMIT,
     MAX_BUY_THRESHOLD,
     MAX_NEAR,
+    MAX_QUERIES,
     MAX_SELL_THRESHOLD,
     MIN_BUY_THRESHOLD,
     MIN_SELL_THRESHOLD,
@@ -48,10 +49,6 @@ from pokewatch.valuation.skill import skill_of
 Answer = tuple[int, dict[str, Any]]
 
 
-class BookStatusQuery(BookQuery):
-    pass
-
-
 class BookSearchQuery(BookQuery):
     q: Text = ""
     set: Text | None = None
@@ -73,6 +70,17 @@ class BookHistoryQuery(BookCardQuery):
     end: Annotated[date | None, Field(alias="to", strict=False)] = None
 
 
+class NamedQuery(BookQuery):
+    """A query of a batch."""
+
+    query: Text
+    payload: dict[str, Any]
+
+
+class BookBatchQuery(BookQuery):
+    queries: Annotated[list[NamedQuery], Field(min_length=1, max_length=MAX_QUERIES)]
+
+
 class BookMoversQuery(BookQuery):
     price: MoversPrice = "market"
     min_price: MinPrice = 0.0
@@ -87,14 +95,27 @@ class BookMoversQuery(BookQuery):
     ) = None
 
 
-def answer(loaded: LoadedBook, name: str, payload: object) -> Answer:
-    """Return the HTTP status and body of a query.
+class CatalogQuery(NamedTuple):
+    """An endpoint: the model of its parameters and the function that answers it."""
+
+    parameters: type[BookQuery]
+    run: Callable[[LoadedBook, Any], dict[str, Any]]
+
+
+Queries = Mapping[str, CatalogQuery]
+
+
+def answer(
+    loaded: LoadedBook, name: str, payload: object, queries: Queries | None = None
+) -> Answer:
+    """Return the HTTP status and body of a query, one of `queries`, by default all.
 
     200 carries the content and the versions, 404 the most similar cards, 422 the invalid fields.
     """
-    if name not in _QUERIES:
-        return 404, {"error": f"unknown query {name[:80]!r}; expected one of {', '.join(_QUERIES)}"}
-    query = _QUERIES[name]
+    queries = _QUERIES if queries is None else queries
+    if name not in queries:
+        return 404, {"error": f"unknown query {name[:80]!r}; expected one of {', '.join(queries)}"}
+    query = queries[name]
     try:
         parameters = query.parameters.model_validate({} if payload is None else payload)
         content = query.run(loaded, parameters)
@@ -114,7 +135,7 @@ def answer(loaded: LoadedBook, name: str, payload: object) -> Answer:
     return 200, {**content, **loaded.versions()}
 
 
-def status(loaded: LoadedBook, _: BookStatusQuery) -> dict[str, Any]:
+def status(loaded: LoadedBook, _: BookQuery) -> dict[str, Any]:
     """Return facts about the served book."""
     book = loaded.book
     return {
@@ -177,6 +198,14 @@ def history(loaded: LoadedBook, query: BookHistoryQuery) -> dict[str, Any]:
     }
 
 
+def batch(loaded: LoadedBook, query: BookBatchQuery) -> dict[str, Any]:
+    """Return the HTTP status and body of each query, all from one book."""
+    answers = [
+        answer(loaded, each.query, each.payload, _QUERIES_BUT_BATCH) for each in query.queries
+    ]
+    return {"answers": [{"status": status, "body": body} for status, body in answers]}
+
+
 def movers(loaded: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
     """Return the BUY and SELL cards whose prices are furthest from their fair prices."""
     latest = loaded.book.latest()
@@ -193,15 +222,8 @@ def movers(loaded: LoadedBook, query: BookMoversQuery) -> dict[str, Any]:
     }
 
 
-class CatalogQuery(NamedTuple):
-    """An endpoint: the model of its parameters and the function that answers it."""
-
-    parameters: type[BookQuery]
-    run: Callable[[LoadedBook, Any], dict[str, Any]]
-
-
-_QUERIES: Mapping[str, CatalogQuery] = {
-    "status": CatalogQuery(BookStatusQuery, status),
+_QUERIES_BUT_BATCH: Queries = {
+    "status": CatalogQuery(BookQuery, status),
     "search": CatalogQuery(BookSearchQuery, search),
     "card": CatalogQuery(BookCardQuery, card),
     "near": CatalogQuery(BookNearQuery, near),
@@ -218,6 +240,7 @@ _QUERIES: Mapping[str, CatalogQuery] = {
     "collection": CatalogQuery(collections.BookCollectionQuery, collections.collection),
     "resolve": CatalogQuery(collections.BookResolveQuery, collections.resolve),
 }
+_QUERIES = {**_QUERIES_BUT_BATCH, "batch": CatalogQuery(BookBatchQuery, batch)}
 
 
 def _signals(

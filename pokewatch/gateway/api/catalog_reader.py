@@ -1,6 +1,6 @@
 """Catalogue replies of the model server, from the cache or by a call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from pokewatch.gateway.http.problems import (
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
-from pokewatch.gateway.upstream.v2_messages import Versions
+from pokewatch.gateway.upstream.v2_messages import Versions, decode_refusal
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 _encode = msgspec.json.Encoder().encode
@@ -30,6 +30,7 @@ class CatalogCall:
 
     `check` raises ValueError if a reply does not answer the parameters; `finish` returns the reply
     with the values that the gateway adds. A reply `of_record` also changes with the track record.
+    While the model server is down, the last reply to one of `instead` stands in for one to this.
     """
 
     name: str
@@ -38,6 +39,20 @@ class CatalogCall:
     check: Callable[[Any, dict[str, Any]], None]
     finish: Callable[[Any], Any] = lambda found: found
     of_record: bool = False
+    instead: "Sequence[CatalogCall]" = ()
+
+
+class _BatchAnswer(msgspec.Struct, frozen=True):
+    """The HTTP status and body of one query of a batch."""
+
+    status: int
+    body: msgspec.Raw
+
+
+class _Batch(msgspec.Struct, frozen=True):
+    """The reply to a batch of queries, in their order."""
+
+    answers: list[_BatchAnswer]
 
 
 class CatalogReader:
@@ -63,48 +78,115 @@ class CatalogReader:
 
         `headers` are forwarded to the model server. Raise ProblemError.
         """
-        request = (self._model, call.name, *call.payload.items())
-        if call.of_record:
-            request = (*request, self._poller.current_record())
+        request = self._request(call)
         cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
             return cached, False
         try:
-            found = call.finish(await self._call(call, headers))
+            found = await self._call(call, headers)
         except ProblemError as problem:
-            last = self._answers.stale(request) if is_outage(problem) else None
-            if last is None:
-                raise
-            return last, True
+            return self._last(call, problem), True
+        return self._put(call, request, found), False
+
+    async def read(self, call: CatalogCall, headers: bytes) -> Any:
+        """Return the answer as `call.model`. Raise ProblemError."""
+        return (await self.read_all([call], headers))[0]
+
+    async def read_all(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+        """Return the answers as the calls' models. Raise the ProblemError of the first that fails.
+
+        Those that are not cached are asked for in one request, so they are from one book.
+        """
+        requests = [self._request(call) for call in calls]
+        versions = self._poller.current_versions()
+        cached = [self._answers.fresh(request, versions) for request in requests]
+        missing = [call for call, each in zip(calls, cached, strict=True) if each is None]
+        replies = iter(await self._replies(missing, headers))
+        answers = []
+        for call, request, each in zip(calls, requests, cached, strict=True):
+            if each is not None:
+                answers.append(_decoded(call, each, stale=False))
+                continue
+            reply = next(replies)
+            if isinstance(reply, ProblemError):
+                answers.append(_decoded(call, self._last(call, reply), stale=True))
+            else:
+                self._put(call, request, reply)
+                answers.append(reply)
+        return answers
+
+    def _request(self, call: CatalogCall) -> tuple[Any, ...]:
+        """Return the key of a call in the cache."""
+        request = (self._model, call.name, *call.payload.items())
+        return (*request, self._poller.current_record()) if call.of_record else request
+
+    def _last(self, call: CatalogCall, problem: ProblemError) -> CachedAnswer:
+        """Return the last answer to a call that failed in an outage, or raise the problem."""
+        for each in (call, *call.instead) if is_outage(problem) else ():
+            last = self._answers.stale(self._request(each))
+            if last is not None:
+                return last
+        raise problem
+
+    def _put(self, call: CatalogCall, request: tuple[Any, ...], found: Any) -> CachedAnswer:
         self._poller.observe(Versions(found.model_version, found.data_version))
         prefix = _encode(found).removesuffix(b"false}")
         if call.of_record:  # another replica may have another record than the one polled
             request = (*request[:-1], found.record)
-        return self._answers.put(request, prefix, found.model_version, found.data_version), False
+        return self._answers.put(request, prefix, found.model_version, found.data_version)
 
-    async def read(self, call: CatalogCall, headers: bytes) -> Any:
-        """Return the answer as `call.model`. Raise ProblemError."""
-        cached, stale = await self.find(call, headers)
-        body = cached.prefix + (b"true}" if stale else b"false}")
-        return msgspec.json.decode(body, type=call.model)
+    async def _replies(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+        """Return the reply to each call, or its problem."""
+        try:
+            if len(calls) == 1:
+                return [await self._call(calls[0], headers)]
+            return await self._batch(calls, headers) if calls else []
+        except ProblemError as problem:
+            return [problem] * len(calls)
+
+    async def _batch(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+        queries = [{"query": call.name, "payload": call.payload} for call in calls]
+        body = await self._send("batch", {"queries": queries}, headers)
+        try:
+            answers = msgspec.json.decode(body, type=_Batch).answers
+            if len(answers) != len(calls):
+                raise ValueError(f"{len(answers)} answers to {len(calls)} queries")
+        except ValueError as error:
+            raise self._upstream.bad_reply(str(error)) from error
+        return [self._of_batch(call, each) for call, each in zip(calls, answers, strict=True)]
+
+    def _of_batch(self, call: CatalogCall, answer: _BatchAnswer) -> Any:
+        """Return the reply to a query of a batch, or its problem."""
+        body = bytes(answer.body)
+        if answer.status != 200:
+            return self._problem(RefusedError(answer.status, decode_refusal(body)), call.payload)
+        try:
+            return self._checked(call, body)
+        except ProblemError as problem:
+            return problem
 
     async def _call(self, call: CatalogCall, headers: bytes) -> Any:
+        return self._checked(call, await self._send(call.name, call.payload, headers))
+
+    async def _send(self, name: str, payload: dict[str, Any], headers: bytes) -> bytes:
+        """Return the body of the reply to a query. Raise ProblemError."""
         self._load.enter(1)
         try:
-            body = await self._upstream.send(
-                f"{self._path}/{call.name}", _encode(call.payload), headers
-            )
+            return await self._upstream.send(f"{self._path}/{name}", _encode(payload), headers)
         except RefusedError as refused:
-            raise self._problem(refused, call.payload) from refused
+            raise self._problem(refused, payload) from refused
         finally:
             self._load.leave(1)
+
+    def _checked(self, call: CatalogCall, body: bytes) -> Any:
+        """Return a reply as the model of its call. Raise ProblemError if it is unusable."""
         try:
             found = msgspec.json.decode(body, type=call.model)
             check_versions(found)
             call.check(found, call.payload)
         except ValueError as error:
             raise self._upstream.bad_reply(str(error)) from error
-        return found
+        return call.finish(found)
 
     def _problem(self, refused: RefusedError, payload: dict[str, Any]) -> ProblemError:
         if refused.status != 404:
@@ -114,3 +196,7 @@ class CatalogReader:
         if "set_id" in payload:
             return unknown_set(payload["set_id"])
         return self._upstream.bad_reply(str(refused))
+
+
+def _decoded(call: CatalogCall, answer: CachedAnswer, *, stale: bool) -> Any:
+    return msgspec.json.decode(answer.prefix + (b"true}" if stale else b"false}"), type=call.model)

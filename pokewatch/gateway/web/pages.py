@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -16,6 +16,7 @@ from pokewatch.gateway.api.card_schemas import Mover
 from pokewatch.gateway.api.catalog_reader import CatalogCall
 from pokewatch.gateway.api.changes_csv import changes_csv
 from pokewatch.gateway.api.composition import CardQuery
+from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
 from pokewatch.gateway.api.schemas import FairPriceAnswer
@@ -113,7 +114,7 @@ class Pages:
         offered = price_of(query.price)
         calls: list[CatalogCall | CardQuery] = [
             catalog_calls.card_call(card_id),
-            catalog_calls.history_call(card_id, queries.HistoryQuery()),
+            _history_call(visit.market, card_id, query.range),
             catalog_calls.printings_call(card_id),
             CardQuery(card_id, "", None),
         ]
@@ -188,23 +189,47 @@ class Pages:
         return {"alerts": await self._alerts.current(), "record": record}
 
     async def _read(self, visit: Visit, *calls: CatalogCall | CardQuery) -> list[Any]:
-        """Return the answers to all calls, from one version of model and data if possible.
+        """Return the answers of the catalogue, then the prices, in the order of their calls.
 
-        A model that is replaced between two calls makes them differ: they are then read again.
+        They are from one version of model and data if possible: they are read again if a model was
+        replaced between two calls.
         """
         for _ in range(2):
-            found = await _all([self._answer(visit, call) for call in calls])
+            found = await self._answers(visit, calls)
             if len({(each.model_version, each.data_version) for each in found}) == 1:
                 break
         visit.record(found)
         return found
 
-    async def _answer(self, visit: Visit, call: CatalogCall | CardQuery) -> Any:
+    async def _answers(self, visit: Visit, calls: Sequence[CatalogCall | CardQuery]) -> list[Any]:
         headers = visit.context.forwarded_headers
-        if isinstance(call, CatalogCall):
-            return await visit.market.reader.read(call, headers())
-        card = msgspec.structs.replace(call, headers=headers)
-        return await visit.market.prices.value(card, visit.context.request_id)
+        of_catalog = [call for call in calls if isinstance(call, CatalogCall)]
+        cards = [
+            msgspec.structs.replace(call, headers=headers)
+            for call in calls
+            if isinstance(call, CardQuery)
+        ]
+        value, request_id = visit.market.prices.value, visit.context.request_id
+        read = visit.market.reader.read_all(of_catalog, headers())
+        found, *values = await _all([read, *(value(card, request_id) for card in cards)])
+        return [*found, *values]
+
+
+def _history_call(market: MarketBackend, card_id: str, name: str) -> CatalogCall:
+    """Return the call of the days of a range, as of the day being served.
+
+    A card page would otherwise read years of prices to show three months.
+    """
+
+    def of(days: int | None) -> CatalogCall:
+        query = queries.HistoryQuery()
+        if days is not None and market.poller.served is not None:
+            first = formats.later(market.poller.served.last_day, 1 - days)
+            query = queries.HistoryQuery(start=first)
+        return catalog_calls.history_call(card_id, query)
+
+    others = [of(days) for other, days in reversed(RANGES.items()) if other != name]
+    return replace(of(RANGES[name]), instead=others)
 
 
 def _changes_query(query: MoversPageQuery, limit: int) -> queries.ChangesQuery:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import cached_property
 from itertools import repeat
 from typing import Any
 
@@ -34,6 +35,7 @@ _FIELDS = (
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = 256
+_FEW_ROWS = 6  # up to this many are read faster value by value than by `take`
 _MAX_CANDIDATES = 50
 _MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
 
@@ -90,12 +92,18 @@ class Cards:
 
     def describe(self, positions: NDArray[np.intp]) -> list[dict[str, Any]]:
         """Return the catalogue fields of the cards at `positions`; `released` is ISO text."""
-        rows: list[dict[str, Any]] = (
-            self._table.select(_FIELDS).take(pa.array(positions.tolist(), pa.int64())).to_pylist()
-        )
+        rows = self._rows(positions.tolist())
         for row in rows:
             row["released"] = row["released"].isoformat() if row["released"] else None
         return rows
+
+    def _rows(self, positions: list[int]) -> list[dict[str, Any]]:
+        table = self._table.select(_FIELDS)
+        if len(positions) > _FEW_ROWS:
+            rows: list[dict[str, Any]] = table.take(pa.array(positions, pa.int64())).to_pylist()
+            return rows
+        columns = dict(zip(_FIELDS, table.columns, strict=True))
+        return [{name: column[at].as_py() for name, column in columns.items()} for at in positions]
 
     def search(
         self,
@@ -140,13 +148,20 @@ class Cards:
 
     def printings(self, position: int) -> NDArray[np.intp]:
         """Return the other cards with the same name, set and number as the card at `position`."""
-        card = self.describe(np.array([position]))[0]
-        same = np.ones(len(self), dtype=np.bool_)
-        for field in ("name", "set_id", "number"):
-            column, value = self._table[field], card[field]
-            same &= _mask(pc.is_null(column) if value is None else pc.equal(column, value))
-        same[position] = False
-        return np.flatnonzero(same)
+        of_set = np.flatnonzero(self._set_codes == self._set_codes[position])
+        rows = self._table.select(["name", "number"]).take(pa.array(of_set.tolist(), pa.int64()))
+        same = of_set != position
+        for field in ("name", "number"):
+            value = self._table[field][position]
+            column = rows[field]
+            same &= _mask(pc.equal(column, value) if value.is_valid else pc.is_null(column))
+        others: NDArray[np.intp] = of_set[same]
+        return others
+
+    @cached_property
+    def _set_codes(self) -> NDArray[np.int32]:
+        """A number for the set of each card, the same for all cards of a set."""
+        return numbers(_one_chunk(self._table["set_id"]).dictionary_encode().indices, np.int32)
 
     def search_texts(self) -> pa.ChunkedArray:
         """Return the normalised text of each card that searches look in."""
@@ -212,10 +227,14 @@ def _equal(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
     return _mask(pc.equal(pc.utf8_lower(column), text.lower()))
 
 
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
+
+
 def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the bytes of a column of strings, and the edges of the strings in them."""
-    texts = column.combine_chunks()
-    texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
+    texts = _one_chunk(column)
     _, offsets, content = texts.buffers()
     edges = np.frombuffer(offsets, dtype=np.int32)[
         texts.offset : texts.offset + len(texts) + 1
