@@ -87,7 +87,6 @@ TESTED_ELSEWHERE = {
     "market/quality/rows.py": "tests/market/quality/test_days.py",
     "market/sources/parsing.py": "by the sources; tests/market/sources/test_tcgcsv_rows.py",
     "market/sources/unpack.py": "by its caller; tests/market/sources/test_archive.py",
-    "gateway/api/catalog_reader.py": "by its endpoints; tests/gateway/api/test_catalog.py",
     "gateway/api/forecast.py": "types; tests/gateway/api/test_catalog.py",
     "gateway/api/market_schemas.py": "types; tests/contract/test_openapi.py",
     "gateway/api/experiment_schemas.py": "types; tests/contract/test_openapi.py",

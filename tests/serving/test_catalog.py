@@ -3,7 +3,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pokewatch.contract import MAX_NEAR
+from pokewatch.contract import MAX_NEAR, MAX_QUERIES
 from tests.serving.server import Server
 
 
@@ -41,6 +41,28 @@ def test_status(server: Server, payload: Any) -> None:
         "not_evaluated": None,
         "record": "",
     }
+
+
+def test_a_batch_answers_each_query_alone(server: Server) -> None:
+    queries = [
+        {"query": "card", "payload": {"card_id": "card_2"}},
+        {"query": "history", "payload": {"card_id": "nobody"}},
+        {"query": "search", "payload": {"limit": 0}},
+        {"query": "batch", "payload": {"queries": []}},
+    ]
+    found = answer(server, "batch", {"queries": queries})["answers"]
+    assert [each["status"] for each in found] == [200, 404, 422, 404]
+    assert found[0]["body"] == ask(server, "card", {"card_id": "card_2"}).json()
+    assert found[1]["body"] == ask(server, "history", {"card_id": "nobody"}).json()
+    assert "limit" in found[2]["body"]["error"]
+    assert "unknown query 'batch'" in found[3]["body"]["error"]
+
+
+@pytest.mark.parametrize("count", [0, MAX_QUERIES + 1])
+def test_a_batch_of_no_or_too_many_queries_is_refused(server: Server, count: int) -> None:
+    refused = ask(server, "batch", {"queries": [{"query": "status", "payload": {}}] * count})
+    assert refused.status_code == 422
+    assert "queries" in refused.json()["error"]
 
 
 def test_card(server: Server) -> None:

@@ -17,7 +17,7 @@ from pokewatch.gateway.http.problems import (
 )
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import QueueLimit
-from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
+from pokewatch.gateway.upstream.v2_client import REFUSALS, RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions, decode_refusal
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
@@ -158,8 +158,10 @@ class CatalogReader:
     def _of_batch(self, call: CatalogCall, answer: _BatchAnswer) -> Any:
         """Return the reply to a query of a batch, or its problem."""
         body = bytes(answer.body)
-        if answer.status != 200:
+        if answer.status in REFUSALS:
             return self._problem(RefusedError(answer.status, decode_refusal(body)), call.payload)
+        if answer.status != 200:
+            return self._upstream.bad_reply(f"{answer.status} to the query {call.name!r}")
         try:
             return self._checked(call, body)
         except ProblemError as problem:

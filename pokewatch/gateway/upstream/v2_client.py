@@ -25,7 +25,7 @@ from pokewatch.gateway.upstream.v2_messages import Refusal, decode_refusal
 
 logger = logging.getLogger("pokewatch.gateway.upstream.v2_client")
 
-_REFUSALS = (400, 404, 409, 422)
+REFUSALS = (400, 404, 409, 422)
 # MLServer's 404 for an unknown model and for a route that only a loaded model has; its 400, and the
 # patched 503, for a model that is not ready. It matches whole texts, since a refusal may quote the
 # caller.
@@ -117,7 +117,7 @@ class V2Client:
             self._failed(f"{reply.status} {refusal.error}")
             self._open_reason = _NO_MODEL
             raise unavailable(f"{self._server} {_NO_MODEL}")
-        if reply.status in _REFUSALS:
+        if reply.status in REFUSALS:
             self._succeeded()
             raise RefusedError(reply.status, refusal)
         if reply.status in (429, 503):

@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -132,3 +133,35 @@ def test_a_number_finds_the_product_of_that_id_and_no_part_of_one() -> None:
     assert found.search("715954", limit=9).tolist() == [0]
     assert found.search("Umbreon 715954", limit=9).tolist() == [0]
     assert found.search("7159", limit=9).tolist() == []
+
+
+def test_printings_have_the_same_name_set_and_number() -> None:
+    rows = [
+        ("Pikachu", "base", "58"),
+        ("Pikachu", "base", "58"),
+        ("Pikachu", "base", "59"),
+        ("Pikachu", "jungle", "58"),
+        ("Raichu", "base", "58"),
+        ("Pikachu", "base", None),
+        ("Pikachu", "base", None),
+        ("Pikachu", "base", "58"),
+    ]
+    names = [field.name for field in BOOK_CARD_SCHEMA]
+    table = pa.Table.from_pylist(
+        [
+            dict.fromkeys(names)
+            | {"card_id": f"c{at}", "slug": f"s{at}", "set_name": "", "search": ""}
+            | {"name": name, "set_id": set_id, "number": number}
+            for at, (name, set_id, number) in enumerate(rows)
+        ],
+        schema=BOOK_CARD_SCHEMA,
+    )
+    found = [Cards(table).printings(at).tolist() for at in range(len(rows))]
+    assert found == [[1, 7], [0, 7], [], [], [], [6], [5], [0, 1]]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_few_and_many_cards_are_described_alike(cards: Cards, count: int) -> None:
+    positions = np.arange(count)
+    expected = [cards.describe(positions[at : at + 1])[0] for at in range(count)]
+    assert cards.describe(positions) == expected

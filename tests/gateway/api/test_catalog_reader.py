@@ -1,0 +1,80 @@
+"""Batches of catalogue queries, as the page of a card sends them."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Gateway
+from tests.gateway.tampering import Tamper, TamperingServer, tampering
+from tests.serving.server import Server
+
+BROWSER = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def server(mlserver: Server) -> Iterator[TamperingServer]:
+    found: TamperingServer
+    with tampering(mlserver.url) as found:
+        yield found
+
+
+@pytest.fixture
+def behind(server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
+    """A gateway whose breaker hardly opens, and which hardly polls."""
+    return make_gateway(server.url, breaker_failures=100, watch_seconds=60)
+
+
+def catalogue_calls(server: TamperingServer) -> list[str]:
+    return [path for path in server.asked if path.startswith("/catalog/") and "status" not in path]
+
+
+def test_a_page_asks_once_for_all_that_is_not_cached(
+    behind: Gateway, server: TamperingServer
+) -> None:
+    server.asked.clear()
+    assert behind.get("/cards/card_4", headers=BROWSER).status_code == 200
+    assert catalogue_calls(server) == ["/catalog/batch"]
+    server.asked.clear()
+    assert behind.get("/cards/card_4?range=1m", headers=BROWSER).status_code == 200
+    assert catalogue_calls(server) == ["/catalog/history"]  # the rest is cached
+
+
+def test_an_unknown_card_of_a_batch_comes_with_similar_ones(behind: Gateway) -> None:
+    found = behind.get("/cards/card_404", headers=BROWSER)
+    assert found.status_code == 404
+    assert 'href="/cards/card_4"' in found.text
+
+
+def answers(alter: Callable[[list[dict[str, Any]]], object]) -> Tamper:
+    def tamper(content: dict[str, Any]) -> None:
+        alter(content["answers"])
+
+    return tamper
+
+
+FAULTS: dict[str, Tamper] = {
+    "no answers": lambda content: {"error": None},
+    "an answer missing": answers(list.pop),
+    "an answer too many": answers(lambda found: found.append(found[0])),
+    "answers in another order": answers(list.reverse),
+    "an answer without prices": answers(lambda found: found[0]["body"].pop("fair_price")),
+    "an answer without versions": answers(lambda found: found[0]["body"].pop("model_version")),
+    "a failed query": answers(lambda found: found[1].update(status=500, body={"error": "x"})),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_batch_is_no_page(behind: Gateway, server: TamperingServer, fault: str) -> None:
+    server.tampers["/catalog/batch"] = FAULTS[fault]
+    assert behind.get("/cards/card_4", headers=BROWSER).status_code == 502
+    server.tampers.clear()
+    assert behind.get("/cards/card_4", headers=BROWSER).status_code == 200
+
+
+def test_a_page_and_the_api_agree_on_what_a_batch_brought(behind: Gateway) -> None:
+    assert behind.get("/cards/card_4?range=all", headers=BROWSER).status_code == 200
+    cached = behind.get("/cards/card_4/history").content
+    other = behind.get("/cards/card_4/history?from=2026-01-01").content
+    assert json.loads(cached) == json.loads(other)
