@@ -66,14 +66,15 @@ class _Scale:
             values += [value for edge in chart.band for value in edge if value is not None]
         values += [edge for point in points for edge in (point.lower, point.upper)]
         self.ticks = nice_ticks(min(values, default=0.0), max(values, default=1.0))
-        self.low, self.high = self.ticks[0], self.ticks[-1]
+        self.low = self.ticks[0]
+        self._base = HEIGHT - _BOTTOM
+        self._per_unit = (self._base - _TOP) / (self.ticks[-1] - self.low)
 
     def x(self, days: int) -> float:
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * days / self.span
 
     def y(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share
+        return self._base - self._per_unit * (value - self.low)
 
 
 def svg(chart: Chart) -> str:
@@ -85,6 +86,7 @@ def svg(chart: Chart) -> str:
         return '<p class="empty">No prices in this range.</p>'
     scale = _Scale(chart)
     days = [(date.fromisoformat(day) - scale.first).days for day in chart.dates]
+    places = [f"{scale.x(day):.1f}" for day in days]  # of all lines and edges
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" tabindex="0" '
         f'data-first="{chart.dates[0]}" data-span="{scale.span}" data-left="{_LEFT}" '
@@ -92,11 +94,11 @@ def svg(chart: Chart) -> str:
         *_axes(scale, chart.prefix),
     ]
     if chart.band:
-        parts.append(_band(scale, days, *chart.band))
+        parts.append(_band(scale, places, *chart.band))
     if chart.fan:
         parts.append(_fan(scale, days[-1], chart.fan))
     parts += [
-        f'<path class="line {line.name}" d="{_path(scale, days, line.values)}"/>'
+        f'<path class="line {line.name}" d="{_path(scale, places, line.values)}"/>'
         for line in chart.lines
     ]
     return "".join([*parts, "</svg>"])
@@ -140,34 +142,35 @@ def _day_ticks(scale: _Scale) -> list[date]:
     return [scale.first + timedelta(days=offset) for offset in offsets]
 
 
-def _path(scale: _Scale, days: Sequence[int], values: Values) -> str:
+def _path(scale: _Scale, places: Sequence[str], values: Values) -> str:
     """Return the path of a line. A value without neighbours is a short dash, or it would vanish."""
-    parts, pen = [], "M"
-    for number, (day, value) in enumerate(zip(days, values, strict=True)):
+    parts, pen, y = [], "M", scale.y
+    for number, (place, value) in enumerate(zip(places, values, strict=True)):
         if value is None:
             pen = "M"
             continue
-        parts.append(f"{pen}{scale.x(day):.1f} {scale.y(value):.1f}")
-        following = values[number + 1] if number + 1 < len(values) else None
-        if pen == "M" and following is None:
-            parts.append("h.1")
-        pen = "L"
+        parts.append(f"{pen}{place} {y(value):.1f}")
+        if pen == "M":
+            following = values[number + 1] if number + 1 < len(values) else None
+            if following is None:
+                parts.append("h.1")
+            pen = "L"
     return "".join(parts)
 
 
-def _band(scale: _Scale, days: Sequence[int], lower: Values, upper: Values) -> str:
+def _band(scale: _Scale, places: Sequence[str], lower: Values, upper: Values) -> str:
     """Return the area between the edges, in one piece for each run of days that have both."""
-    runs: list[list[tuple[int, float, float]]] = [[]]
-    for day, low, high in zip(days, lower, upper, strict=True):
+    runs: list[list[tuple[str, float, float]]] = [[]]
+    for place, low, high in zip(places, lower, upper, strict=True):
         if low is None or high is None:
             runs.append([])
         else:
-            runs[-1].append((day, low, high))
-    pieces = []
+            runs[-1].append((place, low, high))
+    pieces, y = [], scale.y
     for run in runs:
         if run:
-            there = [f"{scale.x(day):.1f} {scale.y(high):.1f}" for day, _, high in run]
-            back = [f"{scale.x(day):.1f} {scale.y(low):.1f}" for day, low, _ in reversed(run)]
+            there = [f"{place} {y(high):.1f}" for place, _, high in run]
+            back = [f"{place} {y(low):.1f}" for place, low, _ in reversed(run)]
             pieces.append(f"M{'L'.join([*there, *back])}Z")
     return f'<path class="band" d="{"".join(pieces)}"/>'
 
