@@ -1,4 +1,4 @@
-"""Two regressions on the features of a card: the size of its error, and P(an unchanged quote).
+"""Two regressions on a card's features and its forecast: the error's size, P(unchanged quote).
 
 They rank cards within the cells of `intervals`, which calibrate them. The last digits of
 `np.linalg.solve` and of a matrix product depend on the machine's BLAS kernel and on the number of
@@ -13,7 +13,7 @@ from pokewatch.valuation.panel import Bools, Floats
 
 MIN_SCALE = 0.01
 _FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
-TERMS = 9
+TERMS = 11
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method
 _MAX_LOGIT = 8.0
@@ -26,13 +26,17 @@ def price_class(values: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
 
 
-def error_terms(values: NDArray[np.float32]) -> list[Floats]:
-    """Return the terms of both regressions, [m] each, of features `values` [m, F]."""
+def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
+    """Return the terms of both regressions, [m] each.
+
+    They are of the features `values` [m, F] and of the forecast log `moves` [m]: the further a
+    quote is from its forecast, the less likely it stays.
+    """
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
     volatility, fresh, age, stale, ask, price = (
         np.where(np.isfinite(column), column, 0.0) for column in columns
     )
-    moved = np.log(volatility + 0.002)
+    moved, forecast = np.log(volatility + 0.002), np.abs(np.nan_to_num(moves))
     return [
         np.ones(len(values)),
         moved,
@@ -43,6 +47,8 @@ def error_terms(values: NDArray[np.float32]) -> list[Floats]:
         np.minimum(np.abs(ask), 2.0),
         price,
         np.square(price) / 10,
+        np.log1p(forecast / MIN_SCALE),
+        np.log1p(forecast / (volatility + 0.002)),
     ]
 
 

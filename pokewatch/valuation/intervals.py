@@ -59,7 +59,9 @@ _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
-_CELLS = len(LIQUIDITIES) * (len(_TERCILES) + 1) * PRICE_CLASSES
+_DIRECTION_EDGES = (-1.0, -0.2, 0.2, 1.0)  # forecast move in units of the scale
+_GROUPS = len(LIQUIDITIES) * (len(_TERCILES) + 1)
+_CELLS = (len(_DIRECTION_EDGES) + 1) * _GROUPS * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
 
@@ -109,31 +111,38 @@ class Intervals:
         self._unchanged = UnchangedQuotes(given.get("unchanged"))
 
     def fit(
-        self, values: FeatureRows, errors: Floats, unchanged: Bools, outcomes: CardOutcomes
+        self,
+        values: FeatureRows,
+        moves: Floats,
+        errors: Floats,
+        unchanged: Bools,
+        outcomes: CardOutcomes,
     ) -> None:
         """Calibrate on the errors of held-out forecasts.
 
-        `errors` [m] are the log quote at the horizon minus the log forecast; `values` [m, F] are
-        the features. `unchanged` [m] is True where the quote equals the last one. `outcomes` [m]
-        are theirs: overlapping ones of a card count as one. With fewer than 40 errors of changed
-        quotes there is no calibration, unless there are so many others that quotes hardly change.
+        `moves` [m] are the forecast log moves, `errors` [m] the log quote at the horizon minus the
+        log forecast; `values` [m, F] are the features. `unchanged` [m] is True where the quote
+        equals the last one. `outcomes` [m] are theirs: overlapping ones of a card count as one.
+        With fewer than 40 errors of changed quotes there is no calibration, unless there are so
+        many others that quotes hardly change.
         """
         self.__init__()  # type: ignore[misc]
-        terms, changed = error_terms(values), ~unchanged
+        terms, changed = error_terms(values, moves), ~unchanged
         if len(errors) >= 2 / TAIL:
             self._unchanged.fit(terms, values, unchanged, outcomes.unit)
         if np.count_nonzero(changed) >= 2 / TAIL:
             own_terms = [term[changed] for term in terms]
-            self._fit_shapes(own_terms, values[changed], errors[changed], outcomes.select(changed))
+            own = values[changed], moves[changed], errors[changed]
+            self._fit_shapes(own_terms, *own, outcomes.select(changed))
         elif len(errors) >= _MIN_ERRORS:
             self._shapes = np.array([PRIOR_SHAPE])
 
-    def spread(self, values: FeatureRows) -> Spread:
-        """Return the spread of the cards with features `values` [m, F]."""
-        terms = error_terms(values)
+    def spread(self, values: FeatureRows, moves: Floats) -> Spread:
+        """Return the spread of the cards with features `values` [m, F] and forecast `moves` [m]."""
+        terms = error_terms(values, moves)
         scale = self._scales(terms)
         unchanged = self._unchanged.chance(terms, values)
-        shape = self._shape_of[self._cell(values, scale)]
+        shape = self._shape_of[self._cell(values, moves, scale)]
         held = np.clip(
             (MAX_COVERAGE - unchanged) / (1.0 - unchanged), _MIN_CHANGED_COVERAGE, 1.0 - 2 * TAIL
         )
@@ -166,7 +175,12 @@ class Intervals:
         }
 
     def _fit_shapes(
-        self, terms: Terms, values: FeatureRows, errors: Floats, outcomes: CardOutcomes
+        self,
+        terms: Terms,
+        values: FeatureRows,
+        moves: Floats,
+        errors: Floats,
+        outcomes: CardOutcomes,
     ) -> None:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
@@ -177,7 +191,7 @@ class Intervals:
         liquidity = self._liquidity[liquidity]
         groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, unit = self._cell(values, scale), outcomes.unit
+        cell, unit = self._cell(values, moves, scale), outcomes.unit
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
         shapes = [_shape(scores, unit, common)]
@@ -191,10 +205,12 @@ class Intervals:
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _cell(self, values: FeatureRows, scale: Floats) -> Ints:
+    def _cell(self, values: FeatureRows, moves: Floats, scale: Floats) -> Ints:
         liquidity = self._liquidity[liquidity_of(values)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
-        cell: Ints = (liquidity * 3 + volatility) * PRICE_CLASSES + price_class(values)
+        direction = np.searchsorted(_DIRECTION_EDGES, moves / scale)
+        group = direction * _GROUPS + liquidity * (len(_TERCILES) + 1) + volatility
+        cell: Ints = group * PRICE_CLASSES + price_class(values)
         return cell
 
 
@@ -237,7 +253,7 @@ def _nearest(usable: Bools) -> Ints:
 def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
     """Yield the codes and the mask [m] of each cell with enough rows, those of all prices first."""
     unit_code = np.unique(unit, return_inverse=True)[1]
-    for codes in (PRICE_CLASSES, 1):
+    for codes in (_GROUPS * PRICE_CLASSES, PRICE_CLASSES, 1):
         group = cell // codes
         rows = np.bincount(group)
         for code in np.flatnonzero(rows >= _MIN_ERRORS).tolist():

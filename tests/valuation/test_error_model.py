@@ -9,13 +9,13 @@ from pokewatch.valuation.error_model import (
     fit_scale,
     weighted_sum,
 )
-from tests.valuation.test_intervals import some_errors, some_features
+from tests.valuation.test_intervals import some_errors, some_features, some_moves
 
 
 def test_errors_are_larger_where_they_are_predicted_to_be() -> None:
     values = some_features(20_000)
     errors, _ = some_errors(values, same=0.0)
-    terms = error_terms(values)
+    terms = error_terms(values, some_moves(values))
     assert len(terms) == TERMS
     predicted = weighted_sum(terms, fit_scale(terms, errors))
     high = predicted > np.median(predicted)
@@ -24,7 +24,7 @@ def test_errors_are_larger_where_they_are_predicted_to_be() -> None:
 
 def test_the_log_odds_are_those_of_the_outcomes() -> None:
     values = some_features(20_000)
-    terms, rng = error_terms(values), np.random.default_rng(5)
+    terms, rng = error_terms(values, some_moves(values)), np.random.default_rng(5)
     truth = rng.normal(0, 0.3, TERMS)
     chance = 1 / (1 + np.exp(-weighted_sum(terms, truth)))
     found = weighted_sum(terms, fit_logit(terms, rng.random(20_000) < chance))
@@ -33,7 +33,7 @@ def test_the_log_odds_are_those_of_the_outcomes() -> None:
 
 @pytest.mark.parametrize("outcome", [True, False])
 def test_an_outcome_that_never_varies_has_finite_odds(outcome: bool) -> None:
-    terms = error_terms(some_features(500))
+    terms = error_terms(some_features(500), np.zeros(500))
     assert np.isfinite(fit_logit(terms, np.full(500, outcome))).all()
 
 

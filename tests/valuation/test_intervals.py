@@ -34,6 +34,13 @@ def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
     return values
 
 
+def some_moves(values: NDArray[np.float32], seed: int = 2) -> NDArray[np.float64]:
+    """Return forecast log moves, larger for volatile cards, half of them none."""
+    rng = np.random.default_rng(seed)
+    moves = values[:, COLUMN["volatility"]] * rng.normal(0.0, 2.0, len(values))
+    return np.where(rng.random(len(values)) < 0.5, 0.0, moves)
+
+
 def some_errors(values: NDArray[np.float32], seed: int = 1, same: float = 0.4) -> Errors:
     """Return heavy-tailed, skewed errors, larger for volatile cards, and which are no change."""
     rng = np.random.default_rng(seed)
@@ -46,12 +53,12 @@ def some_errors(values: NDArray[np.float32], seed: int = 1, same: float = 0.4) -
 def fitted(values: NDArray[np.float32], given: Errors) -> Intervals:
     intervals = Intervals()
     rows = np.arange(len(values))
-    intervals.fit(values, *given, CardOutcomes(rows, rows % 100, 1))
+    intervals.fit(values, some_moves(values), *given, CardOutcomes(rows, rows % 100, 1))
     return intervals
 
 
 def inside(intervals: Intervals, values: NDArray[np.float32], given: Errors) -> NDArray[np.bool_]:
-    spread = intervals.spread(values)
+    spread = intervals.spread(values, some_moves(values))
     return (given[0] >= spread.below - 1e-12) & (given[0] <= spread.above + 1e-12)
 
 
@@ -88,7 +95,7 @@ def test_unchanged_quotes_do_not_buy_coverage() -> None:
 def test_each_side_misses_one_in_twenty_changed_quotes() -> None:
     values = some_features(60_000)
     given = some_errors(values, same=0.0)
-    spread = fitted(values, given).spread(values)
+    spread = fitted(values, given).spread(values, some_moves(values))
     assert (given[0] < spread.below).mean() == pytest.approx(0.05, abs=0.01)
     assert (given[0] > spread.above).mean() == pytest.approx(0.05, abs=0.01)
 
@@ -98,7 +105,8 @@ def test_the_distribution_is_that_of_other_errors() -> None:
     intervals = fitted(values, some_errors(values))
     values = some_features(60_000, seed=7)
     errors, unchanged = some_errors(values, seed=8)
-    one = intervals.spread(values).distribution(np.zeros(len(values)), np.zeros(len(values)))
+    spread = intervals.spread(values, some_moves(values))
+    one = spread.distribution(np.zeros(len(values)), np.zeros(len(values)))
     assert one.unchanged.mean() == pytest.approx(unchanged.mean(), abs=0.01)
     likely = one.unchanged > 0.5
     assert one.unchanged[likely].mean() == pytest.approx(unchanged[likely].mean(), abs=0.02)
@@ -111,6 +119,34 @@ def test_the_distribution_is_that_of_other_errors() -> None:
         assert loss < -(base * np.log(base) + (1 - base) * np.log(1 - base))
 
 
+def test_the_distribution_is_right_whatever_the_forecast_move() -> None:
+    """Here forecasts are half of what quotes do that change, and few stay far from a forecast."""
+
+    def outcomes_of(
+        values: NDArray[np.float32], seed: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        moves = some_moves(values)
+        errors, _ = some_errors(values, seed, same=0.0)
+        stays = np.random.default_rng(seed + 100).random(len(values)) < 0.7 * np.exp(
+            -60 * np.abs(moves)
+        )
+        return np.where(stays, -moves, moves + errors), stays
+
+    values = some_features(60_000)
+    intervals = fitted(values, outcomes_of(values, 1))
+    values = some_features(60_000, seed=7)
+    errors, unchanged = outcomes_of(values, 8)
+    moves = some_moves(values)
+    one = intervals.spread(values, moves).distribution(np.zeros(len(values)), moves)
+    target = moves + errors
+    for low, high in ((-1, -0.06), (-0.06, -0.02), (-0.02, 0.02), (0.02, 0.06), (0.06, 1)):
+        inside = (moves > low) & (moves < high)
+        assert one.unchanged[inside].mean() == pytest.approx(unchanged[inside].mean(), abs=0.06)
+        for price in (0.95, 1.0, 1.05):
+            stated, happened = predictive_cdf(one, price)[inside], np.exp(target[inside]) <= price
+            assert stated.mean() == pytest.approx(happened.mean(), abs=0.06), (low, price)
+
+
 def test_the_floor_counts_independent_errors_only() -> None:
     rng, rows, intervals = np.random.default_rng(2), np.arange(4000), Intervals()
     values, changed = some_features(4000), np.zeros(4000, dtype=np.bool_)
@@ -118,7 +154,7 @@ def test_the_floor_counts_independent_errors_only() -> None:
     floors = []
     for errors, horizon in ((own, 1), (own, 10), (own, 20), (own + common, 20)):
         outcomes = CardOutcomes(rows // 40, rows % 40, horizon)  # 100 cards on 40 days
-        intervals.fit(values, errors, changed, outcomes)
+        intervals.fit(values, some_moves(values), errors, changed, outcomes)
         floors.append(intervals.parameters()["shapes"][0][0])
     assert floors[:3] == pytest.approx([1 / 4000, 1 / 400, 1 / 200], rel=0.35)
     assert floors[3] > 0.05
@@ -143,7 +179,8 @@ def test_without_enough_errors_there_is_no_calibration() -> None:
 
 def test_quotes_that_never_change_have_an_interval_of_some_width() -> None:
     values = some_features(3000)
-    spread = fitted(values, (np.zeros(3000), np.ones(3000, dtype=np.bool_))).spread(values)
+    intervals = fitted(values, (np.zeros(3000), np.ones(3000, dtype=np.bool_)))
+    spread = intervals.spread(values, some_moves(values))
     assert (spread.below < 0).all()
     assert (spread.above > 0).all()
     assert ((spread.unchanged > 0.99) & (spread.unchanged < 1)).all()
@@ -156,15 +193,18 @@ def test_a_liquidity_without_errors_has_the_cells_of_the_next() -> None:
     intervals = fitted(values, (errors * np.where(np.arange(20_000) % 2, 3.0, 1.0), unchanged))
     dormant, slow = values[:1000].copy(), values[:1000].copy()
     dormant[:, COLUMN["fresh_share"]], slow[:, COLUMN["fresh_share"]] = 0.04, 0.0401
-    assert (intervals.spread(dormant).shape == intervals.spread(slow).shape).mean() > 0.99
+    moves = some_moves(dormant)
+    one, other = intervals.spread(dormant, moves), intervals.spread(slow, moves)
+    assert (one.shape == other.shape).mean() > 0.99
 
 
 def test_parameters_are_plain_json_and_give_the_same_numbers() -> None:
     values = some_features(5000)
     intervals = fitted(values, some_errors(values))
     again = Intervals(json.loads(json.dumps(intervals.parameters())))
+    moves = some_moves(values)
     for one, other in zip(
-        astuple(intervals.spread(values)), astuple(again.spread(values)), strict=True
+        astuple(intervals.spread(values, moves)), astuple(again.spread(values, moves)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
 
@@ -172,7 +212,7 @@ def test_parameters_are_plain_json_and_give_the_same_numbers() -> None:
 def test_the_interval_always_holds_the_forecast() -> None:
     values = some_features(2000)
     errors, unchanged = some_errors(values)
-    spread = fitted(values, (np.abs(errors) + 0.1, unchanged)).spread(values)
+    spread = fitted(values, (np.abs(errors) + 0.1, unchanged)).spread(values, some_moves(values))
     assert (spread.below < 0).all()
     assert (spread.above > 0).all()
 

@@ -87,9 +87,11 @@ class Model(ABC):
         training_set = sample(training_set)
         self.fit_forecast(training_set)
         recent = _calibration_rows(training_set)
+        moves = np.clip(self._held_out_by_date(training_set, recent), -MAX_MOVE, MAX_MOVE)
         self._intervals.fit(
             recent.values,
-            recent.target - self._held_out_by_date(training_set, recent),
+            moves,
+            recent.target - moves,
             np.abs(recent.target) < UNCHANGED,
             CardOutcomes(recent.card.astype(np.int64), recent.day.astype(np.int64), self.horizon),
         )
@@ -106,7 +108,7 @@ class Model(ABC):
 
     def value_features(self, features: DayFeatures) -> Values:
         move = np.clip(self.move(features.values), -MAX_MOVE, MAX_MOVE)
-        spread = self._spread(features)
+        spread = self._spread(features, move)
         centre = features.last + move
         fair = np.exp(centre)
         lower, upper = np.exp(centre + spread.below), np.exp(centre + spread.above)
@@ -139,10 +141,10 @@ class Model(ABC):
             fair, lower, upper, status, spread, spread.distribution(features.last, centre)
         )
 
-    def _spread(self, features: DayFeatures) -> Spread:
+    def _spread(self, features: DayFeatures, moves: Floats) -> Spread:
         """Return the spread of the cards: of the moves of similar cards before a calibration."""
         if self._intervals.calibrated:
-            return self._intervals.spread(features.values)
+            return self._intervals.spread(features.values, moves)
         return Spread.of_interval(features.pooled.distance(self.horizon))
 
     def parameters(self) -> dict[str, Any]:

@@ -60,9 +60,10 @@ def test_an_interval_is_calibrated_on_errors_of_held_out_cards(
     noise.target[:] = rng.standard_t(4, len(noise)) * 0.1
     model = create("boosted", 7)
     model.fit_training_set(noise, until=date(2025, 3, 1))
-    spread = model._intervals.spread(noise.values)
+    moves = model.move(noise.values)
+    spread = model._intervals.spread(noise.values, moves)
     below, above = spread.below, spread.above
-    fresh = rng.standard_t(4, len(noise)) * 0.1 - model.move(noise.values)
+    fresh = rng.standard_t(4, len(noise)) * 0.1 - moves
     assert ((fresh >= below) & (fresh <= above)).mean() == pytest.approx(0.9, abs=0.015)
 
 
