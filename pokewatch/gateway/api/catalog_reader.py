@@ -1,5 +1,6 @@
 """Catalogue replies of the model server, from the cache or by a call."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -58,10 +59,13 @@ class CatalogReader:
         self._answers = answers
         self._load = load
 
-    async def find(self, call: CatalogCall, headers: bytes) -> tuple[CachedAnswer, bool]:
+    async def find(
+        self, call: CatalogCall, headers: bytes, deadline: float = math.inf
+    ) -> tuple[CachedAnswer, bool]:
         """Return the answer, and whether it is stale because the model server is down.
 
-        `headers` are forwarded to the model server. Raise ProblemError.
+        `headers` are forwarded to the model server, which may take until `deadline`, in the time of
+        the event loop. Raise ProblemError.
         """
         request = (self._model, call.name, *call.payload.items())
         if call.of_record:
@@ -70,7 +74,7 @@ class CatalogReader:
         if cached is not None:
             return cached, False
         try:
-            found = call.finish(await self._call(call, headers))
+            found = call.finish(await self._call(call, headers, deadline))
         except ProblemError as problem:
             last = self._answers.stale(request) if is_outage(problem) else None
             if last is None:
@@ -82,17 +86,17 @@ class CatalogReader:
             request = (*request[:-1], found.record)
         return self._answers.put(request, prefix, found.model_version, found.data_version), False
 
-    async def read(self, call: CatalogCall, headers: bytes) -> Any:
+    async def read(self, call: CatalogCall, headers: bytes, deadline: float = math.inf) -> Any:
         """Return the answer as `call.model`. Raise ProblemError."""
-        cached, stale = await self.find(call, headers)
+        cached, stale = await self.find(call, headers, deadline)
         body = cached.prefix + (b"true}" if stale else b"false}")
         return msgspec.json.decode(body, type=call.model)
 
-    async def _call(self, call: CatalogCall, headers: bytes) -> Any:
+    async def _call(self, call: CatalogCall, headers: bytes, deadline: float) -> Any:
         self._load.enter(1)
         try:
             body = await self._upstream.send(
-                f"{self._path}/{call.name}", _encode(call.payload), headers
+                f"{self._path}/{call.name}", _encode(call.payload), headers, deadline
             )
         except RefusedError as refused:
             raise self._problem(refused, call.payload) from refused

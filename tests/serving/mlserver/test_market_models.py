@@ -104,6 +104,11 @@ def version_served(server: Server, market: str) -> str:
     return str(answer.json()["parameters"]["model_version"])
 
 
+def markets_listed(server: Server) -> list[str]:
+    found = httpx.get(f"{server.url}/catalog/markets").json()["markets"]
+    return [each["model"] for each in found]
+
+
 def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
     registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,8 +179,22 @@ def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
         new = register("file-trend", tmp_path / "b", "b")
         deploy(registry_of("file-trend"), new, [server.url])
         assert version_served(server, "file-trend") == new
-        unknown = httpx.post(f"{server.url}/v2/repository/models/fair-price-UPPER/load")
-        assert unknown.status_code == 404
+        assert markets_listed(server) == ["fair-price-file-trend", "fair-price-simulated-1"]
+
+
+@pytest.mark.slow
+def test_models_that_cannot_be_loaded_are_not_listed(registry_home: Path, tmp_path: Path) -> None:
+    assert registry_home
+    registry_of("simulated-1").set_alias(CHAMPION, register("simulated-1", tmp_path / "a", "a"))
+    loads = "v2/repository/models"
+    with serving(tmp_path / "models", "simulated-1") as server:
+        for _ in range(2):
+            without = httpx.post(f"{server.url}/{loads}/fair-price-simulated-9/load", timeout=60)
+            assert without.status_code == 500
+            assert "no model is champion yet" in without.json()["error"]
+        other = httpx.post(f"{server.url}/{loads}/fair-price-UPPER/load")
+        assert other.status_code == 404
+        assert markets_listed(server) == ["fair-price-simulated-1"]
 
 
 def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:
