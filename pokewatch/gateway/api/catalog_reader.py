@@ -70,13 +70,17 @@ class CatalogReader:
         request = (self._model, call.name, *call.payload.items())
         if call.of_record:
             request = (*request, self._poller.current_record())
-        cached = self._answers.fresh(request, self._poller.current_versions())
+        cached = self._answers.fresh(
+            request, self._poller.current_versions(), self._upstream.market
+        )
         if cached is not None:
             return cached, False
         try:
             found = call.finish(await self._call(call, headers, deadline))
         except ProblemError as problem:
-            last = self._answers.stale(request) if is_outage(problem) else None
+            last = (
+                self._answers.stale(request, self._upstream.market) if is_outage(problem) else None
+            )
             if last is None:
                 raise
             return last, True

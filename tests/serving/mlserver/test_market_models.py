@@ -1,5 +1,6 @@
 """Three markets in one MLServer: what happens to one is not noticed in the others."""
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from mlserver import MLModel
+from mlserver.errors import MLServerError, ModelNotFound
+from mlserver.registry import MultiModelRegistry
 
 from pokewatch.contract import fair_price_model
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.serving.mlserver.market_models import MarketModelRepository
+from pokewatch.serving.mlserver.queued_loads import QueuedLoads
 from pokewatch.settings import RegistrySettings
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.polling import eventually
@@ -182,19 +188,39 @@ def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
         assert markets_listed(server) == ["fair-price-file-trend", "fair-price-simulated-1"]
 
 
-@pytest.mark.slow
-def test_models_that_cannot_be_loaded_are_not_listed(registry_home: Path, tmp_path: Path) -> None:
-    assert registry_home
-    registry_of("simulated-1").set_alias(CHAMPION, register("simulated-1", tmp_path / "a", "a"))
-    loads = "v2/repository/models"
-    with serving(tmp_path / "models", "simulated-1") as server:
+class OneMarketModel(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """A model that can be loaded for `simulated-2` alone."""
+
+    async def load(self) -> bool:
+        if self.name != "fair-price-simulated-2":
+            raise MLServerError(f"{self.name} cannot be loaded", 500)
+        return True
+
+
+def test_a_market_is_listed_once_its_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "home"))
+    models_folder(tmp_path / "models")
+    models = MarketModelRepository(str(tmp_path / "models"))
+    loads = QueuedLoads(models, MultiModelRegistry(model_initialiser=OneMarketModel))
+
+    async def listed() -> list[str]:
+        return sorted(each.name for each in await models.list())
+
+    async def scenario() -> None:
+        assert await listed() == ["decision", "fair-price"]
         for _ in range(2):
-            without = httpx.post(f"{server.url}/{loads}/fair-price-simulated-9/load", timeout=60)
-            assert without.status_code == 500
-            assert "no model is champion yet" in without.json()["error"]
-        other = httpx.post(f"{server.url}/{loads}/fair-price-UPPER/load")
-        assert other.status_code == 404
-        assert markets_listed(server) == ["fair-price-simulated-1"]
+            with pytest.raises(MLServerError, match="simulated-9 cannot be loaded"):
+                await loads.load("fair-price-simulated-9")
+            with pytest.raises(ModelNotFound):
+                await loads.load("fair-price-UPPER")
+            assert await listed() == ["decision", "fair-price"]
+        for _ in range(2):
+            assert await loads.load("fair-price-simulated-2")
+            assert await listed() == ["decision", "fair-price", "fair-price-simulated-2"]
+
+    asyncio.run(scenario())
 
 
 def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ class MarketBackend:
             self._shared.load,
             self._shared.metrics,
             seconds=settings.deadline_seconds,
+            market=self.name,
             in_flight=settings.in_flight,
         )
         self.coalescers.append(coalescer)

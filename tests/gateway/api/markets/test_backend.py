@@ -1,5 +1,7 @@
 """Batches and V2 requests that reach the backends of several markets."""
 
+import csv
+import io
 from typing import Any
 
 from tests.gateway.conftest import Gateway
@@ -80,6 +82,8 @@ def test_collections_and_downloads_are_of_a_market(both: Gateway) -> None:
     assert resolved.json()["cards"][0]["card"] == "card_44"
     named = both.get("/export.csv?market=file-europe")
     assert "pokewatch-file-europe.csv" in named.headers["content-disposition"]
+    rows = csv.DictReader(io.StringIO(named.text))
+    assert {row["market"] for row in rows} == {"file-europe"}
     assert named.text.count("\n") == 61
     assert both.get("/export.csv").text.count("\n") == 41
 
@@ -94,3 +98,22 @@ def test_a_watch_is_of_the_market_of_its_card(both: Gateway) -> None:
     assert found == [("file-europe", "EUR")] * 2
     dollars = {"card_id": "card_44", "condition": condition, "currency": "USD"}
     assert_problem(both.post("/watches", dollars), 409, "watch-refused")
+
+
+def test_calls_and_cache_look_ups_are_counted_by_market(both: Gateway) -> None:
+    def counted() -> list[float]:
+        of_market = 'market="file-europe"'
+        names = f"coalesced_rows_count{{{of_market}", f'cache_total{{{of_market},result="miss"'
+        lines = both.metrics().splitlines()
+        return [
+            sum(
+                float(line.split()[-1])
+                for line in lines
+                if line.startswith(f"pokewatch_gateway_{n}")
+            )
+            for n in names
+        ]
+
+    before = counted()
+    both.post("/fair_price", {"card_id": "card_44", "market_price": 1.25})
+    assert counted() == [before[0] + 1, before[1] + 1]
