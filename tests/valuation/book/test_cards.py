@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.errors import UnknownCardError
-from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book import PriceBook, card_names
 from pokewatch.valuation.book.cards import Cards, search_text
 from pokewatch.valuation.book.layout import BOOK_CARD_SCHEMA
 from tests.serving.books import make_book
@@ -132,3 +132,9 @@ def test_a_number_finds_the_product_of_that_id_and_no_part_of_one() -> None:
     assert found.search("715954", limit=9).tolist() == [0]
     assert found.search("Umbreon 715954", limit=9).tolist() == [0]
     assert found.search("7159", limit=9).tolist() == []
+
+
+def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card_names, "hash", len, raising=False)
+    same = Cards(cards._table)
+    assert same.positions([*same.slugs, *same.ids]).tolist() == [*range(40), *range(40)]
