@@ -1,6 +1,7 @@
 """The gateway's metrics. No label has a card, a key or any other value that clients can choose.
 
-The label `market` is empty for a market that has no name.
+The label `market` is empty for a market that has no name. Requests and limits have no such label: a
+request may be of several markets, and a limit is that of a key or of the whole gateway.
 """
 
 from bisect import bisect_left, bisect_right
@@ -124,44 +125,32 @@ class RequestMetrics(Collector):
         yield from self._seconds.collect()
 
 
-class FastCounter(Collector):
-    """A counter with one label, whose values are known in advance and start at 0."""
+class CountsByMarket(Collector):
+    """A counter by market and one more label, whose values are known in advance.
+
+    All values of a market start at 0.
+    """
 
     def __init__(self, name: str, documentation: str, label: str, values: Sequence[str]) -> None:
         self._name = name
         self._documentation = documentation
         self._label = label
-        self._counts = dict.fromkeys(values, 0)
-
-    def add(self, value: str) -> None:
-        self._counts[value] += 1
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(self._name, self._documentation, labels=(self._label,))
-        for value, count in self._counts.items():
-            family.add_metric((value,), count)
-        yield family
-
-
-class Predictions(Collector):
-    """Predictions by signal and market. Those of a market start at 0."""
-
-    def __init__(self) -> None:
+        self._values = values
         self._markets: dict[str, Counted[str]] = {}
 
     def of(self, market: str) -> Counted[str]:
-        """Return the counts by signal of a market."""
-        return self._markets.setdefault(market, Counted(dict.fromkeys(SIGNALS, 0)))
+        """Return the counts of a market, by the value of the other label."""
+        found = self._markets.get(market)
+        if found is None:
+            found = self._markets[market] = Counted(dict.fromkeys(self._values, 0))
+        return found
 
     def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "pokewatch_gateway_predictions",
-            "Predictions by signal and market, including cached ones.",
-            labels=("signal", "market"),
-        )
+        labels = (self._label, "market")
+        family = CounterMetricFamily(self._name, self._documentation, labels=labels)
         for market, counts in self._markets.items():
-            for signal, count in counts.items():
-                family.add_metric((signal, market), count)
+            for value, count in counts.items():
+                family.add_metric((value, market), count)
         yield family
 
 
@@ -218,10 +207,20 @@ class Metrics:
     def _add_request_metrics(self) -> None:
         self.requests = self._registered(RequestMetrics())
         self.served = self._registered(ServedVersions())
-        self.predictions = self._registered(Predictions())
+        self.predictions = self._registered(
+            CountsByMarket(
+                "pokewatch_gateway_predictions",
+                "Predictions by signal and market, including cached ones.",
+                "signal",
+                SIGNALS,
+            )
+        )
         self.coalesced = self._registered(
             FastHistogram(
-                "pokewatch_gateway_coalesced_rows", "Rows per call to the model server.", _ROWS
+                "pokewatch_gateway_coalesced_rows",
+                "Rows per call to the model server.",
+                _ROWS,
+                ("market",),
             )
         )
         self.waiting = Gauge(
@@ -230,9 +229,9 @@ class Metrics:
             registry=self.registry,
         )
         self.cache = self._registered(
-            FastCounter(
+            CountsByMarket(
                 "pokewatch_gateway_cache",
-                "Answer cache look-ups, by result.",
+                "Answer cache look-ups by result and market.",
                 "result",
                 ("hit", "miss", "stale"),
             )

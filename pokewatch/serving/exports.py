@@ -24,7 +24,12 @@ from pokewatch.contract import EXPORT_PREPARING, ExportFormat, parse_history
 from pokewatch.serving.loaded_books import LoadedBook
 from pokewatch.settings import Home, ServingSettings
 from pokewatch.settings.home import private_folder
-from pokewatch.valuation.book.export import ExportVersions, exported_days, write_export
+from pokewatch.valuation.book.export import (
+    EXPORT_SCHEMA,
+    ExportVersions,
+    exported_days,
+    write_export,
+)
 from pokewatch.valuation.signals import configured_thresholds
 
 logger = logging.getLogger("pokewatch.serving")
@@ -129,6 +134,7 @@ def _name(loaded: LoadedBook, days: NDArray[np.intp], file_format: ExportFormat)
         thresholds.buy,
         thresholds.sell,
         file_format,
+        *EXPORT_SCHEMA.names,  # another release may write other columns
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_TAG_LENGTH]
 

@@ -207,12 +207,21 @@ def _with_offers(quotes: BookQuotes, offers: NDArray[np.float64]) -> BookQuotes:
     return replace(quotes, market=np.where(offered, offers, quotes.market), status=status)
 
 
-def _names(names: Sequence[str], requested: Sequence[str], quotes: BookQuotes) -> Values:
-    """Return the canonical name of each row's card, or the requested name if it is unknown."""
-    positions: list[int] = quotes.position.tolist()
+def _ids(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
+    """Return the id of each row's card, or the requested name if the card is unknown."""
+    ids, positions = loaded.book.cards.ids, quotes.position.tolist()
     if quotes.position.min() >= 0:
-        return list(map(names.__getitem__, positions))
-    return [names[at] if at >= 0 else card for at, card in zip(positions, requested, strict=True)]
+        return list(map(ids.__getitem__, positions))
+    return [ids[at] if at >= 0 else card for at, card in zip(positions, requested, strict=True)]
+
+
+def _slugs(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
+    """Return the slug of each row's card, or the requested name if the card is unknown."""
+    found, slugs = list(requested), loaded.book.cards.slugs
+    known = np.flatnonzero(quotes.position >= 0)
+    for row, slug in zip(known.tolist(), slugs.take(quotes.position[known]), strict=True):
+        found[row] = slug
+    return found
 
 
 def _dates(quotes: BookQuotes) -> Values:
@@ -227,9 +236,9 @@ def _dates(quotes: BookQuotes) -> Values:
 def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
     match name:
         case "card_id":
-            return _names(loaded.book.cards.ids, requested, quotes)
+            return _ids(loaded, requested, quotes)
         case "slug":
-            return _names(loaded.book.cards.slugs, requested, quotes)
+            return _slugs(loaded, requested, quotes)
         case "date":
             return _dates(quotes)
     values: Values = getattr(quotes, _COLUMNS[name]).ravel().tolist()

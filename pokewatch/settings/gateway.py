@@ -98,6 +98,13 @@ class GatewaySettings(Section):
         allow_inf_nan=False,
         description="Timeout of one request to MLServer.",
     )
+    merge_seconds: float = Field(
+        1,
+        gt=0,
+        allow_inf_nan=False,
+        description="Timeout of one market in an answer of several, after which it is left out; a "
+        "quarter of it if the market did not answer the last poll.",
+    )
     deadline_seconds: float = Field(
         3,
         gt=0,

@@ -156,12 +156,22 @@ SERVICE = (
             DashboardPanel(
                 "Answers by signal",
                 "Cards per second.",
-                [(_rate("pokewatch_gateway_predictions_total", "signal"), "{{signal}}")],
+                [
+                    (
+                        _rate("pokewatch_gateway_predictions_total", "market, signal"),
+                        "{{market}} {{signal}}",
+                    )
+                ],
             ),
             DashboardPanel(
                 "Answer cache",
                 "Stale answers were cached and served while the model server was down.",
-                [(_rate("pokewatch_gateway_cache_total", "result"), "{{result}}")],
+                [
+                    (
+                        _rate("pokewatch_gateway_cache_total", "market, result"),
+                        "{{market}} {{result}}",
+                    )
+                ],
                 "reqps",
             ),
             DashboardPanel(
@@ -215,8 +225,10 @@ SERVICE = (
                 "One request to the model server.",
                 [
                     (
-                        _quantile(0.95, "pokewatch_gateway_upstream_seconds", "le, upstream"),
-                        "{{upstream}}",
+                        _quantile(
+                            0.95, "pokewatch_gateway_upstream_seconds", "le, market, upstream"
+                        ),
+                        "{{market}} {{upstream}}",
                     )
                 ],
                 "s",
@@ -224,7 +236,12 @@ SERVICE = (
             DashboardPanel(
                 "Failed calls",
                 "",
-                [(_rate("pokewatch_gateway_upstream_failures_total", "upstream"), "{{upstream}}")],
+                [
+                    (
+                        _rate("pokewatch_gateway_upstream_failures_total", "market, upstream"),
+                        "{{market}} {{upstream}}",
+                    )
+                ],
                 "ops",
             ),
             DashboardPanel(
@@ -232,8 +249,8 @@ SERVICE = (
                 "0 closed, 1 trying again, 2 open: the model server is left alone.",
                 [
                     (
-                        "max by (instance, upstream) (pokewatch_gateway_upstream_state)",
-                        "{{instance}} {{upstream}}",
+                        "max by (instance, market, upstream) (pokewatch_gateway_upstream_state)",
+                        "{{instance}} {{market}} {{upstream}}",
                     )
                 ],
                 limits=[(1, "bad")],
@@ -243,9 +260,9 @@ SERVICE = (
                 "Rows that share one call to the model server; more when requests are concurrent.",
                 [
                     (
-                        "sum(rate(pokewatch_gateway_coalesced_rows_sum[5m]))"
-                        " / sum(rate(pokewatch_gateway_coalesced_rows_count[5m]))",
-                        "mean",
+                        "sum by (market) (rate(pokewatch_gateway_coalesced_rows_sum[5m]))"
+                        " / sum by (market) (rate(pokewatch_gateway_coalesced_rows_count[5m]))",
+                        "{{market}} mean",
                     )
                 ],
             ),
@@ -369,7 +386,7 @@ MODEL = (
             DashboardPanel(
                 "Signals of the answers",
                 "Share of the answers of six hours, where there were at least 500.",
-                [("pokewatch:answers_6h:ratio", "{{signal}}")],
+                [("pokewatch:answers_6h:ratio", "{{market}} {{signal}}")],
                 "percentunit",
             ),
             DashboardPanel(
@@ -431,7 +448,7 @@ DATA = (
                 [
                     (
                         "time() - pokewatch_gateway_data_last_day_timestamp_seconds - 24 * 3600",
-                        "{{instance}}",
+                        "{{instance}} {{market}}",
                     )
                 ],
                 "s",
@@ -475,8 +492,9 @@ DATA = (
                 "As seen by gateways.",
                 [
                     (
-                        "sum by (instance) (increase(pokewatch_gateway_version_changes_total[1h]))",
-                        "{{instance}}",
+                        "sum by (instance, market) (increase("
+                        "pokewatch_gateway_version_changes_total[1h]))",
+                        "{{instance}} {{market}}",
                     )
                 ],
                 width=12,

@@ -107,6 +107,7 @@ def test_every_prediction_is_counted(
             f"{signals.count(signal)}.0" in shown
         )
     assert 'pokewatch_gateway_version_changes_total{market=""} 0.0' in shown
+    assert 'pokewatch_gateway_cache_total{market="",result="hit"} 2.0' in shown
 
 
 def test_requests_without_a_key_are_counted(

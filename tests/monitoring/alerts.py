@@ -117,13 +117,12 @@ def _breaker(values: str) -> Series:
     }
 
 
-def _answers(before: tuple[int, int, int], after: tuple[int, int, int]) -> Series:
+def _answers(before: tuple[int, int, int], after: tuple[int, int, int], market: str = "") -> Series:
     """BUY, SELL and HOLD in an hour each, for a week and then for seven hours."""
     name = "pokewatch_gateway_predictions_total"
+    labels = f'job="gateway",instance="g1",market="{market}"'
     return {
-        f'{name}{{job="gateway",instance="g1",signal="{signal}"}}': (
-            f"0+{old}x168 {old * 168}+{new}x7"
-        )
+        f'{name}{{{labels},signal="{signal}"}}': (f"0+{old}x168 {old * 168}+{new}x7")
         for signal, old, new in zip(("BUY", "SELL", "HOLD"), before, after, strict=True)
     }
 
@@ -642,6 +641,15 @@ ALERTS = (
         _answers((10, 45, 45), (58, 21, 21)),
         175,
         {"signal": "BUY"},
+        "48%",
+        HOURS,
+    ),
+    Case(
+        "AnswerMixShifted",
+        "in one of two markets, by as much as the other one hides in their sum",
+        _answers((10, 45, 45), (58, 21, 21), "a") | _answers((500, 0, 500), (452, 0, 548), "b"),
+        175,
+        {"market": "a", "signal": "BUY"},
         "48%",
         HOURS,
     ),

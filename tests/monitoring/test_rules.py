@@ -56,6 +56,11 @@ def _expected(case: Case) -> dict[str, Any]:
     rule, labels = alerts()[case.alert], case.labels
 
     def written(text: str) -> str:
+        text = re.sub(
+            r"\{\{ with \$labels\.(\w+) \}\}(.*?)\{\{ \. \}\}\{\{ end \}\}",
+            lambda found: found[2] + labels[found[1]] if found[1] in labels else "",
+            text,
+        )
         text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda found: labels[found[1]], text)
         return re.sub(r"\{\{ \$value[^}]*\}\}", case.value, text)
 

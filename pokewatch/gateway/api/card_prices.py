@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pokewatch.contract import market_of_model
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.near_cards import NearCards
 from pokewatch.gateway.api.schemas import FairPrice, FairPriceAnswer
@@ -36,6 +37,7 @@ class CardPrices:
         predictions: Counter[str],
     ) -> None:
         self._model = model
+        self._market = market_of_model(model)
         self._call = call
         self._coalescer = coalescer
         self._near = near
@@ -55,12 +57,12 @@ class CardPrices:
         Raise ProblemError.
         """
         request = self._model, card.card_id, card.date, card.offered, card.condition, card.fees
-        cached = self._answers.fresh(request, self._poller.current_versions())
+        cached = self._answers.fresh(request, self._poller.current_versions(), self._market)
         if cached is not None:
             return cached, False
         found = await self._coalescer.submit(card)
         if isinstance(found, ProblemError):
-            last = self._answers.stale(request) if is_outage(found) else None
+            last = self._answers.stale(request, self._market) if is_outage(found) else None
             if last is not None:
                 return last, True
             found = await self._near.complete(found, card.card_id, card.headers())

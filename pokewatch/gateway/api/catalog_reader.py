@@ -1,5 +1,6 @@
 """Catalogue replies of the model server, from the cache or by a call."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,35 +74,42 @@ class CatalogReader:
         self._answers = answers
         self._load = load
 
-    async def find(self, call: CatalogCall, headers: bytes) -> tuple[CachedAnswer, bool]:
+    async def find(
+        self, call: CatalogCall, headers: bytes, deadline: float = math.inf
+    ) -> tuple[CachedAnswer, bool]:
         """Return the answer, and whether it is stale because the model server is down.
 
-        `headers` are forwarded to the model server. Raise ProblemError.
+        `headers` are forwarded to the model server, which may take until `deadline`, in the time of
+        the event loop. Raise ProblemError.
         """
         request = self._request(call)
-        cached = self._answers.fresh(request, self._poller.current_versions())
+        cached = self._answers.fresh(
+            request, self._poller.current_versions(), self._upstream.market
+        )
         if cached is not None:
             return cached, False
         try:
-            found = await self._call(call, headers)
+            found = await self._call(call, headers, deadline)
         except ProblemError as problem:
             return self._last(call, problem), True
         return self._put(call, request, found), False
 
-    async def read(self, call: CatalogCall, headers: bytes) -> Any:
+    async def read(self, call: CatalogCall, headers: bytes, deadline: float = math.inf) -> Any:
         """Return the answer as `call.model`. Raise ProblemError."""
-        return (await self.read_all([call], headers))[0]
+        return (await self.read_all([call], headers, deadline))[0]
 
-    async def read_all(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+    async def read_all(
+        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float = math.inf
+    ) -> list[Any]:
         """Return the answers as the calls' models. Raise the ProblemError of the first that fails.
 
         Those that are not cached are asked for in one request, so they are from one book.
         """
         requests = [self._request(call) for call in calls]
-        versions = self._poller.current_versions()
-        cached = [self._answers.fresh(request, versions) for request in requests]
+        versions, market = self._poller.current_versions(), self._upstream.market
+        cached = [self._answers.fresh(request, versions, market) for request in requests]
         missing = [call for call, each in zip(calls, cached, strict=True) if each is None]
-        replies = iter(await self._replies(missing, headers))
+        replies = iter(await self._replies(missing, headers, deadline))
         answers = []
         for call, request, each in zip(calls, requests, cached, strict=True):
             if each is not None:
@@ -123,7 +131,7 @@ class CatalogReader:
     def _last(self, call: CatalogCall, problem: ProblemError) -> CachedAnswer:
         """Return the last answer to a call that failed in an outage, or raise the problem."""
         for each in (call, *call.instead) if is_outage(problem) else ():
-            last = self._answers.stale(self._request(each))
+            last = self._answers.stale(self._request(each), self._upstream.market)
             if last is not None:
                 return last
         raise problem
@@ -135,18 +143,22 @@ class CatalogReader:
             request = (*request[:-1], found.record)
         return self._answers.put(request, prefix, found.model_version, found.data_version)
 
-    async def _replies(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+    async def _replies(
+        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float
+    ) -> list[Any]:
         """Return the reply to each call, or its problem."""
         try:
             if len(calls) == 1:
-                return [await self._call(calls[0], headers)]
-            return await self._batch(calls, headers) if calls else []
+                return [await self._call(calls[0], headers, deadline)]
+            return await self._batch(calls, headers, deadline) if calls else []
         except ProblemError as problem:
             return [problem] * len(calls)
 
-    async def _batch(self, calls: Sequence[CatalogCall], headers: bytes) -> list[Any]:
+    async def _batch(
+        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float
+    ) -> list[Any]:
         queries = [{"query": call.name, "payload": call.payload} for call in calls]
-        body = await self._send("batch", {"queries": queries}, headers)
+        body = await self._send("batch", {"queries": queries}, headers, deadline)
         try:
             answers = msgspec.json.decode(body, type=_Batch).answers
             if len(answers) != len(calls):
@@ -167,14 +179,18 @@ class CatalogReader:
         except ProblemError as problem:
             return problem
 
-    async def _call(self, call: CatalogCall, headers: bytes) -> Any:
-        return self._checked(call, await self._send(call.name, call.payload, headers))
+    async def _call(self, call: CatalogCall, headers: bytes, deadline: float) -> Any:
+        return self._checked(call, await self._send(call.name, call.payload, headers, deadline))
 
-    async def _send(self, name: str, payload: dict[str, Any], headers: bytes) -> bytes:
+    async def _send(
+        self, name: str, payload: dict[str, Any], headers: bytes, deadline: float
+    ) -> bytes:
         """Return the body of the reply to a query. Raise ProblemError."""
         self._load.enter(1)
         try:
-            return await self._upstream.send(f"{self._path}/{name}", _encode(payload), headers)
+            return await self._upstream.send(
+                f"{self._path}/{name}", _encode(payload), headers, deadline
+            )
         except RefusedError as refused:
             raise self._problem(refused, payload) from refused
         finally:

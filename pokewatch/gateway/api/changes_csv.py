@@ -28,6 +28,7 @@ COLUMNS = (
     "lower",
     "upper",
     "status",
+    "market",
     "currency",
     "since",
     "date",
@@ -46,6 +47,11 @@ def changes_csv(found: PriceChanges) -> bytes:
 
 
 def _cells(direction: str, card: ChangedCard, found: PriceChanges) -> Iterator[Any]:
-    shared = {"direction": direction, "currency": found.currency, "since": found.since}
+    shared = {
+        "direction": direction,
+        "market": found.market,
+        "currency": found.currency,
+        "since": found.since,
+    }
     for name in COLUMNS:
         yield safe_cell(shared[name] if name in shared else getattr(card, name))

@@ -38,7 +38,10 @@ class CachedAnswer(msgspec.Struct, frozen=True, gc=False):
 
 
 class AnswerCache:
-    """LRU cache of at most `max_bytes`. While it is not `enabled`, only `stale` finds answers."""
+    """LRU cache of at most `max_bytes`. While it is not `enabled`, only `stale` finds answers.
+
+    Look-ups are counted for the `market` that they are given.
+    """
 
     def __init__(
         self,
@@ -57,24 +60,26 @@ class AnswerCache:
         self._lookups = metrics.cache
         self.bytes = 0
 
-    def fresh(self, request: Hashable, versions: Versions | None) -> CachedAnswer | None:
+    def fresh(
+        self, request: Hashable, versions: Versions | None, market: str = ""
+    ) -> CachedAnswer | None:
         """Return the answer to `request` if it comes from `versions`."""
         if not self._enabled or versions is None:
             return None
         found = self._entries.get(request)
         if found is None or not found.is_from(versions):
-            self._lookups.add("miss")
+            self._lookups.of(market)["miss"] += 1
             return None
-        self._lookups.add("hit")
+        self._lookups.of(market)["hit"] += 1
         self._entries.move_to_end(request)
         return found
 
-    def stale(self, request: Hashable) -> CachedAnswer | None:
+    def stale(self, request: Hashable, market: str = "") -> CachedAnswer | None:
         """Return the last answer to `request` from any versions, unless it is too old."""
         found = self._entries.get(request)
         if found is None or self._clock() - found.at >= self._stale_seconds:
             return None
-        self._lookups.add("stale")
+        self._lookups.of(market)["stale"] += 1
         return found
 
     def put(

@@ -54,12 +54,13 @@ class Coalescer(Generic[Row, Result]):
         metrics: Metrics,
         *,
         seconds: float,
+        market: str = "",
         max_rows: int = 1_000,
         in_flight: int = 2,
     ) -> None:
         self._call = call
         self._load = load
-        self._sizes = metrics.coalesced.of()
+        self._sizes = metrics.coalesced.of(market)
         self._seconds = seconds
         self._max_rows = max_rows
         self._in_flight = in_flight

@@ -15,7 +15,7 @@ from pokewatch.settings import MarketSettings, ServingSettings
 class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  # MLServer ships no types
     """The models of a folder, whose `fair-price` stands for a model of each market.
 
-    The markets are those found at start-up, and those whose model a deploy has had loaded since. A
+    The markets are those found at start-up, and those that were loaded since, as a deploy does. A
     `fair-price` that names its price book stays as it is.
     """
 
@@ -25,9 +25,7 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
 
     async def list(self) -> Sequence[ModelSettings]:
         found = await super().list()
-        template = next(
-            (each for each in found if each.name == FAIR_PRICE and serves_champion(each)), None
-        )
+        template = _template(found)
         if template is None:
             return found  # type: ignore[no-any-return]
         if self._markets is None:
@@ -38,27 +36,37 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
         return [*others, *(_model_of(template, market) for market in self._markets)]
 
     async def find(self, name: str) -> Sequence[ModelSettings]:
-        known = await self.list()
-        market = market_of_model(name)
-        if (
-            self._markets is not None
-            and market not in self._markets
-            and (market or name == FAIR_PRICE)
-            and not MarketSettings.read().markets
-        ):
-            self._markets.append(market)
-            known = await self.list()
-        selected = [settings for settings in known if settings.name == name]
+        """Return the models of a name, which may be that of a market not loaded so far."""
+        selected = [settings for settings in await self.list() if settings.name == name]
+        if not selected and _is_market(name) and not MarketSettings.read().markets:
+            template = _template(await super().list())
+            selected = [] if template is None else [_model_of(template, market_of_model(name))]
         if not selected:
             raise ModelNotFound(name)
         return selected
+
+    def loaded(self, name: str) -> None:
+        """List the market of a model that `find` returned, now that it is loaded."""
+        market = market_of_model(name)
+        if self._markets is not None and _is_market(name) and market not in self._markets:
+            self._markets.append(market)
 
 
 def serves_champion(settings: ModelSettings) -> bool:
     """Return whether a model is one of a champion, rather than of a book that it names."""
     extra = (settings.parameters.extra if settings.parameters else None) or {}
-    is_market = settings.name == FAIR_PRICE or bool(market_of_model(settings.name))
-    return is_market and "digest" not in extra
+    return _is_market(settings.name) and "digest" not in extra
+
+
+def _is_market(model: str) -> bool:
+    return model == FAIR_PRICE or bool(market_of_model(model))
+
+
+def _template(models: Sequence[ModelSettings]) -> ModelSettings | None:
+    """Return the `fair-price` that stands for the models of all markets."""
+    return next(
+        (each for each in models if each.name == FAIR_PRICE and serves_champion(each)), None
+    )
 
 
 def _model_of(template: ModelSettings, market: str) -> ModelSettings:

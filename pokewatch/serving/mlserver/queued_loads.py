@@ -5,7 +5,8 @@ import asyncio
 from mlserver.errors import MLServerError
 from mlserver.handlers import ModelRepositoryHandlers
 from mlserver.registry import MultiModelRegistry
-from mlserver.repository import ModelRepository
+
+from pokewatch.serving.mlserver.market_models import MarketModelRepository
 
 
 class QueuedLoads(ModelRepositoryHandlers):  # type: ignore[misc]  # MLServer ships no types
@@ -16,7 +17,9 @@ class QueuedLoads(ModelRepositoryHandlers):  # type: ignore[misc]  # MLServer sh
     not started reads the same state of the registry as any later one.
     """
 
-    def __init__(self, repository: ModelRepository, model_registry: MultiModelRegistry) -> None:
+    def __init__(
+        self, repository: MarketModelRepository, model_registry: MultiModelRegistry
+    ) -> None:
         super().__init__(repository, model_registry)
         self._lock = asyncio.Lock()
         self._pending: dict[str, asyncio.Task[bool]] = {}
@@ -36,4 +39,6 @@ class QueuedLoads(ModelRepositoryHandlers):  # type: ignore[misc]  # MLServer sh
     async def _load_in_turn(self, name: str) -> bool:
         async with self._lock:
             del self._pending[name]
-            return bool(await super().load(name))
+            loaded = bool(await super().load(name))
+            self._repository.loaded(name)
+            return loaded

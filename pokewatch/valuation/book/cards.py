@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.errors import UnknownCardError
+from pokewatch.valuation.book.card_names import Slugs
 from pokewatch.valuation.book.layout import numbers
 
 _FIELDS = (
@@ -70,23 +71,25 @@ class Cards:
     def __init__(self, table: pa.Table) -> None:
         self._table = table
         self.ids: list[str] = table["card_id"].to_pylist()
-        self.slugs: list[str] = table["slug"].to_pylist()
-        rows = list(range(len(self.ids)))  # a list, so that both names share its numbers
-        self._at: dict[str, int] = dict(zip(self.slugs, rows, strict=True)) | dict(
-            zip(self.ids, rows, strict=True)
-        )
+        self.slugs = Slugs(table["slug"])
+        self._at: dict[str, int] = {self.slugs[at]: at for at in self.slugs.twins}
+        self._at.update(zip(self.ids, range(len(self.ids)), strict=True))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def positions(self, cards: Sequence[str]) -> NDArray[np.intp]:
         """Return the position of each card id or slug in the book, -1 for an unknown one."""
-        return np.fromiter(map(self._at.get, cards, repeat(-1)), dtype=np.intp, count=len(cards))
+        found = np.fromiter(map(self._at.get, cards, repeat(-1)), dtype=np.intp, count=len(cards))
+        others = np.flatnonzero(found < 0)
+        if len(others):
+            found[others] = self.slugs.positions([cards[row] for row in others.tolist()])
+        return found
 
     def position(self, card: str) -> int:
         """Return the position of a card. Raise UnknownCardError with similar slugs."""
-        found = self._at.get(card)
-        if found is None:
+        found = int(self.positions([card])[0])
+        if found < 0:
             raise UnknownCardError(card, self.near(card))
         return found
 

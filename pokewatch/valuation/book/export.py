@@ -36,6 +36,7 @@ EXPORT_SCHEMA = pa.schema(
         pa.field("game", pa.string()),
         pa.field("kind", pa.string()),
         pa.field("language", pa.string()),
+        pa.field("market", pa.string(), nullable=False),
         pa.field("currency", pa.string(), nullable=False),
         pa.field("market_price", pa.float64()),
         pa.field("low_price", pa.float64()),
@@ -136,7 +137,8 @@ def _catalog(book: PriceBook, versions: ExportVersions) -> dict[str, pa.Array]:
     count = len(book.cards)
     columns = {name: book.cards.column(name).combine_chunks() for name in _CATALOG}
     products = pc.struct_field(pc.extract_regex(columns["card_id"], _PRODUCT), "product")
-    constants = {"currency": book.facts.currency, "source": book.facts.source}
+    facts = book.facts
+    constants = {"market": facts.market, "currency": facts.currency, "source": facts.source}
     constants |= versions._asdict()
     return {
         **columns,
@@ -188,6 +190,7 @@ def _writer(
             "model": book.facts.model,
             "horizon_days": book.facts.horizon,
             "interval": 0.9,
+            "market": book.facts.market,
             "currency": book.facts.currency,
         }
         schema = EXPORT_SCHEMA.with_metadata({"pokewatch": json.dumps(facts)})

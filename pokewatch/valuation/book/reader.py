@@ -106,6 +106,7 @@ class PriceBook:
                 for name, values in self._latest.items()
                 if distributions or name != "distribution"
             }
+            found["date"] = np.where(position < 0, np.datetime64("NaT"), self.dates[-1])
             if not distributions:
                 found["distribution"] = _no_distributions(len(position))
             return BookQuotes(position, **found)
@@ -129,6 +130,7 @@ class PriceBook:
         """Return the values of every card on the last day of the book."""
         return BookQuotes(
             np.arange(len(self.cards)),
+            np.full(len(self.cards), self.dates[-1]),
             **{name: values[:-1] for name, values in self._latest.items()},
         )
 
@@ -174,7 +176,7 @@ class PriceBook:
         return Suggestions(self.cards, self._latest["market"][:-1])
 
     def _last_days(self) -> dict[str, np.ndarray]:
-        """Return the last day of every column, decoded, followed by the row of an unknown card.
+        """Return the last values of every column, decoded, followed by the row of an unknown card.
 
         Position -1 selects that row.
         """
@@ -188,8 +190,6 @@ class PriceBook:
         )
         for name, values in latest.items():
             values[-1] = np.nan if name != "status" else UNKNOWN_CARD
-        latest["date"] = np.full(len(self.cards) + 1, self.dates[-1])
-        latest["date"][-1] = np.datetime64("NaT")
         return latest
 
     def _distributions(

@@ -40,6 +40,22 @@ def test_disabled_cache_still_serves_stale_answers() -> None:
     assert cache.stale("card") is None
 
 
+def test_look_ups_are_counted_by_market() -> None:
+    metrics = Metrics()
+    cache = AnswerCache(True, 10_000, 60, metrics, Clock())
+    cache.put("card", b"{1", "1", "a")
+    for versions in (ONE, ONE, TWO):
+        cache.fresh("card", versions, "dollars")
+    cache.stale("card", "euros")
+    value = metrics.registry.get_sample_value
+    for market, counts in {"dollars": (2, 1, 0), "euros": (0, 0, 1)}.items():
+        found = (
+            value("pokewatch_gateway_cache_total", {"market": market, "result": result})
+            for result in ("hit", "miss", "stale")
+        )
+        assert tuple(found) == counts
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3_000)), max_size=60))
 def test_memory_is_bounded_and_accounted_for(writes: list[tuple[int, int]]) -> None:
     cache = answers(Clock(), max_bytes=5_000)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Upstream:
 
 
 def coalescer(
-    call: Call, max_queued: int = 1_000, seconds: float = 60.0, **more: int
+    call: Call, max_queued: int = 1_000, seconds: float = 60.0, **more: Any
 ) -> Coalescer[int, int]:
     metrics = Metrics()
     return Coalescer(call, QueueLimit(max_queued, metrics), metrics, seconds=seconds, **more)

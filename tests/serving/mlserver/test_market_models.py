@@ -1,5 +1,6 @@
 """Three markets in one MLServer: what happens to one is not noticed in the others."""
 
+import asyncio
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,11 +11,16 @@ from typing import Any
 
 import httpx
 import pytest
+from mlserver import MLModel
+from mlserver.errors import MLServerError, ModelNotFound
+from mlserver.registry import MultiModelRegistry
 
 from pokewatch.contract import fair_price_model
 from pokewatch.deploy.rollout import deploy, rollback
 from pokewatch.errors import DeployError
 from pokewatch.registry import CHAMPION, Registry
+from pokewatch.serving.mlserver.market_models import MarketModelRepository
+from pokewatch.serving.mlserver.queued_loads import QueuedLoads
 from pokewatch.settings import RegistrySettings
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.polling import eventually
@@ -104,6 +110,11 @@ def version_served(server: Server, market: str) -> str:
     return str(answer.json()["parameters"]["model_version"])
 
 
+def markets_listed(server: Server) -> list[str]:
+    found = httpx.get(f"{server.url}/catalog/markets").json()["markets"]
+    return [each["model"] for each in found]
+
+
 def test_deploy_failed_deploy_and_rollback_in_one_market_leave_the_others_alone(
     registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,8 +185,42 @@ def test_a_market_deployed_for_the_first_time_is_served_without_a_restart(
         new = register("file-trend", tmp_path / "b", "b")
         deploy(registry_of("file-trend"), new, [server.url])
         assert version_served(server, "file-trend") == new
-        unknown = httpx.post(f"{server.url}/v2/repository/models/fair-price-UPPER/load")
-        assert unknown.status_code == 404
+        assert markets_listed(server) == ["fair-price-file-trend", "fair-price-simulated-1"]
+
+
+class OneMarketModel(MLModel):  # type: ignore[misc]  # MLServer ships no types
+    """A model that can be loaded for `simulated-2` alone."""
+
+    async def load(self) -> bool:
+        if self.name != "fair-price-simulated-2":
+            raise MLServerError(f"{self.name} cannot be loaded", 500)
+        return True
+
+
+def test_a_market_is_listed_once_its_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(tmp_path / "home"))
+    models_folder(tmp_path / "models")
+    models = MarketModelRepository(str(tmp_path / "models"))
+    loads = QueuedLoads(models, MultiModelRegistry(model_initialiser=OneMarketModel))
+
+    async def listed() -> list[str]:
+        return sorted(each.name for each in await models.list())
+
+    async def scenario() -> None:
+        assert await listed() == ["decision", "fair-price"]
+        for _ in range(2):
+            with pytest.raises(MLServerError, match="simulated-9 cannot be loaded"):
+                await loads.load("fair-price-simulated-9")
+            with pytest.raises(ModelNotFound):
+                await loads.load("fair-price-UPPER")
+            assert await listed() == ["decision", "fair-price"]
+        for _ in range(2):
+            assert await loads.load("fair-price-simulated-2")
+            assert await listed() == ["decision", "fair-price", "fair-price-simulated-2"]
+
+    asyncio.run(scenario())
 
 
 def test_without_any_champion_no_market_is_listed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.errors import UnknownCardError
-from pokewatch.valuation.book import PriceBook
+from pokewatch.valuation.book import PriceBook, card_names
 from pokewatch.valuation.book.cards import Cards, search_text
 from pokewatch.valuation.book.layout import BOOK_CARD_SCHEMA
 from tests.serving.books import make_book
@@ -165,3 +165,9 @@ def test_few_and_many_cards_are_described_alike(cards: Cards, count: int) -> Non
     positions = np.arange(count)
     expected = [cards.describe(positions[at : at + 1])[0] for at in range(count)]
     assert cards.describe(positions) == expected
+
+
+def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(card_names, "hash", len, raising=False)
+    same = Cards(cards._table)
+    assert same.positions([*same.slugs, *same.ids]).tolist() == [*range(40), *range(40)]

@@ -64,7 +64,8 @@ def test_the_prices_are_those_of_the_book(
         np.testing.assert_array_equal(frame[column].to_numpy(), values)
     row = frame.iloc[4]
     assert (row["name"], row["set_name"], row["number"]) == ("Pokémon 4", "Set 0", "004/100")
-    assert (row["product_id"], row["currency"], row["status"]) == ("4", "USD", "ok")
+    assert (row["product_id"], row["market"], row["currency"]) == ("4", "simulated-0", "USD")
+    assert row["status"] == "ok"
     assert (row["model_version"], row["data_version"]) == ("7", "dv-1")
     assert pd.Timestamp(row["date"]).date() == book.last_day
 

@@ -74,6 +74,12 @@ class MarketBackend:
         """The id of the market; "" for one without a name until it has been polled."""
         return self.name or (self.poller.served.market if self.poller.served else "")
 
+    def merge_deadline(self) -> float:
+        """Return until when an answer of several markets waits for this one, in the loop's time."""
+        seconds = self._shared.settings.merge_seconds
+        away = self.poller.problem is not None
+        return asyncio.get_running_loop().time() + (seconds / 4 if away else seconds)
+
     def client(self, name: str, seconds: float | None = None) -> V2Client:
         """Return a client of the market's address with a breaker of its own."""
         settings = self._shared.settings
@@ -108,6 +114,7 @@ class MarketBackend:
             self._shared.load,
             self._shared.metrics,
             seconds=settings.deadline_seconds,
+            market=self.name,
             in_flight=settings.in_flight,
         )
         self.coalescers.append(coalescer)

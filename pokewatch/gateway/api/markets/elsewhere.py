@@ -33,7 +33,7 @@ async def _read(
     market: MarketBackend, call: CatalogCall, headers: bytes
 ) -> Sequence[CardElsewhere]:
     try:
-        found: Any = await market.reader.read(call, headers)
+        found: Any = await market.reader.read(call, headers, market.merge_deadline())
     except ProblemError:
         return ()  # the card is answered, whatever happens in other markets
     return [

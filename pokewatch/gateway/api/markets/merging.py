@@ -1,6 +1,7 @@
 """Answers of GET /cards and /movers from all markets."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from msgspec import structs
@@ -20,19 +21,21 @@ async def page_of_all(markets: Markets, query: CardsQuery, context: RequestConte
     """Return a page of a search of all markets, one after another. Raise ProblemError.
 
     The cards of a page are of one market: the next one begins on a new page. Markets without a
-    match are passed over, and at the start of a market, so is one that is away.
+    match are passed over, and at the start of a market, so is one that does not answer in time.
     """
     market, after = position_of(query)
     backends = _from(markets.backends, market)
     left_out: list[str] = []
     empty: CardPage | None = None
     for number, backend in enumerate(backends):
-        call = search_call(query, "" if number else after)
+        inside = bool(after) and not number
+        call = search_call(query, after if inside else "")
+        deadline = math.inf if inside else backend.merge_deadline()
         try:
-            found: CardPage = await backend.reader.read(call, context.forwarded_headers())
+            found: CardPage = await backend.reader.read(call, context.forwarded_headers(), deadline)
         except ProblemError as problem:
             last = number == len(backends) - 1 and empty is None
-            if not is_outage(problem) or last or (after and not number):
+            if not is_outage(problem) or last or inside:
                 raise
             left_out.append(backend.id)
             continue
@@ -80,7 +83,7 @@ async def _movers(
 ) -> Movers | ProblemError:
     """Return the movers of a market, or the problem of one that is away. Raise ProblemError."""
     try:
-        found: Movers = await backend.reader.read(call, headers)
+        found: Movers = await backend.reader.read(call, headers, backend.merge_deadline())
     except ProblemError as problem:
         if not is_outage(problem):
             raise

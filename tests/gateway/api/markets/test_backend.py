@@ -1,9 +1,12 @@
 """Batches and V2 requests that reach the backends of several markets."""
 
+import csv
+import io
 from typing import Any
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
+from tests.polling import eventually
 
 
 def test_a_batch_may_mix_markets(both: Gateway) -> None:
@@ -80,6 +83,8 @@ def test_collections_and_downloads_are_of_a_market(both: Gateway) -> None:
     assert resolved.json()["cards"][0]["card"] == "card_44"
     named = both.get("/export.csv?market=file-europe")
     assert "pokewatch-file-europe.csv" in named.headers["content-disposition"]
+    rows = csv.DictReader(io.StringIO(named.text))
+    assert {row["market"] for row in rows} == {"file-europe"}
     assert named.text.count("\n") == 61
     assert both.get("/export.csv").text.count("\n") == 41
 
@@ -94,3 +99,15 @@ def test_a_watch_is_of_the_market_of_its_card(both: Gateway) -> None:
     assert found == [("file-europe", "EUR")] * 2
     dollars = {"card_id": "card_44", "condition": condition, "currency": "USD"}
     assert_problem(both.post("/watches", dollars), 409, "watch-refused")
+
+
+def test_calls_are_counted_by_market(both: Gateway) -> None:
+    def counted() -> float:
+        name = 'pokewatch_gateway_coalesced_rows_count{market="file-europe"} '
+        (line,) = (each for each in both.metrics().splitlines() if each.startswith(name))
+        return float(line.removeprefix(name))
+
+    before = counted()
+    offer = {"card_id": "card_44", "market_price": 1.25}
+    eventually(lambda: both.post("/fair_price", offer).status_code, (200).__eq__)
+    eventually(counted, before.__lt__)  # metrics are up to a second old

@@ -1,10 +1,14 @@
 """GET /cards and /movers of all markets."""
 
+import socket
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from tests.gateway.conftest import Gateway
+from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.problems import assert_problem
+from tests.polling import eventually
+from tests.serving.server import Server
 
 
 def all_pages(gateway: Gateway, **query: Any) -> list[dict[str, Any]]:
@@ -66,3 +70,26 @@ def test_an_answer_of_several_markets_is_not_sent_again(both: Gateway) -> None:
     for path in ("/cards?limit=3", "/movers?price=low", "/cards/card_4"):
         tag = both.get(path).headers["etag"]
         assert both.get(path, headers={"If-None-Match": tag}).status_code == 304
+
+
+def test_a_market_that_never_answers_is_left_out(two_markets: Server, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        urls = f"simulated-1={address},file-europe={two_markets.url}"
+        # Far beyond the time that the client of the tests waits.
+        times: dict[str, Any] = {
+            "upstream_seconds": 600,
+            "deadline_seconds": 600,
+            "merge_seconds": 0.5,
+        }
+        with gateway_at(two_markets.url, tmp_path, market_urls=urls, **times) as gateway:
+            eventually(
+                lambda: gateway.get("/movers").json().get("unavailable"), ["simulated-1"].__eq__
+            )
+            movers = gateway.get("/movers?price=low").json()
+            assert {row["market"] for row in movers["buy"]} == {"file-europe"}
+            assert [each["market"] for each in movers["markets"]] == ["file-europe"]
+            page = gateway.get("/cards?limit=3").json()
+            assert (page["market"], page["unavailable"]) == ("file-europe", ["simulated-1"])
+            card = gateway.get("/cards/card_4?market=file-europe").json()
+            assert card["other_markets"] == []

@@ -1,0 +1,75 @@
+"""The slugs of a book's cards, without a Python object for each: a book of many cards has them all
+in memory for as long as it is served, and most are never asked for.
+"""
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+_CHUNK = 8_192  # texts that are Python objects at a time
+
+
+class Slugs(Sequence[str]):
+    """A column of texts that stays in the file that it is mapped from.
+
+    They are found by their hashes, sorted. `twins` are the positions of texts that have a hash in
+    common with others, which cannot be found that way.
+    """
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        chunks = column.combine_chunks()
+        self._texts = chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
+        hashes = self._hashed()
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._positions = hashes[order], order.astype(np.int32)
+        same = self._hashes[1:] == self._hashes[:-1]
+        twins = np.zeros(len(order), dtype=np.bool_)
+        twins[1:] |= same
+        twins[:-1] |= same
+        self.twins: list[int] = self._positions[twins].tolist()
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, at: int) -> str: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[str]: ...
+    def __getitem__(self, at: int | slice) -> str | list[str]:
+        found = self._texts[at]
+        return found.to_pylist() if isinstance(at, slice) else found.as_py()  # type: ignore[no-any-return]
+
+    def take(self, positions: NDArray[np.integer[Any]]) -> list[str]:
+        """Return the texts at `positions`."""
+        rows = pa.py_buffer(np.ascontiguousarray(positions, dtype=np.int64))
+        # `pa.array` of an array would import pandas.
+        taken = self._texts.take(pa.Array.from_buffers(pa.int64(), len(positions), [None, rows]))
+        return taken.to_pylist()  # type: ignore[no-any-return]
+
+    def positions(self, texts: Sequence[str]) -> NDArray[np.intp]:
+        """Return the position of each text, -1 for one that is not there. `twins` are not found."""
+        if not len(self):
+            return np.full(len(texts), -1, dtype=np.intp)
+        hashes = _hashes(texts)
+        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self) - 1)
+        likely = np.flatnonzero(self._hashes[at] == hashes)
+        found = np.full(len(texts), -1, dtype=np.intp)
+        there = self._positions[at[likely]]
+        same = [
+            texts[row] == text for row, text in zip(likely.tolist(), self.take(there), strict=True)
+        ]
+        found[likely[same]] = there[same]
+        return found
+
+    def _hashed(self) -> NDArray[np.int64]:
+        starts = range(0, len(self), _CHUNK)
+        parts = [_hashes(self[start : start + _CHUNK]) for start in starts]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _hashes(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return Python's hashes, which differ from process to process."""
+    return np.fromiter(map(hash, texts), dtype=np.int64, count=len(texts))
