@@ -1,7 +1,7 @@
 """The fair prices of one market's cards, from the cache or by a coalesced call."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,20 +13,23 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit, isolate_refusals
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
+OnAnswer = Callable[[CardQuery, FairPrice], None]
+
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(FairPriceAnswer).decode
 _SUFFIX = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
 
 
 class CardPrices:
-    """Values cards of the market whose model is `model`.
+    """Values cards of a market. Cached answers are found by `key` and the request.
 
     `call` values many cards at once, and `predictions` counts the answers that are sent, by signal.
+    `on_answer` is called with each answer that is not from the cache.
     """
 
     def __init__(
         self,
-        model: str,
+        key: str,
         call: Call[CardQuery, FairPrice],
         coalescer: Coalescer[CardQuery, FairPrice],
         near: NearCards,
@@ -34,8 +37,9 @@ class CardPrices:
         poller: VersionPoller,
         load: QueueLimit,
         predictions: Counter[str],
+        on_answer: OnAnswer,
     ) -> None:
-        self._model = model
+        self._key = key
         self._call = call
         self._coalescer = coalescer
         self._near = near
@@ -43,6 +47,7 @@ class CardPrices:
         self._poller = poller
         self._load = load
         self.predictions = predictions
+        self._on_answer = on_answer
 
     async def value(self, card: CardQuery, request_id: str) -> FairPriceAnswer:
         """Return the answer to a page's request. Raise ProblemError."""
@@ -54,7 +59,7 @@ class CardPrices:
 
         Raise ProblemError.
         """
-        request = self._model, card.card_id, card.date, card.offered, card.condition, card.fees
+        request = self._key, card.card_id, card.date, card.offered, card.condition, card.fees
         cached = self._answers.fresh(request, self._poller.current_versions())
         if cached is not None:
             return cached, False
@@ -68,6 +73,7 @@ class CardPrices:
                 raise found.with_traceback(None)
             finally:
                 del found  # breaks the reference cycle of frame and traceback
+        self._on_answer(card, found)
         prefix = _encode(found)[:-1]
         entry = self._answers.put(
             request, prefix, found.model_version, found.data_version, found.signal
@@ -83,7 +89,10 @@ class CardPrices:
             found = await isolate_refusals(self._call, cards, deadline)
         finally:
             self._load.leave(len(cards))
-        self.predictions.update(each.signal for each in found if isinstance(each, FairPrice))
+        for card, each in zip(cards, found, strict=True):
+            if isinstance(each, FairPrice):
+                self.predictions[each.signal] += 1
+                self._on_answer(card, each)
         names = [card.card_id for card in cards]
         return await self._near.complete_all(found, names, cards[0].headers)
 

@@ -7,7 +7,13 @@ from mlserver.errors import ModelNotFound
 from mlserver.repository import SchemalessModelRepository
 from mlserver.settings import ModelSettings
 
-from pokewatch.contract import FAIR_PRICE, fair_price_model, market_of_model
+from pokewatch.contract import (
+    FAIR_PRICE,
+    fair_price_model,
+    is_challenger,
+    market_of_challenger,
+    market_of_model,
+)
 from pokewatch.serving.markets import markets_to_serve
 from pokewatch.settings import MarketSettings, ServingSettings
 
@@ -15,8 +21,9 @@ from pokewatch.settings import MarketSettings, ServingSettings
 class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  # MLServer ships no types
     """The models of a folder, whose `fair-price` stands for a model of each market.
 
-    The markets are those found at start-up, and those whose model a deploy has had loaded since. A
-    `fair-price` that names its price book stays as it is.
+    The markets are those found at start-up, and those whose model a deploy has had loaded since.
+    Each has a challenger too, which is not listed: a deploy has it loaded. A `fair-price` that
+    names its price book stays as it is.
     """
 
     def __init__(self, root: str) -> None:
@@ -49,6 +56,13 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
             self._markets.append(market)
             known = await self.list()
         selected = [settings for settings in known if settings.name == name]
+        if not selected and is_challenger(name):
+            champion = fair_price_model(market_of_challenger(name))
+            selected = [
+                settings.model_copy(update={"name": name})
+                for settings in known
+                if settings.name == champion and serves_champion(settings)
+            ]
         if not selected:
             raise ModelNotFound(name)
         return selected

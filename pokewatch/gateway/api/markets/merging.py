@@ -29,7 +29,8 @@ async def page_of_all(markets: Markets, query: CardsQuery, context: RequestConte
     for number, backend in enumerate(backends):
         call = search_call(query, "" if number else after)
         try:
-            found: CardPage = await backend.reader.read(call, context.forwarded_headers())
+            reader = backend.for_request(context).reader
+            found: CardPage = await reader.read(call, context.forwarded_headers())
         except ProblemError as problem:
             last = number == len(backends) - 1 and empty is None
             if not is_outage(problem) or last or (after and not number):
@@ -49,9 +50,7 @@ async def page_of_all(markets: Markets, query: CardsQuery, context: RequestConte
 async def movers_of_all(markets: Markets, query: MoversQuery, context: RequestContext) -> Movers:
     """Return the strongest signals of all markets. Raise ProblemError if none can be read."""
     call = movers_call(query)
-    found = await asyncio.gather(
-        *(_movers(backend, call, context.forwarded_headers()) for backend in markets.backends)
-    )
+    found = await asyncio.gather(*(_movers(backend, call, context) for backend in markets.backends))
     read = [each for each in found if isinstance(each, Movers)]
     away = [
         backend.id
@@ -76,11 +75,12 @@ async def movers_of_all(markets: Markets, query: MoversQuery, context: RequestCo
 
 
 async def _movers(
-    backend: MarketBackend, call: CatalogCall, headers: bytes
+    backend: MarketBackend, call: CatalogCall, context: RequestContext
 ) -> Movers | ProblemError:
     """Return the movers of a market, or the problem of one that is away. Raise ProblemError."""
     try:
-        found: Movers = await backend.reader.read(call, headers)
+        reader = backend.for_request(context).reader
+        found: Movers = await reader.read(call, context.forwarded_headers())
     except ProblemError as problem:
         if not is_outage(problem):
             raise
