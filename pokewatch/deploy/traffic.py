@@ -129,7 +129,7 @@ def end_canary(
 ) -> None:
     """End the canary in the registry and at every MLServer, if there is one. May be repeated.
 
-    A server that cannot be told ends it by itself when its plan expires.
+    A server that cannot be reached ends it by itself when its plan expires.
     """
     text = registry.get_state(CANARY)
     if not text:

@@ -78,6 +78,11 @@ def keys(gateway: Gateway) -> list[str]:
     ]
 
 
+def is_ready(gateway: Gateway) -> bool:
+    running = gateway.app.assembly.markets.first.canary.running
+    return running is not None and running.is_ready()
+
+
 def share_of(gateway: Gateway) -> float:
     running = gateway.app.assembly.markets.first.canary.running
     return float(running.offer.share) if running and running.is_ready() else 0.0
@@ -140,6 +145,75 @@ def test_a_bad_challenger_is_stopped(
         traffic.run(1)
         assert set(traffic.statuses) == {200}
         assert {seen[-1] for seen in traffic.versions.values()} == {"7"}
+
+
+@pytest.mark.parametrize(
+    ("version", "scale", "check"), [("8", 1.5, "signals"), (FAILING, 1.0, "errors")]
+)
+def test_a_mirror_finds_a_bad_challenger_that_answers_nobody(
+    mlserver: Server, keys: list[str], tmp_path: Path, version: str, scale: float, check: str
+) -> None:
+    with (
+        challenger(mlserver, tmp_path, version, scale=scale) as found,
+        gateway_at(mlserver.url, tmp_path, mirror_share=1.0) as gateway,
+    ):
+        found.offer(0.0)
+        eventually(lambda: is_ready(gateway), bool, every=0.02)
+        own = [gateway.store.create(f"caller {i}", rate="none").key for i in range(4)]
+        traffic = Traffic(gateway, own)
+        while is_ready(gateway):
+            assert traffic.run(10)
+            assert len(traffic.versions[own[0]]) < 1_000, found.status()
+        assert eventually(lambda: found.status()["ended"], bool).startswith(f"{check}: ")
+        assert set(traffic.statuses) == {200}
+        assert {version for seen in traffic.versions.values() for version in seen} == {"7"}
+        assert requests_of(gateway, "challenger") == 0
+
+
+CARD = "/cards/card_4"
+
+
+def test_all_answers_of_a_caller_are_of_one_version(
+    mlserver: Server, gateway: Gateway, tmp_path: Path
+) -> None:
+    """The header chooses it; the entity tag of each version is its own."""
+    with challenger(mlserver, tmp_path) as found:
+        offered(gateway, found, 0.5)
+        tags = []
+        for variant, version in (("champion", "7"), ("challenger", "8")):
+            headers = {"X-PokeWatch-Variant": variant}
+            row = {"name": "card_id", "shape": [1], "datatype": "BYTES", "data": ["card_4"]}
+            tensors, batch = {"inputs": [row]}, {"cards": [{"card_id": "card_4"}] * 2}
+            answers = [
+                gateway.post("/fair_price", {"card_id": "card_4"}, headers=headers).json(),
+                *gateway.post("/fair_price/batch", batch, headers=headers).json()["predictions"],
+                gateway.get("/movers", headers=headers).json(),
+                gateway.get("/cards", headers=headers).json(),
+                gateway.post("/v2/models/pokewatch/infer", tensors, headers=headers).json(),
+            ]
+            assert {answer["model_version"] for answer in answers} == {version}
+            page = gateway.get(CARD, headers=headers | {"Accept": "text/html"}).text
+            assert f", version {version} · data" in page
+            card = gateway.get(CARD, headers=headers)
+            assert card.json()["model_version"] == version
+            tags.append(card.headers["etag"])
+            again = gateway.get(CARD, headers=headers | {"If-None-Match": tags[0]})
+            assert again.status_code == (304 if variant == "champion" else 200)
+        assert len(set(tags)) == 2
+        refused = gateway.get(CARD, headers={"X-PokeWatch-Variant": "new"})
+        assert refused.status_code == 422
+
+
+def test_what_the_challenger_cannot_read_is_read_from_the_champion(
+    mlserver: Server, gateway: Gateway, tmp_path: Path
+) -> None:
+    with challenger(mlserver, tmp_path) as found:
+        offered(gateway, found, 1.0)
+        running = gateway.app.assembly.markets.first.canary.running
+        running.challenger.reader._path = "/catalog/nowhere"
+        answer = gateway.get("/cards/card_5")
+        assert (answer.status_code, answer.json()["model_version"]) == (200, "7")
+        assert gateway.get("/cards/no_such_card").status_code == 404
 
 
 def included(found: Challenger, keys: list[str]) -> float:
