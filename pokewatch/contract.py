@@ -11,7 +11,9 @@ from hashlib import blake2b
 from typing import Literal, get_args
 
 # Models. A home of one market has `fair-price`; each market that is named has a model of its own.
+# While a new version is given traffic in steps, it is a model beside that, the challenger.
 FAIR_PRICE = "fair-price"
+FAIR_PRICE_CHALLENGER = "fair-price-challenger"
 DECISION = "decision"
 MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
 MARKETS_PATH = "/catalog/markets"  # of a model server: the markets it serves
@@ -22,9 +24,27 @@ def fair_price_model(market: str) -> str:
     return f"{FAIR_PRICE}-{market}" if market else FAIR_PRICE
 
 
+def challenger_model(market: str) -> str:
+    """Return the name of the challenger of a named market, or of the only one for ""."""
+    return f"{FAIR_PRICE_CHALLENGER}-{market}" if market else FAIR_PRICE_CHALLENGER
+
+
 def market_of_model(model: str) -> str:
     """Return the named market whose model has this name, "" if it is no such model."""
-    prefix = f"{FAIR_PRICE}-"
+    return "" if is_challenger(model) else _market_after(f"{FAIR_PRICE}-", model)
+
+
+def market_of_challenger(model: str) -> str:
+    """Return the named market whose challenger has this name, "" if it is no such model."""
+    return _market_after(f"{FAIR_PRICE_CHALLENGER}-", model)
+
+
+def is_challenger(model: str) -> bool:
+    """Return whether a model is the challenger of a market. No market's id begins like that."""
+    return model == FAIR_PRICE_CHALLENGER or model.startswith(f"{FAIR_PRICE_CHALLENGER}-")
+
+
+def _market_after(prefix: str, model: str) -> str:
     market = model.removeprefix(prefix)
     named = model.startswith(prefix) and re.fullmatch(MARKET_PATTERN, market)
     return market if named else ""

@@ -1,7 +1,8 @@
 """The model registry (MLflow): runs, registered versions, aliases, and the state of monitoring.
 
 A registered version is a price book with its provenance. `challenger` is the last version that
-passed the gate, `champion` the version that is served, `previous` the champion before it.
+passed the gate, `champion` the version that is served, `previous` the champion before it. `canary`
+is a version that a deploy gives traffic in steps, while it does.
 """
 
 import json
@@ -25,6 +26,7 @@ from pokewatch.valuation.book.layout import is_digest
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
+CANARY = "canary"  # alias, and the state with the plan of the traffic
 BOOK = "book"
 DEPLOYED_AT = "deployed_at"  # tag of a version: when it last became champion
 REFUSED = "refused"  # tag of a version: why its deploy was undone
@@ -146,12 +148,12 @@ class Registry:
                     raise NoChampionError(_no_version(alias, self.branch)) from None
                 raise
 
-    def stored_champion(self, state: str) -> tuple[RegisteredModel, str] | None:
-        """Return the champion and the state of a name if both are on this machine, else None.
+    def stored(self, alias: str, state: str) -> tuple[RegisteredModel, str] | None:
+        """Return the version behind an alias and a state if both are on this machine, else None.
 
         MLflow, which takes seconds and 90 MB to import, is not used.
         """
-        stored = self._mlflow.stored_alias(self.branch_name(CHAMPION))
+        stored = self._mlflow.stored_alias(self.branch_name(alias))
         text = self._mlflow.stored_model_tag(self.branch_name(state))
         return (_registered(stored), text) if stored and text is not None else None
 
@@ -162,9 +164,9 @@ class Registry:
         except NoChampionError:
             return None
 
-    def markets(self) -> list[str]:
-        """Return the markets that have a champion, "" for one that is not named."""
-        names = self._mlflow.models_with(self.branch_name(CHAMPION))
+    def markets(self, alias: str = CHAMPION) -> list[str]:
+        """Return the markets that have a version of an alias, "" for one that is not named."""
+        names = self._mlflow.models_with(self.branch_name(alias))
         found = map(self._settings.market_of, names)
         return [market for market in found if market is not None]
 
@@ -291,4 +293,6 @@ def _no_version(alias: str, branch: str) -> str:
     of = f" of branch {branch}" if branch else ""
     if alias == PREVIOUS:
         return f"there is no previous champion{of}"
+    if alias == CANARY:
+        return f"no deploy{of} gives a version traffic in steps"
     return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run)"

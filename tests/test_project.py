@@ -96,6 +96,8 @@ TESTED_ELSEWHERE = {
     "gateway/web/site.py": "by the pages; tests/gateway/web/test_pages.py",
     "serving/catalog_cards.py": "by the queries; tests/serving/test_catalog.py",
     "gateway/api/problem_groups.py": "constants; tests/contract/test_openapi.py",
+    "gateway/canary_metrics.py": "by canaries; tests/gateway/api/markets/test_canary.py",
+    "gateway/api/markets/fallback.py": "by canaries; tests/gateway/api/markets/test_canary.py",
     "gateway/api/changes_csv.py": "tests/gateway/web/test_pages.py, tests/test_csv_cells.py",
     "gateway/web/visits.py": "tests/gateway/web/test_pages.py",
     "gateway/web/page_queries.py": "tests/gateway/web/test_pages.py",

@@ -11,6 +11,7 @@ from pokewatch.deploy.canary import run_canary
 from pokewatch.deploy.compatibility import REPLACE_HINT, open_book, require_compatible
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
+from pokewatch.deploy.traffic import Replicas, TrafficShift, uses_traffic
 from pokewatch.deploy.transaction import deploy_transaction, version_of
 from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
@@ -25,6 +26,9 @@ def deploy(
     replace: bool = False,
 ) -> list[ReplicaOutcome]:
     """Make `version` champion, reload and verify every MLServer, and run the canary.
+
+    Where POKEWATCH_CANARY_REPLICAS or more MLServers serve a former champion, gateways first send
+    the version a growing share of the callers.
 
     `addresses` (default: POKEWATCH_MLSERVER_URLS) are MLServer's REST addresses. A server that does
     not run is reported, which is not a failure; where none runs, there is no canary. If any other
@@ -48,7 +52,13 @@ def deploy(
         ) -> None:
             _verify(registry, client, version, former, serving, replace, is_running)
 
-        outcomes = transaction.run(version, verify)
+        def shift(client: httpx.Client, replicas: Replicas, check_lock: Callable[[], None]) -> None:
+            if uses_traffic(client, replicas(), registry.market):
+                requests = _checked_book(registry, version, former, replace)
+                TrafficShift(registry, client, version, requests, replicas, check_lock).run()
+
+        gradual = former not in (None, version) and not replace
+        outcomes = transaction.run(version, verify, shift if gradual else None)
     running = sum(outcome.state == "serving" for outcome in outcomes)
     served = (
         f"{running} of {len(outcomes)} MLServers run and serve it"
@@ -158,6 +168,19 @@ def _verify(
     settings = WatchSettings.read()
     if settings.deploy_watch_seconds == 0:
         return
+    requests = _checked_book(registry, version, former, replace)
+    if breach := run_canary(client, addresses, requests, settings, is_running):
+        raise DeployError(f"version {version} failed the check of {breach}")
+
+
+def _checked_book(
+    registry: Registry, version: str, former: str | None, replace: bool
+) -> golden.GoldenRequests:
+    """Compare the new book with the former one, and return its golden requests.
+
+    Raise DeployError.
+    """
+    settings = WatchSettings.read()
     try:
         book = open_book(registry, version)
         shift = (
@@ -176,13 +199,5 @@ def _verify(
             f"version {former} is {shift:.1%} of the market price, "
             f"limit {settings.deploy_watch_shift:.1%}"
         )
-    if breach := run_canary(
-        client,
-        addresses,
-        golden.GoldenRequests.from_book(
-            book, version, settings.deploy_watch_cards, fair_price_model(registry.market)
-        ),
-        settings,
-        is_running,
-    ):
-        raise DeployError(f"version {version} failed the check of {breach}")
+    model = fair_price_model(registry.market)
+    return golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards, model)

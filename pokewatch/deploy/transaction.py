@@ -1,15 +1,17 @@
 """The deploy transaction: recorded first, decided once, then finished or undone.
 
     BEFORE     the aliases, written before any of them moves; a deploy killed earlier has no effect
+    canary     where several MLServers run: the share of callers grows in steps
     champion   moved, the MLServers reloaded and verified; a deploy killed here is undone
     DECISION   deployed: from here on it can only be finished; refused: it can only be undone
-    previous   moved if the deploy succeeded; else the champion is restored
+    previous   moved if the deploy succeeded; else the champion is restored; the canary ends
     OUTCOME    the deploy has ended
 
 Every step can be repeated. `DeployTransaction.settle` completes a killed deploy from its record.
 """
 
 import json
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -36,13 +38,19 @@ from pokewatch.deploy.records import (
     Kind,
 )
 from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_server
+from pokewatch.deploy.traffic import Replicas, end_canary
 from pokewatch.errors import DeployError, LockLostError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 
+logger = logging.getLogger("pokewatch.monitoring")
+
 # Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
 # of them has not been stopped meanwhile.
 Verify = Callable[[httpx.Client, Sequence[str], Callable[[str], bool]], None]
+# Gives the version traffic in steps. The second argument looks up the addresses of the servers, the
+# last one raises LockLostError when another deploy has taken over. Raises DeployError.
+Shift = Callable[[httpx.Client, Replicas, Callable[[], None]], None]
 
 
 @dataclass(slots=True)
@@ -75,13 +83,20 @@ class DeployTransaction:
         self._model = fair_price_model(registry.market)
         self._move: _Move | None = None
 
-    def run(self, version: str, verify: Verify | None = None) -> list[ReplicaOutcome]:
-        """Make `version` champion, reload every MLServer, and verify them. Raise DeployError."""
+    def run(
+        self, version: str, verify: Verify | None = None, shift: Shift | None = None
+    ) -> list[ReplicaOutcome]:
+        """Make `version` champion, reload every MLServer, and verify them. Raise DeployError.
+
+        With `shift` it answers a part of the callers first.
+        """
         before = AliasesBefore(
             version_of(self._registry, CHAMPION), version_of(self._registry, PREVIOUS)
         )
         self._records.set_tag(self._lock.number, BEFORE, json.dumps(asdict(before)))
         self._move = move = _Move(self._lock.number, version, before)
+        if shift is not None:
+            shift(self._client, self._replicas, self._lock.check)
         if before.champion != version:
             self._set_alias(CHAMPION, version)
         outcomes = self.reload(version)
@@ -112,7 +127,10 @@ class DeployTransaction:
 
     def _is_running(self, address: str) -> bool:
         """Return whether a replica that did run has not been stopped since."""
-        return address in replica_addresses(self._addresses)
+        return address in self._replicas()
+
+    def _replicas(self) -> list[str]:
+        return replica_addresses(self._addresses)
 
     def _reload_started(
         self, version: str, outcomes: Sequence[ReplicaOutcome]
@@ -155,12 +173,14 @@ class DeployTransaction:
     def _finish(self, move: _Move) -> None:
         if move.before.champion not in (None, move.version):
             self._set_alias(PREVIOUS, str(move.before.champion))
+        self._end_canary(f"version {move.version} is champion")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._registry.set_tag(move.version, DEPLOYED_AT, now)
         self._end(move.number, f"version {move.version} is champion")
 
     def _undo(self, move: _Move) -> str:
         former = move.before.champion
+        self._end_canary(move.decision or f"the deploy of version {move.version} was undone")
         if move.decision and former != move.version:
             self._registry.set_tag(move.version, REFUSED, move.decision)
         if former is None:
@@ -181,6 +201,14 @@ class DeployTransaction:
         except DeployError as error:
             return [str(error)]
         return list(reload_failures(self._client, version, addresses, self._model))
+
+    def _end_canary(self, reason: str) -> None:
+        try:
+            addresses = self._replicas()
+        except DeployError as error:
+            logger.warning("%s", error)
+            addresses = []
+        end_canary(self._registry, self._client, addresses, reason)
 
     def _set_alias(self, name: str, version: str) -> None:
         self._lock.check()

@@ -16,11 +16,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from pokewatch.contract import SIGNALS
+from pokewatch.gateway.canary_metrics import CanaryMetrics
 
 CollectorType = TypeVar("CollectorType", bound=Collector)
 
-_OBJECTIVE = 0.15  # seconds that a request may take
-_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, _OBJECTIVE, 0.25, 0.5, 1.0, 2.5, 5.0)
+OBJECTIVE = 0.15  # seconds that a request may take
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, OBJECTIVE, 0.25, 0.5, 1.0, 2.5, 5.0)
 _FAILURES = (500, 502, 503, 504)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
@@ -110,7 +111,7 @@ class RequestMetrics(Collector):
             sum(count for _, count in answers),
             sum(count for status, count in answers if status >= 500),
             sum(series.above(0.0) for series in times),
-            sum(series.above(_OBJECTIVE) for series in times),
+            sum(series.above(OBJECTIVE) for series in times),
         )
 
     def collect(self) -> Iterator[Metric]:
@@ -203,6 +204,7 @@ class Metrics:
         self._add_request_metrics()
         self._add_limit_metrics()
         self._add_upstream_metrics()
+        self.canary = CanaryMetrics(self.registry)
 
     def _add_request_metrics(self) -> None:
         self.requests = self._registered(RequestMetrics())

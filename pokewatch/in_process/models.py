@@ -16,7 +16,7 @@ from mlserver.settings import Settings
 from pokewatch.contract import market_of_model
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
-from pokewatch.serving.champion import fetch_champion
+from pokewatch.serving.champion import fetch_version
 from pokewatch.serving.loaded_books import LOADED_BOOKS
 from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
 from pokewatch.serving.mlserver.market_models import MarketModelRepository, serves_champion
@@ -111,7 +111,7 @@ def _champion(embedded: bool, market: str, served: str) -> str:
     try:
         if embedded:
             return Registry(RegistrySettings.read(market=market)).resolve().version
-        return fetch_champion(ServingSettings.read().load_timeout, market).version
+        return fetch_version(ServingSettings.read().load_timeout, market).version
     except PokeWatchError as error:
         logger.warning("the champion cannot be looked up: %s", error)
         return served

@@ -30,6 +30,7 @@ from pokewatch.decision import (
 )
 from pokewatch.errors import SettingsError, UnknownCardError
 from pokewatch.serving import collections, market_views, record_views
+from pokewatch.serving.canaries import CANARIES
 from pokewatch.serving.catalog_cards import (
     PRICES,
     BookQuery,
@@ -152,6 +153,7 @@ def status(loaded: LoadedBook, _: BookQuery) -> dict[str, Any]:
         "skill": skill_of(book.facts.metrics),
         "not_evaluated": book.facts.not_evaluated or None,
         "record": loaded.record.digest(),
+        "canary": CANARIES.status(book.facts.market),
     }
 
 

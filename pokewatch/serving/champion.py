@@ -1,5 +1,7 @@
 """Fetching the champion's book: `python -m pokewatch.serving.champion` prints its location as JSON.
 
+With the argument `canary` it is the version that a deploy gives traffic in steps.
+
 Unless registry and book are on this machine, that runs in a short-lived subprocess. Importing
 MLflow takes about 90 MB and several seconds, which a serving process and each of its workers would
 otherwise hold for good, and a subprocess can be killed when the registry hangs.
@@ -12,17 +14,20 @@ import sys
 from dataclasses import asdict, dataclass
 
 from pokewatch.errors import PokeWatchError, RegistryError
-from pokewatch.registry import RegisteredModel, Registry
+from pokewatch.registry import CANARY, CHAMPION, RegisteredModel, Registry
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.settings import RegistrySettings
 from pokewatch.valuation.book.copies import copy_of
 
+_STATES = {CHAMPION: MONITORING_KEY, CANARY: CANARY}
+
 
 @dataclass(frozen=True, slots=True)
-class Champion:
-    """The champion version and the local folder of its book.
+class FetchedVersion:
+    """The version behind an alias and the local folder of its book.
 
-    `monitoring` is the latest document of the monitoring flow, or "" if there is none.
+    `state` is, for the champion, the latest document of the monitoring flow, and for a canary the
+    plan of its traffic; "" if there is none.
     """
 
     version: str
@@ -30,30 +35,41 @@ class Champion:
     digest: str
     data_version: str
     folder: str
-    monitoring: str = ""
+    state: str = ""
 
 
-def fetch_champion(seconds: float, market: str = "") -> Champion:
-    """Return the champion of a market, "" for the only one, with its book downloaded.
+def fetch_version(seconds: float, market: str = "", alias: str = CHAMPION) -> FetchedVersion:
+    """Return the champion or canary of a market, "" for the only one, with its book downloaded.
 
     Raise RegistryError if it fails or takes longer than `seconds`.
     """
-    return _on_this_machine(market) or _fetch_in_process(seconds, market)
+    return _on_this_machine(market, alias) or _fetch_in_process(seconds, market, alias)
 
 
-def _on_this_machine(market: str) -> Champion | None:
-    """Return the champion of an embedded registry whose book is here already, else None."""
+def has_canary(seconds: float, market: str) -> bool:
+    """Return whether a market has a canary, as far as the registry answers within `seconds`."""
+    try:
+        if RegistrySettings.read().is_embedded():
+            return market in Registry().markets(CANARY)
+        fetch_version(seconds, market, CANARY)
+    except PokeWatchError:
+        return False
+    return True
+
+
+def _on_this_machine(market: str, alias: str) -> FetchedVersion | None:
+    """Return the version in an embedded registry whose book is here already, else None."""
     registry = Registry(RegistrySettings.read(market=market))
-    found = registry.stored_champion(MONITORING_KEY)
+    found = registry.stored(alias, _STATES[alias])
     if found is None or not copy_of(registry.books, found[0].digest).is_dir():
         return None
-    return _champion(registry, *found)
+    return _fetched(registry, *found)
 
 
-def _fetch_in_process(seconds: float, market: str) -> Champion:
+def _fetch_in_process(seconds: float, market: str, alias: str) -> FetchedVersion:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "pokewatch.serving.champion"],
+            [sys.executable, "-m", "pokewatch.serving.champion", alias],
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -61,40 +77,40 @@ def _fetch_in_process(seconds: float, market: str) -> Champion:
             env={**os.environ, RegistrySettings.variable("market"): market},
         )
     except subprocess.TimeoutExpired:
-        raise RegistryError(f"the champion could not be fetched within {seconds:g} s") from None
+        raise RegistryError(f"the {alias} could not be fetched within {seconds:g} s") from None
     if done.returncode != 0:
         raise RegistryError(
             done.stderr.strip().rpartition("\n")[2]
-            or f"fetching the champion failed with exit code {done.returncode}"
+            or f"fetching the {alias} failed with exit code {done.returncode}"
         )
-    return Champion(**json.loads(done.stdout.strip().rpartition("\n")[2]))
+    return FetchedVersion(**json.loads(done.stdout.strip().rpartition("\n")[2]))
 
 
-def _fetch() -> Champion:
+def _fetch(alias: str) -> FetchedVersion:
     registry = Registry()
-    return _champion(registry, registry.resolve(), registry.get_state(MONITORING_KEY))
+    return _fetched(registry, registry.resolve(alias), registry.get_state(_STATES[alias]))
 
 
-def _champion(registry: Registry, model: RegisteredModel, monitoring: str) -> Champion:
-    return Champion(
+def _fetched(registry: Registry, model: RegisteredModel, state: str) -> FetchedVersion:
+    return FetchedVersion(
         model.version,
         model.run_id,
         model.digest,
         model.data_version,
         str(registry.download_book(model)),
-        monitoring,
+        state,
     )
 
 
-def main() -> None:
-    """Print the champion, or exit with the reason as the last line of standard error."""
+def main(alias: str = CHAMPION) -> None:
+    """Print the version, or exit with the reason as the last line of standard error."""
     os.nice(10)  # importing MLflow keeps a CPU busy for seconds; requests have priority
     try:
-        champion = _fetch()
+        found = _fetch(alias)
     except PokeWatchError as error:
         sys.exit(" ".join(str(error).split()))
-    sys.stdout.write(json.dumps(asdict(champion)) + "\n")
+    sys.stdout.write(json.dumps(asdict(found)) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -16,6 +16,7 @@ from mlserver.rest.responses import Response
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 from starlette.responses import Response as PlainResponse
 
 from pokewatch.contract import (
@@ -35,6 +36,7 @@ from pokewatch.contract import (
 )
 from pokewatch.errors import PokeWatchError
 from pokewatch.serving import catalog, metrics
+from pokewatch.serving.canaries import CANARIES
 from pokewatch.serving.card_hashes import card_hashes
 from pokewatch.serving.exports import EXPORTS
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
@@ -61,6 +63,13 @@ _NAT = np.datetime64("NaT").astype(np.int64).item()
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
+class CanaryEnd(BaseModel):
+    """Which canary ends, and why."""
+
+    id: str = Field(min_length=1, max_length=100)
+    reason: str = Field(min_length=1, max_length=500)
+
+
 class FairPriceRuntime(TensorRuntime):
     """Looks cards up by id or slug, on a given day or the latest one.
 
@@ -79,6 +88,7 @@ class FairPriceRuntime(TensorRuntime):
         self.export = self._export_endpoint(path)
         self.send_record_piece = self._record_endpoint(path)
         self.send_card_hashes = self._hashes_endpoint(path)
+        self.end_canary = self._canary_endpoint(path)
 
     async def load(self) -> bool:
         """Load the champion's book, then replace the one being served."""
@@ -93,6 +103,8 @@ class FairPriceRuntime(TensorRuntime):
         if not LOADED_BOOKS.put(self._book_key, loaded, load):
             return True  # a load that started later has already finished
         metrics.LOADS.labels("served").inc()
+        if loaded.canary is not None:
+            CANARIES.publish(loaded.book.facts.market, loaded.canary)
         metrics.begin_rows(loaded.book.facts.market)
         if self.name == CATALOG_MODEL or market_of_model(self.name):
             await asyncio.to_thread(metrics.BOOK.publish, self.name, loaded)
@@ -177,6 +189,19 @@ class FairPriceRuntime(TensorRuntime):
             return PlainResponse(body, media_type="application/octet-stream")
 
         return send_card_hashes  # type: ignore[no-any-return]
+
+    def _canary_endpoint(self, path: str) -> Callable[..., Awaitable[Response]]:
+        """Return the endpoint by which a gateway or a deploy ends the canary of the market."""
+
+        @custom_handler(rest_path=f"{path}/canary/end")  # type: ignore[untyped-decorator]
+        async def end_canary(payload: CanaryEnd) -> Response:
+            market = LOADED_BOOKS.get(self._book_key).book.facts.market
+            if not CANARIES.end(market, payload.id, payload.reason):
+                return Response({"error": f"no canary {payload.id!r} runs here"}, 409)
+            logger.warning("%s: canary %s ended: %s", market, payload.id, payload.reason)
+            return Response(CANARIES.status(market))
+
+        return end_canary  # type: ignore[no-any-return]
 
 
 def _days(dates: Column) -> NDArray[np.datetime64]:

@@ -13,9 +13,11 @@ from mlserver.types import Parameters
 from mlserver.utils import to_absolute_path
 
 from pokewatch.collection.matching import Matcher
-from pokewatch.contract import market_of_model
+from pokewatch.contract import is_challenger, market_of_challenger, market_of_model
 from pokewatch.errors import BookError, SettingsError
-from pokewatch.serving.champion import fetch_champion
+from pokewatch.registry import CANARY, CHAMPION
+from pokewatch.serving.canaries import CanaryPlan
+from pokewatch.serving.champion import FetchedVersion, fetch_version
 from pokewatch.serving.monitoring_figures import MonitoringFigures, parse_registered
 from pokewatch.serving.record_reader import RecordReader, restore_in_background
 from pokewatch.serving.record_store import record_folder
@@ -30,7 +32,7 @@ class LoadedBook:
     """A verified book and its versions. A request uses one from start to end, whatever is loaded.
 
     `record` is the track record of its market, and `monitoring` holds the figures known at load
-    time.
+    time. `canary` is the plan of the traffic of a challenger.
     """
 
     book: PriceBook
@@ -39,6 +41,7 @@ class LoadedBook:
     run_id: str
     record: RecordReader
     monitoring: MonitoringFigures | None = None
+    canary: CanaryPlan | None = None
     _matcher_lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def matcher(self) -> Matcher:
@@ -138,11 +141,14 @@ def book_key(settings: ModelSettings) -> str:
 def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
     """Return the champion's book, or the one at `parameters.uri` if the settings name its digest.
 
-    Fetching the champion may take up to `seconds`. Raise RegistryError, BookError or SettingsError.
+    That of a challenger is the canary's. Fetching it may take up to `seconds`. Raise RegistryError,
+    BookError or SettingsError.
     """
     parameters = settings.parameters
     extra = (parameters.extra if parameters else None) or {}
     if parameters is None or "digest" not in extra:
+        if is_challenger(settings.name):
+            return _load_canary(seconds, market_of_challenger(settings.name))
         return _load_champion(seconds, market_of_model(settings.name))
     if not parameters.uri:
         raise SettingsError(
@@ -151,19 +157,18 @@ def load_book(settings: ModelSettings, seconds: float) -> LoadedBook:
         )
     book = PriceBook.open(Path(to_absolute_path(settings, parameters.uri)), str(extra["digest"]))
     version = str(extra.get("model_version") or book.digest[:12])
-    return LoadedBook(book, version, book.facts.data_version, book.facts.run_id, _record_of(book))
+    return LoadedBook(
+        book,
+        version,
+        book.facts.data_version,
+        book.facts.run_id,
+        _record_of(book),
+        canary=CanaryPlan.parse(extra["canary"]) if "canary" in extra else None,
+    )
 
 
 def _load_champion(seconds: float, market: str) -> LoadedBook:
-    """Return the champion's book. A damaged copy is removed and fetched again, once."""
-    champion = fetch_champion(seconds, market)
-    try:
-        book = open_copy(Path(champion.folder), champion.digest)
-    except BookError as error:
-        logger.warning("%s; fetching it again", error)
-        remove(Path(champion.folder))
-        champion = fetch_champion(seconds, market)
-        book = open_copy(Path(champion.folder), champion.digest)
+    champion, book = _fetch(seconds, market, CHAMPION)
     restore_in_background(book.facts, market)
     return LoadedBook(
         book,
@@ -171,8 +176,27 @@ def _load_champion(seconds: float, market: str) -> LoadedBook:
         champion.data_version,
         champion.run_id,
         _record_of(book),
-        parse_registered(champion.monitoring),
+        parse_registered(champion.state),
     )
+
+
+def _load_canary(seconds: float, market: str) -> LoadedBook:
+    found, book = _fetch(seconds, market, CANARY)
+    plan = CanaryPlan.from_state(found.state)
+    versions = found.version, found.data_version, found.run_id
+    return LoadedBook(book, *versions, _record_of(book), canary=plan)
+
+
+def _fetch(seconds: float, market: str, alias: str) -> tuple[FetchedVersion, PriceBook]:
+    """Return a version and its book. A damaged copy is removed and fetched again, once."""
+    found = fetch_version(seconds, market, alias)
+    try:
+        return found, open_copy(Path(found.folder), found.digest)
+    except BookError as error:
+        logger.warning("%s; fetching it again", error)
+        remove(Path(found.folder))
+        found = fetch_version(seconds, market, alias)
+        return found, open_copy(Path(found.folder), found.digest)
 
 
 def _record_of(book: PriceBook) -> RecordReader:

@@ -10,6 +10,7 @@ from pokewatch.settings.market import (
     VersionSettings,
 )
 from pokewatch.settings.models import (
+    CanarySettings,
     DecisionSettings,
     DeploySettings,
     GateSettings,
@@ -24,6 +25,7 @@ from pokewatch.settings.values import listed
 from pokewatch.settings.watches import PriceWatchSettings
 
 __all__ = [
+    "CanarySettings",
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
@@ -68,6 +70,7 @@ def sections() -> list[type[Section]]:
         ClientSettings,
         DeploySettings,
         WatchSettings,
+        CanarySettings,
         MonitorSettings,
         ExperimentSettings,
         NotifySettings,

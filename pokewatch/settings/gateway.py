@@ -142,6 +142,34 @@ class GatewaySettings(Section):
         le=60,
         description="Seconds between polls of the versions that MLServer serves.",
     )
+    canary_seconds: float = Field(
+        0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="Timeout of a request to the challenger of a canary, after which the champion "
+        "answers.",
+    )
+    canary_errors: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Largest share of its calls that the challenger may fail where the champion "
+        "does not.",
+    )
+    canary_signals: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of the compared cards for which the signals of challenger and "
+        "champion may differ.",
+    )
+    mirror_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the champion's answers whose request is also sent to the challenger "
+        "while there is a canary; its answers are only compared. 0: none.",
+    )
     ready_data_days: int = Field(
         0,
         ge=0,

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field
 
 from pokewatch.contract import MARKET_PATTERN, Fees
 from pokewatch.settings.section import Section, home_folder
+from pokewatch.settings.values import Shares
 
 _PLAIN_IN_URI = "/ !\"$&'()*+,;:=@[]{}~"  # `?`, `#`, `%` and non-ASCII characters are quoted
 
@@ -207,4 +208,22 @@ class WatchSettings(Section):
         gt=0,
         allow_inf_nan=False,
         description="Largest 95th percentile of the response time, in seconds.",
+    )
+
+
+class CanarySettings(Section):
+    """Deploys in steps: gateways send a version more and more callers before it is champion."""
+
+    canary_replicas: int = Field(
+        2,
+        ge=0,
+        description="Running MLServers from which on a deploy takes these steps; with fewer, all "
+        "callers get the new version at once. 0: never.",
+    )
+    canary_steps: Shares = Field(
+        (0.01, 0.1, 0.5, 1.0),
+        description="Comma-separated shares of the callers, one for each step, such as 0.01,0.1,1.",
+    )
+    canary_step_seconds: float = Field(
+        60.0, gt=0, le=3600, description="Seconds of a step, during which its checks must pass."
     )

@@ -25,6 +25,12 @@ def _distinct(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+def _ascending(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if list(shares) != sorted(set(shares)):
+        raise ValueError("put the shares in ascending order, each once")
+    return shares
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/,*]+)$")]
@@ -33,4 +39,12 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 MarketUrl = Annotated[str, Field(pattern=rf"^{MARKET_PATTERN}=https?://[^/\s]+[^\s]*$")]
 MarketUrls = Annotated[
     tuple[MarketUrl, ...], NoDecode, BeforeValidator(_listed), AfterValidator(_distinct)
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Annotated[
+    tuple[Share, ...],
+    NoDecode,
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    AfterValidator(_ascending),
 ]

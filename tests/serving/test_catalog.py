@@ -40,6 +40,7 @@ def test_status(server: Server, payload: Any) -> None:
         "skill": "too few periods to tell",
         "not_evaluated": None,
         "record": "",
+        "canary": None,
     }
 
 

@@ -1,11 +1,10 @@
 """The fair prices of one market's cards, from the cache or by a coalesced call."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from pokewatch.contract import market_of_model
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.near_cards import NearCards
 from pokewatch.gateway.api.schemas import FairPrice, FairPriceAnswer
@@ -14,20 +13,24 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit, isolate_refusals
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
+OnAnswer = Callable[[CardQuery, FairPrice], None]
+
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(FairPriceAnswer).decode
 _SUFFIX = {True: b',"stale":true,"request_id":"%s"}', False: b',"stale":false,"request_id":"%s"}'}
 
 
 class CardPrices:
-    """Values cards of the market whose model is `model`.
+    """Values cards of a market. Cached answers are found by `key` and the request.
 
     `call` values many cards at once, and `predictions` counts the answers that are sent, by signal.
+    `on_answer` is called with each answer that is not from the cache.
     """
 
     def __init__(
         self,
-        model: str,
+        key: str,
+        market: str,
         call: Call[CardQuery, FairPrice],
         coalescer: Coalescer[CardQuery, FairPrice],
         near: NearCards,
@@ -35,9 +38,10 @@ class CardPrices:
         poller: VersionPoller,
         load: QueueLimit,
         predictions: Counter[str],
+        on_answer: OnAnswer,
     ) -> None:
-        self._model = model
-        self._market = market_of_model(model)
+        self._key = key
+        self._market = market
         self._call = call
         self._coalescer = coalescer
         self._near = near
@@ -45,6 +49,7 @@ class CardPrices:
         self._poller = poller
         self._load = load
         self.predictions = predictions
+        self._on_answer = on_answer
 
     async def value(self, card: CardQuery, request_id: str) -> FairPriceAnswer:
         """Return the answer to a page's request. Raise ProblemError."""
@@ -56,7 +61,7 @@ class CardPrices:
 
         Raise ProblemError.
         """
-        request = self._model, card.card_id, card.date, card.offered, card.condition, card.fees
+        request = self._key, card.card_id, card.date, card.offered, card.condition, card.fees
         cached = self._answers.fresh(request, self._poller.current_versions(), self._market)
         if cached is not None:
             return cached, False
@@ -70,6 +75,7 @@ class CardPrices:
                 raise found.with_traceback(None)
             finally:
                 del found  # breaks the reference cycle of frame and traceback
+        self._on_answer(card, found)
         prefix = _encode(found)[:-1]
         entry = self._answers.put(
             request, prefix, found.model_version, found.data_version, found.signal
@@ -85,7 +91,10 @@ class CardPrices:
             found = await isolate_refusals(self._call, cards, deadline)
         finally:
             self._load.leave(len(cards))
-        self.predictions.update(each.signal for each in found if isinstance(each, FairPrice))
+        for card, each in zip(cards, found, strict=True):
+            if isinstance(each, FairPrice):
+                self.predictions[each.signal] += 1
+                self._on_answer(card, each)
         names = [card.card_id for card in cards]
         return await self._near.complete_all(found, names, cards[0].headers)
 

@@ -67,7 +67,7 @@ class CatalogEndpoints:
         if self._markets.only is not None:
             return await self._answer(context, card_call(card), backend)
         headers = context.forwarded_headers()
-        found = await backend.reader.read(card_call(card), headers)
+        found = await backend.for_request(context).reader.read(card_call(card), headers)
         others = await cards_elsewhere(self._markets, backend, found, headers)
         return self._composed(context, msgspec.structs.replace(found, other_markets=others))
 
@@ -118,7 +118,8 @@ class CatalogEndpoints:
     async def _changes_csv(
         self, context: RequestContext, call: CatalogCall, backend: MarketBackend
     ) -> Answer:
-        found = await backend.reader.read(call, context.forwarded_headers())
+        reader = backend.for_request(context).reader
+        found = await reader.read(call, context.forwarded_headers())
         body = changes_csv(found)
         if found.stale:
             return 200, [CSV_HEADER, _VARY, _NO_STORE], body
@@ -154,7 +155,8 @@ class CatalogEndpoints:
     async def _answer(
         self, context: RequestContext, call: CatalogCall, backend: MarketBackend
     ) -> Answer:
-        cached, stale = await backend.reader.find(call, context.forwarded_headers())
+        reader = backend.for_request(context).reader
+        cached, stale = await reader.find(call, context.forwarded_headers())
         if stale:
             return 200, [JSON, _VARY, _NO_STORE], cached.prefix + b"true}"
         body = cached.prefix + b"false}"

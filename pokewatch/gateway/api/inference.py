@@ -169,7 +169,7 @@ class InferenceEndpoints:
     async def _compose(self, request: InferRequest, context: RequestContext) -> InferResponse:
         cards = card_queries(request, context.forwarded_headers)
         names = _output_names(request)
-        market = self._market(request, cards)
+        market = self._market(request, cards).for_request(context)
         try:
             columns, versions = await market.composition.infer(cards, self._deadline())
         except RefusedError as refused:

@@ -48,7 +48,8 @@ class FairPriceEndpoint:
 
     async def fair_price(self, context: RequestContext) -> Answer:
         request = decode(_decode_fair_price, context.body)
-        prices = self._markets.of_card(request.card_id, request.market).prices
+        market = self._markets.of_card(request.card_id, request.market)
+        prices = market.for_request(context).prices
         found, stale = await prices.find(_card_query(request, context.forwarded_headers))
         prices.predictions[found.signal] += 1
         return 200, _HEADERS, answer_body(found.prefix, stale, context.request_id)
@@ -63,14 +64,14 @@ class BatchEndpoint:
 
     async def fair_prices(self, context: RequestContext) -> Answer:
         rows = _batch_rows(context.body)
-        outcomes = await self._outcomes(rows, context.forwarded_headers)
+        outcomes = await self._outcomes(rows, context)
         request_id = context.request_id
         predictions = _encode([_prediction(outcome, request_id) for outcome in outcomes])
         body = b'{"predictions":%s,"request_id":"%s"}' % (predictions, request_id.encode())
         return 200, _HEADERS, body
 
     async def _outcomes(
-        self, rows: Sequence[FairPriceRequest | ProblemError], headers: ForwardedHeaders
+        self, rows: Sequence[FairPriceRequest | ProblemError], context: RequestContext
     ) -> list[FairPrice | ProblemError]:
         """Return the outcome of each row, in order."""
         outcomes: list[Any] = list(rows)
@@ -85,12 +86,13 @@ class BatchEndpoint:
                     if only is not None and row.market is UNSET
                     else self._markets.of_card(row.card_id, row.market)
                 )
-                query = _card_query(row, headers)
+                query = _card_query(row, context.forwarded_headers)
             except ProblemError as problem:
                 outcomes[number] = problem
             else:
                 groups.setdefault(backend, []).append((number, query))
-        for group, found in zip(groups.values(), await self._call(groups), strict=True):
+        called = {backend.for_request(context): group for backend, group in groups.items()}
+        for group, found in zip(called.values(), await self._call(called), strict=True):
             for (number, _), outcome in zip(group, found, strict=True):
                 outcomes[number] = outcome
         return outcomes

@@ -3,17 +3,31 @@
 import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Annotated
 
 import msgspec
 
 from pokewatch.contract import Skill
 from pokewatch.gateway.http.problems import INTERNAL, ProblemError
-from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.metrics import Metrics, ServedMarket
 from pokewatch.gateway.upstream.reply_checks import check_day
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Version, Versions
 
 logger = logging.getLogger("pokewatch.gateway.upstream.version_poller")
+
+
+class CanaryOffer(msgspec.Struct, frozen=True):
+    """The canary of a market: the share of callers, from 0 to 1, that its challenger answers.
+
+    `ended` says why it answers none of them any more, None while it runs. Of two offers of one `id`
+    that of the higher `revision` is the newer.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    revision: int
+    ended: str | None = None
 
 
 class ServedModel(msgspec.Struct, frozen=True):
@@ -35,6 +49,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     skill: Skill
     not_evaluated: str | None = None
     record: str = ""
+    canary: CanaryOffer | None = None
 
 
 _decode = msgspec.json.Decoder(ServedModel).decode
@@ -44,17 +59,23 @@ class VersionPoller:
     """Polls one market: its catalogue at the path `catalog_path`, and the model `decision`.
 
     `versions` are those of the newest reply, None before the first. `served` is the last status,
-    and `problem` why the last poll failed, None if it succeeded.
+    and `problem` why the last poll failed, None if it succeeded. `metric` is where the versions are
+    recorded, by default the metrics of the market.
     """
 
     def __init__(
-        self, catalog: V2Client, catalog_path: str, decisions: V2Client, metrics: Metrics
+        self,
+        catalog: V2Client,
+        catalog_path: str,
+        decisions: V2Client,
+        metrics: Metrics,
+        metric: ServedMarket | None = None,
     ) -> None:
         self._catalog = catalog
         self._status = f"{catalog_path}/status"
         self._decisions = decisions
         self._changes = metrics.changes.labels(catalog.market)
-        self._metric = metrics.served.of(catalog.market)
+        self._metric = metrics.served.of(catalog.market) if metric is None else metric
         self.versions: Versions | None = None
         self.served: ServedModel | None = None
         self.problem: ProblemError | None = None

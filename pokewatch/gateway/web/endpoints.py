@@ -71,7 +71,7 @@ class PageEndpoint:
     async def _page(self, context: RequestContext) -> Answer:
         query = parse_query(self._query, context.scope["query_string"])
         card = context.scope.get("path_params", {}).get("card_id")
-        market = market_of(self._renderer.markets, query, card)
+        market = market_of(self._renderer.markets, query, card).for_request(context)
         request = self._renderer.cache_key(context, query, market)
         body = self._cached(request, market.poller.current_versions())
         if body is None:
@@ -137,7 +137,8 @@ class DataEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = await _admitted(scope, self._path, self._access)
         query = parse_query(PageQuery, context.scope["query_string"])
-        body = await self._handler(Visit(context, market_of(self._markets, query, None), query))
+        market = market_of(self._markets, query, None).for_request(context)
+        body = await self._handler(Visit(context, market, query))
         await send_page(context, send, (200, [self._kind, _NO_STORE], body))
 
 

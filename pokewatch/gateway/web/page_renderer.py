@@ -68,7 +68,7 @@ class PageRenderer:
         """
         ids = [each.id for each in self.markets.backends if each.id]
         several = len(ids) > 1
-        named = market.id if several and market is not self.markets.first else ""
+        named = market.id if several and market.name != self.markets.first.name else ""
         return {
             "market": market.id if several else "",
             "markets": ids if several else [],

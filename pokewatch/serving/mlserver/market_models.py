@@ -7,7 +7,13 @@ from mlserver.errors import ModelNotFound
 from mlserver.repository import SchemalessModelRepository
 from mlserver.settings import ModelSettings
 
-from pokewatch.contract import FAIR_PRICE, fair_price_model, market_of_model
+from pokewatch.contract import (
+    FAIR_PRICE,
+    fair_price_model,
+    is_challenger,
+    market_of_challenger,
+    market_of_model,
+)
 from pokewatch.serving.markets import markets_to_serve
 from pokewatch.settings import MarketSettings, ServingSettings
 
@@ -15,8 +21,9 @@ from pokewatch.settings import MarketSettings, ServingSettings
 class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  # MLServer ships no types
     """The models of a folder, whose `fair-price` stands for a model of each market.
 
-    The markets are those found at start-up, and those that were loaded since, as a deploy does. A
-    `fair-price` that names its price book stays as it is.
+    The markets are those found at start-up, and those that were loaded since, as a deploy does.
+    Each has a challenger too, which is not listed: a deploy has it loaded. A `fair-price` that
+    names its price book stays as it is.
     """
 
     def __init__(self, root: str) -> None:
@@ -37,7 +44,15 @@ class MarketModelRepository(SchemalessModelRepository):  # type: ignore[misc]  #
 
     async def find(self, name: str) -> Sequence[ModelSettings]:
         """Return the models of a name, which may be that of a market not loaded so far."""
-        selected = [settings for settings in await self.list() if settings.name == name]
+        known = await self.list()
+        selected = [settings for settings in known if settings.name == name]
+        if not selected and is_challenger(name):
+            champion = fair_price_model(market_of_challenger(name))
+            selected = [
+                settings.model_copy(update={"name": name})
+                for settings in known
+                if settings.name == champion and serves_champion(settings)
+            ]
         if not selected and _is_market(name) and not MarketSettings.read().markets:
             template = _template(await super().list())
             selected = [] if template is None else [_model_of(template, market_of_model(name))]

@@ -17,8 +17,17 @@ from mlserver.types import RepositoryIndexRequest, State
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from pokewatch.contract import FAIR_PRICE, MARKETS_PATH, market_of_model
+from pokewatch.contract import (
+    FAIR_PRICE,
+    MARKETS_PATH,
+    challenger_model,
+    is_challenger,
+    market_of_model,
+)
+from pokewatch.serving.champion import has_canary
 from pokewatch.serving.mlserver.data_plane import LOADING
+from pokewatch.serving.mlserver.market_models import serves_champion
+from pokewatch.settings import ServingSettings
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -40,7 +49,8 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
     not_loaded.update({settings.name: LOADING for settings in models_settings})
     server._rest_server._app.add_route(MARKETS_PATH, _markets_endpoint(server), ["GET"])
     loads = [
-        asyncio.create_task(_load(server, settings, not_loaded)) for settings in models_settings
+        asyncio.create_task(_load_with_challenger(server, settings, not_loaded))
+        for settings in models_settings
     ]
     try:
         await _serve(server, [])
@@ -70,6 +80,22 @@ def _markets_endpoint(server: Any) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse({"markets": found}, status)
 
     return markets
+
+
+async def _load_with_challenger(
+    server: Any, settings: ModelSettings, not_loaded: dict[str, str]
+) -> None:
+    """Load a model, and beside a champion the challenger that a running deploy gives traffic."""
+    await _load(server, settings, not_loaded)
+    if is_challenger(settings.name) or not serves_champion(settings):
+        return
+    market, seconds = market_of_model(settings.name), ServingSettings.read().load_timeout
+    if not await asyncio.to_thread(has_canary, seconds, market):
+        return
+    try:
+        await server._model_repository_handlers.load(challenger_model(market))
+    except Exception as error:
+        logger.warning("%s", error)
 
 
 async def _load(server: Any, settings: ModelSettings, not_loaded: dict[str, str]) -> None:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pokewatch.contract import catalog_path, fair_price_model
-from pokewatch.gateway.api.card_prices import CardPrices
+from pokewatch.contract import catalog_path, challenger_model, fair_price_model
+from pokewatch.gateway.api.card_prices import CardPrices, OnAnswer
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.composition import Composition
+from pokewatch.gateway.api.markets.canary import Canary
+from pokewatch.gateway.api.markets.fallback import FallbackComposition, FallbackReader, OnCall
 from pokewatch.gateway.api.near_cards import NearCards
-from pokewatch.gateway.metrics import Metrics
+from pokewatch.gateway.http.middleware import RequestContext
+from pokewatch.gateway.metrics import Metrics, ServedMarket
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.card_ids import CardIds
@@ -31,43 +34,121 @@ class SharedParts:
     load: QueueLimit
 
 
+@dataclass(frozen=True)
+class Challenge:
+    """What makes a backend the challenger of `champion` in the canary of an id.
+
+    `on_call` is called after each call, with whether it failed and the champion answered instead,
+    and `on_answer` with each answer that is not from the cache.
+    """
+
+    champion: "MarketBackend"
+    canary: str
+    on_call: OnCall
+    on_answer: OnAnswer
+
+
 class MarketBackend:
     """A market served at one address; `name` is "" for the only market of a home.
 
-    Its breakers, queues and poller are its own, so that its failures leave other markets alone.
+    Its breakers, queues and poller are its own, so that its failures leave other markets alone. So
+    are those of its challenger, while there is a canary.
     """
 
-    def __init__(self, name: str, transport: Transport, shared: SharedParts) -> None:
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        shared: SharedParts,
+        challenge: Challenge | None = None,
+    ) -> None:
         self.name = name
-        self.model = fair_price_model(name)
+        self.model = challenger_model(name) if challenge else fair_price_model(name)
         self.catalog = catalog_path(self.model)
         self.transport = transport
         self._shared = shared
-        settings, metrics = shared.settings, shared.metrics
+        self.coalescers: list[Coalescer[Any, Any]] = []
+        settings = shared.settings
+        self.slow_collections = self.client("collection", settings.collection_seconds)
+        self.records = self.client("track-record", settings.collection_seconds)
+        if challenge is None:
+            self._serve_champion()
+        else:
+            self._serve_challenger(challenge)
+
+    def _serve_champion(self) -> None:
+        shared = self._shared
         self.fair_price = self.client("fair-price")
         self.decision = self.client("decision")
         catalog = self.client("catalog")
-        self.slow_collections = self.client("collection", settings.collection_seconds)
-        self.records = self.client("track-record", settings.collection_seconds)
-        self.poller = VersionPoller(catalog, self.catalog, self.decision, metrics)
+        self.poller = VersionPoller(catalog, self.catalog, self.decision, shared.metrics)
         self.composition = Composition(
             self.model, self.fair_price, self.decision, self.poller.observe
         )
         self.reader = CatalogReader(self.model, catalog, self.poller, shared.answers, shared.load)
         self.near = NearCards(self.reader)
         self.cards = CardIds(catalog, self.catalog)
-        self.coalescers: list[Coalescer[Any, Any]] = []
         self.signals = self._coalescer(self.composition.signals)
-        self.prices = CardPrices(
+        self.canary: Canary | None = Canary(self, shared)
+        self.prices = self._prices(self.model, self.canary.mirror)
+
+    def _serve_challenger(self, challenge: Challenge) -> None:
+        shared, champion = self._shared, challenge.champion
+        seconds = shared.settings.canary_seconds
+        self.fair_price = self.client("fair-price-challenger", seconds)
+        self.decision = champion.decision
+        catalog = self.client("catalog-challenger", seconds)
+        self.poller = VersionPoller(
+            catalog, self.catalog, self.decision, shared.metrics, ServedMarket()
+        )
+        self.composition = FallbackComposition(
             self.model,
+            self.fair_price,
+            self.decision,
+            self.poller.observe,
+            champion.composition,
+            challenge.on_call,
+        )
+        self.reader = FallbackReader(
+            self.model,
+            catalog,
+            self.poller,
+            shared.answers,
+            shared.load,
+            challenge.canary,
+            champion.reader,
+            challenge.on_call,
+        )
+        self.near = NearCards(self.reader)
+        self.cards = champion.cards
+        self.signals = champion.signals
+        self.canary = None
+        self.prices = self._prices(f"{self.model}/{challenge.canary}", challenge.on_answer)
+
+    def _prices(self, key: str, on_answer: OnAnswer) -> CardPrices:
+        """Return the fair prices, whose answers are cached under `key`."""
+        shared = self._shared
+        return CardPrices(
+            key,
+            self.name,
             self.composition.fair_prices,
             self._coalescer(self.composition.fair_prices),
             self.near,
             shared.answers,
             self.poller,
             shared.load,
-            metrics.predictions.of(name),
+            shared.metrics.predictions.of(self.name),
+            on_answer,
         )
+
+    def for_request(self, context: RequestContext) -> "MarketBackend":
+        """Return the variant of the market that answers a request. Raise ProblemError (422)."""
+        return self if self.canary is None else self.canary.backend_for(context)
+
+    def challenger(self, canary: str, on_call: OnCall, on_answer: OnAnswer) -> "MarketBackend":
+        """Return the challenger of the market in a canary."""
+        challenge = Challenge(self, canary, on_call, on_answer)
+        return MarketBackend(self.name, self.transport, self._shared, challenge)
 
     @property
     def id(self) -> str:
@@ -95,17 +176,19 @@ class MarketBackend:
 
     async def refresh(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
         """Poll once. Call `on_cards` if the market has other cards than before."""
-        if (
-            await self.poller.refresh()
-            and several()
-            and await self.cards.refresh(self.poller.versions)
-        ):
+        if not await self.poller.refresh():
+            return
+        if self.canary is not None and self.poller.served is not None:
+            await self.canary.follow(self.poller.served.canary)
+        if several() and await self.cards.refresh(self.poller.versions):
             on_cards()
 
     async def close(self) -> None:
         """Wait for the running calls."""
         for coalescer in self.coalescers:
             await coalescer.close()
+        if self.canary is not None:
+            await self.canary.close()
 
     def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
         settings = self._shared.settings

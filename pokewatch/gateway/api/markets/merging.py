@@ -32,7 +32,8 @@ async def page_of_all(markets: Markets, query: CardsQuery, context: RequestConte
         call = search_call(query, after if inside else "")
         deadline = math.inf if inside else backend.merge_deadline()
         try:
-            found: CardPage = await backend.reader.read(call, context.forwarded_headers(), deadline)
+            reader = backend.for_request(context).reader
+            found: CardPage = await reader.read(call, context.forwarded_headers(), deadline)
         except ProblemError as problem:
             last = number == len(backends) - 1 and empty is None
             if not is_outage(problem) or last or inside:
@@ -52,9 +53,7 @@ async def page_of_all(markets: Markets, query: CardsQuery, context: RequestConte
 async def movers_of_all(markets: Markets, query: MoversQuery, context: RequestContext) -> Movers:
     """Return the strongest signals of all markets. Raise ProblemError if none can be read."""
     call = movers_call(query)
-    found = await asyncio.gather(
-        *(_movers(backend, call, context.forwarded_headers()) for backend in markets.backends)
-    )
+    found = await asyncio.gather(*(_movers(backend, call, context) for backend in markets.backends))
     read = [each for each in found if isinstance(each, Movers)]
     away = [
         backend.id
@@ -79,11 +78,13 @@ async def movers_of_all(markets: Markets, query: MoversQuery, context: RequestCo
 
 
 async def _movers(
-    backend: MarketBackend, call: CatalogCall, headers: bytes
+    backend: MarketBackend, call: CatalogCall, context: RequestContext
 ) -> Movers | ProblemError:
     """Return the movers of a market, or the problem of one that is away. Raise ProblemError."""
     try:
-        found: Movers = await backend.reader.read(call, headers, backend.merge_deadline())
+        reader = backend.for_request(context).reader
+        headers = context.forwarded_headers()
+        found: Movers = await reader.read(call, headers, backend.merge_deadline())
     except ProblemError as problem:
         if not is_outage(problem):
             raise

@@ -1,0 +1,261 @@
+"""Deploys in steps, to HTTP servers in place of MLServer, with a real registry."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pokewatch.contract import FAIR_PRICE, FAIR_PRICE_CHALLENGER
+from pokewatch.deploy.records import DeployRecords
+from pokewatch.deploy.rollout import deploy
+from pokewatch.deploy.traffic import end_canary, uses_traffic
+from pokewatch.errors import DeployError
+from pokewatch.registry import CANARY, CHAMPION, REFUSED, Registry
+from pokewatch.serving.canaries import Canaries, CanaryPlan
+from pokewatch.valuation.book import PriceBook
+from tests.answering import answering
+from tests.deploy.processes import Writes, start_deploy
+from tests.deploy.test_rollout import champion_of, register_book
+from tests.polling import eventually
+
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:The ``noload`` loader strategy:DeprecationWarning"
+    ),  # MLflow's models on SQLAlchemy 2.1
+]
+MARKET = "simulated-0"
+
+
+class Replica(ThreadingHTTPServer):
+    """Answers like an MLServer: both models from their books, and the canary that it publishes.
+
+    `on_share` is called with each share that it publishes.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.registry = registry
+        self.canaries = Canaries()
+        self.shares: list[float] = []
+        self.on_share: Callable[[float], None] = lambda _: None
+        self.broken = False
+        self.serving: dict[str, tuple[str, PriceBook]] = {}
+        self.load(FAIR_PRICE)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def load(self, model: str) -> None:
+        alias = CANARY if model == FAIR_PRICE_CHALLENGER else CHAMPION
+        version = self.registry.resolve(alias)
+        self.serving[model] = version.version, self.registry.open_book(version)
+        if alias == CANARY:
+            plan = CanaryPlan.from_state(self.registry.get_state(CANARY))
+            self.canaries.publish(MARKET, plan)
+            self.shares.append(plan.share)
+            self.on_share(plan.share)
+
+    def answer(self, path: str, body: Any) -> tuple[int, Any]:
+        parts = path.split("/")
+        if path.startswith("/v2/repository/models/"):
+            self.load(parts[4])
+            return 200, {}
+        if path == "/catalog/status":
+            return 200, {"canary": self.canaries.status(MARKET)}
+        if path.endswith("/canary/end"):
+            return 200, {"ended": self.canaries.end(MARKET, body["id"], body["reason"])}
+        if path.endswith("/infer"):
+            return 200, self.values(parts[3], body)
+        return 404, {}
+
+    def values(self, model: str, body: Any) -> Any:
+        version, book = self.serving[model]
+        cards = [card for card in body["inputs"][0]["data"] if card != "probe"]
+        quotes = book.look_up(cards)
+        wrong = 2.0 if self.broken and model == FAIR_PRICE_CHALLENGER else 1.0
+        found = {
+            "market_price": quotes.market,
+            "fair_price": quotes.fair * wrong,
+            "lower": quotes.lower,
+            "upper": quotes.upper,
+        }
+        outputs = [{"name": name, "data": _plain(data)} for name, data in found.items()]
+        outputs.append({"name": "status", "data": list(map(str, quotes.status))})
+        return {"parameters": {"model_version": version}, "outputs": outputs}
+
+
+def _plain(values: Any) -> list[float | None]:
+    return [None if value != value else float(value) for value in values]
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: Replica
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._send(*self.server.answer(self.path, json.loads(body or b"null")))
+
+    def do_GET(self) -> None:
+        self._send(200 if self.path.endswith("/ready") else 404, {})
+
+    def _send(self, status: int, content: Any) -> None:
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Versions 1 and 2, the first of them champion."""
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "0.1")
+    monkeypatch.setenv("POKEWATCH_CANARY_STEPS", "0.1,1")
+    monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "0.5")
+    registry = Registry()
+    for number in (1, 2):
+        register_book(registry, tmp_path / f"book-{number}", git_commit=str(number))
+    registry.set_alias(CHAMPION, "1")
+    return registry
+
+
+@pytest.fixture
+def replicas(registry: Registry) -> Iterator[list[Replica]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(answering(Replica(registry))) for _ in range(2)]
+
+
+def addresses(replicas: list[Replica]) -> list[str]:
+    return [replica.address for replica in replicas]
+
+
+def no_canary(registry: Registry) -> bool:
+    return registry.find(CANARY) is None and registry.get_state(CANARY) == ""
+
+
+def test_all_replicas_publish_each_step(registry: Registry, replicas: list[Replica]) -> None:
+    champions: list[str] = []
+    replicas[1].on_share = lambda _: champions.append(champion_of(registry))
+    deploy(registry, "2", addresses(replicas))
+    assert [replica.shares for replica in replicas] == [[0.1, 1.0]] * 2
+    assert champions == ["1", "1"], "the champion moves after the last step"
+    assert champion_of(registry) == "2"
+    assert [replica.serving[FAIR_PRICE][0] for replica in replicas] == ["2", "2"]
+    for replica in replicas:
+        status = replica.canaries.status(MARKET)
+        assert status is not None
+        assert status["ended"] == "version 2 is champion"
+    assert no_canary(registry)
+
+
+def test_a_gateway_that_stops_refuses_the_version(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    def report(_: float) -> None:
+        status = replicas[0].canaries.status(MARKET)
+        assert status is not None
+        replicas[0].canaries.end(MARKET, status["id"], "errors: 3 of 3 calls failed")
+
+    replicas[0].on_share = report
+    reason = (
+        f"version 2 failed the check of live traffic at {replicas[0].address}: errors: 3 of 3 calls"
+        " failed; version 1 is champion again"
+    )
+    with pytest.raises(DeployError) as refused:
+        deploy(registry, "2", addresses(replicas))
+    assert str(refused.value) == reason
+    assert [replica.shares for replica in replicas] == [[0.1], [0.1]]
+    assert [replica.canaries.status(MARKET)["share"] for replica in replicas] == [0, 0]  # type: ignore[index]
+    assert (champion_of(registry), no_canary(registry)) == ("1", True)
+    assert REFUSED in registry.version("2").tags
+
+
+def test_wrong_answers_of_a_replica_refuse_the_version(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    replicas[1].broken = True
+    with pytest.raises(DeployError, match=rf"golden answers at {replicas[1].address}: .* differ"):
+        deploy(registry, "2", addresses(replicas))
+    assert [replica.canaries.status(MARKET)["share"] for replica in replicas] == [0, 0]  # type: ignore[index]
+    assert (champion_of(registry), no_canary(registry)) == ("1", True)
+
+
+def test_a_replica_that_has_restarted_is_given_the_version(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    def restart(share: float) -> None:
+        if share == 1 and not restarted:
+            restarted.append(share)
+            threading.Timer(0.1, setattr, (replicas[0], "canaries", Canaries())).start()
+
+    restarted: list[float] = []
+    replicas[0].on_share = restart
+    deploy(registry, "2", addresses(replicas))
+    assert replicas[0].shares == [0.1, 1.0, 1.0]
+    assert champion_of(registry) == "2"
+
+
+def test_one_replica_is_moved_at_once(registry: Registry, replicas: list[Replica]) -> None:
+    deploy(registry, "2", addresses(replicas)[:1])
+    assert replicas[0].shares == []
+    assert champion_of(registry) == "2"
+
+
+def test_a_version_that_replaces_another_market_is_moved_at_once(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    deploy(registry, "2", addresses(replicas), replace=True)
+    assert replicas[0].shares == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CANARY_REPLICAS", "0"), ("DEPLOY_WATCH_SECONDS", "0")]
+)
+def test_steps_can_be_switched_off(
+    name: str, value: str, replicas: list[Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with httpx.Client() as client:
+        assert uses_traffic(client, addresses(replicas), "")
+        monkeypatch.setenv(f"POKEWATCH_{name}", value)
+        assert not uses_traffic(client, addresses(replicas), "")
+
+
+def test_the_next_deploy_ends_the_canary_of_one_that_was_killed(
+    registry: Registry, replicas: list[Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "30")
+    process, _ = start_deploy("2", addresses(replicas), Writes(0, "never"))
+    eventually(lambda: replicas[1].shares, bool, every=0.02)
+    process.kill()
+    process.join()
+    killed = replicas[0].canaries.status(MARKET)
+    monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "0.5")
+    ended: list[Any] = []
+    replicas[0].on_share = lambda _: ended.append(replicas[0].canaries.status(MARKET))
+    deploy(registry, "2", addresses(replicas))
+    assert killed is not None
+    assert ended[0]["id"] != killed["id"]
+    assert (champion_of(registry), no_canary(registry)) == ("2", True)
+    assert DeployRecords(registry).unfinished() == []
+
+
+@pytest.mark.parametrize("state", ["", "not JSON", '{"id": "x", "share": 7}'])
+def test_ending_a_canary_may_be_repeated(registry: Registry, state: str) -> None:
+    registry.set_alias(CANARY, "2")
+    registry.set_state(CANARY, state or CanaryPlan("x", 0.1).to_state())
+    with httpx.Client() as client:
+        for _ in range(2):
+            end_canary(registry, client, [], "undone")
+    assert no_canary(registry)
