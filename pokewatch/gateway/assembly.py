@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api.answer_examples import AnswerExamples
@@ -46,6 +47,9 @@ from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import WatchStore
 
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
+
 Handler = Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]
 
 _MIB = 1_048_576
@@ -56,13 +60,18 @@ class Assembly:
     """All components of a gateway. `handlers` has one handler for each operation's name.
 
     `start` and `stop` are called by the application's lifespan. `transport` leads to the models, by
-    default by HTTP to the MLServer of the settings.
+    default by HTTP to the MLServer of the settings; with a `tracer`, its requests are spans.
     """
 
     def __init__(
-        self, settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+        self,
+        settings: GatewaySettings,
+        store: KeyStore,
+        transport: Transport | None = None,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self.settings = settings
+        self.tracer = tracer
         self.draining = False
         self.metrics = Metrics()
         self.metrics_server = MetricsServer(
@@ -79,7 +88,7 @@ class Assembly:
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
         shared = SharedParts(settings, self.metrics, self.answer_cache, self.queue_limit)
-        self.discovery = MarketDiscovery(shared, transport)
+        self.discovery = MarketDiscovery(shared, transport, tracer)
         self.markets = self.discovery.markets
         self._tasks: list[asyncio.Task[None]] = []
         self._collections = CollectionEndpoint(self.markets)

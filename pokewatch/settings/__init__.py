@@ -20,6 +20,7 @@ from pokewatch.settings.monitoring import ExperimentSettings, MonitorSettings, N
 from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
+from pokewatch.settings.tracing import TracingSettings
 from pokewatch.settings.values import listed
 from pokewatch.settings.watches import PriceWatchSettings
 
@@ -41,6 +42,7 @@ __all__ = [
     "Section",
     "ServingSettings",
     "SourceSettings",
+    "TracingSettings",
     "VersionSettings",
     "WatchSettings",
     "home_folder",
@@ -72,6 +74,7 @@ def sections() -> list[type[Section]]:
         ExperimentSettings,
         NotifySettings,
         PriceWatchSettings,
+        TracingSettings,
     ]
 
 
