@@ -1,6 +1,7 @@
 """Settings, by concern; see `section` for where their values come from."""
 
 from pokewatch.errors import SettingsError
+from pokewatch.settings.events import EventSettings
 from pokewatch.settings.gateway import ClientSettings, GatewaySettings
 from pokewatch.settings.home import Home, private_folder
 from pokewatch.settings.market import (
@@ -28,6 +29,7 @@ __all__ = [
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
+    "EventSettings",
     "ExperimentSettings",
     "GateSettings",
     "GatewaySettings",
@@ -68,6 +70,7 @@ def sections() -> list[type[Section]]:
         ServingSettings,
         GatewaySettings,
         ClientSettings,
+        EventSettings,
         DeploySettings,
         WatchSettings,
         MonitorSettings,

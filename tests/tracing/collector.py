@@ -44,9 +44,16 @@ class Collector:
 
 def _received(service: str, span: Any) -> Received:
     kind = span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_")
-    ids = (each.hex() for each in (span.trace_id, span.span_id, span.parent_span_id))
-    failed = span.status.code == span.status.STATUS_CODE_ERROR
-    return Received(service, span.name, kind, *ids, _values(span.attributes), failed)
+    return Received(
+        service,
+        span.name,
+        kind,
+        span.trace_id.hex(),
+        span.span_id.hex(),
+        span.parent_span_id.hex(),
+        _values(span.attributes),
+        failed=span.status.code == span.status.STATUS_CODE_ERROR,
+    )
 
 
 def _values(attributes: Any) -> dict[str, Any]:
