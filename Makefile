@@ -102,7 +102,7 @@ sbom: setup
 	@mkdir -p build/sbom
 	@for part in pipeline serving gateway; do \
 		$(BIN)/uv venv --quiet --clear build/sbom/$$part && \
-		$(BIN)/uv pip install --quiet --python build/sbom/$$part/bin/python --require-hashes --constraint requirements.lock --requirement pyproject.toml --extra $$part $$([ $$part = gateway ] && echo --extra mcp) && \
+		$(BIN)/uv pip install --quiet --python build/sbom/$$part/bin/python --require-hashes --constraint requirements.lock --requirement pyproject.toml --extra $$part $$([ $$part = gateway ] && echo --extra mcp || echo --extra tracing) && \
 		$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment --output-file build/sbom/$$part.json build/sbom/$$part && \
 		rm -rf build/sbom/$$part && echo build/sbom/$$part.json || exit 1; \
 	done

@@ -33,6 +33,7 @@ from metaflow.metaflow_config import (
     DEFAULT_DATASTORE,
 )
 from metaflow.plugins.kubernetes import kubernetes_cli
+from traces import traced
 
 from pokewatch.errors import PokeWatchError
 from pokewatch.settings import MarketSettings, NotifySettings, RegistrySettings
@@ -130,6 +131,7 @@ def _require_complete(deploy: Mapping[str, Any]) -> None:
 
 
 def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
+    step.add_decorator(traced)
     step.add_decorator(on_branch)
     ours = [kwargs for decorator, _, _, kwargs in step.decorator_specs if decorator == "kubernetes"]
     if deploy["target"] == "local":

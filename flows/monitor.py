@@ -31,7 +31,7 @@ class PokeWatchMonitor(MonitorSpec):
         from pokewatch.pipeline.monitor import Market
         from pokewatch.pipeline.parameters import parse_day
 
-        self.market = Market(
+        self.prices = Market(
             self.source_name(),
             days=self.days,
             last_day=parse_day(self.last_day),
@@ -53,7 +53,7 @@ class PokeWatchMonitor(MonitorSpec):
         from pokewatch.registry import Registry
         from pokewatch.settings import MonitorSettings
 
-        self.found = measure_market(self.market)
+        self.found = measure_market(self.prices)
         limits = MonitorSettings.read()
         edges = (limits.monitor_coverage_low, limits.monitor_coverage_high, limits.monitor_drift)
         registry = Registry()
@@ -72,14 +72,14 @@ class PokeWatchMonitor(MonitorSpec):
 
         from pokewatch.pipeline.monitor import decide, retrain, settle_experiment
 
-        self.action = decide(self.market, self.found)
+        self.action = decide(self.prices, self.found)
         current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
         self.promotion, self.experiment = settle_experiment()
         current.card.extend(experiment_card(self.experiment, self.promotion))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]
-            retrain(self.market, self.found.measured_on, flow)
+            retrain(self.prices, self.found.measured_on, flow)
         self.next(self.end)
 
     @timeout(minutes=10)

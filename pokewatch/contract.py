@@ -82,6 +82,10 @@ ROW_STATUSES = frozenset({*STATUSES, UNKNOWN_DATE, INVALID_PRICE})
 # status of the row.
 Signal = Literal["BUY", "SELL", "HOLD"]
 SIGNALS: tuple[Signal, Signal, Signal] = ("BUY", "SELL", "HOLD")
+
+# The event log, which the gateway writes and the monitor reads.
+EXPOSURE, JUDGEMENT = "exposure", "judgement"
+CHAMPION_ARM, CHALLENGER_ARM = "champion", "challenger"
 Reason = Literal[
     "below_threshold",
     "above_threshold",

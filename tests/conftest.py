@@ -24,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
             "POKEWATCH_GATEWAY_METRICS_PORT",
         }:
             monkeypatch.delenv(name)
-    for name in ("MLFLOW_TRACKING_URI", "POKEMON_PRICE_API_KEY"):
+    for name in ("MLFLOW_TRACKING_URI", "OTEL_EXPORTER_OTLP_ENDPOINT", "POKEMON_PRICE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("POKEWATCH_HOME", str(folder))

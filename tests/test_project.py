@@ -47,6 +47,7 @@ TESTED_ELSEWHERE = {
     "settings/monitoring.py": "by the settings; tests/test_settings.py",
     "settings/section.py": "by the settings; tests/test_settings.py",
     "settings/serving.py": "by the settings; tests/test_settings.py",
+    "settings/tracing.py": "by the tracer; tests/tracing/test_open_tracer.py",
     "settings/watches.py": "by the settings; tests/watches/test_database.py",
     "settings/values.py": "by the settings; tests/test_settings.py",
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",

@@ -24,6 +24,9 @@ from pokewatch.settings import GatewaySettings
 
 if TYPE_CHECKING:
     from pokewatch.gateway.mcp.endpoint import McpEndpoint
+    from pokewatch.tracing.tracer import Tracer
+
+_PROBES = frozenset({"/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 
 
 class Endpoint:
@@ -130,6 +133,17 @@ class Gateway(RequestMiddleware):
         )
         self.error_app = RequestMiddleware(raise_problem, assembly.metrics, assembly.access_log)
 
+    def served(self) -> ASGIApp:
+        """Return the application to serve: this one, whose requests are spans if that is on."""
+        tracer = self.assembly.tracer
+        if tracer is None:
+            return self
+        from pokewatch.tracing.asgi import TracedApp
+
+        return TracedApp(
+            self, tracer, lambda scope: context_of(scope).route, lambda scope: not is_probe(scope)
+        )
+
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         await self.assembly.start()
@@ -155,11 +169,19 @@ async def raise_problem(scope: Scope, *_: object) -> None:
     raise problem
 
 
+def is_probe(scope: Scope) -> bool:
+    """Return whether a request is one of those that only ask for the state of the gateway."""
+    return scope["path"] in _PROBES
+
+
 def create_app(
-    settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+    settings: GatewaySettings,
+    store: KeyStore,
+    transport: Transport | None = None,
+    tracer: "Tracer | None" = None,
 ) -> Gateway:
     """Return the gateway's application. `transport` leads to the models, by default by HTTP."""
-    return Gateway(Assembly(settings, store, transport))
+    return Gateway(Assembly(settings, store, transport, tracer))
 
 
 def tune_garbage_collector() -> None:

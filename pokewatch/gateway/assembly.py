@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api.answer_examples import AnswerExamples
@@ -24,6 +25,7 @@ from pokewatch.gateway.auth.key_values import parse_rate
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.auth.limits import Limiter, MemoryLimiter
 from pokewatch.gateway.auth.redis_limits import RedisLimiter
+from pokewatch.gateway.events.event_log import EventLog
 from pokewatch.gateway.http.bodies import FormBodies
 from pokewatch.gateway.http.cors import CrossOrigin
 from pokewatch.gateway.http.logs import AccessLog
@@ -41,10 +43,13 @@ from pokewatch.gateway.web.pictures import PictureEndpoint, Pictures
 from pokewatch.gateway.web.sessions import Sessions
 from pokewatch.gateway.web.site import Site
 from pokewatch.gateway.web.uploads import UploadBodies
-from pokewatch.settings import GatewaySettings, PriceWatchSettings
+from pokewatch.settings import EventSettings, GatewaySettings, Home, PriceWatchSettings
 from pokewatch.watches.database import WatchDatabase
 from pokewatch.watches.outbox import Outbox
 from pokewatch.watches.store import WatchStore
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 Handler = Callable[[RequestContext], Awaitable[Answer | StreamedAnswer]]
 
@@ -56,13 +61,18 @@ class Assembly:
     """All components of a gateway. `handlers` has one handler for each operation's name.
 
     `start` and `stop` are called by the application's lifespan. `transport` leads to the models, by
-    default by HTTP to the MLServer of the settings.
+    default by HTTP to the MLServer of the settings; with a `tracer`, its requests are spans.
     """
 
     def __init__(
-        self, settings: GatewaySettings, store: KeyStore, transport: Transport | None = None
+        self,
+        settings: GatewaySettings,
+        store: KeyStore,
+        transport: Transport | None = None,
+        tracer: "Tracer | None" = None,
     ) -> None:
         self.settings = settings
+        self.tracer = tracer
         self.draining = False
         self.metrics = Metrics()
         self.metrics_server = MetricsServer(
@@ -79,7 +89,7 @@ class Assembly:
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
         shared = SharedParts(settings, self.metrics, self.answer_cache, self.queue_limit)
-        self.discovery = MarketDiscovery(shared, transport)
+        self.discovery = MarketDiscovery(shared, transport, tracer)
         self.markets = self.discovery.markets
         self._tasks: list[asyncio.Task[None]] = []
         self._collections = CollectionEndpoint(self.markets)
@@ -89,6 +99,7 @@ class Assembly:
         )
         self.exports = ExportEndpoints(self.markets, settings)
         self._records = RecordDownloads(self.markets)
+        self._events = _events(self.metrics)
         self.pictures = _pictures(settings)
         self.handlers = self._handlers()
         self.site = self._site()
@@ -117,6 +128,8 @@ class Assembly:
             await self.pictures.close()
         await self.metrics_server.stop()
         self._watches.close()
+        if self._events is not None:
+            await self._events.close()
         self.access_log.flush()
 
     def _handlers(self) -> dict[str, Handler]:
@@ -127,8 +140,8 @@ class Assembly:
         )
         inference = InferenceEndpoints(markets, status, self.queue_limit, seconds)
         handlers: dict[str, Handler] = {
-            "fair_price": FairPriceEndpoint(markets).fair_price,
-            "fair_price_batch": BatchEndpoint(markets, seconds).fair_prices,
+            "fair_price": FairPriceEndpoint(markets, self._events).fair_price,
+            "fair_price_batch": BatchEndpoint(markets, seconds, self._events).fair_prices,
             "signal": SignalEndpoint(markets).signal,
             **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,
@@ -165,7 +178,7 @@ class Assembly:
             return None
         forms = FormBodies(_FORM_BYTES, settings.body_seconds)
         access = PageAccess(mode == "open", self.authenticator, Sessions(self.key_cache), forms)
-        pages = Pages(self.markets, self.alerts)
+        pages = Pages(self.markets, self.alerts, self._events)
         uploads = UploadBodies(settings.collection_bytes, settings.body_seconds)
         return Site(
             pages,
@@ -194,6 +207,12 @@ def _watches(markets: Markets) -> WatchEndpoints:
     settings, database = PriceWatchSettings.read(), WatchDatabase.configured()
     store = WatchStore(database, settings.watches_per_key)
     return WatchEndpoints(store, Outbox(database), markets, settings.webhook_hosts)
+
+
+def _events(metrics: Metrics) -> EventLog | None:
+    """Return the event log, None if it is off."""
+    settings = EventSettings.read()
+    return EventLog(Home.read().events, settings, metrics.events) if settings.events else None
 
 
 def _pictures(settings: GatewaySettings) -> Pictures | None:

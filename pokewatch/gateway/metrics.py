@@ -246,6 +246,12 @@ class Metrics:
             "Requests rejected by the limit of a key, of an address, or by load.",
             ("by",),
         )
+        self.events = count(
+            "pokewatch_gateway_events",
+            "Events of the event log by result: written, or dropped for their rate, for the log's "
+            "size, or by a failed write.",
+            ("result",),
+        )
         self.keyless = count(
             "pokewatch_gateway_keyless",
             "Requests without a valid key, whether rejected with 401 or 429.",

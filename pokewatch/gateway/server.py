@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from prometheus_client.registry import Collector
@@ -14,6 +14,10 @@ from pokewatch.gateway.http import logs
 from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.settings import GatewaySettings, Home
+from pokewatch.tracing import open_tracer
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 
 class Server(uvicorn.Server):
@@ -44,7 +48,7 @@ def uvicorn_config(app: Gateway, settings: GatewaySettings, **overrides: Any) ->
     fields = {"header_seconds": settings.body_seconds, "error_app": app.error_app}
     protocol = type("Protocol", (GuardedProtocol,), fields)
     return uvicorn.Config(
-        app,
+        app.served(),
         **{
             "host": settings.gateway_host,
             "port": settings.gateway_port,
@@ -66,13 +70,16 @@ def run(
     settings: GatewaySettings,
     transport: Transport | None = None,
     collectors: Iterable[Collector] = (),
+    tracer: "Tracer | None" = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raise KeyStoreError if the keys cannot be read.
 
-    `transport` leads to the models, by default by HTTP; `collectors` are of further metrics.
+    `transport` leads to the models, by default by HTTP; `collectors` are of further metrics, and
+    `tracer` replaces that of the settings.
     """
-    logs.configure("pokewatch", "uvicorn")
-    app = create_app(settings, KeyStore(Home.read().keys), transport)
+    logs.configure("pokewatch", "uvicorn", "opentelemetry")
+    store = KeyStore(Home.read().keys)
+    app = create_app(settings, store, transport, tracer or open_tracer("pokewatch-gateway"))
     for collector in collectors:
         app.assembly.metrics.registry.register(collector)
     tune_garbage_collector()

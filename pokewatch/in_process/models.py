@@ -8,6 +8,7 @@ repository API. A new champion is therefore noticed by looking, every POLL_SECON
 import asyncio
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlserver import MLModel, ModelSettings
 from mlserver.registry import MultiModelRegistry
@@ -18,11 +19,14 @@ from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.serving.champion import fetch_version
 from pokewatch.serving.loaded_books import LOADED_BOOKS
-from pokewatch.serving.mlserver.data_plane import LOADING, CheckedDataPlane
+from pokewatch.serving.mlserver.data_plane import LOADING, data_plane
 from pokewatch.serving.mlserver.market_models import MarketModelRepository, serves_champion
 from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints
 from pokewatch.serving.mlserver.startup import load_failure
 from pokewatch.settings import RegistrySettings, ServingSettings
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -34,11 +38,11 @@ POLL_SERVER_SECONDS = 60.0  # a registry on a server is asked in a process of it
 class InProcessModels:
     """The models in `folder`. `run` loads them, and again for each new champion."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tracer: "Tracer | None" = None) -> None:
         self._folder = folder
         self._registry = MultiModelRegistry()
         settings = Settings(debug=False, parallel_workers=0)
-        self._data_plane = CheckedDataPlane(settings, self._registry)
+        self._data_plane = data_plane(tracer)(settings, self._registry)
         self.endpoints = ColumnEndpoints(self._data_plane)
         self._models: list[ModelSettings] = []
 

@@ -11,6 +11,7 @@ from pokewatch.gateway.server import run
 from pokewatch.in_process.models import InProcessModels
 from pokewatch.in_process.transport import InProcessTransport
 from pokewatch.settings import GatewaySettings
+from pokewatch.tracing import open_tracer
 
 _EXPORTED = ("pokewatch_", "model_infer_")
 
@@ -25,4 +26,6 @@ class ModelMetrics(Collector):
 def run_in_process(settings: GatewaySettings, models: Path) -> None:
     """Serve the models of a folder until SIGTERM or SIGINT. Raise KeyStoreError."""
     logging.getLogger("mlserver").setLevel(logging.WARNING)
-    run(settings, InProcessTransport(InProcessModels(models)), [ModelMetrics()])
+    tracer = open_tracer("pokewatch")
+    transport = InProcessTransport(InProcessModels(models, tracer))
+    run(settings, transport, [ModelMetrics()], tracer)

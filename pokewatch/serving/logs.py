@@ -12,12 +12,13 @@ from mlserver.errors import MLServerError
 _LOGGER_NAMES = {"uvicorn.error": "uvicorn"}
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
+trace_var: ContextVar[str] = ContextVar("trace", default="")
 
 
 class RuntimeLogFormatter(logging.Formatter):
     """Formats a record as JSON with `time`, `level`, `logger` and `message`.
 
-    `model`, `request_id`, `error` and the record's `fields` are added where they are known.
+    `model`, `request_id`, `trace`, `error` and the record's `fields` are added where known.
     MLServer logs client errors with a traceback; it is omitted here.
     """
 
@@ -32,6 +33,8 @@ class RuntimeLogFormatter(logging.Formatter):
             line["model"] = model
         if request_id := request_id_var.get():
             line["request_id"] = request_id
+        if trace := trace_var.get():
+            line["trace"] = trace
         line |= getattr(record, "fields", {})
         if record.exc_info and not _is_client_error(record.exc_info[1]):
             line["error"] = self.formatException(record.exc_info)

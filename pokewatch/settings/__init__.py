@@ -1,6 +1,7 @@
 """Settings, by concern; see `section` for where their values come from."""
 
 from pokewatch.errors import SettingsError
+from pokewatch.settings.events import EventSettings
 from pokewatch.settings.gateway import ClientSettings, GatewaySettings
 from pokewatch.settings.home import Home, private_folder
 from pokewatch.settings.market import (
@@ -21,6 +22,7 @@ from pokewatch.settings.monitoring import ExperimentSettings, MonitorSettings, N
 from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
+from pokewatch.settings.tracing import TracingSettings
 from pokewatch.settings.values import listed
 from pokewatch.settings.watches import PriceWatchSettings
 
@@ -29,6 +31,7 @@ __all__ = [
     "ClientSettings",
     "DecisionSettings",
     "DeploySettings",
+    "EventSettings",
     "ExperimentSettings",
     "GateSettings",
     "GatewaySettings",
@@ -43,6 +46,7 @@ __all__ = [
     "Section",
     "ServingSettings",
     "SourceSettings",
+    "TracingSettings",
     "VersionSettings",
     "WatchSettings",
     "home_folder",
@@ -68,6 +72,7 @@ def sections() -> list[type[Section]]:
         ServingSettings,
         GatewaySettings,
         ClientSettings,
+        EventSettings,
         DeploySettings,
         WatchSettings,
         CanarySettings,
@@ -75,6 +80,7 @@ def sections() -> list[type[Section]]:
         ExperimentSettings,
         NotifySettings,
         PriceWatchSettings,
+        TracingSettings,
     ]
 
 

@@ -70,6 +70,10 @@ class Home(Section):
         return self.home / "logs"
 
     @property
+    def events(self) -> Path:
+        return self.home / "events"
+
+    @property
     def watches(self) -> Path:
         return self.home / "watches.sqlite"
 

@@ -20,6 +20,7 @@ from pokewatch.gateway.api.schemas import (
     FairPriceRequest,
     SignalRequest,
 )
+from pokewatch.gateway.events.event_log import EventLog
 from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
@@ -41,34 +42,65 @@ _HEADERS: list[Header] = [JSON, (b"cache-control", b"no-store")]
 
 
 class FairPriceEndpoint:
-    """Single cards."""
+    """Single cards. With an event log, each answer is an event."""
 
-    def __init__(self, markets: Markets) -> None:
+    def __init__(self, markets: Markets, events: EventLog | None = None) -> None:
         self._markets = markets
+        self._events = events
 
     async def fair_price(self, context: RequestContext) -> Answer:
         request = decode(_decode_fair_price, context.body)
         market = self._markets.of_card(request.card_id, request.market)
         prices = market.for_request(context).prices
-        found, stale = await prices.find(_card_query(request, context.forwarded_headers))
+        query = _card_query(request, context.forwarded_headers)
+        found, stale = await prices.find(query)
         prices.predictions[found.signal] += 1
+        if self._events is not None:
+            version = found.versions.model_version
+            self._events.add(
+                context.key, market.id, query.card_id, query.offered, found.signal, version
+            )
         return 200, _HEADERS, answer_body(found.prefix, stale, context.request_id)
 
 
 class BatchEndpoint:
-    """Many cards in one request, each with its own answer or problem: a call for each market."""
+    """Many cards in one request, each with its own answer or problem: a call for each market.
 
-    def __init__(self, markets: Markets, seconds: float) -> None:
+    With an event log, each answer is an event.
+    """
+
+    def __init__(self, markets: Markets, seconds: float, events: EventLog | None = None) -> None:
         self._markets = markets
         self._seconds = seconds
+        self._events = events
 
     async def fair_prices(self, context: RequestContext) -> Answer:
         rows = _batch_rows(context.body)
         outcomes = await self._outcomes(rows, context)
+        if self._events is not None:
+            self._log(self._events, context, rows, outcomes)
         request_id = context.request_id
         predictions = _encode([_prediction(outcome, request_id) for outcome in outcomes])
         body = b'{"predictions":%s,"request_id":"%s"}' % (predictions, request_id.encode())
         return 200, _HEADERS, body
+
+    @staticmethod
+    def _log(
+        events: EventLog,
+        context: RequestContext,
+        rows: Sequence[FairPriceRequest | ProblemError],
+        outcomes: Sequence[FairPrice | ProblemError],
+    ) -> None:
+        for row, answer in zip(rows, outcomes, strict=True):
+            if isinstance(row, FairPriceRequest) and isinstance(answer, FairPrice):
+                events.add(
+                    context.key,
+                    answer.market,
+                    answer.card_id,
+                    _offered(row),
+                    answer.signal,
+                    answer.model_version,
+                )
 
     async def _outcomes(
         self, rows: Sequence[FairPriceRequest | ProblemError], context: RequestContext
@@ -154,10 +186,13 @@ class SignalEndpoint:
 
 def _card_query(request: FairPriceRequest, headers: ForwardedHeaders) -> CardQuery:
     day = "" if request.date is UNSET else require_day(request.date, "/date")
-    offered = None if request.market_price is UNSET else request.market_price
     condition = "" if request.condition is UNSET else request.condition
     fees = "" if request.fees is UNSET else request.fees
-    return CardQuery(request.card_id, day, offered, condition, fees, headers)
+    return CardQuery(request.card_id, day, _offered(request), condition, fees, headers)
+
+
+def _offered(request: FairPriceRequest) -> float | None:
+    return None if request.market_price is UNSET else request.market_price
 
 
 def _batch_rows(body: bytes) -> Sequence[FairPriceRequest | ProblemError]:

@@ -20,6 +20,7 @@ from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.markets.elsewhere import cards_elsewhere
 from pokewatch.gateway.api.schemas import FairPriceAnswer
+from pokewatch.gateway.events.event_log import EventLog
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.web import formats
 from pokewatch.gateway.web.page_charts import card_chart, index_changes, index_chart, last_days
@@ -51,11 +52,15 @@ class _Judged:
 
 
 class Pages:
-    """The pages' values, from the same calls as the API's answers."""
+    """The pages' values, from the same calls as the API's answers.
 
-    def __init__(self, markets: Markets, alerts: Alerts) -> None:
+    With an event log, the signals on the pages of cards are events.
+    """
+
+    def __init__(self, markets: Markets, alerts: Alerts, events: EventLog | None = None) -> None:
         self._markets = markets
         self._alerts = alerts
+        self._events = events
 
     async def home(self, visit: Visit) -> Values:
         index, changes, bargains = await self._read(
@@ -121,6 +126,8 @@ class Pages:
         if offered is not None:
             calls.append(CardQuery(card_id, "", offered, query.condition, query.fees))
         card, history, printings, value, *judged = await self._read(visit, *calls)
+        for answer, price in ((value, None), *((each, offered) for each in judged)):
+            self._log(visit, answer, price)
         shown = last_days(history, RANGES[query.range])
         headers = visit.context.forwarded_headers()
         others = await cards_elsewhere(self._markets, visit.market, card, headers)
@@ -200,6 +207,11 @@ class Pages:
                 break
         visit.record(found)
         return found
+
+    def _log(self, visit: Visit, answer: FairPriceAnswer, offered: float | None) -> None:
+        if self._events is not None:
+            key, version = visit.context.key, answer.model_version
+            self._events.add(key, answer.market, answer.card_id, offered, answer.signal, version)
 
     async def _answers(self, visit: Visit, calls: Sequence[CatalogCall | CardQuery]) -> list[Any]:
         headers = visit.context.forwarded_headers

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlserver.errors import MLServerError, ModelNotFound
 from mlserver.handlers import DataPlane
@@ -12,6 +12,9 @@ from mlserver.model import MLModel
 from mlserver.registry import MultiModelRegistry
 from mlserver.settings import Settings
 from mlserver.types import MetadataModelResponse
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 LOADING = "it is being loaded"
 
@@ -72,3 +75,12 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         await self.find(name, version)
         async with super()._infer_contextmanager(name, version) as model:
             yield model
+
+
+def data_plane(tracer: "Tracer | None") -> type[CheckedDataPlane]:
+    """Return the class of the data plane. With a tracer, requests in a trace are spans of it."""
+    if tracer is None:
+        return CheckedDataPlane
+    from pokewatch.serving.mlserver.traced_data_plane import traced_data_plane
+
+    return traced_data_plane(tracer)

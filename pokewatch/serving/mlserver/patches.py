@@ -20,12 +20,14 @@ started; that class installs the patches.
 | exits if a model cannot be loaded at start-up (#2056) | 503 with the reason, retries | startup |
 | accepts requests from web pages; CORS (#386) stops no simple request | 403, 415 | access_control |
 | runs any number of loads at once, and unloads models | one at a time; 405 | queued_loads |
+| sends traces by gRPC, without the model's call | OTLP over HTTP, with it | traced_data_plane |
 
 The numbers are issues of SeldonIO/MLServer; where there is none, no issue was found. MLServer is
 pinned to the exact version, and tests against a real server cover each patch.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import mlserver.grpc.converters
 import mlserver.grpc.servicers
@@ -33,11 +35,11 @@ import mlserver.grpc.utils
 import mlserver.rest.app
 import mlserver.server
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from pokewatch.serving.mlserver import startup
 from pokewatch.serving.mlserver.access_control import BrowserRequestFilter
-from pokewatch.serving.mlserver.data_plane import CheckedDataPlane
+from pokewatch.serving.mlserver.data_plane import data_plane
 from pokewatch.serving.mlserver.error_responses import EXCEPTION_HANDLERS
 from pokewatch.serving.mlserver.grpc_tensors import CheckedRequestConverter, TextContentsConverter
 from pokewatch.serving.mlserver.market_models import MarketModelRepository
@@ -45,6 +47,10 @@ from pokewatch.serving.mlserver.queued_loads import QueuedLoads
 from pokewatch.serving.mlserver.request_bodies import limited_request
 from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints, ColumnRoute
 from pokewatch.settings import ServingSettings
+from pokewatch.tracing import open_tracer
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 
 class PatchedModelRepository(MarketModelRepository):
@@ -53,15 +59,22 @@ class PatchedModelRepository(MarketModelRepository):
     def __init__(self, root: str) -> None:
         super().__init__(root)
         settings = ServingSettings.read()
-        install(settings.max_body_bytes, settings.max_body_seconds, settings.mlserver_names)
+        tracer = open_tracer("pokewatch-mlserver")
+        install(settings.max_body_bytes, settings.max_body_seconds, settings.mlserver_names, tracer)
 
 
-def install(max_body_bytes: int, max_body_seconds: float, hosts: Sequence[str]) -> None:
+def install(
+    max_body_bytes: int,
+    max_body_seconds: float,
+    hosts: Sequence[str],
+    tracer: "Tracer | None" = None,
+) -> None:
     """Patch every MLServer created in this process from now on."""
 
     class FilteredApp(FastAPI):
         def build_middleware_stack(self) -> ASGIApp:
-            return BrowserRequestFilter(super().build_middleware_stack(), hosts)
+            stack = BrowserRequestFilter(super().build_middleware_stack(), hosts)
+            return stack if tracer is None else _traced(stack, tracer)
 
     mlserver.rest.app.FastAPI = FilteredApp
     mlserver.rest.app.Request = limited_request(max_body_bytes, max_body_seconds)
@@ -70,7 +83,18 @@ def install(max_body_bytes: int, max_body_seconds: float, hosts: Sequence[str]) 
     mlserver.rest.app._EXCEPTION_HANDLERS |= EXCEPTION_HANDLERS
     mlserver.grpc.servicers.ModelInferRequestConverter = CheckedRequestConverter
     mlserver.grpc.converters.InferTensorContentsConverter = TextContentsConverter
-    mlserver.server.DataPlane = CheckedDataPlane
+    mlserver.server.DataPlane = data_plane(tracer)
     mlserver.server.ModelRepositoryHandlers = QueuedLoads
     mlserver.server.MLServer.start = startup.start
     mlserver.grpc.utils.STATUS_CODE_MAPPING[503] = mlserver.grpc.utils.grpc.StatusCode.UNAVAILABLE
+
+
+def _traced(app: ASGIApp, tracer: "Tracer") -> ASGIApp:
+    """Return `app`, whose requests in a trace are spans of it; polls are in none."""
+    from pokewatch.tracing.asgi import TracedApp
+
+    return TracedApp(app, tracer, _route, lambda _: False)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "other")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.http_stream import StreamingHttpClient
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
+
+if TYPE_CHECKING:
+    from pokewatch.tracing.tracer import Tracer
 
 logger = logging.getLogger("pokewatch.gateway.markets")
 
@@ -36,13 +40,19 @@ class MarketDiscovery:
 
     The markets of POKEWATCH_MARKET_URLS stay as they are. Otherwise a market is added once the
     model server lists its model, and removed once it neither lists nor serves it. All are reached
-    by `transport`, by default by HTTP.
+    by `transport`, by default by HTTP. With a `tracer`, requests to them are spans.
     """
 
-    def __init__(self, shared: SharedParts, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        shared: SharedParts,
+        transport: Transport | None = None,
+        tracer: "Tracer | None" = None,
+    ) -> None:
         settings = shared.settings
         self._shared = shared
         self._transport = transport
+        self._tracer = tracer
         self._clients: dict[str, Transport] = {}
         self._tasks: dict[MarketBackend, asyncio.Task[None]] = {}
         self._lister: asyncio.Task[None] | None = None
@@ -135,6 +145,10 @@ class MarketDiscovery:
         if client is None:
             seconds = self._shared.settings.connect_seconds
             client = self._transport or StreamingHttpClient(url, seconds)
+            if self._tracer is not None:
+                from pokewatch.gateway.upstream.traced_transport import TracedTransport
+
+                client = TracedTransport(client, self._tracer)
             self._clients[url] = client
         return client
 

@@ -1,0 +1,1 @@
+"""The log of what callers were shown and what they judged, for experiments."""
