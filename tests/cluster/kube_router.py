@@ -8,6 +8,7 @@ from tests.cluster.control_plane import SERVICES, ControlPlane, program
 from tests.cluster.node import NAME
 from tests.cluster.programs import require_program
 from tests.serving.server import free_ports
+from tests.tools import require_tool
 
 _CHAINS = ("KUBE-ROUTER-", "KUBE-POD-FW-", "KUBE-NWPLCY-")
 _SETS = ("KUBE-SRC-", "KUBE-DST-", "kube-router-")
@@ -16,6 +17,8 @@ _SETS = ("KUBE-SRC-", "KUBE-DST-", "kube-router-")
 @contextmanager
 def enforced_policies(plane: ControlPlane) -> Iterator[None]:
     """Enforce the policies of all namespaces."""
+    for name in ("iptables-save", "ipset"):
+        require_tool(name)
     (health,) = free_ports(1)
     options = {
         "kubeconfig": plane.kubeconfig,
