@@ -12,6 +12,13 @@ from tests.wheel import version
 
 BASE = "localhost/pokewatch-base:bookworm"
 TARGETS = ("pipeline", "serving", "gateway")
+_OPTIONS = (
+    "--isolation=chroot",
+    "--network=host",
+    "--layers",
+    "--format=docker",
+    f"--build-arg=BASE_IMAGE={BASE}",
+)
 # Debian's defaults need systemd.
 _ENGINE = """\
 [containers]
@@ -31,6 +38,23 @@ def build(folder: Path) -> None:
     """Build every image with `make images`, on a base made by debootstrap if there is none."""
     environment = engine_environment(folder)
     buildah = require_tool("buildah")
+    _provide_base(folder, buildah, environment)
+    _run(["make", "images", f"BUILDER={buildah}", f"BUILD_ARGS={' '.join(_OPTIONS)}"], environment)
+
+
+def build_target(
+    context: Path, target: str, name: str, folder: Path, arguments: Mapping[str, str]
+) -> None:
+    """Build one target of a Dockerfile on the same base."""
+    environment = engine_environment(folder)
+    buildah = require_tool("buildah")
+    _provide_base(folder, buildah, environment)
+    given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
+    command = [buildah, "build", *_OPTIONS, *given, "--target", target, "--tag", name]
+    _run([*command, str(context)], environment)
+
+
+def _provide_base(folder: Path, buildah: str, environment: Mapping[str, str]) -> None:
     if subprocess.run(
         [buildah, "inspect", "--type", "image", BASE],
         env=environment,
@@ -38,10 +62,6 @@ def build(folder: Path) -> None:
         check=False,
     ).returncode:
         _build_base(folder / "base", buildah, environment)
-    arguments = (
-        f"--isolation chroot --network host --layers --format docker --build-arg BASE_IMAGE={BASE}"
-    )
-    _run(["make", "images", f"BUILDER={buildah}", f"BUILD_ARGS={arguments}"], environment)
 
 
 def _build_base(folder: Path, buildah: str, environment: Mapping[str, str]) -> None:

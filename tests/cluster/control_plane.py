@@ -55,6 +55,8 @@ def control_plane(folder: Path, address: str = "127.0.0.1") -> Iterator[ControlP
     """Start the programs, whose API is at `address`, and end them all afterwards."""
     node = str(require_program("node"))
     store, peer, api, controllers, scheduler = free_ports(5)
+    if not address.startswith("127."):
+        api = 6443  # the port of the API that network policies let out to
     found = ControlPlane(folder, f"https://{address}:{api}", secrets.token_urlsafe(32))
     (folder / "tokens.csv").write_text(f'{found.token},admin,admin,"system:masters"\n')
     key = folder / "accounts.key"
@@ -85,6 +87,7 @@ def control_plane(folder: Path, address: str = "127.0.0.1") -> Iterator[ControlP
             "token-auth-file": folder / "tokens.csv",
             "authorization-mode": "RBAC",
             "kubelet-preferred-address-types": "InternalIP",
+            "enable-aggregator-routing": "true",
         }
         stack.enter_context(program(folder, [node, "kube-apiserver"], apiserver))
         _wait(found)
@@ -127,7 +130,11 @@ def program(
         assert process.poll() is None, (folder / f"{name}.log").read_text()[-2000:]
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:  # Argo's controller goes on
+            process.kill()
+            process.wait()
 
 
 @retry(

@@ -32,10 +32,16 @@ class Node:
 
     def import_image(self, archive: Path) -> None:
         """Make the images of a docker-archive known to the node."""
+        self._ctr("images", "import", str(archive))
+
+    def tag_image(self, name: str, other: str) -> None:
+        """Give an image another name."""
+        self._ctr("images", "tag", "--force", name, other)
+
+    def _ctr(self, *arguments: str) -> None:
         socket_path = str(self.folder / "containerd.sock")
         command = [require_tool("ctr"), "--address", socket_path, "--namespace", "k8s.io"]
-        command += ["images", "import", str(archive)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 

@@ -10,6 +10,7 @@ import yaml
 from tests.cluster.archives import write_image
 from tests.cluster.control_plane import ControlPlane, control_plane, program
 from tests.cluster.definitions import ARGO, definitions
+from tests.cluster.kube_router import enforced_policies
 from tests.cluster.node import ADDRESS, Node, address, node
 from tests.cluster.programs import require_program
 from tests.s3 import running as running_s3
@@ -46,6 +47,7 @@ def own_cluster(folder: Path) -> Iterator[OwnCluster]:
         stack.enter_context(_dns(plane))
         plane.kubectl("create", "--filename", "-", sent=yaml.safe_dump(_STORAGE))
         here = stack.enter_context(node(plane, folder / "node"))
+        stack.enter_context(enforced_policies(plane))
         yield OwnCluster(plane, here, s3)
 
 

@@ -1,6 +1,6 @@
 """The programs of a cluster, built from their Go modules into a cache outside the checkout.
 
-`python -m tests.cluster.programs` builds those that are missing: some 25 minutes on 2 cores. The
+`python -m tests.cluster.programs` builds those that are missing: some 40 minutes on 2 cores. The
 versions are those of the go.mod files.
 """
 
@@ -17,11 +17,15 @@ from tests.conftest import ROOT
 
 _MODULES = ROOT / "tests" / "cluster"
 _ARGO = "github.com/argoproj/argo-workflows/v4/cmd"
+_ROUTER = "github.com/cloudnativelabs/kube-router/v2/cmd"
 # The module whose version a program bears, by the folder of its go.mod.
 _VERSIONED = {
     "node": "k8s.io/kubernetes",
     "dns": "github.com/coredns/coredns",
     "argo": _ARGO.removesuffix("/cmd"),
+    "policies": _ROUTER.removesuffix("/cmd"),
+    "metrics": "sigs.k8s.io/metrics-server",
+    "edge": "github.com/envoyproxy/gateway",
 }
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
@@ -30,6 +34,9 @@ PROGRAMS = {
     "coredns": (_MODULES / "dns", "."),
     "workflow-controller": (_MODULES / "argo", f"{_ARGO}/workflow-controller"),
     "argoexec": (_MODULES / "argo", f"{_ARGO}/argoexec"),
+    "kube-router": (_MODULES / "policies", f"{_ROUTER}/kube-router"),
+    "metrics-server": (_MODULES / "metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+    "envoy-gateway": (_MODULES / "edge", "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
 }
 
 

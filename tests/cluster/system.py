@@ -2,26 +2,49 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests import images
-from tests.cluster.node import PAUSE
+from tests.cluster.node import ADDRESS, PAUSE
 from tests.cluster.own import OwnCluster
+from tests.conftest import ROOT
 from tests.k8s.rendering import K8S
 from tests.s3 import CREDENTIALS
 
-# PostgreSQL, Redis and MinIO: pods of their names do nothing. The registry and the watches have
-# SQLite files, the limits are each gateway's own, and S3 is outside the cluster.
-_STANDING_IN = ("StatefulSet/postgres", "StatefulSet/minio", "Deployment/redis")
+# MinIO's image is not built here: S3 is outside the cluster, and a pod of its name does nothing.
 _SUSPENDED = {
     "target": {"kind": "CronJob", "name": "watches"},
     "patch": '[{"op": "add", "path": "/spec/suspend", "value": true}]',
 }
 _OURS = ("gateway", "mlserver", "mlflow")
+_DEBIAN = ROOT / "tests" / "cluster" / "debian"
+Recorder = Callable[[str, object], None]  # pytest's record_property
+URL = f"http://{ADDRESS}:30080"  # of the NodePort
+
+
+@dataclass(frozen=True)
+class System:
+    """PokeWatch, deployed to a cluster."""
+
+    cluster: OwnCluster
+    manifests: Path
+    printed: str  # by `make deploy`
+    seconds: float  # until its first answer
+
+    @property
+    def key(self) -> str:
+        """The first API key."""
+        found = re.search("first API key, shown once: (pw_\\S+)", self.printed)
+        assert found, self.printed
+        return found[1]
 
 
 def load_images(cluster: OwnCluster, folder: Path) -> None:
@@ -30,11 +53,33 @@ def load_images(cluster: OwnCluster, folder: Path) -> None:
     for target in images.TARGETS:
         name = f"docker.io/{images.image(target).removeprefix('localhost/')}"
         images.podman("tag", images.image(target), name, folder=folder)
-        archive = folder / f"{target}.tar"
-        options = ("--format", "docker-archive", "--output", str(archive))
-        images.podman("save", *options, name, folder=folder)
-        cluster.node.import_image(archive)
-        archive.unlink()
+        give(cluster, name, folder)
+    for target in ("redis", "postgres"):
+        build_debian(cluster, target, f"docker.io/library/{_image(target)}", folder)
+
+
+def build_debian(
+    cluster: OwnCluster, target: str, name: str, folder: Path, **arguments: str
+) -> None:
+    """Build an image of what the manifests take from others, and give it to the node."""
+    images.build_target(_DEBIAN, target, name, folder, arguments)
+    give(cluster, name, folder)
+
+
+def give(cluster: OwnCluster, name: str, folder: Path) -> None:
+    """Copy an image to the node."""
+    archive = folder / "image.tar"
+    options = ("--format", "docker-archive", "--output", str(archive))
+    images.podman("save", *options, name, folder=folder)
+    cluster.node.import_image(archive)
+    archive.unlink()
+
+
+def _image(name: str) -> str:
+    """Return the image that a manifest takes."""
+    found = re.search(rf"image: ({name}:\S+)", (K8S / "base" / f"{name}.yaml").read_text())
+    assert found
+    return found[1]
 
 
 def manifests(cluster: OwnCluster, folder: Path, notify: str) -> Path:
@@ -63,24 +108,20 @@ def _kustomization(s3: str, notify: str) -> dict[str, Any]:
     flows = CREDENTIALS | {
         "POKEWATCH_DVC_REMOTE": "s3://data/dvc",
         "POKEWATCH_DVC_ENDPOINT_URL": s3,
-        "POKEWATCH_WATCHES_URL": "sqlite:////home/pokewatch/state/watches.sqlite",
         "POKEWATCH_NOTIFY_URLS": notify,
     }
     settings = {
         "MLFLOW_S3_ENDPOINT_URL": s3,
         "MLFLOW_ARTIFACTS_DESTINATION": "s3://models/mlflow",
     }
-    database = {"uri": "sqlite:////home/pokewatch/mlflow.db"}
     return {
         "resources": ["../shipped"],
         "secretGenerator": [
-            merged("postgres", "pokewatch", database),
-            merged("watches", "pokewatch", {"url": "sqlite:////tmp/watches.sqlite"}),
             merged("mlflow", "pokewatch", keys),
             merged("pokewatch-pipeline", "pokewatch-flows", flows),
         ],
         "configMapGenerator": [merged("mlflow", "pokewatch", settings)],
-        "patches": [*map(_small, _OURS), *map(_stand_in, _STANDING_IN), _SUSPENDED],
+        "patches": [*map(_small, _OURS), _no_minio(), _no_volume(), _s3_outside(s3), _SUSPENDED],
     }
 
 
@@ -90,15 +131,31 @@ def _small(name: str) -> dict[str, Any]:
     return {"target": {"kind": "Deployment", "name": name}, "patch": json.dumps(patch)}
 
 
-def _stand_in(target: str) -> dict[str, Any]:
-    kind, _, name = target.partition("/")
+def _no_minio() -> dict[str, Any]:
     container = "/spec/template/spec/containers/0"
     patch = [{"op": "replace", "path": f"{container}/image", "value": PAUSE}]
     patch += [{"op": "replace", "path": f"{container}/resources/requests/cpu", "value": "10m"}]
-    unused = ["livenessProbe", "readinessProbe", "volumeMounts"]
-    unused += ["command", "args"] if name != "postgres" else []
+    unused = ("livenessProbe", "readinessProbe", "volumeMounts", "command", "args")
     patch += [{"op": "remove", "path": f"{container}/{each}"} for each in unused]
-    return {"target": {"kind": kind, "name": name}, "patch": json.dumps(patch)}
+    return {"target": {"kind": "StatefulSet", "name": "minio"}, "patch": json.dumps(patch)}
+
+
+def _no_volume() -> dict[str, Any]:
+    """The volumes of the node's provisioner belong to root."""
+    volume = {"name": "data", "emptyDir": {}}
+    patch = [
+        {"op": "remove", "path": "/spec/volumeClaimTemplates"},
+        {"op": "add", "path": "/spec/template/spec/volumes/-", "value": volume},
+    ]
+    return {"target": {"kind": "StatefulSet", "name": "postgres"}, "patch": json.dumps(patch)}
+
+
+def _s3_outside(s3: str) -> dict[str, Any]:
+    """The patch that docs/kubernetes.md names for an S3 of one's own."""
+    to = [{"ipBlock": {"cidr": f"{ADDRESS}/32"}}]
+    rule = {"to": to, "ports": [{"protocol": "TCP", "port": urlsplit(s3).port}]}
+    patch = [{"op": "replace", "path": "/spec/egress", "value": [rule]}]
+    return {"target": {"kind": "NetworkPolicy", "name": "s3"}, "patch": json.dumps(patch)}
 
 
 def run_script(copy: Path, cluster: OwnCluster, name: str, *arguments: str) -> str:

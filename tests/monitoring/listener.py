@@ -12,14 +12,15 @@ from tests.answering import answering
 class Listener(ThreadingHTTPServer):
     """Takes webhooks; answers with `status`."""
 
-    def __init__(self, host: str) -> None:
-        super().__init__((host, 0), _Answers)
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__((host, port), _Answers)
+        self.host = host
         self.heard: list[dict[str, Any]] = []
         self.status = 200
 
     @property
     def address(self) -> str:
-        return f"json://127.0.0.1:{self.server_port}/hooks/s3cret"
+        return f"json://{self.host}:{self.server_port}/hooks/s3cret"
 
     def titles(self) -> list[str]:
         return [each["title"] for each in self.heard]
@@ -39,6 +40,6 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(host: str = "127.0.0.1") -> Iterator[Listener]:
-    with answering(Listener(host)) as listener:
+def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
+    with answering(Listener(host, port)) as listener:
         yield listener

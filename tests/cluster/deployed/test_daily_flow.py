@@ -1,0 +1,161 @@
+"""The daily flow by a real Argo."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster.flow import CLUSTER, environment
+from tests.cluster.own import argo
+from tests.cluster.system import URL, Recorder, System
+from tests.conftest import ROOT
+from tests.monitoring.listener import Listener
+from tests.polling import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
+
+FLOWS = ("--namespace", "pokewatch-flows")
+TEMPLATE = "pokewatch.prod.pokewatchflow"
+_ENDED = ("Succeeded", "Failed", "Error")
+_DEPLOYER = ROOT / "tests" / "cluster" / "flows" / "deployer.py"
+
+
+@dataclass(frozen=True)
+class Workflows:
+    """Workflows of the daily flow, created and started by Metaflow's Deployer."""
+
+    system: System
+    folder: Path
+
+    def deployer(self, *arguments: str) -> str:
+        cluster = self.system.cluster
+        env = environment(self.folder, cluster.s3, cluster.plane.kubeconfig)
+        done = subprocess.run(
+            [sys.executable, str(_DEPLOYER), *arguments],
+            env=env | {"PYTHONPATH": str(ROOT)},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()[-1]
+
+    def start(self, **parameters: object) -> str:
+        """Start the daily flow, and return the name of its workflow."""
+        return self.deployer("start", TEMPLATE, json.dumps(parameters))
+
+    def read(self, name: str) -> Any:
+        return self.system.cluster.plane.get("workflow", name, *FLOWS)
+
+    def until(self, name: str, good: Callable[[Any], bool]) -> Any:
+        """Return the status of a workflow that is `good`."""
+        return eventually(lambda: self.read(name).get("status", {}), good, seconds=2700, every=1)
+
+    def ended(self, name: str) -> Any:
+        return self.until(name, lambda status: status.get("phase") in _ENDED)
+
+
+@pytest.fixture(scope="module")
+def workflows(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflows]:
+    """Argo, with the daily flow created and made small."""
+    plane = system.cluster.plane
+    found = Workflows(system, tmp_path_factory.mktemp("flows"))
+    with argo(system.cluster):
+        assert found.deployer("create", str(CLUSTER)) == TEMPLATE
+        template = plane.get("workflowtemplate", TEMPLATE, *FLOWS)
+        plane.kubectl("replace", "--filename", "-", sent=json.dumps(_small(template)))
+        yield found
+
+
+def _small(template: Any) -> Any:
+    """Return the template with steps that fit the node, two at a time."""
+    template["spec"]["parallelism"] = 2
+    for each in template["spec"]["templates"]:
+        if "container" in each:
+            asked = {"cpu": "50m", "memory": "1536M", "ephemeral-storage": "1G"}
+            each["container"]["resources"] = {
+                "requests": asked,
+                "limits": {**asked, "cpu": "2"},
+            }
+    return template
+
+
+def test_argo_runs_the_daily_flow_to_a_champion_that_is_served(
+    system: System, workflows: Workflows, listener: Listener, record_property: Recorder
+) -> None:
+    """Even where a step's pod is deleted under it: the step is retried."""
+    name = workflows.start(cards=200, days=120)
+    running = workflows.until(name, lambda status: bool(_pods(status, "validate(0)", "Running")))
+    (pod,) = _pods(running, "validate(0)", "Running")
+    now = ("--grace-period=0", "--force", "--wait=false")
+    selector = f"workflows.argoproj.io/workflow={name}"
+    listed = system.cluster.plane.get("pods", "--selector", selector, *FLOWS)["items"]
+    (deleted,) = [each["metadata"]["name"] for each in listed if _is_of(each, pod)]
+    system.cluster.plane.kubectl("delete", "pod", deleted, *now, *FLOWS)
+    ended = workflows.ended(name)
+    failed = [node for node in ended["nodes"].values() if node["phase"] in ("Failed", "Error")]
+    assert ended["phase"] == "Succeeded", failed
+    assert [node["displayName"] for node in failed] == ["validate(0)"]
+    assert _pods(ended, "validate(1)", "Succeeded")
+    times = [datetime.fromisoformat(ended[each]) for each in ("startedAt", "finishedAt")]
+    record_property("by Argo, with a retry", f"{(times[1] - times[0]).total_seconds():.0f} s")
+    assert any(title.endswith("succeeded") for title in listener.titles())
+    assert eventually(lambda: _answered_version(system), lambda now: now != "1") == "2"
+
+
+def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
+    system: System, workflows: Workflows, listener: Listener
+) -> None:
+    """A step that fails for good exits with 202, which is not retried."""
+    plane = system.cluster.plane
+    refusing = json.dumps({"stringData": {"POKEWATCH_GATE_MAPE": "0.001"}})
+    patch = ("--type", "merge", "--patch", refusing)
+    plane.kubectl("patch", "secret", "pokewatch-pipeline", *patch, *FLOWS)
+    before, heard = _answered_version(system), len(listener.heard)
+    first = workflows.start(cards=200, days=120, candidates="rolling_mean")
+    workflows.until(first, lambda status: status.get("phase") == "Running")
+    second = workflows.start(source="nowhere")
+    waiting = workflows.until(second, lambda status: "message" in status)
+    assert "Waiting for" in waiting["message"]
+    refused = workflows.ended(first)
+    assert _failed_steps(refused) == ["gate(0)"]
+    assert _failed_steps(workflows.ended(second)) == ["start(0)"]
+    titles = listener.titles()[heard:]
+    assert [title.endswith("failed") for title in titles] == [True, True]
+    assert _answered_version(system) == before
+
+
+def _pods(status: Any, name: str, phase: str) -> list[str]:
+    """Return the nodes of a step's attempt that are in a phase."""
+    nodes = status.get("nodes", {}).values()
+    return [each["id"] for each in nodes if (each["displayName"], each["phase"]) == (name, phase)]
+
+
+def _is_of(pod: Any, node: str) -> bool:
+    return bool(pod["metadata"]["annotations"]["workflows.argoproj.io/node-id"] == node)
+
+
+def _failed_steps(status: Any) -> list[str]:
+    """Return the attempts that failed."""
+    assert status["phase"] == "Failed"
+    return [
+        node["displayName"]
+        for node in status["nodes"].values()
+        if node["type"] == "Pod" and node["phase"] in ("Failed", "Error")
+    ]
+
+
+def _answered_version(system: System) -> str:
+    headers = {"X-API-Key": system.key}
+    with httpx.Client(base_url=URL, headers=headers, timeout=30) as client:
+        card = client.get("/cards?limit=1").json()["cards"][0]["card_id"]
+        answer = client.post("/fair_price", json={"card_id": card})
+        return str(answer.json()["model_version"])

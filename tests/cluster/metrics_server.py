@@ -1,0 +1,74 @@
+"""metrics-server beside the cluster, for the autoscalers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import yaml
+
+from tests.cluster.control_plane import program
+from tests.cluster.node import ADDRESS
+from tests.cluster.own import OwnCluster
+from tests.cluster.programs import require_program
+from tests.serving.server import free_ports
+
+
+@contextmanager
+def metrics_server(cluster: OwnCluster) -> Iterator[None]:
+    """Run it, registered with the API server."""
+    plane = cluster.plane
+    (port,) = free_ports(1)
+    options = {
+        "kubeconfig": plane.kubeconfig,
+        "authentication-kubeconfig": plane.kubeconfig,
+        "authorization-kubeconfig": plane.kubeconfig,
+        # the API server of these tests has no certificate for the servers behind it
+        "authorization-always-allow-paths": "/*",
+        "authentication-tolerate-lookup-failure": "true",
+        "cert-dir": plane.folder / "metrics-server",
+        "bind-address": ADDRESS,
+        "secure-port": port,
+        "kubelet-insecure-tls": "true",
+        "kubelet-preferred-address-types": "InternalIP",
+        "kubelet-request-timeout": "8s",
+        "metric-resolution": "10s",
+    }
+    registered = yaml.safe_dump_all(_registration(port))
+    plane.kubectl("apply", "--filename", "-", sent=registered)
+    with program(plane.folder, [str(require_program("metrics-server"))], options):
+        available = ("--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io")
+        plane.kubectl("wait", *available, "--timeout=120s")
+        yield
+    plane.kubectl("delete", "--filename", "-", sent=registered)
+
+
+def _registration(port: int) -> list[dict[str, object]]:
+    name = {"name": "metrics-server", "namespace": "kube-system"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": name,
+            "spec": {"ports": [{"name": "https", "port": 443, "targetPort": port}]},
+        },
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": name | {"labels": {"kubernetes.io/service-name": "metrics-server"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "https", "port": port}],
+            "endpoints": [{"addresses": [ADDRESS]}],
+        },
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {"name": "v1beta1.metrics.k8s.io"},
+            "spec": {
+                "service": name,
+                "group": "metrics.k8s.io",
+                "version": "v1beta1",
+                "insecureSkipTLSVerify": True,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+            },
+        },
+    ]
