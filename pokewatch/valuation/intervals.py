@@ -3,7 +3,9 @@
 Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression",
 JASA 2018) and conformal predictive distributions (Vovk et al., "Nonparametric predictive
 distributions based on conformal prediction", Machine Learning 2019), Mondrian: calibrated by
-liquidity, volatility and price. Errors are scaled by the usual move of similar cards.
+liquidity, volatility, price and the move that is forecast. Errors are scaled by the usual ones of
+similar cards. A median of all outcomes is too near the last quote for those that change, so their
+errors are on the side of the move that was forecast.
 
 Many quotes do not change within the horizon. An interval that holds 90% of all outcomes would hold
 far fewer of those that do, so the two are calibrated apart: the probability of an unchanged quote,
@@ -95,10 +97,10 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 
 
 class Intervals:
-    """Calibrated spreads by cell: liquidity x volatility x price.
+    """Calibrated spreads by cell: liquidity x volatility x price x direction of the forecast.
 
-    A cell with few errors has the shape of all prices, or else of all cards. A liquidity with few
-    errors has the cells of the next one.
+    A cell with few errors has the shape of all directions, or else of all prices, of a direction,
+    or of all cards. A liquidity with few errors has the cells of the next one.
     """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
@@ -250,16 +252,23 @@ def _nearest(usable: Bools) -> Ints:
     return nearest
 
 
-def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[slice, Bools]]:
-    """Yield the codes and the mask [m] of each cell with enough rows, those of all prices first."""
+def _levels(cell: Ints) -> tuple[Ints, ...]:
+    """Return groups of cells [m] in increasing detail.
+
+    Those of one direction, of all prices, of all directions, and the cells themselves.
+    """
+    in_direction = _GROUPS * PRICE_CLASSES
+    return cell // in_direction, cell // PRICE_CLASSES, cell % in_direction, cell
+
+
+def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Bools]]:
+    """Yield the cells and the mask [m] of each group with enough rows, by level of detail."""
     unit_code = np.unique(unit, return_inverse=True)[1]
-    for codes in (_GROUPS * PRICE_CLASSES, PRICE_CLASSES, 1):
-        group = cell // codes
-        rows = np.bincount(group)
-        for code in np.flatnonzero(rows >= _MIN_ERRORS).tolist():
+    for group, group_of_cell in zip(_levels(cell), _levels(np.arange(_CELLS)), strict=True):
+        for code in np.flatnonzero(np.bincount(group) >= _MIN_ERRORS).tolist():
             inside = group == code
             if np.count_nonzero(np.bincount(unit_code[inside])) >= _MIN_UNITS:
-                yield slice(code * codes, (code + 1) * codes), inside
+                yield np.flatnonzero(group_of_cell == code), inside
 
 
 def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
