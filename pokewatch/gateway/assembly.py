@@ -128,7 +128,7 @@ class Assembly:
         inference = InferenceEndpoints(markets, status, self.queue_limit, seconds)
         handlers: dict[str, Handler] = {
             "fair_price": FairPriceEndpoint(markets).fair_price,
-            "fair_price_batch": BatchEndpoint(markets, seconds).fair_prices,
+            "fair_price_batch": BatchEndpoint(markets, self.queue_limit, seconds).fair_prices,
             "signal": SignalEndpoint(markets).signal,
             **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,

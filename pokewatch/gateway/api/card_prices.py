@@ -85,6 +85,12 @@ class CardPrices:
             found = await isolate_refusals(self._call, cards, deadline)
         finally:
             self._load.leave(len(cards))
+        return await self.completed(cards, found)
+
+    async def completed(
+        self, cards: Sequence[CardQuery], found: Sequence[FairPrice | ProblemError]
+    ) -> Sequence[FairPrice | ProblemError]:
+        """Return the outcomes of cards, counted, and with similar cards for unknown ones."""
         self.predictions.update(each.signal for each in found if isinstance(each, FairPrice))
         names = [card.card_id for card in cards]
         return await self._near.complete_all(found, names, cards[0].headers)
