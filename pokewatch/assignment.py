@@ -2,8 +2,6 @@
 
 from hashlib import blake2b
 
-_BYTES = 8
-
 
 def arm(caller_id: str, experiment_id: str, share: float) -> bool:
     """Return whether a caller is in the challenger's arm, which has `share` of all callers.
@@ -11,6 +9,11 @@ def arm(caller_id: str, experiment_id: str, share: float) -> bool:
     It depends on nothing else, so every process gives the same answer at any time. A larger share
     only adds callers, and the arms of two experiments are independent of each other.
     """
+    return position(caller_id, experiment_id) < share
+
+
+def position(caller_id: str, experiment_id: str) -> float:
+    """Return the place of a caller in an experiment, uniform in [0, 1)."""
     text = f"{experiment_id}\0{caller_id}".encode()
-    digest = blake2b(text, digest_size=_BYTES).digest()
-    return int.from_bytes(digest) < share * 256**_BYTES
+    digest = blake2b(text, digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53  # the digits of a float, so never 1

@@ -110,7 +110,7 @@ def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distrib
     DEFAULT_CALIBRATION_SIZE errors.
     """
     known = ~np.isnan(lower + upper)
-    if not known.any():
+    if not np.count_nonzero(known):
         return Distribution.from_array(np.full((*known.shape, WIDTH), np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.minimum(np.log(fair) - np.log(lower), _MAX_LOG_WIDTH)[..., None]

@@ -8,6 +8,7 @@ reason. NaN means that a price is not given.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 from typing import Literal
 
 import numpy as np
@@ -64,6 +65,8 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
+    """The arguments of `decide`, [n]; one threshold for all rows is []."""
+
     market: Floats
     fair: Floats
     lower: Floats
@@ -86,6 +89,8 @@ class _Rows:
 
     def ordered(self) -> "_Rows":
         """Return the rows with the fair price inside its interval, whatever the rounding."""
+        if not self.has_intervals():
+            return self
         return _Rows(
             self.market,
             self.fair,
@@ -94,6 +99,10 @@ class _Rows:
             self.buy,
             self.sell,
         )
+
+    def has_intervals(self) -> bool:
+        """Return whether a row may have an interval: `_broadcast` shares the NaN of none."""
+        return self.lower is not self.upper
 
 
 def decide(
@@ -129,7 +138,7 @@ def decide(
     rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
     faults = _faults(rows, distribution)
-    invalid = np.logical_or.reduce(list(faults.values()))
+    invalid = reduce(np.logical_or, faults.values())
     all_valid = not np.count_nonzero(invalid)
     if not all_valid:
         _raise_any(faults, _raising(thresholds, faults if on_fault == "raise" else ()), rows)
@@ -144,7 +153,8 @@ def decide(
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
     confidence = _confidence(signal, usable, known)
-    confidence[invalid] = np.nan
+    if not all_valid:
+        confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 
@@ -155,17 +165,18 @@ def _broadcast(
     upper: ArrayLike | None,
     thresholds: Thresholds,
 ) -> _Rows:
-    given = (
-        market,
-        fair,
-        np.nan if lower is None else lower,
-        np.nan if upper is None else upper,
-        thresholds.buy,
-        thresholds.sell,
-    )
-    arrays = [np.asarray(value, dtype=np.float64) for value in given]
-    shape = np.broadcast_shapes((1,), *(array.shape for array in arrays))
-    return _Rows(*(array if array.shape == shape else np.full(shape, array) for array in arrays))
+    unknown = np.asarray(np.nan)
+    given = (market, fair, lower, upper, thresholds.buy, thresholds.sell)
+    arrays = [unknown if value is None else np.asarray(value, dtype=np.float64) for value in given]
+    shapes = {array.shape for array in arrays} - {()}
+    shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes((1,), *shapes)
+    full = {
+        id(array): array if array.shape == shape else np.full(shape, array) for array in arrays[:4]
+    }
+    limits = [
+        array if array.shape in ((), shape) else np.full(shape, array) for array in arrays[4:]
+    ]
+    return _Rows(*(full[id(array)] for array in arrays[:4]), *limits)
 
 
 def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
@@ -184,17 +195,17 @@ def _faults(rows: _Rows, distribution: Distribution | None) -> dict[str, Bools]:
         outside = ~((prices > 0) & (prices < np.inf))
         ratio = rows.market / rows.fair
         outside[1] |= (ratio <= 0) | (ratio * 10**_DECIMALS == np.inf)  # rounding multiplies
-        return {
-            "fair_price": outside[0],
-            "market_price": outside[1],
-            "lower": (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9)),
-            "upper": (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9)),
-            "buy_threshold_pct": ~((rows.buy > -1) & (rows.buy <= 0)),
-            "sell_threshold_pct": ~((rows.sell >= 0) & (rows.sell < np.inf)),
-            "distribution": np.zeros(rows.market.shape, dtype=np.bool_)
-            if distribution is None
-            else is_malformed(distribution),
-        }
+        faults = {"fair_price": outside[0], "market_price": outside[1]}
+        if rows.has_intervals():
+            faults["lower"] = (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9))
+            faults["upper"] = (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9))
+        if rows.buy.ndim or not -1 < rows.buy <= 0:
+            faults["buy_threshold_pct"] = ~((rows.buy > -1) & (rows.buy <= 0))
+        if rows.sell.ndim or not 0 <= rows.sell < np.inf:
+            faults["sell_threshold_pct"] = ~((rows.sell >= 0) & (rows.sell < np.inf))
+        if distribution is not None:
+            faults["distribution"] = is_malformed(distribution)
+        return faults
 
 
 def _raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:
@@ -226,8 +237,8 @@ def _raise_any(faults: dict[str, Bools], names: Iterable[str], rows: _Rows) -> N
         "distribution": np.broadcast_to("others", rows.market.shape),
     }
     for name in names:
-        fault = faults[name]
-        if fault.any():
+        fault = faults.get(name)
+        if fault is not None and fault.any():
             row, label = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
             raise ValueError(
                 f"{label} at row {row} must be {_REQUIREMENTS[label]}, got {values[name].flat[row]}"
@@ -235,9 +246,18 @@ def _raise_any(faults: dict[str, Bools], names: Iterable[str], rows: _Rows) -> N
 
 
 def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Codes, Strings]:
-    buy, sell = deviation <= rows.buy.round(_DECIMALS), deviation >= rows.sell.round(_DECIMALS)
+    buy, sell = deviation <= _rounded(rows.buy), deviation >= _rounded(rows.sell)
     signal = np.where(buy, _BUY, np.where(sell, _SELL, _HOLD))
     return signal, _REASON_TEXTS.take(signal)
+
+
+def _rounded(threshold: Floats) -> Floats:
+    return threshold.round(_DECIMALS) if threshold.ndim else _rounded_limit(threshold.item())
+
+
+@lru_cache
+def _rounded_limit(threshold: float) -> Floats:
+    return np.asarray(threshold).round(_DECIMALS)
 
 
 def _by_fault(

@@ -141,7 +141,9 @@ class Assembly:
         inference = InferenceEndpoints(markets, status, self.queue_limit, seconds)
         handlers: dict[str, Handler] = {
             "fair_price": FairPriceEndpoint(markets, self._events).fair_price,
-            "fair_price_batch": BatchEndpoint(markets, seconds, self._events).fair_prices,
+            "fair_price_batch": BatchEndpoint(
+                markets, self.queue_limit, seconds, self._events
+            ).fair_prices,
             "signal": SignalEndpoint(markets).signal,
             **_catalog_handlers(catalog),
             "track_record_csv": self._records.csv,

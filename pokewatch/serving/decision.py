@@ -1,6 +1,5 @@
 """The `decision` model: BUY, SELL or HOLD for prices, given their fair prices."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -77,8 +76,7 @@ class DecisionRuntime(TensorRuntime):
             )
         except ValueError as error:
             raise BadInputError(str(error)) from None
-        for signal, count in Counter(decisions.signal.tolist()).items():
-            metrics.DECISIONS.labels(signal).inc(count)
+        metrics.count_decisions(decisions.signal.tolist())
         outputs = {
             tensor.name: _values(decisions, tensor.name)
             for tensor in wanted

@@ -48,8 +48,8 @@ STARTED = Gauge(
 )
 
 # Creating every series at 0 keeps the first increment visible to `rate` and `increase`.
+_DECISIONS = {signal: DECISIONS.labels(signal) for signal in SIGNALS}
 _ZEROES = (
-    *(DECISIONS.labels(signal) for signal in SIGNALS),
     *(REFUSED.labels(model) for model in MODELS),
     *(LOADS.labels(outcome) for outcome in OUTCOMES),
 )
@@ -92,6 +92,12 @@ def _rows(market: str) -> dict[str, Counter]:
 def begin_rows(market: str) -> None:
     """Create the series of the rows of a market, at 0."""
     _rows(market)
+
+
+def count_decisions(signals: Sequence[str]) -> None:
+    """Count rows by the signals decided on."""
+    for signal in set(signals):
+        _DECISIONS[signal].inc(signals.count(signal))
 
 
 def count_rows(market: str, statuses: Sequence[str]) -> None:

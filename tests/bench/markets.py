@@ -109,12 +109,13 @@ def _anonymous(process: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--open", nargs="+", metavar=("FOLDER", "DIGEST"))
     given = parser.parse_args().open
     if given:
-        return open_all(Path(given[0]), given[1:])
+        open_all(Path(given[0]), given[1:])
+        return 0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pokewatch-bench-")))
         (folder / "books").mkdir()
@@ -129,7 +130,7 @@ def main() -> None:
         url = servers.start_gateway(POKEWATCH_ANSWER_CACHE="false")
         rate = mixed_batches(url, servers.key)
         in_all = _anonymous(server.process.pid)
-        code = report(
+        return report(
             [
                 Target("seconds to open the books of all markets", seconds, 2.0, at_most=True),
                 Target("memory of the books beyond files, MB", memory, 300.0, at_most=True),
@@ -137,8 +138,7 @@ def main() -> None:
                 Target("cards a second in batches of all markets", rate, 50_000.0),
             ]
         )
-    sys.exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -19,15 +19,19 @@ MODELS = ("last", "rolling_mean", "median7", "local_level")
 
 
 class Steps:
-    """The steps, on a market; each stores what the next ones need in `folder`."""
+    """The steps, on the market of a seed; each stores what the next ones need in `folder`."""
 
-    def __init__(self, folder: Path, cards: int, days: int, shards: int) -> None:
+    def __init__(self, folder: Path, cards: int, days: int, shards: int, seed: int = 0) -> None:
         self._folder, self._cards, self._days, self._shards = folder, cards, days, shards
+        self._seed = seed
 
     def collect(self) -> None:
         from pokewatch.pipeline.collection import collect_prices
 
-        self._put("collected", collect_prices("simulated", cards=self._cards, days=self._days))
+        self._put(
+            "collected",
+            collect_prices("simulated", cards=self._cards, days=self._days, seed=self._seed),
+        )
 
     def validate(self) -> None:
         from pokewatch.pipeline.collection import daily_figures, validate
@@ -35,16 +39,17 @@ class Steps:
         validate(self._get("collected"))
         daily_figures(self._get("collected"))
 
-    def features(self) -> None:
+    def shard(self, number: int) -> None:
         from pokewatch.pipeline.processing import process_shard
 
-        self._put("0", process_shard(self._get("collected"), 0, self._shards))
+        self._put(str(number), process_shard(self._get("collected"), number, self._shards))
+
+    def features(self) -> None:
+        self.shard(0)
 
     def other_features(self) -> None:
-        from pokewatch.pipeline.processing import process_shard
-
-        for shard in range(1, self._shards):
-            self._put(str(shard), process_shard(self._get("collected"), shard, self._shards))
+        for number in range(1, self._shards):
+            self.shard(number)
 
     def assemble(self) -> None:
         from pokewatch.pipeline.processing import join_shards
@@ -102,7 +107,7 @@ def measure(cards: int, days: int, shards: int) -> dict[str, int]:
         return peaks
 
 
-def _peak() -> int:
+def peak_memory() -> int:
     """Return the peak resident memory of this process, in MiB."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
@@ -117,7 +122,7 @@ def main() -> None:
         return
     run: Callable[[], None] = getattr(Steps(Path(step[1]), *sizes), step[0])
     run()
-    sys.stdout.write(f"\n{_peak()}\n")
+    sys.stdout.write(f"\n{peak_memory()}\n")
 
 
 if __name__ == "__main__":

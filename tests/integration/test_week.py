@@ -30,7 +30,8 @@ def test_every_market_that_could_be_valued_was(registry_home: Path, tmp_path: Pa
     assert "1 of 5 markets failed: file-two: " in week.run(2, bad="two")
     week.run(3, killed="features")
     before = _champions(week)
-    assert "5 of 5 markets failed: " in week.run(4, full=True)
+    assert "File too large" in week.run(4, full=True)  # Metaflow's own files among them
+    assert week.ended != 0
     assert _champions(week) == before
     week.run(5, killed="register")
     week.run(6)

@@ -26,7 +26,7 @@ class Week:
     """The markets of a home, valued on one day after another.
 
     `expected` are the runs whose market had its data and a disk that day, `valued` those of them
-    that ended with a champion of that day.
+    that ended with a champion of that day. `ended` is the exit code of the last run.
     """
 
     folder: Path
@@ -37,6 +37,7 @@ class Week:
     expected: int = 0
     valued: int = 0
     lost: list[str] = field(default_factory=list)
+    ended: int = 0
 
     @property
     def markets(self) -> list[str]:
@@ -106,7 +107,9 @@ class Week:
         ) as run:
             if killed:
                 threading.Thread(target=_kill_one, args=(run, killed), daemon=True).start()
-            return run.communicate()[0]
+            output = run.communicate()[0]
+        self.ended = run.returncode
+        return output
 
 
 def _fill_the_disk() -> None:

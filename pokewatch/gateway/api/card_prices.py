@@ -91,6 +91,12 @@ class CardPrices:
             found = await isolate_refusals(self._call, cards, deadline)
         finally:
             self._load.leave(len(cards))
+        return await self.completed(cards, found)
+
+    async def completed(
+        self, cards: Sequence[CardQuery], found: Sequence[FairPrice | ProblemError]
+    ) -> Sequence[FairPrice | ProblemError]:
+        """Return the outcomes of cards, counted, and with similar cards for unknown ones."""
         for card, each in zip(cards, found, strict=True):
             if isinstance(each, FairPrice):
                 self.predictions[each.signal] += 1

@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,12 +13,12 @@ from pokewatch.contract import (
     DECISION,
     DECISION_OUTPUTS,
     DISTRIBUTION,
-    DISTRIBUTION_WIDTH,
     FAIR_PRICE_OUTPUTS,
     FEE_CURRENCIES,
     UNKNOWN_CARD,
 )
 from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
+from pokewatch.gateway.api.request_tensors import distributions, for_all, optional_tensor, texts
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
 from pokewatch.gateway.http.problems import (
@@ -30,7 +31,6 @@ from pokewatch.gateway.http.problems import (
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import (
-    Column,
     Columns,
     V2Tensor,
     Versions,
@@ -110,6 +110,14 @@ class SignalQuery(msgspec.Struct, frozen=True):
     headers: ForwardedHeaders = bytes
 
 
+class Priced(NamedTuple):
+    """The reply of `fair-price` for cards of one market."""
+
+    cards: Sequence[CardQuery]
+    columns: Columns
+    versions: Versions
+
+
 class Composition:
     """The `model` of a market and `decision` as one.
 
@@ -133,24 +141,40 @@ class Composition:
 
         Raise RefusedError if `fair-price` refuses the request, ProblemError if a call fails.
         """
-        headers = cards[0].headers()
-        prices, versions = await self._call_fair_price(cards, headers, deadline)
-        inputs = [
-            *map(float_tensor, _DECIDED_ON, _decided_on(prices)),
-            *_distributions(prices[DISTRIBUTION]),
-            *_texts("fees", _applicable_fees(cards, versions.currency)),
-            string_tensor("currency", [versions.currency]),
-            string_tensor("status", prices["status"]),
-        ]
-        decisions = await self._decide(inputs, headers, deadline)
-        self._on_versions(versions)
-        return {**prices, **decisions}, versions
+        priced = await self.price(cards, deadline)
+        decisions = await self.decide([priced], deadline)
+        return {**priced.columns, **decisions}, priced.versions
 
     async def fair_prices(
         self, cards: Sequence[CardQuery], deadline: float
     ) -> list[FairPrice | ProblemError]:
         """Return each card's answer or problem. Raise like `infer`."""
-        columns, versions = await self.infer(cards, deadline)
+        priced = await self.price(cards, deadline)
+        return self.answers(priced, await self.decide([priced], deadline))
+
+    async def decide(self, priced: Sequence[Priced], deadline: float) -> Columns:
+        """Return the decisions on the cards of one or several markets, by one call.
+
+        Raise ProblemError if it fails.
+        """
+        columns = {
+            name: list(chain.from_iterable(each.columns[name] for each in priced))
+            for name in (*_DECIDED_ON, DISTRIBUTION, "status")
+        }
+        fees = [_applicable_fees(each.cards, each.versions.currency) for each in priced]
+        currencies = [[each.versions.currency] * len(each.cards) for each in priced]
+        inputs = [
+            *map(float_tensor, _DECIDED_ON, _decided_on(columns)),
+            *distributions(columns[DISTRIBUTION]),
+            *texts("fees", list(chain.from_iterable(fees))),
+            for_all("currency", list(chain.from_iterable(currencies))),
+            string_tensor("status", columns["status"]),
+        ]
+        return await self._decide(inputs, priced[0].cards[0].headers(), deadline)
+
+    def answers(self, priced: Priced, decisions: Columns) -> list[FairPrice | ProblemError]:
+        """Return the answer or problem of each card that was priced and decided on."""
+        cards, columns, versions = priced
         common = (
             versions.market,
             versions.currency,
@@ -158,7 +182,7 @@ class Composition:
             versions.model_version,
             versions.data_version,
         )
-        rows = zip(cards, *_answer_columns(columns), strict=True)
+        rows = zip(cards, *_answer_columns({**columns, **decisions}), strict=True)
         return [_fair_price(row, common) for row in rows]
 
     async def signals(
@@ -168,11 +192,11 @@ class Composition:
         inputs = [
             float_tensor("market_price", [query.market_price for query in queries]),
             float_tensor("fair_price", [query.fair_price for query in queries]),
-            *_optional_tensor("lower", [query.lower for query in queries]),
-            *_optional_tensor("upper", [query.upper for query in queries]),
-            *_optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
-            *_optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
-            *_texts("fees", [query.fees for query in queries]),
+            *optional_tensor("lower", [query.lower for query in queries]),
+            *optional_tensor("upper", [query.upper for query in queries]),
+            *optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
+            *optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
+            *texts("fees", [query.fees for query in queries]),
         ]
         try:
             found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
@@ -183,31 +207,31 @@ class Composition:
         columns = [*(found[name] for name in DECISION_COLUMNS), [currency] * len(queries)]
         return [SignalAnswer(*row) for row in zip(*columns, strict=True)]
 
-    async def _call_fair_price(
-        self, cards: Sequence[CardQuery], headers: bytes, deadline: float
-    ) -> tuple[Columns, Versions]:
+    async def price(self, cards: Sequence[CardQuery], deadline: float) -> Priced:
+        """Return the fair prices of cards. Raise like `infer`."""
         names = [card.card_id for card in cards]
         days = [card.date for card in cards]
         offers = [card.offered for card in cards]
         inputs = [
             string_tensor("card_id", names),
-            *_texts("date", days),
-            *_optional_tensor("market_price", offers),
-            *_texts("condition", [card.condition for card in cards]),
+            *texts("date", days),
+            *optional_tensor("market_price", offers),
+            *texts("condition", [card.condition for card in cards]),
         ]
         request_id = new_id()
         body = await self._prices.send(
             self._path,
             encode_request(inputs, _REQUESTED_COLUMNS, request_id),
-            headers,
+            cards[0].headers(),
             deadline,
         )
         try:
-            found = decode_versioned(body, _REQUESTED_COLUMNS, len(cards), request_id)
-            check_prices(found[0], names, days, offers)
+            columns, versions = decode_versioned(body, _REQUESTED_COLUMNS, len(cards), request_id)
+            check_prices(columns, names, days, offers)
         except ValueError as error:
             raise self._prices.bad_reply(str(error)) from error
-        return found
+        self._on_versions(versions)
+        return Priced(cards, columns, versions)
 
     async def _decide(self, inputs: list[V2Tensor], headers: bytes, deadline: float) -> Columns:
         """Return the decisions on fair prices. Rows that `decision` refuses stay undecided."""
@@ -242,25 +266,9 @@ class Composition:
         return found
 
 
-def _optional_tensor(name: str, values: Column) -> list[V2Tensor]:
-    """Return no tensor if no row gives a value; else null stands for a row without one."""
-    return [] if values.count(None) == len(values) else [float_tensor(name, values)]
-
-
-def _texts(name: str, values: Sequence[str]) -> list[V2Tensor]:
-    """Return no tensor if every row has the default, ""."""
-    return [string_tensor(name, values)] if any(values) else []
-
-
 def _applicable_fees(cards: Sequence[CardQuery], currency: str) -> list[str]:
     """Return the fees of each row, "" for those in another currency than the prices."""
     return ["" if card.fees_misfit(currency) else card.fees for card in cards]
-
-
-def _distributions(values: Column) -> list[V2Tensor]:
-    """Return no tensor if no row has a distribution: `decision` then uses the intervals alone."""
-    given = values.count(None) < len(values)
-    return [float_tensor(DISTRIBUTION, values, DISTRIBUTION_WIDTH)] if given else []
 
 
 def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | ProblemError:
@@ -275,18 +283,5 @@ def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | Pr
         return ProblemError(OTHER_CURRENCY, misfit)
     if reason == _NOT_JUDGED:
         return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
-    return FairPrice(
-        card_id,
-        day,
-        market,
-        fair,
-        deviation,
-        signal,
-        lower,
-        upper,
-        confidence,
-        reason,
-        status,
-        *advice,
-        *common,
-    )
+    judged = (deviation, signal, lower, upper, confidence, reason, status, *advice)
+    return FairPrice(card_id, day, market, fair, *judged, *common)

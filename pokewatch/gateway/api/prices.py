@@ -12,6 +12,7 @@ from pokewatch.gateway.api.card_prices import answer_body
 from pokewatch.gateway.api.composition import CardQuery, ForwardedHeaders, SignalQuery
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
+from pokewatch.gateway.api.markets.mixed_prices import MixedPrices
 from pokewatch.gateway.api.queries import require_day
 from pokewatch.gateway.api.schemas import (
     BatchProblem,
@@ -25,6 +26,7 @@ from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
 from pokewatch.gateway.http.problems import ProblemError, invalid
+from pokewatch.gateway.upstream.coalescing import QueueLimit
 
 
 class _RawBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,13 +66,16 @@ class FairPriceEndpoint:
 
 
 class BatchEndpoint:
-    """Many cards in one request, each with its own answer or problem: a call for each market.
+    """Many cards in one request, each with its own answer or problem.
 
     With an event log, each answer is an event.
     """
 
-    def __init__(self, markets: Markets, seconds: float, events: EventLog | None = None) -> None:
+    def __init__(
+        self, markets: Markets, load: QueueLimit, seconds: float, events: EventLog | None = None
+    ) -> None:
         self._markets = markets
+        self._mixed = MixedPrices(load)
         self._seconds = seconds
         self._events = events
 
@@ -137,20 +142,17 @@ class BatchEndpoint:
         The problem of one market's call is that of each of its cards.
         """
         deadline = asyncio.get_running_loop().time() + self._seconds
-        calls = [
-            backend.prices.value_all([query for _, query in group], deadline)
-            for backend, group in groups.items()
-        ]
-        if len(calls) == 1:
-            return [await calls[0]]
-        found = await asyncio.gather(*calls, return_exceptions=True)
-        problems = [each for each in found if isinstance(each, BaseException)]
-        for each in problems:
-            if len(problems) == len(found) or not isinstance(each, ProblemError):
-                raise each
+        queries = {backend: [query for _, query in group] for backend, group in groups.items()}
+        if len(queries) == 1:
+            [(backend, cards)] = queries.items()
+            return [await backend.prices.value_all(cards, deadline)]
+        found = await self._mixed.value_all(queries, deadline)
+        problems = [each for each in found if isinstance(each, ProblemError)]
+        if problems and len(problems) == len(found):
+            raise problems[0]
         return [
-            [each] * len(group) if isinstance(each, ProblemError) else each  # type: ignore[misc]
-            for each, group in zip(found, groups.values(), strict=True)
+            [each] * len(cards) if isinstance(each, ProblemError) else each
+            for each, cards in zip(found, queries.values(), strict=True)
         ]
 
 

@@ -1,7 +1,6 @@
 """Which variant of a canary answers a caller."""
 
-from hashlib import blake2b
-
+from pokewatch.assignment import position
 from pokewatch.gateway.canary_metrics import VARIANTS
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import invalid
@@ -20,14 +19,13 @@ class Assignment:
     """
 
     def __init__(self, canary: str) -> None:
-        self._key = blake2b(canary.encode(), digest_size=32).digest()
+        self._canary = canary
         self._positions: dict[str, float] = {}
 
     def position(self, caller: str) -> float:
         found = self._positions.get(caller)
         if found is None:
-            digest = blake2b(caller.encode(), key=self._key, digest_size=8).digest()
-            found = int.from_bytes(digest, "little") / 2**64
+            found = position(caller, self._canary)
             if len(self._positions) >= _MAX_CALLERS:
                 self._positions.clear()
             self._positions[caller] = found

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
-from pokewatch.gateway.api.composition import CardQuery, Composition
+from pokewatch.gateway.api.composition import CardQuery, Composition, Priced
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
-from pokewatch.gateway.upstream.v2_messages import Columns, Versions
+from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
 # Called after each call of the challenger, with whether it failed and the champion answered.
@@ -33,9 +33,9 @@ class FallbackComposition(Composition):
         self._champion = champion
         self._on_call = on_call
 
-    async def infer(self, cards: Sequence[CardQuery], deadline: float) -> tuple[Columns, Versions]:
+    async def price(self, cards: Sequence[CardQuery], deadline: float) -> Priced:
         try:
-            found = await super().infer(cards, deadline)
+            found = await super().price(cards, deadline)
         except RefusedError:
             pass
         except ProblemError as problem:
@@ -44,7 +44,7 @@ class FallbackComposition(Composition):
         else:
             self._on_call(False)
             return found
-        found = await self._champion.infer(cards, deadline)
+        found = await self._champion.price(cards, deadline)
         self._on_call(True)
         return found
 

@@ -1,0 +1,52 @@
+"""Batches of several markets: their answers are those of a batch for each."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.market_servers import DOLLARS, EUROS
+from tests.gateway.tampering import PickyServer, tampering
+from tests.polling import eventually
+from tests.serving.server import Server
+
+MARKETS = (DOLLARS.market, EUROS.market)
+
+
+def rows(market: str, *cards: int) -> list[dict[str, Any]]:
+    return [{"card_id": f"card_{card}", "market": market} for card in cards]
+
+
+def predictions(gateway: Gateway, cards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = gateway.post("/fair_price/batch", {"cards": cards}).json()["predictions"]
+    return [{name: value for name, value in row.items() if name != "as_of"} for row in found]
+
+
+def test_the_answers_are_those_of_each_market(both: Gateway) -> None:
+    cards = [row for at in (4, 5, 39) for market in MARKETS for row in rows(market, at)]
+    cards[1] |= {"market_price": 2.0, "fees": "cardmarket"}
+    cards[2] |= {"condition": "LP", "market_price": 4.0}
+    cards[3] |= {"date": "2026-01-02"}
+    mixed = predictions(both, cards)
+    for number, market in enumerate(MARKETS):
+        assert mixed[number::2] == predictions(both, cards[number::2])
+        assert {row["market"] for row in mixed[number::2]} == {market}
+
+
+@pytest.mark.parametrize("model", [f"fair-price-{DOLLARS.market}", "decision"])
+def test_a_refused_card_is_the_only_one_without_an_answer(
+    two_markets: Server, tmp_path: Path, model: str
+) -> None:
+    with tampering(two_markets.url, PickyServer) as picky:
+        urls = ",".join(f"{market}={picky.url}" for market in MARKETS)
+        with gateway_at(picky.url, tmp_path, market_urls=urls) as gateway:
+            cards = rows(MARKETS[0], 3, 7, 9) + rows(MARKETS[1], 1, 2)
+            eventually(lambda: len(predictions(gateway, cards)), (5).__eq__)
+            picky.asked.clear()
+            whole = predictions(gateway, cards)
+            assert picky.asked.count("/v2/models/decision/infer") == 1
+            picky.refuses(model, {"card_7"})
+            found = predictions(gateway, cards)
+            assert "problem" in found[1]
+            assert [*found[:1], *found[2:]] == [*whole[:1], *whole[2:]]
