@@ -3,7 +3,17 @@
 import importlib
 
 MEASURES = (
-    *("pipeline", "valuation", "serving", "gateway", "pages", "collection", "soak", "fairness"),
+    *(
+        "pipeline",
+        "valuation",
+        "serving",
+        "gateway",
+        "canary",
+        "pages",
+        "collection",
+        "soak",
+        "fairness",
+    ),
     *("keys", "portfolios", "watches", "markets", "in_process"),
 )
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ class Upstream:
 
 
 def coalescer(
-    call: Call, max_queued: int = 1_000, seconds: float = 60.0, **more: int
+    call: Call, max_queued: int = 1_000, seconds: float = 60.0, **more: Any
 ) -> Coalescer[int, int]:
     metrics = Metrics()
     return Coalescer(call, QueueLimit(max_queued, metrics), metrics, seconds=seconds, **more)
@@ -92,6 +93,28 @@ def test_requests_queue_while_calls_are_in_flight() -> None:
         upstream.open.set()
         assert await asyncio.gather(*futures) == [n + 100 for n in range(8)]
         assert upstream.calls[2:] == [[2, 3, 4, 5], [6, 7]]
+
+    run(scenario)
+
+
+def test_a_paused_call_is_joined_by_what_arrives_meanwhile() -> None:
+    async def scenario() -> None:
+        upstream, pauses = Upstream(), [0.01]
+        shared = coalescer(upstream, in_flight=1, pause=lambda: pauses[0])
+        first = submitted(shared, 1)
+        await turns()
+        assert upstream.calls == []
+        assert not shared.is_busy()
+        assert await asyncio.gather(*first, *submitted(shared, 2, 3)) == [101, 102, 103]
+        assert upstream.calls == [[1, 2, 3]]
+        pauses[0] = 0.0
+        upstream.open.clear()
+        last = submitted(shared, 4)
+        await turns()
+        assert upstream.calls[1:] == [[4]]
+        assert shared.is_busy()
+        upstream.open.set()
+        await asyncio.gather(*last)
 
     run(scenario)
 
