@@ -1,15 +1,11 @@
--- Distinct requests for wrk: WRK_BODY's %d counts up to WRK_CARDS, and the keys of WRK_KEY, which are
--- comma-separated, take turns. Prints one line of JSON.
+-- Distinct requests for wrk: WRK_BODY's %d counts up to WRK_CARDS. Prints one line of JSON.
 local template = os.getenv("WRK_BODY")
 local cards = tonumber(os.getenv("WRK_CARDS"))
-local headers = {["Content-Type"] = "application/json"}
-local keys = {}
-for key in os.getenv("WRK_KEY"):gmatch("[^,]+") do keys[#keys + 1] = key end
+local headers = {["Content-Type"] = "application/json", ["X-API-Key"] = os.getenv("WRK_KEY")}
 local number = 0
 
 request = function()
   number = number + 1
-  headers["X-API-Key"] = keys[number % #keys + 1]
   return wrk.format("POST", "/fair_price", headers, (template:gsub("%%d", number % cards)))
 end
 

@@ -69,6 +69,7 @@ class Coalescer(Generic[Row, Result]):
         self._queue: deque[_Entry[Row, Result]] = deque()
         self._running: set[asyncio.Task[Any]] = set()
         self._scheduled = False
+        self.last_seconds = 0.0  # that the last call took
 
     async def submit(self, row: Row) -> Result | ProblemError:
         """Return the result or problem of a row. Raise ProblemError if the queue is full."""
@@ -148,8 +149,10 @@ class Coalescer(Generic[Row, Result]):
             if not rows:
                 return []
             self._sizes.observe(len(rows))
-            deadline = asyncio.get_running_loop().time() + self._seconds
-            return await _outcomes(self._call, rows, deadline)
+            started = asyncio.get_running_loop().time()
+            found = await _outcomes(self._call, rows, started + self._seconds)
+            self.last_seconds = asyncio.get_running_loop().time() - started
+            return found
         finally:
             self._running.discard(_this_task())
             if self._queue and not self._scheduled:

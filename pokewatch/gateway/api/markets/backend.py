@@ -23,9 +23,11 @@ from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.settings import GatewaySettings
 
-# Seconds that a challenger's call waits for more rows while the champion is busy. Without that it
-# makes as many calls for a tenth of the callers as the champion for the others.
-_PAUSE = 0.02
+# While the champion is busy, a challenger's call waits for more rows as long as some calls of the
+# champion take, in seconds at most. Otherwise it makes as many calls for a tenth of the callers as
+# the champion for the others, and each call costs the model server as much as 20 rows.
+_PAUSE_CALLS = 3
+_MAX_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class MarketBackend:
         self.price_calls = self._coalescer(
             self.composition.fair_prices,
             in_flight=1,
-            pause=lambda: _PAUSE if champion.price_calls.is_busy() else 0.0,
+            pause=champion.pause_of_challenger,
         )
         self.prices = self._prices(f"{self.model}/{challenge.canary}", challenge.on_answer)
 
@@ -170,6 +172,11 @@ class MarketBackend:
         seconds = settings.upstream_seconds if seconds is None else seconds
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
         return V2Client(name, self.transport, breaker, self._shared.metrics, seconds, self.name)
+
+    def pause_of_challenger(self) -> float:
+        """Return the seconds for which a call of the challenger waits for more rows."""
+        calls = self.price_calls
+        return min(_PAUSE_CALLS * calls.last_seconds, _MAX_PAUSE) if calls.is_busy() else 0.0
 
     async def run(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
         """Poll until cancelled. The cards are listed while there are `several` markets."""
