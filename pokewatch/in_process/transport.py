@@ -17,6 +17,7 @@ from pokewatch.contract import FAIR_PRICE, ExportFormat
 from pokewatch.gateway.upstream.http_client import BrokenError, DeadlineError, Reply
 from pokewatch.gateway.upstream.transport import first_bytes
 from pokewatch.in_process.models import InProcessModels
+from pokewatch.serving.fair_price import CanaryEnd
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -26,6 +27,7 @@ _OF_MODEL = rf"(?:/v2/models/(?P<model>{FAIR_PRICE}-[a-z0-9-]+))?/catalog"
 _CATALOG = re.compile(rf"{_OF_MODEL}/(?P<query>\w+)")
 _EXPORT = re.compile(rf"{_OF_MODEL}/export\.(?P<format>parquet|csv)")
 _RECORD_PIECE = re.compile(rf"{_OF_MODEL}/track_record/piece")
+_CANARY_END = re.compile(rf"{_OF_MODEL}/canary/end")
 _CARD_IDS = "ids"
 _PARTS_AHEAD = 4  # of a stream, held in memory
 
@@ -84,6 +86,8 @@ class InProcessTransport:
             return cast(PlainResponse, Response(index))
         if match := _RECORD_PIECE.fullmatch(path):
             return await self._guarded(self._catalog(match, "send_record_piece", body))
+        if match := _CANARY_END.fullmatch(path):
+            return await self._guarded(self._end_canary(match, body))
         if match := _CATALOG.fullmatch(path):
             return await self._guarded(self._query(match, body))
         if match := _MODEL.fullmatch(path):
@@ -118,6 +122,12 @@ class InProcessTransport:
     ) -> PlainResponse:
         model: Any = await self._models.find(match["model"] or FAIR_PRICE)
         response: PlainResponse = await getattr(model, endpoint)(*names, json.loads(body or b""))
+        return response
+
+    async def _end_canary(self, match: re.Match[str], body: bytes | None) -> PlainResponse:
+        model: Any = await self._models.find(match["model"] or FAIR_PRICE)
+        end = CanaryEnd.model_validate_json(body or b"")
+        response: PlainResponse = await model.end_canary(end)
         return response
 
     async def _export(self, path: str) -> PlainResponse:

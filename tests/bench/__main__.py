@@ -4,8 +4,8 @@ import importlib
 import sys
 
 MEASURES = (
-    *("pipeline", "valuation", "serving", "gateway", "pages", "collection", "soak", "fairness"),
-    *("keys", "portfolios", "watches", "markets", "in_process", "scale"),
+    *("pipeline", "valuation", "serving", "gateway", "canary", "pages", "collection", "soak"),
+    *("fairness", "keys", "portfolios", "watches", "markets", "in_process", "scale"),
 )
 
 missed = []

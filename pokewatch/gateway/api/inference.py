@@ -30,6 +30,7 @@ from pokewatch.gateway.api.composition import (
     CardQuery,
     ForwardedHeaders,
 )
+from pokewatch.gateway.api.markets.assignment import chosen_variant
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.schemas import POKEWATCH
@@ -145,6 +146,7 @@ class InferenceEndpoints:
             raise ProblemError(
                 MEDIA_TYPE, "tensors must be JSON: set binary_data=False in the client"
             )
+        chosen_variant(context)  # 422 for an unknown one, whichever model is named
         request = decode(_decode_request, context.body)
         rows = max(map(_rows, request.inputs), default=0)
         if rows > MAX_BATCH_ROWS:

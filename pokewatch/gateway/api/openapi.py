@@ -12,9 +12,11 @@ from pokewatch.contract import MAX_TEXT_LENGTH
 from pokewatch.gateway.api import schemas
 from pokewatch.gateway.api.examples import EXAMPLE, ExampleCard, with_card
 from pokewatch.gateway.api.fields import CardId
+from pokewatch.gateway.api.markets.assignment import VARIANT_HEADER
 from pokewatch.gateway.api.operation import Operation
 from pokewatch.gateway.api.routes import OPERATIONS
 from pokewatch.gateway.api.watches import IDEMPOTENCY_KEY_PATTERN
+from pokewatch.gateway.canary_metrics import VARIANTS
 from pokewatch.gateway.http.problems import CONTENT_TYPE, Kind, Problem
 
 _REF = "#/components/schemas/{name}"
@@ -28,6 +30,14 @@ _IDEMPOTENCY_KEY = {
     "description": "A text of your choice. For a day, the same request with it is answered the "
     "same and changes nothing more.",
     "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY_PATTERN}$"},
+}
+_VARIANT = {
+    "name": VARIANT_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Which model answers while a new one is given a share of the callers: "
+    "`champion` leaves that to others, `challenger` takes part. At other times it has no effect.",
+    "schema": {"type": "string", "enum": [*VARIANTS]},
 }
 _DESCRIPTION = (
     "Fair prices of trading cards with 90% prediction intervals, and signals to BUY, SELL or HOLD."
@@ -91,6 +101,7 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
             *_path_parameters(operation.path),
             *_query_parameters(operation, components),
             *([_IDEMPOTENCY_KEY] if operation.idempotent else []),
+            *([_VARIANT] if operation.by_variant else []),
         ],
         "responses": _responses(operation),
         "security": _SECURITY if operation.scope else [],

@@ -15,7 +15,8 @@ class Operation:
     of a `collection` has the limits of collections, and with `csv` it may be a CSV file too.
     `response` is a model, or the media type of an answer that is not JSON. A `tagged` answer has an
     entity tag. With `csv_answer` it may be CSV too. An `idempotent` one takes an Idempotency-Key.
-    Of a `ranged` one, a range may be requested.
+    Of a `ranged` one, a range may be requested. One `by_variant` may be answered by the challenger
+    of a canary.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Operation:
     csv_answer: bool = False
     idempotent: bool = False
     ranged: bool = False
+    by_variant: bool = False

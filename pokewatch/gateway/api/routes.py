@@ -48,6 +48,7 @@ OPERATIONS: tuple[Operation, ...] = (
             problems.OTHER_CURRENCY,
             *UPSTREAM,
         ),
+        by_variant=True,
     ),
     Operation(
         "fair_price_batch",
@@ -66,6 +67,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ]
         },
         problems=(*AUTHENTICATED, *WITH_BODY, *UPSTREAM),
+        by_variant=True,
     ),
     Operation(
         "signal",
@@ -92,6 +94,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.CardsQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_PAGE),
         tagged=True,
+        by_variant=True,
     ),
     # Before `/cards/{card_id}`, so that the `Allow` header of its path is its own.
     Operation(
@@ -119,6 +122,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.CardMarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "history",
@@ -130,6 +134,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.HistoryQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "movers",
@@ -142,6 +147,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.MoversQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "printings",
@@ -153,6 +159,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.CardMarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_CARD),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "suggestions",
@@ -164,6 +171,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.SuggestionsQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "sets",
@@ -174,6 +182,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.MarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "set",
@@ -184,6 +193,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.MarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET, problems.UNKNOWN_SET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "index",
@@ -194,6 +204,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.MarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "changes",
@@ -206,6 +217,7 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
         csv_answer=True,
+        by_variant=True,
     ),
     Operation(
         "track_record",
@@ -219,6 +231,7 @@ OPERATIONS: tuple[Operation, ...] = (
         query=queries.MarketQuery,
         problems=(*CATALOG, problems.UNKNOWN_MARKET),
         tagged=True,
+        by_variant=True,
     ),
     Operation(
         "track_record_csv",

@@ -69,5 +69,6 @@ V2_OPERATIONS: tuple[Operation, ...] = (
             problems.MISFIT,
             *UPSTREAM,
         ),
+        by_variant=True,
     ),
 )

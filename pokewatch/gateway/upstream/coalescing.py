@@ -44,7 +44,8 @@ class Coalescer(Generic[Row, Result]):
 
     At most `in_flight` calls run at once. A row may wait `seconds` for its call, and a call may
     take `seconds`, so a row is answered within twice that. A row whose caller has disconnected is
-    dropped. When a call is refused as a whole, `isolate_refusals` finds the rows at fault.
+    dropped. When a call is refused as a whole, `isolate_refusals` finds the rows at fault. A call
+    waits for the seconds that `pause` returns, so that more rows join it.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Coalescer(Generic[Row, Result]):
         market: str = "",
         max_rows: int = 1_000,
         in_flight: int = 2,
+        pause: Callable[[], float] = float,
     ) -> None:
         self._call = call
         self._load = load
@@ -64,15 +66,17 @@ class Coalescer(Generic[Row, Result]):
         self._seconds = seconds
         self._max_rows = max_rows
         self._in_flight = in_flight
+        self._pause = pause
         self._queue: deque[_Entry[Row, Result]] = deque()
         self._running: set[asyncio.Task[Any]] = set()
         self._scheduled = False
+        self.last_seconds = 0.0  # that the last call took
 
     async def submit(self, row: Row) -> Result | ProblemError:
         """Return the result or problem of a row. Raise ProblemError if the queue is full."""
         self._load.enter(1)
         try:
-            if not self._running and not self._scheduled:
+            if not self._running and not self._scheduled and not self._pause():
                 # In the caller's own task: saves a task and one iteration of the event loop.
                 self._running.add(_this_task())
                 return (await self._outcomes([row]))[0]
@@ -85,6 +89,10 @@ class Coalescer(Generic[Row, Result]):
         finally:
             self._load.leave(1)
 
+    def is_busy(self) -> bool:
+        """Return whether as many calls run as may."""
+        return len(self._running) >= self._in_flight
+
     async def close(self) -> None:
         """Wait for the running calls."""
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -92,6 +100,12 @@ class Coalescer(Generic[Row, Result]):
     def _schedule(self) -> None:
         """Start a call that also takes the rows arriving in this iteration of the event loop."""
         self._scheduled = True
+        if pause := self._pause():
+            asyncio.get_running_loop().call_later(pause, self._start)
+        else:
+            self._start()
+
+    def _start(self) -> None:
         self._running.add(asyncio.get_running_loop().create_task(self._run()))
 
     def _next_batch(self) -> list[_Entry[Row, Result]]:
@@ -136,8 +150,10 @@ class Coalescer(Generic[Row, Result]):
             if not rows:
                 return []
             self._sizes.observe(len(rows))
-            deadline = asyncio.get_running_loop().time() + self._seconds
-            return await _outcomes(self._call, rows, deadline)
+            started = asyncio.get_running_loop().time()
+            found = await _outcomes(self._call, rows, started + self._seconds)
+            self.last_seconds = asyncio.get_running_loop().time() - started
+            return found
         finally:
             self._running.discard(_this_task())
             if self._queue and not self._scheduled:

@@ -97,6 +97,28 @@ def test_requests_queue_while_calls_are_in_flight() -> None:
     run(scenario)
 
 
+def test_a_paused_call_is_joined_by_what_arrives_meanwhile() -> None:
+    async def scenario() -> None:
+        upstream, pauses = Upstream(), [0.01]
+        shared = coalescer(upstream, in_flight=1, pause=lambda: pauses[0])
+        first = submitted(shared, 1)
+        await turns()
+        assert upstream.calls == []
+        assert not shared.is_busy()
+        assert await asyncio.gather(*first, *submitted(shared, 2, 3)) == [101, 102, 103]
+        assert upstream.calls == [[1, 2, 3]]
+        pauses[0] = 0.0
+        upstream.open.clear()
+        last = submitted(shared, 4)
+        await turns()
+        assert upstream.calls[1:] == [[4]]
+        assert shared.is_busy()
+        upstream.open.set()
+        await asyncio.gather(*last)
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("poison", [{0}, {7}, {3, 4}, set(range(8))], ids=str)
 def test_a_refused_row_does_not_affect_others(poison: set[int]) -> None:
     async def scenario() -> None:

@@ -23,6 +23,12 @@ from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.settings import GatewaySettings
 
+# While the champion is busy, a challenger's call waits for more rows as long as some calls of the
+# champion take, in seconds at most. Otherwise it makes as many calls for a tenth of the callers as
+# the champion for the others, and each call costs the model server as much as 20 rows.
+_PAUSE_CALLS = 3
+_MAX_PAUSE = 0.05
+
 
 @dataclass(frozen=True)
 class SharedParts:
@@ -90,6 +96,7 @@ class MarketBackend:
         self.cards = CardIds(catalog, self.catalog)
         self.signals = self._coalescer(self.composition.signals)
         self.canary: Canary | None = Canary(self, shared)
+        self.price_calls = self._coalescer(self.composition.fair_prices)
         self.prices = self._prices(self.model, self.canary.mirror)
 
     def _serve_challenger(self, challenge: Challenge) -> None:
@@ -123,6 +130,11 @@ class MarketBackend:
         self.cards = champion.cards
         self.signals = champion.signals
         self.canary = None
+        self.price_calls = self._coalescer(
+            self.composition.fair_prices,
+            in_flight=1,
+            pause=champion.pause_of_challenger,
+        )
         self.prices = self._prices(f"{self.model}/{challenge.canary}", challenge.on_answer)
 
     def _prices(self, key: str, on_answer: OnAnswer) -> CardPrices:
@@ -132,7 +144,7 @@ class MarketBackend:
             key,
             self.name,
             self.composition.fair_prices,
-            self._coalescer(self.composition.fair_prices),
+            self.price_calls,
             self.near,
             shared.answers,
             self.poller,
@@ -168,6 +180,11 @@ class MarketBackend:
         breaker = Breaker(settings.breaker_failures, settings.breaker_seconds)
         return V2Client(name, self.transport, breaker, self._shared.metrics, seconds, self.name)
 
+    def pause_of_challenger(self) -> float:
+        """Return the seconds for which a call of the challenger waits for more rows."""
+        calls = self.price_calls
+        return min(_PAUSE_CALLS * calls.last_seconds, _MAX_PAUSE) if calls.is_busy() else 0.0
+
     async def run(self, several: Callable[[], bool], on_cards: Callable[[], None]) -> None:
         """Poll until cancelled. The cards are listed while there are `several` markets."""
         while True:
@@ -190,7 +207,12 @@ class MarketBackend:
         if self.canary is not None:
             await self.canary.close()
 
-    def _coalescer(self, call: Call[Any, Any]) -> Coalescer[Any, Any]:
+    def _coalescer(
+        self,
+        call: Call[Any, Any],
+        in_flight: int | None = None,
+        pause: Callable[[], float] = float,
+    ) -> Coalescer[Any, Any]:
         settings = self._shared.settings
         coalescer: Coalescer[Any, Any] = Coalescer(
             call,
@@ -198,7 +220,8 @@ class MarketBackend:
             self._shared.metrics,
             seconds=settings.deadline_seconds,
             market=self.name,
-            in_flight=settings.in_flight,
+            in_flight=in_flight or settings.in_flight,
+            pause=pause,
         )
         self.coalescers.append(coalescer)
         return coalescer
