@@ -68,14 +68,16 @@ class PokeWatchMonitor(MonitorSpec):
     @step
     def act(self) -> None:
         """Send notifications, promote a model that won, and retrain the models if that is due."""
-        from monitor_cards import action_card, experiment_card
+        from monitor_cards import action_card, events_card, experiment_card
 
-        from pokewatch.pipeline.monitor import decide, retrain, settle_experiment
+        from pokewatch.pipeline.monitor import decide, logged_events, retrain, settle_experiment
 
         self.action = decide(self.prices, self.found)
         current.card.extend(action_card(self.source_name(), self.action.retrain, self.action.why))
         self.promotion, self.experiment = settle_experiment()
         current.card.extend(experiment_card(self.experiment, self.promotion))
+        self.events = logged_events(self.found.measured_on)
+        current.card.extend(events_card(self.events))
         if self.action.retrain:
             print(f"retraining the models: {self.action.why}")
             flow = [str(Path(__file__).with_name("flow.py")), *branch_options()]

@@ -1,9 +1,9 @@
 """The cards of the monitoring flow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from card_html import glossary, style
+from card_html import Column, glossary, html_table, style
 from card_tables import (
     EXPERIMENT_WORDS,
     GROUP_WORDS,
@@ -18,6 +18,17 @@ from metaflow.cards import Image, Markdown, MetaflowCardComponent
 
 from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import plots
+
+EVENT_WORDS = {
+    "session": "the events of one caller on one day, in one process of the gateway",
+    "interval": "95%, for one look at the end: it allows for callers who differ and come back, and "
+    "not for looking every day",
+}
+_RATES = {
+    "sessions that judged a price": "judging",
+    "BUY of the signals shown": "buy_shown",
+    "BUY of the prices judged": "buy_judged",
+}
 
 
 def monitor_card(
@@ -72,6 +83,45 @@ def experiment_card(found: Mapping[str, Any] | None, done: str) -> Iterator[Meta
     yield experiment_table(found)
     yield Image.from_matplotlib(plots.experiment_plot(found["series"], found["threshold"]))
     yield glossary(EXPERIMENT_WORDS)
+
+
+def events_card(experiments: Sequence[Mapping[str, Any]]) -> Iterator[MetaflowCardComponent]:
+    """The events of the newest experiment in the event log, by arm."""
+    if not experiments:
+        return
+    found = experiments[0]
+    name = f"in experiment {found['experiment']}" if found["experiment"] else "in no experiment"
+    yield Markdown(f"## What callers did {name}")
+    yield Markdown(f"{found['events']:,} events from {found['first_day']} to {found['last_day']}.")
+    arms, differences = found["arms"], found["differences"]
+    counts = {
+        "signals shown": "exposures",
+        "prices judged": "judgements",
+        "sessions": "sessions",
+        "callers, at least": "callers",
+    }
+    both = len(arms) > 1
+    rows = [
+        [title, *(f"{arm[key]:,}" for arm in arms), *[""] * both] for title, key in counts.items()
+    ]
+    rows += [
+        [title, *(rate_text(arm[key]) for arm in arms), *[rate_text(differences[key], "+")] * both]
+        for title, key in _RATES.items()
+    ]
+    titles = [*(arm["arm"] for arm in arms), *["difference"] * both]
+    yield html_table([Column("figure"), *(Column(each, number=True) for each in titles)], rows)
+    yield glossary(EVENT_WORDS)
+
+
+def rate_text(found: Mapping[str, Any], sign: str = "") -> str:
+    """Return a rate or a difference with its interval."""
+    if found["value"] is None:
+        return "-"
+    value, low, high = (
+        "" if each is None else f"{each:{sign}.1%}"
+        for each in (found["value"], found["low"], found["high"])
+    )
+    return f"{value} ({low} to {high})" if low else value
 
 
 def action_card(source: str, retrain: bool, why: str) -> Iterator[MetaflowCardComponent]:

@@ -86,6 +86,7 @@ SIGNALS: tuple[Signal, Signal, Signal] = ("BUY", "SELL", "HOLD")
 # The event log, which the gateway writes and the monitor reads.
 EXPOSURE, JUDGEMENT = "exposure", "judgement"
 CHAMPION_ARM, CHALLENGER_ARM = "champion", "challenger"
+EVENT_PROCESS_DIGITS = 8  # of a session's 16 hexadecimal digits, those of its process
 Reason = Literal[
     "below_threshold",
     "above_threshold",

@@ -1,6 +1,6 @@
 """`pokewatch experiment`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -16,6 +16,11 @@ from pokewatch.cli.output import (
 )
 
 _SHOWN = 5
+_RATES = {
+    "judging": "sessions that judged a price",
+    "buy_shown": "BUY of the signals shown",
+    "buy_judged": "BUY of the prices judged",
+}
 
 
 @click.group()
@@ -79,6 +84,51 @@ def stop(reason: str, as_json: bool) -> None:
         print_json({"number": stopped.number, "state": stopped.state, "outcome": stopped.outcome})
         return
     print_text(f"experiment {stopped.number} is stopped: {stopped.outcome}")
+
+
+@experiment.command("outcomes")
+@json_option
+def outcomes(as_json: bool) -> None:
+    """Show what callers did in each arm, from the event log of this machine's gateways.
+
+    POKEWATCH_EVENTS=true logs events. The 95% intervals are of one look at the end: do not stop an
+    experiment on the first day on which one excludes zero.
+    """
+    from pokewatch.experiments.event_rates import event_rates
+    from pokewatch.settings import Home
+
+    found = [each.to_dict() for each in event_rates(Home.read().events)]
+    if as_json:
+        print_json({"experiments": found})
+        return
+    if not found:
+        print_text("there are no events; POKEWATCH_EVENTS=true makes the gateway log them")
+    for each in found:
+        for line in _outcome_lines(each):
+            print_wrapped(line)
+
+
+def _outcome_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    name = f"experiment {found['experiment']}" if found["experiment"] else "no experiment"
+    days = f"{found['first_day']} to {found['last_day']}"
+    yield f"{name}, {days}: {found['events']:,} events"
+    for arm in found["arms"]:
+        yield (
+            f"  {arm['arm']}: {arm['exposures']:,} signals shown and {arm['judgements']:,} prices "
+            f"judged in {arm['sessions']:,} sessions, of {arm['callers']:,} callers or more"
+        )
+        for name, words in _RATES.items():
+            yield f"    {words} {_rate(arm[name], format_share)}"
+    if len(found["arms"]) > 1:
+        yield "  the challenger's less the champion's"
+        for name, words in _RATES.items():
+            yield f"    {words} {_rate(found['differences'][name], format_percent)}"
+
+
+def _rate(found: Mapping[str, Any], text: Callable[[float | None], str]) -> str:
+    if found["low"] is None:
+        return text(found["value"])
+    return f"{text(found['value'])}, 95% interval {text(found['low'])} to {text(found['high'])}"
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:

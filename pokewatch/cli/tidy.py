@@ -21,10 +21,10 @@ from pokewatch.cli.output import format_size, print_json, print_text
 def tidy(ctx: click.Context, dry_run: bool, datastore: str | None, as_json: bool) -> None:
     """Remove what nothing uses any more.
 
-    Price books of former champions and runs of the flows older than POKEWATCH_KEEP_DAYS, data
-    versions that no kept model refers to, and what interrupted runs left. The daily flow does the
-    same. Nothing is removed that is served, that a rollback would serve, or that the monitor still
-    judges. Exits with 1 if something could not be removed.
+    Price books of former champions, runs of the flows and events older than POKEWATCH_KEEP_DAYS,
+    data versions that no kept model refers to, and what interrupted runs left. The daily flow does
+    the same. Nothing is removed that is served, that a rollback would serve, or that the monitor
+    still judges. Exits with 1 if something could not be removed.
     """
     from pokewatch.retention import tidy
 

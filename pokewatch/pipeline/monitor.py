@@ -16,6 +16,7 @@ from typing import Any
 
 from pokewatch.checks import failures
 from pokewatch.errors import LakeError, PokeWatchError, RetrainError
+from pokewatch.experiments.event_rates import event_rates
 from pokewatch.experiments.update import ExperimentUpdate, newest_standings
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
@@ -115,6 +116,13 @@ def settle_experiment() -> tuple[str, Mapping[str, Any] | None]:
     done = promote(registry)
     standings = newest_standings(registry, 1)
     return done, standings[0].to_dict() if standings else None
+
+
+def logged_events(measured_on: date) -> list[Mapping[str, Any]]:
+    """Return the rates of the event log on this machine, none of one that cannot be read."""
+    with _reported("account of the event log", measured_on):
+        return [each.to_dict() for each in event_rates(Home.read().events)]
+    return []
 
 
 def decide(market: Market, found: Measurement) -> Action:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
 from pokewatch.retention.data_versions import is_owned, remove_unused_files
+from pokewatch.retention.event_days import remove_old_events
 from pokewatch.retention.leftovers import remove_leftovers
 from pokewatch.retention.model_books import (
     RegisteredBook,
@@ -43,6 +44,8 @@ def tidy(
     root = datastore or str(home / ".metaflow")
     yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
     yield from _guarded("runs", lambda: remove_old_runs(root, now, keep, dry_run=dry_run))
+    events = Home.read().events
+    yield from _guarded("events", lambda: remove_old_events(events, now, keep, dry_run=dry_run))
     yield from _guarded("leftovers", lambda: remove_leftovers(home, now, dry_run=dry_run))
 
 

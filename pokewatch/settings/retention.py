@@ -14,8 +14,8 @@ class RetentionSettings(Section):
         60,
         ge=0,
         description="Days for which the price books of former champions are kept, and the runs of "
-        "the flows with their cards: at least 40, the time for which the monitor needs them. 0 "
-        "keeps everything.",
+        "the flows with their cards, and events: at least 40, the time for which the monitor "
+        "needs them. 0 keeps everything.",
     )
 
     @field_validator("keep_days")

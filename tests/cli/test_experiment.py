@@ -10,6 +10,7 @@ from pokewatch.cli.main import main
 from pokewatch.experiments.update import ExperimentUpdate
 from pokewatch.registry import CHAMPION, Registry
 from tests.experiments.books import register, register_pair
+from tests.experiments.test_event_rates import event, write
 from tests.monitoring.test_calibration import panel
 
 pytestmark = pytest.mark.filterwarnings(
@@ -60,3 +61,21 @@ def test_an_unknown_model_is_refused_with_those_there_are(registry: Registry) ->
     result = run("start", "bosted")
     assert result.exit_code == 2
     assert "there is no model 'bosted': it must be one of last, rolling_mean" in result.output
+
+
+def test_outcomes_are_those_of_the_event_log(home: Path) -> None:
+    assert "POKEWATCH_EVENTS=true" in run("outcomes").output
+    for number in range(6):
+        arm = ("champion", "challenger")[number % 2]
+        events = [event(f"{0:08x}{number:08x}", "exposure", "BUY", arm)]
+        write(home / "events", [*events, event(f"{0:08x}{number:08x}", "judgement", "HOLD", arm)])
+    text = " ".join(run("outcomes").output.split())
+    for said in (
+        "experiment 3, 2026-03-01 to 2026-03-01: 12 events",
+        "challenger: 3 signals shown and 3 prices judged in 3 sessions, of 3 callers or more",
+        "BUY of the signals shown 100.0%, 95% interval",
+        "the challenger's less the champion's sessions that judged a price +0.0%, 95% interval -",
+    ):
+        assert said in text, said
+    (found,) = json.loads(run("outcomes", "--json").output)["experiments"]
+    assert [each["arm"] for each in found["arms"]] == ["champion", "challenger"]

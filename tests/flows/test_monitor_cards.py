@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
+from pokewatch.experiments.event_rates import event_rates
 from tests.conftest import ROOT
 from tests.experiments.standings import standing
+from tests.experiments.test_event_rates import event, write
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The _yaml extension module:DeprecationWarning"
@@ -35,3 +39,26 @@ def test_an_experiment_without_results_and_none_at_all() -> None:
     assert "Boosted won and is not deployed yet" in texts[1]
     assert texts[-1].strip() == "There is no result yet."
     assert list(experiment_card(None, "")) == []
+
+
+def test_the_card_of_events_has_rates_by_arm(tmp_path: Path) -> None:
+    from monitor_cards import events_card
+
+    arms = ("champion", "challenger")
+    events = [
+        event(f"{0:08x}{number:08x}", kind, "BUY" if number % 3 else "HOLD", arms[number % 2])
+        for number in range(40)
+        for kind in ("exposure", "judgement")
+    ]
+    write(tmp_path, events)
+    found = [each.to_dict() for each in event_rates(tmp_path)]
+    texts = [str(each.render()["source"]) for each in events_card(found)]
+    assert texts[0] == "## What callers did in experiment 3"
+    assert texts[1] == "80 events from 2026-03-01 to 2026-03-01."
+    for said in ("champion", "challenger", "difference", "100.0% (", "65.0% (", "-5.0% ("):
+        assert said in texts[2], said
+    write(tmp_path / "one", events[:1])
+    (alone,) = (each.to_dict() for each in event_rates(tmp_path / "one"))
+    table = str(list(events_card([alone]))[2].render()["source"])
+    assert "difference" not in table
+    assert list(events_card([])) == []

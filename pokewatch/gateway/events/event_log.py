@@ -1,9 +1,10 @@
 """The log of events: Parquet files in `events/date=YYYY-MM-DD`, each written once and whole.
 
 An event is an exposure, a signal that a caller was shown, or a judgement, the answer to a price
-that a caller offered. It has the day, the caller's arm of the experiment, and a session: a random
-number that stands for one caller, on one day, in one process. Nothing else of the caller is
-written, and whose number it was is forgotten on the next day and at a stop.
+that a caller offered. It has the day, the caller's arm of the experiment, and a session: a number
+that stands for one caller, on one day, in one process. Its first EVENT_PROCESS_DIGITS are those of
+the process, and all are random. Nothing else of the caller is written, and whose number it was is
+forgotten on the next day and at a stop.
 """
 
 import asyncio
@@ -21,7 +22,13 @@ from prometheus_client import Counter
 
 from pokewatch.assignment import arm
 from pokewatch.atomic_file import atomic_file
-from pokewatch.contract import CHALLENGER_ARM, CHAMPION_ARM, EXPOSURE, JUDGEMENT
+from pokewatch.contract import (
+    CHALLENGER_ARM,
+    CHAMPION_ARM,
+    EVENT_PROCESS_DIGITS,
+    EXPOSURE,
+    JUDGEMENT,
+)
 from pokewatch.gateway.events.parquet import Column, Days, Numbers, Texts, parquet_file
 from pokewatch.gateway.http.middleware import Caller
 from pokewatch.settings import EventSettings, private_folder
@@ -33,6 +40,7 @@ MAX_BUFFERED = 20_000  # events, between two files
 _DAY_SECONDS = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 _MIB = 1_048_576
+_SESSION_BYTES = 4
 
 
 class Event(NamedTuple):
@@ -73,6 +81,7 @@ class EventLog:
         self._max_bytes = settings.events_mb * _MIB
         self._counter = counter
         self._events: list[Event] = []
+        self._process = token_hex(EVENT_PROCESS_DIGITS // 2)
         self._sessions: dict[str, str] = {}
         self._day = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -99,7 +108,7 @@ class EventLog:
             self._day = day
         session = self._sessions.get(caller.id)
         if session is None:
-            session = self._sessions[caller.id] = token_hex(8)
+            session = self._sessions[caller.id] = self._process + token_hex(_SESSION_BYTES)
         challenger = arm(caller.id, self._experiment, self._share)
         event = Event(
             day,
