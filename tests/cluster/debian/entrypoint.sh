@@ -2,7 +2,8 @@
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     printf %s "$POSTGRES_PASSWORD" >/tmp/password
-    initdb --username "$POSTGRES_USER" --pwfile /tmp/password --auth-local trust --auth-host scram-sha-256
+    initdb --username "$POSTGRES_USER" --pwfile /tmp/password --auth-local trust --auth-host scram-sha-256 \
+        --encoding UTF8 --locale C.UTF-8
     rm /tmp/password
     pg_ctl start --wait --options "-c listen_addresses="
     createdb --username "$POSTGRES_USER" "$POSTGRES_DB"
