@@ -137,6 +137,12 @@ def _configure(name: str, step: Any, deploy: Mapping[str, Any]) -> None:
     if deploy["target"] == "local":
         if ours:
             step.remove_decorator("kubernetes")
+        # A process may be killed during any step, for memory among others.
+        step.add_decorator(
+            "retry",
+            deco_kwargs={"times": 1, "minutes_between_retries": 0},
+            duplicates=step.IGNORE,
+        )
         return
     if not ours:
         raise MetaflowException(

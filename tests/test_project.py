@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
     "gateway/api/status_routes.py": "tests/contract/test_openapi.py",
     "gateway/api/status_schemas.py": "by the routes' document; tests/contract/test_openapi.py",
     "gateway/web/page_renderer.py": "by the pages; tests/gateway/web/test_pages.py",
+    "decision/rows.py": "by the rule; tests/decision/test_rule.py",
     "gateway/api/request_tensors.py": "by the composition; tests/gateway/api/test_prices.py",
     "gateway/api/composition.py": "by the routes that use it; tests/gateway/api/test_prices.py",
     "gateway/auth/authentication.py": "by the application; tests/gateway/auth/test_limits.py",

@@ -19,6 +19,7 @@ from pokewatch.decision.distribution import (
     with_intervals,
 )
 from pokewatch.decision.fees import FEES, FeeSchedule, fees_for
+from pokewatch.decision.rows import Thresholds
 from pokewatch.decision.rule import (
     BUY,
     HOLD,
@@ -27,7 +28,6 @@ from pokewatch.decision.rule import (
     SIGNALS,
     Decisions,
     Policy,
-    Thresholds,
     decide,
 )
 

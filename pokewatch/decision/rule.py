@@ -6,7 +6,7 @@ selling threshold, HOLD between them. A status other than `ok` is HOLD, with the
 reason. NaN means that a price is not given.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from typing import Literal
@@ -14,13 +14,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pokewatch.decision.distribution import (
-    Distribution,
-    is_malformed,
-    predictive_cdf,
-    with_intervals,
-)
+from pokewatch.decision.distribution import Distribution, predictive_cdf, with_intervals
 from pokewatch.decision.fees import FEES, FeeSchedule
+from pokewatch.decision.rows import (
+    DECIMALS,
+    Rows,
+    Thresholds,
+    broadcast,
+    find_faults,
+    raise_any,
+    raising,
+)
 
 BUY, SELL, HOLD = SIGNALS = ("BUY", "SELL", "HOLD")
 _BUY, _SELL, _HOLD = range(len(SIGNALS))
@@ -28,23 +32,15 @@ _SIGNAL_TEXTS = np.array(SIGNALS)
 _REASON_TEXTS = np.array(["below_threshold", "above_threshold", "within_thresholds"])
 
 Policy = Literal["threshold", "net_of_fees"]
+_DEFAULT_THRESHOLDS = Thresholds()
 POLICIES: tuple[Policy, ...] = ("threshold", "net_of_fees")
 
 _CLOSE = 1e-8  # relative: a price this much below the last quote is not that quote
-_DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 Codes = NDArray[np.int64]  # of signals: indices into SIGNALS
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The deviations, as fractions, at which to trade: a float, or an array with one per row."""
-
-    buy: ArrayLike = -0.10
-    sell: ArrayLike = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +59,6 @@ class Decisions:
     distribution: Distribution
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The arguments of `decide`, [n]; one threshold for all rows is []."""
-
-    market: Floats
-    fair: Floats
-    lower: Floats
-    upper: Floats
-    buy: Floats
-    sell: Floats
-
-    def masked(self, valid: Bools) -> "_Rows":
-        """Return the rows with the values of invalid ones replaced by harmless ones."""
-        market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
-        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
-        return _Rows(
-            market,
-            fair,
-            lower,
-            upper,
-            np.where(valid, self.buy, 0.0),
-            np.where(valid, self.sell, 0.0),
-        )
-
-    def ordered(self) -> "_Rows":
-        """Return the rows with the fair price inside its interval, whatever the rounding."""
-        if not self.has_intervals():
-            return self
-        return _Rows(
-            self.market,
-            self.fair,
-            np.minimum(self.lower, self.fair),
-            np.maximum(self.upper, self.fair),
-            self.buy,
-            self.sell,
-        )
-
-    def has_intervals(self) -> bool:
-        """Return whether a row may have an interval: `_broadcast` shares the NaN of none."""
-        return self.lower is not self.upper
-
-
 def decide(
     market_price: ArrayLike,
     fair_price: ArrayLike,
@@ -113,7 +67,7 @@ def decide(
     status: ArrayLike | Sequence[str] | None = None,
     *,
     distribution: Distribution | None = None,
-    thresholds: Thresholds = Thresholds(),
+    thresholds: Thresholds = _DEFAULT_THRESHOLDS,
     policy: Policy = "threshold",
     fees: FeeSchedule | None = None,
     on_fault: Literal["raise", "hold"] = "raise",
@@ -135,15 +89,15 @@ def decide(
     that is `ok`, else `no_<price>` or `invalid_<argument>`. An invalid threshold for all rows
     raises in any case.
     """
-    rows = _broadcast(market_price, fair_price, lower, upper, thresholds)
+    rows = broadcast(market_price, fair_price, lower, upper, thresholds)
     _check_policy(policy, fees)
-    faults = _faults(rows, distribution)
+    faults = find_faults(rows, distribution)
     invalid = reduce(np.logical_or, faults.values())
     all_valid = not np.count_nonzero(invalid)
     if not all_valid:
-        _raise_any(faults, _raising(thresholds, faults if on_fault == "raise" else ()), rows)
+        raise_any(faults, raising(thresholds, faults if on_fault == "raise" else ()), rows)
     usable = rows.ordered() if all_valid else rows.masked(~invalid).ordered()
-    deviation = (usable.market / usable.fair - 1.0).round(_DECIMALS)
+    deviation = (usable.market / usable.fair - 1.0).round(DECIMALS)
     signal, reason = _by_threshold(deviation, usable)
     if policy == "net_of_fees" and fees is not None:
         signal, reason = _net_of_fees(signal, reason, usable, fees)
@@ -158,27 +112,6 @@ def decide(
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 
-def _broadcast(
-    market: ArrayLike,
-    fair: ArrayLike,
-    lower: ArrayLike | None,
-    upper: ArrayLike | None,
-    thresholds: Thresholds,
-) -> _Rows:
-    unknown = np.asarray(np.nan)
-    given = (market, fair, lower, upper, thresholds.buy, thresholds.sell)
-    arrays = [unknown if value is None else np.asarray(value, dtype=np.float64) for value in given]
-    shapes = {array.shape for array in arrays} - {()}
-    shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes((1,), *shapes)
-    full = {
-        id(array): array if array.shape == shape else np.full(shape, array) for array in arrays[:4]
-    }
-    limits = [
-        array if array.shape in ((), shape) else np.full(shape, array) for array in arrays[4:]
-    ]
-    return _Rows(*(full[id(array)] for array in arrays[:4]), *limits)
-
-
 def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
     if policy not in POLICIES:
         raise ValueError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
@@ -188,80 +121,23 @@ def _check_policy(policy: str, fees: FeeSchedule | None) -> None:
         )
 
 
-def _faults(rows: _Rows, distribution: Distribution | None) -> dict[str, Bools]:
-    """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
-    prices = np.array((rows.fair, rows.market))
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        outside = ~((prices > 0) & (prices < np.inf))
-        ratio = rows.market / rows.fair
-        outside[1] |= (ratio <= 0) | (ratio * 10**_DECIMALS == np.inf)  # rounding multiplies
-        faults = {"fair_price": outside[0], "market_price": outside[1]}
-        if rows.has_intervals():
-            faults["lower"] = (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9))
-            faults["upper"] = (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9))
-        if rows.buy.ndim or not -1 < rows.buy <= 0:
-            faults["buy_threshold_pct"] = ~((rows.buy > -1) & (rows.buy <= 0))
-        if rows.sell.ndim or not 0 <= rows.sell < np.inf:
-            faults["sell_threshold_pct"] = ~((rows.sell >= 0) & (rows.sell < np.inf))
-        if distribution is not None:
-            faults["distribution"] = is_malformed(distribution)
-        return faults
-
-
-def _raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:
-    """Return the arguments whose faults raise: thresholds for all rows, and those in `also`."""
-    given = {"buy_threshold_pct": thresholds.buy, "sell_threshold_pct": thresholds.sell}
-    return [*(name for name, value in given.items() if np.size(value) == 1), *also]
-
-
-_REQUIREMENTS = {
-    "fair_price": "positive and finite",
-    "market_price": "positive, finite and comparable with fair_price",
-    "lower": "between 0 and fair_price",
-    "upper": "finite and no less than fair_price",
-    "distribution": "ascending log quantiles after a price and two probabilities",
-    "buy threshold": "a fraction with -1 < buy <= 0 <= sell",
-    "sell threshold": "a fraction with -1 < buy <= 0 <= sell",
-}
-
-
-def _raise_any(faults: dict[str, Bools], names: Iterable[str], rows: _Rows) -> None:
-    """Raise ValueError for the first fault among those in `names`."""
-    values = {
-        "fair_price": rows.fair,
-        "market_price": rows.market,
-        "lower": rows.lower,
-        "upper": rows.upper,
-        "buy_threshold_pct": rows.buy,
-        "sell_threshold_pct": rows.sell,
-        "distribution": np.broadcast_to("others", rows.market.shape),
-    }
-    for name in names:
-        fault = faults.get(name)
-        if fault is not None and fault.any():
-            row, label = int(np.argmax(fault)), name.replace("_threshold_pct", " threshold")
-            raise ValueError(
-                f"{label} at row {row} must be {_REQUIREMENTS[label]}, got {values[name].flat[row]}"
-            )
-
-
-def _by_threshold(deviation: Floats, rows: _Rows) -> tuple[Codes, Strings]:
+def _by_threshold(deviation: Floats, rows: Rows) -> tuple[Codes, Strings]:
     buy, sell = deviation <= _rounded(rows.buy), deviation >= _rounded(rows.sell)
     signal = np.where(buy, _BUY, np.where(sell, _SELL, _HOLD))
     return signal, _REASON_TEXTS.take(signal)
 
 
 def _rounded(threshold: Floats) -> Floats:
-    return threshold.round(_DECIMALS) if threshold.ndim else _rounded_limit(threshold.item())
+    return threshold.round(DECIMALS) if threshold.ndim else _rounded_limit(threshold.item())
 
 
 @lru_cache
 def _rounded_limit(threshold: float) -> Floats:
-    return np.asarray(threshold).round(_DECIMALS)
+    return np.asarray(threshold).round(DECIMALS)
 
 
 def _by_fault(
-    signal: Codes, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: _Rows
+    signal: Codes, reason: Strings, deviation: Floats, faults: dict[str, Bools], rows: Rows
 ) -> tuple[Codes, Strings, Floats]:
     """Return HOLD with a reason for invalid rows: that of the first fault in `faults`."""
     missing = {"fair_price": np.isnan(rows.fair), "market_price": np.isnan(rows.market)}
@@ -274,7 +150,7 @@ def _by_fault(
 
 
 def _net_of_fees(
-    signal: Codes, reason: Strings, rows: _Rows, fees: FeeSchedule
+    signal: Codes, reason: Strings, rows: Rows, fees: FeeSchedule
 ) -> tuple[Codes, Strings]:
     buying, selling = signal == _BUY, signal == _SELL
     known = ~np.isnan(rows.lower + rows.upper)
@@ -295,7 +171,7 @@ def _by_status(signal: Codes, reason: Strings, status: Strings) -> tuple[Codes, 
     return np.where(stopped, _HOLD, signal), np.where(stopped, status, reason)
 
 
-def _confidence(signal: Codes, rows: _Rows, distribution: Distribution) -> Floats:
+def _confidence(signal: Codes, rows: Rows, distribution: Distribution) -> Floats:
     """Return the probability that each signal comes true at the horizon.
 
     BUY does if the price then is above the one the signal is for, SELL if it is below, and HOLD if

@@ -34,6 +34,10 @@ def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
     return MappingProxyType({tensor.name: tensor for tensor in tensors})
 
 
+class ColumnResponse(InferenceResponse):  # type: ignore[misc]
+    """A response whose outputs are columns: lists of text or of numbers, without parameters."""
+
+
 class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     """A runtime declared by its tensors. `answer` receives validated columns."""
 
@@ -62,7 +66,7 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
         parameters.headers = {"X-Request-Id": request_id} if request_id else None
         outputs = [encode(tensor, values[tensor.name]) for tensor in wanted]
         self._seconds.observe(perf_counter() - started)
-        return InferenceResponse.model_validate(
+        return ColumnResponse.model_validate(
             {"model_name": self.name, "parameters": parameters, "outputs": outputs}
         )
 

@@ -1,11 +1,16 @@
-"""gRPC tensors: validation of the contents of requests, and text in the contents of responses."""
+"""gRPC tensors: validation of the contents of requests, and the contents of responses."""
 
 import struct
 from typing import Any
 
-from mlserver.grpc.converters import InferTensorContentsConverter, ModelInferRequestConverter
-from mlserver.types import Datatype, InferenceRequest, TensorData
+from mlserver.grpc.converters import (
+    InferTensorContentsConverter,
+    ModelInferRequestConverter,
+    ModelInferResponseConverter,
+)
+from mlserver.types import Datatype, InferenceRequest, InferenceResponse, TensorData
 
+from pokewatch.serving.runtime import ColumnResponse
 from pokewatch.serving.tensors import BadInputError
 
 _CONTENTS = {"FP64": "fp64_contents", "BYTES": "bytes_contents"}
@@ -44,6 +49,36 @@ class TextContentsConverter(InferTensorContentsConverter):  # type: ignore[misc]
         if "bytes_contents" in contents:
             contents["bytes_contents"] = _encode(contents["bytes_contents"])
         return contents
+
+
+class ColumnResponseConverter(ModelInferResponseConverter):  # type: ignore[misc]
+    """Writes the columns of a ColumnResponse into the message; other responses are MLServer's.
+
+    MLServer makes a message of each column, and copies it twice into those around it.
+    """
+
+    @classmethod
+    def from_types(cls, type_object: InferenceResponse, use_raw: bool = False) -> Any:
+        if use_raw or not isinstance(type_object, ColumnResponse):
+            return super().from_types(type_object, use_raw)
+        outputs, type_object.outputs = type_object.outputs, []
+        message = super().from_types(type_object)
+        for output in outputs:
+            datatype = str(output.datatype)
+            tensor = message.outputs.add(name=output.name, shape=output.shape, datatype=datatype)
+            values = output.data.root
+            if datatype == "BYTES":
+                tensor.contents.bytes_contents.extend(_encode_column(values))
+            else:
+                tensor.contents.fp64_contents.extend(values)
+        return message
+
+
+def _encode_column(texts: list[str]) -> list[bytes]:
+    """Return texts as bytes; often, as with days and statuses, all are the same."""
+    if texts.count(texts[0]) == len(texts):
+        return [texts[0].encode()] * len(texts)
+    return list(map(str.encode, texts))
 
 
 def _encode(values: list[Any]) -> list[bytes]:
