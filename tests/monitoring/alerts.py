@@ -71,6 +71,11 @@ def mlserver(name: str, values: str, instance: str = "m1", **labels: str) -> Ser
     return {f'{name}{{job="mlserver",instance="{instance}"{more}}}': values}
 
 
+def _canary_stops(values: str) -> Series:
+    labels = 'job="gateway",instance="g1",market="simulated-0",check="errors"'
+    return {f"pokewatch_gateway_canary_stops_total{{{labels}}}": values}
+
+
 def _served(**models: str) -> Series:
     """Which model each instance serves, for 30 minutes."""
     return {
@@ -259,6 +264,12 @@ ALERTS = (
         "BookRefused",
         "a load failed two hours ago",
         mlserver("pokewatch_book_loads_total", "0x10 1x150", outcome="refused"),
+        130,
+    ),
+    Case(
+        "CanaryStopped",
+        "two hours ago",
+        _canary_stops("0x10 1x150"),
         130,
     ),
     Case("CalibrationOutOfBand", "for half an hour", _covered(0.78, 0.82), 30),
@@ -508,6 +519,14 @@ ALERTS = (
         mlserver("pokewatch_book_loads_total", "3x90", outcome="refused")
         | mlserver("pokewatch_book_loads_total", "0+1x90", outcome="served"),
         80,
+    ),
+    Case(
+        "CanaryStopped",
+        "a gateway stopped one",
+        _canary_stops("0x10 1x30"),
+        20,
+        MARKET,
+        "1",
     ),
     Case(
         "ReplicasDisagree",

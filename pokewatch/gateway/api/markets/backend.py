@@ -42,7 +42,7 @@ class SharedParts:
 
 @dataclass(frozen=True)
 class Challenge:
-    """What makes a backend the challenger of `champion` in the canary of an id.
+    """The role of a backend as the challenger of `champion` in the canary of an id.
 
     `on_call` is called after each call, with whether it failed and the champion answered instead,
     and `on_answer` with each answer that is not from the cache.

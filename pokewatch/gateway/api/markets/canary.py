@@ -16,7 +16,7 @@ import msgspec
 from pokewatch.contract import catalog_path, challenger_model
 from pokewatch.gateway.api.composition import CardQuery, Composition
 from pokewatch.gateway.api.markets.assignment import Assignment, caller_of, chosen_variant
-from pokewatch.gateway.api.markets.canary_checks import CanaryChecks, CheckBreach
+from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
 from pokewatch.gateway.api.schemas import FairPrice
 from pokewatch.gateway.http.middleware import RequestContext
@@ -45,6 +45,8 @@ class Canary:
         self._reports = champion.client("canary")
         self._report_path = f"{catalog_path(challenger_model(champion.name))}/canary/end"
         self._share = shared.metrics.canary.share.labels(champion.name)
+        for check in CHECKS:  # from 0 on: `increase` ignores the first value of a series
+            shared.metrics.canary.stops.labels(check, champion.name)
         self._ended: dict[str, str] = {}  # reasons by id
         self.running: RunningCanary | None = None
 

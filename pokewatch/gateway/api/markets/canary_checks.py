@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pokewatch.gateway.metrics import OBJECTIVE, HistogramSeries
 
+CHECKS = ("errors", "latency", "signals")
 _MIN_FAILED = 3  # failures before their share is judged
 _MIN_SLOW = 10  # slow calls before their share is judged
 _SLOW_SHARE = 0.05
