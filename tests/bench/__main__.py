@@ -4,7 +4,7 @@ import importlib
 
 MEASURES = (
     *("pipeline", "valuation", "serving", "gateway", "pages", "collection", "soak", "fairness"),
-    *("keys", "portfolios", "watches", "markets", "in_process"),
+    *("keys", "portfolios", "watches", "markets", "in_process", "tracing"),
 )
 
 for name in MEASURES:

@@ -48,7 +48,7 @@ def test_the_card_of_events_has_rates_by_arm(tmp_path: Path) -> None:
     events = [
         event(f"{0:08x}{number:08x}", kind, "BUY" if number % 3 else "HOLD", arms[number % 2])
         for number in range(40)
-        for kind in ("exposure", "judgement")
+        for kind in ("exposure", "outcome")
     ]
     write(tmp_path, events)
     found = [each.to_dict() for each in event_rates(tmp_path)]
