@@ -3,6 +3,7 @@
 from hashlib import blake2b
 
 _BYTES = 8
+_HASHES = 1 << 8 * _BYTES
 
 
 def arm(caller_id: str, experiment_id: str, share: float) -> bool:
@@ -13,4 +14,4 @@ def arm(caller_id: str, experiment_id: str, share: float) -> bool:
     """
     text = f"{experiment_id}\0{caller_id}".encode()
     digest = blake2b(text, digest_size=_BYTES).digest()
-    return int.from_bytes(digest) < share * 256**_BYTES
+    return int.from_bytes(digest) < share * _HASHES
