@@ -96,7 +96,7 @@ def events_card(experiments: Sequence[Mapping[str, Any]]) -> Iterator[MetaflowCa
     arms, differences = found["arms"], found["differences"]
     counts = {
         "signals shown": "exposures",
-        "prices judged": "judgements",
+        "prices judged": "outcomes",
         "sessions": "sessions",
         "callers, at least": "callers",
     }

@@ -84,7 +84,7 @@ Signal = Literal["BUY", "SELL", "HOLD"]
 SIGNALS: tuple[Signal, Signal, Signal] = ("BUY", "SELL", "HOLD")
 
 # The event log, which the gateway writes and the monitor reads.
-EXPOSURE, JUDGEMENT = "exposure", "judgement"
+EXPOSURE, OUTCOME = "exposure", "outcome"
 CHAMPION_ARM, CHALLENGER_ARM = "champion", "challenger"
 EVENT_PROCESS_DIGITS = 8  # of a session's 16 hexadecimal digits, those of its process
 Reason = Literal[

@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
     "cli/value.py": "by its command; tests/cli/test_main.py",
     "retention/sizes.py": "by the checks and the rules; tests/retention/test_tidy.py",
     "pipeline/storage.py": "by the steps; tests/pipeline/test_processing.py",
+    "settings/events.py": "by the log; tests/gateway/events/test_event_log.py",
     "settings/gateway.py": "by the settings; tests/test_settings.py",
     "settings/home.py": "by the settings; tests/test_settings.py",
     "settings/market.py": "by the settings; tests/test_settings.py",

@@ -114,7 +114,7 @@ def _outcome_lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{name}, {days}: {found['events']:,} events"
     for arm in found["arms"]:
         yield (
-            f"  {arm['arm']}: {arm['exposures']:,} signals shown and {arm['judgements']:,} prices "
+            f"  {arm['arm']}: {arm['exposures']:,} signals shown and {arm['outcomes']:,} prices "
             f"judged in {arm['sessions']:,} sessions, of {arm['callers']:,} callers or more"
         )
         for name, words in _RATES.items():

@@ -1,4 +1,4 @@
-"""What callers did in each arm of an experiment, from the gateway's event log.
+"""Rates of what callers did in each arm of an experiment, from the gateway's event log.
 
 Events of one session depend on each other, and so do the sessions of a caller who comes back, which
 the log does not tell from those of another caller. What is known is a least number of callers: in
@@ -35,7 +35,7 @@ from pokewatch.contract import (
     CHAMPION_ARM,
     EVENT_PROCESS_DIGITS,
     EXPOSURE,
-    JUDGEMENT,
+    OUTCOME,
 )
 from pokewatch.errors import ExperimentError
 from pokewatch.valuation.panel import Floats
@@ -70,14 +70,14 @@ class ArmRates:
     """The events of an arm.
 
     `judging` is the share of the sessions with an exposure in which a price was judged too,
-    `buy_shown` that of BUY in the exposures, and `buy_judged` that of BUY in the judgements.
+    `buy_shown` that of BUY in the exposures, and `buy_judged` that of BUY in the outcomes.
     """
 
     arm: str
     sessions: int
     callers: int  # at least
     exposures: int
-    judgements: int
+    outcomes: int
     judging: EstimatedRate
     buy_shown: EstimatedRate
     buy_judged: EstimatedRate
@@ -121,7 +121,7 @@ def _sessions(folder: Path) -> pa.Table:
         table = ds.dataset(files, schema=_SCHEMA, format="parquet").to_table()
     except (pa.ArrowException, OSError) as error:
         raise ExperimentError(f"the event log {folder} cannot be read: {error}") from error
-    shown, judged = (pc.equal(table["kind"], kind) for kind in (EXPOSURE, JUDGEMENT))
+    shown, judged = (pc.equal(table["kind"], kind) for kind in (EXPOSURE, OUTCOME))
     buy = pc.equal(table["signal"], "BUY")
     flags = {
         "shown": shown,
@@ -147,7 +147,7 @@ def _of_experiment(name: str, sessions: pa.Table) -> EventRates:
         for rate in RATES
     }
     days = pc.min_max(own["day"]).as_py()
-    events = sum(each.exposures + each.judgements for each in present)
+    events = sum(each.exposures + each.outcomes for each in present)
     return EventRates(name, days["min"], days["max"], events, present, differences)
 
 

@@ -5,7 +5,8 @@ import sys
 
 MEASURES = (
     *("pipeline", "valuation", "serving", "gateway", "canary", "pages", "collection", "soak"),
-    *("fairness", "keys", "portfolios", "watches", "markets", "in_process", "scale"),
+    *("fairness", "keys", "portfolios", "watches", "markets", "in_process"),
+    *("scale", "tracing"),
 )
 
 missed = []

@@ -68,7 +68,7 @@ def test_outcomes_are_those_of_the_event_log(home: Path) -> None:
     for number in range(6):
         arm = ("champion", "challenger")[number % 2]
         events = [event(f"{0:08x}{number:08x}", "exposure", "BUY", arm)]
-        write(home / "events", [*events, event(f"{0:08x}{number:08x}", "judgement", "HOLD", arm)])
+        write(home / "events", [*events, event(f"{0:08x}{number:08x}", "outcome", "HOLD", arm)])
     text = " ".join(run("outcomes").output.split())
     for said in (
         "experiment 3, 2026-03-01 to 2026-03-01: 12 events",

@@ -15,7 +15,7 @@ DAY = date(2026, 3, 1).toordinal() - date(1970, 1, 1).toordinal()
 
 
 def event(session: str, kind: str, signal: str, arm: str = "champion", day: int = 0) -> Event:
-    offered = 2.0 if kind == "judgement" else None
+    offered = 2.0 if kind == "outcome" else None
     return Event(DAY + day, kind, "3", arm, session, "m", "card", offered, signal, "7")
 
 
@@ -25,15 +25,15 @@ def write(folder: Path, events: Iterable[Event]) -> None:
 
 def test_the_rates_of_a_small_log(tmp_path: Path) -> None:
     write(tmp_path, [event("p1" * 4 + "a" * 8, "exposure", "BUY")] * 3)
-    write(tmp_path, [event("p1" * 4 + "a" * 8, "judgement", "HOLD")])
+    write(tmp_path, [event("p1" * 4 + "a" * 8, "outcome", "HOLD")])
     write(tmp_path, [event("p1" * 4 + "b" * 8, "exposure", "HOLD")])
-    write(tmp_path, [event("p1" * 4 + "c" * 8, "judgement", "BUY")])
+    write(tmp_path, [event("p1" * 4 + "c" * 8, "outcome", "BUY")])
     write(tmp_path, [event("p2" * 4 + "d" * 8, "exposure", "SELL", "challenger", 1)])
     [found] = event_rates(tmp_path)
     assert (found.experiment, found.events) == ("3", 7)
     assert (found.first_day, found.last_day) == (date(2026, 3, 1), date(2026, 3, 2))
     champion, challenger = found.arms
-    assert (champion.sessions, champion.callers, champion.exposures, champion.judgements) == (
+    assert (champion.sessions, champion.callers, champion.exposures, champion.outcomes) == (
         3,
         3,
         4,
@@ -99,7 +99,8 @@ def test_an_interval_holds_the_rate_of_all_callers(callers: int, days: int, spre
 def test_a_rate_of_none_or_all_has_an_interval_of_the_callers() -> None:
     ones = np.ones(30, np.int64)
     none, every = rate_of(0 * ones, 50 * ones, 30), rate_of(50 * ones, 50 * ones, 30)
-    assert (none.value, none.low) == (0.0, pytest.approx(0.0, abs=1e-12))
+    assert none.value == 0.0
+    assert none.low == pytest.approx(0.0, abs=1e-12)
     assert none.high == pytest.approx(0.12, abs=0.01)  # 3.84 / (30 * 0.92 + 3.84)
     assert every.low == pytest.approx(1 - (none.high or 0))
     assert rate_of(ones[:0], ones[:0], 0).value is None

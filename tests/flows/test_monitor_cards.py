@@ -48,14 +48,14 @@ def test_the_card_of_events_has_rates_by_arm(tmp_path: Path) -> None:
     events = [
         event(f"{0:08x}{number:08x}", kind, "BUY" if number % 3 else "HOLD", arms[number % 2])
         for number in range(40)
-        for kind in ("exposure", "judgement")
+        for kind in ("exposure", "outcome")
     ]
     write(tmp_path, events)
     found = [each.to_dict() for each in event_rates(tmp_path)]
-    texts = [str(each.render()["source"]) for each in events_card(found)]
+    texts = [str(each.render()["source"]).strip() for each in events_card(found)]
     assert texts[0] == "## What callers did in experiment 3"
     assert texts[1] == "80 events from 2026-03-01 to 2026-03-01."
-    for said in ("champion", "challenger", "difference", "100.0% (", "65.0% (", "-5.0% ("):
+    for said in ("champion", "challenger", "difference", "100.0% (", "65.0% (", "+0.0% ("):
         assert said in texts[2], said
     write(tmp_path / "one", events[:1])
     (alone,) = (each.to_dict() for each in event_rates(tmp_path / "one"))

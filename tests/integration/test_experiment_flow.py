@@ -10,6 +10,7 @@ from pokewatch.experiments.update import COMPARED_WITH
 from pokewatch.pipeline.experiments import start_experiment
 from pokewatch.registry import Registry
 from pokewatch.registry_records import EXPERIMENT
+from tests.experiments.test_event_rates import event, write
 from tests.integration.flow import FLOW, card_text, last_card, run_flow
 
 pytestmark = pytest.mark.filterwarnings(
@@ -47,9 +48,11 @@ def test_the_challenger_is_registered_beside_the_champion_and_compared(
         "1",
         "2",
     )
+    write(registry_home / "events", [event("0" * 16, "exposure", "BUY")])
     monitored = run_flow(tmp_path, "run", *MARKET, flow=FLOW.with_name("monitor.py"), **SETTINGS)
     assert monitored.returncode == 0, monitored.stdout
     card = card_text(last_card(registry_home, "act"))
     assert "Experiment 1: median7 against rolling_mean" in card
     assert "There is no result yet." in card
+    assert "What callers did in experiment 3" in card
     assert ExperimentRecords(registry).running() is not None

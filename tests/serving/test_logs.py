@@ -1,12 +1,13 @@
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from mlserver.errors import MLServerError
 
-from pokewatch.serving.logs import RuntimeLogFormatter, request_id_var
+from pokewatch.serving.logs import RuntimeLogFormatter, request_id_var, trace_var
 
 
 def line(
@@ -40,12 +41,16 @@ def test_information_of_uvicorn_is_not_labelled_error() -> None:
     assert (found["level"], found["logger"]) == ("INFO", "uvicorn")
 
 
-def test_the_request_id_is_logged() -> None:
-    token = request_id_var.set("r-1")
+@pytest.mark.parametrize(
+    ("name", "variable"), [("request_id", request_id_var), ("trace", trace_var)]
+)
+def test_the_request_id_and_the_trace_are_logged(name: str, variable: ContextVar[str]) -> None:
+    assert name not in line()
+    token = variable.set("r-1")
     try:
-        assert line()["request_id"] == "r-1"
+        assert line()[name] == "r-1"
     finally:
-        request_id_var.reset(token)
+        variable.reset(token)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The log of events: Parquet files in `events/date=YYYY-MM-DD`, each written once and whole.
 
-An event is an exposure, a signal that a caller was shown, or a judgement, the answer to a price
-that a caller offered. It has the day, the caller's arm of the experiment, and a session: a number
+An event is an exposure, a signal that a caller was shown, or an outcome, the answer to a price that
+a caller offered. It has the day, the caller's arm of the experiment, and a session: a number
 that stands for one caller, on one day, in one process. Its first EVENT_PROCESS_DIGITS are those of
 the process, and all are random. Nothing else of the caller is written, and whose number it was is
 forgotten on the next day and at a stop.
@@ -27,9 +27,15 @@ from pokewatch.contract import (
     CHAMPION_ARM,
     EVENT_PROCESS_DIGITS,
     EXPOSURE,
-    JUDGEMENT,
+    OUTCOME,
 )
-from pokewatch.gateway.events.parquet import Column, Days, Numbers, Texts, parquet_file
+from pokewatch.gateway.events.parquet import (
+    Column,
+    DateColumn,
+    NumberColumn,
+    TextColumn,
+    parquet_file,
+)
 from pokewatch.gateway.http.middleware import Caller
 from pokewatch.settings import EventSettings, private_folder
 
@@ -59,9 +65,9 @@ class Event(NamedTuple):
 
 
 _COLUMNS: dict[str, Callable[[str, Any], Column]] = {
-    **dict.fromkeys(Event._fields, Texts),
-    "day": Days,
-    "offered": Numbers,
+    **dict.fromkeys(Event._fields, TextColumn),
+    "day": DateColumn,
+    "offered": NumberColumn,
 }
 _DAY_AND_SESSION = itemgetter(Event._fields.index("day"), Event._fields.index("session"))
 
@@ -112,7 +118,7 @@ class EventLog:
         challenger = arm(caller.id, self._experiment, self._share)
         event = Event(
             day,
-            EXPOSURE if offered is None else JUDGEMENT,
+            EXPOSURE if offered is None else OUTCOME,
             self._experiment,
             CHALLENGER_ARM if challenger else CHAMPION_ARM,
             session,

@@ -20,28 +20,28 @@ _GZIP_WINDOW = 31  # of zlib, for gzip's format
 _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12  # types of the compact protocol
 
 
-class Texts(NamedTuple):
+class TextColumn(NamedTuple):
     """A column of texts."""
 
     name: str
     values: Sequence[str]
 
 
-class Days(NamedTuple):
+class DateColumn(NamedTuple):
     """A column of dates, as days since 1970-01-01."""
 
     name: str
     values: Sequence[int]
 
 
-class Numbers(NamedTuple):
+class NumberColumn(NamedTuple):
     """A column of numbers, None where there is none."""
 
     name: str
     values: Sequence[float | None]
 
 
-Column = Texts | Days | Numbers
+Column = TextColumn | DateColumn | NumberColumn
 
 
 def parquet_file(columns: Sequence[Column]) -> bytes:
@@ -70,12 +70,12 @@ def parquet_file(columns: Sequence[Column]) -> bytes:
 def _page(column: Column) -> tuple[bytes, bytes]:
     """Return the values of a column, compressed and as they are."""
     match column:
-        case Texts(values=texts):
+        case TextColumn(values=texts):
             encoded = [text.encode() for text in texts]
             content = b"".join(struct.pack("<I", len(each)) + each for each in encoded)
-        case Days(values=days):
+        case DateColumn(values=days):
             content = struct.pack(f"<{len(days)}i", *days)
-        case Numbers(values=numbers):
+        case NumberColumn(values=numbers):
             given = [each for each in numbers if each is not None]
             content = _levels(numbers) + struct.pack(f"<{len(given)}d", *given)
     compressor = zlib.compressobj(wbits=_GZIP_WINDOW)
@@ -112,24 +112,24 @@ def _chunk(column: Column, offset: int, uncompressed: int, compressed: int) -> b
 
 
 def _schema(column: Column) -> bytes:
-    repetition = _OPTIONAL if isinstance(column, Numbers) else _REQUIRED
+    repetition = _OPTIONAL if isinstance(column, NumberColumn) else _REQUIRED
     fields = [
         (1, _I32, _type(column)),
         (3, _I32, repetition),
         (4, _BINARY, column.name.encode()),
     ]
-    if not isinstance(column, Numbers):
-        fields.append((6, _I32, _UTF8 if isinstance(column, Texts) else _DATE))
+    if not isinstance(column, NumberColumn):
+        fields.append((6, _I32, _UTF8 if isinstance(column, TextColumn) else _DATE))
     return _struct(*fields)
 
 
 def _type(column: Column) -> int:
     match column:
-        case Texts():
+        case TextColumn():
             return _BYTE_ARRAY
-        case Days():
+        case DateColumn():
             return _INT32
-        case Numbers():
+        case NumberColumn():
             return _DOUBLE
 
 

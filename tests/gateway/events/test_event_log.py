@@ -81,7 +81,7 @@ def test_an_event_has_the_answer_and_nothing_of_the_caller(tmp_path: Path) -> No
         "signal": "BUY",
         "model_version": "7",
     }
-    assert judged == shown | {"kind": "judgement", "offered": 9.5}
+    assert judged == shown | {"kind": "outcome", "offered": 9.5}
     assert re.fullmatch("[0-9a-f]{16}", shown["session"])
     [path] = tmp_path.rglob("*.parquet")
     assert path.parent.name == f"date={shown['day']}"
@@ -216,11 +216,11 @@ def test_answers_of_the_api_and_the_pages_are_events(
     assert found == [
         ("card_1", "exposure", None),
         ("card_1", "exposure", None),
-        ("card_2", "judgement", 1.5),
-        ("card_2", "judgement", 1.5),
+        ("card_2", "outcome", 1.5),
+        ("card_2", "outcome", 1.5),
         ("card_3", "exposure", None),
         ("card_4", "exposure", None),
-        ("card_4", "judgement", 2.5),
+        ("card_4", "outcome", 2.5),
     ]
     assert len({row["session"] for row in rows}) == 1
     assert {(row["model_version"], row["market"]) for row in rows} == {("7", "simulated-0")}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.gateway.events.parquet import Days, Numbers, Texts, parquet_file
+from pokewatch.gateway.events.parquet import DateColumn, NumberColumn, TextColumn, parquet_file
 
 ROW = st.tuples(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
@@ -27,7 +27,9 @@ SCHEMA = pa.schema(
 
 def file_of(rows: list[tuple[str, int, float | None]]) -> bytes:
     names, days, prices = zip(*rows, strict=True) if rows else ((), (), ())
-    return parquet_file([Texts("name", names), Days("day", days), Numbers("price", prices)])
+    return parquet_file(
+        [TextColumn("name", names), DateColumn("day", days), NumberColumn("price", prices)]
+    )
 
 
 @given(st.lists(ROW, max_size=50))
@@ -60,5 +62,5 @@ def test_repeated_values_take_little_room() -> None:
 
 
 def test_columns_of_many_fields_are_listed() -> None:
-    columns = [Texts(f"c{number}", ["x"]) for number in range(20)]
+    columns = [TextColumn(f"c{number}", ["x"]) for number in range(20)]
     assert pq.read_table(pa.BufferReader(parquet_file(columns))).num_columns == 20
