@@ -120,7 +120,6 @@ TESTED_ELSEWHERE = {
     "gateway/api/v2_routes.py": "a table; tests/contract/test_openapi.py",
     "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
-    "serving/mlserver/grpc_tensors.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/request_bodies.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",

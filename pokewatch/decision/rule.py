@@ -107,8 +107,7 @@ def decide(
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
     confidence = _confidence(signal, usable, known)
-    if not all_valid:
-        confidence[invalid] = np.nan
+    confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from pokewatch.registry import LAST_DAY, Registry
@@ -122,7 +123,7 @@ def _kill_one(run: "subprocess.Popen[str]", step: str) -> None:
         for process in _descendants(run.pid):
             with suppress(OSError):
                 words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                if b"step" in words and step.encode() in words:
+                if (b"step", step.encode()) in pairwise(words):
                     subprocess.run(["kill", "-9", str(process)], check=True)
                     return
         time.sleep(0.05)

@@ -61,9 +61,8 @@ class ColumnResponseConverter(ModelInferResponseConverter):  # type: ignore[misc
     def from_types(cls, type_object: InferenceResponse, use_raw: bool = False) -> Any:
         if use_raw or not isinstance(type_object, ColumnResponse):
             return super().from_types(type_object, use_raw)
-        outputs, type_object.outputs = type_object.outputs, []
-        message = super().from_types(type_object)
-        for output in outputs:
+        message = super().from_types(type_object.model_copy(update={"outputs": []}))
+        for output in type_object.outputs:
             datatype = str(output.datatype)
             tensor = message.outputs.add(name=output.name, shape=output.shape, datatype=datatype)
             values = output.data.root

@@ -25,6 +25,7 @@ class Markets:
     def replace(self, backends: Sequence[MarketBackend]) -> None:
         """Serve other markets from now on."""
         self.backends = tuple(backends)
+        self._named: dict[str, MarketBackend] = {}
         self.first = self.backends[0]
         self.only = self.first if len(self.backends) == 1 else None
         self.forget_cards()
@@ -38,10 +39,13 @@ class Markets:
 
     def named(self, market: str) -> MarketBackend:
         """Return the market with an id. Raise ProblemError (404)."""
-        for backend in self.backends:
-            if backend.id == market:
-                return backend
-        raise self.unknown(market)
+        backend = self._named.get(market)
+        if backend is None or backend.id != market:  # a market may have no id until it is polled
+            self._named = {each.id: each for each in reversed(self.backends)}
+            backend = self._named.get(market)
+        if backend is None:
+            raise self.unknown(market)
+        return backend
 
     def unknown(self, market: str) -> ProblemError:
         """Return the problem of a market that does not exist, or may not exist."""

@@ -1,6 +1,7 @@
 """The fair prices of cards of several markets."""
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
 from pokewatch.gateway.api.composition import CardQuery, Priced
@@ -13,6 +14,9 @@ from pokewatch.gateway.upstream.v2_client import RefusedError
 
 Cards = Mapping[MarketBackend, Sequence[CardQuery]]
 Outcomes = Sequence[FairPrice | ProblemError]
+_Found = Outcomes | ProblemError | RefusedError
+
+_TOGETHER_SECONDS = 0.25  # that markets wait for each other, to be decided on together
 
 
 class MixedPrices:
@@ -46,30 +50,53 @@ class MixedPrices:
         )
 
 
-async def _at_one_address(
-    cards: Cards, deadline: float
-) -> dict[MarketBackend, Outcomes | ProblemError | RefusedError]:
-    priced = await asyncio.gather(*(_priced(each, cards[each], deadline) for each in cards))
-    found = dict(zip(cards, priced, strict=True))
-    there = {backend: each for backend, each in found.items() if isinstance(each, Priced)}
-    if not there:
-        return {each: problem for each, problem in found.items() if not isinstance(problem, Priced)}
-    first = next(iter(there)).composition
+async def _at_one_address(cards: Cards, deadline: float) -> Mapping[MarketBackend, _Found]:
+    """Return what was found for markets at one address. Late ones have decisions of their own."""
+    calls = {
+        backend: asyncio.create_task(_priced(backend, queries, deadline))
+        for backend, queries in cards.items()
+    }
     try:
-        decisions = await first.decide(list(there.values()), deadline)
+        await asyncio.wait(calls.values(), timeout=_TOGETHER_SECONDS)
+        together = [backend for backend, call in calls.items() if call.done()]
+        late = [backend for backend in calls if backend not in together]
+        parts = [together, *([backend] for backend in late)]
+        found = await asyncio.gather(
+            *(_decided({each: calls[each] for each in part}, deadline) for part in parts)
+        )
+    finally:
+        for call in calls.values():
+            call.cancel()
+    return ChainMap(*found)
+
+
+async def _decided(
+    calls: Mapping[MarketBackend, asyncio.Task[Priced | ProblemError | RefusedError]],
+    deadline: float,
+) -> dict[MarketBackend, _Found]:
+    """Return the answers of markets, decided on by one call, and the errors of others."""
+    priced: dict[MarketBackend, Priced] = {}
+    found: dict[MarketBackend, _Found] = {}
+    for backend, call in calls.items():
+        outcome = await call
+        if isinstance(outcome, Priced):
+            priced[backend] = outcome
+        else:
+            found[backend] = outcome
+    if not priced:
+        return found
+    first = next(iter(priced)).composition
+    try:
+        decisions = await first.decide(list(priced.values()), deadline)
     except ProblemError as problem:
-        return {each: problem if isinstance(f, Priced) else f for each, f in found.items()}
-    answers: dict[MarketBackend, Outcomes | ProblemError | RefusedError] = {}
+        return found | dict.fromkeys(priced, problem)
     start = 0
-    for backend, each in found.items():
-        if not isinstance(each, Priced):
-            answers[backend] = each
-            continue
+    for backend, each in priced.items():
         rows = slice(start, start + len(each.cards))
         own = {name: column[rows] for name, column in decisions.items()}
-        answers[backend] = backend.composition.answers(each, own)
+        found[backend] = backend.composition.answers(each, own)
         start = rows.stop
-    return answers
+    return found
 
 
 async def _priced(
@@ -84,7 +111,7 @@ async def _priced(
 async def _completed(
     backend: MarketBackend,
     cards: Sequence[CardQuery],
-    found: Outcomes | ProblemError | RefusedError,
+    found: _Found,
     deadline: float,
 ) -> Outcomes | ProblemError:
     """Return the outcomes of a market; of a refused call, those that a call of its own has."""

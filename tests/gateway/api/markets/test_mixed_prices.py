@@ -1,10 +1,15 @@
 """Batches of several markets: their answers are those of a batch for each."""
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pokewatch.gateway.api.composition import CardQuery
+from pokewatch.gateway.api.markets import mixed_prices
+from pokewatch.gateway.http.problems import unavailable
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.market_servers import DOLLARS, EUROS
 from tests.gateway.tampering import PickyServer, tampering
@@ -50,3 +55,22 @@ def test_a_refused_card_is_the_only_one_without_an_answer(
             found = predictions(gateway, cards)
             assert "problem" in found[1]
             assert [*found[:1], *found[2:]] == [*whole[:1], *whole[2:]]
+
+
+@pytest.mark.slow
+def test_a_market_that_is_late_keeps_no_other_from_a_decision(
+    both: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixed_prices, "_TOGETHER_SECONDS", 0.0)
+    late, *_ = both.app.assembly.markets.backends
+
+    async def never(cards: Sequence[CardQuery], deadline: float) -> Any:
+        await asyncio.sleep(deadline - asyncio.get_running_loop().time())
+        raise unavailable("too late")
+
+    cards = rows(MARKETS[0], 3) + rows(MARKETS[1], 3)
+    whole = predictions(both, cards)
+    monkeypatch.setattr(late.composition, "price", never)
+    dead, answered = predictions(both, cards)
+    assert dead["problem"]["type"] == "/docs#unavailable"
+    assert answered == whole[1]
