@@ -24,6 +24,7 @@ from pokewatch.pipeline.experiments import Challenger, register_beside, start_ex
 from pokewatch.pipeline.monitor import (
     Market,
     decide,
+    logged_events,
     measure_market,
     newest_prices,
     retrain,
@@ -39,6 +40,7 @@ from pokewatch.settings import Home
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.track_record import read_record
 from pokewatch.valuation.walk_forward import walk_forward
+from tests.experiments.test_event_rates import event, write
 from tests.monitoring.listener import Listener, listening
 from tests.monitoring.markets import START, fill, market
 
@@ -304,3 +306,16 @@ def test_day_by_day_the_coverage_of_what_is_served_comes_back(registry_home: Pat
     after = [covered[day] for day in range(trainable + 1 + 7, last + 1)]
     assert 0.88 <= np.mean(after) <= 0.92, (retrained, refused, covered)
     assert not refused
+
+
+def test_an_event_log_that_cannot_be_read_is_reported(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    day = date(2026, 3, 1)
+    assert logged_events(day) == []
+    write(home / "events", [event("0" * 16, "exposure", "BUY")])
+    (found,) = logged_events(day)
+    assert found["events"] == 1
+    (home / "events" / "date=2026-03-01" / "odd.parquet").write_text("not a table")
+    assert logged_events(day) == []
+    assert "the account of the event log was not updated" in caplog.text
