@@ -21,8 +21,6 @@ def metrics_server(cluster: OwnCluster) -> Iterator[None]:
         "kubeconfig": plane.kubeconfig,
         "authentication-kubeconfig": plane.kubeconfig,
         "authorization-kubeconfig": plane.kubeconfig,
-        # the API server of these tests has no certificate for the servers behind it
-        "authorization-always-allow-paths": "/*",
         "authentication-tolerate-lookup-failure": "true",
         "cert-dir": plane.folder / "metrics-server",
         "bind-address": ADDRESS,
@@ -43,7 +41,28 @@ def metrics_server(cluster: OwnCluster) -> Iterator[None]:
 
 def _registration(port: int) -> list[dict[str, object]]:
     name = {"name": "metrics-server", "namespace": "kube-system"}
+    # The API server of these tests has no certificate for the servers behind it, so it is nobody.
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "metrics"}
     return [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "metrics"},
+            "rules": [
+                {
+                    "apiGroups": ["metrics.k8s.io"],
+                    "resources": ["pods", "nodes"],
+                    "verbs": ["get", "list", "watch"],
+                }
+            ],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "metrics"},
+            "roleRef": role,
+            "subjects": [{"kind": "User", "name": "system:anonymous"}],
+        },
         {
             "apiVersion": "v1",
             "kind": "Service",

@@ -30,6 +30,7 @@ CSV = b"text/csv"
 _JSON = b"application/json"
 _FORM = b"application/x-www-form-urlencoded"
 _CLOSE = ((b"connection", b"close"),)
+_DISCARDED_BYTES = 4 * 1024 * 1024  # as much as a proxy in front of the gateway lets through
 
 
 class BodyReader:
@@ -47,12 +48,24 @@ class BodyReader:
         """
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > self._max_bytes:
+            if length.isdigit() and int(length) <= _DISCARDED_BYTES and b"expect" not in headers:
+                with self._deadlines:
+                    await self._discard(receive)
             raise _too_large(self._max_bytes)
         with self._deadlines:
             body = await self._receive(receive)
         if len(body) > self._max_bytes:
             raise _too_large(self._max_bytes)
         return body
+
+    async def _discard(self, receive: Receive) -> None:
+        """Read the body, and keep nothing of it.
+
+        A proxy that is still sending when the connection is closed, as Envoy is, reads no response
+        and responds with 503.
+        """
+        while (await receive()).get("more_body"):
+            pass
 
     async def _receive(self, receive: Receive) -> bytes:
         """Return the body, or as much of it as exceeds the limit."""

@@ -126,7 +126,7 @@ def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
     assert "Waiting for" in waiting["message"]
     refused = workflows.ended(first)
     assert refused["phase"] == "Failed"
-    assert _failed_steps(refused) == ["gate(0)", "validate(0)"]
+    assert _failed_steps(refused) == ["register(0)", "validate(0)"]
     assert _failed_steps(workflows.ended(second)) == ["start(0)"]
     titles = listener.titles()[heard:]
     assert [title.endswith("failed") for title in titles] == [True, True]

@@ -172,17 +172,23 @@ def autoscaled(system: System, replicated: ControlPlane) -> Iterator[ControlPlan
             _scale(replicated, name, 2, 4)
             policies = [{"type": "Pods", "value": 1, "periodSeconds": 15}]
             soon = {"stabilizationWindowSeconds": 15, "policies": policies}
-            _patch(replicated, name, {"behavior": {"scaleDown": soon}})
+            _patch(replicated, name, {"behavior": {"scaleDown": soon}, "metrics": [_cpu(40)]})
         yield replicated
         for name in _SERVING:
             _scale(replicated, name, 2, 2)
+
+
+def _cpu(percent: int) -> dict[str, object]:
+    """A target of the CPU, of the little that the pods of a small node ask for."""
+    target = {"type": "Utilization", "averageUtilization": percent}
+    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
 
 
 def test_replicas_grow_and_shrink_with_the_load(
     autoscaled: ControlPlane, key: str, cards: list[str], record_property: Recorder
 ) -> None:
     plane = autoscaled
-    with load(key, cards, rate=60) as sent:
+    with load(key, cards, rate=120) as sent:
         _replicas_are(plane, "gateway", lambda count: count > 2)
         _rolled_out(plane, "gateway")
         most = _ready(plane, "gateway")

@@ -1,9 +1,16 @@
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
-from pokewatch.gateway.http.bodies import MAX_VALUES, _check_values, decode, finite_float
+from pokewatch.gateway.http.bodies import (
+    MAX_VALUES,
+    BodyReader,
+    _check_values,
+    decode,
+    finite_float,
+)
 from pokewatch.gateway.http.problems import INVALID, TOO_LARGE, ProblemError
 
 
@@ -49,3 +56,29 @@ def test_infinite_numbers_are_rejected() -> None:
     with pytest.raises(ProblemError) as caught:
         decode(msgspec.json.Decoder(Any, float_hook=finite_float).decode, b'{"rows":[1e999]}')
     assert caught.value.kind is INVALID
+
+
+@pytest.mark.parametrize(
+    ("length", "headers", "read"),
+    [
+        (b"101", {}, 3),
+        (b"4194304", {}, 3),
+        (b"4194305", {}, 0),
+        (b"101", {b"expect": b"100-continue"}, 0),
+    ],
+)
+def test_a_body_too_large_is_read_where_a_proxy_may_be_sending_it(
+    length: bytes, headers: dict[bytes, bytes], read: int
+) -> None:
+    """It would find the connection closed, and not the response."""
+    messages = [{"type": "http.request", "more_body": more} for more in (False, True, True)]
+
+    async def receive() -> Any:
+        return messages.pop()
+
+    with pytest.raises(ProblemError) as caught:
+        asyncio.run(
+            BodyReader(100, 5.0).read_bytes({b"content-length": length, **headers}, receive)
+        )
+    assert caught.value.kind is TOO_LARGE
+    assert len(messages) == 3 - read
