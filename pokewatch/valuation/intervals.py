@@ -54,14 +54,14 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.92  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.921  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
 _MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
-_DIRECTION_EDGES = (-1.0, -0.2, 0.2, 1.0)  # forecast move in units of the scale
+_DIRECTION_EDGES = (-1.0, 1.0)  # forecast move in units of the scale
 _GROUPS = len(LIQUIDITIES) * (len(_TERCILES) + 1)
 _CELLS = (len(_DIRECTION_EDGES) + 1) * _GROUPS * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
@@ -99,8 +99,8 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 class Intervals:
     """Calibrated spreads by cell: liquidity x volatility x price x direction of the forecast.
 
-    A cell with few errors has the shape of all directions, or else of all prices, of a direction,
-    or of all cards. A liquidity with few errors has the cells of the next one.
+    A cell with few errors has the shape of its direction and price, or else that of all prices, of
+    its direction, or of all cards. A liquidity with few errors has the cells of the next one.
     """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
@@ -200,7 +200,10 @@ class Intervals:
         for cells, inside in _usable_cells(cell, unit):
             self._shape_of[cells] = len(shapes)
             shapes.append(_shape(scores[inside], unit[inside], common))
-        self._shapes = np.stack(shapes)
+        # A book numbers the shapes of all its models in 16 bits: those of no cell are dropped.
+        used = np.unique(np.append(self._shape_of, 0))
+        self._shape_of = np.searchsorted(used, self._shape_of)
+        self._shapes = np.stack(shapes)[used]
 
     def _scales(self, terms: Terms) -> Floats:
         logs = weighted_sum(terms, self._scale)
@@ -253,12 +256,13 @@ def _nearest(usable: Bools) -> Ints:
 
 
 def _levels(cell: Ints) -> tuple[Ints, ...]:
-    """Return groups of cells [m] in increasing detail.
+    """Return groups of cells [m], the next one counting for more than those before it.
 
-    Those of one direction, of all prices, of all directions, and the cells themselves.
+    They are a direction, a cell of all prices, a direction and price, and a cell.
     """
-    in_direction = _GROUPS * PRICE_CLASSES
-    return cell // in_direction, cell // PRICE_CLASSES, cell % in_direction, cell
+    group, price = np.divmod(cell, PRICE_CLASSES)
+    direction = group // _GROUPS
+    return direction, group, direction * PRICE_CLASSES + price, cell
 
 
 def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Bools]]:

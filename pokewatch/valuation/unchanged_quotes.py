@@ -56,10 +56,10 @@ class UnchangedQuotes:
             self._logit[0] = np.log(frequency / (1 - frequency))
         odds = weighted_sum(terms, self._logit)
         self._cuts = np.quantile(odds, _TENTHS)
-        cell = self._cell(odds, values)
+        cell, code = self._cell(odds, values), np.unique(unit, return_inverse=True)[1]
         for cells in (PRICE_CLASSES, 1):
             group, groups = cell // cells, _CELLS // cells
-            found = _offsets(odds + self._offsets[cell], unchanged, unit, group, groups)
+            found = _offsets(odds + self._offsets[cell], unchanged, code, group, groups)
             self._offsets = self._offsets + np.repeat(found, cells)
 
     def chance(self, terms: list[Floats], values: NDArray[np.float32]) -> Floats:
@@ -99,7 +99,7 @@ def _offsets(odds: Floats, unchanged: Bools, unit: Ints, group: Ints, groups: in
 
 
 def _units(unit: Ints, group: Ints, groups: int) -> Ints:
-    """Return the number of units in each group, [groups]."""
-    code = np.unique(unit, return_inverse=True)[1]
-    pairs = np.unique(code * groups + group)
-    return np.bincount(pairs % groups, minlength=groups)
+    """Return the number of units in each group, [groups]; `unit` [m] are numbered from 0."""
+    seen = np.zeros((unit.max(initial=0) + 1, groups), dtype=np.bool_)
+    seen[unit, group] = True
+    return np.count_nonzero(seen, axis=0)

@@ -120,7 +120,7 @@ def test_the_distribution_is_that_of_other_errors() -> None:
 
 
 def test_the_distribution_is_right_whatever_the_forecast_move() -> None:
-    """Here forecasts are half of what quotes do that change, and few stay far from a forecast."""
+    """Here quotes that change move by half more than is forecast, and few stay far from it."""
 
     def outcomes_of(
         values: NDArray[np.float32], seed: int
@@ -130,7 +130,7 @@ def test_the_distribution_is_right_whatever_the_forecast_move() -> None:
         stays = np.random.default_rng(seed + 100).random(len(values)) < 0.7 * np.exp(
             -60 * np.abs(moves)
         )
-        return np.where(stays, -moves, moves + errors), stays
+        return np.where(stays, -moves, 0.5 * moves + errors), stays
 
     values = some_features(60_000)
     intervals = fitted(values, outcomes_of(values, 1))
@@ -144,7 +144,7 @@ def test_the_distribution_is_right_whatever_the_forecast_move() -> None:
         assert one.unchanged[inside].mean() == pytest.approx(unchanged[inside].mean(), abs=0.06)
         for price in (0.95, 1.0, 1.05):
             stated, happened = predictive_cdf(one, price)[inside], np.exp(target[inside]) <= price
-            assert stated.mean() == pytest.approx(happened.mean(), abs=0.06), (low, price)
+            assert stated.mean() == pytest.approx(happened.mean(), abs=0.1), (low, price)
 
 
 def test_the_floor_counts_independent_errors_only() -> None:

@@ -134,8 +134,11 @@ class Boosted(Model):
 
     def move(self, values: NDArray[np.float32]) -> Floats:
         moves = self._base.move(values)
-        for booster in self._boosters:
-            moves = moves + self._residual(booster, values) / len(self._boosters)
+        moving = ~_is_dormant(values)
+        if moving.any():
+            rows = values[moving]
+            for booster in self._boosters:
+                moves[moving] += self._residual(booster, rows) / len(self._boosters)
         return self._combined(moves, values)
 
     def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
@@ -207,9 +210,9 @@ class Boosted(Model):
 
     def _held_out_trees(self, training_set: TrainingSet) -> Floats:
         moves = self._base.move(training_set.values)
-        count = len(self._boosters)
+        count, moving = len(self._boosters), ~_is_dormant(training_set.values)
         for number, booster in enumerate(self._boosters):
-            held_out = held_out_rows(training_set.key, number, count)
+            held_out = held_out_rows(training_set.key, number, count) & moving
             if held_out.any():
                 moves[held_out] += self._residual(booster, training_set.values[held_out]) / (
                     count // 2
