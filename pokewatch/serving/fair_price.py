@@ -251,9 +251,9 @@ def _slugs(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> 
 
 def _dates(quotes: BookQuotes) -> Values:
     numbers = quotes.date.astype(np.int64)
-    days = numbers.tolist()
     if numbers.min() == numbers.max() != _NAT:  # mostly all are of the last day
-        return [str(quotes.date[0])] * len(days)
+        return [str(quotes.date[0])] * len(numbers)
+    days = numbers.tolist()
     texts = {day: "" if day == _NAT else str(np.datetime64(day, "D")) for day in set(days)}
     return list(map(texts.__getitem__, days))
 

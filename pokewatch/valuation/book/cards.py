@@ -72,7 +72,7 @@ class Cards:
         self._table = table
         self.ids: list[str] = table["card_id"].to_pylist()
         self.slugs = Slugs(table["slug"])
-        self._at: dict[str, int] = {self.slugs[at]: at for at in self.slugs.twins}
+        self._at: dict[str, int] = {self.slugs[at]: at for at in self.slugs.collisions}
         self._at.update(zip(self.ids, range(len(self.ids)), strict=True))
 
     def __len__(self) -> int:

@@ -1,14 +1,17 @@
 """The values of cards as a book returns them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.decision import Distribution
+from pokewatch.decision import LEVELS, Distribution
 
 Floats = NDArray[np.float64]
 Dates = NDArray[np.datetime64]
+
+LOGARITHMS = len(LEVELS)  # of a distribution: the last values of its row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,29 @@ class BookQuotes:
             upper=self.upper * factor,
             distribution=np.where(np.equal(factor, 1.0)[..., None], self.distribution, scaled),
         )
+
+
+class CompactDistributions:
+    """Rows of `Distribution.to_array`, whose logarithms take half the memory.
+
+    They are rounded to five decimals, which float32 has up to 64; larger ones stay as they are.
+    """
+
+    def __init__(self, rows: Floats) -> None:
+        self._firsts, logs = rows[:, :-LOGARITHMS].copy(), rows[:, -LOGARITHMS:]
+        narrow = logs.astype(np.float32)
+        exact = np.array_equal(_widened(narrow), logs, equal_nan=True)
+        self._logs: Floats | NDArray[np.float32] = narrow if exact else logs.copy()
+
+    def take(self, rows: NDArray[np.intp] | slice) -> Floats:
+        """Return some of the rows as they were."""
+        logs = self._logs[rows]
+        wide = _widened(logs) if logs.dtype == np.float32 else logs
+        return np.concatenate((self._firsts[rows], wide), axis=1)
+
+
+def _widened(logs: NDArray[Any]) -> Floats:
+    return logs.astype(np.float64).round(5)
 
 
 @dataclass(frozen=True, slots=True)

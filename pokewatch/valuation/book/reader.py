@@ -39,7 +39,7 @@ from pokewatch.valuation.book.layout import (
     numbers,
 )
 from pokewatch.valuation.book.market_index import PriceMatrix
-from pokewatch.valuation.book.quotes import BookQuotes, CardHistory
+from pokewatch.valuation.book.quotes import BookQuotes, CardHistory, CompactDistributions
 from pokewatch.valuation.book.suggestions import Suggestions
 
 _STATUS_TEXTS = np.array(STATUSES, dtype=object)
@@ -68,6 +68,7 @@ class PriceBook:
         further = _table(files, FORECASTS, forecast_schema(manifest.cards))
         self.forecasts = HorizonForecasts.from_table(further, manifest.cards)
         self._latest = self._last_days()
+        self._latest_distributions = self._last_distributions()
 
     @classmethod
     def open(cls, folder: Path, digest: str, *, verify: bool = True) -> Self:
@@ -101,15 +102,14 @@ class PriceBook:
         """
         position = self.cards.positions(cards)
         if days is None:
-            found = {
-                name: values[position]
-                for name, values in self._latest.items()
-                if distributions or name != "distribution"
-            }
-            found["date"] = np.where(position < 0, np.datetime64("NaT"), self.dates[-1])
-            if not distributions:
-                found["distribution"] = _no_distributions(len(position))
-            return BookQuotes(position, **found)
+            return BookQuotes(
+                position,
+                np.where(position < 0, np.datetime64("NaT"), self.dates[-1]),
+                **{name: values[position] for name, values in self._latest.items()},
+                distribution=self._latest_distributions.take(position)
+                if distributions
+                else _no_distributions(len(position)),
+            )
         day = np.searchsorted(self.dates, days, side="right") - 1
         unknown = (position < 0) | (day < 0)
         found = {name: _decoded(name, self._columns[name][position, day]) for name in _DECODERS}
@@ -132,6 +132,7 @@ class PriceBook:
             np.arange(len(self.cards)),
             np.full(len(self.cards), self.dates[-1]),
             **{name: values[:-1] for name, values in self._latest.items()},
+            distribution=self._latest_distributions.take(slice(-1)),
         )
 
     def on_day(self, day: int) -> CardHistory:
@@ -184,13 +185,15 @@ class PriceBook:
             name: _decoded(name, np.append(column[:, -1], column.dtype.type(0)))
             for name, column in ((name, self._columns[name]) for name in _DECODERS)
         }
-        cards = np.append(np.arange(len(self.cards)), 0)
-        latest["distribution"] = self._distributions(
-            cards, np.full(len(cards), len(self.dates) - 1), latest["fair"]
-        )
         for name, values in latest.items():
             values[-1] = np.nan if name != "status" else UNKNOWN_CARD
         return latest
+
+    def _last_distributions(self) -> CompactDistributions:
+        """Return the distributions of the same rows. There is none without a fair price."""
+        cards = np.append(np.arange(len(self.cards)), 0)
+        days = np.full(len(cards), len(self.dates) - 1)
+        return CompactDistributions(self._distributions(cards, days, self._latest["fair"]))
 
     def _distributions(
         self, position: NDArray[np.intp], day: NDArray[np.intp], fair: Floats

@@ -14,7 +14,7 @@ def slugs(texts: list[str]) -> Slugs:
 
 def test_texts_are_found_and_others_are_not() -> None:
     found = slugs(TEXTS)
-    assert found.twins == []
+    assert found.collisions == []
     assert found.positions(TEXTS).tolist() == list(range(len(TEXTS)))
     assert found.positions(["card_7", "", "card_20000", "card_7"]).tolist() == [7, -1, -1, 7]
     assert found.positions([]).tolist() == []
@@ -31,5 +31,5 @@ def test_a_sequence() -> None:
 def test_texts_with_the_same_hash_are_not_mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_names, "hash", len, raising=False)
     found = slugs(["one", "two", "three", "five!", "eleven"])
-    assert sorted(found.twins) == [0, 1, 2, 3]
+    assert sorted(found.collisions) == [0, 1, 2, 3]
     assert found.positions(["eleven", "twelve"]).tolist() == [4, -1]

@@ -15,6 +15,7 @@ from pokewatch.decision.distribution import Z_LEVELS
 from pokewatch.errors import BookError, UnknownCardError
 from pokewatch.valuation.book import STATUSES, PriceBook, write_book
 from pokewatch.valuation.book.layout import FILES, MANIFEST, VERSION
+from pokewatch.valuation.book.quotes import CompactDistributions
 from tests.serving.books import FACTS, catalog, make_book, rows
 
 
@@ -248,3 +249,14 @@ def test_a_distribution_is_around_the_fair_price_with_an_atom_at_the_last_quote(
 def test_a_book_of_intervals_alone_has_no_distribution(folder: Path) -> None:
     digest = write_book(folder, catalog(3), replace(rows(3), spreads=None), FACTS)
     assert np.isnan(PriceBook.open(folder, digest).look_up(["card_0", "card_2"]).distribution).all()
+
+
+@pytest.mark.parametrize("largest", [16.9, 60.0, 1e6])
+def test_compact_distributions_are_those_given(largest: float) -> None:
+    logs = np.sort(np.random.default_rng(0).uniform(-largest, largest, (500, 7)), axis=1).round(5)
+    rows = np.column_stack((np.full((500, 3), 0.123456), logs))
+    rows[7] = np.nan
+    compact = CompactDistributions(rows)
+    np.testing.assert_array_equal(compact.take(slice(-1)), rows[:-1])
+    np.testing.assert_array_equal(compact.take(np.array([7, 0, -1])), rows[[7, 0, -1]])
+    assert (compact._logs.dtype == np.float32) == (largest < 64)
