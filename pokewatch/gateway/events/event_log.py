@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date
 from itertools import groupby
 from operator import itemgetter
@@ -161,8 +162,7 @@ def write_events(folder: Path, events: Sequence[Event], max_bytes: int) -> bool:
 
     Return whether they were written. Raise OSError. The order in which sessions came is not kept.
     """
-    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
-    if size >= max_bytes:
+    if _size(folder) >= max_bytes:
         return False
     for day, group in groupby(sorted(events, key=_DAY_AND_SESSION), key=itemgetter(0)):
         part = private_folder(folder / f"date={date.fromordinal(_EPOCH + day)}")
@@ -176,3 +176,11 @@ def write_events(folder: Path, events: Sequence[Event], max_bytes: int) -> bool:
         with atomic_file(part / f"{token_hex(16)}.parquet", mode=0o600) as file:
             file.write(content)
     return True
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*.parquet"):
+        with suppress(FileNotFoundError):  # its day has just been removed
+            total += path.stat().st_size
+    return total
