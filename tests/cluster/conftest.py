@@ -29,7 +29,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     for each in reports:
         measured = "".join(f"; {name}: {value}" for name, value in each.user_properties)
-        name = each.nodeid.rpartition("/")[2]
+        name = each.nodeid.removeprefix("tests/cluster/")
         terminalreporter.line(f"{each.outcome:7} {name} ({each.duration:.0f} s){measured}")
 
 

@@ -53,7 +53,7 @@ def load_images(cluster: OwnCluster, folder: Path) -> None:
     for target in images.TARGETS:
         name = f"docker.io/{images.image(target).removeprefix('localhost/')}"
         images.podman("tag", images.image(target), name, folder=folder)
-        give(cluster, name, folder)
+        copy_image(cluster, name, folder)
     for target in ("redis", "postgres"):
         build_debian(cluster, target, f"docker.io/library/{_image(target)}", folder)
 
@@ -63,11 +63,11 @@ def build_debian(
 ) -> None:
     """Build an image of what the manifests take from others, and give it to the node."""
     images.build_target(_DEBIAN, target, name, folder, arguments)
-    give(cluster, name, folder)
+    copy_image(cluster, name, folder)
 
 
-def give(cluster: OwnCluster, name: str, folder: Path) -> None:
-    """Copy an image to the node."""
+def copy_image(cluster: OwnCluster, name: str, folder: Path) -> None:
+    """Give an image to the node."""
     archive = folder / "image.tar"
     options = ("--format", "docker-archive", "--output", str(archive))
     images.podman("save", *options, name, folder=folder)
@@ -132,6 +132,7 @@ def _small(name: str) -> dict[str, Any]:
 
 
 def _no_minio() -> dict[str, Any]:
+    """Return the patch that leaves a pod without MinIO."""
     container = "/spec/template/spec/containers/0"
     patch = [{"op": "replace", "path": f"{container}/image", "value": PAUSE}]
     patch += [{"op": "replace", "path": f"{container}/resources/requests/cpu", "value": "10m"}]
@@ -141,7 +142,7 @@ def _no_minio() -> dict[str, Any]:
 
 
 def _no_volume() -> dict[str, Any]:
-    """The volumes of the node's provisioner belong to root."""
+    """Return the patch for a node whose provisioner makes volumes for root alone."""
     volume = {"name": "data", "emptyDir": {}}
     patch = [
         {"op": "remove", "path": "/spec/volumeClaimTemplates"},
@@ -151,7 +152,7 @@ def _no_volume() -> dict[str, Any]:
 
 
 def _s3_outside(s3: str) -> dict[str, Any]:
-    """The patch that docs/kubernetes.md names for an S3 of one's own."""
+    """Return the patch that docs/kubernetes.md names for another S3."""
     to = [{"ipBlock": {"cidr": f"{ADDRESS}/32"}}]
     rule = {"to": to, "ports": [{"protocol": "TCP", "port": urlsplit(s3).port}]}
     patch = [{"op": "replace", "path": "/spec/egress", "value": [rule]}]
