@@ -1,6 +1,5 @@
 """Fair price and decision combined: calls the two models in turn, column by column."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -9,8 +8,6 @@ from typing import Any
 import msgspec
 
 from pokewatch.contract import (
-    DECISION,
-    DECISION_OUTPUTS,
     DISTRIBUTION,
     DISTRIBUTION_WIDTH,
     FAIR_PRICE_OUTPUTS,
@@ -18,6 +15,7 @@ from pokewatch.contract import (
     UNKNOWN_CARD,
 )
 from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
+from pokewatch.gateway.api.decisions import DECISION_COLUMNS, NOT_JUDGED, Decisions
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
 from pokewatch.gateway.http.problems import (
@@ -27,43 +25,25 @@ from pokewatch.gateway.http.problems import (
     ProblemError,
     unknown_card,
 )
-from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
+from pokewatch.gateway.upstream.reply_checks import check_prices
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import (
     Column,
     Columns,
     V2Tensor,
     Versions,
-    decode_columns,
     decode_versioned,
     encode_request,
     float_tensor,
     new_id,
-    rows_of,
     string_tensor,
 )
 
-DECISION_PATH = f"/v2/models/{DECISION}/infer"
-
 PRICE_COLUMNS = tuple(tensor.name for tensor in FAIR_PRICE_OUTPUTS if not tensor.on_request)
-DECISION_COLUMNS = tuple(tensor.name for tensor in DECISION_OUTPUTS)
 _REQUESTED_COLUMNS = tuple(tensor.name for tensor in FAIR_PRICE_OUTPUTS)
 _DECIDED_ON = ("market_price", "fair_price", "lower", "upper")
-_NOT_JUDGED = "not_judged"
-_UNDECIDED: Columns = {
-    "signal": ["HOLD"],
-    "deviation_pct": [None],
-    "confidence": [None],
-    "reason": [_NOT_JUDGED],
-    "buy_below": [None],
-    "sell_above": [None],
-    "chance_to_earn": [None],
-    "advice": [_NOT_JUDGED],
-}
 _decided_on = itemgetter(*_DECIDED_ON)
 _answer_columns = itemgetter(*PRICE_COLUMNS, *DECISION_COLUMNS)
-
-logger = logging.getLogger("pokewatch.gateway.api.composition")
 
 ForwardedHeaders = Callable[[], bytes]
 
@@ -113,20 +93,24 @@ class SignalQuery(msgspec.Struct, frozen=True):
 class Composition:
     """The `model` of a market and `decision` as one.
 
-    `on_versions` is called with the versions of each reply.
+    `on_versions` is called with the versions of each reply. A composition that `joins` has its rows
+    decided in the calls of another one with the same `decisions`.
     """
 
     def __init__(
         self,
         model: str,
         prices: V2Client,
-        decisions: V2Client,
+        decisions: Decisions,
         on_versions: Callable[[Versions], None],
+        *,
+        joins: bool = False,
     ) -> None:
         self._path = f"/v2/models/{model}/infer"
         self._prices = prices
         self._decisions = decisions
         self._on_versions = on_versions
+        self._joins = joins
 
     async def infer(self, cards: Sequence[CardQuery], deadline: float) -> tuple[Columns, Versions]:
         """Return the outputs of both models as one table.
@@ -134,7 +118,12 @@ class Composition:
         Raise RefusedError if `fair-price` refuses the request, ProblemError if a call fails.
         """
         headers = cards[0].headers()
-        prices, versions = await self._call_fair_price(cards, headers, deadline)
+        decisions = self._decisions
+        decisions.expected += not self._joins
+        try:
+            prices, versions = await self._call_fair_price(cards, headers, deadline)
+        finally:
+            decisions.expected -= not self._joins
         inputs = [
             *map(float_tensor, _DECIDED_ON, _decided_on(prices)),
             *_distributions(prices[DISTRIBUTION]),
@@ -142,9 +131,10 @@ class Composition:
             string_tensor("currency", [versions.currency]),
             string_tensor("status", prices["status"]),
         ]
-        decisions = await self._decide(inputs, headers, deadline)
+        decide = decisions.join if self._joins else decisions.decide
+        decided = await decide(inputs, headers, deadline)
         self._on_versions(versions)
-        return {**prices, **decisions}, versions
+        return {**prices, **decided}, versions
 
     async def fair_prices(
         self, cards: Sequence[CardQuery], deadline: float
@@ -175,7 +165,7 @@ class Composition:
             *_texts("fees", [query.fees for query in queries]),
         ]
         try:
-            found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
+            found, currency = await self._decisions.call(inputs, queries[0].headers(), deadline)
         except RefusedError as refused:
             if len(queries) == 1 and queries[0].fees:  # all else has been checked
                 raise ProblemError(OTHER_CURRENCY, str(refused)) from None
@@ -207,38 +197,6 @@ class Composition:
             check_prices(found[0], names, days, offers)
         except ValueError as error:
             raise self._prices.bad_reply(str(error)) from error
-        return found
-
-    async def _decide(self, inputs: list[V2Tensor], headers: bytes, deadline: float) -> Columns:
-        """Return the decisions on fair prices. Rows that `decision` refuses stay undecided."""
-        try:
-            return (await self._call_decision(inputs, headers, deadline))[0]
-        except RefusedError as refused:
-            if len(inputs[0].data) == 1:
-                logger.warning(
-                    "decision refused a fair price",
-                    extra={"upstream": DECISION, "cause": str(refused)},
-                )
-                return _UNDECIDED
-        half = len(inputs[0].data) // 2
-        first, second = [
-            await self._decide([rows_of(tensor, rows) for tensor in inputs], headers, deadline)
-            for rows in (slice(None, half), slice(half, None))
-        ]
-        return {name: [*first[name], *second[name]] for name in DECISION_COLUMNS}
-
-    async def _call_decision(
-        self, inputs: list[V2Tensor], headers: bytes, deadline: float
-    ) -> tuple[Columns, str]:
-        """Return the decisions, and the currency of the advice."""
-        request_id = new_id()
-        request = encode_request(inputs, DECISION_COLUMNS, request_id)
-        body = await self._decisions.send(DECISION_PATH, request, headers, deadline)
-        try:
-            found = decode_columns(body, DECISION_COLUMNS, len(inputs[0].data), request_id)
-            check_decisions(found[0], inputs[-1].data if inputs[-1].name == "status" else None)
-        except ValueError as error:
-            raise self._decisions.bad_reply(str(error)) from error
         return found
 
 
@@ -273,7 +231,7 @@ def _fair_price(row: tuple[Any, ...], common: tuple[str, ...]) -> FairPrice | Pr
     misfit = card.fees_misfit(common[1]) if card.fees else None
     if misfit is not None:
         return ProblemError(OTHER_CURRENCY, misfit)
-    if reason == _NOT_JUDGED:
+    if reason == NOT_JUDGED:
         return ProblemError(UPSTREAM_FAULT, f"the fair price of {card_id} could not be judged")
     return FairPrice(
         card_id,

@@ -25,11 +25,11 @@ from pokewatch.contract import (
     Fees,
 )
 from pokewatch.gateway.api.composition import (
-    DECISION_COLUMNS,
     PRICE_COLUMNS,
     CardQuery,
     ForwardedHeaders,
 )
+from pokewatch.gateway.api.decisions import DECISION_COLUMNS
 from pokewatch.gateway.api.markets.assignment import chosen_variant
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets

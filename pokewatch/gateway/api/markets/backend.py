@@ -9,6 +9,7 @@ from pokewatch.contract import catalog_path, challenger_model, fair_price_model
 from pokewatch.gateway.api.card_prices import CardPrices, OnAnswer
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.composition import Composition
+from pokewatch.gateway.api.decisions import Decisions
 from pokewatch.gateway.api.markets.canary import Canary
 from pokewatch.gateway.api.markets.fallback import FallbackComposition, FallbackReader, OnCall
 from pokewatch.gateway.api.near_cards import NearCards
@@ -26,7 +27,7 @@ from pokewatch.settings import GatewaySettings
 # While the champion is busy, a challenger's call waits for more rows as long as some calls of the
 # champion take, in seconds at most. Otherwise it makes as many calls for a tenth of the callers as
 # the champion for the others, and each call costs the model server as much as 20 rows.
-_PAUSE_CALLS = 3
+_PAUSE_CALLS = 6
 _MAX_PAUSE = 0.05
 
 
@@ -88,8 +89,9 @@ class MarketBackend:
         self.decision = self.client("decision")
         catalog = self.client("catalog")
         self.poller = VersionPoller(catalog, self.catalog, self.decision, shared.metrics)
+        self.decisions = Decisions(self.decision)
         self.composition = Composition(
-            self.model, self.fair_price, self.decision, self.poller.observe
+            self.model, self.fair_price, self.decisions, self.poller.observe
         )
         self.reader = CatalogReader(self.model, catalog, self.poller, shared.answers, shared.load)
         self.near = NearCards(self.reader)
@@ -103,7 +105,7 @@ class MarketBackend:
         shared, champion = self._shared, challenge.champion
         seconds = shared.settings.canary_seconds
         self.fair_price = self.client("fair-price-challenger", seconds)
-        self.decision = champion.decision
+        self.decision, self.decisions = champion.decision, champion.decisions
         catalog = self.client("catalog-challenger", seconds)
         self.poller = VersionPoller(
             catalog, self.catalog, self.decision, shared.metrics, ServedMarket()
@@ -111,7 +113,7 @@ class MarketBackend:
         self.composition = FallbackComposition(
             self.model,
             self.fair_price,
-            self.decision,
+            self.decisions,
             self.poller.observe,
             champion.composition,
             challenge.on_call,

@@ -5,6 +5,7 @@ from typing import Any
 
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.composition import CardQuery, Composition
+from pokewatch.gateway.api.decisions import Decisions
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import QueueLimit
@@ -23,12 +24,12 @@ class FallbackComposition(Composition):
         self,
         model: str,
         prices: V2Client,
-        decisions: V2Client,
+        decisions: Decisions,
         on_versions: Callable[[Versions], None],
         champion: Composition,
         on_call: OnCall,
     ) -> None:
-        super().__init__(model, prices, decisions, on_versions)
+        super().__init__(model, prices, decisions, on_versions, joins=True)
         self._champion = champion
         self._on_call = on_call
 
