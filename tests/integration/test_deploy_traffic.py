@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ pytestmark = [
     ),  # MLflow's models on SQLAlchemy 2.1
 ]
 CALLERS = 24
-PATIENT = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
+PATIENT: dict[str, Any] = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,7 +21,7 @@ from tests.serving.server import Server
 
 CALLERS = 64
 # A busy machine is not the challenger's fault.
-PATIENT = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
+PATIENT: dict[str, Any] = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
 
 
 @dataclass
