@@ -64,8 +64,6 @@ class TrafficShift:
 
     def run(self) -> None:
         """Take all steps. Raise DeployError if a check fails."""
-        self._check_lock()
-        self._registry.set_alias(CANARY, self._version)
         self._publish(0.0, 0)
         for number, share in enumerate(self._settings.canary_steps, start=1):
             self._publish(share, number)
@@ -78,6 +76,8 @@ class TrafficShift:
         seconds = self._settings.canary_step_seconds + _GRACE
         plan = CanaryPlan(self._id, share, revision, seconds)
         self._registry.set_state(CANARY, plan.to_state())
+        if revision == 0:  # after the state, by which `end_canary` knows that there is something
+            self._registry.set_alias(CANARY, self._version)
         for address in self._replicas():
             self._load(address)
 

@@ -15,7 +15,7 @@ from pokewatch.contract import (
     UNKNOWN_CARD,
 )
 from pokewatch.contract import UNKNOWN_DATE as UNKNOWN_DATE_STATUS
-from pokewatch.gateway.api.decisions import DECISION_COLUMNS, NOT_JUDGED, Decisions
+from pokewatch.gateway.api.decisions import DECISION_COLUMNS, NOT_JUDGED, DecisionCalls
 from pokewatch.gateway.api.schemas import FairPrice, SignalAnswer
 from pokewatch.gateway.http.logs import stamp
 from pokewatch.gateway.http.problems import (
@@ -101,7 +101,7 @@ class Composition:
         self,
         model: str,
         prices: V2Client,
-        decisions: Decisions,
+        decisions: DecisionCalls,
         on_versions: Callable[[Versions], None],
         *,
         joins: bool = False,

@@ -51,7 +51,7 @@ class _WaitingRows:
         )
 
 
-class Decisions:
+class DecisionCalls:
     """The model `decision` for fair prices.
 
     `expected` is the number of calls of `decide` that follow soon, as their fair prices are being

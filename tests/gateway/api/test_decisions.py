@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from pokewatch.gateway.api import decisions as module
-from pokewatch.gateway.api.decisions import Decisions
+from pokewatch.gateway.api.decisions import DecisionCalls
 from pokewatch.gateway.http.problems import ProblemError, unavailable
 from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.upstream.breaker import Breaker
@@ -41,7 +41,9 @@ def rows(*prices: float, currency: str = "USD") -> list[V2Tensor]:
     ]
 
 
-def run(server: Server, scenario: Callable[[Decisions], Awaitable[None]], failures: int = 0) -> int:
+def run(
+    server: Server, scenario: Callable[[DecisionCalls], Awaitable[None]], failures: int = 0
+) -> int:
     """Run a scenario. Return the number of calls."""
 
     async def connected() -> int:
@@ -49,7 +51,7 @@ def run(server: Server, scenario: Callable[[Decisions], Awaitable[None]], failur
         client = CountingClient("decision", http, Breaker(), Metrics(), 30)
         client.failures = failures
         try:
-            await scenario(Decisions(client))
+            await scenario(DecisionCalls(client))
         finally:
             http.close()
         return client.calls
@@ -57,7 +59,7 @@ def run(server: Server, scenario: Callable[[Decisions], Awaitable[None]], failur
     return asyncio.run(connected())
 
 
-async def joined(decisions: Decisions, inputs: list[V2Tensor]) -> "asyncio.Task[list[str]]":
+async def joined(decisions: DecisionCalls, inputs: list[V2Tensor]) -> "asyncio.Task[list[str]]":
     """Return rows that wait for another call."""
 
     async def signals() -> list[str]:
@@ -69,7 +71,7 @@ async def joined(decisions: Decisions, inputs: list[V2Tensor]) -> "asyncio.Task[
 
 
 def test_rows_join_a_call_that_is_expected(mlserver: Server) -> None:
-    async def scenario(decisions: Decisions) -> None:
+    async def scenario(decisions: DecisionCalls) -> None:
         decisions.expected = 1
         one, two = await joined(decisions, rows(80)), await joined(decisions, rows(130, 100))
         own = await decisions.decide(rows(100, 80, 130), b"", math.inf)
@@ -80,7 +82,7 @@ def test_rows_join_a_call_that_is_expected(mlserver: Server) -> None:
 
 
 def test_without_one_they_are_sent_at_once(mlserver: Server) -> None:
-    async def scenario(decisions: Decisions) -> None:
+    async def scenario(decisions: DecisionCalls) -> None:
         assert await (await joined(decisions, rows(80))) == ["BUY"]
 
     assert run(mlserver, scenario) == 1
@@ -88,7 +90,7 @@ def test_without_one_they_are_sent_at_once(mlserver: Server) -> None:
 
 @pytest.mark.parametrize("other", [rows(80, currency="EUR"), rows(80)[:2]], ids=["EUR", "fewer"])
 def test_rows_of_another_kind_do_not_join(mlserver: Server, other: list[V2Tensor]) -> None:
-    async def scenario(decisions: Decisions) -> None:
+    async def scenario(decisions: DecisionCalls) -> None:
         decisions.expected = 1
         waiting = await joined(decisions, other)
         assert (await decisions.decide(rows(130), b"", math.inf))["signal"] == ["SELL"]
@@ -100,7 +102,7 @@ def test_rows_of_another_kind_do_not_join(mlserver: Server, other: list[V2Tensor
 def test_a_call_that_does_not_come_is_not_waited_for(
     mlserver: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(decisions: Decisions) -> None:
+    async def scenario(decisions: DecisionCalls) -> None:
         decisions.expected = 1
         assert await (await joined(decisions, rows(80))) == ["BUY"]
         assert (await decisions.decide(rows(130), b"", math.inf))["signal"] == ["SELL"]
@@ -110,7 +112,7 @@ def test_a_call_that_does_not_come_is_not_waited_for(
 
 
 def test_a_failure_of_the_shared_call_is_not_that_of_the_rows(mlserver: Server) -> None:
-    async def scenario(decisions: Decisions) -> None:
+    async def scenario(decisions: DecisionCalls) -> None:
         decisions.expected = 1
         waiting = await joined(decisions, rows(80))
         with pytest.raises(ProblemError, match="away"):

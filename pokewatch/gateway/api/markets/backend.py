@@ -10,7 +10,7 @@ from pokewatch.contract import catalog_path, challenger_model, fair_price_model
 from pokewatch.gateway.api.card_prices import CardPrices, OnAnswer
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.composition import Composition
-from pokewatch.gateway.api.decisions import Decisions
+from pokewatch.gateway.api.decisions import DecisionCalls
 from pokewatch.gateway.api.markets.canary import Canary
 from pokewatch.gateway.api.markets.fallback import FallbackComposition, FallbackReader, OnCall
 from pokewatch.gateway.api.near_cards import NearCards
@@ -91,7 +91,7 @@ class MarketBackend:
         self.decision = self.client("decision")
         catalog = self.client("catalog")
         self.poller = VersionPoller(catalog, self.catalog, self.decision, shared.metrics)
-        self.decisions = Decisions(self.decision)
+        self.decisions = DecisionCalls(self.decision)
         self.composition = Composition(
             self.model, self.fair_price, self.decisions, self.poller.observe
         )

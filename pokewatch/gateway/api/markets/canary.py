@@ -15,7 +15,7 @@ import msgspec
 
 from pokewatch.contract import catalog_path, challenger_model
 from pokewatch.gateway.api.composition import CardQuery, Composition
-from pokewatch.gateway.api.decisions import Decisions
+from pokewatch.gateway.api.decisions import DecisionCalls
 from pokewatch.gateway.api.markets.assignment import Assignment, caller_of, chosen_variant
 from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
@@ -231,4 +231,4 @@ class RunningCanary:
 def _mirrored(backend: "MarketBackend", name: str, seconds: float) -> Call[CardQuery, FairPrice]:
     """Return calls of a variant by a client with a breaker of its own."""
     client = backend.client(name, seconds)
-    return Composition(backend.model, client, Decisions(client), lambda _: None).fair_prices
+    return Composition(backend.model, client, DecisionCalls(client), lambda _: None).fair_prices

@@ -5,7 +5,7 @@ from typing import Any
 
 from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
 from pokewatch.gateway.api.composition import CardQuery, Composition
-from pokewatch.gateway.api.decisions import Decisions
+from pokewatch.gateway.api.decisions import DecisionCalls
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import QueueLimit
@@ -24,7 +24,7 @@ class FallbackComposition(Composition):
         self,
         model: str,
         prices: V2Client,
-        decisions: Decisions,
+        decisions: DecisionCalls,
         on_versions: Callable[[Versions], None],
         champion: Composition,
         on_call: OnCall,
