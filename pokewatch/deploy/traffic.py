@@ -64,17 +64,22 @@ class TrafficShift:
 
     def run(self) -> None:
         """Take all steps. Raise DeployError if a check fails."""
-        self._check_lock()
-        self._registry.set_alias(CANARY, self._version)
-        for number, share in enumerate(self._settings.canary_steps):
-            self._check_lock()
-            seconds = self._settings.canary_step_seconds
-            plan = CanaryPlan(self._id, share, number, seconds + _GRACE)
-            self._registry.set_state(CANARY, plan.to_state())
+        self._publish(0.0, 0)
+        for number, share in enumerate(self._settings.canary_steps, start=1):
+            self._publish(share, number)
             logger.info("version %s answers %.0f%% of the callers", self._version, 100 * share)
-            for address in self._replicas():
-                self._load(address)
-            self._watch(time.monotonic() + seconds)
+            self._watch(time.monotonic() + self._settings.canary_step_seconds)
+
+    def _publish(self, share: float, revision: int) -> None:
+        """Have every MLServer load the version with the plan of a step."""
+        self._check_lock()
+        seconds = self._settings.canary_step_seconds + _GRACE
+        plan = CanaryPlan(self._id, share, revision, seconds)
+        self._registry.set_state(CANARY, plan.to_state())
+        if revision == 0:  # after the state, by which `end_canary` knows that there is something
+            self._registry.set_alias(CANARY, self._version)
+        for address in self._replicas():
+            self._load(address)
 
     def _watch(self, end: float) -> None:
         while time.monotonic() < end:

@@ -17,14 +17,15 @@ from pokewatch.errors import RegistryError
 class CanaryPlan:
     """A step of a canary: the share of callers, from 0 to 1, that the challenger answers.
 
-    Of two plans of the same `id`, that of the higher `revision` counts. It holds for `seconds`
-    after it was loaded, None for good, so that no challenger keeps its traffic when the deploy that
-    watched it has been killed.
+    Of two plans of the same `id`, that of the higher `revision` counts. With the revision 0 the
+    challenger is loaded, but not published: no MLServer is sent traffic for it before all have it.
+    It holds for `seconds` after it was loaded, None for good, so that no challenger keeps its
+    traffic when the deploy that watched it has been killed.
     """
 
     id: str
     share: float
-    revision: int = 0
+    revision: int = 1
     seconds: float | None = None
 
     @classmethod
@@ -77,6 +78,8 @@ class Canaries:
 
     def publish(self, market: str, plan: CanaryPlan) -> None:
         """Publish a step, unless its canary has ended or is at a later step."""
+        if plan.revision == 0:
+            return
         found = self._published.get(market)
         if found is None or found.plan.id != plan.id:
             self._published[market] = _Published(plan, self._clock())

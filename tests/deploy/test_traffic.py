@@ -47,6 +47,7 @@ class Replica(ThreadingHTTPServer):
         self.shares: list[float] = []
         self.on_share: Callable[[float], None] = lambda _: None
         self.broken = False
+        self.others: list[Replica] = []
         self.serving: dict[str, tuple[str, PriceBook]] = {}
         self.load(FAIR_PRICE)
 
@@ -61,8 +62,10 @@ class Replica(ThreadingHTTPServer):
         if alias == CANARY:
             plan = CanaryPlan.from_state(self.registry.get_state(CANARY))
             self.canaries.publish(MARKET, plan)
-            self.shares.append(plan.share)
-            self.on_share(plan.share)
+            if plan.revision:
+                assert all(FAIR_PRICE_CHALLENGER in other.serving for other in self.others)
+                self.shares.append(plan.share)
+                self.on_share(plan.share)
 
     def answer(self, path: str, body: Any) -> tuple[int, Any]:
         parts = path.split("/")
@@ -134,7 +137,9 @@ def registry(registry_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def replicas(registry: Registry) -> Iterator[list[Replica]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(answering(Replica(registry))) for _ in range(2)]
+        found = [stack.enter_context(answering(Replica(registry))) for _ in range(2)]
+        found[0].others = [found[1]]
+        yield found
 
 
 def addresses(replicas: list[Replica]) -> list[str]:

@@ -28,7 +28,7 @@ class Challenger:
     id: str
     digest: str
 
-    def offer(self, share: float, revision: int = 0) -> None:
+    def offer(self, share: float, revision: int = 1) -> None:
         """Have the challenger loaded with a share of the callers."""
         canary = {"id": self.id, "share": share, "revision": revision}
         extra = {"digest": self.digest, "model_version": self.version, "canary": canary}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,6 +24,7 @@ pytestmark = [
     ),  # MLflow's models on SQLAlchemy 2.1
 ]
 CALLERS = 24
+PATIENT: dict[str, Any] = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
 
 
 @dataclass
@@ -94,7 +96,7 @@ def test_callers_change_once_and_no_request_fails(
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
     monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_P95_SECONDS", "10")
     with (
-        gateway_at(servers[0].url, tmp_path, canary_seconds=20) as gateway,
+        gateway_at(servers[0].url, tmp_path, **PATIENT) as gateway,
         calling(gateway) as callers,
     ):
         deploy(Registry(), "2", [server.url for server in servers])

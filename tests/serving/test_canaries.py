@@ -31,16 +31,21 @@ def test_without_a_canary(canaries: Canaries) -> None:
 
 
 def test_the_newest_step_counts(canaries: Canaries) -> None:
-    canaries.publish(MARKET, CanaryPlan("a", 0.1, 1))
-    canaries.publish(MARKET, CanaryPlan("a", 0.01, 0))
-    assert canaries.status(MARKET) == {"id": "a", "share": 0.1, "revision": 1, "ended": None}
+    canaries.publish(MARKET, CanaryPlan("a", 0.1, 2))
+    canaries.publish(MARKET, CanaryPlan("a", 0.01, 1))
+    assert canaries.status(MARKET) == {"id": "a", "share": 0.1, "revision": 2, "ended": None}
     assert canaries.status("another") is None
+
+
+def test_what_is_only_loaded_is_not_published(canaries: Canaries) -> None:
+    canaries.publish(MARKET, CanaryPlan("a", 0.0, 0))
+    assert canaries.status(MARKET) is None
 
 
 def test_what_has_ended_does_not_start_again(canaries: Canaries) -> None:
     canaries.publish(MARKET, CanaryPlan("a", 0.1))
     assert canaries.end(MARKET, "a", "errors")
-    canaries.publish(MARKET, CanaryPlan("a", 0.5, 1))
+    canaries.publish(MARKET, CanaryPlan("a", 0.5, 2))
     assert canaries.end(MARKET, "a", "the deploy was undone")
     assert share(canaries) == (0, "errors")
     canaries.publish(MARKET, CanaryPlan("b", 0.01))
@@ -49,13 +54,13 @@ def test_what_has_ended_does_not_start_again(canaries: Canaries) -> None:
 
 
 def test_a_step_that_is_not_continued_ends(canaries: Canaries, clock: Clock) -> None:
-    canaries.publish(MARKET, CanaryPlan("a", 0.1, 0, seconds=60))
+    canaries.publish(MARKET, CanaryPlan("a", 0.1, 1, seconds=60))
     clock.now += 50
-    canaries.publish(MARKET, CanaryPlan("a", 0.5, 1, seconds=60))
+    canaries.publish(MARKET, CanaryPlan("a", 0.5, 2, seconds=60))
     clock.now += 50
     assert share(canaries) == (0.5, None)
     clock.now += 11
-    canaries.publish(MARKET, CanaryPlan("a", 1, 2, seconds=60))
+    canaries.publish(MARKET, CanaryPlan("a", 1, 3, seconds=60))
     assert share(canaries) == (0, "the deploy did not continue within 60 s")
 
 

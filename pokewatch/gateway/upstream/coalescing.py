@@ -70,6 +70,7 @@ class Coalescer(Generic[Row, Result]):
         self._queue: deque[_Entry[Row, Result]] = deque()
         self._running: set[asyncio.Task[Any]] = set()
         self._scheduled = False
+        self._full_at = 0.0  # when as many calls ran as may
         self.last_seconds = 0.0  # that the last call took
 
     async def submit(self, row: Row) -> Result | ProblemError:
@@ -90,8 +91,10 @@ class Coalescer(Generic[Row, Result]):
             self._load.leave(1)
 
     def is_busy(self) -> bool:
-        """Return whether as many calls run as may."""
-        return len(self._running) >= self._in_flight
+        """Return whether as many calls run as may, or did within the time of two calls."""
+        if len(self._running) >= self._in_flight:
+            return True
+        return asyncio.get_running_loop().time() - self._full_at < 2 * self.last_seconds
 
     async def close(self) -> None:
         """Wait for the running calls."""
@@ -151,6 +154,8 @@ class Coalescer(Generic[Row, Result]):
                 return []
             self._sizes.observe(len(rows))
             started = asyncio.get_running_loop().time()
+            if len(self._running) >= self._in_flight:
+                self._full_at = started
             found = await _outcomes(self._call, rows, started + self._seconds)
             self.last_seconds = asyncio.get_running_loop().time() - started
             return found

@@ -115,6 +115,8 @@ def test_a_paused_call_is_joined_by_what_arrives_meanwhile() -> None:
         assert shared.is_busy()
         upstream.open.set()
         await asyncio.gather(*last)
+        await asyncio.sleep(3 * shared.last_seconds)
+        assert not shared.is_busy()
 
     run(scenario)
 

@@ -1,6 +1,7 @@
 """One market behind the gateway: the clients of its model, and what reads answers through them."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,12 @@ from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 from pokewatch.settings import GatewaySettings
 
+logger = logging.getLogger("pokewatch.gateway.markets")
+
 # While the champion is busy, a challenger's call waits for more rows as long as some calls of the
 # champion take, in seconds at most. Otherwise it makes as many calls for a tenth of the callers as
 # the champion for the others, and each call costs the model server as much as 20 rows.
-_PAUSE_CALLS = 3
+_PAUSE_CALLS = 6
 _MAX_PAUSE = 0.05
 
 
@@ -74,16 +77,15 @@ class MarketBackend:
         self.transport = transport
         self._shared = shared
         self.coalescers: list[Coalescer[Any, Any]] = []
-        settings = shared.settings
-        self.slow_collections = self.client("collection", settings.collection_seconds)
-        self.records = self.client("track-record", settings.collection_seconds)
         if challenge is None:
             self._serve_champion()
         else:
             self._serve_challenger(challenge)
 
     def _serve_champion(self) -> None:
-        shared = self._shared
+        shared, seconds = self._shared, self._shared.settings.collection_seconds
+        self.slow_collections = self.client("collection", seconds)
+        self.records = self.client("track-record", seconds)
         self.fair_price = self.client("fair-price")
         self.decision = self.client("decision")
         catalog = self.client("catalog")
@@ -103,6 +105,7 @@ class MarketBackend:
         shared, champion = self._shared, challenge.champion
         seconds = shared.settings.canary_seconds
         self.fair_price = self.client("fair-price-challenger", seconds)
+        self.slow_collections, self.records = champion.slow_collections, champion.records
         self.decision = champion.decision
         catalog = self.client("catalog-challenger", seconds)
         self.poller = VersionPoller(
@@ -196,7 +199,10 @@ class MarketBackend:
         if not await self.poller.refresh():
             return
         if self.canary is not None and self.poller.served is not None:
-            await self.canary.follow(self.poller.served.canary)
+            try:
+                await self.canary.follow(self.poller.served.canary)
+            except Exception:
+                logger.exception("unexpected error")
         if several() and await self.cards.refresh(self.poller.versions):
             on_cards()
 

@@ -72,7 +72,9 @@ class Mirror:
             try:
                 found = await self._call([card for card, _ in batch], deadline)
             except (ProblemError, RefusedError):
-                self._on_failed(len(batch))
+                # What waits was answered before: in an outage it would fail for no other reason.
+                self._on_failed(len(batch) + len(self._queue))
+                self._queue.clear()
                 continue
             except Exception:
                 logger.exception("unexpected error")

@@ -74,15 +74,20 @@ def test_answers_are_compared_in_few_calls_and_too_many_are_dropped() -> None:
     assert all(first.card_id == second.card_id for _, first, second in other.pairs)
 
 
-@pytest.mark.parametrize("outcome", [unavailable("away"), RuntimeError("unexpected")])
-def test_a_failed_call_is_counted_and_the_next_one_made(
-    outcome: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
-    other = Other(outcome)
+def test_a_failed_call_drops_what_waits() -> None:
+    other = Other(unavailable("away"))
     asyncio.run(mirrored(other, 150))
-    assert len(other.calls) == 2
-    assert other.failed == (150 if isinstance(outcome, ProblemError) else 0)
-    assert ("unexpected error" in caplog.text) == isinstance(outcome, RuntimeError)
+    assert len(other.calls) == 1, "one outage is one failure"
+    assert (other.failed, other.pairs) == (150, [])
+
+
+def test_an_unexpected_error_is_logged_and_the_next_call_made(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = Other(RuntimeError("unexpected"))
+    asyncio.run(mirrored(other, 150))
+    assert (len(other.calls), other.failed) == (2, 0)
+    assert "unexpected error" in caplog.text
 
 
 def test_a_closed_mirror_makes_no_call() -> None:
