@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.assignment import arm
+from pokewatch.assignment import position
 
 CALLERS = [f"{number:012x}" for number in range(20_000)]
 
 
 def of(experiment: str, share: float) -> set[str]:
-    return {caller for caller in CALLERS if arm(caller, experiment, share)}
+    return {caller for caller in CALLERS if position(caller, experiment) < share}
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
@@ -25,8 +25,7 @@ def test_an_arm_has_its_share(share: float) -> None:
 
 @given(st.text(), st.text())
 def test_none_and_all(caller: str, experiment: str) -> None:
-    assert not arm(caller, experiment, 0.0)
-    assert arm(caller, experiment, 1.0)
+    assert 0.0 <= position(caller, experiment) < 1.0
 
 
 def test_a_larger_share_only_adds_callers() -> None:
@@ -41,8 +40,8 @@ def test_experiments_are_independent() -> None:
 
 def test_another_process_gives_the_same_answer() -> None:
     code = (
-        "from pokewatch.assignment import arm\n"
-        "print([arm(f'{number:012x}', '3', 0.5) for number in range(50)])"
+        "from pokewatch.assignment import position\n"
+        "print([position(f'{number:012x}', '3') for number in range(50)])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == str([arm(caller, "3", 0.5) for caller in CALLERS[:50]])
+    assert ran.stdout.strip() == str([position(caller, "3") for caller in CALLERS[:50]])

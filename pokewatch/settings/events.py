@@ -13,18 +13,6 @@ class EventSettings(Section):
         description="Log the signals that callers are shown and the prices they judge, without "
         "who they are, to POKEWATCH_HOME/events.",
     )
-    events_experiment: str = Field(
-        "",
-        pattern=r"^[\w.-]{0,64}$",
-        description="Name of the experiment whose arms are logged. Default: none; all callers are "
-        "in the arm of the champion.",
-    )
-    events_share: float = Field(
-        0.5,
-        ge=0,
-        le=1,
-        description="Share of the keys that are in the challenger's arm of that experiment.",
-    )
     events_mb: int = Field(
         1_024,
         ge=1,

@@ -225,5 +225,8 @@ class CanarySettings(Section):
         description="Comma-separated shares of the callers, one for each step, such as 0.01,0.1,1.",
     )
     canary_step_seconds: float = Field(
-        60.0, gt=0, le=3600, description="Seconds of a step, during which its checks must pass."
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds of a step, during which its checks must pass.",
     )

@@ -102,4 +102,5 @@ def _units(unit: Ints, group: Ints, groups: int) -> Ints:
     """Return the number of units in each group, [groups]; `unit` [m] are numbered from 0."""
     seen = np.zeros((unit.max(initial=0) + 1, groups), dtype=np.bool_)
     seen[unit, group] = True
-    return np.count_nonzero(seen, axis=0)
+    found: Ints = np.count_nonzero(seen, axis=0)
+    return found

@@ -21,7 +21,7 @@ from pokewatch.gateway.api.schemas import (
     FairPriceRequest,
     SignalRequest,
 )
-from pokewatch.gateway.events.event_log import EventLog
+from pokewatch.gateway.events.event_log import Arm, EventLog
 from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
@@ -58,9 +58,9 @@ class FairPriceEndpoint:
         found, stale = await prices.find(query)
         prices.predictions[found.signal] += 1
         if self._events is not None:
-            version = found.versions.model_version
+            version, arm = found.versions.model_version, self._markets.arm(market.id, context)
             self._events.add(
-                context.key, market.id, query.card_id, query.offered, found.signal, version
+                context.key, arm, market.id, query.card_id, query.offered, found.signal, version
             )
         return 200, _HEADERS, answer_body(found.prefix, stale, context.request_id)
 
@@ -89,17 +89,21 @@ class BatchEndpoint:
         body = b'{"predictions":%s,"request_id":"%s"}' % (predictions, request_id.encode())
         return 200, _HEADERS, body
 
-    @staticmethod
     def _log(
+        self,
         events: EventLog,
         context: RequestContext,
         rows: Sequence[FairPriceRequest | ProblemError],
         outcomes: Sequence[FairPrice | ProblemError],
     ) -> None:
+        arms: dict[str, Arm] = {}
         for row, answer in zip(rows, outcomes, strict=True):
             if isinstance(row, FairPriceRequest) and isinstance(answer, FairPrice):
+                if answer.market not in arms:
+                    arms[answer.market] = self._markets.arm(answer.market, context)
                 events.add(
                     context.key,
+                    arms[answer.market],
                     answer.market,
                     answer.card_id,
                     _offered(row),

@@ -21,10 +21,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter
 
-from pokewatch.assignment import arm
 from pokewatch.atomic_file import atomic_file
 from pokewatch.contract import (
-    CHALLENGER_ARM,
     CHAMPION_ARM,
     EVENT_PROCESS_DIGITS,
     EXPOSURE,
@@ -48,6 +46,16 @@ _DAY_SECONDS = 86_400
 _EPOCH = date(1970, 1, 1).toordinal()
 _MIB = 1_048_576
 _SESSION_BYTES = 4
+
+
+class Arm(NamedTuple):
+    """The arm of a caller in an experiment, the id of a canary; "" for none."""
+
+    experiment: str
+    name: str
+
+
+NO_EXPERIMENT = Arm("", CHAMPION_ARM)
 
 
 class Event(NamedTuple):
@@ -83,8 +91,6 @@ class EventLog:
 
     def __init__(self, folder: Path, settings: EventSettings, counter: Counter) -> None:
         self._folder = folder
-        self._experiment = settings.events_experiment
-        self._share = settings.events_share if settings.events_experiment else 0.0
         self._max_bytes = settings.events_mb * _MIB
         self._counter = counter
         self._events: list[Event] = []
@@ -97,6 +103,7 @@ class EventLog:
     def add(
         self,
         caller: Caller | None,
+        arm: Arm,
         market: str,
         card_id: str,
         offered: float | None,
@@ -116,12 +123,10 @@ class EventLog:
         session = self._sessions.get(caller.id)
         if session is None:
             session = self._sessions[caller.id] = self._process + token_hex(_SESSION_BYTES)
-        challenger = arm(caller.id, self._experiment, self._share)
         event = Event(
             day,
             EXPOSURE if offered is None else OUTCOME,
-            self._experiment,
-            CHALLENGER_ARM if challenger else CHAMPION_ARM,
+            *arm,
             session,
             market,
             card_id,

@@ -210,8 +210,11 @@ class Pages:
 
     def _log(self, visit: Visit, answer: FairPriceAnswer, offered: float | None) -> None:
         if self._events is not None:
+            arm = self._markets.arm(answer.market, visit.context)
             key, version = visit.context.key, answer.model_version
-            self._events.add(key, answer.market, answer.card_id, offered, answer.signal, version)
+            self._events.add(
+                key, arm, answer.market, answer.card_id, offered, answer.signal, version
+            )
 
     async def _answers(self, visit: Visit, calls: Sequence[CatalogCall | CardQuery]) -> list[Any]:
         headers = visit.context.forwarded_headers

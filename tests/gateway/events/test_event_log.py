@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from pokewatch.gateway.events import event_log
-from pokewatch.gateway.events.event_log import EventLog
+from pokewatch.gateway.events.event_log import NO_EXPERIMENT, Arm, EventLog
 from pokewatch.settings import EventSettings
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.polling import eventually
@@ -50,7 +50,9 @@ def counts(found: Counter) -> dict[str, float]:
     }
 
 
-def log(folder: Path, count: int, callers: int = 1, **settings: Any) -> dict[str, float]:
+def log(
+    folder: Path, count: int, callers: int = 1, arm: Arm = NO_EXPERIMENT, **settings: Any
+) -> dict[str, float]:
     """Log `count` events by a process that stops in order; return the counts."""
     found = counter()
 
@@ -58,8 +60,8 @@ def log(folder: Path, count: int, callers: int = 1, **settings: Any) -> dict[str
         events = EventLog(folder, EventSettings.read(**settings), found)
         for number in range(count):
             offered = 9.5 if number % 2 else None
-            events.add(Key(f"k{number % callers}"), "m", "card", offered, "BUY", "7")
-        events.add(None, "m", "card", None, "BUY", "7")
+            events.add(Key(f"k{number % callers}"), arm, "m", "card", offered, "BUY", "7")
+        events.add(None, NO_EXPERIMENT, "m", "card", None, "BUY", "7")
         await events.close()
 
     asyncio.run(run())
@@ -88,14 +90,11 @@ def test_an_event_has_the_answer_and_nothing_of_the_caller(tmp_path: Path) -> No
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_callers_stay_in_one_arm_and_one_session(tmp_path: Path) -> None:
-    log(tmp_path, 200, callers=20, events_experiment="3", events_share=0.5)
+def test_callers_stay_in_one_session(tmp_path: Path) -> None:
+    log(tmp_path, 200, callers=20, arm=Arm("deploy-3", "challenger"))
     rows = read(tmp_path)
-    arms = {row["session"]: row["arm"] for row in rows}
-    assert len(arms) == 20
-    assert len({(row["session"], row["arm"]) for row in rows}) == 20
-    assert set(arms.values()) == {"champion", "challenger"}
-    assert {row["experiment"] for row in rows} == {"3"}
+    assert len({row["session"] for row in rows}) == 20
+    assert {(row["experiment"], row["arm"]) for row in rows} == {("deploy-3", "challenger")}
     assert "k1" not in str(rows)
 
 
@@ -104,7 +103,7 @@ def test_sessions_are_new_every_day(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         events = EventLog(tmp_path, EventSettings.read(), counter())
         for day in (20_000, 20_000, 20_001):
             monkeypatch.setattr(time, "time", lambda day=day: day * 86_400.0 + 5)
-            events.add(Key("k"), "m", "card", None, "HOLD", "7")
+            events.add(Key("k"), NO_EXPERIMENT, "m", "card", None, "HOLD", "7")
         await events.close()
 
     asyncio.run(run())
@@ -146,7 +145,7 @@ def test_a_file_is_written_while_the_process_runs(
     async def run() -> None:
         events = EventLog(tmp_path, EventSettings.read(), counter())
         for _ in range(2):
-            events.add(Key("k"), "m", "card", None, "HOLD", "7")
+            events.add(Key("k"), NO_EXPERIMENT, "m", "card", None, "HOLD", "7")
             before = len(files(tmp_path))
             for _ in range(500):
                 if len(files(tmp_path)) > before:

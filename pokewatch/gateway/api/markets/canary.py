@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pokewatch.contract import catalog_path, challenger_model
+from pokewatch.contract import CHALLENGER_ARM, CHAMPION_ARM, catalog_path, challenger_model
 from pokewatch.gateway.api.composition import CardQuery, Composition
 from pokewatch.gateway.api.markets.assignment import Assignment, caller_of, chosen_variant
 from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
 from pokewatch.gateway.api.schemas import FairPrice
+from pokewatch.gateway.events.event_log import NO_EXPERIMENT, Arm
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.coalescing import Call
@@ -60,6 +61,14 @@ class Canary:
             chosen = "challenger" if running.includes(caller_of(context)) else "champion"
         running.requests[chosen] += 1
         return running.challenger if chosen == "challenger" else self._champion
+
+    def arm(self, context: RequestContext) -> Arm:
+        """Return the arm of a caller, no experiment's for one who has chosen a variant."""
+        running = self.running
+        if running is None or not running.is_ready() or chosen_variant(context):
+            return NO_EXPERIMENT
+        included = running.includes(caller_of(context))
+        return Arm(running.offer.id, CHALLENGER_ARM if included else CHAMPION_ARM)
 
     def mirror(self, card: CardQuery, answer: FairPrice) -> None:
         """Send a request that the champion has answered to the challenger too, if it is drawn."""

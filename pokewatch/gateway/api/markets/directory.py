@@ -6,6 +6,8 @@ from msgspec import UNSET, UnsetType
 
 from pokewatch.contract import card_hash
 from pokewatch.gateway.api.markets.backend import MarketBackend
+from pokewatch.gateway.events.event_log import NO_EXPERIMENT, Arm
+from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import ProblemError, unavailable, unknown_market
 
 _MAX_FOUND = 50_000  # cards whose market is remembered
@@ -57,6 +59,11 @@ class Markets:
     def chosen(self, market: str | UnsetType) -> MarketBackend:
         """Return the market that a request names, else the first. Raise ProblemError (404)."""
         return self.first if market is UNSET else self.named(market)
+
+    def arm(self, market: str, context: RequestContext) -> Arm:
+        """Return the arm of a caller in the canary of a market, if there is one."""
+        found = next((each.canary for each in self.backends if each.id == market), None)
+        return NO_EXPERIMENT if found is None else found.arm(context)
 
     def of_card(self, card: str, market: str | UnsetType = UNSET) -> MarketBackend:
         """Return the market that is named, else that of the card, which may be an id or a slug.

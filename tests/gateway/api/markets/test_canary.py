@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.gateway.api.markets.assignment import Assignment
@@ -224,3 +225,25 @@ def included(found: Challenger, keys: list[str]) -> float:
 
 def requests_of(gateway: Gateway, variant: str) -> int:
     return int(gateway.app.assembly.metrics.canary.requests.of("")[variant])
+
+
+def test_events_have_the_arm_that_answered(
+    mlserver: Server, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_EVENTS", "true")
+    with (
+        challenger(mlserver, tmp_path) as found,
+        gateway_at(mlserver.url, tmp_path, **PATIENT) as gateway,
+    ):
+        keys = [gateway.store.create(f"caller {i}", rate="none").key for i in range(8)]
+        Traffic(gateway, keys).run(1)
+        offered(gateway, found, 0.5)
+        Traffic(gateway, keys).run(2)
+        pinned = {"X-PokeWatch-Variant": "challenger"}
+        assert gateway.post("/fair_price", {"card_id": "card_1"}, headers=pinned).status_code == 200
+    rows = [row for path in home.rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    arms = Counter((row["experiment"], row["arm"], row["model_version"]) for row in rows)
+    assert arms.pop(("", "champion", "7")) == 8
+    assert arms.pop(("", "champion", "8")) == 1  # one who has chosen is in no arm
+    assert set(arms) == {(found.id, "champion", "7"), (found.id, "challenger", "8")}
+    assert sum(arms.values()) == 16
