@@ -112,7 +112,7 @@ def test_ten_minutes_of_load(
     assert set(sent.versions) == {old, new}
 
 
-def test_a_changed_setting_and_a_new_image_are_rolled_out_under_load(
+def test_a_changed_setting_and_a_new_image_are_rolled_out_without_a_failed_request(
     system: System,
     replicated: ControlPlane,
     key: str,
@@ -141,7 +141,7 @@ def test_a_changed_setting_and_a_new_image_are_rolled_out_under_load(
         base.write_text(text)
     record_property("rollouts under load", sent.report())
     assert set(before).isdisjoint(_pods(plane, "gateway"))
-    assert sent.failed <= MOST_FAILURES * sent.outcomes.total(), sent.outcomes
+    assert sent.failed == 0, sent.outcomes
 
 
 def test_a_drain_keeps_the_disruption_budgets(
