@@ -24,6 +24,7 @@ NAME = "here"
 ADDRESS = "10.245.0.1"
 _INTERFACE = "pokewatch0"
 PAUSE = "docker.io/pokewatch/pause:1"
+_NETWORKS = Path("/run/netns")
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,11 @@ def _clean(node: Node) -> None:
     for name in listed.stdout.split():
         subprocess.run([*base, "tasks", "kill", "--signal", "9", name], check=False)
     time.sleep(1)
-    for space in Path("/var/run/netns").glob("cni-*"):
+    # `ip netns add` mounts the folder on itself, and hides what was mounted in it before.
+    unmount = ["umount", "--lazy", str(_NETWORKS)]
+    while subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
+        pass
+    for space in _NETWORKS.glob("cni-*"):
         subprocess.run(["ip", "netns", "delete", space.name], check=False)
     proxy = [str(require_program("node")), "kube-proxy", "--cleanup"]
     subprocess.run(proxy, capture_output=True, check=False)
