@@ -152,7 +152,10 @@ def test_a_run_notifies_of_its_end_from_any_folder(
     listener: Listener, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
-    command = [sys.executable, str(ROOT / "flows" / "flow.py"), "run", "--days", "0"]
+    empty = tmp_path / "prices.csv"
+    empty.write_text("card_id,date,market_price\n")  # known to be empty once it is collected
+    arguments = ["run", "--source", "file", "--file", str(empty)]
+    command = [sys.executable, str(ROOT / "flows" / "flow.py"), *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     (heard,) = listener.heard
