@@ -53,7 +53,7 @@ def deploy(
             _verify(registry, client, version, former, serving, replace, is_running)
 
         def shift(client: httpx.Client, replicas: Replicas, check_lock: Callable[[], None]) -> None:
-            if uses_traffic(client, replicas(), registry.market):
+            if uses_traffic(client, replicas, registry.market):
                 requests = _checked_book(registry, version, former, replace)
                 TrafficShift(registry, client, version, requests, replicas, check_lock).run()
 

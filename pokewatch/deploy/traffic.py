@@ -120,18 +120,16 @@ class TrafficShift:
             self._servers[address] = CanaryServer(address, self._golden, self._limits, self._port)
 
 
-def uses_traffic(client: httpx.Client, addresses: Sequence[str], market: str) -> bool:
+def uses_traffic(client: httpx.Client, replicas: Replicas, market: str) -> bool:
     """Return whether enough MLServers serve a market for a deploy to take traffic in steps."""
     least = CanarySettings.read().canary_replicas
     if least == 0 or WatchSettings.read().deploy_watch_seconds == 0:
         return False
     path = f"/v2/models/{fair_price_model(market)}/ready"
-    return sum(_is_ready(client, f"{address}{path}") for address in addresses) >= least
+    return sum(_is_ready(client, f"{address}{path}") for address in replicas()) >= least
 
 
-def end_canary(
-    registry: Registry, client: httpx.Client, addresses: Sequence[str], reason: str
-) -> None:
+def end_canary(registry: Registry, client: httpx.Client, replicas: Replicas, reason: str) -> None:
     """End the canary in the registry and at every MLServer, if there is one. May be repeated.
 
     A server that cannot be reached ends it by itself when its plan expires.
@@ -146,11 +144,20 @@ def end_canary(
     else:
         path = f"{catalog_path(challenger_model(registry.market))}/canary/end"
         body = {"id": canary, "reason": reason[:500]}
-        for address in addresses:
+        for address in _found(replicas):
             _post(client, f"{address}{path}", body)
     if registry.find(CANARY) is not None:
         registry.delete_alias(CANARY)
     registry.set_state(CANARY, "")
+
+
+def _found(replicas: Replicas) -> Sequence[str]:
+    """Return the addresses, none if they cannot be looked up."""
+    try:
+        return replicas()
+    except DeployError as error:
+        logger.warning("%s", error)
+        return ()
 
 
 def _is_ready(client: httpx.Client, url: str) -> bool:

@@ -11,7 +11,6 @@ Every step can be repeated. `DeployTransaction.settle` completes a killed deploy
 """
 
 import json
-import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -42,8 +41,6 @@ from pokewatch.deploy.traffic import Replicas, end_canary
 from pokewatch.errors import DeployError, LockLostError, NoChampionError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
-
-logger = logging.getLogger("pokewatch.monitoring")
 
 # Raises DeployError unless the servers at the addresses pass. The last argument returns whether one
 # of them has not been stopped meanwhile.
@@ -203,12 +200,7 @@ class DeployTransaction:
         return list(reload_failures(self._client, version, addresses, self._model))
 
     def _end_canary(self, reason: str) -> None:
-        try:
-            addresses = self._replicas()
-        except DeployError as error:
-            logger.warning("%s", error)
-            addresses = []
-        end_canary(self._registry, self._client, addresses, reason)
+        end_canary(self._registry, self._client, self._replicas, reason)
 
     def _set_alias(self, name: str, version: str) -> None:
         self._lock.check()
