@@ -330,6 +330,52 @@ MODEL = (
         ),
     ),
     DashboardRow(
+        "A new version in live traffic",
+        (
+            DashboardPanel(
+                "Share of callers that the challenger answers",
+                "0 without a canary.",
+                [("max by (market) (pokewatch_gateway_canary_share)", "{{market}}")],
+                "percentunit",
+            ),
+            DashboardPanel(
+                "Requests by variant",
+                "During canaries.",
+                [
+                    (
+                        _rate("pokewatch_gateway_variant_requests_total", "market, variant")
+                        + " or vector(0)",
+                        "{{market}} {{variant}}",
+                    )
+                ],
+                "reqps",
+            ),
+            DashboardPanel(
+                "Answers compared with the other variant's",
+                "The signal is the same or different, or there was nothing to compare with.",
+                [
+                    (
+                        _rate("pokewatch_gateway_canary_compared_total", "market, result")
+                        + " or vector(0)",
+                        "{{market}} {{result}}",
+                    )
+                ],
+                "ops",
+            ),
+            DashboardPanel(
+                "Events logged",
+                "What becomes of the events of POKEWATCH_EVENTS.",
+                [
+                    (
+                        _rate("pokewatch_gateway_events_total", "result") + " or vector(0)",
+                        "{{result}}",
+                    )
+                ],
+                "ops",
+            ),
+        ),
+    ),
+    DashboardRow(
         "Quality",
         (
             DashboardPanel(

@@ -38,6 +38,9 @@ class Echo(RequestMiddleware):
         super().__init__(self._echo, metrics, AccessLog(None))
         self.error_app = RequestMiddleware(raise_problem, metrics, AccessLog(None))
 
+    def served(self) -> "Echo":
+        return self
+
     async def _echo(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:

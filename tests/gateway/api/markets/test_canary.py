@@ -61,7 +61,7 @@ class Traffic:
             length = int(fields.partition(b"content-length: ")[2].split(b"\r\n")[0])
             answer = json.loads(await reader.readexactly(length))
             self.statuses[int(fields.split()[1])] += 1
-            seen.append(answer.get("model_version"))
+            seen.append(answer.get("model_version") or answer["detail"])
         writer.close()
 
 
