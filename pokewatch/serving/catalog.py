@@ -254,7 +254,7 @@ def _signals(
 ) -> list[dict[str, Any]]:
     if len(positions) == 0:
         return []
-    latest = loaded.book.latest()
+    latest = loaded.book.latest(distributions=True)
     decisions = decide(
         price[positions],
         latest.fair[positions],

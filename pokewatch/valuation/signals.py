@@ -81,7 +81,7 @@ def strongest_signals(book: PriceBook, count: int) -> list[str]:
     Cards with a BUY or SELL come first, by their distance from the fair price; then the others, the
     most expensive first. Those below DEFAULT_MIN_PRICE come last.
     """
-    quotes = book.latest()
+    quotes = book.latest(distributions=True)
     decided = decide_quotes(quotes.market, quotes)
     distance = np.where(decided.signal == HOLD, -1.0, np.abs(np.nan_to_num(decided.deviation_pct)))
     market = np.nan_to_num(quotes.market)

@@ -225,7 +225,7 @@ def counted(self, address):
     return connect(self, address)
 socket.socket.connect = counted
 from pokewatch.serving import champion
-champion._fetch()
+champion._fetch("champion")
 print(*ports)
 """
 

@@ -126,13 +126,19 @@ class PriceBook:
         found["date"] = np.where(unknown, np.datetime64("NaT"), self.dates[day])
         return BookQuotes(position, **found)
 
-    def latest(self) -> BookQuotes:
-        """Return the values of every card on the last day of the book."""
+    def latest(self, *, distributions: bool = False) -> BookQuotes:
+        """Return the values of every card on the last day of the book.
+
+        Without `distributions`, which take milliseconds for all cards, theirs are NaN.
+        """
+        cards = len(self.cards)
         return BookQuotes(
-            np.arange(len(self.cards)),
-            np.full(len(self.cards), self.dates[-1]),
+            np.arange(cards),
+            np.broadcast_to(self.dates[-1], cards),
             **{name: values[:-1] for name, values in self._latest.items()},
-            distribution=self._latest_distributions.take(slice(-1)),
+            distribution=self._latest_distributions.take(slice(-1))
+            if distributions
+            else _no_distributions(cards),
         )
 
     def on_day(self, day: int) -> CardHistory:
@@ -228,7 +234,7 @@ _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _no_distributions(rows: int) -> Floats:
-    return np.full((rows, WIDTH), np.nan)
+    return np.broadcast_to(np.nan, (rows, WIDTH))
 
 
 def _decoded(name: str, stored: np.ndarray) -> np.ndarray:
