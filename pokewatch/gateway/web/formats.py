@@ -1,5 +1,6 @@
 """Numbers, days and words as the pages show them."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from math import isfinite
 
@@ -63,6 +64,13 @@ def money(amount: float | None, currency: str) -> str:
     symbol, sign = SYMBOLS.get(currency), "\u2212" if amount < 0 and round(amount, 2) < 0 else ""
     size = f"{abs(amount):,.2f}"
     return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}"
+
+
+def prices(amounts: Sequence[float | None], currency: str) -> list[str]:
+    """Return prices, which are finite and not negative, like `money`."""
+    symbol = SYMBOLS.get(currency)
+    before, after = (symbol, "") if symbol else ("", f" {currency}")
+    return [NONE if amount is None else f"{before}{amount:,.2f}{after}" for amount in amounts]
 
 
 def signed_percent(fraction: float | None, decimals: int = 1) -> str:

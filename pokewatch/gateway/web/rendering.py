@@ -33,6 +33,9 @@ _TYPES = {
 _IMMUTABLE: Header = (b"cache-control", b"public, max-age=31536000, immutable")
 
 
+_NEXT_CELL = '</td><td class="num">'
+
+
 class Templates:
     """The templates, compiled at start. Undefined values raise, and all text is escaped."""
 
@@ -84,13 +87,9 @@ def price_rows(
 
     A template that escapes each of the hundreds of amounts would take most of the time of a page.
     """
-    unit = str(escape(currency))
-    cells = [
-        [f'<td class="num">{formats.money(amount, unit)}</td>' for amount in column]
-        for column in columns
-    ]
+    cells = [formats.prices(column, str(escape(currency))) for column in columns]
     rows = [
-        f'<tr><th scope="row">{escape(day)}</th>{"".join(row)}</tr>\n'
+        f'<tr><th scope="row">{escape(day)}</th><td class="num">{_NEXT_CELL.join(row)}</td></tr>\n'
         for day, *row in zip(dates, *cells, strict=True)
     ]
     return Markup("".join(reversed(rows)))  # noqa: S704  # its texts are escaped

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pokewatch.contract import REASONS, STATUSES
 from pokewatch.gateway.web import formats
@@ -65,3 +67,9 @@ def test_days() -> None:
     ]
     assert formats.in_words(1) == "1 day"
     assert formats.sentence("the end") == "The end"
+
+
+@given(st.lists(st.none() | st.floats(0, 1e9)), st.sampled_from(["USD", "EUR", "JPY", "A&amp;B"]))
+def test_prices_are_amounts_of_money(amounts: list[float | None], currency: str) -> None:
+    expected = [formats.money(amount, currency) for amount in amounts]
+    assert formats.prices(amounts, currency) == expected

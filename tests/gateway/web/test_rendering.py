@@ -3,7 +3,7 @@ from pokewatch.gateway.web.rendering import price_rows
 
 
 def test_rows_of_prices_are_escaped_and_the_newest_first() -> None:
-    found = price_rows(["2026-01-01", "<b>"], [[1234.5, None], [-0.001, float("nan")]], "A&B")
+    found = price_rows(["2026-01-01", "<b>"], [[1234.5, None], [0.001, None]], "A&B")
     assert found.splitlines() == [
         '<tr><th scope="row">&lt;b&gt;</th>' + f'<td class="num">{NONE}</td>' * 2 + "</tr>",
         '<tr><th scope="row">2026-01-01</th><td class="num">1,234.50 A&amp;B</td>'
