@@ -40,6 +40,7 @@ from pokewatch.serving.canaries import CANARIES
 from pokewatch.serving.card_hashes import card_hashes
 from pokewatch.serving.exports import EXPORTS
 from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, load_book
+from pokewatch.serving.quick_queries import is_quick
 from pokewatch.serving.ranged_file import RangedFile
 from pokewatch.serving.record_views import record_piece
 from pokewatch.serving.runtime import TensorRuntime, Values, by_name
@@ -148,10 +149,12 @@ class FairPriceRuntime(TensorRuntime):
 
         @custom_handler(rest_path=f"{path}/{{query}}")  # type: ignore[untyped-decorator]  # MLServer ships no types
         async def query_catalog(query: str, payload: Annotated[Any, Body()] = None) -> Response:
+            loaded = LOADED_BOOKS.get(self._book_key)
+            if is_quick(loaded, query, payload):
+                status, content = catalog.answer(loaded, query, payload)
+                return Response(content, status)
             # In a thread: searching all cards takes milliseconds, which would delay valuations.
-            status, content = await asyncio.to_thread(
-                catalog.answer, LOADED_BOOKS.get(self._book_key), query, payload
-            )
+            status, content = await asyncio.to_thread(catalog.answer, loaded, query, payload)
             return Response(content, status)
 
         return query_catalog  # type: ignore[no-any-return]
