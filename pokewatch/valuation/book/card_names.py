@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+_FEW = 100  # texts that are read faster one by one than by `take` of Arrow
 _CHUNK = 8_192  # texts that are Python objects at a time
 
 
@@ -22,6 +23,7 @@ class Slugs(Sequence[str]):
     def __init__(self, column: pa.ChunkedArray) -> None:
         chunks = column.combine_chunks()
         self._texts = chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
+        self._bytes, self._edges = _buffers(self._texts)
         hashes = self._hashed()
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._positions = hashes[order], order.astype(np.int32)
@@ -44,6 +46,8 @@ class Slugs(Sequence[str]):
 
     def take(self, positions: NDArray[np.integer[Any]]) -> list[str]:
         """Return the texts at `positions`."""
+        if len(positions) <= _FEW:
+            return [text.decode() for text in self._encoded(positions)]
         rows = pa.py_buffer(np.ascontiguousarray(positions, dtype=np.int64))
         # `pa.array` of an array would import pandas.
         taken = self._texts.take(pa.Array.from_buffers(pa.int64(), len(positions), [None, rows]))
@@ -59,15 +63,31 @@ class Slugs(Sequence[str]):
         found = np.full(len(texts), -1, dtype=np.intp)
         there = self._positions[at[likely]]
         same = [
-            texts[row] == text for row, text in zip(likely.tolist(), self.take(there), strict=True)
+            texts[row].encode() == text
+            for row, text in zip(likely.tolist(), self._encoded(there), strict=True)
         ]
         found[likely[same]] = there[same]
         return found
+
+    def _encoded(self, positions: NDArray[np.integer[Any]]) -> list[bytes]:
+        """Return the texts at `positions` in UTF-8."""
+        starts, ends = self._edges[positions].tolist(), self._edges[positions + 1].tolist()
+        content = self._bytes
+        return [content[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
 
     def _hashed(self) -> NDArray[np.int64]:
         starts = range(0, len(self), _CHUNK)
         parts = [_hashes(self[start : start + _CHUNK]) for start in starts]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+def _buffers(texts: pa.StringArray) -> tuple[memoryview, NDArray[np.int32]]:
+    """Return the bytes of texts without nulls, and the edges of each."""
+    _, edges, content = texts.buffers()
+    if edges is None or content is None:
+        return memoryview(b""), np.zeros(1, dtype=np.int32)
+    found = np.frombuffer(edges, dtype=np.int32)
+    return memoryview(content), found[texts.offset : texts.offset + len(texts) + 1]
 
 
 def _hashes(texts: Sequence[str]) -> NDArray[np.int64]:

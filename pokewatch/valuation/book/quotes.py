@@ -47,27 +47,30 @@ class BookQuotes:
         )
 
 
+_DECIMALS = 1e5
+
+
 class CompactDistributions:
     """Rows of `Distribution.to_array`, whose logarithms take half the memory.
 
-    They are rounded to five decimals, which float32 has up to 64; larger ones stay as they are.
+    They have five decimals, so times 100,000 they are whole numbers, which float32 has up to 2^24:
+    for logarithms up to 167. Larger ones stay as they are.
     """
 
     def __init__(self, rows: Floats) -> None:
         self._firsts, logs = rows[:, :-LOGARITHMS].copy(), rows[:, -LOGARITHMS:]
-        narrow = logs.astype(np.float32)
-        exact = np.array_equal(_widened(narrow), logs, equal_nan=True)
-        self._logs: Floats | NDArray[np.float32] = narrow if exact else logs.copy()
+        self._logs: NDArray[Any] = np.rint(logs * _DECIMALS).astype(np.float32)
+        self._scale = _DECIMALS
+        if not np.array_equal(self.take(slice(None))[:, -LOGARITHMS:], logs, equal_nan=True):
+            self._logs, self._scale = logs.copy(), 1.0
 
     def take(self, rows: NDArray[np.intp] | slice) -> Floats:
         """Return some of the rows as they were."""
-        logs = self._logs[rows]
-        wide = _widened(logs) if logs.dtype == np.float32 else logs
-        return np.concatenate((self._firsts[rows], wide), axis=1)
-
-
-def _widened(logs: NDArray[Any]) -> Floats:
-    return logs.astype(np.float64).round(5)
+        firsts, logs = self._firsts[rows], self._logs[rows]
+        found = np.empty((len(logs), firsts.shape[1] + LOGARITHMS))
+        found[:, :-LOGARITHMS] = firsts
+        np.divide(logs, self._scale, out=found[:, -LOGARITHMS:], dtype=np.float64)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
