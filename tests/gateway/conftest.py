@@ -15,6 +15,7 @@ from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore, NewKey
 from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
+from tests.gateway.tampering import TamperingServer, tampering
 from tests.serving.books import make_book
 from tests.serving.server import Server, models_folder, point_at, running
 
@@ -132,3 +133,17 @@ def make_gateway(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
     with ExitStack() as stack:
         yield lambda url, **settings: stack.enter_context(gateway_at(url, tmp_path, **settings))
+
+
+@pytest.fixture
+def tampering_server(mlserver: Server) -> Iterator[TamperingServer]:
+    """A proxy in front of `mlserver` that alters its replies."""
+    found: TamperingServer
+    with tampering(mlserver.url) as found:
+        yield found
+
+
+@pytest.fixture
+def behind(tampering_server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
+    """A gateway whose breaker hardly opens, and which hardly polls."""
+    return make_gateway(tampering_server.url, breaker_failures=100, watch_seconds=60)

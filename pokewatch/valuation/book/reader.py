@@ -138,7 +138,7 @@ class PriceBook:
             **{name: values[:-1] for name, values in self._latest.items()},
             distribution=self._latest_distributions.take(slice(-1))
             if distributions
-            else _no_distributions(cards),
+            else np.broadcast_to(np.nan, (cards, WIDTH)),
         )
 
     def on_day(self, day: int) -> CardHistory:
@@ -234,7 +234,7 @@ _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _no_distributions(rows: int) -> Floats:
-    return np.broadcast_to(np.nan, (rows, WIDTH))
+    return np.full((rows, WIDTH), np.nan)
 
 
 def _decoded(name: str, stored: np.ndarray) -> np.ndarray:

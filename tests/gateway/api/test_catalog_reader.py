@@ -1,44 +1,34 @@
 """Batches of catalogue queries, as the page of a card sends them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.gateway.conftest import Gateway
-from tests.gateway.tampering import Tamper, TamperingServer, tampering
-from tests.serving.server import Server
+from tests.gateway.tampering import Tamper, TamperingServer
 
 BROWSER = {"Accept": "text/html"}
 
 
-@pytest.fixture
-def server(mlserver: Server) -> Iterator[TamperingServer]:
-    found: TamperingServer
-    with tampering(mlserver.url) as found:
-        yield found
-
-
-@pytest.fixture
-def behind(server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway whose breaker hardly opens, and which hardly polls."""
-    return make_gateway(server.url, breaker_failures=100, watch_seconds=60)
-
-
-def catalogue_calls(server: TamperingServer) -> list[str]:
-    return [path for path in server.asked if path.startswith("/catalog/") and "status" not in path]
+def catalogue_calls(tampering_server: TamperingServer) -> list[str]:
+    return [
+        path
+        for path in tampering_server.asked
+        if path.startswith("/catalog/") and "status" not in path
+    ]
 
 
 def test_a_page_asks_once_for_all_that_is_not_cached(
-    behind: Gateway, server: TamperingServer
+    behind: Gateway, tampering_server: TamperingServer
 ) -> None:
-    server.asked.clear()
+    tampering_server.asked.clear()
     assert behind.get("/cards/card_4", headers=BROWSER).status_code == 200
-    assert catalogue_calls(server) == ["/catalog/batch"]
-    server.asked.clear()
+    assert catalogue_calls(tampering_server) == ["/catalog/batch"]
+    tampering_server.asked.clear()
     assert behind.get("/cards/card_4?range=1m", headers=BROWSER).status_code == 200
-    assert catalogue_calls(server) == ["/catalog/history"]  # the rest is cached
+    assert catalogue_calls(tampering_server) == ["/catalog/history"]  # the rest is cached
 
 
 def test_an_unknown_card_of_a_batch_comes_with_similar_ones(behind: Gateway) -> None:
@@ -66,10 +56,12 @@ FAULTS: dict[str, Tamper] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_bad_batch_is_no_page(behind: Gateway, server: TamperingServer, fault: str) -> None:
-    server.tampers["/catalog/batch"] = FAULTS[fault]
+def test_a_bad_batch_is_no_page(
+    behind: Gateway, tampering_server: TamperingServer, fault: str
+) -> None:
+    tampering_server.tampers["/catalog/batch"] = FAULTS[fault]
     assert behind.get("/cards/card_4", headers=BROWSER).status_code == 502
-    server.tampers.clear()
+    tampering_server.tampers.clear()
     assert behind.get("/cards/card_4", headers=BROWSER).status_code == 200
 
 

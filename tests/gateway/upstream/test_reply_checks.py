@@ -1,6 +1,6 @@
 """Replies of a faulty model server: each becomes a 502, and none is cached."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +11,7 @@ from pokewatch.contract import DISTRIBUTION_WIDTH
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from tests.gateway.conftest import Gateway
 from tests.gateway.problems import assert_problem
-from tests.gateway.tampering import Tamper, TamperingServer, at, column, rows_of, tampering
-from tests.serving.server import Server
+from tests.gateway.tampering import Tamper, TamperingServer, at, column, rows_of
 
 PRICES, DECISION = "/fair-price/infer", "/decision/infer"
 BATCH: list[dict[str, Any]] = [
@@ -22,19 +21,6 @@ BATCH: list[dict[str, Any]] = [
     {"card_id": "card_4", "date": "2026-01-03"},
     {"card_id": "nobody"},
 ]
-
-
-@pytest.fixture
-def server(mlserver: Server) -> Iterator[TamperingServer]:
-    found: TamperingServer
-    with tampering(mlserver.url) as found:
-        yield found
-
-
-@pytest.fixture
-def behind(server: TamperingServer, make_gateway: Callable[..., Gateway]) -> Gateway:
-    """A gateway whose breaker hardly opens, and which hardly polls."""
-    return make_gateway(server.url, breaker_failures=100, watch_seconds=60)
 
 
 def swap(data: list[Any]) -> None:
@@ -114,9 +100,11 @@ FAULTS: dict[str, tuple[str, Tamper]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faulty_replies_are_refused(server: TamperingServer, behind: Gateway, fault: str) -> None:
+def test_faulty_replies_are_refused(
+    tampering_server: TamperingServer, behind: Gateway, fault: str
+) -> None:
     end, tamper = FAULTS[fault]
-    server.tampers[end] = lambda content: tamper(versioned(content))
+    tampering_server.tampers[end] = lambda content: tamper(versioned(content))
     assert_problem(behind.post("/fair_price/batch", {"cards": BATCH}), 502, "upstream-fault")
     cards = [row["card_id"] for row in BATCH]
     inputs = [
@@ -139,7 +127,7 @@ def test_faulty_replies_are_refused(server: TamperingServer, behind: Gateway, fa
     )
     versions = behind.app.assembly.markets.first.poller.versions
     assert versions is None or versions.model_version == "7"
-    server.tampers.clear()
+    tampering_server.tampers.clear()
     found = behind.post("/fair_price/batch", {"cards": BATCH}).json()["predictions"]
     assert [row.get("card_id") for row in found] == [
         "tcgplayer-4-normal",
@@ -168,29 +156,29 @@ def versioned(content: dict[str, Any]) -> dict[str, Any]:
     ids=["another id", "another slug", "no slug", "no version", "an unknown signal"],
 )
 def test_faulty_replies_are_not_cached(
-    server: TamperingServer, behind: Gateway, name: str, end: str, tamper: Tamper
+    tampering_server: TamperingServer, behind: Gateway, name: str, end: str, tamper: Tamper
 ) -> None:
-    server.tampers[end] = lambda content: tamper(versioned(content))
+    tampering_server.tampers[end] = lambda content: tamper(versioned(content))
     for _ in range(2):
         assert_problem(behind.post("/fair_price", {"card_id": name}), 502, "upstream-fault")
-    server.tampers.clear()
-    calls = len(server.asked)
+    tampering_server.tampers.clear()
+    calls = len(tampering_server.asked)
     good = behind.post("/fair_price", {"card_id": name}).json()
-    assert len(server.asked) == calls + 2, "calls both models again"
+    assert len(tampering_server.asked) == calls + 2, "calls both models again"
     assert (good["card_id"], good["model_version"], good["stale"]) == (
         "tcgplayer-4-normal",
         "7",
         False,
     )
-    server.tampers[end] = tamper
+    tampering_server.tampers[end] = tamper
     again = behind.post("/fair_price", {"card_id": name}).json()
     assert again | {"request_id": ""} == good | {"request_id": ""}, (
         "the good answer is still cached"
     )
 
 
-def test_a_faulty_signal_is_refused(server: TamperingServer, behind: Gateway) -> None:
-    server.tampers[DECISION] = column("signal", first("KEEP"))
+def test_a_faulty_signal_is_refused(tampering_server: TamperingServer, behind: Gateway) -> None:
+    tampering_server.tampers[DECISION] = column("signal", first("KEEP"))
     assert_problem(
         behind.post("/signal", {"market_price": 90, "fair_price": 100}), 502, "upstream-fault"
     )
@@ -265,17 +253,17 @@ def repeated(content: dict[str, Any]) -> None:
     ],
 )
 def test_faulty_catalogue_replies_are_refused(
-    server: TamperingServer, behind: Gateway, path: str, name: str, tamper: Tamper
+    tampering_server: TamperingServer, behind: Gateway, path: str, name: str, tamper: Tamper
 ) -> None:
     def altered(content: dict[str, Any]) -> None:
         content["model_version"] = "8"
         tamper(content)  # its return value does not matter
 
-    server.tampers[f"/catalog/{name}"] = altered
+    tampering_server.tampers[f"/catalog/{name}"] = altered
     assert_problem(behind.get(path), 502, "upstream-fault")
     versions = behind.app.assembly.markets.first.poller.versions
     assert versions is None or versions.model_version == "7"
-    server.tampers.clear()
+    tampering_server.tampers.clear()
     good = behind.get(path).json()
     assert (good["model_version"], good["stale"]) == ("7", False)
 
@@ -299,7 +287,7 @@ def test_faulty_catalogue_replies_are_refused(
     ],
 )
 def test_faulty_passthrough_replies_are_refused(
-    server: TamperingServer, behind: Gateway, model: str, tamper: Tamper
+    tampering_server: TamperingServer, behind: Gateway, model: str, tamper: Tamper
 ) -> None:
     columns: dict[str, dict[str, list[Any]]] = {
         "fair-price": {"card_id": ["card_4", "card_5"], "date": ["2026-01-03", ""]},
@@ -313,7 +301,7 @@ def test_faulty_passthrough_replies_are_refused(
     outputs = ["card_id", "date", "fair_price", "status"] if model == "fair-price" else ["signal"]
     body = {"id": "mine", "inputs": inputs, "outputs": [{"name": name} for name in outputs]}
     assert behind.post(f"/v2/models/{model}/infer", body).status_code == 200
-    server.tampers[f"/{model}/infer"] = tamper
+    tampering_server.tampers[f"/{model}/infer"] = tamper
     assert_problem(behind.post(f"/v2/models/{model}/infer", body), 502, "upstream-fault")
 
 

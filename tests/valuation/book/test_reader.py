@@ -260,3 +260,11 @@ def test_compact_distributions_are_those_given(largest: float) -> None:
     np.testing.assert_array_equal(compact.take(slice(-1)), rows[:-1])
     np.testing.assert_array_equal(compact.take(np.array([7, 0, -1])), rows[[7, 0, -1]])
     assert (compact._logs.dtype == np.float32) == (largest < 64)
+
+
+def test_days_without_distributions(tmp_path: Path) -> None:
+    book = PriceBook.open(tmp_path, make_book(tmp_path))
+    days = np.array(["2026-01-03", "2025-01-01"], dtype="datetime64[D]")
+    found = book.look_up(["card_4", "card_5"], days, distributions=False)
+    assert found.status.tolist() == ["ok", "unknown_date"]
+    assert np.isnan(found.distribution).all()
