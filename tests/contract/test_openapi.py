@@ -105,7 +105,11 @@ def test_the_docs_page_loads_no_other_resources(gateway: Gateway) -> None:
         assert f'id="{kind.name}"' in response.text
 
 
-@pytest.mark.parametrize("keyed", [True, False], ids=["key", "no-key"])
+@pytest.mark.parametrize(
+    "keyed",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["key", "no-key"],
+)
 def test_schemathesis_finds_nothing(open_gateway: Gateway, tmp_path: Path, keyed: bool) -> None:
     arguments = [
         "--checks",

@@ -63,6 +63,7 @@ def test_a_damaged_book_leaves_the_old_one_serving(tmp_path: Path) -> None:
         assert served_version(gateway) == "7"
 
 
+@pytest.mark.slow
 def test_every_market_of_the_registry_is_served(registry_home: Path, tmp_path: Path) -> None:
     cards = {"simulated-1": "USD", "file-trend": "EUR"}
     for market, currency in cards.items():

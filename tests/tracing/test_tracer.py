@@ -70,6 +70,7 @@ def test_the_sdks_variables_apply(collector: Collector, monkeypatch: pytest.Monk
     assert [(each.service, each.name) for each in collector.spans] == [("cards", "kept")]
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     tracer = Tracer("tests", "http://127.0.0.1:9")
     with tracer.span("lost", SpanKind.SERVER, ""):

@@ -128,7 +128,10 @@ def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
     page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1300)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [pytest.param("light", 1300, marks=pytest.mark.slow), ("dark", 390)],
+)
 def test_pages_are_accessible_and_fit_the_screen(
     browser: Browser, gateway: Gateway, scheme: Any, width: int
 ) -> None:
