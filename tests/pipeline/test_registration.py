@@ -90,7 +90,7 @@ def check(prepared: Prepared, step: int) -> None:
         assert registry.document(model, "backtest.json")["policies"]
 
 
-@pytest.mark.slow  # tests/deploy has one of a few kills
+@pytest.mark.slow
 def test_killed_at_some_writes_there_is_one_version(prepared: Prepared) -> None:
     check(prepared, 5)
 
