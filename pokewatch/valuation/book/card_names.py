@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _FEW = 100  # texts that are read faster one by one than by `take` of Arrow
+_REMEMBERED = 4_096
 _CHUNK = 8_192  # texts that are Python objects at a time
 
 
@@ -24,6 +25,7 @@ class Slugs(Sequence[str]):
         chunks = column.combine_chunks()
         self._texts = chunks.chunk(0) if isinstance(chunks, pa.ChunkedArray) else chunks
         self._bytes, self._edges = _buffers(self._texts)
+        self._read: dict[int, str] = {}  # texts that were asked for first
         hashes = self._hashed()
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._positions = hashes[order], order.astype(np.int32)
@@ -47,7 +49,7 @@ class Slugs(Sequence[str]):
     def take(self, positions: NDArray[np.integer[Any]]) -> list[str]:
         """Return the texts at `positions`."""
         if len(positions) <= _FEW:
-            return [text.decode() for text in self._encoded(positions)]
+            return [self._read.get(at) or self._text(at) for at in positions.tolist()]
         rows = pa.py_buffer(np.ascontiguousarray(positions, dtype=np.int64))
         # `pa.array` of an array would import pandas.
         taken = self._texts.take(pa.Array.from_buffers(pa.int64(), len(positions), [None, rows]))
@@ -68,6 +70,12 @@ class Slugs(Sequence[str]):
         ]
         found[likely[same]] = there[same]
         return found
+
+    def _text(self, at: int) -> str:
+        text: str = self._texts[at].as_py()
+        if len(self._read) < _REMEMBERED:
+            self._read[at] = text
+        return text
 
     def _encoded(self, positions: NDArray[np.integer[Any]]) -> list[bytes]:
         """Return the texts at `positions` in UTF-8."""

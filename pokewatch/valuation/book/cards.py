@@ -36,6 +36,7 @@ _FIELDS = (
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = 256
+_REMEMBERED = 4_096  # slugs
 _FEW_ROWS = 6  # up to this many are read faster value by value than by `take`
 _MAX_CANDIDATES = 50
 _MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
@@ -74,6 +75,8 @@ class Cards:
         self.slugs = Slugs(table["slug"])
         self._at: dict[str, int] = {self.slugs[at]: at for at in self.slugs.collisions}
         self._at.update(zip(self.ids, range(len(self.ids)), strict=True))
+        # The slugs that are asked for first, as a search in the file takes longer.
+        self._most_names = len(self._at) + _REMEMBERED
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,7 +86,11 @@ class Cards:
         found = np.fromiter(map(self._at.get, cards, repeat(-1)), dtype=np.intp, count=len(cards))
         others = np.flatnonzero(found < 0)
         if len(others):
-            found[others] = self.slugs.positions([cards[row] for row in others.tolist()])
+            slugs = [cards[row] for row in others.tolist()]
+            found[others] = positions = self.slugs.positions(slugs)
+            if len(self._at) < self._most_names:
+                known = zip(slugs, positions.tolist(), strict=True)
+                self._at.update((slug, at) for slug, at in known if at >= 0)
         return found
 
     def position(self, card: str) -> int:

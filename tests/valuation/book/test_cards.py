@@ -171,3 +171,21 @@ def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.Mo
     monkeypatch.setattr(card_names, "hash", len, raising=False)
     same = Cards(cards._table)
     assert same.positions([*same.slugs, *same.ids]).tolist() == [*range(40), *range(40)]
+
+
+def test_slugs_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards_module, "_REMEMBERED", 2)
+    table = pa.Table.from_pylist(
+        [
+            dict.fromkeys(field.name for field in BOOK_CARD_SCHEMA)
+            | {"card_id": f"c{at}", "slug": f"s{at}", "name": "", "set_id": "", "set_name": ""}
+            | {"search": ""}
+            for at in range(5)
+        ],
+        schema=BOOK_CARD_SCHEMA,
+    )
+    found = Cards(table)
+    for _ in range(2):
+        assert found.positions(["s3", "none", "c1"]).tolist() == [3, -1, 1]
+        assert found.positions(["s4", "s0"]).tolist() == [4, 0]
+    assert found.positions(["none", "s2"]).tolist() == [-1, 2]
