@@ -4,6 +4,7 @@ import pytest
 
 from pokewatch.errors import UnknownCardError
 from pokewatch.valuation.book import PriceBook, card_names
+from pokewatch.valuation.book import cards as cards_module
 from pokewatch.valuation.book.cards import Cards, search_text
 from pokewatch.valuation.book.layout import BOOK_CARD_SCHEMA
 from tests.serving.books import make_book
