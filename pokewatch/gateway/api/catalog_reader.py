@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,14 @@ class CatalogCall:
     finish: Callable[[Any], Any] = lambda found: found
     of_record: bool = False
     instead: "Sequence[CatalogCall]" = ()
+
+
+class FoundAnswer(NamedTuple):
+    """An answer. It is `stale` if the model server is down; `reply` is None if it was cached."""
+
+    cached: CachedAnswer
+    stale: bool = False
+    reply: Any = None
 
 
 class _BatchAnswer(msgspec.Struct, frozen=True):
@@ -82,17 +90,8 @@ class CatalogReader:
         `headers` are forwarded to the model server, which may take until `deadline`, in the time of
         the event loop. Raise ProblemError.
         """
-        request = self._request(call)
-        cached = self._answers.fresh(
-            request, self._poller.current_versions(), self._upstream.market
-        )
-        if cached is not None:
-            return cached, False
-        try:
-            found = await self._call(call, headers, deadline)
-        except ProblemError as problem:
-            return self._last(call, problem), True
-        return self._put(call, request, found), False
+        found = (await self._find_all([call], headers, deadline))[0]
+        return found.cached, found.stale
 
     async def read(self, call: CatalogCall, headers: bytes, deadline: float = math.inf) -> Any:
         """Return the answer as `call.model`. Raise ProblemError."""
@@ -105,23 +104,31 @@ class CatalogReader:
 
         Those that are not cached are asked for in one request, so they are from one book.
         """
+        found = await self._find_all(calls, headers, deadline)
+        return [
+            _decoded(call, each) if each.reply is None else each.reply
+            for call, each in zip(calls, found, strict=True)
+        ]
+
+    async def _find_all(
+        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float
+    ) -> list[FoundAnswer]:
         requests = [self._request(call) for call in calls]
         versions, market = self._poller.current_versions(), self._upstream.market
         cached = [self._answers.fresh(request, versions, market) for request in requests]
         missing = [call for call, each in zip(calls, cached, strict=True) if each is None]
         replies = iter(await self._replies(missing, headers, deadline))
-        answers = []
+        found = []
         for call, request, each in zip(calls, requests, cached, strict=True):
             if each is not None:
-                answers.append(_decoded(call, each, stale=False))
+                found.append(FoundAnswer(each))
                 continue
             reply = next(replies)
             if isinstance(reply, ProblemError):
-                answers.append(_decoded(call, self._last(call, reply), stale=True))
+                found.append(FoundAnswer(self._last(call, reply), stale=True))
             else:
-                self._put(call, request, reply)
-                answers.append(reply)
-        return answers
+                found.append(FoundAnswer(self._put(call, request, reply), reply=reply))
+        return found
 
     def _request(self, call: CatalogCall) -> tuple[Any, ...]:
         """Return the key of a call in the cache."""
@@ -216,5 +223,6 @@ class CatalogReader:
         return self._upstream.bad_reply(str(refused))
 
 
-def _decoded(call: CatalogCall, answer: CachedAnswer, *, stale: bool) -> Any:
-    return msgspec.json.decode(answer.prefix + (b"true}" if stale else b"false}"), type=call.model)
+def _decoded(call: CatalogCall, found: FoundAnswer) -> Any:
+    body = found.cached.prefix + (b"true}" if found.stale else b"false}")
+    return msgspec.json.decode(body, type=call.model)

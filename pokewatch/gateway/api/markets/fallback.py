@@ -1,13 +1,12 @@
 """Answers of a challenger, with the champion's where the challenger has none."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader
+from pokewatch.gateway.api.catalog_reader import CatalogCall, CatalogReader, FoundAnswer
 from pokewatch.gateway.api.composition import CardQuery, Composition, Priced
 from pokewatch.gateway.http.problems import ProblemError, is_outage
-from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
+from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
@@ -71,33 +70,18 @@ class FallbackReader(CatalogReader):
         self._champion = champion
         self._on_call = on_call
 
-    async def find(
-        self, call: CatalogCall, headers: bytes, deadline: float = math.inf
-    ) -> tuple[CachedAnswer, bool]:
+    async def _find_all(
+        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float
+    ) -> list[FoundAnswer]:
+        """Return the answers, all of the champion if one has to be."""
         try:
-            found = await super().find(call, headers, deadline)
-            if not found[1]:
-                return found
-        except ProblemError as problem:
-            if not is_outage(problem):
-                raise
-        found = await self._champion.find(call, headers, deadline)
-        if not found[1]:
-            self._on_call(True)
-        return found
-
-    async def read_all(
-        self, calls: Sequence[CatalogCall], headers: bytes, deadline: float = math.inf
-    ) -> list[Any]:
-        """Return the answers as the calls' models, all of the champion if one has to be."""
-        try:
-            found = await super().read_all(calls, headers, deadline)
+            found = await super()._find_all(calls, headers, deadline)
             if not any(each.stale for each in found):
                 return found
         except ProblemError as problem:
             if not is_outage(problem):
                 raise
-        found = await self._champion.read_all(calls, headers, deadline)
+        found = await self._champion._find_all(calls, headers, deadline)
         if not any(each.stale for each in found):
             self._on_call(True)
         return found
