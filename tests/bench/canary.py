@@ -19,7 +19,7 @@ from statistics import median
 import psutil
 
 from pokewatch.contract import FAIR_PRICE, FAIR_PRICE_CHALLENGER
-from pokewatch.gateway.api.markets.assignment import Assignment
+from pokewatch.gateway.api.markets.assignment import position
 from pokewatch.gateway.auth.keys import KeyStore
 from tests.bench.gateway import CARDS, BenchServers, Target, report, wrk
 from tests.serving.books import make_book
@@ -46,13 +46,12 @@ def add_challenger(models: Path, book: Path, digest: str) -> None:
 
 def caller_keys(store: KeyStore) -> tuple[list[str], list[str]]:
     """Return the keys of callers that the challenger answers, and of others: one a connection."""
-    assignment = Assignment("bench")
     challenger: list[str] = []
     champion: list[str] = []
     many = round(SHARE * CONNECTIONS)
     while len(challenger) < many or len(champion) < CONNECTIONS - many:
         key = store.create("caller", rate="none")
-        included = assignment.position(key.id) < SHARE
+        included = position(key.id, "bench") < SHARE
         (challenger if included else champion).append(key.key)
     return challenger[:many], champion[: CONNECTIONS - many]
 

@@ -13,7 +13,8 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache, CachedAnswer
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit, isolate_refusals
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
-OnAnswer = Callable[[CardQuery, FairPrice], None]
+Outcomes = Sequence[FairPrice | ProblemError]
+OnAnswers = Callable[[Sequence[CardQuery], Outcomes], None]
 
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(FairPriceAnswer).decode
@@ -24,7 +25,7 @@ class CardPrices:
     """Values cards of a market. Cached answers are found by `key` and the request.
 
     `call` values many cards at once, and `predictions` counts the answers that are sent, by signal.
-    `on_answer` is called with each answer that is not from the cache.
+    `on_answers` is called with the outcomes of cards that are not from the cache.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class CardPrices:
         poller: VersionPoller,
         load: QueueLimit,
         predictions: Counter[str],
-        on_answer: OnAnswer,
+        on_answers: OnAnswers,
     ) -> None:
         self._key = key
         self._market = market
@@ -49,7 +50,7 @@ class CardPrices:
         self._poller = poller
         self._load = load
         self.predictions = predictions
-        self._on_answer = on_answer
+        self._on_answers = on_answers
 
     async def value(self, card: CardQuery, request_id: str) -> FairPriceAnswer:
         """Return the answer to a page's request. Raise ProblemError."""
@@ -75,16 +76,14 @@ class CardPrices:
                 raise found.with_traceback(None)
             finally:
                 del found  # breaks the reference cycle of frame and traceback
-        self._on_answer(card, found)
+        self._on_answers((card,), (found,))
         prefix = _encode(found)[:-1]
         entry = self._answers.put(
             request, prefix, found.model_version, found.data_version, found.signal
         )
         return entry, False
 
-    async def value_all(
-        self, cards: Sequence[CardQuery], deadline: float
-    ) -> Sequence[FairPrice | ProblemError]:
+    async def value_all(self, cards: Sequence[CardQuery], deadline: float) -> Outcomes:
         """Return the outcome of each card, by one call. Raise ProblemError if that fails."""
         self._load.enter(len(cards))
         try:
@@ -93,14 +92,10 @@ class CardPrices:
             self._load.leave(len(cards))
         return await self.completed(cards, found)
 
-    async def completed(
-        self, cards: Sequence[CardQuery], found: Sequence[FairPrice | ProblemError]
-    ) -> Sequence[FairPrice | ProblemError]:
+    async def completed(self, cards: Sequence[CardQuery], found: Outcomes) -> Outcomes:
         """Return the outcomes of cards, counted, and with similar cards for unknown ones."""
-        for card, each in zip(cards, found, strict=True):
-            if isinstance(each, FairPrice):
-                self.predictions[each.signal] += 1
-                self._on_answer(card, each)
+        self.predictions.update(each.signal for each in found if isinstance(each, FairPrice))
+        self._on_answers(cards, found)
         names = [card.card_id for card in cards]
         return await self._near.complete_all(found, names, cards[0].headers)
 

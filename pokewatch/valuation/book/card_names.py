@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _FEW = 100  # texts that are read faster one by one than by `take` of Arrow
-_REMEMBERED = 4_096
+REMEMBERED = 4_096  # texts, those asked for first: reading the file takes longer
 _CHUNK = 8_192  # texts that are Python objects at a time
 
 
@@ -73,7 +73,7 @@ class Slugs(Sequence[str]):
 
     def _text(self, at: int) -> str:
         text: str = self._texts[at].as_py()
-        if len(self._read) < _REMEMBERED:
+        if len(self._read) < REMEMBERED:
             self._read[at] = text
         return text
 

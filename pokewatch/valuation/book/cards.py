@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.errors import UnknownCardError
-from pokewatch.valuation.book.card_names import Slugs
+from pokewatch.valuation.book.card_names import REMEMBERED, Slugs
 from pokewatch.valuation.book.layout import numbers
 
 _FIELDS = (
@@ -36,7 +36,6 @@ _FIELDS = (
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = 256
-_REMEMBERED = 4_096  # slugs
 _FEW_ROWS = 6  # up to this many are read faster value by value than by `take`
 _MAX_CANDIDATES = 50
 _MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
@@ -76,7 +75,7 @@ class Cards:
         self._at: dict[str, int] = {self.slugs[at]: at for at in self.slugs.collisions}
         self._at.update(zip(self.ids, range(len(self.ids)), strict=True))
         # The slugs that are asked for first, as a search in the file takes longer.
-        self._most_names = len(self._at) + _REMEMBERED
+        self._most_names = len(self._at) + REMEMBERED
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -175,7 +175,7 @@ def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.Mo
 
 
 def test_slugs_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cards_module, "_REMEMBERED", 2)
+    monkeypatch.setattr(cards_module, "REMEMBERED", 2)
     table = pa.Table.from_pylist(
         [
             dict.fromkeys(field.name for field in BOOK_CARD_SCHEMA)

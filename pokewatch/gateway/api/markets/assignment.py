@@ -1,6 +1,7 @@
 """Which variant of a canary answers a caller."""
 
-from pokewatch.assignment import position
+from hashlib import blake2b
+
 from pokewatch.gateway.canary_metrics import VARIANTS
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import invalid
@@ -8,28 +9,17 @@ from pokewatch.gateway.http.problems import invalid
 VARIANT_HEADER = "X-PokeWatch-Variant"
 _HEADER = VARIANT_HEADER.lower().encode()
 _CHOICES = frozenset(variant.encode() for variant in VARIANTS)
-_MAX_CALLERS = 50_000
 
 
-class Assignment:
-    """The positions of callers in the canary of an id: fixed, and uniform in [0, 1).
+def position(caller: str, canary: str) -> float:
+    """Return the place of a caller in the canary of an id, uniform in [0, 1).
 
-    A caller whose position is below the share is answered by the challenger, so one that is stays
-    so while the share grows.
+    A caller whose place is below the share is answered by the challenger, so one that is stays so
+    while the share grows. It depends on nothing else: every process gives the same answer at any
+    time, and the places in two canaries are independent of each other.
     """
-
-    def __init__(self, canary: str) -> None:
-        self._canary = canary
-        self._positions: dict[str, float] = {}
-
-    def position(self, caller: str) -> float:
-        found = self._positions.get(caller)
-        if found is None:
-            found = position(caller, self._canary)
-            if len(self._positions) >= _MAX_CALLERS:
-                self._positions.clear()
-            self._positions[caller] = found
-        return found
+    digest = blake2b(f"{canary}\0{caller}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest, "big") >> 11) / 2**53  # the digits of a float, so never 1
 
 
 def caller_of(context: RequestContext) -> str:

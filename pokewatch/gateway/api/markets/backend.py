@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pokewatch.contract import catalog_path, challenger_model, fair_price_model
-from pokewatch.gateway.api.card_prices import CardPrices, OnAnswer
+from pokewatch.gateway.api.card_prices import CardPrices, OnAnswers
 from pokewatch.gateway.api.catalog_reader import CatalogReader
 from pokewatch.gateway.api.composition import Composition
 from pokewatch.gateway.api.markets.canary import Canary
@@ -48,13 +48,13 @@ class Challenge:
     """The role of a backend as the challenger of `champion` in the canary of an id.
 
     `on_call` is called after each call, with whether it failed and the champion answered instead,
-    and `on_answer` with each answer that is not from the cache.
+    and `on_answers` with the outcomes of cards that are not from the cache.
     """
 
     champion: "MarketBackend"
     canary: str
     on_call: OnCall
-    on_answer: OnAnswer
+    on_answers: OnAnswers
 
 
 class MarketBackend:
@@ -138,9 +138,9 @@ class MarketBackend:
             in_flight=1,
             pause=champion.pause_of_challenger,
         )
-        self.prices = self._prices(f"{self.model}/{challenge.canary}", challenge.on_answer)
+        self.prices = self._prices(f"{self.model}/{challenge.canary}", challenge.on_answers)
 
-    def _prices(self, key: str, on_answer: OnAnswer) -> CardPrices:
+    def _prices(self, key: str, on_answers: OnAnswers) -> CardPrices:
         """Return the fair prices, whose answers are cached under `key`."""
         shared = self._shared
         return CardPrices(
@@ -153,16 +153,16 @@ class MarketBackend:
             self.poller,
             shared.load,
             shared.metrics.predictions.of(self.name),
-            on_answer,
+            on_answers,
         )
 
     def for_request(self, context: RequestContext) -> "MarketBackend":
         """Return the variant of the market that answers a request. Raise ProblemError (422)."""
         return self if self.canary is None else self.canary.backend_for(context)
 
-    def challenger(self, canary: str, on_call: OnCall, on_answer: OnAnswer) -> "MarketBackend":
+    def challenger(self, canary: str, on_call: OnCall, on_answers: OnAnswers) -> "MarketBackend":
         """Return the challenger of the market in a canary."""
-        challenge = Challenge(self, canary, on_call, on_answer)
+        challenge = Challenge(self, canary, on_call, on_answers)
         return MarketBackend(self.name, self.transport, self._shared, challenge)
 
     @property

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pokewatch.contract import CHALLENGER_ARM, CHAMPION_ARM, catalog_path, challenger_model
+from pokewatch.gateway.api.card_prices import Outcomes
 from pokewatch.gateway.api.composition import CardQuery, Composition
-from pokewatch.gateway.api.markets.assignment import Assignment, caller_of, chosen_variant
+from pokewatch.gateway.api.markets.assignment import caller_of, chosen_variant, position
 from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
 from pokewatch.gateway.api.schemas import FairPrice
@@ -57,24 +58,25 @@ class Canary:
         running = self.running
         if running is None or not running.is_ready():
             return self._champion
-        if not chosen:
-            chosen = "challenger" if running.includes(caller_of(context)) else "champion"
-        running.requests[chosen] += 1
-        return running.challenger if chosen == "challenger" else self._champion
+        variant = chosen or running.variant_of(context)
+        running.requests[variant] += 1
+        return running.challenger if variant == CHALLENGER_ARM else self._champion
 
     def arm(self, context: RequestContext) -> Arm:
         """Return the arm of a caller, no experiment's for one who has chosen a variant."""
         running = self.running
         if running is None or not running.is_ready() or chosen_variant(context):
             return NO_EXPERIMENT
-        included = running.includes(caller_of(context))
-        return Arm(running.offer.id, CHALLENGER_ARM if included else CHAMPION_ARM)
+        return Arm(running.offer.id, running.variant_of(context))
 
-    def mirror(self, card: CardQuery, answer: FairPrice) -> None:
-        """Send a request that the champion has answered to the challenger too, if it is drawn."""
+    def mirror(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
+        """Send what the champion has answered to the challenger too, as far as it is drawn."""
         share, running = self._shared.settings.mirror_share, self.running
-        if running is not None and share and random.random() < share and running.is_ready():
-            running.mirror.add(card, answer)
+        if running is None or not share or not running.is_ready():
+            return
+        for card, answer in zip(cards, answers, strict=True):
+            if isinstance(answer, FairPrice) and random.random() < share:
+                running.mirror.add(card, answer)
 
     async def follow(self, offer: CanaryOffer | None) -> None:
         """Take up what the model server says of the canary."""
@@ -156,7 +158,6 @@ class RunningCanary:
         self.offer = offer
         self.offered_at = time.monotonic()
         self._revision = -1
-        self._assignment = Assignment(offer.id)
         self._on_failure = on_failure
         self.requests = metrics.canary.requests.of(market)
         self._compared = metrics.canary.compared
@@ -185,9 +186,10 @@ class RunningCanary:
         """Return whether the challenger answers."""
         return self.challenger.poller.current_versions() is not None
 
-    def includes(self, caller: str) -> bool:
-        """Return whether the challenger answers a caller."""
-        return self._assignment.position(caller) < self.offer.share
+    def variant_of(self, context: RequestContext) -> str:
+        """Return the variant that answers the caller of a request."""
+        included = position(caller_of(context), self.offer.id) < self.offer.share
+        return CHALLENGER_ARM if included else CHAMPION_ARM
 
     def take(self, offer: CanaryOffer) -> bool:
         """Return whether an offer is newer than the last one, and take its share if it is."""
@@ -207,9 +209,10 @@ class RunningCanary:
         if failed:
             self._on_failure()
 
-    def _compare(self, card: CardQuery, answer: FairPrice) -> None:
-        if not self.checks.is_compared(card.card_id):
-            self._comparison.add(card, answer)
+    def _compare(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
+        for card, answer in zip(cards, answers, strict=True):
+            if isinstance(answer, FairPrice) and not self.checks.is_compared(card.card_id):
+                self._comparison.add(card, answer)
 
     def _on_compared(self, pairs: Sequence[Pair]) -> None:
         for card, first, second in pairs:

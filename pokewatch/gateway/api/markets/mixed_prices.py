@@ -4,16 +4,15 @@ import asyncio
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 
+from pokewatch.gateway.api.card_prices import Outcomes
 from pokewatch.gateway.api.composition import CardQuery, Priced
 from pokewatch.gateway.api.markets.backend import MarketBackend
-from pokewatch.gateway.api.schemas import FairPrice
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import RefusedError
 
 Cards = Mapping[MarketBackend, Sequence[CardQuery]]
-Outcomes = Sequence[FairPrice | ProblemError]
 _Found = Outcomes | ProblemError | RefusedError
 
 _TOGETHER_SECONDS = 0.25  # that markets wait for each other, to be decided on together

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from pokewatch.gateway.api.markets.assignment import Assignment
+from pokewatch.gateway.api.markets.assignment import position
 from tests.gateway.challengers import Challenger, challenger
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.polling import eventually
@@ -219,7 +219,7 @@ def test_what_the_challenger_cannot_read_is_read_from_the_champion(
 
 def included(found: Challenger, keys: list[str]) -> float:
     """Return the share of the callers that the challenger answers."""
-    positions = [Assignment(found.id).position(key.split("_")[1]) for key in keys]
+    positions = [position(key.split("_")[1], found.id) for key in keys]
     return sum(position < 0.1 for position in positions) / len(keys)
 
 
