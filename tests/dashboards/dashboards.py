@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.dashboards import panels
+from tests.dashboards.data_panels import DATA
+from tests.dashboards.model_panels import MODEL
 from tests.dashboards.panels import DashboardPanel, DashboardRow
+from tests.dashboards.service_panels import SERVICE
 
 WIDTH = 24  # columns of Grafana's grid
 _SOURCE = {"type": "prometheus", "uid": "prometheus"}
@@ -58,20 +60,20 @@ DASHBOARDS = (
         "service",
         "PokeWatch: service",
         "Whether customers get answers, how fast, and what they cost.",
-        panels.SERVICE,
+        SERVICE,
     ),
     Dashboard(
         "model",
         "PokeWatch: model",
         "Which model serves, how good it was and is, and what it tells people to do.",
-        panels.MODEL,
+        MODEL,
         "now-30d",
     ),
     Dashboard(
         "data",
         "PokeWatch: data",
         "How old the prices are, what the pipeline brought, and what cannot be valued.",
-        panels.DATA,
+        DATA,
         "now-7d",
     ),
 )
