@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.alerts import ALERTS, RECORDS, Case, Record
+from tests.monitoring.alerts import ALERTS
+from tests.monitoring.records import RECORDS
 from tests.monitoring.rulebook import RULE_FILES, alerts, records, rules
+from tests.monitoring.series import Case, Record
 from tests.reference.metrics import full_name, gateway_metrics, runtime_metrics
 from tests.tools import require_tool
 
