@@ -117,6 +117,19 @@ def test_the_pointer_shows_the_values_of_a_day(browser: Browser, gateway: Gatewa
     page.context.close()
 
 
+def test_the_line_of_the_market_price_is_printed(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway)
+    page.goto("/cards/card_12")
+    keys = page.locator(".legend .key")
+    assert (
+        len(set(keys.evaluate_all("all => all.map(each => getComputedStyle(each).display)"))) == 1
+    )
+    page.emulate_media(media="print")
+    expect(page.locator(".chart .line.market")).to_be_visible()
+    expect(keys.first).to_be_visible()
+    page.context.close()
+
+
 def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
     page = opened(browser, gateway, color_scheme="light")
     page.goto("/sets")
