@@ -73,10 +73,13 @@ def gateway(mlserver: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="module")
 def keys(gateway: Gateway) -> list[str]:
-    return [
-        gateway.store.create(f"caller {i}", scopes=("read",), rate="none").key
-        for i in range(CALLERS)
+    """Keys that the gateway has read: it limits the requests with keys that it has not."""
+    new = [
+        gateway.store.create(f"caller {i}", scopes=("read",), rate="none") for i in range(CALLERS)
     ]
+    cache = gateway.app.assembly.key_cache
+    eventually(lambda: cache.by_id(new[-1].id), lambda key: key is not None)
+    return [made.key for made in new]
 
 
 def is_ready(gateway: Gateway) -> bool:
