@@ -104,6 +104,7 @@ TESTED_ELSEWHERE = {
     "gateway/api/markets/fallback.py": "by canaries; tests/gateway/api/markets/test_canary.py",
     "gateway/api/changes_csv.py": "tests/gateway/web/test_pages.py, tests/test_csv_cells.py",
     "gateway/web/visits.py": "tests/gateway/web/test_pages.py",
+    "plain_text.py": "by the readers of files, and by money; tests/test_money.py",
     "gateway/web/page_queries.py": "tests/gateway/web/test_pages.py",
     "gateway/web/page_charts.py": "tests/gateway/web/test_pages.py",
     "gateway/api/collection_schemas.py": "types; tests/gateway/api/test_collections.py",

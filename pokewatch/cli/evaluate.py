@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pokewatch.cli.options import Price, json_option, value_errors_as_usage
+from pokewatch.cli.options import PriceOption, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_number,
     format_percent,
@@ -64,7 +64,9 @@ _horizon_option = click.option(
     "--horizon", type=click.IntRange(min=1), default=7, show_default=True, help="Days ahead."
 )
 _min_price_option = click.option(
-    "--min-price", type=Price(), help="Use only card-days with a market price at or above this."
+    "--min-price",
+    type=PriceOption(),
+    help="Use only card-days with a market price at or above this.",
 )
 
 
@@ -127,7 +129,7 @@ def _evaluation_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
     help="Marketplace whose fees apply. Default: by the currency of the prices.",
 )
 @click.option(
-    "--postage", type=Price(zero=True), help="Postage of one card. Default: that of the fees."
+    "--postage", type=PriceOption(zero=True), help="Postage of one card. Default: that of the fees."
 )
 @click.option(
     "--a-day",

@@ -1,12 +1,13 @@
 """Option types and options that several commands share."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any
 
 import click
+
+from pokewatch.money import Price, typed_price
 
 
 class Day(click.ParamType[date]):
@@ -21,47 +22,36 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a date such as {datetime.now(UTC).date()}", param, ctx)
 
 
-class Amount(float):
-    """A price and the currency that it was given in, None if it had none."""
+class PriceOption(click.ParamType[float]):
+    """A price as people write it, above zero, or from zero on with `zero`.
 
-    currency: str | None = None
-
-
-class Price(click.ParamType[float]):
-    """A finite amount above zero, or from zero on with `zero`, as people write it."""
+    With `currency`, it may name its currency, and the command must check that.
+    """
 
     name = "PRICE"
 
-    def __init__(self, zero: bool = False) -> None:
+    def __init__(self, *, zero: bool = False, currency: bool = False) -> None:
         self._zero = zero
+        self._currency = currency
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Amount:
-        price = self._amount(str(value), param, ctx)
-        if not (0 < price < math.inf or (self._zero and not price)):
-            lowest = "of at least" if self._zero else "above"
-            self.fail(f"{value} is not a price: use a finite number {lowest} zero", param, ctx)
+    ) -> Price:
+        try:
+            price = typed_price(str(value), zero=self._zero)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if price.currency and not self._currency:
+            detail = f"write {price:.15g}, which is in the currency of the prices"
+            self.fail(f"{value!r} names a currency: {detail}", param, ctx)
         return price
 
-    def _amount(
-        self, text: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Amount:
-        try:
-            return Amount(text)
-        except ValueError:
-            pass
-        from pokewatch.market.tabular.numbers import parse_money
 
-        money = parse_money(text)
-        if money is None:
-            self.fail(f"{text!r} is not a price such as 3.50", param, ctx)
-        if len(money.readings) > 1:
-            least, most = sorted(money.readings)
-            self.fail(f"{text!r} may be {least:.15g} or {most:.15g}: write one of them", param, ctx)
-        amount = Amount(money.readings[0])
-        amount.currency = money.currency
-        return amount
+def check_currency(price: float | None, option: str, currency: str) -> None:
+    """Raise click.UsageError for a price that was typed in another currency than the prices."""
+    given = price.currency if isinstance(price, Price) else None
+    if given not in (None, currency):
+        raise click.UsageError(f"{option} is in {given}, the prices are in {currency}")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

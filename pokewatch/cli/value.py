@@ -8,7 +8,13 @@ import click
 
 from pokewatch.cli.card_choice import find_cards
 from pokewatch.cli.market_choice import chosen_registry, market_option
-from pokewatch.cli.options import Amount, Day, Price, json_option, value_errors_as_usage
+from pokewatch.cli.options import (
+    Day,
+    PriceOption,
+    check_currency,
+    json_option,
+    value_errors_as_usage,
+)
 from pokewatch.cli.output import (
     format_percent,
     format_price,
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
 @click.argument("cards", nargs=-1)
 @click.option(
     "--price",
-    type=Price(),
+    type=PriceOption(currency=True),
     help="Judge this price of one card, such as 3.50 or $3.50, not the market price.",
 )
 @click.option(
@@ -55,7 +61,7 @@ if TYPE_CHECKING:
 @json_option
 def value(
     cards: tuple[str, ...],
-    price: Amount | None,
+    price: float | None,
     condition: Condition | None,
     fees: Fees | None,
     day: date | None,
@@ -83,7 +89,7 @@ def value(
     if price is not None and len(cards) + (sample or 0) > 1:
         raise click.UsageError(f"--price {price:.15g} is the price of one card: give one card")
     book, model = champion_book()
-    _check_currency(price, book.facts.currency)
+    check_currency(price, "--price", book.facts.currency)
     wanted = find_cards(book, cards, ask=not as_json)
     wanted += strongest_signals(book, sample) if sample else []
     versions = {
@@ -102,11 +108,6 @@ def value(
     else:
         _print_values(rows, book.facts, model)
     warn_of_old_prices(book.last_day)
-
-
-def _check_currency(price: Amount | None, currency: str) -> None:
-    if price is not None and price.currency not in (None, currency):
-        raise click.UsageError(f"--price is in {price.currency}, the prices are in {currency}")
 
 
 def champion_book(registry: "Registry | None" = None) -> "tuple[PriceBook, RegisteredModel]":

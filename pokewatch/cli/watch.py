@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pokewatch.cli.options import Price, json_option, value_errors_as_usage
+from pokewatch.cli.options import PriceOption, check_currency, json_option, value_errors_as_usage
 from pokewatch.cli.output import print_json, print_table, print_text
 from pokewatch.cli.value import champion_book
 
@@ -31,8 +31,8 @@ def watch() -> None:
 
 @watch.command()
 @click.argument("card")
-@click.option("--below", type=Price(), help="At or below this market price.")
-@click.option("--above", type=Price(), help="At or above this market price.")
+@click.option("--below", type=PriceOption(currency=True), help="At or below this market price.")
+@click.option("--above", type=PriceOption(currency=True), help="At or above this market price.")
 @click.option("--signal", type=click.Choice(["BUY", "SELL"]), help="When this is the signal.")
 @click.option("--moves", metavar="10%/7d", help="Rises or falls this much in so many days.")
 @click.option("--currency", help="Currency of the price. Default: that of the market.")
@@ -63,6 +63,8 @@ def add(
         condition = _condition(below, above, signal, moves)
         _check_webhook(webhook)
         card_id, slug, unit, market = _card(card)
+        check_currency(below, "--below", unit)
+        check_currency(above, "--above", unit)
         if condition.has_currency and currency not in (None, unit):
             raise ValueError(f"--currency {currency}: the prices are in {unit}")
     priced_in = unit if condition.has_currency else None

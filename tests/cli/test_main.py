@@ -169,7 +169,9 @@ def test_a_price_is_read_as_people_write_it(price: str, book: PriceBook) -> None
     ("price", "message"),
     [
         ("€3.50", "--price is in EUR, the prices are in USD"),
-        ("1,234", "'1,234' may be 1.234 or 1234: write one of them"),
+        ("1,234", "'1,234' may be 1.234 or 1234: write 1234, or 1.2340"),
+        ("1.234", "'1.234' may be 1.234 or 1234: write 1234, or 1.2340"),
+        ("1_0", "'1_0' is not a price such as 3.50"),
         ("3.50 bananas", "'3.50 bananas' is not a price such as 3.50"),
         ("1.2.3", "'1.2.3' is not a price such as 3.50"),
     ],

@@ -128,6 +128,10 @@ class WatchEndpoints:
         new = await self._new(request, context)
         return await self._run(self._store.create, owner, new, idempotency)
 
+    def market_of(self, request: WatchRequest) -> str:
+        """Return the id of the market that a request is about. Raise ProblemError."""
+        return self._markets.of_card(request.card_id, request.market).id
+
     async def of_key(self, context: RequestContext) -> list[Watch]:
         """Return the watches of the key. Raise ProblemError."""
         return await self._run(self._store.list, _owner(context))

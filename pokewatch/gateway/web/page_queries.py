@@ -12,6 +12,7 @@ from pokewatch.contract import Condition, Fees
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.http.problems import invalid
+from pokewatch.money import Price, typed_price
 
 Range = Literal["1m", "3m", "1y", "all"]
 Sort = Literal["change", "amount", "price"]
@@ -62,20 +63,23 @@ def market_of(markets: Markets, query: PageQuery, card_id: str | None) -> Market
     return markets.chosen(named) if card_id is None else markets.of_card(card_id, named)
 
 
-def price_of(text: str, name: str = "price", *, zero: bool = False) -> float | None:
+def price_of(text: str, pointer: str, *, currency: str = "", zero: bool = False) -> float | None:
     """Return a price as people type it (`$3.50`, `3,50 €`), None for a blank field.
 
-    Raise ProblemError (422).
+    It may name the `currency` of the market, and no other. Raise ProblemError (422).
     """
-    plain = text.strip().strip("$€£ ").replace(" ", "")
-    if not plain:
+    if not text.strip():
         return None
-    decimal_comma = "," in plain and "." not in plain and len(plain.rpartition(",")[2]) <= 2
-    plain = plain.replace(",", "." if decimal_comma else "")
+    price = price_typed(text, pointer, zero=zero)
+    if currency and price.currency not in (None, currency):
+        detail = f"{text[:40]!r} is in {price.currency}, the prices are in {currency}"
+        raise invalid(pointer, detail)
+    return float(price)
+
+
+def price_typed(text: str, pointer: str, *, zero: bool = False) -> Price:
+    """Return a price, and the currency that it names. Raise ProblemError (422)."""
     try:
-        price = float(plain) if plain.isascii() else float("nan")
-    except ValueError:
-        price = float("nan")
-    if not (0 < price <= LARGEST_PRICE or (zero and price == 0)):
-        raise invalid(f"?{name}", f"{text[:40]!r} is not a price like 12.50")
-    return price
+        return typed_price(text, LARGEST_PRICE, zero=zero)
+    except ValueError as error:
+        raise invalid(pointer, str(error)) from None

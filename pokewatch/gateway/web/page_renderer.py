@@ -49,7 +49,7 @@ class PageRenderer:
         age = poller.data_age(self._today)
         common = {
             "served": poller.served,
-            "currency": poller.served.currency if poller.served else "",
+            "currency": market.currency,
             "simulated": poller.served is not None and poller.served.source == "simulated",
             "age": age,
             "old": age is not None and age * 24 > _STALE_HOURS,

@@ -116,7 +116,7 @@ class Pages:
     async def card(self, visit: Visit) -> Values:
         query = cast(CardPageQuery, visit.query)
         card_id = catalog_calls.card_id_of(visit.context)
-        offered = price_of(query.price)
+        offered = price_of(query.price, "?price", currency=visit.market.currency)
         calls: list[CatalogCall | CardQuery] = [
             catalog_calls.card_call(card_id),
             _history_call(visit.market, card_id, query.range),
@@ -150,7 +150,7 @@ class Pages:
     async def movers(self, visit: Visit) -> Values:
         query = cast(MoversPageQuery, visit.query)
         shown = query.page * _MOVERS
-        wanted = _changes_query(query, min(shown + 1, MAX_PAGE_SIZE))
+        wanted = _changes_query(visit, query, min(shown + 1, MAX_PAGE_SIZE))
         changes, bargains = await self._read(
             visit,
             catalog_calls.changes_call(wanted),
@@ -170,7 +170,7 @@ class Pages:
     async def movers_csv(self, visit: Visit) -> bytes:
         """Return the price changes of the page and those after them, as CSV."""
         query = queries.parse_query(MoversPageQuery, visit.context.scope["query_string"])
-        call = catalog_calls.changes_call(_changes_query(query, MAX_PAGE_SIZE))
+        call = catalog_calls.changes_call(_changes_query(visit, query, MAX_PAGE_SIZE))
         return changes_csv((await self._read(visit, call))[0])
 
     async def sets(self, visit: Visit) -> Values:
@@ -247,8 +247,9 @@ def _history_call(market: MarketBackend, card_id: str, name: str) -> CatalogCall
     return replace(of(RANGES[name]), instead=others)
 
 
-def _changes_query(query: MoversPageQuery, limit: int) -> queries.ChangesQuery:
-    least = price_of(query.min_price, "min_price", zero=True)
+def _changes_query(visit: Visit, query: MoversPageQuery, limit: int) -> queries.ChangesQuery:
+    currency = visit.market.currency
+    least = price_of(query.min_price, "?min_price", currency=currency, zero=True)
     return queries.ChangesQuery(
         days=int(query.days),  # type: ignore[arg-type]  # one of the three
         set=query.set or UNSET,

@@ -14,7 +14,7 @@ from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, co
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
-from pokewatch.gateway.web.page_queries import price_of
+from pokewatch.gateway.web.page_queries import price_typed
 from pokewatch.gateway.web.page_renderer import PageRenderer
 from pokewatch.watches.conditions import REASONS
 from pokewatch.watches.store import Watch
@@ -64,7 +64,8 @@ class WatchPage:
     async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
         try:
             request = _request(form)
-            made = _same(request, await self._endpoints.of_key(context))
+            market = self._endpoints.market_of(request)
+            made = _same(request, market, await self._endpoints.of_key(context))
             if made is None:
                 made = await self._endpoints.add(request, context)
         except ProblemError as problem:
@@ -90,32 +91,41 @@ class WatchPage:
 
 def _request(form: dict[str, str]) -> WatchRequest:
     """Return the request that a form makes. Raise ProblemError (422)."""
-    kind, amount = form.get("type", ""), price_of(form.get("amount", ""), "amount")
+    kind, amount = form.get("type", ""), form.get("amount", "")
     condition: dict[str, Any] = {"type": kind}
+    fields = {"card_id": form.get("card_id", ""), "condition": condition}
     if kind in ("BUY", "SELL"):
-        condition = {"type": "signal", "signal": kind}
-    elif amount is None:
+        condition |= {"type": "signal", "signal": kind}
+    elif not amount:
         raise invalid("/amount", "enter a price, or a percentage")
     elif kind == "moves":
-        condition |= {"change": amount / 100, "days": _MOVE_DAYS}
+        condition |= {"change": _percentage(amount) / 100, "days": _MOVE_DAYS}
     else:
-        condition["price"] = amount
-    fields = {"card_id": form.get("card_id", ""), "condition": condition}
-    if form.get("market"):
-        fields["market"] = form["market"]
-    if form.get("webhook"):
-        fields["webhook"] = form["webhook"]
+        price = price_typed(amount, "/amount")
+        condition["price"] = float(price)
+        if price.currency is not None:
+            fields["currency"] = price.currency
+    fields |= {name: form[name] for name in ("market", "webhook") if form.get(name)}
     try:
         return msgspec.convert(fields, WatchRequest)
     except msgspec.ValidationError as error:
         raise fault(error) from None
 
 
-def _same(request: WatchRequest, watches: list[Watch]) -> Watch | None:
-    """Return the watch that a form, sent twice, has created already."""
-    wanted = (condition_of(request.condition), request.webhook or None)
+def _percentage(text: str) -> float:
+    """Return a percentage as people type it: `10`, `10%` or `12,5 %`. Raise ProblemError (422)."""
+    number = price_typed(text.removesuffix("%"), "/amount")
+    if number.currency is not None:
+        detail = f"{text[:40]!r} is an amount of money: enter a percentage, such as 10%"
+        raise invalid("/amount", detail)
+    return float(number)
+
+
+def _same(request: WatchRequest, market: str, watches: list[Watch]) -> Watch | None:
+    """Return the watch of `market` that a form, sent twice, has created already."""
+    wanted = (market, condition_of(request.condition), request.webhook or None)
     for watch in watches:
         card = request.card_id in (watch.card_id, watch.slug)
-        if card and wanted == (watch.condition, watch.webhook):
+        if card and wanted == (watch.market, watch.condition, watch.webhook):
             return watch
     return None

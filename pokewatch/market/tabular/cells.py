@@ -1,8 +1,6 @@
 """A column of cells as text: each different text once, and which row has which."""
 
 import math
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.tabular.sheet import TableError
+from pokewatch.plain_text import INVISIBLE_PATTERN
 
-_NOT_PLAIN = ("<super>", "<sub>", "<fraction>", "<circle>")  # kinds of digits
 Reasons = dict[str, NDArray[np.bool_]]
-
-# Marks without width, which copied text may carry: they would make two names of one.
-_INVISIBLE_PATTERN = "[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +34,6 @@ class Coded:
         padded[:-1] = values
         padded[-1] = empty
         return padded[self.code]
-
-
-def plain(text: str) -> str:
-    """Return the text with ASCII digits and marks of numbers, without invisible characters.
-
-    A raised or lowered digit stays one: it may mark a footnote.
-    """
-    if text.isascii():
-        return text
-    visible = re.sub(_INVISIBLE_PATTERN, "", text)
-    letters = "".join(
-        letter
-        if unicodedata.decomposition(letter).startswith(_NOT_PLAIN)
-        else unicodedata.normalize("NFKC", letter)
-        for letter in visible
-    )
-    return "".join(
-        str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in letters
-    )
-
-
-def without_apostrophe(text: str) -> str:
-    """Return the text without the apostrophe by which spreadsheets mark a number as text."""
-    return text.removeprefix("'").removeprefix("\u2019")
 
 
 def check_type(column: pa.ChunkedArray, name: str, *, numeric: bool = False) -> None:
@@ -118,6 +89,6 @@ def plain_texts(column: pa.ChunkedArray) -> pa.Array:
             ],
             pa.string(),
         )
-    texts = pc.replace_substring_regex(column.cast(pa.string()), _INVISIBLE_PATTERN, "")
+    texts = pc.replace_substring_regex(column.cast(pa.string()), INVISIBLE_PATTERN, "")
     texts = pc.utf8_trim_whitespace(texts).combine_chunks()
     return pc.if_else(pc.equal(texts, ""), None, texts)

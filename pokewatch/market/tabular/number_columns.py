@@ -8,14 +8,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number
-from pokewatch.market.tabular.numbers import (
-    Decimal,
-    Money,
-    decimal_of,
-    is_placeholder,
-    parse_money,
-)
+from pokewatch.market.tabular.numbers import decimal_of, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
+from pokewatch.money import Decimal, Money, parse_money
 
 _DIFFERENT = 5  # numbers that are hardly all whole by chance
 DECIMAL_NAMES = {"point": "a decimal point", "comma": "a decimal comma"}

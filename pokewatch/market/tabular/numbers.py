@@ -1,16 +1,11 @@
-"""Numbers as people write them.
+"""Numbers as columns of files have them.
 
 The decimal mark is inferred from a whole column, never guessed from one cell.
 """
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
-from pokewatch.market.tabular.cells import plain, without_apostrophe
-
-Decimal = Literal["point", "comma"]
+from pokewatch.money import Decimal, Money, as_typed
 
 STRAY = 50  # cells that agree make one that does not an error of its own
 
@@ -40,112 +35,16 @@ PLACEHOLDERS = frozenset(
         "#spill!",
         "#calc!",
         "?",
-        "--",
         "n.a.",
         "k.a.",
         "tbd",
     ]
 )
-_SYMBOLS = {
-    "$": "USD",
-    "US$": "USD",
-    "€": "EUR",
-    "£": "GBP",
-    "¥": "JPY",
-    "￥": "JPY",
-    "円": "JPY",
-    "C$": "CAD",
-    "A$": "AUD",
-    "CA$": "CAD",
-    "R$": "BRL",
-    "ZŁ": "PLN",
-}
-_CODES = frozenset(
-    {
-        "USD",
-        "EUR",
-        "GBP",
-        "JPY",
-        "CAD",
-        "AUD",
-        "CHF",
-        "PLN",
-        "SEK",
-        "NOK",
-        "DKK",
-        "CZK",
-        "BRL",
-        "MXN",
-    }
-)
-_SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009\u2007\u2002\u2003\ufeff"), " ")
-_DASHES = dict.fromkeys(map(ord, "\u2212\u2013\u2014"), "-")
-_APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc"), "'")
-_ARABIC = {0x066B: ".", 0x066C: ","}
-_AS_TYPED = _SPACES | _DASHES | _APOSTROPHES | _ARABIC
-_UNIT = r"[^\d\s.,'+\-()]{0,5}"
-_MONEY = re.compile(
-    rf"(?P<sign>[-+]?)\s*(?P<before>{_UNIT})\s*(?P<inner>[-+]?)"
-    r"(?P<number>[\d.,' ]*\d[.,]?(?:[eE][-+]?\d{1,3})?)"
-    rf"\s*(?P<after>{_UNIT})"
-)
-_GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[.,' ])\d{3})(?:(?P=mark)\d{3})*")
-_PLAIN = re.compile(r"\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """The number in one cell under each decimal mark, None where it is none, and its currency."""
-
-    as_point: float | None
-    as_comma: float | None
-    currency: str | None = None
-
-    @property
-    def readings(self) -> tuple[float, ...]:
-        """Return the different numbers the cell may mean."""
-        return tuple({value for value in (self.as_point, self.as_comma) if value is not None})
-
-    def value(self, decimal: Decimal) -> float | None:
-        """Return the number under a decimal mark."""
-        return self.as_point if decimal == "point" else self.as_comma
 
 
 def is_placeholder(text: str) -> bool:
     """Whether the cell says that there is no value."""
-    return _as_typed(text).casefold() in PLACEHOLDERS
-
-
-def parse_money(text: str) -> Money | None:
-    """Return the number in a cell such as "$1,234.50", "12,33 €" or "EUR 1'234.50", else None."""
-    match = _MONEY.fullmatch(_as_typed(text))
-    if match is None or (match["sign"] and match["inner"]):
-        return None
-    currencies = [_currency(match[place]) for place in ("before", "after") if match[place]]
-    if None in currencies or len(set(currencies)) > 1:
-        return None
-    number = match["number"].strip()
-    exponent = re.search(r"[eE][-+]?\d+$", number)
-    digits, power = (number[: exponent.start()], exponent[0]) if exponent else (number, "")
-    negative = "-" if (match["sign"] or match["inner"]) == "-" else ""
-    point, comma = (_number(negative, digits, power, mark) for mark in (".", ","))
-    if point is None and comma is None:
-        return None
-    return Money(point, comma, currencies[0] if currencies else None)
-
-
-def _as_typed(text: str) -> str:
-    """Return the cell as a keyboard with ASCII digits and marks would write it."""
-    return without_apostrophe(plain(text.translate(_AS_TYPED)).strip())
-
-
-def currency_named(text: str) -> str | None:
-    """Return the currency in a column's name such as "Price ($)" or "price_eur"."""
-    for symbol, code in _SYMBOLS.items():
-        if symbol in text and len(symbol) == 1:
-            return code
-    words = re.split(r"[^A-Za-z]+", text.upper())
-    return next((word for word in words if word in _CODES), None)
+    return as_typed(text).casefold() in PLACEHOLDERS
 
 
 def decimal_of(cells: Iterable[Money]) -> tuple[Decimal | None, bool]:
@@ -160,24 +59,3 @@ def decimal_of(cells: Iterable[Money]) -> tuple[Decimal | None, bool]:
     if max(point, comma) == 0 or min(point, comma) * STRAY > max(point, comma):
         return None, point > 0 and comma > 0
     return ("point" if point > comma else "comma"), False
-
-
-def _currency(text: str) -> str | None:
-    unit = text.strip().upper()
-    return _SYMBOLS.get(unit) or (unit if unit in _CODES else None)
-
-
-def _number(sign: str, digits: str, power: str, decimal: str) -> float | None:
-    """Return the number if `decimal` is the decimal mark and other marks group thousands."""
-    whole, mark, fraction = digits.partition(decimal)
-    if mark and not (fraction == "" or _PLAIN.fullmatch(fraction)):
-        return None
-    if whole and not (_PLAIN.fullmatch(whole) or _GROUPED.fullmatch(whole)):
-        return None
-    if _GROUPED.fullmatch(whole) and decimal in whole:
-        return None
-    whole = re.sub(r"[.,' ]", "", whole)
-    if not whole and not fraction:
-        return None
-    value = float(f"{sign}{whole or '0'}.{fraction or '0'}{power}")
-    return value if value not in (float("inf"), float("-inf")) else None

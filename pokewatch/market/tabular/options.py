@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal
 
 from pokewatch.market.tabular.dates import Order
-from pokewatch.market.tabular.numbers import Decimal
+from pokewatch.money import Decimal
 
 
 @dataclass(frozen=True, slots=True)

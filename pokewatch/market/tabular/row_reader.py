@@ -18,10 +18,10 @@ from pokewatch.market.tabular.cells import check_type, is_readable, plain_texts,
 from pokewatch.market.tabular.columns import Columns, in_cents
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
-from pokewatch.market.tabular.numbers import Decimal, currency_named
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
+from pokewatch.money import Decimal, currency_named
 
 _NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have

@@ -1,12 +1,16 @@
 """The pages of a gateway with two markets."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.gateway.api.markets.conftest import both, two_markets
-from tests.gateway.conftest import Gateway
+from tests.gateway.conftest import Gateway, gateway_at
+from tests.gateway.market_servers import wait_for_markets
 from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.gateway.web.test_watch_page import add, session
+from tests.serving.server import Server
 
 __all__ = ["both", "two_markets"]
 
@@ -64,3 +68,20 @@ def test_suggestions_are_of_the_market(both: Gateway) -> None:
     suggestions = both.get("/page-data/suggestions?q=44&market=file-europe", key="").text
     assert '"card_44"' in suggestions
     assert "€" in suggestions
+
+
+def test_the_same_card_is_watched_in_each_market(two_markets: Server, tmp_path: Path) -> None:
+    markets = ("simulated-1", "file-europe")
+    urls = ",".join(f"{market}={two_markets.url}" for market in markets)
+    folder = tmp_path / "keyed"
+    with gateway_at(two_markets.url, folder, market_urls=urls, pages="key") as gateway:
+        wait_for_markets(gateway, *markets)
+        with session(gateway) as browser:
+            for _ in range(2):  # sent twice, created once
+                dollars, euros = add(browser), add(browser, market="file-europe")
+                assert "at or below 4.50 USD" in words(page(dollars))
+                assert "at or below 4.50 EUR" in words(page(euros))
+            watches = gateway.get("/watches").json()["watches"]
+            assert sorted(each["market"] for each in watches) == sorted(markets)
+            links = page(browser.get("/watches")).links
+            assert {f"/cards/card_4?market={market}" for market in markets} <= set(links)

@@ -324,10 +324,40 @@ def test_a_cookie_of_another_server_does_not_end_a_session(
             assert client.get("/sets", headers={"cookie": cookie}).status_code == 200
 
 
-@pytest.mark.parametrize("price", ["x", "-1", "0", "1e9", "nan", "\u0661"])
+@pytest.mark.parametrize("price", ["x", "-1", "0", "1e9", "nan", "1_0", "1,2,3"])
 def test_a_price_that_is_none_is_named(hostile: Gateway, price: str) -> None:
     response = hostile.get("/cards/card_2", key="", headers=BROWSER, params={"price": price})
     assert repr(price) in words(page(response, 422))
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        ("1.234,56", "$1,234.56"),
+        ("1'234.50", "$1,234.50"),
+        ("USD 3,50", "$3.50"),
+        ("3.50 USD", "$3.50"),
+        ("\u0661", "$1.00"),
+    ],
+)
+def test_a_price_is_read_as_people_write_it(hostile: Gateway, price: str, shown: str) -> None:
+    response = hostile.get("/cards/card_2", key="", headers=BROWSER, params={"price": price})
+    assert f"at {shown}:" in words(page(response))
+
+
+@pytest.mark.parametrize("path", ["/cards/card_2?price=", "/movers?min_price="])
+@pytest.mark.parametrize(
+    ("price", "why"),
+    [
+        ("12,345", "'12,345' may be 12.345 or 12345: write 12345, or 12.3450"),
+        ("1.234", "'1.234' may be 1.234 or 1234: write 1234, or 1.2340"),
+        ("€3.50", "'€3.50' is in EUR, the prices are in USD"),
+    ],
+)
+def test_a_price_that_may_be_another_is_refused(
+    hostile: Gateway, path: str, price: str, why: str
+) -> None:
+    assert why in words(page(hostile.get(path + price, key="", headers=BROWSER), 422))
 
 
 @pytest.mark.parametrize(

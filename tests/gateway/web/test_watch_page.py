@@ -54,10 +54,12 @@ def test_a_form_adds_a_watch_and_another_removes_it(keyed: Gateway) -> None:
     ("fields", "text"),
     [
         ({"type": "above", "amount": "$6,50"}, "at or above 6.50 USD"),
+        ({"type": "above", "amount": "1.234,50 USD"}, "at or above 1,234.50 USD"),
         ({"type": "moves", "amount": "10"}, "moves 10% in 7 days"),
+        ({"type": "moves", "amount": "12,5 %"}, "moves 12.5% in 7 days"),
         ({"type": "BUY", "amount": ""}, "signal BUY"),
     ],
-    ids=["above", "moves", "signal"],
+    ids=["above", "grouped", "moves", "percent", "signal"],
 )
 def test_every_condition_of_the_form(keyed: Gateway, fields: dict[str, str], text: str) -> None:
     with session(keyed) as browser:
@@ -79,6 +81,10 @@ def test_the_secret_of_a_webhook_is_shown_once(keyed: Gateway) -> None:
     [
         ({"amount": ""}, 422, "enter a price"),
         ({"amount": "much"}, 422, "'much' is not a price"),
+        ({"amount": "1.234"}, 422, "'1.234' may be 1.234 or 1234"),
+        ({"amount": "€3.50"}, 409, "got EUR, the prices are in USD"),
+        ({"amount": "10%"}, 422, "'10%' is not a price"),
+        ({"type": "moves", "amount": "$10"}, 422, "'$10' is an amount of money"),
         ({"type": "sinks"}, 422, "'sinks'"),
         ({"card_id": "no_such_card"}, 404, "no card has the id or slug"),
         ({"card_id": "<script>"}, 422, "must be the id or slug of a card"),

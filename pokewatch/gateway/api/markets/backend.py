@@ -170,6 +170,11 @@ class MarketBackend:
         """The id of the market; "" for one without a name until it has been polled."""
         return self.name or (self.poller.served.market if self.poller.served else "")
 
+    @property
+    def currency(self) -> str:
+        """The currency of the prices; "" until the market has been polled."""
+        return self.poller.served.currency if self.poller.served else ""
+
     def merge_deadline(self) -> float:
         """Return until when an answer of several markets waits for this one, in the loop's time."""
         seconds = self._shared.settings.merge_seconds
