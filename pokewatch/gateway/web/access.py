@@ -19,7 +19,8 @@ class PageAccess:
     """Admits requests of pages, and starts and ends sessions.
 
     With `open`, no key is needed. Otherwise a request needs a session or a key with the scope
-    `read`, and counts towards the rate limit of the key.
+    `read`, or the one that the API asks for what the page does, and counts towards the rate limit
+    of the key.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class PageAccess:
         self._sessions = sessions
         self._bodies = bodies
 
-    async def admit(self, context: RequestContext) -> Answer | None:
+    async def admit(self, context: RequestContext, scope: str = _SCOPE) -> Answer | None:
         """Return None if the request is admitted, else a redirect to the page for signing in.
 
         Raise ProblemError with 403, 429 or 503.
@@ -49,7 +50,7 @@ class PageAccess:
         )
         if key is None:
             return _see_other(f"{SIGN_IN}?next={quote(_target(context), safe='')}")
-        await self._authenticator.admit(key, context, _SCOPE)
+        await self._authenticator.admit(key, context, scope)
         return None
 
     async def sign_in(self, context: RequestContext, receive: Receive) -> Answer:

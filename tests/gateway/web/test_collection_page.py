@@ -1,8 +1,11 @@
+from collections.abc import Callable
+
 import httpx
 import pytest
 
 from tests.gateway.conftest import Gateway
 from tests.gateway.web.test_pages import BROWSER, page, words
+from tests.serving.server import Server
 
 CSV = (
     "name,set,number,printing,condition,quantity\n"
@@ -79,3 +82,18 @@ def test_a_form_of_another_site_is_refused(gateway: Gateway, origin: str) -> Non
     files = {"file": ("mine.csv", CSV.encode(), "text/csv")}
     response = gateway.ask("POST", "/collection", key="", headers=headers, files=files)
     assert "not sent from a page of this host" in words(page(response, 403))
+
+
+def test_a_key_needs_the_scope_that_the_api_asks_for(
+    mlserver: Server, make_gateway: Callable[..., Gateway]
+) -> None:
+    gateway = make_gateway(mlserver.url, pages="key")
+    reading = gateway.store.create("reader", ["read"], rate="none").key
+    gateway.app.assembly.key_cache.refresh()
+    files = {"file": ("mine.csv", CSV.encode(), "text/csv")}
+    for key, status in ((reading, 403), (gateway.key.key, 200)):
+        headers = BROWSER | {"origin": gateway.url}
+        page(gateway.get("/collection", key=key, headers=headers))
+        response = gateway.ask("POST", "/collection", key=key, headers=headers, files=files)
+        text = words(page(response, status))
+        assert ("the key does not have the scope 'batch'" in text.lower()) == (status == 403)
