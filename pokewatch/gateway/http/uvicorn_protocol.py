@@ -17,6 +17,10 @@ _MAX_LENGTH_DIGITS = 20  # of a Content-Length: those of the largest 64-bit numb
 _CLOSE = ((b"connection", b"close"),)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 _CHECKED_HEADERS = _FRAMING | {b"expect"}
+# Proxies and applications do not agree on which of several values counts.
+_SINGLE_HEADERS = frozenset(
+    {b"host", b"x-api-key", b"authorization", b"content-type", b"origin", b"idempotency-key"}
+)
 
 
 class _NullParser:
@@ -165,6 +169,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self._reject(MALFORMED, f"HTTP/{version} is not supported: send HTTP/1.1")
         if self.parser.should_upgrade() and self.parser.get_method() == b"CONNECT":
             self._reject(UNSUPPORTED, "CONNECT is not supported: the gateway is not a proxy")
+        names = {name for name, _ in self.headers}
+        if b"host" not in names and version == "1.1":
+            self._reject(MALFORMED, "the header host is missing: HTTP/1.1 requires it")
+        if len(names) < len(self.headers):
+            self._check_repeated()
+
+    def _check_repeated(self) -> None:
+        """Reject a request that has one of the single-valued headers twice."""
+        names = [name for name, _ in self.headers]
+        for name in _SINGLE_HEADERS:
+            if names.count(name) > 1:
+                self._reject(MALFORMED, f"the header {name.decode()} is sent twice: send it once")
 
     def _reject(self, kind: Kind, detail: str) -> NoReturn:
         """Stop the parser. The problem is stored because the parser drops the exception."""

@@ -259,6 +259,12 @@ BAD_HEADS = {
     "h2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no method": b"\x16\x03\x01\x02\x00\x01",
     "no path": b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no host": b"GET /bad HTTP/1.1\r\nX: y\r\n\r\n",
+    "no host, absolute": b"GET http://x/bad HTTP/1.1\r\n\r\n",
+    "two hosts": HEAD + b"host: x\r\n\r\n",
+    "two keys": HEAD + b"X-API-Key: a\r\nX-Other: c\r\nx-api-key: b\r\n\r\n",
+    "two authorizations": HEAD + b"Authorization: Bearer a\r\n" * 2 + b"\r\n",
+    "two types": HEAD + b"Content-Type: text/csv\r\n" * 2 + b"\r\n",
 }
 UNSUPPORTED = {
     "gzip, chunked": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -309,6 +315,15 @@ def test_a_malformed_request_gets_one_response_in_turn_and_the_last(
     assert (last[0], last[1]["status"]) == (status, status)
     assert last[1]["type"] == ("/docs#malformed" if status == 400 else "/docs#unsupported")
     assert last[1]["request_id"]
+
+
+def test_http_1_0_needs_no_host_and_lists_may_be_sent_in_lines() -> None:
+    old = b"GET /old HTTP/1.0\r\n\r\n"
+    lists = b"GET /lists HTTP/1.1\r\nHost: x\r\n" + b"Accept: */*\r\n" * 2 + b"\r\n"
+    assert parsed(converse([lists + old])) == [
+        (200, ["GET", "/lists", ""]),
+        (200, ["GET", "/old", ""]),
+    ]
 
 
 def test_a_rejected_head_request_gets_no_body() -> None:
