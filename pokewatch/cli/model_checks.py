@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pokewatch.cli.findings import Finding
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
-from pokewatch.errors import NoChampionError, PokeWatchError
+from pokewatch.errors import NoChampionError, PokeWatchError, SettingsError
 from pokewatch.settings import RegistrySettings
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
     try:
         champion = registry.resolve()
     except NoChampionError as error:
-        yield Finding(name, "warning", str(error).split(":")[0], run)
+        if unknown := _why_unknown(registry.market):
+            yield Finding(name, "fault", unknown)
+        else:
+            yield Finding(name, "warning", str(error).split(":")[0], run)
         return
     last = registry.open_book(champion).last_day
     detail = f"version {champion.version} on data {champion.data_version[:12]} up to {last}"
@@ -58,6 +61,18 @@ def _champion(registry: "Registry") -> Iterator[Finding]:
         yield Finding(name, "warning", detail, run)
     else:
         yield Finding(name, "ok", detail)
+
+
+def _why_unknown(market: str) -> str:
+    """Return why no run can value a market, "" if one can."""
+    from pokewatch.market.markets import source_of
+
+    try:
+        if market:
+            source_of(market)
+    except SettingsError as error:
+        return str(error).removeprefix("--market ")
+    return ""
 
 
 def _deploys(registry: "Registry") -> Iterator[Finding]:

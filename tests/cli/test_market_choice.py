@@ -82,3 +82,12 @@ def test_a_market_is_collected_from_its_source(home: Path) -> None:
     result = run("collect", "--market", "simulated-7", "--cards", "8", "--days", "1")
     assert result.exit_code == 0, result.output
     assert [path.name for path in (home / "lake").iterdir()] == ["simulated-8-7"]
+
+
+def test_the_doctor_does_not_advise_to_value_a_market_that_cannot_be(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_MARKET", "nonsense")
+    shown = " ".join(run("doctor").stdout.split())
+    assert "'nonsense': unknown market; use magic-tcgplayer-usd" in shown
+    assert "pipeline run --market nonsense" not in shown
