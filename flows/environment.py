@@ -9,13 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from pokewatch.errors import PokeWatchError
-from pokewatch.settings import home_folder, prepare
+from pokewatch.settings import home_folder, prepare, unknown_names
 
 try:
     prepare()
 except PokeWatchError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)
+# The steps of a run on this machine have its environment, and would repeat it.
+if "step" not in sys.argv or os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
+    for text in unknown_names():
+        print(f"warning: {text}", file=sys.stderr)
 # In a pod Metaflow reads its records from the datastore, at the place where it put them itself.
 if not os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"):
     # Runs are stored in POKEWATCH_HOME, not in the working directory, unless configured otherwise.

@@ -50,6 +50,7 @@ TESTED_ELSEWHERE = {
     "settings/serving.py": "by the settings; tests/test_settings.py",
     "settings/tracing.py": "by the tracer; tests/tracing/test_open_tracer.py",
     "settings/watches.py": "by the settings; tests/watches/test_database.py",
+    "settings/unknown.py": "by the settings; tests/test_settings.py",
     "settings/values.py": "by the settings; tests/test_settings.py",
     "errors.py": "the exceptions that others raise; tests/cli/test_main.py",
     "gateway/assembly.py": "by the application it makes; tests/gateway/test_app.py",

@@ -1,3 +1,7 @@
+import os
+import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,10 @@ from pokewatch.settings import (
     Section,
     ServingSettings,
     VersionSettings,
+    sections,
+    unknown_names,
 )
+from tests.conftest import ROOT
 
 
 class Vault(Section):
@@ -77,3 +84,54 @@ def test_an_alias_is_read_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_everything_is_below_home_by_default(home: Path) -> None:
     assert RegistrySettings.read().tracking_uri() == f"sqlite:///{home}/mlflow/mlflow.db"
     assert VersionSettings.read().remote() == f"{home}/dvc-remote"
+
+
+def test_a_name_that_no_section_has_is_named_with_the_one_that_was_meant(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_PAGE", "key")
+    monkeypatch.setenv("POKEWATCH_QUITE_SOMETHING_ELSE", "1")
+    file = home / "settings.env"
+    file.write_text("POKEWATCH_GATEWAY_PROT=1\nPOKEMON_PRICES_API_KEY=secret\nAWS_REGION=x\n")
+    found = unknown_names()
+    ignored = "is no setting, and is ignored"
+    assert found == [
+        f"POKEWATCH_PAGE in the environment {ignored}: did you mean POKEWATCH_PAGES?",
+        f"POKEWATCH_QUITE_SOMETHING_ELSE in the environment {ignored}: the settings are listed in "
+        "docs/settings.md",
+        f"POKEWATCH_GATEWAY_PROT in {file} {ignored}: did you mean POKEWATCH_GATEWAY_PORT?",
+        f"POKEMON_PRICES_API_KEY in {file} {ignored}: did you mean POKEMON_PRICE_API_KEY?",
+    ]
+
+
+def test_all_names_of_the_project_are_known(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of settings in any case, and those that scripts, images and tests read."""
+    files = [*ROOT.glob("k8s/**/*.sh"), *ROOT.glob("k8s/**/*.yaml"), ROOT / "Dockerfile"]
+    files += [*ROOT.glob("flows/*.py"), *ROOT.glob("pokewatch/**/*.py"), ROOT / "Makefile"]
+    files += [ROOT / "tests/conftest.py", ROOT / "tests/tools.py"]
+    names = {
+        name
+        for file in files
+        for name in re.findall(r"\bPOKEWATCH_[A-Z_]*[A-Z]\b", file.read_text())
+    }
+    settings = {section.variable(name) for section in sections() for name in section.model_fields}
+    assert {"POKEWATCH_KEY", "POKEWATCH_GIT_COMMIT", "POKEWATCH_SHARED_DATA"} <= names
+    for name in names | settings | {"MLFLOW_TRACKING_URI", "pokewatch_pages"}:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home))
+    (home / "settings.env").write_text("mlflow_tracking_uri=x\nPOKEWATCH_PAGES=key\n")
+    assert unknown_names() == []
+
+
+@pytest.mark.parametrize(("command", "warned"), [("run", True), ("step", False)])
+def test_a_flow_warns_of_such_a_name_once(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    warned: bool,
+) -> None:
+    monkeypatch.setattr(os, "environ", os.environ | {"POKEWATCH_PAGE": "key"})
+    monkeypatch.setattr(sys, "argv", ["flow.py", command])
+    runpy.run_path(str(ROOT / "flows/environment.py"))
+    assert ("did you mean POKEWATCH_PAGES?" in capsys.readouterr().err) == warned

@@ -9,7 +9,14 @@ from click.core import ParameterSource
 
 from pokewatch.cli.market_choice import market_option
 from pokewatch.cli.options import Day, json_option
-from pokewatch.cli.output import print_json, print_text, print_wrapped, progress_bar, warn
+from pokewatch.cli.output import (
+    print_json,
+    print_text,
+    print_wrapped,
+    progress_bar,
+    warn,
+    warn_of_unknown_settings,
+)
 
 _DETERMINED = {  # by the market
     "source": "--source",
@@ -206,6 +213,7 @@ def _collect(
     from pokewatch.settings import Home, prepare
 
     prepare()
+    warn_of_unknown_settings()
     opened = open_source(source, **market)
     if named:
         start, end = min(named), max(named)

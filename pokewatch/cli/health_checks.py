@@ -15,7 +15,14 @@ from pokewatch.cli.model_checks import market_findings
 from pokewatch.cli.output import format_size
 from pokewatch.contract import MAX_DATA_AGE_HOURS, data_age_hours
 from pokewatch.errors import PokeWatchError
-from pokewatch.settings import Home, MarketSettings, RegistrySettings, VersionSettings, sections
+from pokewatch.settings import (
+    Home,
+    MarketSettings,
+    RegistrySettings,
+    VersionSettings,
+    sections,
+    unknown_names,
+)
 
 if TYPE_CHECKING:
     from pokewatch.market.lake import Lake
@@ -91,6 +98,9 @@ def _settings() -> Iterator[Finding]:
     yield Finding(
         "settings", "ok", f"{sum(len(section.model_fields) for section in sections())} read"
     )
+    for text in unknown_names():
+        ignored, _, remedy = text.partition(": ")
+        yield Finding("settings", "warning", ignored, remedy)
 
 
 def _home() -> Iterator[Finding]:
@@ -151,11 +161,10 @@ def _lakes() -> Iterator[Finding]:
 def _lake(lake: "Lake") -> Finding:
     name, days = f"prices: {lake.root.name}", lake.days()
     if not days:
+        source = lake.root.name.split("-")[0]
+        file = " --file FILE" if source == "file" else ""
         return Finding(
-            name,
-            "warning",
-            "no day collected",
-            f"pokewatch collect --source {lake.root.name.split('-')[0]}",
+            name, "warning", "no day collected", f"pokewatch collect --source {source}{file}"
         )
     lake.day(days[-1])
     if not lake.has_catalog():

@@ -94,6 +94,14 @@ def warn_of_old_prices(last_day: date, now: datetime | None = None) -> None:
         )
 
 
+def warn_of_unknown_settings() -> None:
+    """Write a warning for each name that looks like a setting and is none."""
+    from pokewatch.settings import unknown_names
+
+    for text in unknown_names():
+        warn(text)
+
+
 def _color() -> bool | None:
     """Return False if colors are not wanted (no-color.org), None to leave it to the terminal."""
     return False if os.environ.get("NO_COLOR") else None

@@ -9,7 +9,7 @@ import click
 
 from pokewatch.cli.keys import key_store
 from pokewatch.cli.market_choice import first_registry
-from pokewatch.cli.output import waiting_bar, warn_of_old_prices
+from pokewatch.cli.output import waiting_bar, warn_of_old_prices, warn_of_unknown_settings
 from pokewatch.cli.value import champion_book
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def serve(in_process: bool) -> None:
     from pokewatch.settings import GatewaySettings, Home, ServingSettings
     from pokewatch.valuation.signals import strongest_signals
 
+    warn_of_unknown_settings()
     book, champion = champion_book(first_registry())
     (card,) = strongest_signals(book, 1)
     warn_of_old_prices(book.last_day)

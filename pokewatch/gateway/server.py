@@ -1,6 +1,7 @@
 """The gateway on uvicorn, with a drain phase before it stops."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,14 @@ from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.http import logs
 from pokewatch.gateway.http.uvicorn_protocol import GuardedProtocol
 from pokewatch.gateway.upstream.transport import Transport
-from pokewatch.settings import GatewaySettings, Home
+from pokewatch.settings import GatewaySettings, Home, unknown_names
 from pokewatch.tracing import open_tracer
 
 if TYPE_CHECKING:
     from pokewatch.tracing.tracer import Tracer
+
+
+logger = logging.getLogger("pokewatch.gateway")
 
 
 class Server(uvicorn.Server):
@@ -78,6 +82,8 @@ def run(
     `tracer` replaces that of the settings.
     """
     logs.configure("pokewatch", "uvicorn", "opentelemetry")
+    for text in unknown_names():
+        logger.warning("unknown setting", extra={"cause": text})
     store = KeyStore(Home.read().keys)
     app = create_app(settings, store, transport, tracer or open_tracer("pokewatch-gateway"))
     for collector in collectors:

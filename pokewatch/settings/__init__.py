@@ -23,6 +23,7 @@ from pokewatch.settings.retention import RetentionSettings
 from pokewatch.settings.section import Section, home_folder
 from pokewatch.settings.serving import ServingSettings
 from pokewatch.settings.tracing import TracingSettings
+from pokewatch.settings.unknown import unknown_settings
 from pokewatch.settings.values import listed
 from pokewatch.settings.watches import PriceWatchSettings
 
@@ -54,6 +55,7 @@ __all__ = [
     "prepare",
     "private_folder",
     "sections",
+    "unknown_names",
 ]
 
 
@@ -82,6 +84,11 @@ def sections() -> list[type[Section]]:
         PriceWatchSettings,
         TracingSettings,
     ]
+
+
+def unknown_names() -> list[str]:
+    """Return a text for each name that looks like a setting and is none."""
+    return unknown_settings(sections())
 
 
 def prepare() -> None:

@@ -443,3 +443,14 @@ def test_value_does_not_import_mlflow(champion_home: Path) -> None:
 def test_the_current_day_is_never_requested(home: Path) -> None:
     found = run_json("collect", "--days", "1", "--cards", "120")
     assert found["written"][0] < date.today().isoformat()  # only an upper bound  # noqa: DTZ011
+
+
+def test_the_doctor_warns_of_misspelt_settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POKEWATCH_PAGE", "key")
+    warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
+    (found,) = [each for each in warned if each["name"] == "settings"]
+    assert found["state"] == "warning"
+    assert found["detail"] == "POKEWATCH_PAGE in the environment is no setting, and is ignored"
+    assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
+    collected = run("collect", "--cards", "120", "--days", "1")
+    assert "warning: POKEWATCH_PAGE in the environment is no setting" in collected.stderr

@@ -82,6 +82,7 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     [port] = free_ports(1)
     settings = {"POKEWATCH_MLSERVER_URL": mlserver.url, "POKEWATCH_GATEWAY_METRICS_PORT": str(port)}
+    settings["POKEWATCH_PAGE"] = "key"
     with started(RUN, log, **settings) as (process, url):
         for given in (key.key, wrong):
             httpx.post(
@@ -98,6 +99,8 @@ def test_logs_are_json_lines_without_keys(mlserver: Server, key: NewKey, tmp_pat
     for secret in (key.key, wrong, key.key.split("_", 2)[2]):
         assert secret not in text
     lines = [json.loads(line) for line in log.read_text().splitlines()]
+    [unknown] = [line["cause"] for line in lines if line["event"] == "unknown setting"]
+    assert unknown.endswith("did you mean POKEWATCH_PAGES?")
     requests = [
         line for line in lines if line["event"] == "request" and line["route"] == "/fair_price"
     ]

@@ -21,7 +21,8 @@ def settings_page() -> str:
         "",
         "A value is read from the environment, else from `settings.env` in `POKEWATCH_HOME` (lines",
         "`NAME=value`), else the default applies. An invalid value is an error that names the",
-        "setting and the value.",
+        "setting and the value. `pokewatch doctor`, the servers and the flows warn about names",
+        "that look like settings and are none.",
     ]
     for section in sections():
         title = (section.__doc__ or "").splitlines()[0].rstrip(".")

@@ -27,7 +27,7 @@ from pokewatch.contract import (
 from pokewatch.serving.champion import has_canary
 from pokewatch.serving.mlserver.data_plane import LOADING
 from pokewatch.serving.mlserver.market_models import serves_champion
-from pokewatch.settings import ServingSettings
+from pokewatch.settings import ServingSettings, unknown_names
 
 logger = logging.getLogger("pokewatch.serving")
 
@@ -44,6 +44,8 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
             "parallel_workers is %d: the gauges of the served book are exported only with 0",
             workers,
         )
+    for text in unknown_names():
+        logger.warning("%s", text)
     not_loaded: dict[str, str] = server._data_plane.not_loaded
     server._rest_server._app.state.not_loaded = not_loaded
     not_loaded.update({settings.name: LOADING for settings in models_settings})

@@ -1,0 +1,64 @@
+"""Names that look like settings and are none: a misspelt setting is otherwise ignored."""
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import AliasChoices
+from pydantic_settings import DotEnvSettingsSource
+
+from pokewatch.settings.section import PREFIX, Section, home_folder
+
+_LIKENESS = 0.8  # of a name to the one that may have been meant
+
+# Names of this project that are no settings: of the image, of the scripts of k8s, of the tests.
+OTHER_NAMES = frozenset(
+    {
+        "POKEWATCH_GIT_COMMIT",
+        "POKEWATCH_IMAGE",
+        "POKEWATCH_KEY",
+        "POKEWATCH_URL",
+        "POKEWATCH_VERIFY_PORT",
+        "POKEWATCH_REQUIRE_TOOLS",
+        "POKEWATCH_SHARED_DATA",
+    }
+)
+
+
+def unknown_settings(sections: Iterable[type[Section]]) -> list[str]:
+    """Return a text for each name that no section has: in the environment and `settings.env`.
+
+    Of the environment these are names with the prefix, of the file also names like a setting's.
+    """
+    known = {name for section in sections for name in _names(section)}
+    path = home_folder() / "settings.env"
+    here = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
+    written = [name for name in _names_in(path) if name.startswith(PREFIX) or _near(name, known)]
+    return [
+        _text(name, place, known)
+        for names, place in ((here, "the environment"), (written, str(path)))
+        for name in names
+        if name.upper() not in known | OTHER_NAMES
+    ]
+
+
+def _names(section: type[Section]) -> Iterable[str]:
+    for name, field in section.model_fields.items():
+        alias = field.validation_alias
+        yield from map(str, alias.choices if isinstance(alias, AliasChoices) else ())
+        yield section.variable(name)
+
+
+def _names_in(path: Path) -> list[str]:
+    return [name.upper() for name in DotEnvSettingsSource(Section, env_file=path).env_vars]
+
+
+def _near(name: str, known: set[str]) -> str | None:
+    return next(iter(get_close_matches(name.upper(), known, 1, _LIKENESS)), None)
+
+
+def _text(name: str, place: str, known: set[str]) -> str:
+    near = _near(name, known)
+    hint = f"did you mean {near}?" if near else "the settings are listed in docs/settings.md"
+    return f"{name} in {place} is no setting, and is ignored: {hint}"
