@@ -25,7 +25,9 @@
     +-- AmbiguousCardError         several cards have that name
     +-- UnknownDateError           the book has no such day
     +-- StackError                 a server did not start, or exited
-    +-- KeyStoreError              an API key cannot be created, found or revoked
+    +-- KeyStoreError              the store of the API keys cannot be read or written
+    |   +-- KeyValueError          a name, scope, rate or time span of a key is invalid
+    |   +-- UnknownKeyError        no key that can be used has this id
     +-- WatchStoreError            the database of the watches cannot be used
     +-- WatchError                 a watch is refused
     |   +-- UnknownWatchError      no watch has this id
@@ -179,6 +181,14 @@ class StackError(PokeWatchError):
 
 
 class KeyStoreError(PokeWatchError):
+    exit_code = 4
+
+
+class KeyValueError(KeyStoreError):
+    exit_code = 2
+
+
+class UnknownKeyError(KeyStoreError):
     exit_code = 3
 
 

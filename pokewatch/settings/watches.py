@@ -12,7 +12,7 @@ class PriceWatchSettings(Section):
     watches_url: SecretStr | None = Field(
         None,
         description="Database of the watches, postgresql://USER:PASSWORD@HOST/DATABASE or "
-        "sqlite:///PATH; one for each market. Default: an SQLite file in POKEWATCH_HOME.",
+        "sqlite:///PATH; one for all markets. Default: an SQLite file in POKEWATCH_HOME.",
     )
     watches_per_key: int = Field(
         100, ge=1, le=1_000, description="Largest number of watches of one API key."

@@ -61,7 +61,7 @@ def test_rotating_ends_the_old_key_and_prints_the_new(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
+    [  # an invalid value exits with 2, an unknown key with 3
         (("create", b"\xff"), r"name: got '\udcff', expected 1 to 100 printable characters"),
         (("create", "a\x1b[2Jb"), "name: got 'a\\x1b[2Jb'"),
         (("create", "x" * 100_000), "expected 1 to 100 printable characters"),
@@ -90,11 +90,21 @@ def test_an_invalid_argument_is_one_line(
     arguments: tuple[str | bytes, ...], message: str, store: KeyStore
 ) -> None:
     result = process(*arguments)
-    assert result.returncode == 3
+    assert result.returncode == (3 if "no key has" in message else 2)
     (line,) = result.stderr.decode().splitlines()
     assert message in line
     assert len(line) < 300
     assert store.list() == []
+
+
+def test_a_store_that_cannot_be_used_exits_as_other_stores(store: KeyStore) -> None:
+    store.path.write_bytes(b"damaged" * 1_000)
+    for arguments in (("create", "shop"), ("list",), ("revoke", "0" * 12)):
+        assert run(*arguments).exit_code == 4
+    store.path.unlink()
+    expired = store.create("shop")
+    store.revoke(expired.id)
+    assert run("rotate", expired.id).exit_code == 3
 
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])

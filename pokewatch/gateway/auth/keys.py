@@ -22,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pokewatch.errors import KeyStoreError
+from pokewatch.errors import KeyStoreError, UnknownKeyError
 from pokewatch.gateway.auth.key_file import LAYOUT, make_file
 from pokewatch.gateway.auth.key_values import MAX_DAYS, parse_name, parse_rate, parse_scopes, quoted
 from pokewatch.gateway.auth.limits import Rate
@@ -98,7 +98,7 @@ class KeyStore:
         expires: timedelta | None = None,
         show: Callable[[NewKey], None] | None = None,
     ) -> NewKey:
-        """Create a key. Raise KeyStoreError for a name, scope or rate that is not allowed.
+        """Create a key. Raise KeyValueError for a name, scope or rate that is not allowed.
 
         `show` is called with the key before it is committed: if it raises, no key is created.
         """
@@ -118,7 +118,7 @@ class KeyStore:
     def revoke(self, key_id: str) -> Key:
         """Revoke a key at once; one that is revoked already is not changed.
 
-        Raise KeyStoreError for an unknown id.
+        Raise UnknownKeyError for an unknown id.
         """
         with self._writing() as database:
             self._find(database, key_id)
@@ -143,7 +143,7 @@ class KeyStore:
             old = self._find(database, key_id)
             if not old.live(now):
                 state = "is damaged" if old.damaged else "has expired or is revoked"
-                raise KeyStoreError(f"key {key_id} {state}: create a new one")
+                raise UnknownKeyError(f"key {key_id} {state}: create a new one")
             end = now + grace.total_seconds()
             database.execute(
                 "UPDATE keys SET expires_at = min(coalesce(expires_at, ?), ?) WHERE id = ?",
@@ -158,7 +158,7 @@ class KeyStore:
     def extend(self, key_id: str, span: timedelta) -> None:
         """Have a key expire `span` from now, unless it is revoked.
 
-        Raise KeyStoreError for an unknown id.
+        Raise UnknownKeyError for an unknown id.
         """
         with self._writing() as database:
             self._find(database, key_id)
@@ -212,7 +212,7 @@ class KeyStore:
         if _ID.fullmatch(key_id):
             row = database.execute(_ONE, (key_id,)).fetchone()
         if row is None:
-            raise KeyStoreError(
+            raise UnknownKeyError(
                 f"no key has the id {quoted(key_id)}: list the keys with `pokewatch keys list`"
             )
         return _key(row)
