@@ -30,12 +30,13 @@ def names_no_replica(address: str) -> bool:
 
 def _resolved(address: str) -> Iterator[str]:
     url = urlsplit(address.removeprefix(_DNS))
+    port = url.port or (443 if url.scheme == "https" else 80)
     try:
-        answers = socket.getaddrinfo(url.hostname, url.port or 80, type=socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno in _NO_ADDRESS:
             yield address
             return
         raise DeployError(f"{address}: {url.hostname} cannot be looked up: {error}") from None
     for host in sorted({str(answer[4][0]) for answer in answers}):
-        yield f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{url.port or 80}"
+        yield f"{url.scheme}://{f'[{host}]' if ':' in host else host}:{port}"

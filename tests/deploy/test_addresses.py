@@ -26,6 +26,11 @@ def test_a_name_becomes_each_of_its_addresses(monkeypatch: pytest.MonkeyPatch) -
     ]
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_the_port_is_that_of_the_scheme_where_none_is_named(scheme: str, port: int) -> None:
+    assert f"{scheme}://127.0.0.1:{port}" in replica_addresses([f"dns+{scheme}://localhost"])
+
+
 def test_a_real_name() -> None:
     assert "http://127.0.0.1:8080" in replica_addresses(["dns+http://localhost:8080"])
 
