@@ -93,7 +93,7 @@ def _checked(history: str) -> str:
     try:
         parse_history(history)
     except ValueError as error:
-        raise ProblemError(UNKNOWN_DATE, str(error)) from None
+        raise invalid("?history", str(error)) from None
     return history
 
 
