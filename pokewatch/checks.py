@@ -29,3 +29,8 @@ def failures(checks: Iterable[Check]) -> str:
     return "; ".join(
         f"{c.name} is {c.actual}, wanted {c.threshold} ({c.why})" for c in checks if not c.passed
     )
+
+
+def in_days(count: int) -> str:
+    """Return a number of days in words."""
+    return f"{count} day{'' if count == 1 else 's'}"

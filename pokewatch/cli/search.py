@@ -45,6 +45,7 @@ def search(
       pokewatch search mewtwo --set "Scarlet & Violet 151"
     """
     from pokewatch.cli.value import champion_book
+    from pokewatch.valuation.signals import finite
 
     book, model = champion_book()
     text = " ".join(words)
@@ -61,8 +62,8 @@ def search(
             **card,
             "date": str(book.last_day),
             "currency": currency,
-            "market_price": _number(latest.market[position]),
-            "fair_price": _number(latest.fair[position]),
+            "market_price": finite(latest.market[position]),
+            "fair_price": finite(latest.fair[position]),
             "status": str(latest.status[position]),
             "model_version": model.version,
             "data_version": model.data_version,
@@ -89,7 +90,3 @@ def _print(rows: Sequence[Mapping[str, Any]], exact: bool, more: bool) -> None:
         print_fields([described(row), *prices])
     if more:
         print_text(f"... and more than these {len(rows)}; add words, or --limit")
-
-
-def _number(value: float) -> float | None:
-    return float(value) if value == value else None  # NaN is not equal to itself

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from pokewatch.checks import Check
+from pokewatch.checks import Check, in_days
 from pokewatch.monitoring.calibration import (
     Calibration,
     IntervalCoverage,
@@ -200,7 +200,7 @@ def _unjudged(
     days: int, calibrations: Sequence[Calibration], shifts: Sequence[Shift], horizon: int
 ) -> Iterator[Check]:
     """Yield a row for each part that cannot be measured yet."""
-    found = f"not measured yet: {days} day{'' if days == 1 else 's'} of prices"
+    found = f"not measured yet: {in_days(days)} of prices"
     if not any(each.lag == horizon for each in calibrations):
         wanted = f"prices {horizon} days after a forecast"
         why = "no forecast of the model, or of one before it, has its outcome yet"

@@ -1,6 +1,6 @@
 """Queries of the `/catalog/...` endpoint about whole markets: sets, the index, price changes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from pokewatch.contract import (
     DEFAULT_MOVERS_LIMIT,
     DEFAULT_SUGGESTIONS,
     MAX_SUGGESTIONS,
+    ChangeDays,
     ChangesSort,
 )
 from pokewatch.serving.catalog_cards import BookQuery, Limit, MinPrice, Text, described_cards
@@ -45,7 +46,7 @@ class BookPrintingsQuery(BookQuery):
 
 
 class BookChangesQuery(BookQuery):
-    days: Literal[1, 7, 30] = 7
+    days: ChangeDays = 7
     set: Text | None = None
     rarity: Text | None = None
     min_price: MinPrice = DEFAULT_MIN_PRICE

@@ -59,14 +59,14 @@ def value_cards(
             "date": str(quotes.date[row]),
             "currency": book.facts.currency,
             "condition": condition,
-            "market_price": _number(prices[row]),
-            "fair_price": _number(quotes.fair[row]),
-            "lower": _number(quotes.lower[row]),
-            "upper": _number(quotes.upper[row]),
+            "market_price": finite(prices[row]),
+            "fair_price": finite(quotes.fair[row]),
+            "lower": finite(quotes.lower[row]),
+            "upper": finite(quotes.upper[row]),
             "status": str(quotes.status[row]),
             "signal": str(decided.signal[row]),
-            "deviation_pct": _number(decided.deviation_pct[row]),
-            "confidence": _number(decided.confidence[row]),
+            "deviation_pct": finite(decided.deviation_pct[row]),
+            "confidence": finite(decided.confidence[row]),
             "reason": str(decided.reason[row]),
             **_advice(advice, row),
             "fees": schedule.name,
@@ -133,12 +133,13 @@ def decide_quotes(prices: NDArray[np.float64], quotes: BookQuotes) -> Decisions:
 
 def _advice(advice: Advice, row: int) -> dict[str, Any]:
     return {
-        "buy_below": _number(advice.buy_below[row]),
-        "sell_above": _number(advice.sell_above[row]),
-        "chance_to_earn": _number(advice.chance_to_earn[row]),
+        "buy_below": finite(advice.buy_below[row]),
+        "sell_above": finite(advice.sell_above[row]),
+        "chance_to_earn": finite(advice.chance_to_earn[row]),
         "advice": str(advice.reason[row]),
     }
 
 
-def _number(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """Return a number of an array, None for NaN and infinity, which JSON does not have."""
     return float(value) if np.isfinite(value) else None

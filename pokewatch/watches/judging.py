@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from pokewatch.valuation.book import PriceBook
-from pokewatch.valuation.signals import decide_quotes
+from pokewatch.valuation.signals import decide_quotes, finite
 from pokewatch.watches.conditions import CardDay, Condition, holds
 from pokewatch.watches.outbox import NO_RECEIVER
 from pokewatch.watches.store import NewDelivery, Verdict, Watch, WatchStore
@@ -53,9 +53,9 @@ class MarketDay:
             CardDay(
                 bool(position >= 0),
                 self.book.facts.currency,
-                _number(market),
+                finite(market),
                 str(signal),
-                _number(before),
+                finite(before),
             )
             for position, market, signal, before in columns
         ]
@@ -153,7 +153,3 @@ def condition_fields(condition: Condition) -> dict[str, Any]:
 def _name(watch: Watch, day: MarketDay) -> str:
     cards = day.book.cards
     return str(cards.describe(cards.positions([watch.card_id]))[0]["name"])
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -1,11 +1,11 @@
 """Answers about whole markets: sets, the index and price changes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from pokewatch.contract import ChangesSort
+from pokewatch.contract import ChangeDays, ChangesSort
 from pokewatch.gateway.api.card_schemas import Card
 from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, Stale
 
@@ -103,7 +103,7 @@ class PriceChanges(msgspec.Struct, frozen=True):
     since: Annotated[
         str | None, Meta(description="The earlier day; null if the book has no such day.")
     ]
-    days: Literal[1, 7, 30]
+    days: ChangeDays
     min_price: Annotated[
         float, Meta(description="Cards cheaper than this on both days are left out.")
     ]

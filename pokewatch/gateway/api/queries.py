@@ -16,6 +16,7 @@ from pokewatch.contract import (
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
+    ChangeDays,
     ChangesSort,
     Fees,
     MoversPrice,
@@ -77,9 +78,7 @@ class CardsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Words of the card's name, number or set.", examples=[EXAMPLE.name]),
     ] = ""
     set: _SetName | UnsetType = UNSET
-    rarity: (
-        Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])] | UnsetType
-    ) = UNSET
+    rarity: _Rarity | UnsetType = UNSET
     limit: Annotated[int, _Limit, Meta(description="The maximum number of cards per page.")] = (
         DEFAULT_CARDS_LIMIT
     )
@@ -169,13 +168,9 @@ class SuggestionsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ChangesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The number of days to compare over, and the cards to compare."""
 
-    days: Annotated[
-        Literal[1, 7, 30], Meta(description="The number of days between the two prices.")
-    ] = 7
+    days: Annotated[ChangeDays, Meta(description="The number of days between the two prices.")] = 7
     set: _SetName | UnsetType = UNSET
-    rarity: (
-        Annotated[str, _Text, Meta(description="A rarity.", examples=[EXAMPLE.rarity])] | UnsetType
-    ) = UNSET
+    rarity: _Rarity | UnsetType = UNSET
     min_price: Annotated[
         float,
         _MinPrice,

@@ -1,9 +1,11 @@
 """The charts of the pages, and the changes of an index."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
+from pokewatch.contract import ChangeDays
 from pokewatch.gateway.api.card_schemas import CardAnswer, History
 from pokewatch.gateway.web import charts, formats
 
@@ -55,5 +57,5 @@ def index_changes(values: Sequence[float]) -> dict[str, float | None]:
     """Return the change over the last 1, 7 and 30 days, None where the index is too short."""
     return {
         formats.in_words(days): values[-1] / values[-1 - days] - 1 if len(values) > days else None
-        for days in (1, 7, 30)
+        for days in get_args(ChangeDays)
     }

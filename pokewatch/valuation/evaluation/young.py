@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.checks import Check
+from pokewatch.checks import Check, in_days
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.runner import origin_days
@@ -49,10 +49,10 @@ def missing_history(panel: Panel, horizon: int) -> str:
         origins = np.asarray(origin_days(panel.days, horizon))
         if (quoted[origins] & quoted[origins + horizon]).any():
             return ""
-    found = f"{_days(days)} of prices"
+    found = f"{in_days(days)} of prices"
     if days < needed:
         return f"{found}, {needed} are needed"
-    return f"{found}, but no forecast among them has its outcome {_days(horizon)} later"
+    return f"{found}, but no forecast among them has its outcome {in_days(horizon)} later"
 
 
 def headline(missing: str) -> str:
@@ -79,10 +79,6 @@ def unjudged_checks(
         *(Check(name, wanted, actual, True, why, judged=False) for name, wanted in rows),
         _champion(actual, missing, evaluated_champion),
     ]
-
-
-def _days(count: int) -> str:
-    return f"{count} day{'' if count == 1 else 's'}"
 
 
 def _champion(actual: str, missing: str, evaluated: str | None) -> Check:
