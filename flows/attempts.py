@@ -1,11 +1,29 @@
-"""How Metaflow reports and ends the attempts of a step: two of its classes, amended."""
+"""How Metaflow begins runs, and reports and ends the attempts of a step: its classes, amended."""
 
 import sys
 from typing import Any
 
 from metaflow import runtime
+from metaflow._vendor import click
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
+
+
+class CheckedRun(runtime.NativeRuntime):
+    """Begins no run whose parameters are refused.
+
+    Metaflow 2.19 registers a run before it reads the parameters. Such a run has no tasks, but would
+    be the latest one, which `card view` and `resume` take.
+    """
+
+    begins = False
+
+    def __init__(self, flow: Any, graph: Any, *arguments: Any, **options: Any) -> None:
+        context = click.get_current_context()
+        if context.info_name == "run":
+            flow._set_constants(graph, context.params, context.obj.config_options)
+            CheckedRun.begins = True
+        super().__init__(flow, graph, *arguments, **options)
 
 
 class ReportedPods(Kubernetes):

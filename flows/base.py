@@ -69,9 +69,12 @@ class OnTarget(FlowMutator):
             _add_exit_hooks(mutable_flow, "pokewatch.notify.")
 
     def mutate(self, mutable_flow: Any) -> None:
+        from metaflow.cli_components import run_cmds  # reads the options too, so import it late
+
         _print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = attempts.FinalErrorWorker
+        run_cmds.NativeRuntime = attempts.CheckedRun
         argo.complete()
         if deploy["target"] == "local":
             _refuse_scheduling(sys.argv[1:])
@@ -225,8 +228,10 @@ class PokeWatchSpec(FlowSpec):
         return None, None
 
     def _set_constants(self, graph: Any, kwargs: Any, config_options: Any) -> None:
-        """Check the parameters when Metaflow reads them, before a run has any task."""
+        """Check the parameters when Metaflow reads them, before a run begins."""
         super()._set_constants(graph, kwargs, config_options)
+        if attempts.CheckedRun.begins:  # they are read again, for its first task
+            return
         try:
             self._check_parameters_given()
         except PokeWatchError as error:

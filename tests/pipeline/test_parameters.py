@@ -124,6 +124,8 @@ def test_an_invalid_parameter_is_one_line(
     (tmp_path / "binary.parquet").write_bytes(b"PAR1 and no more")
     _require_one_line(run_flow(tmp_path, "run", *given, flow=flow), words)
     assert not (home / "lake").exists()
+    runs = list((home / ".metaflow").glob("*Flow/*"))
+    assert runs == [], "it would be the latest run, which `card view` and `resume` take"
 
 
 def test_an_invalid_setting_is_one_line(home: Path, tmp_path: Path) -> None:
