@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
+from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.settings import Home, VersionSettings
 
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -43,8 +44,12 @@ class DataVersions:
             _repository(self.root, self._settings) as repository,
         ):
             (stage,) = repository.add(str(folder))
+            (saved,) = stage.outs
+            version = str(saved.hash_info.value).removesuffix(LIST)
+            hashes = [str(entry["md5"]) for entry in saved.get_obj().as_list()]
+            RecentSaves(self._settings).record(version, hashes)
             repository.push(targets=[stage.path])
-            return str(stage.outs[0].hash_info.value).removesuffix(".dir")
+            return version
 
     def materialise(self, version: str, folder: Path) -> None:
         """Put the files of `version`, all or none, into `folder`, which must be empty or absent.

@@ -38,9 +38,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Cost:
-    """The seconds from lake to book, and the peak of resident memory in MiB."""
+    """Seconds, the CPU seconds spent in them, and the peak of resident memory in MiB."""
 
     seconds: float
+    cpu: float
     memory: int
 
 
@@ -56,25 +57,38 @@ class MarketRun:
 
     def measure(self) -> Cost:
         """Collect the lake, then return what all else costs."""
-        self._run("collect")
+        self._report("collect", self._run("collect"))
         began = time.monotonic()
-        peaks = [self._run("validate")]
+        parts = [self._report("validate", self._run("validate")), self._shards()]
+        parts += [self._report(step, self._run(step)) for step in AFTER_SHARDS]
+        cpu, memory = sum(each.cpu for each in parts), max(each.memory for each in parts)
+        return Cost(time.monotonic() - began, cpu, memory)
+
+    def _shards(self) -> Cost:
+        """Process the shards. Return the memory of the largest that run at a time."""
+        began = time.monotonic()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             shards = [f"shard-{number}" for number in range(self._size.shards)]
-            found = sorted(pool.map(self._run, shards))
-        peaks.append(sum(found[-AT_ONCE:]))
-        peaks += [self._run(step) for step in AFTER_SHARDS]
-        return Cost(time.monotonic() - began, max(peaks))
+            found = list(pool.map(self._run, shards))
+        largest = sorted(each.memory for each in found)[-AT_ONCE:]
+        cpu = sum(each.cpu for each in found)
+        return self._report("shards", Cost(time.monotonic() - began, cpu, sum(largest)))
 
-    def _run(self, step: str) -> int:
-        """Run a step in a process. Return its peak of resident memory in MiB."""
+    def _report(self, step: str, cost: Cost) -> Cost:
+        print(f"  {step}: {cost.seconds:.0f} s, CPU {cost.cpu:.0f} s, {cost.memory:,} MiB", flush=True)
+        return cost
+
+    def _run(self, step: str) -> Cost:
+        """Run a step in a process of its own."""
         size = self._size
         sizes = map(str, (size.cards, size.days, size.shards, self._seed))
         command = [sys.executable, "-m", "tests.bench.scale", "--step", step, str(self._folder)]
+        began = time.monotonic()
         done = subprocess.run(
             [*command, *sizes], env=self._environment, stdout=subprocess.PIPE, text=True, check=True
         )
-        return int(done.stdout.splitlines()[-1])
+        cpu, memory = done.stdout.splitlines()[-1].split()
+        return Cost(time.monotonic() - began, float(cpu), int(memory))
 
 
 def measured(size: Size, seed: int, folder: Path) -> Cost:
@@ -83,12 +97,12 @@ def measured(size: Size, seed: int, folder: Path) -> Cost:
     cost = MarketRun(folder / "artifacts", size, seed).measure()
     shutil.rmtree(folder)
     text = f"simulated-{seed}: {size.cards:,} x {size.days} in {cost.seconds:.0f} s"
-    print(f"{text}, {cost.memory:,} MiB", flush=True)
+    print(f"{text}, CPU {cost.cpu:.0f} s, {cost.memory:,} MiB", flush=True)
     return cost
 
 
 def run_step(step: str, folder: str, *sizes: str) -> None:
-    """Run a step in this process, and print its peak of resident memory in MiB."""
+    """Run a step in this process; print its CPU seconds and its peak of resident memory in MiB."""
     cards, days, shards, seed = map(int, sizes)
     steps = Steps(Path(folder), cards, days, shards, seed)
     name, _, number = step.partition("-")
@@ -96,7 +110,9 @@ def run_step(step: str, folder: str, *sizes: str) -> None:
         steps.shard(int(number))
     else:
         getattr(steps, name)()
-    print(f"\n{peak_memory()}")
+    spent = os.times()
+    cpu = spent.user + spent.system + spent.children_user + spent.children_system
+    print(f"\n{cpu} {peak_memory()}")
 
 
 def targets(one: Cost, many: Sequence[Cost]) -> Sequence[Target]:
