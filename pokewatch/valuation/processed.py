@@ -8,7 +8,7 @@ shards, and one version (the folder's content hash) identifies one panel. Bucket
 size, and larger markets have more of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -140,24 +140,37 @@ class _Prices:
 
 def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
     """Return every card priced in those days, sorted, with its catalogue entry."""
-    known: Strings = np.empty(0, dtype=np.str_)
-    before = None
-    for day in lake.prices(start, end, ["card_id"]):
-        ids = day["card_id"].combine_chunks()
-        if before is None or not ids.equals(before):
-            known = np.union1d(known, np.asarray(ids.to_pylist(), dtype=np.str_))
-        before = ids
+    catalog = lake.catalog()
+    known = _priced(lake.prices(start, end, ["card_id"]), catalog["card_id"].combine_chunks())
     if not len(known):
         raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
-    catalog = lake.catalog()
-    row = pc.index_in(pa.array(known.tolist(), pa.string()), value_set=catalog["card_id"])
+    row = pc.index_in(known, value_set=catalog["card_id"])
     texts = {
         name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
         for name in _TEXTS
     }
-    return _LakeCards(
-        known, buckets_of(known.tolist()), texts, _days(catalog["released"].take(row))
-    )
+    ids = known.to_pylist()
+    released = _days(catalog["released"].take(row))
+    return _LakeCards(np.asarray(ids, dtype=np.str_), buckets_of(ids), texts, released)
+
+
+def _priced(days: Iterable[pa.Table], catalog: pa.Array) -> pa.Array:
+    """Return the ids in any of the tables, sorted.
+
+    Each day has nearly all cards of a market, so they are counted, not joined.
+    """
+    listed = np.zeros(len(catalog), dtype=np.bool_)
+    others = set[str]()
+    before = None
+    for day in days:
+        ids = day["card_id"].combine_chunks()
+        if before is None or not ids.equals(before):
+            row = pc.index_in(ids, value_set=catalog)
+            listed[row.drop_null().to_numpy()] = True
+            others.update(ids.filter(row.is_null()).to_pylist())
+        before = ids
+    found = pa.concat_arrays([catalog.filter(pa.array(listed)), pa.array(others, pa.string())])
+    return found.take(pc.sort_indices(found))
 
 
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
@@ -169,8 +182,9 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
         for name, column in _DAILY.items():
             if table[column].null_count < table.num_rows:
-                prices = columns.setdefault(name, np.full(shape, np.nan))
-                prices[day, place] = _floats(table, column)[rows]
+                if name not in columns:
+                    columns[name] = np.full(shape, np.nan)
+                columns[name][day, place] = _floats(table, column)[rows]
         traded[day, place] = (_floats(table, "volume") > 0)[rows]
         currency[place] = _currencies(table)[rows]
     return _Prices(
@@ -287,8 +301,9 @@ def _read_prices(
         first += table.num_rows
         for name in table.column_names:
             if name in _DAILY:
-                values = dense.setdefault(name, np.full(shape, np.nan))
-                values[:, place] = _days_by_cards(table[name], days)
+                if name not in dense:
+                    dense[name] = np.full(shape, np.nan)
+                dense[name][:, place] = _days_by_cards(table[name], days)
         traded[:, place] = _days_by_cards(table["traded"], days)
     return dense, traded
 
