@@ -33,6 +33,11 @@ class Steps:
             collect_prices("simulated", cards=self._cards, days=self._days, seed=self._seed),
         )
 
+    def write_lake(self) -> None:
+        from tests.bench.lakes import collected_lake
+
+        self._put("collected", collected_lake(self._cards, self._days, self._seed))
+
     def validate(self) -> None:
         from pokewatch.pipeline.collection import daily_figures, validate
 
