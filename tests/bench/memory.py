@@ -65,8 +65,7 @@ class Steps:
         from pokewatch.pipeline.training import too_long, train, trials
 
         self._put("parameters", train(self._get("panel"), MODELS, HORIZON))
-        too_long(self._get("panel"), HORIZONS)
-        trials(self._get("panel"), MODELS, HORIZONS)
+        trials(MODELS, HORIZONS, too_long(self._get("panel"), HORIZONS))
 
     def evaluate(self) -> None:
         from pokewatch.pipeline.training import evaluate_candidate

@@ -120,15 +120,19 @@ def run_step(step: str, folder: str, *sizes: str) -> None:
 
 def targets(one: Cost, many: Sequence[Cost]) -> Sequence[Target]:
     """Return the figures of the large market, and of the others against the first of them."""
-    first, others = many[0], many[1:] or many
-    slower = mean(each.seconds for each in others) / first.seconds
-    more = max(each.memory for each in others) / first.memory
-    return [
+    found = [
         Target("minutes from lake to book of the large market", one.seconds / 60, 9, at_most=True),
         Target("memory of the large market, GB", one.memory * 2**20 / 1e9, 5, at_most=True),
-        Target("time per card of further markets, times the first", slower, 1.15, at_most=True),
-        Target("memory of further markets, times the first", more, 1.15, at_most=True),
     ]
+    if len(many) > 1:
+        first, others = many[0], many[1:]
+        slower = mean(each.seconds for each in others) / first.seconds
+        more = max(each.memory for each in others) / first.memory
+        found += [
+            Target("time per card of further markets, times the first", slower, 1.15, at_most=True),
+            Target("memory of further markets, times the first", more, 1.15, at_most=True),
+        ]
+    return found
 
 
 def main() -> int:
