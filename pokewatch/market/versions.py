@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -164,10 +165,10 @@ def _quoted(value: str) -> str:
 
 @contextmanager
 def _reported(what: str) -> Iterator[None]:
-    """Raise failures of DVC and its file systems as VersionError."""
+    """Raise failures of DVC, its file systems and its SQLite databases as VersionError."""
     from dvc.exceptions import DvcException
 
     try:
         yield
-    except (DvcException, OSError, ValueError) as error:
+    except (DvcException, OSError, ValueError, sqlite3.Error) as error:
         raise VersionError(f"{what}: {' '.join(str(error).split())}") from error

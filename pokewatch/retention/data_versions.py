@@ -67,9 +67,7 @@ def remove_unused_files(
         yield count, sum(int(found[name]["size"]) for name in unused)
 
 
-def _remove(
-    files: Any, paths: Mapping[str, str], saves: RecentSaves, since: datetime
-) -> list[str]:
+def _remove(files: Any, paths: Mapping[str, str], saves: RecentSaves, since: datetime) -> list[str]:
     """Remove files, but those of versions saved meanwhile; return the names of the removed."""
     if not paths:
         return []

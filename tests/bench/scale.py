@@ -76,7 +76,9 @@ class MarketRun:
         return self._report("shards", Cost(time.monotonic() - began, cpu, sum(largest)))
 
     def _report(self, step: str, cost: Cost) -> Cost:
-        print(f"  {step}: {cost.seconds:.0f} s, CPU {cost.cpu:.0f} s, {cost.memory:,} MiB", flush=True)
+        print(
+            f"  {step}: {cost.seconds:.0f} s, CPU {cost.cpu:.0f} s, {cost.memory:,} MiB", flush=True
+        )
         return cost
 
     def _run(self, step: str) -> Cost:
