@@ -76,7 +76,9 @@ class Week:
                 self.valued += 1
             else:
                 self.lost.append(f"{market} on day {number}")
-        print(f"day {number}: {self.valued} of {self.expected} runs, {self.seconds:.0f} s")
+        sys.stdout.write(
+            f"day {number}: {self.valued} of {self.expected} runs, {self.seconds:.0f} s\n"
+        )
         return output
 
     def _write(self, name: str, last: date, *, absurd: bool) -> None:
