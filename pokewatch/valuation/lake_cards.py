@@ -18,7 +18,7 @@ CARD_TEXTS = ("set_id", "rarity", "printing")
 
 
 @dataclass(frozen=True, slots=True)
-class LakeCards:
+class PricedCards:
     """The cards, sorted by `card_id`, their buckets, and their `texts` and release dates, [n] each.
 
     A text of a card that the catalogue lacks is "", and its release date is NaT.
@@ -30,7 +30,7 @@ class LakeCards:
     released: Dates
 
 
-def lake_cards(lake: Lake, start: date, end: date) -> LakeCards:
+def lake_cards(lake: Lake, start: date, end: date) -> PricedCards:
     """Return every card priced in those days, with its catalogue entry.
 
     Raise ValuationError if the lake has no prices in them.
@@ -46,7 +46,7 @@ def lake_cards(lake: Lake, start: date, end: date) -> LakeCards:
     }
     ids = known.to_pylist()
     released = date_values(catalog["released"].take(row))
-    return LakeCards(np.asarray(ids, dtype=np.str_), buckets_of(ids), texts, released)
+    return PricedCards(np.asarray(ids, dtype=np.str_), buckets_of(ids), texts, released)
 
 
 def _priced(days: Iterable[pa.Table], catalog: pa.Array) -> pa.Array:
