@@ -2,7 +2,8 @@
 
 A canary is started by the model server, whose catalogue names its share of callers. This gateway
 stops it for its own callers as soon as a check fails, and reports that to the model server, which
-all other gateways and the deploy read. What has stopped does not start again.
+all other gateways and the deploy read. What has stopped does not start again; one that is not
+offered, as by a model server that has restarted, goes on when it is again.
 """
 
 import logging
@@ -67,7 +68,7 @@ class Canary:
         running = self.running
         if running is None or not running.is_ready() or chosen_variant(context):
             return NO_EXPERIMENT
-        return Arm(running.offer.id, running.variant_of(context))
+        return Arm(running.offer.experiment, running.variant_of(context))
 
     def mirror(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
         """Send what the champion has answered to the challenger too, as far as it is drawn."""
@@ -83,7 +84,7 @@ class Canary:
         running = self.running
         if offer is None:
             if running is not None and time.monotonic() - running.offered_at > _PATIENCE:
-                self._end(running.offer.id, "the model server does not offer it any more")
+                self._pause("canary paused: the model server does not offer it")
         elif offer.id in self._ended:
             if offer.ended is None:
                 await self._report(offer.id)
@@ -127,10 +128,16 @@ class Canary:
         while len(self._ended) > _MAX_ENDED:
             del self._ended[next(iter(self._ended))]
         if self.running is not None and self.running.offer.id == canary:
-            self.running.stop_comparing()
-            self.running = None
-            self._share.set(0)
-            self._log(logging.WARNING, f"canary ended: {reason}", canary)
+            self._pause(f"canary ended: {reason}")
+
+    def _pause(self, message: str) -> None:
+        """Have the champion answer all callers, until the canary is offered again if it is."""
+        assert self.running is not None
+        canary = self.running.offer.id
+        self.running.stop_comparing()
+        self.running = None
+        self._share.set(0)
+        self._log(logging.WARNING, message, canary)
 
     async def _report(self, canary: str) -> None:
         """Report the end of a canary to a model server that still offers it."""
@@ -188,7 +195,7 @@ class RunningCanary:
 
     def variant_of(self, context: RequestContext) -> str:
         """Return the variant that answers the caller of a request."""
-        included = position(caller_of(context), self.offer.id) < self.offer.share
+        included = position(caller_of(context), self.offer.experiment) < self.offer.share
         return CHALLENGER_ARM if included else CHAMPION_ARM
 
     def take(self, offer: CanaryOffer) -> bool:
