@@ -18,9 +18,10 @@ from pokewatch.contract import CHALLENGER_ARM, CHAMPION_ARM, catalog_path, chall
 from pokewatch.gateway.api.card_prices import Outcomes
 from pokewatch.gateway.api.composition import CardQuery, Composition
 from pokewatch.gateway.api.markets.assignment import caller_of, chosen_variant, position
-from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
+from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckState
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
 from pokewatch.gateway.api.schemas import FairPrice
+from pokewatch.gateway.api.status_schemas import CanaryCheck, CanaryState
 from pokewatch.gateway.events.event_log import NO_EXPERIMENT, Arm
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import ProblemError
@@ -99,6 +100,21 @@ class Canary:
         if breach is not None:
             self._stop(breach)
 
+    def state(self) -> CanaryState | None:
+        """Return the canary that runs, with what the checks have found."""
+        running = self.running
+        if running is None:
+            return None
+        versions, champion = running.challenger.poller.current_versions(), self._champion.poller
+        return CanaryState(
+            running.offer.experiment,
+            running.offer.share,
+            running.offer.since or None,
+            champion.versions.model_version if champion.versions else None,
+            versions.model_version if versions else None,
+            [CanaryCheck(each.check, each.found) for each in running.checks.states()],
+        )
+
     async def close(self) -> None:
         """Wait for the running calls."""
         if self.running is not None:
@@ -118,7 +134,7 @@ class Canary:
         await running.challenger.poller.refresh()
         self.check()
 
-    def _stop(self, breach: CheckBreach) -> None:
+    def _stop(self, breach: CheckState) -> None:
         assert self.running is not None
         self._shared.metrics.canary.stops.labels(breach.check, self._market).inc()
         self._end(self.running.offer.id, f"{breach.check}: {breach.found}")
@@ -159,13 +175,13 @@ class RunningCanary:
         offer: CanaryOffer,
         champion: "MarketBackend",
         shared: "SharedParts",
-        on_failure: Callable[[], None],
+        check: Callable[[], None],
     ) -> None:
         settings, metrics, market = shared.settings, shared.metrics, champion.name
         self.offer = offer
         self.offered_at = time.monotonic()
         self._revision = -1
-        self._on_failure = on_failure
+        self._check = check
         self.requests = metrics.canary.requests.of(market)
         self._compared = metrics.canary.compared
         self._market = market
@@ -211,10 +227,9 @@ class RunningCanary:
         self.mirror.close()
         self._comparison.close()
 
-    def _on_call(self, failed: bool) -> None:
-        self.checks.record(failed)
-        if failed:
-            self._on_failure()
+    def _on_call(self, failed: bool, answers: int) -> None:
+        self.checks.record(failed, answers)
+        self._check()
 
     def _compare(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
         for card, answer in zip(cards, answers, strict=True):
@@ -229,12 +244,12 @@ class RunningCanary:
                 self._count("different" if differs else "same", 1)
 
     def _on_mirrored(self, pairs: Sequence[Pair]) -> None:
-        self._on_call(False)
         self._on_compared(pairs)
+        self._on_call(False, len(pairs))
 
     def _on_mirror_failed(self, answers: int) -> None:
         self._count_failed(answers)
-        self._on_call(True)
+        self._on_call(True, answers)
 
     def _count_failed(self, answers: int) -> None:
         self._count("failed", answers)

@@ -12,8 +12,9 @@ from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
-# Called after each call of the challenger, with whether it failed and the champion answered.
-OnCall = Callable[[bool], None]
+# Called after each call of the challenger, with whether it failed and the champion answered, and
+# for how many answers it was.
+OnCall = Callable[[bool, int], None]
 
 
 class FallbackComposition(Composition):
@@ -41,10 +42,10 @@ class FallbackComposition(Composition):
             if not is_outage(problem):
                 raise
         else:
-            self._on_call(False)
+            self._on_call(False, len(cards))
             return found
         found = await self._champion.price(cards, deadline)
-        self._on_call(True)
+        self._on_call(True, len(cards))
         return found
 
 
@@ -83,12 +84,12 @@ class FallbackReader(CatalogReader):
                 raise
         found = await self._champion._find_all(calls, headers, deadline)
         if not any(each.stale for each in found):
-            self._on_call(True)
+            self._on_call(True, 1)
         return found
 
     async def _call(self, call: CatalogCall, headers: bytes, deadline: float) -> Any:
         found = await super()._call(call, headers, deadline)
-        self._on_call(False)
+        self._on_call(False, 1)
         return found
 
     async def _batch(
@@ -96,5 +97,5 @@ class FallbackReader(CatalogReader):
     ) -> list[Any]:
         found = await super()._batch(calls, headers, deadline)
         if not any(isinstance(each, ProblemError) and is_outage(each) for each in found):
-            self._on_call(False)
+            self._on_call(False, 1)
         return found
