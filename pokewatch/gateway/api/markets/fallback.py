@@ -8,6 +8,7 @@ from pokewatch.gateway.api.composition import CardQuery, Composition, Priced
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
+from pokewatch.gateway.upstream.shared_headers import HeadersOf
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -26,10 +27,11 @@ class FallbackComposition(Composition):
         prices: V2Client,
         decisions: V2Client,
         on_versions: Callable[[Versions], None],
+        headers_of: HeadersOf,
         champion: Composition,
         on_call: OnCall,
     ) -> None:
-        super().__init__(model, prices, decisions, on_versions)
+        super().__init__(model, prices, decisions, on_versions, headers_of)
         self._champion = champion
         self._on_call = on_call
 
