@@ -28,8 +28,7 @@ def deploy(
     """Make `version` champion, reload and verify every MLServer, and run the canary.
 
     Where POKEWATCH_CANARY_REPLICAS or more MLServers serve a former champion, gateways first send
-    the version a growing share of the callers. The challenger of an experiment that has a share of
-    them has none meanwhile.
+    the version a growing share of the callers, and the challenger of an experiment none meanwhile.
 
     `addresses` (default: POKEWATCH_MLSERVER_URLS) are MLServer's REST addresses. A server that does
     not run is reported, which is not a failure; where none runs, there is no canary. If any other
@@ -37,10 +36,9 @@ def deploy(
     restored and reloaded everywhere, people are notified, and DeployError is raised with the
     reason. Only a deploy that succeeds moves `previous`.
 
-    One deploy at a time: it waits for another, and first finishes or undoes one that was killed. A
-    version of another market or currency, or without the champion's cards, is refused unless
-    `replace`; a version that was undone, or one that was not evaluated in place of one that was, is
-    always refused.
+    One at a time: it waits for another, and first finishes or undoes one that was killed. A version
+    of another market or currency, or without the champion's cards, is refused unless `replace`; one
+    that was undone, or that was not evaluated in place of one that was, is always refused.
     """
     with deploy_transaction(
         registry, "deploy", version, _addresses(registry, addresses)
