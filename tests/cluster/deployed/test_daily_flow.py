@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 
@@ -20,13 +20,14 @@ from tests.cluster.system import URL, Recorder, System
 from tests.conftest import ROOT
 from tests.monitoring.listener import Listener
 from tests.polling import eventually
-from tests.s3 import CREDENTIALS
+from tests.s3 import stored
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
 
 FLOWS = ("--namespace", "pokewatch-flows")
 TEMPLATE = "pokewatch.prod.pokewatchflow"
 BRANCH = "--test-mine"  # how what belongs to the branch `mine` ends
+STEPS_WITH_CARDS = {"collect", "validate", "train", "evaluate", "gate", "register", "deploy"}
 _ENDED = ("Succeeded", "Failed", "Error")
 _DEPLOYER = ROOT / "tests" / "cluster" / "flows" / "deployer.py"
 
@@ -114,12 +115,14 @@ def test_argo_runs_the_daily_flow_to_a_champion_that_is_served(
     system: System, workflows: Workflows, listener: Listener, record_property: Recorder
 ) -> None:
     before = _answered_version(system)
-    ended = workflows.ended(workflows.start(cards=200, days=120))
+    name = workflows.start(cards=200, days=120)
+    ended = workflows.ended(name)
     assert (ended["phase"], _failed_steps(ended)) == ("Succeeded", [])
     times = [datetime.fromisoformat(ended[each]) for each in ("startedAt", "finishedAt")]
     record_property("the flow by Argo", f"{(times[1] - times[0]).total_seconds():.0f} s")
     assert any(title.endswith("succeeded") for title in listener.titles())
     eventually(lambda: _answered_version(system), lambda now: now != before)
+    assert _steps_with_cards(system, name) == STEPS_WITH_CARDS
 
 
 def test_a_branch_touches_nothing_of_production(system: System, workflows: Workflows) -> None:
@@ -182,6 +185,17 @@ def _failed_steps(status: Any) -> list[str]:
     )
 
 
+def _steps_with_cards(system: System, workflow: str) -> set[str]:
+    """Return the steps of a run whose cards are where docs/kubernetes.md says."""
+    cards = stored(
+        system.cluster.s3, "flows", f"metaflow/mf.cards/PokeWatchFlow/runs/argo-{workflow}/"
+    )
+    assert all(content.lstrip().startswith("<") for content in cards.values())
+    return {
+        found[1] for path in cards if (found := re.search(r"/steps/(\w+)/tasks/.*\.html$", path))
+    }
+
+
 def _production(system: System) -> dict[str, Any]:
     """Return what a run on a branch could change of production."""
     plane = system.cluster.plane
@@ -194,7 +208,7 @@ def _production(system: System) -> dict[str, Any]:
     return {
         "models": models,
         "created": [plane.get(kind, TEMPLATE, *FLOWS)["spec"] for kind in created],
-        "latest prices": _latest_prices(system),
+        "latest prices": stored(system.cluster.s3, "data", "dvc/heads/"),
         "answered": _answered_version(system),
     }
 
@@ -214,22 +228,6 @@ def _models(system: System) -> dict[str, dict[str, dict[str, str]]]:
             "tags": {found["key"]: found["value"] for found in each.get("tags", [])},
         }
         for each in answer["registered_models"]
-    }
-
-
-def _latest_prices(system: System) -> dict[str, str]:
-    """Return the latest version of each lake."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=system.cluster.s3,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
-    )
-    found = client.list_objects_v2(Bucket="data", Prefix="dvc/heads/")["Contents"]
-    return {
-        each["Key"]: client.get_object(Bucket="data", Key=each["Key"])["Body"].read().decode()
-        for each in found
     }
 
 
