@@ -221,7 +221,11 @@ def _models(system: System) -> dict[str, dict[str, dict[str, str]]]:
     """Return the aliases and the tags of each registered model."""
     service = system.cluster.plane.get("service", "mlflow", "--namespace", "pokewatch")["spec"]
     url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
-    answer = httpx.get(f"{url}/api/2.0/mlflow/registered-models/search", timeout=30).json()
+    answer = httpx.get(
+        f"{url}/api/2.0/mlflow/registered-models/search",
+        headers={"Host": "mlflow.pokewatch.svc"},
+        timeout=30,
+    ).json()
     return {
         each["name"]: {
             "aliases": {found["alias"]: found["version"] for found in each.get("aliases", [])},
