@@ -38,7 +38,8 @@ def _versions() -> Iterator[str]:
         yield f"Kubernetes as {named.VARIABLE} names it"
         return
     names = {"node": "Kubernetes", "workflow-controller": "Argo Workflows"}
-    for name in ("node", "workflow-controller", "coredns", "kube-router", "metrics-server"):
+    others = ("coredns", "kube-router", "metrics-server", "cert-manager")
+    for name in (*names, *others):
         yield f"{names.get(name, name)} {programs.version(name)}"
     yield f"Envoy Gateway {programs.version('envoy-gateway')} with Envoy {ENVOY_VERSION}"
     for name in ("containerd", "runc"):

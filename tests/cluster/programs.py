@@ -26,6 +26,7 @@ _VERSIONED = {
     "policies": _ROUTER.removesuffix("/cmd"),
     "metrics": "sigs.k8s.io/metrics-server",
     "edge": "github.com/envoyproxy/gateway",
+    "certificates": "github.com/cert-manager/cert-manager",
 }
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
@@ -37,6 +38,7 @@ PROGRAMS = {
     "kube-router": (_MODULES / "policies", f"{_ROUTER}/kube-router"),
     "metrics-server": (_MODULES / "metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     "envoy-gateway": (_MODULES / "edge", "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
+    "cert-manager": (_MODULES / "certificates", "."),
 }
 
 
