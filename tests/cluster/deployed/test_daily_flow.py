@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -187,13 +186,14 @@ def _failed_steps(status: Any) -> list[str]:
 
 def _steps_with_cards(system: System, workflow: str) -> set[str]:
     """Return the steps of a run whose cards are where docs/kubernetes.md says."""
-    cards = stored(
-        system.cluster.s3, "flows", f"metaflow/mf.cards/PokeWatchFlow/runs/argo-{workflow}/"
-    )
-    assert all(content.lstrip().startswith("<") for content in cards.values())
-    return {
-        found[1] for path in cards if (found := re.search(r"/steps/(\w+)/tasks/.*\.html$", path))
+    folder = f"metaflow/mf.cards/PokeWatchFlow/runs/argo-{workflow}/"
+    cards = {
+        path.removeprefix(folder): content
+        for path, content in stored(system.cluster.s3, "flows", folder).items()
+        if path.endswith(".html")
     }
+    assert all("</html>" in content for content in cards.values())
+    return {path.split("/")[1] for path in cards}  # after "steps"
 
 
 def _production(system: System) -> dict[str, Any]:
