@@ -1,6 +1,6 @@
 """The programs of a cluster, built from their Go modules into a cache outside the checkout.
 
-`python -m tests.cluster.programs` builds those that are missing: some 40 minutes on 2 cores. The
+`python -m tests.cluster.programs` builds those that are missing: some 50 minutes on 2 cores. The
 versions are those of the go.mod files.
 """
 
