@@ -1,12 +1,12 @@
 """The `decision` model: BUY, SELL or HOLD for prices, given their fair prices."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from mlserver.settings import ModelSettings
 from mlserver.types import Parameters
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pokewatch.contract import DECISION_INPUTS, DECISION_OUTPUTS, TensorSpec
 from pokewatch.decision import (
@@ -21,7 +21,7 @@ from pokewatch.decision import (
 )
 from pokewatch.serving import metrics
 from pokewatch.serving.loaded_books import LOADED_BOOKS
-from pokewatch.serving.runtime import TensorRuntime, Values, by_name
+from pokewatch.serving.runtime import TensorRuntime, by_name
 from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings
 from pokewatch.valuation.signals import configured_thresholds
@@ -56,7 +56,7 @@ class DecisionRuntime(TensorRuntime):
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
-    ) -> tuple[Mapping[str, Values], Parameters]:
+    ) -> tuple[Mapping[str, Column], Parameters]:
         thresholds = Thresholds(
             _with_default(columns.get("buy_threshold_pct"), self._thresholds.buy),
             _with_default(columns.get("sell_threshold_pct"), self._thresholds.sell),
@@ -78,7 +78,7 @@ class DecisionRuntime(TensorRuntime):
             raise BadInputError(str(error)) from None
         metrics.count_decisions(decisions.signal.tolist())
         outputs = {
-            tensor.name: _values(decisions, tensor.name)
+            tensor.name: _column(decisions, tensor.name)
             for tensor in wanted
             if not tensor.on_request
         }
@@ -86,14 +86,14 @@ class DecisionRuntime(TensorRuntime):
             outputs |= self._advice(columns, decisions)
         return outputs, LOADED_BOOKS.parameters(self._price_model)
 
-    def _advice(self, columns: Mapping[str, Column], decisions: Decisions) -> Mapping[str, Values]:
+    def _advice(self, columns: Mapping[str, Column], decisions: Decisions) -> Mapping[str, Column]:
         advice = advise_each(
             np.asarray(columns["market_price"], dtype=np.float64),
             decisions,
             self._fees(columns),
             self._defaults.advice_probability,
         )
-        return {name: _values(advice, column) for name, column in _ADVICE.items()}
+        return {name: _column(advice, column) for name, column in _ADVICE.items()}
 
     def _fees(self, columns: Mapping[str, Column]) -> list[FeeSchedule | None]:
         """Return the fee schedule of each row, or one for all. Raise BadInputError."""
@@ -127,6 +127,6 @@ def _with_default(thresholds: Column | None, default: ArrayLike) -> ArrayLike:
     return np.where(np.isnan(values), default, values)
 
 
-def _values(found: Decisions | Advice, name: str) -> Values:
-    values: Values = getattr(found, name).tolist()
-    return values
+def _column(found: Decisions | Advice, name: str) -> Column:
+    values: NDArray[Any] = getattr(found, name)
+    return values if values.dtype == np.float64 else values.tolist()

@@ -43,7 +43,7 @@ from pokewatch.serving.loaded_books import LOADED_BOOKS, LoadedBook, book_key, l
 from pokewatch.serving.quick_queries import is_quick
 from pokewatch.serving.ranged_file import RangedFile
 from pokewatch.serving.record_views import record_piece
-from pokewatch.serving.runtime import TensorRuntime, Values, by_name
+from pokewatch.serving.runtime import TensorRuntime, by_name
 from pokewatch.serving.tensors import BadInputError, Column
 from pokewatch.settings import DecisionSettings, ServingSettings
 from pokewatch.valuation.book import BookQuotes
@@ -51,12 +51,11 @@ from pokewatch.valuation.book import BookQuotes
 logger = logging.getLogger("pokewatch.serving")
 
 CATALOG_MODEL = FAIR_PRICE  # the model behind /catalog/... and the gauges
-_COLUMNS = {
+_NUMBERS = {
     "market_price": "market",
     "fair_price": "fair",
     "lower": "lower",
     "upper": "upper",
-    "status": "status",
     "distribution": "distribution",
 }
 _INVALID_DAY = date.min  # before every book
@@ -119,7 +118,7 @@ class FairPriceRuntime(TensorRuntime):
 
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
-    ) -> tuple[Mapping[str, Values], Parameters]:
+    ) -> tuple[Mapping[str, Column], Parameters]:
         loaded = LOADED_BOOKS.get(self._book_key)
         cards: list[str] = columns["card_id"]  # type: ignore[assignment]
         days = _days(columns["date"]) if "date" in columns else None
@@ -235,7 +234,7 @@ def _with_offers(quotes: BookQuotes, offers: NDArray[np.float64]) -> BookQuotes:
     return replace(quotes, market=np.where(offered, offers, quotes.market), status=status)
 
 
-def _ids(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
+def _ids(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> list[str]:
     """Return the id of each row's card, or the requested name if the card is unknown."""
     ids, positions = loaded.book.cards.ids, quotes.position.tolist()
     if quotes.position.min() >= 0:
@@ -243,7 +242,7 @@ def _ids(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Va
     return [ids[at] if at >= 0 else card for at, card in zip(positions, requested, strict=True)]
 
 
-def _slugs(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
+def _slugs(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> list[str]:
     """Return the slug of each row's card, or the requested name if the card is unknown."""
     found, slugs = list(requested), loaded.book.cards.slugs
     known = np.flatnonzero(quotes.position >= 0)
@@ -252,7 +251,7 @@ def _slugs(loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> 
     return found
 
 
-def _dates(quotes: BookQuotes) -> Values:
+def _dates(quotes: BookQuotes) -> list[str]:
     numbers = quotes.date.astype(np.int64)
     if numbers.min() == numbers.max() != _NAT:  # mostly all are of the last day
         return [str(quotes.date[0])] * len(numbers)
@@ -261,7 +260,7 @@ def _dates(quotes: BookQuotes) -> Values:
     return list(map(texts.__getitem__, days))
 
 
-def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Values:
+def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: BookQuotes) -> Column:
     match name:
         case "card_id":
             return _ids(loaded, requested, quotes)
@@ -269,5 +268,5 @@ def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: Boo
             return _slugs(loaded, requested, quotes)
         case "date":
             return _dates(quotes)
-    values: Values = getattr(quotes, _COLUMNS[name]).ravel().tolist()
-    return values
+    column: NDArray[Any] = quotes.status if name == "status" else getattr(quotes, _NUMBERS[name])
+    return column.tolist() if column.dtype == object else column

@@ -26,8 +26,6 @@ from pokewatch.settings import ServingSettings
 
 logger = logging.getLogger("pokewatch.serving")
 
-Values = list[str] | list[float]
-
 
 def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
     """Return tensors by name, in the given order."""
@@ -35,7 +33,7 @@ def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
 
 
 class ColumnResponse(InferenceResponse):  # type: ignore[misc]
-    """A response whose outputs are columns: lists of text or of numbers, without parameters."""
+    """A response whose outputs are columns: lists of text or arrays of numbers, no parameters."""
 
 
 class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
@@ -73,7 +71,7 @@ class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types
     @abstractmethod
     def answer(
         self, columns: Mapping[str, Column], wanted: Sequence[TensorSpec]
-    ) -> tuple[Mapping[str, Values], Parameters]:
+    ) -> tuple[Mapping[str, Column], Parameters]:
         """Return the `wanted` outputs, one value per row, and the response parameters."""
 
 

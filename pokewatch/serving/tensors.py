@@ -81,16 +81,18 @@ def wanted_outputs(
     return tuple(declared[name] for name in names)
 
 
-def encode(tensor: TensorSpec, values: list[str] | list[float]) -> dict[str, Any]:
+def encode(tensor: TensorSpec, column: Column) -> dict[str, Any]:
     """Return an output of shape [n] or [n, width] as the fields of a ResponseOutput.
 
-    Validating a whole response at once takes a third of the time of validating its outputs.
+    Numbers stay in their array, without dimensions: gRPC takes them as they are. Validating a whole
+    response at once takes a third of the time of validating its outputs.
     """
+    data = column if isinstance(column, list) else column.ravel()
     return {
         "name": tensor.name,
-        "shape": _shape(tensor, len(values)),
+        "shape": _shape(tensor, len(data)),
         "datatype": _DATATYPES[tensor.datatype],
-        "data": values,
+        "data": data,
     }
 
 

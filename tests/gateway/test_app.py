@@ -255,7 +255,7 @@ def test_a_request_leaves_no_reference_cycles(gateway: Gateway) -> None:
     gc.collect()
     gc.disable()
     try:
-        statuses = {gateway.post("/fair_price", body).status_code for body in bodies * 20}
+        statuses = {gateway.post("/fair_price", body).status_code for body in bodies * 8}
         statuses |= {
             gateway.post(
                 "/signal", {"market_price": 1, "fair_price": 1, "buy_threshold_pct": each}
@@ -265,7 +265,7 @@ def test_a_request_leaves_no_reference_cycles(gateway: Gateway) -> None:
         statuses |= {
             gateway.get(path).status_code
             for path in ("/cards/card_4", "/movers", "/nothing")
-            for _ in range(20)
+            for _ in range(8)
         }
         left = [each for each in gc.get_objects() if isinstance(each, RequestContext)]
     finally:

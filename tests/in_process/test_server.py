@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +11,14 @@ from tests.serving.books import make_book
 from tests.serving.server import models_folder, point_at
 
 
-@pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[RunningGateway]:
-    models = tmp_path / "models"
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """One process for both tests: the last one stops it."""
+    folder = tmp_path_factory.mktemp("in_process")
+    models = folder / "models"
     models_folder(models)
-    point_at(models, tmp_path / "book", make_book(tmp_path / "book"), "7")
-    home = tmp_path / "home"
+    point_at(models, folder / "book", make_book(folder / "book"), "7")
+    home = folder / "home"
     with gateway_process(home, "--in-process", POKEWATCH_MLSERVER_MODELS=str(models)) as found:
         yield found
 

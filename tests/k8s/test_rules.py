@@ -259,7 +259,7 @@ def test_the_ports_and_routes_that_the_rules_know_are_those_of_the_code() -> Non
     }
 
 
-@pytest.mark.parametrize("version", ["1.31", "1.37"])
+@pytest.mark.parametrize("version", [pytest.param("1.31", marks=pytest.mark.slow), "1.37"])
 @pytest.mark.parametrize("overlay", APPLIED)
 def test_the_schemas_of_kubernetes_take_them(
     overlay: str, version: str, rendered: dict[str, list[Manifest]]

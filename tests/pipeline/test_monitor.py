@@ -142,7 +142,7 @@ def test_a_change_is_found_notified_once_and_stored(
     assert run.data.metrics["monitor_drift"] == noticed.figures()["drift"] > 1
 
 
-def test_a_failed_update_of_the_track_record_is_notified_and_stops_nothing(
+def test_a_failed_update_is_notified_and_stops_nothing(
     registry_home: Path,
     listener: Listener,
     monkeypatch: pytest.MonkeyPatch,
@@ -151,10 +151,20 @@ def test_a_failed_update_of_the_track_record_is_notified_and_stops_nothing(
     prices(SHORT, [])
     make_champion(START + timedelta(days=SHORT - 8))
 
-    def fails(*_: object) -> None:
+    def fail_experiment(*_: object) -> None:
+        raise ExperimentError("the results of experiment 1 are damaged")
+
+    def fail_record(*_: object) -> None:
         raise TrackRecordError("2025-02.parquet is damaged")
 
-    monkeypatch.setattr(RecordUpdate, "run", fails)
+    with monkeypatch.context() as patch:
+        patch.setattr(ExperimentUpdate, "run", fail_experiment)
+        measure_market(selected(SHORT - 1))
+    assert "the experiment was not updated: the results of experiment 1 are" in caplog.text
+    assert any("the experiment was not updated" in title for title in listener.titles())
+    assert read_record(record_folder("simulated-0")) is not None
+
+    monkeypatch.setattr(RecordUpdate, "run", fail_record)
     found = measure_market(selected(SHORT - 1))
     assert found.measured_on == START + timedelta(days=SHORT - 1)
     assert "the track record was not updated: 2025-02.parquet is damaged" in caplog.text
@@ -188,25 +198,6 @@ def test_an_experiment_is_compared_and_stands_in_the_record(registry_home: Path)
     assert record is not None
     assert record.summary["experiments"] == [standing]
     assert [issue.model_version for issue in record.issues] == ["1"], "nobody was served the other"
-
-
-def test_an_experiment_that_cannot_be_read_stops_nothing(
-    registry_home: Path,
-    listener: Listener,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    prices(SHORT, [])
-    make_champion(START + timedelta(days=SHORT - 8))
-
-    def fails(*_: object) -> None:
-        raise ExperimentError("the results of experiment 1 are damaged")
-
-    monkeypatch.setattr(ExperimentUpdate, "run", fails)
-    measure_market(selected(SHORT - 1))
-    assert "the experiment was not updated: the results of experiment 1 are" in caplog.text
-    assert any("the experiment was not updated" in title for title in listener.titles())
-    assert read_record(record_folder("simulated-0")) is not None
 
 
 def logged_measurements(registry: Registry) -> list[str]:

@@ -1,14 +1,19 @@
 """gRPC tensors: validation of the contents of requests, and the contents of responses."""
 
 import struct
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from mlserver.grpc.converters import (
     InferTensorContentsConverter,
     ModelInferRequestConverter,
     ModelInferResponseConverter,
 )
+from mlserver.grpc.dataplane_pb2 import InferTensorContents
 from mlserver.types import Datatype, InferenceRequest, InferenceResponse, TensorData
+from numpy.typing import NDArray
 
 from pokewatch.serving.runtime import ColumnResponse
 from pokewatch.serving.tensors import BadInputError
@@ -69,8 +74,23 @@ class ColumnResponseConverter(ModelInferResponseConverter):  # type: ignore[misc
             if datatype == "BYTES":
                 tensor.contents.bytes_contents.extend(_encode_column(values))
             else:
-                tensor.contents.fp64_contents.extend(values)
+                tensor.contents.MergeFromString(_prefix(len(values)) + _packed(values))
         return message
+
+
+@lru_cache(maxsize=1024)
+def _prefix(numbers: int) -> bytes:
+    """Return what precedes as many numbers in the contents of a tensor on the wire."""
+    zeros = InferTensorContents(fp64_contents=[0.0] * numbers).SerializeToString()
+    return bytes(zeros[: len(zeros) - 8 * numbers])
+
+
+def _packed(numbers: Sequence[float] | NDArray[np.float64]) -> bytes:
+    """Return numbers as Protocol Buffers encode a packed field of doubles: in little-endian order.
+
+    An array has them so already, and copying it takes a tenth of the time of a list of floats.
+    """
+    return np.asarray(numbers, dtype="<f8").tobytes()
 
 
 def _encode_column(texts: list[str]) -> list[bytes]:

@@ -128,11 +128,12 @@ def _content(response: InferenceResponse) -> dict[str, Any]:
 
 
 def _output(output: ResponseOutput) -> dict[str, Any]:
+    data = output.data.root
     content = {
         "name": output.name,
         "shape": output.shape,
         "datatype": output.datatype,
-        "data": output.data.root,
+        "data": data if isinstance(data, list) else data.tolist(),
     }
     if output.parameters is not None:
         content["parameters"] = output.parameters.model_dump()

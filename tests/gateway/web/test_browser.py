@@ -54,8 +54,9 @@ def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
     ]
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize(
+    ("width", "scripts"), [(390, True), (1300, False)], ids=["390-scripts", "1300-no scripts"]
+)
 def test_from_a_misspelt_name_to_the_track_record(
     browser: Browser, gateway: Gateway, scripts: bool, width: int
 ) -> None:

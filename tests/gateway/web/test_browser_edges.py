@@ -56,10 +56,8 @@ def narrow(browser: Browser, gateway: Gateway) -> Page:  # noqa: F811
     return opened(browser, gateway, viewport={"width": 390, "height": 900}, bypass_csp=True)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "one day" else pytest.param(name, marks=pytest.mark.slow) for name in BOOKS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOOKS)
 def test_every_page_of_a_market_at_the_edge(
     browser: Browser,  # noqa: F811
     tmp_path: Path,

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,28 +105,41 @@ def test_the_downloads_that_wait_are_bounded_and_end_with_the_gateway(
     asyncio.run(scenario())
 
 
-@pytest.fixture
-def shop(server: PictureServer, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The address of a model server with pictures of cards 1 and 2, and a folder."""
+@dataclass(frozen=True)
+class Shop:
+    """A model server with pictures of cards 1 and 2, which `pictures` has."""
+
+    url: str
+    pictures: PictureServer
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder = tmp_path_factory.mktemp("shop")
+    with picture_server(folder) as pictures, model_server(folder, pictures) as url:
+        yield Shop(url, pictures)
+
+
+@contextmanager
+def model_server(folder: Path, server: PictureServer) -> Iterator[str]:
     cards = catalog(4)
     urls = [None, server.url("/1.png"), server.url("/2.png"), "https://elsewhere.test/3.png"]
     column = cards.schema.get_field_index("image_url")
     cards = cards.set_column(column, "image_url", pa.array(urls))
-    digest = write_book(tmp_path / "book", cards, rows(4), replace(FACTS))
-    ports = models_folder(tmp_path / "models")
-    point_at(tmp_path / "models", tmp_path / "book", digest, "7")
-    with running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")}) as found:
-        yield found.url, tmp_path
+    digest = write_book(folder / "book", cards, rows(4), replace(FACTS))
+    ports = models_folder(folder / "models")
+    point_at(folder / "models", folder / "book", digest, "7")
+    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
+        yield found.url
 
 
 def picture_of(gateway: Gateway, slug: str, **more: Any) -> httpx.Response:
     return gateway.get(f"/pictures/{slug}", key="", **more)
 
 
-def test_pages_show_pictures_from_the_gateway_alone(
-    server: PictureServer, shop: tuple[str, Path]
-) -> None:
-    with gateway_at(*shop, pictures=True, picture_hosts=(server.host,)) as gateway:
+def test_pages_show_pictures_from_the_gateway_alone(shop: Shop, tmp_path: Path) -> None:
+    server = shop.pictures
+    with gateway_at(shop.url, tmp_path, pictures=True, picture_hosts=(server.host,)) as gateway:
         gateway.app.assembly.pictures._client = client_of(server)
         text = gateway.get("/cards/card_1", key="", headers=BROWSER).text
         assert 'src="/pictures/card_1"' in text
@@ -149,17 +163,16 @@ def test_pages_show_pictures_from_the_gateway_alone(
         assert server.asked == ["/1.png"]
 
 
-def test_pictures_are_off_unless_asked_for(shop: tuple[str, Path]) -> None:
-    with gateway_at(*shop) as gateway:
+def test_pictures_are_off_unless_asked_for(shop: Shop, tmp_path: Path) -> None:
+    with gateway_at(shop.url, tmp_path) as gateway:
         response = gateway.get("/cards/card_1", key="", headers=BROWSER)
         page(response)
         assert "<img" not in response.text
         assert picture_of(gateway, "card_1").status_code == 404
 
 
-def test_pictures_need_a_session_where_pages_do(
-    server: PictureServer, shop: tuple[str, Path]
-) -> None:
-    with gateway_at(*shop, pages="key", pictures=True) as gateway:
+def test_pictures_need_a_session_where_pages_do(shop: Shop, tmp_path: Path) -> None:
+    shop.pictures.asked.clear()
+    with gateway_at(shop.url, tmp_path, pages="key", pictures=True) as gateway:
         assert picture_of(gateway, "card_1").status_code == 401
-        assert server.asked == []
+        assert shop.pictures.asked == []

@@ -11,9 +11,12 @@ from tests.gateway.web.test_record_page import Recorded, four_months
 
 __all__ = ["browser", "four_months"]
 
+OTHER_SCREENS = (("dark", 390), ("light", 1300), ("dark", 1300))
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@pytest.mark.parametrize("width", [390, 1300])
+
+@pytest.mark.parametrize(
+    ("width", "scripts"), [(390, True), (1300, False)], ids=["390-scripts", "1300-no scripts"]
+)
 def test_from_the_start_to_a_miss_and_to_the_download(
     browser: Browser, four_months: Recorded, scripts: bool, width: int
 ) -> None:
@@ -34,8 +37,10 @@ def test_from_the_start_to_a_miss_and_to_the_download(
     page.context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [("light", 390), *(pytest.param(*each, marks=pytest.mark.slow) for each in OTHER_SCREENS)],
+)
 def test_it_is_accessible_and_fits_the_screen(
     browser: Browser, four_months: Recorded, scheme: Any, width: int
 ) -> None:

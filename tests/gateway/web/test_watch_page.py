@@ -155,7 +155,7 @@ def test_open_pages_name_the_command_instead(gateway: Gateway) -> None:
     assert form.status_code == 403
 
 
-@pytest.mark.parametrize("width", [390, 1300])
+@pytest.mark.parametrize("width", [390, pytest.param(1300, marks=pytest.mark.slow)])
 def test_a_visitor_without_scripts_adds_and_removes_a_watch(
     browser: Browser, keyed: Gateway, width: int
 ) -> None:
@@ -176,7 +176,9 @@ def test_a_visitor_without_scripts_adds_and_removes_a_watch(
     page.context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1300)])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [pytest.param("light", 390, marks=pytest.mark.slow), ("dark", 1300)]
+)
 def test_the_page_is_accessible_and_fits_the_screen(
     browser: Browser, keyed: Gateway, scheme: str, width: int
 ) -> None:
