@@ -150,7 +150,9 @@ def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
     assert _failed_steps(refused) == ["register(0)", "validate(0)"]
     assert _failed_steps(workflows.ended(second)) == ["start(0)"]
     titles = listener.titles()[heard:]
-    assert [title.endswith("failed") for title in titles] == [True, True]
+    assert any("refused" in title for title in titles)
+    # that a flow fails is not sent again for the next run
+    assert sum(title.endswith("failed") for title in titles) == 1
     assert _answered_version(system) == before
 
 
