@@ -60,14 +60,15 @@ class LatestVersions:
                 f"the latest version of {lake} cannot be written to {path}: {error}"
             ) from error
 
-    def save(self, lake: Lake) -> str:
-        """Store a lake as a version, make that the latest, and return it. Raise VersionError.
+    def save(self, lake: Lake, *, publish: bool = True) -> str:
+        """Store a lake as a version, with `publish` as the latest one, and return it.
 
-        Meanwhile no other process writes to the lake, and none saves it.
+        Meanwhile no other process writes to the lake, and none saves it. Raise VersionError.
         """
         with lake.locked():
             version = DataVersions(lake.root, self._settings).save(lake.raw)
-            self.publish(lake.root.name, version)
+            if publish:
+                self.publish(lake.root.name, version)
         return version
 
     def restore(self, lake: Lake) -> str | None:

@@ -51,8 +51,10 @@ def collect_prices(
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it as a version.
 
-    A machine without that lake restores its latest version first. Raise SettingsError, with
-    nothing collected, if fewer days than `needed` are requested of a lake that has more.
+    A machine without that lake restores its latest version first. A run on a branch leaves the
+    latest version as it is: it may collect at the same time as production, and the last one of two
+    would remain. Raise SettingsError, with nothing collected, if fewer days than `needed` are
+    requested of a lake that has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
@@ -61,7 +63,7 @@ def collect_prices(
     wanted = requested_days(opened, start, end, days)
     _require_enough(lake, wanted, needed)
     report = collect(opened, lake, wanted)
-    version = latest.save(lake)
+    version = latest.save(lake, publish=not Registry().branch)
     held = tuple(report.held_checks())
     first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
     return Collected(source, opened.market, version, first, wanted[-1], report.to_json(), held)
