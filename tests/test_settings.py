@@ -109,6 +109,7 @@ def test_all_names_of_the_project_are_known(home: Path, monkeypatch: pytest.Monk
     files = [*ROOT.glob("k8s/**/*.sh"), *ROOT.glob("k8s/**/*.yaml"), ROOT / "Dockerfile"]
     files += [*ROOT.glob("flows/*.py"), *ROOT.glob("pokewatch/**/*.py"), ROOT / "Makefile"]
     files += [ROOT / "tests/conftest.py", ROOT / "tests/tools.py"]
+    files += ROOT.glob("tests/cluster/*.py")
     names = {
         name
         for file in files

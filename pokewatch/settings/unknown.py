@@ -22,6 +22,7 @@ OTHER_NAMES = frozenset(
         "POKEWATCH_VERIFY_PORT",
         "POKEWATCH_REQUIRE_TOOLS",
         "POKEWATCH_SHARED_DATA",
+        "POKEWATCH_TEST_KUBECONFIG",
     }
 )
 

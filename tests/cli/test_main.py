@@ -182,6 +182,17 @@ def test_a_price_that_may_be_another_is_refused(price: str, message: str, book: 
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("evaluate", "--min-price", "€3.50"), ("backtest", "--postage", "€3.50")],
+    ids=["least price", "postage"],
+)
+def test_an_amount_in_the_currency_of_a_file_names_none(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments, "--prices", "prices.csv")
+    assert result.exit_code == 2
+    assert "'€3.50' names a currency: write 3.5, which is in the currency" in result.stderr
+
+
 def test_search_finds_cards_by_words(book: PriceBook) -> None:
     card = card_at(book, 5)
     rows = run_json("search", card["set_name"].lower(), card["number"])
