@@ -28,23 +28,27 @@ from pokewatch.collection.names import (
 )
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.collection.quantities import MAX_QUANTITY, quantity_of
-from pokewatch.contract import CARD_ID_PATTERN, Condition
+from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
 
 NO_COPY = "it counts no copy"
 
+# Cells are what strangers write: each pattern takes time in proportion to the length of its text,
+# as no two repeats that may match the same characters are adjacent, and none runs on from every
+# place where it may begin.
+
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
     r"(?P<condition>near mint|lightly played|moderately played|heavily played|damaged|unopened)"
-    r"\s*(?P<printing>[^-]*?)\s*(?:-\s*(?P<language>\w+))?",
+    r" ?(?P<printing>[^\s-]+(?: [^\s-]+)*)?(?: ?- ?(?P<language>\w+))?",
     re.IGNORECASE,
 )
 _NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
-_PARENTHESES = re.compile(r"\(([^)]*)\)")
+_PARENTHESES = re.compile(r"\(([^()]*)\)")
 _PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
@@ -159,8 +163,12 @@ class _Style:
 
 def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
     def refused(reason: str) -> RefusedLine:
-        return RefusedLine(line, ", ".join(value for value in values.values() if value), reason)
+        return RefusedLine(line, _cut(", ".join(filter(None, values.values()))), reason)
 
+    for field, value in values.items():
+        if len(value) > MAX_COLLECTION_CELL:
+            given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
+            return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
     name = values.get("name") or values.get("subject", "")
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
@@ -214,6 +222,10 @@ def _line_of(
     )
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_COLLECTION_CELL else f"{text[: MAX_COLLECTION_CELL - 3]}..."
+
+
 def _of_list(text: str) -> dict[str, str]:
     """Return the fields of a line of names alone: a name, which may be an id or a slug."""
     if text.isdecimal():
@@ -227,10 +239,10 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
     printing = with_flags(values, "Normal" if style.empty_is_normal else "")
     if style.app == CARD_LADDER and not (is_printing(printing) or _SHADOWLESS.search(printing)):
         printing = ""  # a rarity, or a stamp
-    match = _SELLER_CONDITION.fullmatch(condition.strip())
+    match = _SELLER_CONDITION.fullmatch(condition)
     seller = style.app == SELLER_PRICING
-    if match and (seller or not match["printing"].strip() or is_printing(match["printing"])):
-        own = match["printing"].strip() or ("Normal" if seller else "")
+    if match and (seller or not match["printing"] or is_printing(match["printing"])):
+        own = match["printing"] or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
 
@@ -278,10 +290,11 @@ def _split_name(name: str) -> tuple[str, str, str]:
 
 
 def _text(cell: Any) -> str:
-    if cell is None:
+    """Return a cell as text, its words separated by single spaces; "" for NaN."""
+    if cell is None or cell != cell:
         return ""
-    if isinstance(cell, float) and cell == int(cell):
+    if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    text = str(cell).strip()
+    text = " ".join(str(cell).split())
     formula = _TEXT_FORMULA.fullmatch(text)
     return formula[1] if formula else text

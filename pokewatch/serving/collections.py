@@ -10,13 +10,18 @@ from pydantic import Field
 
 from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.collection.worth import value_collection
-from pokewatch.contract import COLLECTION_FIELDS, MAX_COLLECTION_LINES, Fees
+from pokewatch.contract import (
+    COLLECTION_FIELDS,
+    MAX_COLLECTION_CELL,
+    MAX_COLLECTION_LINES,
+    Fees,
+)
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import read_text
 from pokewatch.serving.catalog_cards import BookQuery
 from pokewatch.serving.loaded_books import LoadedBook
 
-_Cell = Annotated[str, Field(max_length=500)]
+_Cell = Annotated[str, Field(max_length=MAX_COLLECTION_CELL)]
 
 
 class BookCollectionQuery(BookQuery):

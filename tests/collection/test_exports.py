@@ -1,6 +1,13 @@
+import math
+import re
+from types import ModuleType
+
+import pyarrow as pa
 import pytest
 
+from pokewatch.collection import exports, names
 from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.market.tabular.reading import sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
@@ -8,6 +15,10 @@ from tests.collection.exports_by_app import EXPORTS
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
     return read_collection(read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE))
+
+
+def _patterns(module: ModuleType) -> list[re.Pattern[str]]:
+    return [value for value in vars(module).values() if isinstance(value, re.Pattern)]
 
 
 @pytest.mark.parametrize("app", EXPORTS)
@@ -132,3 +143,35 @@ def test_a_name_may_have_number_and_printing() -> None:
 def test_an_unknown_condition_is_not_near_mint() -> None:
     (line,) = read("name,condition\nPikachu,Chewed\n").lines
     assert (line.condition, line.condition_text) == (None, "Chewed")
+
+
+LONG = 500_000  # characters: time with the square of it is minutes
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("pattern", [*_patterns(exports), *_patterns(names)], ids=repr)
+def test_a_pattern_takes_time_in_proportion_to_its_text(pattern: re.Pattern[str]) -> None:
+    """Each pattern is done with texts of half a million characters."""
+    for unit in (" ", "(", "[", "a", "-", "#", "NO", "0", "a ", " -"):
+        for start in ("", "near mint"):
+            text = f"{start}{unit * (LONG // len(unit))}x-y z"
+            pattern.match(text)
+            pattern.sub("", text)
+
+
+def test_a_long_cell_is_refused_with_its_line_alone() -> None:
+    cells = [f"A,near mint{' ' * 1000}x-y z", f"{'[' * 501},NM", f"A,{'(' * 501}", "B,LP"]
+    found = read("name,condition\n" + "\n".join(cells))
+    assert [line.name for line in found.lines] == ["A", "B"]  # blanks count once
+    assert [refused.reason for refused in found.refused] == [
+        "its name has 501 characters, at most 500 are read",
+        "its condition has 501 characters, at most 500 are read",
+    ]
+    assert all(len(refused.text) == 500 for refused in found.refused)
+
+
+def test_cells_that_are_no_numbers_are_empty_or_refused() -> None:
+    cells = pa.table({"name": ["A", "B", "C"], "quantity": [math.nan, math.inf, 2.0]})
+    found = read_collection(sheet_of(cells, "Parquet"))
+    assert [(line.name, line.quantity) for line in found.lines] == [("A", 1), ("C", 2)]
+    assert [refused.text for refused in found.refused] == ["B, inf"]
