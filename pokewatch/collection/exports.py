@@ -20,23 +20,19 @@ from pokewatch.collection.headers import (
     columns_of,
 )
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
+from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import (
     BASE_PRINTING,
-    is_common_printing,
     is_printing,
     stamp_words,
 )
 from pokewatch.collection.printing_columns import with_flags
-from pokewatch.collection.quantities import MAX_QUANTITY, quantity_of
+from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
-from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
+from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import simplified
 
 NO_COPY = "it counts no copy"
-
-# Cells are what strangers write: each pattern takes time in proportion to the length of its text,
-# as no two repeats that may match the same characters are adjacent, and none runs on from every
-# place where it may begin.
 
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
@@ -44,18 +40,13 @@ _SELLER_CONDITION = re.compile(
     r" ?(?P<printing>[^\s-]+(?: [^\s-]+)*)?(?: ?- ?(?P<language>\w+))?",
     re.IGNORECASE,
 )
-_NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
-_PARENTHESES = re.compile(r"\(([^()]*)\)")
-_PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
-_SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
 _TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
 
@@ -122,21 +113,22 @@ def read_collection(sheet: Sheet) -> Collection:
     headers = [simplified(name) for name in sheet.names]
     app = app_of(headers)
     columns = columns_of(headers, app)
-    style = _Style(
-        app,
-        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
-        columns.keys() == {"name"},
-    )
     if not {"name", "product_id", "card_id", "market_id", "subject"} & columns.keys():
         raise TableError(
             f"no column names the cards, of {', '.join(map(repr, sheet.names))}",
             remedy="name one name, product_id or card_id; set, number, printing, condition and "
             "quantity are used where there are any",
         )
-    cells = {field: sheet.cells[at].to_pylist() for field, at in columns.items()}
+    cells = {field: [*map(_text, sheet.cells[at].to_pylist())] for field, at in columns.items()}
+    style = _Style(
+        app,
+        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
+        columns.keys() == {"name"},
+        decimal_of([*cells.get("quantity", []), *cells.get("added", [])]),
+    )
     lines, refused = [], []
     for row, line in enumerate(sheet.line.tolist()):
-        values = {field: _text(column[row]) for field, column in cells.items()}
+        values = {field: column[row] for field, column in cells.items()}
         found = _read_line(line, values, style)
         if isinstance(found, RefusedLine):
             refused.append(found)
@@ -153,12 +145,13 @@ class _Style:
     """The meaning of a file's cells.
 
     `empty_is_normal` says whether an empty printing is one without foil, `names_alone` whether the
-    file has names and nothing else.
+    file has names and nothing else. `decimal` is the decimal mark of its numbers of copies.
     """
 
     app: str
     empty_is_normal: bool
     names_alone: bool
+    decimal: Decimal | None
 
 
 def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
@@ -174,10 +167,10 @@ def _read_line(line: int, values: Mapping[str, str], style: _Style) -> Collectio
         return refused("it names no card")
     if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
         return refused("it is a total, not a card")
-    quantity = quantity_of(values)
-    if quantity is None:
-        given = values.get("quantity", "")
-        return refused(f"{shortened(given)} is not a number of copies from 0 to {MAX_QUANTITY:,}")
+    try:
+        quantity = quantity_of(values, style.decimal)
+    except ValueError as error:
+        return refused(str(error))
     return _line_of(line, name, quantity, values, style)
 
 
@@ -190,8 +183,8 @@ def _line_of(
         name = values["name"]
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
-    name, number, bracketed = _split_name(name)
-    set_name, spoken = _split_set(values.get("set_name", ""))
+    name, number, bracketed = split_name(name)
+    set_name, spoken = split_set(values.get("set_name", ""))
     if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
         set_name = set_name if _SHADOWLESS.search(set_name) else f"{set_name} (Shadowless)"
         name, bracketed, printing = (
@@ -257,36 +250,9 @@ def _grade(values: Mapping[str, str], condition: str) -> str:
     return grade or (condition if _GRADED.match(condition) else "")
 
 
-def _split_set(name: str) -> tuple[str, str]:
-    """Return a set's name without a language that begins or ends it, and that language."""
-    words = name.split()
-    for at in (0, 1, -1):
-        word = words[at].strip("()[]") if len(words) > 1 else ""
-        if word in _SPOKEN:
-            return " ".join(each for each in words if each != words[at]), word
-    return name, ""
-
-
 def _language_of_game(game: str) -> str:
     """Return the language of a game's cards where it is part of its name: `Pokemon Japan`."""
     return "Japanese" if "japan" in game.casefold() else ""
-
-
-def _split_name(name: str) -> tuple[str, str, str]:
-    """Return name, number and printing of a name like `Charizard [Reverse Holo] #4`.
-
-    Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
-    """
-    name = _PSA_PRINTING.sub(r" [\1]", name)
-    for text in _PARENTHESES.findall(name):
-        if is_common_printing(text):
-            name = name.replace(f"({text})", f"[{text}]")
-    number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
-    text = brackets[1] if brackets else ""
-    printing = text if is_printing(text) else ""
-    plain = _NUMBER_IN_NAME.sub(" ", name)
-    plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
-    return " ".join(plain.split()) or name, number[1] or number[2] if number else "", printing
 
 
 def _text(cell: Any) -> str:

@@ -5,7 +5,7 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pokewatch.collection import exports, names
+from pokewatch.collection import exports, line_names, names, quantities
 from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.market.tabular.reading import sheet_of
 from pokewatch.market.tabular.sheet import TableError
@@ -149,7 +149,11 @@ LONG = 500_000  # characters: time with the square of it is minutes
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("pattern", [*_patterns(exports), *_patterns(names)], ids=repr)
+@pytest.mark.parametrize(
+    "pattern",
+    [each for module in (exports, line_names, names, quantities) for each in _patterns(module)],
+    ids=repr,
+)
 def test_a_pattern_takes_time_in_proportion_to_its_text(pattern: re.Pattern[str]) -> None:
     """Each pattern is done with texts of half a million characters."""
     for unit in (" ", "(", "[", "a", "-", "#", "NO", "0", "a ", " -"):
@@ -175,3 +179,9 @@ def test_cells_that_are_no_numbers_are_empty_or_refused() -> None:
     found = read_collection(sheet_of(cells, "Parquet"))
     assert [(line.name, line.quantity) for line in found.lines] == [("A", 1), ("C", 2)]
     assert [refused.text for refused in found.refused] == ["B, inf"]
+
+
+def test_a_column_of_copies_has_one_decimal_mark() -> None:
+    found = read("name;Anzahl\nA;1.000\nB;2,00\n")
+    assert [line.quantity for line in found.lines] == [1_000, 2]
+    assert read("name;Anzahl\nA;2,000\n").refused[0].reason.startswith("'2,000' may be 2 or 2,000")
