@@ -121,6 +121,8 @@ def _print(worth: Mapping[str, Any], out: Path | None) -> None:
     _print_totals(worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
     _print_some([_why_unvalued(row) for row in unvalued])
+    for note in worth["notes"]:
+        print_wrapped(f"note: {note}")
     _print_some([f"line {row['line']}: left out: {row['reason']}" for row in worth["refused"]])
     if out is not None:
         print_wrapped(f"written to {out}")

@@ -4,7 +4,7 @@ A column is known by its header, not by its place, and a file by its columns, no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,12 @@ from pokewatch.collection.names import (
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
-from pokewatch.market.tabular.sheet import Sheet, TableError
+from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
 
 NO_COPY = "it counts no copy"
+NO_COPIES = "no column has the number of copies, so each line counts as one"
+_SHOWN_COLUMNS = 20
 
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
@@ -96,11 +98,15 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The lines of a file. `app` is the app that wrote it, "" for another table."""
+    """The lines of a file. `app` is the app that wrote it, "" for another table.
+
+    `notes` say how the columns were read, where a user may not expect it.
+    """
 
     app: str
     lines: tuple[CollectionLine, ...]
     refused: tuple[RefusedLine, ...]
+    notes: tuple[str, ...]
 
 
 def read_collection(sheet: Sheet) -> Collection:
@@ -137,7 +143,27 @@ def read_collection(sheet: Sheet) -> Collection:
         else:
             refused.append(RefusedLine(found.line, found.title, NO_COPY))
     skipped = [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
-    return Collection(app, tuple(lines), tuple(sorted([*refused, *skipped], key=lambda r: r.line)))
+    return Collection(
+        app,
+        tuple(lines),
+        tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
+        tuple(_notes(sheet.names, columns, app)),
+    )
+
+
+def _notes(names: Sequence[str], columns: Mapping[str, int], app: str) -> Iterator[str]:
+    """Return what a user may not expect of the columns: none says the copies, or some say nothing.
+
+    Columns that a known app's file has besides are expected.
+    """
+    if not {"quantity", "added"} & columns.keys():
+        yield NO_COPIES
+    used = {at for field, at in columns.items() if field != "cost"}
+    unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
+    if unused and not app:
+        more = len(unused) - _SHOWN_COLUMNS
+        shown = ", ".join(unused[:_SHOWN_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
+        yield f"columns that are not used: {shown}"
 
 
 @dataclass(frozen=True, slots=True)

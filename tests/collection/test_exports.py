@@ -185,3 +185,22 @@ def test_a_column_of_copies_has_one_decimal_mark() -> None:
     found = read("name;Anzahl\nA;1.000\nB;2,00\n")
     assert [line.quantity for line in found.lines] == [1_000, 2]
     assert read("name;Anzahl\nA;2,000\n").refused[0].reason.startswith("'2,000' may be 2 or 2,000")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Stück", "Anz.", "Stock", "Amount", "Pcs", "Number of copies", "Quantity (total)", "Qty"],
+)
+def test_the_copies_are_found_by_their_header(header: str) -> None:
+    found = read(f"name,{header}\nPikachu,3\n")
+    assert ([line.quantity for line in found.lines], found.notes) == ([3], ())
+
+
+def test_columns_that_are_not_used_are_noted() -> None:
+    assert read("name,Number owned,Notes\nPikachu,3,\n").notes == (
+        exports.NO_COPIES,
+        "columns that are not used: 'Number owned', 'Notes'",
+    )
+    many = ",".join(f"x{at}" for at in range(25))
+    assert read(f"name,count,{many}\nA,1{',' * 25}\n").notes[0].endswith("'x19' and 5 more")
+    assert read(EXPORTS["Collectr"]).notes == ()

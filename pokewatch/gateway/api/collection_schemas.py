@@ -178,6 +178,10 @@ class CollectionWorth(msgspec.Struct, frozen=True):
     totals: CollectionTotals
     lines: list[LineWorth]
     refused: list[RefusedLineAnswer]
+    notes: Annotated[
+        list[str],
+        Meta(description="How the columns of a file were read: those not used, or no copies."),
+    ]
     model_version: ModelVersion
     data_version: DataVersion
 
