@@ -85,14 +85,15 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
     """
-    from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, read_collection
+    from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, read_collection
     from pokewatch.collection.matching import Matcher
     from pokewatch.collection.worth import value_collection
     from pokewatch.market.tabular.reading import read_sheet
     from pokewatch.market.tabular.sheet import TableError
 
     try:
-        found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS), alone=ALONE))
+        names = sorted(KNOWN_HEADERS)
+        found = read_collection(read_sheet(file, names=names, alone=ALONE, example=EXAMPLE))
     except TableError as error:
         raise click.UsageError(f"{file}: {error}") from None
     except OSError as error:

@@ -19,6 +19,7 @@ from pokewatch.collection.headers import (
     app_of,
     columns_of,
 )
+from pokewatch.collection.headers import EXAMPLE as EXAMPLE
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
 from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import (

@@ -76,6 +76,7 @@ ALONE = (
     *HEADERS["market_id"],
     *HEADERS["card_id"],
 )
+EXAMPLE = "name,set,number,quantity"
 KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.collection.worth import value_collection
 from pokewatch.contract import (
     COLLECTION_FIELDS,
@@ -89,7 +89,7 @@ def _collection(query: BookCollectionQuery) -> Collection:
             data = b64decode(query.file, validate=True)
         except Base64Error:
             raise CollectionError("the file is not Base64") from None
-        return read_collection(read_text(data, KNOWN_HEADERS, alone=ALONE))
+        return read_collection(read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE))
     lines = query.lines or []
     unknown = {name for line in lines for name in line} - set(COLLECTION_FIELDS)
     if unknown:

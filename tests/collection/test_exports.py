@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from pokewatch.collection import exports, line_names, names, quantities
-from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.market.tabular.reading import sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
@@ -14,7 +14,9 @@ from tests.collection.exports_by_app import EXPORTS
 
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
-    return read_collection(read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE))
+    return read_collection(
+        read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE, example=EXAMPLE)
+    )
 
 
 def _patterns(module: ModuleType) -> list[re.Pattern[str]]:
@@ -204,3 +206,23 @@ def test_columns_that_are_not_used_are_noted() -> None:
     many = ",".join(f"x{at}" for at in range(25))
     assert read(f"name,count,{many}\nA,1{',' * 25}\n").notes[0].endswith("'x19' and 5 more")
     assert read(EXPORTS["Collectr"]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ("名前,枚数\nピカチュウ,1\n".encode("shift_jis"), "; save it as UTF-8"),
+        (
+            b"PK\x03\x04" + b"\xdd\0" * 99,
+            "the file is a workbook or a zip archive; save the table as CSV",
+        ),
+        (b"PAR1\x15\x04", "the file is a Parquet file; export the table as CSV"),
+        (b"", "it needs a header and rows, like name,set,number,quantity"),
+    ],
+)
+def test_the_remedy_of_a_file_that_cannot_be_read_is_one_for_collections(
+    data: bytes, error: str
+) -> None:
+    with pytest.raises(TableError) as caught:
+        read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE)
+    assert str(caught.value).endswith(error)

@@ -26,6 +26,7 @@ _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertic
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DIGIT = re.compile(r"\d")
 _FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as exports keep Excel from changing a text
+EXAMPLE = "card_id,date,market_price"
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
 _SAMPLE_RECORDS = 50
@@ -44,14 +45,17 @@ def read_text(
     known: frozenset[str],
     encoding: str | None = None,
     alone: Sequence[str] = (),
+    example: str = EXAMPLE,
+    encoding_setting: str = "",
 ) -> Sheet:
     """Return the table in `data`; `known` are simplified column names that mark a header.
 
     A table may have one column only if `alone` has its name. The first of `alone` is the name of
-    that of a list, which has two lines or more and no header. Raise TableError where there is no
-    table, or a record cannot be separated from the next.
+    that of a list, which has two lines or more and no header. `example` is a header, for users, and
+    `encoding_setting` what they set to name an encoding, if they can. Raise TableError where there
+    is no table, or a record cannot be separated from the next.
     """
-    text, encoding_name = decoded(data, encoding)
+    text, encoding_name = decoded(data, encoding, encoding_setting)
     text, named, before = _without_separator_line(text)
     separator = named or _separator_of(text, known)
     first = _sample(text[:_SAMPLE_LETTERS], separator)
@@ -61,14 +65,14 @@ def read_text(
     if column and simplified(first[0][0]) not in alone:
         header, skipped, read = _Record(0, [alone[0]]), list[SkippedLine](), list[_Record]()
     else:
-        header, skipped, read = _header(records, known, alone, _SAMPLE_RECORDS)
+        header, skipped, read = _header(records, known, alone, example)
     names = tuple(name.strip() for name in header.cells)
     while names and not names[-1]:
         names = names[:-1]
     if not names:
         raise TableError(
             "the file has no header",
-            remedy="its first line must name the columns, like card_id,date,market_price",
+            remedy=f"its first line must name the columns, like {example}",
         )
     columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped)
     marks = _SEPARATOR_NAMES.get(separator, repr(separator))
@@ -175,7 +179,7 @@ def _quoting(error: csv.Error) -> str:
 
 
 def _header(
-    records: Iterator[_Record], known: frozenset[str], alone: Sequence[str], most: int
+    records: Iterator[_Record], known: frozenset[str], alone: Sequence[str], example: str
 ) -> tuple[_Record, list[SkippedLine], list[_Record]]:
     """Return the first record that names columns, and what stood before it.
 
@@ -195,19 +199,17 @@ def _header(
                 ],
                 [],
             )
-        if len(seen) == most:
+        if len(seen) == _SAMPLE_RECORDS:
             break
     if not seen:
-        raise TableError(
-            "the file is empty", remedy="it needs a header and rows, like card_id,date,market_price"
-        )
+        raise TableError("the file is empty", remedy=f"it needs a header and rows, like {example}")
     filled = [cell for cell in seen[0].cells if cell.strip()]
     if len(filled) < 2 and simplified(filled[0]) not in alone:
         raise TableError(
             f"no header is found in the first {len(seen)} lines",
             line=seen[0].line,
             cell=_joined(seen[0].cells),
-            remedy="the first line must name the columns, like card_id,date,market_price",
+            remedy=f"the first line must name the columns, like {example}",
         )
     return seen[0], [], seen[1:]
 
