@@ -22,6 +22,9 @@ from pokewatch.serving.catalog_cards import BookQuery
 from pokewatch.serving.loaded_books import LoadedBook
 
 _Cell = Annotated[str, Field(max_length=MAX_COLLECTION_CELL)]
+# Headers, blank lines and lines that are no cards among them. A body of 4 MiB has 4 million lines,
+# which would keep the server busy for a minute before they could be counted.
+_MOST_FILE_LINES = 2 * MAX_COLLECTION_LINES
 
 
 class BookCollectionQuery(BookQuery):
@@ -89,7 +92,8 @@ def _collection(query: BookCollectionQuery) -> Collection:
             data = b64decode(query.file, validate=True)
         except Base64Error:
             raise CollectionError("the file is not Base64") from None
-        return read_collection(read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE))
+        sheet = read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE, most=_MOST_FILE_LINES)
+        return read_collection(sheet)
     lines = query.lines or []
     unknown = {name for line in lines for name in line} - set(COLLECTION_FIELDS)
     if unknown:

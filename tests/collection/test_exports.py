@@ -226,3 +226,11 @@ def test_the_remedy_of_a_file_that_cannot_be_read_is_one_for_collections(
     with pytest.raises(TableError) as caught:
         read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE)
     assert str(caught.value).endswith(error)
+
+
+def test_a_file_of_too_many_lines_or_cells_is_read_no_further() -> None:
+    assert read_text(b"name\nA\nB\n", KNOWN_HEADERS, alone=ALONE, most=3).rows == 2
+    with pytest.raises(TableError, match="has more than 3 lines; split it"):
+        read_text(b"name\nA\nB\n\n", KNOWN_HEADERS, alone=ALONE, most=3)
+    with pytest.raises(TableError, match="line 2: the line has 20,001 cells; at most 20,000"):
+        read_text(b"name,set\n" + b"," * 20_000, KNOWN_HEADERS)
