@@ -62,9 +62,11 @@ ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
     USERNAME=pokewatch \
     MPLCONFIGDIR=/tmp/matplotlib
 HEALTHCHECK NONE
-# Last, so that a new commit keeps the layers above.
+# Last, so that a new commit keeps the layers above. podman and buildah of Debian 12 leave ARG out of the
+# key of a cached ENV or LABEL, but not of a RUN: without one, the image has the commit of an earlier build.
 ARG VERSION=
 ARG GIT_COMMIT=
+RUN true
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["python", "/app/flows/flow.py", "run"]
@@ -81,6 +83,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/v2/health/ready', timeout=2)"]
 ARG VERSION=
 ARG GIT_COMMIT=
+RUN true
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["mlserver", "start", "/app/mlserver_models"]
@@ -95,6 +98,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=2)"]
 ARG VERSION=
 ARG GIT_COMMIT=
+RUN true
 ENV POKEWATCH_GIT_COMMIT=${GIT_COMMIT}
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${GIT_COMMIT}"
 CMD ["pokewatch", "gateway"]

@@ -52,7 +52,7 @@ test-slow: setup
 test-pods: setup
 	$(BIN)/pytest -q -m pods
 
-# The programs of a cluster, built once from their Go modules, outside the checkout: 40 minutes on 2 cores.
+# The programs of a cluster, built once from their Go modules, outside the checkout: 50 minutes on 2 cores.
 cluster: setup
 	$(BIN)/python -m tests.cluster.programs
 

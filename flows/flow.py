@@ -138,7 +138,7 @@ class PokeWatchFlow(DailySpec):
         )
         for horizon, reason in left_out:
             print(f"not evaluated {horizon} days ahead: {reason}")
-        self.trials = trials(self.data_version, list(self.parameters), self.horizons)
+        self.trials = trials(list(self.parameters), self.horizons, left_out)
         self.next(self.evaluate, foreach="trials")
 
     @card(type="blank")

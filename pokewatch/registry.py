@@ -2,7 +2,7 @@
 
 A registered version is a price book with its provenance. `challenger` is the last version that
 passed the gate, `champion` the version that is served, `previous` the champion before it. `canary`
-is a version that a deploy gives traffic in steps, while it does.
+is a version that a deploy or an experiment gives a share of the traffic, while it does.
 """
 
 import json
@@ -294,5 +294,5 @@ def _no_version(alias: str, branch: str) -> str:
     if alias == PREVIOUS:
         return f"there is no previous champion{of}"
     if alias == CANARY:
-        return f"no deploy{of} gives a version traffic in steps"
+        return f"no deploy and no experiment{of} gives a challenger traffic"
     return f"no model is {alias}{of} yet: run the pipeline first (pokewatch pipeline run)"

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 import pytest
@@ -32,16 +33,27 @@ def running(host: str = "127.0.0.1") -> Iterator[str]:
     server = ThreadedMotoServer(host, port, verbose=False)
     server.start()
     url = f"http://127.0.0.1:{port}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-    )
     for bucket in BUCKETS:
-        client.create_bucket(Bucket=bucket)
+        _client(url).create_bucket(Bucket=bucket)
     try:
         yield url
     finally:
         server.stop()
+
+
+def stored(url: str, bucket: str, prefix: str) -> dict[str, str]:
+    """Return the objects of a bucket whose keys start with `prefix`, as text."""
+    client = _client(url)
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [str(each["Key"]) for page in pages for each in page.get("Contents", [])]
+    return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys}
+
+
+def _client(url: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+    )

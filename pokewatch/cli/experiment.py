@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pokewatch.cli.market_choice import chosen_registry, market_option
 from pokewatch.cli.options import json_option
 from pokewatch.cli.output import (
     format_number,
@@ -28,21 +29,21 @@ def experiment() -> None:
     """Compare another model with the champion's, day by day, before it serves.
 
     While an experiment runs, the daily pipeline registers a price book of the challenger beside the
-    champion's. No server loads it. The monitor compares both with the prices that follow, and the
-    challenger is deployed once it is better beyond chance.
+    champion's. No server loads it, unless `serve` gives it callers. The monitor compares both with
+    the prices that follow, and the challenger is deployed once it is better beyond chance.
     """
 
 
 @experiment.command("start")
 @click.argument("model")
+@market_option
 @json_option
 def start(model: str, as_json: bool) -> None:
     """Start an experiment with MODEL as the challenger, from the next run of the pipeline on."""
     from pokewatch.experiments.standing import Standing
     from pokewatch.pipeline.experiments import start_experiment
-    from pokewatch.registry import Registry
 
-    started = start_experiment(Registry(), model)
+    started = start_experiment(chosen_registry(), model)
     if as_json:
         print_json(Standing.of(started, []).to_dict())
         return
@@ -53,14 +54,46 @@ def start(model: str, as_json: bool) -> None:
     )
 
 
+@experiment.command("serve")
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the callers, by API key, that the challenger answers.",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0, 365, min_open=True),
+    default=28.0,
+    show_default=True,
+    help="Days after which the champion answers all of them again.",
+)
+@market_option
+@json_option
+def serve(share: float, days: float, as_json: bool) -> None:
+    """Have the challenger answer a share of the callers, to compare what they do.
+
+    A caller stays in one arm from day to day. The checks of a canary can stop it at any time, and a
+    deploy has the champion answer everybody while it runs. `outcomes` compares the arms.
+    """
+    from pokewatch.pipeline.experiments import serve_challenger
+
+    found, done = serve_challenger(chosen_registry(), share, days)
+    if as_json:
+        print_json({"number": found.number, "traffic": found.traffic_facts(), "done": done})
+        return
+    print_wrapped(f"experiment {found.number}: {done}")
+
+
 @experiment.command("status")
+@market_option
 @json_option
 def status(as_json: bool) -> None:
     """Show the newest experiments, with the evidence so far."""
     from pokewatch.experiments.update import newest_standings
-    from pokewatch.registry import Registry
 
-    found = [each.to_dict() for each in newest_standings(Registry(), _SHOWN)]
+    found = [each.to_dict() for each in newest_standings(chosen_registry(), _SHOWN)]
     if as_json:
         print_json({"experiments": found})
         return
@@ -73,15 +106,19 @@ def status(as_json: bool) -> None:
 
 @experiment.command("stop")
 @click.option("--reason", default="stopped on request", help="Reason, for the history.")
+@click.option("--traffic", is_flag=True, help="Only take the callers away: the comparison goes on.")
+@market_option
 @json_option
-def stop(reason: str, as_json: bool) -> None:
-    """Stop the experiment that runs; the champion stays."""
-    from pokewatch.experiments.records import ExperimentRecords
-    from pokewatch.registry import Registry
+def stop(reason: str, traffic: bool, as_json: bool) -> None:
+    """Stop the experiment that runs; the champion stays, and answers all callers."""
+    from pokewatch.pipeline.experiments import stop_experiment
 
-    stopped = ExperimentRecords(Registry()).stop(reason)
+    stopped = stop_experiment(chosen_registry(), reason, traffic_only=traffic)
     if as_json:
         print_json({"number": stopped.number, "state": stopped.state, "outcome": stopped.outcome})
+        return
+    if traffic:
+        print_text(f"experiment {stopped.number} goes on without callers: {reason}")
         return
     print_text(f"experiment {stopped.number} is stopped: {stopped.outcome}")
 
@@ -137,6 +174,14 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         f"experiment {found['number']}, {found['challenger']} against {found['champion']}, since "
         f"{found['started_on']}: {state}"
     )
+    if traffic := found["traffic"]:
+        ends = (
+            f"ended: {traffic['ended']}" if traffic["ended"] else f"until {traffic['until'][:10]}"
+        )
+        yield (
+            f"  {found['challenger']} answers {traffic['share']:.0%} of the callers since "
+            f"{traffic['since'][:10]}, {ends}"
+        )
     if not found["days"]:
         yield f"  no result yet: the first comes {found['horizon']} days after a pipeline run"
         return

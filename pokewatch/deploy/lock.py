@@ -39,7 +39,7 @@ class DeployLock:
         self._heartbeats = 0
         self._sending = threading.Lock()
         self.number = record.number
-        self.target = record.target
+        self._not_done = record.not_done
 
     def acquire(self, settle: Callable[[DeployRecord], None]) -> None:
         """Wait for the earlier deploys to end, and `settle` those that are dead.
@@ -60,7 +60,7 @@ class DeployLock:
                     continue
             if time.monotonic() > deadline:
                 raise DeployBusyError(
-                    f"version {self.target} was not deployed: {first}, has not ended within "
+                    f"{self._not_done}: {first}, has not ended within "
                     f"{self._settings.deploy_wait_seconds:g} s; try again when it has"
                 )
             time.sleep(self._interval)
@@ -70,7 +70,7 @@ class DeployLock:
         self._send_heartbeat()
         if taken_by := self._records.read(self.number).taken_by:
             raise LockLostError(
-                f"version {self.target} was not deployed: this process was suspended for longer "
+                f"{self._not_done}: this process was suspended for longer "
                 f"than {self._settings.deploy_lease_seconds:g} s, and deploy {taken_by} took over"
             )
 

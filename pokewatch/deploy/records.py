@@ -24,7 +24,8 @@ TAKEN_BY = "taken_by"  # tag: the number of the deploy that took this one over
 HEARTBEAT = "beat"  # tag: a counter that increases while the deploy is alive
 DEPLOYED = "deployed"
 
-Kind = Literal["deploy", "rollback"]
+# `experiment` changes the callers of an experiment's challenger, and moves no champion.
+Kind = Literal["deploy", "rollback", "experiment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class DeployRecord:
-    """The record of one deploy or rollback."""
+    """The record of one deploy or rollback, or of a change of an experiment's callers."""
 
     number: int
     kind: Kind
@@ -90,9 +91,16 @@ class DeployRecord:
             champion=tags.get(CHAMPION_AFTER, ""),
         )
 
+    @property
+    def not_done(self) -> str:
+        """Return what has not been done if it fails."""
+        if self.kind == "experiment":
+            return f"the callers of {self.target} were not changed"
+        return f"version {self.target} was not deployed"
+
     def __str__(self) -> str:
-        preposition = "of" if self.kind == "deploy" else "back to"
-        return f"deploy {self.number} {preposition} version {self.target}, {self.owner}"
+        of = {"deploy": "of version", "rollback": "back to version", "experiment": "for"}[self.kind]
+        return f"deploy {self.number} {of} {self.target}, {self.owner}"
 
 
 class DeployRecords:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 import httpx
 
 from pokewatch import notify
-from pokewatch.contract import fair_price_model
-from pokewatch.deploy import golden
+from pokewatch.deploy.book_checks import checked_book
 from pokewatch.deploy.canary import run_canary
-from pokewatch.deploy.compatibility import REPLACE_HINT, open_book, require_compatible
+from pokewatch.deploy.compatibility import require_compatible
+from pokewatch.deploy.publication import Replicas
 from pokewatch.deploy.records import DeployRecords
 from pokewatch.deploy.reload import ReplicaOutcome
-from pokewatch.deploy.traffic import Replicas, TrafficShift, uses_traffic
+from pokewatch.deploy.traffic import TrafficShift, uses_traffic
 from pokewatch.deploy.transaction import deploy_transaction, version_of
-from pokewatch.errors import BookError, DeployError, PokeWatchError, RegistryError
+from pokewatch.errors import DeployError, PokeWatchError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, NOT_EVALUATED, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import ServingSettings, WatchSettings
 
@@ -28,7 +28,7 @@ def deploy(
     """Make `version` champion, reload and verify every MLServer, and run the canary.
 
     Where POKEWATCH_CANARY_REPLICAS or more MLServers serve a former champion, gateways first send
-    the version a growing share of the callers.
+    the version a growing share of the callers, and the challenger of an experiment none meanwhile.
 
     `addresses` (default: POKEWATCH_MLSERVER_URLS) are MLServer's REST addresses. A server that does
     not run is reported, which is not a failure; where none runs, there is no canary. If any other
@@ -36,10 +36,9 @@ def deploy(
     restored and reloaded everywhere, people are notified, and DeployError is raised with the
     reason. Only a deploy that succeeds moves `previous`.
 
-    One deploy at a time: it waits for another, and first finishes or undoes one that was killed. A
-    version of another market or currency, or without the champion's cards, is refused unless
-    `replace`; a version that was undone, or one that was not evaluated in place of one that was, is
-    always refused.
+    One at a time: it waits for another, and first finishes or undoes one that was killed. A version
+    of another market or currency, or without the champion's cards, is refused unless `replace`; one
+    that was undone, or that was not evaluated in place of one that was, is always refused.
     """
     with deploy_transaction(
         registry, "deploy", version, _addresses(registry, addresses)
@@ -54,7 +53,8 @@ def deploy(
 
         def shift(client: httpx.Client, replicas: Replicas, check_lock: Callable[[], None]) -> None:
             if uses_traffic(client, replicas, registry.market):
-                requests = _checked_book(registry, version, former, replace)
+                requests = checked_book(registry, version, former, replace)
+                transaction.pause_experiment()
                 TrafficShift(registry, client, version, requests, replicas, check_lock).run()
 
         gradual = former not in (None, version) and not replace
@@ -168,36 +168,6 @@ def _verify(
     settings = WatchSettings.read()
     if settings.deploy_watch_seconds == 0:
         return
-    requests = _checked_book(registry, version, former, replace)
+    requests = checked_book(registry, version, former, replace)
     if breach := run_canary(client, addresses, requests, settings, is_running):
         raise DeployError(f"version {version} failed the check of {breach}")
-
-
-def _checked_book(
-    registry: Registry, version: str, former: str | None, replace: bool
-) -> golden.GoldenRequests:
-    """Compare the new book with the former one, and return its golden requests.
-
-    Raise DeployError.
-    """
-    settings = WatchSettings.read()
-    try:
-        book = open_book(registry, version)
-        shift = (
-            0.0 if former is None else golden.fair_price_shift(book, open_book(registry, former))
-        )
-    except (RegistryError, BookError) as error:
-        raise DeployError(f"version {version} cannot be checked: {error}") from None
-    if shift is None and not replace:
-        raise DeployError(
-            f"version {version} failed the check of its fair prices: it shares no valued card "
-            f"with version {former}, so there is nothing to compare; {REPLACE_HINT}"
-        )
-    if shift is not None and shift > settings.deploy_watch_shift:
-        raise DeployError(
-            f"version {version} failed the check of its fair prices: their median shift against "
-            f"version {former} is {shift:.1%} of the market price, "
-            f"limit {settings.deploy_watch_shift:.1%}"
-        )
-    model = fair_price_model(registry.market)
-    return golden.GoldenRequests.from_book(book, version, settings.deploy_watch_cards, model)

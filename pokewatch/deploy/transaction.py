@@ -4,7 +4,8 @@
     canary     where several MLServers run: the share of callers grows in steps
     champion   moved, the MLServers reloaded and verified; a deploy killed here is undone
     DECISION   deployed: from here on it can only be finished; refused: it can only be undone
-    previous   moved if the deploy succeeded; else the champion is restored; the canary ends
+    previous   moved if the deploy succeeded; else the champion is restored; the canary ends, and
+               the challenger of an experiment has its share of the callers again
     OUTCOME    the deploy has ended
 
 Every step can be repeated. `DeployTransaction.settle` completes a killed deploy from its record.
@@ -24,7 +25,9 @@ import httpx
 from pokewatch import notify
 from pokewatch.contract import fair_price_model
 from pokewatch.deploy.addresses import replica_addresses
+from pokewatch.deploy.experiment_traffic import ExperimentTraffic
 from pokewatch.deploy.lock import DeployLock
+from pokewatch.deploy.publication import Replicas
 from pokewatch.deploy.records import (
     BEFORE,
     CHAMPION_AFTER,
@@ -37,8 +40,7 @@ from pokewatch.deploy.records import (
     Kind,
 )
 from pokewatch.deploy.reload import ReplicaOutcome, reload_failures, reload_server
-from pokewatch.deploy.traffic import Replicas, end_canary
-from pokewatch.errors import DeployError, LockLostError, NoChampionError
+from pokewatch.errors import DeployError, LockLostError, NoChampionError, PokeWatchError
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, PREVIOUS, REFUSED, Registry
 from pokewatch.settings import DeploySettings, ServingSettings
 
@@ -78,6 +80,7 @@ class DeployTransaction:
         self._client = client
         self._addresses = addresses
         self._model = fair_price_model(registry.market)
+        self._traffic = ExperimentTraffic(registry, client, self._replicas, lock.check)
         self._move: _Move | None = None
 
     def run(
@@ -137,6 +140,19 @@ class DeployTransaction:
         found = replica_addresses(self._addresses)
         return [self._reload(address, version) for address in found if address not in known]
 
+    def pause_experiment(self) -> None:
+        """Have the champion answer the callers of an experiment's challenger, if there is one."""
+        self._traffic.pause()
+
+    def reconcile_experiment(self) -> str:
+        """Make the callers of an experiment's challenger what its record says. End this deploy.
+
+        Return what was done, "" for nothing.
+        """
+        done = self._traffic.reconcile()
+        self._end(self._lock.number, done or "nothing was to be done")
+        return done
+
     def settle(self, record: DeployRecord) -> None:
         """Finish or undo a deploy that was killed."""
         if record.before is None:
@@ -146,7 +162,8 @@ class DeployTransaction:
         if move.decision == DEPLOYED:
             self._finish(move)
         else:
-            _notify_undone(record.kind, move, f"the {record.kind} was killed", self._undo(move))
+            restored = self._undo(move, go_on=True)
+            _notify_undone(record.kind, move, f"the {record.kind} was killed", restored)
 
     def abort(self, error: BaseException) -> str:
         """Undo and end a deploy that is not decided. Return what was restored; "" for nothing."""
@@ -156,7 +173,7 @@ class DeployTransaction:
             return ""
         if move.decision == DEPLOYED:
             return ""  # the next deploy finishes it
-        restored = self._undo(move)
+        restored = self._undo(move, go_on=isinstance(error, PokeWatchError))
         if self._kind == "deploy":  # a rollback tells of its failures itself
             _notify_undone("deploy", move, str(error) or type(error).__name__, restored)
         return restored
@@ -170,14 +187,19 @@ class DeployTransaction:
     def _finish(self, move: _Move) -> None:
         if move.before.champion not in (None, move.version):
             self._set_alias(PREVIOUS, str(move.before.champion))
-        self._end_canary(f"version {move.version} is champion")
+        self._traffic.end(f"version {move.version} is champion")
+        self._traffic.go_on()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._registry.set_tag(move.version, DEPLOYED_AT, now)
         self._end(move.number, f"version {move.version} is champion")
 
-    def _undo(self, move: _Move) -> str:
+    def _undo(self, move: _Move, *, go_on: bool) -> str:
+        """Restore the former champion, and with `go_on` the callers of an experiment.
+
+        A process that is to end leaves these to the next deploy or monitoring run.
+        """
         former = move.before.champion
-        self._end_canary(move.decision or f"the deploy of version {move.version} was undone")
+        self._traffic.end(move.decision or f"the deploy of version {move.version} was undone")
         if move.decision and former != move.version:
             self._registry.set_tag(move.version, REFUSED, move.decision)
         if former is None:
@@ -189,6 +211,8 @@ class DeployTransaction:
             failed = self._reload_failures(former)
             restored = f"version {former} is champion again"
             restored += f", but {'; '.join(failed)}" if failed else ""
+            if go_on:
+                self._traffic.go_on()
         self._end(move.number, restored)
         return restored
 
@@ -198,9 +222,6 @@ class DeployTransaction:
         except DeployError as error:
             return [str(error)]
         return list(reload_failures(self._client, version, addresses, self._model))
-
-    def _end_canary(self, reason: str) -> None:
-        end_canary(self._registry, self._client, self._replicas, reason)
 
     def _set_alias(self, name: str, version: str) -> None:
         self._lock.check()

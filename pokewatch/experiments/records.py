@@ -8,8 +8,8 @@ outcome ends the experiment, whoever writes it. Ended experiments stay: they are
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 from pokewatch.errors import ExperimentError
@@ -26,6 +26,7 @@ _RESULTS = "results"
 _VERDICT = "verdict"
 _STATE = "state"  # tag: how it ended; absent until then
 _OUTCOME = "outcome"  # tag: the reason, or the version that was promoted
+_TRAFFIC = "traffic"  # tag: the share of callers that the challenger answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,26 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """The share of callers that the challenger answers, until a Unix time at the longest.
+
+    `run` counts how often the experiment was given traffic: each time callers are assigned anew.
+    `ended` says why it was taken away, "" while it was not.
+    """
+
+    run: int
+    share: float
+    since: str
+    until: float
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment as recorded. `verdict` is that of the test, and `outcome` says how it ended."""
+    """An experiment as recorded. `verdict` is that of the test, and `outcome` says how it ended.
+
+    `traffic` is the last that it was given, None if it never was.
+    """
 
     number: int
     plan: Plan
@@ -49,6 +68,30 @@ class Experiment:
     state: State
     outcome: str
     results: Mapping[str, str]
+    traffic: Traffic | None = None
+
+    @property
+    def has_traffic(self) -> bool:
+        """Whether its challenger is to answer a share of the callers."""
+        return self.state == "running" and self.traffic is not None and not self.traffic.ended
+
+    @property
+    def name_of_traffic(self) -> str:
+        """The name by which callers are assigned, and which events record."""
+        return f"experiment-{self.number}-{self.traffic.run if self.traffic else 0}"
+
+    def traffic_facts(self) -> dict[str, Any] | None:
+        """Return the last traffic as plain JSON, None if there never was any."""
+        found = self.traffic
+        if found is None:
+            return None
+        return {
+            "experiment": self.name_of_traffic,
+            "share": found.share,
+            "since": found.since,
+            "until": datetime.fromtimestamp(found.until, UTC).isoformat(timespec="seconds"),
+            "ended": found.ended or self.outcome,
+        }
 
     @classmethod
     def from_tags(cls, number: int, tags: Mapping[str, str]) -> "Experiment":
@@ -61,6 +104,7 @@ class Experiment:
             cast(State, tags.get(_STATE, "running")),
             tags.get(_OUTCOME, ""),
             json.loads(tags.get(_RESULTS, "{}")),
+            Traffic(**json.loads(tags[_TRAFFIC])) if _TRAFFIC in tags else None,
         )
 
 
@@ -110,11 +154,46 @@ class ExperimentRecords:
 
     def stop(self, reason: str) -> Experiment:
         """Stop the experiment that runs. Raise ExperimentError where none does."""
+        experiment = self.require_running()
+        self.end(experiment.number, "stopped", reason)
+        return Experiment.from_tags(experiment.number, self._records.read(experiment.number))
+
+    def require_running(self) -> Experiment:
+        """Return the experiment that runs. Raise ExperimentError where none does."""
         experiment = self.running()
         if experiment is None:
             raise ExperimentError("no experiment is running; pokewatch experiment status lists all")
-        self.end(experiment.number, "stopped", reason)
-        return Experiment.from_tags(experiment.number, self._records.read(experiment.number))
+        return experiment
+
+    def give_traffic(self, experiment: Experiment, share: float, days: float) -> Experiment:
+        """Record that the challenger is to answer a share of the callers, for so many days.
+
+        One that has this share keeps it, for as long as it was to. Raise ExperimentError where it
+        has another one: arms whose share changes cannot be compared.
+        """
+        found = experiment.traffic
+        if found is not None and not found.ended:
+            if found.share == share:
+                return experiment
+            raise ExperimentError(
+                f"the challenger of experiment {experiment.number} has {found.share:.0%} of the "
+                "callers already, and a share is fixed: pokewatch experiment stop --traffic"
+            )
+        now = datetime.now(UTC)
+        run, since = (found.run if found else 0) + 1, now.isoformat(timespec="seconds")
+        until = (now + timedelta(days=days)).timestamp()
+        return self._write_traffic(experiment, Traffic(run, share, since, until))
+
+    def end_traffic(self, experiment: Experiment, reason: str) -> Experiment:
+        """Record why the challenger answers nobody any more. The first reason counts."""
+        found = experiment.traffic
+        if found is None or found.ended:
+            return experiment
+        return self._write_traffic(experiment, replace(found, ended=reason))
+
+    def _write_traffic(self, experiment: Experiment, traffic: Traffic) -> Experiment:
+        self._records.set_tag(experiment.number, _TRAFFIC, json.dumps(asdict(traffic)))
+        return replace(experiment, traffic=traffic)
 
     def read_results(self, experiment: Experiment) -> list[DayResult]:
         """Return the results so far, by day of forecast. Raise ExperimentError or RegistryError."""

@@ -79,6 +79,7 @@ class Standing:
             "started_on": plan.started_at[:10],
             "state": self.experiment.state,
             "outcome": self.experiment.outcome,
+            "traffic": self.experiment.traffic_facts(),
             "verdict": self.experiment.verdict,
             "horizon": plan.rule.horizon,
             "threshold": plan.rule.threshold,

@@ -16,6 +16,7 @@ from pokewatch.valuation.panel import Panel
 logger = logging.getLogger("pokewatch.experiments")
 
 COMPARED_WITH = "compared_with"  # tag of a challenger's version: the champion's of the same prices
+GATE_FAILED = "gate_failed"  # tag of a challenger's version: the checks it did not pass
 MOST_DAYS = 20  # scored in one run: each takes two books, and a first run may find months
 
 

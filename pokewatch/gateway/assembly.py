@@ -35,6 +35,7 @@ from pokewatch.gateway.metrics import Metrics
 from pokewatch.gateway.metrics_server import MetricsServer
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
+from pokewatch.gateway.upstream.shared_headers import first_headers, linked_headers
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.web.access import PageAccess
 from pokewatch.gateway.web.pages import Pages
@@ -88,7 +89,10 @@ class Assembly:
         )
         self.answer_cache = _answer_cache(settings, self.metrics)
         self.queue_limit = QueueLimit(settings.queue_rows, self.metrics)
-        shared = SharedParts(settings, self.metrics, self.answer_cache, self.queue_limit)
+        headers_of = first_headers if tracer is None else linked_headers
+        shared = SharedParts(
+            settings, self.metrics, self.answer_cache, self.queue_limit, headers_of
+        )
         self.discovery = MarketDiscovery(shared, transport, tracer)
         self.markets = self.discovery.markets
         self._tasks: list[asyncio.Task[None]] = []

@@ -60,16 +60,28 @@ class LatestVersions:
                 f"the latest version of {lake} cannot be written to {path}: {error}"
             ) from error
 
+    def save(self, lake: Lake, *, publish: bool = True) -> str:
+        """Store a lake as a version, with `publish` as the latest one, and return it.
+
+        Meanwhile no other process writes to the lake, and none saves it. Raise VersionError.
+        """
+        with lake.locked():
+            version = DataVersions(lake.root, self._settings).save(lake.raw)
+            if publish:
+                self.publish(lake.root.name, version)
+        return version
+
     def restore(self, lake: Lake) -> str | None:
         """Fill an empty lake with its latest version and return that version.
 
         Return None if the lake has days already or no version was published. Raise VersionError.
         """
-        if lake.days():
-            return None
-        version = self.read(lake.root.name)
+        version = None if lake.days() else self.read(lake.root.name)
         if version:
-            DataVersions(lake.root, self._settings).materialise(version, lake.raw)
+            with lake.locked():
+                if lake.days():  # another process was faster
+                    return None
+                DataVersions(lake.root, self._settings).materialise(version, lake.raw)
         return version
 
     def _location(self, lake: str) -> tuple[Any, str]:

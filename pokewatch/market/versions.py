@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
+from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.settings import Home, VersionSettings
 
 _VERSION = re.compile(r"^[0-9a-f]{32}$")
@@ -43,8 +45,12 @@ class DataVersions:
             _repository(self.root, self._settings) as repository,
         ):
             (stage,) = repository.add(str(folder))
+            (saved,) = stage.outs
+            version = str(saved.hash_info.value).removesuffix(LIST)
+            hashes = [str(entry["md5"]) for entry in saved.get_obj().as_list()]
+            RecentSaves(self._settings).record(version, hashes)
             repository.push(targets=[stage.path])
-            return str(stage.outs[0].hash_info.value).removesuffix(".dir")
+            return version
 
     def materialise(self, version: str, folder: Path) -> None:
         """Put the files of `version`, all or none, into `folder`, which must be empty or absent.
@@ -159,10 +165,10 @@ def _quoted(value: str) -> str:
 
 @contextmanager
 def _reported(what: str) -> Iterator[None]:
-    """Raise failures of DVC and its file systems as VersionError."""
+    """Raise failures of DVC, its file systems and its SQLite databases as VersionError."""
     from dvc.exceptions import DvcException
 
     try:
         yield
-    except (DvcException, OSError, ValueError) as error:
+    except (DvcException, OSError, ValueError, sqlite3.Error) as error:
         raise VersionError(f"{what}: {' '.join(str(error).split())}") from error

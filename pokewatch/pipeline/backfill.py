@@ -82,8 +82,7 @@ def merge_months(
     days = lake.days()
     if not days:
         raise SettingsError(f"{source} has no prices for any of the requested days")
-    raw_version = DataVersions(lake.root).save(lake.raw)
-    latest.publish(lake.root.name, raw_version)
+    raw_version = latest.save(lake)
     report = {
         "written": [day.isoformat() for day in sorted(written)],
         "unchanged": [day.isoformat() for day in before if day not in written],

@@ -15,7 +15,6 @@ from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.quality.days import QualityThresholds, check_days
 from pokewatch.market.sources import open_source
-from pokewatch.market.versions import DataVersions
 from pokewatch.pipeline.storage import open_raw_lake
 from pokewatch.registry import Registry, change_key
 from pokewatch.settings import Home, QualitySettings
@@ -52,8 +51,10 @@ def collect_prices(
 ) -> Collected:
     """Collect the requested days into the lake of `source` and store it as a version.
 
-    A machine without that lake restores its latest version first. Raise SettingsError, with
-    nothing collected, if fewer days than `needed` are requested of a lake that has more.
+    A machine without that lake restores its latest version first. A run on a branch leaves the
+    latest version as it is: it may collect at the same time as production, and the last one of two
+    would remain. Raise SettingsError, with nothing collected, if fewer days than `needed` are
+    requested of a lake that has more.
     """
     opened = open_source(source, cards=cards, seed=seed, path=path, categories=categories)
     lake = Lake(Home.read().lakes / opened.lake_name)
@@ -62,8 +63,7 @@ def collect_prices(
     wanted = requested_days(opened, start, end, days)
     _require_enough(lake, wanted, needed)
     report = collect(opened, lake, wanted)
-    version = DataVersions(lake.root).save(lake.raw)
-    latest.publish(lake.root.name, version)
+    version = latest.save(lake, publish=not Registry().branch)
     held = tuple(report.held_checks())
     first = next((day for day in lake.days() if wanted[0] <= day <= wanted[-1]), wanted[0])
     return Collected(source, opened.market, version, first, wanted[-1], report.to_json(), held)

@@ -3,33 +3,35 @@
 While an experiment runs, the daily pipeline keeps the champion's model and registers a version of
 the challenger's model beside it, which no server loads. The monitor compares the two on the prices
 that follow, and on its verdict the challenger's newest version is deployed like any other. From
-then on the pipeline keeps its model, until a rollback makes another one champion.
+then on the pipeline keeps its model, until a rollback makes another one champion. On request the
+challenger answers a share of the callers meanwhile.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from pokewatch import notify
 from pokewatch.checks import failures
+from pokewatch.deploy.publication import current_plan
 from pokewatch.deploy.rollout import deploy
-from pokewatch.errors import DeployError, PokeWatchError
+from pokewatch.deploy.transaction import DeployTransaction, deploy_transaction
+from pokewatch.errors import DeployError, ExperimentError, PokeWatchError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
-from pokewatch.experiments.update import COMPARED_WITH, challengers_of
+from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED, challengers_of
 from pokewatch.pipeline.collection import Collected
 from pokewatch.pipeline.registration import register_version
 from pokewatch.registry import LAST_DAY, RegisteredModel, Registry
 from pokewatch.registry_records import EXPERIMENT
-from pokewatch.settings import ExperimentSettings, MonitorSettings
+from pokewatch.settings import ExperimentSettings, MonitorSettings, ServingSettings
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.runner import Evaluation
 from pokewatch.valuation.evaluation.young import Unevaluated
 
 logger = logging.getLogger("pokewatch.experiments")
-
-GATE_FAILED = "gate_failed"  # tag of a challenger's version: the checks it did not pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,79 @@ def start_experiment(registry: Registry, challenger: str) -> Experiment:
         coverage=(limits.monitor_coverage_low, limits.monitor_coverage_high),
     )
     return ExperimentRecords(registry).start(challenger, rule)
+
+
+def serve_challenger(registry: Registry, share: float, days: float) -> tuple[Experiment, str]:
+    """Have the challenger of the experiment that runs answer a share of the callers, for `days`.
+
+    Return the experiment and what was done. May be repeated. Raise ExperimentError or DeployError.
+    """
+    records = ExperimentRecords(registry)
+    with _callers_change(registry, records.require_running()) as transaction:
+        experiment = records.give_traffic(records.require_running(), share, days)
+        try:
+            done = transaction.reconcile_experiment()
+        except DeployError as error:
+            records.end_traffic(experiment, f"it could not be served: {error}")
+            raise
+    if not done:
+        done = "its challenger has the callers already"
+        if current_plan(registry) is None:
+            done = "the next pipeline run gives its challenger the callers"
+    return experiment, done
+
+
+def stop_experiment(registry: Registry, reason: str, *, traffic_only: bool = False) -> Experiment:
+    """Stop the experiment that runs, or only the traffic of its challenger. Return it.
+
+    If this is killed, the next deploy or monitoring run does the rest. Raise ExperimentError.
+    """
+    records = ExperimentRecords(registry)
+    experiment = records.require_running()
+    if traffic_only and not experiment.has_traffic:
+        raise ExperimentError(f"the challenger of experiment {experiment.number} has no callers")
+    if not _has_callers(registry, experiment):
+        return records.stop(reason)
+    with _callers_change(registry, experiment) as transaction:
+        experiment = records.end_traffic(records.require_running(), reason)
+        if not traffic_only:
+            experiment = records.stop(reason)
+        transaction.reconcile_experiment()
+    return experiment
+
+
+def settle_traffic(registry: Registry) -> str:
+    """Make the callers of a challenger what its experiment's record says. Return what was done.
+
+    What prevents it is reported, and the next call tries again.
+    """
+    experiment = ExperimentRecords(registry).running()
+    if not _has_callers(registry, experiment):
+        return ""
+    try:
+        with _callers_change(registry, experiment) as transaction:
+            return transaction.reconcile_experiment()
+    except DeployError as error:
+        logger.error("the callers of the challenger were not changed: %s", error)
+        title = "the callers of an experiment's challenger wait"
+        notify.send_once("experiment", f"callers {error}", title, f"{error}.")
+        return str(error)
+
+
+def _has_callers(registry: Registry, experiment: Experiment | None) -> bool:
+    """Return whether a challenger has callers, or is to have some."""
+    plan = current_plan(registry)
+    of_experiment = plan is not None and bool(plan.experiment)
+    return of_experiment or (experiment is not None and experiment.has_traffic)
+
+
+def _callers_change(
+    registry: Registry, experiment: Experiment | None
+) -> AbstractContextManager[DeployTransaction]:
+    """Return a transaction, which waits for a deploy that runs."""
+    target = f"experiment {experiment.number}" if experiment else "the last experiment"
+    addresses = ServingSettings.read().addresses(registry.branch)
+    return deploy_transaction(registry, "experiment", target, addresses)
 
 
 def with_challenger(names: Sequence[str], source: str) -> list[str]:

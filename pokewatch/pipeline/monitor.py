@@ -30,7 +30,7 @@ from pokewatch.monitoring.measurement import (
 )
 from pokewatch.monitoring.record_update import RecordUpdate
 from pokewatch.notify import send_once
-from pokewatch.pipeline.experiments import promote
+from pokewatch.pipeline.experiments import promote, settle_traffic
 from pokewatch.pipeline.market_runs import child_environment
 from pokewatch.registry import RegisteredModel, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY, figures_file
@@ -111,9 +111,12 @@ def _reported(name: str, measured_on: date) -> Iterator[None]:
 
 
 def settle_experiment() -> tuple[str, Mapping[str, Any] | None]:
-    """Promote a challenger that has won. Return what was done, and the newest experiment."""
+    """Promote a challenger that has won, and have those in experiments get their callers.
+
+    Return what was done, and the newest experiment.
+    """
     registry = Registry()
-    done = promote(registry)
+    done = "; ".join(filter(None, [promote(registry), settle_traffic(registry)]))
     standings = newest_standings(registry, 1)
     return done, standings[0].to_dict() if standings else None
 

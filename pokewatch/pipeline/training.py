@@ -66,14 +66,14 @@ def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, di
 
 
 def trials(
-    data_version: str, names: Sequence[str], horizons: Sequence[int]
+    names: Sequence[str], horizons: Sequence[int], left_out: Sequence[tuple[int, str]]
 ) -> list[tuple[str, int]]:
-    """Return the models and horizons to evaluate.
+    """Return the models and horizons to evaluate; the first horizon is the one served.
 
-    The first horizon is the one served; of the others, those `too_long` are left out.
+    `left_out` are those that are `too_long`.
     """
-    left_out = {horizon for horizon, _ in too_long(data_version, horizons)}
-    evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in left_out]
+    long = {horizon for horizon, _ in left_out}
+    evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in long]
     return [(name, horizon) for horizon in evaluated for name in names]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
+from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.remote_files import open_remote, write_atomically
 from pokewatch.retention.model_books import RegisteredBook
 from pokewatch.settings import VersionSettings, home_folder
@@ -21,7 +22,6 @@ YOUNG = timedelta(days=2)
 CITATIONS = ("data_version", "raw_version")  # tags of a model version
 _FILES = "files/md5"
 _UNREFERENCED = "unreferenced.json"
-_DIR = ".dir"
 
 
 def is_owned(settings: VersionSettings) -> bool:
@@ -34,16 +34,20 @@ def remove_unused_files(
 ) -> Iterator[tuple[str, int]]:
     """Remove the files at the remote that no kept version refers to. Yield a count and the bytes.
 
-    Kept are the latest version of every lake, those that the model versions `retained` cite, and
-    files younger than YOUNG. DVC does not write a file again that is already there, so a file is
-    removed only if it was unreferenced YOUNG ago as well, at an earlier call. Raise VersionError.
+    Kept are the latest version of every lake, those that the model versions `retained` cite, those
+    saved within YOUNG, and files younger than that. A file is removed only if it was unreferenced
+    YOUNG ago as well, at an earlier call. Raise VersionError.
     """
     settings = VersionSettings.read()
+    saves = RecentSaves(settings)
     files, root = open_remote(settings.remote(), settings)
     try:
+        if not dry_run:
+            saves.forget(now - YOUNG)
         found = _stored(files, f"{root}/{_FILES}")
         cited = {each.tags[tag] for each in retained for tag in CITATIONS if each.tags.get(tag)}
-        wanted = _with_contents(files, found, cited | set(LatestVersions(settings).all()))
+        latest = set(LatestVersions(settings).all())
+        wanted = _with_contents(files, found, cited | latest) | saves.recorded(now - YOUNG)
         unreferenced = {
             name: info
             for name, info in found.items()
@@ -52,10 +56,8 @@ def remove_unused_files(
         since = _unreferenced_since(files, root, unreferenced, now)
         unused = [name for name in unreferenced if now - since[name] >= YOUNG]
         if not dry_run:
-            # A version without its list is gone; one that lacks a file would look complete.
-            for name in sorted(unused, key=lambda name: not name.endswith(_DIR)):
-                with suppress(FileNotFoundError):  # another process was faster
-                    files.rm_file(found[name]["name"])
+            paths = {name: found[name]["name"] for name in unused}
+            unused = _remove(files, paths, saves, now - YOUNG)
             rest = {name: since[name].isoformat() for name in unreferenced if name not in unused}
             write_atomically(files, f"{root}/{_UNREFERENCED}", json.dumps(rest))
     except (OSError, ValueError) as error:
@@ -63,6 +65,20 @@ def remove_unused_files(
     if unused:
         count = f"{len(unused):,} file{'s' if len(unused) > 1 else ''} of data versions"
         yield count, sum(int(found[name]["size"]) for name in unused)
+
+
+def _remove(files: Any, paths: Mapping[str, str], saves: RecentSaves, since: datetime) -> list[str]:
+    """Remove files, but those of versions saved meanwhile; return the names of the removed."""
+    if not paths:
+        return []
+    with saves.removal() as proceed:
+        unused = paths.keys() - saves.recorded(since)
+        # A version without its list is gone; one that lacks a file would look complete.
+        for name in sorted(unused, key=lambda name: not name.endswith(LIST)):
+            proceed()
+            with suppress(FileNotFoundError):  # another process was faster
+                files.rm_file(paths[name])
+    return list(unused)
 
 
 def _stored(files: Any, folder: str) -> dict[str, Mapping[str, Any]]:
@@ -76,7 +92,7 @@ def _stored(files: Any, folder: str) -> dict[str, Mapping[str, Any]]:
 
 def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> set[str]:
     """Return the names of the lists of these versions and of the files in them."""
-    wanted = {f"{version}{_DIR}" for version in versions}
+    wanted = {f"{version}{LIST}" for version in versions}
     for name in wanted & found.keys():
         wanted = wanted | {
             str(entry["md5"]) for entry in json.loads(files.cat_file(found[name]["name"]))

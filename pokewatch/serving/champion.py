@@ -1,6 +1,6 @@
 """Fetching the champion's book: `python -m pokewatch.serving.champion` prints its location as JSON.
 
-With the argument `canary` it is the version that a deploy gives traffic in steps.
+With the argument `canary` it is the challenger that a deploy or an experiment gives traffic.
 
 Unless registry and book are on this machine, that runs in a short-lived subprocess. Importing
 MLflow takes about 90 MB and several seconds, which a serving process and each of its workers would

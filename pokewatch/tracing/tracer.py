@@ -1,6 +1,6 @@
 """Spans by OpenTelemetry's SDK, sent as OTLP over HTTP."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
@@ -14,7 +14,15 @@ from opentelemetry.sdk.resources import (
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    get_current_span,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 __all__ = ["Span", "SpanKind", "Tracer", "fail", "traceparent_of"]
@@ -42,18 +50,32 @@ class Tracer:
         self._tracer = self._provider.get_tracer("pokewatch")
 
     def start(
-        self, name: str, kind: SpanKind, traceparent: str, attributes: Attributes | None = None
+        self,
+        name: str,
+        kind: SpanKind,
+        traceparent: str,
+        attributes: Attributes | None = None,
+        links: Sequence[str] = (),
     ) -> Span:
-        """Return a new span, whose parent is that of a `traceparent` header; "" for none."""
+        """Return a new span, whose parent is that of a `traceparent` header; "" for none.
+
+        It is linked to the spans of such headers.
+        """
         parent = _extract({"traceparent": traceparent})
-        return self._tracer.start_span(name, parent, kind, attributes)
+        linked = [Link(_context_of(each)) for each in links]
+        return self._tracer.start_span(name, parent, kind, attributes, linked)
 
     @contextmanager
     def span(
-        self, name: str, kind: SpanKind, traceparent: str, attributes: Attributes | None = None
+        self,
+        name: str,
+        kind: SpanKind,
+        traceparent: str,
+        attributes: Attributes | None = None,
+        links: Sequence[str] = (),
     ) -> Iterator[Span]:
         """Yield a span that ends with the block. It has failed where the block raises."""
-        span = self.start(name, kind, traceparent, attributes)
+        span = self.start(name, kind, traceparent, attributes, links)
         try:
             yield span
         except BaseException as error:
@@ -65,6 +87,10 @@ class Tracer:
     def close(self) -> None:
         """Send the spans that have ended, and stop."""
         self._provider.shutdown()
+
+
+def _context_of(traceparent: str) -> SpanContext:
+    return get_current_span(_extract({"traceparent": traceparent})).get_span_context()
 
 
 def fail(span: Span, kind: str) -> None:

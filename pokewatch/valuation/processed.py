@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
-from pokewatch.valuation.buckets import buckets_of
+from pokewatch.valuation.lake_cards import CARD_TEXTS, date_values, lake_cards
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
 
 _DAILY = {
@@ -31,7 +31,6 @@ _DAILY = {
     "avg30": "avg30_price",
     "stale": "stale_days",
 }
-_TEXTS = ("set_id", "rarity", "printing")
 _COLUMNS = ["card_id", *_DAILY.values(), "volume", "currency"]
 
 
@@ -54,7 +53,7 @@ def process(
         raise ValueError(f"shard must be within 0..{shards - 1}, got {shard}")
     if end < start:
         raise ValueError(f"end must not be before start, got {start} to {end}")
-    cards = _cards(lake, start, end)
+    cards = lake_cards(lake, start, end)
     mine = cards.bucket % shards == shard
     prices = _read_lake(lake, start, end, cards.card_id[mine])
     bucket = cards.bucket[mine]
@@ -80,7 +79,7 @@ def read_processed(folder: Path) -> Panel:
     paths = sorted(folder.glob("bucket-*.arrow"))
     if not paths:
         raise ValuationError(f"no processed prices in {folder}")
-    tables = [_read(path, ["card_id", *_TEXTS, "released", "currency"]) for path in paths]
+    tables = [_read(path, ["card_id", *CARD_TEXTS, "released", "currency"]) for path in paths]
     spans = {
         tuple(
             table.schema.metadata.get(name, b"").decode() for name in (b"start", b"end", b"changed")
@@ -91,9 +90,9 @@ def read_processed(folder: Path) -> Panel:
         raise ValuationError(f"the processed prices in {folder} are of different days")
     start, end, changed = spans.pop()
     dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
-    texts = {name: _texts(tables, name) for name in ("card_id", *_TEXTS, "currency")}
+    texts = {name: _texts(tables, name) for name in ("card_id", *CARD_TEXTS, "currency")}
     order = np.argsort(texts["card_id"], kind="stable")
-    released = np.concatenate([_days(table["released"]) for table in tables])
+    released = np.concatenate([date_values(table["released"]) for table in tables])
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     prices, traded = _read_prices(paths, rank, len(dates))
@@ -119,14 +118,6 @@ def read_processed(folder: Path) -> Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _LakeCards:
-    card_id: Strings
-    bucket: NDArray[np.int64]
-    texts: dict[str, Strings]
-    released: Dates
-
-
-@dataclass(frozen=True, slots=True)
 class _Prices:
     """Prices [d, n] as stored in the lake; `traded` [d, n] marks days with a reported sale."""
 
@@ -138,28 +129,6 @@ class _Prices:
     known: Bools  # [n]: cards with a market price on any day
 
 
-def _cards(lake: Lake, start: date, end: date) -> _LakeCards:
-    """Return every card priced in those days, sorted, with its catalogue entry."""
-    known: Strings = np.empty(0, dtype=np.str_)
-    before = None
-    for day in lake.prices(start, end, ["card_id"]):
-        ids = day["card_id"].combine_chunks()
-        if before is None or not ids.equals(before):
-            known = np.union1d(known, np.asarray(ids.to_pylist(), dtype=np.str_))
-        before = ids
-    if not len(known):
-        raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
-    catalog = lake.catalog()
-    row = pc.index_in(pa.array(known.tolist(), pa.string()), value_set=catalog["card_id"])
-    texts = {
-        name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
-        for name in _TEXTS
-    }
-    return _LakeCards(
-        known, buckets_of(known.tolist()), texts, _days(catalog["released"].take(row))
-    )
-
-
 def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     dates = np.arange(np.datetime64(start, "D"), np.datetime64(end, "D") + 1)
     shape = len(dates), len(card_id)
@@ -169,8 +138,9 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
         for name, column in _DAILY.items():
             if table[column].null_count < table.num_rows:
-                prices = columns.setdefault(name, np.full(shape, np.nan))
-                prices[day, place] = _floats(table, column)[rows]
+                if name not in columns:
+                    columns[name] = np.full(shape, np.nan)
+                columns[name][day, place] = _floats(table, column)[rows]
         traded[day, place] = (_floats(table, "volume") > 0)[rows]
         currency[place] = _currencies(table)[rows]
     return _Prices(
@@ -200,13 +170,6 @@ def _rows_by_day(
 def _floats(table: pa.Table, name: str) -> Floats:
     values: Floats = table[name].combine_chunks().cast(pa.float64()).to_numpy(zero_copy_only=False)
     return values
-
-
-def _days(column: pa.ChunkedArray) -> Dates:
-    """Return dates [n], NaT where null. `to_numpy` of a date column would import pandas."""
-    numbers = pc.fill_null(column.cast(pa.int32()).cast(pa.int64()), np.iinfo(np.int64).min)
-    days: Dates = numbers.to_numpy().view("datetime64[D]")
-    return days
 
 
 def _currencies(table: pa.Table) -> Strings:
@@ -287,8 +250,9 @@ def _read_prices(
         first += table.num_rows
         for name in table.column_names:
             if name in _DAILY:
-                values = dense.setdefault(name, np.full(shape, np.nan))
-                values[:, place] = _days_by_cards(table[name], days)
+                if name not in dense:
+                    dense[name] = np.full(shape, np.nan)
+                dense[name][:, place] = _days_by_cards(table[name], days)
         traded[:, place] = _days_by_cards(table["traded"], days)
     return dense, traded
 

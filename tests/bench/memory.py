@@ -33,6 +33,11 @@ class Steps:
             collect_prices("simulated", cards=self._cards, days=self._days, seed=self._seed),
         )
 
+    def write_lake(self) -> None:
+        from tests.bench.lakes import collected_lake
+
+        self._put("collected", collected_lake(self._cards, self._days, self._seed))
+
     def validate(self) -> None:
         from pokewatch.pipeline.collection import daily_figures, validate
 
@@ -60,8 +65,7 @@ class Steps:
         from pokewatch.pipeline.training import too_long, train, trials
 
         self._put("parameters", train(self._get("panel"), MODELS, HORIZON))
-        too_long(self._get("panel"), HORIZONS)
-        trials(self._get("panel"), MODELS, HORIZONS)
+        trials(MODELS, HORIZONS, too_long(self._get("panel"), HORIZONS))
 
     def evaluate(self) -> None:
         from pokewatch.pipeline.training import evaluate_candidate

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import programs
+from tests.cluster import named, programs
 from tests.cluster.envoy_gateway import ENVOY_VERSION
 from tests.s3 import running
 
@@ -34,8 +34,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _versions() -> Iterator[str]:
+    if named.is_named():
+        yield f"Kubernetes as {named.VARIABLE} names it"
+        return
     names = {"node": "Kubernetes", "workflow-controller": "Argo Workflows"}
-    for name in ("node", "workflow-controller", "coredns", "kube-router", "metrics-server"):
+    others = ("coredns", "kube-router", "metrics-server", "cert-manager")
+    for name in (*names, *others):
         yield f"{names.get(name, name)} {programs.version(name)}"
     yield f"Envoy Gateway {programs.version('envoy-gateway')} with Envoy {ENVOY_VERSION}"
     for name in ("containerd", "runc"):

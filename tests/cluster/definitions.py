@@ -16,6 +16,7 @@ ENVOY_GATEWAY = (
     "github.com/envoyproxy/gateway@v1.9.1",
     "charts/gateway-helm/charts/crds/crds/generated",
 )
+CERT_MANAGER = ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds")
 ARGO = ("github.com/argoproj/argo-workflows/v4@v4.0.5", "manifests/base/crds/full")
 
 

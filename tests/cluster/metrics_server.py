@@ -53,7 +53,8 @@ def _registration(port: int) -> list[dict[str, object]]:
                     "apiGroups": ["metrics.k8s.io"],
                     "resources": ["pods", "nodes"],
                     "verbs": ["get", "list", "watch"],
-                }
+                },
+                {"nonResourceURLs": ["/apis/metrics.k8s.io/*"], "verbs": ["get"]},
             ],
         },
         {

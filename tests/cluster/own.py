@@ -17,6 +17,11 @@ from tests.s3 import running as running_s3
 
 _EXECUTOR = "docker.io/pokewatch/argoexec:1"
 
+_ARGO_SETTINGS = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "workflow-controller-configmap"},
+}
 _STORAGE = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -77,7 +82,7 @@ def argo(cluster: OwnCluster) -> Iterator[None]:
     archive = cluster.node.folder / "argoexec.tar"
     write_image(archive, _EXECUTOR, require_program("argoexec"), "/bin/argoexec")
     cluster.node.import_image(archive)
-    plane.kubectl("create", "configmap", "workflow-controller-configmap")
+    plane.kubectl("apply", "--filename", "-", sent=yaml.safe_dump(_ARGO_SETTINGS))
     options = {
         "kubeconfig": plane.kubeconfig,
         "executor-image": _EXECUTOR,

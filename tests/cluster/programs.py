@@ -1,6 +1,6 @@
 """The programs of a cluster, built from their Go modules into a cache outside the checkout.
 
-`python -m tests.cluster.programs` builds those that are missing: some 40 minutes on 2 cores. The
+`python -m tests.cluster.programs` builds those that are missing: some 50 minutes on 2 cores. The
 versions are those of the go.mod files.
 """
 
@@ -26,6 +26,7 @@ _VERSIONED = {
     "policies": _ROUTER.removesuffix("/cmd"),
     "metrics": "sigs.k8s.io/metrics-server",
     "edge": "github.com/envoyproxy/gateway",
+    "certificates": "github.com/cert-manager/cert-manager",
 }
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
@@ -37,6 +38,7 @@ PROGRAMS = {
     "kube-router": (_MODULES / "policies", f"{_ROUTER}/kube-router"),
     "metrics-server": (_MODULES / "metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     "envoy-gateway": (_MODULES / "edge", "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
+    "cert-manager": (_MODULES / "certificates", "."),
 }
 
 

@@ -137,9 +137,15 @@ def test_a_step(step: str, templates: dict[str, Manifest]) -> None:
     settings = {
         each["name"]: each["value"]
         for each in container["env"]
-        if each["name"].startswith(("POKEWATCH_", "MLFLOW_"))
+        if each["name"].startswith(("POKEWATCH_", "MLFLOW_", "METAFLOW_S3_WORKER"))
     }
     assert settings == json.loads(CLUSTER.read_text())["environment"]
+
+
+def test_a_step_has_memory_for_the_processes_that_fetch_its_artifacts() -> None:
+    """Metaflow starts up to 64 of 55 MB: more than `gate` has, which reads those of many tasks."""
+    most = int(json.loads(CLUSTER.read_text())["environment"]["METAFLOW_S3_WORKER_COUNT"])
+    assert most * 55 < min(memory for _, memory, *_ in STEPS.values()) / 2
 
 
 def test_success_and_failure_are_notified(
@@ -346,7 +352,11 @@ def test_every_pod_is_one_that_the_namespace_admits(
 def test_exit_hooks_know_the_registry_where_notifications_are_counted(
     templates: dict[str, Manifest],
 ) -> None:
-    environment = json.loads(CLUSTER.read_text())["environment"]
+    environment = {
+        name: value
+        for name, value in json.loads(CLUSTER.read_text())["environment"].items()
+        if not name.startswith("METAFLOW_")  # a hook fetches no artifacts
+    }
     for name in ("success-notify-success", "error-notify-failure"):
         given = {each["name"]: each.get("value") for each in templates[name]["container"]["env"]}
         assert environment.items() <= given.items()

@@ -11,6 +11,7 @@ import yaml
 from tests.cluster.control_plane import ControlPlane, control_plane
 from tests.cluster.definitions import ARGO, ENVOY_GATEWAY, GATEWAY_API, definitions
 from tests.cluster.flow import CLUSTER, FLOW, environment, start
+from tests.cluster.named import is_named, named_control_plane
 from tests.k8s.rendering import APPLIED, K8S, rendered_jobs
 from tests.polling import eventually
 
@@ -22,9 +23,10 @@ STRICT = ("apply", "--server-side", "--validate=strict")
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane that knows the custom kinds of the production overlay, and Argo's."""
-    with control_plane(tmp_path_factory.mktemp("plane")) as found:
-        for module, folder in (GATEWAY_API, ENVOY_GATEWAY, ARGO):
-            kinds = yaml.safe_dump_all(definitions(module, folder))
+    folder = tmp_path_factory.mktemp("plane")
+    with named_control_plane(folder) if is_named() else control_plane(folder) as found:
+        for each in (GATEWAY_API, ENVOY_GATEWAY, ARGO):
+            kinds = yaml.safe_dump_all(definitions(*each))
             found.kubectl(*STRICT, "--filename", "-", sent=kinds)
         yield found
 

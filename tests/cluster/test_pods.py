@@ -118,12 +118,9 @@ def _config(folder: Path, registry: str = "") -> Path:
         "POKEWATCH_MLSERVER_URLS": f"http://127.0.0.1:{closed}",
         "MLFLOW_TRACKING_URI": registry,
     }
-    path.write_text(
-        json.dumps(
-            json.loads(CLUSTER.read_text())
-            | {"image": images.image("pipeline"), "environment": addresses}
-        )
-    )
+    shipped = json.loads(CLUSTER.read_text())
+    around = {"image": images.image("pipeline"), "environment": shipped["environment"] | addresses}
+    path.write_text(json.dumps(shipped | around))
     return path
 
 

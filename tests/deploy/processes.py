@@ -64,7 +64,7 @@ def _deploying(
     writes: Writes,
     counted: Any,
 ) -> None:
-    _quiet(environment)
+    quiet(environment)
     writes.install()
     from pokewatch.deploy.rollout import deploy
     from pokewatch.errors import DeployError
@@ -78,7 +78,7 @@ def _deploying(
         counted.put((writes.count, ""))
 
 
-def _quiet(environment: Mapping[str, str]) -> None:
+def quiet(environment: Mapping[str, str]) -> None:
     import warnings
 
     # A shell starts background jobs with SIGINT ignored, and children inherit that.

@@ -27,10 +27,18 @@ class Challenger:
     version: str
     id: str
     digest: str
+    experiment: str = ""
+    since: str = ""
 
     def offer(self, share: float, revision: int = 1) -> None:
         """Have the challenger loaded with a share of the callers."""
-        canary = {"id": self.id, "share": share, "revision": revision}
+        canary = {
+            "id": self.id,
+            "share": share,
+            "revision": revision,
+            "experiment": self.experiment,
+            "since": self.since,
+        }
         extra = {"digest": self.digest, "model_version": self.version, "canary": canary}
         settings = {
             "name": FAIR_PRICE_CHALLENGER,
@@ -59,11 +67,18 @@ class Challenger:
 
 @contextmanager
 def challenger(
-    server: Server, folder: Path, version: str = "8", *, scale: float = 1.0
+    server: Server,
+    folder: Path,
+    version: str = "8",
+    *,
+    scale: float = 1.0,
+    experiment: str = "",
+    since: str = "",
 ) -> Iterator[Challenger]:
     """Yield a challenger whose fair prices are `scale` times the market prices."""
     digest = make_book(folder / "book", scale=scale, unquoted=[7])
-    found = Challenger(server, folder, version, f"canary-{next(_NUMBERS)}", digest)
+    canary = f"canary-{next(_NUMBERS)}"
+    found = Challenger(server, folder, version, canary, digest, experiment, since)
     try:
         yield found
     finally:

@@ -12,7 +12,12 @@ import httpx
 import pytest
 
 from pokewatch.deploy.rollout import deploy
+from pokewatch.experiments.records import ExperimentRecords
+from pokewatch.experiments.sequential import Rule
+from pokewatch.experiments.update import COMPARED_WITH
+from pokewatch.pipeline.experiments import serve_challenger, stop_experiment
 from pokewatch.registry import CANARY, CHAMPION, Registry
+from pokewatch.registry_records import EXPERIMENT
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.books import FACTS, make_book
 from tests.serving.server import Server, models_folder, running
@@ -64,6 +69,14 @@ def calling(gateway: Gateway) -> Iterator[Callers]:
             thread.join()
 
 
+def register(registry: Registry, folder: Path, **tags: str) -> str:
+    """Register a book unlike all others, and return its version."""
+    digest = make_book(folder, facts=replace(FACTS, git_commit=folder.name))
+    given = {"data_version": "dv", "source": "simulated", "model": "local_level"} | tags
+    run = registry.log_run(folder, parameters={}, metrics={}, tags=given)
+    return registry.register(run, digest).version
+
+
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """Two MLServers that serve version 1 of two."""
@@ -73,10 +86,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
         patch.setenv("POKEWATCH_HOME", str(folder))
         registry = Registry()
         for number in (1, 2):
-            book = folder / f"book-{number}"
-            digest = make_book(book, facts=replace(FACTS, git_commit=str(number)))
-            run = registry.log_run(book, parameters={}, metrics={}, tags={"data_version": "dv"})
-            registry.register(run, digest)
+            register(registry, folder / f"book-{number}")
         registry.set_alias(CHAMPION, "1")
     home = {"POKEWATCH_HOME": str(folder)}
     with ExitStack() as stack:
@@ -112,3 +122,42 @@ def test_callers_change_once_and_no_request_fails(
         status = httpx.post(f"{server.url}/catalog/status", json={}).json()
         assert status["model_version"] == "2"
         assert status["canary"]["ended"] == "version 2 is champion"
+
+
+def test_an_experiments_callers_come_back_after_a_deploy(
+    home: Path, servers: list[Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POKEWATCH_HOME", str(servers[0].folder.parent))
+    monkeypatch.setenv("POKEWATCH_MLSERVER_URLS", ",".join(server.url for server in servers))
+    monkeypatch.setenv("POKEWATCH_CANARY_STEPS", "0.3")
+    monkeypatch.setenv("POKEWATCH_CANARY_STEP_SECONDS", "2")
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_SECONDS", "1")
+    monkeypatch.setenv("POKEWATCH_DEPLOY_WATCH_P95_SECONDS", "10")
+    registry = Registry()
+    champion = registry.resolve().version
+    ExperimentRecords(registry).start("boosted", Rule(horizon=7))
+    following = register(registry, tmp_path / "next")
+    first, second = (
+        register(
+            registry,
+            tmp_path / f"beside-{version}",
+            **{"model": "boosted", EXPERIMENT: "1", COMPARED_WITH: version},
+        )
+        for version in (champion, following)
+    )
+    with gateway_at(servers[0].url, tmp_path, **PATIENT) as gateway, calling(gateway) as callers:
+        serve_challenger(registry, 0.5, 1)
+        threading.Event().wait(2)  # the callers go on
+        arms = [seen[-1] for seen in callers.versions]
+        deploy(registry, following)
+        threading.Event().wait(2)
+        (market,) = httpx.get(f"{gateway.url}/ready").json()["markets"]
+    assert callers.failed == []
+    assert set(arms) == {champion, first}
+    becomes = {champion: following, first: second}
+    assert [seen[-1] for seen in callers.versions] == [becomes[arm] for arm in arms]
+    shown = market["canary"]
+    assert (shown["experiment"], shown["share"]) == ("experiment-1-1", 0.5)
+    assert (shown["champion"], shown["challenger"]) == (following, second)
+    stop_experiment(registry, "enough")
+    assert registry.find(CANARY) is None

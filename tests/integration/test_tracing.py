@@ -1,6 +1,7 @@
 """One trace from a request to the models, and one of a run, in the processes that people run."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -9,7 +10,7 @@ import pytest
 from mlserver.grpc import dataplane_pb2 as pb
 from mlserver.grpc.dataplane_pb2_grpc import GRPCInferenceServiceStub
 
-from tests.in_process.processes import gateway_process
+from tests.in_process.processes import RunningGateway, gateway_process
 from tests.integration.flow import run_flow
 from tests.integration.test_flow_retries import FAILING
 from tests.serving.books import make_book
@@ -52,6 +53,7 @@ def test_gateway_and_models_are_one_trace(tmp_path: Path) -> None:
                 )
                 assert asked.status_code == 200, asked.text
                 assert gateway.get("/cards?limit=1").status_code == 200
+                _ask_at_once(gateway)
                 gateway.process.send_signal(signal.SIGTERM)
                 gateway.process.wait(30)
             _ask_by_grpc(server.grpc)
@@ -72,11 +74,24 @@ def test_gateway_and_models_are_one_trace(tmp_path: Path) -> None:
         "POST /catalog/search",
         "POST /catalog/{query}",
     ]
+    calls = [each for each in collector.spans if each.links]
+    assert calls, "requests that came at once share calls"
+    requests = {each.id for each in collector.spans if each.name == "POST /fair_price"}
+    assert {link for call in calls for link in call.links} <= requests
     by_grpc = collector.of("1" * 32)
     assert [(each.name, each.parent) for each in by_grpc.values()] == [
         ("infer fair-price", "2" * 16)
     ]
     assert not [each for each in collector.spans if each.failed or "ready" in each.name]
+
+
+def _ask_at_once(gateway: RunningGateway) -> None:
+    def ask(number: int) -> int:
+        body, headers = {"card_id": f"card_{number}"}, {"X-API-Key": gateway.key}
+        return client.post(f"{gateway.url}/fair_price", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(20) as pool, httpx.Client(timeout=30) as client:
+        assert set(pool.map(ask, range(2, 32))) == {200}
 
 
 def _ask_by_grpc(address: str) -> None:

@@ -1,14 +1,17 @@
 """A week of five markets with a source that is down, a bad day, a killed step and a full disk."""
 
+import hashlib
 import os
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from pokewatch.market.lake import Lake
 from pokewatch.registry import LAST_DAY, Registry
 from pokewatch.settings import RegistrySettings
-from tests.integration.week import Week
+from tests.integration.week import CARDS, Week
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
@@ -26,15 +29,20 @@ def test_every_market_that_could_be_valued_was(registry_home: Path, tmp_path: Pa
     }
     week = Week(tmp_path, ("one", "two"), (1, 2, 3), date(2026, 1, 25), environment)
     week.run(0)
+    assert week.ended == 0
     assert "1 of 5 markets failed: file-one: " in week.run(1, down="one")
     assert "1 of 5 markets failed: file-two: " in week.run(2, bad="two")
     week.run(3, killed="features")
-    before = _champions(week)
+    assert week.ended == 0
+    champions, files = _champions(week), _files(registry_home)
     assert "File too large" in week.run(4, full=True)  # Metaflow's own files among them
     assert week.ended != 0
-    assert _champions(week) == before
+    assert _champions(week) == champions
+    _assert_whole(registry_home, files, date(2026, 1, 29))
     week.run(5, killed="register")
+    assert week.ended == 0
     week.run(6)
+    assert week.ended == 0
 
     assert week.lost == []
     assert week.valued == week.expected == 7 * 5 - 2 - 5
@@ -42,6 +50,30 @@ def test_every_market_that_could_be_valued_was(registry_home: Path, tmp_path: Pa
 
 
 def _champions(week: Week) -> dict[str, tuple[str, str]]:
-    """Return the version and the last day of the champion of each market."""
-    found = {name: Registry(RegistrySettings.read(market=name)).resolve() for name in week.markets}
-    return {name: (each.version, each.tags[LAST_DAY]) for name, each in found.items()}
+    """Return the version and the last day of the champion of each market, whose book opens."""
+    found = {}
+    for market in week.markets:
+        registry = Registry(RegistrySettings.read(market=market))
+        champion = registry.resolve()
+        assert registry.open_book(champion).facts.market == market
+        found[market] = champion.version, champion.tags[LAST_DAY]
+    return found
+
+
+def _files(home: Path) -> dict[Path, bytes]:
+    """Return the hashes of the files in a home, without the runs of Metaflow and DVC's caches."""
+    return {
+        path: hashlib.md5(path.read_bytes()).digest()
+        for path in home.rglob("*")
+        if path.is_file() and not {".metaflow", ".dvc"}.intersection(path.parts)
+    }
+
+
+def _assert_whole(home: Path, before: Mapping[Path, bytes], day: date) -> None:
+    """Assert that nothing has changed since `before` but for a new, whole day in some lakes."""
+    now = _files(home)
+    assert {path: now.get(path) for path in before} == before
+    for path in now.keys() - before.keys():
+        lake = Lake(path.parents[3])
+        assert path == lake.raw / "prices" / day.isoformat() / "part.parquet"
+        assert lake.day(day).num_rows > 0.9 * CARDS

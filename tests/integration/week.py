@@ -39,6 +39,7 @@ class Week:
     valued: int = 0
     lost: list[str] = field(default_factory=list)
     ended: int = 0
+    seconds: float = 0.0
 
     @property
     def markets(self) -> list[str]:
@@ -64,6 +65,7 @@ class Week:
         if down:
             (self.folder / f"{down}.csv").unlink()
         output = self._start(day, killed, full)
+        (self.folder / f"day-{number}.log").write_text(output)
         without = {f"file-{name}" for name in (down, bad) if name}
         for market in self.markets:
             if full or market in without:
@@ -74,6 +76,9 @@ class Week:
                 self.valued += 1
             else:
                 self.lost.append(f"{market} on day {number}")
+        sys.stdout.write(
+            f"day {number}: {self.valued} of {self.expected} runs, {self.seconds:.0f} s\n"
+        )
         return output
 
     def _write(self, name: str, last: date, *, absurd: bool) -> None:
@@ -97,6 +102,7 @@ class Week:
             *("--cards", str(CARDS), "--days", str(HISTORY), "--candidates", "last,median7"),
             *("--other-horizons", ""),
         ]
+        began = time.monotonic()
         with subprocess.Popen(
             command,
             cwd=self.folder,
@@ -109,7 +115,7 @@ class Week:
             if killed:
                 threading.Thread(target=_kill_one, args=(run, killed), daemon=True).start()
             output = run.communicate()[0]
-        self.ended = run.returncode
+        self.ended, self.seconds = run.returncode, time.monotonic() - began
         return output
 
 

@@ -14,6 +14,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from pokewatch.gateway.auth.keys import KeyStore
 from tests import images
 from tests.champion import make_champion
+from tests.conftest import ROOT
 from tests.serving.server import free_ports
 from tests.tools import require_tool
 
@@ -99,6 +100,10 @@ def test_an_image_says_what_it_is_and_stays_small(
     assert megabytes < MOST_MB[target]
     assert found["Config"]["User"] == "10001:10001"
     assert found["Labels"]["org.opencontainers.image.title"] == "PokeWatch"
+    head = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found["Labels"]["org.opencontainers.image.revision"] == commit.strip()
+    assert f"POKEWATCH_GIT_COMMIT={commit.strip()}" in found["Config"]["Env"]
     health = found.get("HealthCheck") or found.get("Healthcheck") or {}
     assert health["Test"][0] == ("NONE" if target == "pipeline" else "CMD")
 

@@ -2,14 +2,17 @@
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from pokewatch.errors import VersionError
+from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
+from pokewatch.market.sources.simulated import SimulatedSource
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.settings import Home, VersionSettings
 from tests.s3 import reach
@@ -103,3 +106,28 @@ def test_a_reader_sees_the_old_head_or_the_new_one(tmp_path: Path) -> None:
     stop.set()
     reader.join()
     assert seen <= {OLD, NEW}
+
+
+def test_a_lake_is_saved_while_nobody_writes_to_it(home: Path) -> None:
+    lake = Lake(Home.read().lakes / "simulated-5-0")
+    collect(SimulatedSource(5), lake, [date(2026, 1, 1)])
+    latest = LatestVersions()
+    versions = [latest.save(lake)]
+    saving = threading.Thread(target=lambda: versions.append(latest.save(lake)))
+    with lake.locked():
+        saving.start()
+        saving.join(2)
+        assert saving.is_alive()
+    saving.join()
+    assert versions == [latest.read("simulated-5-0")] * 2
+
+
+def test_processes_that_restore_one_lake_at_once_all_succeed(home: Path) -> None:
+    lake = Lake(Home.read().lakes / "simulated-5-0")
+    collect(SimulatedSource(5), lake, [date(2026, 1, 1)])
+    version = LatestVersions().save(lake)
+    shutil.rmtree(lake.root)
+    with ThreadPoolExecutor(3) as pool:
+        restored = list(pool.map(lambda _: LatestVersions().restore(lake), range(3)))
+    assert sorted(filter(None, restored)) == [version]
+    assert lake.days() == [date(2026, 1, 1)]

@@ -1,6 +1,7 @@
 """Data versions against a real DVC: what comes back is what was kept, whole or not at all."""
 
 import os
+import resource
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,19 @@ def test_the_version_follows_the_content_and_nothing_else(root: Path, tmp_path: 
     assert second != first
     versions.materialise(first, tmp_path / "first")
     assert (tmp_path / "first" / "date=2026-01-02" / "part.parquet").read_bytes() == b"day 2"
+
+
+def test_a_full_disk_is_reported_and_the_next_save_succeeds(root: Path) -> None:
+    largest, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, most))  # no database fits
+    try:
+        with pytest.raises(VersionError, match=r"raw cannot be saved to .*: \w"):
+            DataVersions(root).save(root / "raw")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, most))
+    before = contents(root / "raw")
+    DataVersions(root).materialise(DataVersions(root).save(root / "raw"), root / "again")
+    assert contents(root / "again") == before
 
 
 def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:

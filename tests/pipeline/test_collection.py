@@ -1,5 +1,6 @@
 """Collecting and validating a small simulated market."""
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pokewatch.errors import SettingsError
+from pokewatch.market.latest_version import LatestVersions
 from pokewatch.pipeline.collection import collect_prices, daily_figures, validate
+from pokewatch.pipeline.storage import open_raw_lake
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
@@ -50,3 +53,15 @@ def test_fewer_days_than_needed_of_a_lake_that_has_them_are_refused(home: Path) 
     # As of the fourteenth day the lake was young.
     young = collect_prices("simulated", days=3, cards=120, end=date(2026, 1, 30), needed=15)
     assert young.first_day == date(2026, 1, 28)
+
+
+def test_a_branch_starts_from_the_latest_version_and_leaves_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    production = collect_prices("simulated", days=5, cards=120, end=date(2026, 1, 31))
+    monkeypatch.setenv("POKEWATCH_BRANCH", "test.mine")
+    shutil.rmtree(home / "lake")  # a pod starts without it
+    branch = collect_prices("simulated", days=1, cards=120, end=date(2026, 2, 1))
+    assert branch.report["written"] == ["2026-02-01"]
+    assert open_raw_lake(branch.raw_version).days()[0] == date(2026, 1, 27)
+    assert LatestVersions().all() == [production.raw_version]

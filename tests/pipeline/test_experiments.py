@@ -9,10 +9,9 @@ from pokewatch.deploy.rollout import rollback
 from pokewatch.errors import RegistryError
 from pokewatch.experiments.records import Experiment, ExperimentRecords
 from pokewatch.experiments.sequential import Rule
-from pokewatch.experiments.update import COMPARED_WITH
+from pokewatch.experiments.update import COMPARED_WITH, GATE_FAILED
 from pokewatch.pipeline import experiments
 from pokewatch.pipeline.experiments import (
-    GATE_FAILED,
     Challenger,
     find_challenger,
     held_by,

@@ -80,8 +80,9 @@ def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
 def test_horizons_that_the_days_are_too_few_for_are_left_out_with_the_reason(home: Path) -> None:
     collected = collect_prices("simulated", days=61, cards=60, end=date(2026, 3, 2))
     version = join_shards([process_shard(collected, 0, 1)])
-    assert trials(version, ["median7"], [7, 30, 90, 30]) == [("median7", 7), ("median7", 30)]
-    assert too_long(version, [7, 30, 90, 90]) == [(90, "61 days of prices, 181 are needed")]
+    left_out = too_long(version, [7, 30, 90, 90])
+    assert left_out == [(90, "61 days of prices, 181 are needed")]
+    assert trials(["median7"], [7, 30, 90, 30], left_out) == [("median7", 7), ("median7", 30)]
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:

@@ -21,6 +21,7 @@ from pokewatch.pipeline.training import (
     evaluate_candidate,
     require_passed,
     select_model,
+    too_long,
     train,
     trials,
 )
@@ -54,7 +55,8 @@ def evaluated(
 ) -> tuple[dict[str, Any], list[Evaluation | Unevaluated]]:
     """Return the parameters of the models and their evaluations, as the flow's steps make them."""
     parameters = train(data_version, names, HORIZON)
-    planned = trials(data_version, list(parameters), [HORIZON, 30])
+    horizons = [HORIZON, 30]
+    planned = trials(list(parameters), horizons, too_long(data_version, horizons))
     found = [evaluate_candidate(data_version, *trial) for trial in planned]
     return parameters, [each for each in found if each.horizon == HORIZON]
 

@@ -1,10 +1,14 @@
 """Files of data versions at a real remote, a folder and S3."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
@@ -78,6 +82,50 @@ def test_what_is_young_or_referred_to_again_stays(remote: str, tmp_path: Path) -
     assert removed([citing(data_version=version)], LATEST) == 0
     assert removed([], LATEST + YOUNG / 2) == 0  # forgotten: it starts again
     assert removed([], LATEST + 2 * YOUNG) > 0
+
+
+@pytest.fixture
+def unreferenced(home: Path, tmp_path: Path) -> str:
+    """A version saved ten days ago, which the next call may remove."""
+    version = save(tmp_path / "first", "panel", "one", "two", "three")
+    remote = Path(VersionSettings.read().remote())
+    for path in remote.rglob("*"):
+        os.utime(path, ((NOW - 5 * YOUNG).timestamp(),) * 2)
+    assert removed([], NOW - 2 * YOUNG) == 0
+    assert removed([], NOW, dry_run=True) > 0
+    return version
+
+
+def test_a_version_that_a_rerun_saved_again_stays(unreferenced: str, tmp_path: Path) -> None:
+    save(tmp_path / "rerun", "panel", "one", "two", "three")  # DVC finds all files and writes none
+    assert removed([], NOW) == removed([], NOW + YOUNG / 2) == 0
+    DataVersions(tmp_path / "again").materialise(unreferenced, tmp_path / "again" / "panel")
+    assert removed([], NOW + 3 * YOUNG) == 0  # the run has ended and cites nothing
+    assert removed([], NOW + 4 * YOUNG) > 0
+
+
+def test_files_of_another_version_saved_lately_stay(unreferenced: str, tmp_path: Path) -> None:
+    other = save(tmp_path / "rerun", "panel", "one", "two", "another")
+    assert removed([], NOW) > 0
+    DataVersions(tmp_path / "again").materialise(other, tmp_path / "again" / "panel")
+
+
+def test_a_version_saved_while_files_are_removed_is_complete(
+    unreferenced: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves: list[Future[str]] = []
+
+    def remove_slowly(_: LocalFileSystem, path: str) -> None:
+        if not saves:
+            saves.append(pool.submit(save, tmp_path / "rerun", "panel", "one", "two", "three"))
+            sleep(0.5)  # the save looks up the files meanwhile, if nothing stops it
+        Path(path).unlink()
+
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "rm_file", remove_slowly)
+        assert removed([], NOW) > 0
+        assert saves[0].result(timeout=60) == unreferenced
+    DataVersions(tmp_path / "again").materialise(unreferenced, tmp_path / "again" / "panel")
 
 
 def test_the_lakes_of_all_sources_stay(remote: str, tmp_path: Path) -> None:

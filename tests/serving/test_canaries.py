@@ -33,7 +33,14 @@ def test_without_a_canary(canaries: Canaries) -> None:
 def test_the_newest_step_counts(canaries: Canaries) -> None:
     canaries.publish(MARKET, CanaryPlan("a", 0.1, 2))
     canaries.publish(MARKET, CanaryPlan("a", 0.01, 1))
-    assert canaries.status(MARKET) == {"id": "a", "share": 0.1, "revision": 2, "ended": None}
+    assert canaries.status(MARKET) == {
+        "id": "a",
+        "share": 0.1,
+        "revision": 2,
+        "experiment": "a",
+        "since": "",
+        "ended": None,
+    }
     assert canaries.status("another") is None
 
 
@@ -72,7 +79,7 @@ def test_a_plan_is_the_same_after_the_registry() -> None:
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ("", "no deploy gives a version traffic in steps"),
+        ("", "no deploy and no experiment gives a challenger traffic"),
         ("null", "not the plan of a canary: null"),
         ("{", "not the plan of a canary: {"),
         ('{"id": "a"}', "not the plan of a canary"),

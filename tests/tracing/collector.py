@@ -22,6 +22,7 @@ class Received:
     parent: str
     attributes: dict[str, Any]
     failed: bool
+    links: tuple[str, ...]  # the ids of the spans that it is linked to
 
 
 class Collector:
@@ -53,6 +54,7 @@ def _received(service: str, span: Any) -> Received:
         span.parent_span_id.hex(),
         _values(span.attributes),
         failed=span.status.code == span.status.STATUS_CODE_ERROR,
+        links=tuple(each.span_id.hex() for each in span.links),
     )
 
 

@@ -29,6 +29,7 @@ from pokewatch.gateway.http.problems import (
     unknown_card,
 )
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
+from pokewatch.gateway.upstream.shared_headers import HeadersOf, first_headers
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import (
     Columns,
@@ -72,7 +73,7 @@ class CardQuery(msgspec.Struct, frozen=True):
     """A card to value. `date` is "" for the latest day; `offered` is None for the market price.
 
     `condition` is that of the copy offered, "" for near mint; `fees` is "" for the server's.
-    `headers` returns the header lines to forward; a shared call forwards those of its first row.
+    `headers` returns the header lines to forward.
     """
 
     card_id: str
@@ -121,7 +122,8 @@ class Priced(NamedTuple):
 class Composition:
     """The `model` of a market and `decision` as one.
 
-    `on_versions` is called with the versions of each reply.
+    `on_versions` is called with the versions of each reply. `headers_of` returns the header lines
+    to forward of rows that share a call.
     """
 
     def __init__(
@@ -130,11 +132,13 @@ class Composition:
         prices: V2Client,
         decisions: V2Client,
         on_versions: Callable[[Versions], None],
+        headers_of: HeadersOf = first_headers,
     ) -> None:
         self._path = f"/v2/models/{model}/infer"
         self._prices = prices
         self._decisions = decisions
         self._on_versions = on_versions
+        self._headers_of = headers_of
 
     async def infer(self, cards: Sequence[CardQuery], deadline: float) -> tuple[Columns, Versions]:
         """Return the outputs of both models as one table.
@@ -170,7 +174,10 @@ class Composition:
             for_all("currency", list(chain.from_iterable(currencies))),
             string_tensor("status", columns["status"]),
         ]
-        return await self._decide(inputs, priced[0].cards[0].headers(), deadline)
+        rows = (
+            priced[0].cards if len(priced) == 1 else list(chain(*(each.cards for each in priced)))
+        )
+        return await self._decide(inputs, self._headers_of(rows), deadline)
 
     def answers(self, priced: Priced, decisions: Columns) -> list[FairPrice | ProblemError]:
         """Return the answer or problem of each card that was priced and decided on."""
@@ -199,7 +206,7 @@ class Composition:
             *texts("fees", [query.fees for query in queries]),
         ]
         try:
-            found, currency = await self._call_decision(inputs, queries[0].headers(), deadline)
+            found, currency = await self._call_decision(inputs, self._headers_of(queries), deadline)
         except RefusedError as refused:
             if len(queries) == 1 and queries[0].fees:  # all else has been checked
                 raise ProblemError(OTHER_CURRENCY, str(refused)) from None
@@ -222,7 +229,7 @@ class Composition:
         body = await self._prices.send(
             self._path,
             encode_request(inputs, _REQUESTED_COLUMNS, request_id),
-            cards[0].headers(),
+            self._headers_of(cards),
             deadline,
         )
         try:

@@ -133,6 +133,7 @@ class StatusEndpoints:
             served.data_version if served else None,
             served.last_day if served else None,
             market.poller.data_age(),
+            market.canary.state() if market.canary else None,
         )
 
     def _facts(self, market: MarketBackend) -> MarketFacts:

@@ -21,6 +21,30 @@ class Alive(msgspec.Struct, frozen=True):
     status: Literal["alive"]
 
 
+class CanaryCheck(msgspec.Struct, frozen=True):
+    """A check that stops a challenger, and what this process has found so far."""
+
+    check: Literal["errors", "latency", "signals"]
+    found: str
+
+
+class CanaryState(msgspec.Struct, frozen=True):
+    """A challenger that answers a share of the callers: in a deploy, or in an experiment."""
+
+    experiment: Annotated[
+        str, Meta(description="The name by which callers are assigned: `deploy-...` in a deploy.")
+    ]
+    share: Annotated[float, Meta(ge=0, le=1, description="The share of callers that it answers.")]
+    since: Annotated[
+        str | None, Meta(description="When it was first given callers; null if that is not known.")
+    ]
+    champion: ModelVersion | None
+    challenger: Annotated[
+        ModelVersion | None, Meta(description="null while it does not answer: the champion does.")
+    ]
+    checks: Annotated[list[CanaryCheck], Meta(description="Those of this process of the gateway.")]
+
+
 class MarketState(msgspec.Struct, frozen=True):
     """Whether one market can be answered, and from what."""
 
@@ -31,6 +55,10 @@ class MarketState(msgspec.Struct, frozen=True):
     data_version: DataVersion | None
     last_day: str | None
     data_age_days: Annotated[int | None, Meta(description="The days since `last_day`.")]
+    canary: Annotated[
+        CanaryState | None,
+        Meta(description="The challenger that answers a share of the callers; null if none does."),
+    ]
 
 
 class Ready(msgspec.Struct, frozen=True):

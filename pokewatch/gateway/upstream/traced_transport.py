@@ -5,17 +5,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from pokewatch.gateway.upstream.http_client import Reply
+from pokewatch.gateway.upstream.shared_headers import LINKED_TRACE
 from pokewatch.gateway.upstream.transport import ArrivingReply, Transport
 from pokewatch.tracing.tracer import Span, SpanKind, Tracer, fail, traceparent_of
 
-_TRACEPARENT = re.compile(rb"traceparent: (.+)\r\n")
+_TRACEPARENT = re.compile(rb"^traceparent: (.+)\r\n", re.MULTILINE)
+_LINKED = re.compile(rb"^%s: (.+)\r\n" % LINKED_TRACE, re.MULTILINE)
 
 
 class TracedTransport:
     """A transport whose requests are spans if their headers are of a trace.
 
     They are sent with the span's own `traceparent` header, so that the model server's spans are its
-    children.
+    children. The span of a call that other requests share is linked to theirs.
     """
 
     def __init__(self, transport: Transport, tracer: Tracer) -> None:
@@ -53,9 +55,11 @@ class TracedTransport:
             return
         name = f"{method} {path.partition('?')[0]}"
         attributes = {"http.request.method": method}
-        with self._tracer.span(name, SpanKind.CLIENT, found[1].decode(), attributes) as span:
+        links = [each.decode() for each in _LINKED.findall(headers)]
+        with self._tracer.span(name, SpanKind.CLIENT, found[1].decode(), attributes, links) as span:
             line = b"traceparent: %s\r\n" % traceparent_of(span).encode()
-            yield _TRACEPARENT.sub(line, headers), lambda status: _describe(span, status)
+            sent = _LINKED.sub(b"", _TRACEPARENT.sub(line, headers))
+            yield sent, lambda status: _describe(span, status)
 
 
 def _describe(span: Span, status: int) -> None:

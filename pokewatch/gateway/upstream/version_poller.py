@@ -21,12 +21,16 @@ class CanaryOffer(msgspec.Struct, frozen=True):
     """The canary of a market: the share of callers, from 0 to 1, that its challenger answers.
 
     `ended` says why it answers none of them any more, None while it runs. Of two offers of one `id`
-    that of the higher `revision` is the newer.
+    that of the higher `revision` is the newer. Callers are assigned by the name `experiment`, which
+    an experiment keeps when it goes on under another id. `since` is when its traffic began, "" if
+    that is not known.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     share: Annotated[float, msgspec.Meta(ge=0, le=1)]
     revision: int
+    experiment: Annotated[str, msgspec.Meta(min_length=1)]
+    since: str = ""
     ended: str | None = None
 
 

@@ -188,12 +188,14 @@ class Pages:
         return record_values(found)
 
     async def status(self, visit: Visit) -> Values:
-        """Return the alerts, and what the last monitoring run found."""
+        """Return the alerts, the canaries, and what the last monitoring run found."""
         try:
             record = (await self._read(visit, catalog_calls.record_call()))[0]
         except ProblemError:
             record = None
-        return {"alerts": await self._alerts.current(), "record": record}
+        states = [(each.id, each.canary.state()) for each in self._markets.backends if each.canary]
+        canaries = [(market, state) for market, state in states if state is not None]
+        return {"alerts": await self._alerts.current(), "record": record, "canaries": canaries}
 
     async def _read(self, visit: Visit, *calls: CatalogCall | CardQuery) -> list[Any]:
         """Return the answers of the catalogue, then the prices, in the order of their calls.

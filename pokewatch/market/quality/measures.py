@@ -58,14 +58,14 @@ def measure_day(
         currencies = pa.chunked_array([*currencies.chunks, *other["currency"].chunks])
     return DayMeasures(
         day=day,
-        prices=_priced(prices).num_rows,
+        prices=prices.num_rows - prices["market_price"].null_count,
         malformed=_count(pc.invert(_well_formed(prices))),
         not_positive=_count(_out_of_range(prices, max_price)),
         duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
         days_ahead=max(0, (day - today).days),
         currencies=pc.count_distinct(currencies).as_py(),
         quarantined=_quarantined(prices.num_rows, rejected, min_cards),
-        refreshed=None if replaced is None else _coverage(prices, replaced),
+        refreshed=None if replaced is None else _refreshed(prices, replaced),
         **({} if other is None else _compared(prices, day, other, min_cards)),
     )
 
@@ -79,9 +79,7 @@ def nearest_day(day: date, days: Iterable[date]) -> date | None:
 
 def aligned(prices: pa.Table, ids: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return the market price of each of `ids`, NaN where there is none above 0."""
-    rows = pc.index_in(ids, value_set=prices["card_id"].combine_chunks())
-    found = prices["market_price"].take(rows).to_numpy().astype(np.float64)
-    return np.where(found > 0, found, np.nan)
+    return _positive(prices["market_price"].take(_rows(prices, ids)))
 
 
 def same_factor(moves: NDArray[np.float64]) -> float:
@@ -97,13 +95,14 @@ def _compared(
 ) -> dict[str, float | None]:
     """Return the measures against another day, each None for fewer cards than it needs."""
     earlier = other["date"][0].as_py() if other.num_rows else day
-    now, before = aligned(prices, prices["card_id"]), aligned(other, prices["card_id"])
+    rows = _rows(other, prices["card_id"])
+    now, before = _positive(prices["market_price"]), _positive(other["market_price"].take(rows))
     both = np.isfinite(now) & np.isfinite(before)
     moves, cards = np.log(now[both] / before[both]), int(both.sum())
     follows, many = earlier < day, cards >= min_cards
     near = follows and day - earlier <= _JUMPS_WITHIN
     return {
-        "coverage": _coverage(prices, other) if follows else None,
+        "coverage": _coverage(prices, other, rows) if follows else None,
         "jumps": float(np.mean(np.abs(moves) >= np.log(JUMP))) if near and many else None,
         "unchanged": float(np.mean(moves == 0)) if follows and many else None,
         "level": float(np.exp(np.abs(np.median(moves)))) if cards >= _LEVEL_FROM else None,
@@ -111,11 +110,31 @@ def _compared(
     }
 
 
-def _coverage(prices: pa.Table, other: pa.Table) -> float:
-    """Return the share of the cards priced in `other` that `prices` has a price for."""
-    wanted = _priced(other)["card_id"]
-    found = pc.is_in(wanted, value_set=_priced(prices)["card_id"].combine_chunks())
-    return _count(found) / max(1, len(wanted))
+def _coverage(prices: pa.Table, other: pa.Table, rows: pa.ChunkedArray) -> float:
+    """Return the share of the cards priced in `other` that `prices` has a price for.
+
+    `rows` are the rows in `other` of the cards of `prices`.
+    """
+    priced = rows.filter(pc.is_valid(prices["market_price"])).drop_null()
+    found = np.zeros(other.num_rows, dtype=np.bool_)
+    found[priced.to_numpy()] = True
+    wanted = pc.is_valid(other["market_price"]).to_numpy()
+    return int((found & wanted).sum()) / max(1, int(wanted.sum()))
+
+
+def _refreshed(prices: pa.Table, replaced: pa.Table) -> float:
+    return _coverage(prices, replaced, _rows(replaced, prices["card_id"]))
+
+
+def _rows(prices: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the row of each of `ids`, null where there is none."""
+    return pc.index_in(ids, value_set=prices["card_id"].combine_chunks())
+
+
+def _positive(prices: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return prices, NaN where there is none above 0."""
+    found = prices.to_numpy().astype(np.float64)
+    return np.where(found > 0, found, np.nan)
 
 
 def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
@@ -124,10 +143,6 @@ def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
     if rows > 0 and rows + rejected < min_cards and rejected <= few:
         return None
     return rejected / max(1, rows + rejected)
-
-
-def _priced(prices: pa.Table) -> pa.Table:
-    return prices.filter(pc.is_valid(prices["market_price"]))
 
 
 def _well_formed(prices: pa.Table) -> pa.ChunkedArray:

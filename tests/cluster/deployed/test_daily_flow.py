@@ -19,11 +19,14 @@ from tests.cluster.system import URL, Recorder, System
 from tests.conftest import ROOT
 from tests.monitoring.listener import Listener
 from tests.polling import eventually
+from tests.s3 import stored
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
 
 FLOWS = ("--namespace", "pokewatch-flows")
 TEMPLATE = "pokewatch.prod.pokewatchflow"
+BRANCH = "--test-mine"  # how what belongs to the branch `mine` ends
+STEPS_WITH_CARDS = {"collect", "validate", "train", "evaluate", "gate", "register", "deploy"}
 _ENDED = ("Succeeded", "Failed", "Error")
 _DEPLOYER = ROOT / "tests" / "cluster" / "flows" / "deployer.py"
 
@@ -49,9 +52,17 @@ class Workflows:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()[-1]
 
-    def start(self, **parameters: object) -> str:
+    def create(self, *branch: str) -> str:
+        """Create the daily flow, of production or of a branch, and make it small."""
+        template = self.deployer("create", str(CLUSTER), *branch)
+        plane = self.system.cluster.plane
+        created = plane.get("workflowtemplate", template, *FLOWS)
+        plane.kubectl("replace", "--filename", "-", sent=json.dumps(_small(created)))
+        return template
+
+    def start(self, template: str = TEMPLATE, **parameters: object) -> str:
         """Start the daily flow, and return the name of its workflow."""
-        return self.deployer("start", TEMPLATE, json.dumps(parameters))
+        return self.deployer("start", template, json.dumps(parameters))
 
     def read(self, name: str) -> Any:
         return self.system.cluster.plane.get("workflow", name, *FLOWS)
@@ -80,12 +91,9 @@ class Workflows:
 @pytest.fixture(scope="module")
 def workflows(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflows]:
     """Argo, with the daily flow created and made small."""
-    plane = system.cluster.plane
     found = Workflows(system, tmp_path_factory.mktemp("flows"))
     with argo(system.cluster):
-        assert found.deployer("create", str(CLUSTER)) == TEMPLATE
-        template = plane.get("workflowtemplate", TEMPLATE, *FLOWS)
-        plane.kubectl("replace", "--filename", "-", sent=json.dumps(_small(template)))
+        assert found.create() == TEMPLATE
         yield found
 
 
@@ -106,12 +114,25 @@ def test_argo_runs_the_daily_flow_to_a_champion_that_is_served(
     system: System, workflows: Workflows, listener: Listener, record_property: Recorder
 ) -> None:
     before = _answered_version(system)
-    ended = workflows.ended(workflows.start(cards=200, days=120))
+    name = workflows.start(cards=200, days=120)
+    ended = workflows.ended(name)
     assert (ended["phase"], _failed_steps(ended)) == ("Succeeded", [])
     times = [datetime.fromisoformat(ended[each]) for each in ("startedAt", "finishedAt")]
     record_property("the flow by Argo", f"{(times[1] - times[0]).total_seconds():.0f} s")
     assert any(title.endswith("succeeded") for title in listener.titles())
     eventually(lambda: _answered_version(system), lambda now: now != before)
+    assert _steps_with_cards(system, name) == STEPS_WITH_CARDS
+
+
+def test_a_branch_touches_nothing_of_production(system: System, workflows: Workflows) -> None:
+    before = _production(system)
+    template = workflows.create("mine")
+    assert template == "pokewatch.test.mine.pokewatchflow"
+    started = workflows.start(template, cards=200, days=121, candidates="last")
+    ended = workflows.ended(started)
+    assert (ended["phase"], _failed_steps(ended)) == ("Succeeded", [])
+    assert f"champion{BRANCH}" in _models(system)["pokewatch"]["aliases"]
+    assert _production(system) == before
 
 
 def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
@@ -129,7 +150,9 @@ def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
     assert _failed_steps(refused) == ["register(0)", "validate(0)"]
     assert _failed_steps(workflows.ended(second)) == ["start(0)"]
     titles = listener.titles()[heard:]
-    assert [title.endswith("failed") for title in titles] == [True, True]
+    assert any("refused" in title for title in titles)
+    # that a flow fails is not sent again for the next run
+    assert sum(title.endswith("failed") for title in titles) == 1
     assert _answered_version(system) == before
 
 
@@ -161,6 +184,57 @@ def _failed_steps(status: Any) -> list[str]:
         for node in status["nodes"].values()
         if node["type"] == "Pod" and node["phase"] in ("Failed", "Error")
     )
+
+
+def _steps_with_cards(system: System, workflow: str) -> set[str]:
+    """Return the steps of a run whose cards are where docs/kubernetes.md says."""
+    folder = f"metaflow/mf.cards/PokeWatchFlow/runs/argo-{workflow}/"
+    cards = {
+        path.removeprefix(folder): content
+        for path, content in stored(system.cluster.s3, "flows", folder).items()
+        if path.endswith(".html")
+    }
+    assert all("</html>" in content for content in cards.values())
+    return {path.split("/")[1] for path in cards}  # after "steps"
+
+
+def _production(system: System) -> dict[str, Any]:
+    """Return what a run on a branch could change of production."""
+    plane = system.cluster.plane
+    models = {
+        name: {kind: _without_branch(each[kind]) for kind in each}
+        for name, each in _models(system).items()
+        if not name.endswith(BRANCH)
+    }
+    created = ("workflowtemplate", "cronworkflow")
+    return {
+        "models": models,
+        "created": [plane.get(kind, TEMPLATE, *FLOWS)["spec"] for kind in created],
+        "latest prices": stored(system.cluster.s3, "data", "dvc/heads/"),
+        "answered": _answered_version(system),
+    }
+
+
+def _without_branch(named: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in named.items() if not name.endswith(BRANCH)}
+
+
+def _models(system: System) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the aliases and the tags of each registered model."""
+    service = system.cluster.plane.get("service", "mlflow", "--namespace", "pokewatch")["spec"]
+    url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
+    answer = httpx.get(
+        f"{url}/api/2.0/mlflow/registered-models/search",
+        headers={"Host": "mlflow.pokewatch.svc"},
+        timeout=30,
+    ).json()
+    return {
+        each["name"]: {
+            "aliases": {found["alias"]: found["version"] for found in each.get("aliases", [])},
+            "tags": {found["key"]: found["value"] for found in each.get("tags", [])},
+        }
+        for each in answer["registered_models"]
+    }
 
 
 def _answered_version(system: System) -> str:

@@ -1,4 +1,4 @@
-"""Create and start workflows from Python: deployer.py create CONFIG, or start NAME JSON."""
+"""Create and start workflows from Python: deployer.py create CONFIG [BRANCH], start NAME JSON."""
 
 import json
 import sys
@@ -8,9 +8,10 @@ from metaflow import DeployedFlow, Deployer
 from tests.cluster.flow import FLOW
 
 
-def create(config: str) -> str:
-    """Return the name of the workflow template."""
-    deployer = Deployer(str(FLOW), production=True, config=[("deploy", config)])
+def create(config: str, branch: str | None = None) -> str:
+    """Return the name of the workflow template, of production or of a branch."""
+    where = {"branch": branch} if branch else {"production": True}
+    deployer = Deployer(str(FLOW), config=[("deploy", config)], **where)
     return str(deployer.argo_workflows().create().name)
 
 

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.upstream.http_client import DeadlineError, Reply
+from pokewatch.gateway.upstream.shared_headers import linked_headers
 from pokewatch.gateway.upstream.traced_transport import TracedTransport
 from pokewatch.gateway.upstream.transport import ArrivingReply, Transport
 from pokewatch.tracing.tracer import Tracer
@@ -78,5 +80,23 @@ def test_a_poll_is_in_no_trace() -> None:
             await transport.send("/v2/models/decision/ready", None, 1.0)
             tracer.close()
         assert (collector.spans, answers.headers) == ([], [b""])
+
+    asyncio.run(check())
+
+
+def test_a_shared_call_is_linked_to_the_requests_that_share_it() -> None:
+    lines = [f"x-request-id: r\r\ntraceparent: 00-{TRACE}-{n:016x}-01\r\n" for n in (1, 2, 3, 3)]
+    rows = [CardQuery("card_1", "", None, headers=line.encode) for line in lines]
+
+    async def check() -> None:
+        with collecting() as collector:
+            tracer, answers = Tracer("tests", collector.url), Answers(200)
+            transport = TracedTransport(answers, tracer)
+            await transport.send("/v2/models/x/infer", b"{}", 1.0, linked_headers(rows))
+            tracer.close()
+        [span] = collector.spans
+        assert (span.parent, span.links) == (f"{1:016x}", (f"{2:016x}", f"{3:016x}"))
+        sent = f"x-request-id: r\r\ntraceparent: 00-{TRACE}-{span.id}-01\r\n"
+        assert answers.headers == [sent.encode()]
 
     asyncio.run(check())

@@ -11,14 +11,14 @@ _HEADER = VARIANT_HEADER.lower().encode()
 _CHOICES = frozenset(variant.encode() for variant in VARIANTS)
 
 
-def position(caller: str, canary: str) -> float:
-    """Return the place of a caller in the canary of an id, uniform in [0, 1).
+def position(caller: str, experiment: str) -> float:
+    """Return the place of a caller in the experiment of a name, uniform in [0, 1).
 
     A caller whose place is below the share is answered by the challenger, so one that is stays so
     while the share grows. It depends on nothing else: every process gives the same answer at any
-    time, and the places in two canaries are independent of each other.
+    time, and the places in two experiments are independent of each other.
     """
-    digest = blake2b(f"{canary}\0{caller}".encode(), digest_size=8).digest()
+    digest = blake2b(f"{experiment}\0{caller}".encode(), digest_size=8).digest()
     return (int.from_bytes(digest, "big") >> 11) / 2**53  # the digits of a float, so never 1
 
 

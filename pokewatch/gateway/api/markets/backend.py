@@ -19,6 +19,7 @@ from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.breaker import Breaker
 from pokewatch.gateway.upstream.card_ids import CardIds
 from pokewatch.gateway.upstream.coalescing import Call, Coalescer, QueueLimit
+from pokewatch.gateway.upstream.shared_headers import HeadersOf
 from pokewatch.gateway.upstream.transport import Transport
 from pokewatch.gateway.upstream.v2_client import V2Client
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -41,6 +42,7 @@ class SharedParts:
     metrics: Metrics
     answers: AnswerCache
     load: QueueLimit
+    headers_of: HeadersOf
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class MarketBackend:
         catalog = self.client("catalog")
         self.poller = VersionPoller(catalog, self.catalog, self.decision, shared.metrics)
         self.composition = Composition(
-            self.model, self.fair_price, self.decision, self.poller.observe
+            self.model, self.fair_price, self.decision, self.poller.observe, shared.headers_of
         )
         self.reader = CatalogReader(self.model, catalog, self.poller, shared.answers, shared.load)
         self.near = NearCards(self.reader)
@@ -116,6 +118,7 @@ class MarketBackend:
             self.fair_price,
             self.decision,
             self.poller.observe,
+            shared.headers_of,
             champion.composition,
             challenge.on_call,
         )

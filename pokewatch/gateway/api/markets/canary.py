@@ -2,7 +2,8 @@
 
 A canary is started by the model server, whose catalogue names its share of callers. This gateway
 stops it for its own callers as soon as a check fails, and reports that to the model server, which
-all other gateways and the deploy read. What has stopped does not start again.
+all other gateways and the deploy read. What has stopped does not start again; one that is not
+offered, as by a model server that has restarted, goes on when it is again.
 """
 
 import logging
@@ -17,9 +18,10 @@ from pokewatch.contract import CHALLENGER_ARM, CHAMPION_ARM, catalog_path, chall
 from pokewatch.gateway.api.card_prices import Outcomes
 from pokewatch.gateway.api.composition import CardQuery, Composition
 from pokewatch.gateway.api.markets.assignment import caller_of, chosen_variant, position
-from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckBreach
+from pokewatch.gateway.api.markets.canary_checks import CHECKS, CanaryChecks, CheckState
 from pokewatch.gateway.api.markets.mirror import Mirror, Pair
 from pokewatch.gateway.api.schemas import FairPrice
+from pokewatch.gateway.api.status_schemas import CanaryCheck, CanaryState
 from pokewatch.gateway.events.event_log import NO_EXPERIMENT, Arm
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import ProblemError
@@ -67,7 +69,7 @@ class Canary:
         running = self.running
         if running is None or not running.is_ready() or chosen_variant(context):
             return NO_EXPERIMENT
-        return Arm(running.offer.id, running.variant_of(context))
+        return Arm(running.offer.experiment, running.variant_of(context))
 
     def mirror(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
         """Send what the champion has answered to the challenger too, as far as it is drawn."""
@@ -83,7 +85,7 @@ class Canary:
         running = self.running
         if offer is None:
             if running is not None and time.monotonic() - running.offered_at > _PATIENCE:
-                self._end(running.offer.id, "the model server does not offer it any more")
+                self._pause("canary paused: the model server does not offer it")
         elif offer.id in self._ended:
             if offer.ended is None:
                 await self._report(offer.id)
@@ -97,6 +99,21 @@ class Canary:
         breach = self.running.checks.breach() if self.running else None
         if breach is not None:
             self._stop(breach)
+
+    def state(self) -> CanaryState | None:
+        """Return the canary that runs, with what the checks have found."""
+        running = self.running
+        if running is None:
+            return None
+        versions, champion = running.challenger.poller.current_versions(), self._champion.poller
+        return CanaryState(
+            running.offer.experiment,
+            running.offer.share,
+            running.offer.since or None,
+            champion.versions.model_version if champion.versions else None,
+            versions.model_version if versions else None,
+            [CanaryCheck(each.check, each.found) for each in running.checks.states()],
+        )
 
     async def close(self) -> None:
         """Wait for the running calls."""
@@ -117,7 +134,7 @@ class Canary:
         await running.challenger.poller.refresh()
         self.check()
 
-    def _stop(self, breach: CheckBreach) -> None:
+    def _stop(self, breach: CheckState) -> None:
         assert self.running is not None
         self._shared.metrics.canary.stops.labels(breach.check, self._market).inc()
         self._end(self.running.offer.id, f"{breach.check}: {breach.found}")
@@ -127,10 +144,16 @@ class Canary:
         while len(self._ended) > _MAX_ENDED:
             del self._ended[next(iter(self._ended))]
         if self.running is not None and self.running.offer.id == canary:
-            self.running.stop_comparing()
-            self.running = None
-            self._share.set(0)
-            self._log(logging.WARNING, f"canary ended: {reason}", canary)
+            self._pause(f"canary ended: {reason}")
+
+    def _pause(self, message: str) -> None:
+        """Have the champion answer all callers, until the canary is offered again if it is."""
+        assert self.running is not None
+        canary = self.running.offer.id
+        self.running.stop_comparing()
+        self.running = None
+        self._share.set(0)
+        self._log(logging.WARNING, message, canary)
 
     async def _report(self, canary: str) -> None:
         """Report the end of a canary to a model server that still offers it."""
@@ -152,13 +175,13 @@ class RunningCanary:
         offer: CanaryOffer,
         champion: "MarketBackend",
         shared: "SharedParts",
-        on_failure: Callable[[], None],
+        check: Callable[[], None],
     ) -> None:
         settings, metrics, market = shared.settings, shared.metrics, champion.name
         self.offer = offer
         self.offered_at = time.monotonic()
         self._revision = -1
-        self._on_failure = on_failure
+        self._check = check
         self.requests = metrics.canary.requests.of(market)
         self._compared = metrics.canary.compared
         self._market = market
@@ -188,7 +211,7 @@ class RunningCanary:
 
     def variant_of(self, context: RequestContext) -> str:
         """Return the variant that answers the caller of a request."""
-        included = position(caller_of(context), self.offer.id) < self.offer.share
+        included = position(caller_of(context), self.offer.experiment) < self.offer.share
         return CHALLENGER_ARM if included else CHAMPION_ARM
 
     def take(self, offer: CanaryOffer) -> bool:
@@ -204,10 +227,9 @@ class RunningCanary:
         self.mirror.close()
         self._comparison.close()
 
-    def _on_call(self, failed: bool) -> None:
-        self.checks.record(failed)
-        if failed:
-            self._on_failure()
+    def _on_call(self, failed: bool, answers: int) -> None:
+        self.checks.record(failed, answers)
+        self._check()
 
     def _compare(self, cards: Sequence[CardQuery], answers: Outcomes) -> None:
         for card, answer in zip(cards, answers, strict=True):
@@ -222,12 +244,12 @@ class RunningCanary:
                 self._count("different" if differs else "same", 1)
 
     def _on_mirrored(self, pairs: Sequence[Pair]) -> None:
-        self._on_call(False)
         self._on_compared(pairs)
+        self._on_call(False, len(pairs))
 
     def _on_mirror_failed(self, answers: int) -> None:
         self._count_failed(answers)
-        self._on_call(True)
+        self._on_call(True, answers)
 
     def _count_failed(self, answers: int) -> None:
         self._count("failed", answers)

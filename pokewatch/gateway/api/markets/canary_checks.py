@@ -1,26 +1,32 @@
 """The checks of a canary in one gateway: errors, latency and signals of the challenger."""
 
 import time
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from math import comb
+from typing import Literal, NamedTuple
 
 from pokewatch.gateway.metrics import OBJECTIVE, HistogramSeries
 
 CHECKS = ("errors", "latency", "signals")
 _MIN_FAILED = 3  # failures before their share is judged
 _MIN_SLOW = 10  # slow calls before their share is judged
+_MIN_SLOW_LATER = 3  # the same once the challenger has given DECIDED answers: calls may hold many
+DECIDED = 200
 _SLOW_SHARE = 0.05
 _MIN_CARDS = 20  # cards before their signals are judged
+_FEWEST_CARDS = 5  # the same where chance would make as many differ once in 1,000 times
+_CHANCE = 0.001
 MAX_CARDS = 1_000
 _WINDOW_CALLS = 200
 _WINDOW_SECONDS = 10.0
 
 
-class CheckBreach(NamedTuple):
-    """A check that failed, with what was found."""
+class CheckState(NamedTuple):
+    """A check, with what was found so far."""
 
-    check: str
+    check: Literal["errors", "latency", "signals"]
     found: str
+    failed: bool
 
 
 class _Times:
@@ -46,6 +52,9 @@ class CanaryChecks:
     share of them: an outage or a busy machine is not the challenger's fault. Errors and latency are
     those of a window of at least 200 calls, so that earlier successes do not hide a change. Signals
     are compared on distinct cards, so that one popular card counts once.
+
+    A challenger that is always slow, wrong or failing fails one by its 200th answer, if it takes
+    three calls or more for them, and five cards.
     """
 
     def __init__(
@@ -60,13 +69,18 @@ class CanaryChecks:
         self._challenger, self._champion = _Times(challenger), _Times(champion)
         self._clock = clock
         self._started = clock()
-        self._calls = self._failed = 0
-        self._cards: dict[str, bool] = {}
+        self._calls = self._failed = self._answers = 0
+        self._cards: set[str] = set()
+        self._different = 0
 
-    def record(self, failed: bool) -> None:
-        """Count a call of the challenger. A failed one was then answered by the champion."""
+    def record(self, failed: bool, answers: int = 1) -> None:
+        """Count a call of the challenger, for so many answers.
+
+        A failed one was then answered by the champion.
+        """
         self._calls += 1
         self._failed += failed
+        self._answers += answers
 
     def is_compared(self, card: str) -> bool:
         """Return whether a card need not be compared: it was, or enough others were."""
@@ -75,45 +89,56 @@ class CanaryChecks:
     def compare(self, card: str, differs: bool) -> None:
         """Record whether the signals of a card differ."""
         if not self.is_compared(card):
-            self._cards[card] = differs
+            self._cards.add(card)
+            self._different += differs
 
-    def breach(self) -> CheckBreach | None:
+    def breach(self) -> CheckState | None:
         """Return the check that fails, if any."""
-        found = self._error_breach() or self._latency_breach() or self._signal_breach()
+        found = next((each for each in self.states() if each.failed), None)
         full = self._calls >= _WINDOW_CALLS and self._clock() - self._started >= _WINDOW_SECONDS
         if found is None and full:
             self._started = self._clock()
-            self._calls = self._failed = 0
+            self._calls = self._failed = self._answers = 0
             self._challenger.restart()
             self._champion.restart()
         return found
 
-    def _error_breach(self) -> CheckBreach | None:
+    def states(self) -> Iterator[CheckState]:
+        """Yield each check, with what was found."""
+        yield self._errors()
+        yield self._latency()
+        yield self._signals()
+
+    def _errors(self) -> CheckState:
         limit = self._limits[0]
-        if self._failed < _MIN_FAILED or self._failed <= limit * self._calls:
-            return None
-        return CheckBreach(
+        return CheckState(
             "errors",
             f"{self._failed} of {self._calls} calls of the challenger failed, limit {limit:.1%}",
+            self._failed >= _MIN_FAILED and self._failed > limit * self._calls,
         )
 
-    def _latency_breach(self) -> CheckBreach | None:
+    def _latency(self) -> CheckState:
         (calls, slow), (others, others_slow) = self._challenger.counts(), self._champion.counts()
-        if slow < _MIN_SLOW:
-            return None
-        excess = slow / calls - (others_slow / others if others else 0.0)
-        if excess <= _SLOW_SHARE:
-            return None
-        return CheckBreach(
+        least = _MIN_SLOW if self._answers < DECIDED else _MIN_SLOW_LATER
+        excess = slow / max(calls, 1) - others_slow / max(others, 1)
+        return CheckState(
             "latency",
             f"{slow} of {calls} calls of the challenger took longer than {OBJECTIVE:g} s, and "
             f"{others_slow} of {others} of the champion",
+            slow >= least and excess > _SLOW_SHARE,
         )
 
-    def _signal_breach(self) -> CheckBreach | None:
-        cards, limit = len(self._cards), self._limits[1]
-        different = sum(self._cards.values())
-        if cards < _MIN_CARDS or different <= limit * cards:
-            return None
+    def _signals(self) -> CheckState:
+        cards, different, limit = len(self._cards), self._different, self._limits[1]
         found = f"the signals of {different} of {cards} cards differ, limit {limit:.0%}"
-        return CheckBreach("signals", found)
+        failed = different > limit * cards and (
+            cards >= _MIN_CARDS
+            or (cards >= _FEWEST_CARDS and _tail(different, cards, limit) < _CHANCE)
+        )
+        return CheckState("signals", found, failed)
+
+
+def _tail(successes: int, trials: int, rate: float) -> float:
+    """Return the probability of as many successes or more, by the binomial distribution."""
+    counts = range(successes, trials + 1)
+    return sum(comb(trials, k) * rate**k * (1 - rate) ** (trials - k) for k in counts)

@@ -8,12 +8,14 @@ from pokewatch.gateway.api.composition import CardQuery, Composition, Priced
 from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
+from pokewatch.gateway.upstream.shared_headers import HeadersOf
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
 
-# Called after each call of the challenger, with whether it failed and the champion answered.
-OnCall = Callable[[bool], None]
+# Called after each call of the challenger, with whether it failed and the champion answered, and
+# for how many answers it was.
+OnCall = Callable[[bool, int], None]
 
 
 class FallbackComposition(Composition):
@@ -25,10 +27,11 @@ class FallbackComposition(Composition):
         prices: V2Client,
         decisions: V2Client,
         on_versions: Callable[[Versions], None],
+        headers_of: HeadersOf,
         champion: Composition,
         on_call: OnCall,
     ) -> None:
-        super().__init__(model, prices, decisions, on_versions)
+        super().__init__(model, prices, decisions, on_versions, headers_of)
         self._champion = champion
         self._on_call = on_call
 
@@ -41,10 +44,10 @@ class FallbackComposition(Composition):
             if not is_outage(problem):
                 raise
         else:
-            self._on_call(False)
+            self._on_call(False, len(cards))
             return found
         found = await self._champion.price(cards, deadline)
-        self._on_call(True)
+        self._on_call(True, len(cards))
         return found
 
 
@@ -83,12 +86,12 @@ class FallbackReader(CatalogReader):
                 raise
         found = await self._champion._find_all(calls, headers, deadline)
         if not any(each.stale for each in found):
-            self._on_call(True)
+            self._on_call(True, 1)
         return found
 
     async def _call(self, call: CatalogCall, headers: bytes, deadline: float) -> Any:
         found = await super()._call(call, headers, deadline)
-        self._on_call(False)
+        self._on_call(False, 1)
         return found
 
     async def _batch(
@@ -96,5 +99,5 @@ class FallbackReader(CatalogReader):
     ) -> list[Any]:
         found = await super()._batch(calls, headers, deadline)
         if not any(isinstance(each, ProblemError) and is_outage(each) for each in found):
-            self._on_call(False)
+            self._on_call(False, 1)
         return found

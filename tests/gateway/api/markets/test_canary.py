@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pokewatch.gateway.api.markets.assignment import position
+from pokewatch.gateway.api.markets.canary_checks import DECIDED
 from tests.gateway.challengers import Challenger, challenger
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.polling import eventually
@@ -123,26 +124,35 @@ def test_each_caller_sees_one_version_and_no_request_fails(
 
 
 @pytest.mark.parametrize(
-    ("version", "scale", "check"),
-    [("8", 1.5, "signals"), (SLOW, 1.0, "latency"), (FAILING, 1.0, "errors")],
+    ("version", "scale", "share", "check"),
+    [
+        ("8", 1.5, 0.1, "signals"),
+        (SLOW, 1.0, 0.1, "latency"),
+        pytest.param(SLOW, 1.0, 0.5, "latency", marks=pytest.mark.slow),  # 32 requests in a call
+        (FAILING, 1.0, 0.1, "errors"),
+    ],
 )
-def test_a_bad_challenger_is_stopped(
+def test_a_bad_challenger_is_out_after_its_first_200_requests(
     mlserver: Server,
     gateway: Gateway,
     keys: list[str],
     tmp_path: Path,
     version: str,
     scale: float,
+    share: float,
     check: str,
 ) -> None:
+    """Those are all that it touches, with those in flight then."""
     with challenger(mlserver, tmp_path, version, scale=scale) as found:
-        offered(gateway, found, 0.1)
+        offered(gateway, found, share)
         traffic = Traffic(gateway, keys)
         before, sent = requests_of(gateway, "challenger"), 0
         while share_of(gateway):
             sent += traffic.run(3)
             assert sent < 5_000, found.status()
-        assert requests_of(gateway, "challenger") - before <= (included(found, keys) + 0.01) * sent
+        touched, part = requests_of(gateway, "challenger") - before, included(found, keys, share)
+        assert touched <= (part + 0.01) * sent
+        assert touched <= DECIDED + part * CALLERS
         ended = eventually(lambda: found.status()["ended"], bool)
         assert ended.startswith(f"{check}: ")
         assert found.status()["share"] == 0
@@ -172,6 +182,85 @@ def test_a_mirror_finds_a_bad_challenger_that_answers_nobody(
         assert set(traffic.statuses) == {200}
         assert {version for seen in traffic.versions.values() for version in seen} == {"7"}
         assert requests_of(gateway, "challenger") == 0
+
+
+def forget(gateway: Gateway) -> None:
+    """Let the gateway read for long enough that there is no canary."""
+    canary = gateway.app.assembly.markets.first.canary
+
+    async def follow() -> None:
+        canary.running.offered_at = -1e9
+        await canary.follow(None)
+        assert canary.running is None
+
+    loop = gateway.app.assembly._tasks[0].get_loop()
+    asyncio.run_coroutine_threadsafe(follow(), loop).result(10)
+
+
+def of_challenger(gateway: Gateway, keys: list[str]) -> tuple[set[str], set[str]]:
+    """Return the callers that the challenger answers, and with which versions."""
+    traffic = Traffic(gateway, keys)
+    assert traffic.run(2) == traffic.statuses[200]
+    found = {key: set(seen) for key, seen in traffic.versions.items() if "7" not in seen}
+    return set(found), set().union(*found.values())
+
+
+def test_callers_of_an_experiment_stay_from_version_to_version(
+    mlserver: Server, tmp_path: Path
+) -> None:
+    """A deploy comes between, the gateway restarts, and the model server forgets it for a while."""
+    (tmp_path / "next").mkdir()
+    with gateway_at(mlserver.url, tmp_path, **PATIENT) as gateway:
+        keys = [gateway.store.create(f"caller {i}", rate="none").key for i in range(24)]
+        with challenger(mlserver, tmp_path, experiment="experiment-1-1") as found:
+            offered(gateway, found, 0.5)
+            first, versions = of_challenger(gateway, keys)
+            assert (0 < len(first) < len(keys), versions) == (True, {"8"})
+        with challenger(mlserver, tmp_path / "next", "9") as deploy:
+            offered(gateway, deploy, 0.4)
+            assert of_challenger(gateway, keys)[0] != first
+    with (
+        gateway_at(mlserver.url, tmp_path, **PATIENT) as gateway,
+        challenger(mlserver, tmp_path / "next", "10", experiment="experiment-1-1") as found,
+    ):
+        offered(gateway, found, 0.5)
+        assert of_challenger(gateway, keys) == (first, {"10"})
+        forget(gateway)
+        eventually(lambda: share_of(gateway), lambda share: share == 0.5)
+        assert of_challenger(gateway, keys) == (first, {"10"})
+
+
+def test_ready_and_the_status_page_show_what_runs(
+    mlserver: Server, gateway: Gateway, tmp_path: Path
+) -> None:
+    with challenger(
+        mlserver, tmp_path, experiment="experiment-1-1", since="2026-01-06T08:30:00+00:00"
+    ) as found:
+        offered(gateway, found, 0.25)
+        (market,) = gateway.get("/ready", key="").json()["markets"]
+        checks = market["canary"].pop("checks")
+        assert market["canary"] == {
+            "experiment": "experiment-1-1",
+            "share": 0.25,
+            "since": "2026-01-06T08:30:00+00:00",
+            "champion": "7",
+            "challenger": "8",
+        }
+        assert [each["check"] for each in checks] == ["errors", "latency", "signals"]
+        assert checks[2]["found"].endswith("cards differ, limit 20%")
+        page = gateway.get("/status", headers={"Accept": "text/html"}).text
+        for said in (
+            "Experiment: a challenger answers",
+            "version 8",
+            "25%",
+            "2026-01-06 08:30 UTC",
+        ):
+            assert said in page
+    eventually(lambda: share_of(gateway), lambda share: share == 0)
+    assert gateway.get("/ready", key="").json()["markets"][0]["canary"] is None
+    assert (
+        "a challenger answers" not in gateway.get("/status", headers={"Accept": "text/html"}).text
+    )
 
 
 CARD = "/cards/card_4"
@@ -220,10 +309,10 @@ def test_what_the_challenger_cannot_read_is_read_from_the_champion(
         assert gateway.get("/cards/no_such_card").status_code == 404
 
 
-def included(found: Challenger, keys: list[str]) -> float:
-    """Return the share of the callers that the challenger answers."""
+def included(found: Challenger, keys: list[str], share: float) -> float:
+    """Return the share of these callers that the challenger answers."""
     positions = [position(key.split("_")[1], found.id) for key in keys]
-    return sum(position < 0.1 for position in positions) / len(keys)
+    return sum(position < share for position in positions) / len(keys)
 
 
 def requests_of(gateway: Gateway, variant: str) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pokewatch.gateway.api.markets.canary_checks import MAX_CARDS, CanaryChecks
+from pokewatch.gateway.api.markets.canary_checks import DECIDED, MAX_CARDS, CanaryChecks
 from pokewatch.gateway.metrics import OBJECTIVE, HistogramSeries
 from tests.gateway.clock import Clock
 
@@ -72,6 +72,41 @@ def test_slow_calls_beyond_those_of_the_champion(checked: Checked) -> None:
     assert checked.breach() == "", "the machine is busy"
 
 
+@pytest.mark.parametrize("rows", [1, 10, 60])
+@pytest.mark.parametrize("fault", ["slow", "wrong", "failing"])
+def test_the_first_200_answers_decide(checked: Checked, rows: int, fault: str) -> None:
+    """However many of them a call has."""
+    answers = 0
+    while not checked.breach():
+        assert answers < DECIDED, "of a challenger that is always bad"
+        answers += rows
+        checked.checks.record(fault == "failing", rows)
+        observe(checked.challenger, fault != "slow", fault == "slow")
+        observe(checked.champion, rows)
+        for number in range(rows):
+            checked.checks.compare(f"card_{(answers + number) % 7}", fault == "wrong")
+    expected = {"slow": "latency", "wrong": "signals", "failing": "errors"}
+    assert checked.breach().startswith(expected[fault])
+
+
+def test_few_slow_calls_among_many_answers_need_a_fast_champion(checked: Checked) -> None:
+    checked.calls(DECIDED)
+    observe(checked.challenger, 10, 3)
+    observe(checked.champion, 40, 10)
+    assert checked.breach() == "", "the machine is busy"
+
+
+@pytest.mark.parametrize(
+    ("cards", "different", "stops"), [(4, 4, False), (5, 5, True), (9, 5, False)]
+)
+def test_few_cards_decide_beyond_chance(
+    checked: Checked, cards: int, different: int, stops: bool
+) -> None:
+    for number in range(cards):
+        checked.checks.compare(f"card_{number}", number < different)
+    assert bool(checked.breach()) == stops
+
+
 def test_calls_before_the_canary_do_not_count() -> None:
     series = HistogramSeries((OBJECTIVE, 1.0))
     observe(series, 0, 100)
@@ -81,7 +116,7 @@ def test_calls_before_the_canary_do_not_count() -> None:
 
 def test_signals_that_differ(checked: Checked) -> None:
     for number in range(19):
-        checked.checks.compare(f"card_{number}", number < 5)
+        checked.checks.compare(f"card_{number}", number % 4 == 0)
         checked.checks.compare("card_0", differs=False)
     assert checked.breach() == "", "too few cards"
     checked.checks.compare("card_19", differs=False)

@@ -1,0 +1,84 @@
+"""Saves and removals of data versions that happen at the same time."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pokewatch.errors import VersionError
+from pokewatch.market import recent_saves
+from pokewatch.market.recent_saves import RecentSaves
+from pokewatch.settings import VersionSettings
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def remote(home: Path) -> Path:
+    return Path(VersionSettings.read().remote())
+
+
+@pytest.fixture
+def saves(remote: Path) -> RecentSaves:
+    return RecentSaves(VersionSettings.read())
+
+
+def test_files_of_recorded_versions_are_known_until_forgotten(saves: RecentSaves) -> None:
+    now = datetime.now(UTC)
+    assert saves.recorded(now - DAY) == set()
+    saves.record("v1", ["a", "b"])
+    saves.record("v2", ["b", "c"])
+    assert saves.recorded(now - DAY) == {"v1.dir", "v2.dir", "a", "b", "c"}
+    assert saves.recorded(now + DAY) == set()
+    saves.forget(now - DAY)
+    assert len(saves.recorded(now - DAY)) == 5
+    saves.forget(now + DAY)
+    assert saves.recorded(now - DAY) == set()
+
+
+def test_a_record_cut_short_is_no_record_and_forgotten(saves: RecentSaves, remote: Path) -> None:
+    (remote / "saves").mkdir(parents=True)
+    (remote / "saves" / "v1.0.part").write_text("[")
+    assert saves.recorded(datetime.now(UTC) - DAY) == set()
+    saves.forget(datetime.now(UTC) + DAY)
+    assert list((remote / "saves").iterdir()) == []
+
+
+def test_a_save_waits_for_all_removals(saves: RecentSaves) -> None:
+    saving = threading.Thread(target=saves.record, args=("v1", ["a"]))
+    with saves.removal():
+        with saves.removal():
+            saving.start()
+            saving.join(0.5)
+        saving.join(0.5)
+        assert saving.is_alive()
+        assert saves.recorded(datetime.now(UTC) - DAY) == {"v1.dir", "a"}  # kept all the same
+    saving.join(10)
+    assert not saving.is_alive()
+
+
+def test_a_removal_that_was_killed_stops_no_save(
+    saves: RecentSaves, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_saves, "_ABANDONED_SECONDS", 0.3)
+    (remote / "removals").mkdir(parents=True)
+    (remote / "removals" / "killed").write_text("0")
+    (remote / "removals" / "as-it-was-written.part").touch()
+    saves.record("v1", ["a"])
+    assert list((remote / "removals").iterdir()) == []
+
+
+def test_a_removal_taken_for_abandoned_goes_no_further(
+    saves: RecentSaves, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_saves, "_REWRITTEN_SECONDS", 0.0)
+    with saves.removal() as proceed:
+        (announced,) = (remote / "removals").iterdir()
+        before = announced.read_text()
+        proceed()
+        assert announced.read_text() != before
+        announced.unlink()
+        with pytest.raises(VersionError, match="run it again"):
+            proceed()
+    assert list((remote / "removals").iterdir()) == []
