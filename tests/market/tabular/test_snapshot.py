@@ -10,6 +10,7 @@ import pytest
 
 from pokewatch.errors import SourceError
 from pokewatch.market.sources.file import FileSource
+from pokewatch.market.tabular.dates import parse_time
 from pokewatch.market.tabular.sheet import Sheet
 from pokewatch.market.tabular.snapshot import with_day
 from pokewatch.settings import SourceSettings
@@ -77,3 +78,8 @@ def test_a_long_heading_is_read_in_proportion_to_its_length(unit: str) -> None:
     heading = "price (as of " + unit * (400_000 // len(unit))
     sheet = Sheet((heading,), (pa.chunked_array([pa.array(["1"])]),), np.array([2]))
     assert with_day(sheet, {}, None) == sheet
+
+
+@pytest.mark.timeout(60)
+def test_a_time_after_many_blanks_is_none_in_proportion_to_its_length() -> None:
+    assert parse_time(f"12:00{' ' * 400_000}x") is None
