@@ -60,10 +60,12 @@ def _count(text: str, decimal: Decimal | None) -> int:
 
 def _readings(text: str) -> dict[Decimal, int]:
     """Return the number of copies under each decimal mark that makes a whole number of a cell."""
-    match = _COUNT.fullmatch(text)
     found: dict[Decimal, int] = {}
-    for decimal, pattern in _WHOLE.items() if match else ():
-        whole, mark, fraction = match[1].partition(decimal) if match else ("", "", "")
+    match = _COUNT.fullmatch(text)
+    if match is None:
+        return found
+    for decimal, pattern in _WHOLE.items():
+        whole, mark, fraction = match[1].partition(decimal)
         if pattern.fullmatch(whole) and not fraction.strip("0") and bool(mark) == bool(fraction):
             found[decimal] = int(re.sub("[.,]", "", whole))
     return found
