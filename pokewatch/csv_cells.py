@@ -1,17 +1,25 @@
 """Cells of CSV files that spreadsheets open."""
 
+import re
 from typing import Any
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Where a cell begins for a program that separates by other marks than commas, and what makes a text
+# of it; the syntax is that of RE2 too.
+INNER_FORMULA = r"([;|\t\r\n])([=+\-@])"
+INNER_TEXT = r"\1'\2"
 
 
 def safe_cell(value: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula (OWASP, "CSV injection").
 
+    Nor is it one after a semicolon, where the spreadsheet separates cells by semicolons.
+
     Numbers stay numbers, None is an empty cell, and the items of a list are separated by spaces.
     """
     if isinstance(value, list):
         value = " ".join(value)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
+    if isinstance(value, str):
+        text = re.sub(INNER_FORMULA, INNER_TEXT, value)
+        return f"'{text}" if text.startswith(FORMULA_STARTS) else text
     return "" if value is None else value

@@ -19,3 +19,16 @@ def test_a_formula_is_a_text(start: str) -> None:
 )
 def test_other_values_stay(value: Any, cell: Any) -> None:
     assert safe_cell(value) == cell
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("name", ["Foo{}=1+2{}x", 'Foo"{}@1', "a\n=1+2{}b", "={}-1"])
+def test_a_formula_is_a_text_whatever_separates_cells(name: str, separator: str) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerow([1, safe_cell(name.replace("{}", separator)), 2])
+    for cells in csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter=separator):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+def test_a_name_with_a_semicolon_stays() -> None:
+    assert safe_cell("Foo; bar - x") == "Foo; bar - x"

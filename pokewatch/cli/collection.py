@@ -85,14 +85,15 @@ def value(file: Path, fees: Fees | None, out: Path | None, as_json: bool) -> Non
     \b
       pokewatch collection value collectr.csv --fees tcgplayer --out worth.csv
     """
-    from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, read_collection
+    from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, read_collection
     from pokewatch.collection.matching import Matcher
     from pokewatch.collection.worth import value_collection
     from pokewatch.market.tabular.reading import read_sheet
     from pokewatch.market.tabular.sheet import TableError
 
     try:
-        found = read_collection(read_sheet(file, names=sorted(KNOWN_HEADERS), alone=ALONE))
+        names = sorted(KNOWN_HEADERS)
+        found = read_collection(read_sheet(file, names=names, alone=ALONE, example=EXAMPLE))
     except TableError as error:
         raise click.UsageError(f"{file}: {error}") from None
     except OSError as error:
@@ -121,6 +122,8 @@ def _print(worth: Mapping[str, Any], out: Path | None) -> None:
     _print_totals(worth)
     unvalued = [row for row in worth["lines"] if row["why_unvalued"]]
     _print_some([_why_unvalued(row) for row in unvalued])
+    for note in worth["notes"]:
+        print_wrapped(f"note: {note}")
     _print_some([f"line {row['line']}: left out: {row['reason']}" for row in worth["refused"]])
     if out is not None:
         print_wrapped(f"written to {out}")

@@ -10,6 +10,7 @@ _CONDITIONS: dict[str, Condition] = {
     "near_mint": "NM",
     "m": "NM",
     "mint": "NM",
+    "mt": "NM",
     "nearmint": "NM",
     "unopened": "NM",
     "sealed": "NM",
@@ -45,6 +46,11 @@ _CONDITIONS: dict[str, Condition] = {
     "moderate_played": "MP",
     "moderate": "MP",
     "played": "MP",
+    "pl": "MP",
+    "good": "MP",
+    "gd": "MP",
+    "very_good": "MP",
+    "vg": "MP",
     "heavilyplayed": "HP",
     "hp": "HP",
     "heavily_played": "HP",
@@ -57,6 +63,7 @@ _CONDITIONS: dict[str, Condition] = {
     "dm": "DMG",
     "beschädigt": "DMG",
     "poor": "DMG",
+    "po": "DMG",
 }
 # Cardmarket's grades are those of Europe: its LP is a copy that is called MP in the United States.
 _EUROPEAN: dict[str, Condition] = {

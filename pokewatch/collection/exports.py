@@ -4,7 +4,7 @@ A column is known by its header, not by its place, and a file by its columns, no
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,39 +19,37 @@ from pokewatch.collection.headers import (
     app_of,
     columns_of,
 )
+from pokewatch.collection.headers import EXAMPLE as EXAMPLE
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
+from pokewatch.collection.line_names import split_name, split_set
 from pokewatch.collection.names import (
     BASE_PRINTING,
-    is_common_printing,
     is_printing,
     stamp_words,
 )
 from pokewatch.collection.printing_columns import with_flags
-from pokewatch.collection.quantities import MAX_QUANTITY, quantity_of
-from pokewatch.contract import CARD_ID_PATTERN, Condition
+from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
+from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
 from pokewatch.market.tabular.sheet import Sheet, TableError, shortened
 from pokewatch.market.tabular.text import simplified
 
 NO_COPY = "it counts no copy"
+NO_COPIES = "no column has the number of copies, so each line counts as one"
+_SHOWN_COLUMNS = 20
 
 # `Near Mint Holofoil - Japanese`: condition, printing and language in one cell.
 _SELLER_CONDITION = re.compile(
     r"(?P<condition>near mint|lightly played|moderately played|heavily played|damaged|unopened)"
-    r"\s*(?P<printing>[^-]*?)\s*(?:-\s*(?P<language>\w+))?",
+    r" ?(?P<printing>[^\s-]+(?: [^\s-]+)*)?(?: ?- ?(?P<language>\w+))?",
     re.IGNORECASE,
 )
-_NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
 _SHADOWLESS = re.compile(r"\(?\bshadowless\b\)?", re.IGNORECASE)  # a set of its own
-_PARENTHESES = re.compile(r"\(([^)]*)\)")
-_PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[([^\]]*)\]")
 _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
-_SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
 _TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
 
@@ -101,11 +99,15 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """The lines of a file. `app` is the app that wrote it, "" for another table."""
+    """The lines of a file. `app` is the app that wrote it, "" for another table.
+
+    `notes` say how the columns were read, where a user may not expect it.
+    """
 
     app: str
     lines: tuple[CollectionLine, ...]
     refused: tuple[RefusedLine, ...]
+    notes: tuple[str, ...]
 
 
 def read_collection(sheet: Sheet) -> Collection:
@@ -118,21 +120,22 @@ def read_collection(sheet: Sheet) -> Collection:
     headers = [simplified(name) for name in sheet.names]
     app = app_of(headers)
     columns = columns_of(headers, app)
-    style = _Style(
-        app,
-        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
-        columns.keys() == {"name"},
-    )
     if not {"name", "product_id", "card_id", "market_id", "subject"} & columns.keys():
         raise TableError(
             f"no column names the cards, of {', '.join(map(repr, sheet.names))}",
             remedy="name one name, product_id or card_id; set, number, printing, condition and "
             "quantity are used where there are any",
         )
-    cells = {field: sheet.cells[at].to_pylist() for field, at in columns.items()}
+    cells = {field: [*map(_text, sheet.cells[at].to_pylist())] for field, at in columns.items()}
+    style = _Style(
+        app,
+        "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
+        columns.keys() == {"name"},
+        decimal_of([*cells.get("quantity", []), *cells.get("added", [])]),
+    )
     lines, refused = [], []
     for row, line in enumerate(sheet.line.tolist()):
-        values = {field: _text(column[row]) for field, column in cells.items()}
+        values = {field: column[row] for field, column in cells.items()}
         found = _read_line(line, values, style)
         if isinstance(found, RefusedLine):
             refused.append(found)
@@ -141,7 +144,27 @@ def read_collection(sheet: Sheet) -> Collection:
         else:
             refused.append(RefusedLine(found.line, found.title, NO_COPY))
     skipped = [RefusedLine(each.line, each.text, each.reason) for each in sheet.skipped]
-    return Collection(app, tuple(lines), tuple(sorted([*refused, *skipped], key=lambda r: r.line)))
+    return Collection(
+        app,
+        tuple(lines),
+        tuple(sorted([*refused, *skipped], key=lambda r: r.line)),
+        tuple(_notes(sheet.names, columns, app)),
+    )
+
+
+def _notes(names: Sequence[str], columns: Mapping[str, int], app: str) -> Iterator[str]:
+    """Return what a user may not expect of the columns: none says the copies, or some say nothing.
+
+    Columns that a known app's file has besides are expected.
+    """
+    if not {"quantity", "added"} & columns.keys():
+        yield NO_COPIES
+    used = {at for field, at in columns.items() if field != "cost"}
+    unused = [shortened(name) for at, name in enumerate(names) if at not in used and name]
+    if unused and not app:
+        more = len(unused) - _SHOWN_COLUMNS
+        shown = ", ".join(unused[:_SHOWN_COLUMNS]) + (f" and {more:,} more" if more > 0 else "")
+        yield f"columns that are not used: {shown}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,27 +172,32 @@ class _Style:
     """The meaning of a file's cells.
 
     `empty_is_normal` says whether an empty printing is one without foil, `names_alone` whether the
-    file has names and nothing else.
+    file has names and nothing else. `decimal` is the decimal mark of its numbers of copies.
     """
 
     app: str
     empty_is_normal: bool
     names_alone: bool
+    decimal: Decimal | None
 
 
 def _read_line(line: int, values: Mapping[str, str], style: _Style) -> CollectionLine | RefusedLine:
     def refused(reason: str) -> RefusedLine:
-        return RefusedLine(line, ", ".join(value for value in values.values() if value), reason)
+        return RefusedLine(line, _cut(", ".join(filter(None, values.values()))), reason)
 
+    for field, value in values.items():
+        if len(value) > MAX_COLLECTION_CELL:
+            given = f"its {field.replace('_', ' ')} has {len(value):,} characters"
+            return refused(f"{given}, at most {MAX_COLLECTION_CELL} are read")
     name = values.get("name") or values.get("subject", "")
     if not (name or any(values.get(field) for field in ("product_id", "card_id", "market_id"))):
         return refused("it names no card")
     if name.casefold().strip(" :") in _TOTALS and not values.get("number"):
         return refused("it is a total, not a card")
-    quantity = quantity_of(values)
-    if quantity is None:
-        given = values.get("quantity", "")
-        return refused(f"{shortened(given)} is not a number of copies from 0 to {MAX_QUANTITY:,}")
+    try:
+        quantity = quantity_of(values, style.decimal)
+    except ValueError as error:
+        return refused(str(error))
     return _line_of(line, name, quantity, values, style)
 
 
@@ -182,8 +210,8 @@ def _line_of(
         name = values["name"]
     if style.app == CARD_LADDER and stamp_words(values.get("printing", "")):
         name = f"{name} ({values['printing']})"
-    name, number, bracketed = _split_name(name)
-    set_name, spoken = _split_set(values.get("set_name", ""))
+    name, number, bracketed = split_name(name)
+    set_name, spoken = split_set(values.get("set_name", ""))
     if _SHADOWLESS.search(f"{name} {bracketed} {printing}"):
         set_name = set_name if _SHADOWLESS.search(set_name) else f"{set_name} (Shadowless)"
         name, bracketed, printing = (
@@ -214,6 +242,10 @@ def _line_of(
     )
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_COLLECTION_CELL else f"{text[: MAX_COLLECTION_CELL - 3]}..."
+
+
 def _of_list(text: str) -> dict[str, str]:
     """Return the fields of a line of names alone: a name, which may be an id or a slug."""
     if text.isdecimal():
@@ -227,10 +259,10 @@ def _copy_of(values: Mapping[str, str], style: _Style) -> tuple[str, str, str]:
     printing = with_flags(values, "Normal" if style.empty_is_normal else "")
     if style.app == CARD_LADDER and not (is_printing(printing) or _SHADOWLESS.search(printing)):
         printing = ""  # a rarity, or a stamp
-    match = _SELLER_CONDITION.fullmatch(condition.strip())
+    match = _SELLER_CONDITION.fullmatch(condition)
     seller = style.app == SELLER_PRICING
-    if match and (seller or not match["printing"].strip() or is_printing(match["printing"])):
-        own = match["printing"].strip() or ("Normal" if seller else "")
+    if match and (seller or not match["printing"] or is_printing(match["printing"])):
+        own = match["printing"] or ("Normal" if seller else "")
         return match["condition"], printing or own, language or match["language"] or ""
     return condition, printing, language
 
@@ -245,43 +277,17 @@ def _grade(values: Mapping[str, str], condition: str) -> str:
     return grade or (condition if _GRADED.match(condition) else "")
 
 
-def _split_set(name: str) -> tuple[str, str]:
-    """Return a set's name without a language that begins or ends it, and that language."""
-    words = name.split()
-    for at in (0, 1, -1):
-        word = words[at].strip("()[]") if len(words) > 1 else ""
-        if word in _SPOKEN:
-            return " ".join(each for each in words if each != words[at]), word
-    return name, ""
-
-
 def _language_of_game(game: str) -> str:
     """Return the language of a game's cards where it is part of its name: `Pokemon Japan`."""
     return "Japanese" if "japan" in game.casefold() else ""
 
 
-def _split_name(name: str) -> tuple[str, str, str]:
-    """Return name, number and printing of a name like `Charizard [Reverse Holo] #4`.
-
-    Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
-    """
-    name = _PSA_PRINTING.sub(r" [\1]", name)
-    for text in _PARENTHESES.findall(name):
-        if is_common_printing(text):
-            name = name.replace(f"({text})", f"[{text}]")
-    number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
-    text = brackets[1] if brackets else ""
-    printing = text if is_printing(text) else ""
-    plain = _NUMBER_IN_NAME.sub(" ", name)
-    plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
-    return " ".join(plain.split()) or name, number[1] or number[2] if number else "", printing
-
-
 def _text(cell: Any) -> str:
-    if cell is None:
+    """Return a cell as text, its words separated by single spaces; "" for NaN."""
+    if cell is None or cell != cell:
         return ""
-    if isinstance(cell, float) and cell == int(cell):
+    if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    text = str(cell).strip()
+    text = " ".join(str(cell).split())
     formula = _TEXT_FORMULA.fullmatch(text)
     return formula[1] if formula else text

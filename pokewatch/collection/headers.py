@@ -40,7 +40,20 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "quantity": (
         *("quantity", "count", "total_quantity", "groupcount", "copies", "qty", "quantity_owned"),
         *("owned", "anzahl", "menge", "quantité", "quantite", "cantidad", "quantità"),
-        *("quantita", "quantidade", "aantal", "枚数", "数量"),
+        *("quantita", "quantidade", "aantal", "枚数", "数量", "quantity_total", "number_of_copies"),
+        *(
+            "no_of_copies",
+            "card_quantity",
+            "pcs",
+            "pieces",
+            "units",
+            "stück",
+            "stueck",
+            "stk",
+            "anz",
+        ),
+        *("exemplaires", "exemplare", "ejemplares", "unidades", "pezzi", "copie", "stuks"),
+        *("stock", "amount"),
     ),
     "added": ("add_to_quantity",),
     "product_id": ("product_id", "tcgplayer_product_id", "tcgplayer_id"),
@@ -63,6 +76,7 @@ ALONE = (
     *HEADERS["market_id"],
     *HEADERS["card_id"],
 )
+EXAMPLE = "name,set,number,quantity"
 KNOWN_HEADERS = frozenset(name for names in HEADERS.values() for name in names)
 FOIL_HEADERS = frozenset({"foil", "finish", "is_foil", "isfoil", "foiling"})
 

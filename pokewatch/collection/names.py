@@ -11,8 +11,8 @@ from pokewatch.valuation.book.cards import search_text
 _DIGIT = re.compile(r"\d")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _SET_PREFIX = re.compile(r"^[A-Za-z]{1,6}\d{0,3}\s*:\s*")
-_NUMBER_SUFFIX = re.compile(r"\s+-\s+[A-Za-z]*\d[\w/-]*$")
-_PARENTHESES = re.compile(r"\([^)]*\)")
+_NUMBER_SUFFIX = re.compile(r"\s-\s+[A-Za-z]*\d[\w/-]*$")
+_PARENTHESES = re.compile(r"\([^()]*\)")
 _SET_WORDS = {"pokemon", "tcg", "the", "set", "and", "trading", "card", "game"}
 _PRINTING_WORDS = {
     "normal",
@@ -114,7 +114,7 @@ _BASE = {"base"}
 _GAME = {"pokemon", "game"}  # the first set, as graders name it
 BASE_PRINTING = "base"  # the printing that an app gives no name, beside a reverse holofoil
 _NUMBER_OF = re.compile(r"(?<=\d)OF(?=\d)")
-_NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)+(?=\w*\d)")
+_NUMBER_SIGN = re.compile(r"^(?:#|NO\.?|NR\.?|N°)++(?=\w*\d)")
 _SHORTEST = 4
 MIN_SIMILARITY = 0.75
 

@@ -100,6 +100,7 @@ def value_collection(
             {"line": each.line, "text": each.text, "reason": each.reason}
             for each in collection.refused
         ],
+        "notes": list(collection.notes),
     }
 
 

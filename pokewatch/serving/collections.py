@@ -8,15 +8,23 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.collection.worth import value_collection
-from pokewatch.contract import COLLECTION_FIELDS, MAX_COLLECTION_LINES, Fees
+from pokewatch.contract import (
+    COLLECTION_FIELDS,
+    MAX_COLLECTION_CELL,
+    MAX_COLLECTION_LINES,
+    Fees,
+)
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import read_text
 from pokewatch.serving.catalog_cards import BookQuery
 from pokewatch.serving.loaded_books import LoadedBook
 
-_Cell = Annotated[str, Field(max_length=500)]
+_Cell = Annotated[str, Field(max_length=MAX_COLLECTION_CELL)]
+# Headers, blank lines and lines that are no cards among them. A body of 4 MiB may have 4 million
+# lines: reading 2 million takes the server 25 s.
+_MOST_FILE_LINES = 2 * MAX_COLLECTION_LINES
 
 
 class BookCollectionQuery(BookQuery):
@@ -84,7 +92,8 @@ def _collection(query: BookCollectionQuery) -> Collection:
             data = b64decode(query.file, validate=True)
         except Base64Error:
             raise CollectionError("the file is not Base64") from None
-        return read_collection(read_text(data, KNOWN_HEADERS, alone=ALONE))
+        sheet = read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE, most=_MOST_FILE_LINES)
+        return read_collection(sheet)
     lines = query.lines or []
     unknown = {name for line in lines for name in line} - set(COLLECTION_FIELDS)
     if unknown:

@@ -12,6 +12,10 @@ from pokewatch.collection.conditions import condition_of, language_of
         ("Good (Lightly Played)", "LP"),
         ("MP", "MP"),
         ("Damaged", "DMG"),
+        ("Pl", "MP"),
+        ("Good", "MP"),
+        ("VG", "MP"),
+        ("Very Good (VG)", "MP"),
         ("", "NM"),
         ("Chewed", None),
     ],
@@ -38,3 +42,8 @@ def test_a_european_grade_is_another() -> None:
 )
 def test_languages(text: str, language: str) -> None:
     assert language_of(text) == language
+
+
+@pytest.mark.parametrize("grade", ["MT", "NM", "EX", "GD", "LP", "PL", "PO"])
+def test_grades_of_cardmarket_are_known_in_other_files(grade: str) -> None:
+    assert condition_of(grade) is not None

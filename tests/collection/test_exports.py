@@ -1,13 +1,26 @@
+import math
+import re
+from types import ModuleType
+
+import pyarrow as pa
 import pytest
 
-from pokewatch.collection.exports import ALONE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.collection import exports, line_names, names, quantities
+from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
+from pokewatch.market.tabular.reading import sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
 
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
-    return read_collection(read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE))
+    return read_collection(
+        read_text(text.encode(encoding), KNOWN_HEADERS, alone=ALONE, example=EXAMPLE)
+    )
+
+
+def _patterns(module: ModuleType) -> list[re.Pattern[str]]:
+    return [value for value in vars(module).values() if isinstance(value, re.Pattern)]
 
 
 @pytest.mark.parametrize("app", EXPORTS)
@@ -132,3 +145,92 @@ def test_a_name_may_have_number_and_printing() -> None:
 def test_an_unknown_condition_is_not_near_mint() -> None:
     (line,) = read("name,condition\nPikachu,Chewed\n").lines
     assert (line.condition, line.condition_text) == (None, "Chewed")
+
+
+LONG = 500_000  # characters: time with the square of it is minutes
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "pattern",
+    [each for module in (exports, line_names, names, quantities) for each in _patterns(module)],
+    ids=repr,
+)
+def test_a_pattern_takes_time_in_proportion_to_its_text(pattern: re.Pattern[str]) -> None:
+    """Each pattern is done with texts of half a million characters."""
+    for unit in (" ", "(", "[", "a", "-", "#", "NO", "0", "a ", " -"):
+        for start in ("", "near mint"):
+            text = f"{start}{unit * (LONG // len(unit))}x-y z"
+            pattern.fullmatch(text)
+            pattern.sub("", text)
+
+
+def test_a_long_cell_is_refused_with_its_line_alone() -> None:
+    cells = [f"A,near mint{' ' * 1000}x-y z", f"{'[' * 501},NM", f"A,{'(' * 501}", "B,LP"]
+    found = read("name,condition\n" + "\n".join(cells))
+    assert [line.name for line in found.lines] == ["A", "B"]  # blanks count once
+    assert [refused.reason for refused in found.refused] == [
+        "its name has 501 characters, at most 500 are read",
+        "its condition has 501 characters, at most 500 are read",
+    ]
+    assert all(len(refused.text) == 500 for refused in found.refused)
+
+
+def test_cells_that_are_no_numbers_are_empty_or_refused() -> None:
+    cells = pa.table({"name": ["A", "B", "C"], "quantity": [math.nan, math.inf, 2.0]})
+    found = read_collection(sheet_of(cells, "Parquet"))
+    assert [(line.name, line.quantity) for line in found.lines] == [("A", 1), ("C", 2)]
+    assert [refused.text for refused in found.refused] == ["B, inf"]
+
+
+def test_a_column_of_copies_has_one_decimal_mark() -> None:
+    found = read("name;Anzahl\nA;1.000\nB;2,00\n")
+    assert [line.quantity for line in found.lines] == [1_000, 2]
+    assert read("name;Anzahl\nA;2,000\n").refused[0].reason.startswith("'2,000' may be 2 or 2,000")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Stück", "Anz.", "Stock", "Amount", "Pcs", "Number of copies", "Quantity (total)", "Qty"],
+)
+def test_the_copies_are_found_by_their_header(header: str) -> None:
+    found = read(f"name,{header}\nPikachu,3\n")
+    assert ([line.quantity for line in found.lines], found.notes) == ([3], ())
+
+
+def test_columns_that_are_not_used_are_noted() -> None:
+    assert read("name,Number owned,Notes\nPikachu,3,\n").notes == (
+        exports.NO_COPIES,
+        "columns that are not used: 'Number owned', 'Notes'",
+    )
+    many = ",".join(f"x{at}" for at in range(25))
+    assert read(f"name,count,{many}\nA,1{',' * 25}\n").notes[0].endswith("'x19' and 5 more")
+    assert read(EXPORTS["Collectr"]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        ("名前,枚数\nピカチュウ,1\n".encode("shift_jis"), "; save it as UTF-8"),
+        (
+            b"PK\x03\x04" + b"\xdd\0" * 99,
+            "the file is a workbook or a zip archive; save the table as CSV",
+        ),
+        (b"PAR1\x15\x04", "the file is a Parquet file; export the table as CSV"),
+        (b"", "it needs a header and rows, like name,set,number,quantity"),
+    ],
+)
+def test_the_remedy_of_a_file_that_cannot_be_read_is_one_for_collections(
+    data: bytes, error: str
+) -> None:
+    with pytest.raises(TableError) as caught:
+        read_text(data, KNOWN_HEADERS, alone=ALONE, example=EXAMPLE)
+    assert str(caught.value).endswith(error)
+
+
+def test_a_file_of_too_many_lines_or_cells_is_read_no_further() -> None:
+    assert read_text(b"name\nA\nB\n", KNOWN_HEADERS, alone=ALONE, most=3).rows == 2
+    with pytest.raises(TableError, match="has more than 3 lines; split it"):
+        read_text(b"name\nA\nB\n\n", KNOWN_HEADERS, alone=ALONE, most=3)
+    with pytest.raises(TableError, match="line 2: the line has 20,001 cells; at most 20,000"):
+        read_text(b"name,set\n" + b"," * 20_000, KNOWN_HEADERS)

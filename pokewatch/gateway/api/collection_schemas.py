@@ -5,10 +5,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pokewatch.contract import MAX_COLLECTION_LINES, Condition, Fees, Signal, Status
+from pokewatch.contract import (
+    MAX_COLLECTION_CELL,
+    MAX_COLLECTION_LINES,
+    Condition,
+    Fees,
+    Signal,
+    Status,
+)
 from pokewatch.gateway.api.fields import Currency, DataVersion, Market, ModelVersion, RequestId
 
-_Text = Annotated[str, Meta(max_length=500)]
+_Text = Annotated[str, Meta(max_length=MAX_COLLECTION_CELL)]
 _Amount = float | None
 
 
@@ -171,6 +178,10 @@ class CollectionWorth(msgspec.Struct, frozen=True):
     totals: CollectionTotals
     lines: list[LineWorth]
     refused: list[RefusedLineAnswer]
+    notes: Annotated[
+        list[str],
+        Meta(description="How the columns of a file were read: those not used, or no copies."),
+    ]
     model_version: ModelVersion
     data_version: DataVersion
 

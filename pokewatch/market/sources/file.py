@@ -148,7 +148,12 @@ class FileSource:
     def _sheet(self) -> Sheet:
         names = tuple(self._options.columns.values())
         try:
-            sheet = read_sheet(self.path, encoding=self._options.encoding, names=names)
+            sheet = read_sheet(
+                self.path,
+                encoding=self._options.encoding,
+                names=names,
+                encoding_setting="POKEWATCH_FILE_ENCODING",
+            )
             return with_day(sheet, self._options.columns, self._options.day)
         except FileNotFoundError:
             raise self._failure("the file does not exist") from None

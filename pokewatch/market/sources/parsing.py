@@ -10,7 +10,7 @@ LONGEST_TEXT = 1_000
 _LONGEST_ROW = 10_000
 _LONGEST_NUMBER = 400  # digits: beyond a float's range, and below Python's limit for whole numbers
 _DEEPEST = 50
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[][{}]', re.DOTALL)  # a string may never end
 
 
 def parse_json(content: str | bytes) -> Any:

@@ -112,7 +112,7 @@ def serial_moment(serial: float) -> datetime | None:
 
 def parse_time(text: str) -> timedelta | None:
     """Return the time since midnight UTC of "10:05", "3:30 PM", "13" or 0.4375, else None."""
-    written = plain(text).strip()
+    written = " ".join(plain(text).split())
     if match := _TIME_OF_DAY.fullmatch(written):
         try:
             return _moment("2000", "1", "1", match) - datetime(2000, 1, 1, tzinfo=UTC)

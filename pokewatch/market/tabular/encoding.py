@@ -19,11 +19,14 @@ _OTHER_FORMATS = (
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"),
     (b"Rar!", "a rar archive", "unpack it"),
-    (b"%PDF", "a PDF document", "export the table as CSV or .xlsx"),
-    (b"\x89PNG", "an image", "export the table as CSV or .xlsx"),
-    (b"\xff\xd8\xff", "an image", "export the table as CSV or .xlsx"),
+    (b"%PDF", "a PDF document", "export the table as CSV"),
+    (b"\x89PNG", "an image", "export the table as CSV"),
+    (b"\xff\xd8\xff", "an image", "export the table as CSV"),
     (b"SQLite format 3", "a SQLite database", "export the table as CSV"),
-    (b"ARROW1", "an Arrow file", "store it as Parquet"),
+    (b"ARROW1", "an Arrow file", "export the table as CSV"),
+    (b"PAR1", "a Parquet file", "export the table as CSV"),
+    (b"PK\x03\x04", "a workbook or a zip archive", "save the table as CSV"),
+    (b"\xd0\xcf\x11\xe0", "a workbook", "save the table as CSV"),
 )
 _MARKUP = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<(?:!doctype|html|\?xml|table)|[{\[]\s*[\"{\[])", re.IGNORECASE
@@ -31,19 +34,20 @@ _MARKUP = re.compile(
 _HIGH = re.compile(rb"[\x81-\x9f\xa1-\xff]{2,}")
 
 
-def decoded(data: bytes, encoding: str | None = None) -> tuple[str, str]:
+def decoded(data: bytes, encoding: str | None = None, setting: str = "") -> tuple[str, str]:
     """Return the text and the name of its encoding.
 
-    That is the one given, or by byte order mark, UTF-8, UTF-16, or else CP1252.
+    That is the one given, or by byte order mark, UTF-8, UTF-16, or else CP1252. `setting` is what
+    the user sets to name another, if there is any.
 
     Raise TableError for bytes that the encoding does not have, and for data that is no text.
     """
     _refuse_other_formats(data)
-    name = encoding or _encoding_of(data)
+    name = encoding or _encoding_of(data, setting)
     try:
         text = data.decode(name)
     except UnicodeDecodeError as error:
-        raise _undecodable(data, error, name) from None
+        raise _undecodable(data, error, name, setting) from None
     except (LookupError, UnicodeError):
         raise TableError(
             f"there is no encoding {encoding!r}",
@@ -53,7 +57,7 @@ def decoded(data: bytes, encoding: str | None = None) -> tuple[str, str]:
         raise TableError(
             "the file is not text: it holds NUL characters",
             line=text[: text.index("\0")].count("\n") + 1,
-            remedy="save it as CSV, .xlsx or Parquet",
+            remedy="save it as CSV",
         )
     return text, name
 
@@ -64,10 +68,10 @@ def _refuse_other_formats(data: bytes) -> None:
             raise TableError(f"the file is {name}", remedy=remedy)
     if _MARKUP.match(data):
         name = "HTML or XML" if b"<" in data[:10] else "JSON"
-        raise TableError(f"the file is {name}", remedy="save the table as CSV or .xlsx")
+        raise TableError(f"the file is {name}", remedy="save the table as CSV")
 
 
-def _encoding_of(data: bytes) -> str:
+def _encoding_of(data: bytes, setting: str) -> str:
     for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return name
@@ -78,10 +82,10 @@ def _encoding_of(data: bytes) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         if _mostly_utf8(data):
-            raise _undecodable(data, error, "utf-8") from None
+            raise _undecodable(data, error, "utf-8", setting) from None
         if _multi_byte(data):
             raise _undecodable(
-                data, error, "utf-8, and the text does not look like CP1252"
+                data, error, "utf-8, and the text does not look like CP1252", setting
             ) from None
         return "cp1252"
     return "utf-8"
@@ -101,11 +105,12 @@ def _multi_byte(data: bytes) -> bool:
     return grouped >= 4 and grouped * 2 > beyond
 
 
-def _undecodable(data: bytes, error: UnicodeDecodeError, name: str) -> TableError:
+def _undecodable(data: bytes, error: UnicodeDecodeError, name: str, setting: str) -> TableError:
     line = data[: error.start].count(b"\n") + 1
     byte = data[error.start : error.start + 1].hex()
     return TableError(
         f"byte 0x{byte} cannot be read as {name}",
         line=line,
-        remedy="save it as UTF-8, or name its encoding: POKEWATCH_FILE_ENCODING=shift_jis",
+        remedy="save it as UTF-8"
+        + (f", or name its encoding: {setting}=shift_jis" if setting else ""),
     )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from pokewatch.market.tabular.columns import KNOWN
 from pokewatch.market.tabular.sheet import Sheet, TableError
-from pokewatch.market.tabular.text import read_text, simplified
+from pokewatch.market.tabular.text import EXAMPLE, read_text, simplified
 from pokewatch.market.tabular.workbook import read_workbook
 
 _PARQUET = b"PAR1"
@@ -23,10 +23,12 @@ def read_sheet(
     encoding: str | None = None,
     names: Sequence[str] = (),
     alone: Sequence[str] = (),
+    example: str = EXAMPLE,
+    encoding_setting: str = "",
 ) -> Sheet:
     """Return the table of a file: Parquet, an Excel or OpenDocument workbook, or text.
 
-    `names` are further column names to know; `alone` is as for `read_text`.
+    `names` are further column names to know; what follows it is as for `read_text`.
 
     Raise TableError where it cannot be read, OSError where it cannot be opened.
     """
@@ -44,7 +46,7 @@ def read_sheet(
     known = KNOWN | {simplified(name) for name in names}
     if data.startswith(_WORKBOOKS):
         return read_workbook(data, known)
-    return read_text(data, known, encoding, alone)
+    return read_text(data, known, encoding, alone, example, encoding_setting)
 
 
 def _read_parquet(path: Path) -> Sheet:

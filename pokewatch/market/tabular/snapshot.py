@@ -13,7 +13,7 @@ from pokewatch.market.tabular.sheet import Sheet
 from pokewatch.market.tabular.text import simplified
 
 _AS_OF = re.compile(
-    r"(?P<name>.+?)\s*\((?:as of|at|on|am|vom|stand)\s+(?P<day>[^)]+)\)", re.IGNORECASE
+    r"(?P<name>.+?) ?\((?:as of|at|on|am|vom|stand) (?P<day>[^()]+)\)", re.IGNORECASE
 )
 
 
@@ -25,7 +25,7 @@ def with_day(sheet: Sheet, given: Mapping[str, str], day: date | None) -> Sheet:
     dated = any(simplified(name) in FIELDS["date"] for name in sheet.names)
     if dated or "date" in given or day_columns(sheet.names):
         return sheet
-    headings = [_AS_OF.fullmatch(name) for name in sheet.names]
+    headings = [_AS_OF.fullmatch(" ".join(name.split())) for name in sheet.names]
     heading_day = next(filter(None, (_day(match["day"]) for match in headings if match)), None)
     found = day or heading_day
     if found is None:

@@ -1,8 +1,7 @@
 """Delimited text as a sheet: encoding, separator, header, and every record with its line.
 
 Python's own `csv` module reads the records: in strict mode it refuses an unclosed quote instead of
-swallowing the lines after it, it knows the line a record ends on, and it does not care how far a
-quoted line break is from the start of the file.
+swallowing the lines after it, and it knows the line on which each record ends.
 """
 
 import csv
@@ -10,6 +9,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
@@ -26,8 +26,10 @@ _SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertic
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _DIGIT = re.compile(r"\d")
 _FORMULA_TEXT = re.compile(r'="((?:[^"]|"")*)"')  # as exports keep Excel from changing a text
+EXAMPLE = "card_id,date,market_price"
 REPEATED_HEADER = "repeats the header"
 SECOND_TABLE = "belongs to a second table, with other columns"
+_MOST_CELLS = 20_000  # of a line: a column a day is a few thousand
 _SAMPLE_RECORDS = 50
 _SAMPLE_LETTERS = 256 * 1024
 _RECORDS_A_CHUNK = 100_000
@@ -44,31 +46,35 @@ def read_text(
     known: frozenset[str],
     encoding: str | None = None,
     alone: Sequence[str] = (),
+    example: str = EXAMPLE,
+    encoding_setting: str = "",
+    most: int = sys.maxsize,
 ) -> Sheet:
     """Return the table in `data`; `known` are simplified column names that mark a header.
 
     A table may have one column only if `alone` has its name. The first of `alone` is the name of
-    that of a list, which has two lines or more and no header. Raise TableError where there is no
-    table, or a record cannot be separated from the next.
+    that of a list, which has two lines or more and no header. `example` is a header, for users, and
+    `encoding_setting` what they set to name an encoding, if they can. Raise TableError where there
+    is no table, it has more than `most` lines, or a record cannot be separated from the next.
     """
-    text, encoding_name = decoded(data, encoding)
+    text, encoding_name = decoded(data, encoding, encoding_setting)
     text, named, before = _without_separator_line(text)
     separator = named or _separator_of(text, known)
     first = _sample(text[:_SAMPLE_LETTERS], separator)
     column = bool(alone) and _is_column(first, known, alone)
     separator = _NO_SEPARATOR if column else separator
-    records = _records(text, separator, before)
+    records = _records(text, separator, before, most)
     if column and simplified(first[0][0]) not in alone:
         header, skipped, read = _Record(0, [alone[0]]), list[SkippedLine](), list[_Record]()
     else:
-        header, skipped, read = _header(records, known, alone, _SAMPLE_RECORDS)
+        header, skipped, read = _header(records, known, alone, example)
     names = tuple(name.strip() for name in header.cells)
     while names and not names[-1]:
         names = names[:-1]
     if not names:
         raise TableError(
             "the file has no header",
-            remedy="its first line must name the columns, like card_id,date,market_price",
+            remedy=f"its first line must name the columns, like {example}",
         )
     columns, lines = _columns(chain(read, records), header.cells, len(names), known, skipped)
     marks = _SEPARATOR_NAMES.get(separator, repr(separator))
@@ -90,10 +96,9 @@ def _without_separator_line(text: str) -> tuple[str, str | None, int]:
 
 def _separator_of(text: str, known: frozenset[str]) -> str:
     """Return the separator under which the first records look most like a table."""
-    sample = text[:_SAMPLE_LETTERS]
     best, best_score = ",", (-1, -1.0, -1)
     for separator in SEPARATORS:
-        records = _sample(sample, separator)
+        records = _sample(text[:_SAMPLE_LETTERS], separator)
         if not records:
             continue
         widest = max(records, key=lambda cells: sum(simplified(cell) in known for cell in cells))
@@ -107,14 +112,12 @@ def _separator_of(text: str, known: frozenset[str]) -> str:
 
 def _sample(text: str, separator: str) -> list[list[str]]:
     records: list[list[str]] = []
-    try:
+    with suppress(csv.Error):  # the full read names the line
         for cells in _reader(text, separator, strict=False):
             if any(cell.strip() for cell in cells):
                 records.append(cells)
             if len(records) == _SAMPLE_RECORDS:
                 break
-    except csv.Error:
-        pass  # the full read names the line
     return records
 
 
@@ -132,12 +135,12 @@ def simplified(name: str) -> str:
     return "_".join(letters.split())
 
 
-def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
+def _records(text: str, separator: str, before: int, most: int) -> Iterator[_Record]:
     # A cell may be as long as the file. The limit is that of the process: never lower it.
     csv.field_size_limit(sys.maxsize)
     reader = _reader(text, separator, strict=True)
     ended = 0
-    while True:
+    for _ in range(most + 1):
         started = ended + 1 + before
         try:
             cells = next(reader)
@@ -150,7 +153,14 @@ def _records(text: str, separator: str, before: int) -> Iterator[_Record]:
                 remedy='a cell that holds a quote doubles it, like "5"" box"',
             ) from None
         ended = reader.line_num
+        if len(cells) > _MOST_CELLS:
+            raise TableError(
+                f"the line has {len(cells):,} cells",
+                line=started,
+                remedy=f"at most {_MOST_CELLS:,} are read",
+            )
         yield _Record(started, [_without_formula(cell) for cell in cells])
+    raise TableError(f"the file has more than {most:,} lines", remedy="split it")
 
 
 def _without_formula(cell: str) -> str:
@@ -166,8 +176,7 @@ def _reader(text: str, separator: str, *, strict: bool) -> Any:
 
 
 def _quoting(error: csv.Error) -> str:
-    text = str(error)
-    if "unexpected end of data" in text:
+    if "unexpected end of data" in (text := str(error)):
         return "a quote is opened and never closed"
     if "expected after" in text:
         return "text follows a closing quote"
@@ -175,7 +184,7 @@ def _quoting(error: csv.Error) -> str:
 
 
 def _header(
-    records: Iterator[_Record], known: frozenset[str], alone: Sequence[str], most: int
+    records: Iterator[_Record], known: frozenset[str], alone: Sequence[str], example: str
 ) -> tuple[_Record, list[SkippedLine], list[_Record]]:
     """Return the first record that names columns, and what stood before it.
 
@@ -195,19 +204,17 @@ def _header(
                 ],
                 [],
             )
-        if len(seen) == most:
+        if len(seen) == _SAMPLE_RECORDS:
             break
     if not seen:
-        raise TableError(
-            "the file is empty", remedy="it needs a header and rows, like card_id,date,market_price"
-        )
+        raise TableError("the file is empty", remedy=f"it needs a header and rows, like {example}")
     filled = [cell for cell in seen[0].cells if cell.strip()]
     if len(filled) < 2 and simplified(filled[0]) not in alone:
         raise TableError(
             f"no header is found in the first {len(seen)} lines",
             line=seen[0].line,
             cell=_joined(seen[0].cells),
-            remedy="the first line must name the columns, like card_id,date,market_price",
+            remedy=f"the first line must name the columns, like {example}",
         )
     return seen[0], [], seen[1:]
 

@@ -22,11 +22,14 @@ from pokewatch.market.tabular.text import (
 
 _ZIP = b"PK\x03\x04"
 _WORKSHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
-_ROW = re.compile(rb"<table:table-row\b([^>]*)(?:/>|>(.*?)</table:table-row>)", re.DOTALL)
-_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*)>")
+# The attributes of each row and cell, the cells after their row.
+_ROW_OR_CELL = re.compile(
+    rb"<table:(?:(?P<row>table-row)|(?:covered-)?table-cell)(?=[\s/>])(?P<attributes>[^<>]*+)>"
+)
 _ROWS_REPEATED = re.compile(rb'\bnumber-rows-repeated="(\d{1,12})"')
 _COLUMNS_REPEATED = re.compile(rb'\bnumber-columns-repeated="(\d{1,12})"')
-_FILLED_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
+_FILLED_CELL = re.compile(rb"<c(?=\s)([^<>]*+)(?<!/)>")
+_CELL_NAME = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 _MOST_BYTES = 1024**3
 _MOST_CELLS = 20_000_000
 
@@ -91,7 +94,8 @@ def _check_size(data: bytes) -> None:
 
 def _extent(xml: bytes) -> tuple[int, int]:
     """Return the last row and column with a cell of an Excel sheet."""
-    cells = [(match[1], int(match[2])) for match in _FILLED_CELL.finditer(xml)]
+    names = (_CELL_NAME.search(filled[1]) for filled in _FILLED_CELL.finditer(xml))
+    cells = [(name[1], int(name[2])) for name in names if name]
     rows = max((row for _, row in cells), default=0)
     columns = max((_column_number(letters) for letters in {each for each, _ in cells}), default=0)
     return rows, columns
@@ -99,15 +103,16 @@ def _extent(xml: bytes) -> tuple[int, int]:
 
 def _repeated_extent(xml: bytes) -> tuple[int, int]:
     """Return the last row and column with a cell of OpenDocument sheets, whose cells may repeat."""
-    rows = columns = position = 0
-    for row in _ROW.finditer(xml):
-        position += _times(_ROWS_REPEATED, row[1])
-        column = filled = 0
-        for cell in _CELL.finditer(row[2] or b""):
-            column += _times(_COLUMNS_REPEATED, cell[1])
-            filled = column if b"value-type=" in cell[1] else filled
-        if filled:
-            rows, columns = position, max(columns, filled)
+    rows = columns = position = column = 0
+    for found in _ROW_OR_CELL.finditer(xml):
+        attributes = found["attributes"]
+        if found["row"]:
+            position += _times(_ROWS_REPEATED, attributes)
+            column = 0
+            continue
+        column += _times(_COLUMNS_REPEATED, attributes)
+        if b"value-type=" in attributes:
+            rows, columns = position, max(columns, column)
     return rows, columns
 
 
@@ -211,7 +216,7 @@ def _cell(cell: Any) -> bool:
 
 
 def _text(cell: Any) -> str:
-    if isinstance(cell, float) and cell == int(cell):
+    if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ") if cell.time() != time() else cell.date().isoformat()

@@ -16,7 +16,7 @@ from pyarrow import csv
 
 from pokewatch.atomic_file import atomic_file
 from pokewatch.contract import ExportFormat
-from pokewatch.csv_cells import FORMULA_STARTS
+from pokewatch.csv_cells import FORMULA_STARTS, INNER_FORMULA, INNER_TEXT
 from pokewatch.decision import Thresholds, decide
 from pokewatch.valuation.book.reader import PriceBook
 
@@ -207,11 +207,10 @@ def _without_formulas(table: pa.Table) -> pa.Table:
     pattern = f"^[{''.join(map(_escaped, FORMULA_STARTS))}]"
     for at, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
-            column = table.column(at)
+            column = pc.replace_substring_regex(table.column(at), INNER_FORMULA, INNER_TEXT)
             formula = pc.fill_null(pc.match_substring_regex(column, pattern), False)
-            if pc.any(formula).as_py():
-                safe = pc.if_else(formula, pc.binary_join_element_wise("'", column, ""), column)
-                table = table.set_column(at, field, safe)
+            safe = pc.if_else(formula, pc.binary_join_element_wise("'", column, ""), column)
+            table = table.set_column(at, field, safe)
     return table
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.market.sources.parsing import parse_json
 from pokewatch.market.sources.tcgcsv_rows import (
     BadEnvelopeError,
     Listing,
@@ -107,3 +108,9 @@ def test_a_number_hung_on_a_name_is_taken_off() -> None:
 
     assert cards["name"].to_pylist() == ["Zekrom ex", "- 172/086", "c"]
     assert cards["slug"].to_pylist()[0] == "zekrom_ex_172"
+
+
+@pytest.mark.timeout(60)
+def test_nested_json_whose_text_never_ends_is_refused_in_proportion_to_its_length() -> None:
+    with pytest.raises(ValueError, match="Extra data"):
+        parse_json("[" * 100_000 + "]" * 100_000 + ', "' + '\\"' * 300_000)

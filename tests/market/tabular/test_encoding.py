@@ -89,3 +89,11 @@ def test_a_given_encoding_is_used() -> None:
 def test_other_formats_are_named(data: bytes, message: str) -> None:
     with pytest.raises(TableError, match=f"the file is {message}"):
         decoded(data)
+
+
+def test_a_setting_is_named_where_there_is_one() -> None:
+    data = "名前,日付".encode("shift_jis")
+    with pytest.raises(TableError, match="or name its encoding: POKEWATCH_X=shift_jis"):
+        decoded(data, setting="POKEWATCH_X")
+    with pytest.raises(TableError, match=r"save it as UTF-8$"):
+        decoded(data)

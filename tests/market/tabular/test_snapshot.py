@@ -4,10 +4,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from pokewatch.errors import SourceError
 from pokewatch.market.sources.file import FileSource
+from pokewatch.market.tabular.dates import parse_time
+from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.snapshot import with_day
 from pokewatch.settings import SourceSettings
 
 COLLECTR = """Set,Product Name,Card Number,Variance,Grade,Market Price (As of 2026-11-24),Date Added
@@ -65,3 +70,16 @@ def test_the_day_and_the_card_can_be_given(tmp_path: Path) -> None:
 def test_a_column_of_dates_is_used_before_a_given_day(tmp_path: Path) -> None:
     content = "card_id,date,price\na,2026-11-01,2\n"
     assert rows(tmp_path, content, file_day=date(2026, 11, 24))[0][1] == "2026-11-01"
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", [" ", "(as of ", "( as of"])
+def test_a_long_heading_is_read_in_proportion_to_its_length(unit: str) -> None:
+    heading = "price (as of " + unit * (400_000 // len(unit))
+    sheet = Sheet((heading,), (pa.chunked_array([pa.array(["1"])]),), np.array([2]))
+    assert with_day(sheet, {}, None) == sheet
+
+
+@pytest.mark.timeout(60)
+def test_a_time_after_many_blanks_is_none_in_proportion_to_its_length() -> None:
+    assert parse_time(f"12:00{' ' * 400_000}x") is None

@@ -177,3 +177,14 @@ def test_an_opendocument_sheet_may_repeat_empty_rows_to_the_end(tmp_path: Path) 
 def test_repeated_cells_do_not_fill_the_memory(rows: str) -> None:
     with pytest.raises(TableError, match="the sheet reaches to row"):
         table_of(ods_bytes(ODS_HEADER + rows))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", ["<table:table-row>", "<table:table-cell ", "<table:table-row "])
+def test_a_damaged_sheet_is_read_in_proportion_to_its_length(unit: str) -> None:
+    data = BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("content.xml", unit * 60_000)
+        archive.writestr("xl/worksheets/sheet1.xml", '<c r="A1" ' * 60_000)
+    with pytest.raises(TableError):
+        read_workbook(data.getvalue(), KNOWN)

@@ -1,0 +1,43 @@
+"""The parts of a line's name and of the name of its set.
+
+They are untrusted: each pattern takes time in proportion to the length of its text, as no two
+repeats that may match the same characters are adjacent, and none runs on from every place where it
+may begin.
+"""
+
+import re
+
+from pokewatch.collection.names import is_common_printing, is_printing
+
+_NUMBER_IN_NAME = re.compile(r"#(\w[\w/-]*)|(?:\s-)?\s(\w{0,4}\d{1,3}/\w{0,4}\d{1,3})$")
+_PARENTHESES = re.compile(r"\(([^()]*)\)")
+_PSA_PRINTING = re.compile(r"-((?:rev\.?|reverse) ?(?:foil|holo)|holo|1st edition)$", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_SPOKEN = {"Japanese", "Korean", "Chinese", "German", "French", "Italian", "Spanish", "Portuguese"}
+
+
+def split_set(name: str) -> tuple[str, str]:
+    """Return a set's name without a language that begins or ends it, and that language."""
+    words = name.split()
+    for at in (0, 1, -1):
+        word = words[at].strip("()[]") if len(words) > 1 else ""
+        if word in _SPOKEN:
+            return " ".join(each for each in words if each != words[at]), word
+    return name, ""
+
+
+def split_name(name: str) -> tuple[str, str, str]:
+    """Return name, number and printing of a name like `Charizard [Reverse Holo] #4`.
+
+    Brackets that name no printing, such as `[Staff]`, stay in the name as parentheses.
+    """
+    name = _PSA_PRINTING.sub(r" [\1]", name)
+    for text in _PARENTHESES.findall(name):
+        if is_common_printing(text):
+            name = name.replace(f"({text})", f"[{text}]")
+    number, brackets = _NUMBER_IN_NAME.search(name), _BRACKETS.search(name)
+    text = brackets[1] if brackets else ""
+    printing = text if is_printing(text) else ""
+    plain = _NUMBER_IN_NAME.sub(" ", name)
+    plain = _BRACKETS.sub(" ", plain) if printing else _BRACKETS.sub(r"(\1)", plain)
+    return " ".join(plain.split()) or name, number[1] or number[2] if number else "", printing
