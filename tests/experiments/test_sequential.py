@@ -1,4 +1,4 @@
-"""The sequential test against closed forms, and against simulated years of two forecasters."""
+"""The sequential test against closed forms and comparecast, and on simulated years."""
 
 import numpy as np
 import pytest
@@ -67,6 +67,39 @@ def _slow(
 def share_reaching(z: Floats, horizon: int = H) -> float:
     """Return the share of years in which the challenger is promoted on some day."""
     return float((log_e_values(z, ALL, horizon, 0.15) >= LIMIT).any(axis=-1).mean())
+
+
+# comparecast 1.0.0 is by the authors of "Comparing sequential forecasters". It needs confseq, which
+# does not build for Python 3.11, so what it gave for these outcomes is written down here.
+FEW = np.arange(60)
+WAVE = 0.1 * np.sin(FEW) + 0.06
+
+
+def test_e_values_are_those_of_comparecast() -> None:
+    """The mean over LAMBDAS of `eprocess_expm(WAVE, vs=0.15**2 * (FEW // 7 + 1), lag=7,
+    lambda_=each, cgf="gaussian", no_calibration=True)`.
+    """
+    found = np.exp(log_e_values(WAVE, FEW, 7, 0.15))
+    expected = [1.060765093506975, 1.3304496233874004, 1.5718250151502402, 1.6020420590369724]
+    np.testing.assert_allclose(found[[6, 20, 40, 59]], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        (5, (-0.002497750768966114, 0.1679011877443868)),
+        (20, (0.013519135560358055, 0.1073336307765635)),
+        (60, (0.03454636445551975, 0.09191809989358721)),
+    ],
+)
+def test_the_confidence_sequence_is_that_of_comparecast(
+    n: int, expected: tuple[float, float]
+) -> None:
+    """The last ends of `confseq_asymptotic(100 * WAVE[:n], gammas=<its mean n times>, t_star=12,
+    assume_iid=True)`, divided by 100.
+    """
+    found = [end[n - 1] for end in confidence_sequence(WAVE, 1)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_of_two_equal_forecasters_hardly_one_in_a_hundred_years_promotes() -> None:
