@@ -3,7 +3,7 @@
 import pytest
 
 from pokewatch.errors import RegistryError
-from pokewatch.serving.canaries import Canaries, CanaryPlan
+from pokewatch.serving.canaries import LONGEST_TIME, Canaries, CanaryPlan
 from tests.gateway.clock import Clock
 
 MARKET = "simulated-0"
@@ -69,6 +69,19 @@ def test_a_step_that_is_not_continued_ends(canaries: Canaries, clock: Clock) -> 
     clock.now += 11
     canaries.publish(MARKET, CanaryPlan("a", 1, 3, seconds=60))
     assert share(canaries) == (0, "the deploy did not continue within 60 s")
+
+
+def test_a_plan_ends_at_its_time_of_day(clock: Clock) -> None:
+    """Also in a server that was started again, whose monotonic clock is another."""
+    for canaries in (Canaries(time_of_day=clock), Canaries(time_of_day=clock)):
+        clock.now = 1_000.0
+        canaries.publish(MARKET, CanaryPlan("a", 0.1, experiment="experiment-1", until=2_000.0))
+        clock.now = 2_000.0
+        assert share(canaries) == (0.1, None)
+        clock.now = 2_001.0
+        assert share(canaries) == (0, LONGEST_TIME)
+        clock.now = 1_999.0  # it was set back
+        assert share(canaries) == (0, LONGEST_TIME)
 
 
 def test_a_plan_is_the_same_after_the_registry() -> None:
