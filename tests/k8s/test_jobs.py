@@ -44,5 +44,11 @@ def test_it_notifies_where_the_flows_do_and_runs_without_addresses(job: Any) -> 
 
 @pytest.mark.parametrize("name", rendered_jobs())
 def test_each_job_reaches_the_registry_and_the_servers_that_the_flows_reach(name: str) -> None:
+    """The rollback is no flow, and needs nothing of Metaflow's."""
     config = json.loads((ROOT / "flows" / "configs" / "cluster.json").read_text())
-    assert config["environment"].items() <= _environment(rendered_jobs()[name]["spec"]).items()
+    expected = {
+        key: value
+        for key, value in config["environment"].items()
+        if name == "first-run" or not key.startswith("METAFLOW_")
+    }
+    assert expected.items() <= _environment(rendered_jobs()[name]["spec"]).items()
