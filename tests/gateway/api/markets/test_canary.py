@@ -23,7 +23,12 @@ from tests.serving.server import Server
 
 CALLERS = 64
 # A busy machine is not the challenger's fault.
-PATIENT: dict[str, Any] = {"canary_seconds": 20, "upstream_seconds": 20, "deadline_seconds": 30}
+PATIENT: dict[str, Any] = {
+    "canary_seconds": 20,
+    "connect_seconds": 10,
+    "upstream_seconds": 20,
+    "deadline_seconds": 30,
+}
 
 
 @dataclass
