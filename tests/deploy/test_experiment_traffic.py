@@ -157,6 +157,21 @@ def test_without_a_version_to_compare_the_champion_answers(
     assert replicas[0].serving[FAIR_PRICE_CHALLENGER][0] == "4"
 
 
+@pytest.mark.slow
+def test_a_challenger_that_is_deleted_from_the_registry_loses_its_callers(
+    registry: Registry, replicas: list[Replica]
+) -> None:
+    """Until the next run, the MLServers answer from the book that they have loaded."""
+    serve_challenger(registry, 0.1, 30)
+    with registry.client("the version cannot be deleted") as client:
+        client.delete_model_version(registry.name, "2")
+    assert [published(replica)["share"] for replica in replicas] == [0.1, 0.1]
+    assert settle_traffic(registry) == "the champion answers all callers"
+    assert [published(replica)["share"] for replica in replicas] == [0, 0]
+    deploy(registry, "3")
+    assert replicas[0].serving[FAIR_PRICE_CHALLENGER][0] == "4"
+
+
 def test_wrong_answers_of_a_server_are_found_before_any_caller(
     registry: Registry, replicas: list[Replica]
 ) -> None:
