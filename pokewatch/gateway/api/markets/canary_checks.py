@@ -39,10 +39,14 @@ class _Times:
     def restart(self) -> None:
         self._calls, self._slow = self._series.above(0.0), self._series.above(OBJECTIVE)
 
-    def counts(self) -> tuple[int, int]:
-        """Return the calls, and those that took longer than the objective."""
-        series = self._series
-        return series.above(0.0) - self._calls, series.above(OBJECTIVE) - self._slow
+    @property
+    def calls(self) -> int:
+        return self._series.above(0.0) - self._calls
+
+    @property
+    def slow(self) -> int:
+        """The calls that took longer than the objective."""
+        return self._series.above(OBJECTIVE) - self._slow
 
 
 class CanaryChecks:
@@ -94,48 +98,44 @@ class CanaryChecks:
 
     def breach(self) -> CheckState | None:
         """Return the check that fails, if any."""
-        found = next((each for each in self.states() if each.failed), None)
-        full = self._calls >= _WINDOW_CALLS and self._clock() - self._started >= _WINDOW_SECONDS
-        if found is None and full:
+        if self._has_errors() or self._is_slow() or self._differs():
+            return next(each for each in self.states() if each.failed)
+        if self._calls >= _WINDOW_CALLS and self._clock() - self._started >= _WINDOW_SECONDS:
             self._started = self._clock()
             self._calls = self._failed = self._answers = 0
             self._challenger.restart()
             self._champion.restart()
-        return found
+        return None
 
     def states(self) -> Iterator[CheckState]:
         """Yield each check, with what was found."""
-        yield self._errors()
-        yield self._latency()
-        yield self._signals()
+        errors, signals = self._limits
+        found = f"{self._failed} of {self._calls} calls of the challenger failed"
+        yield CheckState("errors", f"{found}, limit {errors:.1%}", self._has_errors())
+        mine, others = self._challenger, self._champion
+        found = f"{mine.slow} of {mine.calls} calls of the challenger took longer than "
+        found += f"{OBJECTIVE:g} s, and {others.slow} of {others.calls} of the champion"
+        yield CheckState("latency", found, self._is_slow())
+        found = f"the signals of {self._different} of {len(self._cards)} cards differ"
+        yield CheckState("signals", f"{found}, limit {signals:.0%}", self._differs())
 
-    def _errors(self) -> CheckState:
-        limit = self._limits[0]
-        return CheckState(
-            "errors",
-            f"{self._failed} of {self._calls} calls of the challenger failed, limit {limit:.1%}",
-            self._failed >= _MIN_FAILED and self._failed > limit * self._calls,
-        )
+    def _has_errors(self) -> bool:
+        return self._failed >= _MIN_FAILED and self._failed > self._limits[0] * self._calls
 
-    def _latency(self) -> CheckState:
-        (calls, slow), (others, others_slow) = self._challenger.counts(), self._champion.counts()
-        least = _MIN_SLOW if self._answers < DECIDED else _MIN_SLOW_LATER
-        excess = slow / max(calls, 1) - others_slow / max(others, 1)
-        return CheckState(
-            "latency",
-            f"{slow} of {calls} calls of the challenger took longer than {OBJECTIVE:g} s, and "
-            f"{others_slow} of {others} of the champion",
-            slow >= least and excess > _SLOW_SHARE,
-        )
+    def _is_slow(self) -> bool:
+        slow = self._challenger.slow
+        if slow < (_MIN_SLOW if self._answers < DECIDED else _MIN_SLOW_LATER):
+            return False
+        of_others = self._champion.slow / max(self._champion.calls, 1)
+        return slow / max(self._challenger.calls, 1) - of_others > _SLOW_SHARE
 
-    def _signals(self) -> CheckState:
-        cards, different, limit = len(self._cards), self._different, self._limits[1]
-        found = f"the signals of {different} of {cards} cards differ, limit {limit:.0%}"
-        failed = different > limit * cards and (
-            cards >= _MIN_CARDS
-            or (cards >= _FEWEST_CARDS and _tail(different, cards, limit) < _CHANCE)
+    def _differs(self) -> bool:
+        cards, limit = len(self._cards), self._limits[1]
+        if self._different <= limit * cards:
+            return False
+        return cards >= _MIN_CARDS or (
+            cards >= _FEWEST_CARDS and _tail(self._different, cards, limit) < _CHANCE
         )
-        return CheckState("signals", found, failed)
 
 
 def _tail(successes: int, trials: int, rate: float) -> float:
