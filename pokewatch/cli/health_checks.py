@@ -99,7 +99,7 @@ def _settings() -> Iterator[Finding]:
         "settings", "ok", f"{sum(len(section.model_fields) for section in sections())} read"
     )
     for text in unknown_names():
-        ignored, _, remedy = text.partition(": ")
+        ignored, _, remedy = text.rpartition(": ")  # the path of a home may have one too
         yield Finding("settings", "warning", ignored, remedy)
 
 

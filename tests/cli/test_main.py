@@ -465,3 +465,17 @@ def test_the_doctor_warns_of_misspelt_settings(home: Path, monkeypatch: pytest.M
     assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
     collected = run("collect", "--cards", "120", "--days", "1")
     assert "warning: POKEWATCH_PAGE in the environment is no setting" in collected.stderr
+
+
+def test_the_doctor_names_a_settings_file_with_a_colon_in_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "cards: mine"
+    home.mkdir()
+    (home / "settings.env").write_text("POKEWATCH_PAGE=key\n")
+    monkeypatch.setenv("POKEWATCH_HOME", str(home))
+    warned = [each for each in json.loads(run("doctor", "--json").stdout) if each["remedy"]]
+    (found,) = [each for each in warned if each["name"] == "settings"]
+    file = home / "settings.env"
+    assert found["detail"] == f"POKEWATCH_PAGE in {file} is no setting, and is ignored"
+    assert found["remedy"] == "did you mean POKEWATCH_PAGES?"
