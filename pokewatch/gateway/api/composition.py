@@ -174,9 +174,7 @@ class Composition:
             for_all("currency", list(chain.from_iterable(currencies))),
             string_tensor("status", columns["status"]),
         ]
-        rows = (
-            priced[0].cards if len(priced) == 1 else list(chain(*(each.cards for each in priced)))
-        )
+        rows = chain.from_iterable(each.cards for each in priced)
         return await self._decide(inputs, self._headers_of(rows), deadline)
 
     def answers(self, priced: Priced, decisions: Columns) -> list[FairPrice | ProblemError]:

@@ -1,7 +1,7 @@
 """The header lines of a call that several requests share."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 LINKED_TRACE = b"x-linked-traceparent"  # the name of the lines that name other spans
@@ -16,29 +16,30 @@ class HasHeaders(Protocol):
     def headers(self) -> Callable[[], bytes]: ...
 
 
-HeadersOf = Callable[[Sequence[HasHeaders]], bytes]
+HeadersOf = Callable[[Iterable[HasHeaders]], bytes]
 
 
-def first_headers(rows: Sequence[HasHeaders]) -> bytes:
+def first_headers(rows: Iterable[HasHeaders]) -> bytes:
     """Return the header lines of the first row."""
-    return rows[0].headers()
+    return next(iter(rows)).headers()
 
 
-def linked_headers(rows: Sequence[HasHeaders]) -> bytes:
+def linked_headers(rows: Iterable[HasHeaders]) -> bytes:
     """Return the header lines of the first row, and the spans of the requests of the others.
 
     `TracedTransport` makes links of these and does not send them.
     """
-    first = rows[0].headers()
+    rest = iter(rows)
+    first = next(rest).headers()
     own = _TRACEPARENT.search(first)
     if own is None:
         return first
-    others = {trace for trace in _traces(rows[1:]) if trace != own[1]}
+    others = {trace for trace in _traces(rest) if trace != own[1]}
     lines = [b"%s: %s\r\n" % (LINKED_TRACE, each) for each in sorted(others)[:_MAX_LINKS]]
     return first + b"".join(lines)
 
 
-def _traces(rows: Sequence[HasHeaders]) -> Iterator[bytes]:
+def _traces(rows: Iterable[HasHeaders]) -> Iterator[bytes]:
     for row in rows:
         if found := _TRACEPARENT.search(row.headers()):
             yield found[1]
