@@ -268,5 +268,8 @@ def _output(name: str, loaded: LoadedBook, requested: Sequence[str], quotes: Boo
             return _slugs(loaded, requested, quotes)
         case "date":
             return _dates(quotes)
-    column: NDArray[Any] = quotes.status if name == "status" else getattr(quotes, _NUMBERS[name])
-    return column.tolist() if column.dtype == object else column
+        case "status":
+            statuses: list[str] = quotes.status.tolist()
+            return statuses
+    numbers: NDArray[np.float64] = getattr(quotes, _NUMBERS[name])
+    return numbers
