@@ -21,23 +21,12 @@ from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore
 from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
+from tests import nginx
 from tests.serving.server import free_ports
 
 CALLERS, ATTACKERS = 24, 2
-NGINX = """\
-daemon off;
-master_process off;
-error_log {folder}/nginx.log;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
+HTTP = """\
     client_max_body_size 1m;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
     upstream gateway {{ server 127.0.0.1:{gateway}; keepalive 16; }}
     server {{
@@ -50,7 +39,6 @@ http {{
             proxy_set_header Connection $connection_upgrade;
         }}
     }}
-}}
 """
 # Blank lines before a request are skipped: after any read, the rest is a complete request.
 SMUGGLED = (
@@ -145,8 +133,8 @@ async def reachable(port: int) -> None:
 
 def run(folder: Path, answers: int, more: list[str]) -> Counter[str]:
     gateway, port = free_ports(2)
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, gateway=gateway, port=port))
+    http = HTTP.format(gateway=gateway, port=port)
+    config = nginx.write_config(folder, http, main="master_process off;")
     served = [
         sys.executable,
         "-m",

@@ -17,7 +17,7 @@ from pokewatch.gateway.server import uvicorn_config
 from pokewatch.settings import GatewaySettings
 from tests.gateway.tampering import TamperingServer, tampering
 from tests.serving.books import make_book
-from tests.serving.server import Server, models_folder, point_at, running
+from tests.serving.server import Server, serving_book
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,7 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """
     folder = tmp_path_factory.mktemp("mlserver")
     digest = make_book(folder / "book", unquoted=[7])
-    ports = models_folder(folder / "models")
-    point_at(folder / "models", folder / "book", digest, "7")
-    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
+    with serving_book(folder, digest) as found:
         yield found
 
 

@@ -15,24 +15,14 @@ import pytest
 
 from pokewatch.gateway.auth.keys import KeyStore
 from tests.in_process.processes import gateway_process
+from tests.nginx import write_config
 from tests.polling import eventually
 from tests.serving.books import make_book
 from tests.serving.server import free_ports, models_folder, point_at, running
 from tests.tools import require_tool
 
 CALLERS, SHARES = 32, ("0%", "10%", "50%", "100%")
-NGINX = """\
-daemon off;
-error_log {folder}/nginx.log;
-pid {folder}/nginx.pid;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+HTTP = """\
     split_clients "$http_x_api_key" $side {{ {moved} * process; }}
     upstream process {{ server {process}; keepalive 16; }}
     upstream services {{ server {services}; keepalive 16; }}
@@ -46,7 +36,6 @@ http {{
             add_header X-Side $side-{share} always;
         }}
     }}
-}}
 """
 
 
@@ -63,25 +52,20 @@ class Split:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def config(self) -> Path:
-        return self.folder / "nginx.conf"
-
-    def write(self, share: str) -> None:
-        self.config.write_text(
-            NGINX.format(
-                folder=self.folder,
-                share=share,
-                moved="" if share == "0%" else f"{share} services;",
-                process=self.process.removeprefix("http://"),
-                services=self.services.removeprefix("http://"),
-                port=self.port,
-            )
+    def write(self, share: str) -> Path:
+        """Write the configuration that gives the services a share. Return its path."""
+        http = HTTP.format(
+            share=share,
+            moved="" if share == "0%" else f"{share} services;",
+            process=self.process.removeprefix("http://"),
+            services=self.services.removeprefix("http://"),
+            port=self.port,
         )
+        return write_config(self.folder, http)
 
     def move(self, share: str) -> None:
-        self.write(share)
-        subprocess.run(["nginx", "-c", str(self.config), "-s", "reload"], check=True)
+        config = self.write(share)
+        subprocess.run(["nginx", "-c", str(config), "-s", "reload"], check=True)
         eventually(self._share, lambda found: found == share)
 
     def _share(self) -> str:
@@ -111,14 +95,13 @@ def split(
         gateway_process(home, POKEWATCH_MLSERVER_URL=server.url) as services,
     ):
         found = Split(folder, process.url, services.url, free_ports(1)[0])
-        found.write("0%")
         with nginx(found):
             yield found
 
 
 @contextmanager
 def nginx(split: Split) -> Iterator[None]:
-    with subprocess.Popen(["nginx", "-c", str(split.config)]) as process:
+    with subprocess.Popen(["nginx", "-c", str(split.write(SHARES[0]))]) as process:
         try:
             eventually(lambda: _answers(split.url), bool)
             yield
@@ -152,6 +135,11 @@ class Callers:
                 for each in found:
                     each.result()  # says why, if `meanwhile` waited in vain
 
+    def wait_for(self, more: int) -> None:
+        """Wait until each caller has so many more answers."""
+        wanted = {key: len(sides) + more for key, sides in self.sides.items()}
+        eventually(lambda: all(len(self.sides[key]) >= wanted[key] for key in wanted), bool)
+
     def _ask(self, key: str) -> None:
         # nginx closes idle connections as it reads its configuration again.
         once = httpx.Limits(max_keepalive_connections=0)
@@ -176,11 +164,7 @@ def test_callers_move_share_by_share_and_no_request_fails(
     def steps() -> None:
         for share in SHARES:
             split.move(share)
-            seen = {key: len(sides) for key, sides in callers.sides.items()}
-            eventually(
-                lambda seen=seen: min(len(callers.sides[key]) - seen[key] for key in seen),  # type: ignore[misc]
-                lambda more: more >= 5,
-            )
+            callers.wait_for(5)
 
     callers.run(steps)
     moved: set[str] = set()

@@ -118,6 +118,15 @@ def running(
 
 
 @contextmanager
+def serving_book(folder: Path, digest: str) -> Iterator[Server]:
+    """Run a server of the book in `folder`, as version 7, with a home there too."""
+    ports = models_folder(folder / "models")
+    point_at(folder / "models", folder / "book", digest, "7")
+    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as server:
+        yield server
+
+
+@contextmanager
 def started(
     folder: Path, ports: tuple[int, int, int], environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:

@@ -1,7 +1,6 @@
 """Markets at the edges, and gateways without a model server, in a real browser."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.web.test_browser import browser, opened, serious_faults  # noqa: F401
 from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
-from tests.serving.server import Server, models_folder, point_at, running
+from tests.serving.server import serving_book
 
 BOOKS: dict[str, dict[str, Any]] = {
     "euro": {"facts": replace(FACTS, currency="EUR"), "scale": 1.4},
@@ -30,15 +29,6 @@ PAGES = (
     "/collection",
     "/status",
 )
-
-
-@contextmanager
-def serving_book(folder: Path, **book: Any) -> Iterator[Server]:
-    digest = make_book(folder / "book", **book)
-    ports = models_folder(folder / "models")
-    point_at(folder / "models", folder / "book", digest, "7")
-    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as server:
-        yield server
 
 
 def check(page: Page, path: str, status: int = 200) -> str:
@@ -64,7 +54,7 @@ def test_every_page_of_a_market_at_the_edge(
     name: str,
 ) -> None:
     with (
-        serving_book(tmp_path, **BOOKS[name]) as server,
+        serving_book(tmp_path, make_book(tmp_path / "book", **BOOKS[name])) as server,
         gateway_at(server.url, tmp_path) as gateway,
     ):
         page = narrow(browser, gateway)
@@ -97,7 +87,7 @@ def test_a_model_server_that_goes_away_and_comes_back(
     tmp_path: Path,
 ) -> None:
     with (
-        serving_book(tmp_path) as server,
+        serving_book(tmp_path, make_book(tmp_path / "book")) as server,
         gateway_at(server.url, tmp_path) as gateway,
     ):
         page = narrow(browser, gateway)

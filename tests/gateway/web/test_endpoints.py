@@ -6,15 +6,12 @@ from tests.gateway.conftest import gateway_at
 from tests.gateway.web.test_pages import BROWSER, page, words
 from tests.polling import eventually
 from tests.serving.books import make_book
-from tests.serving.server import models_folder, point_at, running
+from tests.serving.server import serving_book
 
 
 def test_pages_of_a_stopped_model_server_say_so_and_are_not_cached(tmp_path: Path) -> None:
     digest = make_book(tmp_path / "book")
-    ports = models_folder(tmp_path / "models")
-    point_at(tmp_path / "models", tmp_path / "book", digest, "7")
-    server = running(tmp_path / "models", ports, {"POKEWATCH_HOME": str(tmp_path / "home")})
-    with server as found, gateway_at(found.url, tmp_path) as gateway:
+    with serving_book(tmp_path, digest) as found, gateway_at(found.url, tmp_path) as gateway:
         seen = "/cards/card_4?range=1m"
         first = words(page(gateway.get(seen, key="", headers=BROWSER)))
         assert "not answering" not in first

@@ -18,7 +18,7 @@ from pokewatch.gateway.web.formats import SKILLS, chance, day_text, money, signe
 from pokewatch.valuation.book import STATUSES, write_book
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.serving.books import FACTS, catalog, forecasts, rows
-from tests.serving.server import models_folder, point_at, running
+from tests.serving.server import serving_book
 
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 HOSTILE = {
@@ -103,13 +103,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     values.market[10, -1] = np.nan
     values.low[11] = np.nan
     digest = write_book(folder / "book", cards, values, FACTS, forecasts(values))
-    ports = models_folder(folder / "models")
-    point_at(folder / "models", folder / "book", digest, "7")
-    environment = {"POKEWATCH_HOME": str(folder / "home")}
-    with (
-        running(folder / "models", ports, environment) as server,
-        gateway_at(server.url, folder) as found,
-    ):
+    with serving_book(folder, digest) as server, gateway_at(server.url, folder) as found:
         yield found
 
 

@@ -20,7 +20,7 @@ from tests.gateway.web.picture_server import PNG, PictureServer, content, pictur
 from tests.gateway.web.test_pages import BROWSER, page
 from tests.polling import eventually
 from tests.serving.books import FACTS, catalog, rows
-from tests.serving.server import models_folder, point_at, running
+from tests.serving.server import serving_book
 
 
 @pytest.fixture
@@ -127,9 +127,7 @@ def model_server(folder: Path, server: PictureServer) -> Iterator[str]:
     column = cards.schema.get_field_index("image_url")
     cards = cards.set_column(column, "image_url", pa.array(urls))
     digest = write_book(folder / "book", cards, rows(4), replace(FACTS))
-    ports = models_folder(folder / "models")
-    point_at(folder / "models", folder / "book", digest, "7")
-    with running(folder / "models", ports, {"POKEWATCH_HOME": str(folder / "home")}) as found:
+    with serving_book(folder, digest) as found:
         yield found.url
 
 

@@ -21,7 +21,7 @@ from tests.gateway.web.test_pages import BROWSER, HOSTILE, keyed, page, words
 from tests.polling import eventually
 from tests.serving.books import FACTS, make_book
 from tests.serving.records import CHECK, make_record
-from tests.serving.server import Server, models_folder, point_at, running
+from tests.serving.server import Server, serving_book
 
 DAYS = range(110)
 EXPERIMENTS = [
@@ -47,13 +47,7 @@ def recorded(folder: Path, days: range) -> Iterator[Recorded]:
     record = make_record(
         record_folder, days, names=HOSTILE, failed_checks=[CHECK], experiments=EXPERIMENTS
     )
-    ports = models_folder(folder / "models")
-    point_at(folder / "models", folder / "book", digest, "7")
-    environment = {"POKEWATCH_HOME": str(folder / "home")}
-    with (
-        running(folder / "models", ports, environment) as server,
-        gateway_at(server.url, folder) as gateway,
-    ):
+    with serving_book(folder, digest) as server, gateway_at(server.url, folder) as gateway:
         yield Recorded(gateway, server, record_folder, record)
 
 
