@@ -54,15 +54,18 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.921  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.931  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
-_MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
+_MIN_ERRORS = 200  # changed quotes, for their scale and for a class of chances by itself
+_MIN_CELL = 500  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
-_DIRECTION_EDGES = (-1.0, 1.0)  # forecast move in units of the scale
-_GROUPS = len(LIQUIDITIES) * (len(_TERCILES) + 1)
+_DIRECTION_EDGES = (-1.0, -0.3, 0.3, 1.0)  # forecast move in units of the scale
+_CHANCE_EDGES = (0.1, 0.35, 0.7)  # probability of an unchanged quote
+_CHANCES = len(_CHANCE_EDGES) + 1
+_GROUPS = _CHANCES * (len(_TERCILES) + 1)
 _CELLS = (len(_DIRECTION_EDGES) + 1) * _GROUPS * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
@@ -106,8 +109,8 @@ class Intervals:
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}
         self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
-        self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
-        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
+        self._liquidity = np.asarray(given.get("liquidity", tuple(range(_CHANCES))), dtype=np.int64)
+        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * _CHANCES))
         self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
         self._unchanged = UnchangedQuotes(given.get("unchanged"))
@@ -144,7 +147,7 @@ class Intervals:
         terms = error_terms(values, moves)
         scale = self._scales(terms)
         unchanged = self._unchanged.chance(terms, values)
-        shape = self._shape_of[self._cell(values, moves, scale)]
+        shape = self._shape_of[self._cell(values, moves, scale, unchanged)]
         held = np.clip(
             (MAX_COVERAGE - unchanged) / (1.0 - unchanged), _MIN_CHANGED_COVERAGE, 1.0 - 2 * TAIL
         )
@@ -187,13 +190,14 @@ class Intervals:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
             self._scale = fit_scale(terms, errors)
-        scale, liquidity = self._scales(terms), liquidity_of(values)
-        counts = np.bincount(liquidity, minlength=len(LIQUIDITIES))
+        scale, chance = self._scales(terms), self._unchanged.chance(terms, values)
+        liquidity = np.searchsorted(_CHANCE_EDGES, chance)
+        counts = np.bincount(liquidity, minlength=_CHANCES)
         self._liquidity = _nearest(counts >= _MIN_ERRORS)
         liquidity = self._liquidity[liquidity]
-        groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
+        groups = [scale[liquidity == group] for group in range(_CHANCES)]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, unit = self._cell(values, moves, scale), outcomes.unit
+        cell, unit = self._cell(values, moves, scale, chance), outcomes.unit
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
         shapes = [_shape(scores, unit, common)]
@@ -210,8 +214,8 @@ class Intervals:
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _cell(self, values: FeatureRows, moves: Floats, scale: Floats) -> Ints:
-        liquidity = self._liquidity[liquidity_of(values)]
+    def _cell(self, values: FeatureRows, moves: Floats, scale: Floats, chance: Floats) -> Ints:
+        liquidity = self._liquidity[np.searchsorted(_CHANCE_EDGES, chance)]
         volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
         direction = np.searchsorted(_DIRECTION_EDGES, moves / scale)
         group = direction * _GROUPS + liquidity * (len(_TERCILES) + 1) + volatility
@@ -269,7 +273,7 @@ def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Bools]]:
     """Yield the cells and the mask [m] of each group with enough rows, by level of detail."""
     unit_code = np.unique(unit, return_inverse=True)[1]
     for group, group_of_cell in zip(_levels(cell), _levels(np.arange(_CELLS)), strict=True):
-        for code in np.flatnonzero(np.bincount(group) >= _MIN_ERRORS).tolist():
+        for code in np.flatnonzero(np.bincount(group) >= _MIN_CELL).tolist():
             inside = group == code
             if np.count_nonzero(np.bincount(unit_code[inside])) >= _MIN_UNITS:
                 yield np.flatnonzero(group_of_cell == code), inside
