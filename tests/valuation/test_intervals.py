@@ -26,7 +26,9 @@ def some_features(rows: int, seed: int = 0) -> NDArray[np.float32]:
     rng = np.random.default_rng(seed)
     values = np.zeros((rows, len(NAMES)), dtype=np.float32)
     values[:, COLUMN["volatility"]] = rng.exponential(0.02, rows)
-    values[:, COLUMN["fresh_share"]] = rng.random(rows) ** 2
+    share = rng.random(rows) ** 2
+    values[:, COLUMN["fresh_share"]] = share
+    values[:, COLUMN["renewal_odds"]] = np.log((28 * share + 0.5) / (28 * (1 - share) + 5))
     values[:, COLUMN["log_price"]] = rng.normal(1.5, 1.5, rows)
     values[:, COLUMN["low_spread"]] = np.where(
         rng.random(rows) < 0.2, np.nan, -rng.exponential(0.3, rows)
