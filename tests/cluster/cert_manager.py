@@ -1,14 +1,20 @@
-"""cert-manager's controllers beside the cluster, with an authority in place of Let's Encrypt."""
+"""cert-manager with an authority in place of Let's Encrypt.
+
+Its controllers run beside a cluster of the tests' own. A named cluster has them already.
+"""
 
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import yaml
 
+from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, program
 from tests.cluster.definitions import CERT_MANAGER, definitions
+from tests.cluster.named import lacks
 from tests.cluster.programs import require_program
 
 _NAMESPACE = "cert-manager"
@@ -16,18 +22,37 @@ _AUTHORITY = "authority"
 
 
 @contextmanager
-def cert_manager(plane: ControlPlane, issuer: str) -> Iterator[None]:
-    """Run the controllers, and give them a ClusterIssuer whose authority is new."""
+def cert_manager(cluster: Cluster, issuer: str) -> Iterator[None]:
+    """Provide a ClusterIssuer whose authority is new."""
+    plane = cluster.plane
+    with _own_controllers(plane) if cluster.own else _found_controllers(plane, issuer):
+        sent = yaml.safe_dump_all(_issuers(issuer))
+        plane.kubectl("apply", "--filename", "-", sent=sent)
+        try:
+            ready = (f"clusterissuer/{issuer}", "--for=condition=Ready", "--timeout=120s")
+            plane.kubectl("wait", *ready)
+            yield
+        finally:
+            plane.kubectl("delete", "--filename", "-", sent=sent)
+
+
+@contextmanager
+def _own_controllers(plane: ControlPlane) -> Iterator[None]:
     kinds = yaml.safe_dump_all(definitions(*CERT_MANAGER))
     plane.kubectl("apply", "--server-side", "--filename", "-", sent=kinds)
     plane.kubectl("create", "namespace", _NAMESPACE)
     options = {"kubeconfig": plane.kubeconfig, "cluster-resource-namespace": _NAMESPACE}
     with program(plane.folder, [str(require_program("cert-manager"))], options):
-        sent = yaml.safe_dump_all(_issuers(issuer))
-        plane.kubectl("apply", "--filename", "-", sent=sent)
-        ready = (f"clusterissuer/{issuer}", "--for=condition=Ready", "--timeout=120s")
-        plane.kubectl("wait", *ready)
         yield
+
+
+@contextmanager
+def _found_controllers(plane: ControlPlane, issuer: str) -> Iterator[None]:
+    if not plane.has("deployment", "cert-manager", "--namespace", _NAMESPACE):
+        lacks("cert-manager")
+    if plane.has("clusterissuer", issuer):
+        pytest.skip(f"the cluster has a ClusterIssuer {issuer} of its own")
+    yield
 
 
 def authority(plane: ControlPlane) -> str:

@@ -1,7 +1,8 @@
 """The cluster that POKEWATCH_TEST_KUBECONFIG names, such as one of kind or minikube.
 
 It is not KUBECONFIG, which may name a cluster that is in use: the tests create namespaces and
-custom kinds, and delete the namespaces afterwards.
+custom kinds, and delete the namespaces afterwards. POKEWATCH_TEST_URL is the address of NodePort
+30080, where that of the first node cannot be reached from here.
 """
 
 import os
@@ -12,10 +13,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.listener import NAMESPACE
 
 VARIABLE = "POKEWATCH_TEST_KUBECONFIG"
-NAMESPACES = ("pokewatch", "pokewatch-flows", "monitoring")
+URL = "POKEWATCH_TEST_URL"
+NAMESPACES = ("pokewatch", "pokewatch-flows", "monitoring", NAMESPACE)
 
 
 def is_named() -> bool:
@@ -38,3 +42,27 @@ def named_control_plane(folder: Path) -> Iterator[ControlPlane]:
         yield found
     finally:
         found.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--timeout=300s")
+
+
+@contextmanager
+def named_cluster(folder: Path) -> Iterator[Cluster]:
+    """The named cluster, whose nodes have the images of `make images`."""
+    with named_control_plane(folder) as plane:
+        yield Cluster(plane, os.environ.get(URL) or _node_port(plane))
+
+
+def _node_port(plane: ControlPlane) -> str:
+    addresses = plane.get("nodes")["items"][0]["status"]["addresses"]
+    found = [each["address"] for each in addresses if each["type"] == "InternalIP"]
+    return f"http://{found[0]}:30080"
+
+
+def lacks(part: str) -> None:
+    """Skip the test for want of a part of the cluster.
+
+    Fail where POKEWATCH_REQUIRE_TOOLS is set.
+    """
+    message = f"the cluster of {VARIABLE} has no {part}: docs/kubernetes.md names how to add it"
+    if os.environ.get("POKEWATCH_REQUIRE_TOOLS"):
+        pytest.fail(f"{message}, and POKEWATCH_REQUIRE_TOOLS is set")
+    pytest.skip(message)

@@ -1,0 +1,25 @@
+#!/opt/moto/bin/python
+"""An S3 of moto, started as MinIO is: `minio server FOLDER --address :PORT`.
+
+Its buckets are the folders in FOLDER, its objects are in memory.
+"""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+_, _, folder, _, address = sys.argv
+port = int(address.removeprefix(":"))
+os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"  # minio.pokewatch.svc is no bucket
+ThreadedMotoServer("0.0.0.0", port, verbose=False).start()
+keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}", **keys)
+for each in Path(folder).iterdir():
+    client.create_bucket(Bucket=each.name)
+client.create_bucket(Bucket="minio")
+client.put_object(Bucket="minio", Key="health/live")  # the path of the probes
+threading.Event().wait()
