@@ -25,7 +25,7 @@ _AUTHORITY = "authority"
 def cert_manager(cluster: Cluster, issuer: str) -> Iterator[None]:
     """Provide a ClusterIssuer whose authority is new."""
     plane = cluster.plane
-    with _own_controllers(plane) if cluster.own else _found_controllers(plane, issuer):
+    with controllers(plane) if cluster.own else _found_controllers(plane, issuer):
         sent = yaml.safe_dump_all(_issuers(issuer))
         plane.kubectl("apply", "--filename", "-", sent=sent)
         try:
@@ -37,7 +37,8 @@ def cert_manager(cluster: Cluster, issuer: str) -> Iterator[None]:
 
 
 @contextmanager
-def _own_controllers(plane: ControlPlane) -> Iterator[None]:
+def controllers(plane: ControlPlane) -> Iterator[None]:
+    """Run the controllers."""
     kinds = yaml.safe_dump_all(definitions(*CERT_MANAGER))
     plane.kubectl("apply", "--server-side", "--filename", "-", sent=kinds)
     plane.kubectl("create", "namespace", _NAMESPACE)
@@ -48,7 +49,7 @@ def _own_controllers(plane: ControlPlane) -> Iterator[None]:
 
 @contextmanager
 def _found_controllers(plane: ControlPlane, issuer: str) -> Iterator[None]:
-    if not plane.has("deployment", "cert-manager", "--namespace", _NAMESPACE):
+    if not plane.has("customresourcedefinition", "clusterissuers.cert-manager.io"):
         lacks("cert-manager")
     if plane.has("clusterissuer", issuer):
         pytest.skip(f"the cluster has a ClusterIssuer {issuer} of its own")
