@@ -29,7 +29,7 @@ def main() -> None:
         load_images(cluster.own, folder / "images")
         stack.enter_context(argo(cluster))
         stack.enter_context(metrics_server(cluster))
-        stack.enter_context(cert_manager.controllers(cluster.plane))
+        stack.enter_context(cert_manager.controllers(cluster.plane, cluster.own))
         envoy_gateway.provide(cluster, folder)
         sys.stdout.write(f"{VARIABLE}={cluster.plane.kubeconfig}\n")
         sys.stdout.flush()

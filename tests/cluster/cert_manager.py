@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster.archives import write_image
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, program
 from tests.cluster.definitions import CERT_MANAGER, definitions
 from tests.cluster.named import lacks
+from tests.cluster.node import ADDRESS, Node
 from tests.cluster.programs import require_program
 
+NAMES = f"{ADDRESS}:8053"  # where the hosts of challenges are looked up
 _NAMESPACE = "cert-manager"
+_SOLVER = "docker.io/pokewatch/acmesolver:1"
 _AUTHORITY = "authority"
 
 
@@ -25,7 +29,7 @@ _AUTHORITY = "authority"
 def cert_manager(cluster: Cluster, issuer: str) -> Iterator[None]:
     """Provide a ClusterIssuer whose authority is new."""
     plane = cluster.plane
-    with controllers(plane) if cluster.own else _found_controllers(plane, issuer):
+    with controllers(plane, cluster.own) if cluster.own else _found_controllers(plane, issuer):
         sent = yaml.safe_dump_all(_issuers(issuer))
         plane.kubectl("apply", "--filename", "-", sent=sent)
         try:
@@ -37,13 +41,21 @@ def cert_manager(cluster: Cluster, issuer: str) -> Iterator[None]:
 
 
 @contextmanager
-def controllers(plane: ControlPlane) -> Iterator[None]:
-    """Run the controllers."""
+def controllers(plane: ControlPlane, node: Node) -> Iterator[None]:
+    """Run the controllers, with an image of what answers challenges on the node."""
+    archive = node.folder / "acmesolver.tar"
+    write_image(archive, _SOLVER, require_program("acmesolver"), "/acmesolver", user="10001")
+    node.import_image(archive)
     kinds = yaml.safe_dump_all(definitions(*CERT_MANAGER))
     plane.kubectl("apply", "--server-side", "--filename", "-", sent=kinds)
     plane.kubectl("create", "namespace", _NAMESPACE)
-    options = {"kubeconfig": plane.kubeconfig, "cluster-resource-namespace": _NAMESPACE}
-    with program(plane.folder, [str(require_program("cert-manager"))], options):
+    options = {
+        "kubeconfig": plane.kubeconfig,
+        "cluster-resource-namespace": _NAMESPACE,
+        "acme-http01-solver-image": _SOLVER,
+        "acme-http01-solver-nameservers": NAMES,
+    }
+    with program(plane.folder, [str(require_program("cert-manager-controllers"))], options):
         yield
 
 

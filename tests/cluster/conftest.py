@@ -38,7 +38,7 @@ def _versions() -> Iterator[str]:
         yield f"Kubernetes as {named.VARIABLE} names it"
         return
     names = {"node": "Kubernetes", "workflow-controller": "Argo Workflows"}
-    others = ("coredns", "kube-router", "metrics-server", "cert-manager")
+    others = ("coredns", "kube-router", "metrics-server", "cert-manager-controllers", "pebble")
     for name in (*names, *others):
         yield f"{names.get(name, name)} {programs.version(name)}"
     yield f"Envoy Gateway {programs.version('envoy-gateway')} with Envoy {ENVOY_VERSION}"

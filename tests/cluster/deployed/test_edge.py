@@ -4,7 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.cluster.acme_server import ISSUER, acme_issuer
 from tests.cluster.cert_manager import authority, cert_manager
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane
@@ -134,6 +135,25 @@ def test_cert_manager_keeps_the_certificate(edge: Edge, cluster: Cluster) -> Non
     cluster.plane.kubectl("delete", "secret", "gateway-tls", *HERE)
     eventually(lambda: _serial_number(edge), lambda now: now not in (before, ""), seconds=120)
     assert edge.get("/health").status_code == 200
+
+
+def test_a_real_acme_server_issues_the_certificate(edge: Edge, cluster: Cluster) -> None:
+    """Its challenge passes the redirect of port 80, the proxies and the network policies."""
+    if cluster.own is None:
+        pytest.skip("Pebble runs beside a cluster of the tests' own")
+    plane = cluster.plane
+    (service,) = _services(plane)
+    with acme_issuer(plane, service["spec"]["clusterIP"]) as trusted:
+        _issue_by(plane, ISSUER)
+        served = replace(edge, trusted=trusted)
+        eventually(lambda: _answers(served), bool, seconds=300, every=1)
+        _issue_by(plane, "letsencrypt")
+        eventually(lambda: _answers(edge), bool, seconds=120, every=1)
+
+
+def _issue_by(plane: ControlPlane, issuer: str) -> None:
+    annotation = f"cert-manager.io/cluster-issuer={issuer}"
+    plane.kubectl("annotate", "--overwrite", "gateway/edge", annotation, *HERE)
 
 
 def test_http_is_redirected(edge: Edge) -> None:
