@@ -15,7 +15,7 @@ import environment  # noqa: F401
 # isort: split
 import argo
 import attempts
-from branches import on_branch, select_market
+from branches import on_branch, select_branch, select_market
 from memory import step_memory
 from metaflow import (
     Config,
@@ -233,6 +233,7 @@ class PokeWatchSpec(FlowSpec):
         if attempts.CheckedRun.begins:  # they are read again, for its first task
             return
         try:
+            select_branch()  # for the exit hooks, which this process starts
             self._check_parameters_given()
         except PokeWatchError as error:
             print(f"Error: {error}", file=sys.stderr)

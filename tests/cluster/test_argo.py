@@ -180,6 +180,17 @@ def test_notifications_name_the_market_of_the_run(templates: dict[str, Manifest]
         )
 
 
+def test_notifications_belong_to_the_branch_of_the_run(
+    templates: dict[str, Manifest], branch: Manifest
+) -> None:
+    """One that a branch sent keeps none of production's back."""
+    of_branch = {each["name"]: each for each in branch["templates"]}
+    for sent, expected in ((templates, ""), (of_branch, "test.mine")):
+        for name in ("success-notify-success", "error-notify-failure"):
+            given = {each["name"]: each.get("value") for each in sent[name]["container"]["env"]}
+            assert given["POKEWATCH_BRANCH"] == expected
+
+
 def test_no_secret_is_in_what_is_sent(created: dict[str, Manifest]) -> None:
     text = json.dumps(created)
     assert "never-in-the-template" not in text
@@ -213,10 +224,11 @@ def test_one_run_at_a_time_and_one_deploy(
     assert held == {"deploy": {"mutexes": [{"name": "pokewatch-deploy"}]}}
 
 
-def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
-    tmp_path: Path, s3: str
-) -> None:
-    env = environment(tmp_path, s3)
+@pytest.fixture(scope="module")
+def branch(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Manifest:
+    """The spec of the daily flow's workflow on a branch."""
+    folder = tmp_path_factory.mktemp("branch")
+    env = environment(folder, s3)
     done = start(
         "--branch",
         "mine",
@@ -227,14 +239,18 @@ def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
         "create",
         "--only-json",
         env=env,
-        cwd=tmp_path,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    spec = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
-    assert spec["synchronization"] == {
+    spec: Manifest = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
+    return spec
+
+
+def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(branch: Manifest) -> None:
+    assert branch["synchronization"] == {
         "mutexes": [{"name": "pokewatch.test.mine.pokewatchflow-{{workflow.parameters.market}}"}]
     }
-    (deploy,) = [each for each in spec["templates"] if each["name"] == "deploy"]
+    (deploy,) = [each for each in branch["templates"] if each["name"] == "deploy"]
     assert deploy["synchronization"] == {"mutexes": [{"name": "pokewatch-deploy"}]}
     assert "--branch mine" in deploy["container"]["command"][-1]
 
