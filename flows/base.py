@@ -62,7 +62,8 @@ class OnTarget(FlowMutator):
     """
 
     def pre_mutate(self, mutable_flow: Any) -> None:
-        if dict(mutable_flow.configs)["deploy"]["target"] != "local":
+        local = dict(mutable_flow.configs)["deploy"]["target"] == "local"
+        if not local and "argo-workflows" in sys.argv:
             _add_exit_hooks(mutable_flow, "")  # Argo accepts no name with a dot in it
         elif NotifySettings.read().addresses():
             # With a bare name Metaflow would look for the flow's file in the working directory.
