@@ -29,8 +29,9 @@ def main() -> None:
         load_images(cluster.own, folder / "images")
         stack.enter_context(argo(cluster))
         stack.enter_context(metrics_server(cluster))
-        stack.enter_context(cert_manager.controllers(cluster.plane, cluster.own))
         envoy_gateway.provide(cluster, folder)
+        # they need the kinds of Gateway API when they start
+        stack.enter_context(cert_manager.controllers(cluster.plane, cluster.own))
         sys.stdout.write(f"{VARIABLE}={cluster.plane.kubeconfig}\n")
         sys.stdout.flush()
         signal.pause()

@@ -34,7 +34,7 @@ class Storage:
                 "METAFLOW_DATASTORE_SYSROOT_S3": "s3://pokewatch-metaflow/metaflow",
                 "METAFLOW_S3_ENDPOINT_URL": f"http://{SERVICE}.{NAMESPACE}.svc:{PORT}",
                 "http_proxy": f"http://{address}",
-                "no_proxy": "",
+                "no_proxy": "127.0.0.1",
             }
 
     def _credentials(self) -> dict[str, str]:
