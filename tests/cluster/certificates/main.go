@@ -50,6 +50,7 @@ func main() {
 		HTTP01SolverResourceLimitsMemory:  resource.MustParse("64Mi"),
 		ACMEHTTP01SolverRunAsNonRoot:      true,
 		HTTP01SolverNameservers:           []string{*names},
+		DNS01CheckRetryPeriod:             2 * time.Second, // of HTTP-01 too
 	}
 	if err := run(ctx, *kubeconfig, *namespace, acme); err != nil {
 		log.Fatal(err)
@@ -61,6 +62,7 @@ func run(ctx context.Context, kubeconfig, namespace string, acme controller.ACME
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:         kubeconfig,
 		ACMEOptions:        acme,
+		SchedulerOptions:   controller.SchedulerOptions{MaxConcurrentChallenges: 60},
 		KubernetesAPIQPS:   20,
 		KubernetesAPIBurst: 50,
 		IssuerOptions:      controller.IssuerOptions{ClusterResourceNamespace: namespace},
