@@ -25,12 +25,12 @@ def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def running(host: str = "127.0.0.1") -> Iterator[str]:
+def running() -> Iterator[str]:
     """Yield the URL of a running server."""
     with socket.socket() as found:
-        found.bind((host, 0))
+        found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server = ThreadedMotoServer(host, port, verbose=False)
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     url = f"http://127.0.0.1:{port}"
     for bucket in BUCKETS:
