@@ -35,7 +35,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _versions() -> Iterator[str]:
     if named.is_named():
-        yield f"Kubernetes as {named.VARIABLE} names it"
+        yield f"Kubernetes {named.server_version()}, which {named.VARIABLE} names"
         return
     names = {"node": "Kubernetes", "workflow-controller": "Argo Workflows"}
     others = ("coredns", "kube-router", "metrics-server", "cert-manager-controllers", "pebble")

@@ -5,7 +5,9 @@ custom kinds, and delete the namespaces afterwards. POKEWATCH_TEST_URL is the ad
 30080, where that of the first node cannot be reached from here.
 """
 
+import json
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ import yaml
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.listener import NAMESPACE
+from tests.tools import require_tool
 
 VARIABLE = "POKEWATCH_TEST_KUBECONFIG"
 URL = "POKEWATCH_TEST_URL"
@@ -25,6 +28,13 @@ NAMESPACES = ("pokewatch", "pokewatch-flows", "monitoring", NAMESPACE)
 def is_named() -> bool:
     """Return whether the tests are to use a cluster that there is."""
     return bool(os.environ.get(VARIABLE))
+
+
+def server_version() -> str:
+    """Return the version of its Kubernetes, "" where it does not answer."""
+    command = [require_tool("kubectl"), "--kubeconfig", os.environ[VARIABLE], "version"]
+    done = subprocess.run([*command, "--output=json"], capture_output=True, text=True, check=False)
+    return str(json.loads(done.stdout or "{}").get("serverVersion", {}).get("gitVersion", ""))
 
 
 @contextmanager
