@@ -21,18 +21,19 @@ from tests.cluster.listener import NAMESPACE
 from tests.tools import require_tool
 
 VARIABLE = "POKEWATCH_TEST_KUBECONFIG"
-URL = "POKEWATCH_TEST_URL"
+# read before a test has an environment of its own
+_FILE, _URL = (os.environ.get(name, "") for name in (VARIABLE, "POKEWATCH_TEST_URL"))
 NAMESPACES = ("pokewatch", "pokewatch-flows", "monitoring", NAMESPACE)
 
 
 def is_named() -> bool:
     """Return whether the tests are to use a cluster that there is."""
-    return bool(os.environ.get(VARIABLE))
+    return bool(_FILE)
 
 
 def server_version() -> str:
     """Return the version of its Kubernetes, "" where it does not answer."""
-    command = [require_tool("kubectl"), "--kubeconfig", os.environ[VARIABLE], "version"]
+    command = [require_tool("kubectl"), "--kubeconfig", _FILE, "version"]
     done = subprocess.run([*command, "--output=json"], capture_output=True, text=True, check=False)
     return str(json.loads(done.stdout or "{}").get("serverVersion", {}).get("gitVersion", ""))
 
@@ -41,7 +42,7 @@ def server_version() -> str:
 def named_control_plane(folder: Path) -> Iterator[ControlPlane]:
     """The control plane of the current context, which has none of our namespaces yet."""
     given = ControlPlane(folder, url="", token="")
-    given.kubeconfig.write_text(Path(os.environ[VARIABLE]).read_text())
+    given.kubeconfig.write_text(Path(_FILE).read_text())
     one = given.kubectl("config", "view", "--raw", "--flatten", "--minify")
     given.kubeconfig.write_text(one)
     found = ControlPlane(folder, yaml.safe_load(one)["clusters"][0]["cluster"]["server"], token="")
@@ -58,7 +59,7 @@ def named_control_plane(folder: Path) -> Iterator[ControlPlane]:
 def named_cluster(folder: Path) -> Iterator[Cluster]:
     """The named cluster, whose nodes have the images of `make images`."""
     with named_control_plane(folder) as plane:
-        yield Cluster(plane, os.environ.get(URL) or _node_port(plane))
+        yield Cluster(plane, _URL or _node_port(plane))
 
 
 def _node_port(plane: ControlPlane) -> str:

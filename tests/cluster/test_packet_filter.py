@@ -43,7 +43,6 @@ COMMIT
 """
 _TRY = """\
 import subprocess, sys
-from tests.cluster.named import is_named
 from tests.cluster.packet_filter import restored_packet_filter
 
 def restore(lines):
