@@ -30,12 +30,12 @@ def acme_issuer(plane: ControlPlane, proxies: str) -> Iterator[ssl.SSLContext]:
 
     It is k8s/overlays/production/issuer.example.yaml with another server.
     """
-    directory, management, dns = free_ports(3)
+    directory, management, of_names = free_ports(3)
     certificate = _server_certificate(plane.folder)
     names = {
         "dnsserver": NAMES,
         "defaultIPv4": proxies,
-        "management": f"127.0.0.1:{dns}",
+        "management": f"127.0.0.1:{of_names}",
         # a space leaves out what the server would answer itself
         **dict.fromkeys(("defaultIPv6", "http01", "https01", "doh", "tlsalpn01"), " "),
     }

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
+from tests.polling import eventually
 
 NAMESPACE = "pokewatch-tests"
 _NAME = "listener"
@@ -42,9 +43,18 @@ def start(plane: ControlPlane, image: str) -> Listener:
     """Start the pod, with the Python of an image that is on the node."""
     plane.kubectl("create", "namespace", NAMESPACE)
     plane.kubectl("apply", "--filename", "-", sent=yaml.safe_dump_all(_objects(image)))
+    (status,) = eventually(lambda: _statuses(plane), bool, seconds=120, every=1)
+    assert "waiting" not in status["state"], f"{image} is not on the node: {status['state']}"
     ready = (f"pod/{_NAME}", "--for=condition=Ready", "--timeout=120s")
     plane.kubectl("wait", *ready, "--namespace", NAMESPACE)
     return Listener(plane)
+
+
+def _statuses(plane: ControlPlane) -> list[Any]:
+    """Return the status of the pod's container, once it is made or cannot be."""
+    found = plane.get("pod", _NAME, "--namespace", NAMESPACE)["status"]
+    creating = {"waiting": {"reason": "ContainerCreating"}}
+    return [each for each in found.get("containerStatuses", []) if each["state"] != creating]
 
 
 def _objects(image: str) -> list[dict[str, Any]]:
