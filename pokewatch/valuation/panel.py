@@ -71,6 +71,11 @@ class Panel:
             else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
         )
 
+    @property
+    def quoted_days(self) -> Bools:
+        """On which days [d] any card has a market price."""
+        return np.array([bool(np.isfinite(quotes).any()) for quotes in self.market])
+
     def up_to(self, day: int) -> "Panel":
         """Return the panel as it was known on day index `day`, as views."""
         end = day + 1

@@ -76,9 +76,7 @@ def read_processed(folder: Path) -> Panel:
 
     Raise ValuationError if they are missing, damaged or of different days.
     """
-    paths = sorted(folder.glob("bucket-*.arrow"))
-    if not paths:
-        raise ValuationError(f"no processed prices in {folder}")
+    paths = _bucket_paths(folder)
     tables = [_read(path, ["card_id", *CARD_TEXTS, "released", "currency"]) for path in paths]
     spans = {
         tuple(
@@ -115,6 +113,13 @@ def read_processed(folder: Path) -> Panel:
         avg30=prices.get("avg30"),
         changed=date.fromisoformat(changed) if changed else None,
     )
+
+
+def read_quoted_days(folder: Path) -> Bools:
+    """Return on which days any card in `folder` has a market price. Raise ValuationError."""
+    found = [_read(path, ["market"])["market"] for path in _bucket_paths(folder)]
+    days = [np.isfinite(_days_by_cards(each, each.type.list_size)).any(axis=1) for each in found]
+    return np.logical_or.reduce(days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,12 @@ def _write(path: Path, table: pa.Table) -> None:
     ) as writer:
         writer.write_table(table)
     temporary.replace(path)
+
+
+def _bucket_paths(folder: Path) -> list[Path]:
+    if paths := sorted(folder.glob("bucket-*.arrow")):
+        return paths
+    raise ValuationError(f"no processed prices in {folder}")
 
 
 def _read(path: Path, names: Sequence[str]) -> pa.Table:
