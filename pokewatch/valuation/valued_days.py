@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads, HorizonForecasts
+from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.forecasts import horizon_forecasts
 from pokewatch.valuation.intervals import THIN_HISTORY
-from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.models import Model, Values
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.walk_forward import Walk, walk_together
@@ -38,9 +38,7 @@ class ValuedDays:
     further: HorizonForecasts
 
 
-def valued_days(
-    model: Model, panel: Panel, days: int, horizons: Sequence[int] = ()
-) -> ValuedDays:
+def valued_days(model: Model, panel: Panel, days: int, horizons: Sequence[int] = ()) -> ValuedDays:
     """Return the values of the last `days` days, and forecasts at further `horizons`, in days.
 
     Days before the training date of `model` are valued by models of the same kind, trained only on
