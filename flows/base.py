@@ -25,6 +25,7 @@ from metaflow import (
     config_expr,
     runtime,
 )
+from metaflow.datastore import flow_datastore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import (
     DATASTORE_LOCAL_DIR,
@@ -74,6 +75,7 @@ class OnTarget(FlowMutator):
         _print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = attempts.FinalErrorWorker
+        flow_datastore.TaskDataStore = attempts.WaitingTasks
         run_cmds.NativeRuntime = attempts.CheckedRun
         argo.complete()
         if deploy["target"] == "local":
