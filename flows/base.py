@@ -33,6 +33,7 @@ from metaflow.metaflow_config import (
     DATASTORE_SYSROOT_S3,
     DEFAULT_DATASTORE,
 )
+from metaflow.plugins.cards.card_modules.basic import BlankCard
 from metaflow.plugins.kubernetes import kubernetes_cli
 from traces import traced
 
@@ -70,6 +71,8 @@ class OnTarget(FlowMutator):
             _add_exit_hooks(mutable_flow, "pokewatch.notify.")
 
     def mutate(self, mutable_flow: Any) -> None:
+        # No step updates its card while it runs. The update at its end would take another process.
+        BlankCard.RUNTIME_UPDATABLE = False
         from metaflow.cli_components import run_cmds  # reads the options too, so import it late
 
         _print_own_errors_without_traceback()

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.lake import Lake
+from pokewatch.valuation.book.layout import numbers
 from pokewatch.valuation.buckets import buckets_of
 from pokewatch.valuation.panel import Dates, Strings
 
@@ -70,7 +71,9 @@ def _unlisted(days: Iterable[pa.Table], catalog: pa.ChunkedArray) -> pa.Array:
 
 
 def date_values(column: pa.ChunkedArray) -> Dates:
-    """Return dates [n], NaT where null. `to_numpy` of a date column would import pandas."""
-    numbers = pc.fill_null(column.cast(pa.int32()).cast(pa.int64()), np.iinfo(np.int64).min)
-    days: Dates = numbers.to_numpy().view("datetime64[D]")
+    """Return dates [n], NaT where null."""
+    known = numbers(column.is_valid().cast(pa.uint8()).combine_chunks(), np.bool_)
+    found = numbers(column.drop_null().cast(pa.int32()).combine_chunks(), np.int32)
+    days = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[D]")
+    days[known] = found.astype("datetime64[D]")
     return days

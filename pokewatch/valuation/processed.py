@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
+from pokewatch.valuation.book.layout import numbers
 from pokewatch.valuation.cent_prices import PriceColumns
 from pokewatch.valuation.lake_cards import CARD_TEXTS, date_values, shard_cards
 from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Prices, Strings, fresh_quotes
@@ -270,5 +271,7 @@ def _read_prices(
 
 
 def _days_by_cards(column: pa.ChunkedArray, days: int) -> NDArray[Any]:
-    values: NDArray[Any] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(-1, days).T
+    values = column.combine_chunks().flatten()
+    flags = pa.types.is_boolean(values.type)
+    found = numbers(values.cast(pa.uint8()) if flags else values, np.bool_ if flags else np.float64)
+    return found.reshape(-1, days).T
