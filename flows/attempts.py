@@ -5,8 +5,11 @@ from typing import Any
 
 from metaflow import runtime
 from metaflow._vendor import click
+from metaflow.datastore.task_datastore import TaskDataStore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
+
+from pokewatch.retention.runs import wait_for_removals
 
 
 class CheckedRun(runtime.NativeRuntime):
@@ -47,6 +50,17 @@ class ReportedPods(Kubernetes):
                 echo(f"The pod {cause} (exit code {code}).", "stderr", job_id=self._job.id)
             if str(code) == str(METAFLOW_EXIT_DISALLOW_RETRY):
                 sys.exit(METAFLOW_EXIT_DISALLOW_RETRY)
+
+
+class WaitingTasks(TaskDataStore):
+    """Waits for a removal of old runs before a task stores anything.
+
+    A value that is stored already is not written again: the removal must not take it meanwhile.
+    """
+
+    def init_task(self) -> None:
+        super().init_task()
+        wait_for_removals(self._storage_impl.datastore_root)
 
 
 class FinalErrorWorker(runtime.Worker):

@@ -25,6 +25,7 @@ from metaflow import (
     config_expr,
     runtime,
 )
+from metaflow.datastore import flow_datastore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY, MetaflowException
 from metaflow.metaflow_config import (
     DATASTORE_LOCAL_DIR,
@@ -32,6 +33,7 @@ from metaflow.metaflow_config import (
     DATASTORE_SYSROOT_S3,
     DEFAULT_DATASTORE,
 )
+from metaflow.plugins.cards.card_modules.basic import BlankCard
 from metaflow.plugins.kubernetes import kubernetes_cli
 from traces import traced
 
@@ -70,11 +72,14 @@ class OnTarget(FlowMutator):
             _add_exit_hooks(mutable_flow, "pokewatch.notify.")
 
     def mutate(self, mutable_flow: Any) -> None:
+        # No step updates its card while it runs. The update at its end would take another process.
+        BlankCard.RUNTIME_UPDATABLE = False
         from metaflow.cli_components import run_cmds  # reads the options too, so import it late
 
         _print_own_errors_without_traceback()
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = attempts.FinalErrorWorker
+        flow_datastore.TaskDataStore = attempts.WaitingTasks
         run_cmds.NativeRuntime = attempts.CheckedRun
         argo.complete()
         if deploy["target"] == "local":

@@ -93,7 +93,7 @@ class EachMarket(PokeWatchSpec):
         from pokewatch.retention import tidy
 
         prune_versions()
-        for removed in tidy(datastore=datastore_root()):
+        for removed in tidy(datastore=datastore_root(), own_task=current.pathspec):
             print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         for each in self.results:
             print(f"{each.market}: {each.error or f'model version {each.version} is champion'}")

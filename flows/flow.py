@@ -273,8 +273,8 @@ class PokeWatchFlow(DailySpec):
 
         if self.tidy:
             prune_versions()
-        for removed in tidy(datastore=datastore_root()) if self.tidy else ():
-            print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
+            for removed in tidy(datastore=datastore_root(), own_task=current.pathspec):
+                print(f"tidy: {removed.name}: {removed.fault or f'{removed.size:,} bytes removed'}")
         print(
             f"model version {self.registered.version} ({self.gate_outcome.model}) is champion, on "
             f"data version {self.data_version}"

@@ -240,15 +240,18 @@ def _registry() -> Iterator[Finding]:
 
 
 def _markets() -> Iterator[Finding]:
-    for market in _markets_here():
-        yield from market_findings(market)
-
-
-def _markets_here() -> list[str]:
-    """Return the markets to check: the one of POKEWATCH_MARKET, else all configured or valued."""
+    """Yield what there is to say of the configured markets; where none is, of all valued ones."""
     from pokewatch.registry import Registry
 
     if market := RegistrySettings.read().market:
-        return [market]
-    found = [*MarketSettings.read().markets, *Registry().markets()]
-    return list(dict.fromkeys(found)) or [""]
+        yield from market_findings(market)
+        return
+    configured, valued = MarketSettings.read().markets, Registry().markets()
+    for market in configured or valued or [""]:
+        yield from market_findings(market)
+    for market in valued:
+        if configured and market not in configured:
+            name = f"market: {market or 'the one without a name'}"
+            variable = MarketSettings.variable("markets")
+            detail = f"{variable} does not name it: neither collected nor served here"
+            yield Finding(name, "ok", detail)

@@ -70,12 +70,15 @@ class Lake:
         """Return the days that have prices, in order."""
         return _days_in(self._prices)
 
-    def day(self, day: date) -> pa.Table:
-        """Return the prices of one day (PRICE_SCHEMA). Raise LakeError if there are none."""
+    def day(self, day: date, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the prices of one day (PRICE_SCHEMA), by default all columns.
+
+        Raise LakeError if there are none.
+        """
         path = _part(self._prices, day)
         if not path.exists():
             raise LakeError(f"no prices for {day} in {self._prices}")
-        return _read(path, PRICE_SCHEMA)
+        return _read(path, PRICE_SCHEMA, columns)
 
     def prices(
         self,

@@ -93,16 +93,14 @@ def validate(collected: Collected) -> list[Check]:
 def daily_figures(collected: Collected) -> dict[str, Any]:
     """Return the `days` of the run, daily `series` to plot, and the `currency` of the prices."""
     lake = open_raw_lake(collected.raw_version)
-    days: list[date] = []
+    days = [day for day in lake.days() if collected.first_day <= day <= collected.last_day]
     priced, medians, quarantined = [], [], []
-    currency = ""
-    columns = ["date", "market_price", "currency"]
-    for table in lake.prices(collected.first_day, collected.last_day, columns):
-        days.append(table["date"][0].as_py())
-        currency = table["currency"][0].as_py()
+    for day in days:
+        table = lake.day(day, ["market_price"])
         priced.append(table.num_rows - table["market_price"].null_count)
         medians.append(pc.approximate_median(table["market_price"]).as_py())
-        quarantined.append(lake.quarantined(days[-1]).num_rows)
+        quarantined.append(lake.quarantined(day).num_rows)
+    currency = lake.day(days[-1], ["currency"])["currency"][0].as_py() if days else ""
     series = {
         "cards with a price": priced,
         f"median price, {currency}": medians,

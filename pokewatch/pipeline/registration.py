@@ -22,10 +22,10 @@ from pokewatch.pipeline.mlflow_model import model_documents
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHALLENGER, LAST_DAY, NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.backtest.runner import backtest_valued
-from pokewatch.valuation.book import BookFacts, HorizonForecasts, PriceBook, write_book
+from pokewatch.valuation.book import BookFacts, PriceBook, write_book
 from pokewatch.valuation.book.copies import place
 from pokewatch.valuation.evaluation.young import headline
-from pokewatch.valuation.forecasts import forecast_horizons, further_horizons
+from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.signals import configured_fees
@@ -101,15 +101,15 @@ def _log_and_register(
     other_horizons: Sequence[int],
 ) -> RegisteredModel:
     panel = open_panel(data_version)
-    further, missing = further_horizons(panel, parameters["horizon"], other_horizons)
+    horizon = parameters["horizon"]
+    further, missing = further_horizons(panel.quoted_days, horizon, other_horizons)
     facts = replace(
         _facts(collected, data_version, parameters, evaluation, panel, tags),
         missing_horizons=missing,
     )
-    valued = valued_days(restore(parameters), panel, BOOK_DAYS)
-    forecasts = forecast_horizons(panel, facts.model, further)
+    valued = valued_days(restore(parameters), panel, BOOK_DAYS, further)
     catalog = open_raw_lake(collected.raw_version).catalog()
-    book, digest = write_book_of(registry.books, panel, valued, catalog, facts, forecasts)
+    book, digest = write_book_of(registry.books, panel, valued, catalog, facts)
     run_id = registry.log_run(
         book,
         parameters={
@@ -198,13 +198,12 @@ def write_book_of(
     valued: ValuedDays,
     catalog: pa.Table,
     facts: BookFacts,
-    forecasts: HorizonForecasts | None = None,
 ) -> tuple[Path, str]:
     """Write a price book to the folder `books`; return its own folder and its digest."""
     books.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=books) as scratch:
         written = Path(scratch) / "book"
-        digest = write_book(written, catalog, book_rows(panel, valued), facts, forecasts)
+        digest = write_book(written, catalog, book_rows(panel, valued), facts, valued.further)
         place(written, books / digest, digest)
     return books / digest, digest
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from pokewatch.market.lake import Lake
 from pokewatch.market.versions import DataVersions
 from pokewatch.settings import Home
-from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.processed import read_processed
+from pokewatch.valuation.panel import Bools, Panel
+from pokewatch.valuation.processed import read_processed, read_quoted_days
 
 LOCAL_VERSIONS = 6  # that stay checked out on this machine; the remote has all of them
 _LONGEST_STEP = timedelta(hours=4)  # of the daily flow, which checks out what it reads as it starts
@@ -25,6 +25,11 @@ def open_raw_lake(version: str) -> Lake:
 def open_panel(data_version: str) -> Panel:
     """Return the processed panel of a data version."""
     return read_processed(DataVersions(Home.read().home).checkout(data_version))
+
+
+def open_quoted_days(data_version: str) -> Bools:
+    """Return on which days the panel of a data version has a market price."""
+    return read_quoted_days(DataVersions(Home.read().home).checkout(data_version))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pokewatch.errors import GateError
 from pokewatch.notify import send_once
 from pokewatch.pipeline.experiments import held_by
 from pokewatch.pipeline.model_records import record_refusal
-from pokewatch.pipeline.storage import open_panel
+from pokewatch.pipeline.storage import open_panel, open_quoted_days
 from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
@@ -25,6 +25,7 @@ from pokewatch.valuation.evaluation.young import (
 from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import MODELS, create
 from pokewatch.valuation.models.averages import Last
+from pokewatch.valuation.training_set import training_set_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,12 @@ def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, di
     Where no model can be evaluated yet, the last price alone is fitted.
     """
     panel = open_panel(data_version)
-    if missing_history(panel, horizon):
+    if missing_history(panel.quoted_days, horizon):
         names = [Last.name]
-    return {name: create(name, horizon).fit(panel).parameters() for name in names}
+    training_set = training_set_of(panel, horizon)
+    return {
+        name: create(name, horizon).fit_training_set(*training_set).parameters() for name in names
+    }
 
 
 def trials(
@@ -79,14 +83,15 @@ def trials(
 
 def too_long(data_version: str, horizons: Sequence[int]) -> list[tuple[int, str]]:
     """Return the horizons after the first that the days are too few for, and why."""
-    _, reasons = further_horizons(open_panel(data_version), horizons[0], horizons[1:])
+    quoted = open_quoted_days(data_version)
+    _, reasons = further_horizons(quoted, horizons[0], horizons[1:])
     return list(reasons.items())
 
 
 def evaluate_candidate(data_version: str, name: str, horizon: int) -> Evaluation | Unevaluated:
     """Return the walk-forward evaluation of one model, or why there can be none yet."""
     panel = open_panel(data_version)
-    if missing := missing_history(panel, horizon):
+    if missing := missing_history(panel.quoted_days, horizon):
         return Unevaluated(name, horizon, missing)
     (found,) = evaluate(panel, [name], horizon)
     return found

@@ -29,11 +29,16 @@ class Removed:
 
 
 def tidy(
-    *, dry_run: bool = False, datastore: str | None = None, now: datetime | None = None
+    *,
+    dry_run: bool = False,
+    datastore: str | None = None,
+    own_task: str = "",
+    now: datetime | None = None,
 ) -> Iterator[Removed]:
     """Remove what no rule keeps, and yield it.
 
-    `datastore` is the root of Metaflow's datastore, by default the one in POKEWATCH_HOME. A rule
+    `datastore` is the root of Metaflow's datastore, by default the one in POKEWATCH_HOME, and
+    `own_task` (flow/run/step/task) that of the caller, if it is one of Metaflow's tasks. A rule
     that fails is yielded with its fault, and does not stop the others.
     """
     now = now or datetime.now(UTC)
@@ -43,7 +48,9 @@ def tidy(
     home = Home.read().home
     root = datastore or str(home / ".metaflow")
     yield from _guarded("price books", lambda: _books_and_data(now, keep, dry_run))
-    yield from _guarded("runs", lambda: remove_old_runs(root, now, keep, dry_run=dry_run))
+    yield from _guarded(
+        "runs", lambda: remove_old_runs(root, now, keep, dry_run=dry_run, own_task=own_task)
+    )
     events = Home.read().events
     yield from _guarded("events", lambda: remove_old_events(events, now, keep, dry_run=dry_run))
     yield from _guarded("leftovers", lambda: remove_leftovers(home, now, dry_run=dry_run))

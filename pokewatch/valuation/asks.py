@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from pokewatch.valuation.panel import Bools, Floats
+from pokewatch.valuation.panel import Bools, Floats, Prices
 
 _ASK_DAYS, _USUAL_DAYS = 5.0, 90.0  # of the exponential means of asks and of their distance
 
@@ -17,7 +17,7 @@ class Asks:
     cards are always asked far above their price.
     """
 
-    def __init__(self, prices: Floats | None, cards: int) -> None:
+    def __init__(self, prices: Prices | None, cards: int) -> None:
         self.prices = prices
         self.logs: deque[Floats] = deque([np.full(cards, np.nan)], maxlen=8)
         self.at_fresh = np.full(cards, np.nan)

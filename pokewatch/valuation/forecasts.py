@@ -5,7 +5,7 @@ weeks after a release, and the moves of older cards, which intervals are calibra
 how far.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,22 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.book import HorizonForecasts
 from pokewatch.valuation.evaluation.young import missing_history
+from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.intervals import THIN_HISTORY
-from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.walk_forward import walk_forward
+from pokewatch.valuation.models import Values
+from pokewatch.valuation.panel import Bools
 
 
 def further_horizons(
-    panel: Panel, horizon: int, others: Sequence[int]
+    quoted: Bools, horizon: int, others: Sequence[int]
 ) -> tuple[list[int], dict[int, str]]:
     """Return those of `others` that the history allows, and by horizon why it does not.
 
-    A horizon is allowed if a model can be evaluated at it. `horizon` itself is left out.
+    A horizon is allowed if a model can be evaluated at it. `horizon` itself is left out. `quoted`
+    are the `quoted_days` of the panel.
     """
     reasons = {
-        other: missing_history(panel, other) for other in sorted(set(others)) if other != horizon
+        other: missing_history(quoted, other) for other in sorted(set(others)) if other != horizon
     }
     return (
         [other for other, reason in reasons.items() if not reason],
@@ -34,21 +36,26 @@ def further_horizons(
     )
 
 
-def forecast_horizons(panel: Panel, name: str, horizons: Sequence[int]) -> HorizonForecasts:
-    """Return the forecasts of the panel's last day at each horizon, in days.
+def horizon_forecasts(
+    found: Mapping[int, tuple[DayFeatures, Values]], cards: int
+) -> HorizonForecasts:
+    """Return the forecasts of `cards` cards, from the features and values of the last day.
 
-    At each, a model called `name` is trained and calibrated as one that is served.
+    `found` has them by horizon, in days. The model of a horizon is trained and calibrated as one
+    that is served.
     """
-    if not horizons:
-        return HorizonForecasts.none(panel.cards)
-    ordered, last = tuple(sorted(set(horizons))), [panel.days - 1]
-    found: dict[str, list[NDArray[Any]]] = {"fair": [], "lower": [], "upper": [], "status": []}
+    if not found:
+        return HorizonForecasts.none(cards)
+    columns: dict[str, list[NDArray[Any]]] = {"fair": [], "lower": [], "upper": [], "status": []}
+    ordered = tuple(sorted(found))
     for horizon in ordered:
-        for features, values in walk_forward(panel, name, horizon, last):
-            young = features.quoted_days < horizon
-            found["fair"].append(values.fair)
-            found["lower"].append(np.where(young, np.nan, values.lower))
-            found["upper"].append(np.where(young, np.nan, values.upper))
-            found["status"].append(np.where(young, THIN_HISTORY, values.status))
-    prices = {edge: np.stack(found[edge]).astype(np.float32) for edge in ("fair", "lower", "upper")}
-    return HorizonForecasts(ordered, **prices, status=np.stack(found["status"]).astype(np.int8))
+        features, values = found[horizon]
+        young = features.quoted_days < horizon
+        columns["fair"].append(values.fair)
+        columns["lower"].append(np.where(young, np.nan, values.lower))
+        columns["upper"].append(np.where(young, np.nan, values.upper))
+        columns["status"].append(np.where(young, THIN_HISTORY, values.status))
+    prices = {
+        edge: np.stack(columns[edge]).astype(np.float32) for edge in ("fair", "lower", "upper")
+    }
+    return HorizonForecasts(ordered, **prices, status=np.stack(columns["status"]).astype(np.int8))

@@ -1,4 +1,9 @@
-"""The cards of a lake that have prices in some days, with what valuation needs of the catalogue."""
+"""The cards of a shard, with what valuation needs of the catalogue.
+
+The buckets are those of the catalogue, so a shard finds its cards without reading the prices. A
+card that the catalogue lacks is in bucket 0, and only the shard of that bucket looks for such cards
+among the prices.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
+from pokewatch.valuation.book.layout import numbers
 from pokewatch.valuation.buckets import buckets_of
 from pokewatch.valuation.panel import Dates, Strings
 
@@ -18,7 +23,7 @@ CARD_TEXTS = ("set_id", "rarity", "printing")
 
 
 @dataclass(frozen=True, slots=True)
-class PricedCards:
+class ShardCards:
     """The cards, sorted by `card_id`, their buckets, and their `texts` and release dates, [n] each.
 
     A text of a card that the catalogue lacks is "", and its release date is NaT.
@@ -30,46 +35,45 @@ class PricedCards:
     released: Dates
 
 
-def lake_cards(lake: Lake, start: date, end: date) -> PricedCards:
-    """Return every card priced in those days, with its catalogue entry.
+def shard_cards(lake: Lake, start: date, end: date, shard: int, shards: int) -> ShardCards:
+    """Return the cards of the buckets b with b % shards == shard.
 
-    Raise ValuationError if the lake has no prices in them.
+    These are cards of the catalogue, with prices or without, and cards that it lacks with prices
+    from `start` to `end`, inclusive.
     """
     catalog = lake.catalog()
-    known = _priced(lake.prices(start, end, ["card_id"]), catalog["card_id"].combine_chunks())
-    if not len(known):
-        raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
-    row = pc.index_in(known, value_set=catalog["card_id"])
+    bucket = buckets_of(catalog["card_id"].to_pylist())
+    mine = np.flatnonzero(bucket % shards == shard)
+    known, bucket = catalog["card_id"].combine_chunks().take(pa.array(mine)), bucket[mine]
+    if shard == 0:
+        others = _unlisted(lake.prices(start, end, ["card_id"]), catalog["card_id"])
+        known = pa.concat_arrays([known, others])
+        bucket = np.append(bucket, np.zeros(len(others), dtype=np.int64))
+    order = pc.sort_indices(known)
+    ids = known.take(order)
+    row = pc.index_in(ids, value_set=catalog["card_id"].combine_chunks())
     texts = {
         name: np.asarray(pc.fill_null(catalog[name].take(row), "").to_pylist(), dtype=np.str_)
         for name in CARD_TEXTS
     }
-    ids = known.to_pylist()
     released = date_values(catalog["released"].take(row))
-    return PricedCards(np.asarray(ids, dtype=np.str_), buckets_of(ids), texts, released)
+    card_id = np.asarray(ids.to_pylist(), dtype=np.str_)
+    return ShardCards(card_id, bucket[order.to_numpy()], texts, released)
 
 
-def _priced(days: Iterable[pa.Table], catalog: pa.Array) -> pa.Array:
-    """Return the ids in any of the tables, sorted.
-
-    Each day has nearly all cards of a market, so they are counted, not joined.
-    """
-    listed = np.zeros(len(catalog), dtype=np.bool_)
-    others = set[str]()
-    before = None
+def _unlisted(days: Iterable[pa.Table], catalog: pa.ChunkedArray) -> pa.Array:
+    """Return the ids in any of the tables that are not in the catalogue."""
+    listed, others = catalog.combine_chunks(), set[str]()
     for day in days:
-        ids = day["card_id"].combine_chunks()
-        if before is None or not ids.equals(before):
-            row = pc.index_in(ids, value_set=catalog)
-            listed[row.drop_null().to_numpy()] = True
-            others.update(ids.filter(row.is_null()).to_pylist())
-        before = ids
-    found = pa.concat_arrays([catalog.filter(pa.array(listed)), pa.array(others, pa.string())])
-    return found.take(pc.sort_indices(found))
+        ids = day["card_id"]
+        others.update(ids.filter(pc.invert(pc.is_in(ids, value_set=listed))).to_pylist())
+    return pa.array(sorted(others), pa.string())
 
 
 def date_values(column: pa.ChunkedArray) -> Dates:
-    """Return dates [n], NaT where null. `to_numpy` of a date column would import pandas."""
-    numbers = pc.fill_null(column.cast(pa.int32()).cast(pa.int64()), np.iinfo(np.int64).min)
-    days: Dates = numbers.to_numpy().view("datetime64[D]")
+    """Return dates [n], NaT where null."""
+    known = numbers(column.is_valid().cast(pa.uint8()).combine_chunks(), np.bool_)
+    found = numbers(column.drop_null().cast(pa.int32()).combine_chunks(), np.int32)
+    days = np.full(len(column), np.datetime64("NaT"), dtype="datetime64[D]")
+    days[known] = found.astype("datetime64[D]")
     return days

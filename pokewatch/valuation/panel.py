@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
+from pokewatch.valuation.cent_prices import CentPrices
 
 Floats = NDArray[np.float64]
+Prices = Floats | CentPrices
 Bools = NDArray[np.bool_]
 Strings = NDArray[np.str_]
 Dates = NDArray[np.datetime64]
@@ -40,18 +42,18 @@ class Panel:
 
     card_id: Strings
     dates: Dates
-    market: Floats
+    market: Prices
     fresh: Bools
-    low: Floats | None
-    mid: Floats | None
+    low: Prices | None
+    mid: Prices | None
     set_id: Strings
     rarity: Strings
     printing: Strings
     released: Dates
     currency: Strings
-    stale: Floats | None = None
-    avg7: Floats | None = None
-    avg30: Floats | None = None
+    stale: Prices | None = None
+    avg7: Prices | None = None
+    avg30: Prices | None = None
     changed: date | None = None
 
     @property
@@ -70,6 +72,11 @@ class Panel:
             if self.changed is None
             else int((np.datetime64(self.changed, "D") - self.dates[0]).astype(np.int64))
         )
+
+    @property
+    def quoted_days(self) -> Bools:
+        """On which days [d] any card has a market price."""
+        return np.array([bool(np.isfinite(quotes).any()) for quotes in self.market])
 
     def up_to(self, day: int) -> "Panel":
         """Return the panel as it was known on day index `day`, as views."""
@@ -120,7 +127,7 @@ class Panel:
         )
 
 
-def fresh_quotes(market: Floats, traded: Bools | None = None, stale: Floats | None = None) -> Bools:
+def fresh_quotes(market: Prices, traded: Bools | None = None, stale: Prices | None = None) -> Bools:
     """Return which quotes [d, n] are new evidence.
 
     These are the quotes that differ from the card's last one, those of days with a reported sale
@@ -131,11 +138,13 @@ def fresh_quotes(market: Floats, traded: Bools | None = None, stale: Floats | No
     last = np.full(market.shape[1], np.nan)
     for day, quotes in enumerate(market):
         quoted = np.isfinite(quotes)
-        fresh[day] = quoted & (quotes != last)
+        renewed = quotes != last
+        if traded is not None:
+            renewed |= traded[day]
+        if stale is not None:
+            renewed |= stale[day] == 0
+        fresh[day] = quoted & renewed
         last = np.where(quoted, quotes, last)
-    for reported in (traded, None if stale is None else stale == 0):
-        if reported is not None:
-            fresh |= reported & np.isfinite(market)
     return fresh
 
 

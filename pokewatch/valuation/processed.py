@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.market.lake import Lake
-from pokewatch.valuation.lake_cards import CARD_TEXTS, date_values, lake_cards
-from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Strings, fresh_quotes
+from pokewatch.valuation.book.layout import numbers
+from pokewatch.valuation.cent_prices import PriceColumns
+from pokewatch.valuation.lake_cards import CARD_TEXTS, date_values, shard_cards
+from pokewatch.valuation.panel import Bools, Dates, Floats, Panel, Prices, Strings, fresh_quotes
 
 _DAILY = {
     "market": "market_price",
@@ -53,20 +56,17 @@ def process(
         raise ValueError(f"shard must be within 0..{shards - 1}, got {shard}")
     if end < start:
         raise ValueError(f"end must not be before start, got {start} to {end}")
-    cards = lake_cards(lake, start, end)
-    mine = cards.bucket % shards == shard
-    prices = _read_lake(lake, start, end, cards.card_id[mine])
-    bucket = cards.bucket[mine]
-    texts = {name: text[mine] for name, text in cards.texts.items()}
+    cards = shard_cards(lake, start, end, shard, shards)
+    prices = _read_lake(lake, start, end, cards.card_id)
     span = {"start": start.isoformat(), "end": end.isoformat()}
     if changed:
         span["changed"] = changed.isoformat()
     written = []
-    for number in np.unique(bucket).tolist():
-        rows = np.flatnonzero((bucket == number) & prices.known)
+    for number in np.unique(cards.bucket).tolist():
+        rows = np.flatnonzero((cards.bucket == number) & prices.known)
         if len(rows):
             path = folder / f"bucket-{number:03d}.arrow"
-            _write(path, _bucket_table(prices, rows, texts, cards.released[mine], span))
+            _write(path, _bucket_table(prices, rows, cards.texts, cards.released, span))
             written.append(path)
     return written
 
@@ -76,9 +76,7 @@ def read_processed(folder: Path) -> Panel:
 
     Raise ValuationError if they are missing, damaged or of different days.
     """
-    paths = sorted(folder.glob("bucket-*.arrow"))
-    if not paths:
-        raise ValuationError(f"no processed prices in {folder}")
+    paths = _bucket_paths(folder)
     tables = [_read(path, ["card_id", *CARD_TEXTS, "released", "currency"]) for path in paths]
     spans = {
         tuple(
@@ -115,6 +113,14 @@ def read_processed(folder: Path) -> Panel:
         avg30=prices.get("avg30"),
         changed=date.fromisoformat(changed) if changed else None,
     )
+
+
+def read_quoted_days(folder: Path) -> Bools:
+    """Return on which days any card in `folder` has a market price. Raise ValuationError."""
+    found = [_read(path, ["market"])["market"] for path in _bucket_paths(folder)]
+    days = [np.isfinite(_days_by_cards(each, each.type.list_size)).any(axis=1) for each in found]
+    quoted: Bools = np.logical_or.reduce(days)
+    return quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,8 @@ def _rows_by_day(
     wanted = pa.array(card_id.tolist(), pa.string())
     days = [day for day in lake.days() if start <= day <= end]
     before, rows, place = None, np.empty(0, np.int64), np.empty(0, np.int64)
+    if not days:
+        raise ValuationError(f"no prices from {start} to {end} in {lake.root}")
     for day, table in zip(days, lake.prices(start, end, _COLUMNS), strict=True):
         ids = table["card_id"].combine_chunks()
         if before is None or not ids.equals(before):
@@ -214,6 +222,12 @@ def _write(path: Path, table: pa.Table) -> None:
     temporary.replace(path)
 
 
+def _bucket_paths(folder: Path) -> list[Path]:
+    if paths := sorted(folder.glob("bucket-*.arrow")):
+        return paths
+    raise ValuationError(f"no processed prices in {folder}")
+
+
 def _read(path: Path, names: Sequence[str]) -> pa.Table:
     try:
         with pa.ipc.open_file(path) as reader:
@@ -235,14 +249,13 @@ def _texts(tables: list[pa.Table], name: str) -> Strings:
 
 def _read_prices(
     paths: Sequence[Path], rank: NDArray[np.int64], days: int
-) -> tuple[dict[str, Floats], Bools]:
+) -> tuple[dict[str, Prices], Bools]:
     """Return the prices [d, n] by name and where a sale was reported.
 
     A price that no card has is absent. Buckets are large and are read one at a time.
     """
-    shape = days, len(rank)
-    dense: dict[str, Floats] = {}
-    traded = np.zeros(shape, dtype=np.bool_)
+    dense: dict[str, PriceColumns] = {}
+    traded = np.zeros((days, len(rank)), dtype=np.bool_)
     first = 0
     for path in paths:
         table = _read(path, [*_DAILY, "traded"])
@@ -251,12 +264,14 @@ def _read_prices(
         for name in table.column_names:
             if name in _DAILY:
                 if name not in dense:
-                    dense[name] = np.full(shape, np.nan)
-                dense[name][:, place] = _days_by_cards(table[name], days)
+                    dense[name] = PriceColumns(days, len(rank))
+                dense[name].put(place, _days_by_cards(table[name], days))
         traded[:, place] = _days_by_cards(table["traded"], days)
-    return dense, traded
+    return {name: columns.prices() for name, columns in dense.items()}, traded
 
 
-def _days_by_cards(column: pa.ChunkedArray, days: int) -> NDArray[np.generic]:
-    values: NDArray[np.generic] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(-1, days).T
+def _days_by_cards(column: pa.ChunkedArray, days: int) -> NDArray[Any]:
+    values = column.combine_chunks().flatten()
+    flags = pa.types.is_boolean(values.type)
+    found = numbers(values.cast(pa.uint8()) if flags else values, np.bool_ if flags else np.float64)
+    return found.reshape(-1, days).T

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +115,19 @@ def settled(panel: Panel, day: int, horizon: int) -> bool:
 def _history_start(panel: Panel, day: int, horizon: int) -> int:
     """Return the first day to train on, as of `day`: the panel's first, or that of the change."""
     return panel.change if 0 < panel.change <= day + 1 - horizon - MIN_TRAINING_DAYS else 0
+
+
+def training_set_of(
+    panel: Panel, horizon: int, until: int | None = None
+) -> tuple[TrainingSet, date]:
+    """Return the sampled training set of a model trained on day index `until`, and that day.
+
+    By default, it is the `training_date` of the panel's last day. The set is that of all models of
+    the horizon.
+    """
+    on = training_date_of(panel, panel.days - 1, horizon) if until is None else until
+    found = build_training_set(panel, horizon, training_days_of(panel, on, horizon), on)
+    return sample(found), panel.dates[on].item()
 
 
 def build_training_set(

@@ -1,16 +1,18 @@
 """The values of the last days as they were known on each, and the rows of a price book."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads
+from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads, HorizonForecasts
+from pokewatch.valuation.features import DayFeatures
+from pokewatch.valuation.forecasts import horizon_forecasts
 from pokewatch.valuation.intervals import THIN_HISTORY
-from pokewatch.valuation.models import Model
+from pokewatch.valuation.models import Model, Values
 from pokewatch.valuation.panel import Floats, Panel
-from pokewatch.valuation.walk_forward import walk_forward
+from pokewatch.valuation.walk_forward import Walk, walk_together
 
 _BLOCK = 4096  # cards at a time
 
@@ -20,7 +22,8 @@ class ValuedDays:
     """Values [d, n] of the panel's last d days, from day index `first` on.
 
     `status` is an index into STATUSES. `shape` is a row of `shapes` [S, 1 + K], those of all models
-    that valued a day, NO_SHAPE for none: see `intervals.Spread`.
+    that valued a day, NO_SHAPE for none: see `intervals.Spread`. `further` are the forecasts of the
+    last day at further horizons.
     """
 
     first: int
@@ -32,10 +35,11 @@ class ValuedDays:
     unchanged: NDArray[np.float16]
     shape: NDArray[np.int16]
     shapes: Floats
+    further: HorizonForecasts
 
 
-def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
-    """Return the values of the last `days` days.
+def valued_days(model: Model, panel: Panel, days: int, horizons: Sequence[int] = ()) -> ValuedDays:
+    """Return the values of the last `days` days, and forecasts at further `horizons`, in days.
 
     Days before the training date of `model` are valued by models of the same kind, trained only on
     what was known then: comparing a book's past with later prices involves no look-ahead. Raise
@@ -50,9 +54,13 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
     shape_row = np.full(shape, NO_SHAPE, dtype=np.int16)
     tables: list[Floats] = []
     status = np.full(shape, THIN_HISTORY, dtype=np.int8)
-    for features, values in walk_forward(
-        panel, model.name, model.horizon, range(first, panel.days), latest=model
-    ):
+    served = Walk(model.name, model.horizon, range(first, panel.days), latest=model)
+    others = [Walk(model.name, horizon, [panel.days - 1]) for horizon in sorted(set(horizons))]
+    further: dict[int, tuple[DayFeatures, Values]] = {}
+    for walk, features, values in walk_together(panel, [served, *others]):
+        if walk is not served:
+            further[walk.horizon] = features, values
+            continue
         row = features.day - first
         fair[row], lower[row], upper[row], status[row] = (
             values.fair,
@@ -69,7 +77,16 @@ def valued_days(model: Model, panel: Panel, days: int) -> ValuedDays:
             np.isfinite(values.fair) & (spread.shape >= 0), before + spread.shape, NO_SHAPE
         )
     return ValuedDays(
-        first, fair, lower, upper, status, scale, unchanged, shape_row, np.concatenate(tables)
+        first,
+        fair,
+        lower,
+        upper,
+        status,
+        scale,
+        unchanged,
+        shape_row,
+        np.concatenate(tables),
+        horizon_forecasts(further, panel.cards),
     )
 
 

@@ -5,12 +5,14 @@ day is therefore the same however many days follow it, and a book's past is what
 shown at the time.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pokewatch.valuation.features import DayFeatures, stream_features
-from pokewatch.valuation.jumps import find_jumps
+from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.models import Model, Values, create
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import (
@@ -24,50 +26,104 @@ from pokewatch.valuation.training_set import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The days to value by the model `name` at a horizon, in days.
+
+    `latest`, if given, values every day from its training date on; models for earlier days are
+    trained on the way.
+    """
+
+    name: str
+    horizon: int
+    days: Collection[int]
+    latest: Model | None = None
+
+
 def walk_forward(
     panel: Panel, name: str, horizon: int, days: Collection[int], latest: Model | None = None
 ) -> Iterator[tuple[DayFeatures, Values]]:
     """Yield the features and values of each requested day index, in order, in one pass.
 
-    `latest`, if given, values every day from its training date on; models for earlier days are
-    trained here. Raise ValueError for an unknown model or a `latest` that has not been trained.
+    Raise ValueError for an unknown model or a `latest` that has not been trained.
     """
-    trained_on = {day: _training_date(panel, day, horizon, latest) for day in sorted(set(days))}
-    training_days = {
-        on: training_days_of(panel, on, horizon) for on in sorted(set(trained_on.values()))
-    }
-    if latest is not None:
-        training_days.pop(_index(panel, latest), None)
-    needed_until = {day: on for on, days_of in training_days.items() for day in days_of}
-    card_key = card_keys(panel.card_id) if needed_until else np.empty(0, dtype=np.uint32)
-    jumps = find_jumps(panel, max(trained_on, default=-1))
-    rows: dict[int, TrainingSet] = {}
-    models: dict[int, Model] = {} if latest is None else {_index(panel, latest): latest}
-    for features in stream_features(panel, trained_on.keys() | needed_until.keys(), jumps):
-        day = features.day
-        if day in trained_on:
-            on = trained_on[day]
-            if on not in models:
-                training_set = without_errors(
-                    concatenate([rows[each] for each in training_days[on]]),
-                    jumps.errors(on),
-                    horizon,
-                )
-                model = create(name, horizon).fit_training_set(training_set, panel.dates[on].item())
-                models = {**models, on: model}
-                rows = {each: found for each, found in rows.items() if needed_until[each] > on}
-            yield features, models[on].value_features(features)
-        if day in needed_until:
-            rows[day] = training_rows(panel, card_key, horizon, features)
+    for _, features, values in walk_together(panel, [Walk(name, horizon, days, latest)]):
+        yield features, values
 
 
-def _training_date(panel: Panel, day: int, horizon: int, latest: Model | None) -> int:
-    if latest is not None and day >= _index(panel, latest):
-        return _index(panel, latest)
-    return training_date_of(panel, day, horizon)
+def walk_together(
+    panel: Panel, walks: Sequence[Walk]
+) -> Iterator[tuple[Walk, DayFeatures, Values]]:
+    """Yield what `walk_forward` yields of each walk; they share one pass over the panel.
+
+    All walks must have the same last day.
+    """
+    open_walks = [_OpenWalk(panel, walk) for walk in walks]
+    needed = set[int]().union(*(each.needed for each in open_walks))
+    jumps = find_jumps(panel, max(needed, default=-1))
+    card_key = card_keys(panel.card_id) if any(each.trains for each in open_walks) else _NO_KEYS
+    for features in stream_features(panel, needed, jumps):
+        for each in open_walks:
+            if (values := each.advance(features, jumps, card_key)) is not None:
+                yield each.walk, features, values
+
+
+class _OpenWalk:
+    """A walk in progress: its models so far, and the rows that later ones are trained on."""
+
+    def __init__(self, panel: Panel, walk: Walk) -> None:
+        self.walk = walk
+        self._panel = panel
+        latest = None if walk.latest is None else _index(panel, walk.latest)
+        self._models = {} if walk.latest is None else {_index(panel, walk.latest): walk.latest}
+        self._trained_on = {day: self._training_date(day, latest) for day in sorted(set(walk.days))}
+        self._training_days = {
+            on: training_days_of(panel, on, walk.horizon)
+            for on in sorted(set(self._trained_on.values()) - {latest})
+        }
+        self._needed_until = {day: on for on, days in self._training_days.items() for day in days}
+        self._rows: dict[int, TrainingSet] = {}
+
+    @property
+    def needed(self) -> Collection[int]:
+        """The days whose features are needed."""
+        return self._trained_on.keys() | self._needed_until.keys()
+
+    @property
+    def trains(self) -> bool:
+        return bool(self._needed_until)
+
+    def advance(
+        self, features: DayFeatures, jumps: Jumps, card_key: NDArray[np.uint32]
+    ) -> Values | None:
+        """Return the values of the next needed day, None if they are not requested."""
+        day, values = features.day, None
+        if day in self._trained_on:
+            values = self._model(self._trained_on[day], jumps).value_features(features)
+        if day in self._needed_until:
+            self._rows[day] = training_rows(self._panel, card_key, self.walk.horizon, features)
+        return values
+
+    def _model(self, on: int, jumps: Jumps) -> Model:
+        """Return the model trained on day index `on`."""
+        if on not in self._models:
+            rows = concatenate([self._rows[each] for each in self._training_days[on]])
+            self._rows = {day: r for day, r in self._rows.items() if self._needed_until[day] > on}
+            horizon, until = self.walk.horizon, self._panel.dates[on].item()
+            training_set = without_errors(rows, jumps.errors(on), horizon)
+            self._models[on] = create(self.walk.name, horizon).fit_training_set(training_set, until)
+        return self._models[on]
+
+    def _training_date(self, day: int, latest: int | None) -> int:
+        if latest is not None and day >= latest:
+            return latest
+        return training_date_of(self._panel, day, self.walk.horizon)
 
 
 def _index(panel: Panel, model: Model) -> int:
     if model.trained_until is None:
         raise ValueError(f"the model {model.name} has not been trained")
     return int((np.datetime64(model.trained_until, "D") - panel.dates[0]).astype(np.int64))
+
+
+_NO_KEYS = np.empty(0, dtype=np.uint32)

@@ -79,9 +79,8 @@ def _forecasts(panel: "Panel", sample: Path) -> dict[str, float]:
 
     origins = [panel.days - 1 - back for back in ORIGINS_BACK]
     market = panel.market
-    quoted = np.isfinite(market[[0, *origins, *(origin + HORIZON for origin in origins)]]).all(
-        axis=0
-    )
+    judged = np.array([0, *origins, *(origin + HORIZON for origin in origins)])
+    quoted = np.isfinite(market[judged]).all(axis=0)
     cards = np.random.default_rng(0).permutation(np.flatnonzero(quoted))[:SAMPLE]
     prices = market[:, cards]
     known = np.maximum.accumulate(

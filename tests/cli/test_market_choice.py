@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from pokewatch.cli.main import main
 from pokewatch.cli.market_choice import first_registry
+from pokewatch.registry import Registry
 from tests.champion import make_champion
 
 pytestmark = [
@@ -82,6 +83,19 @@ def test_a_market_is_collected_from_its_source(home: Path) -> None:
     result = run("collect", "--market", "simulated-7", "--cards", "8", "--days", "1")
     assert result.exit_code == 0, result.output
     assert [path.name for path in (home / "lake").iterdir()] == ["simulated-8-7"]
+
+
+def test_the_doctor_does_not_advise_to_value_a_market_that_was_removed(
+    registry_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id begins as that of a market that stays."""
+    monkeypatch.setenv("POKEWATCH_MARKETS", "simulated-1")
+    monkeypatch.setattr(Registry, "markets", lambda _: ["", "simulated-1", "simulated-10"])
+    shown = " ".join(run("doctor").stdout.split())
+    assert "pipeline run --market simulated-1" in shown
+    assert "simulated-10: POKEWATCH_MARKETS does not name it" in shown
+    assert "the one without a name: POKEWATCH_MARKETS does not name it" in shown
+    assert "pipeline run --market simulated-10" not in shown
 
 
 def test_the_doctor_does_not_advise_to_value_a_market_that_cannot_be(

@@ -53,7 +53,7 @@ def test_a_challenger_that_was_wrong_about_half_of_the_cards(tmp_path: Path) -> 
 
 def test_cards_without_a_later_price_do_not_count_for_either(tmp_path: Path) -> None:
     prices = panel()
-    market = prices.market.copy()
+    market = np.array(prices.market)
     missing = [f"tcgplayer-{card}-normal" for card in (0, 1, 19)]
     market[52, np.isin(prices.card_id, missing)] = np.nan
     result = scored(tmp_path, replace(prices, market=market), AHEAD)
@@ -89,7 +89,7 @@ def test_forecasts_that_are_left_out(
 
 def test_another_market_is_left_out(tmp_path: Path) -> None:
     prices = panel()
-    other = replace(prices, market=prices.market * 1.37)
+    other = replace(prices, market=np.asarray(prices.market) * 1.37)
     result = scored(tmp_path, other, AHEAD)
     assert result is not None
     assert (result.z, result.excluded) == (None, OTHER_MARKET)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.errors import VersionError
-from pokewatch.market import recent_saves
 from pokewatch.market.recent_saves import RecentSaves
 from pokewatch.settings import VersionSettings
 
@@ -56,29 +54,3 @@ def test_a_save_waits_for_all_removals(saves: RecentSaves) -> None:
         assert saves.recorded(datetime.now(UTC) - DAY) == {"v1.dir", "a"}  # kept all the same
     saving.join(10)
     assert not saving.is_alive()
-
-
-def test_a_removal_that_was_killed_stops_no_save(
-    saves: RecentSaves, remote: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recent_saves, "_ABANDONED_SECONDS", 0.3)
-    (remote / "removals").mkdir(parents=True)
-    (remote / "removals" / "killed").write_text("0")
-    (remote / "removals" / "as-it-was-written.part").touch()
-    saves.record("v1", ["a"])
-    assert list((remote / "removals").iterdir()) == []
-
-
-def test_a_removal_taken_for_abandoned_goes_no_further(
-    saves: RecentSaves, remote: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recent_saves, "_REWRITTEN_SECONDS", 0.0)
-    with saves.removal() as proceed:
-        (announced,) = (remote / "removals").iterdir()
-        before = announced.read_text()
-        proceed()
-        assert announced.read_text() != before
-        announced.unlink()
-        with pytest.raises(VersionError, match="run it again"):
-            proceed()
-    assert list((remote / "removals").iterdir()) == []

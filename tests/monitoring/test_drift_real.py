@@ -70,7 +70,7 @@ def test_changes_planted_in_cardmarket_are_found_within_five_days(
     cardmarket: Panel, day: int
 ) -> None:
     before = known(cardmarket, day)
-    frozen, wild, cheap = (cardmarket.market.copy() for _ in range(3))
+    frozen, wild, cheap = (np.array(cardmarket.market) for _ in range(3))
     frozen[day:] = np.where(np.isfinite(frozen[day:]), before, np.nan)
     assert noticed(cardmarket, frozen, day, "unchanged")
     wild[day:] = before * (wild[day:] / before) ** 3

@@ -93,7 +93,7 @@ def test_a_card_without_a_later_price_is_recorded_and_not_judged(
     registry = Registry()
     champion = issue(registry, tmp_path / "1", 45)
     prices = panel()
-    market = prices.market.copy()
+    market = np.array(prices.market)
     market[52, 3] = np.nan
     missing: Panel = replace(prices, market=market).up_to(55)
     record = RecordUpdate(missing, registry, champion, registry.open_book(champion)).run([])
@@ -105,7 +105,7 @@ def test_a_day_without_any_price_is_waited_for(registry_home: Path, tmp_path: Pa
     registry = Registry()
     champion = issue(registry, tmp_path / "1", 45)
     prices = panel()
-    market = prices.market.copy()
+    market = np.array(prices.market)
     market[52] = np.nan
     missing = replace(prices, market=market).up_to(55)
     record = RecordUpdate(missing, registry, champion, registry.open_book(champion)).run([])
@@ -133,7 +133,7 @@ def test_a_version_of_another_market_is_no_forecast(registry_home: Path, tmp_pat
     registry = Registry()
     champion = issue(registry, tmp_path / "1", 45)
     prices = panel()
-    other = replace(prices, market=prices.market * 1.37).up_to(55)
+    other = replace(prices, market=np.asarray(prices.market) * 1.37).up_to(55)
     record = RecordUpdate(other, registry, champion, registry.open_book(champion)).run([])
     assert [each.excluded for each in record.issues] == [OTHER_MARKET]
     assert record.files == ()

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pokewatch.retention.runs import remove_old_runs
+from pokewatch.removals import Removals
+from pokewatch.retention.runs import remove_old_runs, wait_for_removals
 
 FLOW = """
 from metaflow import FlowSpec, Parameter, card, step
@@ -92,6 +96,56 @@ def test_old_runs_go_and_newer_ones_stay_readable(datastore: Path, tmp_path: Pat
     )
     assert done.stdout.strip() == "the same in every run second"
     assert removed(datastore) == []
+
+
+def begin(task: Path) -> Path:
+    """Begin a task of a run, as Metaflow does; return its record of the attempt."""
+    task.mkdir(parents=True)
+    begun = task / "0.attempt.json"
+    begun.write_text("{}")
+    return begun
+
+
+def test_old_runs_stay_while_a_task_may_cite_what_they_stored(datastore: Path) -> None:
+    before = set(datastore.rglob("*"))
+    begun = begin(datastore / "PokeWatchFlow" / "3" / "start" / "1")
+    assert removed(datastore) == []
+    assert before <= set(datastore.rglob("*"))
+    (begun.parent / "0.DONE.lock").touch()
+    assert len(removed(datastore)) == 1
+
+
+def test_neither_the_caller_nor_a_killed_task_counts(datastore: Path) -> None:
+    begin(datastore / "PokeWatchFlow" / "3" / "end" / "9")
+    killed = begin(datastore / "PokeWatchFlow" / "2" / "train" / "5")
+    then = time.time() - 2 * 86_400
+    os.utime(killed, (then, then))
+    keep, now = timedelta(days=60), datetime.now(UTC)
+    own = "PokeWatchFlow/3/end/9"
+    found = remove_old_runs(str(datastore), now, keep, dry_run=False, own_task=own)
+    assert [name for name, _ in found] == ["1 run of PokeWatchFlow"]
+
+
+def test_a_task_that_begins_meanwhile_waits_and_what_it_cites_stays(
+    datastore: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task begins after the removal has been announced, one has begun just before."""
+    waiting = threading.Thread(target=wait_for_removals, args=(str(datastore),))
+    announced = Removals.announced
+
+    @contextmanager
+    def crossed(self: Removals) -> Iterator[Callable[[], None]]:
+        begin(datastore / "PokeWatchFlow" / "3" / "start" / "1")
+        with announced(self) as proceed:
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()
+            yield proceed
+
+    monkeypatch.setattr(Removals, "announced", crossed)
+    assert removed(datastore) == []
+    waiting.join(10)
+    assert not waiting.is_alive()
 
 
 def test_without_a_datastore_there_is_nothing_to_remove(tmp_path: Path) -> None:

@@ -1,15 +1,22 @@
 import numpy as np
 import pytest
 
-from pokewatch.valuation.forecasts import forecast_horizons, further_horizons
+from pokewatch.valuation.book import HorizonForecasts
+from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.intervals import THIN_HISTORY
 from pokewatch.valuation.models import create
+from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.valued_days import valued_days
 from tests.valuation.panels import market_like, panel_of
 from tests.valuation.test_recovery import market
 
 PRICES = market_like(70, 11)
 PRICES[:50, 0] = np.nan  # quoted for 20 days
 PANEL = panel_of(PRICES)
+
+
+def forecast_horizons(panel: Panel, name: str, horizons: list[int]) -> HorizonForecasts:
+    return valued_days(create(name, 7).fit(panel), panel, 1, horizons).further
 
 
 def test_forecasts_are_those_of_models_trained_at_their_horizons() -> None:
@@ -33,7 +40,7 @@ def test_no_horizons_no_forecasts() -> None:
 
 
 def test_the_history_limits_the_horizons_and_the_reasons_are_kept() -> None:
-    allowed, missing = further_horizons(PANEL, 7, [90, 30, 7, 30])
+    allowed, missing = further_horizons(PANEL.quoted_days, 7, [90, 30, 7, 30])
     assert allowed == [30]
     assert missing == {90: "70 days of prices, 181 are needed"}
 

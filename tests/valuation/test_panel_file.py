@@ -65,7 +65,7 @@ def test_ages_that_are_no_whole_days_are_unknown_and_cost_no_price(tmp_path: Pat
     panel = read_panel(path)
     assert panel.stale is not None
     np.testing.assert_array_equal(panel.stale[:, 0], [0, np.nan, np.nan, 3, np.nan])
-    assert (panel.market == 5).all()
+    assert (np.asarray(panel.market) == 5).all()
 
 
 def test_a_file_without_a_usable_row_says_why(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_averages_of_sales_pass_from_a_file_through_the_lake_to_the_panel(tmp_pa
     panel = read_processed(tmp_path / "of-1")
     assert panel.avg30 is not None
     assert panel.avg7 is None
-    wanted = np.where(panel.card_id == cards[0], np.nan, panel.market - 0.25)
+    wanted = np.where(panel.card_id == cards[0], np.nan, np.asarray(panel.market) - 0.25)
     np.testing.assert_array_equal(panel.avg30, wanted)
 
 

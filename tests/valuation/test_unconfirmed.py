@@ -193,13 +193,13 @@ def tcgplayer(shared_data: Path) -> tuple[Panel, Model]:
 
 def _quoted(panel: Panel, cards: NDArray[np.bool_], count: int = 1000) -> NDArray[np.int64]:
     """Return `count` of the cards quoted at $1 or more on each of the last four days."""
-    quoted = cards & (panel.market[-4:] >= 1).all(axis=0)
+    quoted = cards & (np.asarray(panel.market)[-4:] >= 1).all(axis=0)
     return np.random.default_rng(17).permutation(np.flatnonzero(quoted))[:count]
 
 
 def _planted(panel: Panel, cards: NDArray[np.int64], prices: Prices) -> Panel:
     """Return the panel with other prices [k, cards] on the last k days; 0 is no quote."""
-    market = panel.market.copy()
+    market = np.array(panel.market)
     market[len(market) - len(prices) :, cards] = np.where(prices > 0, prices, np.nan)
     return replace(panel, market=market, fresh=fresh_quotes(market))
 
@@ -303,7 +303,8 @@ def test_true_moves_in_real_series_are_followed_within_three_fresh_quotes(
 def cardmarket(shared_data: Path) -> tuple[Panel, Model]:
     """The panel up to the last day on which most cards were quoted for four days in a row."""
     whole = read_panel(shared_data / "cardmarket_daily.parquet")
-    quoted = np.lib.stride_tricks.sliding_window_view(whole.market >= 1, 4, axis=0).all(axis=-1)
+    dear = np.asarray(whole.market) >= 1
+    quoted = np.lib.stride_tricks.sliding_window_view(dear, 4, axis=0).all(axis=-1)
     count = quoted.sum(axis=1)
     panel = whole.up_to(int(np.flatnonzero(count >= 0.9 * count.max())[-1]) + 3)
     return panel, create("local_level", HORIZON).fit(panel)

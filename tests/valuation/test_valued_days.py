@@ -21,9 +21,9 @@ def test_a_book_holds_the_last_days_of_every_card(monkeypatch: pytest.MonkeyPatc
     assert [len(block.card_id) for block in blocks] == [4, 4, 3]
     assert [card for block in blocks for card in block.card_id] == PANEL.card_id.tolist()
     np.testing.assert_array_equal(blocks[0].dates, PANEL.dates[-20:])
-    np.testing.assert_array_equal(joined(blocks, "market"), PANEL.market[-20:].T)
+    np.testing.assert_array_equal(joined(blocks, "market"), np.asarray(PANEL.market)[-20:].T)
     assert PANEL.low is not None
-    np.testing.assert_array_equal(joined(blocks, "low"), PANEL.low[-20:].T)
+    np.testing.assert_array_equal(joined(blocks, "low"), np.asarray(PANEL.low)[-20:].T)
     for features, values in walk_forward(PANEL, "local_level", 3, range(30, 50)):
         for field in ("fair", "lower", "upper"):
             np.testing.assert_array_equal(

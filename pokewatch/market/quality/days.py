@@ -16,7 +16,7 @@ from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
-from pokewatch.market.quality.measures import DayMeasures, measure_day, nearest_day
+from pokewatch.market.quality.measures import MEASURED, DayMeasures, measure_day, nearest_day
 from pokewatch.settings import QualitySettings
 
 
@@ -176,8 +176,8 @@ def check_days(
     for day in sorted(days):
         other = nearest_day(day, lake_days)
         if last is None or last[0] != other:
-            last = (other, lake.day(other)) if other else None
-        prices = lake.day(day)
+            last = (other, lake.day(other, MEASURED)) if other else None
+        prices = lake.day(day, MEASURED)
         rejected = lake.quarantined(day).num_rows
         compared = _of_games(lake, last, lake.games(day)) if last else None
         measures.append(measure(prices, day, compared, rejected, today, thresholds))

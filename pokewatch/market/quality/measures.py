@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
 
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
+MEASURED = ("card_id", "date", *PRICE_COLUMNS, "currency")  # the columns that are measured
 _JUMPS_WITHIN = timedelta(days=7)
 _SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
 _LEVEL_FROM, _SAME_FACTOR_FROM = 5, 20  # cards
@@ -61,7 +62,7 @@ def measure_day(
         prices=prices.num_rows - prices["market_price"].null_count,
         malformed=_count(pc.invert(_well_formed(prices))),
         not_positive=_count(_out_of_range(prices, max_price)),
-        duplicates=prices.num_rows - pc.count_distinct(ids).as_py(),
+        duplicates=_duplicates(ids),
         days_ahead=max(0, (day - today).days),
         currencies=pc.count_distinct(currencies).as_py(),
         quarantined=_quarantined(prices.num_rows, rejected, min_cards),
@@ -120,6 +121,13 @@ def _coverage(prices: pa.Table, other: pa.Table, rows: pa.ChunkedArray) -> float
     found[priced.to_numpy()] = True
     wanted = pc.is_valid(other["market_price"]).to_numpy()
     return int((found & wanted).sum()) / max(1, int(wanted.sum()))
+
+
+def _duplicates(ids: pa.ChunkedArray) -> int:
+    """Return the rows beyond the first of each id; ids in order are compared with the next one."""
+    if pc.all(pc.less(ids.slice(0, max(0, len(ids) - 1)), ids.slice(1))).as_py() is not False:
+        return 0
+    return len(ids) - int(pc.count_distinct(ids).as_py())
 
 
 def _refreshed(prices: pa.Table, replaced: pa.Table) -> float:

@@ -79,10 +79,10 @@ def signal_days(
 def trade_quotes(panel: Panel, first: int) -> TradeQuotes:
     """Return the quotes from day index `first` on; their volatility is known from all days."""
     return TradeQuotes(
-        panel.market[first:],
+        np.asarray(panel.market[first:]),
         panel.fresh[first:],
-        None if panel.low is None else panel.low[first:],
-        volatility(panel.market)[first:],
+        None if panel.low is None else np.asarray(panel.low[first:]),
+        volatility(np.asarray(panel.market))[first:],
     )
 
 
@@ -122,7 +122,10 @@ def backtest_valued(
     hash of their ids, on the days when they were. Return [] where the days are too few for a trade
     to finish, or where there is no such card.
     """
-    eligible = np.flatnonzero((panel.market[valued.first :] >= min_price).any(axis=0))
+    reached = np.zeros(panel.cards, dtype=np.bool_)
+    for quotes in panel.market[valued.first :]:
+        reached |= quotes >= min_price
+    eligible = np.flatnonzero(reached)
     if len(valued.fair) < _min_days(horizon) or not len(eligible):
         return []
     cards = np.sort(

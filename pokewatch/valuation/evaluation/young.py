@@ -15,7 +15,7 @@ from pokewatch.checks import Check, in_days
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
 from pokewatch.valuation.evaluation.runner import origin_days
-from pokewatch.valuation.panel import Panel
+from pokewatch.valuation.panel import Bools
 from pokewatch.valuation.short_history import days_needed
 
 
@@ -41,12 +41,14 @@ class Unevaluated:
         }
 
 
-def missing_history(panel: Panel, horizon: int) -> str:
-    """Return why models cannot be evaluated on the panel at a horizon yet, "" if they can."""
-    quoted = np.asarray(np.isfinite(panel.market).any(axis=1))
+def missing_history(quoted: Bools, horizon: int) -> str:
+    """Return why models cannot be evaluated at a horizon yet, "" if they can.
+
+    `quoted` are the `quoted_days` of the panel.
+    """
     days, needed = int(quoted.sum()), days_needed(horizon)
-    if panel.days >= needed:
-        origins = np.asarray(origin_days(panel.days, horizon))
+    if len(quoted) >= needed:
+        origins = np.asarray(origin_days(len(quoted), horizon))
         if (quoted[origins] & quoted[origins + horizon]).any():
             return ""
     found = f"{in_days(days)} of prices"

@@ -25,10 +25,8 @@ from pokewatch.valuation.spread import Spread
 from pokewatch.valuation.training_set import (
     MIN_TRAINING_DAYS,
     TrainingSet,
-    build_training_set,
     sample,
-    training_date_of,
-    training_days_of,
+    training_set_of,
 )
 from pokewatch.valuation.unconfirmed import over_both_readings
 
@@ -76,11 +74,7 @@ class Model(ABC):
 
     def fit(self, panel: Panel, until: int | None = None) -> Self:
         """Train on what was known on day index `until`; by default the panel's `training_date`."""
-        on = training_date_of(panel, panel.days - 1, self.horizon) if until is None else until
-        return self.fit_training_set(
-            build_training_set(panel, self.horizon, training_days_of(panel, on, self.horizon), on),
-            panel.dates[on].item(),
-        )
+        return self.fit_training_set(*training_set_of(panel, self.horizon, until))
 
     def fit_training_set(self, training_set: TrainingSet, until: date) -> Self:
         """Train on `training_set`, all of which was known on the day `until`."""

@@ -74,7 +74,7 @@ def test_real_prices_with_inverted_moves_are_rejected_at_about_the_level(
     shared_data: Path,
 ) -> None:
     """The sign of every move is drawn: volatility and its clusters are real, skill is not."""
-    market = read_panel(shared_data / "cardmarket_daily.parquet").market.copy()
+    market = np.array(read_panel(shared_data / "cardmarket_daily.parquet").market)
     for day in range(1, len(market)):
         market[day] = np.where(np.isfinite(market[day]), market[day], market[day - 1])
     market = market[:, np.isfinite(market).all(axis=0)][:DAYS]

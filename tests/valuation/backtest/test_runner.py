@@ -110,9 +110,9 @@ def test_fees_are_those_of_the_currency_of_a_file(tmp_path: Path) -> None:
 
 def test_the_lowest_ask_and_the_volatility_of_all_days_are_used() -> None:
     panel = panel_of(market_like(60, 60))
-    above_market = replace(panel, low=panel.market * 1.5)
+    above_market = replace(panel, low=np.asarray(panel.market) * 1.5)
     quotes = trade_quotes(above_market, 20)
-    np.testing.assert_array_equal(quotes.purchase_prices(), 1.5 * panel.market[20:])
+    np.testing.assert_array_equal(quotes.purchase_prices(), 1.5 * np.asarray(panel.market)[20:])
     assert quotes.volatility is not None
     assert np.isfinite(quotes.volatility[0]).any()
     options: dict[str, Any] = {"policies": ("threshold",), "thresholds": LOOSE, "draws": 5}

@@ -156,9 +156,9 @@ def test_a_leaked_outcome_is_detected() -> None:
     """An outcome leaked into the past is detected: truncating the future changes features."""
     prices = market_like(40, 30, gaps=0.0)
     leaky = panel_of(prices)
-    leaky.market[:-5] = prices[5:]
+    np.asarray(leaky.market)[:-5] = prices[5:]
     past = panel_of(prices[:31])
-    past.market[:-5] = prices[5:31]
+    np.asarray(past.market)[:-5] = prices[5:31]
     whole = next(stream_features(leaky, [30])).values
     assert not np.array_equal(whole, next(stream_features(past, [30])).values, equal_nan=True)
 

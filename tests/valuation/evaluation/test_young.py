@@ -45,7 +45,7 @@ def panel(days: int, *without: int) -> Panel:
     ids=str,
 )
 def test_what_is_missing_for_an_evaluation(found: Panel, horizon: int, missing: str) -> None:
-    assert missing_history(found, horizon) == missing
+    assert missing_history(found.quoted_days, horizon) == missing
     if not missing:
         assert evaluate(found, ["last"], horizon)[0].scores["n"] > 0
 

@@ -1,0 +1,79 @@
+"""Removals in progress at a remote, which those who may count on the removed files wait for.
+
+A removal is announced before it looks at what is in use. One that is not written again for a minute
+has been killed.
+
+    <folder>/<name>     a removal in progress, written again as long as it lasts
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pokewatch.errors import VersionError
+from pokewatch.remote_files import write_atomically
+
+_REWRITTEN_SECONDS, _ABANDONED_SECONDS = 5.0, 60.0
+_POLL_SECONDS = 0.2
+
+
+class Removals:
+    """The removals in progress that are announced in a folder of a remote.
+
+    Methods raise OSError.
+    """
+
+    def __init__(self, files: Any, folder: str) -> None:
+        self._files, self._folder = files, folder
+
+    @contextmanager
+    def announced(self) -> Iterator[Callable[[], None]]:
+        """Announce a removal; yield a function to be called before each file is removed.
+
+        It raises VersionError if another process has taken the removal for abandoned.
+        """
+        path = f"{self._folder}/{uuid.uuid4().hex}"
+        write_atomically(self._files, path, "0")
+        written = time.monotonic()
+
+        def proceed() -> None:
+            nonlocal written
+            if time.monotonic() - written < _REWRITTEN_SECONDS:
+                return
+            if not self._files.exists(path):
+                raise VersionError("the removal took too long between two files; run it again")
+            write_atomically(self._files, path, uuid.uuid4().hex)
+            written = time.monotonic()
+
+        try:
+            yield proceed
+        finally:
+            self._remove(path)
+
+    def wait(self) -> None:
+        """Wait until no removal is in progress."""
+        seen: dict[tuple[str, bytes], float] = {}
+        while found := self._contents(self._paths()):
+            now = time.monotonic()
+            for path, text in found.items():
+                if now - seen.setdefault((path, text), now) > _ABANDONED_SECONDS:
+                    self._remove(path)
+            time.sleep(_POLL_SECONDS)
+
+    def _contents(self, paths: Iterable[str]) -> dict[str, bytes]:
+        found = {}
+        for path in paths:
+            with suppress(FileNotFoundError):  # it has just ended
+                found[path] = self._files.cat_file(path)
+        return found
+
+    def _paths(self) -> list[str]:
+        with suppress(FileNotFoundError):
+            return [str(path) for path in self._files.ls(self._folder, detail=False)]
+        return []
+
+    def _remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):  # another process was faster
+            self._files.rm_file(path)

@@ -1,0 +1,61 @@
+"""Removals at a remote, and those who wait for their end."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from pokewatch import removals
+from pokewatch.errors import VersionError
+from pokewatch.remote_files import open_remote
+from pokewatch.removals import Removals
+from pokewatch.settings import VersionSettings
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Removals:
+    files, folder = open_remote(str(tmp_path / "removals"), VersionSettings.read())
+    return Removals(files, folder)
+
+
+def test_one_waits_until_every_removal_has_ended(found: Removals) -> None:
+    waiting = threading.Thread(target=found.wait)
+    with found.announced():
+        with found.announced():
+            waiting.start()
+            waiting.join(0.3)
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def test_nothing_to_wait_for(found: Removals, tmp_path: Path) -> None:
+    found.wait()
+    assert not (tmp_path / "removals").exists()
+
+
+def test_nobody_waits_for_a_removal_that_was_killed(
+    found: Removals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removals, "_ABANDONED_SECONDS", 0.3)
+    (tmp_path / "removals").mkdir()
+    (tmp_path / "removals" / "killed").write_text("0")
+    (tmp_path / "removals" / "as-it-was-written.part").touch()
+    found.wait()
+    assert list((tmp_path / "removals").iterdir()) == []
+
+
+def test_a_removal_taken_for_abandoned_goes_no_further(
+    found: Removals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removals, "_REWRITTEN_SECONDS", 0.0)
+    with found.announced() as proceed:
+        (announced,) = (tmp_path / "removals").iterdir()
+        before = announced.read_text()
+        proceed()
+        assert announced.read_text() != before
+        announced.unlink()
+        with pytest.raises(VersionError, match="run it again"):
+            proceed()
+    assert list((tmp_path / "removals").iterdir()) == []
