@@ -9,7 +9,8 @@ from pokewatch.gateway.api.composition import CardQuery, Priced
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.coalescing import QueueLimit
-from pokewatch.gateway.upstream.transport import Transport
+from pokewatch.gateway.upstream.combined_requests import CombinedRequests
+from pokewatch.gateway.upstream.transport import Sender, Transport
 from pokewatch.gateway.upstream.v2_client import RefusedError
 
 Cards = Mapping[MarketBackend, Sequence[CardQuery]]
@@ -19,9 +20,9 @@ _TOGETHER_SECONDS = 0.25  # that markets wait for each other, to be decided on t
 
 
 class MixedPrices:
-    """Values the cards of several markets: a call of each, and one of `decision` at each address.
+    """Values the cards of several markets by two calls at each address, whatever their number.
 
-    A market takes a call of its model whatever it has to value, and a decision is the same for all.
+    One has a request to the model of each market, the other is of `decision`, the same for all.
     """
 
     def __init__(self, load: QueueLimit) -> None:
@@ -51,15 +52,16 @@ class MixedPrices:
 
 async def _at_one_address(cards: Cards, deadline: float) -> Mapping[MarketBackend, _Found]:
     """Return what was found for markets at one address. Late ones have decisions of their own."""
+    together = CombinedRequests(next(iter(cards)).transport) if len(cards) > 1 else None
     calls = {
-        backend: asyncio.create_task(_priced(backend, queries, deadline))
+        backend: asyncio.create_task(_priced(backend, queries, deadline, together))
         for backend, queries in cards.items()
     }
     try:
         await asyncio.wait(calls.values(), timeout=_TOGETHER_SECONDS)
-        together = [backend for backend, call in calls.items() if call.done()]
-        late = [backend for backend in calls if backend not in together]
-        parts = [together, *([backend] for backend in late)]
+        done = [backend for backend, call in calls.items() if call.done()]
+        late = [backend for backend in calls if backend not in done]
+        parts = [done, *([backend] for backend in late)]
         found = await asyncio.gather(
             *(_decided({each: calls[each] for each in part}, deadline) for part in parts)
         )
@@ -99,10 +101,10 @@ async def _decided(
 
 
 async def _priced(
-    backend: MarketBackend, cards: Sequence[CardQuery], deadline: float
+    backend: MarketBackend, cards: Sequence[CardQuery], deadline: float, sender: Sender | None
 ) -> Priced | ProblemError | RefusedError:
     try:
-        return await backend.composition.price(cards, deadline)
+        return await backend.composition.price(cards, deadline, sender)
     except (ProblemError, RefusedError) as error:
         return error
 
