@@ -6,7 +6,6 @@ works on columns, so here pydantic parses the body once, and output columns are 
 are. Both paths lead to the same data plane.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
@@ -86,10 +85,11 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
     async def infer_several(self, body: bytes, headers: dict[str, str]) -> Response:
         """Return the responses to requests to several models, each with a status of its own.
 
-        Header names are in lower case. Each response is of one model, so of one version of it.
+        They are made in turn: in a process of all models, tasks would only add to the time. Header
+        names are in lower case.
         """
         requests = _parsed(_several.validate_json, body)
-        return Response(await asyncio.gather(*(self._part(each, headers) for each in requests)))
+        return Response([await self._part(each, headers) for each in requests])
 
     async def _part(self, part: _ModelRequest, headers: dict[str, str]) -> dict[str, Any]:
         """Return the status and the body that the request would have alone."""
