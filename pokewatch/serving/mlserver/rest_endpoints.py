@@ -20,6 +20,7 @@ from mlserver.rest.responses import Response
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 from mlserver.utils import extract_headers, insert_headers
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection
 
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.serving.runtime import TensorRuntime
@@ -72,7 +73,7 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
         self, raw_request: Request, model_name: str, model_version: str | None = None
     ) -> Response:
         body = await raw_request.body()
-        return await self.infer_body(body, dict(raw_request.headers), model_name, model_version)
+        return await self.infer_body(body, headers_of(raw_request), model_name, model_version)
 
     async def infer_body(
         self, body: bytes, headers: dict[str, str], model_name: str, model_version: str | None
@@ -121,6 +122,15 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
         self, raw_request: Request, model_name: str, model_version: str | None = None
     ) -> Response:
         raise MLServerError(f"{model_name} does not stream; use /v2/models/{model_name}/infer", 405)
+
+
+def headers_of(request: HTTPConnection) -> dict[str, str]:
+    """Return the headers by name, the first of several of a name.
+
+    `dict(request.headers)` would search all headers for each of them.
+    """
+    lines = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
 
 
 def _not_ready(reason: str) -> EmptyResponse:

@@ -29,7 +29,7 @@ from pokewatch.contract import (
 from pokewatch.serving.champion import has_canary
 from pokewatch.serving.mlserver.data_plane import LOADING
 from pokewatch.serving.mlserver.market_models import serves_champion
-from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints
+from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints, headers_of
 from pokewatch.settings import ServingSettings, unknown_names
 
 logger = logging.getLogger("pokewatch.serving")
@@ -95,7 +95,7 @@ def _inferences_endpoint(server: Any) -> Callable[[Request], Awaitable[Response]
 
     async def inferences(request: Request) -> Response:
         limited = mlserver.rest.app.Request(request.scope, request.receive)
-        found: Response = await endpoints.infer_several(await limited.body(), dict(request.headers))
+        found: Response = await endpoints.infer_several(await limited.body(), headers_of(request))
         return found
 
     return inferences
