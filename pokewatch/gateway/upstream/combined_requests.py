@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from pokewatch.contract import INFERENCES_PATH
-from pokewatch.gateway.upstream.http_client import MalformedReplyError, Reply, TransportError
+from pokewatch.gateway.upstream.http_client import MalformedReplyError, Reply
 from pokewatch.gateway.upstream.transport import Sender
 
 _INFER = re.compile(r"/v2/models/([^/]+)/infer")
@@ -68,10 +68,10 @@ class CombinedRequests:
     async def _call(self, waiting: Sequence[_Waiting]) -> None:
         try:
             replies = await self._replies(waiting)
-        except TransportError as error:
+        except Exception as error:
             for each in waiting:
                 if not each.reply.done():
-                    each.reply.set_exception(type(error)(str(error)))
+                    each.reply.set_exception(error)
             return
         for each, reply in zip(waiting, replies, strict=True):
             if not each.reply.done():
