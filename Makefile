@@ -56,7 +56,8 @@ test-pods: setup
 cluster: setup
 	$(BIN)/python -m tests.cluster.programs
 
-test-cluster: cluster
+# On the cluster that POKEWATCH_TEST_KUBECONFIG names, else on one that the tests start.
+test-cluster: $(if $(POKEWATCH_TEST_KUBECONFIG),setup,cluster)
 	$(BIN)/pytest -q -m cluster
 
 bench: setup

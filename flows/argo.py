@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from branches import branch_of_aliases
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
 from metaflow.plugins.argo import argo_workflows
 from metaflow.plugins.argo.argo_client import ArgoClient
@@ -19,7 +20,6 @@ DEPLOY_STEP = "deploy"
 DEPLOY_MUTEX = "pokewatch-deploy"
 _MARKET = "{{workflow.parameters.market}}"  # in quotes: Metaflow's parameters are JSON
 _UNQUOTED = "{{=sprig.trimAll('\"', workflow.parameters['market'])}}"
-_MARKET_VARIABLE = RegistrySettings.variable("market")
 _RETRIED = f"asInt(lastRetry.exitCode) != {METAFLOW_EXIT_DISALLOW_RETRY}"
 _SETTINGS = ("POKEWATCH_", "MLFLOW_")
 # Argo's containers beside a step's. They run as its user: Argo's image may be root's.
@@ -42,13 +42,20 @@ class _Workflows(ArgoWorkflows):
                 each["retryStrategy"]["expression"] = _RETRIED
             if "container" in each:
                 _complete(each, start["container"])
-            if _is_hook(each) and not hasattr(self.flow, "child_flow"):  # it has several markets
-                each["container"]["env"].append({"name": _MARKET_VARIABLE, "value": _UNQUOTED})
+            if _is_hook(each):
+                each["container"]["env"] += self._of_the_run()
             if "http" in each:
                 each["http"]["url"] = _health(start["container"])
             if name == DEPLOY_STEP and "container" in each:
                 each["synchronization"] = _mutex(DEPLOY_MUTEX)
         return template
+
+    def _of_the_run(self) -> list[dict[str, str]]:
+        """Return the variables of an exit hook that a step sets by itself."""
+        given = {RegistrySettings.variable("branch"): branch_of_aliases()}
+        if not hasattr(self.flow, "child_flow"):  # it has several markets
+            given[RegistrySettings.variable("market")] = _UNQUOTED
+        return [{"name": name, "value": value} for name, value in given.items()]
 
 
 class _Client(ArgoClient):

@@ -15,7 +15,7 @@ import environment  # noqa: F401
 # isort: split
 import argo
 import attempts
-from branches import on_branch, select_market
+from branches import on_branch, select_branch, select_market
 from memory import step_memory
 from metaflow import (
     Config,
@@ -64,7 +64,8 @@ class OnTarget(FlowMutator):
     """
 
     def pre_mutate(self, mutable_flow: Any) -> None:
-        if dict(mutable_flow.configs)["deploy"]["target"] != "local":
+        local = dict(mutable_flow.configs)["deploy"]["target"] == "local"
+        if not local and "argo-workflows" in sys.argv:
             _add_exit_hooks(mutable_flow, "")  # Argo accepts no name with a dot in it
         elif NotifySettings.read().addresses():
             # With a bare name Metaflow would look for the flow's file in the working directory.
@@ -238,6 +239,7 @@ class PokeWatchSpec(FlowSpec):
         if attempts.CheckedRun.begins:  # they are read again, for its first task
             return
         try:
+            select_branch()  # for the exit hooks, which this process starts
             self._check_parameters_given()
         except PokeWatchError as error:
             print(f"Error: {error}", file=sys.stderr)

@@ -13,9 +13,7 @@ from pokewatch.settings import RegistrySettings
 @user_step_decorator
 def on_branch(step_name: str, flow: Any, inputs: Any, attributes: Any) -> Iterator[None]:  # noqa: ARG001
     """Make a step use the aliases of its branch, and the registered model of its market."""
-    branch = _branch()
-    if branch is not None:
-        os.environ[RegistrySettings.variable("branch")] = branch
+    select_branch()
     select_market(flow.named_market())
     yield
 
@@ -26,16 +24,19 @@ def select_market(market: str) -> None:
         os.environ[RegistrySettings.variable("market")] = market
 
 
-def _branch() -> str | None:
-    """Return the branch whose aliases to use: "" for production, None to leave it to the setting.
+def select_branch() -> None:
+    """Make this process, and those it starts, use the aliases of the run's branch.
 
-    A run without a branch uses production's only if the registry is a file on this machine.
+    A run without a branch uses those of the setting if the registry is a file on this machine.
     """
-    if current.branch_name == "prod":
-        return ""
-    if current.is_user_branch and RegistrySettings.read().is_embedded():
-        return None
-    return re.sub(r"[^\w.-]", "-", current.branch_name)
+    if not (current.is_user_branch and RegistrySettings.read().is_embedded()):
+        os.environ[RegistrySettings.variable("branch")] = branch_of_aliases()
+
+
+def branch_of_aliases() -> str:
+    """Return the branch of this run's aliases in a shared registry, "" for production."""
+    branch = current.branch_name
+    return "" if branch == "prod" else re.sub(r"[^\w.-]", "-", branch)
 
 
 def branch_options() -> list[str]:

@@ -17,6 +17,7 @@ FAIR_PRICE_CHALLENGER = "fair-price-challenger"
 DECISION = "decision"
 MARKET_PATTERN = "[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?"  # of ids; anchor it where it is used
 MARKETS_PATH = "/catalog/markets"  # of a model server: the markets it serves
+INFERENCES_PATH = "/inferences"  # of a model server: requests to several models in one
 
 
 def fair_price_model(market: str) -> str:

@@ -1,7 +1,7 @@
 """An S3 server for tests: moto on a free port, with empty buckets."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,35 +25,35 @@ def reach(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def running(host: str = "127.0.0.1") -> Iterator[str]:
+def running() -> Iterator[str]:
     """Yield the URL of a running server."""
     with socket.socket() as found:
-        found.bind((host, 0))
+        found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    server = ThreadedMotoServer(host, port, verbose=False)
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
     url = f"http://127.0.0.1:{port}"
     for bucket in BUCKETS:
-        _client(url).create_bucket(Bucket=bucket)
+        _client(url, CREDENTIALS).create_bucket(Bucket=bucket)
     try:
         yield url
     finally:
         server.stop()
 
 
-def stored(url: str, bucket: str, prefix: str) -> dict[str, str]:
+def stored(url: str, bucket: str, prefix: str, credentials: Mapping[str, str]) -> dict[str, str]:
     """Return the objects of a bucket whose keys start with `prefix`, as text."""
-    client = _client(url)
+    client = _client(url, credentials)
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [str(each["Key"]) for page in pages for each in page.get("Contents", [])]
     return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys}
 
 
-def _client(url: str) -> Any:
+def _client(url: str, credentials: Mapping[str, str]) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=url,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+        region_name=credentials["AWS_DEFAULT_REGION"],
     )

@@ -125,7 +125,6 @@ TESTED_ELSEWHERE = {
     "serving/mlserver/data_plane.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/mlserver/error_responses.py": "tests/serving/mlserver/test_patches.py",
     "serving/mlserver/request_bodies.py": "tests/serving/mlserver/test_patches.py",
-    "serving/mlserver/rest_endpoints.py": "by a real MLServer; tests/integration/test_mlserver.py",
     "serving/validation.py": "by the endpoints; tests/serving/test_catalog.py",
     "serving/runtime.py": "by the runtimes; tests/serving/test_fair_price.py",
     "cli/local_stack.py": "by its command; tests/integration/test_serve.py",

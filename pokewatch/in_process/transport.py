@@ -13,7 +13,7 @@ from mlserver.errors import MLServerError
 from mlserver.rest.responses import Response
 from starlette.responses import Response as PlainResponse
 
-from pokewatch.contract import FAIR_PRICE, ExportFormat
+from pokewatch.contract import FAIR_PRICE, INFERENCES_PATH, ExportFormat
 from pokewatch.gateway.upstream.http_client import BrokenError, DeadlineError, Reply
 from pokewatch.gateway.upstream.transport import first_bytes
 from pokewatch.in_process.models import InProcessModels
@@ -80,6 +80,9 @@ class InProcessTransport:
     async def _answered(
         self, path: str, body: bytes | None, headers: dict[str, str]
     ) -> PlainResponse:
+        if path == INFERENCES_PATH:
+            several = self._models.endpoints.infer_several(body or b"", headers)
+            return await self._guarded(several)
         if path == _INDEX:
             states = self._models.states().items()
             index = [{"name": name, "state": state} for name, state in states]

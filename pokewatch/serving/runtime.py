@@ -5,11 +5,17 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mlserver import MLModel
 from mlserver.settings import ModelSettings
-from mlserver.types import InferenceRequest, InferenceResponse, Parameters
+from mlserver.types import (
+    InferenceRequest,
+    InferenceResponse,
+    Parameters,
+    ResponseOutput,
+    TensorData,
+)
 
 from pokewatch.contract import TensorSpec
 from pokewatch.serving.logs import request_id_var
@@ -32,8 +38,22 @@ def by_name(*tensors: TensorSpec) -> Mapping[str, TensorSpec]:
     return MappingProxyType({tensor.name: tensor for tensor in tensors})
 
 
+class ColumnData(TensorData):  # type: ignore[misc]
+    """A column as it is. MLServer's TensorData copies lists, value by value."""
+
+    root: Any
+
+
+class ColumnOutput(ResponseOutput):  # type: ignore[misc]
+    """A column: a list of texts or an array of numbers."""
+
+    data: ColumnData
+
+
 class ColumnResponse(InferenceResponse):  # type: ignore[misc]
-    """A response whose outputs are columns: lists of text or arrays of numbers, no parameters."""
+    """A response whose outputs are columns, without parameters of their own."""
+
+    outputs: list[ColumnOutput]
 
 
 class TensorRuntime(MLModel):  # type: ignore[misc]  # MLServer ships no types

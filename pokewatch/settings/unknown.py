@@ -23,6 +23,7 @@ OTHER_NAMES = frozenset(
         "POKEWATCH_REQUIRE_TOOLS",
         "POKEWATCH_SHARED_DATA",
         "POKEWATCH_TEST_KUBECONFIG",
+        "POKEWATCH_TEST_URL",
     }
 )
 

@@ -12,7 +12,7 @@ from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 
 MIN_SCALE = 0.01
-_FEATURES = ("volatility", "fresh_share", "age", "stale_days", "low_spread", "log_price")
+_FEATURES = ("volatility", "renewal_odds", "age", "stale_days", "low_spread", "log_price")
 TERMS = 11
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method
@@ -33,7 +33,7 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
     quote is from its forecast, the less likely it stays.
     """
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
-    volatility, fresh, age, stale, ask, price = (
+    volatility, renewal, age, stale, ask, price = (
         np.where(np.isfinite(column), column, 0.0) for column in columns
     )
     moved, forecast = np.log(volatility + 0.002), np.abs(np.nan_to_num(moves))
@@ -41,7 +41,7 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
         np.ones(len(values)),
         moved,
         np.square(moved),
-        np.sqrt(fresh),
+        renewal,
         np.log1p(age),
         np.log1p(np.maximum(stale, 0.0)),
         np.minimum(np.abs(ask), 2.0),

@@ -3,9 +3,9 @@
 Split conformal prediction (Lei et al., "Distribution-free predictive inference for regression",
 JASA 2018) and conformal predictive distributions (Vovk et al., "Nonparametric predictive
 distributions based on conformal prediction", Machine Learning 2019), Mondrian: calibrated by
-liquidity, volatility, price and the move that is forecast. Errors are scaled by the usual ones of
-similar cards. A median of all outcomes is too near the last quote for those that change, so their
-errors are on the side of the move that was forecast.
+the probability of an unchanged quote, volatility, price and the move that is forecast. Errors are
+scaled by the usual ones of similar cards. A median of all outcomes is too near the last quote for
+those that change, so their errors are on the side of the move that was forecast.
 
 Many quotes do not change within the horizon. An interval that holds 90% of all outcomes would hold
 far fewer of those that do, so the two are calibrated apart: the probability of an unchanged quote,
@@ -54,15 +54,19 @@ BANDS = ("<1", "1-5", "5-20", "20-100", ">100")
 _BAND_EDGES = (1.0, 5.0, 20.0, 100.0)
 
 TAIL = 0.05  # share of the changed quotes below the interval, and above it
-MAX_COVERAGE = 0.921  # of all quotes, where unchanged ones would bring it above that
+MAX_COVERAGE = 0.935  # of all quotes, where unchanged ones would bring it above that
 _MIN_CHANGED_COVERAGE = 0.5
 UNCHANGED = 1e-9  # log: a smaller move is none
-_MIN_ERRORS = 200  # changed quotes in a cell, for it to be used by itself
+_MIN_ERRORS = 200  # changed quotes, for a scale and a class of their own
+_MIN_CELL_ERRORS = 300  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
 _TERCILES = (1 / 3, 2 / 3)
-_DIRECTION_EDGES = (-1.0, 1.0)  # forecast move in units of the scale
-_GROUPS = len(LIQUIDITIES) * (len(_TERCILES) + 1)
+_DIRECTION_EDGES = (-1.0, -0.3, 0.3, 1.0)  # forecast move in units of the scale
+_COARSE_DIRECTIONS = np.array((0, 1, 1, 1, 2))
+_CLASS_EDGES = (0.1, 0.35, 0.7)  # probability of an unchanged quote
+_CLASSES = len(_CLASS_EDGES) + 1
+_GROUPS = _CLASSES * (len(_TERCILES) + 1)
 _CELLS = (len(_DIRECTION_EDGES) + 1) * _GROUPS * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
@@ -97,17 +101,18 @@ def band_of(price: NDArray[Any]) -> NDArray[np.int64]:
 
 
 class Intervals:
-    """Calibrated spreads by cell: liquidity x volatility x price x direction of the forecast.
+    """Calibrated spreads by cell: class x volatility x price x direction of the forecast.
 
-    A cell with few errors has the shape of its direction and price, or else that of all prices, of
-    its direction, or of all cards. A liquidity with few errors has the cells of the next one.
+    The class is that of the probability of an unchanged quote. A cell with few errors has the shape
+    of the directions like its own, or else of their price, of all prices, of those directions, or
+    of all cards. A class with few errors has the cells of the next one.
     """
 
     def __init__(self, parameters: Mapping[str, Any] | None = None) -> None:
         given = parameters or {}
         self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
-        self._liquidity = np.asarray(given.get("liquidity", (0, 1, 2)), dtype=np.int64)
-        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * len(LIQUIDITIES)))
+        self._classes = np.asarray(given.get("classes", range(_CLASSES)), dtype=np.int64)
+        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * _CLASSES))
         self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
         self._unchanged = UnchangedQuotes(given.get("unchanged"))
@@ -144,7 +149,7 @@ class Intervals:
         terms = error_terms(values, moves)
         scale = self._scales(terms)
         unchanged = self._unchanged.chance(terms, values)
-        shape = self._shape_of[self._cell(values, moves, scale)]
+        shape = self._shape_of[self._cell(values, moves, scale, unchanged)]
         held = np.clip(
             (MAX_COVERAGE - unchanged) / (1.0 - unchanged), _MIN_CHANGED_COVERAGE, 1.0 - 2 * TAIL
         )
@@ -169,7 +174,7 @@ class Intervals:
         """Return the calibration as plain JSON."""
         return {
             "scale": self._scale.tolist(),
-            "liquidity": self._liquidity.tolist(),
+            "classes": self._classes.tolist(),
             "cuts": self._cuts.tolist(),
             "shapes": self._shapes.tolist(),
             "shape_of": self._shape_of.tolist(),
@@ -187,13 +192,13 @@ class Intervals:
         # A scale fitted to few errors overfits them: with less than a cell's worth, it is constant.
         if len(errors) >= _MIN_ERRORS:
             self._scale = fit_scale(terms, errors)
-        scale, liquidity = self._scales(terms), liquidity_of(values)
-        counts = np.bincount(liquidity, minlength=len(LIQUIDITIES))
-        self._liquidity = _nearest(counts >= _MIN_ERRORS)
-        liquidity = self._liquidity[liquidity]
-        groups = [scale[liquidity == group] for group in range(len(LIQUIDITIES))]
+        scale, chance = self._scales(terms), self._unchanged.chance(terms, values)
+        own_class = np.searchsorted(_CLASS_EDGES, chance)
+        self._classes = _nearest(np.bincount(own_class, minlength=_CLASSES) >= _MIN_ERRORS)
+        number = self._classes[own_class]
+        groups = [scale[number == each] for each in range(_CLASSES)]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, unit = self._cell(values, moves, scale), outcomes.unit
+        cell, unit = self._cell(values, moves, scale, chance), outcomes.unit
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
         shapes = [_shape(scores, unit, common)]
@@ -210,11 +215,11 @@ class Intervals:
         scale: Floats = np.exp(np.clip(logs, np.log(MIN_SCALE) - 3, 1.0))
         return scale
 
-    def _cell(self, values: FeatureRows, moves: Floats, scale: Floats) -> Ints:
-        liquidity = self._liquidity[liquidity_of(values)]
-        volatility = (scale[:, None] > self._cuts[liquidity]).sum(axis=1)
+    def _cell(self, values: FeatureRows, moves: Floats, scale: Floats, chance: Floats) -> Ints:
+        number = self._classes[np.searchsorted(_CLASS_EDGES, chance)]
+        volatility = (scale[:, None] > self._cuts[number]).sum(axis=1)
         direction = np.searchsorted(_DIRECTION_EDGES, moves / scale)
-        group = direction * _GROUPS + liquidity * (len(_TERCILES) + 1) + volatility
+        group = direction * _GROUPS + number * (len(_TERCILES) + 1) + volatility
         cell: Ints = group * PRICE_CLASSES + price_class(values)
         return cell
 
@@ -258,18 +263,21 @@ def _nearest(usable: Bools) -> Ints:
 def _levels(cell: Ints) -> tuple[Ints, ...]:
     """Return groups of cells [m], the next one counting for more than those before it.
 
-    They are a direction, a cell of all prices, a direction and price, and a cell.
+    They are coarse directions, their cells of all prices, them and a price, their cells, and cells.
     """
     group, price = np.divmod(cell, PRICE_CLASSES)
-    direction = group // _GROUPS
-    return direction, group, direction * PRICE_CLASSES + price, cell
+    direction, within = np.divmod(group, _GROUPS)
+    coarse = _COARSE_DIRECTIONS[direction]
+    all_prices = coarse * _GROUPS + within
+    by_price, coarse_cell = (each * PRICE_CLASSES + price for each in (coarse, all_prices))
+    return coarse, all_prices, by_price, coarse_cell, cell
 
 
 def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Bools]]:
     """Yield the cells and the mask [m] of each group with enough rows, by level of detail."""
     unit_code = np.unique(unit, return_inverse=True)[1]
     for group, group_of_cell in zip(_levels(cell), _levels(np.arange(_CELLS)), strict=True):
-        for code in np.flatnonzero(np.bincount(group) >= _MIN_ERRORS).tolist():
+        for code in np.flatnonzero(np.bincount(group) >= _MIN_CELL_ERRORS).tolist():
             inside = group == code
             if np.count_nonzero(np.bincount(unit_code[inside])) >= _MIN_UNITS:
                 yield np.flatnonzero(group_of_cell == code), inside

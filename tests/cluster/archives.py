@@ -7,8 +7,11 @@ import tarfile
 from pathlib import Path
 
 
-def write_image(archive: Path, name: str, program: Path, path: str) -> None:
-    """Write a docker-archive of an image that has `program` at `path` and nothing else."""
+def write_image(archive: Path, name: str, program: Path, path: str, user: str = "") -> None:
+    """Write a docker-archive of an image that has `program` at `path` and nothing else.
+
+    It runs as `user`, a number, or else as root.
+    """
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         for folder in ("tmp", *[str(each) for each in reversed(Path(path).parents)][1:]):
@@ -23,7 +26,7 @@ def write_image(archive: Path, name: str, program: Path, path: str) -> None:
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": [path], "Env": [f"PATH={Path(path).parent}"]},
+        "config": {"User": user, "Entrypoint": [path], "Env": [f"PATH={Path(path).parent}"]},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     files = {

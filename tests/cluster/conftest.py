@@ -35,10 +35,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _versions() -> Iterator[str]:
     if named.is_named():
-        yield f"Kubernetes as {named.VARIABLE} names it"
+        yield f"Kubernetes {named.server_version()}, which {named.VARIABLE} names"
         return
     names = {"node": "Kubernetes", "workflow-controller": "Argo Workflows"}
-    others = ("coredns", "kube-router", "metrics-server", "cert-manager")
+    others = ("coredns", "kube-router", "metrics-server", "cert-manager-controllers", "pebble")
     for name in (*names, *others):
         yield f"{names.get(name, name)} {programs.version(name)}"
     yield f"Envoy Gateway {programs.version('envoy-gateway')} with Envoy {ENVOY_VERSION}"

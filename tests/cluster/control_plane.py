@@ -49,6 +49,10 @@ class ControlPlane:
     def get(self, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", *arguments, "--output", "json"))
 
+    def has(self, *arguments: str) -> bool:
+        """Return whether there is what `kubectl get` is asked for."""
+        return bool(self.kubectl("get", *arguments, "--ignore-not-found", "--output", "name"))
+
 
 @contextmanager
 def control_plane(folder: Path, address: str = "127.0.0.1") -> Iterator[ControlPlane]:

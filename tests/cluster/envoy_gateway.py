@@ -1,4 +1,4 @@
-"""Envoy Gateway in the cluster: its controller built from its module, Envoy from a wheel."""
+"""Envoy Gateway in the cluster: that of the named cluster, or one from its module and a wheel."""
 
 import json
 import os
@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from tests.cluster.archives import write_image
+from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.definitions import ENVOY_GATEWAY, GATEWAY_API, definitions
-from tests.cluster.own import OwnCluster
+from tests.cluster.named import lacks
+from tests.cluster.node import Node
 from tests.cluster.programs import require_program, version
 from tests.cluster.system import build_debian
 
@@ -20,9 +23,16 @@ _ENVOY = f"docker.io/envoyproxy/envoy:v{ENVOY_VERSION}"
 _PORTS = {"grpc": 18000, "ratelimit": 18001, "wasm": 18002}
 
 
-def install(cluster: OwnCluster, folder: Path) -> None:
+def provide(cluster: Cluster, folder: Path) -> None:
+    """Install it on a cluster of the tests' own. It must be on a named one."""
+    if cluster.own:
+        _install(cluster.plane, cluster.own, folder)
+    elif not cluster.plane.has("deployment", "envoy-gateway", "--namespace", NAMESPACE):
+        lacks("Envoy Gateway")
+
+
+def _install(plane: ControlPlane, node: Node, folder: Path) -> None:
     """Install the kinds, the controller, and the image of the proxies."""
-    plane = cluster.plane
     for each in (GATEWAY_API, ENVOY_GATEWAY):
         kinds = yaml.safe_dump_all(definitions(*each))
         plane.kubectl("apply", "--server-side", "--filename", "-", sent=kinds)
@@ -30,8 +40,8 @@ def install(cluster: OwnCluster, folder: Path) -> None:
     archive = folder / "envoy-gateway.tar"
     program = require_program("envoy-gateway")
     write_image(archive, image, program, "/usr/local/bin/envoy-gateway")
-    cluster.node.import_image(archive)
-    build_debian(cluster, "envoy", _ENVOY, folder, ENVOY_VERSION=ENVOY_VERSION)
+    node.import_image(archive)
+    build_debian(node, "envoy", _ENVOY, folder, ENVOY_VERSION=ENVOY_VERSION)
     plane.kubectl("create", "namespace", NAMESPACE)
     certificates = [str(program), "certgen", "--disable-topology-injector"]
     around = {"KUBECONFIG": str(plane.kubeconfig), "ENVOY_GATEWAY_NAMESPACE": NAMESPACE}

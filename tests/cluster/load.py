@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pokewatch.gateway.upstream.http_client import ConnectError, TransportError, UpstreamHttpClient
-from tests.cluster.system import URL
 
 _CONNECTIONS = 8
 _TIMEOUT = 10.0
@@ -22,6 +21,7 @@ _TIMEOUT = 10.0
 class Load:
     """The outcomes of requests: their statuses or errors, latencies and model versions."""
 
+    url: str
     key: str
     cards: Sequence[str]
     rate: float  # requests per second
@@ -49,7 +49,7 @@ class Load:
 
     async def _connection(self, number: int) -> None:
         loop = asyncio.get_running_loop()
-        client = UpstreamHttpClient(URL)
+        client = UpstreamHttpClient(self.url)
         due = loop.time() + number / self.rate
         while not self.stopped:
             await asyncio.sleep(max(0.0, due - loop.time()))
@@ -89,9 +89,9 @@ class Load:
 
 
 @contextmanager
-def load(key: str, cards: Sequence[str], rate: float) -> Iterator[Load]:
+def load(url: str, key: str, cards: Sequence[str], rate: float) -> Iterator[Load]:
     """Send requests in a thread until the end of the block."""
-    found = Load(key, cards, rate)
+    found = Load(url, key, cards, rate)
     thread = threading.Thread(target=lambda: asyncio.run(found.run()))
     thread.start()
     try:

@@ -1,21 +1,33 @@
-"""metrics-server beside the cluster, for the autoscalers."""
+"""metrics-server, for the autoscalers: one beside the cluster, or that of the named cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yaml
 
-from tests.cluster.control_plane import program
+from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import ControlPlane, program
+from tests.cluster.named import lacks
 from tests.cluster.node import ADDRESS
-from tests.cluster.own import OwnCluster
 from tests.cluster.programs import require_program
 from tests.serving.server import free_ports
 
 
 @contextmanager
-def metrics_server(cluster: OwnCluster) -> Iterator[None]:
+def metrics_server(cluster: Cluster) -> Iterator[None]:
+    """Provide the metrics of pods."""
+    if cluster.own:
+        with _own_metrics_server(cluster.plane):
+            yield
+        return
+    if not cluster.plane.has("apiservice", "v1beta1.metrics.k8s.io"):
+        lacks("metrics-server")
+    yield
+
+
+@contextmanager
+def _own_metrics_server(plane: ControlPlane) -> Iterator[None]:
     """Run it, registered with the API server."""
-    plane = cluster.plane
     (port,) = free_ports(1)
     options = {
         "kubeconfig": plane.kubeconfig,

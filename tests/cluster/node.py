@@ -33,16 +33,11 @@ class Node:
 
     def import_image(self, archive: Path) -> None:
         """Make the images of a docker-archive known to the node."""
-        self._ctr("images", "import", str(archive))
 
-    def tag_image(self, name: str, other: str) -> None:
-        """Give an image another name."""
-        self._ctr("images", "tag", "--force", name, other)
-
-    def _ctr(self, *arguments: str) -> None:
         socket_path = str(self.folder / "containerd.sock")
         command = [require_tool("ctr"), "--address", socket_path, "--namespace", "k8s.io"]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+        command += ["images", "import", str(archive)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
@@ -191,8 +186,6 @@ def _clean(node: Node) -> None:
         pass
     for space in _NETWORKS.glob("cni-*"):
         subprocess.run(["ip", "netns", "delete", space.name], check=False)
-    proxy = [str(require_program("node")), "kube-proxy", "--cleanup"]
-    subprocess.run(proxy, capture_output=True, check=False)
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     for target in reversed([line.split()[1] for line in mounts]):
         if target.startswith(f"{node.folder}/"):

@@ -1,27 +1,19 @@
-"""A cluster of its own: control plane, node, DNS and Argo, with what it needs outside beside it."""
+"""A cluster of its own: control plane, node, DNS and volumes."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from tests.cluster.archives import write_image
+from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, control_plane, program
-from tests.cluster.definitions import ARGO, definitions
 from tests.cluster.kube_router import enforced_policies
-from tests.cluster.node import ADDRESS, Node, address, node
+from tests.cluster.node import ADDRESS, address, node
+from tests.cluster.packet_filter import restored_packet_filter
 from tests.cluster.programs import require_program
-from tests.s3 import running as running_s3
 
-_EXECUTOR = "docker.io/pokewatch/argoexec:1"
-
-_ARGO_SETTINGS = {
-    "apiVersion": "v1",
-    "kind": "ConfigMap",
-    "metadata": {"name": "workflow-controller-configmap"},
-}
 _STORAGE = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
@@ -29,31 +21,44 @@ _STORAGE = {
         "name": "standard",
         "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
     },
-    "provisioner": "kubernetes.io/host-path",
+    "provisioner": "kubernetes.io/no-provisioner",
 }
-
-
-@dataclass(frozen=True)
-class OwnCluster:
-    plane: ControlPlane
-    node: Node
-    s3: str
+_VOLUMES = 8
 
 
 @contextmanager
-def own_cluster(folder: Path) -> Iterator[OwnCluster]:
-    """Run a cluster, and an S3 with empty buckets at an address that its pods reach."""
-    for name in ("plane", "node"):
+def own_cluster(folder: Path) -> Iterator[Cluster]:
+    """Run a cluster whose network policies are enforced."""
+    for name in ("plane", "node", "volumes"):
         (folder / name).mkdir()
     with ExitStack() as stack:
+        stack.enter_context(restored_packet_filter())
         at = stack.enter_context(address())
         plane = stack.enter_context(control_plane(folder / "plane", at))
-        s3 = stack.enter_context(running_s3("0.0.0.0")).replace("127.0.0.1", ADDRESS)
         stack.enter_context(_dns(plane))
-        plane.kubectl("create", "--filename", "-", sent=yaml.safe_dump(_STORAGE))
+        volumes = [_volume(folder / "volumes" / f"volume{each}") for each in range(_VOLUMES)]
+        sent = yaml.safe_dump_all([_STORAGE, *volumes])
+        plane.kubectl("create", "--filename", "-", sent=sent)
         here = stack.enter_context(node(plane, folder / "node"))
         stack.enter_context(enforced_policies(plane))
-        yield OwnCluster(plane, here, s3)
+        yield Cluster(plane, f"http://{ADDRESS}:30080", here)
+
+
+def _volume(folder: Path) -> dict[str, Any]:
+    """Return a volume, in a folder that every user may write to.
+
+    Those of the controller manager's provisioner are for root alone.
+    """
+    folder.mkdir()
+    folder.chmod(0o777)
+    spec = {
+        "storageClassName": "standard",
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "10Gi"},
+        "hostPath": {"path": str(folder)},
+    }
+    kind = {"apiVersion": "v1", "kind": "PersistentVolume"}
+    return kind | {"metadata": {"name": folder.name}, "spec": spec}
 
 
 @contextmanager
@@ -70,26 +75,4 @@ def _dns(plane: ControlPlane) -> Iterator[None]:
 }}
 """)
     with program(plane.folder, [str(require_program("coredns"))], {"conf": corefile}):
-        yield
-
-
-@contextmanager
-def argo(cluster: OwnCluster) -> Iterator[None]:
-    """Run Argo's workflow controller, with an image of its executor on the node."""
-    plane = cluster.plane
-    kinds = yaml.safe_dump_all(definitions(*ARGO))
-    plane.kubectl("apply", "--server-side", "--filename", "-", sent=kinds)
-    archive = cluster.node.folder / "argoexec.tar"
-    write_image(archive, _EXECUTOR, require_program("argoexec"), "/bin/argoexec")
-    cluster.node.import_image(archive)
-    plane.kubectl("apply", "--filename", "-", sent=yaml.safe_dump(_ARGO_SETTINGS))
-    options = {
-        "kubeconfig": plane.kubeconfig,
-        "executor-image": _EXECUTOR,
-        "executor-image-pull-policy": "Never",
-        "managed-namespace": "pokewatch-flows",
-        "namespaced": "true",
-    }
-    binary = str(require_program("workflow-controller"))
-    with program(plane.folder, [binary], options, LEADER_ELECTION_DISABLE="true"):
         yield

@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 _MODULES = ROOT / "tests" / "cluster"
 _ARGO = "github.com/argoproj/argo-workflows/v4/cmd"
 _ROUTER = "github.com/cloudnativelabs/kube-router/v2/cmd"
+_PEBBLE = "github.com/letsencrypt/pebble/v2/cmd"
 # The module whose version a program bears, by the folder of its go.mod.
 _VERSIONED = {
     "node": "k8s.io/kubernetes",
@@ -27,6 +28,7 @@ _VERSIONED = {
     "metrics": "sigs.k8s.io/metrics-server",
     "edge": "github.com/envoyproxy/gateway",
     "certificates": "github.com/cert-manager/cert-manager",
+    "acme": _PEBBLE.removesuffix("/cmd"),
 }
 PROGRAMS = {
     # etcd and the programs of Kubernetes as one, which names them by its first argument
@@ -38,7 +40,10 @@ PROGRAMS = {
     "kube-router": (_MODULES / "policies", f"{_ROUTER}/kube-router"),
     "metrics-server": (_MODULES / "metrics", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
     "envoy-gateway": (_MODULES / "edge", "github.com/envoyproxy/gateway/cmd/envoy-gateway"),
-    "cert-manager": (_MODULES / "certificates", "."),
+    "cert-manager-controllers": (_MODULES / "certificates", "."),
+    "acmesolver": (_MODULES / "certificates", "./solver"),
+    "pebble": (_MODULES / "acme", f"{_PEBBLE}/pebble"),
+    "pebble-challtestsrv": (_MODULES / "acme", f"{_PEBBLE}/pebble-challtestsrv"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,17 @@ def test_notifications_name_the_market_of_the_run(templates: dict[str, Manifest]
         )
 
 
+def test_notifications_belong_to_the_branch_of_the_run(
+    templates: dict[str, Manifest], branch: Manifest
+) -> None:
+    """One that a branch sent keeps none of production's back."""
+    of_branch = {each["name"]: each for each in branch["templates"]}
+    for sent, expected in ((templates, ""), (of_branch, "test.mine")):
+        for name in ("success-notify-success", "error-notify-failure"):
+            given = {each["name"]: each.get("value") for each in sent[name]["container"]["env"]}
+            assert given["POKEWATCH_BRANCH"] == expected
+
+
 def test_no_secret_is_in_what_is_sent(created: dict[str, Manifest]) -> None:
     text = json.dumps(created)
     assert "never-in-the-template" not in text
@@ -213,28 +225,44 @@ def test_one_run_at_a_time_and_one_deploy(
     assert held == {"deploy": {"mutexes": [{"name": "pokewatch-deploy"}]}}
 
 
-def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(
-    tmp_path: Path, s3: str
-) -> None:
-    env = environment(tmp_path, s3)
-    done = start(
-        "--branch",
-        "mine",
-        "--config",
-        "deploy",
-        str(CLUSTER),
-        "argo-workflows",
-        "create",
-        "--only-json",
-        env=env,
-        cwd=tmp_path,
-    )
+def _spec(folder: Path, env: Mapping[str, str], *options: str) -> Manifest:
+    """Return the spec of the daily flow's workflow."""
+    command = ("--config", "deploy", str(CLUSTER), "argo-workflows", "create", "--only-json")
+    done = start(*options, *command, env=env, cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
-    spec = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
-    assert spec["synchronization"] == {
+    spec: Manifest = json.loads(done.stdout[done.stdout.index("{") :])["spec"]
+    return spec
+
+
+@pytest.fixture(scope="module")
+def branch(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Manifest:
+    """The workflow of the daily flow on a branch."""
+    folder = tmp_path_factory.mktemp("branch")
+    return _spec(folder, environment(folder, s3), "--branch", "mine")
+
+
+@pytest.mark.slow
+def test_steps_and_hooks_use_the_metadata_service_that_is_exported(tmp_path: Path, s3: str) -> None:
+    """As docs/kubernetes.md says: the address for pods, not that for people."""
+    exported = {
+        "METAFLOW_DEFAULT_METADATA": "service",
+        "METAFLOW_SERVICE_URL": "http://127.0.0.1:9",
+        "METAFLOW_SERVICE_INTERNAL_URL": "http://metadata.metaflow.svc:8080",
+    }
+    spec = _spec(tmp_path, environment(tmp_path, s3) | exported, "--production")
+    containers = [each["container"] for each in spec["templates"] if "container" in each]
+    for container in containers:
+        given = {each["name"]: each.get("value") for each in container["env"]}
+        assert given["METAFLOW_DEFAULT_METADATA"] == "service"
+        assert given["METAFLOW_SERVICE_URL"] == exported["METAFLOW_SERVICE_INTERNAL_URL"]
+    assert len(containers) > 13
+
+
+def test_a_branch_has_a_mutex_of_its_own_and_the_same_for_its_deploys(branch: Manifest) -> None:
+    assert branch["synchronization"] == {
         "mutexes": [{"name": "pokewatch.test.mine.pokewatchflow-{{workflow.parameters.market}}"}]
     }
-    (deploy,) = [each for each in spec["templates"] if each["name"] == "deploy"]
+    (deploy,) = [each for each in branch["templates"] if each["name"] == "deploy"]
     assert deploy["synchronization"] == {"mutexes": [{"name": "pokewatch-deploy"}]}
     assert "--branch mine" in deploy["container"]["command"][-1]
 

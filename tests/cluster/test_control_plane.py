@@ -26,8 +26,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     folder = tmp_path_factory.mktemp("plane")
     with named_control_plane(folder) if is_named() else control_plane(folder) as found:
         for each in (GATEWAY_API, ENVOY_GATEWAY, ARGO):
-            kinds = yaml.safe_dump_all(definitions(*each))
-            found.kubectl(*STRICT, "--filename", "-", sent=kinds)
+            # a named cluster may have them, from those who installed it
+            kinds = [
+                kind
+                for kind in definitions(*each)
+                if not found.has("customresourcedefinition", kind["metadata"]["name"])
+            ]
+            if kinds:
+                found.kubectl(*STRICT, "--filename", "-", sent=yaml.safe_dump_all(kinds))
         yield found
 
 

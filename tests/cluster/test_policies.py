@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster.cluster import Cluster
+from tests.cluster.named import is_named
 from tests.cluster.networks import OUTSIDE, address_of, connects, listening, namespace_of, outside
 from tests.cluster.node import PAUSE
-from tests.cluster.own import OwnCluster, own_cluster
+from tests.cluster.own import own_cluster
 from tests.k8s.connections import FORBIDDEN, NEEDED, NEEDED_OF, PODS, Connection
 from tests.k8s.rendering import APPLIED, OVERLAYS, rendered_overlay
 from tests.k8s.rules import Manifest
@@ -51,13 +53,15 @@ class Networks:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if is_named():
+        pytest.skip("needs a node of the tests' own: connections are tried from inside its pods")
     with own_cluster(tmp_path_factory.mktemp("c")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def networks(cluster: OwnCluster) -> Iterator[Networks]:
+def networks(cluster: Cluster) -> Iterator[Networks]:
     """Pods that do nothing, in the namespaces and with the labels and ports of the real ones."""
     plane = cluster.plane
     pods = {name: each for name, each in PODS.items() if not each.address}
@@ -85,9 +89,7 @@ def test_without_policies_everything_passes(networks: Networks) -> None:
 
 
 @pytest.fixture(scope="module", params=OVERLAYS)
-def overlay(
-    request: pytest.FixtureRequest, cluster: OwnCluster, networks: Networks
-) -> Iterator[str]:
+def overlay(request: pytest.FixtureRequest, cluster: Cluster, networks: Networks) -> Iterator[str]:
     """The policies of an overlay and of the monitoring, enforced."""
     name = str(request.param)
     rendered = (*rendered_overlay(APPLIED[name]), *rendered_overlay(APPLIED["monitoring"]))

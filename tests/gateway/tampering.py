@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from pokewatch.contract import INFERENCES_PATH
 from tests.answering import answering
 
 Tamper = Callable[[dict[str, Any]], Any]
@@ -53,10 +54,16 @@ class PickyServer(TamperingServer):
 
     def refusal(self, path: str, body: bytes | None) -> bytes | None:
         end, cards, prices = self.refused
-        if body is None or not end or not path.endswith(end):
+        if body is None or not end or not path.endswith((end, INFERENCES_PATH)):
             return None
-        data = [value for tensor in json.loads(body)["inputs"] for value in tensor["data"]]
-        return b'{"error":"not that one"}' if (cards | prices) & set(data) else None
+        content = json.loads(body)
+        if path == INFERENCES_PATH:
+            asked = [each["request"] for each in content if end == f"/{each['model']}/infer"]
+        else:
+            asked = [content]
+        tensors = [tensor for request in asked for tensor in request["inputs"]]
+        data = {value for tensor in tensors for value in tensor["data"]}
+        return b'{"error":"not that one"}' if (cards | prices) & data else None
 
 
 class _Handler(BaseHTTPRequestHandler):

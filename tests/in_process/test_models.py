@@ -82,3 +82,7 @@ def test_every_market_of_the_registry_is_served(registry_home: Path, tmp_path: P
         for market, currency in cards.items():
             page = gateway.get(f"/cards?market={market}").json()
             assert (page["market"], page["currency"]) == (market, currency)
+        rows = [{"card_id": "card_4", "market": market} for market in cards]
+        url, headers = f"{gateway.url}/fair_price/batch", {"X-API-Key": gateway.key}
+        batch = httpx.post(url, json={"cards": rows}, headers=headers, timeout=30).json()
+        assert {row["market"]: row["currency"] for row in batch["predictions"]} == cards

@@ -1,6 +1,6 @@
 """Connections that network policies are tried with: what the system needs, and what none needs."""
 
-from tests.k8s.rules import PORTS
+from tests.k8s.rules import ACME, PORTS
 from tests.k8s.traffic import Endpoint
 
 Connection = tuple[str, str, int]  # source, target, port
@@ -27,6 +27,7 @@ PODS = {
     "proxy": Endpoint(
         "envoy-gateway-system", {NAME: "envoy", "app.kubernetes.io/component": "proxy"}
     ),
+    "acme": Endpoint("pokewatch", {ACME: "true"}, {"http": 8089}),
     "stranger": _pod("default", "stranger"),
     "coredns": Endpoint("kube-system", {"k8s-app": "kube-dns"}),
     "dns elsewhere": Endpoint("openshift-dns", {"dns": "default"}),
@@ -66,6 +67,7 @@ NEEDED = [
 NEEDED_OF = {
     "production": [
         ("proxy", "gateway", 8000),
+        ("proxy", "acme", 8089),
         ("mlflow", "internet", 443),
         ("mlflow", "internet, IPv6", 443),
     ],
@@ -96,11 +98,14 @@ FORBIDDEN = [
     ("proxy", "prometheus", 9090),
     ("node", "mlserver", 8080),
     ("internet", "step", 8080),
+    ("acme", "internet", 443),
+    ("acme", "mlflow", 5000),
     *[
         ("stranger", target, port)
         for target, port in (
             ("gateway", 8000),
             ("gateway", 8083),
+            ("acme", 8089),
             ("mlserver", 8080),
             ("mlserver", 8082),
             ("mlflow", 5000),

@@ -19,13 +19,14 @@ ROUTES = {
     "serving": {"/v2/health/live", "/v2/health/ready", "/catalog/markets"},
     "pipeline": {"/health"},
 }
+ACME = "acme.cert-manager.io/http01-solver"  # the label of pods that cert-manager starts
 
 
 def selectors_match_labels(manifests: Sequence[Manifest]) -> Iterator[str]:
     """Services, budgets, workloads and spreads choose pods that exist."""
     for manifest in manifests:
         for selector in _selectors(manifest):
-            if not any(
+            if ACME not in selector and not any(
                 _chosen(selector, workload, manifest["metadata"].get("namespace"))
                 for workload in _workloads(manifests)
             ):

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
+import yaml
 
 from pokewatch.gateway.app import create_app
 from pokewatch.gateway.auth.keys import KeyStore
@@ -51,6 +52,20 @@ def test_the_route_lets_through_the_gateways_paths_alone(
         (path, "PathPrefix") for path in prefixes
     }
     assert len(rule["matches"]) == len(paths) <= 64  # the most that Gateway API allows in a rule
+
+
+def test_the_example_of_an_issuer_answers_challenges_at_the_listener_without_tls(
+    production: list[Manifest],
+) -> None:
+    file = K8S / "overlays" / "production" / "issuer.example.yaml"
+    issuer = yaml.safe_load(file.read_text())
+    (gateway,) = [each for each in production if each["kind"] == "Gateway"]
+    named = gateway["metadata"]["annotations"]["cert-manager.io/cluster-issuer"]
+    assert issuer["metadata"]["name"] == named
+    (solver,) = issuer["spec"]["acme"]["solvers"]
+    (parent,) = solver["http01"]["gatewayHTTPRoute"]["parentRefs"]
+    place = {key: gateway["metadata"][key] for key in ("name", "namespace")}
+    assert parent == {"kind": "Gateway", **place, "sectionName": "http"}
 
 
 def test_without_tls_there_is_a_redirect_alone(production: list[Manifest]) -> None:

@@ -44,12 +44,23 @@ def test_zizmor_finds_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "script"), [("test.yml", ".ci/run"), ("nightly.yml", ".ci/run nightly")]
+    ("name", "job", "script"),
+    [("test.yml", "test", ".ci/run"), ("nightly.yml", "slow", ".ci/run nightly")],
 )
-def test_ci_runs_the_script_that_requires_every_tool(name: str, script: str) -> None:
-    (job,) = _load(name)["jobs"].values()
-    assert job["steps"][-1]["run"].endswith(script)
+def test_ci_runs_the_script_that_requires_every_tool(name: str, job: str, script: str) -> None:
+    found = _load(name)["jobs"][job]
+    assert found["steps"][-1]["run"].endswith(script)
     assert "export POKEWATCH_REQUIRE_TOOLS=1" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_nightly_run_on_kind_is_what_the_documentation_says() -> None:
+    job = _load("nightly.yml")["jobs"]["kind"]
+    assert job["env"]["POKEWATCH_REQUIRE_TOOLS"] == "1"
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (block,) = re.findall(r"On kind, with Docker:\n\n(.*?)\n\n", page, re.DOTALL)
+    documented = [line.strip() for line in block.splitlines()]
+    run = [line for step in job["steps"] for line in step.get("run", "").splitlines()]
+    assert [line.replace(" PYTHON=python3.11", "") for line in run] == documented
 
 
 def test_images_are_published_only_after_the_tests_and_the_scan() -> None:
@@ -81,7 +92,8 @@ def test_permissions_are_to_read_and_only_images_are_written(path: Path) -> None
 def test_what_is_called_is_in_the_makefile() -> None:
     scripts = [step.get("run", "") for path in WORKFLOWS for step in _steps(path)]
     called = set(re.findall(r"\bmake (?:--silent )?([a-z-]+)", "\n".join(scripts)))
-    assert called == {"images", "sbom", "version", "deploy", "verify", "rollback"}
+    cluster = {"deploy", "verify", "rollback", "test-cluster"}
+    assert called == {"images", "sbom", "version"} | cluster
     makefile = (ROOT / "Makefile").read_text()
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in called)
 

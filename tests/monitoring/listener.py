@@ -12,15 +12,14 @@ from tests.answering import answering
 class Listener(ThreadingHTTPServer):
     """Takes webhooks; answers with `status`."""
 
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__((host, port), _Answers)
-        self.host = host
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
         self.heard: list[dict[str, Any]] = []
         self.status = 200
 
     @property
     def address(self) -> str:
-        return f"json://{self.host}:{self.server_port}/hooks/s3cret"
+        return f"json://127.0.0.1:{self.server_port}/hooks/s3cret"
 
     def titles(self) -> list[str]:
         return [each["title"] for each in self.heard]
@@ -40,6 +39,6 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
-    with answering(Listener(host, port)) as listener:
+def listening() -> Iterator[Listener]:
+    with answering(Listener()) as listener:
         yield listener

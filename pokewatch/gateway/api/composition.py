@@ -30,6 +30,7 @@ from pokewatch.gateway.http.problems import (
 )
 from pokewatch.gateway.upstream.reply_checks import check_decisions, check_prices
 from pokewatch.gateway.upstream.shared_headers import HeadersOf, first_headers
+from pokewatch.gateway.upstream.transport import Sender
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import (
     Columns,
@@ -212,8 +213,10 @@ class Composition:
         columns = [*(found[name] for name in DECISION_COLUMNS), [currency] * len(queries)]
         return [SignalAnswer(*row) for row in zip(*columns, strict=True)]
 
-    async def price(self, cards: Sequence[CardQuery], deadline: float) -> Priced:
-        """Return the fair prices of cards. Raise like `infer`."""
+    async def price(
+        self, cards: Sequence[CardQuery], deadline: float, sender: Sender | None = None
+    ) -> Priced:
+        """Return the fair prices of cards. `sender` may send the request. Raise like `infer`."""
         names = [card.card_id for card in cards]
         days = [card.date for card in cards]
         offers = [card.offered for card in cards]
@@ -229,6 +232,7 @@ class Composition:
             encode_request(inputs, _REQUESTED_COLUMNS, request_id),
             self._headers_of(cards),
             deadline,
+            sender,
         )
         try:
             columns, versions = decode_versioned(body, _REQUESTED_COLUMNS, len(cards), request_id)

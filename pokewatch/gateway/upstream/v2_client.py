@@ -78,9 +78,16 @@ class V2Client:
         state.set_function(lambda: float(breaker.observed_state()))
 
     async def send(
-        self, path: str, body: bytes | None, headers: bytes = b"", deadline: float = math.inf
+        self,
+        path: str,
+        body: bytes | None,
+        headers: bytes = b"",
+        deadline: float = math.inf,
+        sender: Sender | None = None,
     ) -> bytes:
         """Return the body of a 200 reply. `deadline` is in the time of the event loop.
+
+        `sender` sends the request in place of the client's own connection to the server.
 
         Raise RefusedError for a refused request and ProblemError for any other failure.
         """
@@ -94,7 +101,7 @@ class V2Client:
             raise unavailable(f"{self._server} {self._open_reason}", math.ceil(wait))
         started = perf_counter()
         try:
-            reply = await self._http.send(path, body, min(left, self._seconds), headers)
+            reply = await (sender or self._http).send(path, body, min(left, self._seconds), headers)
         except TransportError as error:
             cut_short = isinstance(error, DeadlineError) and left < self._seconds
             if not cut_short or self._breaker.state is not State.CLOSED:  # a probe always reports

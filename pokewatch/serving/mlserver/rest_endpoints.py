@@ -6,8 +6,9 @@ works on columns, so here pydantic parses the body once, and output columns are 
 are. Both paths lead to the same data plane.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import mlserver.rest.app
 from fastapi import Response as EmptyResponse
@@ -18,8 +19,10 @@ from mlserver.rest.requests import Request
 from mlserver.rest.responses import Response
 from mlserver.types import InferenceRequest, InferenceResponse, ResponseOutput
 from mlserver.utils import extract_headers, insert_headers
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.requests import HTTPConnection
 
+from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.serving.runtime import TensorRuntime
 from pokewatch.serving.validation import validation_message
 
@@ -28,6 +31,20 @@ _BINARY_REFUSED = (
     "tensors over REST must be JSON (binary_data=False in tritonclient); "
     "use gRPC for binary tensors"
 )
+
+Parsed = TypeVar("Parsed")
+
+logger = logging.getLogger("pokewatch.serving")
+
+
+class _ModelRequest(BaseModel):
+    """A request to one of several models."""
+
+    model: str
+    request: InferenceRequest
+
+
+_several = TypeAdapter(Annotated[list[_ModelRequest], Field(max_length=MAX_BATCH_ROWS)])
 
 
 class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no types
@@ -56,22 +73,64 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
         self, raw_request: Request, model_name: str, model_version: str | None = None
     ) -> Response:
         body = await raw_request.body()
-        return await self.infer_body(body, dict(raw_request.headers), model_name, model_version)
+        return await self.infer_body(body, headers_of(raw_request), model_name, model_version)
 
     async def infer_body(
         self, body: bytes, headers: dict[str, str], model_name: str, model_version: str | None
     ) -> Response:
         """Return the response to a request, in which header names are in lower case."""
-        payload = _parse(body)
+        payload = _parsed(InferenceRequest.model_validate_json, body)
+        content, returned = await self._infer(payload, headers, model_name, model_version)
+        return Response(content, headers=returned)
+
+    async def infer_several(self, body: bytes, headers: dict[str, str]) -> Response:
+        """Return the responses to requests to several models, each with a status of its own.
+
+        They are made in turn: in a process of all models, tasks would only add to the time. Header
+        names are in lower case.
+        """
+        requests = _parsed(_several.validate_json, body)
+        return Response([await self._part(each, headers) for each in requests])
+
+    async def _part(self, part: _ModelRequest, headers: dict[str, str]) -> dict[str, Any]:
+        """Return the status and the body that the request would have alone."""
+        try:
+            if not await self.is_tensor_runtime(part.model):
+                raise MLServerError(f"{part.model} takes no requests with those of others", 405)
+            content, _ = await self._infer(part.request, headers, part.model)
+        except MLServerError as error:
+            return {"status": error.status_code, "body": {"error": str(error)}}
+        except Exception:
+            logger.exception("unexpected error of %s", part.model)
+            return {"status": 500, "body": {"error": "Internal Server Error"}}
+        return {"status": 200, "body": content}
+
+    async def _infer(
+        self,
+        payload: InferenceRequest,
+        headers: dict[str, str],
+        model_name: str,
+        model_version: str | None = None,
+    ) -> tuple[dict[str, Any], dict[str, str] | None]:
+        """Return the content of the response, and its headers."""
         insert_headers(payload, headers)
         response = await self._data_plane.infer(payload, model_name, model_version)
         returned = extract_headers(response)
-        return Response(_content(response), headers=returned)
+        return _content(response), returned
 
     async def infer_columns_stream(
         self, raw_request: Request, model_name: str, model_version: str | None = None
     ) -> Response:
         raise MLServerError(f"{model_name} does not stream; use /v2/models/{model_name}/infer", 405)
+
+
+def headers_of(request: HTTPConnection) -> dict[str, str]:
+    """Return the headers by name, the first of several of a name.
+
+    `dict(request.headers)` would search all headers for each of them.
+    """
+    lines = reversed(request.scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in lines}
 
 
 def _not_ready(reason: str) -> EmptyResponse:
@@ -106,9 +165,10 @@ class ColumnRoute(APIRoute):  # type: ignore[misc]
         return handle
 
 
-def _parse(body: bytes) -> InferenceRequest:
+def _parsed(parse: Callable[[bytes], Parsed], body: bytes) -> Parsed:
+    """Return the content of a body. Raise MLServerError (422)."""
     try:
-        return InferenceRequest.model_validate_json(body)
+        return parse(body)
     except ValidationError as error:
         message = validation_message([dict(each) for each in error.errors()])
         raise MLServerError(message, 422) from None

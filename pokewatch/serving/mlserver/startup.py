@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import mlserver.rest.app
 from mlserver import ModelSettings
 from mlserver.server import MLServer
 from mlserver.types import RepositoryIndexRequest, State
@@ -19,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from pokewatch.contract import (
     FAIR_PRICE,
+    INFERENCES_PATH,
     MARKETS_PATH,
     challenger_model,
     is_challenger,
@@ -27,6 +29,7 @@ from pokewatch.contract import (
 from pokewatch.serving.champion import has_canary
 from pokewatch.serving.mlserver.data_plane import LOADING
 from pokewatch.serving.mlserver.market_models import serves_champion
+from pokewatch.serving.mlserver.rest_endpoints import ColumnEndpoints, headers_of
 from pokewatch.settings import ServingSettings, unknown_names
 
 logger = logging.getLogger("pokewatch.serving")
@@ -49,7 +52,9 @@ async def start(server: MLServer, models_settings: Sequence[ModelSettings] = ())
     not_loaded: dict[str, str] = server._data_plane.not_loaded
     server._rest_server._app.state.not_loaded = not_loaded
     not_loaded.update({settings.name: LOADING for settings in models_settings})
-    server._rest_server._app.add_route(MARKETS_PATH, _markets_endpoint(server), ["GET"])
+    app = server._rest_server._app
+    app.add_route(MARKETS_PATH, _markets_endpoint(server), ["GET"])
+    app.add_route(INFERENCES_PATH, _inferences_endpoint(server), ["POST"])
     loads = [
         asyncio.create_task(_load_with_challenger(server, settings, not_loaded))
         for settings in models_settings
@@ -82,6 +87,18 @@ def _markets_endpoint(server: Any) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse({"markets": found}, status)
 
     return markets
+
+
+def _inferences_endpoint(server: Any) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of requests to several models."""
+    endpoints = ColumnEndpoints(server._data_plane)
+
+    async def inferences(request: Request) -> Response:
+        limited = mlserver.rest.app.Request(request.scope, request.receive)
+        found: Response = await endpoints.infer_several(await limited.body(), headers_of(request))
+        return found
+
+    return inferences
 
 
 async def _load_with_challenger(

@@ -27,7 +27,7 @@ class Slugs(Sequence[str]):
         self._bytes, self._edges = _buffers(self._texts)
         self._read: dict[int, str] = {}  # texts that were asked for first
         hashes = self._hashed()
-        order = np.argsort(hashes, kind="stable")
+        order = np.argsort(hashes)
         self._hashes, self._positions = hashes[order], order.astype(np.int32)
         same = self._hashes[1:] == self._hashes[:-1]
         collisions = np.zeros(len(order), dtype=np.bool_)

@@ -174,7 +174,8 @@ class Model(ABC):
         """Return forecasts [m] of the rows `recent` by a model trained on neither them nor later.
 
         It is trained on the rows whose outcome was known by the first day of `recent`, and cards
-        are held out of it as well. Where those rows are too few, only cards are held out.
+        are held out of it as well. Where those rows are too few, also for each part of this model,
+        only cards are held out.
         """
         if len(recent) == 0:
             return np.empty(0)
@@ -187,7 +188,8 @@ class Model(ABC):
             return self._held_out(recent)
         earlier = type(self)(self.horizon)
         earlier.fit_forecast(training_set.select(known))
-        return earlier._held_out(recent)
+        comparable = earlier.fitted.keys() == self.fitted.keys()
+        return (earlier if comparable else self)._held_out(recent)
 
     def _held_out(self, training_set: TrainingSet) -> Floats:
         """Return forecasts [m] by a model not trained on these rows.

@@ -13,13 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cluster.argo_controller import argo
 from tests.cluster.flow import CLUSTER, environment
-from tests.cluster.own import argo
-from tests.cluster.system import URL, Recorder, System
+from tests.cluster.forwarding import forwarded
+from tests.cluster.listener import Listener
+from tests.cluster.storage import Storage
+from tests.cluster.system import Recorder, System
 from tests.conftest import ROOT
-from tests.monitoring.listener import Listener
 from tests.polling import eventually
-from tests.s3 import stored
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(5400)]
 
@@ -39,16 +40,17 @@ class Workflows:
     folder: Path
 
     def deployer(self, *arguments: str) -> str:
-        cluster = self.system.cluster
-        env = environment(self.folder, cluster.s3, cluster.plane.kubeconfig)
-        done = subprocess.run(
-            [sys.executable, str(_DEPLOYER), *arguments],
-            env=env | {"PYTHONPATH": str(ROOT)},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        plane = self.system.cluster.plane
+        with Storage(plane).environment() as storage:
+            env = environment(self.folder, "", plane.kubeconfig) | storage
+            done = subprocess.run(
+                [sys.executable, str(_DEPLOYER), *arguments],
+                env=env | {"PYTHONPATH": str(ROOT)},
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines()[-1]
 
@@ -139,7 +141,7 @@ def test_a_refused_model_ends_red_and_notifies_while_a_second_run_waits(
     system: System, workflows: Workflows, listener: Listener, refusing: None
 ) -> None:
     """A step whose pod is lost is retried, one that refuses a model exits with 202 and is not."""
-    before, heard = _answered_version(system), len(listener.heard)
+    before, heard = _answered_version(system), len(listener.titles())
     first = workflows.start(cards=200, days=120, candidates="rolling_mean")
     workflows.delete_pod_of(first, "validate(0)")
     second = workflows.start(source="nowhere")
@@ -191,7 +193,9 @@ def _steps_with_cards(system: System, workflow: str) -> set[str]:
     folder = f"metaflow/mf.cards/PokeWatchFlow/runs/argo-{workflow}/"
     cards = {
         path.removeprefix(folder): content
-        for path, content in stored(system.cluster.s3, "flows", folder).items()
+        for path, content in Storage(system.cluster.plane)
+        .stored("pokewatch-metaflow", folder)
+        .items()
         if path.endswith(".html")
     }
     assert all("</html>" in content for content in cards.values())
@@ -210,7 +214,7 @@ def _production(system: System) -> dict[str, Any]:
     return {
         "models": models,
         "created": [plane.get(kind, TEMPLATE, *FLOWS)["spec"] for kind in created],
-        "latest prices": stored(system.cluster.s3, "data", "dvc/heads/"),
+        "latest prices": Storage(plane).stored("pokewatch-data", "dvc/heads/"),
         "answered": _answered_version(system),
     }
 
@@ -221,13 +225,12 @@ def _without_branch(named: dict[str, str]) -> dict[str, str]:
 
 def _models(system: System) -> dict[str, dict[str, dict[str, str]]]:
     """Return the aliases and the tags of each registered model."""
-    service = system.cluster.plane.get("service", "mlflow", "--namespace", "pokewatch")["spec"]
-    url = f"http://{service['clusterIP']}:{service['ports'][0]['port']}"
-    answer = httpx.get(
-        f"{url}/api/2.0/mlflow/registered-models/search",
-        headers={"Host": "mlflow.pokewatch.svc"},
-        timeout=30,
-    ).json()
+    with forwarded(system.cluster.plane, "pokewatch", "mlflow", 5000) as address:
+        answer = httpx.get(
+            f"http://{address}/api/2.0/mlflow/registered-models/search",
+            headers={"Host": "mlflow.pokewatch.svc"},
+            timeout=30,
+        ).json()
     return {
         each["name"]: {
             "aliases": {found["alias"]: found["version"] for found in each.get("aliases", [])},
@@ -239,7 +242,7 @@ def _models(system: System) -> dict[str, dict[str, dict[str, str]]]:
 
 def _answered_version(system: System) -> str:
     headers = {"X-API-Key": system.key}
-    with httpx.Client(base_url=URL, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=system.cluster.url, headers=headers, timeout=30) as client:
         card = client.get("/cards?limit=1").json()["cards"][0]["card_id"]
         answer = client.post("/fair_price", json={"card_id": card})
         return str(answer.json()["model_version"])

@@ -3,17 +3,21 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
 
+from tests.cluster.acme_server import ISSUER, acme_issuer
 from tests.cluster.cert_manager import authority, cert_manager
+from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.envoy_gateway import NAMESPACE, install
-from tests.cluster.own import OwnCluster
+from tests.cluster.envoy_gateway import NAMESPACE, provide
+from tests.cluster.forwarding import forwarded
 from tests.cluster.system import System
 from tests.k8s.rendering import K8S, rendered_overlay
 from tests.polling import eventually
@@ -27,9 +31,10 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Edge:
-    """The proxies, and the authority whose certificates are trusted."""
+    """The proxies' ports, and the authority whose certificates are trusted."""
 
-    address: str
+    http: str
+    https: str
     trusted: ssl.SSLContext
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -41,49 +46,63 @@ class Edge:
         sent = {"Host": HOST, **headers}
         with httpx.Client(verify=self.trusted, timeout=30) as client:
             named = {"sni_hostname": HOST}
-            url = f"https://{self.address}{path}"
+            url = f"https://{self.https}{path}"
             return client.request(method, url, headers=sent, extensions=named, **content)
 
     def connect(self) -> ssl.SSLSocket:
         """Return a connection, once its certificate is verified."""
-        raw = socket.create_connection((self.address, 443))
+        host, _, port = self.https.partition(":")
+        raw = socket.create_connection((host, int(port)))
         return self.trusted.wrap_socket(raw, server_hostname=HOST)
 
 
 @pytest.fixture(scope="module")
 def edge(
-    system: System, cluster: OwnCluster, tmp_path_factory: pytest.TempPathFactory
+    system: System, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Edge]:
     """The way in of the production overlay, and its policy."""
     plane = cluster.plane
-    install(cluster, tmp_path_factory.mktemp("edge"))
-    with cert_manager(plane, issuer="letsencrypt"):
-        applied = (K8S / "overlays" / "production" / "edge.yaml").read_text()
+    provide(cluster, tmp_path_factory.mktemp("edge"))
+    applied = (K8S / "overlays" / "production" / "edge.yaml").read_text()
+    with ExitStack() as stack:
+        stack.enter_context(cert_manager(cluster, issuer="letsencrypt"))
         plane.kubectl("apply", "--server-side", "--filename", "-", sent=applied)
-        policies = [
-            each
-            for each in rendered_overlay(K8S / "overlays" / "production")
-            if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "gateway"
-        ]
-        options = ("--server-side", "--force-conflicts", "--filename", "-")
-        plane.kubectl("apply", *options, sent=yaml.safe_dump_all(policies))
-        found = Edge(_balanced(plane), ssl.create_default_context(cadata=authority(plane)))
+        stack.callback(plane.kubectl, "delete", "--filename", "-", sent=applied)
+        _apply_policy(plane, K8S / "overlays" / "production")
+        stack.callback(_apply_policy, plane, system.manifests / "overlays" / "local")
+        service = _balanced(plane)
         accepted = ("gateway/edge", "--for=condition=Programmed", "--timeout=300s")
         plane.kubectl("wait", *accepted, *HERE)
+        http, https = (
+            stack.enter_context(forwarded(plane, NAMESPACE, service, port)) for port in (80, 443)
+        )
+        found = Edge(http, https, ssl.create_default_context(cadata=authority(plane)))
         eventually(lambda: _answers(found), bool, seconds=120, every=1)
         yield found
 
 
+def _apply_policy(plane: ControlPlane, overlay: Path) -> None:
+    """Let in to the gateway what an overlay lets in."""
+    policies = [
+        each
+        for each in rendered_overlay(overlay)
+        if each["kind"] == "NetworkPolicy" and each["metadata"]["name"] == "gateway"
+    ]
+    options = ("--server-side", "--force-conflicts", "--filename", "-")
+    plane.kubectl("apply", *options, sent=yaml.safe_dump_all(policies))
+
+
 def _balanced(plane: ControlPlane) -> str:
-    """Return the address of the proxies, which their Service has once a balancer says so."""
-    service = eventually(lambda: _service(plane), bool, seconds=300, every=1)[0]
-    found = str(service["spec"]["clusterIP"])
-    # what a cloud's balancer does
-    status = f'{{"status": {{"loadBalancer": {{"ingress": [{{"ip": "{found}"}}]}}}}}}'
-    name = service["metadata"]["name"]
-    patch = ("--subresource=status", "--type", "merge", "--patch", status)
-    plane.kubectl("patch", "service", name, *patch, "--namespace", NAMESPACE)
-    return found
+    """Return the name of the proxies' Service, which has the address of a balancer."""
+    service = eventually(lambda: _services(plane), bool, seconds=300, every=1)[0]
+    name = str(service["metadata"]["name"])
+    if "ingress" not in service["status"]["loadBalancer"]:
+        # what a cloud's balancer does
+        address = service["spec"]["clusterIP"]
+        status = f'{{"status": {{"loadBalancer": {{"ingress": [{{"ip": "{address}"}}]}}}}}}'
+        patch = ("--subresource=status", "--type", "merge", "--patch", status)
+        plane.kubectl("patch", "service", name, *patch, "--namespace", NAMESPACE)
+    return name
 
 
 def _answers(edge: Edge) -> bool:
@@ -93,7 +112,7 @@ def _answers(edge: Edge) -> bool:
         return False
 
 
-def test_every_object_is_accepted(edge: Edge, cluster: OwnCluster) -> None:
+def test_every_object_is_accepted(edge: Edge, cluster: Cluster) -> None:
     plane = cluster.plane
     for name in ("to-https", "gateway"):
         (parent,) = plane.get("httproute", name, *HERE)["status"]["parents"]
@@ -108,7 +127,7 @@ def test_every_object_is_accepted(edge: Edge, cluster: OwnCluster) -> None:
         }
 
 
-def test_cert_manager_keeps_the_certificate(edge: Edge, cluster: OwnCluster) -> None:
+def test_cert_manager_keeps_the_certificate(edge: Edge, cluster: Cluster) -> None:
     """Of the Gateway's host; a lost one is made again, and served without a restart."""
     certificate = cluster.plane.get("certificate", "gateway-tls", *HERE)
     assert certificate["spec"]["dnsNames"] == [HOST]
@@ -118,8 +137,27 @@ def test_cert_manager_keeps_the_certificate(edge: Edge, cluster: OwnCluster) -> 
     assert edge.get("/health").status_code == 200
 
 
+def test_a_real_acme_server_issues_the_certificate(edge: Edge, cluster: Cluster) -> None:
+    """Its challenge passes the redirect of port 80, the proxies and the network policies."""
+    if cluster.own is None:
+        pytest.skip("Pebble runs beside a cluster of the tests' own")
+    plane = cluster.plane
+    (service,) = _services(plane)
+    with acme_issuer(plane, service["spec"]["clusterIP"]) as trusted:
+        _issue_by(plane, ISSUER)
+        served = replace(edge, trusted=trusted)
+        eventually(lambda: _answers(served), bool, seconds=300, every=1)
+        _issue_by(plane, "letsencrypt")
+        eventually(lambda: _answers(edge), bool, seconds=120, every=1)
+
+
+def _issue_by(plane: ControlPlane, issuer: str) -> None:
+    annotation = f"cert-manager.io/cluster-issuer={issuer}"
+    plane.kubectl("annotate", "--overwrite", "gateway/edge", annotation, *HERE)
+
+
 def test_http_is_redirected(edge: Edge) -> None:
-    answer = httpx.get(f"http://{edge.address}/cards?limit=1", headers={"Host": HOST})
+    answer = httpx.get(f"http://{edge.http}/cards?limit=1", headers={"Host": HOST})
     assert answer.status_code == 301
     assert answer.headers["location"] == f"https://{HOST}/cards?limit=1"
 
@@ -171,7 +209,7 @@ def _serial_number(edge: Edge) -> str:
     return str(found["serialNumber"]) if found else ""
 
 
-def _service(plane: ControlPlane) -> list[dict[str, Any]]:
+def _services(plane: ControlPlane) -> list[dict[str, Any]]:
     selector = "gateway.envoyproxy.io/owning-gateway-name=edge"
     found: list[dict[str, Any]] = plane.get(
         "services", "--namespace", NAMESPACE, "--selector", selector

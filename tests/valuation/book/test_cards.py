@@ -174,6 +174,15 @@ def test_slugs_with_the_same_hash_are_found(cards: Cards, monkeypatch: pytest.Mo
     assert same.positions([*same.slugs, *same.ids]).tolist() == [*range(40), *range(40)]
 
 
+@pytest.mark.parametrize("counts", [(3, 40, 2), (40, 1, 41)])
+def test_books_of_any_size_have_their_own_positions(cards: Cards, counts: tuple[int, ...]) -> None:
+    books = [Cards(cards._table.slice(0, count)) for count in counts]
+    for book in books:
+        assert book.positions(cards.ids).tolist() == [
+            at if at < len(book) else -1 for at in range(len(cards))
+        ]
+
+
 def test_slugs_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards_module, "REMEMBERED", 2)
     table = pa.Table.from_pylist(

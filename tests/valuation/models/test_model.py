@@ -45,6 +45,22 @@ def test_the_interval_is_calibrated_on_days_after_those_trained_on(
     assert model.known == days[-1] + horizon, "the forecast itself is trained on all rows"
 
 
+class Grown(Recorded):
+    """A model with a second part where it is trained on more than 40 days."""
+
+    def _fit_forecast(self, training_set: TrainingSet) -> dict[str, Any]:
+        parts = {"second": 0.0} if len(np.unique(training_set.day)) > 40 else {}
+        return super()._fit_forecast(training_set) | parts
+
+
+def test_errors_of_a_model_with_fewer_parts_calibrate_none() -> None:
+    Recorded.held_out.clear()
+    days = training_days(PANEL.dates, 7)
+    Grown(7).fit_training_set(build_training_set(PANEL, 7, days), date(2025, 3, 1))
+    ((known, _),) = Recorded.held_out
+    assert known == days[-1] + 7, "the model itself, with cards held out"
+
+
 def test_values_have_the_distribution_of_their_interval() -> None:
     values = LocalLevel(7).fit(PANEL).value(PANEL, 89)
     one = values.distribution

@@ -9,6 +9,7 @@ from pokewatch.gateway.http.problems import ProblemError, is_outage
 from pokewatch.gateway.upstream.answer_cache import AnswerCache
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 from pokewatch.gateway.upstream.shared_headers import HeadersOf
+from pokewatch.gateway.upstream.transport import Sender
 from pokewatch.gateway.upstream.v2_client import RefusedError, V2Client
 from pokewatch.gateway.upstream.v2_messages import Versions
 from pokewatch.gateway.upstream.version_poller import VersionPoller
@@ -19,7 +20,10 @@ OnCall = Callable[[bool, int], None]
 
 
 class FallbackComposition(Composition):
-    """The composition of a challenger. A call that fails is made to the champion's."""
+    """The composition of a challenger. A call that fails is made to the champion's.
+
+    Its own calls are sent alone, as their timeout is shorter than the champion's.
+    """
 
     def __init__(
         self,
@@ -35,7 +39,9 @@ class FallbackComposition(Composition):
         self._champion = champion
         self._on_call = on_call
 
-    async def price(self, cards: Sequence[CardQuery], deadline: float) -> Priced:
+    async def price(
+        self, cards: Sequence[CardQuery], deadline: float, sender: Sender | None = None
+    ) -> Priced:
         try:
             found = await super().price(cards, deadline)
         except RefusedError:
@@ -46,7 +52,7 @@ class FallbackComposition(Composition):
         else:
             self._on_call(False, len(cards))
             return found
-        found = await self._champion.price(cards, deadline)
+        found = await self._champion.price(cards, deadline, sender)
         self._on_call(True, len(cards))
         return found
 

@@ -9,7 +9,8 @@ from pokewatch.gateway.api.composition import CardQuery, Priced
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.http.problems import ProblemError
 from pokewatch.gateway.upstream.coalescing import QueueLimit
-from pokewatch.gateway.upstream.transport import Transport
+from pokewatch.gateway.upstream.combined_requests import CombinedRequests
+from pokewatch.gateway.upstream.transport import Sender, Transport
 from pokewatch.gateway.upstream.v2_client import RefusedError
 
 Cards = Mapping[MarketBackend, Sequence[CardQuery]]
@@ -19,9 +20,10 @@ _TOGETHER_SECONDS = 0.25  # that markets wait for each other, to be decided on t
 
 
 class MixedPrices:
-    """Values the cards of several markets: a call of each, and one of `decision` at each address.
+    """Values the cards of several markets by two calls at each address, whatever their number.
 
-    A market takes a call of its model whatever it has to value, and a decision is the same for all.
+    One has a request to the model of each market, the other is of `decision`, the same for all. A
+    call that fails as a whole fails for each of its markets.
     """
 
     def __init__(self, load: QueueLimit) -> None:
@@ -50,34 +52,37 @@ class MixedPrices:
 
 
 async def _at_one_address(cards: Cards, deadline: float) -> Mapping[MarketBackend, _Found]:
-    """Return what was found for markets at one address. Late ones have decisions of their own."""
+    """Return what was found for markets at one address.
+
+    Those that are late are decided on by further calls, one for all that arrive at the same time.
+    """
+    together = CombinedRequests(next(iter(cards)).transport) if len(cards) > 1 else None
     calls = {
-        backend: asyncio.create_task(_priced(backend, queries, deadline))
+        asyncio.create_task(_priced(backend, queries, deadline, together)): backend
         for backend, queries in cards.items()
     }
+    decisions: list[asyncio.Task[dict[MarketBackend, _Found]]] = []
     try:
-        await asyncio.wait(calls.values(), timeout=_TOGETHER_SECONDS)
-        together = [backend for backend, call in calls.items() if call.done()]
-        late = [backend for backend in calls if backend not in together]
-        parts = [together, *([backend] for backend in late)]
-        found = await asyncio.gather(
-            *(_decided({each: calls[each] for each in part}, deadline) for part in parts)
-        )
+        done, late = await asyncio.wait(calls, timeout=_TOGETHER_SECONDS)
+        while True:
+            outcomes = {backend: call.result() for call, backend in calls.items() if call in done}
+            decisions.append(asyncio.create_task(_decided(outcomes, deadline)))
+            if not late:
+                break
+            done, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+        return ChainMap(*await asyncio.gather(*decisions))
     finally:
-        for call in calls.values():
-            call.cancel()
-    return ChainMap(*found)
+        for task in (*calls, *decisions):
+            task.cancel()
 
 
 async def _decided(
-    calls: Mapping[MarketBackend, asyncio.Task[Priced | ProblemError | RefusedError]],
-    deadline: float,
+    outcomes: Mapping[MarketBackend, Priced | ProblemError | RefusedError], deadline: float
 ) -> dict[MarketBackend, _Found]:
     """Return the answers of markets, decided on by one call, and the errors of others."""
     priced: dict[MarketBackend, Priced] = {}
     found: dict[MarketBackend, _Found] = {}
-    for backend, call in calls.items():
-        outcome = await call
+    for backend, outcome in outcomes.items():
         if isinstance(outcome, Priced):
             priced[backend] = outcome
         else:
@@ -99,10 +104,10 @@ async def _decided(
 
 
 async def _priced(
-    backend: MarketBackend, cards: Sequence[CardQuery], deadline: float
+    backend: MarketBackend, cards: Sequence[CardQuery], deadline: float, sender: Sender | None
 ) -> Priced | ProblemError | RefusedError:
     try:
-        return await backend.composition.price(cards, deadline)
+        return await backend.composition.price(cards, deadline, sender)
     except (ProblemError, RefusedError) as error:
         return error
 

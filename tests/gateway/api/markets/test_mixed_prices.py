@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from pokewatch.contract import INFERENCES_PATH
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.markets import mixed_prices
 from pokewatch.gateway.http.problems import unavailable
+from pokewatch.gateway.upstream.transport import Sender
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.market_servers import DOLLARS, EUROS
 from tests.gateway.tampering import PickyServer, tampering
@@ -41,7 +43,7 @@ def test_the_answers_are_those_of_each_market(both: Gateway) -> None:
 
 @pytest.mark.parametrize("model", [f"fair-price-{DOLLARS.market}", "decision"])
 def test_a_refused_card_is_the_only_one_without_an_answer(
-    two_markets: Server, tmp_path: Path, model: str
+    two_markets: Server, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tampering(two_markets.url, PickyServer) as picky:
         urls = ",".join(f"{market}={picky.url}" for market in MARKETS)
@@ -50,7 +52,10 @@ def test_a_refused_card_is_the_only_one_without_an_answer(
             eventually(lambda: len(predictions(gateway, cards)), (5).__eq__)
             picky.asked.clear()
             whole = predictions(gateway, cards)
-            assert picky.asked.count("/v2/models/decision/infer") == 1
+            monkeypatch.setattr(mixed_prices, "_TOGETHER_SECONDS", 0.0)  # all are late
+            assert predictions(gateway, cards) == whole
+            infers = [path for path in picky.asked if path.endswith(("/infer", INFERENCES_PATH))]
+            assert infers == [INFERENCES_PATH, "/v2/models/decision/infer"] * 2
             picky.refuses(model, {"card_7"})
             found = predictions(gateway, cards)
             assert "problem" in found[1]
@@ -64,7 +69,7 @@ def test_a_market_that_is_late_keeps_no_other_from_a_decision(
     monkeypatch.setattr(mixed_prices, "_TOGETHER_SECONDS", 0.0)
     late, *_ = both.app.assembly.markets.backends
 
-    async def never(cards: Sequence[CardQuery], deadline: float) -> Any:
+    async def never(cards: Sequence[CardQuery], deadline: float, _: Sender | None) -> Any:
         await asyncio.sleep(deadline - asyncio.get_running_loop().time())
         raise unavailable("too late")
 
