@@ -19,8 +19,6 @@ from pokewatch.valuation.training_set import (
     SampledRows,
     TrainingSet,
     card_keys,
-    concatenate,
-    sample,
     training_date_of,
     training_days_of,
     training_rows,
@@ -127,9 +125,11 @@ class _OpenWalk:
         if self._only is not None:
             found, self._sampled = self._sampled.all(), SampledRows()
             return found
-        rows = concatenate([self._rows[each] for each in self._training_days[on]])
+        errors, sampled = jumps.errors(on), SampledRows()
+        for day in self._training_days[on]:
+            sampled.add(without_errors(self._rows[day], errors, self.walk.horizon))
         self._rows = {day: r for day, r in self._rows.items() if self._needed_until[day] > on}
-        return sample(without_errors(rows, jumps.errors(on), self.walk.horizon))
+        return sampled.all()
 
     def _training_date(self, day: int, latest: int | None) -> int:
         if latest is not None and day >= latest:
