@@ -16,7 +16,8 @@ from pokewatch.valuation.asks import Asks
 from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.level_filter import LevelFilter
-from pokewatch.valuation.panel import Bools, Floats, Panel
+from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.renewals import Renewals
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 from pokewatch.valuation.unconfirmed import WaitingJumps
 
@@ -63,8 +64,6 @@ _ASK_LEVEL = 1  # index in NOISE_RATIOS of the level that asks are compared with
 _PRIOR_SCALE = 0.05  # scale of a fresh move before the first one
 _PRIOR_SCALE_WEIGHT = 4.0  # fresh moves' worth of weight on the prior
 _MIN_SCALE = 0.005
-# Beta distribution of the share of days with a renewed quote, before the first day
-_PRIOR_RENEWED, _PRIOR_SAME = 0.5, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,6 @@ class _State:
         self.counter = MoveCounter(n)
         self.last = np.full(n, np.nan)
         self.fresh_day = np.full(n, -1)
-        self.first_day = np.full(n, -1)
         self.quoted_day = np.full(n, -1)
         self.quoted_days = np.zeros(n, dtype=np.int64)
         self.moves = np.zeros(n)
@@ -135,8 +133,7 @@ class _State:
         self.index_at_fresh = np.zeros(n)
         self.levels = [LevelFilter(ratio, n) for ratio in NOISE_RATIOS]
         self.lasts: deque[Floats] = deque(maxlen=max(WINDOW, *MOMENTA) + 1)
-        self.freshes: deque[Bools] = deque(maxlen=WINDOW)
-        self.renewals: deque[Bools] = deque(maxlen=WINDOW)  # fresh quotes but for the first one
+        self.renewals = Renewals(n, WINDOW)
         self.lows = Asks(panel.low, n)
         self.mids = Asks(panel.mid, n)
         # Means of sales keep their last value on a day without one.
@@ -166,13 +163,11 @@ class _State:
         self.last_move = np.where(known, move, self.last_move)
         self.quoted_days += np.isfinite(quote)
         self.quoted_day = np.where(np.isfinite(quote), day, self.quoted_day)
-        self.first_day = np.where((self.first_day < 0) & np.isfinite(quote), day, self.first_day)
         self.fresh_day = np.where(fresh, day, self.fresh_day)
         self.index_at_fresh = np.where(fresh, self.groups.index, self.index_at_fresh)
         self.last = np.where(np.isfinite(quote), quote, self.last)
         self.lasts.append(self.last)
-        self.freshes.append(fresh)
-        self.renewals.append(known)
+        self.renewals.advance(np.isfinite(quote), fresh, known)
         for asks in (self.lows, self.mids):
             asks.advance(day, fresh, self.levels[_ASK_LEVEL].mean)
         for name, prices in self.averages.items():
@@ -196,8 +191,8 @@ class _State:
             },
             "age": day - self.fresh_day.astype(np.float64),
             "stale_days": self._stale(day),
-            "fresh_share": np.stack(self.freshes).mean(axis=0),
-            "renewal_odds": self._renewal_odds(day),
+            "fresh_share": self.renewals.fresh_share(),
+            "renewal_odds": self.renewals.odds(),
             "volatility": _mean(np.abs(np.diff(window[-WINDOW - 1 :], axis=0)))
             if len(window) > 1
             else np.zeros(len(self.last)),
@@ -252,9 +247,7 @@ class _State:
             column[card] = value
         for back in range(1, min(days, len(self.lasts)) + 1):
             self.lasts[-back][card] = self.last[card]
-        for back in range(1, min(days, len(self.freshes)) + 1):
-            self.freshes[-back][card] = False
-            self.renewals[-back][card] = False
+        self.renewals.undo(card, days)
 
     def _card_columns(self) -> list[NDArray[Any]]:
         return [
@@ -276,17 +269,6 @@ class _State:
             self.moves + _PRIOR_SCALE_WEIGHT
         )
         return np.maximum(scale, _MIN_SCALE)
-
-    def _renewal_odds(self, day: int) -> Floats:
-        """Return the log odds [n] that a day renews the quote, by the days of the window so far.
-
-        Unlike the share of such days, they mean the same after a week of history as after four: a
-        card that has not been renewed yet is less and less likely to be.
-        """
-        renewed = np.sum(self.renewals, axis=0)
-        days = np.where(self.first_day >= 0, np.minimum(day - self.first_day, WINDOW), 0)
-        odds: Floats = np.log((renewed + _PRIOR_RENEWED) / (days - renewed + _PRIOR_SAME))
-        return odds
 
     def _stale(self, day: int) -> Floats:
         """Return the age of the quote in days: since the last one, or as reported by the source."""

@@ -131,20 +131,6 @@ def test_averages_and_momentum_are_what_they_say() -> None:
     assert found.column("fresh_share")[0] == 1.0
 
 
-def test_the_odds_of_a_renewal_mean_the_same_after_a_short_and_a_long_history() -> None:
-    """The first quote renews nothing, and a card that was never renewed may just be new."""
-    days = np.arange(40)
-    panel = panel_of(
-        np.stack([10.0 + days // 5, np.full(40, 7.0), np.where(days < 30, np.nan, 3.0)], axis=1)
-    )
-    short, long = on(panel, 10).column("renewal_odds"), on(panel, 39).column("renewal_odds")
-    assert short[0] == pytest.approx(np.log(2.5 / 13))  # renewed on 2 of 10 days
-    assert long[0] == pytest.approx(np.log(5.5 / 28))  # 5 of the last 28
-    assert short[1] == pytest.approx(np.log(0.5 / 15))
-    assert long[1] == pytest.approx(np.log(0.5 / 33))
-    assert long[2] == pytest.approx(np.log(0.5 / 14)), "nine days of a new card"
-
-
 def test_a_missing_day_repeats_the_last_quote() -> None:
     found = on(panel_of([[10.0], [12.0], [np.nan], [12.0]]), 3)
     assert found.column("mean3")[0] == pytest.approx(0.0, abs=1e-6)
