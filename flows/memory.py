@@ -4,10 +4,10 @@
 
 rounded up to a multiple of 256. `cells` are cards times days of the whole market, for `features` of
 one of its shards. A step that holds the panel needs 52 bytes of a cell: six prices of 8 bytes, as
-many as a market can have, and four flags. Models are fitted on a sample of at most 15,000 cards of
-a day. `start` and `sampled` are from peaks of resident memory that
-`python -m tests.bench.memory CARDS DAYS SHARDS` measures, with half as much again of `sampled` for
-the models that are not measured there.
+many as a market can have, and four flags. Prices that are whole cents take half of that. Models
+are fitted on a sample of at most 15,000 cards of a day. `start` and `sampled` are from peaks of
+resident memory that `python -m tests.bench.memory CARDS DAYS SHARDS` measures, with half as much
+again of `sampled` for the models that are not measured there.
 
 Where the deploy config has no `market`, steps get what they ask for themselves.
 """

@@ -127,13 +127,13 @@ def training_set_of(
     """
     on = training_date_of(panel, panel.days - 1, horizon) if until is None else until
     found = build_training_set(panel, horizon, training_days_of(panel, on, horizon), on)
-    return sample(found), panel.dates[on].item()
+    return found, panel.dates[on].item()
 
 
 def build_training_set(
     panel: Panel, horizon: int, days: Sequence[int], until: int | None = None
 ) -> TrainingSet:
-    """Return the `training_rows` of the given day indices, from one pass over the panel.
+    """Return a `sample` of the `training_rows` of the given day indices, from one pass.
 
     Rows of quotes that are known on day index `until` to be errors are left out; by default, it is
     the day of the last outcome. Raise IndexError for a day whose outcome is beyond the panel.
@@ -141,19 +141,21 @@ def build_training_set(
     keys = card_keys(panel.card_id)
     known_on = max(days, default=-1) + horizon if until is None else until
     jumps = find_jumps(panel.up_to(known_on))
-    rows = [
-        training_rows(panel, keys, horizon, features)
-        for features in stream_features(panel, days, jumps)
-    ]
-    return without_errors(concatenate(rows), jumps.errors(known_on), horizon)
+    errors, found = jumps.errors(known_on), SampledRows()
+    for features in stream_features(panel, days, jumps):
+        found.add(without_errors(training_rows(panel, keys, horizon, features), errors, horizon))
+    return found.all()
 
 
 def without_errors(training_set: TrainingSet, errors: Jumps, horizon: int) -> TrainingSet:
     """Return the rows whose quote and outcome are both outside the `errors`."""
     wrong = np.zeros(len(training_set), dtype=np.bool_)
-    suspect = np.flatnonzero(np.isin(training_set.card, errors.card))
-    for card, start, end in zip(errors.card, errors.start, errors.end, strict=True):
-        rows = suspect[training_set.card[suspect] == card]
+    by_card = errors.select(np.argsort(errors.card, kind="stable"))
+    first = np.searchsorted(by_card.card, training_set.card, side="left")
+    count = np.searchsorted(by_card.card, training_set.card, side="right") - first
+    for number in range(int(count.max(initial=0))):
+        rows = np.flatnonzero(count > number)
+        start, end = (days[first[rows] + number] for days in (by_card.start, by_card.end))
         for day in (training_set.day[rows], training_set.day[rows] + horizon):
             wrong[rows] |= (day >= start) & (day < end)
     return training_set.select(~wrong) if wrong.any() else training_set
@@ -208,6 +210,24 @@ def sample(training_set: TrainingSet, max_rows: int = MAX_ROWS) -> TrainingSet:
         return training_set
     order = mix_bits(training_set.key + training_set.day.astype(np.uint32))
     return training_set.select(np.sort(np.argsort(order, kind="stable")[:max_rows]))
+
+
+class SampledRows:
+    """The `sample` of the rows of several days, without holding all of them."""
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+        self._parts: list[TrainingSet] = []
+
+    def add(self, rows: TrainingSet) -> None:
+        """Add the rows of the next day."""
+        self._parts.append(rows)
+        if sum(map(len, self._parts)) > 2 * self._max_rows:
+            self._parts = [self.all()]
+
+    def all(self) -> TrainingSet:
+        """Return the sample of the rows added so far."""
+        return sample(concatenate(self._parts), self._max_rows)
 
 
 def card_keys(card_id: Strings) -> NDArray[np.uint32]:

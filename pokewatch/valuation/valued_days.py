@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pokewatch.valuation.book import NO_SHAPE, BookRows, BookSpreads, HorizonForecasts
 from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.forecasts import horizon_forecasts
-from pokewatch.valuation.intervals import THIN_HISTORY
 from pokewatch.valuation.models import Model, Values
 from pokewatch.valuation.panel import Floats, Panel
 from pokewatch.valuation.walk_forward import Walk, walk_together
@@ -49,11 +48,11 @@ def valued_days(model: Model, panel: Panel, days: int, horizons: Sequence[int] =
         raise ValueError(f"days must be at least 1, got {days}")
     first = max(0, panel.days - days)
     shape = panel.days - first, panel.cards
-    fair, lower, upper = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
-    scale, unchanged = (np.full(shape, np.nan, dtype=np.float16) for _ in range(2))
-    shape_row = np.full(shape, NO_SHAPE, dtype=np.int16)
+    # Each row is filled below: memory is taken day by day, as fewer rows wait to be trained on.
+    fair, lower, upper = (np.empty(shape, dtype=np.float32) for _ in range(3))
+    scale, unchanged = (np.empty(shape, dtype=np.float16) for _ in range(2))
+    shape_row, status = np.empty(shape, dtype=np.int16), np.empty(shape, dtype=np.int8)
     tables: list[Floats] = []
-    status = np.full(shape, THIN_HISTORY, dtype=np.int8)
     served = Walk(model.name, model.horizon, range(first, panel.days), latest=model)
     others = [Walk(model.name, horizon, [panel.days - 1]) for horizon in sorted(set(horizons))]
     further: dict[int, tuple[DayFeatures, Values]] = {}

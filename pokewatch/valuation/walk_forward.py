@@ -16,9 +16,9 @@ from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.models import Model, Values, create
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import (
+    SampledRows,
     TrainingSet,
     card_keys,
-    concatenate,
     training_date_of,
     training_days_of,
     training_rows,
@@ -83,6 +83,9 @@ class _OpenWalk:
         }
         self._needed_until = {day: on for on, days in self._training_days.items() for day in days}
         self._rows: dict[int, TrainingSet] = {}
+        # Rows of a walk that trains one model are needed for no other: a sample of them will do.
+        self._only = next(iter(self._training_days)) if len(self._training_days) == 1 else None
+        self._sampled = SampledRows()
 
     @property
     def needed(self) -> Collection[int]:
@@ -101,18 +104,32 @@ class _OpenWalk:
         if day in self._trained_on:
             values = self._model(self._trained_on[day], jumps).value_features(features)
         if day in self._needed_until:
-            self._rows[day] = training_rows(self._panel, card_key, self.walk.horizon, features)
+            horizon = self.walk.horizon
+            rows = training_rows(self._panel, card_key, horizon, features)
+            if self._only is None:
+                self._rows[day] = rows
+            else:
+                self._sampled.add(without_errors(rows, jumps.errors(self._only), horizon))
         return values
 
     def _model(self, on: int, jumps: Jumps) -> Model:
         """Return the model trained on day index `on`."""
         if on not in self._models:
-            rows = concatenate([self._rows[each] for each in self._training_days[on]])
-            self._rows = {day: r for day, r in self._rows.items() if self._needed_until[day] > on}
-            horizon, until = self.walk.horizon, self._panel.dates[on].item()
-            training_set = without_errors(rows, jumps.errors(on), horizon)
-            self._models[on] = create(self.walk.name, horizon).fit_training_set(training_set, until)
+            training_set, until = self._training_set(on, jumps), self._panel.dates[on].item()
+            model = create(self.walk.name, self.walk.horizon)
+            self._models[on] = model.fit_training_set(training_set, until)
         return self._models[on]
+
+    def _training_set(self, on: int, jumps: Jumps) -> TrainingSet:
+        """Return the rows that the model of day index `on` is trained on; drop those left over."""
+        if self._only is not None:
+            found, self._sampled = self._sampled.all(), SampledRows()
+            return found
+        errors, sampled = jumps.errors(on), SampledRows()
+        for day in self._training_days[on]:
+            sampled.add(without_errors(self._rows[day], errors, self.walk.horizon))
+        self._rows = {day: r for day, r in self._rows.items() if self._needed_until[day] > on}
+        return sampled.all()
 
     def _training_date(self, day: int, latest: int | None) -> int:
         if latest is not None and day >= latest:

@@ -1,13 +1,16 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pokewatch.valuation.features import stream_features
+from pokewatch.valuation.jumps import Jumps
 from pokewatch.valuation.training_set import (
     MIN_TRAINING_DAYS,
+    SampledRows,
+    TrainingSet,
     build_training_set,
     card_keys,
     concatenate,
@@ -18,6 +21,7 @@ from pokewatch.valuation.training_set import (
     training_days,
     training_days_of,
     training_rows,
+    without_errors,
 )
 from tests.valuation.panels import START, market_like, panel_of
 
@@ -56,6 +60,7 @@ def test_models_are_trained_daily_at_first_and_rarely_later() -> None:
 
 
 @given(days=st.integers(20, 500), horizon=st.integers(1, 60), changed=st.integers(-5, 500))
+@example(days=197, horizon=1, changed=1)  # a shorter history is trained on more often, not later
 def test_after_a_market_change_all_training_days_are_from_after_it(
     days: int, horizon: int, changed: int
 ) -> None:
@@ -65,7 +70,7 @@ def test_after_a_market_change_all_training_days_are_from_after_it(
     day = days - 1
     on, before = training_date_of(known, day, horizon), training_date_of(panel, day, horizon)
     restarts = 0 < changed <= day + 1 - horizon - MIN_TRAINING_DAYS
-    assert before <= on <= day if restarts else on == before
+    assert changed <= on <= day if restarts else on == before
     if 0 < changed <= on + 1 - horizon - MIN_TRAINING_DAYS:
         assert min(training_days_of(known, on, horizon)) >= changed
     else:
@@ -136,6 +141,45 @@ def test_too_many_rows_are_sampled_evenly() -> None:
     assert len(np.unique(few.day)) == 20
     assert len(np.unique(few.card)) > 95
     assert sample(training_set, 2000) is training_set
+
+
+def test_a_sample_of_many_days_needs_not_all_their_rows() -> None:
+    prices = np.tile(np.arange(1.0, 101.0), (60, 1))
+    days = [build_training_set(panel_of(prices), 3, [day]) for day in range(50)]
+    found = SampledRows(300)
+    for rows in days:
+        found.add(rows)
+        assert sum(map(len, found._parts)) <= 600
+    expected = sample(concatenate(days), 300)
+    for field in fields(TrainingSet):
+        np.testing.assert_array_equal(
+            getattr(found.all(), field.name), getattr(expected, field.name)
+        )
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 25), st.integers(1, 6)), max_size=12)
+)
+def test_rows_whose_quote_or_outcome_is_an_error_are_left_out(
+    spans: list[tuple[int, int, int]],
+) -> None:
+    training_set = build_training_set(panel_of(market_like(30, 5)), 3, list(range(25)))
+    card, start, length = np.array(spans, dtype=np.int64).reshape(-1, 3).T
+    no = np.zeros(len(card))
+    errors = Jumps(card, start, start + length, no > 0, no, no, no > 0)
+    found = without_errors(training_set, errors, 3)
+    kept = [
+        row
+        for row, (of, day) in enumerate(
+            zip(training_set.card.tolist(), training_set.day.tolist(), strict=True)
+        )
+        if not any(
+            of == each and (first <= day < first + days or first <= day + 3 < first + days)
+            for each, first, days in spans
+        )
+    ]
+    np.testing.assert_array_equal(found.key, training_set.key[kept])
+    np.testing.assert_array_equal(found.day, training_set.day[kept])
 
 
 def test_rows_can_be_chosen() -> None:
