@@ -44,7 +44,7 @@ class ReportedPods(Kubernetes):
             if code:
                 cause = (
                     "was killed for memory: @kubernetes(memory=...) is too small"
-                    if reason == "OOMKilled"
+                    if reason.startswith("OOMKilled")  # its last line of output may follow
                     else f"failed: {reason}"
                 )
                 echo(f"The pod {cause} (exit code {code}).", "stderr", job_id=self._job.id)

@@ -61,7 +61,9 @@ class Job:
             reason = (
                 "Completed" if code == 0 else "OOMKilled" if self.pod.killed_for_memory else "Error"
             )
-            state = {"terminated": {"exitCode": code, "reason": reason, "finishedAt": _FINISHED}}
+            ended = {"exitCode": code, "reason": reason, "finishedAt": _FINISHED}
+            # as a kubelet gives the last output of a container that failed
+            state = {"terminated": ended | ({"message": "last output"} if code else {})}
         phase = "Running" if code is None else "Succeeded" if code == 0 else "Failed"
         containers = [
             {
