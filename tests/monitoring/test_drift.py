@@ -110,8 +110,9 @@ def test_odd_days_are_drift_once_they_are_four(days: int, drifts: bool) -> None:
 
 def test_a_missing_part_of_the_catalogue_is_drift() -> None:
     panel = market(300, 0, 60)
-    np.asarray(panel.market)[-4:, :60] = np.nan
-    assert set(alarms(panel, 59)) >= {"coverage"}
+    prices = np.array(panel.market)
+    prices[-4:, :60] = np.nan
+    assert set(alarms(replace(panel, market=prices), 59)) >= {"coverage"}
 
 
 def test_later_days_change_nothing() -> None:

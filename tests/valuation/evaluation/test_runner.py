@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pokewatch.valuation.evaluation.runner import (
 )
 from pokewatch.valuation.features import COLUMN, stream_features
 from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import build_training_set
 from tests.valuation.panels import long_table, market_like, panel_of
 
@@ -155,12 +157,16 @@ def test_skill_is_found_where_there_is_some_and_not_where_moves_are_shuffled() -
 def test_a_leaked_outcome_is_detected() -> None:
     """An outcome leaked into the past is detected: truncating the future changes features."""
     prices = market_like(40, 30, gaps=0.0)
-    leaky = panel_of(prices)
-    np.asarray(leaky.market)[:-5] = prices[5:]
-    past = panel_of(prices[:31])
-    np.asarray(past.market)[:-5] = prices[5:31]
+    leaky, past = _leaking(panel_of(prices)), _leaking(panel_of(prices[:31]))
     whole = next(stream_features(leaky, [30])).values
     assert not np.array_equal(whole, next(stream_features(past, [30])).values, equal_nan=True)
+
+
+def _leaking(panel: Panel) -> Panel:
+    """Return the panel with the quotes of five days later on all days but the last five."""
+    prices = np.array(panel.market)
+    prices[:-5] = prices[5:].copy()
+    return replace(panel, market=prices)
 
 
 def test_a_same_day_mean_can_never_pass_for_skill() -> None:
