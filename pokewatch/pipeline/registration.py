@@ -10,8 +10,8 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +80,7 @@ def register_version(
     if model is None:
         identified = {**tags, REGISTRATION: registration} if registration else tags
         model = _log_and_register(
-            registry,
-            collected,
-            data_version,
-            parameters,
-            evaluation,
-            identified,
-            other_horizons,
+            registry, collected, data_version, parameters, evaluation, identified, other_horizons
         )
     return model
 
@@ -100,24 +94,18 @@ def _log_and_register(
     tags: Mapping[str, str],
     other_horizons: Sequence[int],
 ) -> RegisteredModel:
-    panel = open_panel(data_version)
-    horizon = parameters["horizon"]
-    further, missing = further_horizons(panel.quoted_days, horizon, other_horizons)
-    facts = replace(
-        _facts(collected, data_version, parameters, evaluation, panel, tags),
-        missing_horizons=missing,
+    written = _written_book(
+        registry.books, collected, data_version, parameters, evaluation, tags, other_horizons
     )
-    valued = valued_days(restore(parameters), panel, BOOK_DAYS, further)
-    catalog = open_raw_lake(collected.raw_version).catalog()
-    book, digest = write_book_of(registry.books, panel, valued, catalog, facts)
+    facts, digest = written.facts, written.digest
     run_id = registry.log_run(
-        book,
+        written.folder,
         parameters={
             "model": facts.model,
             "horizon": facts.horizon,
             "source": facts.source,
-            "cards": panel.cards,
-            "days": panel.days,
+            "cards": written.cards,
+            "days": written.days,
         },
         metrics=dict(facts.metrics),
         tags={
@@ -127,18 +115,56 @@ def _log_and_register(
             "model": facts.model,
             "source": facts.source,
             SKILL: str(evaluation["skill"]),
-            LAST_DAY: panel.dates[-1].item().isoformat(),
+            LAST_DAY: written.last_day.isoformat(),
             DIGEST: digest,
             **tags,
         },
         documents={
             "parameters.json": dict(parameters),
             "evaluation.json": dict(evaluation),
-            BACKTEST: _backtest(panel, valued, facts),
-            **model_documents(PriceBook.open(book, digest)),
+            BACKTEST: written.backtest,
+            **model_documents(PriceBook.open(written.folder, digest)),
         },
     )
     return register_once(registry, run_id, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenBook:
+    """A price book in its folder, and what is said of the panel that it was written from."""
+
+    folder: Path
+    digest: str
+    facts: BookFacts
+    backtest: dict[str, Any]
+    cards: int
+    days: int
+    last_day: date
+
+
+def _written_book(
+    books: Path,
+    collected: Collected,
+    data_version: str,
+    parameters: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    tags: Mapping[str, str],
+    other_horizons: Sequence[int],
+) -> _WrittenBook:
+    """Write the price book. The memory of its panel is free before it is read again."""
+    panel = open_panel(data_version)
+    horizon = parameters["horizon"]
+    further, missing = further_horizons(panel.quoted_days, horizon, other_horizons)
+    facts = replace(
+        _facts(collected, data_version, parameters, evaluation, panel, tags),
+        missing_horizons=missing,
+    )
+    valued = valued_days(restore(parameters), panel, BOOK_DAYS, further)
+    catalog = open_raw_lake(collected.raw_version).catalog()
+    folder, digest = write_book_of(books, panel, valued, catalog, facts)
+    backtest = _backtest(panel, valued, facts)
+    last_day = panel.dates[-1].item()
+    return _WrittenBook(folder, digest, facts, backtest, panel.cards, panel.days, last_day)
 
 
 def _facts(

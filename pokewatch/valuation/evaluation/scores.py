@@ -46,6 +46,8 @@ class Forecasts:
     distribution: Floats
 
 
+_BLOCK = 100_000  # rows that are decided on at a time
+
 # score: (numerator, denominator); means are over "valued", or over those with an "interval"
 SCORES: Mapping[str, tuple[str, str]] = {
     "rmae_last": ("error", "error_last"),
@@ -105,6 +107,12 @@ def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
                 yield {"price_band": band_name, "liquidity": liquidity_name}, inside
 
 
+def blocks(rows: int) -> Iterator[slice]:
+    """Yield slices of all rows, one at least: decisions take memory of many times their size."""
+    for first in range(0, max(rows, 1), _BLOCK):
+        yield slice(first, first + _BLOCK)
+
+
 def terms(rows: Forecasts) -> dict[str, Floats]:
     """Return the contribution of each row [m] to each sum."""
     truth, last = np.log(rows.truth), np.log(rows.last)
@@ -117,9 +125,19 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
     fair = np.where(np.abs(fair - last) > _ROUNDING, fair, last)
     error = fair - truth
     direction = (rows.truth != rows.last) & (fair != last)
-    signal = decide(
-        rows.last, np.exp(fair), np.exp(lower), np.exp(upper), np.asarray(STATUSES)[rows.status]
-    ).signal
+    status = np.asarray(STATUSES)
+    signal = np.concatenate(
+        [
+            decide(
+                rows.last[part],
+                np.exp(fair[part]),
+                np.exp(lower[part]),
+                np.exp(upper[part]),
+                status[rows.status[part]],
+            ).signal
+            for part in blocks(len(valued))
+        ]
+    )
     found = {
         "error": np.abs(error),
         "error_last": np.abs(last - truth),
