@@ -15,7 +15,7 @@ from pokewatch.decision import BUY, HOLD, SELL, decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
-from pokewatch.valuation.panel import Bools, Floats
+from pokewatch.valuation.panel import Bools, Floats, Strings
 
 TRIMMED = 0.01  # share of the largest errors left out of the trimmed mean
 _ROUNDING = 1e-9  # log: two prices this close are the same price
@@ -125,19 +125,7 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
     fair = np.where(np.abs(fair - last) > _ROUNDING, fair, last)
     error = fair - truth
     direction = (rows.truth != rows.last) & (fair != last)
-    status = np.asarray(STATUSES)
-    signal = np.concatenate(
-        [
-            decide(
-                rows.last[part],
-                np.exp(fair[part]),
-                np.exp(lower[part]),
-                np.exp(upper[part]),
-                status[rows.status[part]],
-            ).signal
-            for part in blocks(len(valued))
-        ]
-    )
+    signal = _signals(rows, fair, lower, upper)
     found = {
         "error": np.abs(error),
         "error_last": np.abs(last - truth),
@@ -167,6 +155,15 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
         name: np.where(known if name in _OF_INTERVAL else valued, term, 0.0)
         for name, term in found.items()
     } | {"quoted": np.ones(len(valued))}
+
+
+def _signals(rows: Forecasts, fair: Floats, lower: Floats, upper: Floats) -> Strings:
+    """Return the signal of each row [m], from the logs of its fair price and interval."""
+    found, status = [], np.asarray(STATUSES)
+    for part in blocks(len(rows.last)):
+        prices = np.exp(fair[part]), np.exp(lower[part]), np.exp(upper[part])
+        found.append(decide(rows.last[part], *prices, status[rows.status[part]]).signal)
+    return np.concatenate(found)
 
 
 def daily_sums(
