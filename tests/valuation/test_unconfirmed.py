@@ -303,8 +303,8 @@ def test_true_moves_in_real_series_are_followed_within_three_fresh_quotes(
 def cardmarket(shared_data: Path) -> tuple[Panel, Model]:
     """The panel up to the last day on which most cards were quoted for four days in a row."""
     whole = read_panel(shared_data / "cardmarket_daily.parquet")
-    dear = np.asarray(whole.market) >= 1
-    quoted = np.lib.stride_tricks.sliding_window_view(dear, 4, axis=0).all(axis=-1)
+    above_one = np.asarray(whole.market) >= 1
+    quoted = np.lib.stride_tricks.sliding_window_view(above_one, 4, axis=0).all(axis=-1)
     count = quoted.sum(axis=1)
     panel = whole.up_to(int(np.flatnonzero(count >= 0.9 * count.max())[-1]) + 3)
     return panel, create("local_level", HORIZON).fit(panel)
