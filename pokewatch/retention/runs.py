@@ -70,21 +70,27 @@ def wait_for_removals(root: str) -> None:
 def _remove_runs_of(
     files: Any, flow: str, now: datetime, keep: timedelta, dry_run: bool, own_task: str
 ) -> Iterator[tuple[str, int]]:
-    found = _OldRuns.find(files, flow, now - keep)
-    if dry_run or not found.runs:
-        size = found.size
+    before, root = now - keep, posixpath.dirname(flow)
+    if not any(_is_old(files, each, before) for each in _runs_of(files, flow).values()):
+        return
+    if dry_run:
+        found = _OldRuns.find(files, flow, before)
     else:
-        root = posixpath.dirname(flow)
         with Removals(files, f"{root}/{_REMOVALS}").announced() as proceed:
-            found = _OldRuns.find(files, flow, now - keep)
+            found = _OldRuns.find(files, flow, before)
             busy = _in_progress(files, found.others, now - _LONGEST_TASK)
             if busy - {f"{root}/{own_task}"}:
                 return
-            size = found.size
             found.remove(files, proceed)
-    if found.runs:
+    if found.runs:  # another process may have been faster
         name = posixpath.basename(flow)
-        yield f"{len(found.runs):,} run{'s' if len(found.runs) > 1 else ''} of {name}", size
+        yield f"{len(found.runs):,} run{'s' if len(found.runs) > 1 else ''} of {name}", found.size
+
+
+def _runs_of(files: Any, flow: str) -> dict[str, Files]:
+    """Return the runs of a flow with their files."""
+    runs = [run for run in _folders(files, flow) if posixpath.basename(run) not in _NOT_RUNS]
+    return {run: files.find(run, detail=True) for run in runs}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +104,10 @@ class _OldRuns:
 
     @classmethod
     def find(cls, files: Any, flow: str, before: datetime) -> "_OldRuns":
-        runs = [run for run in _folders(files, flow) if posixpath.basename(run) not in _NOT_RUNS]
-        contents: dict[str, Files] = {run: files.find(run, detail=True) for run in runs}
+        contents = _runs_of(files, flow)
         old = {run: found for run, found in contents.items() if _is_old(files, found, before)}
         others = {run: found for run, found in contents.items() if run not in old}
-        unused = _artifacts(files, old) - (_artifacts(files, others) if old else set())
+        unused = _artifacts(files, old) - _artifacts(files, others)
         found = files.find(f"{flow}/data", detail=True) if unused else {}
         stored = {path: info for path, info in found.items() if posixpath.basename(path) in unused}
         cards = {folder: files.find(folder, detail=True) for folder in _cards_of(files, flow, old)}
