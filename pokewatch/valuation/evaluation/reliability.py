@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pokewatch.decision import BUY, HOLD, SELL, SIGNALS, Distribution, Thresholds, decide
-from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.evaluation.scores import Forecasts, blocks
+from pokewatch.decision import BUY, HOLD, SELL, SIGNALS, Thresholds
+from pokewatch.valuation.evaluation.scores import Forecasts, decide_in_blocks
 from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.panel import Bools, Floats, Strings
 
@@ -30,22 +29,17 @@ def reliability(
     thresholds = thresholds or Thresholds()
     valued = np.isfinite(rows.fair)
     of_valued = None if clusters is None else clusters.select(valued)
-    index, status = np.flatnonzero(valued), np.asarray(STATUSES)
-    signal, confidence = [], []
-    for chosen in (index[part] for part in blocks(len(index))):
-        decided = decide(
-            rows.last[chosen],
-            rows.fair[chosen],
-            rows.lower[chosen],
-            rows.upper[chosen],
-            status[rows.status[chosen]],
-            distribution=Distribution.from_array(rows.distribution[chosen]),
-            thresholds=thresholds,
-        )
-        signal.append(decided.signal)
-        confidence.append(decided.confidence)
-    came_true = outcomes_of(rows.last[index], rows.truth[index], thresholds)
-    return reliability_of(np.concatenate(signal), np.concatenate(confidence), came_true, of_valued)
+    last, truth = rows.last[valued], rows.truth[valued]
+    signal, confidence = decide_in_blocks(
+        last,
+        rows.fair[valued],
+        rows.lower[valued],
+        rows.upper[valued],
+        rows.status[valued],
+        rows.distribution[valued],
+        thresholds,
+    )
+    return reliability_of(signal, confidence, outcomes_of(last, truth, thresholds), of_valued)
 
 
 def outcomes_of(last: Floats, truth: Floats, thresholds: Thresholds) -> dict[str, Bools]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pokewatch.decision import BUY, HOLD, SELL, decide
+from pokewatch.decision import BUY, HOLD, SELL, Distribution, Thresholds, decide
 from pokewatch.valuation.book import STATUSES
 from pokewatch.valuation.evaluation.two_way import Clusters
 from pokewatch.valuation.intervals import BANDS, LIQUIDITIES, TAIL
@@ -107,12 +107,6 @@ def price_groups(rows: Forecasts) -> Iterator[tuple[dict[str, str], Bools]]:
                 yield {"price_band": band_name, "liquidity": liquidity_name}, inside
 
 
-def blocks(rows: int) -> Iterator[slice]:
-    """Yield slices of all rows, one at least: decisions take memory of many times their size."""
-    for first in range(0, max(rows, 1), _BLOCK):
-        yield slice(first, first + _BLOCK)
-
-
 def terms(rows: Forecasts) -> dict[str, Floats]:
     """Return the contribution of each row [m] to each sum."""
     truth, last = np.log(rows.truth), np.log(rows.last)
@@ -125,7 +119,8 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
     fair = np.where(np.abs(fair - last) > _ROUNDING, fair, last)
     error = fair - truth
     direction = (rows.truth != rows.last) & (fair != last)
-    signal = _signals(rows, fair, lower, upper)
+    prices = np.exp(fair), np.exp(lower), np.exp(upper)
+    signal, _ = decide_in_blocks(rows.last, *prices, rows.status)
     found = {
         "error": np.abs(error),
         "error_last": np.abs(last - truth),
@@ -157,13 +152,36 @@ def terms(rows: Forecasts) -> dict[str, Floats]:
     } | {"quoted": np.ones(len(valued))}
 
 
-def _signals(rows: Forecasts, fair: Floats, lower: Floats, upper: Floats) -> Strings:
-    """Return the signal of each row [m], from the logs of its fair price and interval."""
-    found, status = [], np.asarray(STATUSES)
-    for part in blocks(len(rows.last)):
-        prices = np.exp(fair[part]), np.exp(lower[part]), np.exp(upper[part])
-        found.append(decide(rows.last[part], *prices, status[rows.status[part]]).signal)
-    return np.concatenate(found)
+def decide_in_blocks(
+    last: Floats,
+    fair: Floats,
+    lower: Floats,
+    upper: Floats,
+    status: NDArray[np.int8],
+    distribution: Floats | None = None,
+    thresholds: Thresholds | None = None,
+) -> tuple[Strings, Floats]:
+    """Return the signals and confidences of rows [m]; `status` is an index into STATUSES.
+
+    All at once would take memory of many times their size.
+    """
+    signal, confidence, names = [], [], np.asarray(STATUSES)
+    for first in range(0, max(len(last), 1), _BLOCK):
+        part = slice(first, first + _BLOCK)
+        found = decide(
+            last[part],
+            fair[part],
+            lower[part],
+            upper[part],
+            names[status[part]],
+            distribution=None
+            if distribution is None
+            else Distribution.from_array(distribution[part]),
+            thresholds=thresholds or Thresholds(),
+        )
+        signal.append(found.signal)
+        confidence.append(found.confidence)
+    return np.concatenate(signal), np.concatenate(confidence)
 
 
 def daily_sums(
