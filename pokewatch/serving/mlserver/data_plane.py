@@ -13,6 +13,8 @@ from mlserver.registry import MultiModelRegistry
 from mlserver.settings import Settings
 from mlserver.types import MetadataModelResponse
 
+from pokewatch.serving.runtime import TensorRuntime
+
 if TYPE_CHECKING:
     from pokewatch.tracing.tracer import Tracer
 
@@ -46,6 +48,14 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         if model is None or not model.ready:
             raise MLServerError(self.not_ready_reason(name), 503)
         return model
+
+    async def is_tensor_runtime(self, name: str, version: str | None = None) -> bool:
+        """Return whether a model is a TensorRuntime, in this process or in workers.
+
+        Raise as `find` does.
+        """
+        model = await self.find(name, version)
+        return isinstance(getattr(model, "_model", model), TensorRuntime)
 
     def not_ready_reason(self, name: str) -> str:
         """Return why a model is not ready, as a sentence."""

@@ -23,7 +23,6 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.serving.runtime import TensorRuntime
 from pokewatch.serving.validation import validation_message
 
 _BINARY_HEADER = "inference-header-content-length"
@@ -51,12 +50,7 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
     """Adds endpoints for TensorRuntimes, and reasons to the readiness endpoints."""
 
     async def is_tensor_runtime(self, model_name: str, model_version: str | None = None) -> bool:
-        """Return whether a model is a TensorRuntime, in this process or in workers.
-
-        Raise ModelNotFound, or MLServerError if the model is not ready.
-        """
-        model = await self._data_plane.find(model_name, model_version)
-        return isinstance(getattr(model, "_model", model), TensorRuntime)
+        return bool(await self._data_plane.is_tensor_runtime(model_name, model_version))
 
     async def ready(self) -> EmptyResponse:
         if await self._data_plane.ready():
