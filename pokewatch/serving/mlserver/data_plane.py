@@ -93,7 +93,7 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         succeeded.inc()
 
     def _metrics(self, name: str, version: str | None) -> tuple[Counter, Counter, Summary]:
-        """Return MLServer's metrics of a model that exists, so there are few."""
+        """Return MLServer's metrics of a model. Only one that exists has any, so there are few."""
         key = name, version
         if key not in self._metrics_of:
             families = (

@@ -109,6 +109,7 @@ class ColumnResponseConverter(ModelInferResponseConverter):  # type: ignore[misc
 def _values(contents: Any) -> list[Any] | NDArray[np.float64]:
     """Return the values of an input: numbers as an array, others as a list."""
     if numbers := len(contents.fp64_contents):
+        contents.DiscardUnknownFields()  # they may follow the numbers
         packed = contents.SerializeToString()
         return np.frombuffer(packed, "<f8", offset=len(packed) - 8 * numbers)
     return next((list(values) for _, values in contents.ListFields()), [])

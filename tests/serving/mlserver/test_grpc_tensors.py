@@ -63,6 +63,14 @@ def test_numbers_become_an_array(values: list[float]) -> None:
     np.testing.assert_array_equal(converted.inputs[0].data, values)
 
 
+def test_fields_of_a_later_protocol_do_not_shift_the_numbers() -> None:
+    request = message("FP64", 2, fp64_contents=[1.5, 2.5])
+    unknown = b"\xa0\x06\x01"  # field 100, a number
+    request.inputs[0].contents.MergeFromString(unknown)
+    assert unknown in request.SerializeToString()
+    assert ColumnRequestConverter.to_types(request).inputs[0].data.tolist() == [1.5, 2.5]
+
+
 @pytest.mark.filterwarnings(
     "ignore:The `construct` method is deprecated:DeprecationWarning"
 )  # MLServer's
