@@ -105,9 +105,13 @@ def decide(
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
-    confidence = _confidence(signal, usable, known)
-    confidence[invalid] = np.nan
+    if distribution is None and not rows.has_intervals():
+        known = Distribution.missing(signal.shape)
+        confidence = np.full(signal.shape, np.nan)
+    else:
+        known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
+        confidence = _confidence(signal, usable, known)
+        confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 
