@@ -1,12 +1,15 @@
 """How Metaflow begins runs, and reports and ends the attempts of a step: its classes, amended."""
 
 import sys
+import traceback
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from metaflow import runtime
 from metaflow._vendor import click
 from metaflow.datastore.task_datastore import TaskDataStore
 from metaflow.exception import METAFLOW_EXIT_DISALLOW_RETRY
+from metaflow.plugins.cards.card_creator import CardCreator
 from metaflow.plugins.kubernetes.kubernetes import Kubernetes
 
 from pokewatch.retention.runs import wait_for_removals
@@ -65,6 +68,35 @@ class WaitingTasks(TaskDataStore):
         except Exception as error:
             # Of whatever kind the file system raises: a machine that cannot see removals runs, too.
             print(f"removals of old runs cannot be looked for: {error}", file=sys.stderr)
+
+
+class CardsOfTask(CardCreator):
+    """Renders a card in the process of its task.
+
+    Metaflow 2.19 starts another process for each card, which imports everything again.
+    """
+
+    def _run_command(
+        self,
+        cmd: Sequence[str],
+        card_uuid: str,
+        env: Mapping[str, str],
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> tuple[bytes, bool]:
+        """Run `python FLOW OPTIONS card create ARGUMENTS`. Return its output and whether it failed.
+
+        The arguments hold the timeout, too. It may use the alarm: that of the step is over.
+        """
+        from metaflow.plugins.cards.card_cli import create  # reads the flow's options
+
+        arguments = list(cmd[4 + len(self._top_level_options) :])
+        try:
+            with create.make_context("create", arguments, click.get_current_context()) as context:
+                create.invoke(context)
+        except Exception:  # of whatever kind: as when its own process fails, the step does not
+            return traceback.format_exc().encode(), True
+        return b"", False
 
 
 class FinalErrorWorker(runtime.Worker):

@@ -33,12 +33,14 @@ from metaflow.metaflow_config import (
     DATASTORE_SYSROOT_S3,
     DEFAULT_DATASTORE,
 )
+from metaflow.plugins.cards import card_decorator
 from metaflow.plugins.cards.card_modules.basic import BlankCard
 from metaflow.plugins.kubernetes import kubernetes_cli
 from traces import traced
 
 from pokewatch.errors import PokeWatchError
 from pokewatch.settings import MarketSettings, NotifySettings, RegistrySettings
+from pokewatch.valuation.cpu_count import cpu_count
 
 if TYPE_CHECKING:
     from pokewatch.market.markets import MarketSource
@@ -80,6 +82,7 @@ class OnTarget(FlowMutator):
         deploy = dict(mutable_flow.configs)["deploy"]
         runtime.Worker = attempts.FinalErrorWorker
         flow_datastore.TaskDataStore = attempts.WaitingTasks
+        card_decorator.CardCreator = attempts.CardsOfTask
         run_cmds.NativeRuntime = attempts.CheckedRun
         argo.complete()
         if deploy["target"] == "local":
@@ -180,6 +183,18 @@ class OneSchedule(FlowMutator):
     def pre_mutate(self, mutable_flow: Any) -> None:
         if MarketSettings.read().markets:
             mutable_flow.remove_decorator("schedule")
+
+
+class WorkersByCpu(FlowMutator):
+    """Runs as many tasks at once on this machine as it has CPUs, unless told --max-workers.
+
+    More would be no faster, and each holds the panel.
+    """
+
+    def pre_mutate(self, mutable_flow: Any) -> None:
+        if dict(mutable_flow.configs)["deploy"]["target"] == "local":
+            for command in ("RUN", "RESUME"):
+                os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(cpu_count()))
 
 
 def configured_markets(_: Any) -> str:

@@ -90,7 +90,7 @@ class EachMarket(PokeWatchSpec):
         """Remove what is no longer used, and fail if the run of a market failed."""
         from pokewatch.pipeline.market_runs import require_success
         from pokewatch.pipeline.storage import prune_versions
-        from pokewatch.retention import tidy
+        from pokewatch.retention.tidy import tidy
 
         prune_versions()
         for removed in tidy(datastore=datastore_root(), own_task=current.pathspec):

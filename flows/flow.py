@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from base import OneSchedule
+from base import OneSchedule, WorkersByCpu
 from daily import DailySpec
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
@@ -10,6 +10,7 @@ from pokewatch.notify import notify_failure, notify_success  # exit hooks, see b
 
 
 @OneSchedule
+@WorkersByCpu
 @project(name="pokewatch")
 @schedule(cron="0 2 * * *")
 class PokeWatchFlow(DailySpec):
@@ -269,7 +270,7 @@ class PokeWatchFlow(DailySpec):
         from base import datastore_root
 
         from pokewatch.pipeline.storage import prune_versions
-        from pokewatch.retention import tidy
+        from pokewatch.retention.tidy import tidy
 
         if self.tidy:
             prune_versions()

@@ -26,7 +26,7 @@ def tidy(ctx: click.Context, dry_run: bool, datastore: str | None, as_json: bool
     the same. Nothing is removed that is served, that a rollback would serve, or that the monitor
     still judges. Exits with 1 if something could not be removed.
     """
-    from pokewatch.retention import tidy
+    from pokewatch.retention.tidy import tidy
 
     removed = list(tidy(dry_run=dry_run, datastore=datastore))
     faults = [each for each in removed if each.fault]

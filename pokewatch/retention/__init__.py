@@ -3,7 +3,3 @@
 Every rule names what it keeps. What is served, what a rollback would serve and what is younger than
 `POKEWATCH_KEEP_DAYS` is never removed.
 """
-
-from pokewatch.retention.tidy import Removed, tidy
-
-__all__ = ["Removed", "tidy"]

@@ -28,8 +28,8 @@ class RegistrySettings(Section):
     )
     model_name: str = Field(
         "pokewatch",
-        description="Name of the registered model, followed by a hyphen and the market where one is "
-        "named. No name of another installation on the same MLflow server may begin so.",
+        description="Name of the registered model, followed by a hyphen and the market where one "
+        "is named. No name of another installation on the same MLflow server may begin so.",
     )
     branch: str = Field(
         "",

@@ -12,8 +12,8 @@ from pokewatch.cli.main import main
 from pokewatch.errors import VersionError
 from pokewatch.pipeline.storage import open_panel, open_raw_lake
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
-from pokewatch.retention import tidy
 from pokewatch.retention.sizes import folder_sizes
+from pokewatch.retention.tidy import tidy
 from pokewatch.settings import RegistrySettings, RetentionSettings
 from tests.champion import make_champion
 
