@@ -40,7 +40,6 @@ from traces import traced
 
 from pokewatch.errors import PokeWatchError
 from pokewatch.settings import MarketSettings, NotifySettings, RegistrySettings
-from pokewatch.valuation.cpu_count import cpu_count
 
 if TYPE_CHECKING:
     from pokewatch.market.markets import MarketSource
@@ -183,18 +182,6 @@ class OneSchedule(FlowMutator):
     def pre_mutate(self, mutable_flow: Any) -> None:
         if MarketSettings.read().markets:
             mutable_flow.remove_decorator("schedule")
-
-
-class WorkersByCpu(FlowMutator):
-    """Runs as many tasks at once on this machine as it has CPUs, unless told --max-workers.
-
-    More would be no faster, and each holds the panel.
-    """
-
-    def pre_mutate(self, mutable_flow: Any) -> None:
-        if dict(mutable_flow.configs)["deploy"]["target"] == "local":
-            for command in ("RUN", "RESUME"):
-                os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(cpu_count()))
 
 
 def configured_markets(_: Any) -> str:

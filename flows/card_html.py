@@ -25,12 +25,11 @@ _STYLE = """
 .pw-words { font-size: .875rem; color: #585e6a; margin: 0 0 1rem; }
 .pw-words dt { font-weight: 600; float: left; clear: left; margin-right: .4rem; }
 .pw-words dd { margin: 0 0 .25rem; }
+.card_app .vega-embed { display: block; width: 100%; }
 .sectionItems p { margin: .4rem 0; }
-.sectionItems > [data-component="image"], .sectionItems figure { overflow-x: auto; }
 @media (max-width: 600px) {
   aside { display: none; }
   .sectionItems h1 { font-size: 1.3rem; }
-  .sectionItems img { max-width: 660px; width: auto; }
 }
 @media (prefers-color-scheme: dark) {
   html, body, .card_app, .card_app .mf-card, .card_app main, .card_app aside {
@@ -40,8 +39,7 @@ _STYLE = """
   .pw th, .pw td { border-color: #363b47; }
   .card_app .pw thead th, .card_app .pw .why, .pw-words { color: #a6adbb; }
   .card_app .pw .failed { color: #ff9c92; } .card_app .pw .passed { color: #6fd39b; }
-  .card_app [data-component="image"] > *, .card_app figure { background: none; }
-  .card_app img { filter: invert(.92) hue-rotate(180deg); }
+  .card_app .vega-embed { filter: invert(.92) hue-rotate(180deg); }
   aside svg path { fill: #e8eaf0; }
 }
 """

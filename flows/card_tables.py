@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import expm1
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from card_html import Column, glossary, html_table
 from metaflow.cards import Markdown
 
 from pokewatch.checks import Check
-from pokewatch.monitoring.calibration import Calibration
+
+if TYPE_CHECKING:
+    from pokewatch.monitoring.calibration import Calibration
 
 Evaluation = Mapping[str, Any]
 Format = Callable[[Any], str]
@@ -140,7 +142,7 @@ def experiment_table(found: Mapping[str, Any]) -> Markdown:
     return html_table([Column("figure"), Column("value", number=True)], rows)
 
 
-def calibrations_table(calibrations: Sequence[Calibration]) -> Markdown:
+def calibrations_table(calibrations: "Sequence[Calibration]") -> Markdown:
     names: dict[str, tuple[str, Format]] = {
         "rmae_last": ("error against the last price", _number),
         "mape": ("mean error (MAPE)", _of_hundred),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from card_html import facts_table, glossary, style
 from card_tables import (
@@ -17,25 +17,28 @@ from card_tables import (
     values_table,
 )
 from card_words import market_name, sentence, summary
-from metaflow.cards import Image, Markdown, MetaflowCardComponent
+from metaflow.cards import Markdown, MetaflowCardComponent, VegaChart
 
 from pokewatch import contract
 from pokewatch.checks import Check
-from pokewatch.deploy.reload import ReplicaOutcome
 from pokewatch.pipeline import plots
-from pokewatch.pipeline.collection import Collected
-from pokewatch.pipeline.training import GateOutcome
-from pokewatch.registry import RegisteredModel
-from pokewatch.settings import GateSettings
-from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.skill import MIN_WINDOWS
+
+# For their types alone: each step would take a second to import what the other steps use.
+if TYPE_CHECKING:
+    from pokewatch.deploy.reload import ReplicaOutcome
+    from pokewatch.pipeline.collection import Collected
+    from pokewatch.pipeline.training import GateOutcome
+    from pokewatch.registry import RegisteredModel
+    from pokewatch.settings import GateSettings
+    from pokewatch.valuation.book import PriceBook
 
 Evaluation = Mapping[str, Any]
 
 STRONGEST = 10  # cards of the table of signals
 
 
-def collection_card(collected: Collected) -> Iterator[MetaflowCardComponent]:
+def collection_card(collected: "Collected") -> Iterator[MetaflowCardComponent]:
     """The prices that a run collected, and the rows that it could not use."""
     report = collected.report
     yield style()
@@ -67,7 +70,7 @@ def collection_card(collected: Collected) -> Iterator[MetaflowCardComponent]:
 
 
 def quality_card(
-    collected: Collected, checks: Sequence[Check], daily: Mapping[str, Any]
+    collected: "Collected", checks: Sequence[Check], daily: Mapping[str, Any]
 ) -> Iterator[MetaflowCardComponent]:
     """The prices of the run: source, quality checks, and daily figures."""
     failed = [check for check in checks if not check.passed]
@@ -80,7 +83,7 @@ def quality_card(
     yield Markdown(summary(failed, "The prices passed all checks.", refused))
     yield checks_table(checks)
     yield Markdown("## Day by day")
-    yield Image.from_matplotlib(plots.days_plot(daily["days"], daily["series"]))
+    yield from map(VegaChart, plots.days_plots(daily["days"], daily["series"]))
 
 
 def training_card(
@@ -107,7 +110,7 @@ def training_card(
 
 
 def registration_card(
-    registered: RegisteredModel, book: PriceBook
+    registered: "RegisteredModel", book: "PriceBook"
 ) -> Iterator[MetaflowCardComponent]:
     """The version that was registered, and the further horizons of its price book."""
     tags = registered.tags
@@ -135,7 +138,7 @@ def registration_card(
 
 
 def evaluation_card(
-    source: str, currency: str, evaluation: Evaluation, limits: GateSettings
+    source: str, currency: str, evaluation: Evaluation, limits: "GateSettings"
 ) -> Iterator[MetaflowCardComponent]:
     """One candidate: scores, errors by price and liquidity, and calibration."""
     yield style()
@@ -148,10 +151,10 @@ def evaluation_card(
     yield Markdown(_origins(evaluation))
     yield scores_table([evaluation])
     yield score_words()
-    yield Image.from_matplotlib(plots.error_plot(evaluation["groups"], currency))
+    yield VegaChart(plots.error_plot(evaluation["groups"], currency))
     sums = evaluation["by_origin"]
     days = [date.fromisoformat(origin) for origin in evaluation["origins"]]
-    yield Image.from_matplotlib(
+    yield VegaChart(
         plots.coverage_plot(
             days,
             sums["covered"],
@@ -160,7 +163,7 @@ def evaluation_card(
             limits.gate_interval_high,
         )
     )
-    yield Image.from_matplotlib(plots.reliability_plot(evaluation["reliability"]))
+    yield VegaChart(plots.reliability_plot(evaluation["reliability"]))
     yield Markdown("## By price and liquidity")
     yield groups_table(evaluation["groups"], currency)
     yield glossary(GROUP_WORDS)
@@ -169,7 +172,7 @@ def evaluation_card(
 def gate_card(
     source: str,
     currency: str,
-    outcome: GateOutcome,
+    outcome: "GateOutcome",
     evaluations: Sequence[Evaluation],
     others: Sequence[Evaluation] = (),
 ) -> Iterator[MetaflowCardComponent]:
@@ -195,7 +198,7 @@ def gate_card(
     )
     yield checks_table(outcome.checks)
     if not outcome.not_evaluated:
-        yield Image.from_matplotlib(plots.candidates_plot(evaluations, outcome.model))
+        yield VegaChart(plots.candidates_plot(evaluations, outcome.model))
         yield scores_table(evaluations)
         yield score_words()
     for horizon in dict.fromkeys(each["horizon"] for each in others):
@@ -205,14 +208,14 @@ def gate_card(
         return
     chosen = next(each for each in evaluations if each["model"] == outcome.model)
     yield Markdown(f"## {outcome.model} in detail")
-    yield Image.from_matplotlib(plots.error_plot(chosen["groups"], currency))
-    yield Image.from_matplotlib(plots.reliability_plot(chosen["reliability"]))
+    yield VegaChart(plots.error_plot(chosen["groups"], currency))
+    yield VegaChart(plots.reliability_plot(chosen["reliability"]))
 
 
 def deploy_card(
-    registered: RegisteredModel,
-    outcome: GateOutcome,
-    outcomes: Sequence[ReplicaOutcome],
+    registered: "RegisteredModel",
+    outcome: "GateOutcome",
+    outcomes: "Sequence[ReplicaOutcome]",
     backtest: Mapping[str, Any],
     strongest: Sequence[Mapping[str, Any]],
 ) -> Iterator[MetaflowCardComponent]:
@@ -250,7 +253,7 @@ def deploy_card(
         return
     yield _terms(backtest)
     for each in policies:
-        yield Image.from_matplotlib(plots.equity_plot(each))
+        yield VegaChart(plots.equity_plot(each))
     yield trades_table(policies)
     yield glossary(TRADE_WORDS)
 
@@ -269,7 +272,7 @@ def _terms(backtest: Mapping[str, Any]) -> Markdown:
     )
 
 
-def _evidence(outcome: GateOutcome) -> str:
+def _evidence(outcome: "GateOutcome") -> str:
     """Return what the evaluation shows, in the place of a headline."""
     match outcome.skill:
         case contract.BETTER:

@@ -1,9 +1,25 @@
 """The parameters of the daily pipeline."""
 
+import os
 from datetime import date
+from typing import Any
 
 from base import PokeWatchSpec
-from metaflow import Parameter
+from metaflow import FlowMutator, Parameter
+
+from pokewatch.valuation.cpu_count import cpu_count
+
+
+class WorkersByCpu(FlowMutator):
+    """Runs as many tasks at once on this machine as it has CPUs, unless --max-workers is given.
+
+    More would be no faster, and each holds the panel.
+    """
+
+    def pre_mutate(self, mutable_flow: Any) -> None:
+        if dict(mutable_flow.configs)["deploy"]["target"] == "local":
+            for command in ("RUN", "RESUME"):
+                os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(cpu_count()))
 
 
 class DailySpec(PokeWatchSpec):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from base import OneSchedule, WorkersByCpu
-from daily import DailySpec
+from base import OneSchedule
+from daily import DailySpec, WorkersByCpu
 from metaflow import card, current, kubernetes, project, retry, schedule, step, timeout
 
 from pokewatch.notify import notify_failure, notify_success  # exit hooks, see base.py  # noqa: F401

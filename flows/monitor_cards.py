@@ -1,7 +1,7 @@
 """The cards of the monitoring flow."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from card_html import Column, glossary, html_table, style
 from card_tables import (
@@ -14,10 +14,12 @@ from card_tables import (
     score_words,
 )
 from card_words import market_name, sentence, summary
-from metaflow.cards import Image, Markdown, MetaflowCardComponent
+from metaflow.cards import Markdown, MetaflowCardComponent, VegaChart
 
-from pokewatch.monitoring.measurement import Measurement
 from pokewatch.pipeline import plots
+
+if TYPE_CHECKING:
+    from pokewatch.monitoring.measurement import Measurement
 
 EVENT_WORDS = {
     "session": "the events of one caller on one day, in one process of the gateway",
@@ -32,7 +34,7 @@ _RATES = {
 
 
 def monitor_card(
-    source: str, currency: str, found: Measurement, limits: tuple[float, float, float]
+    source: str, currency: str, found: "Measurement", limits: tuple[float, float, float]
 ) -> Iterator[MetaflowCardComponent]:
     """Past estimates against later prices, and drift.
 
@@ -56,18 +58,18 @@ def monitor_card(
     yield score_words()
     covered = found.covered
     if covered.made_on:
-        yield Image.from_matplotlib(
+        yield VegaChart(
             plots.coverage_plot(covered.made_on, covered.inside, covered.judged, low, high)
         )
     for each in found.calibrations:
         if each.lag == found.horizon:
-            yield Image.from_matplotlib(plots.reliability_plot(each.reliability))
+            yield VegaChart(plots.reliability_plot(each.reliability))
             yield Markdown("By price and liquidity:")
             yield groups_table(each.groups, currency)
             yield glossary(GROUP_WORDS)
     yield Markdown("## Incoming prices")
     yield Markdown("The last days compared with the eight weeks before them, by day.")
-    yield Image.from_matplotlib(plots.drift_plot(found.days, found.degrees, largest_drift))
+    yield VegaChart(plots.drift_plot(found.days, found.degrees, largest_drift))
 
 
 def experiment_card(found: Mapping[str, Any] | None, done: str) -> Iterator[MetaflowCardComponent]:
@@ -81,7 +83,7 @@ def experiment_card(found: Mapping[str, Any] | None, done: str) -> Iterator[Meta
         yield Markdown("There is no result yet.")
         return
     yield experiment_table(found)
-    yield Image.from_matplotlib(plots.experiment_plot(found["series"], found["threshold"]))
+    yield from map(VegaChart, plots.experiment_plots(found["series"], found["threshold"]))
     yield glossary(EXPERIMENT_WORDS)
 
 

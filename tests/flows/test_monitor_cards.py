@@ -17,8 +17,8 @@ def flows_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "flows"))
 
 
-def test_the_card_of_an_experiment_has_its_standing_and_a_plot() -> None:
-    from metaflow.cards import Image
+def test_the_card_of_an_experiment_has_its_standing_and_two_plots() -> None:
+    from metaflow.cards import VegaChart
     from monitor_cards import experiment_card
 
     parts = list(experiment_card(standing(3, [0.2] * 30).to_dict(), ""))
@@ -28,7 +28,7 @@ def test_the_card_of_an_experiment_has_its_standing_and_a_plot() -> None:
     table = "".join(texts)
     for said in ("days of forecasts compared", "3,000", "evidence that decides", "90.0%"):
         assert said in table, said
-    assert sum(isinstance(each, Image) for each in parts) == 1
+    assert sum(isinstance(each, VegaChart) for each in parts) == 2
 
 
 def test_an_experiment_without_results_and_none_at_all() -> None:
