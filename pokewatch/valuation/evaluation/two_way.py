@@ -27,7 +27,6 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from pokewatch.valuation.panel import Floats
 
@@ -58,6 +57,8 @@ class Estimate:
 
     def half_width(self, alpha: float = 1 - LEVEL) -> float:
         """Return half the width of the interval that misses with probability `alpha`."""
+        from scipy.special import ndtri, stdtrit  # half of the steps never need it
+
         z, t = ndtri(alpha / 2), stdtrit(max(1.0, self.windows - 1), alpha / 2)
         return float(np.sqrt(z**2 * self.card_variance + t**2 * self.date_variance))
 
