@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from metaflow import runtime
@@ -88,15 +89,27 @@ class CardsOfTask(CardCreator):
 
         The arguments hold the timeout, too. It may use the alarm: that of the step is over.
         """
-        from metaflow.plugins.cards.card_cli import create  # reads the flow's options
+        from metaflow.plugins.cards.card_cli import card  # reads the flow's options
 
-        arguments = list(cmd[4 + len(self._top_level_options) :])
+        step = click.get_current_context()
+        arguments = list(cmd[3 + len(self._top_level_options) :])
         try:
-            with create.make_context("create", arguments, click.get_current_context()) as context:
-                create.invoke(context)
+            with card.make_context("card", arguments, step, obj=_for_cards(step.obj)) as context:
+                card.invoke(context)
         except Exception:  # of whatever kind: as when its own process fails, the step does not
             return traceback.format_exc().encode(), True
         return b"", False
+
+
+def _for_cards(state: Any) -> Any:
+    """Return a copy of what the commands of a flow share, with a datastore of its own.
+
+    The command `card` moves the datastore to where cards are; the task goes on to use its own.
+    """
+    copied = copy(state)
+    copied.flow_datastore = copy(state.flow_datastore)
+    copied.flow_datastore._storage_impl = copy(state.flow_datastore._storage_impl)
+    return copied
 
 
 class FinalErrorWorker(runtime.Worker):

@@ -4,6 +4,7 @@ import re
 
 from pokewatch.pipeline.registration import BOOK_DAYS
 from pokewatch.settings import RegistrySettings, RetentionSettings
+from pokewatch.valuation.book.latest import LATEST_SCHEMA
 from pokewatch.valuation.book.layout import COLUMNS
 from tests.conftest import ROOT
 
@@ -22,6 +23,8 @@ def test_the_size_of_a_book_is_that_of_its_columns(home: object) -> None:
     assert f"{per_day} bytes per card-day, {per_card / 1e3:.1f} kB per card" in PAGE.replace(
         "\n", " "
     )
+    last_day = sum(field.type.bit_width // 8 for field in LATEST_SCHEMA)
+    assert f"stored once more, {last_day} bytes per card" in PAGE.replace("\n", " ")
     books = [cards * per_card / 1e9 for cards in CARDS]
     assert _matches(_gigabytes("price book"), books)
     kept = RegistrySettings.read().books_kept + 1

@@ -197,3 +197,14 @@ def test_mypy_reads_flows_and_tests_too() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     assert settings["strict"]
     assert {"pokewatch", "flows", "tests"} <= set(settings["files"])
+
+
+def test_fixtures_of_a_package_are_in_one() -> None:
+    """Elsewhere pytest keeps them until the session ends."""
+    folders = {
+        path.parent
+        for path in (ROOT / "tests").rglob("*.py")
+        if re.search(r'^@pytest\.fixture\(.*scope="package"', path.read_text(), re.MULTILINE)
+    }
+    assert folders
+    assert [each for each in folders if not (each / "__init__.py").exists()] == []

@@ -61,6 +61,11 @@ class Distribution:
         """Return the distributions of rows [..., WIDTH]: see `to_array`."""
         return cls(values[..., 0], values[..., 1], values[..., 2], values[..., 3:])
 
+    @classmethod
+    def missing(cls, shape: tuple[int, ...]) -> "Distribution":
+        """Return rows without a distribution."""
+        return cls.from_array(np.full((*shape, WIDTH), np.nan))
+
     def to_array(self) -> Floats:
         """Return rows [..., WIDTH]: the last price, `unchanged`, `floor` and the log quantiles."""
         firsts = np.stack((self.last_price, self.unchanged, self.floor), axis=-1)
@@ -111,7 +116,7 @@ def interval_distribution(fair: Floats, lower: Floats, upper: Floats) -> Distrib
     """
     known = ~np.isnan(lower + upper)
     if not np.count_nonzero(known):
-        return Distribution.from_array(np.full((*known.shape, WIDTH), np.nan))
+        return Distribution.missing(known.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.minimum(np.log(fair) - np.log(lower), _MAX_LOG_WIDTH)[..., None]
         above = np.minimum(np.log(upper) - np.log(fair), _MAX_LOG_WIDTH)[..., None]

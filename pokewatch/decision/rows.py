@@ -87,19 +87,22 @@ def broadcast(
 
 
 def find_faults(rows: Rows, distribution: Distribution | None) -> dict[str, Bools]:
-    """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True."""
-    prices = np.array((rows.fair, rows.market))
+    """Return the invalid rows by argument. Comparisons with NaN are False: `~(0 < x)` is True.
+
+    A market price is compared with its fair price, and may be a fault only because that one is.
+    """
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        outside = ~((prices > 0) & (prices < np.inf))
         ratio = rows.market / rows.fair
-        outside[1] |= (ratio <= 0) | (ratio * 10**DECIMALS == np.inf)  # rounding multiplies
-        faults = {"fair_price": outside[0], "market_price": outside[1]}
+        faults = {
+            "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
+            "market_price": ~((ratio > 0) & (ratio * 10**DECIMALS < np.inf)),  # as rounding does
+        }
         if rows.has_intervals():
             faults["lower"] = (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9))
             faults["upper"] = (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9))
-        if rows.buy.ndim or not -1 < rows.buy <= 0:
+        if rows.buy.ndim or not -1 < rows.buy.item() <= 0:
             faults["buy_threshold_pct"] = ~((rows.buy > -1) & (rows.buy <= 0))
-        if rows.sell.ndim or not 0 <= rows.sell < np.inf:
+        if rows.sell.ndim or not 0 <= rows.sell.item() < np.inf:
             faults["sell_threshold_pct"] = ~((rows.sell >= 0) & (rows.sell < np.inf))
         if distribution is not None:
             faults["distribution"] = is_malformed(distribution)

@@ -105,8 +105,7 @@ def decide(
         signal, reason, deviation = _by_fault(signal, reason, deviation, faults, rows)
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
-    known = with_intervals(distribution, usable.fair, usable.lower, usable.upper)
-    confidence = _confidence(signal, usable, known)
+    known, confidence = _predicted(signal, usable, distribution)
     confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
@@ -168,6 +167,16 @@ def _by_status(signal: Codes, reason: Strings, status: Strings) -> tuple[Codes, 
     if not np.count_nonzero(stopped):
         return signal, reason
     return np.where(stopped, _HOLD, signal), np.where(stopped, status, reason)
+
+
+def _predicted(
+    signal: Codes, rows: Rows, distribution: Distribution | None
+) -> tuple[Distribution, Floats]:
+    """Return the distributions at the horizon, and the confidence in each signal by them."""
+    if distribution is None and not rows.has_intervals():
+        return Distribution.missing(signal.shape), np.full(signal.shape, np.nan)
+    known = with_intervals(distribution, rows.fair, rows.lower, rows.upper)
+    return known, _confidence(signal, rows, known)
 
 
 def _confidence(signal: Codes, rows: Rows, distribution: Distribution) -> Floats:

@@ -76,9 +76,10 @@ class DecisionRuntime(TensorRuntime):
             )
         except ValueError as error:
             raise BadInputError(str(error)) from None
-        metrics.count_decisions(decisions.signal.tolist())
-        outputs = {
-            tensor.name: _column(decisions, tensor.name)
+        signals: list[str] = decisions.signal.tolist()
+        metrics.count_decisions(signals)
+        outputs: dict[str, Column] = {
+            tensor.name: signals if tensor.name == "signal" else _column(decisions, tensor.name)
             for tensor in wanted
             if not tensor.on_request
         }

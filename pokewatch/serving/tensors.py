@@ -102,11 +102,12 @@ def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
             f"input {name!r} must have datatype {tensor.datatype}, got {_shorten(given.datatype)}"
         )
     values = getattr(given.data, "root", given.data)
-    if not isinstance(values, list):
+    if not isinstance(values, list | np.ndarray):
         raise BadInputError(f"the data of input {name!r} must be a list, got {_shorten(values)}")
     width = tensor.width
     if (
         given.shape[1:] == [width]
+        and isinstance(values, list)
         and values
         and all(isinstance(value, list) and len(value) == width for value in values)
     ):
@@ -118,7 +119,7 @@ def _column(tensor: TensorSpec, given: RequestInput, max_rows: int) -> Column:
             f"input {name!r} has {len(values)} values but the shape {_shorten(given.shape)}; "
             f"expected {'[n] or [n, 1]' if width == 1 else f'[n, {width}]'}"
         )
-    if not values:
+    if not len(values):
         raise BadInputError(f"input {name!r} has no rows")
     if shape[0] > max_rows:
         raise BadInputError(
@@ -154,7 +155,18 @@ def _texts(tensor: TensorSpec, values: list[Any]) -> list[str]:
         raise BadInputError(f"input {tensor.name!r} must be UTF-8 text") from None
 
 
-def _floats(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
+def _floats(tensor: TensorSpec, values: list[Any] | NDArray[np.float64]) -> NDArray[np.float64]:
+    column = values if isinstance(values, np.ndarray) else _converted(tensor, values)
+    if tensor.nullable:
+        return column
+    bad = ~np.isfinite(column)
+    if np.count_nonzero(bad):
+        row = int(np.argmax(bad))
+        raise BadInputError(f"input {tensor.name!r} must be finite, got {column[row]} at row {row}")
+    return column
+
+
+def _converted(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
     allowed = (float, int, type(None)) if tensor.nullable else (float, int)
     if not set(map(type, values)) <= set(allowed):
         row, value = next(
@@ -164,18 +176,11 @@ def _floats(tensor: TensorSpec, values: list[Any]) -> NDArray[np.float64]:
             f"input {tensor.name!r} must be numbers, got {_shorten(value)} at row {row}"
         )
     try:
-        column = np.array(values, dtype=np.float64)
+        return np.array(values, dtype=np.float64)
     except OverflowError:
         if not tensor.nullable:
             raise BadInputError(f"input {tensor.name!r} has a number too large for FP64") from None
-        column = np.array([_float(value) for value in values])
-    if tensor.nullable:
-        return column
-    bad = ~np.isfinite(column)
-    if np.count_nonzero(bad):
-        row = int(np.argmax(bad))
-        raise BadInputError(f"input {tensor.name!r} must be finite, got {column[row]} at row {row}")
-    return column
+        return np.array([_float(value) for value in values])
 
 
 def _float(value: float | None) -> float:

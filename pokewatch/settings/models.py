@@ -26,7 +26,11 @@ class RegistrySettings(Section):
         description="MLflow tracking URI (sqlite:///..., http://...). Default: an SQLite file in "
         "POKEWATCH_HOME.",
     )
-    model_name: str = Field("pokewatch", description="Name of the registered model.")
+    model_name: str = Field(
+        "pokewatch",
+        description="Name of the registered model, followed by a hyphen and the market where one "
+        "is named. No name of another installation on the same MLflow server may begin so.",
+    )
     branch: str = Field(
         "",
         pattern=r"^[\w.-]*$",

@@ -5,7 +5,7 @@ import sys
 
 MEASURES = (
     *("pipeline", "valuation", "serving", "gateway", "canary", "pages", "collection", "soak"),
-    *("fairness", "keys", "portfolios", "watches", "markets", "in_process"),
+    *("fairness", "keys", "portfolios", "watches", "markets", "search", "in_process"),
     *("scale", "tracing"),
 )
 

@@ -3,6 +3,8 @@
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,27 +38,42 @@ def test_a_task_is_in_progress_and_stores_nothing_while_runs_are_removed(
 
 
 @pytest.mark.filterwarnings("ignore:The _yaml extension")
-def test_a_card_is_created_in_the_process_of_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_card_is_created_in_the_process_of_its_task_where_cards_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "flows"))
+    monkeypatch.chdir(tmp_path)
     from attempts import CardsOfTask
     from metaflow._vendor import click
+    from metaflow.datastore.flow_datastore import FlowDataStore
     from metaflow.plugins.cards import card_cli
-
-    options = ["--quiet", "--config-value", "deploy", "card"]
-    command = ["python", "flow.py", *options, "card", "create", "1/gate/2", "--mode", "render"]
-    created = []
+    from metaflow.plugins.cards.card_datastore import CardDatastore
+    from metaflow.plugins.datastores.local_storage import LocalStorage
 
     def create(pathspec: str, mode: str) -> None:
-        created.append((os.getpid(), click.get_current_context().obj, pathspec, mode))
+        store = click.get_current_context().obj.flow_datastore
+        created.append((os.getpid(), pathspec, mode, store.datastore_root))
         if len(created) == 2:
             raise OSError("no space left")
 
+    created: list[tuple[Any, ...]] = []
+    known: list[str] = []
+    monkeypatch.setattr("metaflow.metadata", known.append)
     parameters = [click.Argument(["pathspec"]), click.Option(["--mode"])]
-    monkeypatch.setattr(card_cli, "create", click.Command("create", None, create, parameters))
+    command = click.Command("create", None, create, parameters)
+    monkeypatch.setitem(card_cli.card.commands, "create", command)
+    store = FlowDataStore("PokeWatchFlow", storage_impl=LocalStorage, ds_root=str(tmp_path))
+    metadata = SimpleNamespace(TYPE="local", default_info=lambda: "here")
+    options = ["--quiet", "--config-value", "deploy", "card"]
+    arguments = ["python", "flow.py", *options, "card", "create", "1/gate/2", "--mode", "render"]
     cards = CardsOfTask(options, lambda _: (False, {}))
-    with click.Context(click.Command("step"), obj="the state of the flow"):
-        assert cards._run_command(command, "", {}) == (b"", False)
-        output, failed = cards._run_command(command, "", {})
-    assert created == [(os.getpid(), "the state of the flow", "1/gate/2", "render")] * 2
+    state = SimpleNamespace(flow_datastore=store, metadata=metadata)
+    with click.Context(click.Command("step"), obj=state):
+        assert cards._run_command(arguments, "", {}) == (b"", False)
+        output, failed = cards._run_command(arguments, "", {})
+    root = CardDatastore.get_storage_root("local")
+    assert created == [(os.getpid(), "1/gate/2", "render", root)] * 2
+    assert store.datastore_root == str(tmp_path)
+    assert known == ["local@here"] * 2
     assert failed
     assert output.endswith(b"OSError: no space left\n")

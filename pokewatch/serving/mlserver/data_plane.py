@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from mlserver.context import model_context
 from mlserver.errors import MLServerError, ModelNotFound
 from mlserver.handlers import DataPlane
 from mlserver.middleware import InferenceMiddlewares
@@ -12,6 +13,9 @@ from mlserver.model import MLModel
 from mlserver.registry import MultiModelRegistry
 from mlserver.settings import Settings
 from mlserver.types import MetadataModelResponse
+from prometheus_client import Counter, Summary
+
+from pokewatch.serving.runtime import TensorRuntime
 
 if TYPE_CHECKING:
     from pokewatch.tracing.tracer import Tracer
@@ -31,6 +35,7 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         super().__init__(settings, model_registry)
         self._inference_middleware = InferenceMiddlewares()
         self.not_loaded: dict[str, str] = {}
+        self._metrics_of: dict[tuple[str, str | None], tuple[Counter, Counter, Summary]] = {}
 
     async def find(self, name: str, version: str | None = None) -> MLModel:
         """Return a model that is ready.
@@ -46,6 +51,14 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
         if model is None or not model.ready:
             raise MLServerError(self.not_ready_reason(name), 503)
         return model
+
+    async def is_tensor_runtime(self, name: str, version: str | None = None) -> bool:
+        """Return whether a model is a TensorRuntime, in this process or in workers.
+
+        Raise as `find` does.
+        """
+        model = await self.find(name, version)
+        return isinstance(getattr(model, "_model", model), TensorRuntime)
 
     def not_ready_reason(self, name: str) -> str:
         """Return why a model is not ready, as a sentence."""
@@ -72,9 +85,24 @@ class CheckedDataPlane(DataPlane):  # type: ignore[misc]  # MLServer ships no ty
     async def _infer_contextmanager(
         self, name: str, version: str | None = None
     ) -> AsyncIterator[Any]:
-        await self.find(name, version)
-        async with super()._infer_contextmanager(name, version) as model:
+        """Yield the model, and count and time its request as MLServer does."""
+        model = await self.find(name, version)
+        succeeded, failed, seconds = self._metrics(name, version)
+        with seconds.time(), failed.count_exceptions(), model_context(model.settings):
             yield model
+        succeeded.inc()
+
+    def _metrics(self, name: str, version: str | None) -> tuple[Counter, Counter, Summary]:
+        """Return MLServer's metrics of a model. Only one that exists has any, so there are few."""
+        key = name, version
+        if key not in self._metrics_of:
+            families = (
+                self._ModelInferRequestSuccess,
+                self._ModelInferRequestFailure,
+                self._ModelInferRequestDuration,
+            )
+            self._metrics_of[key] = tuple(each.labels(*key) for each in families)
+        return self._metrics_of[key]
 
 
 def data_plane(tracer: "Tracer | None") -> type[CheckedDataPlane]:

@@ -14,7 +14,7 @@ started; that class installs the patches.
 | starts a stream with a 200 before the model refuses it | 405 | rest_endpoints |
 | answers malformed gRPC contents with INTERNAL, or ignores them | INVALID_ARGUMENT | grpc_tensors |
 | rejects text in BYTES outputs over gRPC | text is encoded | grpc_tensors |
-| copies gRPC outputs twice | columns are written once | grpc_tensors |
+| makes objects of gRPC values, copies outputs twice | columns, as bytes | grpc_endpoints |
 | labels metrics with the names of unknown models | 404 before counting | data_plane |
 | copies request ids into CloudEvents headers unescaped | no such headers | data_plane |
 | lets settings.json override MLSERVER_HOST (#722) | the variable wins | data_plane |
@@ -42,6 +42,7 @@ from pokewatch.serving.mlserver import startup
 from pokewatch.serving.mlserver.access_control import BrowserRequestFilter
 from pokewatch.serving.mlserver.data_plane import data_plane
 from pokewatch.serving.mlserver.error_responses import EXCEPTION_HANDLERS
+from pokewatch.serving.mlserver.grpc_endpoints import ColumnGRPCServer
 from pokewatch.serving.mlserver.grpc_tensors import (
     CheckedRequestConverter,
     ColumnResponseConverter,
@@ -89,6 +90,7 @@ def install(
     mlserver.grpc.servicers.ModelInferRequestConverter = CheckedRequestConverter
     mlserver.grpc.servicers.ModelInferResponseConverter = ColumnResponseConverter
     mlserver.grpc.converters.InferTensorContentsConverter = TextContentsConverter
+    mlserver.server.GRPCServer = ColumnGRPCServer
     mlserver.server.DataPlane = data_plane(tracer)
     mlserver.server.ModelRepositoryHandlers = QueuedLoads
     mlserver.server.MLServer.start = startup.start

@@ -7,6 +7,7 @@ from fastapi import HTTPException
 from mlserver.rest.requests import Request
 
 _GZIP = 16 + zlib.MAX_WBITS
+_GZIPPED = (b"content-encoding", b"gzip")
 
 
 def limited_request(max_bytes: int, max_seconds: float) -> type[Request]:
@@ -16,7 +17,7 @@ def limited_request(max_bytes: int, max_seconds: float) -> type[Request]:
         async def body(self) -> bytes:
             if not hasattr(self, "_body"):
                 body = await _read(self, max_bytes, max_seconds)
-                gzipped = "gzip" in self.headers.getlist("Content-Encoding")
+                gzipped = _GZIPPED in self.scope["headers"]
                 self._body = _unpack(body, max_bytes) if gzipped else body
             return self._body
 

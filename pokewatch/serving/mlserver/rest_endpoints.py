@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import mlserver.rest.app
+import orjson
 from fastapi import Response as EmptyResponse
 from mlserver.errors import MLServerError
 from mlserver.rest.app import APIRoute
@@ -23,7 +24,6 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
 
 from pokewatch.contract import MAX_BATCH_ROWS
-from pokewatch.serving.runtime import TensorRuntime
 from pokewatch.serving.validation import validation_message
 
 _BINARY_HEADER = "inference-header-content-length"
@@ -35,6 +35,13 @@ _BINARY_REFUSED = (
 Parsed = TypeVar("Parsed")
 
 logger = logging.getLogger("pokewatch.serving")
+
+
+class ColumnBody(Response):  # type: ignore[misc]  # MLServer ships no types
+    """A response in JSON, in which a column of numbers may be an array; NaN is null."""
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class _ModelRequest(BaseModel):
@@ -51,12 +58,7 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
     """Adds endpoints for TensorRuntimes, and reasons to the readiness endpoints."""
 
     async def is_tensor_runtime(self, model_name: str, model_version: str | None = None) -> bool:
-        """Return whether a model is a TensorRuntime, in this process or in workers.
-
-        Raise ModelNotFound, or MLServerError if the model is not ready.
-        """
-        model = await self._data_plane.find(model_name, model_version)
-        return isinstance(getattr(model, "_model", model), TensorRuntime)
+        return bool(await self._data_plane.is_tensor_runtime(model_name, model_version))
 
     async def ready(self) -> EmptyResponse:
         if await self._data_plane.ready():
@@ -81,7 +83,7 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
         """Return the response to a request, in which header names are in lower case."""
         payload = _parsed(InferenceRequest.model_validate_json, body)
         content, returned = await self._infer(payload, headers, model_name, model_version)
-        return Response(content, headers=returned)
+        return ColumnBody(content, headers=returned)
 
     async def infer_several(self, body: bytes, headers: dict[str, str]) -> Response:
         """Return the responses to requests to several models, each with a status of its own.
@@ -90,7 +92,7 @@ class ColumnEndpoints(Endpoints):  # type: ignore[misc]  # MLServer ships no typ
         names are in lower case.
         """
         requests = _parsed(_several.validate_json, body)
-        return Response([await self._part(each, headers) for each in requests])
+        return ColumnBody([await self._part(each, headers) for each in requests])
 
     async def _part(self, part: _ModelRequest, headers: dict[str, str]) -> dict[str, Any]:
         """Return the status and the body that the request would have alone."""
@@ -188,12 +190,11 @@ def _content(response: InferenceResponse) -> dict[str, Any]:
 
 
 def _output(output: ResponseOutput) -> dict[str, Any]:
-    data = output.data.root
     content = {
         "name": output.name,
         "shape": output.shape,
         "datatype": output.datatype,
-        "data": data if isinstance(data, list) else data.tolist(),
+        "data": output.data.root,
     }
     if output.parameters is not None:
         content["parameters"] = output.parameters.model_dump()

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import islice, repeat
 from threading import Lock
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from pokewatch.errors import UnknownCardError
 from pokewatch.valuation.book.card_names import REMEMBERED, Slugs
 from pokewatch.valuation.book.layout import numbers
+from pokewatch.valuation.book.text_columns import containing, most_similar, one_chunk
 
 _FIELDS = (
     "card_id",
@@ -36,10 +36,8 @@ _FIELDS = (
 )
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _WORD = re.compile(r"[^\W_]+")
-_LETTERS = 256
+_BLOCK = 16_384  # cards that are searched at a time, until enough are found
 _FEW_ROWS = 6  # up to this many are read faster value by value than by `take`
-_MAX_CANDIDATES = 50
-_MIN_SIMILARITY = 1 / 3  # Dice's coefficient of letter pairs below which two slugs are not similar
 
 
 def search_text(text: str) -> str:
@@ -144,14 +142,20 @@ class Cards:
         `set_name` is the id or name of a set; it and `rarity` are compared without case. Raise
         UnknownCardError for an unknown `after`.
         """
+        wanted = search_text(words).split()
+        found = np.empty(0, dtype=np.intp)
         start = 0 if after is None else self.position(after) + 1
-        table = self._table.slice(start)
-        matches = _containing(table, search_text(words).split())
-        if set_name:
-            matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
-        if rarity:
-            matches &= _equal(table["rarity"], rarity)
-        return np.flatnonzero(matches)[:limit] + start
+        for block in range(start, len(self), _BLOCK):
+            table = self._table.slice(block, _BLOCK)
+            matches = _containing(table, wanted)
+            if set_name:
+                matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
+            if rarity:
+                matches &= _equal(table["rarity"], rarity)
+            found = np.concatenate((found, np.flatnonzero(matches) + block))
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def near(self, card: str, count: int = 3) -> list[str]:
         """Return the slugs most similar to `card`, best first."""
@@ -168,7 +172,7 @@ class Cards:
 
     def of_product(self, product: str) -> NDArray[np.intp]:
         """Return the positions of the printings of a product, by its id in the source."""
-        return np.flatnonzero(_mask(pc.match_substring(self._table["card_id"], f"-{product}-")))
+        return np.flatnonzero(containing(self._table["card_id"], f"-{product}-"))
 
     def printings(self, position: int) -> NDArray[np.intp]:
         """Return the other cards with the same name, set and number as the card at `position`."""
@@ -185,7 +189,7 @@ class Cards:
     @cached_property
     def _set_codes(self) -> NDArray[np.int32]:
         """A number for the set of each card, the same for all cards of a set."""
-        return numbers(_one_chunk(self._table["set_id"]).dictionary_encode().indices, np.int32)
+        return numbers(one_chunk(self._table["set_id"]).dictionary_encode().indices, np.int32)
 
     def search_texts(self) -> pa.ChunkedArray:
         """Return the normalised text of each card that searches look in."""
@@ -196,81 +200,41 @@ class Cards:
         return self._table[name]
 
 
-def most_similar(texts: pa.ChunkedArray, given: str, count: int, least: float = 0.0) -> list[str]:
-    """Return the `texts` most similar to `given`, best first.
-
-    Candidates share the most letter pairs; they are ranked by `difflib.SequenceMatcher`, whose
-    ratio is from 0 to 1. Those with a ratio below `least` are left out.
-    """
-    wanted = _pairs(np.frombuffer(given.encode(), dtype=np.uint8))
-    if len(wanted) == 0 or len(texts) == 0:
-        return []
-    letters, edges = _bytes_of(texts)
-    shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
-    first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
-    score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-    best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
-    similar = texts.take(
-        pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64())
-    ).to_pylist()
-    ratios = {text: SequenceMatcher(None, given, text).ratio() for text in similar}
-    return sorted(
-        (text for text, ratio in ratios.items() if ratio >= least), key=lambda text: -ratios[text]
-    )[:count]
-
-
 def _containing(table: pa.Table, words: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which rows contain all `words`. Words are sought where the longer ones were found."""
+    """Return which rows contain all `words`.
+
+    Each is sought where those before it were found: numbers first, then longer words.
+    """
     texts = table.select(["search", "source_ids"])
     rows = np.arange(table.num_rows)
-    for word in sorted(set(words), key=len, reverse=True):
-        found = _mask(pc.match_substring(texts["search"], word))
-        if word.isascii() and word.isdecimal():
+    for word in sorted(set(words), key=lambda word: (not _is_number(word), -len(word))):
+        found = containing(texts["search"], word)
+        if _is_number(word):
             found |= _of_source(texts["source_ids"], word)
-        rows = rows[found]
-        texts = texts.filter(pa.array(found))
+        if not found.all():
+            rows = rows[found]
+            texts = texts.filter(pa.array(found))
     matches = np.zeros(table.num_rows, dtype=np.bool_)
     matches[rows] = True
     return matches
 
 
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal()
+
+
 def _of_source(ids: pa.ChunkedArray, number: str) -> NDArray[np.bool_]:
     """Return which rows have the whole `number` as an id; a regular expression alone is slow."""
-    found = _mask(pc.match_substring(ids, number))
+    found = containing(ids, number)
     rows = np.flatnonzero(found)
     some = ids.take(pa.array(rows))
     found[rows] = _mask(pc.match_substring_regex(some, rf"\b{number}\b"))
     return found
 
 
-def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return numbers(pc.fill_null(values, False).cast(pa.uint8()), np.bool_)
-
-
 def _equal(column: pa.ChunkedArray, text: str) -> NDArray[np.bool_]:
     return _mask(pc.equal(pc.utf8_lower(column), text.lower()))
 
 
-def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
-    found = column.combine_chunks()
-    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
-
-
-def _bytes_of(column: pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the bytes of a column of strings, and the edges of the strings in them."""
-    texts = _one_chunk(column)
-    _, offsets, content = texts.buffers()
-    edges = np.frombuffer(offsets, dtype=np.int32)[
-        texts.offset : texts.offset + len(texts) + 1
-    ].astype(np.int64)
-    return np.frombuffer(content, dtype=np.uint8), edges
-
-
-def _pairs(letters: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return letters[:-1].astype(np.int64) * _LETTERS + letters[1:]
-
-
-def _isin(pairs: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-    table = np.zeros(_LETTERS * _LETTERS, dtype=np.bool_)
-    table[wanted] = True
-    return table[pairs]
+def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return numbers(pc.fill_null(values, False).cast(pa.uint8()), np.bool_)

@@ -8,6 +8,7 @@
                   `status` is an int8 index into STATUSES; `scale` and `unchanged` are float16 and
                   `shape` is an int16 row of `shapes.arrow`, -1 for none: see `BookSpreads`
 `shapes.arrow`    the shapes of predictive distributions (SHAPE_SCHEMA)
+`latest.arrow`    the last day of the columns, one row per card: see `latest`
 `forecasts.arrow` the forecasts of the last day at further horizons: see `horizons`
 
 A fair price is an estimate, accurate to a few per cent; float32 stores it to one part in ten
@@ -32,7 +33,7 @@ from pokewatch.errors import BookError
 from pokewatch.market.catalog import CARD_SCHEMA, slugify
 
 FORMAT = "pokewatch-price-book"
-VERSION = 3
+VERSION = 4
 MANIFEST = "manifest.json"
 
 STATUSES = contract.STATUSES
@@ -78,6 +79,7 @@ FILES = (
     "cards.arrow",
     "dates.arrow",
     "shapes.arrow",
+    "latest.arrow",
     "forecasts.arrow",
     *(f"{name}.arrow" for name in COLUMNS),
 )

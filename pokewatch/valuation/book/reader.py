@@ -16,6 +16,7 @@ from pokewatch.decision.distribution import WIDTH, Distribution
 from pokewatch.errors import BookError
 from pokewatch.valuation.book.cards import Cards
 from pokewatch.valuation.book.horizons import FORECASTS, HorizonForecasts, forecast_schema
+from pokewatch.valuation.book.latest import LATEST, LATEST_SCHEMA, last_quotes, latest_values
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
     CENTS,
@@ -23,7 +24,6 @@ from pokewatch.valuation.book.layout import (
     DATE_SCHEMA,
     FILES,
     MANIFEST,
-    NO_PRICE,
     NO_SHAPE,
     SHAPE_SCHEMA,
     SPREAD_COLUMNS,
@@ -67,8 +67,9 @@ class PriceBook:
         self._shapes = _shapes(files)
         further = _table(files, FORECASTS, forecast_schema(manifest.cards))
         self.forecasts = HorizonForecasts.from_table(further, manifest.cards)
-        self._latest = self._last_days()
-        self._latest_distributions = self._last_distributions()
+        latest = latest_values(_table(files, LATEST, LATEST_SCHEMA, manifest.cards))
+        self._latest = _with_unknown_card(latest)
+        self._latest_distributions = self._last_distributions(latest)
 
     @classmethod
     def open(cls, folder: Path, digest: str, *, verify: bool = True) -> Self:
@@ -114,9 +115,7 @@ class PriceBook:
         unknown = (position < 0) | (day < 0)
         found = {name: _decoded(name, self._columns[name][position, day]) for name in _DECODERS}
         found["distribution"] = (
-            self._distributions(
-                np.where(unknown, 0, position), np.where(unknown, 0, day), found["fair"]
-            )
+            self._distributions_on(position, day, found["fair"])
             if distributions
             else _no_distributions(len(position))
         )
@@ -182,48 +181,35 @@ class PriceBook:
         """The search that tolerates typing errors."""
         return Suggestions(self.cards, self._latest["market"][:-1])
 
-    def _last_days(self) -> dict[str, np.ndarray]:
-        """Return the last values of every column, decoded, followed by the row of an unknown card.
-
-        Position -1 selects that row.
-        """
-        latest = {
-            name: _decoded(name, np.append(column[:, -1], column.dtype.type(0)))
-            for name, column in ((name, self._columns[name]) for name in _DECODERS)
-        }
-        for name, values in latest.items():
-            values[-1] = np.nan if name != "status" else UNKNOWN_CARD
-        return latest
-
-    def _last_distributions(self) -> CompactDistributions:
-        """Return the distributions of the same rows. There is none without a fair price."""
-        cards = np.append(np.arange(len(self.cards)), 0)
-        days = np.full(len(cards), len(self.dates) - 1)
-        return CompactDistributions(self._distributions(cards, days, self._latest["fair"]))
-
-    def _distributions(
+    def _distributions_on(
         self, position: NDArray[np.intp], day: NDArray[np.intp], fair: Floats
     ) -> Floats:
-        scale, unchanged, shape = (self._columns[name][position, day] for name in SPREAD_COLUMNS)
+        stored = {name: self._columns[name][position, day] for name in SPREAD_COLUMNS}
+        return self._distributions(
+            fair, stored, last_quotes(self._columns["market"], position, day)
+        )
+
+    def _last_distributions(self, latest: Mapping[str, np.ndarray]) -> CompactDistributions:
+        """Return the distributions of the last day, followed by the row of an unknown card."""
+        fair = self._latest["fair"][:-1]
+        found = self._distributions(fair, latest, latest["last_quote"])
+        return CompactDistributions(np.concatenate((found, _no_distributions(1))))
+
+    def _distributions(
+        self, fair: Floats, stored: Mapping[str, np.ndarray], last_quote: NDArray[np.int32]
+    ) -> Floats:
+        """Return distributions by the stored SPREAD_COLUMNS. There is none without a fair price."""
+        scale, unchanged, shape = (stored[name] for name in SPREAD_COLUMNS)
         known = (shape != NO_SHAPE) & (fair > 0)
-        found = np.full((len(position), WIDTH), np.nan)
+        found = _no_distributions(len(fair))
         shapes, scale = self._shapes[shape[known]], scale[known].astype(np.float64)
         found[known] = Distribution(
-            last_price=self._last_quotes(position[known], day[known]),
+            last_price=from_cents(last_quote[known]),
             unchanged=unchanged[known].astype(np.float64).round(4),
             floor=shapes[:, 0].round(6),
             log_quantiles=(np.log(fair[known])[:, None] + scale[:, None] * shapes[:, 1:]).round(5),
         ).to_array()
         return found
-
-    def _last_quotes(self, position: NDArray[np.intp], day: NDArray[np.intp]) -> Floats:
-        """Return the last quote of each card up to its day, NaN without one."""
-        market = self._columns["market"]
-        cents = market[position, day]
-        for row in np.flatnonzero(cents == NO_PRICE).tolist():
-            quoted = np.flatnonzero(market[position[row], : day[row] + 1] != NO_PRICE)
-            cents[row] = market[position[row], quoted[-1]] if len(quoted) else NO_PRICE
-        return from_cents(cents)
 
 
 _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -231,6 +217,17 @@ _DECODERS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     for name in COLUMNS
     if name not in SPREAD_COLUMNS
 }
+
+
+def _with_unknown_card(latest: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the values of the last day, decoded, followed by the row of an unknown card.
+
+    Position -1 selects that row.
+    """
+    found = {name: decode(np.append(latest[name], 0)) for name, decode in _DECODERS.items()}
+    for name, values in found.items():
+        values[-1] = np.nan if name != "status" else UNKNOWN_CARD
+    return found
 
 
 def _no_distributions(rows: int) -> Floats:

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.valuation.book.cards import Cards, most_similar, search_text
+from pokewatch.valuation.book.cards import Cards, search_text
+from pokewatch.valuation.book.text_columns import most_similar
 
 _ADDRESS = re.compile(r"https?://[^/?#\s]+(?P<path>[^?#\s]*)", re.IGNORECASE)
 _PRODUCT_PATH = re.compile(r"/products?/(\d{1,12})(?:/|$)")
@@ -55,17 +56,21 @@ class Suggestions:
         return found[order]
 
     def _corrected(self, words: list[str]) -> NDArray[np.intp]:
-        found: NDArray[np.intp] | None = None
+        matches = np.ones(len(self._cards), dtype=np.bool_)
         for word in words:
-            matches = self._cards.containing([word])
-            if not len(matches) and len(word) >= _LEAST_LETTERS:
-                similar = most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY)
-                parts = [self._cards.containing([each]) for each in similar]
-                matches = np.unique(np.concatenate([*parts, matches]))
-            found = matches if found is None else np.intersect1d(found, matches)
-            if not len(found):
+            found = self._with_word(word)
+            if not found.any() and len(word) >= _LEAST_LETTERS:
+                for each in most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY):
+                    found |= self._with_word(each)
+            matches &= found
+            if not matches.any():
                 break
-        return np.empty(0, dtype=np.intp) if found is None else found
+        return np.flatnonzero(matches)
+
+    def _with_word(self, word: str) -> NDArray[np.bool_]:
+        found = np.zeros(len(self._cards), dtype=np.bool_)
+        found[self._cards.containing([word])] = True
+        return found
 
     @cached_property
     def _vocabulary(self) -> pa.ChunkedArray:

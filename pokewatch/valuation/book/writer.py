@@ -16,6 +16,7 @@ from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import conform
 from pokewatch.valuation.book.cards import search_text
 from pokewatch.valuation.book.horizons import FORECASTS, HorizonForecasts, forecasts_table
+from pokewatch.valuation.book.latest import LATEST, latest_table
 from pokewatch.valuation.book.layout import (
     BOOK_CARD_SCHEMA,
     CENTS,
@@ -75,14 +76,16 @@ def _write(
     forecasts: HorizonForecasts | None,
 ) -> str:
     card_ids, dates, shapes = _spool(book, blocks)
-    index = _market_index(book / "market.raw", len(card_ids), len(dates))
+    columns = {name: _spooled(book, name, len(card_ids), len(dates)) for name in COLUMNS}
+    index = chained_index(PriceMatrix(columns["market"], from_cents))
+    _write_table(book / LATEST, latest_table(columns))
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
     days = {"date": pa.array(dates), "index": index}
     _write_table(book / "dates.arrow", pa.table(days, schema=DATE_SCHEMA))
-    columns = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
-    _write_table(book / "shapes.arrow", pa.table(columns, schema=SHAPE_SCHEMA))
+    quantiles = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
+    _write_table(book / "shapes.arrow", pa.table(quantiles, schema=SHAPE_SCHEMA))
     further = forecasts or HorizonForecasts.none(len(card_ids))
     _write_table(book / FORECASTS, forecasts_table(further, facts.horizon, len(card_ids)))
     manifest = Manifest(
@@ -192,10 +195,9 @@ def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.nda
         )
 
 
-def _market_index(raw: Path, cards: int, days: int) -> NDArray[np.float64]:
-    """Return the market index of each day from the spooled prices."""
-    stored = np.memmap(raw, dtype=COLUMNS["market"], mode="r", shape=(cards, days))
-    return chained_index(PriceMatrix(stored, from_cents))
+def _spooled(book: Path, name: str, cards: int, days: int) -> np.ndarray:
+    """Return a column [cards, days] from its raw file, mapped."""
+    return np.memmap(book / f"{name}.raw", dtype=COLUMNS[name], mode="r", shape=(cards, days))
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:

@@ -1,9 +1,14 @@
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlserver.rest.responses import Response
 
 from pokewatch.contract import INFERENCES_PATH, MAX_BATCH_ROWS
+from pokewatch.serving.mlserver.rest_endpoints import ColumnBody
 from tests.serving.server import Server, infer, tensor
 
 CARD = {"inputs": [tensor("card_id", ["card_4", "card_5"])], "id": "one"}
@@ -63,3 +68,9 @@ def test_a_body_that_is_no_list_of_requests_is_refused(server: Server, requests:
     response = inferences(server, requests)
     assert response.status_code == 422
     assert set(response.json()) == {"error"}
+
+
+@given(st.lists(st.floats(), max_size=20))
+def test_a_column_of_numbers_is_written_as_mlserver_writes_a_list(numbers: list[float]) -> None:
+    written = ColumnBody({"shape": [len(numbers)], "data": np.array(numbers)}).body
+    assert written == Response({"shape": [len(numbers)], "data": numbers}).body

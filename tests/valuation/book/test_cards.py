@@ -93,7 +93,11 @@ def test_search(
     assert cards.search(words, set_name, rarity, limit=100).tolist() == found
 
 
-def test_pages_put_together_are_the_whole(cards: Cards) -> None:
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_pages_put_together_are_the_whole(
+    cards: Cards, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("pokewatch.valuation.book.cards._BLOCK", block)
     seen: list[int] = []
     after = None
     while page := cards.search("", rarity="Rare", limit=4, after=after).tolist():
