@@ -67,7 +67,7 @@ def test_every_plot_is_drawn_and_fits_a_narrow_screen(
     drawn = page.locator("svg.marks")
     drawn.nth(len(every_plot()) - 1).wait_for()
     assert errors == []
-    boxes = [each.bounding_box() or {} for each in drawn.all()]
+    boxes = [box for each in drawn.all() if (box := each.bounding_box())]
     assert len(boxes) == len(every_plot())
     assert all(300 <= box["width"] <= 390 for box in boxes), boxes
     assert page.get_by_text("20 Jan").first.is_visible()
