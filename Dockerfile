@@ -59,8 +59,7 @@ COPY --from=build-pipeline /opt/pokewatch /opt/pokewatch
 COPY flows /app/flows
 # Otherwise Metaflow installs its own dependencies in every task.
 ENV METAFLOW_SKIP_INSTALL_DEPENDENCIES=1 \
-    USERNAME=pokewatch \
-    MPLCONFIGDIR=/tmp/matplotlib
+    USERNAME=pokewatch
 HEALTHCHECK NONE
 # Last, so that a new commit keeps the layers above. podman and buildah of Debian 12 leave ARG out of the
 # key of a cached ENV or LABEL, but not of a RUN: without one, the image has the commit of an earlier build.
