@@ -71,7 +71,8 @@ def experiment_plots(series: Sequence[Mapping[str, Any]], threshold: float) -> l
     days = [date.fromisoformat(each["day"]) for each in series]
     names = {"e_value": ("better", GOOD), "e_opposite": ("worse", BAD)}
     evidence = [
-        {"day": each["day"], "evidence": finite(each[name]), "that it is": label}
+        # Evidence may be too small for a number other than zero, which has no logarithm.
+        {"day": each["day"], "evidence": finite(each[name]) or None, "that it is": label}
         for name, (label, _) in names.items()
         for each in series
     ]
@@ -188,16 +189,17 @@ def coverage_plot(
 def drift_plot(days: Sequence[date], degrees: Sequence[float], limit: float) -> Spec:
     """Plot the drift of incoming prices by day, as a share of a shift far beyond chance."""
     shades = [BAD if degree >= limit else INK for degree in degrees]
-    most = max(1.25 * limit, 1.1 * max(degrees, default=0.0))
+    drift = [finite(each) for each in degrees]
+    most = max([1.25 * limit, *(1.1 * each for each in drift if each is not None)])
     bars = {
         "mark": "bar",
         "encoding": {
             "x": days_axis(days) | {"timeUnit": "utcyearmonthdate"},
-            "y": quantity("drift", scale={"domain": [0, finite(most)], "nice": False}),
+            "y": quantity("drift", scale={"domain": [0, most], "nice": False}),
             "color": {"field": "colour", "type": "nominal", "scale": None},
         },
     }
-    rows = rows_of(day=iso(days), drift=[finite(each) for each in degrees], colour=shades)
+    rows = rows_of(day=iso(days), drift=drift, colour=shades)
     layers = [bars, line_at("y", limit, BAD)]
     return plot("largest drift of incoming prices", 190, layers, rows, "1 is far beyond chance")
 
@@ -206,14 +208,16 @@ def candidates_plot(evaluations: Sequence[Mapping[str, Any]], chosen: str) -> Sp
     """Plot each candidate's error relative to the last price, with its two-way 95% interval."""
     rows = []
     for each in evaluations:
-        low, high = each["rmae_last_ci"] or (None, None)
+        error, interval = each["rmae_last"], each["rmae_last_ci"]
+        if error is None or interval is None:
+            error, interval = None, (None, None)
         selected = each["model"] == chosen
         rows.append(
             {
                 "model": each["model"] + (" (selected)" if selected else ""),
-                "error": finite(each["rmae_last"]) if each["rmae_last_ci"] else None,
-                "low": finite(low) if each["rmae_last"] else None,
-                "high": finite(high),
+                "error": finite(error),
+                "low": finite(interval[0]),
+                "high": finite(interval[1]),
                 "colour": INK if selected else MUTED,
             }
         )

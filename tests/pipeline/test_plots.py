@@ -3,6 +3,8 @@ import math
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from pokewatch.pipeline import plots
 
 FIRST = date(2026, 1, 20)
@@ -63,3 +65,30 @@ def test_numbers_that_json_does_not_have_are_left_out() -> None:
         {"day": "2026-01-20", "value": None},
         {"day": "2026-01-21", "value": None},
     ]
+
+
+def test_evidence_of_zero_is_left_out_as_its_axis_is_logarithmic() -> None:
+    series = [
+        {"day": "2026-01-20", "e_value": 0.0, "e_opposite": 2.0, "low": 0.0, "mean": 0.0, "high": 0}
+    ]
+    evidence, difference = plots.experiment_plots(series, 20.0)
+    assert [row["evidence"] for row in evidence["data"]["values"]] == [None, 2.0]
+    assert difference["data"]["values"][0]["mean"] == 0.0
+
+
+def test_a_drift_that_no_axis_can_show_does_not_hide_the_others() -> None:
+    for degrees, most in (([2.0, math.inf, math.nan], 2.2), ([math.nan], 1.25), ([], 1.25)):
+        plot = plots.drift_plot(days(len(degrees)), degrees, 1.0)
+        scale = plot["layer"][0]["encoding"]["y"]["scale"]
+        assert scale["domain"] == [0, pytest.approx(most)]
+
+
+def test_a_candidate_without_error_has_its_interval() -> None:
+    models: list[dict[str, Any]] = [
+        {"model": "last", "rmae_last": 0.0, "rmae_last_ci": (0.0, 0.1)},
+        {"model": "boosted", "rmae_last": 0.9, "rmae_last_ci": None},
+        {"model": "median", "rmae_last": None, "rmae_last_ci": (0.8, 1.0)},
+    ]
+    rows = plots.candidates_plot(models, "last")["data"]["values"]
+    shown = [(row["error"], row["low"], row["high"]) for row in rows]
+    assert shown == [(0.0, 0.0, 0.1), (None, None, None), (None, None, None)]

@@ -76,16 +76,14 @@ def _write(
     forecasts: HorizonForecasts | None,
 ) -> str:
     card_ids, dates, shapes = _spool(book, blocks)
-    columns = {name: _spooled(book, name, len(card_ids), len(dates)) for name in COLUMNS}
-    index = chained_index(PriceMatrix(columns["market"], from_cents))
-    _write_table(book / LATEST, latest_table(columns))
+    index = _write_latest(book, len(card_ids), len(dates))
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
     days = {"date": pa.array(dates), "index": index}
     _write_table(book / "dates.arrow", pa.table(days, schema=DATE_SCHEMA))
-    quantiles = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
-    _write_table(book / "shapes.arrow", pa.table(quantiles, schema=SHAPE_SCHEMA))
+    columns = dict(zip(SHAPE_SCHEMA.names, shapes.T.copy(), strict=True))
+    _write_table(book / "shapes.arrow", pa.table(columns, schema=SHAPE_SCHEMA))
     further = forecasts or HorizonForecasts.none(len(card_ids))
     _write_table(book / FORECASTS, forecasts_table(further, facts.horizon, len(card_ids)))
     manifest = Manifest(
@@ -195,9 +193,17 @@ def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.nda
         )
 
 
-def _spooled(book: Path, name: str, cards: int, days: int) -> np.ndarray:
-    """Return a column [cards, days] from its raw file, mapped."""
-    return np.memmap(book / f"{name}.raw", dtype=COLUMNS[name], mode="r", shape=(cards, days))
+def _write_latest(book: Path, cards: int, days: int) -> NDArray[np.float64]:
+    """Write `latest.arrow` from the raw files, and return the market index of each day.
+
+    The files are mapped only meanwhile: the space of one that is mapped is not free once removed.
+    """
+    columns = {
+        name: np.memmap(book / f"{name}.raw", dtype=dtype, mode="r", shape=(cards, days))
+        for name, dtype in COLUMNS.items()
+    }
+    _write_table(book / LATEST, latest_table(columns))
+    return chained_index(PriceMatrix(columns["market"], from_cents))
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pokewatch.errors import BookError
-from pokewatch.valuation.book import BookRows, PriceBook, write_book
-from pokewatch.valuation.book.layout import from_cents, to_cents
+from pokewatch.valuation.book import BookRows, PriceBook, write_book, writer
+from pokewatch.valuation.book.layout import COLUMNS, from_cents, to_cents
 from tests.serving.books import FACTS, catalog, forecasts, make_book, rows
 
 
@@ -43,6 +43,24 @@ def test_blocks_make_the_same_book_as_all_at_once(tmp_path: Path) -> None:
     parts = iter(blocks_of(rows(40), 7))
     written = write_book(tmp_path / "parts", catalog(40), parts, FACTS, forecasts(rows(40)))
     assert written == whole
+
+
+def test_the_space_of_a_raw_file_is_free_once_its_column_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sealed(book: Path, name: str, cards: int, days: int) -> None:
+        seal(book, name, cards, days)
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        mapped.extend(line for line in maps if f"{name}.raw" in line and str(tmp_path) in line)
+        names.append(name)
+
+    mapped: list[str] = []
+    names: list[str] = []
+    seal = writer._seal
+    monkeypatch.setattr(writer, "_seal", sealed)
+    make_book(tmp_path / "book")
+    assert names == list(COLUMNS)
+    assert mapped == []
 
 
 def test_writing_the_same_book_again_changes_nothing(tmp_path: Path) -> None:
