@@ -4,16 +4,30 @@
 set -eu
 overlay=${1:-local}
 here=$(dirname "$0")
+secrets=$here/overlays/$overlay/secrets.example.yaml
 started=$(date +%s)
+echo "overlay $overlay, to the cluster of the context $(kubectl config current-context || true)" >&2
+if [ "$overlay" = local ]; then
+    other=$(kubectl --namespace pokewatch-flows get secrets --output name \
+        --field-selector metadata.name=pokewatch-pipeline --selector app.kubernetes.io/instance!=local)
+    if [ -n "$other" ]; then
+        echo "that cluster has another overlay: its $other would be replaced by example passwords. Choose another context or OVERLAY" >&2
+        exit 1
+    fi
+elif [ -f "$secrets" ] && ! kubectl get --filename="$secrets" --output name >/dev/null; then
+    echo "nothing is applied without the Secrets of $secrets: apply k8s/base/namespaces.yaml and a copy of it, filled in" >&2
+    exit 1
+fi
 kubectl apply --kustomize "$here/overlays/$overlay" --server-side
 key=${POKEWATCH_KEY:-}
 if ! kubectl --namespace pokewatch get secret gateway-keys >/dev/null 2>&1; then
     if [ "$overlay" != local ]; then
-        echo "Secret gateway-keys is missing: see $here/overlays/$overlay/secrets.example.yaml" >&2
+        echo "Secret gateway-keys is missing: see $here/overlays/production/secrets.example.yaml" >&2
         exit 1
     fi
     keys=$(mktemp -d)
     trap 'rm -rf "$keys"' EXIT
+    trap 'exit 1' HUP INT TERM
     key=$(POKEWATCH_HOME=$keys "${POKEWATCH:-.venv/bin/pokewatch}" keys create first --json | sed -n 's/.*"key": *"\([^"]*\)".*/\1/p')
     kubectl --namespace pokewatch create secret generic gateway-keys --from-file=keys.sqlite="$keys/keys.sqlite"
     echo "the first API key, shown once: $key"

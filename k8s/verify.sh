@@ -8,10 +8,24 @@ for workload in statefulset/postgres deployment/redis deployment/mlflow deployme
 done
 url=${POKEWATCH_URL:-}
 if [ -z "$url" ]; then
-    port=${POKEWATCH_VERIFY_PORT:-18000}
-    kubectl --namespace pokewatch port-forward service/gateway "$port:80" >/dev/null &
+    said=$(mktemp)
+    # a free port: another program's answer would be taken for the gateway's
+    kubectl --namespace pokewatch port-forward --address 127.0.0.1 service/gateway :80 >"$said" &
     forward=$!
-    trap 'kill $forward' EXIT
+    trap 'kill $forward 2>/dev/null || true; rm -f "$said"' EXIT
+    trap 'exit 1' HUP INT TERM
+    port=
+    until [ -n "$port" ]; do
+        ended=
+        kill -0 "$forward" 2>/dev/null || ended=yes
+        port=$(sed -n 's/^Forwarding from 127.0.0.1:\([0-9]*\) .*/\1/p' "$said")
+        if [ -z "$port$ended" ]; then
+            sleep 0.2
+        elif [ -z "$port" ]; then
+            echo "the gateway's port cannot be forwarded; POKEWATCH_URL is the address of one that can be reached" >&2
+            exit 1
+        fi
+    done
     url=http://127.0.0.1:$port
 fi
 curl --silent --show-error --fail --retry 10 --retry-delay 1 --retry-connrefused "$url/ready"

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.k8s.rendering import K8S, rendered_jobs, rendered_overlay
 
 KUBECTL = """#!{python}
 import json, os, pathlib, sys
@@ -23,8 +24,12 @@ with (folder / "calls").open("a") as file:
     file.write(json.dumps([arguments, sent]) + "\\n")
 for words, answer in json.loads((folder / "answers").read_text()).items():
     if words in " ".join(arguments):
+        once = folder / "failed"
+        if answer["code"] == "first 1" and not once.exists():
+            once.touch()
+            sys.exit(1)
         sys.stdout.write(answer["out"])
-        sys.exit(answer["code"])
+        sys.exit(answer["code"] if answer["code"] != "first 1" else 0)
 """
 
 
@@ -36,8 +41,11 @@ class Kubectl:
         program.chmod(0o755)
         self.answer({})
 
-    def answer(self, answers: dict[str, tuple[str, int]]) -> None:
-        """Set its output and exit code for arguments with some words; the default is none and 0."""
+    def answer(self, answers: dict[str, tuple[str, int | str]]) -> None:
+        """Set its output and exit code for arguments with some words; the default is none and 0.
+
+        "first 1" fails the first time.
+        """
         content = {words: {"out": out, "code": code} for words, (out, code) in answers.items()}
         (self.folder / "answers").write_text(json.dumps(content))
 
@@ -71,7 +79,7 @@ def kubectl(tmp_path: Path) -> Kubectl:
 
 
 POKEWATCH = str(Path(sys.executable).with_name("pokewatch"))
-FIRST_DAY = {
+FIRST_DAY: dict[str, tuple[str, int | str]] = {
     "get secret gateway-keys": ("", 1),
     "get deployment mlflow": ("pokewatch/pipeline:7", 0),
     "create --filename": ("job.batch/first-run-x", 0),
@@ -135,6 +143,72 @@ def test_deploy_to_production_makes_no_key(kubectl: Kubectl) -> None:
     assert done.returncode == 1
     assert "Secret gateway-keys is missing" in done.stderr
     assert not any("create secret" in call for call, _ in kubectl.calls())
+
+
+def test_deploy_applies_nothing_to_production_without_its_secrets(kubectl: Kubectl) -> None:
+    kubectl.answer({"get --filename=": ("", 1)})
+    done = kubectl.run("deploy.sh", "production")
+    assert done.returncode == 1
+    assert "secrets.example.yaml: apply k8s/base/namespaces.yaml" in done.stderr
+    (asked,) = [call for call, _ in kubectl.calls() if "--filename=" in call]
+    assert "overlays/production/secrets.example.yaml" in asked
+    assert not any("apply" in call for call, _ in kubectl.calls())
+
+
+def test_the_local_overlay_does_not_replace_the_passwords_of_another(kubectl: Kubectl) -> None:
+    """`local` is the default, and the context may be that of production."""
+    kubectl.answer(
+        {
+            "current-context": ("production\n", 0),
+            "get secrets": ("secret/pokewatch-pipeline\n", 0),
+        }
+    )
+    done = kubectl.run("deploy.sh")
+    assert done.returncode == 1
+    assert "context production" in done.stderr
+    assert "secret/pokewatch-pipeline would be replaced" in done.stderr
+    assert not any("apply" in call for call, _ in kubectl.calls())
+
+
+def test_the_local_overlays_own_secret_may_be_replaced() -> None:
+    (found,) = [
+        each["metadata"]
+        for each in rendered_overlay(K8S / "overlays" / "local")
+        if (each["kind"], each["metadata"]["name"]) == ("Secret", "pokewatch-pipeline")
+    ]
+    assert found["labels"] == {"app.kubernetes.io/instance": "local"}
+
+
+@pytest.mark.parametrize("name", rendered_jobs())
+def test_a_job_that_runs_is_waited_for_and_no_second_is_started(
+    name: str, kubectl: Kubectl
+) -> None:
+    """Two first runs would write the same prices, and two rollbacks undo each other."""
+    kubectl.answer(
+        {
+            "get jobs": (f"{name}-1 Complete \n{name}-2 FailureTarget Failed\n{name}-3 \n", 0),
+            "@.status": ("Complete", 0),
+        }
+    )
+    done = kubectl.run("job.sh", name)
+    assert done.returncode == 0, done.stderr
+    assert f"waiting for job.batch/{name}-3 " in done.stderr
+    assert not any(call.startswith("create") for call, _ in kubectl.calls())
+    selector = f"--selector app.kubernetes.io/name={name}"
+    assert any(selector in call for call, _ in kubectl.calls())
+    assert rendered_jobs()[name]["metadata"]["labels"] == {"app.kubernetes.io/name": name}
+
+
+def test_no_job_is_started_where_those_that_run_are_not_known(kubectl: Kubectl) -> None:
+    kubectl.answer({"get jobs": ("", 1)})
+    assert kubectl.run("rollback.sh").returncode == 1
+    assert not any(call.startswith("create") for call, _ in kubectl.calls())
+
+
+def test_a_question_that_fails_once_does_not_end_the_wait(kubectl: Kubectl) -> None:
+    kubectl.answer({"create": ("job.batch/rollback-x", 0), "@.status": ("Complete", "first 1")})
+    done = kubectl.run("rollback.sh", POKEWATCH_IMAGE="pokewatch/pipeline:7")
+    assert done.returncode == 0, done.stderr
 
 
 def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> None:
@@ -224,6 +298,21 @@ def test_verify_asks_every_workload_and_prints_an_answer(kubectl: Kubectl, gatew
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {"card_id": "card-1", "fair_price": 2.5}
     assert sum("rollout status" in call for call, _ in kubectl.calls()) == 5
+
+
+def test_verify_asks_at_the_port_that_kubectl_chose(kubectl: Kubectl, gateway: str) -> None:
+    port = gateway.rpartition(":")[2]
+    kubectl.answer({"port-forward": (f"Forwarding from 127.0.0.1:{port} -> 8000\n", 0)})
+    done = kubectl.run("verify.sh", POKEWATCH_KEY="good")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["card_id"] == "card-1"
+
+
+def test_verify_asks_nobody_where_no_port_is_forwarded(kubectl: Kubectl) -> None:
+    kubectl.answer({"port-forward": ("", 1)})
+    done = kubectl.run("verify.sh", POKEWATCH_KEY="good")
+    assert done.returncode == 1
+    assert "cannot be forwarded" in done.stderr
 
 
 def test_verify_fails_with_what_it_asks(kubectl: Kubectl, gateway: str) -> None:
