@@ -9,8 +9,8 @@ from pokewatch.pipeline.vega_lite import (
     Spec,
     colours,
     days_axis,
+    days_line,
     finite,
-    is_dot,
     iso,
     line_at,
     plot,
@@ -28,14 +28,8 @@ def days_plots(days: Sequence[date], series: Mapping[str, Sequence[float | None]
     for number, (name, values) in enumerate(series.items()):
         found = [finite(value) for value in values]
         scale = {"zero": False} if any(found) else {"domain": [0, 1]}
-        line = {
-            "mark": {
-                "type": "line",
-                "color": _COLOURS[number % len(_COLOURS)],
-                "point": is_dot(days),
-            },
-            "encoding": {"x": days_axis(days), "y": quantity("value", scale=scale)},
-        }
+        colour = {"color": _COLOURS[number % len(_COLOURS)]}
+        line = days_line(days, quantity("value", scale=scale), colour)
         plots.append(plot(name, 130, [line], rows_of(day=iso(days), value=found)))
     return plots
 
@@ -76,14 +70,9 @@ def experiment_plots(series: Sequence[Mapping[str, Any]], threshold: float) -> l
         for name, (label, _) in names.items()
         for each in series
     ]
-    lines = {
-        "mark": {"type": "line", "point": is_dot(days)},
-        "encoding": {
-            "x": days_axis(days),
-            "y": quantity("evidence", scale={"type": "log"}),
-            "color": colours("that it is", names.values()),
-        },
-    }
+    scale = {"type": "log"}
+    colour = colours("that it is", names.values())
+    lines = days_line(days, quantity("evidence", scale=scale), color=colour)
     difference = [
         {"day": each["day"]} | {name: finite(each[name]) for name in ("low", "mean", "high")}
         for each in series
@@ -92,10 +81,7 @@ def experiment_plots(series: Sequence[Mapping[str, Any]], threshold: float) -> l
         "mark": {"type": "area", "color": INK, "opacity": 0.15},
         "encoding": {"x": days_axis(days), "y": quantity("low"), "y2": {"field": "high"}},
     }
-    mean = {
-        "mark": {"type": "line", "color": INK, "point": is_dot(days)},
-        "encoding": {"x": days_axis(days), "y": quantity("mean")},
-    }
+    mean = days_line(days, quantity("mean"), {"color": INK})
     return [
         plot(
             "evidence about the challenger",
@@ -177,10 +163,7 @@ def coverage_plot(
         "mark": {"type": "rect", "color": GOOD, "opacity": 0.12},
         "encoding": {"y": y | {"field": "low"}, "y2": {"field": "high"}},
     }
-    line = {
-        "mark": {"type": "line", "color": INK, "point": {"color": INK, "size": 25}},
-        "encoding": {"x": days_axis(origins), "y": y},
-    }
+    line = days_line(origins, y, {"color": INK, "point": {"color": INK, "size": 25}})
     layers = [band, line_at("y", 0.9, GOOD), line]
     rows = rows_of(day=iso(origins), coverage=shares)
     return plot("coverage of the 90% interval", 220, layers, rows, "by day of the forecast")
@@ -256,14 +239,8 @@ def equity_plot(backtest: Mapping[str, Any]) -> Spec:
         for name, (label, _) in curves.items()
         for day, value in zip(backtest["dates"], backtest[name]["equity"], strict=True)
     ]
-    lines = {
-        "mark": {"type": "line", "point": is_dot(days)},
-        "encoding": {
-            "x": days_axis(days),
-            "y": quantity("value", scale={"zero": False}),
-            "color": colours("way", curves.values()) | {"legend": {"columns": 2}},
-        },
-    }
+    colour = colours("way", curves.values()) | {"legend": {"columns": 2}}
+    lines = days_line(days, quantity("value", scale={"zero": False}), color=colour)
     trades = backtest["followed"]["trades"]
     title = f"{backtest['policy'].replace('_', ' ')}: value of 1 invested"
     layers = [line_at("y", 1.0, MUTED), lines]

@@ -75,9 +75,15 @@ def days_axis(days: Sequence[date]) -> Spec:
     return {"field": "day", "type": "temporal", "scale": {"type": "utc"}, "axis": axis}
 
 
-def is_dot(days: Sequence[date]) -> bool:
-    """Return whether a line is a single point, which no line would show."""
-    return len(days) == 1
+def days_line(
+    days: Sequence[date], y: Spec, mark: Mapping[str, Any] | None = None, **channels: Spec
+) -> Spec:
+    """Return a line over days. A single one is a point, since no line would show it.
+
+    `mark` are properties of the line, and `channels` those besides x and y.
+    """
+    shown = {"type": "line", "point": len(days) == 1, **(mark or {})}
+    return {"mark": shown, "encoding": {"x": days_axis(days), "y": y, **channels}}
 
 
 def rows_of(**columns: Sequence[Any]) -> list[Spec]:
