@@ -76,7 +76,8 @@ def _write(
     forecasts: HorizonForecasts | None,
 ) -> str:
     card_ids, dates, shapes = _spool(book, blocks)
-    index = _write_latest(book, len(card_ids), len(dates))
+    index = _market_index(book, len(card_ids), len(dates))
+    _write_latest(book, len(card_ids), len(dates))
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
@@ -193,17 +194,23 @@ def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.nda
         )
 
 
-def _write_latest(book: Path, cards: int, days: int) -> NDArray[np.float64]:
-    """Write `latest.arrow` from the raw files, and return the market index of each day.
+def _market_index(book: Path, cards: int, days: int) -> NDArray[np.float64]:
+    """Return the market index of each day from the raw file of prices."""
+    return chained_index(PriceMatrix(_map(book, "market", cards, days), from_cents))
 
-    The files are mapped only meanwhile: the space of one that is mapped is not free once removed.
-    """
-    columns = {
-        name: np.memmap(book / f"{name}.raw", dtype=dtype, mode="r", shape=(cards, days))
-        for name, dtype in COLUMNS.items()
-    }
+
+def _write_latest(book: Path, cards: int, days: int) -> None:
+    """Write `latest.arrow` from the raw files of the columns."""
+    columns = {name: _map(book, name, cards, days) for name in COLUMNS}
     _write_table(book / LATEST, latest_table(columns))
-    return chained_index(PriceMatrix(columns["market"], from_cents))
+
+
+def _map(book: Path, name: str, cards: int, days: int) -> np.ndarray:
+    """Return a column [cards, days] mapped from its raw file.
+
+    Do not keep it: the space of a file that is mapped is not free once it is removed.
+    """
+    return np.memmap(book / f"{name}.raw", dtype=COLUMNS[name], mode="r", shape=(cards, days))
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:
