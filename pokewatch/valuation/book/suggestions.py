@@ -45,7 +45,7 @@ class Suggestions:
                 return found[:limit]
         if not words:
             return np.empty(0, dtype=np.intp)
-        found = self._cards.containing(words)
+        found = np.flatnonzero(self._cards.containing(words))
         if not len(found):
             found = self._corrected(words)
         return self._ranked(found, words[0])[:limit]
@@ -58,19 +58,14 @@ class Suggestions:
     def _corrected(self, words: list[str]) -> NDArray[np.intp]:
         matches = np.ones(len(self._cards), dtype=np.bool_)
         for word in words:
-            found = self._with_word(word)
+            found = self._cards.containing([word])
             if not found.any() and len(word) >= _LEAST_LETTERS:
                 for each in most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY):
-                    found |= self._with_word(each)
+                    found |= self._cards.containing([each])
             matches &= found
             if not matches.any():
                 break
         return np.flatnonzero(matches)
-
-    def _with_word(self, word: str) -> NDArray[np.bool_]:
-        found = np.zeros(len(self._cards), dtype=np.bool_)
-        found[self._cards.containing([word])] = True
-        return found
 
     @cached_property
     def _vocabulary(self) -> pa.ChunkedArray:
