@@ -161,9 +161,9 @@ class Cards:
         """Return the slugs most similar to `card`, best first."""
         return most_similar(self._table["slug"], search_text(card).replace(" ", "_"), count)
 
-    def containing(self, words: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which cards contain all `words` in their text, or numbers as an id of a source."""
-        return _containing(self._table, words)
+    def containing(self, word: str) -> NDArray[np.bool_]:
+        """Return which cards contain a word in their search text, or a number as a source's id."""
+        return _containing(self._table, [word])
 
     def starting_with(self, positions: NDArray[np.intp], word: str) -> NDArray[np.bool_]:
         """Return whether the name of each card at `positions` starts with `word`."""

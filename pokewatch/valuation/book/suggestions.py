@@ -4,6 +4,7 @@ A pasted address of a listing is searched by its product id, or by the words of 
 """
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from urllib.parse import unquote
 
@@ -45,27 +46,28 @@ class Suggestions:
                 return found[:limit]
         if not words:
             return np.empty(0, dtype=np.intp)
-        found = np.flatnonzero(self._cards.containing(words))
-        if not len(found):
-            found = self._corrected(words)
-        return self._ranked(found, words[0])[:limit]
+        by_word = {word: self._cards.containing(word) for word in words}
+        matches = np.all([*by_word.values()], axis=0)
+        if not matches.any():
+            matches = self._corrected(by_word)
+        return self._ranked(np.flatnonzero(matches), words[0])[:limit]
 
     def _ranked(self, found: NDArray[np.intp], word: str) -> NDArray[np.intp]:
         starts = self._cards.starting_with(found, word)
         order = np.lexsort((-self._price[found], ~starts))
         return found[order]
 
-    def _corrected(self, words: list[str]) -> NDArray[np.intp]:
+    def _corrected(self, by_word: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        """Return which cards contain each word, or one similar to it if none contains it."""
         matches = np.ones(len(self._cards), dtype=np.bool_)
-        for word in words:
-            found = self._cards.containing([word])
+        for word, found in by_word.items():
+            similar: list[str] = []
             if not found.any() and len(word) >= _LEAST_LETTERS:
-                for each in most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY):
-                    found |= self._cards.containing([each])
-            matches &= found
+                similar = most_similar(self._vocabulary, word, _CORRECTIONS, _LEAST_SIMILARITY)
+            matches &= np.any([found, *map(self._cards.containing, similar)], axis=0)
             if not matches.any():
                 break
-        return np.flatnonzero(matches)
+        return matches
 
     @cached_property
     def _vocabulary(self) -> pa.ChunkedArray:
