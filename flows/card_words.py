@@ -1,8 +1,14 @@
-"""Sentences that the cards share."""
+"""Sentences of the cards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from pokewatch import contract
 from pokewatch.checks import Check
+from pokewatch.valuation.skill import MIN_WINDOWS
+
+if TYPE_CHECKING:
+    from pokewatch.pipeline.training import GateOutcome
 
 
 def market_name(source: str) -> str:
@@ -18,3 +24,30 @@ def sentence(text: str) -> str:
 def summary(failed: Sequence[Check], good: str, bad: str) -> str:
     """Return `bad`, in bold, if a check failed, else `good`."""
     return f"**{bad}**" if failed else good
+
+
+def evidence(outcome: "GateOutcome") -> str:
+    """Return what the evaluation shows, in the place of a headline."""
+    match outcome.skill:
+        case contract.BETTER:
+            return f"**{outcome.model} is {outcome.skill}.**"
+        case contract.TOO_FEW_PERIODS:
+            return (
+                f"**Its error was below that of the last price, but these are {outcome.skill} "
+                "what the next one brings.**"
+            )
+    return (
+        f"**{outcome.model} is {outcome.skill}: only its interval and offered prices add "
+        "information.**"
+    )
+
+
+def origins(evaluation: Mapping[str, Any]) -> str:
+    """Return which card-days an evaluation is of."""
+    days = evaluation["origins"]
+    few = "" if evaluation["windows"] >= MIN_WINDOWS else ": too few periods to tell"
+    return (
+        f"{evaluation['dataset_size']:,} card-days at {len(days)} origins, {days[0]} to "
+        f"{days[-1]}, which are {evaluation['windows']:.1f} independent periods{few}. Intervals "
+        "allow for common cards and common dates."
+    )

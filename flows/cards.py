@@ -16,13 +16,11 @@ from card_tables import (
     trades_table,
     values_table,
 )
-from card_words import market_name, sentence, summary
+from card_words import evidence, market_name, origins, sentence, summary
 from metaflow.cards import Markdown, MetaflowCardComponent, VegaChart
 
-from pokewatch import contract
 from pokewatch.checks import Check
 from pokewatch.pipeline import plots
-from pokewatch.valuation.skill import MIN_WINDOWS
 
 # For their types alone: each step would take a second to import what the other steps use.
 if TYPE_CHECKING:
@@ -138,19 +136,27 @@ def registration_card(
 
 
 def evaluation_card(
-    source: str, currency: str, evaluation: Evaluation, limits: "GateSettings"
+    source: str, currency: str, evaluations: Sequence[Evaluation], limits: "GateSettings"
 ) -> Iterator[MetaflowCardComponent]:
-    """One candidate: scores, errors by price and liquidity, and calibration."""
+    """One candidate: scores, and by horizon errors by price and liquidity, and calibration."""
     yield style()
-    yield Markdown(
-        f"# {evaluation['model']}, {evaluation['horizon']} days ahead, on {market_name(source)}"
-    )
-    if missing := evaluation.get("not_evaluated"):
-        yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
-        return
-    yield Markdown(_origins(evaluation))
+    yield Markdown(f"# {evaluations[0]['model']} on {market_name(source)}")
+    for evaluation in evaluations:
+        yield Markdown(f"## {evaluation['horizon']} days ahead")
+        if missing := evaluation.get("not_evaluated"):
+            yield Markdown(f"**It cannot be evaluated yet: {missing}.**")
+        else:
+            yield from _evaluation(evaluation, currency, limits)
+    if not all(each.get("not_evaluated") for each in evaluations):
+        yield score_words()
+        yield glossary(GROUP_WORDS)
+
+
+def _evaluation(
+    evaluation: Evaluation, currency: str, limits: "GateSettings"
+) -> Iterator[MetaflowCardComponent]:
+    yield Markdown(origins(evaluation))
     yield scores_table([evaluation])
-    yield score_words()
     yield VegaChart(plots.error_plot(evaluation["groups"], currency))
     sums = evaluation["by_origin"]
     days = [date.fromisoformat(origin) for origin in evaluation["origins"]]
@@ -164,9 +170,8 @@ def evaluation_card(
         )
     )
     yield VegaChart(plots.reliability_plot(evaluation["reliability"]))
-    yield Markdown("## By price and liquidity")
+    yield Markdown("### By price and liquidity")
     yield groups_table(evaluation["groups"], currency)
-    yield glossary(GROUP_WORDS)
 
 
 def gate_card(
@@ -181,7 +186,7 @@ def gate_card(
     yield style()
     yield Markdown(f"# {outcome.model} is selected for {market_name(source)}")
     if not outcome.not_evaluated:
-        yield Markdown(_evidence(outcome))
+        yield Markdown(evidence(outcome))
         yield Markdown(
             "The simplest model that no other beats and that is not inferior to the champion: a "
             "more complex one must be significantly better."
@@ -269,30 +274,4 @@ def _terms(backtest: Mapping[str, Any]) -> Markdown:
         f"{policies[0]['capacity']['held']} held. Random trades are the same trades in other cards "
         "of about the same price and volatility. The same-day figure trades at the price that gave "
         "the signal, which nobody can do: it shows what a naive backtest would report."
-    )
-
-
-def _evidence(outcome: "GateOutcome") -> str:
-    """Return what the evaluation shows, in the place of a headline."""
-    match outcome.skill:
-        case contract.BETTER:
-            return f"**{outcome.model} is {outcome.skill}.**"
-        case contract.TOO_FEW_PERIODS:
-            return (
-                f"**Its error was below that of the last price, but these are {outcome.skill} "
-                "what the next one brings.**"
-            )
-    return (
-        f"**{outcome.model} is {outcome.skill}: only its interval and offered prices add "
-        "information.**"
-    )
-
-
-def _origins(evaluation: Evaluation) -> str:
-    origins = evaluation["origins"]
-    few = "" if evaluation["windows"] >= MIN_WINDOWS else ": too few periods to tell"
-    return (
-        f"{evaluation['dataset_size']:,} card-days at {len(origins)} origins, {origins[0]} to "
-        f"{origins[-1]}, which are {evaluation['windows']:.1f} independent periods{few}. Intervals "
-        "allow for common cards and common dates."
     )

@@ -148,18 +148,22 @@ class PokeWatchFlow(DailySpec):
     @kubernetes(cpu=2, memory=8192, disk=20480)
     @step
     def evaluate(self) -> None:
-        """Evaluate one candidate at one horizon by walk-forward validation."""
+        """Evaluate one candidate, at one horizon or more, by walk-forward validation."""
         from cards import evaluation_card
 
         from pokewatch.pipeline.training import evaluate_candidate
         from pokewatch.settings import GateSettings
 
-        model, horizon = self.input
-        print(f"evaluating {model}, {horizon} days ahead")
-        self.evaluation = evaluate_candidate(self.data_version, model, horizon)
-        print(self.evaluation)
+        model, horizons = self.input
+        self.evaluated = []
+        for horizon in horizons:
+            print(f"evaluating {model}, {horizon} days ahead")
+            found = evaluate_candidate(self.data_version, model, horizon)
+            print(found)
+            self.evaluated.append(found)
         market, limits = (self.collected.source, self.currency), GateSettings.read()
-        current.card.extend(evaluation_card(*market, self.evaluation.to_dict(), limits))
+        dicts = [each.to_dict() for each in self.evaluated]
+        current.card.extend(evaluation_card(*market, dicts, limits))
         self.next(self.gate)
 
     @card(type="blank")
@@ -177,7 +181,7 @@ class PokeWatchFlow(DailySpec):
         self.merge_artifacts(
             inputs, include=["collected", "currency", "data_version", "parameters", "horizons"]
         )
-        found = [each.evaluation for each in inputs]
+        found = [evaluation for each in inputs for evaluation in each.evaluated]
         served = [each for each in found if each.horizon == self.horizon]
         self.gate_outcome = select_model(served)
         self.challenger = find_challenger(served, self.gate_outcome.model, self.source)

@@ -15,7 +15,7 @@ from pokewatch.registry import NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.valuation.evaluation import model_selection
 from pokewatch.valuation.evaluation.gate import gate
 from pokewatch.valuation.evaluation.model_selection import ModelSelection
-from pokewatch.valuation.evaluation.runner import Evaluation, evaluate
+from pokewatch.valuation.evaluation.runner import COSTS, Evaluation, evaluate
 from pokewatch.valuation.evaluation.young import (
     Unevaluated,
     headline,
@@ -71,14 +71,19 @@ def train(data_version: str, names: Sequence[str], horizon: int) -> dict[str, di
 
 def trials(
     names: Sequence[str], horizons: Sequence[int], left_out: Sequence[tuple[int, str]]
-) -> list[tuple[str, int]]:
-    """Return the models and horizons to evaluate; the first horizon is the one served.
+) -> list[tuple[str, list[int]]]:
+    """Return the models to evaluate, each with the horizons that one task evaluates it at.
 
-    `left_out` are those that are `too_long`.
+    The horizons of a costly model are tasks of their own, which can run at once; those of another
+    one take less time than a task needs to begin. The first horizon is the one served. `left_out`
+    are those that are `too_long`.
     """
     long = {horizon for horizon, _ in left_out}
     evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in long]
-    return [(name, horizon) for horizon in evaluated for name in names]
+    apart = [[horizon] for horizon in evaluated]
+    return [
+        (name, together) for name in names for together in (apart if name in COSTS else [evaluated])
+    ]
 
 
 def too_long(data_version: str, horizons: Sequence[int]) -> list[tuple[int, str]]:

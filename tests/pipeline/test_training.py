@@ -82,7 +82,15 @@ def test_horizons_that_the_days_are_too_few_for_are_left_out_with_the_reason(hom
     version = join_shards([process_shard(collected, 0, 1)])
     left_out = too_long(version, [7, 30, 90, 90])
     assert left_out == [(90, "61 days of prices, 181 are needed")]
-    assert trials(["median7"], [7, 30, 90, 30], left_out) == [("median7", 7), ("median7", 30)]
+    assert trials(["median7"], [7, 30, 90, 30], left_out) == [("median7", [7, 30])]
+
+
+def test_the_horizons_of_a_costly_model_are_tasks_of_their_own() -> None:
+    assert trials(["last", "boosted"], [7, 30], []) == [
+        ("last", [7, 30]),
+        ("boosted", [7]),
+        ("boosted", [30]),
+    ]
 
 
 def test_the_champions_model_is_a_candidate(champion: Champion) -> None:

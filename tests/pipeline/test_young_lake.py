@@ -57,7 +57,11 @@ def evaluated(
     parameters = train(data_version, names, HORIZON)
     horizons = [HORIZON, 30]
     planned = trials(list(parameters), horizons, too_long(data_version, horizons))
-    found = [evaluate_candidate(data_version, *trial) for trial in planned]
+    found = [
+        evaluate_candidate(data_version, model, horizon)
+        for model, together in planned
+        for horizon in together
+    ]
     return parameters, [each for each in found if each.horizon == HORIZON]
 
 

@@ -37,7 +37,7 @@ from pokewatch.valuation.walk_forward import walk_forward
 
 MIN_ORIGINS = 12
 MAX_ORIGINS = 16
-_COSTS = {"boosted": 60}  # of an origin, about, where that of another model is 1
+COSTS = {"boosted": 60}  # of an origin, about, where that of another model is 1
 _WARMUP_DAYS = 10  # training days before the first origin, where the panel has that many
 
 Sums = dict[str, Floats]
@@ -156,7 +156,7 @@ def evaluate(
     if unknown:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
     days = origin_days(panel.days, horizon, max_origins)
-    costs = np.array([_COSTS.get(name, 1) for name in names])
+    costs = np.array([COSTS.get(name, 1) for name in names])
     ends = np.cumsum(costs) / costs.sum()
     found = []
     for name, end, share in zip(names, ends.tolist(), (costs / costs.sum()).tolist(), strict=True):
