@@ -112,12 +112,34 @@ def _create(database: Path, experiment: str) -> None:
         abandoned.unlink(missing_ok=True)
     scratch = database.with_name(f".{database.name}.new-{os.getpid()}")
     address = f"sqlite:///{quote(str(scratch))}"
-    client = MlflowClient(tracking_uri=address, registry_uri=address)
-    client.create_experiment(experiment, artifact_location=artifacts_of(database))
-    client.search_registered_models(max_results=1)
+    with _unsynced(scratch):
+        client = MlflowClient(tracking_uri=address, registry_uri=address)
+        client.create_experiment(experiment, artifact_location=artifacts_of(database))
+        client.search_registered_models(max_results=1)
     _sync(scratch)
     scratch.replace(database)
     _sync(database.parent)
+
+
+@contextmanager
+def _unsynced(database: Path) -> Iterator[None]:
+    """Let SQLite leave it to the caller to flush a new database, once instead of at each statement.
+
+    A database that a crash leaves incomplete is not used: it has no name yet.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def set_pragma(connection: sqlite3.Connection, _: object) -> None:
+        (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
+        if Path(path) == database.resolve():
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", set_pragma)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", set_pragma)
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
 
 from pokewatch.errors import RegistryError
 from pokewatch.registry import Registry
@@ -130,3 +132,21 @@ def test_a_whole_one_is_left_alone(registry_home: Path) -> None:
     before = database.read_bytes()
     ensure(database, "pokewatch")
     assert database.read_bytes() == before
+
+
+def test_only_the_making_of_it_is_not_flushed_statement_by_statement(home: Path) -> None:
+    levels: dict[bool, set[int]] = {True: set(), False: set()}  # by whether it has its name
+
+    def record(connection: Connection) -> None:
+        sqlite = connection.connection.cursor()
+        (_, _, path), *_ = sqlite.execute("PRAGMA database_list").fetchall()
+        (level,) = sqlite.execute("PRAGMA synchronous").fetchone()
+        levels[Path(path).name == "mlflow.db"].add(level)
+
+    event.listen(Engine, "commit", record)
+    try:
+        Registry().set_state("first", "kept")
+    finally:
+        event.remove(Engine, "commit", record)
+    off, full = 0, 2
+    assert levels == {False: {off}, True: {full}}
