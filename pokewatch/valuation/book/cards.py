@@ -36,7 +36,7 @@ _FIELDS = (
 )
 _APOSTROPHES = str.maketrans("", "", "'\u2019")
 _WORD = re.compile(r"[^\W_]+")
-_BLOCK = 16_384  # cards that are searched at a time, until enough are found
+_BLOCK = 16_384  # cards that are searched first, and twice as many each time until enough are found
 _FEW_ROWS = 6  # up to this many are read faster value by value than by `take`
 
 
@@ -145,16 +145,16 @@ class Cards:
         wanted = search_text(words).split()
         found = np.empty(0, dtype=np.intp)
         start = 0 if after is None else self.position(after) + 1
-        for block in range(start, len(self), _BLOCK):
-            table = self._table.slice(block, _BLOCK)
+        size = _BLOCK
+        while start < len(self) and len(found) < limit:
+            table = self._table.slice(start, size)
             matches = _containing(table, wanted)
             if set_name:
                 matches &= _equal(table["set_id"], set_name) | _equal(table["set_name"], set_name)
             if rarity:
                 matches &= _equal(table["rarity"], rarity)
-            found = np.concatenate((found, np.flatnonzero(matches) + block))
-            if len(found) >= limit:
-                break
+            found = np.concatenate((found, np.flatnonzero(matches) + start))
+            start, size = start + size, 2 * size
         return found[:limit]
 
     def near(self, card: str, count: int = 3) -> list[str]:

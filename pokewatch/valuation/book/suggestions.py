@@ -50,12 +50,18 @@ class Suggestions:
         matches = np.all([*by_word.values()], axis=0)
         if not matches.any():
             matches = self._corrected(by_word)
-        return self._ranked(np.flatnonzero(matches), words[0])[:limit]
+        return self._best(np.flatnonzero(matches), words[0], limit)
 
-    def _ranked(self, found: NDArray[np.intp], word: str) -> NDArray[np.intp]:
+    def _best(self, found: NDArray[np.intp], word: str, limit: int) -> NDArray[np.intp]:
         starts = self._cards.starting_with(found, word)
-        order = np.lexsort((-self._price[found], ~starts))
-        return found[order]
+        if np.count_nonzero(starts) >= limit:
+            found, starts = found[starts], starts[starts]
+        price = self._price[found]
+        alike = starts.all() or not starts.any()
+        if alike and len(found) > limit:  # what is cheaper than the last one is not sorted
+            among = price >= np.partition(price, -limit)[-limit]
+            found, starts, price = found[among], starts[among], price[among]
+        return found[np.lexsort((-price, ~starts))][:limit]
 
     def _corrected(self, by_word: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.bool_]:
         """Return which cards contain each word, or one similar to it if none contains it."""

@@ -44,13 +44,14 @@ def most_similar(texts: pa.ChunkedArray, given: str, count: int, least: float = 
     if len(wanted) == 0 or len(texts) == 0:
         return []
     letters, edges = _bytes_of(texts)
-    shared = np.concatenate(([0], np.cumsum(_isin(_pairs(letters), wanted))))
-    first, last = edges[:-1], np.maximum(edges[1:] - 1, edges[:-1])
-    score = 2.0 * (shared[last] - shared[first]) / (last - first + len(wanted))
-    best = np.argsort(-score, kind="stable")[:_MAX_CANDIDATES]
-    similar = texts.take(
-        pa.array(best[score[best] >= _MIN_SIMILARITY].tolist(), pa.int64())
-    ).to_pylist()
+    at = np.flatnonzero(_isin(_pairs(letters), wanted))
+    rows = np.searchsorted(edges, at, side="right") - 1
+    inside = rows[at + 1 < edges[rows + 1]]  # not the last letter of a text with the next one
+    shared = np.bincount(inside, minlength=len(texts))
+    score = 2.0 * shared / (np.maximum(np.diff(edges) - 1, 0) + len(wanted))
+    near = np.flatnonzero(score >= _MIN_SIMILARITY)
+    best = near[np.argsort(-score[near], kind="stable")][:_MAX_CANDIDATES]
+    similar = texts.take(pa.array(best.tolist(), pa.int64())).to_pylist()
     ratios = {text: SequenceMatcher(None, given, text).ratio() for text in similar}
     return sorted(
         (text for text, ratio in ratios.items() if ratio >= least), key=lambda text: -ratios[text]

@@ -83,6 +83,13 @@ def test_names_that_start_with_the_word_come_first_then_the_most_expensive(book:
     assert found == ["pikachu_25_r"]
 
 
+@pytest.mark.parametrize("limit", range(1, len(CARDS) + 1))
+@pytest.mark.parametrize("text", ["1", "char", "pikachu", "151", "n"])
+def test_a_limit_only_shortens_the_list(book: PriceBook, text: str, limit: int) -> None:
+    everything = book.suggestions.find(text, len(CARDS)).tolist()
+    assert book.suggestions.find(text, limit).tolist() == everything[:limit]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,3 +38,17 @@ def test_the_most_similar_come_first_and_others_not_at_all() -> None:
 def test_nothing_is_similar_to_a_single_letter_or_among_no_texts() -> None:
     assert most_similar(pa.chunked_array([["pikachu"]]), "p", 3) == []
     assert most_similar(pa.chunked_array([pa.array([], pa.string())]), "pikachu", 3) == []
+
+
+@given(st.lists(LETTERS, max_size=12), st.text("ab é漢", max_size=6))
+def test_similar_texts_share_letter_pairs(texts: list[str], given_text: str) -> None:
+    """Compared with Dice's coefficient by its definition, empty and last texts included."""
+    found = most_similar(pa.chunked_array([pa.array(texts, pa.string())]), given_text, 12)
+    assert set(found) == {text for text in texts if _dice(text, given_text) >= 1 / 3}
+
+
+def _dice(text: str, wanted: str) -> float:
+    pairs, others = (list(pairwise(each.encode())) for each in (text, wanted))
+    if not others:
+        return 0.0
+    return 2 * sum(pair in others for pair in pairs) / (len(pairs) + len(others))
