@@ -29,10 +29,9 @@ class CardOutcomes:
 
     @property
     def unit(self) -> NDArray[np.int64]:
-        """Return a number [m] of the card and its period: outcomes of one unit overlap."""
+        """Return a number [m], from 0, of the card and its period: outcomes of one unit overlap."""
         period = self.day // self.horizon
-        unit: NDArray[np.int64] = self.card * (period.max(initial=0) + 1) + period
-        return unit
+        return _numbered(self.card * (period.max(initial=0) + 1) + period)
 
     def select(self, rows: Bools) -> "CardOutcomes":
         return CardOutcomes(self.card[rows], self.day[rows], self.horizon)
@@ -77,13 +76,24 @@ def common_errors(errors: Floats, outcomes: CardOutcomes) -> CommonErrors:
 
     The share is the intraclass correlation by day, of errors winsorized at 5% and 95%.
     """
-    days, code, count = np.unique(outcomes.day, return_inverse=True, return_counts=True)
+    days, code = outcomes.day, _numbered(outcomes.day)
+    count = np.bincount(code)
     clipped = np.clip(errors, *np.quantile(errors, _WINSORIZED))
     means = np.bincount(code, weights=clipped) / count
-    within = float(np.square(clipped - means[code]).sum() / max(len(errors) - len(days), 1))
+    within = float(np.square(clipped - means[code]).sum() / max(len(errors) - len(count), 1))
     between = max(float(np.average(np.square(means) - within / count, weights=count)), 0.0)
-    periods = (int(days[-1]) - int(days[0])) / outcomes.horizon + 1.0
+    periods = (int(days.max()) - int(days.min())) / outcomes.horizon + 1.0
     mean = float(clipped.mean())
     by_chance = min(between / periods / mean**2, 1.0) if mean else 0.0
     total = between + within
     return CommonErrors(between / total if total else 0.0, periods, mean * by_chance)
+
+
+def _numbered(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rank [m] of each of `values` among the distinct ones; none is negative.
+
+    Faster than to sort them, as `np.unique` does.
+    """
+    found = np.zeros(values.max(initial=-1) + 1, dtype=np.bool_)
+    found[values] = True
+    return (np.cumsum(found, dtype=np.int32) - 1)[values].astype(np.int64)

@@ -15,7 +15,8 @@ MIN_SCALE = 0.01
 _FEATURES = ("volatility", "renewal_odds", "age", "stale_days", "low_spread", "log_price")
 TERMS = 11
 _RIDGE = 1e-3
-_STEPS = 8  # of Newton's method
+_STEPS = 8  # of Newton's method, at most
+_CONVERGED = 1e-5  # a step this small leaves an error of about its square
 _MAX_LOGIT = 8.0
 _PRICE_EDGES = (0.1, 0.25, 0.5, 1.0, 5.0, 20.0, 100.0)  # a cent is a large move of a cheap card
 PRICE_CLASSES = len(_PRICE_EDGES) + 1
@@ -53,22 +54,24 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
 
 
 def weighted_sum(terms: list[Floats], weights: Floats) -> Floats:
-    total = np.zeros(len(terms[0]))
+    total, product = np.zeros(len(terms[0])), np.empty(len(terms[0]))
     for term, weight in zip(terms, weights.tolist(), strict=True):
-        total = total + term * weight
+        total += np.multiply(term, weight, out=product)
     return total
 
 
 def sigmoid(odds: Floats) -> Floats:
     """Return the probability of log odds [m], which are limited to +-_MAX_LOGIT."""
-    chance: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT)))
-    return chance
+    chance: Floats = np.clip(odds, -_MAX_LOGIT, _MAX_LOGIT)
+    np.exp(np.negative(chance, out=chance), out=chance)
+    chance += 1.0
+    return np.divide(1.0, chance, out=chance)
 
 
 def fit_scale(terms: list[Floats], errors: Floats) -> Floats:
     """Fit the log of the absolute error by least squares, with a small ridge penalty."""
     rows, sizes = np.stack(terms), np.log(np.abs(errors) + MIN_SCALE)
-    squares = np.einsum("im,jm->ij", rows, rows) + _penalty(len(rows), len(errors))
+    squares = _products(rows, np.ones(len(errors))) + _penalty(len(rows), len(errors))
     return _solve(squares, np.einsum("im,m->i", rows, sizes))
 
 
@@ -79,9 +82,20 @@ def fit_logit(terms: list[Floats], outcome: Bools) -> Floats:
     for _ in range(_STEPS):
         chance = sigmoid(weighted_sum(terms, weights))
         gradient = np.einsum("im,m->i", rows, outcome - chance) - np.diag(penalty) * weights
-        curvature = np.einsum("im,jm->ij", rows * (chance * (1.0 - chance)), rows)
-        weights = weights + _solve(curvature + penalty, gradient)
+        step = _solve(_products(rows, chance * (1.0 - chance)) + penalty, gradient)
+        weights = weights + step
+        if np.abs(step).max() <= _CONVERGED:
+            break
     return weights
+
+
+def _products(rows: Floats, weights: Floats) -> Floats:
+    """Return the weighted sums of products of each two `rows` [n, m], which are symmetric."""
+    products = np.empty((len(rows), len(rows)))
+    for number, row in enumerate(rows):
+        sums = np.einsum("jm,m->j", rows[number:], row * weights)
+        products[number, number:] = products[number:, number] = sums
+    return products
 
 
 def _penalty(terms: int, rows: int) -> Floats:

@@ -26,7 +26,7 @@ from pokewatch.decision.distribution import (
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
-from pokewatch.valuation.common_errors import CardOutcomes, CommonErrors, common_errors
+from pokewatch.valuation.common_errors import CardOutcomes, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
     PRICE_CLASSES,
@@ -36,6 +36,7 @@ from pokewatch.valuation.error_model import (
     price_class,
     weighted_sum,
 )
+from pokewatch.valuation.error_shapes import ErrorShapes
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 from pokewatch.valuation.spread import PRIOR_SHAPE, Spread
@@ -198,13 +199,17 @@ class Intervals:
         number = self._classes[own_class]
         groups = [scale[number == each] for each in range(_CLASSES)]
         self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
-        cell, unit = self._cell(values, moves, scale, chance), outcomes.unit
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
-        shapes = [_shape(scores, unit, common)]
-        for cells, inside in _usable_cells(cell, unit):
+        # A stable sort by cell leaves the scores of each ascending.
+        order = np.argsort(scores)
+        scores, unit = scores[order], outcomes.unit[order]
+        cell = self._cell(values, moves, scale, chance)[order]
+        shape_of = ErrorShapes(common)
+        shapes = [shape_of(scores, unit.max() + 1)]
+        for cells, inside, units in _usable_cells(cell, unit):
             self._shape_of[cells] = len(shapes)
-            shapes.append(_shape(scores[inside], unit[inside], common))
+            shapes.append(shape_of(scores[inside], units))
         # A book numbers the shapes of all its models in 16 bits: those of no cell are dropped.
         used = np.unique(np.append(self._shape_of, 0))
         self._shape_of = np.searchsorted(used, self._shape_of)
@@ -273,19 +278,17 @@ def _levels(cell: Ints) -> tuple[Ints, ...]:
     return coarse, all_prices, by_price, coarse_cell, cell
 
 
-def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Bools]]:
-    """Yield the cells and the mask [m] of each group with enough rows, by level of detail."""
-    unit_code = np.unique(unit, return_inverse=True)[1]
+def _usable_cells(cell: Ints, unit: Ints) -> Iterator[tuple[Ints, Ints, int]]:
+    """Yield the cells of each group with enough rows, by level of detail.
+
+    Beside them are the rows, ascending, and the number of their units.
+    """
     for group, group_of_cell in zip(_levels(cell), _levels(np.arange(_CELLS)), strict=True):
-        for code in np.flatnonzero(np.bincount(group) >= _MIN_CELL_ERRORS).tolist():
-            inside = group == code
-            if np.count_nonzero(np.bincount(unit_code[inside])) >= _MIN_UNITS:
-                yield np.flatnonzero(group_of_cell == code), inside
-
-
-def _shape(scores: Floats, unit: Ints, common: CommonErrors) -> Floats:
-    """Return the floor and the quantiles of scaled errors; a level p is the (n + 1)p-th of n."""
-    widening = [common.widening(level) for level in LEVELS]
-    quantiles = np.quantile(scores, LEVELS, method="weibull") * widening
-    independent = common.independent(len(np.unique(unit)))
-    return np.concatenate(([1.0 / (independent + 1.0)], quantiles))
+        rows = np.argsort(group.astype(np.int16), kind="stable")  # 16 bits: a radix sort
+        count = np.bincount(group)
+        end = np.cumsum(count)
+        for code in np.flatnonzero(count >= _MIN_CELL_ERRORS).tolist():
+            inside = rows[end[code] - count[code] : end[code]]
+            units = int(np.count_nonzero(np.bincount(unit[inside])))
+            if units >= _MIN_UNITS:
+                yield np.flatnonzero(group_of_cell == code), inside, units

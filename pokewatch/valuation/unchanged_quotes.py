@@ -26,7 +26,8 @@ PRIOR_UNITS = 60.0
 _MIN_OUTCOMES = 200  # for the regression; with fewer, all cards have the same odds
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
 _CELLS = (len(_TENTHS) + 1) * PRICE_CLASSES
-_STEPS = 20  # of Newton's method
+_STEPS = 20  # of Newton's method, at most
+_CONVERGED = 1e-10  # log odds
 _MAX_STEP = 1.0  # log odds
 
 Ints = NDArray[np.int64]
@@ -46,7 +47,7 @@ class UnchangedQuotes:
     ) -> None:
         """Fit on outcomes [m], of which those with the same `unit` [m] overlap.
 
-        `terms` are the `error_terms` of the features `values` [m, F].
+        Units are numbered from 0. `terms` are the `error_terms` of the features `values` [m, F].
         """
         self._logit, self._offsets = np.zeros(TERMS), np.zeros(_CELLS)
         if len(unchanged) >= _MIN_OUTCOMES:
@@ -56,10 +57,10 @@ class UnchangedQuotes:
             self._logit[0] = np.log(frequency / (1 - frequency))
         odds = weighted_sum(terms, self._logit)
         self._cuts = np.quantile(odds, _TENTHS)
-        cell, code = self._cell(odds, values), np.unique(unit, return_inverse=True)[1]
+        cell = self._cell(odds, values)
         for cells in (PRICE_CLASSES, 1):
             group, groups = cell // cells, _CELLS // cells
-            found = _offsets(odds + self._offsets[cell], unchanged, code, group, groups)
+            found = _offsets(odds + self._offsets[cell], unchanged, unit, group, groups)
             self._offsets = self._offsets + np.repeat(found, cells)
 
     def chance(self, terms: list[Floats], values: NDArray[np.float32]) -> Floats:
@@ -95,6 +96,11 @@ def _offsets(odds: Floats, unchanged: Bools, unit: Ints, group: Ints, groups: in
         slope = np.bincount(group, chance * (1.0 - chance), minlength=groups) / rows
         step = np.divide(missing, slope, out=np.zeros(groups), where=slope > 0)
         offsets = offsets + np.clip(step, -_MAX_STEP, _MAX_STEP)
+        # A group without rows has no slope, and stays as it is.
+        left = (np.abs(step) > _CONVERGED)[group]
+        odds, group = odds[left], group[left]
+        if not len(group):
+            break
     return offsets
 
 

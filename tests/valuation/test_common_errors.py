@@ -29,6 +29,11 @@ def test_overlapping_outcomes_are_few_periods() -> None:
     assert len(np.unique(CardOutcomes(outcomes.card, outcomes.day, 7).unit)) == 3 * 500
 
 
+def test_units_are_numbered_from_zero_by_card_and_period() -> None:
+    card, day = np.array([9, 4, 4, 9, 9]), np.array([3, 8, 13, 14, 20])
+    assert CardOutcomes(card, day, 7).unit.tolist() == [1, 0, 0, 2, 2]
+
+
 def test_errors_without_a_common_part_are_left_as_they_are() -> None:
     assert [CommonErrors(0.0, 4.0, 0.0).widening(level) for level in LEVELS] == [1.0] * len(LEVELS)
     assert CommonErrors(0.0, 4.0, 0.0).independent(2000) == 2000

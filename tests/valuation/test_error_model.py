@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 
 from pokewatch.valuation.error_model import (
+    MIN_SCALE,
     TERMS,
+    _penalty,
     _solve,
     error_terms,
     fit_logit,
     fit_scale,
+    sigmoid,
     weighted_sum,
 )
+from pokewatch.valuation.features import COLUMN
 from tests.valuation.test_intervals import some_errors, some_features, some_moves
 
 
@@ -29,6 +33,26 @@ def test_the_log_odds_are_those_of_the_outcomes() -> None:
     chance = 1 / (1 + np.exp(-weighted_sum(terms, truth)))
     found = weighted_sum(terms, fit_logit(terms, rng.random(20_000) < chance))
     assert np.abs(1 / (1 + np.exp(-found)) - chance).mean() < 0.02
+
+
+def test_no_other_log_odds_are_more_likely() -> None:
+    values = some_features(20_000)
+    terms, rng = error_terms(values, some_moves(values)), np.random.default_rng(5)
+    outcome = rng.random(20_000) < 0.2 + 0.6 * values[:, COLUMN["fresh_share"]]
+    found = fit_logit(terms, outcome)
+    missing = np.stack(terms) @ (outcome - sigmoid(weighted_sum(terms, found)))
+    np.testing.assert_allclose(missing, np.diag(_penalty(TERMS, 20_000)) * found, atol=1e-5)
+
+
+def test_the_scale_is_that_of_least_squares() -> None:
+    values = some_features(2_000)
+    errors, _ = some_errors(values, same=0.0)
+    terms = error_terms(values, some_moves(values))
+    rows = np.stack(terms)
+    expected = np.linalg.solve(
+        rows @ rows.T + _penalty(TERMS, 2_000), rows @ np.log(np.abs(errors) + MIN_SCALE)
+    )
+    np.testing.assert_allclose(fit_scale(terms, errors), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("outcome", [True, False])

@@ -14,6 +14,8 @@ from pokewatch.valuation.intervals import (
     MAX_COVERAGE,
     Intervals,
     StatusRules,
+    _levels,
+    _usable_cells,
     band_of,
     liquidity_of,
     statuses,
@@ -261,3 +263,19 @@ def test_a_price_on_an_edge_belongs_to_the_higher_band() -> None:
         "20-100",
         ">100",
     ]
+
+
+def test_cells_share_the_rows_of_their_group() -> None:
+    rng = np.random.default_rng(4)
+    cell = rng.choice(np.array([3, 4, 131, 260, 397, 479]), 20_000)
+    unit = np.where(cell == 131, 7, rng.integers(0, 900, 20_000))  # that cell is of one unit
+    found = list(_usable_cells(cell, unit))
+    assert [cells.tolist() for cells, _, _ in found[-5:]] == [[3], [4], [260], [397], [479]]
+    for cells, rows, units in found:
+        assert (np.diff(rows) > 0).all()
+        assert any(
+            np.array_equal(rows, np.flatnonzero(np.isin(group, group[np.isin(cell, cells)])))
+            for group in _levels(cell)
+        )
+        assert set(np.unique(cell[rows])) <= set(cells.tolist())
+        assert units == len(np.unique(unit[rows])) >= 60

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pokewatch.valuation.error_model import error_terms
+from pokewatch.valuation.error_model import error_terms, sigmoid
 from pokewatch.valuation.features import COLUMN
-from pokewatch.valuation.unchanged_quotes import UnchangedQuotes
+from pokewatch.valuation.unchanged_quotes import PRIOR_UNITS, UnchangedQuotes, _offsets
 from tests.valuation.test_intervals import some_features
 
 Chances = NDArray[np.float64]
@@ -70,6 +70,22 @@ def test_on_average_as_many_quotes_stay_as_are_expected_to(rows: int) -> None:
     assert stated.mean() == pytest.approx(outcomes.mean(), abs=0.012)
     dormant = values[:, COLUMN["fresh_share"]] < 0.04
     assert stated[dormant].mean() == pytest.approx(outcomes[dormant].mean(), abs=0.1)
+
+
+def test_each_group_has_its_shrunk_frequency() -> None:
+    """Most groups have it after a few steps, those far from it later; group 7 has no rows."""
+    rng = np.random.default_rng(2)
+    group = rng.choice((0, 1, 2, 3, 4, 5, 6, 8), 20_000, p=(0.6, 0.2, 0.1, *[0.02] * 5))
+    odds = rng.normal(0, 1, 20_000) + group
+    same = rng.random(20_000) < np.where(group == 3, 0.01, 0.3)
+    offsets = _offsets(odds, same, np.arange(20_000), group, 9)
+    assert offsets[7] == 0
+    for number in set(group.tolist()):
+        own = group == number
+        wanted = (same[own].sum() + PRIOR_UNITS * sigmoid(odds[own]).mean()) / (
+            own.sum() + PRIOR_UNITS
+        )
+        assert sigmoid(odds[own] + offsets[number]).mean() == pytest.approx(wanted, abs=1e-12)
 
 
 def test_overlapping_outcomes_count_once() -> None:
