@@ -188,6 +188,7 @@ class _Collection:
         self, batch: PriceBatch, good: pa.Table, rejected: pa.Table
     ) -> Iterator[tuple[date, pa.Table]]:
         """Yield the days that pass their checks; report the others as held."""
+        cards: pa.Table | None = None  # read once for all days, where one of them needs it
         for day in batch.days:
             found = _rows_of(good, day)
             prices, self.games[day] = completed(
@@ -196,17 +197,18 @@ class _Collection:
             bad = _rejected_of(rejected, day, orphans=False).num_rows
             checks = self.checks.check(day, prices, bad, batch.cards, self.games[day])
             if all(check.passed for check in checks):
-                self._report_doubts(day, prices, batch)
+                if self.checks.has_history(day):
+                    cards = self._listed(batch) if cards is None else cards
+                    doubts = self.checks.doubts(day, prices, cards)
+                    self.report.doubts.extend((day, doubt) for doubt in doubts)
                 yield day, prices
             else:
                 self.report.held[day] = tuple(checks)
 
-    def _report_doubts(self, day: date, prices: pa.Table, batch: PriceBatch) -> None:
-        if self.checks.has_history(day):
-            own = self.source.name == "file" or not self.lake.has_catalog()
-            cards = self._cards(batch) if own else self.lake.catalog()
-            doubts = self.checks.doubts(day, prices, cards)
-            self.report.doubts.extend((day, doubt) for doubt in doubts)
+    def _listed(self, batch: PriceBatch) -> pa.Table:
+        """Return the cards that tell which set, printing and game the prices are of."""
+        own = self.source.name == "file" or not self.lake.has_catalog()
+        return self._cards(batch) if own else self.lake.catalog()
 
     def _cards(self, batch: PriceBatch) -> pa.Table:
         if batch.cards is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.quality.measures import JUMP, aligned, same_factor
+from pokewatch.market.quality.measures import JUMP, SAME_FACTOR_BEYOND, aligned, same_factor
 
 HISTORY = 8  # days before the day that tell how many prices usually change
 _KINDS = {"game": "game", "printing": "printing", "set": "set_id"}  # the widest first
@@ -41,13 +41,13 @@ def doubtful_groups(
     """
     if not history:
         return []
-    ids = pa.chunked_array([pc.unique(pa.chunked_array(_ids(prices, history)))])
-    past = np.stack([aligned(table, ids) for table in history])
-    moves = _Moves(aligned(prices, ids), past)
+    ids, found = aligned([*history, prices])
+    moves = _Moves(found[-1], found[:-1])
     doubts = list(_slips(ids, moves))
     explained = np.zeros(len(ids), dtype=np.bool_)
+    rows = pc.index_in(ids, value_set=cards["card_id"].combine_chunks())
     for kind, column in _KINDS.items():
-        names, code = _coded(ids, cards, column)
+        names, code = _coded(rows, cards, column)
         if kind != "set" and len(names) < 2:
             continue
         for group, found in _group_doubts(np.where(explained, -1, code), len(names), moves, gaps):
@@ -112,7 +112,8 @@ def _group_doubts(
 def _rescaled(log: NDArray[np.float64]) -> str:
     """Return the figures where most prices changed by one factor, or fivefold; else ""."""
     log = log[np.isfinite(log)]
-    if len(log) < _JUMP_FROM:
+    moved = np.count_nonzero(np.abs(log) > SAME_FACTOR_BEYOND)
+    if len(log) < _JUMP_FROM or 2 * moved < len(log):  # the median is small too
         return ""
     alike = len(log) >= _SAME_FROM and same_factor(log) >= _MOST
     middle = float(np.median(log))
@@ -121,7 +122,7 @@ def _rescaled(log: NDArray[np.float64]) -> str:
     return ""
 
 
-def _slips(ids: pa.ChunkedArray, moves: _Moves) -> Iterator[Doubt]:
+def _slips(ids: pa.Array, moves: _Moves) -> Iterator[Doubt]:
     """Yield one doubt for all cards whose price changed twentyfold or more."""
     far = np.flatnonzero(np.abs(moves.log) >= np.log(_SLIP))
     if not len(far):
@@ -139,11 +140,8 @@ def _slips(ids: pa.ChunkedArray, moves: _Moves) -> Iterator[Doubt]:
     yield Doubt("cards", "slip", f"{count} changed twentyfold or more{cents}: {shown}{more}")
 
 
-def _coded(
-    ids: pa.ChunkedArray, cards: pa.Table, column: str
-) -> tuple[list[str], NDArray[np.int64]]:
-    """Return the names of the groups, and the group of each of `ids`, -1 where it has none."""
-    rows = pc.index_in(ids, value_set=cards["card_id"].combine_chunks())
+def _coded(rows: pa.Array, cards: pa.Table, column: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the names of the groups, and the group of each of `rows`, -1 where it has none."""
     values = cards[column].take(rows).combine_chunks()
     encoded = pc.if_else(pc.equal(values, ""), None, values).dictionary_encode()
     code = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -152,7 +150,3 @@ def _coded(
         first = pc.index_in(encoded.dictionary, value_set=cards["set_id"].combine_chunks())
         names = cards["set_name"].take(first).to_pylist()
     return names, code
-
-
-def _ids(prices: pa.Table, history: Sequence[pa.Table]) -> list[pa.Array]:
-    return [chunk for table in (*history, prices) for chunk in table["card_id"].chunks]

@@ -1,6 +1,6 @@
 """Measures of one day of prices, on its own and against another day of the lake."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,7 +17,7 @@ _JUMPS_WITHIN = timedelta(days=7)
 _SMALL_DAY_REJECTED = 0.25  # share of the rows of a day of few cards that may be rejected
 _LEVEL_FROM, _SAME_FACTOR_FROM = 5, 20  # cards
 # On real days the median price moves by less than 3%, and over months not 30% of prices move alike.
-_SAME_FACTOR_BEYOND, _SAME_FACTOR_WITHIN = 0.03, 0.02  # of the log
+SAME_FACTOR_BEYOND, _SAME_FACTOR_WITHIN = 0.03, 0.02  # of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +78,26 @@ def nearest_day(day: date, days: Iterable[date]) -> date | None:
     return max(before) if before else min(others, default=None)
 
 
-def aligned(prices: pa.Table, ids: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Return the market price of each of `ids`, NaN where there is none above 0."""
-    return _positive(prices["market_price"].take(_rows(prices, ids)))
+def aligned(tables: Sequence[pa.Table]) -> tuple[pa.Array, NDArray[np.float64]]:
+    """Return the card ids [n] of all tables, and the market price of each card in each table.
+
+    It is NaN where there is none above 0; of several rows of a card, the first one counts.
+    """
+    chunks = [chunk for table in tables for chunk in table["card_id"].chunks]
+    encoded = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode()
+    codes, first = encoded.indices.to_numpy(), 0
+    found = np.full((len(tables), len(encoded.dictionary)), np.nan)
+    for table, prices in zip(tables, found, strict=True):
+        own = codes[first : first + table.num_rows]
+        prices[own[::-1]] = _positive(table["market_price"])[::-1]
+        first += table.num_rows
+    return encoded.dictionary, found
 
 
 def same_factor(moves: NDArray[np.float64]) -> float:
     """Return the share of log moves that equal their median, 0 where that is small."""
     middle = float(np.median(moves))
-    if abs(middle) <= _SAME_FACTOR_BEYOND:
+    if abs(middle) <= SAME_FACTOR_BEYOND:
         return 0.0
     return float(np.mean(np.abs(moves - middle) <= _SAME_FACTOR_WITHIN))
 

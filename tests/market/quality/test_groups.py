@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pokewatch.market.catalog import CARD_SCHEMA
 from pokewatch.market.prices import PRICE_SCHEMA
-from pokewatch.market.quality.groups import Doubt, doubtful_groups
+from pokewatch.market.quality.groups import Doubt, _rescaled, doubtful_groups
 
 FIRST = date(2025, 10, 1)
 SETS, EACH = 4, 100
@@ -162,3 +162,10 @@ def test_fivefold_moves_are_no_finding() -> None:
     prices = market(3)
     prices[-1][:30] = prices[-2][:30] * 6
     assert doubts(prices) == []
+
+
+@pytest.mark.parametrize("moved", [0, 49, 50, 51, 59, 60, 61, 100])
+@pytest.mark.parametrize("factor", [1.04, 4.0, 6.0])
+def test_a_group_is_rescaled_from_three_fifths_of_its_prices_on(moved: int, factor: float) -> None:
+    log = np.where(np.arange(100) < moved, np.log(factor), 0.0)
+    assert bool(_rescaled(log)) == (moved >= 60)

@@ -83,3 +83,19 @@ def test_one_or_a_few_bad_rows_do_not_hold_a_day_of_few_cards(
     rows: int, rejected: int, share: float | None
 ) -> None:
     assert measures._quarantined(rows, rejected, 100) == share
+
+
+def test_prices_of_several_days_are_aligned_by_card() -> None:
+    days = [
+        pa.table({"card_id": pa.array(ids, pa.string()), "market_price": pa.array(prices)})
+        for ids, prices in (
+            (["b", "a", "b"], [2.0, None, 9.0]),  # the first of two rows counts
+            ([], pa.array([], pa.float64())),
+            (["c", "a"], [0.0, 1.0]),
+        )
+    ]
+    ids, prices = measures.aligned([pa.concat_tables(days[:2]), *days[1:]])
+    assert ids.to_pylist() == ["b", "a", "c"]
+    np.testing.assert_array_equal(
+        prices, [[2.0, np.nan, np.nan], [np.nan] * 3, [np.nan, 1.0, np.nan]]
+    )

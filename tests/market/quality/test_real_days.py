@@ -40,7 +40,8 @@ def test_no_true_day_is_held_and_no_true_move_is_dropped(
         doubts = doubtful_groups(good, before, table.cards, gaps=source == "file")
         assert {doubt.problem for doubt in doubts} <= {"slip"}
         if before:
-            moves = np.log(aligned(good, good["card_id"]) / aligned(before[-1], good["card_id"]))
+            _, (earlier, now) = aligned([before[-1], good])
+            moves = np.log(now / earlier)
             jumps += int(np.sum(np.abs(moves) >= np.log(JUMP)))
         before = [*before[1 - HISTORY :], good]
     assert jumps >= (fivefold_moves if every == 1 else 1)
