@@ -34,7 +34,11 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture
 def deliverer(outbox: Outbox, clock: Clock, receiver: Receiver) -> Deliverer:
     """A deliverer that trusts the certificate of the receiver."""
-    sender = WebhookSender(0.5, {"localhost", "127.0.0.1"})
+    return deliverer_with_timeout(30.0, outbox, clock)
+
+
+def deliverer_with_timeout(seconds: float, outbox: Outbox, clock: Clock) -> Deliverer:
+    sender = WebhookSender(seconds, {"localhost", "127.0.0.1"})
     return Deliverer(outbox, sender, NotifySettings(), clock)
 
 
@@ -106,8 +110,9 @@ def test_after_a_day_it_is_shown_as_failed(
 
 
 def test_a_dead_receiver_costs_one_timeout_and_holds_up_no_other(
-    store: WatchStore, deliverer: Deliverer, outbox: Outbox, receiver: Receiver, tmp_path: Path
+    store: WatchStore, clock: Clock, outbox: Outbox, receiver: Receiver, tmp_path: Path
 ) -> None:
+    deliverer = deliverer_with_timeout(0.5, outbox, clock)
     receiver.by_path["/slow"] = Manner(seconds=3.0)
     slow = receiver.url("/slow")
     good = receiver.url("/good", host="127.0.0.1")  # by another name: another receiver
