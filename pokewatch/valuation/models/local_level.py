@@ -66,10 +66,10 @@ def _steps(target: Floats, distance: Floats, liquidity: NDArray[np.int64]) -> tu
     `target` and `distance` [m] are the log moves and the distances from the level of each row.
     """
     cell = liquidity * _SHAPE[1] + _distance_class(distance)
-    losses = np.stack(
-        [_loss_by_cell(target, distance, step, cell) for step in STEPS], axis=-1
-    ).reshape(*_SHAPE, len(STEPS))
-    count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1]).reshape(_SHAPE)
+    order = np.argsort(cell.astype(np.int8), kind="stable")  # 8 bits: a radix sort
+    count = np.bincount(cell, minlength=_SHAPE[0] * _SHAPE[1])
+    losses = _losses(target[order], distance[order], count).reshape(*_SHAPE, len(STEPS))
+    count = count.reshape(_SHAPE)
     overall = losses.sum(axis=0) / np.maximum(count.sum(axis=0), 1)[:, None]
     total = losses + _POOLING * overall
     total[(count < _MIN_ROWS)[..., None] & ((_SHARES < 0) | (_SHARES > 1))] = np.inf
@@ -79,15 +79,23 @@ def _steps(target: Floats, distance: Floats, liquidity: NDArray[np.int64]) -> tu
     return float(found), _SHARES[chosen]
 
 
-def _loss_by_cell(target: Floats, distance: Floats, step: float, cell: NDArray[np.int64]) -> Floats:
-    error = step * distance
-    np.clip(error, -MAX_STEP, MAX_STEP, out=error)
-    np.abs(np.subtract(target, error, out=error), out=error)
-    if step != 0:
-        error *= 1.0 + _STEP_PENALTY
-    return np.bincount(cell, weights=error, minlength=_SHAPE[0] * _SHAPE[1]).astype(
-        np.float64, copy=False
-    )
+def _losses(target: Floats, distance: Floats, count: NDArray[np.int64]) -> Floats:
+    """Return the absolute error of each of STEPS in each cell, [cells, steps].
+
+    The rows [m] are in the order of their cells, which have `count` [cells] of them.
+    """
+    used = np.flatnonzero(count)
+    first = (np.cumsum(count) - count)[used]
+    largest, error = np.abs(distance).max(), np.empty(len(distance))
+    losses = np.zeros((len(count), len(STEPS)))
+    for number, step in enumerate(STEPS):
+        np.multiply(distance, step, out=error)
+        if largest * abs(step) > MAX_STEP:
+            np.clip(error, -MAX_STEP, MAX_STEP, out=error)
+        np.abs(np.subtract(target, error, out=error), out=error)
+        losses[used, number] = np.add.reduceat(error, first)
+    losses[:, _SHARES != 0] *= 1.0 + _STEP_PENALTY
+    return losses
 
 
 def _distance_class(distance: Floats) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pokewatch.valuation.features import COLUMN, LEVELS
 from pokewatch.valuation.models import create
-from pokewatch.valuation.models.local_level import DISTANCES
+from pokewatch.valuation.models.local_level import DISTANCES, STEPS, _losses
 from pokewatch.valuation.panel import Panel
 from pokewatch.valuation.training_set import concatenate
 from tests.valuation.panels import panel_of
@@ -91,3 +91,14 @@ def test_with_few_rows_it_stays_between_the_quote_and_the_level(
     ):
         low, high = sorted((0.0, float(np.float32(now))))
         assert low - 1e-6 <= move <= high + 1e-6
+
+
+@pytest.mark.parametrize("largest", [0.5, 3.0])  # the move of a step is limited to 1
+def test_each_step_has_the_error_of_each_cell(largest: float) -> None:
+    rng = np.random.default_rng(6)
+    target, distance = rng.normal(0, 0.3, 90), largest * rng.uniform(-1, 1, 90)
+    losses = _losses(target, distance, np.array([40, 0, 50]))
+    for number, step in enumerate(STEPS):
+        error = np.abs(target - np.clip(step * distance, -1, 1)) * (1.002 if step else 1.0)
+        expected = [error[:40].sum(), 0.0, error[40:].sum()]
+        np.testing.assert_allclose(losses[:, number], expected, rtol=1e-12)
