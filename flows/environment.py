@@ -13,6 +13,9 @@ from pathlib import Path
 from pokewatch.errors import PokeWatchError
 from pokewatch.settings import home_folder, prepare, unknown_names
 
+# Nearly all objects of a step are those of the libraries that it imports: the usual threshold would
+# visit them a hundred times for nothing.
+gc.set_threshold(100_000)
 # The interpreter's last collections would visit every object of the imported libraries: a tenth of
 # the CPU time of most steps.
 atexit.register(gc.freeze)

@@ -10,12 +10,14 @@ from urllib.parse import unquote, urlsplit
 
 from pokewatch.errors import RegistryError
 from pokewatch.registry_database import (
+    ListedVersion,
     StoredVersion,
     artifacts_of,
     ensure,
     read_alias,
     read_aliased,
     read_model_tag,
+    read_versions,
 )
 from pokewatch.settings import RegistrySettings, private_folder
 
@@ -70,6 +72,13 @@ class RegistryClient:
         if not self._settings.is_embedded():
             return None
         return read_model_tag(self._database(), self._settings.registered_model(), name)
+
+    def stored_versions(self) -> dict[str, list[ListedVersion]] | None:
+        """Return all versions of each model of an embedded registry, newest first, without MLflow.
+
+        Return None where only MLflow can tell.
+        """
+        return read_versions(self._database()) if self._settings.is_embedded() else None
 
     def model_tag(self, name: str) -> str:
         """Return a tag of the registered model, "" if it has none."""

@@ -8,9 +8,11 @@ under another name and renames it, while the others wait.
 import fcntl
 import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +25,15 @@ _ALIASED = """
 _MODELS = "SELECT name FROM registered_model_aliases WHERE alias = ? ORDER BY name"
 _MODEL_TAG = "SELECT value FROM registered_model_tags WHERE name = ? AND key = ?"
 _TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+_MODELS_OF_ALL = "SELECT name FROM registered_models ORDER BY name"
+_VERSIONS = """
+    SELECT name, version, run_id, creation_time, EXISTS (
+        SELECT 1 FROM registered_model_aliases AS aliases
+        WHERE aliases.name = versions.name AND aliases.version = versions.version
+    ) FROM model_versions AS versions
+    WHERE current_stage != 'Deleted_Internal' ORDER BY name, version DESC
+"""
+_TAGS_OF_ALL = "SELECT name, version, key, value FROM model_version_tags"
 _MIGRATIONS = "SELECT count(*) FROM alembic_version"
 # MLflow adds its first experiment once the schema is complete.
 _EXPERIMENTS = "SELECT count(*) FROM experiments"
@@ -37,15 +48,21 @@ class StoredVersion:
     tags: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class ListedVersion(StoredVersion):
+    """A model version in the list of all, and whether it has an alias."""
+
+    created: datetime
+    aliased: bool
+
+
 def read_alias(database: Path, model: str, alias: str) -> StoredVersion | None:
     """Return the version that an alias points to, without the seconds that importing MLflow takes.
 
     Return None if there is none or the tables cannot be read: the caller then asks MLflow.
     """
-    uri = f"file:{quote(str(database))}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            connection.execute("BEGIN")  # both queries see one state of the database
+        with _one_state(database) as connection:
             found = connection.execute(_ALIASED, (model, alias)).fetchall()
             if len(found) != 1:
                 return None
@@ -61,6 +78,31 @@ def read_aliased(database: Path, alias: str) -> list[str]:
     return [name for (name,) in _rows(database, _MODELS, alias) or ()]
 
 
+def read_versions(database: Path) -> dict[str, list[ListedVersion]] | None:
+    """Return all versions of each registered model, newest first, without importing MLflow.
+
+    Return None if the tables cannot be read.
+    """
+    try:
+        with _one_state(database) as connection:
+            names = connection.execute(_MODELS_OF_ALL).fetchall()
+            versions = connection.execute(_VERSIONS).fetchall()
+            tags = connection.execute(_TAGS_OF_ALL).fetchall()
+    except sqlite3.Error:
+        return None
+    tags_of: dict[tuple[str, int], dict[str, str]] = defaultdict(dict)
+    for name, version, key, value in tags:
+        tags_of[name, version][key] = value
+    found: dict[str, list[ListedVersion]] = {name: [] for (name,) in names}
+    for name, version, run_id, milliseconds, aliased in versions:
+        created = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        own = tags_of[name, version]
+        found[name].append(
+            ListedVersion(str(version), str(run_id), own, created, aliased=bool(aliased))
+        )
+    return found
+
+
 def read_model_tag(database: Path, model: str, name: str) -> str | None:
     """Return a tag of a registered model, "" if it has none, None if the tables cannot be read."""
     found = _rows(database, _MODEL_TAG, model, name)
@@ -69,11 +111,19 @@ def read_model_tag(database: Path, model: str, name: str) -> str | None:
     return str(found[0][0]) if found else ""
 
 
+@contextmanager
+def _one_state(database: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection whose queries all see one state of the database."""
+    uri = f"file:{quote(str(database))}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        connection.execute("BEGIN")
+        yield connection
+
+
 def _rows(database: Path, query: str, *values: str) -> list[tuple[str, ...]] | None:
     """Return the rows of a query, None if the tables cannot be read."""
-    uri = f"file:{quote(str(database))}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with _one_state(database) as connection:
             return connection.execute(query, values).fetchall()
     except sqlite3.Error:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from pokewatch.registry import BOOK, BOOK_REMOVED, DEPLOYED_AT, Registry
 from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_database import ListedVersion
 from pokewatch.registry_records import EXPERIMENT
 from pokewatch.settings import RegistrySettings
 
@@ -38,27 +39,40 @@ def registered_books(registry: Registry) -> dict[str, list[RegisteredBook]]:
     All models of the registry are included, whether PokeWatch may remove their books or not: the
     data versions that any of them cites are in use. Raise RegistryError.
     """
-    if RegistryClient(RegistrySettings.read()).is_missing():
+    embedded = RegistryClient(RegistrySettings.read())
+    if embedded.is_missing():
         return {}
+    listed = embedded.stored_versions()
+    if listed is None:
+        listed = _listed_versions(registry)
+    return {
+        model: [
+            RegisteredBook(model, each.version, each.run_id, each.created, each.tags, each.aliased)
+            for each in versions
+            if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING
+        ]
+        for model, versions in listed.items()
+    }
+
+
+def _listed_versions(registry: Registry) -> dict[str, list[ListedVersion]]:
     with registry.client("the model versions cannot be listed") as client:
         return {
-            model.name: list(_books_of(client, model.name, model.aliases.values()))
+            model.name: list(_versions_of(client, model.name, model.aliases.values()))
             for model in _registered_models(client)
         }
 
 
-def _books_of(client: Any, name: str, aliased: Iterable[Any]) -> Iterator[RegisteredBook]:
+def _versions_of(client: Any, name: str, aliased: Iterable[Any]) -> Iterator[ListedVersion]:
     with_alias = set(map(str, aliased))
     for each in _model_versions(client, name):
-        if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING:
-            yield RegisteredBook(
-                name,
-                str(each.version),
-                str(each.run_id),
-                datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
-                dict(each.tags),
-                str(each.version) in with_alias,
-            )
+        yield ListedVersion(
+            str(each.version),
+            str(each.run_id),
+            dict(each.tags),
+            datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
+            aliased=str(each.version) in with_alias,
+        )
 
 
 def unused_books(

@@ -1,5 +1,7 @@
 """Which price books are kept, and their removal from a real registry."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, DEPLOYED_AT, Registry
+from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_records import RegistryRecords
 from pokewatch.retention.model_books import (
     RegisteredBook,
     registered_books,
@@ -111,6 +115,33 @@ def test_a_removal_that_was_interrupted_is_completed(
     )
     assert remove_book(registry, again, NOW, dry_run=False) == 2_000
     assert registry.version("2").tags[BOOK_REMOVED] == NOW.date().isoformat()
+
+
+def test_the_list_is_the_same_with_and_without_mlflow(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.set_state("a state", "of the model")
+    RegistryRecords(registry, "deploy").create({"tag": "of a record"})
+    with registry.client("a version cannot be deleted") as client:
+        client.delete_model_version(registry.name, "4")
+        client.create_registered_model("of others")
+    without = registered_books(registry)
+    monkeypatch.setattr(RegistryClient, "stored_versions", lambda _: None)
+    assert registered_books(registry) == without
+    assert [book.version for book in without["pokewatch"]] == ["5", "3", "2", "1"]
+    assert [book.aliased for book in without["pokewatch"]] == [False, False, False, True]
+    assert without["of others"] == []
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_list_needs_no_mlflow() -> None:
+    listed = (
+        "import sys\nfrom pokewatch.registry import Registry\n"
+        "from pokewatch.retention.model_books import registered_books\n"
+        "assert registered_books(Registry())['pokewatch']\nprint('mlflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", listed], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"False\n"
 
 
 def test_there_is_nothing_to_keep_before_the_first_run(home: Path) -> None:

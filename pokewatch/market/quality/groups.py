@@ -50,8 +50,8 @@ def doubtful_groups(
         names, code = _coded(rows, cards, column)
         if kind != "set" and len(names) < 2:
             continue
-        for group, found in _group_doubts(np.where(explained, -1, code), len(names), moves, gaps):
-            problem, text = found
+        unexplained = np.where(explained, -1, code)
+        for group, (problem, text) in _group_doubts(unexplained, len(names), moves, gaps):
             doubts.append(Doubt(f"{kind} {names[group]}", problem, text))
             explained |= code == group
     return doubts
