@@ -8,7 +8,7 @@ from pokewatch.checks import Check
 from pokewatch.valuation.skill import MIN_WINDOWS
 
 if TYPE_CHECKING:
-    from pokewatch.pipeline.training import GateOutcome
+    from pokewatch.pipeline.selection import GateOutcome
 
 
 def market_name(source: str) -> str:

@@ -26,7 +26,7 @@ from pokewatch.pipeline import plots
 if TYPE_CHECKING:
     from pokewatch.deploy.reload import ReplicaOutcome
     from pokewatch.pipeline.collection import Collected
-    from pokewatch.pipeline.training import GateOutcome
+    from pokewatch.pipeline.selection import GateOutcome
     from pokewatch.registry import RegisteredModel
     from pokewatch.settings import GateSettings
     from pokewatch.valuation.book import PriceBook

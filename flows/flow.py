@@ -89,7 +89,7 @@ class PokeWatchFlow(DailySpec):
         from pokewatch.market.quality.days import require
         from pokewatch.pipeline.collection import market_change
         from pokewatch.pipeline.experiments import with_challenger
-        from pokewatch.pipeline.training import with_champion
+        from pokewatch.pipeline.selection import with_champion
 
         require(self.checks)
         self.models = with_challenger(with_champion(self.models), self.source)
@@ -176,7 +176,7 @@ class PokeWatchFlow(DailySpec):
         from cards import gate_card
 
         from pokewatch.pipeline.experiments import find_challenger
-        from pokewatch.pipeline.training import select_model
+        from pokewatch.pipeline.selection import select_model
 
         self.merge_artifacts(
             inputs, include=["collected", "currency", "data_version", "parameters", "horizons"]
@@ -205,7 +205,7 @@ class PokeWatchFlow(DailySpec):
         from pokewatch.pipeline.experiments import register_beside
         from pokewatch.pipeline.model_records import record_gate
         from pokewatch.pipeline.registration import register
-        from pokewatch.pipeline.training import require_passed
+        from pokewatch.pipeline.selection import require_passed
         from pokewatch.registry import Registry
 
         require_passed(self.gate_outcome)

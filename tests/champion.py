@@ -6,7 +6,8 @@ from typing import Any
 from pokewatch.pipeline.collection import Collected, collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
-from pokewatch.pipeline.training import evaluate_candidate, select_model, train
+from pokewatch.pipeline.selection import select_model
+from pokewatch.pipeline.training import evaluate_candidate, train
 from pokewatch.registry import CHAMPION, RegisteredModel, Registry
 from pokewatch.valuation.evaluation.runner import Evaluation
 

@@ -20,7 +20,8 @@ from pokewatch.pipeline.experiments import (
     start_experiment,
     with_challenger,
 )
-from pokewatch.pipeline.training import evaluate_candidate, select_model, train
+from pokewatch.pipeline.selection import select_model
+from pokewatch.pipeline.training import evaluate_candidate, train
 from pokewatch.registry import CHALLENGER, CHAMPION, Registry
 from pokewatch.registry_records import EXPERIMENT
 from tests.champion import make_champion

@@ -32,7 +32,8 @@ from pokewatch.pipeline.monitor import (
 )
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
-from pokewatch.pipeline.training import evaluate_candidate, require_passed, select_model, train
+from pokewatch.pipeline.selection import require_passed, select_model
+from pokewatch.pipeline.training import evaluate_candidate, train
 from pokewatch.registry import CHAMPION, DEPLOYED_AT, LAST_DAY, Registry, change_key
 from pokewatch.serving.monitoring_figures import MONITORING_KEY
 from pokewatch.serving.record_store import record_folder

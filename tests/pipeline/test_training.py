@@ -1,71 +1,20 @@
-"""Training, evaluation and selection on a small simulated market."""
+"""Training and evaluation on a small simulated market."""
 
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from pokewatch.contract import NO_BETTER
-from pokewatch.errors import GateError
 from pokewatch.pipeline.collection import collect_prices
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
-from pokewatch.pipeline.training import (
-    evaluate_candidate,
-    require_passed,
-    select_model,
-    too_long,
-    train,
-    trials,
-    with_champion,
-)
-from pokewatch.registry import Registry
-from tests.champion import Champion, make_champion
-from tests.monitoring.listener import listening
+from pokewatch.pipeline.training import evaluate_candidate, too_long, train, trials
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning",  # MLflow's models on SQLAlchemy 2.1
     "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
     "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
 )
-
-
-@pytest.fixture
-def champion(registry_home: Path) -> Champion:
-    return make_champion()
-
-
-def test_a_refusal_is_reported_with_its_figures(
-    registry_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    collected = collect_prices("simulated", days=60, cards=120, end=date(2026, 1, 31))
-    data_version = join_shards([process_shard(collected, 0, 1)])
-    evaluation = evaluate_candidate(data_version, "median7", 7)
-    monkeypatch.setenv("POKEWATCH_GATE_MAPE", "0.001")
-    outcome = select_model([evaluation])
-    assert not outcome.passed
-    with listening() as listener:
-        monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
-        for _ in range(2):
-            with pytest.raises(GateError, match=r"mape is \d+\.\d+%, wanted <= 0\.001%"):
-                require_passed(outcome)
-    (heard,) = listener.heard
-    assert heard["title"] == "PokeWatch: the gate refused median7"
-    assert "wanted <= 0.001%" in heard["message"]
-    assert "There is no champion" in heard["message"]
-
-
-def test_the_champion_is_compared_on_the_same_days(champion: Champion) -> None:
-    outcome = select_model(
-        [
-            evaluate_candidate(champion.model.data_version, name, 7)
-            for name in ("rolling_mean", "median7")
-        ]
-    )
-    assert outcome.champion == ("1", "median7")
-    compared = next(check for check in outcome.checks if check.name == "champion")
-    assert "[" in compared.actual
 
 
 def test_five_days_are_enough_for_one_day_ahead(registry_home: Path) -> None:
@@ -91,20 +40,3 @@ def test_the_horizons_of_a_costly_model_are_tasks_of_their_own() -> None:
         ("boosted", [7]),
         ("boosted", [30]),
     ]
-
-
-def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
-    assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
-    assert with_champion(["median7"]) == ["median7"]
-
-
-def test_the_last_price_can_be_champion(registry_home: Path) -> None:
-    """Its fair price is the last price, its interval is calibrated, and no skill is claimed."""
-    model = make_champion(cards=120, days=60, name="last").model
-    assert model.tags["skill"] == NO_BETTER
-    latest = Registry().open_book(model).latest()
-    valued = (latest.status == "ok") & (latest.market > 0)
-    assert valued.sum() > 50
-    np.testing.assert_allclose(latest.fair[valued], latest.market[valued], rtol=1e-5)
-    assert (latest.lower[valued] < latest.fair[valued]).mean() > 0.9
-    assert with_champion(["median7"]) == ["median7", "last"]

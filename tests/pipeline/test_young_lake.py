@@ -16,15 +16,8 @@ from pokewatch.pipeline.collection import Collected, collect_prices, validate
 from pokewatch.pipeline.monitor import Market, decide, measure_market
 from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.registration import register
-from pokewatch.pipeline.training import (
-    GateOutcome,
-    evaluate_candidate,
-    require_passed,
-    select_model,
-    too_long,
-    train,
-    trials,
-)
+from pokewatch.pipeline.selection import GateOutcome, require_passed, select_model
+from pokewatch.pipeline.training import evaluate_candidate, too_long, train, trials
 from pokewatch.registry import CHAMPION, NOT_EVALUATED, RegisteredModel, Registry
 from pokewatch.serving.fair_price import FairPriceRuntime
 from pokewatch.serving.tensors import Column
