@@ -152,16 +152,18 @@ def predictive_cdf(
     `price` has the shape of the rows, or broadcasts to it. The result is within
     [floor, 1 - floor], NaN without a distribution.
     """
-    price, last = np.asarray(price, dtype=np.float64), distribution.last_price
-    # A change of less than a cent is one of a cent: the price is there, and not on the way to it.
-    shift = _SHIFT if side == "right" else -_SHIFT
-    within_a_cent = np.abs(price - last + shift) < CENT
-    away = np.where(within_a_cent & (distribution.unchanged > 0), last, price)
-    changed = _changed_cdf(distribution.log_quantiles, away, side)
-    slack = last * (_TOLERANCE if side == "right" else -_TOLERANCE)
-    at_last = last <= price + slack
-    cdf = changed + distribution.unchanged * (at_last - changed)
-    return _clamp(cdf, distribution.floor)
+    return _clamp(_cdf(distribution, np.asarray(price, dtype=np.float64), side), distribution.floor)
+
+
+def predictive_mass(distribution: Distribution, below: Floats, until: Floats) -> Floats:
+    """Return P(`below` < price at the horizon <= `until`), of prices with the shape of the rows.
+
+    The result is within [floor, 1 - floor], NaN without a distribution. The difference of two
+    `predictive_cdf` would leave `floor` out twice, also where a price is nearly certain to be
+    within.
+    """
+    first, last = _cdf(distribution, np.stack((below, until)), "right")
+    return _clamp(last - first, distribution.floor)
 
 
 def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
@@ -187,6 +189,19 @@ def student_cdf(t: Floats) -> Floats:
     It is interpolated in a table, which inverts it as well.
     """
     cdf: Floats = np.interp(t, _GRID, _CDF)
+    return cdf
+
+
+def _cdf(distribution: Distribution, price: Floats, side: Literal["left", "right"]) -> Floats:
+    last = distribution.last_price
+    # A change of less than a cent is one of a cent: the price is there, and not on the way to it.
+    shift = _SHIFT if side == "right" else -_SHIFT
+    within_a_cent = np.abs(price - last + shift) < CENT
+    away = np.where(within_a_cent & (distribution.unchanged > 0), last, price)
+    changed = _changed_cdf(distribution.log_quantiles, away, side)
+    slack = last * (_TOLERANCE if side == "right" else -_TOLERANCE)
+    at_last = last <= price + slack
+    cdf: Floats = changed + distribution.unchanged * (at_last - changed)
     return cdf
 
 

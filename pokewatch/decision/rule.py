@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pokewatch.decision.distribution import Distribution, predictive_cdf, with_intervals
+from pokewatch.decision.distribution import Distribution, predictive_mass, with_intervals
 from pokewatch.decision.fees import FEES, FeeSchedule
 from pokewatch.decision.rows import (
     DECIMALS,
@@ -188,11 +188,9 @@ def _confidence(signal: Codes, rows: Rows, distribution: Distribution) -> Floats
     if np.isnan(distribution.floor).all():
         return np.full(signal.shape, np.nan)
     buying, selling = signal == _BUY, signal == _SELL
-    edges = np.empty((2, *rows.market.shape))
     with np.errstate(over="ignore"):
-        edges[0] = np.where(buying, rows.market, rows.market * (1 + rows.buy))
-        edges[1] = np.where(selling, rows.market * (1 - _CLOSE), rows.market * (1 + rows.sell))
-    below, until = predictive_cdf(distribution, edges)
-    within = np.where(buying, 1.0, until) - np.where(selling, 0.0, below)
-    confidence: Floats = np.maximum(within, distribution.floor)
-    return confidence
+        below = np.where(buying, rows.market, rows.market * (1 + rows.buy))
+        until = np.where(selling, rows.market * (1 - _CLOSE), rows.market * (1 + rows.sell))
+    return predictive_mass(
+        distribution, np.where(selling, 0.0, below), np.where(buying, np.inf, until)
+    )

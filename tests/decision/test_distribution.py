@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pokewatch.decision import (
     predictive_quantile,
     with_intervals,
 )
-from pokewatch.decision.distribution import LEVELS, WIDTH, student_cdf
+from pokewatch.decision.distribution import LEVELS, WIDTH, predictive_mass, student_cdf
 
 PRICE = st.floats(0.01, 1e6)
 NAN = float("nan")
@@ -132,6 +133,20 @@ def test_the_cdf_rises_and_stays_within_its_floor(
     ]
     assert found == sorted(found) or low == high
     assert one.floor[0] <= min(found) <= max(found) <= 1 - one.floor[0]
+
+
+@given(distributions(), PRICE, st.none() | PRICE)
+def test_the_mass_between_two_prices(one: Distribution, below: float, width: float | None) -> None:
+    until = math.inf if width is None else below + width
+    (found,) = predictive_mass(one, np.array([below]), np.array([until]))
+    exact = replace(one, floor=np.array([1e-12]))
+    inside = predictive_cdf(exact, until) - predictive_cdf(exact, below)
+    assert found == pytest.approx(np.clip(inside, one.floor, 1 - one.floor)[0], abs=1e-9)
+
+
+def test_two_tails_cost_no_more_than_the_floor() -> None:
+    beyond_doubt = predictive_mass(distribution(floor=0.05), np.array([1.0]), np.array([99.0]))
+    assert beyond_doubt == pytest.approx([0.95])
 
 
 @given(one=distributions(), level=st.floats(0.0, 1.0))

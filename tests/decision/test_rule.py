@@ -349,7 +349,7 @@ def test_confidence_against_simulated_prices() -> None:
     [
         pytest.param(90, 100, 100, 0.99, id="buy"),
         pytest.param(115, 100, 100, 0.99, id="sell"),
-        pytest.param(100, 100, 100, 0.98, id="hold"),
+        pytest.param(100, 100, 100, 0.99, id="hold"),
         pytest.param(90, 100, 150, 0.99, id="no width below"),
         pytest.param(90, 0, 150, 0.5, id="boundless below"),
         pytest.param(150, 0, 150, 0.95, id="sell when boundless below"),
