@@ -25,7 +25,13 @@ _ALIASED = """
 _MODELS = "SELECT name FROM registered_model_aliases WHERE alias = ? ORDER BY name"
 _MODEL_TAG = "SELECT value FROM registered_model_tags WHERE name = ? AND key = ?"
 _TAGS = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
-_MODELS_OF_ALL = "SELECT name FROM registered_models ORDER BY name"
+# MLflow stores its prompts as registered models, and does not list them as such.
+_MODELS_OF_ALL = """
+    SELECT name FROM registered_models AS models WHERE NOT EXISTS (
+        SELECT 1 FROM registered_model_tags AS tags
+        WHERE tags.name = models.name AND key = 'mlflow.prompt.is_prompt' AND value = 'true'
+    ) ORDER BY name
+"""
 _VERSIONS = """
     SELECT name, version, run_id, creation_time, EXISTS (
         SELECT 1 FROM registered_model_aliases AS aliases
@@ -81,7 +87,7 @@ def read_aliased(database: Path, alias: str) -> list[str]:
 def read_versions(database: Path) -> dict[str, list[ListedVersion]] | None:
     """Return all versions of each registered model, newest first, without importing MLflow.
 
-    Return None if the tables cannot be read.
+    Return None if the tables cannot be read, or hold models of one name in several workspaces.
     """
     try:
         with _one_state(database) as connection:
@@ -94,7 +100,11 @@ def read_versions(database: Path) -> dict[str, list[ListedVersion]] | None:
     for name, version, key, value in tags:
         tags_of[name, version][key] = value
     found: dict[str, list[ListedVersion]] = {name: [] for (name,) in names}
+    if len(found) < len(names):
+        return None
     for name, version, run_id, milliseconds, aliased in versions:
+        if name not in found:
+            continue
         created = datetime.fromtimestamp(milliseconds / 1000, UTC)
         own = tags_of[name, version]
         found[name].append(

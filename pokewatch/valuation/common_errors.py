@@ -30,7 +30,8 @@ class CardOutcomes:
     @property
     def unit(self) -> NDArray[np.int64]:
         """Return a number [m], from 0, of the card and its period: outcomes of one unit overlap."""
-        period = self.day // self.horizon
+        # Not the periods themselves: a long history has many, of which few have outcomes.
+        period = _numbered(self.day // self.horizon)
         return _numbered(self.card * (period.max(initial=0) + 1) + period)
 
     def select(self, rows: Bools) -> "CardOutcomes":

@@ -1,7 +1,9 @@
 """Which price books are kept, and their removal from a real registry."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from pokewatch.retention.model_books import (
     remove_book,
     unused_books,
 )
+from pokewatch.settings import RegistrySettings
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
@@ -125,12 +128,29 @@ def test_the_list_is_the_same_with_and_without_mlflow(
     with registry.client("a version cannot be deleted") as client:
         client.delete_model_version(registry.name, "4")
         client.create_registered_model("of others")
+        client.create_model_version("of others", "file:///nowhere")  # of no run
+        client.register_prompt("pokewatch-prompt", "a template")
     without = registered_books(registry)
     monkeypatch.setattr(RegistryClient, "stored_versions", lambda _: None)
     assert registered_books(registry) == without
     assert [book.version for book in without["pokewatch"]] == ["5", "3", "2", "1"]
     assert [book.aliased for book in without["pokewatch"]] == [False, False, False, True]
-    assert without["of others"] == []
+    assert [book.version for book in without["of others"]] == ["1"]
+    assert "pokewatch-prompt" not in without
+
+
+def test_mlflow_tells_of_models_of_one_name_in_several_workspaces(
+    registry: Registry, registry_home: Path
+) -> None:
+    client = RegistryClient(RegistrySettings.read())
+    assert client.stored_versions() is not None
+    with closing(sqlite3.connect(registry_home / "mlflow" / "mlflow.db")) as connection:
+        connection.execute(
+            "INSERT INTO registered_models (name, workspace) VALUES (?, 'another')",
+            (registry.name,),
+        )
+        connection.commit()
+    assert client.stored_versions() is None
 
 
 @pytest.mark.usefixtures("registry")

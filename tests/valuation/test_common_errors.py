@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,18 @@ def test_overlapping_outcomes_are_few_periods() -> None:
 def test_units_are_numbered_from_zero_by_card_and_period() -> None:
     card, day = np.array([9, 4, 4, 9, 9]), np.array([3, 8, 13, 14, 20])
     assert CardOutcomes(card, day, 7).unit.tolist() == [1, 0, 0, 2, 2]
+
+
+def test_units_of_a_long_history_take_no_memory_for_the_periods_without_outcomes() -> None:
+    card, day = np.divmod(np.arange(2_000 * 96), 96)
+    tracemalloc.start()
+    try:
+        unit = CardOutcomes(card, day * 38, 1).unit
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert unit.tolist() == list(range(len(card)))
+    assert peak < 8 * unit.nbytes
 
 
 def test_errors_without_a_common_part_are_left_as_they_are() -> None:
