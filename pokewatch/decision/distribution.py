@@ -158,12 +158,13 @@ def predictive_cdf(
 def predictive_mass(distribution: Distribution, below: Floats, until: Floats) -> Floats:
     """Return P(`below` < price at the horizon <= `until`), of prices with the shape of the rows.
 
-    The result is within [floor, 1 - floor], NaN without a distribution. The difference of two
-    `predictive_cdf` would leave `floor` out twice, also where a price is nearly certain to be
-    within.
+    0 and infinity leave a side open. The result is within [floor, 1 - floor], NaN without a
+    distribution. The difference of two `predictive_cdf` would leave `floor` out twice, also where a
+    price is nearly certain to be within.
     """
     first, last = _cdf(distribution, np.stack((below, until)), "right")
-    return _clamp(last - first, distribution.floor)
+    within = np.where(until < np.inf, last, 1.0) - np.where(below > 0, first, 0.0)
+    return _clamp(within, distribution.floor)
 
 
 def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
