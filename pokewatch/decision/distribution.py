@@ -163,8 +163,7 @@ def predictive_mass(distribution: Distribution, below: Floats, until: Floats) ->
     price is nearly certain to be within.
     """
     first, last = _cdf(distribution, np.stack((below, until)), "right")
-    within = np.where(until < np.inf, last, 1.0) - np.where(below > 0, first, 0.0)
-    return _clamp(within, distribution.floor)
+    return _clamp(last - first, distribution.floor)
 
 
 def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
@@ -187,9 +186,9 @@ def predictive_quantile(distribution: Distribution, level: ArrayLike) -> Floats:
 def student_cdf(t: Floats) -> Floats:
     """Return Student's distribution function for three degrees of freedom to 1e-7.
 
-    It is interpolated in a table, which inverts it as well.
+    It is interpolated in a table, which inverts it as well. Beyond the table it is 0 or 1.
     """
-    cdf: Floats = np.interp(t, _GRID, _CDF)
+    cdf: Floats = np.interp(t, _GRID, _CDF, left=0.0, right=1.0)
     return cdf
 
 
