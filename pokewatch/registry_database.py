@@ -56,8 +56,9 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion(StoredVersion):
-    """A model version in the list of all, and whether it has an alias."""
+    """A version of the registered model `model`, and whether it has an alias on any branch."""
 
+    model: str
     created: datetime
     aliased: bool
 
@@ -108,7 +109,7 @@ def read_versions(database: Path) -> dict[str, list[ListedVersion]] | None:
         created = datetime.fromtimestamp(milliseconds / 1000, UTC)
         own = tags_of[name, version]
         found[name].append(
-            ListedVersion(str(version), str(run_id), own, created, aliased=bool(aliased))
+            ListedVersion(str(version), str(run_id), own, name, created, aliased=bool(aliased))
         )
     return found
 

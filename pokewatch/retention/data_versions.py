@@ -13,8 +13,8 @@ from typing import Any
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
+from pokewatch.registry_database import ListedVersion
 from pokewatch.remote_files import open_remote, write_atomically
-from pokewatch.retention.model_books import RegisteredBook
 from pokewatch.settings import VersionSettings, home_folder
 
 # A run saves its versions hours before it registers the model that cites them.
@@ -30,7 +30,7 @@ def is_owned(settings: VersionSettings) -> bool:
 
 
 def remove_unused_files(
-    retained: Sequence[RegisteredBook], now: datetime, *, dry_run: bool
+    retained: Sequence[ListedVersion], now: datetime, *, dry_run: bool
 ) -> Iterator[tuple[str, int]]:
     """Remove the files at the remote that no kept version refers to. Yield a count and the bytes.
 

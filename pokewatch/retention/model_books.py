@@ -5,7 +5,6 @@ all of its size; a tag of the version says when.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,19 +20,7 @@ _REMOVING = "removing"  # tag of a version whose book may be removed in part
 _PAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredBook:
-    """A version of a registered model, and whether it has an alias on any branch."""
-
-    model: str
-    version: str
-    run_id: str
-    created: datetime
-    tags: dict[str, str]
-    aliased: bool
-
-
-def registered_books(registry: Registry) -> dict[str, list[RegisteredBook]]:
+def registered_books(registry: Registry) -> dict[str, list[ListedVersion]]:
     """Return the versions with a book, or part of one, of each registered model, newest first.
 
     All models of the registry are included, whether PokeWatch may remove their books or not: the
@@ -46,11 +33,7 @@ def registered_books(registry: Registry) -> dict[str, list[RegisteredBook]]:
     if listed is None:
         listed = _listed_versions(registry)
     return {
-        model: [
-            RegisteredBook(model, each.version, each.run_id, each.created, each.tags, each.aliased)
-            for each in versions
-            if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING
-        ]
+        model: [each for each in versions if each.tags.get(BOOK_REMOVED, _REMOVING) == _REMOVING]
         for model, versions in listed.items()
     }
 
@@ -70,14 +53,15 @@ def _versions_of(client: Any, name: str, aliased: Iterable[Any]) -> Iterator[Lis
             str(each.version),
             str(each.run_id),
             dict(each.tags),
+            name,
             datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
             aliased=str(each.version) in with_alias,
         )
 
 
 def unused_books(
-    books: Sequence[RegisteredBook], now: datetime, keep: timedelta
-) -> list[RegisteredBook]:
+    books: Sequence[ListedVersion], now: datetime, keep: timedelta
+) -> list[ListedVersion]:
     """Return those of `books`, of one model and newest first, that no rule keeps.
 
     Kept are versions with an alias, the newest KEPT_NEWEST, those registered within `keep`, and
@@ -92,12 +76,12 @@ def unused_books(
     ]
 
 
-def _forecast(book: RegisteredBook) -> bool:
+def _forecast(book: ListedVersion) -> bool:
     """Return whether the forecasts of a book are compared with the prices that follow."""
     return DEPLOYED_AT in book.tags or EXPERIMENT in book.tags
 
 
-def remove_book(registry: Registry, book: RegisteredBook, now: datetime, *, dry_run: bool) -> int:
+def remove_book(registry: Registry, book: ListedVersion, now: datetime, *, dry_run: bool) -> int:
     """Remove a book from the registry and return its bytes. Raise RegistryError.
 
     The version is tagged first, so that it is not deployed meanwhile.

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from pokewatch.errors import PokeWatchError
 from pokewatch.registry import Registry
+from pokewatch.registry_database import ListedVersion
 from pokewatch.retention.data_versions import is_owned, remove_unused_files
 from pokewatch.retention.event_days import remove_old_events
 from pokewatch.retention.leftovers import remove_leftovers
 from pokewatch.retention.model_books import (
-    RegisteredBook,
     registered_books,
     remove_book,
     unused_books,
@@ -60,7 +60,7 @@ def _books_and_data(now: datetime, keep: timedelta, dry_run: bool) -> Iterator[t
     registry = Registry()
     if registry.branch:  # it may look at production's models, and change nothing of them
         return
-    settings, retained = RegistrySettings.read(), list[RegisteredBook]()
+    settings, retained = RegistrySettings.read(), list[ListedVersion]()
     for model, books in registered_books(registry).items():
         market = settings.market_of(model)
         unused = unused_books(books, now, keep) if market is not None else []

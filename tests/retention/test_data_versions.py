@@ -13,9 +13,9 @@ from fsspec.implementations.local import LocalFileSystem
 from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.versions import DataVersions
+from pokewatch.registry_database import ListedVersion
 from pokewatch.remote_files import open_remote
 from pokewatch.retention.data_versions import YOUNG, is_owned, remove_unused_files
-from pokewatch.retention.model_books import RegisteredBook
 from pokewatch.settings import VersionSettings
 from tests.s3 import reach
 
@@ -48,11 +48,11 @@ def save(root: Path, name: str, *contents: str) -> str:
     return DataVersions(root).save(folder)
 
 
-def citing(**tags: str) -> RegisteredBook:
-    return RegisteredBook("pokewatch", "1", "r", NOW, tags, False)
+def citing(**tags: str) -> ListedVersion:
+    return ListedVersion("1", "r", tags, "pokewatch", NOW, aliased=False)
 
 
-def removed(kept: Sequence[RegisteredBook], now: datetime, *, dry_run: bool = False) -> int:
+def removed(kept: Sequence[ListedVersion], now: datetime, *, dry_run: bool = False) -> int:
     return sum(size for _, size in remove_unused_files(kept, now, dry_run=dry_run))
 
 

@@ -13,9 +13,9 @@ from pokewatch.deploy.rollout import deploy
 from pokewatch.errors import DeployError, RegistryError
 from pokewatch.registry import BOOK_REMOVED, CHAMPION, DEPLOYED_AT, Registry
 from pokewatch.registry_client import RegistryClient
+from pokewatch.registry_database import ListedVersion
 from pokewatch.registry_records import RegistryRecords
 from pokewatch.retention.model_books import (
-    RegisteredBook,
     registered_books,
     remove_book,
     unused_books,
@@ -30,11 +30,11 @@ NOW = datetime.now(UTC)
 KEEP = timedelta(days=60)
 
 
-def version(
-    number: int, age: int, *, served: bool = False, aliased: bool = False
-) -> RegisteredBook:
+def version(number: int, age: int, *, served: bool = False, aliased: bool = False) -> ListedVersion:
     tags = {DEPLOYED_AT: "then"} if served else {}
-    return RegisteredBook("pokewatch", str(number), "r", NOW - timedelta(days=age), tags, aliased)
+    return ListedVersion(
+        str(number), "r", tags, "pokewatch", NOW - timedelta(days=age), aliased=aliased
+    )
 
 
 def test_what_is_kept() -> None:
