@@ -162,7 +162,9 @@ def predictive_mass(distribution: Distribution, below: Floats, until: Floats) ->
     distribution. The difference of two `predictive_cdf` would leave `floor` out twice, also where a
     price is nearly certain to be within.
     """
-    first, last = _cdf(distribution, np.stack((below, until)), "right")
+    edges = np.empty((2, *below.shape))  # for one row, several times as fast as `np.stack`
+    edges[0], edges[1] = below, until
+    first, last = _cdf(distribution, edges, "right")
     return _clamp(last - first, distribution.floor)
 
 
