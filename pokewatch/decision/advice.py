@@ -62,6 +62,8 @@ def advise(
     """
     check_probability(probability)
     distribution = decisions.distribution
+    if distribution is None:
+        return _no_advice(np.where(decisions.valid, NO_INTERVAL, decisions.reason))
     floor = distribution.floor  # NaN without a distribution: not known
     known = decisions.valid & (floor <= min(probability, 1.0 - probability) + _CLOSE)
     reason = np.where(known, ADVICE_GIVEN, np.where(decisions.valid, NO_INTERVAL, decisions.reason))

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from pokewatch.decision.distribution import Distribution, is_malformed
 
 DECIMALS = 12  # of deviations: rounding makes the inclusive edges hold in floating point
+_COMPARABLE = np.finfo(np.float64).max / 10**DECIMALS  # a larger ratio overflows as it is rounded
+_UNKNOWN = np.asarray(np.nan)  # stands for a price that is given for no row
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -24,10 +26,14 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The arguments of `decide`, [n]; one threshold for all rows is []."""
+    """The arguments of `decide`, [n]; one threshold for all rows is [], as is the NaN of no edge.
+
+    `ratio` is the market price divided by the fair price.
+    """
 
     market: Floats
     fair: Floats
+    ratio: Floats
     lower: Floats
     upper: Floats
     buy: Floats
@@ -40,6 +46,7 @@ class Rows:
         return Rows(
             market,
             fair,
+            market / fair,
             lower,
             upper,
             np.where(valid, self.buy, 0.0),
@@ -53,6 +60,7 @@ class Rows:
         return Rows(
             self.market,
             self.fair,
+            self.ratio,
             np.minimum(self.lower, self.fair),
             np.maximum(self.upper, self.fair),
             self.buy,
@@ -60,8 +68,8 @@ class Rows:
         )
 
     def has_intervals(self) -> bool:
-        """Return whether a row may have an interval: `broadcast` shares the NaN of none."""
-        return self.lower is not self.upper
+        """Return whether a row may have an interval."""
+        return self.lower is not _UNKNOWN or self.upper is not _UNKNOWN
 
 
 def broadcast(
@@ -72,18 +80,20 @@ def broadcast(
     thresholds: Thresholds,
 ) -> Rows:
     """Return the arguments of `decide` as rows, with at least one dimension."""
-    unknown = np.asarray(np.nan)
     given = (market, fair, lower, upper, thresholds.buy, thresholds.sell)
-    arrays = [unknown if value is None else np.asarray(value, dtype=np.float64) for value in given]
+    arrays = [_UNKNOWN if value is None else np.asarray(value, dtype=np.float64) for value in given]
     shapes = {array.shape for array in arrays} - {()}
     shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes((1,), *shapes)
-    full = {
-        id(array): array if array.shape == shape else np.full(shape, array) for array in arrays[:4]
-    }
+    prices = [
+        array if array.shape == shape or array is _UNKNOWN else np.full(shape, array)
+        for array in arrays[:4]
+    ]
     limits = [
         array if array.shape in ((), shape) else np.full(shape, array) for array in arrays[4:]
     ]
-    return Rows(*(full[id(array)] for array in arrays[:4]), *limits)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratio = prices[0] / prices[1]
+    return Rows(prices[0], prices[1], ratio, prices[2], prices[3], *limits)
 
 
 def find_faults(rows: Rows, distribution: Distribution | None) -> dict[str, Bools]:
@@ -91,22 +101,21 @@ def find_faults(rows: Rows, distribution: Distribution | None) -> dict[str, Bool
 
     A market price is compared with its fair price, and may be a fault only because that one is.
     """
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        ratio = rows.market / rows.fair
-        faults = {
-            "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
-            "market_price": ~((ratio > 0) & (ratio * 10**DECIMALS < np.inf)),  # as rounding does
-        }
-        if rows.has_intervals():
+    faults = {
+        "fair_price": ~((rows.fair > 0) & (rows.fair < np.inf)),
+        "market_price": ~((rows.ratio > 0) & (rows.ratio <= _COMPARABLE)),
+    }
+    if rows.has_intervals():
+        with np.errstate(over="ignore"):
             faults["lower"] = (rows.lower < 0) | (rows.lower > rows.fair * (1 + 1e-9))
             faults["upper"] = (rows.upper == np.inf) | (rows.upper < rows.fair * (1 - 1e-9))
-        if rows.buy.ndim or not -1 < rows.buy.item() <= 0:
-            faults["buy_threshold_pct"] = ~((rows.buy > -1) & (rows.buy <= 0))
-        if rows.sell.ndim or not 0 <= rows.sell.item() < np.inf:
-            faults["sell_threshold_pct"] = ~((rows.sell >= 0) & (rows.sell < np.inf))
-        if distribution is not None:
-            faults["distribution"] = is_malformed(distribution)
-        return faults
+    if rows.buy.ndim or not -1 < rows.buy.item() <= 0:
+        faults["buy_threshold_pct"] = ~((rows.buy > -1) & (rows.buy <= 0))
+    if rows.sell.ndim or not 0 <= rows.sell.item() < np.inf:
+        faults["sell_threshold_pct"] = ~((rows.sell >= 0) & (rows.sell < np.inf))
+    if distribution is not None:
+        faults["distribution"] = is_malformed(distribution)
+    return faults
 
 
 def raising(thresholds: Thresholds, also: Iterable[str]) -> list[str]:

@@ -48,7 +48,8 @@ class Decisions:
     """One decision per row.
 
     `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
-    is False where a decision was not possible. `distribution` is that of the price at the horizon.
+    is False where a decision was not possible. `distribution` is that of the price at the horizon,
+    or None if no row has any.
     """
 
     signal: Strings
@@ -56,7 +57,7 @@ class Decisions:
     confidence: Floats
     reason: Strings
     valid: Bools
-    distribution: Distribution
+    distribution: Distribution | None
 
 
 def decide(
@@ -97,7 +98,7 @@ def decide(
     if not all_valid:
         raise_any(faults, raising(thresholds, faults if on_fault == "raise" else ()), rows)
     usable = rows.ordered() if all_valid else rows.masked(~invalid).ordered()
-    deviation = (usable.market / usable.fair - 1.0).round(DECIMALS)
+    deviation = (usable.ratio - 1.0).round(DECIMALS)
     signal, reason = _by_threshold(deviation, usable)
     if policy == "net_of_fees" and fees is not None:
         signal, reason = _net_of_fees(signal, reason, usable, fees)
@@ -106,7 +107,8 @@ def decide(
     if status is not None:
         signal, reason = _by_status(signal, reason, np.asarray(status, dtype=np.str_))
     known, confidence = _predicted(signal, usable, distribution)
-    confidence[invalid] = np.nan
+    if not all_valid:
+        confidence[invalid] = np.nan
     return Decisions(_SIGNAL_TEXTS.take(signal), deviation, confidence, reason, ~invalid, known)
 
 
@@ -171,10 +173,10 @@ def _by_status(signal: Codes, reason: Strings, status: Strings) -> tuple[Codes, 
 
 def _predicted(
     signal: Codes, rows: Rows, distribution: Distribution | None
-) -> tuple[Distribution, Floats]:
+) -> tuple[Distribution | None, Floats]:
     """Return the distributions at the horizon, and the confidence in each signal by them."""
     if distribution is None and not rows.has_intervals():
-        return Distribution.missing(signal.shape), np.full(signal.shape, np.nan)
+        return None, np.full(signal.shape, np.nan)
     known = with_intervals(distribution, rows.fair, rows.lower, rows.upper)
     return known, _confidence(signal, rows, known)
 

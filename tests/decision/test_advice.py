@@ -51,7 +51,12 @@ def cases(draw: st.DrawFn) -> tuple[NDArray[np.float64], Decisions]:
 def chance(price: float, decisions: Decisions, fees: FeeSchedule) -> float:
     """Return P(selling at the horizon leaves more than buying at `price` costs)."""
     needed = break_even(np.array([price]), fees) * (1 + 1e-9)
-    return float(1 - predictive_cdf(decisions.distribution, needed)[0])
+    return float(1 - predictive_cdf(distribution_of(decisions), needed)[0])
+
+
+def distribution_of(decisions: Decisions) -> Distribution:
+    assert decisions.distribution is not None
+    return decisions.distribution
 
 
 @given(cases(), st.sampled_from([*FEES.values(), NO_FEES]), st.floats(0.5, 0.95))
@@ -72,11 +77,12 @@ def test_selling_at_sell_above_beats_keeping_with_the_probability_and_a_cent_les
 ) -> None:
     price, decisions = case
     found = advise(price, decisions, TCGPLAYER, probability).sell_above[0]
-    below = predictive_cdf(decisions.distribution, np.array([found]), "left")[0]
+    distribution = distribution_of(decisions)
+    below = predictive_cdf(distribution, np.array([found]), "left")[0]
     assert below >= probability - 1e-9
-    at_most = predictive_cdf(decisions.distribution, np.array([found - 0.01]), "left")[0]
+    at_most = predictive_cdf(distribution, np.array([found - 0.01]), "left")[0]
     assert at_most <= probability + 1e-6
-    kept = predictive_quantile(decisions.distribution, np.array([probability]))[0]
+    kept = predictive_quantile(distribution, np.array([probability]))[0]
     assert TCGPLAYER.proceeds(found) >= TCGPLAYER.proceeds(kept)
 
 
