@@ -17,12 +17,13 @@ from pokewatch.valuation.group_moves import GroupMoves
 from pokewatch.valuation.jumps import Indices, Jumps, find_jumps
 from pokewatch.valuation.level_filter import LevelFilter
 from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.recent_quotes import RecentQuotes
 from pokewatch.valuation.renewals import Renewals
 from pokewatch.valuation.short_history import MoveCounter, PooledMoves
 from pokewatch.valuation.unconfirmed import WaitingJumps
 
 WINDOW = 28  # days that liquidity and volatility are measured over
-MOMENTA = (1, 3, 7, 14, 28)
+MOMENTA = (1, 3, 7, 14, WINDOW)
 # Ratios of daily drift variance to quote variance, one for each local level.
 NOISE_RATIOS = (0.0005, 0.01, 0.1, 0.5, 2.0)
 LEVELS = tuple(f"level_{ratio:g}" for ratio in NOISE_RATIOS)
@@ -132,7 +133,7 @@ class _State:
         self.last_move = np.zeros(n)
         self.index_at_fresh = np.zeros(n)
         self.levels = [LevelFilter(ratio, n) for ratio in NOISE_RATIOS]
-        self.lasts: deque[Floats] = deque(maxlen=max(WINDOW, *MOMENTA) + 1)
+        self.recent = RecentQuotes(n, WINDOW)
         self.renewals = Renewals(n, WINDOW)
         self.lows = Asks(panel.low, n)
         self.mids = Asks(panel.mid, n)
@@ -166,7 +167,7 @@ class _State:
         self.fresh_day = np.where(fresh, day, self.fresh_day)
         self.index_at_fresh = np.where(fresh, self.groups.index, self.index_at_fresh)
         self.last = np.where(np.isfinite(quote), quote, self.last)
-        self.lasts.append(self.last)
+        self.recent.append(self.last)
         self.renewals.advance(np.isfinite(quote), fresh, known)
         for asks in (self.lows, self.mids):
             asks.advance(day, fresh, self.levels[_ASK_LEVEL].mean)
@@ -177,25 +178,19 @@ class _State:
                 earlier.append(np.where(np.isfinite(logs), logs, earlier[-1]))
 
     def features(self, day: int) -> DayFeatures:
-        window = np.stack(self.lasts)
         columns = {
-            "mean3": np.log(_mean(np.exp(window[-3:]))) - self.last,
-            "median7": _median(window[-7:]) - self.last,
+            "mean3": np.log(self.recent.mean_price(3)) - self.last,
+            "median7": self.recent.median(7) - self.last,
             **{
                 name: level.mean - self.last
                 for name, level in zip(LEVELS, self.levels, strict=True)
             },
-            **{
-                f"momentum_{days}": self.last - window[max(-1 - days, -len(window))]
-                for days in MOMENTA
-            },
+            **{f"momentum_{days}": self.last - self.recent.before(days) for days in MOMENTA},
             "age": day - self.fresh_day.astype(np.float64),
             "stale_days": self._stale(day),
             "fresh_share": self.renewals.fresh_share(),
             "renewal_odds": self.renewals.odds(),
-            "volatility": _mean(np.abs(np.diff(window[-WINDOW - 1 :], axis=0)))
-            if len(window) > 1
-            else np.zeros(len(self.last)),
+            "volatility": self.recent.volatility(),
             "last_move": self.last_move,
             "group_since_fresh": self.groups.index - self.index_at_fresh,
             **self.groups.features(),
@@ -207,7 +202,8 @@ class _State:
         columns |= self.lows.features("low", self.last) | self.mids.features("mid", self.last)
         for name, logs in self.average_logs.items():
             columns |= {name: logs[-1] - self.last, f"{name}_move_7": logs[-1] - logs[0]}
-        values = np.empty((len(self.last), len(NAMES)), dtype=np.float32)
+        # Column by column: both here and in models a column is used at a time.
+        values = np.empty((len(NAMES), len(self.last)), dtype=np.float32).T
         for name, column in COLUMN.items():
             values[:, column] = columns[name]
         values[np.isnan(self.last)] = np.nan
@@ -245,8 +241,7 @@ class _State:
         """Restore the state of a card before its quotes of the last `days` days."""
         for column, value in zip(self._card_columns(), saved, strict=True):
             column[card] = value
-        for back in range(1, min(days, len(self.lasts)) + 1):
-            self.lasts[-back][card] = self.last[card]
+        self.recent.undo(card, days, self.last[card])
         self.renewals.undo(card, days)
 
     def _card_columns(self) -> list[NDArray[Any]]:
@@ -274,21 +269,3 @@ class _State:
         """Return the age of the quote in days: since the last one, or as reported by the source."""
         since = (day - self.quoted_day).astype(np.float64)
         return since if self.panel.stale is None else np.fmax(since, self.panel.stale[day])
-
-
-def _mean(window: Floats) -> Floats:
-    """Return the mean of the finite values [w, n] -> [n]; NaN where there are none."""
-    known = np.isfinite(window)
-    count = known.sum(axis=0)
-    mean: Floats = np.where(known, window, 0.0).sum(axis=0) / np.where(count, count, np.nan)
-    return mean
-
-
-def _median(window: Floats) -> Floats:
-    """Return the median of the finite values [w, n] -> [n]; NaN where there are none."""
-    ordered = np.sort(window, axis=0)
-    count = np.isfinite(window).sum(axis=0)
-    low, high = np.maximum(count - 1, 0) // 2, count // 2
-    cards = np.arange(window.shape[1])
-    median: Floats = (ordered[low, cards] + ordered[np.minimum(high, len(window) - 1), cards]) / 2
-    return median
