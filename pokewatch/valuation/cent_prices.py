@@ -73,11 +73,11 @@ class PriceColumns:
 
 def _exact_cents(prices: Floats) -> Cents | None:
     """Return prices as cents, NaN as NO_PRICE; None if there is one that is no whole cents."""
-    known = np.isfinite(prices)
-    if not (known | np.isnan(prices)).all():
+    cents = np.rint(prices * 100.0)
+    unknown = np.isnan(cents)
+    negative = np.count_nonzero(cents < 0)
+    if negative or cents.max(initial=0.0, where=~unknown) > np.iinfo(np.int32).max:
         return None
-    cents = np.where(known, np.rint(prices * 100.0), NO_PRICE)
-    if (cents[known] < 0).any() or (cents > np.iinfo(np.int32).max).any():
-        return None
+    cents[unknown] = NO_PRICE
     found = cents.astype(np.int32)
-    return found if np.array_equal(from_cents(found), prices, equal_nan=True) else None
+    return found if (unknown | (from_cents(found) == prices)).all() else None

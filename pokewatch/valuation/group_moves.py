@@ -62,7 +62,11 @@ class GroupMoves:
 
     def features(self) -> dict[str, Floats]:
         names = ("group_move_7", "set_move_7", "rarity_move_7", "market_move_7")
-        return {name: np.sum([day[i] for day in self.past], axis=0) for i, name in enumerate(names)}
+        sums = [np.zeros(len(self.index)) for _ in names]
+        for moves in self.past:
+            for sum_, move in zip(sums, moves, strict=True):
+                np.add(sum_, move, out=sum_)
+        return dict(zip(names, sums, strict=True))
 
 
 def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:

@@ -27,8 +27,8 @@ class LevelFilter:
         innovation = quote - self.mean
         predicted = self.variance + self.ratio * elapsed
         with np.errstate(divide="ignore"):
-            pull = np.minimum(1.0, _HUBER * scale / np.abs(innovation))
-        gain = predicted / (predicted + 1.0) * np.where(np.isfinite(pull), pull, 1.0)
+            pull = np.fmin(1.0, _HUBER * scale / np.abs(innovation))
+        gain = predicted / (predicted + 1.0) * pull
         known = fresh & np.isfinite(self.mean)
         self.mean = np.where(
             known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)

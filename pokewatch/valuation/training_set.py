@@ -180,7 +180,7 @@ def training_rows(
     keys = card_key[rows]
     if len(rows) > max_rows:
         calendar = np.uint32(panel.dates[day].astype("datetime64[D]").astype(np.int64))
-        selected = np.sort(np.argsort(mix_bits(keys ^ calendar), kind="stable")[:max_rows])
+        selected = _smallest(mix_bits(keys ^ calendar), max_rows)
         rows, keys = rows[selected], keys[selected]
     return TrainingSet(
         day=np.full(len(rows), day, dtype=np.int32),
@@ -209,7 +209,7 @@ def sample(training_set: TrainingSet, max_rows: int = MAX_ROWS) -> TrainingSet:
     if len(training_set) <= max_rows:
         return training_set
     order = mix_bits(training_set.key + training_set.day.astype(np.uint32))
-    return training_set.select(np.sort(np.argsort(order, kind="stable")[:max_rows]))
+    return training_set.select(_smallest(order, max_rows))
 
 
 class SampledRows:
@@ -228,6 +228,15 @@ class SampledRows:
     def all(self) -> TrainingSet:
         """Return the sample of the rows added so far."""
         return sample(concatenate(self._parts), self._max_rows)
+
+
+def _smallest(keys: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
+    """Return the indices of the `count` smallest keys, ascending; of equal keys, the first."""
+    largest = np.partition(keys, count - 1)[count - 1]
+    chosen = keys < largest
+    equal = np.flatnonzero(keys == largest)
+    chosen[equal[: count - np.count_nonzero(chosen)]] = True
+    return np.flatnonzero(chosen)
 
 
 def card_keys(card_id: Strings) -> NDArray[np.uint32]:

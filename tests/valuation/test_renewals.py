@@ -32,3 +32,15 @@ def test_fresh_quotes_that_are_taken_back_count_for_nothing() -> None:
     renewals.undo(1, 2)
     np.testing.assert_allclose(renewals.fresh_share(), [1.0, 0.5])
     np.testing.assert_allclose(renewals.odds(), np.log([3.5 / 5, 1.5 / 7]))
+
+
+def test_shares_are_those_of_the_window_however_many_days_came_before() -> None:
+    rng = np.random.default_rng(3)
+    renewals, fresh = Renewals(5, 4), rng.random((11, 5)) < 0.5
+    for day in fresh:
+        renewals.advance(np.ones(5, dtype=np.bool_), day.copy(), day.copy())
+    renewals.undo(2, 2)
+    fresh[-2:, 2] = False
+    np.testing.assert_allclose(renewals.fresh_share(), fresh[-4:].mean(axis=0))
+    renewed = fresh[-4:].sum(axis=0)
+    np.testing.assert_allclose(renewals.odds(), np.log((renewed + 0.5) / (4 - renewed + 5.0)))

@@ -14,6 +14,7 @@ from pokewatch.valuation.training_set import (
     build_training_set,
     card_keys,
     concatenate,
+    mix_bits,
     sample,
     settled,
     training_date,
@@ -141,6 +142,16 @@ def test_too_many_rows_are_sampled_evenly() -> None:
     assert len(np.unique(few.day)) == 20
     assert len(np.unique(few.card)) > 95
     assert sample(training_set, 2000) is training_set
+
+
+def test_of_equal_keys_the_first_are_sampled() -> None:
+    found = build_training_set(panel_of(np.tile(np.arange(1.0, 9.0), (9, 1))), 3, [2])
+    keys = np.array([5, 1, 5, 9, 5, 5, 0, 5], dtype=np.uint32) - found.day.astype(np.uint32)
+    repeated = replace(found, key=keys)
+    order = np.argsort(mix_bits(keys + found.day.astype(np.uint32)), kind="stable")
+    for rows in range(1, 8):
+        expected = np.sort(order[:rows])
+        np.testing.assert_array_equal(sample(repeated, rows).card, found.card[expected])
 
 
 def test_a_sample_of_many_days_needs_not_all_their_rows() -> None:

@@ -75,9 +75,9 @@ def _write(
     facts: BookFacts,
     forecasts: HorizonForecasts | None,
 ) -> str:
-    card_ids, dates, shapes = _spool(book, blocks)
+    card_ids, dates, shapes, latest = _spool(book, blocks)
     index = _market_index(book, len(card_ids), len(dates))
-    _write_latest(book, len(card_ids), len(dates))
+    _write_table(book / LATEST, latest)
     for name in COLUMNS:
         _seal(book, name, len(card_ids), len(dates))
     _write_table(book / "cards.arrow", _cards(catalog, card_ids))
@@ -101,9 +101,13 @@ def _write(
 
 def _spool(
     book: Path, blocks: Iterable[BookRows]
-) -> tuple[list[str], NDArray[np.datetime64], NDArray[np.float64]]:
-    """Append the columns of every block to raw files; return the cards, days and shapes."""
+) -> tuple[list[str], NDArray[np.datetime64], NDArray[np.float64], pa.Table]:
+    """Append the columns of every block to raw files.
+
+    Return the cards, days and shapes, and the content of `latest.arrow`.
+    """
     card_ids: list[str] = []
+    latest: list[pa.Table] = []
     dates: NDArray[np.datetime64] | None = None
     shapes = np.empty((0, len(SHAPE_SCHEMA)))
     with ExitStack() as stack:
@@ -111,11 +115,11 @@ def _spool(
         for block in blocks:
             dates = _checked_dates(block, dates)
             shapes = shapes if block.spreads is None else block.spreads.shapes
-            _append(block, spools)
+            latest.append(_append(block, spools))
             card_ids.extend(block.card_id)
     if dates is None or not card_ids:
         raise ValueError("a price book needs at least one card and one day")
-    return card_ids, dates, shapes
+    return card_ids, dates, shapes, pa.concat_tables(latest).combine_chunks()
 
 
 def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDArray[np.datetime64]:
@@ -130,7 +134,8 @@ def _checked_dates(block: BookRows, dates: NDArray[np.datetime64] | None) -> NDA
     return found
 
 
-def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
+def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> pa.Table:
+    """Append the columns of a block to their raw files; return its rows of `latest.arrow`."""
     shape = (len(block.card_id), len(block.dates))
     columns = _columns(block, shape)
     for name, values in columns.items():
@@ -139,9 +144,15 @@ def _append(block: BookRows, spools: Mapping[str, IO[bytes]]) -> None:
                 f"{name} must have the shape [cards, days] {shape}, got {values.shape}"
             )
     _check_values(block)
-    for name, values in columns.items():
-        stored = to_cents(values) if name in CENTS else values.astype(COLUMNS[name])
-        spools[name].write(np.ascontiguousarray(stored).data)
+    stored = {
+        name: np.ascontiguousarray(
+            to_cents(values) if name in CENTS else values.astype(COLUMNS[name])
+        )
+        for name, values in columns.items()
+    }
+    for name, values in stored.items():
+        spools[name].write(values.data)
+    return latest_table(stored)
 
 
 def _columns(block: BookRows, shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -195,22 +206,13 @@ def _require(good: NDArray[np.bool_], block: BookRows, rule: str, values: np.nda
 
 
 def _market_index(book: Path, cards: int, days: int) -> NDArray[np.float64]:
-    """Return the market index of each day from the raw file of prices."""
-    return chained_index(PriceMatrix(_map(book, "market", cards, days), from_cents))
+    """Return the market index of each day from the raw file of prices.
 
-
-def _write_latest(book: Path, cards: int, days: int) -> None:
-    """Write `latest.arrow` from the raw files of the columns."""
-    columns = {name: _map(book, name, cards, days) for name in COLUMNS}
-    _write_table(book / LATEST, latest_table(columns))
-
-
-def _map(book: Path, name: str, cards: int, days: int) -> np.ndarray:
-    """Return a column [cards, days] mapped from its raw file.
-
-    Do not keep it: the space of a file that is mapped is not free once it is removed.
+    It is mapped for this alone: the space of a file that is mapped is not free once it is removed.
     """
-    return np.memmap(book / f"{name}.raw", dtype=COLUMNS[name], mode="r", shape=(cards, days))
+    raw = book / "market.raw"
+    market = np.memmap(raw, dtype=COLUMNS["market"], mode="r", shape=(cards, days))
+    return chained_index(PriceMatrix(market, from_cents))
 
 
 def _seal(book: Path, name: str, cards: int, days: int) -> None:
