@@ -212,18 +212,23 @@ class _Search:
         """Return which moves [n] are beyond `limit` and not supported by the set or an ask."""
         far: Bools = np.abs(move) > limit
         if far.any():
-            supported = np.abs(move - self._set_moves(quote - self.before)) <= limit
+            supported = np.abs(move - self._set_moves(quote - self.before, far)) <= limit
             for ask, ask_before in zip(asks, self.asks, strict=False):
                 supported |= _rose_too(quote, self.before, ask, ask_before)
             far &= ~supported | (np.abs(move) > MAX_MOVE)
         return far
 
-    def _set_moves(self, move: Floats) -> Floats:
-        """Return the median move of each card's quoted set, 0 where few cards are quoted."""
-        known = np.flatnonzero(np.isfinite(move))
+    def _set_moves(self, move: Floats, cards: Bools) -> Floats:
+        """Return the median move of the quoted cards of each card's set, 0 where they are few.
+
+        It is that of the sets of `cards` [n] alone: the others have 0.
+        """
+        wanted = np.zeros(int(self.set_code.max(initial=0)) + 1, dtype=np.bool_)
+        wanted[self.set_code[cards]] = True
+        known = np.flatnonzero(np.isfinite(move) & wanted[self.set_code])
         order = known[np.lexsort((move[known], self.set_code[known]))]
         codes, start, count = np.unique(self.set_code[order], return_index=True, return_counts=True)
-        moves = np.zeros(int(self.set_code.max(initial=0)) + 1)
+        moves = np.zeros(len(wanted))
         enough = count >= _MIN_IN_SET
         moves[codes[enough]] = move[order[start[enough] + count[enough] // 2]]
         found: Floats = moves[self.set_code]
