@@ -8,6 +8,7 @@ among the prices.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from pokewatch.valuation.buckets import buckets_of
 from pokewatch.valuation.panel import Dates, Strings
 
 CARD_TEXTS = ("set_id", "rarity", "printing")
+_TOGETHER = 8  # days that are compared with the catalogue at once: it is hashed each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ def shard_cards(lake: Lake, start: date, end: date, shard: int, shards: int) -> 
 def _unlisted(days: Iterable[pa.Table], catalog: pa.ChunkedArray) -> pa.Array:
     """Return the ids in any of the tables that are not in the catalogue."""
     listed, others = catalog.combine_chunks(), set[str]()
-    for day in days:
-        ids = day["card_id"]
+    remaining = iter(days)
+    while some := list(islice(remaining, _TOGETHER)):
+        ids = pa.concat_tables(some)["card_id"]
         others.update(ids.filter(pc.invert(pc.is_in(ids, value_set=listed))).to_pylist())
     return pa.array(sorted(others), pa.string())
 

@@ -4,7 +4,7 @@
 stops the pipeline. Single rows are checked first, by `rows`; sets and printings by `groups`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
@@ -16,8 +16,17 @@ from pokewatch.checks import Check, failures
 from pokewatch.errors import QualityError
 from pokewatch.market.completion import games_of_day, of_games
 from pokewatch.market.lake import Lake
-from pokewatch.market.quality.measures import MEASURED, DayMeasures, measure_day, nearest_day
+from pokewatch.market.quality.measures import (
+    MEASURED,
+    DayMeasures,
+    joined,
+    measure_day,
+    nearest_day,
+    numbered,
+)
 from pokewatch.settings import QualitySettings
+
+_TOGETHER = 4  # days whose card ids are compared at once; more take more memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +179,41 @@ def check_days(
     Games that a day was not collected of do not count. Raise LakeError for a day that the lake
     does not have.
     """
-    lake_days = lake.days()
-    measures = []
+    lake_days, ordered = lake.days(), sorted(days)
+    measures: list[DayMeasures] = []
+    for first in range(0, len(ordered), _TOGETHER):
+        nearest = {day: nearest_day(day, lake_days) for day in ordered[first : first + _TOGETHER]}
+        measures += _measured(lake, nearest, thresholds, today)
+    return check_measures(measures, thresholds)
+
+
+def _measured(
+    lake: Lake,
+    nearest: Mapping[date, date | None],
+    thresholds: QualityThresholds,
+    today: date,
+) -> Iterator[DayMeasures]:
+    """Yield the measures of days, in order, each compared with its nearest one."""
+    ids = _card_ids(lake, {*nearest, *filter(None, nearest.values())})
     last: tuple[date, pa.Table] | None = None
-    for day in sorted(days):
-        other = nearest_day(day, lake_days)
+    for day, other in nearest.items():
         if last is None or last[0] != other:
-            last = (other, lake.day(other, MEASURED)) if other else None
-        prices = lake.day(day, MEASURED)
+            last = (other, _prices(lake, other, ids)) if other else None
+        prices = _prices(lake, day, ids)
         rejected = lake.quarantined(day).num_rows
         compared = _of_games(lake, last, lake.games(day)) if last else None
-        measures.append(measure(prices, day, compared, rejected, today, thresholds))
+        yield measure(prices, day, compared, rejected, today, thresholds)
         last = (day, prices)
-    return check_measures(measures, thresholds)
+
+
+def _card_ids(lake: Lake, days: Iterable[date]) -> dict[date, pa.Table]:
+    ordered = sorted(days)
+    found = numbered([lake.day(day, ["card_id"])["card_id"] for day in ordered])
+    return dict(zip(ordered, found, strict=True))
+
+
+def _prices(lake: Lake, day: date, ids: Mapping[date, pa.Table]) -> pa.Table:
+    return joined(lake.day(day, MEASURED[1:]), ids[day])
 
 
 def _of_games(lake: Lake, other: tuple[date, pa.Table], games: Sequence[str]) -> pa.Table | None:

@@ -53,8 +53,14 @@ def measure_day(
     """Measure the rows of a day, without its `rejected` ones.
 
     `other` are the prices of the nearest day, `replaced` those that the lake has of the same day.
+    Tables with the columns of `numbered` must have been numbered together.
     """
-    ids, currencies = prices["card_id"], prices["currency"]
+    if "number" not in prices.column_names:
+        given = [table for table in (prices, other, replaced) if table is not None]
+        prices, *others = map(joined, given, numbered([table["card_id"] for table in given]))
+        other = None if other is None else others.pop(0)
+        replaced = None if replaced is None else others.pop(0)
+    currencies = prices["currency"]
     if other is not None:
         currencies = pa.chunked_array([*currencies.chunks, *other["currency"].chunks])
     return DayMeasures(
@@ -62,7 +68,7 @@ def measure_day(
         prices=prices.num_rows - prices["market_price"].null_count,
         malformed=_count(pc.invert(_well_formed(prices))),
         not_positive=_count(_out_of_range(prices, max_price)),
-        duplicates=_duplicates(ids),
+        duplicates=prices.num_rows - int(np.count_nonzero(np.bincount(prices["number"]))),
         days_ahead=max(0, (day - today).days),
         currencies=pc.count_distinct(currencies).as_py(),
         quarantined=_quarantined(prices.num_rows, rejected, min_cards),
@@ -83,15 +89,36 @@ def aligned(tables: Sequence[pa.Table]) -> tuple[pa.Array, NDArray[np.float64]]:
 
     It is NaN where there is none above 0; of several rows of a card, the first one counts.
     """
-    chunks = [chunk for table in tables for chunk in table["card_id"].chunks]
-    encoded = pa.chunked_array(chunks, pa.string()).combine_chunks().dictionary_encode()
-    codes, first = encoded.indices.to_numpy(), 0
-    found = np.full((len(tables), len(encoded.dictionary)), np.nan)
-    for table, prices in zip(tables, found, strict=True):
-        own = codes[first : first + table.num_rows]
+    ids, numbers = _numbers([table["card_id"] for table in tables])
+    found = np.full((len(tables), len(ids)), np.nan)
+    for table, own, prices in zip(tables, numbers, found, strict=True):
         prices[own[::-1]] = _positive(table["market_price"])[::-1]
-        first += table.num_rows
-    return encoded.dictionary, found
+    return ids, found
+
+
+def numbered(columns: Sequence[pa.ChunkedArray]) -> list[pa.Table]:
+    """Return card ids with the `number` of each, the same in all columns, and its `well_formed`.
+
+    Numbers are compared faster than ids, and an id that many days have is checked once.
+    """
+    ids, numbers = _numbers(columns)
+    good = pc.fill_null(pc.match_substring_regex(ids, CARD_ID_PATTERN), False)
+    well_formed = good.to_numpy(zero_copy_only=False)
+    return [
+        pa.table({"card_id": column, "number": own, "well_formed": well_formed[own]})
+        for column, own in zip(columns, numbers, strict=True)
+    ]
+
+
+def _numbers(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, list[NDArray[np.int32]]]:
+    """Return the distinct card ids of all columns, and their indices in each column."""
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    whole = pa.chunked_array(chunks, pa.string())
+    encoded = whole.dictionary_encode(null_encoding="encode").chunks  # of one dictionary, or none
+    ids = encoded[0].dictionary if encoded else pa.array([], pa.string())
+    numbers = [np.empty(0, np.int32), *(chunk.indices.to_numpy() for chunk in encoded)]
+    ends = np.cumsum([len(column) for column in columns])
+    return ids, np.split(np.concatenate(numbers), ends[:-1])
 
 
 def same_factor(moves: NDArray[np.float64]) -> float:
@@ -102,13 +129,20 @@ def same_factor(moves: NDArray[np.float64]) -> float:
     return float(np.mean(np.abs(moves - middle) <= _SAME_FACTOR_WITHIN))
 
 
+def joined(prices: pa.Table, ids: pa.Table) -> pa.Table:
+    """Return `prices` with the columns of `ids`, which replace those that it has."""
+    columns = {name: prices[name] for name in prices.column_names}
+    return pa.table(columns | {name: ids[name] for name in ids.column_names})
+
+
 def _compared(
     prices: pa.Table, day: date, other: pa.Table, min_cards: int
 ) -> dict[str, float | None]:
     """Return the measures against another day, each None for fewer cards than it needs."""
     earlier = other["date"][0].as_py() if other.num_rows else day
-    rows = _rows(other, prices["card_id"])
-    now, before = _positive(prices["market_price"]), _positive(other["market_price"].take(rows))
+    rows = _rows(other, prices)
+    now, before = _positive(prices["market_price"]), _positive(other["market_price"])
+    before = np.append(before, np.nan)[rows]  # the last one is of the cards that have no row
     both = np.isfinite(now) & np.isfinite(before)
     moves, cards = np.log(now[both] / before[both]), int(both.sum())
     follows, many = earlier < day, cards >= min_cards
@@ -122,32 +156,28 @@ def _compared(
     }
 
 
-def _coverage(prices: pa.Table, other: pa.Table, rows: pa.ChunkedArray) -> float:
+def _coverage(prices: pa.Table, other: pa.Table, rows: NDArray[np.int64]) -> float:
     """Return the share of the cards priced in `other` that `prices` has a price for.
 
     `rows` are the rows in `other` of the cards of `prices`.
     """
-    priced = rows.filter(pc.is_valid(prices["market_price"])).drop_null()
-    found = np.zeros(other.num_rows, dtype=np.bool_)
-    found[priced.to_numpy()] = True
+    found = np.zeros(other.num_rows + 1, dtype=np.bool_)
+    found[rows[pc.is_valid(prices["market_price"]).to_numpy()]] = True
     wanted = pc.is_valid(other["market_price"]).to_numpy()
-    return int((found & wanted).sum()) / max(1, int(wanted.sum()))
-
-
-def _duplicates(ids: pa.ChunkedArray) -> int:
-    """Return the rows beyond the first of each id; ids in order are compared with the next one."""
-    if pc.all(pc.less(ids.slice(0, max(0, len(ids) - 1)), ids.slice(1))).as_py() is not False:
-        return 0
-    return len(ids) - int(pc.count_distinct(ids).as_py())
+    return int((found[:-1] & wanted).sum()) / max(1, int(wanted.sum()))
 
 
 def _refreshed(prices: pa.Table, replaced: pa.Table) -> float:
-    return _coverage(prices, replaced, _rows(replaced, prices["card_id"]))
+    return _coverage(prices, replaced, _rows(replaced, prices))
 
 
-def _rows(prices: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the row of each of `ids`, null where there is none."""
-    return pc.index_in(ids, value_set=prices["card_id"].combine_chunks())
+def _rows(other: pa.Table, prices: pa.Table) -> NDArray[np.int64]:
+    """Return the first row in `other` of each card of `prices`, -1 where there is none."""
+    theirs, ours = other["number"].to_numpy(), prices["number"].to_numpy()
+    rows = np.full(max(theirs.max(initial=-1), ours.max(initial=-1)) + 1, -1)
+    rows[theirs[::-1]] = np.arange(len(theirs))[::-1]
+    found: NDArray[np.int64] = rows[ours]
+    return found
 
 
 def _positive(prices: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -165,8 +195,9 @@ def _quarantined(rows: int, rejected: int, min_cards: int) -> float | None:
 
 
 def _well_formed(prices: pa.Table) -> pa.ChunkedArray:
-    ids = pc.fill_null(pc.match_substring_regex(prices["card_id"], CARD_ID_PATTERN), False)
-    return pc.and_(ids, pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES)))
+    return pc.and_(
+        prices["well_formed"], pc.is_in(prices["currency"], value_set=pa.array(CURRENCIES))
+    )
 
 
 def _out_of_range(prices: pa.Table, max_price: float) -> pa.ChunkedArray:

@@ -321,3 +321,27 @@ def test_thresholds_come_from_settings_and_source(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("POKEWATCH_QUALITY_MAX_JUMPS", "7")
     with pytest.raises(SettingsError, match="POKEWATCH_QUALITY_MAX_JUMPS"):
         QualitySettings.read()
+
+
+def test_a_day_is_measured_alike_alone_and_with_others(tmp_path: Path) -> None:
+    lake, days = Lake(tmp_path), [DAY + timedelta(days=number) for number in range(-9, 1)]
+    for number, day in enumerate(days):
+        ids = ["Bad id", "card-1", "card-1", *(f"card-{each}" for each in range(number, 40))]
+        lake.write_day(day, table(*(row(each, 10.0 + number % 3, day) for each in ids)))
+    for count in (1, len(days)):
+        found = check_days(lake, days[-count:], LIMITS, TODAY)
+        figures = {check.name: check.actual.split(" on ")[0] for check in found}
+        assert figures["schema"] == "1"
+        assert figures["duplicates"] == ("2" if count > 1 else "1")
+    alone = [check_days(lake, [day], LIMITS, TODAY) for day in days]
+    together = check_days(lake, days, LIMITS, TODAY)
+    for number, check in enumerate(together):
+        worst = check.actual.partition(", usually")[0]
+        assert worst in [checks[number].actual for checks in alone]
+
+
+def test_a_day_without_rows_is_measured(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write_day(DAY, PRICE_SCHEMA.empty_table())
+    failed = {check.name for check in check_days(lake, [DAY], LIMITS, TODAY) if not check.passed}
+    assert "prices" in failed
