@@ -141,14 +141,14 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
     columns = {"market": np.full(shape, np.nan)}
     traded = np.zeros(shape, dtype=np.bool_)
     currency = np.full(len(card_id), "", dtype="U3")
-    for day, rows, place, table in _rows_by_day(lake, start, end, card_id):
+    for day, place, table in _rows_by_day(lake, start, end, card_id):
         for name, column in _DAILY.items():
             if table[column].null_count < table.num_rows:
                 if name not in columns:
                     columns[name] = np.full(shape, np.nan)
-                columns[name][day, place] = _floats(table, column)[rows]
-        traded[day, place] = (_floats(table, "volume") > 0)[rows]
-        currency[place] = _currencies(table)[rows]
+                columns[name][day, place] = _floats(table, column)
+        traded[day, place] = _floats(table, "volume") > 0
+        currency[place] = _currencies(table)
     return _Prices(
         card_id, dates, columns, traded, currency, np.isfinite(columns["market"]).any(axis=0)
     )
@@ -156,10 +156,10 @@ def _read_lake(lake: Lake, start: date, end: date, card_id: Strings) -> _Prices:
 
 def _rows_by_day(
     lake: Lake, start: date, end: date, card_id: Strings
-) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64], pa.Table]]:
-    """Yield (day index, rows, places, table) of each day in the lake.
+) -> Iterator[tuple[int, NDArray[np.int64], pa.Table]]:
+    """Yield (day index, places, table) of each day in the lake.
 
-    `rows` are the rows of the table whose card is in `card_id`, and `places` their indices there.
+    The table has the rows whose card is in `card_id`, and `places` are their indices there.
     """
     wanted = pa.array(card_id.tolist(), pa.string())
     days = [day for day in lake.days() if start <= day <= end]
@@ -172,7 +172,7 @@ def _rows_by_day(
             found = pc.fill_null(pc.index_in(ids, value_set=wanted), -1).to_numpy()
             rows = np.flatnonzero(found >= 0)
             place, before = found[rows], ids
-        yield (day - start).days, rows, place, table
+        yield (day - start).days, place, table.drop_columns("card_id").take(rows)
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
