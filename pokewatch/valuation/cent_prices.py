@@ -78,6 +78,7 @@ def _exact_cents(prices: Floats) -> Cents | None:
     negative = np.count_nonzero(cents < 0)
     if negative or cents.max(initial=0.0, where=~unknown) > np.iinfo(np.int32).max:
         return None
+    if not (unknown | (cents / 100.0 == prices)).all():
+        return None
     cents[unknown] = NO_PRICE
-    found = cents.astype(np.int32)
-    return found if (unknown | (from_cents(found) == prices)).all() else None
+    return cents.astype(np.int32)

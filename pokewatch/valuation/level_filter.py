@@ -24,13 +24,13 @@ class LevelFilter:
         self, quote: Floats, fresh: Bools, scale: Floats, elapsed: Floats, drift: Floats
     ) -> None:
         self.mean = self.mean + drift
-        innovation = quote - self.mean
-        predicted = self.variance + self.ratio * elapsed
+        rows = np.flatnonzero(fresh)
+        now, mean = quote[rows], self.mean[rows]
+        innovation = now - mean
+        predicted = self.variance[rows] + self.ratio * elapsed[rows]
         with np.errstate(divide="ignore"):
-            pull = np.fmin(1.0, _HUBER * scale / np.abs(innovation))
+            pull = np.fmin(1.0, _HUBER * scale[rows] / np.abs(innovation))
         gain = predicted / (predicted + 1.0) * pull
-        known = fresh & np.isfinite(self.mean)
-        self.mean = np.where(
-            known, self.mean + gain * innovation, np.where(fresh, quote, self.mean)
-        )
-        self.variance = np.where(known, (1.0 - gain) * predicted, self.variance)
+        known = np.isfinite(mean)
+        self.mean[rows] = np.where(known, mean + gain * innovation, now)
+        self.variance[rows] = np.where(known, (1.0 - gain) * predicted, self.variance[rows])
