@@ -33,9 +33,9 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
 
     They are of the features `values` [m, F] and of the forecast log `moves` [m]: the further a
     quote is from its forecast, the less likely it stays. Quotes are whole cents, so one that is
-    forecast to move by less than half a cent often stays. A move beyond that which is large for
-    the card, in cents of its volatility and at least one, is a jump that may have been real: errors
-    are larger by more than the volatility, which the jump has raised, and the move say alone.
+    forecast to move by less than half a cent often stays. A larger move that is unusual for the
+    card is the return of a jump, which may have been real: errors grow faster with it than with the
+    volatility, which the jump has raised as well, or with the move alone.
     """
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
     volatility, renewal, age, stale, ask, price = (
