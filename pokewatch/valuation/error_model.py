@@ -8,12 +8,13 @@ rows, and with them every interval would: sums are by `einsum` or term by term i
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.decision.distribution import CENT
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 
 MIN_SCALE = 0.01
 _FEATURES = ("volatility", "renewal_odds", "age", "stale_days", "low_spread", "log_price")
-TERMS = 11
+TERMS = 13
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method, at most
 _CONVERGED = 1e-5  # a step this small leaves an error of about its square
@@ -31,13 +32,19 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
     """Return the terms of both regressions, [m] each.
 
     They are of the features `values` [m, F] and of the forecast log `moves` [m]: the further a
-    quote is from its forecast, the less likely it stays.
+    quote is from its forecast, the less likely it stays. Quotes are whole cents, so one that is
+    forecast to move by less than half a cent often stays. A larger move that is unusual for the
+    card is the return of a jump, which may have been real: errors grow faster with it than with the
+    volatility, which the jump has raised as well, or with the move alone.
     """
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
     volatility, renewal, age, stale, ask, price = (
         np.where(np.isfinite(column), column, 0.0) for column in columns
     )
-    moved, forecast = np.log(volatility + 0.002), np.abs(np.nan_to_num(moves))
+    usual, forecast = volatility + 0.002, np.abs(np.nan_to_num(moves))
+    moved, cents_per_log = np.log(usual), np.exp(price) / CENT
+    cents = forecast * cents_per_log
+    unusual = np.maximum(cents - 0.5, 0.0) / (1.0 + usual * cents_per_log)
     return [
         np.ones(len(values)),
         moved,
@@ -49,7 +56,9 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
         price,
         np.square(price) / 10,
         np.log1p(forecast / MIN_SCALE),
-        np.log1p(forecast / (volatility + 0.002)),
+        np.log1p(forecast / usual),
+        np.exp(-np.square(cents) / 2),
+        np.square(np.log1p(unusual)),
     ]
 
 
