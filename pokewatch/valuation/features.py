@@ -145,8 +145,8 @@ class _State:
 
     def advance(self, day: int) -> None:
         panel = self.panel
-        self.counter.advance(day, panel.market[day])
         quote, fresh = np.log(panel.market[day]), panel.fresh[day].copy()
+        self.counter.advance(day, quote)
         jumped, undone = self._advance_jumps(day)
         fresh[undone] &= quote[undone] != self.last[undone]
         move = np.where(fresh, quote - self.last, np.nan)

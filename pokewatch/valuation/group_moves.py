@@ -21,6 +21,7 @@ class GroupMoves:
         self.set_code = _codes(panel.currency, panel.set_id)
         self.rarity_code = _codes(panel.currency, panel.rarity)
         self.code = _codes(panel.currency, panel.set_id, panel.rarity)
+        self._all = np.zeros(panel.cards, dtype=np.int64)
         self.index = np.zeros(panel.cards)
         self._released = panel.released
         self._dates = panel.dates
@@ -31,12 +32,11 @@ class GroupMoves:
     def advance(self, move: Floats, quoted: Bools) -> None:
         known = np.isfinite(move)
         clipped = np.where(known, np.clip(move, -_MAX_GROUP_MOVE, _MAX_GROUP_MOVE), 0.0)
-        market = _shrunk_mean(
-            np.zeros(len(move), dtype=np.int64), clipped, known, np.zeros(len(move))
-        )
-        by_set = _shrunk_mean(self.set_code, clipped, known, market)
-        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, market)
-        by_group = _shrunk_mean(self.code, clipped, known, by_set)
+        rows = np.flatnonzero(known)
+        market = _shrunk_mean(self._all, clipped, known, rows, np.zeros(len(move)))
+        by_set = _shrunk_mean(self.set_code, clipped, known, rows, market)
+        by_rarity = _shrunk_mean(self.rarity_code, clipped, known, rows, market)
+        by_group = _shrunk_mean(self.code, clipped, known, rows, by_set)
         # Cards without a fresh quote are assumed to move only by the share of those with one.
         share = known.sum() / max(quoted.sum(), 1)
         self.index = self.index + by_group * share
@@ -69,13 +69,21 @@ class GroupMoves:
         return dict(zip(names, sums, strict=True))
 
 
-def _shrunk_mean(code: NDArray[np.int64], move: Floats, known: Bools, wider: Floats) -> Floats:
+def _shrunk_mean(
+    code: NDArray[np.int64],
+    move: Floats,
+    known: Bools,
+    rows: NDArray[np.int64],
+    wider: Floats,
+) -> Floats:
     """Return the mean known move of each card's group [n], without the card itself.
 
-    It is shrunk towards `wider` with the weight of `_SHRINKAGE_CARDS` cards.
+    `rows` are the known ones. The mean is shrunk towards `wider` with the weight of
+    `_SHRINKAGE_CARDS` cards.
     """
-    total = np.bincount(code, weights=move)[code] - move
-    count = np.bincount(code, weights=known)[code] - known
+    groups = int(code.max(initial=-1)) + 1
+    total = np.bincount(code[rows], weights=move[rows], minlength=groups)[code] - move
+    count = np.bincount(code[rows], minlength=groups)[code] - known
     mean: Floats = (total + _SHRINKAGE_CARDS * wider) / (count + _SHRINKAGE_CARDS)
     return mean
 

@@ -89,18 +89,18 @@ class MoveCounter:
         self._day = np.zeros(cards, dtype=np.int64)
         self._moves = np.zeros(cards, dtype=np.int64)
         self._changes = np.zeros(cards, dtype=np.int64)
+        self._cell = self._cells()
         self._counts = np.zeros(_CELLS * _SIZES, dtype=np.int64)
         self._days = 0
         self._elapsed = 0
 
-    def advance(self, day: int, market: Floats) -> None:
-        """Count the moves to the quotes `market` [n] of day index `day`."""
-        quote = np.log(market)
+    def advance(self, day: int, quote: Floats) -> None:
+        """Count the moves to the log quotes [n] of day index `day`."""
         quoted = np.isfinite(quote)
         rows = np.flatnonzero(quoted & np.isfinite(self._last))
         size = np.ceil(np.abs(quote[rows] - self._last[rows]) / _STEP - 1e-6).astype(np.int64)
         self._counts += np.bincount(
-            self._cell()[rows] * _SIZES + np.minimum(size, _SIZES - 1), minlength=_CELLS * _SIZES
+            self._cell[rows] * _SIZES + np.minimum(size, _SIZES - 1), minlength=_CELLS * _SIZES
         )
         self._days += len(rows) > 0
         self._elapsed += int((day - self._day[rows]).sum())
@@ -108,13 +108,14 @@ class MoveCounter:
         self._changes[rows] += size > 0
         self._last[quoted] = quote[quoted]
         self._day[quoted] = day
+        self._cell = self._cells()
 
     def pooled(self) -> PooledMoves:
         """Return the moves counted so far."""
         counts = self._counts.reshape(_CELLS, _SIZES).copy()
-        return PooledMoves(counts, self._days, self._elapsed, self._cell())
+        return PooledMoves(counts, self._days, self._elapsed, self._cell)
 
-    def _cell(self) -> Codes:
+    def _cells(self) -> Codes:
         share = np.searchsorted(_SHARE_EDGES, self._changes / np.maximum(self._moves, 1))
         band = np.searchsorted(_LOG_BAND_EDGES, self._last, side="right")
         return np.where(self._moves, share, _UNKNOWN) * _BANDS + np.minimum(band, _BANDS - 1)

@@ -17,8 +17,8 @@ def walks(days: int, cards: int, seed: int = 0, price: float = 10.0) -> np.ndarr
 
 def pooled(prices: np.ndarray) -> PooledMoves:
     counter = MoveCounter(prices.shape[1])
-    for day, market in enumerate(prices):
-        counter.advance(day, market)
+    for day, quote in enumerate(np.log(prices)):
+        counter.advance(day, quote)
     return counter.pooled()
 
 
