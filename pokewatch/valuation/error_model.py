@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pokewatch.decision.distribution import CENT
+from pokewatch.valuation.classes import classes_of
 from pokewatch.valuation.features import COLUMN
 from pokewatch.valuation.panel import Bools, Floats
 
@@ -25,7 +26,7 @@ PRICE_CLASSES = len(_PRICE_EDGES) + 1
 
 def price_class(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the class of price [m], from 0 to PRICE_CLASSES - 1, of features `values` [m, F]."""
-    return np.searchsorted(_PRICE_EDGES, np.exp(values[:, COLUMN["log_price"]]), side="right")
+    return classes_of(np.exp(values[:, COLUMN["log_price"]]), _PRICE_EDGES, "right")
 
 
 def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:

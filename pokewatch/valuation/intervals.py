@@ -26,6 +26,7 @@ from pokewatch.decision.distribution import (
     interpolate_quantiles,
 )
 from pokewatch.valuation.book import STATUSES
+from pokewatch.valuation.classes import classes_of
 from pokewatch.valuation.common_errors import CardOutcomes, common_errors
 from pokewatch.valuation.error_model import (
     MIN_SCALE,
@@ -87,7 +88,7 @@ def liquidity_of(values: FeatureRows) -> NDArray[np.int64]:
 
     A card whose quote has not been renewed for more than three days is dormant, whatever its past.
     """
-    liquidity = np.searchsorted(_LIQUIDITY_EDGES, values[:, COLUMN["fresh_share"]], side="left")
+    liquidity = classes_of(values[:, COLUMN["fresh_share"]], _LIQUIDITY_EDGES)
     return np.where(is_recent(values), liquidity, 0)
 
 
@@ -194,7 +195,7 @@ class Intervals:
         if len(errors) >= _MIN_ERRORS:
             self._scale = fit_scale(terms, errors)
         scale, chance = self._scales(terms), self._unchanged.chance(terms, values)
-        own_class = np.searchsorted(_CLASS_EDGES, chance)
+        own_class = classes_of(chance, _CLASS_EDGES)
         self._classes = _nearest(np.bincount(own_class, minlength=_CLASSES) >= _MIN_ERRORS)
         number = self._classes[own_class]
         groups = [scale[number == each] for each in range(_CLASSES)]
@@ -221,9 +222,9 @@ class Intervals:
         return scale
 
     def _cell(self, values: FeatureRows, moves: Floats, scale: Floats, chance: Floats) -> Ints:
-        number = self._classes[np.searchsorted(_CLASS_EDGES, chance)]
+        number = self._classes[classes_of(chance, _CLASS_EDGES)]
         volatility = (scale[:, None] > self._cuts[number]).sum(axis=1)
-        direction = np.searchsorted(_DIRECTION_EDGES, moves / scale)
+        direction = classes_of(moves / scale, _DIRECTION_EDGES)
         group = direction * _GROUPS + number * (len(_TERCILES) + 1) + volatility
         cell: Ints = group * PRICE_CLASSES + price_class(values)
         return cell

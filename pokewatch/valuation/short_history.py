@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pokewatch.valuation.classes import classes_of
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
@@ -33,7 +35,7 @@ _PERIOD = 8_192  # of the transform: sums up to 10 (log)
 _SHRINKAGE_MOVES = 40.0  # moves' worth of weight on the wider pool
 _SHARE_EDGES = (0.04, 0.2)  # of days with a change
 _UNKNOWN = len(_SHARE_EDGES) + 1  # no move of the card is known yet
-_LOG_BAND_EDGES = np.log((1.0, 5.0, 20.0, 100.0))
+_LOG_BAND_EDGES = np.log((1.0, 5.0, 20.0, 100.0)).tolist()
 _BANDS = len(_LOG_BAND_EDGES) + 1
 _CELLS = (_UNKNOWN + 1) * _BANDS
 
@@ -116,8 +118,8 @@ class MoveCounter:
         return PooledMoves(counts, self._days, self._elapsed, self._cell)
 
     def _cells(self) -> Codes:
-        share = np.searchsorted(_SHARE_EDGES, self._changes / np.maximum(self._moves, 1))
-        band = np.searchsorted(_LOG_BAND_EDGES, self._last, side="right")
+        share = classes_of(self._changes / np.maximum(self._moves, 1), _SHARE_EDGES)
+        band = classes_of(self._last, _LOG_BAND_EDGES, "right")
         return np.where(self._moves, share, _UNKNOWN) * _BANDS + np.minimum(band, _BANDS - 1)
 
 
