@@ -17,7 +17,7 @@ VALUES = st.one_of(st.sampled_from([*EDGES, np.nan, np.inf, -np.inf, 0.1]), st.f
 def test_classes_are_those_of_a_search(side: str, dtype: type, data: st.DataObject) -> None:
     with np.errstate(over="ignore"):
         drawn: NDArray[np.float64] = data.draw(arrays(np.float64, 20, elements=VALUES))
-        values = drawn.astype(dtype)
+        values: NDArray[np.floating] = drawn.astype(dtype)
     for edges in ((), EDGES[:1], EDGES):
         found = classes_of(values, edges, side)  # type: ignore[arg-type]
         np.testing.assert_array_equal(found, np.searchsorted(edges, values, side=side))  # type: ignore[call-overload]
