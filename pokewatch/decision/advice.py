@@ -62,11 +62,12 @@ def advise(
     """
     check_probability(probability)
     distribution = decisions.distribution
+    without = np.where(decisions.valid, NO_INTERVAL, decisions.reason)
     if distribution is None:
-        return _no_advice(np.where(decisions.valid, NO_INTERVAL, decisions.reason))
+        return _no_advice(without)
     floor = distribution.floor  # NaN without a distribution: not known
     known = decisions.valid & (floor <= min(probability, 1.0 - probability) + _CLOSE)
-    reason = np.where(known, ADVICE_GIVEN, np.where(decisions.valid, NO_INTERVAL, decisions.reason))
+    reason = np.where(known, ADVICE_GIVEN, without)
     if not known.any():
         return _no_advice(reason)
     with np.errstate(over="ignore", invalid="ignore"):

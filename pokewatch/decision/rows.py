@@ -42,7 +42,10 @@ class Rows:
     def masked(self, valid: Bools) -> "Rows":
         """Return the rows with the values of invalid ones replaced by harmless ones."""
         market, fair = np.where(valid, self.market, 1.0), np.where(valid, self.fair, 1.0)
-        lower, upper = np.where(valid, self.lower, np.nan), np.where(valid, self.upper, np.nan)
+        lower, upper = (
+            edge if edge is _UNKNOWN else np.where(valid, edge, np.nan)
+            for edge in (self.lower, self.upper)
+        )
         return Rows(
             market,
             fair,

@@ -49,7 +49,7 @@ class Decisions:
 
     `deviation_pct` is a fraction. `confidence` is a probability, NaN without an interval. `valid`
     is False where a decision was not possible. `distribution` is that of the price at the horizon,
-    or None if no row has any.
+    or None where neither distributions nor intervals were given.
     """
 
     signal: Strings

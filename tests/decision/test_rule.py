@@ -411,3 +411,11 @@ def test_the_answer_on_a_row_does_not_depend_on_the_other_rows() -> None:
     ):
         expected = [getattr(row[at], name).tolist()[0] for row in alone]
         np.testing.assert_array_equal(getattr(together[at], name), expected, err_msg=name)
+
+
+def test_decisions_without_intervals_have_no_distribution_whether_or_not_a_row_is_invalid() -> None:
+    for market in ([90.0, 100.0], [90.0, -1.0]):
+        made = decide(market, [100.0, 100.0], on_fault="hold")
+        assert made.distribution is None
+        assert np.isnan(made.confidence).all()
+    assert made.reason.tolist() == ["below_threshold", "invalid_market_price"]

@@ -20,5 +20,6 @@ def test_classes_are_those_of_a_search(side: str, dtype: type, data: st.DataObje
         values: NDArray[np.floating] = drawn.astype(dtype)
     for edges in ((), EDGES[:1], EDGES):
         found = classes_of(values, edges, side)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(found, np.searchsorted(edges, values, side=side))  # type: ignore[call-overload]
+        expected = np.searchsorted(edges, values, side=side)  # type: ignore[call-overload]
+        np.testing.assert_array_equal(found, expected)
         assert found.dtype == np.int64
