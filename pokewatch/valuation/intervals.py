@@ -63,12 +63,12 @@ _MIN_ERRORS = 200  # changed quotes, for a scale and a class of their own
 _MIN_CELL_ERRORS = 300  # changed quotes in a cell, for it to be used by itself
 _MIN_UNITS = 60  # independent ones among them
 _MIN_DISTANCE = 1e-3  # log, of an edge from the forecast
-_TERCILES = (1 / 3, 2 / 3)
+_SCALE_LEVELS = (1 / 3, 2 / 3, 0.9)  # the largest scales vary the most: a class of their own
 _DIRECTION_EDGES = (-1.0, -0.3, 0.3, 1.0)  # forecast move in units of the scale
 _COARSE_DIRECTIONS = np.array((0, 1, 1, 1, 2))
 _CLASS_EDGES = (0.1, 0.35, 0.7)  # probability of an unchanged quote
 _CLASSES = len(_CLASS_EDGES) + 1
-_GROUPS = _CLASSES * (len(_TERCILES) + 1)
+_GROUPS = _CLASSES * (len(_SCALE_LEVELS) + 1)
 _CELLS = (len(_DIRECTION_EDGES) + 1) * _GROUPS * PRICE_CLASSES
 _NO_WEIGHTS = (0.0,) * TERMS
 
@@ -114,7 +114,7 @@ class Intervals:
         given = parameters or {}
         self._scale = np.asarray(given.get("scale", _NO_WEIGHTS))
         self._classes = np.asarray(given.get("classes", range(_CLASSES)), dtype=np.int64)
-        self._cuts = np.asarray(given.get("cuts", ((0.0, 0.0),) * _CLASSES))
+        self._cuts = np.asarray(given.get("cuts", ((0.0,) * len(_SCALE_LEVELS),) * _CLASSES))
         self._shapes = np.asarray(given.get("shapes", ())).reshape(-1, 1 + len(LEVELS))
         self._shape_of = np.asarray(given.get("shape_of", (0,) * _CELLS), dtype=np.int64)
         self._unchanged = UnchangedQuotes(given.get("unchanged"))
@@ -199,7 +199,7 @@ class Intervals:
         self._classes = _nearest(np.bincount(own_class, minlength=_CLASSES) >= _MIN_ERRORS)
         number = self._classes[own_class]
         groups = [scale[number == each] for each in range(_CLASSES)]
-        self._cuts = np.stack([np.quantile(g if len(g) else scale, _TERCILES) for g in groups])
+        self._cuts = np.stack([np.quantile(g if len(g) else scale, _SCALE_LEVELS) for g in groups])
         common = common_errors(errors / scale, outcomes)
         scores = errors / scale - common.mean
         # A stable sort by cell leaves the scores of each ascending.
@@ -225,7 +225,7 @@ class Intervals:
         number = self._classes[classes_of(chance, _CLASS_EDGES)]
         volatility = (scale[:, None] > self._cuts[number]).sum(axis=1)
         direction = classes_of(moves / scale, _DIRECTION_EDGES)
-        group = direction * _GROUPS + number * (len(_TERCILES) + 1) + volatility
+        group = direction * _GROUPS + number * (len(_SCALE_LEVELS) + 1) + volatility
         cell: Ints = group * PRICE_CLASSES + price_class(values)
         return cell
 
