@@ -99,6 +99,15 @@ class IntervalCoverage:
     judged: tuple[int, ...]
     share: Estimate | None
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The ends of the 95% interval of the share, 0 and 1 where nothing tells its error."""
+        return (
+            (0.0, 1.0)
+            if self.share is None
+            else (max(self.share.low, 0.0), min(self.share.high, 1.0))
+        )
+
     def to_dict(self) -> dict[str, Any]:
         share = self.share
         return {
@@ -106,7 +115,7 @@ class IntervalCoverage:
             "inside": list(self.inside),
             "judged": list(self.judged),
             "share": share and share.value,
-            "share_ci": share and [share.low, share.high],
+            "share_ci": share and list(self.ends),
             "windows": share and share.windows,
         }
 

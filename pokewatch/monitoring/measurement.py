@@ -75,8 +75,8 @@ class Measurement:
         if share is not None:
             found |= {
                 "interval_coverage": share.value,
-                "interval_coverage_low": share.low,
-                "interval_coverage_high": share.high,
+                "interval_coverage_low": self.covered.ends[0],
+                "interval_coverage_high": self.covered.ends[1],
                 "interval_coverage_n": float(sum(self.covered.judged)),
             }
         return found | (
@@ -222,10 +222,11 @@ def coverage_checks(covered: IntervalCoverage, settings: MonitorSettings) -> lis
         f"{n} card-days, {share.windows:.1f} independent periods; it fails where all of that "
         "interval is out of bounds"
     )
-    passed = share.low <= high and share.high >= low
+    least, most = covered.ends
+    passed = least <= high and most >= low
     if n < settings.monitor_rows:
         passed, why = True, f"{why}; too few to judge"
-    actual = f"{share.value:.3f} [{share.low:.3f}, {share.high:.3f}]"
+    actual = f"{share.value:.3f} [{least:.3f}, {most:.3f}]"
     return [Check("coverage_90", f"{low:g} to {high:g}", actual, passed, why)]
 
 

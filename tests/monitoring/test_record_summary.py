@@ -44,7 +44,7 @@ def test_errors_and_intervals_are_those_of_the_evaluation(tmp_path: Path) -> Non
     assert found["error"]["value"] == pytest.approx(expected.value)
     assert found["error"]["low"] == pytest.approx(max(expected.low, 0.0))
     assert found["error"]["high"] == pytest.approx(expected.high)
-    assert found["periods"] == pytest.approx((20 + 7) / 7)
+    assert found["periods"] == pytest.approx((1 + 6 + 7 + 7) / 7)
     assert found["coverage"]["value"] == pytest.approx(np.mean((truth >= 9) & (truth <= 12)))
     assert 0 <= found["coverage"]["low"] <= found["coverage"]["high"] <= 1
 

@@ -64,8 +64,9 @@ class Evaluation:
 
     @property
     def windows(self) -> float:
-        """The number of independent periods that the origins span."""
-        return windows_of(self.origins, self.horizon)
+        """The number of independent periods of the origins that have forecasts."""
+        quoted = np.flatnonzero(self.sums["quoted"]).tolist()
+        return windows_of([self.origins[number] for number in quoted], self.horizon)
 
     @property
     def beats_last_price(self) -> bool:

@@ -197,7 +197,7 @@ def daily_sums(
 def score(found: Mapping[str, Floats], clusters: Clusters) -> dict[str, Any]:
     """Return every score of the `terms`; None where the denominator is zero.
 
-    A score of WITH_INTERVAL has its 95% interval beside it, as `<score>_ci`.
+    A score of WITH_INTERVAL has its 95% interval beside it, as `<score>_ci`; None for one card.
     """
     scores: dict[str, Any] = {"n": int(found["quoted"].sum())}
     for name, (above, below) in SCORES.items():
@@ -209,7 +209,8 @@ def score(found: Mapping[str, Floats], clusters: Clusters) -> dict[str, Any]:
         ends = estimate and (estimate.value, estimate.low, estimate.high)
         if ends and name == "rmse":  # the root of a ratio
             ends = tuple(max(end, 0.0) ** 0.5 for end in ends)
-        scores[name], scores[f"{name}_ci"] = (ends[0], list(ends[1:])) if ends else (None, None)
+        scores[name] = ends and ends[0]
+        scores[f"{name}_ci"] = list(ends[1:]) if ends and np.isfinite(ends[2]) else None
     return scores | {"trimmed_mape": trimmed_mean(found["percentage_error"], found["valued"] > 0)}
 
 

@@ -12,8 +12,12 @@ moves. Both are allowed for, and what they count twice is subtracted:
 
 Here h is the horizon and |t - s| the days between two dates: outcomes h or more days apart share no
 day. z is the normal quantile and t that of Student's distribution with max(1, windows - 1) degrees
-of freedom, where windows = (last - first + h) / h is the number of independent periods. Few periods
-are the rule, and the normal quantile would understate what they leave unknown.
+of freedom, where windows = (last - first + h) / h is the number of independent periods; dates more
+than h days apart count as h days apart, since nothing is known of the days between their outcomes.
+Few periods are the rule, and the normal quantile would understate what they leave unknown.
+
+The terms of a single card sum to zero whatever its errors are, and so do those of each date then:
+its score has no error that could be estimated, and its variance is infinite.
 
 Clustering in two ways: Cameron, Gelbach and Miller, "Robust inference with multiway clustering",
 J. Business & Economic Statistics 29 (2011); with dependence between dates: Thompson, "Simple
@@ -22,8 +26,9 @@ The kernel K is Bartlett's: Newey and West, Econometrica 55 (1987).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +41,10 @@ _BISECTIONS = 60
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A score with its variance between cards and that between dates, from `windows` periods."""
+    """A score with its variance between cards and that between dates, from `windows` periods.
+
+    The variance between cards is infinite where there is only one.
+    """
 
     value: float
     card_variance: float
@@ -64,7 +72,7 @@ class Estimate:
 
     def p_value(self) -> float:
         """Return the two-sided p-value of zero: the least `alpha` whose interval excludes it."""
-        if self.value == 0:
+        if self.value == 0 or np.isinf(self.card_variance):
             return 1.0
         low, high = -150.0, 0.0  # powers of ten
         for _ in range(_BISECTIONS):
@@ -91,8 +99,8 @@ class Clusters:
 
     @property
     def windows(self) -> float:
-        """The number of independent periods."""
-        return windows_of(self.days, self.horizon)
+        """The number of independent periods, of the days that have a term."""
+        return windows_of([self.days[number] for number in np.unique(self.origin)], self.horizon)
 
     def select(self, rows: NDArray[np.generic]) -> "Clusters":
         """Return the clusters of an index or mask [m], with their cards numbered from 0."""
@@ -105,7 +113,9 @@ class Clusters:
         if not total > 0:
             return None
         value = float(above.sum()) / total
-        return self.estimate(value, (above - value * below) / total)
+        found = self.estimate(value, (above - value * below) / total)
+        cards = self.card[(above != 0) | (below != 0)]
+        return found if cards.min() < cards.max() else replace(found, card_variance=np.inf)
 
     def estimate(self, value: float, influence: Floats) -> Estimate:
         """Return a score with its variances, from its linearised terms u_it [m]."""
@@ -124,7 +134,8 @@ class Clusters:
 
 def windows_of(days: Sequence[date], horizon: int) -> float:
     """Return the number of independent periods in forecasts made on `days`, ascending."""
-    return ((days[-1] - days[0]).days + horizon) / horizon
+    apart = [(later - earlier).days for earlier, later in pairwise(days)]
+    return (sum(min(gap, horizon) for gap in apart) + horizon) / horizon if days else 0.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

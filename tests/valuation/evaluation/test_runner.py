@@ -111,6 +111,25 @@ def test_the_json_is_plain_and_complete(tmp_path: Path) -> None:
         )
 
 
+def test_a_single_card_shows_no_skill(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    walks = 10 * np.exp(np.cumsum(rng.normal(0, 0.04, (160, 20)), axis=0))
+    for walk in walks.T.round(2):
+        (found,) = evaluate(panel_of(walk[:, None]), ["local_level"], 7)
+        assert found.scores["rmae_last_ci"] is None
+        assert found.scores["rmae_last"] > 0
+        assert found.skill == "no better than the last price"
+        json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_origins_without_quotes_are_no_periods() -> None:
+    prices = market_like(200, 12, gaps=0.0)
+    prices[30:140] = np.nan
+    (found,) = evaluate(panel_of(prices), ["last"], 7)
+    quoted = np.flatnonzero(found.sums["quoted"])
+    assert found.windows <= len(quoted) < len(found.origins)
+
+
 def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:
     prices = market_like(60, 40)
     pq.write_table(long_table(prices), tmp_path / "prices.parquet")

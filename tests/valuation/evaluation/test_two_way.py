@@ -38,7 +38,7 @@ def test_the_variances_are_those_of_the_formulas() -> None:
     by_card = sum(u[:, i].sum() ** 2 for i in range(8))
     by_date = u.sum(axis=1) @ kernel @ u.sum(axis=1)
     both = sum(u[:, i] @ kernel @ u[:, i] for i in range(8))
-    assert found.windows == pytest.approx((11 + 4) / 4)
+    assert found.windows == pytest.approx((2 + 1 + 4 + 2 + 4) / 4)
     assert found.card_variance == pytest.approx(by_card)
     assert found.date_variance == pytest.approx(max(by_date - both, 0.0))
     t = stats.t.ppf(0.975, found.windows - 1)
@@ -67,13 +67,33 @@ def test_nothing_below_the_line_gives_no_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "horizon", "windows"), [((0,), 7, 1.0), ((0, 21), 7, 4.0), ((0, 1, 3), 30, 1.1)]
+    ("days", "horizon", "windows"),
+    [((), 7, 0.0), ((0,), 7, 1.0), ((0, 7, 14, 21), 7, 4.0), ((0, 1, 3), 30, 1.1)],
 )
 def test_windows_are_counted_in_horizons(
     days: tuple[int, ...], horizon: int, windows: float
 ) -> None:
     dates = [FIRST + timedelta(days=day) for day in days]
     assert windows_of(dates, horizon) == pytest.approx(windows)
+
+
+def test_days_without_forecasts_are_no_periods() -> None:
+    days = [FIRST + timedelta(days=day) for day in (0, 7, 14, 112, 119)]
+    assert windows_of(days, 7) == 5.0
+    quoted = np.array([0, 0, 4, 4])
+    assert Clusters(quoted, np.array([0, 1, 0, 1]), days, 7).windows == 2.0
+
+
+def test_the_errors_of_a_single_card_do_not_tell_how_much_they_vary() -> None:
+    rng = np.random.default_rng(2)
+    origin, card = grid(12, 3)
+    above, below = rng.exponential(size=(2, 36))
+    above[card != 1] = below[card != 1] = 0.0
+    found = Clusters(origin, card, every(7, 12), 7).ratio(above, below)
+    assert found is not None
+    assert found.value == pytest.approx(above.sum() / below.sum())
+    assert (found.low, found.high) == (-np.inf, np.inf)
+    assert found.p_value() == 1.0
 
 
 @pytest.mark.parametrize("value", [0.02, -0.02, 0.5, 1e-5])
