@@ -28,7 +28,7 @@ from pokewatch.valuation.evaluation.scores import (
 from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
 from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
-from pokewatch.valuation.panel import Floats, Panel
+from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.panel_file import read_panel
 from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.skill import skill_of
@@ -135,6 +135,11 @@ def evaluate_file(
     names = tuple(MODELS) if model is None else (model,)
     panel = read_panel(path)
     found = evaluate(panel, names, horizon, min_price, progress=progress)
+    if not found[0].scores["n"]:
+        above = "" if min_price is None else f"at or above {min_price:g} "
+        raise ValuationError(
+            f"{path} has no card with a price {above}on an origin and one {horizon} days later"
+        )
     return [each.to_dict() for each in found]
 
 
@@ -150,13 +155,17 @@ def evaluate(
 
     The card-days are those quoted at the origin, at or above `min_price`, and at the horizon.
     `progress` is called with the share of the work that is done, from 0 to 1. Raise
-    ValuationError if the panel is too short for one origin, ValueError for an unknown model or a
-    horizon below 1.
+    ValuationError if the panel has no origin, ValueError for an unknown model or a horizon below 1.
     """
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise ValueError(f"model must be one of {', '.join(MODELS)}, got {unknown[0]!r}")
-    days = origin_days(panel.days, horizon, max_origins)
+    days = quoted_origins(panel.quoted_days, horizon, max_origins)
+    if not days:
+        raise ValuationError(
+            f"models cannot be evaluated at a horizon of {horizon} days: no day has prices both "
+            f"on it and {horizon} days later, as an outcome must"
+        )
     costs = np.array([COSTS.get(name, 1) for name in names])
     ends = np.cumsum(costs) / costs.sum()
     found = []
@@ -193,6 +202,22 @@ def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list
     widest, apart = span // (MIN_ORIGINS - 1), max(horizon, -(-span // (max_origins - 1)))
     step = max(1, min(widest, apart))
     return list(range(last, first - 1, -step))[:max_origins][::-1]
+
+
+def quoted_origins(quoted: Bools, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
+    """Return the `origin_days` of a panel with the `quoted` days [d], on days that can be judged.
+
+    Where there are no prices on one or `horizon` days later, the nearest day that has both is used;
+    [] if there is none. Raise as `origin_days` does.
+    """
+    even = origin_days(len(quoted), horizon, max_origins)
+    judged = np.flatnonzero(quoted[:-horizon] & quoted[horizon:])
+    judged = judged[judged >= even[0]]
+    if not len(judged):
+        return []
+    nearest = np.abs(judged - np.asarray(even)[:, None]).argmin(axis=1)
+    found: list[int] = np.unique(judged[nearest]).tolist()
+    return found
 
 
 def forecasts(

@@ -9,12 +9,10 @@ is shown. It never replaces an evaluated champion: a lake that lost its history 
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from pokewatch.checks import Check, in_days
 from pokewatch.contract import TOO_FEW_PERIODS
 from pokewatch.settings import GateSettings
-from pokewatch.valuation.evaluation.runner import origin_days
+from pokewatch.valuation.evaluation.runner import quoted_origins
 from pokewatch.valuation.panel import Bools
 from pokewatch.valuation.short_history import days_needed
 
@@ -47,10 +45,8 @@ def missing_history(quoted: Bools, horizon: int) -> str:
     `quoted` are the `quoted_days` of the panel.
     """
     days, needed = int(quoted.sum()), days_needed(horizon)
-    if len(quoted) >= needed:
-        origins = np.asarray(origin_days(len(quoted), horizon))
-        if (quoted[origins] & quoted[origins + horizon]).any():
-            return ""
+    if len(quoted) >= needed and quoted_origins(quoted, horizon):
+        return ""
     found = f"{in_days(days)} of prices"
     if days < needed:
         return f"{found}, {needed} are needed"

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from pokewatch.errors import ValuationError
 from pokewatch.valuation.evaluation.runner import (
+    MIN_ORIGINS,
     evaluate,
     evaluate_file,
     forecasts,
     origin_days,
+    quoted_origins,
 )
 from pokewatch.valuation.features import COLUMN, stream_features
 from pokewatch.valuation.models import MODELS
@@ -122,12 +124,37 @@ def test_a_single_card_shows_no_skill(tmp_path: Path) -> None:
         json.dumps(found.to_dict(), allow_nan=False)
 
 
+def test_a_weekly_panel_is_judged_whatever_its_last_day() -> None:
+    prices = market_like(168, 12, gaps=0.0)
+    prices[np.arange(168) % 7 != 0] = np.nan
+    prices[167] = prices[161]  # no Monday, as the other days are
+    (found,) = evaluate(panel_of(prices), ["last"], 7)
+    assert len(found.origins) >= MIN_ORIGINS
+    assert (found.sums["quoted"] > 0).all()
+    assert {day.weekday() for day in found.origins} == {0}
+
+
+def test_origins_are_the_even_ones_where_all_days_are_quoted() -> None:
+    for days in (15, 36, 126, 730):
+        assert quoted_origins(np.ones(days, dtype=np.bool_), 7) == origin_days(days, 7)
+
+
+def test_prices_without_an_outcome_cannot_be_judged(tmp_path: Path) -> None:
+    prices = market_like(60, 12, gaps=0.0)
+    prices[np.arange(60) % 2 != 0] = np.nan
+    with pytest.raises(ValuationError, match="no day has prices both on it and 7 days later"):
+        evaluate(panel_of(prices), ["last"], 7)
+    pq.write_table(long_table(market_like(60, 12)), tmp_path / "prices.parquet")
+    with pytest.raises(ValuationError, match="no card with a price at or above 1e\\+06 on"):
+        evaluate_file(tmp_path / "prices.parquet", 7, "last", min_price=1e6)
+
+
 def test_origins_without_quotes_are_no_periods() -> None:
     prices = market_like(200, 12, gaps=0.0)
     prices[30:140] = np.nan
     (found,) = evaluate(panel_of(prices), ["last"], 7)
-    quoted = np.flatnonzero(found.sums["quoted"])
-    assert found.windows <= len(quoted) < len(found.origins)
+    span = (found.origins[-1] - found.origins[0]).days
+    assert found.windows <= len(found.origins) < span / 7
 
 
 def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:
