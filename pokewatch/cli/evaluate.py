@@ -16,6 +16,7 @@ from pokewatch.cli.output import (
     print_table,
     print_wrapped,
     share_bar,
+    warn,
 )
 from pokewatch.contract import FEE_CURRENCIES
 
@@ -95,7 +96,7 @@ def evaluate(
     from pokewatch.valuation.evaluation.runner import evaluate_file
 
     with value_errors_as_usage(), share_bar("Evaluating") as progress:
-        found = evaluate_file(prices, horizon, model, min_price, progress)
+        found = evaluate_file(prices, horizon, model, min_price, progress, warn)
     if as_json:
         print_json(found)
     else:
@@ -190,6 +191,7 @@ def backtest(
             horizon,
             fees,
             postage,
+            warn,
             policies=policies,
             min_price=min_price,
             capacity=Capacity(a_day, held),

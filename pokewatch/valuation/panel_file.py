@@ -1,5 +1,6 @@
 """Panels of user-supplied files, read as the source `file` reads them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -18,18 +19,25 @@ _CARD_COLUMNS = {
 }
 
 
-def read_panel(path: Path) -> Panel:
+Warn = Callable[[str], object]
+
+
+def read_panel(path: Path, warn: Warn = lambda _: None) -> Panel:
     """Return the panel of a file: text in any common form, a workbook or Parquet.
 
-    Raise ValuationError for a file that cannot be read, or that has no prices.
+    `warn` is called with each part of the file that is not read, or whose meaning is assumed. Raise
+    ValuationError for a file that cannot be read, or that has no prices.
     """
+    source = FileSource(SourceSettings.read(), path)
     try:
-        found = FileSource(SourceSettings.read(), path).table
+        found, warnings = source.table, source.warnings
     except SourceError as error:
         raise ValuationError(str(error)) from error
     if not found.prices.num_rows:
         left_out = "; ".join(map(str, found.left_out[:3]))
         raise ValuationError(f"{path} has no row that can be used: {left_out or 'there are none'}")
+    for each in warnings:
+        warn(each)
     table = found.prices.select(["card_id", "date", "market_price", *_OPTIONAL, "currency"])
     card = pc.index_in(table["card_id"], value_set=found.cards["card_id"].combine_chunks())
     for name, column in _CARD_COLUMNS.items():

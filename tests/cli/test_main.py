@@ -193,6 +193,18 @@ def test_an_amount_in_the_currency_of_a_file_names_none(arguments: tuple[str, ..
     assert "'€3.50' names a currency: write 3.5, which is in the currency" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["evaluate", "backtest"])
+def test_rows_of_a_file_that_are_left_out_are_a_warning(command: str, tmp_path: Path) -> None:
+    days = [date(2026, 1, 1) + timedelta(days=number) for number in range(30)]
+    rows = [f"{card},{day},{5 + day.day % 3}" for day in days for card in ("a-1", "b-2")]
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(["card_id,date,market_price", *rows, f"a-1,{days[-1]},-3"]))
+    result = run(command, "--prices", str(path), "--model", "last", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)
+    assert "1 row left out: market_price is not above 0" in " ".join(result.stderr.split())
+
+
 def test_search_finds_cards_by_words(book: PriceBook) -> None:
     card = card_at(book, 5)
     rows = run_json("search", card["set_name"].lower(), card["number"])

@@ -44,6 +44,21 @@ def test_evaluating_and_collecting_read_the_same(tmp_path: Path) -> None:
     assert panel.currency.tolist() == ["EUR", "EUR"]
 
 
+def test_rows_that_are_left_out_are_reported(tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    rows = ["card_id,date,market_price,volume"]
+    rows += ["a-1,2026-01-01,5,1", "a-1,2026-01-02,-3,1", "a-1,2026-01-03,5,many"]
+    path.write_text("\n".join(rows))
+    warnings: list[str] = []
+    panel = read_panel(path, warnings.append)
+    assert panel.days == 1
+    for reason in (
+        "market_price is not above 0 (first in line 3: '-3')",
+        "volume is not a number (first in line 4: 'many')",
+    ):
+        assert f"prices.csv: 1 row left out: {reason}" in warnings
+
+
 def test_averages_of_sales_are_read_and_are_none_where_there_are_none(tmp_path: Path) -> None:
     path = tmp_path / "cardmarket.csv"
     rows = ["card_id,date,trend,avg7,avg30", "a-1,2026-01-01,5,4.5,0", "a-1,2026-01-02,5,,4"]

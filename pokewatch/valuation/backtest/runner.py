@@ -14,7 +14,7 @@ from pokewatch.valuation.backtest.results import Backtest
 from pokewatch.valuation.backtest.trades import EXIT_DAYS, TradeQuotes
 from pokewatch.valuation.intervals import OK
 from pokewatch.valuation.panel import Panel
-from pokewatch.valuation.panel_file import read_panel
+from pokewatch.valuation.panel_file import Warn, read_panel
 from pokewatch.valuation.training_set import card_keys
 from pokewatch.valuation.valued_days import ValuedDays
 from pokewatch.valuation.walk_forward import walk_forward
@@ -146,15 +146,16 @@ def backtest_file(
     horizon: int,
     fees: str | None = None,
     postage: float | None = None,
+    warn: Warn = lambda _: None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Return the `backtest_panel` of a file's panel as plain JSON, with the name of the model.
 
-    `fees` and `postage` are as for `fees_for`. Raise ValuationError for a file that cannot be read
-    or has prices in several currencies, ValueError for fees in another currency, and as
-    `backtest_panel` does.
+    `fees` and `postage` are as for `fees_for`, `warn` for `read_panel`. Raise ValuationError for a
+    file that cannot be read or has prices in several currencies, ValueError for fees in another
+    currency, and as `backtest_panel` does.
     """
-    panel = read_panel(path)
+    panel = read_panel(path, warn)
     currencies = sorted(set(panel.currency.tolist()))
     if len(currencies) > 1:
         raise ValuationError(

@@ -29,7 +29,7 @@ from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
 from pokewatch.valuation.intervals import band_of, liquidity_of
 from pokewatch.valuation.models import MODELS
 from pokewatch.valuation.panel import Bools, Floats, Panel
-from pokewatch.valuation.panel_file import read_panel
+from pokewatch.valuation.panel_file import Warn, read_panel
 from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
@@ -126,14 +126,16 @@ def evaluate_file(
     model: str | None = None,
     min_price: float | None = None,
     progress: Progress = lambda _: None,
+    warn: Warn = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Return the evaluations of a file's panel as plain JSON, the simplest model first.
 
-    `model` limits them to one. `progress` is as for `evaluate`. Raise ValuationError for a file
-    that cannot be read or a panel too short, ValueError for an unknown model or a horizon below 1.
+    `model` limits them to one. `progress` is as for `evaluate`, `warn` for `read_panel`. Raise
+    ValuationError for a file that cannot be read or without a card-day to score, ValueError for an
+    unknown model or a horizon below 1.
     """
     names = tuple(MODELS) if model is None else (model,)
-    panel = read_panel(path)
+    panel = read_panel(path, warn)
     found = evaluate(panel, names, horizon, min_price, progress=progress)
     if not found[0].scores["n"]:
         above = "" if min_price is None else f"at or above {min_price:g} "
