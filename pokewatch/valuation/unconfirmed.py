@@ -54,8 +54,9 @@ def over_both_readings(new: Floats, old: Floats, share: Floats) -> Floats:
 
     `new` and `old` [3, k] are those of the new quote and of the one before it. The interval
     contains both intervals. The fair price is the new one, but no further from the old one than
-    `share` of the half width.
+    `share` of the half width; that of the two prices where there is no interval yet.
     """
     lower, upper = np.minimum(new[1], old[1]), np.maximum(new[2], old[2])
-    most = share * (upper - lower) / 2
+    width = np.where(np.isnan(upper - lower), np.abs(new[0] - old[0]), upper - lower)
+    most = np.multiply(share, width / 2, out=np.full(len(share), np.inf), where=share < np.inf)
     return np.stack((old[0] + np.clip(new[0] - old[0], -most, most), lower, upper))

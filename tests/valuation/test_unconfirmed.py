@@ -51,6 +51,25 @@ def test_the_interval_contains_both_readings(model: Model, factor: float) -> Non
     np.testing.assert_array_equal(found.status[others], before.status[others])
 
 
+@pytest.mark.parametrize(
+    ("factor", "days", "fair"),
+    [(3.0, 1, (1 + 0.95) * 10), (3.0, 2, 30.0), (0.1, 1, 10.0), (0.1, 2, 1.0), (40.0, 2, 10.0)],
+)
+def test_a_jump_before_there_are_intervals_has_a_fair_price(
+    factor: float, days: int, fair: float
+) -> None:
+    quotes = np.full((12, 2), 10.0)
+    quotes[-days:, 0] *= factor
+    for name in ("last", "median7"):
+        found = latest(panel_of(quotes), create(name, HORIZON))
+        assert np.isnan(found.lower).all()
+        assert found.fair[1] == pytest.approx(10.0)
+        if name == "last":
+            assert found.fair[0] == pytest.approx(fair)
+        assert min(10.0, 10.0 * factor) <= found.fair[0] * (1 + 1e-6)
+        assert found.fair[0] <= max(10.0, 10.0 * factor) * (1 + 1e-6)
+
+
 @pytest.mark.parametrize("factor", [100.0, 0.001])
 def test_an_extreme_quote_leaves_the_fair_price_where_it_was(model: Model, factor: float) -> None:
     before = latest(panel_of(calm()), model)
