@@ -17,9 +17,14 @@ class ErrorShapes:
         self._widening = np.array([common.widening(level) for level in LEVELS])
 
     def __call__(self, errors: Floats, units: int) -> Floats:
-        """Return the floor and the quantiles of scaled `errors` [n], ascending, of `units`."""
+        """Return the floor and the quantiles of scaled `errors` [n], ascending, of `units`.
+
+        Errors on one side of the forecast may cross as the outer ones are widened by more than the
+        inner ones: they are put in order (Chernozhukov, Fernandez-Val and Galichon, "Quantile and
+        probability curves without crossing", Econometrica 2010).
+        """
         floor = 1.0 / (self._common.independent(units) + 1.0)
-        return np.concatenate(([floor], quantiles(errors) * self._widening))
+        return np.concatenate(([floor], np.sort(quantiles(errors) * self._widening)))
 
 
 def quantiles(ascending: Floats) -> Floats:

@@ -24,3 +24,10 @@ def test_a_shape_is_wider_than_the_errors_seen_and_has_a_floor() -> None:
     widening = [common.widening(level) for level in LEVELS]
     np.testing.assert_allclose(found, quantiles(errors) * widening)
     assert found[0] < quantiles(errors)[0]
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_errors_on_one_side_of_the_forecast_have_ascending_quantiles(sign: float) -> None:
+    errors = np.sort(sign * np.linspace(1.0, 1.05, 500))
+    _, *found = ErrorShapes(CommonErrors(0.5, 2.0, 0.0))(errors, 100)
+    assert (np.diff(found) >= 0).all()
