@@ -242,7 +242,8 @@ def statuses(
 ) -> NDArray[np.int8]:
     """Return an index into STATUSES [n]; a thin history precedes an unconfirmed jump.
 
-    Then follow a stale price and a wide interval.
+    Then follow a stale price and a wide interval. A card without an interval has a thin history:
+    nothing is known of how far its price moves.
 
     `quoted_days` are the days with a quote, `since` the days since the last one, and `age` the days
     since the last fresh one; `unconfirmed` marks quotes that await confirmation, all [n].
@@ -252,7 +253,8 @@ def statuses(
         status[upper > rules.wide_ratio * lower] = WIDE_INTERVAL
         status[(age > rules.stale_days) | (since > rules.missing_days)] = STALE_PRICE
     status[unconfirmed] = UNCONFIRMED_JUMP
-    status[(quoted_days < rules.thin_days) | ~np.isfinite(fair)] = THIN_HISTORY
+    known = np.isfinite(fair) & np.isfinite(upper - lower)
+    status[(quoted_days < rules.thin_days) | ~known] = THIN_HISTORY
     return status
 
 

@@ -235,12 +235,14 @@ def test_the_interval_always_holds_the_forecast() -> None:
         (3.1, 10, 4, 61, True, "unconfirmed_jump"),
         (3.1, 2, 4, 61, True, "thin_history"),
         (np.nan, 0, 1, 1, False, "thin_history"),
+        (np.nan, 10, 0, 5, False, "thin_history"),
+        (np.nan, 10, 4, 61, True, "thin_history"),
     ],
 )
 def test_statuses(
     upper: float, quoted_days: int, since: int, age: int, unconfirmed: bool, status: str
 ) -> None:
-    fair = np.array([1.0 if np.isfinite(upper) else np.nan])
+    fair = np.array([1.0 if quoted_days else np.nan])
     found = statuses(
         fair,
         fair,
