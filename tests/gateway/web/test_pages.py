@@ -274,12 +274,11 @@ def test_a_card_page_has_the_advice_of_the_api(hostile: Gateway) -> None:
 
 def test_the_skill_of_the_model_is_said(hostile: Gateway) -> None:
     ready = hostile.get("/ready").json()
-    for path in ("/", "/status"):
+    pages = ("/", "/status", "/track-record", "/movers", "/sets", "/collection", "/cards/card_2")
+    for path in (*pages, "/cards?q=card"):
         text = words(page(hostile.get(path, key="", headers=BROWSER)))
-        if ready["not_evaluated"]:
-            assert ready["not_evaluated"] in text
-        else:
-            assert SKILLS[ready["skill"]] in text
+        said = ready["not_evaluated"] or SKILLS[ready["skill"]]
+        assert text.count(said) == 1, path
 
 
 def test_unknown_parameters_make_no_further_pages(hostile: Gateway) -> None:
