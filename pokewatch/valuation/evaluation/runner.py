@@ -138,7 +138,7 @@ def evaluate_file(
     panel = read_panel(path, warn)
     found = evaluate(panel, names, horizon, min_price, progress=progress)
     if not found[0].scores["n"]:
-        above = "" if min_price is None else f"at or above {min_price:g} "
+        above = "" if min_price is None else f"at or above {min_price:.15g} "
         raise ValuationError(
             f"{path} has no card with a price {above}on an origin and one {horizon} days later"
         )
