@@ -240,7 +240,8 @@ def numbers(column: pa.Array | pa.ChunkedArray, dtype: Any) -> np.ndarray:
 def to_cents(prices: np.ndarray) -> np.ndarray:
     """Return prices (float64) as cents (int32), NaN as NO_PRICE.
 
-    Raise ValueError for a price that is negative, infinite or above 21,474,836.47.
+    A price below half a cent is none either: nothing is judged at a price of 0. Raise ValueError
+    for a price that is negative, infinite or above 21,474,836.47.
     """
     missing = np.isnan(prices)
     cents = np.rint(np.where(missing, 0.0, prices) * 100.0)
@@ -249,7 +250,7 @@ def to_cents(prices: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"a price in a book must be within 0 and 21,474,836.47, got {prices[bad].flat[0]}"
         )
-    return np.where(missing, NO_PRICE, cents).astype(np.int32)
+    return np.where(missing | (cents == 0), NO_PRICE, cents).astype(np.int32)
 
 
 def from_cents(cents: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pokewatch.decision import Distribution
+from pokewatch.decision.distribution import is_malformed
 from pokewatch.errors import BookError
 from pokewatch.valuation.book import BookRows, PriceBook, write_book, writer
 from pokewatch.valuation.book.layout import COLUMNS, from_cents, to_cents
@@ -135,11 +137,21 @@ def test_a_book_of_nothing(tmp_path: Path) -> None:
         write_book(tmp_path / "book", catalog(2), [], FACTS)
 
 
-@given(st.integers(0, 2**31 - 1))
+@given(st.integers(1, 2**31 - 1))
 def test_prices_come_back_to_the_cent(cents: int) -> None:
     price = cents / 100
     assert from_cents(to_cents(np.array([price, np.nan])))[0] == price
     assert np.isnan(from_cents(to_cents(np.array([np.nan])))[0])
+
+
+def test_a_price_below_half_a_cent_is_none(tmp_path: Path) -> None:
+    given_rows = rows(2)
+    given_rows.market[0, :], given_rows.market[1, -1] = 0.004, 0.006
+    folder = tmp_path / "book"
+    book = PriceBook.open(folder, write_book(folder, catalog(2), given_rows, FACTS))
+    found = book.latest(distributions=True)
+    np.testing.assert_array_equal(found.market, [np.nan, 0.01])
+    assert not is_malformed(Distribution.from_array(found.distribution)).any()
 
 
 @pytest.mark.parametrize("shape", [-2, 2])
