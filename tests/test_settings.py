@@ -12,6 +12,7 @@ from pokewatch.settings import (
     DecisionSettings,
     GatewaySettings,
     Home,
+    QualitySettings,
     RegistrySettings,
     Section,
     ServingSettings,
@@ -55,8 +56,9 @@ def test_home_is_read_from_the_environment_and_made_absolute(
         (DecisionSettings, "POKEWATCH_BUY_THRESHOLD_PCT", "10"),
         (DecisionSettings, "POKEWATCH_SELL_THRESHOLD_PCT", "nan"),
         (GatewaySettings, "POKEWATCH_GATEWAY_PORT", "-1"),
+        (QualitySettings, "POKEWATCH_QUALITY_MAX_PRICE", "30000000"),
     ],
-    ids=["too-large", "no-number", "wrong-sign", "nan", "negative"],
+    ids=["too-large", "no-number", "wrong-sign", "nan", "negative", "no-price-of-a-book"],
 )
 def test_a_bad_value_names_variable_and_value(
     section: type[Section], variable: str, value: str, monkeypatch: pytest.MonkeyPatch

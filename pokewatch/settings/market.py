@@ -121,7 +121,10 @@ class QualitySettings(Section):
     """Quality checks of prices."""
 
     quality_max_price: float = Field(
-        1_000_000.0, gt=0, description="Largest plausible price; rows above it are quarantined."
+        1_000_000.0,
+        gt=0,
+        le=21_474_836.47,  # the largest price that a price book has: 2^31 - 1 cents
+        description="Largest plausible price; rows above it are quarantined.",
     )
     quality_min_coverage: float | None = Field(
         None,
