@@ -16,7 +16,7 @@ from pokewatch.valuation.panel import Bools, Floats
 MIN_SCALE = 0.01
 _FEATURES = ("volatility", "renewal_odds", "age", "stale_days", "low_spread", "log_price")
 TERMS = 14
-_TOP_LOG_PRICE = 3.0  # about 20: few cards are dearer, and tell little of how volatility counts
+_TOP_LOG_PRICE = 3.0  # about 20: the few cards above it tell little of how volatility counts
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method, at most
 _CONVERGED = 1e-5  # a step this small leaves an error of about its square
