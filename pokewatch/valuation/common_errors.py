@@ -16,7 +16,7 @@ _WINSORIZED = (0.05, 0.95)
 _INVERSES = (0.0, 0.05, 0.1, 1 / 7, 0.2, 0.25, 1 / 3, 0.5, 1.0)
 _CENTRAL = (0.842, 0.860, 0.879, 0.896, 0.920, 0.941, 0.978, 1.061, 1.376)
 _OUTER = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
-_FROM_OUTER = 0.05  # level from which on, and below which, a quantile is an outer one
+_OUTER_LEVELS = (0.05, 0.95)  # from which on outwards a quantile is an outer one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class CommonErrors:
         quantile to the normal one, at 80% or at 95%. That ratio is larger in the tails: one for all
         levels would understate how often prices stay near the forecast.
         """
-        outer = min(level, 1.0 - level) <= _FROM_OUTER
+        outer = level <= _OUTER_LEVELS[0] or level >= _OUTER_LEVELS[1]
         quantiles = _OUTER if outer else _CENTRAL
         ratio = float(np.interp(1.0 / self.periods, _INVERSES, quantiles)) / quantiles[0]
         return float(np.sqrt(1.0 + self.share * (ratio**2 - 1.0)))

@@ -53,6 +53,14 @@ def test_errors_without_a_common_part_are_left_as_they_are() -> None:
     assert CommonErrors(0.0, 4.0, 0.0).independent(2000) == 2000
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_both_tails_are_widened_alike(level: float) -> None:
+    """One less 0.95 is more than 0.05 in binary."""
+    common = CommonErrors(0.3, 2.6, 0.0)
+    opposite = LEVELS[-1 - LEVELS.index(level)]
+    assert common.widening(level) == common.widening(opposite)
+
+
 def test_new_periods_are_covered_although_few_were_seen() -> None:
     inside = {tail: coverage_of_new_periods(tail) for tail in (0.05, 0.2)}
     assert inside[0.05][1] == pytest.approx(0.9, abs=0.03)
