@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pokewatch.pipeline.storage import open_panel, open_quoted_days
-from pokewatch.valuation.evaluation.runner import COSTS, Evaluation, evaluate
+from pokewatch.valuation.evaluation.runner import COSTLY, Evaluation, evaluate
 from pokewatch.valuation.evaluation.young import Unevaluated, missing_history
 from pokewatch.valuation.forecasts import further_horizons
 from pokewatch.valuation.models import create
@@ -39,7 +39,9 @@ def trials(
     evaluated = [horizon for horizon in dict.fromkeys(horizons) if horizon not in long]
     apart = [[horizon] for horizon in evaluated]
     return [
-        (name, together) for name in names for together in (apart if name in COSTS else [evaluated])
+        (name, together)
+        for name in names
+        for together in (apart if name in COSTLY else [evaluated])
     ]
 
 

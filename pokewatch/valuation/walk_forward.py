@@ -5,12 +5,14 @@ day is therefore the same however many days follow it, and a book's past is what
 shown at the time.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.models import Model, Values, create
@@ -56,16 +58,22 @@ def walk_together(
 ) -> Iterator[tuple[Walk, DayFeatures, Values]]:
     """Yield what `walk_forward` yields of each walk; they share one pass over the panel.
 
-    All walks must have the same last day.
+    All walks must have the same last day. On each day, as many walks as there are CPUs advance at
+    once, the first ones first.
     """
     open_walks = [_OpenWalk(panel, walk) for walk in walks]
     needed = set[int]().union(*(each.needed for each in open_walks))
     jumps = find_jumps(panel, max(needed, default=-1))
     card_key = card_keys(panel.card_id) if any(each.trains for each in open_walks) else _NO_KEYS
-    for features in stream_features(panel, needed, jumps):
-        for each in open_walks:
-            if (values := each.advance(features, jumps, card_key)) is not None:
-                yield each.walk, features, values
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for features in stream_features(panel, needed, jumps):
+            horizons = {each.walk.horizon for each in open_walks if each.trains_on(features.day)}
+            rows = {each: training_rows(panel, card_key, each, features) for each in horizons}
+            given = repeat(features), repeat(jumps), repeat(rows)
+            found = list(pool.map(_OpenWalk.advance, open_walks, *given))
+            for each, values in zip(open_walks, found, strict=True):
+                if values is not None:
+                    yield each.walk, features, values
 
 
 class _OpenWalk:
@@ -96,16 +104,22 @@ class _OpenWalk:
     def trains(self) -> bool:
         return bool(self._needed_until)
 
+    def trains_on(self, day: int) -> bool:
+        return day in self._needed_until
+
     def advance(
-        self, features: DayFeatures, jumps: Jumps, card_key: NDArray[np.uint32]
+        self, features: DayFeatures, jumps: Jumps, rows_by_horizon: Mapping[int, TrainingSet]
     ) -> Values | None:
-        """Return the values of the next needed day, None if they are not requested."""
+        """Return the values of the next needed day, None if they are not requested.
+
+        `rows_by_horizon` are the `training_rows` of the day for each horizon that needs them.
+        """
         day, values = features.day, None
         if day in self._trained_on:
             values = self._model(self._trained_on[day], jumps).value_features(features)
-        if day in self._needed_until:
+        if self.trains_on(day):
             horizon = self.walk.horizon
-            rows = training_rows(self._panel, card_key, horizon, features)
+            rows = rows_by_horizon[horizon]
             if self._only is None:
                 self._rows[day] = rows
             else:

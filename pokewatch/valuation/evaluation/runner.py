@@ -7,7 +7,6 @@ t, so its last training day is t - h.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +25,19 @@ from pokewatch.valuation.evaluation.scores import (
     terms,
 )
 from pokewatch.valuation.evaluation.two_way import Clusters, windows_of
+from pokewatch.valuation.features import DayFeatures
 from pokewatch.valuation.intervals import band_of, liquidity_of
-from pokewatch.valuation.models import MODELS
+from pokewatch.valuation.models import MODELS, Values
 from pokewatch.valuation.panel import Bools, Floats, Panel
 from pokewatch.valuation.panel_file import Warn, read_panel
 from pokewatch.valuation.short_history import days_needed
 from pokewatch.valuation.skill import skill_of
 from pokewatch.valuation.training_set import settled
-from pokewatch.valuation.walk_forward import walk_forward
+from pokewatch.valuation.walk_forward import Walk, walk_together
 
 MIN_ORIGINS = 12
 MAX_ORIGINS = 16
-COSTS = {"boosted": 60}  # of an origin, about, where that of another model is 1
+COSTLY = frozenset({"boosted"})  # takes some twenty times as long as any other model
 _WARMUP_DAYS = 10  # training days before the first origin, where the panel has that many
 
 Sums = dict[str, Floats]
@@ -168,18 +168,8 @@ def evaluate(
             f"models cannot be evaluated at a horizon of {horizon} days: no day has prices both "
             f"on it and {horizon} days later, as an outcome must"
         )
-    costs = np.array([COSTS.get(name, 1) for name in names])
-    ends = np.cumsum(costs) / costs.sum()
-    found = []
-    for name, end, share in zip(names, ends.tolist(), (costs / costs.sum()).tolist(), strict=True):
-        part = partial(_report_part, progress, end - share, share)
-        rows = forecasts(panel, name, horizon, days, min_price, part)
-        found.append(_evaluation(panel, name, horizon, days, rows))
-    return found
-
-
-def _report_part(progress: Progress, start: float, share: float, done: float) -> object:
-    return progress(start + share * done)
+    rows = forecasts(panel, names, horizon, days, min_price, progress)
+    return [_evaluation(panel, name, horizon, days, rows.pop(name)) for name in names]
 
 
 def origin_days(days: int, horizon: int, max_origins: int = MAX_ORIGINS) -> list[int]:
@@ -224,40 +214,53 @@ def quoted_origins(quoted: Bools, horizon: int, max_origins: int = MAX_ORIGINS) 
 
 def forecasts(
     panel: Panel,
-    name: str,
+    names: Sequence[str],
     horizon: int,
     origins: Sequence[int],
     min_price: float | None = None,
     progress: Progress = lambda _: None,
-) -> Forecasts:
-    """Return the model's forecasts at the origins (day indices, ascending) of all quoted cards.
+) -> dict[str, Forecasts]:
+    """Return each model's forecasts at the origins (day indices, ascending) of all quoted cards.
 
-    `progress` is called with the share of the origins that is done.
+    `progress` is called with the share of the forecasts that is done.
     """
-    parts = []
-    for number, (today, values) in enumerate(walk_forward(panel, name, horizon, origins)):
-        origin = today.day
-        last, truth = panel.market[origin], panel.market[origin + horizon]
-        rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth) & (last >= (min_price or 0.0)))
-        parts.append(
-            Forecasts(
-                origin=np.full(len(rows), number),
-                card=rows,
-                last=last[rows],
-                median7=np.exp(today.last + today.column("median7"))[rows],
-                truth=truth[rows],
-                fair=values.fair[rows],
-                lower=values.lower[rows],
-                upper=values.upper[rows],
-                status=values.status[rows],
-                band=band_of(last[rows]),
-                liquidity=liquidity_of(today.values[rows]),
-                renewed=np.any(panel.fresh[origin + 1 : origin + horizon + 1, rows], axis=0),
-                distribution=values.distribution.to_array()[rows],
-            )
-        )
-        progress((number + 1) / len(origins))
-    return _joined(parts)
+    parts: dict[str, list[Forecasts]] = {name: [] for name in names}
+    # The simplest model is the first of all: the costly ones begin first.
+    walks = [Walk(name, horizon, origins) for name in reversed(names)]
+    for done, (walk, today, values) in enumerate(walk_together(panel, walks), start=1):
+        found = parts[walk.name]
+        found.append(_forecasts_at(len(found), panel, horizon, today, values, min_price or 0.0))
+        progress(done / (len(walks) * len(origins)))
+    return {name: _joined(found) for name, found in parts.items()}
+
+
+def _forecasts_at(
+    number: int,
+    panel: Panel,
+    horizon: int,
+    today: DayFeatures,
+    values: Values,
+    min_price: float,
+) -> Forecasts:
+    """Return the forecasts of one origin, the one of a `number`."""
+    origin = today.day
+    last, truth = panel.market[origin], panel.market[origin + horizon]
+    rows = np.flatnonzero(np.isfinite(last) & np.isfinite(truth) & (last >= min_price))
+    return Forecasts(
+        origin=np.full(len(rows), number),
+        card=rows,
+        last=last[rows],
+        median7=np.exp(today.last + today.column("median7"))[rows],
+        truth=truth[rows],
+        fair=values.fair[rows],
+        lower=values.lower[rows],
+        upper=values.upper[rows],
+        status=values.status[rows],
+        band=band_of(last[rows]),
+        liquidity=liquidity_of(today.values[rows]),
+        renewed=np.any(panel.fresh[origin + 1 : origin + horizon + 1, rows], axis=0),
+        distribution=values.distribution.to_array()[rows],
+    )
 
 
 def _joined(parts: Sequence[Forecasts]) -> Forecasts:

@@ -167,13 +167,17 @@ def test_one_model_and_a_minimum_price_can_be_given(tmp_path: Path) -> None:
     assert {group["price_band"] for group in found["groups"]} <= {"5-20", "20-100", ">100"}
 
 
-def test_progress_rises_to_one_and_the_costly_model_has_the_larger_part() -> None:
+def test_progress_rises_to_one_by_the_forecasts_of_each_origin_and_model() -> None:
     seen: list[float] = []
     evaluate(panel_of(market_like(60, 40)), ("last", "median7"), 7, progress=seen.append)
-    assert seen == sorted(seen)
-    assert seen[-1] == pytest.approx(1.0)
-    assert seen[len(seen) // 2 - 1] == pytest.approx(0.5)
-    assert len(seen) == 2 * len(origin_days(60, 7))
+    steps = 2 * len(origin_days(60, 7))
+    assert seen == [step / steps for step in range(1, steps + 1)]
+
+
+def test_models_evaluated_together_have_the_scores_of_each_alone() -> None:
+    panel, names = panel_of(market_like(60, 40)), ("last", "median7", "local_level")
+    together = [found.to_dict() for found in evaluate(panel, names, 7)]
+    assert together == [evaluate(panel, [name], 7)[0].to_dict() for name in names]
 
 
 def test_five_days_are_enough_for_a_horizon_of_one_but_marked_as_few() -> None:
@@ -186,7 +190,7 @@ def test_five_days_are_enough_for_a_horizon_of_one_but_marked_as_few() -> None:
 def test_a_model_is_scored_on_the_quote_at_the_horizon() -> None:
     prices = market_like(40, 30)
     panel = panel_of(prices)
-    rows = forecasts(panel, "rolling_mean", 5, [20, 30])
+    rows = forecasts(panel, ["rolling_mean"], 5, [20, 30])["rolling_mean"]
     both = np.isfinite(prices[[20, 30]]) & np.isfinite(prices[[25, 35]])
     np.testing.assert_array_equal(rows.truth, prices[[25, 35]][both])
     np.testing.assert_array_equal(rows.last, prices[[20, 30]][both])
