@@ -84,7 +84,10 @@ def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     first, *rest = parts
     filled = [pc.fill_null(part, "") for part in rest]
     joined = pc.binary_join_element_wise(first, *filled, " ") if rest else first
-    return [" ".join((text or "").split()) for text in joined.to_pylist()]
+    # A card has a row each day: its text is tidied once.
+    encoded = pc.fill_null(joined, "").dictionary_encode()
+    tidied = [" ".join(text.split()) for text in encoded.dictionary.to_pylist()]
+    return [tidied[code] for code in encoded.indices.to_pylist()]
 
 
 def card_id_of(text: str) -> str:

@@ -31,12 +31,15 @@ def card_rows(
     sheet: Sheet,
     columns: Columns,
     card_id: NDArray[np.str_],
+    card_rank: NDArray[np.int64],
     raw_id: list[str | None],
     order: NDArray[np.int64],
 ) -> pa.Table:
-    """Return a row per card (CARD_SCHEMA); `order` [k] are the rows that count, oldest first."""
-    ids = card_id[order]
-    cards, code = np.unique(ids, return_inverse=True)
+    """Return a row per card (CARD_SCHEMA), sorted by id.
+
+    `card_rank` are the ranks of `card_id`, and `order` [k] the rows that count, oldest first.
+    """
+    cards, code = np.unique(card_rank[order], return_inverse=True)
     said = {
         name: _last(plain_texts(sheet.column(columns.named[name])), order, code, len(cards))
         for name in _TEXTS
@@ -44,8 +47,8 @@ def card_rows(
     }
     last = np.zeros(len(cards), dtype=np.int64)
     last[code] = order
-    rows = []
-    for index, identity in enumerate(cards.tolist()):
+    rows, of_market = [], columns.has_market_ids
+    for index, identity in enumerate(card_id[last].tolist()):
         card = {name: said[name][index] if name in said else None for name in _TEXTS}
         name = card["name"] or identity
         set_name = card["set_name"] or card["set_id"] or ""
@@ -53,7 +56,7 @@ def card_rows(
         source_ids = {"file": file_id} | (
             {"tcgplayer": card["product_id"]} if card["product_id"] else {}
         )
-        if columns.has_market_ids:
+        if of_market:
             source_ids[CARDMARKET] = file_id.split()[0]  # further columns of the key follow it
         rows.append(
             {

@@ -89,6 +89,8 @@ def plain_texts(column: pa.ChunkedArray) -> pa.Array:
             ],
             pa.string(),
         )
-    texts = pc.replace_substring_regex(column.cast(pa.string()), INVISIBLE_PATTERN, "")
-    texts = pc.utf8_trim_whitespace(texts).combine_chunks()
-    return pc.if_else(pc.equal(texts, ""), None, texts)
+    # Most texts are repeated on every day of a card: each is trimmed once.
+    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    texts = pc.replace_substring_regex(encoded.dictionary, INVISIBLE_PATTERN, "")
+    texts = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(texts, ""), None, texts).take(encoded.indices)

@@ -75,7 +75,7 @@ def read_price_table(
     reader = RowReader(sheet, columns, options)
     (days, moments), numbers = reader.days(today), reader.numbers()
     currency = reader.currencies()
-    card_id, raw_id = reader.card_ids()
+    card_id, card, raw_id = reader.card_ids()
     reader.refuse_placeholders(numbers)
     reader.refuse_unclear_times(card_id, days)
     market, usable = numbers["market_price"], ~reader.bad
@@ -83,19 +83,19 @@ def read_price_table(
     superseded = int(usable.sum() - last.sum())
     if superseded:
         check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
-    stays, repeated, conflicts = merged_duplicates(card_id, days, numbers, last)
+    order = np.lexsort((card, days))
+    stays, repeated, conflicts = merged_duplicates(card, days, numbers, last, order)
     if len(conflicts):
         check_key(sheet, columns, card_id, days, market, conflicts)
         reader.refuse("another row gives this card another price for the day", conflicts)
         stays &= ~reader.bad
-    order = np.lexsort((card_id, days))
     order = order[stays[order]]
     taken = {name: values[order] for name, values in numbers.items()}
     rows = _price_rows(card_id[order], days[order], taken, currency[order])
     return PriceTable(
         _with_provenance(rows, source, observed_at),
         reader.rejected(days, card_id),
-        card_rows(sheet, columns, card_id, raw_id, order),
+        card_rows(sheet, columns, card_id, card, raw_id, order),
         reader.left_out(),
         sheet.form,
         sheet.notes,

@@ -209,8 +209,11 @@ class RowReader:
         self.refuse(reason, ~np.isin(currencies, CURRENCIES), column)
         return currencies
 
-    def card_ids(self) -> tuple[NDArray[np.str_], list[str | None]]:
-        """Each row's card id, "" where it has none, and the text it was made from."""
+    def card_ids(self) -> tuple[NDArray[np.str_], NDArray[np.int64], list[str | None]]:
+        """Each row's card id, "" where it has none, its rank, and the text it was made from.
+
+        Ranks of cards are compared and sorted much faster than their ids.
+        """
         raw, column = self._raw_ids, self._identity
         texts = sorted(
             {text for text in raw if text}, key=lambda text: (card_id_of(text) != text, text)
@@ -230,9 +233,11 @@ class RowReader:
             digits = pc.match_substring_regex(plain_texts(self._column(column)), r"^[0-9]{1,19}$")
             whole = np.asarray(pc.fill_null(digits, True))
             self.refuse("product_id is not the number of a product", ~whole, column)
-        return np.asarray([ids.get(text, "") for text in raw], dtype=np.str_), [
-            text or None for text in raw
-        ]
+        cards = sorted({"", *ids.values()})
+        rank_of_id = {card: rank for rank, card in enumerate(cards)}
+        rank_of_text = {text: rank_of_id[card] for text, card in ids.items()}
+        rank = np.array([rank_of_text.get(text, 0) for text in raw], dtype=np.int64)
+        return np.array(cards)[rank], rank, [text or None for text in raw]
 
     def rejected(self, days: NDArray[np.datetime64], card_id: NDArray[np.str_]) -> pa.Table:
         """Every row and line that is left out, as the file has it."""

@@ -115,19 +115,20 @@ def _candidates(columns: Columns) -> list[str]:
 
 
 def merged_duplicates(
-    card_id: NDArray[np.str_],
+    card: NDArray[np.int64],
     days: NDArray[np.datetime64],
     numbers: Mapping[str, NDArray[np.float64]],
     good: NDArray[np.bool_],
+    order: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], int, NDArray[np.int64]]:
-    """Return which rows stay, how many were identical repeats, and the contradicting rows."""
-    rows = np.flatnonzero(good)
-    order = rows[np.lexsort((rows, card_id[rows], days[rows]))]
+    """Return which rows stay, how many were identical repeats, and the contradicting rows.
+
+    `order` are all rows by day, card and place in the file.
+    """
+    order = order[good[order]]
     same = np.zeros(len(order), dtype=np.bool_)
     if len(order):
-        same[1:] = (card_id[order[1:]] == card_id[order[:-1]]) & (
-            days[order[1:]] == days[order[:-1]]
-        )
+        same[1:] = (card[order[1:]] == card[order[:-1]]) & (days[order[1:]] == days[order[:-1]])
     stays = good.copy()
     if not same.any():
         return stays, 0, np.empty(0, dtype=np.int64)
