@@ -12,7 +12,6 @@ from itertools import repeat
 
 import numpy as np
 
-from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.features import DayFeatures, stream_features
 from pokewatch.valuation.jumps import Jumps, find_jumps
 from pokewatch.valuation.models import Model, Values, create
@@ -54,23 +53,25 @@ def walk_forward(
 
 
 def walk_together(
-    panel: Panel, walks: Sequence[Walk]
+    panel: Panel, walks: Sequence[Walk], at_once: int = 1
 ) -> Iterator[tuple[Walk, DayFeatures, Values]]:
     """Yield what `walk_forward` yields of each walk; they share one pass over the panel.
 
-    All walks must have the same last day. On each day, as many walks as there are CPUs advance at
-    once, the first ones first.
+    All walks must have the same last day. On each day, `at_once` walks are computed at a time, the
+    first ones first; the memory of each fit is needed so many times.
     """
     open_walks = [_OpenWalk(panel, walk) for walk in walks]
     needed = set[int]().union(*(each.needed for each in open_walks))
     jumps = find_jumps(panel, max(needed, default=-1))
     card_key = card_keys(panel.card_id) if any(each.trains for each in open_walks) else _NO_KEYS
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
+        # Memory that a thread frees is not reused by others, so one at a time needs no thread.
+        each_of = pool.map if at_once > 1 else map
         for features in stream_features(panel, needed, jumps):
             horizons = {each.walk.horizon for each in open_walks if each.trains_on(features.day)}
             rows = {each: training_rows(panel, card_key, each, features) for each in horizons}
             given = repeat(features), repeat(jumps), repeat(rows)
-            found = list(pool.map(_OpenWalk.advance, open_walks, *given))
+            found = list(each_of(_OpenWalk.advance, open_walks, *given))
             for each, values in zip(open_walks, found, strict=True):
                 if values is not None:
                     yield each.walk, features, values

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pokewatch.contract import Skill
 from pokewatch.errors import ValuationError
+from pokewatch.valuation.cpu_count import cpu_count
 from pokewatch.valuation.evaluation.comparison import CardErrors
 from pokewatch.valuation.evaluation.reliability import reliability
 from pokewatch.valuation.evaluation.scores import (
@@ -227,7 +228,8 @@ def forecasts(
     parts: dict[str, list[Forecasts]] = {name: [] for name in names}
     # The simplest model is the first of all: the costly ones begin first.
     walks = [Walk(name, horizon, origins) for name in reversed(names)]
-    for done, (walk, today, values) in enumerate(walk_together(panel, walks), start=1):
+    valued = walk_together(panel, walks, at_once=min(len(walks), cpu_count()))
+    for done, (walk, today, values) in enumerate(valued, start=1):
         found = parts[walk.name]
         found.append(_forecasts_at(len(found), panel, horizon, today, values, min_price or 0.0))
         progress(done / (len(walks) * len(origins)))
