@@ -16,7 +16,6 @@ from pokewatch.valuation.panel import Bools, Floats
 MIN_SCALE = 0.01
 _FEATURES = ("volatility", "renewal_odds", "age", "stale_days", "low_spread", "log_price")
 TERMS = 14
-_TOP_LOG_PRICE = 3.0  # about 20: the few cards above it tell little of how volatility counts
 _RIDGE = 1e-3
 _STEPS = 8  # of Newton's method, at most
 _CONVERGED = 1e-5  # a step this small leaves an error of about its square
@@ -37,8 +36,8 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
     quote is from its forecast, the less likely it stays. Quotes are whole cents, so one that is
     forecast to move by less than half a cent often stays. A larger move that is unusual for the
     card is the return of a jump, which may have been real: errors grow faster with it than with the
-    volatility, which the jump has raised as well, or with the move alone. The volatility of a cheap
-    card is largely that of its cents, and says less of the errors to come than an expensive one's.
+    volatility, which the jump has raised as well, or with the move alone. The volatility of a card
+    below 1 is largely that of its cents, and says less of the errors to come.
     """
     columns = [values[:, COLUMN[name]].astype(np.float64) for name in _FEATURES]
     volatility, renewal, age, stale, ask, price = (
@@ -62,7 +61,7 @@ def error_terms(values: NDArray[np.float32], moves: Floats) -> list[Floats]:
         np.log1p(forecast / usual),
         np.exp(-np.square(cents) / 2),
         np.square(np.log1p(unusual)),
-        moved * np.minimum(price, _TOP_LOG_PRICE) / 3,
+        moved * np.minimum(price, 0.0) / 3,
     ]
 
 

@@ -185,7 +185,7 @@ def main() -> None:
                 rival["seconds"] / found["forecast_seconds"],
                 rival["error"] / found["last_error"],
             )
-            print(f"  {name}: {error:.3f}; {MODEL} is {faster:.0f}x as fast per card")
+            print(f"  {name}: {error:.3f}; {MODEL} is {faster:.2g}x as fast per card")
 
 
 if __name__ == "__main__":
