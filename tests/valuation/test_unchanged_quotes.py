@@ -43,8 +43,8 @@ def test_chances_are_those_of_other_outcomes_in_every_tenth() -> None:
         found.chance(terms_of(values), values),
         outcomes_of(values, seed=8),
     )
-    # A class of prices with half the chance is a logistic regression's for its cells alone: the
-    # terms of price and volatility spread the chances within one, without changing its mean.
+    # No regression on these terms has a price class with half the chance. The cells correct its
+    # mean, not the spread of the chances within a cell.
     assert np.abs(stated - chances_of(values)).mean() < 0.05
     for low in np.arange(0.1, 0.9, 0.1):
         tenth = (stated >= low) & (stated < low + 0.1)
