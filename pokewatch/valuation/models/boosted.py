@@ -18,7 +18,7 @@ whatever its size, and the minimised sum is still the absolute error.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +111,7 @@ _SMALL = _Size(
     warm_up_days=0,
     penny_weight=1.0,
 )
+_MEDIUM = replace(_SMALL, trees={**_SMALL.trees, "num_leaves": 15})
 _LARGE = _Size(
     {
         "max_bin": 63,
@@ -126,7 +127,8 @@ _LARGE = _Size(
     warm_up_days=10,
     penny_weight=0.05,
 )
-_MIN_LARGE_SIZE = 5_000  # cards times non-overlapping horizons
+# By the number of cards times non-overlapping horizons from which each is used.
+_SIZES = {0: _SMALL, 1_500: _MEDIUM, 5_000: _LARGE}
 
 
 class Boosted(Model):
@@ -145,7 +147,7 @@ class Boosted(Model):
         base = LocalLevel(self.horizon)
         base.fit_forecast(training_set)
         fitted: dict[str, Any] = {"base": base.fitted, "features": [], "trees": []}
-        size = _LARGE if _effective_size(training_set, self.horizon) >= _MIN_LARGE_SIZE else _SMALL
+        size = _size_for(training_set, self.horizon)
         training_set = _after_warm_up(training_set, size.warm_up_days)
         if len(training_set) < _MIN_ROWS or len(np.unique(training_set.day)) < _MIN_DAYS:
             return fitted
@@ -245,13 +247,13 @@ def _has_averages(training_set: TrainingSet) -> bool:
     return bool(np.isfinite(training_set.column("avg30")).any())
 
 
-def _effective_size(training_set: TrainingSet, horizon: int) -> float:
-    """Return the number of independent observations; overlapping outcomes of a card count once."""
+def _size_for(training_set: TrainingSet, horizon: int) -> _Size:
+    """Return the size for the independent observations; overlapping outcomes of a card are one."""
     if len(training_set) == 0:
-        return 0.0
-    return len(np.unique(training_set.card)) * max(
-        1.0, (int(training_set.day.max()) - int(training_set.day.min())) / horizon
-    )
+        return _SMALL
+    horizons = max(1.0, (int(training_set.day.max()) - int(training_set.day.min())) / horizon)
+    observations = len(np.unique(training_set.card)) * horizons
+    return _SIZES[max(least for least in _SIZES if least <= observations)]
 
 
 def _scale(values: NDArray[np.float32], power: float) -> Floats:

@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 import numpy as np
@@ -91,19 +92,22 @@ def test_an_outcome_among_the_features_would_be_detected(training_set: TrainingS
     )
 
 
-def test_few_cards_grow_many_small_boosters_and_many_cards_few_large_ones(
-    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("horizon", "boosters", "leaves"),
+    [(62, 20, range(2, 8)), (7, 20, range(8, 16)), (3, 4, range(16, 64))],
+)
+def test_the_more_independent_observations_the_larger_the_trees(
+    training_set: TrainingSet, horizon: int, boosters: int, leaves: range
 ) -> None:
-    monkeypatch.setattr(boosted, "_MIN_LARGE_SIZE", 1_000)
-    assert boosted._effective_size(training_set, 7) == pytest.approx(400 * 62 / 7)
-    assert boosted._effective_size(training_set, 62) == 400
-    assert boosted._effective_size(concatenate([]), 7) == 0.0
-    found = []
-    for horizon in (7, 62):
-        model = create("boosted", horizon)
-        model.fit_forecast(training_set)
-        found.append(len(model.fitted["trees"]))
-    assert found == [boosted._LARGE.boosters, boosted._SMALL.boosters] == [4, 20]
+    model = create("boosted", horizon)
+    model.fit_forecast(training_set)  # 400 cards on 63 days
+    trees = model.fitted["trees"]
+    assert len(trees) == boosters
+    assert max(map(int, re.findall(r"num_leaves=(\d+)", trees[0]))) in leaves
+
+
+def test_without_rows_the_size_is_the_smallest() -> None:
+    assert boosted._size_for(concatenate([]), 7) is boosted._SMALL
 
 
 @pytest.mark.parametrize(
