@@ -37,9 +37,8 @@ class Gateway:
 
     def metrics(self) -> str:
         """Return the metrics, at most a second old."""
-        return httpx.get(
-            f"http://127.0.0.1:{self.app.assembly.metrics_server.port}/metrics", timeout=30
-        ).text
+        url = f"http://127.0.0.1:{self.app.assembly.metrics_server.port}/metrics"
+        return httpx.get(url, timeout=30, verify=False).text
 
     def ask(
         self,
@@ -49,10 +48,14 @@ class Gateway:
         headers: dict[str, str] | None = None,
         **more: Any,
     ) -> httpx.Response:
-        """Send a request with the gateway's key or with `key`; "" sends none."""
+        """Send a request with the gateway's key or with `key`; "" sends none.
+
+        Nothing here is https, and reading the certificate authorities takes longer than an answer.
+        """
         given = {} if key == "" else {"X-API-Key": key or self.key.key}
+        headers = {**given, **(headers or {})}
         return httpx.request(
-            method, self.url + path, headers={**given, **(headers or {})}, timeout=30, **more
+            method, self.url + path, headers=headers, timeout=30, verify=False, **more
         )
 
 

@@ -21,7 +21,7 @@ class TamperingServer(ThreadingHTTPServer):
 
     def __init__(self, upstream: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.client = httpx.Client(base_url=upstream, timeout=30)
+        self.client = httpx.Client(base_url=upstream, timeout=30, verify=False)
         self.tampers: dict[str, Tamper] = {}
         self.asked: list[str] = []
 
