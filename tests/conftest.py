@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import warnings
@@ -34,6 +35,11 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the tests of whole programs, which take longest: at the end one would wait."""
     items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that was imported out of garbage collections, which walk it time and again."""
+    gc.freeze()
 
 
 def pytest_configure() -> None:
