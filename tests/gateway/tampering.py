@@ -68,6 +68,7 @@ class PickyServer(TamperingServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body follows the headers at once
     server: TamperingServer
 
     def do_GET(self) -> None:

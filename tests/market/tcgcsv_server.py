@@ -190,6 +190,7 @@ def serving(server: TcgcsvServer) -> Iterator[TcgcsvServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the body follows the headers at once
 
         def do_GET(self) -> None:
             server.answer(self)

@@ -55,6 +55,7 @@ class Upstream:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # the body follows the headers at once
 
             def do_GET(self) -> None:
                 upstream.answer(self)
