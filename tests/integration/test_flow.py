@@ -13,14 +13,15 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The ``noload`` loader strategy:DeprecationWarning"
 )  # MLflow's models on SQLAlchemy 2.1
 
-SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31", "--shards", "3")
+SMALL = ("--cards", "120", "--days", "60", "--to", "2026-01-31")
 NO_SERVER: dict[str, Any] = {"POKEWATCH_MLSERVER_URLS": "http://127.0.0.1:9"}
 
 
 def test_a_refusal_is_on_the_card_and_resume_deploys_once_the_gate_allows(
     registry_home: Path, tmp_path: Path
 ) -> None:
-    refused = run_flow(tmp_path, "run", *SMALL, **NO_SERVER, POKEWATCH_GATE_MAPE="0.001")
+    options = (*SMALL, "--shards", "2", "--candidates", "median7,local_level")
+    refused = run_flow(tmp_path, "run", *options, **NO_SERVER, POKEWATCH_GATE_MAPE="0.001")
     assert refused.returncode != 0
     assert "did not pass the gate: mape is" in refused.stdout
     with pytest.raises(NoChampionError):
@@ -51,7 +52,7 @@ def test_the_flow_writes_only_to_a_home_with_special_characters(tmp_path: Path) 
     home = tmp_path / "a#b?c$HOME %20 k\u00e4se 'q'"
     (tmp_path / "work").mkdir()
     settings: dict[str, Any] = {"POKEWATCH_HOME": str(home), "POKEWATCH_GATE_MAPE": "100"}
-    run = run_flow(tmp_path / "work", "run", *SMALL, **NO_SERVER, **settings)
+    run = run_flow(tmp_path / "work", "run", *SMALL, "--shards", "3", **NO_SERVER, **settings)
     assert run.returncode == 0, run.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([home.name, "work"])
     assert not any((tmp_path / "work").iterdir())
