@@ -15,7 +15,7 @@ from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
-from tests.champion import MODEL, Champion, make_champion, prepare
+from tests.champion import MODEL, make_champion, prepare
 from tests.deploy.processes import Writes, start
 
 pytestmark = pytest.mark.filterwarnings(
@@ -116,15 +116,12 @@ def test_another_run_or_other_data_is_another_version(prepared: Prepared) -> Non
     assert register(*prepared, TAGS | {"metaflow_run_id": "run-8"}).version == "2"
 
 
-@pytest.fixture
-def champion(registry_home: Path) -> Champion:
-    return make_champion()
-
-
-def test_a_registered_version_has_its_provenance(champion: Champion) -> None:
-    registered = Registry().resolve(CHALLENGER)
-    assert registered == champion.model
-    assert registered.tags["raw_version"] == champion.collected.raw_version
+def test_a_registered_version_has_its_provenance(prepared: Prepared) -> None:
+    collected, data_version, *_ = prepared
+    registered = register(*prepared, TAGS)
+    assert Registry().resolve(CHALLENGER) == registered
+    assert registered.data_version == data_version
+    assert registered.tags["raw_version"] == collected.raw_version
     assert len(registered.tags["git_commit"]) in (0, 40)
     evaluation = Registry().document(registered, "evaluation.json")
     assert {
@@ -141,7 +138,7 @@ def test_a_registered_version_has_its_provenance(champion: Champion) -> None:
 
 
 def test_from_the_data_version_alone_the_same_fair_prices_come_back(
-    champion: Champion, tmp_path: Path
+    champion_home: Path, tmp_path: Path
 ) -> None:
     registered = Registry().resolve(CHAMPION)
     book = PriceBook.open(Registry().download_book(registered), registered.digest)
@@ -162,14 +159,12 @@ def test_from_the_data_version_alone_the_same_fair_prices_come_back(
         np.testing.assert_array_equal(from_float32(recomputed.astype(np.float32)), served)
 
 
-def test_the_same_pipeline_twice_gives_the_same_numbers(champion: Champion) -> None:
-    again = make_champion()
-    assert again.model.version == "2"
-    assert again.model.data_version == champion.model.data_version
-    first, second = (
-        Registry().document(model, "parameters.json") for model in (champion.model, again.model)
-    )
-    assert first == second
+def test_the_same_pipeline_twice_gives_the_same_numbers(registry_home: Path) -> None:
+    first, second = (make_champion(cards=120, days=60).model for _ in range(2))
+    assert (first.version, second.version) == ("1", "2")
+    assert first.data_version == second.data_version
+    parameters = [Registry().document(each, "parameters.json") for each in (first, second)]
+    assert parameters[0] == parameters[1]
 
 
 def test_the_book_has_forecasts_at_the_further_horizons_of_the_history(prepared: Prepared) -> None:

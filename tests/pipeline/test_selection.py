@@ -13,7 +13,7 @@ from pokewatch.pipeline.processing import join_shards, process_shard
 from pokewatch.pipeline.selection import require_passed, select_model, with_champion
 from pokewatch.pipeline.training import evaluate_candidate
 from pokewatch.registry import Registry
-from tests.champion import Champion, make_champion
+from tests.champion import make_champion
 from tests.monitoring.listener import listening
 
 pytestmark = pytest.mark.filterwarnings(
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:_NoneStep.value will soon raise:DeprecationWarning",  # DVC's use of pygtrie
     "ignore:'imghdr' is deprecated:DeprecationWarning",  # imported by Apprise
 )
-
-
-@pytest.fixture
-def champion(registry_home: Path) -> Champion:
-    return make_champion()
 
 
 def test_a_refusal_is_reported_with_its_figures(
@@ -48,19 +43,17 @@ def test_a_refusal_is_reported_with_its_figures(
     assert "There is no champion" in heard["message"]
 
 
-def test_the_champion_is_compared_on_the_same_days(champion: Champion) -> None:
+def test_the_champion_is_compared_on_the_same_days(champion_home: Path) -> None:
+    data_version = Registry().resolve().data_version
     outcome = select_model(
-        [
-            evaluate_candidate(champion.model.data_version, name, 7)
-            for name in ("rolling_mean", "median7")
-        ]
+        [evaluate_candidate(data_version, name, 7) for name in ("rolling_mean", "median7")]
     )
     assert outcome.champion == ("1", "median7")
     compared = next(check for check in outcome.checks if check.name == "champion")
     assert "[" in compared.actual
 
 
-def test_the_champions_model_is_a_candidate(champion: Champion) -> None:
+def test_the_champions_model_is_a_candidate(champion_home: Path) -> None:
     assert with_champion(["rolling_mean"]) == ["rolling_mean", "median7"]
     assert with_champion(["median7"]) == ["median7"]
 
