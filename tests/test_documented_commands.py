@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,8 @@ def used_home(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: P
     shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POKEWATCH_HOME", str(folder))
-        former = make_champion(days=80)
-        make_champion(days=90)
+        former = make_champion(cards=8, days=40)
+        make_champion(cards=8, days=41)
         Registry().set_alias(PREVIOUS, former.model.version)
     return folder
 
@@ -174,11 +175,15 @@ def test_a_flow_has_the_steps_cards_and_parameters_that_are_named(command: Docum
         assert verb in ("run", "resume")
         options = {word for word in rest if word.startswith("--") and word != "--help"}
         if options:
-            command_line = [sys.executable, command.words[1], verb, "--help"]
-            help_text = subprocess.run(
-                command_line, cwd=ROOT, capture_output=True, text=True, timeout=120
-            ).stdout
-            assert options <= set(re.findall(r"--[\w-]+", help_text))
+            assert options <= options_of_flow(command.words[1], verb)
+
+
+@cache
+def options_of_flow(flow: str, verb: str) -> set[str]:
+    """Return the options in the help of `python FLOW VERB`."""
+    command_line = [sys.executable, flow, verb, "--help"]
+    printed = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return set(re.findall(r"--[\w-]+", printed.stdout))
 
 
 def _name(decorator: ast.expr) -> str:

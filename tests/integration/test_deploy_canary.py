@@ -1,6 +1,7 @@
 """Deploys of bad models to a real MLServer are undone, with a notification of the failed check."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -35,9 +36,13 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path
+) -> Iterator[Deployed]:
     """An MLServer that goes wrong with some versions, serving version 1 of six."""
     folder = tmp_path_factory.mktemp("deployed")
+    (folder / "mlflow").mkdir()
+    shutil.copy(empty_mlflow_database, folder / "mlflow" / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a module's fixture does not see the filters of the tests
         patch.setenv("POKEWATCH_HOME", str(folder))

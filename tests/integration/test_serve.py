@@ -13,7 +13,6 @@ import sys
 import termios
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from pokewatch.valuation.book import PriceBook
 from pokewatch.valuation.book.layout import from_float32
 from pokewatch.valuation.models import restore
 from pokewatch.valuation.processed import read_processed
-from tests.champion import MODEL, make_champion
+from tests.champion import MODEL
 from tests.integration.flow import run_flow
 from tests.integration.stack import Served, environment_of, served
 from tests.serving.server import MODELS
@@ -53,14 +52,9 @@ FIELDS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, champion_folder: Path) -> Path:
     """A POKEWATCH_HOME with a champion, for this module."""
-    home = tmp_path_factory.mktemp("served")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pytestmark does not apply to a module's fixture
-        patch.setenv("POKEWATCH_HOME", str(home))
-        make_champion()
-    return home
+    return shutil.copytree(champion_folder, tmp_path_factory.mktemp("served"), dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
