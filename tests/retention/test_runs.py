@@ -1,6 +1,7 @@
 """Runs of a real Metaflow flow, of which old ones go and newer ones stay readable."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -43,16 +44,26 @@ print(run["start"].task.data.shared, run["start"].task.data.own)
 """
 
 
-@pytest.fixture
-def datastore(home: Path, tmp_path: Path) -> Path:
-    """The folder of Metaflow's datastore with runs 1 and 2, the first 100 days old."""
-    flow = tmp_path / "flow.py"
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Metaflow's datastore of two runs, and a copy of it, as `copy`."""
+    folder = tmp_path_factory.mktemp("runs")
+    flow = folder / "flow.py"
     flow.write_text(FLOW)
     for number in ("first", "second"):
         run = [str(flow), "--quiet", "run", "--own", number, "--run-id-file", f"{number}.id"]
-        subprocess.run([sys.executable, *run], check=True, cwd=tmp_path, env=environment(home))
-    root = home / ".metaflow"
-    first = (tmp_path / "first.id").read_text()
+        subprocess.run([sys.executable, *run], check=True, cwd=folder, env=environment(folder))
+    shutil.copytree(folder / ".metaflow", folder / "copy")
+    return folder
+
+
+@pytest.fixture
+def datastore(two_runs: Path) -> Path:
+    """The folder of the datastore as the runs left it, but the first is 100 days old."""
+    root = two_runs / ".metaflow"
+    shutil.rmtree(root)  # a run finds what it stored at this path alone
+    shutil.copytree(two_runs / "copy", root)
+    first = (two_runs / "first.id").read_text()
     then = time.time() - 100 * 86_400
     for path in (root / "PokeWatchFlow" / first).rglob("*"):
         os.utime(path, (then, then))
@@ -78,7 +89,7 @@ def removed(root: Path, *, dry_run: bool = False) -> list[tuple[str, int]]:
 
 
 def test_old_runs_go_and_newer_ones_stay_readable(datastore: Path, tmp_path: Path) -> None:
-    first, second = ((tmp_path / f"{each}.id").read_text() for each in ("first", "second"))
+    first, second = ((datastore.parent / f"{each}.id").read_text() for each in ("first", "second"))
     before = set(datastore.rglob("*"))
     ((name, size),) = removed(datastore, dry_run=True)
     assert (name, size > 0, set(datastore.rglob("*"))) == ("1 run of PokeWatchFlow", True, before)
