@@ -84,6 +84,7 @@ def test_reloads(
     assert (parameters["data_version"], parameters["run_id"]) == ("dv-1", champion.run_id)
 
     second = register(tmp_path / "second", 2.0, "dv-2")
+    Registry().download_book(second)  # the server fetches the others itself
     assert served(server) == (champion.version, 5.04)
     Registry().set_alias(CHAMPION, second.version)
     assert reload(server).status_code == 200

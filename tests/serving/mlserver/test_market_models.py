@@ -42,12 +42,14 @@ def registry_of(market: str) -> Registry:
 
 
 def register(market: str, folder: Path, commit: str, cards: int = CARDS) -> str:
-    """Register a book of a market; its version."""
+    """Register a book of a market, whose copy is on this machine already; its version."""
     registry = registry_of(market)
     facts = replace(FACTS, market=market, currency=MARKETS[market], git_commit=commit)
     digest = make_book(folder, cards, facts=facts)
     run = registry.log_run(folder, parameters={}, metrics={}, tags={"data_version": commit})
-    return registry.register(run, digest).version
+    model = registry.register(run, digest)
+    registry.download_book(model)  # a server without the copy takes seconds to import MLflow
+    return model.version
 
 
 @contextmanager
