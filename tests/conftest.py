@@ -86,6 +86,7 @@ def registry_home(home: Path, empty_mlflow_database: Path) -> Path:
 @pytest.fixture(scope="session")
 def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_database: Path) -> Path:
     """A POKEWATCH_HOME with a champion, shared by the session: read only."""
+    from pokewatch.registry import Registry
     from tests.champion import make_champion
 
     folder = tmp_path_factory.mktemp("champion")
@@ -95,7 +96,7 @@ def champion_folder(tmp_path_factory: pytest.TempPathFactory, empty_mlflow_datab
         # The filters of the requesting test do not apply to a session's fixture.
         warnings.simplefilter("ignore")
         patch.setenv("POKEWATCH_HOME", str(folder))
-        make_champion()
+        Registry().download_book(make_champion().model)
     return folder
 
 

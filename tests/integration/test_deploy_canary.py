@@ -56,6 +56,7 @@ def deployed(
                 digest,
             )
         registry.set_alias(CHAMPION, "1")
+        registry.download_book(registry.resolve())  # the server would import MLflow to fetch it
     ports = models_folder(folder / "models")
     settings = folder / "models" / "fair-price" / "model-settings.json"
     settings.write_text(

@@ -53,7 +53,7 @@ FIELDS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, champion_folder: Path) -> Path:
-    """A POKEWATCH_HOME with a champion, for this module."""
+    """A POKEWATCH_HOME with a champion and its book, for this module."""
     return shutil.copytree(champion_folder, tmp_path_factory.mktemp("served"), dirs_exist_ok=True)
 
 
