@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pokewatch.cli.main import main
 from pokewatch.registry import CHAMPION, PREVIOUS, Registry
 from tests.deploy.test_rollout import register_book
 from tests.monitoring.listener import listening
@@ -16,6 +18,7 @@ pytestmark = [
     pytest.mark.filterwarnings(
         "ignore:The ``noload`` loader strategy:DeprecationWarning"
     ),  # MLflow's models on SQLAlchemy 2.1
+    pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning"),  # of Apprise
 ]
 
 ROLLBACK = [str(Path(sys.executable).with_name("pokewatch")), "rollback"]
@@ -78,10 +81,8 @@ def test_it_shows_the_change_and_asks_for_confirmation(
 
 
 def test_without_a_terminal_it_refuses(registry: Registry) -> None:
-    done = subprocess.run(
-        ROLLBACK, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
+    done = CliRunner().invoke(main, ["rollback"])
+    assert done.exit_code == 2
     assert "there is no terminal to ask for confirmation: add --yes" in done.stderr
     assert registry.resolve().version == "2"
 
@@ -104,14 +105,8 @@ def test_a_script_that_fails_notifies_people(
     registry.delete_alias(PREVIOUS)
     with listening() as listener:
         monkeypatch.setenv("POKEWATCH_NOTIFY_URLS", listener.address)
-        done = subprocess.run(
-            [*ROLLBACK, "--yes"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode != 0
+        done = CliRunner().invoke(main, ["rollback", "--yes"])
+    assert done.exit_code != 0
     (sent,) = listener.heard
     assert sent["title"] == "PokeWatch: the rollback failed"
     assert sent["message"].rstrip(".") in done.stderr

@@ -179,11 +179,11 @@ def test_judges_at_once_report_a_crossing_once(database_url: str, tmp_path: Path
     first.close()
 
 
-def test_a_thousand_watches_are_judged_as_one_by_one(tmp_path: Path) -> None:
+def test_hundreds_of_watches_are_judged_as_one_by_one(tmp_path: Path) -> None:
     book = book_of(tmp_path, {5: NONE, 6: 2.0}, days=40, cards=400, scale=1.3)
     store = WatchStore(WatchDatabase(make_url(f"sqlite:///{tmp_path}/watches.sqlite")))
     random = np.random.default_rng(3)
-    for number in range(1_000):
+    for number in range(400):
         card = int(random.integers(0, 410))
         condition = (
             Condition("below", price=float(random.uniform(0.5, 400))),
@@ -194,15 +194,15 @@ def test_a_thousand_watches_are_judged_as_one_by_one(tmp_path: Path) -> None:
             ),
         )[number % 4]
         name = f"tcgplayer-{card}-normal"
-        unit = "EUR" if number % 50 == 0 else "USD"
+        unit = "EUR" if number % 20 == 0 else "USD"
         currency = unit if condition.has_currency else None
         store.create(LOCAL, NewWatch(name, f"card_{card}", condition, currency))
     found = judge(store, book, "7", [])
     outcomes = [_alone(book, each) for each in store.list()]
     assert [each.reason or each.fired for each in store.list()] == outcomes
-    assert found.judged == 1_000
-    assert found.fired == outcomes.count(True) > 100
-    assert found.disarmed == sum(isinstance(each, str) for each in outcomes) > 50
+    assert found.judged == 400
+    assert found.fired == outcomes.count(True) > 40
+    assert found.disarmed == sum(isinstance(each, str) for each in outcomes) > 20
 
 
 def _alone(book: PriceBook, watch: Watch) -> bool | str:
