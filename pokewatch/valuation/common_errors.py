@@ -17,6 +17,7 @@ _INVERSES = (0.0, 0.05, 0.1, 1 / 7, 0.2, 0.25, 1 / 3, 0.5, 1.0)
 _CENTRAL = (0.842, 0.860, 0.879, 0.896, 0.920, 0.941, 0.978, 1.061, 1.376)
 _OUTER = (1.645, 1.725, 1.812, 1.895, 2.015, 2.132, 2.353, 2.920, 6.314)
 _OUTER_LEVELS = (0.05, 0.95)  # from which on outwards a quantile is an outer one
+_RARE = (0.224, 0.303)  # correlation of rare outcomes, per correlation of errors and its square
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,15 @@ class CommonErrors:
         return float(np.sqrt(1.0 + self.share * (ratio**2 - 1.0)))
 
     def independent(self, errors: int) -> float:
-        """Return the number of independent errors that `errors` are worth.
+        """Return the number of independent errors that `errors` are worth for rare outcomes.
 
         They are divided by the design effect of samples in clusters, here periods (Kish, "Survey
-        Sampling", 1965, 5.4).
+        Sampling", 1965, 5.4). Whether an error is beyond a far quantile is less alike within a day
+        than the errors are: here at 5% of normal ones, by two terms of the tetrachoric series
+        (Pearson, "On the correlation of characters not quantitatively measurable", 1900).
         """
-        per_period = errors / self.periods
-        return errors / (1.0 + max(per_period - 1.0, 0.0) * self.share)
+        rare = self.share * (_RARE[0] + self.share * _RARE[1])
+        return errors / (1.0 + max(errors / self.periods - 1.0, 0.0) * rare)
 
 
 def common_errors(errors: Floats, outcomes: CardOutcomes) -> CommonErrors:

@@ -53,6 +53,15 @@ def test_errors_without_a_common_part_are_left_as_they_are() -> None:
     assert CommonErrors(0.0, 4.0, 0.0).independent(2000) == 2000
 
 
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.3])
+def test_rare_outcomes_of_a_day_are_less_alike_than_its_errors(share: float) -> None:
+    rng = np.random.default_rng(1)
+    common, own = rng.normal(size=(4000, 1)), rng.normal(size=(4000, 300))
+    beyond = np.sqrt(share) * common + np.sqrt(1 - share) * own < -1.645  # 4000 days of 300 cards
+    independent = 0.05 * 0.95 / beyond.mean(axis=1).var()
+    assert CommonErrors(share, 1.0, 0.0).independent(300) == pytest.approx(independent, rel=0.2)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_both_tails_are_widened_alike(level: float) -> None:
     """One less 0.95 is more than 0.05 in binary."""
