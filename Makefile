@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist worksteal -q
 # Python 3.12 measures coverage at almost no cost (sys.monitoring).
 TRACER = $(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")')
 
-.PHONY: setup run pipeline test fast-tests coverage test-slow test-pods cluster test-cluster lint bench lock wheel docs clean images version deploy verify rollback sbom
+.PHONY: setup run pipeline test coverage test-slow test-pods cluster test-cluster lint bench lock wheel docs clean images version deploy verify rollback sbom
 
 setup: $(READY)
 
@@ -36,11 +36,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests wait for much of their time, in which the linters run.
-test: setup
-	@$(MAKE) --no-print-directory --jobs 2 lint fast-tests
-
-fast-tests: setup
+test: lint
 	$(PYTEST) -m "not slow and not pods and not cluster"
 
 # The same tests with coverage of `pokewatch` in every process; fails below `fail_under` in pyproject.toml.
