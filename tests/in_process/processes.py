@@ -28,8 +28,8 @@ class RunningGateway:
         return (self.folder / "log").read_text()
 
     def get(self, path: str, **more: object) -> httpx.Response:
-        given = {"headers": {"X-API-Key": self.key}, "timeout": 30, "verify": False, **more}
-        return httpx.get(self.url + path, **given)  # type: ignore[arg-type]
+        url, headers = self.url + path, {"X-API-Key": self.key}
+        return httpx.get(url, headers=headers, timeout=30, verify=False, **more)  # type: ignore[arg-type]
 
 
 @contextmanager
