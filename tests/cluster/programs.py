@@ -4,6 +4,7 @@
 versions are those of the go.mod files.
 """
 
+import json
 import os
 import re
 import shutil
@@ -97,7 +98,8 @@ def _completed_argo() -> Path:
     """Return a go.mod with a copy of Argo that has the file which its published module lacks."""
     folder, copy = _MODULES / "argo", cache() / f"argo-workflows-{version('argoexec')}"
     module = _VERSIONED["argo"]
-    source = _go("list", "-m", "-f", "{{.Dir}}", module, cwd=folder).strip()
+    # `go list -m` names no folder for a module that was not downloaded before.
+    source = json.loads(_go("mod", "download", "-json", module, cwd=folder))["Dir"]
     shutil.rmtree(copy, ignore_errors=True)
     # The module cache is read-only, and a copy must take a file more.
     shutil.copytree(source, copy, copy_function=shutil.copyfile)
