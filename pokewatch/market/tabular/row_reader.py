@@ -149,7 +149,7 @@ class RowReader:
             elif name == "volume":
                 self.refuse(
                     "volume is not a whole number of sales",
-                    (values < 0) | (values != np.floor(values)) | (values > 2**31 - 1),
+                    (values < 0) | (values > np.floor(values)) | (values > 2**31 - 1),
                     name,
                 )
             elif name == "stale_days":

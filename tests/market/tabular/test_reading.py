@@ -167,6 +167,30 @@ def test_a_bad_field_beside_a_good_price_costs_the_field(tmp_path: Path) -> None
     assert table.prices["low_price"].to_pylist() == [None]
 
 
+@pytest.mark.parametrize("column", ["low", "mid", "high", "avg7", "avg30", "volume", "stale_days"])
+@pytest.mark.parametrize("cell", ["", "-", "N/A"])
+def test_a_row_without_an_optional_number_stays(tmp_path: Path, column: str, cell: str) -> None:
+    rows = f"a-1,2026-09-13,12.5,{cell}\nb-2,2026-09-13,7.5,3\n"
+    table = read(tmp_path, f"card_id,date,market_price,{column}\n{rows}")
+    assert found(table) == [*A_12, ("b-2", "2026-09-13", 7.5)]
+    assert not table.left_out
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("many", "volume is not a number"),
+        ("1.5", "volume is not a whole number of sales"),
+        ("-2", "volume is not a whole number of sales"),
+    ],
+)
+def test_a_bad_volume_has_one_reason(tmp_path: Path, cell: str, reason: str) -> None:
+    rows = f"a-1,2026-09-13,12.5,4\nb-2,2026-09-13,7.5,{cell}\n"
+    table = read(tmp_path, f"card_id,date,market_price,volume\n{rows}")
+    assert found(table) == A_12
+    assert [(left.reason, left.rows, left.line) for left in table.left_out] == [(reason, 1, 3)]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
