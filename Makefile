@@ -80,6 +80,8 @@ IMAGE ?= pokewatch
 TARGETS ?= pipeline serving gateway
 VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 OVERLAY ?= local
+# Of `make rollback`; without one, the only market.
+MARKET ?=
 
 images:
 	@for target in $(TARGETS); do \
@@ -97,7 +99,7 @@ verify:
 	k8s/verify.sh
 
 rollback:
-	k8s/rollback.sh
+	k8s/rollback.sh $(MARKET)
 
 sbom: setup
 	@mkdir -p build/sbom

@@ -29,8 +29,13 @@ if ! kubectl --namespace pokewatch get secret gateway-keys >/dev/null 2>&1; then
     trap 'rm -rf "$keys"' EXIT
     trap 'exit 1' HUP INT TERM
     key=$(POKEWATCH_HOME=$keys "${POKEWATCH:-.venv/bin/pokewatch}" keys create first --json | sed -n 's/.*"key": *"\([^"]*\)".*/\1/p')
-    kubectl --namespace pokewatch create secret generic gateway-keys --from-file=keys.sqlite="$keys/keys.sqlite"
-    echo "the first API key, shown once: $key"
+    if kubectl --namespace pokewatch create secret generic gateway-keys --from-file=keys.sqlite="$keys/keys.sqlite"; then
+        echo "the first API key, shown once: $key"
+    else
+        kubectl --namespace pokewatch get secret gateway-keys --output name
+        key=${POKEWATCH_KEY:-}
+        echo "another deploy has made the first API key, and shows it" >&2
+    fi
 fi
 for workload in statefulset/postgres deployment/redis deployment/mlflow; do
     kubectl --namespace pokewatch rollout status "$workload" --timeout 600s

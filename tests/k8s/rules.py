@@ -249,8 +249,7 @@ def _backends(route: Manifest) -> Iterator[Manifest]:
 
 def _named(manifest: Manifest) -> str:
     metadata = manifest["metadata"]
-    name = metadata.get("name") or metadata.get("generateName")
-    return f"{manifest['kind']} {metadata.get('namespace', '-')}/{name}"
+    return f"{manifest['kind']} {metadata.get('namespace', '-')}/{metadata['name']}"
 
 
 def _pod(workload: Manifest) -> Manifest:

@@ -1,8 +1,6 @@
-"""The scripts of `make deploy`, `verify` and `rollback`, with a kubectl that records its calls."""
+"""The scripts of `make deploy` and `verify`, with a kubectl that records its calls."""
 
 import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,65 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT
-from tests.k8s.rendering import K8S, rendered_jobs, rendered_overlay
-
-KUBECTL = """#!{python}
-import json, os, pathlib, sys
-arguments = sys.argv[1:]
-folder = pathlib.Path(os.environ["KUBECTL_FOLDER"])
-sent = sys.stdin.read() if "--filename" in arguments else ""
-with (folder / "calls").open("a") as file:
-    file.write(json.dumps([arguments, sent]) + "\\n")
-for words, answer in json.loads((folder / "answers").read_text()).items():
-    if words in " ".join(arguments):
-        once = folder / "failed"
-        if answer["code"] == "first 1" and not once.exists():
-            once.touch()
-            sys.exit(1)
-        sys.stdout.write(answer["out"])
-        sys.exit(answer["code"] if answer["code"] != "first 1" else 0)
-"""
-
-
-class Kubectl:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        program = folder / "kubectl"
-        program.write_text(KUBECTL.format(python=sys.executable))
-        program.chmod(0o755)
-        self.answer({})
-
-    def answer(self, answers: dict[str, tuple[str, int | str]]) -> None:
-        """Set its output and exit code for arguments with some words; the default is none and 0.
-
-        "first 1" fails the first time.
-        """
-        content = {words: {"out": out, "code": code} for words, (out, code) in answers.items()}
-        (self.folder / "answers").write_text(json.dumps(content))
-
-    def calls(self) -> list[tuple[str, str]]:
-        """Arguments and standard input of every call."""
-        lines = (self.folder / "calls").read_text().splitlines()
-        return [(" ".join(arguments), sent) for arguments, sent in map(json.loads, lines)]
-
-    def run(
-        self, script: str, *arguments: str, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        env = {
-            **os.environ,
-            "PATH": f"{self.folder}:{os.environ['PATH']}",
-            "KUBECTL_FOLDER": str(self.folder),
-            **variables,
-        }
-        return subprocess.run(
-            [str(ROOT / "k8s" / script), *arguments],
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+from tests.k8s.kubectl import Kubectl
+from tests.k8s.rendering import K8S, rendered_overlay
 
 
 @pytest.fixture
@@ -82,7 +23,6 @@ POKEWATCH = str(Path(sys.executable).with_name("pokewatch"))
 FIRST_DAY: dict[str, tuple[str, int | str]] = {
     "get secret gateway-keys": ("", 1),
     "get deployment mlflow": ("pokewatch/pipeline:7", 0),
-    "create --filename": ("job.batch/first-run-x", 0),
     "@.status": ("Complete", 0),
     "logs": ("model version 1 is champion\n", 0),
 }
@@ -107,11 +47,33 @@ def test_deploy_applies_the_overlay_and_ends_with_the_first_answer(
     places = [next(at for at, (call, _) in enumerate(calls) if words in call) for words in order]
     assert places == sorted(places)
     (job,) = [yaml.safe_load(sent) for call, sent in calls if "create --filename" in call]
-    assert job["metadata"]["generateName"] == "first-run-"
+    assert job["metadata"]["name"] == "first-run-1"
     shown = done.stdout.splitlines()
     assert any(line.startswith("the first API key, shown once: pw_") for line in shown)
     assert json.loads(shown[-1]) == {"card_id": "card-1", "fair_price": 2.5}
     assert "the first answer came" in done.stderr
+
+
+def test_of_two_deploys_one_makes_the_first_key(kubectl: Kubectl, gateway: str) -> None:
+    """The other goes on with the keys that it finds, and asks for no answer."""
+    raced: dict[str, tuple[str, int | str]] = {
+        "get secret gateway-keys": ("secret/gateway-keys\n", "first 1"),
+        "create secret generic gateway-keys": ("", 1),
+    }
+    kubectl.answer(FIRST_DAY | raced)
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=POKEWATCH, POKEWATCH_URL=gateway)
+    assert done.returncode == 0, done.stderr
+    assert "another deploy has made the first API key" in done.stderr
+    assert "shown once" not in done.stdout
+    assert "everything is ready" in done.stderr
+
+
+def test_deploy_ends_where_the_first_key_cannot_be_stored(kubectl: Kubectl, gateway: str) -> None:
+    refused: dict[str, tuple[str, int | str]] = {"create secret generic gateway-keys": ("", 1)}
+    kubectl.answer(FIRST_DAY | refused)
+    done = kubectl.run("deploy.sh", "local", POKEWATCH=POKEWATCH, POKEWATCH_URL=gateway)
+    assert done.returncode == 1
+    assert "shown once" not in done.stdout
 
 
 def test_deploy_says_what_is_not_ready(kubectl: Kubectl, gateway: str) -> None:
@@ -177,85 +139,6 @@ def test_the_local_overlays_own_secret_may_be_replaced() -> None:
         if (each["kind"], each["metadata"]["name"]) == ("Secret", "pokewatch-pipeline")
     ]
     assert found["labels"] == {"app.kubernetes.io/instance": "local"}
-
-
-@pytest.mark.parametrize("name", rendered_jobs())
-def test_a_job_that_runs_is_waited_for_and_no_second_is_started(
-    name: str, kubectl: Kubectl
-) -> None:
-    """Two first runs would write the same prices, and two rollbacks undo each other."""
-    kubectl.answer(
-        {
-            "get jobs": (f"{name}-1 Complete \n{name}-2 FailureTarget Failed\n{name}-3 \n", 0),
-            "@.status": ("Complete", 0),
-        }
-    )
-    done = kubectl.run("job.sh", name)
-    assert done.returncode == 0, done.stderr
-    assert f"waiting for job.batch/{name}-3 " in done.stderr
-    assert not any(call.startswith("create") for call, _ in kubectl.calls())
-    selector = f"--selector app.kubernetes.io/name={name}"
-    assert any(selector in call for call, _ in kubectl.calls())
-    assert rendered_jobs()[name]["metadata"]["labels"] == {"app.kubernetes.io/name": name}
-
-
-def test_no_job_is_started_where_those_that_run_are_not_known(kubectl: Kubectl) -> None:
-    kubectl.answer({"get jobs": ("", 1)})
-    assert kubectl.run("rollback.sh").returncode == 1
-    assert not any(call.startswith("create") for call, _ in kubectl.calls())
-
-
-def test_a_question_that_fails_once_does_not_end_the_wait(kubectl: Kubectl) -> None:
-    kubectl.answer({"create": ("job.batch/rollback-x", 0), "@.status": ("Complete", "first 1")})
-    done = kubectl.run("rollback.sh", POKEWATCH_IMAGE="pokewatch/pipeline:7")
-    assert done.returncode == 0, done.stderr
-
-
-def test_rollback_starts_the_job_with_the_image_that_runs(kubectl: Kubectl) -> None:
-    kubectl.answer(
-        {
-            "get deployment mlflow": ("registry.example.com/pokewatch/pipeline:7", 0),
-            "create": ("job.batch/rollback-x", 0),
-            "@.status": ("SuccessCriteriaMet Complete", 0),
-            "logs": ("model version 3 is champion again\n", 0),
-        }
-    )
-    done = kubectl.run("rollback.sh")
-    assert (done.returncode, done.stdout) == (0, "model version 3 is champion again\n")
-    (created,) = [sent for call, sent in kubectl.calls() if call.startswith("create")]
-    assert "image: registry.example.com/pokewatch/pipeline:7\n" in created
-
-
-def test_a_failed_rollback_is_reported(kubectl: Kubectl) -> None:
-    kubectl.answer(
-        {
-            "get deployment mlflow": ("pokewatch/pipeline:7", 0),
-            "create": ("job.batch/rollback-x", 0),
-            "@.status": ("FailureTarget Failed", 0),
-            "logs": ("http://10.0.0.1:8080 answers with version 4, not 3\n", 0),
-            "{.metadata.name} failed": ("rollback-x failed: reached backoff limit\n", 0),
-        }
-    )
-    done = kubectl.run("rollback.sh")
-    assert done.returncode == 1
-    assert "answers with version 4, not 3" in done.stdout
-    assert "rollback-x failed: reached backoff limit" in done.stderr
-
-
-def test_a_rollback_whose_pod_is_gone_is_reported(kubectl: Kubectl) -> None:
-    """The Job controller deletes the pod of a Job that exceeds its deadline."""
-    kubectl.answer(
-        {
-            "get deployment mlflow": ("pokewatch/pipeline:7", 0),
-            "create": ("job.batch/rollback-x", 0),
-            "@.status": ("Failed", 0),
-            "logs": ("", 1),
-            "{.metadata.name} failed": ("rollback-x failed: active longer than deadline\n", 0),
-        }
-    )
-    done = kubectl.run("rollback.sh")
-    assert done.returncode == 1
-    assert "active longer than deadline" in done.stderr
 
 
 class _Gateway(BaseHTTPRequestHandler):
