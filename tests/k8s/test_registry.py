@@ -157,7 +157,6 @@ def test_a_rollback_by_its_job_reaches_every_replica(
         "MLFLOW_TRACKING_URI": registry,
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "POKEWATCH_MLSERVER_URLS": ",".join(addresses),
-        "POKEWATCH_NOTIFY_URLS": "",
     }
     assert {each["name"] for each in container["env"]} == given.keys()
     program, *arguments = container["command"]
