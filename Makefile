@@ -84,6 +84,7 @@ OVERLAY ?= local
 MARKET ?=
 
 images:
+	@test -n "$(BUILDER)" || { echo "make images needs docker, podman or buildah, and none was found. Install one, or give its path: make images BUILDER=/path/to/docker" >&2; exit 1; }
 	@for target in $(TARGETS); do \
 		$(BUILDER) build $(BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg GIT_COMMIT=$$(git rev-parse HEAD) \
 			--target $$target --tag $(IMAGE)/$$target:$(VERSION) . || exit 1; \
