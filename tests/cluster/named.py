@@ -1,7 +1,7 @@
 """The cluster that POKEWATCH_TEST_KUBECONFIG names, such as one of kind or minikube.
 
 It is not KUBECONFIG, which may name a cluster that is in use: the tests create namespaces and
-custom kinds, and delete the namespaces afterwards. POKEWATCH_TEST_URL is the address of NodePort
+custom kinds, and delete all but the kinds afterwards. POKEWATCH_TEST_URL is the address of NodePort
 30080, where that of the first node cannot be reached from here.
 """
 
@@ -24,6 +24,8 @@ VARIABLE = "POKEWATCH_TEST_KUBECONFIG"
 # read before a test has an environment of its own
 _FILE, _URL = (os.environ.get(name, "") for name in (VARIABLE, "POKEWATCH_TEST_URL"))
 NAMESPACES = ("pokewatch", "pokewatch-flows", "monitoring", NAMESPACE)
+# The one object of the overlays that is in no namespace.
+GATEWAY_CLASS = ("gatewayclasses.gateway.networking.k8s.io", "pokewatch")
 
 
 def is_named() -> bool:
@@ -46,13 +48,20 @@ def named_control_plane(folder: Path) -> Iterator[ControlPlane]:
     one = given.kubectl("config", "view", "--raw", "--flatten", "--minify")
     given.kubeconfig.write_text(one)
     found = ControlPlane(folder, yaml.safe_load(one)["clusters"][0]["cluster"]["server"], token="")
-    known = found.kubectl("get", "namespaces", *NAMESPACES, "--ignore-not-found", "--output=name")
+    options = ("--ignore-not-found", "--output=name")
+    known = found.kubectl("get", "namespaces", *NAMESPACES, *options)
+    if _has_gateway_classes(found):
+        known += found.kubectl("get", *GATEWAY_CLASS, *options)
     if known:
         pytest.fail(f"{VARIABLE} names a cluster in use, with {', '.join(known.split())}")
     try:
         yield found
     finally:
-        found.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--timeout=300s")
+        options = ("--ignore-not-found", "--timeout=300s")
+        # first what uses the class: its controller keeps it until then
+        found.kubectl("delete", "namespaces", *NAMESPACES, *options)
+        if _has_gateway_classes(found):
+            found.kubectl("delete", *GATEWAY_CLASS, *options)
 
 
 @contextmanager
@@ -60,6 +69,11 @@ def named_cluster(folder: Path) -> Iterator[Cluster]:
     """The named cluster, whose nodes have the images of `make images`."""
     with named_control_plane(folder) as plane:
         yield Cluster(plane, _URL or _node_port(plane))
+
+
+def _has_gateway_classes(plane: ControlPlane) -> bool:
+    """Return whether the cluster knows the kind, which the tests may define themselves."""
+    return plane.has("customresourcedefinition", GATEWAY_CLASS[0])
 
 
 def _node_port(plane: ControlPlane) -> str:

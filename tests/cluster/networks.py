@@ -3,11 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.cluster.control_plane import ControlPlane
+from tests.k8s.connections import Connection
 from tests.polling import eventually
 
 OUTSIDE = "pokewatch-outside"
@@ -20,7 +21,7 @@ async def main():
     for port in map(int, sys.argv[1:]):
         await asyncio.start_server(lambda _, writer: writer.close(), "0.0.0.0", port)
     print("ready", flush=True)
-    await asyncio.Event().wait()
+    await asyncio.to_thread(sys.stdin.read)  # ends with the process that started this one
 
 asyncio.run(main())
 """
@@ -48,6 +49,7 @@ asyncio.run(main())
 @contextmanager
 def outside(addresses: Sequence[str]) -> Iterator[str]:
     """Yield the namespace of a host that has `addresses`, to which this machine routes."""
+    _remove_leftovers()
     with ExitStack() as stack:
         _ip("netns", "add", OUTSIDE)
         stack.callback(_ip, "netns", "delete", OUTSIDE)
@@ -64,6 +66,13 @@ def outside(addresses: Sequence[str]) -> Iterator[str]:
         _ip(*inside, "route", "add", "10.245.1.1/32", "dev", _THERE)
         _ip(*inside, "route", "add", "default", "via", "10.245.1.1")
         yield OUTSIDE
+
+
+def _remove_leftovers() -> None:
+    """Remove what a run that was killed has left; a process in the namespace keeps its link."""
+    for arguments in (("link", "delete", _HERE), ("netns", "delete", OUTSIDE)):
+        # fails where there is none
+        subprocess.run(["ip", *arguments], capture_output=True, check=False)
 
 
 def namespace_of(address: str) -> str:
@@ -91,16 +100,15 @@ def address_of(plane: ControlPlane, namespace: str, name: str) -> str:
 def listening(namespace: str, ports: Sequence[int]) -> Iterator[None]:
     """Accept connections on ports in a namespace."""
     command = [*_inside(namespace), _LISTEN, *map(str, ports)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     try:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         yield
     finally:
         process.terminate()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+        process.communicate()
 
 
 def connects(namespace: str, tried: Sequence[tuple[str, str, int]]) -> list[bool]:
@@ -108,6 +116,28 @@ def connects(namespace: str, tried: Sequence[tuple[str, str, int]]) -> list[bool
     command = [*_inside(namespace), _CONNECT, json.dumps(tried)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [bool(each) for each in json.loads(done.stdout)]
+
+
+def wait_for_each(
+    passing: Callable[[list[Connection]], list[Connection]],
+    tried: list[Connection],
+    *,
+    made: bool,
+    every: float = 1,
+) -> None:
+    """Wait until each connection was made, or refused: policies are enforced some seconds later.
+
+    `passing` returns those that are made.
+    """
+    waiting = tried
+
+    def again() -> list[Connection]:
+        nonlocal waiting
+        found = passing(waiting)
+        waiting = [each for each in waiting if (each in found) is not made]
+        return waiting
+
+    eventually(again, lambda left: not left, seconds=120, every=every)
 
 
 def _inside(namespace: str) -> list[str]:

@@ -11,14 +11,21 @@ import yaml
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.named import is_named
-from tests.cluster.networks import OUTSIDE, address_of, connects, listening, namespace_of, outside
+from tests.cluster.networks import (
+    OUTSIDE,
+    address_of,
+    connects,
+    listening,
+    namespace_of,
+    outside,
+    wait_for_each,
+)
 from tests.cluster.node import PAUSE
 from tests.cluster.own import own_cluster
 from tests.k8s.connections import FORBIDDEN, NEEDED, NEEDED_OF, PODS, Connection
 from tests.k8s.rendering import APPLIED, OVERLAYS, rendered_overlay
 from tests.k8s.rules import Manifest
 from tests.k8s.traffic import Endpoint
-from tests.polling import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -98,14 +105,14 @@ def overlay(request: pytest.FixtureRequest, cluster: Cluster, networks: Networks
     plane = cluster.plane
     plane.kubectl("apply", "--filename", "-", sent=sent)
     forbidden = [each for each in FORBIDDEN if each not in ANY_POD[name]]
-    # enforced some seconds later
-    eventually(lambda: networks.passing(forbidden[:1]), lambda made: not made, every=1)
+    wait_for_each(networks.passing, forbidden, made=False)
     yield name
     plane.kubectl("delete", "--filename", "-", sent=sent)
 
 
 def test_what_the_system_needs_passes(networks: Networks, overlay: str) -> None:
     needed = [each for each in (*NEEDED, *NEEDED_OF[overlay]) if each in TRIED]
+    wait_for_each(networks.passing, needed, made=True)
     assert networks.passing(needed) == needed
 
 
