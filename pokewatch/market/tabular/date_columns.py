@@ -19,6 +19,7 @@ from pokewatch.market.tabular.dates import (
     ORDER_NAMES,
     DateCell,
     Order,
+    has_time,
     order_of,
     parse_date,
     parse_time,
@@ -66,7 +67,7 @@ def read_days(
     within, unclear = moments, np.zeros(len(moments), dtype=np.bool_)
     if times is not None:
         texts = coded(pa.chunked_array([plain_texts(times)]), line)
-        moments, within, unclear = _with_times(texts, moments)
+        moments, within, unclear = _with_times(texts, moments, _timed(column, line, moments))
     days = moments.astype("datetime64[D]")
     missing = np.isnat(days)
     outside = ~missing & ((days < np.datetime64(first, "D")) | (days > np.datetime64(last, "D")))
@@ -95,10 +96,24 @@ def _blank(column: pa.ChunkedArray) -> NDArray[np.bool_]:
     return np.asarray(blank.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments, NDArray[np.bool_]]:
+def _timed(column: pa.ChunkedArray, line: NDArray[np.int64], moments: Moments) -> NDArray[np.bool_]:
+    """Return which rows have a day with a time of its own, midnight in its zone aside."""
+    if pa.types.is_timestamp(column.type):
+        local = pc.local_timestamp(column) if column.type.tz else column
+        moments = local.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
+    elif not (pa.types.is_date(column.type) or is_number(column.type)):
+        cells = coded(column, line)
+        return cells.spread([has_time(text) for text in cells.texts], np.bool_, False)
+    return np.asarray(moments != moments.astype("datetime64[D]"))
+
+
+def _with_times(
+    cells: Coded, moments: Moments, timed: NDArray[np.bool_]
+) -> tuple[Moments, Moments, NDArray[np.bool_]]:
     """Return the moments at the times of day, those that order rows, and where none is known.
 
-    A cell that holds a day as well orders the rows of a day, but does not tell it.
+    A time beside a `timed` moment repeats its time, and is not added to it. A cell that holds a day
+    as well orders the rows of a day, but does not tell it.
     """
     midnight = np.timedelta64(0, "us")
     times = [parse_time(text) for text in cells.texts]
@@ -114,10 +129,11 @@ def _with_times(cells: Coded, moments: Moments) -> tuple[Moments, Moments, NDArr
     ]
     if all(neither):  # the column does not hold times
         neither = [False] * len(neither)
-    moments = moments + cells.spread(since, "timedelta64[us]", midnight)
+    spread = cells.spread(since, "timedelta64[us]", midnight)
+    moments = np.where(timed, moments, moments + spread)
     stamped = cells.spread(stamps, "datetime64[us]", _NAT)
     ordered = np.where(np.isnat(stamped), moments, stamped)
-    return moments, ordered, cells.spread(neither, np.bool_, False)
+    return moments, ordered, cells.spread(neither, np.bool_, False) & ~timed
 
 
 def _numpy(moment: datetime) -> np.datetime64:

@@ -6,7 +6,7 @@ The order of day and month is inferred from a whole column, never from one cell.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Literal
 
 from pokewatch.plain_text import plain, without_apostrophe
@@ -44,6 +44,7 @@ _CLOCK = (
 )
 _TIME = rf"(?:[T\s,]\s*{_CLOCK})?"
 _TIME_OF_DAY = re.compile(_CLOCK)
+_TIME_AT_END = re.compile(rf"[T\s,]\s*{_CLOCK}$")
 _HOUR = re.compile(r"\d{1,2}")
 _WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
 _NUMERIC = re.compile(
@@ -125,6 +126,17 @@ def parse_time(text: str) -> timedelta | None:
     except ValueError:
         return None
     return timedelta(seconds=round(share * 86_400)) if 0 <= share < 1 else None
+
+
+def has_time(text: str) -> bool:
+    """Return whether a cell with a day has a time as well, other than midnight where it is."""
+    match = _TIME_AT_END.search(" ".join(plain(text).split()))
+    if match is None:
+        cell = parse_date(text)
+        return cell is not None and any(each.time() != time() for each in cell.moments.values())
+    hour = int(match["hour"]) % (12 if match["half"] else 24)
+    late = (match["half"] or "a")[0] in "Pp"
+    return bool(hour or late or int(match["minute"]) or int(match["second"] or 0))
 
 
 def _numeric(match: re.Match[str]) -> DateCell | None:

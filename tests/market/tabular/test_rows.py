@@ -56,6 +56,26 @@ a-1,2026-09-13,23,12.5
 a-1,2026-09-13,9,9
 a-1,2026-09-14,0,13
 """,
+    "stamps and their hours": """card_id,date,hour,price
+a-1,2026-09-13 23:00:00,23,12.5
+a-1,2026-09-13 13:00:00,13,9
+a-1,2026-09-14 00:00:00,0,13
+""",
+    "stamps and their local times": """card_id,date,time,price
+a-1,2026-09-14T01:30:00+02:00,01:30,12.5
+a-1,2026-09-13T23:00:00+02:00,23:00,9
+a-1,2026-09-14T15:00:00+02:00,?,13
+""",
+    "days of Excel with times": """card_id,date,time,price
+a-1,46278.75,18:00,12.5
+a-1,46278.5,12:00,9
+a-1,46279,1:00,13
+""",
+    "days in a zone and times": """card_id,date,time,price
+a-1,2026-09-13T00:00:00+02:00,23:00,12.5
+a-1,2026-09-13T00:00:00+02:00,9:00,9
+a-1,2026-09-14T00:00:00+02:00,12:00,13
+""",
     "days and stamps": """card_id,date,fetched_at,price
 a-1,2026-09-13,2026-09-13T23:00:01Z,12.5
 a-1,2026-09-13,2026-09-13T09:00:01Z,9
@@ -105,6 +125,11 @@ def test_typed_moments_are_kept(tmp_path: Path) -> None:
     table = {"card_id": ["a-1"] * 3, "date": moments, "market_price": [9.0, 12.5, 11.0]}
     pq.write_table(pa.table(table), path)
     assert found(table_of(path)) == LAST_OF_BOTH[:1]
+    hours = pa.table(table | {"hour": [moment.hour for moment in moments]})
+    for zone in ("UTC", "Europe/Berlin"):
+        stamps = pa.array(moments, pa.timestamp("ns", zone))
+        pq.write_table(hours.set_column(1, "date", stamps), path)
+        assert found(table_of(path)) == LAST_OF_BOTH[:1]
     days = {"date": [date(2026, 9, 13)] * 3, "time": [time(9), time(23), time(12)]}
     pq.write_table(pa.table(table | days), path)
     assert found(table_of(path)) == LAST_OF_BOTH[:1]
