@@ -27,7 +27,17 @@ _SYMBOLS = {
     "A$": "AUD",
     "CA$": "CAD",
     "R$": "BRL",
+    "AU$": "AUD",
+    "HK$": "HKD",
+    "NZ$": "NZD",
+    "S$": "SGD",
+    "MX$": "MXN",
     "ZŁ": "PLN",
+    "₩": "KRW",
+    "EURO": "EUR",
+    "EUROS": "EUR",
+    "US DOLLAR": "USD",
+    "US DOLLARS": "USD",
 }
 _CODES = frozenset(
     {
@@ -45,8 +55,15 @@ _CODES = frozenset(
         "CZK",
         "BRL",
         "MXN",
+        "CNY",
+        "HKD",
+        "KRW",
+        "NZD",
+        "SGD",
+        "TWD",
     }
 )
+_UNIT_IN_NAME = re.compile(r"[^\W\d_]{0,2}[$€£¥￥₩]|[^\W\d_]+")
 _SPACES = dict.fromkeys(map(ord, "\u00a0\u202f\u2009\u2007\u2002\u2003\ufeff"), " ")
 _DASHES = dict.fromkeys(map(ord, "\u2212\u2013\u2014"), "-")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2019\u02bc"), "'")
@@ -135,12 +152,20 @@ def as_typed(text: str) -> str:
 
 
 def currency_named(text: str) -> str | None:
-    """Return the currency in a column's name such as "Price ($)" or "price_eur"."""
-    for symbol, code in _SYMBOLS.items():
-        if symbol in text and len(symbol) == 1:
-            return code
-    words = re.split(r"[^A-Za-z]+", text.upper())
-    return next((word for word in words if word in _CODES), None)
+    """Return the currency in a column's name such as "Price ($)", "price_eur" or "Preis in Euro".
+
+    A code is not mistaken: the dollar of "Price (CAD $)" is that of Canada.
+    """
+    units = _UNIT_IN_NAME.findall(text.upper())
+    code = next((unit for unit in units if unit in _CODES), None)
+    symbols = (*units, *text)
+    return code or next((_SYMBOLS[each] for each in symbols if each in _SYMBOLS), None)
+
+
+def currency_of(text: str) -> str | None:
+    """Return the currency that a text names and nothing else: "EUR", "€", "Euro" or "EUR (€)"."""
+    named = {_currency(unit) for unit in re.findall(r"[^\s()]+", text)}
+    return _currency(text) or (named.pop() if len(named) == 1 else None)
 
 
 def _currency(text: str) -> str | None:

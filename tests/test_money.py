@@ -2,7 +2,7 @@
 
 import pytest
 
-from pokewatch.money import parse_money, typed_price
+from pokewatch.money import currency_named, currency_of, parse_money, typed_price
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from pokewatch.money import parse_money, typed_price
         ("$3.50", 3.5, "USD"),
         ("3,50 \u20ac", 3.5, "EUR"),
         ("EUR 3,50", 3.5, "EUR"),
+        ("3,50 Euro", 3.5, "EUR"),
         ("1.234,56", 1234.56, None),
         ("1,234.56", 1234.56, None),
         ("1'234.50", 1234.5, None),
@@ -62,3 +63,52 @@ def test_the_bounds_are_named() -> None:
 )
 def test_a_long_run_of_spaces_takes_no_longer_than_other_text(text: str) -> None:
     assert parse_money(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "currency"),
+    [
+        ("Price", None),
+        ("Price ($)", "USD"),
+        ("Price$", "USD"),
+        ("Low$", "USD"),
+        ("Price (US$)", "USD"),
+        ("price_eur", "EUR"),
+        ("Preis in Euro", "EUR"),
+        ("Europe price", None),
+        ("価格(円)", "JPY"),
+        ("価格円", "JPY"),
+        ("Price (C$)", "CAD"),
+        ("Price (CA$)", "CAD"),
+        ("Price CAD $", "CAD"),
+        ("Price ($CAD)", "CAD"),
+        ("Price A$", "AUD"),
+        ("Price (HK$)", "HKD"),
+        ("price_krw", "KRW"),
+        ("Cena (zł)", "PLN"),
+    ],
+)
+def test_the_currency_in_the_name_of_a_column(name: str, currency: str | None) -> None:
+    assert currency_named(name) == currency
+
+
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [
+        ("EUR", "EUR"),
+        (" eur ", "EUR"),
+        ("€", "EUR"),
+        ("Euro", "EUR"),
+        ("EUR (€)", "EUR"),
+        ("$", "USD"),
+        ("US$", "USD"),
+        ("US Dollar", "USD"),
+        ("CA$", "CAD"),
+        ("USD EUR", None),
+        ("USD/EUR", None),
+        ("dollar", None),
+        ("", None),
+    ],
+)
+def test_a_currency_alone(text: str, currency: str | None) -> None:
+    assert currency_of(text) == currency

@@ -171,7 +171,9 @@ _OTHERWISE = {
     "date": ", or give the day of all rows: POKEWATCH_FILE_DAY=2025-10-22",
 }
 _CENTS = frozenset({"cent", "cents", "pennies"})
-_MONEY_WORDS = frozenset({"usd", "eur", "gbp", "jpy", "cad", "aud", "in"}) | _CENTS
+_MONEY_WORDS = (
+    frozenset({"usd", "us", "eur", "euro", "ca", "gbp", "jpy", "cad", "aud", "in"}) | _CENTS
+)
 
 
 @dataclass(frozen=True, slots=True)

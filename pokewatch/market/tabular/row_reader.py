@@ -16,12 +16,13 @@ from pokewatch.market.sources import REJECTED_SCHEMA
 from pokewatch.market.tabular.card_ids import card_id_of, identities, is_total
 from pokewatch.market.tabular.cells import check_type, is_readable, plain_texts, shown
 from pokewatch.market.tabular.columns import Columns, in_cents
+from pokewatch.market.tabular.currencies import named_currencies, usual_currency
 from pokewatch.market.tabular.date_columns import read_days
 from pokewatch.market.tabular.number_columns import are_whole, evidence_of, read_numbers
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
-from pokewatch.money import Decimal, currency_named
+from pokewatch.money import Decimal
 
 _NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
@@ -129,12 +130,17 @@ class RowReader:
                 self.refuse(reason, rows, name)
             if name == "market_price":
                 self.placeholder = found.missing
-            self._cell_currency = np.where(
-                found.currency != "", found.currency, self._cell_currency
-            )
+            self._carry(name, found.currency)
             cents = name in PRICE_COLUMNS and self._in_cents(name)
             values[name] = self._checked(name, found.values / 100 if cents else found.values)
         return values
+
+    def _carry(self, name: str, currency: NDArray[np.str_]) -> None:
+        """Add the currencies [m] that the cells of a column carry."""
+        before = self._cell_currency
+        differ = (before != "") & (currency != "") & (before != currency)
+        self.refuse("the prices of the row are in different currencies", differ, name)
+        self._cell_currency = np.where(before != "", before, currency)
 
     def _in_cents(self, name: str) -> bool:
         column = self._columns.named[name]
@@ -173,33 +179,19 @@ class RowReader:
 
         `assumed_currency` is then that of the options for rows that name none, else "".
         """
-        named = currency_named(self._columns.named["market_price"]) or self._sole_currency()
+        named = usual_currency(self._columns, self._cell_currency)
         usual = named or self._options.currency
         carried = np.where(self._cell_currency != "", self._cell_currency, usual)
         if "currency" not in self._columns.named:
             self._assume(usual, named, self._cell_currency)
             return self._known(carried, "market_price")
-        said = np.asarray(
-            pc.fill_null(pc.utf8_upper(plain_texts(self._column("currency"))), "").to_pylist(),
-            dtype=np.str_,
-        )
+        said = named_currencies(self._column("currency"))
         self._assume(usual, named, np.where(said != "", said, self._cell_currency))
         differ = (said != "") & (self._cell_currency != "") & (said != self._cell_currency)
         self.refuse(
             "the price carries another currency than its currency column", differ, "currency"
         )
         return self._known(np.where(said != "", said, carried), "currency")
-
-    def _sole_currency(self) -> str:
-        """Return the one currency that cells carry, "" if there is none or they differ.
-
-        All prices of Cardmarket, whose ids are called idProduct, are in EUR.
-        """
-        carried = set(np.unique(self._cell_currency).tolist()) - {""}
-        if not carried and self._columns.has_market_ids:
-            return "EUR"
-        known = carried & set(CURRENCIES)
-        return str(known.pop()) if len(carried) == len(known) == 1 else ""
 
     def _assume(self, usual: str, named: str, carried: NDArray[np.str_]) -> None:
         self.assumed_currency = usual if not named and bool((carried == "").any()) else ""

@@ -1,0 +1,59 @@
+"""The currency of each row of a table: from a column, the cells of prices, or a header."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.tabular.cells import plain_texts
+from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.numbers import is_placeholder
+from pokewatch.market.tabular.sheet import TableError
+from pokewatch.money import currency_named, currency_of
+
+
+def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """Return the currencies [m] of a column of them, "" where a cell is empty or says none.
+
+    A text that is no known currency is returned as it is, in capitals.
+    """
+    encoded = plain_texts(column).dictionary_encode()
+    known = {text: _code(text) for text in encoded.dictionary.to_pylist()}
+    return np.asarray([known.get(text, "") for text in encoded.to_pylist()], dtype=np.str_)
+
+
+def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
+    """Return the currency of rows that name none, by a header or the other cells, "" if none does.
+
+    `carried` are the currencies of the cells. All prices of Cardmarket, whose ids are called
+    idProduct, are in EUR. Raise TableError where two columns of prices differ.
+    """
+    if named := _of_headers(columns.named):
+        return named
+    found = set(np.unique(carried).tolist()) - {""}
+    if not found and columns.has_market_ids:
+        return "EUR"
+    known = found & set(CURRENCIES)
+    return str(known.pop()) if len(found) == len(known) == 1 else ""
+
+
+def _of_headers(named: Mapping[str, str]) -> str | None:
+    market = named["market_price"]
+    currency = currency_named(market)
+    for column in (named[field] for field in PRICE_COLUMNS if field in named):
+        other = currency_named(column)
+        if currency and other and other != currency:
+            raise TableError(
+                f"the column {market!r} is in {currency}, and the column {column!r} in {other}",
+                line=1,
+                remedy=f"remove the column {column!r}",
+            )
+    return currency
+
+
+def _code(text: str | None) -> str:
+    if not text or is_placeholder(text):
+        return ""
+    return currency_of(text) or text.upper()
