@@ -71,6 +71,18 @@ def is_number(kind: pa.DataType) -> bool:
     )
 
 
+def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a column of numbers, NaN where empty.
+
+    Numbers of single precision are those that they are written as: 12.34, not 12.3400001526.
+    """
+    values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if pa.types.is_float32(column.type):
+        found, code = np.unique(values, return_inverse=True)
+        return np.asarray([float(str(np.float32(value))) for value in found])[code]
+    return np.asarray(values, dtype=np.float64)
+
+
 def shown(cell: pa.Scalar) -> Any:
     """Return the value of a cell, or a text where Python has no such value, as for far years."""
     try:
@@ -89,6 +101,8 @@ def plain_texts(column: pa.ChunkedArray) -> pa.Array:
             ],
             pa.string(),
         )
+    if pa.types.is_decimal(column.type):
+        column = pc.replace_substring_regex(column.cast(pa.string()), r"\.0+$", "")
     # Most texts are repeated on every day of a card: each is trimmed once.
     encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
     texts = pc.replace_substring_regex(encoded.dictionary, INVISIBLE_PATTERN, "")

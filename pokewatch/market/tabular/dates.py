@@ -61,7 +61,7 @@ _CJK = re.compile(
     rf"(?P<year>\d{{4}})\s?[年년]\s?(?P<month>\d{{1,2}})\s?[月월]\s?(?P<day>\d{{1,2}})\s?[日일]{_TIME}"
 )
 _COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
-_EPOCH = {10: 1, 13: 1_000, 16: 1_000_000}  # digits: units a second
+_EPOCH = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}  # digits: units a second
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 # Excel counts days from here, and 1900-02-29 among them.
 _SERIAL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number
+from pokewatch.market.tabular.cells import Coded, Reasons, coded, is_number, numbers_of
 from pokewatch.market.tabular.numbers import decimal_of, is_placeholder
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.money import Decimal, Money, parse_money
@@ -33,27 +34,26 @@ def read_numbers(
     name: str,
     decimal: Decimal | None,
     whole: bool = False,
+    typed: NDArray[np.float64] | None = None,
 ) -> Numbers:
     """Return the column as numbers.
 
     `decimal` is the decimal mark where it is known. With `whole`, only whole numbers make sense,
-    which settles "1.234". Raise TableError where cells are ambiguous and nothing in the column
-    resolves them.
+    which settles "1.234". `typed` has the numbers [m] whose cells in a column of text are not read.
+    Raise TableError where cells are ambiguous and nothing in the column resolves them.
     """
     rows = len(line)
     if is_number(column.type):
-        values = (
-            column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
-        )
-        bad = np.isinf(values)
+        given = numbers_of(column)
+        bad = np.isinf(given)
         refused = {f"{name} is not a number": bad} if bad.any() else {}
         return Numbers(
-            np.where(bad, np.nan, values),
+            np.where(bad, np.nan, given),
             np.full(rows, ""),
             refused,
             np.zeros(rows, dtype=np.bool_),
         )
-    cells = coded(column, line)
+    cells = coded(_untyped(column, typed), line)
     parsed = [None if is_placeholder(text) else parse_money(text) for text in cells.texts]
     absent = [is_placeholder(text) for text in cells.texts]
     mark = decimal or _decimal(cells, parsed, name, whole)
@@ -64,8 +64,9 @@ def read_numbers(
         if any(unreadable)
         else {}
     )
+    read = cells.spread([np.nan if v is None else v for v in values], np.float64, np.nan)
     return Numbers(
-        cells.spread([np.nan if value is None else value for value in values], np.float64, np.nan),
+        read if typed is None else np.where(np.isfinite(typed), typed, read),
         cells.spread([(money.currency or "") if money else "" for money in parsed], "<U3", ""),
         refused,
         cells.spread(absent, np.bool_, False),
@@ -75,14 +76,25 @@ def read_numbers(
     )
 
 
-def evidence_of(column: pa.ChunkedArray, line: NDArray[np.int64]) -> Decimal | None:
+def evidence_of(
+    column: pa.ChunkedArray,
+    line: NDArray[np.int64],
+    typed: NDArray[np.float64] | None = None,
+) -> Decimal | None:
     """Return the decimal mark that a column shows beyond doubt, None where it shows none."""
     if is_number(column.type):
         return None
-    texts = coded(column, line).texts
+    texts = coded(_untyped(column, typed), line).texts
     return decimal_of(
         money for text in texts if not is_placeholder(text) and (money := parse_money(text))
     )[0]
+
+
+def _untyped(column: pa.ChunkedArray, typed: NDArray[np.float64] | None) -> pa.ChunkedArray:
+    """Return the column without the cells that are `typed` as numbers."""
+    if typed is None:
+        return column
+    return pc.if_else(pa.array(np.isfinite(typed)), None, column)
 
 
 def are_whole(values: NDArray[np.float64]) -> bool:

@@ -84,7 +84,9 @@ def read_price_table(
     if superseded:
         check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
     order = np.lexsort((card, days))
-    stays, repeated, conflicts = merged_duplicates(card, days, numbers, last, order)
+    currency_rank = np.unique(currency, return_inverse=True)[1].astype(np.float64)
+    compared = {**numbers, "currency": currency_rank}
+    stays, repeated, conflicts = merged_duplicates(card, days, compared, last, order)
     if len(conflicts):
         check_key(sheet, columns, card_id, days, market, conflicts)
         reader.refuse("another row gives this card another price for the day", conflicts)

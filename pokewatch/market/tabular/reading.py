@@ -74,7 +74,9 @@ def sheet_of(table: pa.Table, form: str) -> Sheet:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return dictionaries as their values, and numbers of half precision as plain ones."""
+    """Return dictionaries as their values; views of texts and half precision as the plain types."""
     if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    return column.cast(pa.float64()) if pa.types.is_float16(column.type) else column
+        return _decoded(column.cast(column.type.value_type))
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.string())
+    return column.cast(pa.float32()) if pa.types.is_float16(column.type) else column

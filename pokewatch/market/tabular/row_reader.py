@@ -120,7 +120,8 @@ class RowReader:
         values: dict[str, NDArray[np.float64]] = {}
         for name in named:
             whole = name in ("volume", "stale_days")
-            found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole)
+            typed = self._sheet.numbers.get(self._columns.named[name])
+            found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole, typed)
             self.decimal_convention = self.decimal_convention or found.convention
             if name == "market_price":
                 unmarked = self._options.unit is None and not found.convention
@@ -167,12 +168,12 @@ class RowReader:
 
     def _decimal(self, named: Sequence[str]) -> Decimal | None:
         """The mark that the columns of prices show, where one shows it and none shows the other."""
-        shown = {
-            mark
-            for name in named
-            if name in PRICE_COLUMNS and (mark := evidence_of(self._column(name), self._sheet.line))
-        }
+        shown = {self._evidence(name) for name in named if name in PRICE_COLUMNS} - {None}
         return next(iter(shown)) if len(shown) == 1 else None
+
+    def _evidence(self, name: str) -> Decimal | None:
+        typed = self._sheet.numbers.get(self._columns.named[name])
+        return evidence_of(self._column(name), self._sheet.line, typed)
 
     def currencies(self) -> NDArray[np.str_]:
         """Return each row's currency: from its column, its cells, the header, or the options.

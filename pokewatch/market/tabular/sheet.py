@@ -1,5 +1,6 @@
 """A sheet: the columns of one table as the file gives them, each row with its line in the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,8 @@ class Sheet:
     """`cells` has a column for each of `names`; `line` [m] is each row's line in the file.
 
     Cells are text, or typed where the file types them. `form` says in words how the file was read.
+    `numbers` has, for a column of text, the cells [m] that the file types as numbers, and NaN
+    elsewhere: they have no decimal mark.
     """
 
     names: tuple[str, ...]
@@ -40,6 +43,7 @@ class Sheet:
     skipped: tuple[SkippedLine, ...] = ()
     form: str = ""
     notes: tuple[str, ...] = field(default=())
+    numbers: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the cells of a column. Raise KeyError for a name the sheet lacks."""

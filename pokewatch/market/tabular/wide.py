@@ -2,7 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from pokewatch.market.tabular.cells import is_number, numbers_of
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.sheet import Sheet
 
@@ -15,6 +18,7 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     width, rows = len(columns.days), sheet.rows
     names = [name for name in sheet.names if name not in columns.days]
     values = [_as_text(sheet.column(name)) for name in columns.days]
+    numbers = np.concatenate([_numbers(sheet, name) for name in columns.days])
     filled = np.concatenate([np.asarray(_filled(column), dtype=np.bool_) for column in values])
     row = np.tile(np.arange(rows), width)[filled]
     taken = pa.array(row)
@@ -33,6 +37,8 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
         sheet.skipped,
         form,
         sheet.notes,
+        {name: sheet.numbers[name][row] for name in names if name in sheet.numbers}
+        | {"market_price": numbers[filled]},
     )
     return long, Columns(
         {**columns.named, "date": "date", "market_price": "market_price"},
@@ -41,7 +47,18 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     )
 
 
+def _numbers(sheet: Sheet, name: str) -> NDArray[np.float64]:
+    """Return the cells that the file types as numbers, NaN elsewhere."""
+    column = sheet.column(name)
+    if is_number(column.type):
+        return numbers_of(column)
+    return sheet.numbers.get(name, np.full(sheet.rows, np.nan))
+
+
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the column as text; NaN of a column of numbers is empty."""
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 

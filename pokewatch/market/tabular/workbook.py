@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pokewatch.market.tabular.sheet import Sheet, SkippedLine, TableError, shortened
 from pokewatch.market.tabular.text import (
@@ -170,11 +171,17 @@ def _workbook_sheet(
             skipped.append(SkippedLine(number, ", ".join(map(_text, row)), fault))
         else:
             body.append((number, row))
-    columns = tuple(_column([row[index] for _, row in body]) for index in range(len(names)))
+    cells = [[row[index] for _, row in body] for index in range(len(names))]
+    columns = tuple(map(_column, cells))
+    numbers: dict[str, NDArray[np.float64]] = {}
+    for column, typed, given in zip(names, columns, cells, strict=True):
+        if pa.types.is_string(typed.type) and any(map(_is_number, given)):
+            found = [float(cell) if _is_number(cell) else np.nan for cell in given]
+            numbers.setdefault(column, np.asarray(found))
     lines = np.asarray([number for number, _ in body], dtype=np.int64)
     form = f"workbook, sheet {name!r}, header in row {header + 1}"
     notes = (f"sheets that are not read: {', '.join(map(shortened, unread))}",) if unread else ()
-    return Sheet(tuple(names), columns, lines, tuple(skipped), form, notes)
+    return Sheet(tuple(names), columns, lines, tuple(skipped), form, notes, numbers)
 
 
 def _row_fault(before: bool, repeated: bool, second: bool) -> str:
@@ -189,9 +196,7 @@ def _row_fault(before: bool, repeated: bool, second: bool) -> str:
 def _column(cells: Sequence[Any]) -> pa.ChunkedArray:
     """A typed column where all cells are of one type, else text."""
     filled = [cell for cell in cells if _cell(cell)]
-    if filled and all(
-        isinstance(cell, int | float) and not isinstance(cell, bool) for cell in filled
-    ):
+    if filled and all(map(_is_number, filled)):
         return pa.chunked_array(
             [pa.array([float(cell) if _cell(cell) else None for cell in cells], pa.float64())]
         )
@@ -208,6 +213,10 @@ def _column(cells: Sequence[Any]) -> pa.ChunkedArray:
     return pa.chunked_array(
         [pa.array([_text(cell) if _cell(cell) else None for cell in cells], pa.string())]
     )
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
 def _cell(cell: Any) -> bool:

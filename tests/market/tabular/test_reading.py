@@ -1,5 +1,7 @@
 import json
+import math
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -471,3 +473,35 @@ def test_a_total_with_a_day_is_no_card(tmp_path: Path, total: str) -> None:
 def test_a_card_whose_name_begins_like_a_total_is_one(tmp_path: Path) -> None:
     content = "card,date,price\nTotal Command,2026-09-13,12.5\nMean Look,2026-09-13,2\n"
     assert len(found(read(tmp_path, content))) == 2
+
+
+def test_prices_of_a_parquet_column_a_day_are_numbers_and_nan_is_no_price(tmp_path: Path) -> None:
+    path = tmp_path / "prices.parquet"
+    days = {"2026-09-13": [1.234, math.nan], "2026-09-14": [None, 3.456]}
+    pq.write_table(pa.table({"card_id": ["a-1", "b-1"], **days}), path)
+    table = table_of(path)
+    assert found(table) == [("a-1", "2026-09-13", 1.234), ("b-1", "2026-09-14", 3.456)]
+    assert table.left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("card_id", pa.array(["a-1"], pa.string_view())),
+        ("market_price", pa.array([12.34], pa.float32())),
+        ("market_price", pa.array([Decimal("12.340")])),
+        ("market_price", pa.array([12.34], pa.float32()).dictionary_encode()),
+        ("date", pa.array([1_789_257_600_000_000_000])),
+        ("number", pa.array([Decimal("4.000")])),
+    ],
+    ids=["view", "single", "decimal", "dictionary", "nanoseconds", "whole decimal"],
+)
+def test_a_column_of_any_type_that_holds_the_value(
+    tmp_path: Path, name: str, cells: pa.Array
+) -> None:
+    path = tmp_path / "prices.parquet"
+    row = {"card_id": ["a-1"], "date": [date(2026, 9, 13)], "market_price": [12.34]}
+    pq.write_table(pa.table(row | {"number": ["4"]} | {name: cells}), path)
+    table = table_of(path)
+    assert found(table) == [("a-1", "2026-09-13", 12.34)]
+    assert table.cards["number"].to_pylist() == ["4"]

@@ -231,3 +231,11 @@ def test_a_column_that_holds_no_times_says_nothing_about_the_order(tmp_path: Pat
     table = read(tmp_path, f"card_id,date,time,price\n{rows}")
     assert found(table) == LAST_OF_BOTH[:1]
     assert (table.repeated, table.rejected.num_rows) == (1, 0)
+
+
+def test_one_price_in_two_currencies_is_not_repeated(tmp_path: Path) -> None:
+    table = read(tmp_path, "card_id,date,price\na-1,2026-09-13,$12.5\na-1,2026-09-13,€12.5\n")
+    assert (found(table), table.repeated, table.rejected.num_rows) == ([], 0, 2)
+    rows = "a-1,2026-09-13,12.5,USD\na-1,2026-09-13,12.5,EUR\n"
+    with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=currency"):
+        read(tmp_path, f"card_id,date,price,currency\n{rows}")

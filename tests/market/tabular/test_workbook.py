@@ -13,6 +13,7 @@ from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.price_table import PriceTable, read_price_table
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.workbook import read_workbook
+from pokewatch.money import Decimal
 from tests.market.tabular.workbook import Cell, ods_bytes, write_workbook
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -26,8 +27,9 @@ def workbook(path: Path, sheets: dict[str, Sequence[Sequence[Cell]]]) -> bytes:
     return (path / "w.xlsx").read_bytes()
 
 
-def table_of(data: bytes) -> PriceTable:
-    return read_price_table(read_workbook(data, KNOWN), TableOptions(), "file", NOW.date(), NOW)
+def table_of(data: bytes, decimal: Decimal | None = None) -> PriceTable:
+    options = TableOptions(decimal=decimal)
+    return read_price_table(read_workbook(data, KNOWN), options, "file", NOW.date(), NOW)
 
 
 def found(table: PriceTable) -> list[tuple[str, str, float | None]]:
@@ -188,3 +190,28 @@ def test_a_damaged_sheet_is_read_in_proportion_to_its_length(unit: str) -> None:
         archive.writestr("xl/worksheets/sheet1.xml", '<c r="A1" ' * 60_000)
     with pytest.raises(TableError):
         read_workbook(data.getvalue(), KNOWN)
+
+
+def test_cells_typed_as_numbers_have_no_decimal_mark(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [
+        [*HEADER, "low"],
+        ["a-1", DAY, 1.234, "1.234,50"],
+        ["b-1", DAY, "12,50", 12.5],
+        ["c-1", DAY, "1.234", None],
+    ]
+    table = table_of(workbook(tmp_path, {"prices": rows}))
+    assert table.prices["market_price"].to_pylist() == [1.234, 12.5, 1234.0]
+    assert table.prices["low_price"].to_pylist() == [1234.5, 12.5, None]
+
+
+@pytest.mark.parametrize("decimal", [None, "comma"])
+def test_a_workbook_with_a_column_a_day_has_typed_prices(
+    tmp_path: Path, decimal: Decimal | None
+) -> None:
+    rows: list[list[Cell]] = [
+        ["card_id", DAY, date(2026, 9, 14)],
+        ["a-1", 1.234, 2.345],
+        ["b-1", None, 3.456],
+    ]
+    table = table_of(workbook(tmp_path, {"prices": rows}), decimal)
+    assert table.prices["market_price"].to_pylist() == [1.234, 2.345, 3.456]
