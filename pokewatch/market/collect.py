@@ -24,6 +24,7 @@ from pokewatch.market.known_cards import other_lakes, with_known_cards
 from pokewatch.market.lake import Lake
 from pokewatch.market.merge import merge_cards
 from pokewatch.market.quality.days import QualityThresholds
+from pokewatch.market.quality.measures import unusable
 from pokewatch.market.sources import PriceBatch, RequestUsage, Source
 from pokewatch.market.sources.games import unknown_printings
 from pokewatch.settings import QualitySettings
@@ -194,7 +195,7 @@ class _Collection:
             prices, self.games[day] = completed(
                 self.lake, day, found, batch.games, refresh=day not in self.incomplete
             )
-            bad = _rejected_of(rejected, day, orphans=False).num_rows
+            bad = unusable(_rejected_of(rejected, day, orphans=False))
             checks = self.checks.check(day, prices, bad, batch.cards, self.games[day])
             if all(check.passed for check in checks):
                 if self.checks.has_history(day):

@@ -12,6 +12,7 @@ from pokewatch.errors import SourceError
 from pokewatch.market.collect import collect, requested_days
 from pokewatch.market.collect_report import CollectReport
 from pokewatch.market.lake import Lake
+from pokewatch.market.quality.days import QualityThresholds, check_days, require
 from pokewatch.market.sources.file import FileSource
 from pokewatch.settings import SourceSettings
 
@@ -141,6 +142,18 @@ def test_one_bad_cell_06(tmp_path: Path, cell: str) -> None:
         f"(first in line 2: {cell!r})" in report.warnings
     )
     assert lake.quarantined(DAYS[0])["card_id"].to_pylist() == ["card-0"]
+
+
+def test_rows_that_say_that_there_is_no_price_or_have_no_date_hold_no_day(tmp_path: Path) -> None:
+    missing = [(card, number) for card in range(0, 12, 3) for number in range(len(DAYS))]
+    content = PLAIN.copy()
+    for card, number in missing:
+        content[1 + card * len(DAYS) + number] = f"card-{card},{DAYS[number]},NA"
+    lake, report = collected(text(tmp_path, [*content, *["note,,1"] * 20]))
+
+    assert_all(lake, report, without=tuple(missing))
+    assert lake.quarantined(DAYS[1]).num_rows == 4
+    require(check_days(lake, DAYS, QualityThresholds(), NOW.date()))
 
 
 def test_a_total_and_repeated_rows_are_reported_10_15(tmp_path: Path) -> None:

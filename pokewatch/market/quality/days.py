@@ -23,6 +23,7 @@ from pokewatch.market.quality.measures import (
     measure_day,
     nearest_day,
     numbered,
+    unusable,
 )
 from pokewatch.settings import QualitySettings
 
@@ -200,7 +201,7 @@ def _measured(
         if last is None or last[0] != other:
             last = (other, _prices(lake, other, ids)) if other else None
         prices = _prices(lake, day, ids)
-        rejected = lake.quarantined(day).num_rows
+        rejected = unusable(lake.quarantined(day))
         compared = _of_games(lake, last, lake.games(day)) if last else None
         yield measure(prices, day, compared, rejected, today, thresholds)
         last = (day, prices)

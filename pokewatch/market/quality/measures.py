@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.prices import CARD_ID_PATTERN, CURRENCIES, PRICE_COLUMNS
+from pokewatch.market.sources import NO_PRICE
 
 JUMP = 5.0  # the factor of a jump; on a real day fewer than 1 price in 1,000 changes even twofold
 MEASURED = ("card_id", "date", *PRICE_COLUMNS, "currency")  # the columns that are measured
@@ -50,7 +51,7 @@ def measure_day(
     min_cards: int,
     replaced: pa.Table | None = None,
 ) -> DayMeasures:
-    """Measure the rows of a day, without its `rejected` ones.
+    """Measure the rows of a day, without those `rejected` as errors.
 
     `other` are the prices of the nearest day, `replaced` those that the lake has of the same day.
     Tables with the columns of `numbered` must have been numbered together.
@@ -75,6 +76,15 @@ def measure_day(
         refreshed=None if replaced is None else _refreshed(prices, replaced),
         **({} if other is None else _compared(prices, day, other, min_cards)),
     )
+
+
+def unusable(rejected: pa.Table) -> int:
+    """Return how many rejected rows of a day count as its errors.
+
+    Rows without a date, which the first day of a file has in quarantine, are none of its rows.
+    """
+    errors = pc.and_(pc.is_valid(rejected["date"]), pc.not_equal(rejected["reason"], NO_PRICE))
+    return int(pc.sum(errors).as_py() or 0)
 
 
 def nearest_day(day: date, days: Iterable[date]) -> date | None:

@@ -19,6 +19,8 @@ REJECTED_SCHEMA = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
+# The reason of a row that is no error of the source: it says in words what an empty cell says.
+NO_PRICE = "market_price is a placeholder, and the row has no other price"
 
 
 @dataclass(frozen=True, slots=True)

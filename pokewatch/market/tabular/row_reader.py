@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
-from pokewatch.market.sources import REJECTED_SCHEMA
+from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
 from pokewatch.market.tabular.card_ids import card_id_of, identities, is_total
 from pokewatch.market.tabular.cells import check_type, is_readable, plain_texts, shown
 from pokewatch.market.tabular.columns import Columns, in_cents
@@ -80,8 +80,7 @@ class RowReader:
         """Leave out rows whose market price is a placeholder and that have no other price."""
         prices = [values for name, values in numbers.items() if name in PRICE_COLUMNS]
         quoted = np.any([np.isfinite(values) for values in prices], axis=0)
-        reason = "market_price is a placeholder, and the row has no other price"
-        self.refuse(reason, ~quoted & self.placeholder)
+        self.refuse(NO_PRICE, ~quoted & self.placeholder)
 
     def days(self, today: date) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
         """Return each row's day, and its moment in the day."""
