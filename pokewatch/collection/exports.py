@@ -22,11 +22,7 @@ from pokewatch.collection.headers import (
 from pokewatch.collection.headers import EXAMPLE as EXAMPLE
 from pokewatch.collection.headers import KNOWN_HEADERS as KNOWN_HEADERS
 from pokewatch.collection.line_names import split_name, split_set
-from pokewatch.collection.names import (
-    BASE_PRINTING,
-    is_printing,
-    stamp_words,
-)
+from pokewatch.collection.names import BASE_PRINTING, is_printing, stamp_words
 from pokewatch.collection.printing_columns import with_flags
 from pokewatch.collection.quantities import Decimal, decimal_of, quantity_of
 from pokewatch.contract import CARD_ID_PATTERN, MAX_COLLECTION_CELL, Condition
@@ -49,6 +45,8 @@ _GRADED = re.compile(
 )
 _CARD_ID = re.compile(CARD_ID_PATTERN)
 _TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
+_DECIMAL = re.compile(r"^(\d+)\.0+$")
+_WHOLE = {"product_id", "market_id", "number"}
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 _TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
@@ -126,7 +124,10 @@ def read_collection(sheet: Sheet) -> Collection:
             remedy="name one name, product_id or card_id; set, number, printing, condition and "
             "quantity are used where there are any",
         )
-    cells = {field: [*map(_text, sheet.cells[at].to_pylist())] for field, at in columns.items()}
+    cells = {
+        field: [_text(cell, whole=field in _WHOLE) for cell in sheet.cells[at].to_pylist()]
+        for field, at in columns.items()
+    }
     style = _Style(
         app,
         "printing" in columns and headers[columns["printing"]] in FOIL_HEADERS,
@@ -282,12 +283,17 @@ def _language_of_game(game: str) -> str:
     return "Japanese" if "japan" in game.casefold() else ""
 
 
-def _text(cell: Any) -> str:
-    """Return a cell as text, its words separated by single spaces; "" for NaN."""
+def _text(cell: Any, *, whole: bool) -> str:
+    """Return a cell as text, its words separated by single spaces; "" for NaN.
+
+    A `whole` number is without the ".0" of programs that store such a column as decimals.
+    """
     if cell is None or cell != cell:
         return ""
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     text = " ".join(str(cell).split())
     formula = _TEXT_FORMULA.fullmatch(text)
-    return formula[1] if formula else text
+    text = formula[1] if formula else text
+    decimal = _DECIMAL.fullmatch(text) if whole else None
+    return decimal[1] if decimal else text

@@ -142,6 +142,14 @@ def test_a_name_may_have_number_and_printing() -> None:
     assert (line.name, line.number, line.printing) == ("Charizard", "4", "Reverse Holo")
 
 
+@pytest.mark.parametrize("header", ["product_id", "idProduct", "number"])
+def test_whole_numbers_that_are_stored_as_decimals_are_whole(header: str) -> None:
+    first, second = read(f"name,{header}\nMew,58.0\nAbra 2.0,4/102\n").lines
+    field = {"idProduct": "market_id"}.get(header, header)
+    assert [getattr(line, field) for line in (first, second)] == ["58", "4/102"]
+    assert second.name == "Abra 2.0"
+
+
 def test_an_unknown_condition_is_not_near_mint() -> None:
     (line,) = read("name,condition\nPikachu,Chewed\n").lines
     assert (line.condition, line.condition_text) == (None, "Chewed")

@@ -37,6 +37,7 @@ from pokewatch.market.sources.pokemon_price_tracker_rows import (
     label_of,
     product_of,
     shape_faults,
+    volume_of,
 )
 from pokewatch.settings import SourceSettings
 
@@ -233,7 +234,7 @@ class PokemonPriceTrackerSource:
             "card_id": card_id,
             "date": day,
             "market_price": parsing.number(entry.get("market")),
-            "volume": entry.get("volume"),
+            "volume": volume_of(entry.get("volume")),
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)

@@ -15,6 +15,7 @@ from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.sheet import Sheet
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
+_WHOLE = frozenset({"product_id", "number"})
 _ID = re.compile(CARD_ID_PATTERN.removesuffix("$"))
 _MARKS = str.maketrans(
     {"♀": " f ", "♂": " m ", "★": " star ", "☆": " star ", "δ": " delta ", "&": " and "}
@@ -62,6 +63,18 @@ def is_total(text: str) -> bool:
     return " ".join(words) in _TOTALS
 
 
+def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
+    """Return the texts of a field, null where empty.
+
+    Numbers of products and cards are without the ".0" of programs that store whole numbers of a
+    column with empty cells as decimals.
+    """
+    texts = plain_texts(sheet.column(columns.named[field]))
+    if field in _WHOLE or (field == "card_id" and columns.has_market_ids):
+        return pc.replace_substring_regex(texts, r"^(\d+)\.0+$", r"\1")
+    return texts
+
+
 def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     """Return the text that names each row's card, "" where there is none; `key` are more columns.
 
@@ -71,7 +84,7 @@ def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:
     named = columns.named
 
     def texts(field: str) -> pa.Array:
-        return plain_texts(sheet.column(named[field]))
+        return field_texts(sheet, columns, field)
 
     if "card_id" in named:
         parts = [texts("card_id")]

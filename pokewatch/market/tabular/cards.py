@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pokewatch.market.catalog import CARD_SCHEMA, CARDMARKET
 from pokewatch.market.merge import preferred_slug
-from pokewatch.market.tabular.cells import plain_texts
+from pokewatch.market.tabular.card_ids import field_texts
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.dates import parse_date
 from pokewatch.market.tabular.sheet import Sheet
@@ -41,7 +41,7 @@ def card_rows(
     """
     cards, code = np.unique(card_rank[order], return_inverse=True)
     said = {
-        name: _last(plain_texts(sheet.column(columns.named[name])), order, code, len(cards))
+        name: _last(field_texts(sheet, columns, name), order, code, len(cards))
         for name in _TEXTS
         if name in columns.named
     }

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pokewatch.market.prices import CURRENCIES, PRICE_COLUMNS
 from pokewatch.market.sources import NO_PRICE, REJECTED_SCHEMA
-from pokewatch.market.tabular.card_ids import card_id_of, identities, is_total
-from pokewatch.market.tabular.cells import check_type, is_readable, plain_texts, shown
+from pokewatch.market.tabular.card_ids import card_id_of, field_texts, identities, is_total
+from pokewatch.market.tabular.cells import check_type, is_readable, shown
 from pokewatch.market.tabular.columns import Columns, in_cents
 from pokewatch.market.tabular.currencies import named_currencies, usual_currency
 from pokewatch.market.tabular.date_columns import read_days
@@ -222,7 +222,8 @@ class RowReader:
             rows = np.asarray([text in wrong for text in raw], dtype=np.bool_)
             self.refuse(reason, rows, column)
         if column == "product_id":
-            digits = pc.match_substring_regex(plain_texts(self._column(column)), r"^[0-9]{1,19}$")
+            products = field_texts(self._sheet, self._columns, column)
+            digits = pc.match_substring_regex(products, r"^[0-9]{1,19}$")
             whole = np.asarray(pc.fill_null(digits, True))
             self.refuse("product_id is not the number of a product", ~whole, column)
         cards = sorted({"", *ids.values()})

@@ -423,6 +423,21 @@ def test_columns_have_their_usual_names_in_many_languages(tmp_path: Path, header
     assert found(read(tmp_path, f"{header}\na-1,2026-09-13,12.5\n")) == A_12
 
 
+@pytest.mark.parametrize(
+    ("header", "market"), [("product_id", "tcgplayer"), ("idProduct", "cardmarket")]
+)
+def test_whole_numbers_that_are_stored_as_decimals_are_whole(
+    tmp_path: Path, header: str, market: str
+) -> None:
+    rows = "246723.0,58.0,2026-09-13,12.5\n246724.0,4/102,2026-09-13,3\n"
+    table = read(tmp_path, f"{header},number,date,price\n{rows}")
+    assert table.left_out == ()
+    ids = [json.loads(each)[market] for each in table.cards["source_ids"].to_pylist()]
+    assert ids == ["246723", "246724"]
+    assert table.cards["number"].to_pylist() == ["58", "4/102"]
+    assert all("246723.0" not in each for each in table.cards["card_id"].to_pylist())
+
+
 def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
     table = read(
         tmp_path, 'idProduct,Low Price,Trend Price,AVG7,Date\n"7","9.5","10.2","",2026-09-13\n'
