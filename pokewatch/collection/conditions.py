@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pokewatch.contract import Condition
+from pokewatch.market.tabular.numbers import is_placeholder
 from pokewatch.market.tabular.text import simplified
 
 _CONDITIONS: dict[str, Condition] = {
@@ -82,6 +83,8 @@ _EUROPEAN: dict[str, Condition] = {
     "good": "MP",
     "lp": "MP",
     "light_played": "MP",
+    "lightplayed": "MP",
+    "lightly_played": "MP",
     "pl": "HP",
     "played": "HP",
     "po": "DMG",
@@ -157,9 +160,9 @@ _LANGUAGES = {
 
 
 def condition_of(text: str, european: bool = False) -> Condition | None:
-    """Return a condition; near mint for a blank one, None for one that is not known."""
+    """Return a condition; near mint for a blank one or "N/A", None for one that is not known."""
     name = simplified(text)
-    if not name:
+    if not name or is_placeholder(text):
         return "NM"
     named = {**_CONDITIONS, **_EUROPEAN} if european else _CONDITIONS
     return named.get(name) or _named_twice(name.split("_"), named)
@@ -175,6 +178,16 @@ def _named_twice(words: list[str], named: Mapping[str, Condition]) -> Condition 
 
 
 def language_of(text: str) -> str:
-    """Return a language by its English name, "" for a blank one."""
-    plain = text.strip()
+    """Return a language by its English name, "" for a blank one or "N/A".
+
+    What a locale or parentheses add does not count: "en_US" is English, as is "English (UK)".
+    """
+    if is_placeholder(text):
+        return ""
+    plain = text.partition("(")[0].strip() or text.strip()
+    code, *region = plain.replace("_", "-").split("-")
+    if len(code) == 2 and region:
+        plain = code if code.casefold() in _LANGUAGES else plain
+    if "chinese" in plain.casefold():
+        return "Chinese"
     return _LANGUAGES.get(plain.casefold(), plain.title())

@@ -12,7 +12,7 @@ from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
     CARD_LADDER,
-    CARDMARKET,
+    EUROPEAN,
     FOIL_HEADERS,
     PRICECHARTING,
     SELLER_PRICING,
@@ -233,7 +233,7 @@ def _line_of(
         or spoken
         or _language_of_game(values.get("game", ""))
         or ("English" if style.app == PRICECHARTING else ""),  # it names all others
-        condition=condition_of("" if grade else condition_text, european=style.app == CARDMARKET),
+        condition=condition_of("" if grade else condition_text, european=style.app in EUROPEAN),
         condition_text=condition_text,
         grade=grade,
         product_id=values.get("product_id", ""),

@@ -84,6 +84,10 @@ CARDMARKET = "Cardmarket stock"
 CARD_LADDER = "Card Ladder"
 PRICECHARTING = "PriceCharting"
 SELLER_PRICING = "TCGplayer seller pricing"
+DRAGON_SHIELD = "Dragon Shield"
+MANABOX = "ManaBox"
+# Their seven grades are those of Cardmarket: an excellent copy is better than a lightly played one.
+EUROPEAN = frozenset({CARDMARKET, DRAGON_SHIELD, MANABOX})
 
 # Columns that only one app writes.
 _APPS: tuple[tuple[str, frozenset[str]], ...] = (
@@ -94,9 +98,9 @@ _APPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("TCGplayer app (older)", frozenset({"simple_name", "sku"})),
     ("TCG Collector", frozenset({"tcg_region", "expansion"})),
     (PRICECHARTING, frozenset({"console_name", "price_in_pennies"})),
-    ("Dragon Shield", frozenset({"folder_name", "trade_quantity"})),
+    (DRAGON_SHIELD, frozenset({"folder_name", "trade_quantity"})),
     ("Deckbox", frozenset({"tradelist_count", "edition_code"})),
-    ("ManaBox", frozenset({"manabox_id"})),
+    (MANABOX, frozenset({"manabox_id"})),
     ("Moxfield", frozenset({"tradelist_count", "collector_number"})),
     ("Archidekt", frozenset({"finish", "multiverse_id"})),
     ("Delver Lens", frozenset({"acquired_price", "tcgplayer_product_id"})),

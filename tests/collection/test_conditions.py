@@ -17,6 +17,7 @@ from pokewatch.collection.conditions import condition_of, language_of
         ("VG", "MP"),
         ("Very Good (VG)", "MP"),
         ("", "NM"),
+        ("N/A", "NM"),
         ("Chewed", None),
     ],
 )
@@ -38,7 +39,23 @@ def test_a_european_grade_is_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"), [("EN", "English"), ("7", "Japanese"), ("german", "German"), ("", "")]
+    ("text", "language"),
+    [
+        ("EN", "English"),
+        ("7", "Japanese"),
+        ("german", "German"),
+        ("", ""),
+        ("N/A", ""),
+        ("-", ""),
+        ("en_US", "English"),
+        ("pt-BR", "Portuguese"),
+        ("JA-JP", "Japanese"),
+        ("Japanese (JP)", "Japanese"),
+        ("zh-TW", "Chinese"),
+        ("S-Chinese", "Chinese"),
+        ("Traditional Chinese", "Chinese"),
+        ("(English)", "(English)"),
+    ],
 )
 def test_languages(text: str, language: str) -> None:
     assert language_of(text) == language

@@ -30,7 +30,8 @@ def test_each_app_is_read(app: str) -> None:
     charizard, umbreon = found.lines
     assert (charizard.quantity, umbreon.quantity) == (1, 2)
     assert (charizard.name, charizard.number.lstrip("0").partition("/")[0]) == ("Charizard", "4")
-    assert charizard.condition == ("NM" if app == "Delver Lens" else "LP")
+    expected = {"Delver Lens": "NM", "Dragon Shield": "MP"}  # the latter grades as Cardmarket does
+    assert charizard.condition == expected.get(app, "LP")
     assert umbreon.condition == "NM"
     assert umbreon.grade == ("PSA 10" if app == "Collectr" else "")
 
@@ -148,6 +149,22 @@ def test_whole_numbers_that_are_stored_as_decimals_are_whole(header: str) -> Non
     field = {"idProduct": "market_id"}.get(header, header)
     assert [getattr(line, field) for line in (first, second)] == ["58", "4/102"]
     assert second.name == "Abra 2.0"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Folder Name,Trade Quantity,Card Name,Condition",
+        "ManaBox ID,Foil,Name,Condition",
+        "idProduct,idLanguage,Name,Condition",
+    ],
+    ids=["Dragon Shield", "ManaBox", "Cardmarket"],
+)
+def test_apps_with_the_grades_of_cardmarket_mean_those(header: str) -> None:
+    grades = ("near_mint", "Excellent", "Good", "LightPlayed", "light_played", "Played", "poor")
+    rows = "".join(f"1,,Mew,{grade}\n" for grade in grades)
+    conditions = [line.condition for line in read(f"{header}\n{rows}").lines]
+    assert conditions == ["NM", "LP", "MP", "MP", "MP", "HP", "DMG"]
 
 
 def test_an_unknown_condition_is_not_near_mint() -> None:
