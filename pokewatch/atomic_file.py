@@ -1,5 +1,6 @@
 """Files that appear complete or not at all."""
 
+import errno
 import fcntl
 import os
 import re
@@ -20,7 +21,11 @@ def atomic_file(path: Path, folder: Path | None = None, *, mode: int = 0o666) ->
     It is flushed to disk before. It is created in `folder`, by default that of `path`, under a name
     that no other process uses, with the permissions `mode` as far as the umask allows. Files of
     `path` that a killed process left there are removed.
+
+    Raise OSError where `path` is a device or pipe, such as /dev/stdout, which no file replaces.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     parent = folder or path.parent
     _remove_abandoned(parent, path.name)
     temporary = parent / f".{path.name}.{secrets.token_hex(8)}"

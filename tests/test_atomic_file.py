@@ -42,6 +42,17 @@ def test_a_file_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> No
         pass
 
 
+def test_a_pipe_or_device_is_not_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OSError, match="it is no regular file"), atomic_file(path) as file:
+            file.write(b"text")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+
+
 def test_two_writers_of_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     with atomic_file(path) as one, atomic_file(path) as other:
