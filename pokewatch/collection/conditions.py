@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from pokewatch.contract import Condition
-from pokewatch.market.tabular.numbers import is_placeholder
 from pokewatch.market.tabular.text import simplified
 
 _CONDITIONS: dict[str, Condition] = {
@@ -160,9 +159,9 @@ _LANGUAGES = {
 
 
 def condition_of(text: str, european: bool = False) -> Condition | None:
-    """Return a condition; near mint for a blank one or "N/A", None for one that is not known."""
+    """Return a condition; near mint for a blank one, None for one that is not known."""
     name = simplified(text)
-    if not name or is_placeholder(text):
+    if not name:
         return "NM"
     named = {**_CONDITIONS, **_EUROPEAN} if european else _CONDITIONS
     return named.get(name) or _named_twice(name.split("_"), named)
@@ -178,12 +177,10 @@ def _named_twice(words: list[str], named: Mapping[str, Condition]) -> Condition 
 
 
 def language_of(text: str) -> str:
-    """Return a language by its English name, "" for a blank one or "N/A".
+    """Return a language by its English name, "" for a blank one.
 
     What a locale or parentheses add does not count: "en_US" is English, as is "English (UK)".
     """
-    if is_placeholder(text):
-        return ""
     plain = text.partition("(")[0].strip() or text.strip()
     code, *region = plain.replace("_", "-").split("-")
     if len(code) == 2 and region:

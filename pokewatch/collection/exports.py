@@ -6,8 +6,8 @@ A column is known by its header, not by its place, and a file by its columns, no
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pokewatch.collection.cell_texts import cell_text
 from pokewatch.collection.conditions import condition_of, language_of
 from pokewatch.collection.headers import ALONE as ALONE
 from pokewatch.collection.headers import (
@@ -44,9 +44,6 @@ _GRADED = re.compile(
     r"(?:psa|bgs|beckett|cgc|sgc|ace|tag|hga|ags|gma|ars|graded?)\b.*\d", re.IGNORECASE
 )
 _CARD_ID = re.compile(CARD_ID_PATTERN)
-_TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
-_DECIMAL = re.compile(r"^(\d+)\.0+$")
-_WHOLE = {"product_id", "market_id", "number"}
 _UNGRADED = {"", "ungraded", "raw", "none", "no", "n/a", "-", "0", "false"}
 _TOTALS = {"total", "totals", "grand total", "sum", "subtotal", "gesamt", "summe", "totale"}
 
@@ -125,7 +122,7 @@ def read_collection(sheet: Sheet) -> Collection:
             "quantity are used where there are any",
         )
     cells = {
-        field: [_text(cell, whole=field in _WHOLE) for cell in sheet.cells[at].to_pylist()]
+        field: [cell_text(cell, field) for cell in sheet.cells[at].to_pylist()]
         for field, at in columns.items()
     }
     style = _Style(
@@ -281,19 +278,3 @@ def _grade(values: Mapping[str, str], condition: str) -> str:
 def _language_of_game(game: str) -> str:
     """Return the language of a game's cards where it is part of its name: `Pokemon Japan`."""
     return "Japanese" if "japan" in game.casefold() else ""
-
-
-def _text(cell: Any, *, whole: bool) -> str:
-    """Return a cell as text, its words separated by single spaces; "" for NaN.
-
-    A `whole` number is without the ".0" of programs that store such a column as decimals.
-    """
-    if cell is None or cell != cell:
-        return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    text = " ".join(str(cell).split())
-    formula = _TEXT_FORMULA.fullmatch(text)
-    text = formula[1] if formula else text
-    decimal = _DECIMAL.fullmatch(text) if whole else None
-    return decimal[1] if decimal else text

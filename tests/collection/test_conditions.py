@@ -17,7 +17,6 @@ from pokewatch.collection.conditions import condition_of, language_of
         ("VG", "MP"),
         ("Very Good (VG)", "MP"),
         ("", "NM"),
-        ("N/A", "NM"),
         ("Chewed", None),
     ],
 )
@@ -45,8 +44,6 @@ def test_a_european_grade_is_another() -> None:
         ("7", "Japanese"),
         ("german", "German"),
         ("", ""),
-        ("N/A", ""),
-        ("-", ""),
         ("en_US", "English"),
         ("pt-BR", "Portuguese"),
         ("JA-JP", "Japanese"),

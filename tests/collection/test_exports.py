@@ -5,12 +5,14 @@ from types import ModuleType
 import pyarrow as pa
 import pytest
 
-from pokewatch.collection import exports, line_names, names, quantities
+from pokewatch.collection import cell_texts, exports, line_names, names, quantities
 from pokewatch.collection.exports import ALONE, EXAMPLE, KNOWN_HEADERS, Collection, read_collection
 from pokewatch.market.tabular.reading import sheet_of
 from pokewatch.market.tabular.sheet import TableError
 from pokewatch.market.tabular.text import read_text
 from tests.collection.exports_by_app import EXPORTS
+
+PARSERS = (cell_texts, exports, line_names, names, quantities)
 
 
 def read(text: str, encoding: str = "utf-8") -> Collection:
@@ -143,14 +145,6 @@ def test_a_name_may_have_number_and_printing() -> None:
     assert (line.name, line.number, line.printing) == ("Charizard", "4", "Reverse Holo")
 
 
-@pytest.mark.parametrize("header", ["product_id", "idProduct", "number"])
-def test_whole_numbers_that_are_stored_as_decimals_are_whole(header: str) -> None:
-    first, second = read(f"name,{header}\nMew,58.0\nAbra 2.0,4/102\n").lines
-    field = {"idProduct": "market_id"}.get(header, header)
-    assert [getattr(line, field) for line in (first, second)] == ["58", "4/102"]
-    assert second.name == "Abra 2.0"
-
-
 @pytest.mark.parametrize(
     "header",
     [
@@ -167,6 +161,14 @@ def test_apps_with_the_grades_of_cardmarket_mean_those(header: str) -> None:
     assert conditions == ["NM", "LP", "MP", "MP", "MP", "HP", "DMG"]
 
 
+def test_cells_that_say_that_there_is_nothing_are_blank() -> None:
+    given = "Elite Trainer Box,N/A,n/a,None,NA,null,Pokemon,2"
+    header = "name,set,number,printing,condition,language,game,quantity"
+    (line,) = read(f"{header}\n{given}\n").lines
+    texts = (line.set_name, line.number, line.printing, line.condition, line.language)
+    assert texts == ("", "", "", "NM", "")
+
+
 def test_an_unknown_condition_is_not_near_mint() -> None:
     (line,) = read("name,condition\nPikachu,Chewed\n").lines
     assert (line.condition, line.condition_text) == (None, "Chewed")
@@ -178,7 +180,7 @@ LONG = 500_000  # characters: time with the square of it is minutes
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "pattern",
-    [each for module in (exports, line_names, names, quantities) for each in _patterns(module)],
+    [each for module in PARSERS for each in _patterns(module)],
     ids=repr,
 )
 def test_a_pattern_takes_time_in_proportion_to_its_text(pattern: re.Pattern[str]) -> None:

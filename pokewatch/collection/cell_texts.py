@@ -1,0 +1,31 @@
+"""The cells of a collection as texts."""
+
+import re
+from typing import Any
+
+from pokewatch.market.tabular.numbers import is_placeholder
+
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')  # ="4/102" keeps a spreadsheet from reading a date
+_DECIMAL = re.compile(r"^(\d+)\.0+$")
+_WHOLE = frozenset({"product_id", "market_id", "number"})
+_DESCRIBING = _WHOLE | {"set_name", "set_code", "printing", "language", "condition", "game"}
+_MEANT = {"printing": "-", "number": "?"}  # no foil; the number of an Unown
+
+
+def cell_text(cell: Any, field: str) -> str:
+    """Return a cell as text, its words separated by single spaces; "" for NaN.
+
+    Ids and numbers are without the ".0" of programs that store such a column as decimals. "N/A" is
+    blank in a column that a line need not have, such as the number of a sealed product.
+    """
+    if cell is None or cell != cell:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    text = " ".join(str(cell).split())
+    formula = _TEXT_FORMULA.fullmatch(text)
+    text = formula[1] if formula else text
+    if field in _DESCRIBING and text != _MEANT.get(field) and is_placeholder(text):
+        return ""
+    decimal = _DECIMAL.fullmatch(text) if field in _WHOLE else None
+    return decimal[1] if decimal else text

@@ -1,0 +1,34 @@
+import math
+from typing import Any
+
+import pytest
+
+from pokewatch.collection.cell_texts import cell_text
+
+
+@pytest.mark.parametrize(
+    ("cell", "field", "text"),
+    [
+        (None, "name", ""),
+        (math.nan, "quantity", ""),
+        (4.0, "name", "4"),
+        (9.5, "grade", "9.5"),
+        (" Mew  ex ", "name", "Mew ex"),
+        ('="4/102"', "number", "4/102"),
+        ("58.0", "number", "58"),
+        ("246723.0", "product_id", "246723"),
+        ("715954.00", "market_id", "715954"),
+        ("4/102", "number", "4/102"),
+        ("2.0", "name", "2.0"),
+        ("N/A", "number", ""),
+        ("none", "set_name", ""),
+        ("?", "number", "?"),
+        ("-", "printing", "-"),
+        ("-", "language", ""),
+        ("N/A", "name", "N/A"),
+        ("N/A", "quantity", "N/A"),
+        ("None", "reverse", "None"),
+    ],
+)
+def test_a_cell_is_the_text_that_its_column_means(cell: Any, field: str, text: str) -> None:
+    assert cell_text(cell, field) == text
