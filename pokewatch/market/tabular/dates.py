@@ -62,6 +62,7 @@ _CJK = re.compile(
 )
 _COMPACT = re.compile(rf"(?P<year>(?:19|20)\d{{2}})(?P<month>\d{{2}})(?P<day>\d{{2}}){_TIME}")
 _EPOCH = {10: 1, 13: 1_000, 16: 1_000_000, 19: 1_000_000_000}  # digits: units a second
+_SECONDS = re.compile(r"\d{10}\.\d+")
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?")
 # Excel counts days from here, and 1900-02-29 among them.
 _SERIAL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
@@ -171,8 +172,9 @@ def _compact(match: re.Match[str]) -> DateCell | None:
 
 def _counted(text: str) -> DateCell | None:
     """Return the moment of seconds since 1970, or of Excel's days since 1899."""
-    if text.isascii() and text.isdigit() and len(text) in _EPOCH:
-        seconds = int(text) / _EPOCH[len(text)]
+    digits = text.partition(".")[0] if _SECONDS.fullmatch(text) else text
+    if digits.isascii() and digits.isdigit() and len(digits) in _EPOCH:
+        seconds = float(text) / _EPOCH[len(digits)]
         return _any_order(datetime.fromtimestamp(seconds, UTC), "seconds since 1970")
     if _SERIAL.fullmatch(text):
         return _any_order(serial_moment(float(text)), "Excel serial numbers")

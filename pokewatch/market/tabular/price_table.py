@@ -14,7 +14,13 @@ from pokewatch.market.tabular.cards import card_rows
 from pokewatch.market.tabular.columns import Columns, find_columns
 from pokewatch.market.tabular.options import TableOptions
 from pokewatch.market.tabular.row_reader import LeftOut, RowReader
-from pokewatch.market.tabular.rows import check_key, check_times, last_of_day, merged_duplicates
+from pokewatch.market.tabular.rows import (
+    check_key,
+    check_times,
+    last_of_day,
+    merged_duplicates,
+    without_less_complete,
+)
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.market.tabular.wide import long_sheet
 
@@ -33,7 +39,7 @@ class PriceTable:
     dates: str
     decimal: str
     assumed_currency: str  # of rows that name none, "" if all do
-    repeated: int  # identical rows merged into one
+    repeated: int  # rows merged into one that has all of their values
     superseded: int  # rows of a card and day that has a later one
     quotes_a_day: int  # the most times of a card and day
     whole_prices: bool  # no market price has a decimal, and nothing names its unit
@@ -84,16 +90,17 @@ def read_price_table(
     if superseded:
         check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
     order = np.lexsort((card, days))
-    currency_rank = np.unique(currency, return_inverse=True)[1].astype(np.float64)
-    compared = {**numbers, "currency": currency_rank}
+    compared = {**numbers, "currency": _ranks(currency)}
     stays, repeated, conflicts = merged_duplicates(card, days, compared, last, order)
     if len(conflicts):
         check_key(sheet, columns, card_id, days, market, conflicts)
+        conflicts, lacking = without_less_complete(card, days, compared, conflicts)
+        stays[lacking] = False
+        repeated += len(lacking)
         reader.refuse("another row gives this card another price for the day", conflicts)
         stays &= ~reader.bad
     order = order[stays[order]]
-    taken = {name: values[order] for name, values in numbers.items()}
-    rows = _price_rows(card_id[order], days[order], taken, currency[order])
+    rows = _price_rows(card_id, days, numbers, currency, order)
     return PriceTable(
         _with_provenance(rows, source, observed_at),
         reader.rejected(days, card_id),
@@ -113,20 +120,26 @@ def read_price_table(
     )
 
 
+def _ranks(texts: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Return a number for each different text."""
+    return np.unique(texts, return_inverse=True)[1].astype(np.float64)
+
+
 def _price_rows(
     card_id: NDArray[np.str_],
     days: NDArray[np.datetime64],
     numbers: Mapping[str, NDArray[np.float64]],
     currency: NDArray[np.str_],
+    order: NDArray[np.int64],
 ) -> dict[str, pa.Array]:
     rows = {
-        "card_id": pa.array(card_id.tolist(), pa.string()),
-        "date": pa.array(days, pa.date32()),
-        "currency": pa.array(currency.tolist(), pa.string()),
+        "card_id": pa.array(card_id[order].tolist(), pa.string()),
+        "date": pa.array(days[order], pa.date32()),
+        "currency": pa.array(currency[order].tolist(), pa.string()),
     }
     for name in (*PRICE_COLUMNS, "volume", "stale_days"):
         if name in numbers:
-            rows[name] = pa.array(numbers[name], pa.float64(), from_pandas=True)
+            rows[name] = pa.array(numbers[name][order], pa.float64(), from_pandas=True)
     return rows
 
 

@@ -143,6 +143,32 @@ def merged_duplicates(
     return stays, int(repeated.sum()), order[conflicting[group]]
 
 
+def without_less_complete(
+    card: NDArray[np.int64],
+    days: NDArray[np.datetime64],
+    numbers: Mapping[str, NDArray[np.float64]],
+    conflicts: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the contradicting rows really do, and those that only lack values.
+
+    A row that has every value of the others of its card and day contradicts none of them.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    keys = zip(card[conflicts].tolist(), days[conflicts].astype(np.int64).tolist(), strict=True)
+    for key, row in zip(keys, conflicts.tolist(), strict=True):
+        groups.setdefault(key, []).append(row)
+    left, lacking = list[int](), list[int]()
+    for rows in groups.values():
+        values = np.stack([column[rows] for column in numbers.values()])
+        known = np.isfinite(values)
+        most = int(known.sum(axis=0).argmax())
+        if (~known | (values == values[:, [most]])).all():
+            lacking += [row for row in rows if row != rows[most]]
+        else:
+            left += rows
+    return np.asarray(left, dtype=np.int64), np.asarray(lacking, dtype=np.int64)
+
+
 def check_key(
     sheet: Sheet,
     columns: Columns,

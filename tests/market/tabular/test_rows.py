@@ -36,6 +36,11 @@ a-1,1789336800,12.5
 a-1,1789293600,9
 a-1,1789344000,13
 """,
+    "fractions of seconds since 1970": """card_id,date,price
+a-1,1789336800.75,12.5
+a-1,1789336800.25,9
+a-1,1789344000.5,13
+""",
     "month first, twelve hours": """card_id,date,price
 a-1,9/13/2026 9:05 PM,12.5
 a-1,9/13/2026 9:05 AM,9
@@ -239,3 +244,29 @@ def test_one_price_in_two_currencies_is_not_repeated(tmp_path: Path) -> None:
     rows = "a-1,2026-09-13,12.5,USD\na-1,2026-09-13,12.5,EUR\n"
     with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=currency"):
         read(tmp_path, f"card_id,date,price,currency\n{rows}")
+
+
+@pytest.mark.parametrize("rows", [("12.5,3,", "12.5,,"), (",3,", "12.5,3,"), ("12.5,3,", ",,")])
+def test_a_row_that_only_lacks_values_of_another_contradicts_nothing(
+    tmp_path: Path, rows: tuple[str, str]
+) -> None:
+    lines = "".join(f"a-1,2026-09-13,{row}\n" for row in rows)
+    table = read(tmp_path, f"card_id,date,price,volume,low\n{lines}")
+    assert found(table) == LAST_OF_BOTH[:1]
+    assert table.prices["volume"].to_pylist() == [3]
+    assert (table.repeated, table.left_out) == (1, ())
+
+
+@pytest.mark.parametrize("rows", [("12.5,3", "12.5,4"), ("12.5,", ",3")])
+def test_rows_of_which_none_has_all_values_contradict_each_other(
+    tmp_path: Path, rows: tuple[str, str]
+) -> None:
+    lines = "".join(f"a-1,2026-09-13,{row}\n" for row in rows)
+    table = read(tmp_path, f"card_id,date,price,volume\n{lines}")
+    assert (found(table), table.rejected.num_rows) == ([], 2)
+
+
+def test_a_column_that_the_key_lacks_is_named_though_a_row_lacks_its_price(tmp_path: Path) -> None:
+    rows = "a-1,2026-09-13,NM,12.5\na-1,2026-09-13,LP,\n"
+    with pytest.raises(TableError, match="POKEWATCH_FILE_KEY=condition"):
+        read(tmp_path, f"card_id,date,condition,price\n{rows}")
