@@ -21,9 +21,11 @@ from pokewatch.market.catalog import CARDMARKET
 from pokewatch.valuation.book import PriceBook
 
 _COLUMNS = (
-    *("card_id", "name", "number", "set_name", "set_id", "set_code", "printing", "language"),
+    *("name", "number", "set_name", "set_id", "set_code", "printing", "language"),
     "game",
 )
+_SOURCE_PRODUCT = r'"tcgplayer": "?0*(?P<product>[0-9]{1,19})[",}]'
+_OWN_PRODUCT = r"^tcgplayer-(?P<product>[0-9]{1,19})(?:-|$)"
 _CARDS_A_STEP = 1_000
 Progress = Callable[[int], object]
 MOST_SHARING = 2_000  # cards of one word that are compared; more have it in common
@@ -63,8 +65,8 @@ class CardIndex:
         self.games: set[str] = set()
         self.set_names: dict[str, str] = {}
         columns = [book.cards.column(name).to_pylist() for name in _COLUMNS]
-        for position, row in enumerate(zip(*columns, strict=True)):
-            card_id, full_name, number, set_name, set_id, code, printing, language, game = row
+        for position, (product_id, *row) in enumerate(zip(_products(book), *columns, strict=True)):
+            full_name, number, set_name, set_id, code, printing, language, game = row
             name = name_key(full_name, number or "")
             card = IndexedCard(
                 name,
@@ -83,9 +85,8 @@ class CardIndex:
             if not card.number[0]:
                 product = product_key(full_name, set_name)
                 self.products.setdefault(product, []).append(position)
-            parts = card_id.split("-", 2)
-            if len(parts) == 3 and parts[1].isdigit():
-                self.by_product.setdefault(parts[1], []).append(position)
+            if product_id:
+                self.by_product.setdefault(product_id, []).append(position)
 
     def sharing_words(self, words: Sequence[str], count: int) -> list[int]:
         """Return the positions of up to `count` cards whose names share the most words."""
@@ -114,6 +115,16 @@ class CardIndex:
             self.by_number.setdefault(card.number[0], []).append(position)
             if is_promo(card.set_name):
                 self.by_digits.setdefault(bare_number(card.number[0]), []).append(position)
+
+
+def _products(book: PriceBook) -> list[str | None]:
+    """Return the id of the product of TCGplayer of each card, by its source ids or its own id."""
+    said = pc.extract_regex(book.cards.column("source_ids"), _SOURCE_PRODUCT)
+    own = pc.extract_regex(book.cards.column("card_id"), _OWN_PRODUCT)
+    found: list[str | None] = pc.coalesce(
+        *(pc.struct_field(each, "product") for each in (said, own))
+    ).to_pylist()
+    return found
 
 
 def _by_market_id(book: PriceBook) -> dict[str, list[int]]:

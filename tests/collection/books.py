@@ -156,3 +156,17 @@ def hard_book(folder: Path, game: str | None = None) -> PriceBook:
     values = replace(rows(count), card_id=list(ids))
     digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
     return PriceBook.open(folder, digest)
+
+
+def book_of_ids(folder: Path, ids: dict[str, str | None]) -> PriceBook:
+    """Return a book of cards with these ids, and their ids at sources."""
+    given = {
+        "card_id": list(ids),
+        "slug": [f"card_{at}" for at in range(len(ids))],
+        **dict.fromkeys(("name", "set_id", "set_name"), ["Mew"] * len(ids)),
+        "source_ids": list(ids.values()),
+    }
+    columns = {name: given.get(name, [None] * len(ids)) for name in CARD_SCHEMA.names}
+    values = replace(rows(len(ids)), card_id=list(ids))
+    digest = write_book(folder, pa.table(columns, schema=CARD_SCHEMA), values, FACTS)
+    return PriceBook.open(folder, digest)
