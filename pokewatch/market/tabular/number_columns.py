@@ -110,9 +110,9 @@ def _marked(money: Money | None) -> bool:
 def _value(money: Money | None, mark: Decimal | None, whole: bool) -> float | None:
     if money is None:
         return None
-    if mark is not None:
-        return money.value(mark)
     readings = money.readings
+    if mark is not None and not (whole and money.value(mark) is None):
+        return money.value(mark)
     if whole and len(readings) > 1:
         readings = tuple(value for value in readings if value == int(value))
     return readings[0] if len(readings) == 1 else None

@@ -520,3 +520,18 @@ def test_a_column_of_any_type_that_holds_the_value(
     table = table_of(path)
     assert found(table) == [("a-1", "2026-09-13", 12.34)]
     assert table.cards["number"].to_pylist() == ["4"]
+
+
+@pytest.mark.parametrize("cell", ["3", "3.0", "3,0"])
+def test_a_number_of_sales_need_not_have_the_decimal_mark_of_the_prices(
+    tmp_path: Path, cell: str
+) -> None:
+    table = read(tmp_path, f"card_id;date;price;volume\na-1;2026-09-13;12,50;{cell}\n")
+    assert found(table) == A_12
+    assert table.prices["volume"].to_pylist() == [3]
+
+
+@pytest.mark.parametrize("cell", ["3.5", "3.000,5", "1.2.3"])
+def test_a_number_of_sales_is_whole(tmp_path: Path, cell: str) -> None:
+    table = read(tmp_path, f"card_id;date;price;volume\na-1;2026-09-13;12,50;{cell}\n")
+    assert (found(table), len(table.left_out)) == ([], 1)
