@@ -107,7 +107,7 @@ def read_price_table(
         card_rows(sheet, columns, card_id, card, raw_id, order),
         reader.left_out(),
         sheet.form,
-        sheet.notes,
+        (*sheet.notes, *reader.notes),
         columns,
         reader.date_convention,
         reader.decimal_convention,

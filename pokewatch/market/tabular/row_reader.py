@@ -55,6 +55,7 @@ class RowReader:
         self.whole_prices = False
         self._unclear = np.zeros(sheet.rows, dtype=np.bool_)
         self.cents: list[str] = []  # columns of prices in cents
+        self.notes: list[str] = []  # on values that are left empty
         self._reasons: list[tuple[NDArray[np.int64], str, str]] = []
         self._cell_currency = np.full(sheet.rows, "", dtype="<U3")
         for field, name in columns.named.items():
@@ -159,11 +160,19 @@ class RowReader:
                     name,
                 )
             elif name == "stale_days":
-                whole = (values >= 0) & (values == np.floor(values)) & (values < 2**31)
-                return np.where(whole, values, np.nan)
+                wrong = (values < 0) | (values > np.floor(values)) | (values > 2**31 - 1)
+                return self._emptied("is not a whole number of days", wrong, name, values)
             else:
-                return np.where(values <= 0, np.nan, values)
+                return self._emptied("is not above 0", values <= 0, name, values)
         return values
+
+    def _emptied(
+        self, fault: str, wrong: NDArray[np.bool_], name: str, values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the values of a field that a row need not have, without those that are wrong."""
+        if wrong.any():
+            self.notes.append(f"{name} {fault}: left empty ({wrong.sum():,})")
+        return np.where(wrong, np.nan, values)
 
     def _decimal(self, named: Sequence[str]) -> Decimal | None:
         """The mark that the columns of prices show, where one shows it and none shows the other."""

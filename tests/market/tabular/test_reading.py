@@ -535,3 +535,15 @@ def test_a_number_of_sales_need_not_have_the_decimal_mark_of_the_prices(
 def test_a_number_of_sales_is_whole(tmp_path: Path, cell: str) -> None:
     table = read(tmp_path, f"card_id;date;price;volume\na-1;2026-09-13;12,50;{cell}\n")
     assert (found(table), len(table.left_out)) == ([], 1)
+
+
+def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
+    rows = "a-1,2026-09-13,12.5,0,-1,1.5\nb-1,2026-09-13,3,0,2,-1\nc-1,2026-09-13,3,,,\n"
+    table = read(tmp_path, f"card_id,date,price,low,avg7,stale_days\n{rows}")
+    assert len(found(table)) == 3
+    assert table.notes == (
+        "low_price is not above 0: left empty (2)",
+        "avg7_price is not above 0: left empty (1)",
+        "stale_days is not a whole number of days: left empty (2)",
+    )
+    assert set(table.notes) <= set(summary(table))
