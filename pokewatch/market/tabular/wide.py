@@ -7,16 +7,22 @@ from numpy.typing import NDArray
 
 from pokewatch.market.tabular.cells import is_number, numbers_of
 from pokewatch.market.tabular.columns import Columns
-from pokewatch.market.tabular.sheet import Sheet
+from pokewatch.market.tabular.sheet import Sheet, shortened
 
 
 def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     """Return the sheet with the columns `date` and `market_price` in place of its columns of days.
 
-    Cells that are empty are no rows: the card had no price that day.
+    Cells that are empty are no rows: the card had no price that day. A column of prices beside
+    those of the days is not used.
     """
     width, rows = len(columns.days), sheet.rows
-    names = [name for name in sheet.names if name not in columns.days]
+    unused = [
+        name
+        for name in sheet.names
+        if name in ("date", "market_price", columns.named.get("market_price"))
+    ]
+    names = [name for name in sheet.names if name not in (*columns.days, *unused)]
     values = [_as_text(sheet.column(name)) for name in columns.days]
     numbers = np.concatenate([_numbers(sheet, name) for name in columns.days])
     filled = np.concatenate([np.asarray(_filled(column), dtype=np.bool_) for column in values])
@@ -36,14 +42,14 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
         sheet.line[row],
         sheet.skipped,
         form,
-        sheet.notes,
+        (*sheet.notes, *(f"not used beside columns of days: {shortened(each)}" for each in unused)),
         {name: sheet.numbers[name][row] for name in names if name in sheet.numbers}
         | {"market_price": numbers[filled]},
     )
     return long, Columns(
         {**columns.named, "date": "date", "market_price": "market_price"},
         columns.days,
-        columns.other,
+        tuple(name for name in columns.other if name not in unused),
     )
 
 

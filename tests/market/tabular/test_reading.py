@@ -547,3 +547,16 @@ def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
         "stale_days is not a whole number of days: left empty (2)",
     )
     assert set(table.notes) <= set(summary(table))
+
+
+@pytest.mark.parametrize("name", ["market_price", "price", "Price (€)", "price_cents"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_price_beside_columns_of_days_is_not_that_of_the_days(
+    tmp_path: Path, name: str, first: bool
+) -> None:
+    order = ("{other},{days}" if first else "{days},{other}").format
+    header = order(other=name, days="2026-09-12,2026-09-13")
+    table = read(tmp_path, f"card_id,{header}\na-1,{order(other='9', days='8.5,12.5')}\n")
+    assert found(table) == [("a-1", "2026-09-12", 8.5), *A_12]
+    assert table.prices["currency"].to_pylist() == ["USD", "USD"]
+    assert table.notes == (f"not used beside columns of days: '{name}'",)
