@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pokewatch.market.prices import PRICE_COLUMNS
 from pokewatch.market.tabular.cells import is_number, numbers_of
 from pokewatch.market.tabular.columns import Columns
 from pokewatch.market.tabular.sheet import Sheet, shortened
@@ -13,15 +14,12 @@ from pokewatch.market.tabular.sheet import Sheet, shortened
 def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
     """Return the sheet with the columns `date` and `market_price` in place of its columns of days.
 
-    Cells that are empty are no rows: the card had no price that day. A column of prices beside
-    those of the days is not used.
+    Cells that are empty are no rows: the card had no price that day. Columns of prices or
+    sales beside those of the days are of no day, and not used.
     """
     width, rows = len(columns.days), sheet.rows
-    unused = [
-        name
-        for name in sheet.names
-        if name in ("date", "market_price", columns.named.get("market_price"))
-    ]
+    of_no_day = {columns.named.get(field) for field in (*PRICE_COLUMNS, "volume", "stale_days")}
+    unused = [name for name in sheet.names if name in {"date", "market_price", *of_no_day}]
     names = [name for name in sheet.names if name not in (*columns.days, *unused)]
     values = [_as_text(sheet.column(name)) for name in columns.days]
     numbers = np.concatenate([_numbers(sheet, name) for name in columns.days])
@@ -47,7 +45,11 @@ def long_sheet(sheet: Sheet, columns: Columns) -> tuple[Sheet, Columns]:
         | {"market_price": numbers[filled]},
     )
     return long, Columns(
-        {**columns.named, "date": "date", "market_price": "market_price"},
+        {
+            **{field: name for field, name in columns.named.items() if name not in unused},
+            "date": "date",
+            "market_price": "market_price",
+        },
         columns.days,
         tuple(name for name in columns.other if name not in unused),
     )

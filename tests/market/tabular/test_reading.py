@@ -549,7 +549,9 @@ def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
     assert set(table.notes) <= set(summary(table))
 
 
-@pytest.mark.parametrize("name", ["market_price", "price", "Price (€)", "price_cents"])
+@pytest.mark.parametrize(
+    "name", ["market_price", "price", "Price (€)", "price_cents", "low", "avg30", "volume"]
+)
 @pytest.mark.parametrize("first", [True, False])
 def test_a_price_beside_columns_of_days_is_not_that_of_the_days(
     tmp_path: Path, name: str, first: bool
@@ -559,4 +561,6 @@ def test_a_price_beside_columns_of_days_is_not_that_of_the_days(
     table = read(tmp_path, f"card_id,{header}\na-1,{order(other='9', days='8.5,12.5')}\n")
     assert found(table) == [("a-1", "2026-09-12", 8.5), *A_12]
     assert table.prices["currency"].to_pylist() == ["USD", "USD"]
+    for unknown in ("low_price", "avg30_price", "volume"):
+        assert table.prices[unknown].null_count == 2
     assert table.notes == (f"not used beside columns of days: '{name}'",)
