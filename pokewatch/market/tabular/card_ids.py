@@ -12,6 +12,7 @@ from pokewatch.market.catalog import slugify
 from pokewatch.market.prices import CARD_ID_PATTERN
 from pokewatch.market.tabular.cells import plain_texts
 from pokewatch.market.tabular.columns import Columns
+from pokewatch.market.tabular.numbers import is_placeholder
 from pokewatch.market.tabular.sheet import Sheet
 
 _NAME_FIELDS = ("name", "set_name", "set_id", "number", "printing")
@@ -64,15 +65,23 @@ def is_total(text: str) -> bool:
 
 
 def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
-    """Return the texts of a field, null where empty.
+    """Return the texts of a field, null where empty or "N/A"; a name and an id are as given.
 
     Numbers of products and cards are without the ".0" of programs that store whole numbers of a
     column with empty cells as decimals.
     """
     texts = plain_texts(sheet.column(columns.named[field]))
+    if field not in ("card_id", "name"):
+        encoded = texts.dictionary_encode()
+        given = [None if _is_nothing(text) else text for text in encoded.dictionary.to_pylist()]
+        texts = pa.array(given, pa.string()).take(encoded.indices)
     if field in _WHOLE or (field == "card_id" and columns.has_market_ids):
         return pc.replace_substring_regex(texts, r"^(\d+)\.0+$", r"\1")
     return texts
+
+
+def _is_nothing(text: str) -> bool:
+    return text != "?" and is_placeholder(text)  # the number of an Unown
 
 
 def identities(sheet: Sheet, columns: Columns, key: Sequence[str]) -> list[str]:

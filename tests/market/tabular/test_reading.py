@@ -438,6 +438,19 @@ def test_whole_numbers_that_are_stored_as_decimals_are_whole(
     assert all("246723.0" not in each for each in table.cards["card_id"].to_pylist())
 
 
+@pytest.mark.parametrize("cell", ["", "N/A", "none", "-", "NA"])
+def test_a_card_without_number_and_printing_is_one_card_however_it_says_so(
+    tmp_path: Path, cell: str
+) -> None:
+    content = f"name,set,number,printing,date,price\nBooster,Base,{cell},{cell},2026-09-13,12.5\n"
+    table = read(tmp_path, content)
+    assert found(table) == [("booster-base", "2026-09-13", 12.5)]
+    (card,) = table.cards.to_pylist()
+    assert (card["number"], card["printing"], card["slug"]) == (None, None, "booster")
+    product = read(tmp_path, f"product_id,printing,date,price\n7,{cell},2026-09-13,12.5\n")
+    assert found(product) == [("tcgplayer-7", "2026-09-13", 12.5)]
+
+
 def test_prices_of_cardmarket_are_in_its_currency(tmp_path: Path) -> None:
     table = read(
         tmp_path, 'idProduct,Low Price,Trend Price,AVG7,Date\n"7","9.5","10.2","",2026-09-13\n'
