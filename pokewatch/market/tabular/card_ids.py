@@ -71,13 +71,18 @@ def field_texts(sheet: Sheet, columns: Columns, field: str) -> pa.Array:
     column with empty cells as decimals.
     """
     texts = plain_texts(sheet.column(columns.named[field]))
-    if field not in ("card_id", "name"):
-        encoded = texts.dictionary_encode()
-        given = [None if _is_nothing(text) else text for text in encoded.dictionary.to_pylist()]
-        texts = pa.array(given, pa.string()).take(encoded.indices)
-    if field in _WHOLE or (field == "card_id" and columns.has_market_ids):
-        return pc.replace_substring_regex(texts, r"^(\d+)\.0+$", r"\1")
-    return texts
+    may_lack = field not in ("card_id", "name")
+    whole = field in _WHOLE or (field == "card_id" and columns.has_market_ids)
+    if not (may_lack or whole):
+        return texts
+    encoded = texts.dictionary_encode()  # most texts are repeated on every day
+    given = encoded.dictionary
+    if whole:
+        given = pc.replace_substring_regex(given, r"^(\d+)\.0+$", r"\1")
+    if may_lack:
+        known = [None if _is_nothing(text) else text for text in given.to_pylist()]
+        given = pa.array(known, pa.string())
+    return given.take(encoded.indices)
 
 
 def _is_nothing(text: str) -> bool:

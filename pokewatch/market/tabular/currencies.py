@@ -20,8 +20,9 @@ def named_currencies(column: pa.ChunkedArray) -> NDArray[np.str_]:
     A text that is no known currency is returned as it is, in capitals.
     """
     encoded = plain_texts(column).dictionary_encode()
-    known = {text: _code(text) for text in encoded.dictionary.to_pylist()}
-    return np.asarray([known.get(text, "") for text in encoded.to_pylist()], dtype=np.str_)
+    known = [*map(_code, encoded.dictionary.to_pylist()), ""]
+    code = encoded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+    return np.asarray(np.asarray(known, dtype=np.str_)[code])
 
 
 def usual_currency(columns: Columns, carried: NDArray[np.str_]) -> str:
@@ -53,7 +54,7 @@ def _of_headers(named: Mapping[str, str]) -> str | None:
     return currency
 
 
-def _code(text: str | None) -> str:
-    if not text or is_placeholder(text):
+def _code(text: str) -> str:
+    if is_placeholder(text):
         return ""
     return currency_of(text) or text.upper()

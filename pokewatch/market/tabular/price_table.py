@@ -90,11 +90,10 @@ def read_price_table(
     if superseded:
         check_times(sheet, columns, card_id, days, market, np.flatnonzero(usable))
     order = np.lexsort((card, days))
-    compared = {**numbers, "currency": _ranks(currency)}
-    stays, repeated, conflicts = merged_duplicates(card, days, compared, last, order)
+    stays, repeated, conflicts = merged_duplicates(card, days, numbers, currency, last, order)
     if len(conflicts):
         check_key(sheet, columns, card_id, days, market, conflicts)
-        conflicts, lacking = without_less_complete(card, days, compared, conflicts)
+        conflicts, lacking = without_less_complete(card, days, numbers, currency, conflicts)
         stays[lacking] = False
         repeated += len(lacking)
         reader.refuse("another row gives this card another price for the day", conflicts)
@@ -118,11 +117,6 @@ def read_price_table(
         reader.whole_prices,
         tuple(reader.cents),
     )
-
-
-def _ranks(texts: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return a number for each different text."""
-    return np.unique(texts, return_inverse=True)[1].astype(np.float64)
 
 
 def _price_rows(

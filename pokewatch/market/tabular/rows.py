@@ -118,6 +118,7 @@ def merged_duplicates(
     card: NDArray[np.int64],
     days: NDArray[np.datetime64],
     numbers: Mapping[str, NDArray[np.float64]],
+    currency: NDArray[np.str_],
     good: NDArray[np.bool_],
     order: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], int, NDArray[np.int64]]:
@@ -136,6 +137,7 @@ def merged_duplicates(
     first = order[np.flatnonzero(~same)][group]
     values = np.stack([np.nan_to_num(column, nan=-1.0) for column in numbers.values()])
     differs = np.any(values[:, order] != values[:, first], axis=0)
+    differs |= currency[order] != currency[first]
     conflicting = np.zeros(group[-1] + 1, dtype=np.bool_)
     conflicting[group[differs]] = True
     repeated = same & ~conflicting[group]
@@ -147,6 +149,7 @@ def without_less_complete(
     card: NDArray[np.int64],
     days: NDArray[np.datetime64],
     numbers: Mapping[str, NDArray[np.float64]],
+    currency: NDArray[np.str_],
     conflicts: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which of the contradicting rows really do, and those that only lack values.
@@ -162,7 +165,8 @@ def without_less_complete(
         values = np.stack([column[rows] for column in numbers.values()])
         known = np.isfinite(values)
         most = int(known.sum(axis=0).argmax())
-        if (~known | (values == values[:, [most]])).all():
+        one_currency = bool((currency[rows] == currency[rows[0]]).all())
+        if one_currency and (~known | (values == values[:, [most]])).all():
             lacking += [row for row in rows if row != rows[most]]
         else:
             left += rows
