@@ -24,7 +24,8 @@ from pokewatch.market.tabular.rows import has_company
 from pokewatch.market.tabular.sheet import Sheet, shortened
 from pokewatch.money import Decimal
 
-_NUMERIC = (*PRICE_COLUMNS, "volume", "stale_days")
+_COUNTS = {"volume": "sales", "stale_days": "days"}  # what whole numbers count
+_NUMERIC = (*PRICE_COLUMNS, *_COUNTS)
 _LEAST_PRICE = 0.0005  # a smaller one is 0 to any number of places that prices have
 _IDENTITIES = ("card_id", "product_id", "name")
 FIRST_DAY = date(1996, 1, 1)  # no Pokémon card is older
@@ -119,7 +120,7 @@ class RowReader:
         decimal = self._options.decimal or self._decimal(named)
         values: dict[str, NDArray[np.float64]] = {}
         for name in named:
-            whole = name in ("volume", "stale_days")
+            whole = name in _COUNTS
             typed = self._sheet.numbers.get(self._columns.named[name])
             found = read_numbers(self._column(name), self._sheet.line, name, decimal, whole, typed)
             self.decimal_convention = self.decimal_convention or found.convention
@@ -128,7 +129,10 @@ class RowReader:
                 unmarked &= not in_cents(self._columns.named[name])
                 self.whole_prices = unmarked and are_whole(found.values)
             for reason, rows in found.refused.items():
-                self.refuse(reason, rows, name)
+                if name == "market_price":
+                    self.refuse(reason, rows, name)
+                else:  # the values are NaN
+                    self._note_empty(reason, rows, name)
             if name == "market_price":
                 self.placeholder = found.missing
             self._carry(name, found.currency)
@@ -150,29 +154,26 @@ class RowReader:
         return cents
 
     def _checked(self, name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values of a field; those that it cannot have are empty, or cost the row."""
         with np.errstate(invalid="ignore"):
             if name == "market_price":
                 self.refuse("market_price is not above 0", values < _LEAST_PRICE, name)
-            elif name == "volume":
-                self.refuse(
-                    "volume is not a whole number of sales",
-                    (values < 0) | (values > np.floor(values)) | (values > 2**31 - 1),
-                    name,
-                )
-            elif name == "stale_days":
+                return values
+            if name in _COUNTS:
+                reason = f"{name} is not a whole number of {_COUNTS[name]}"
                 wrong = (values < 0) | (values > np.floor(values)) | (values > 2**31 - 1)
-                return self._emptied("is not a whole number of days", wrong, name, values)
             else:
-                return self._emptied("is not above 0", values <= 0, name, values)
-        return values
-
-    def _emptied(
-        self, fault: str, wrong: NDArray[np.bool_], name: str, values: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the values of a field that a row need not have, without those that are wrong."""
-        if wrong.any():
-            self.notes.append(f"{name} {fault}: left empty ({wrong.sum():,})")
+                reason, wrong = f"{name} is not above 0", values <= 0
+        self._note_empty(reason, wrong, name)
         return np.where(wrong, np.nan, values)
+
+    def _note_empty(self, reason: str, rows: NDArray[np.bool_], name: str) -> None:
+        """Report the rows whose cell of a field that a row need not have is left empty."""
+        indices = np.flatnonzero(rows & ~self._totals)
+        if len(indices):
+            first = f"first in line {self._sheet.line[indices[0]]}: {self._cell(indices[0], name)}"
+            count = f"{len(indices):,} row{'' if len(indices) == 1 else 's'}"
+            self.notes.append(f"{reason}: left empty in {count} ({first})")
 
     def _decimal(self, named: Sequence[str]) -> Decimal | None:
         """The mark that the columns of prices show, where one shows it and none shows the other."""

@@ -179,18 +179,24 @@ def test_a_row_without_an_optional_number_stays(tmp_path: Path, column: str, cel
 
 
 @pytest.mark.parametrize(
-    ("cell", "reason"),
+    ("column", "cell", "reason"),
     [
-        ("many", "volume is not a number"),
-        ("1.5", "volume is not a whole number of sales"),
-        ("-2", "volume is not a whole number of sales"),
+        ("volume", "many", "volume is not a number"),
+        ("volume", "1.5", "volume is not a whole number of sales"),
+        ("volume", "-2", "volume is not a whole number of sales"),
+        ("low", "sold out", "low_price is not a number"),
+        ("avg30", "=1+2", "avg30_price is not a number"),
+        ("stale_days", "long", "stale_days is not a number"),
     ],
 )
-def test_a_bad_volume_has_one_reason(tmp_path: Path, cell: str, reason: str) -> None:
+def test_a_bad_cell_that_a_row_need_not_have_costs_the_cell(
+    tmp_path: Path, column: str, cell: str, reason: str
+) -> None:
     rows = f"a-1,2026-09-13,12.5,4\nb-2,2026-09-13,7.5,{cell}\n"
-    table = read(tmp_path, f"card_id,date,market_price,volume\n{rows}")
-    assert found(table) == A_12
-    assert [(left.reason, left.rows, left.line) for left in table.left_out] == [(reason, 1, 3)]
+    table = read(tmp_path, f"card_id,date,market_price,{column}\n{rows}")
+    assert found(table) == [*A_12, ("b-2", "2026-09-13", 7.5)]
+    assert not table.left_out
+    assert table.notes == (f"{reason}: left empty in 1 row (first in line 3: '{cell}')",)
 
 
 @pytest.mark.parametrize(
@@ -547,7 +553,9 @@ def test_a_number_of_sales_need_not_have_the_decimal_mark_of_the_prices(
 @pytest.mark.parametrize("cell", ["3.5", "3.000,5", "1.2.3"])
 def test_a_number_of_sales_is_whole(tmp_path: Path, cell: str) -> None:
     table = read(tmp_path, f"card_id;date;price;volume\na-1;2026-09-13;12,50;{cell}\n")
-    assert (found(table), len(table.left_out)) == ([], 1)
+    assert found(table) == A_12
+    assert table.prices["volume"].to_pylist() == [None]
+    assert [note for note in table.notes if note.startswith("volume is not a")]
 
 
 def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
@@ -555,9 +563,9 @@ def test_values_that_are_left_empty_are_counted(tmp_path: Path) -> None:
     table = read(tmp_path, f"card_id,date,price,low,avg7,stale_days\n{rows}")
     assert len(found(table)) == 3
     assert table.notes == (
-        "low_price is not above 0: left empty (2)",
-        "avg7_price is not above 0: left empty (1)",
-        "stale_days is not a whole number of days: left empty (2)",
+        "low_price is not above 0: left empty in 2 rows (first in line 2: '0')",
+        "avg7_price is not above 0: left empty in 1 row (first in line 2: '-1')",
+        "stale_days is not a whole number of days: left empty in 2 rows (first in line 2: '1.5')",
     )
     assert set(table.notes) <= set(summary(table))
 
