@@ -139,12 +139,15 @@ class Cards:
         """Return the positions of up to `limit` cards that match all words, after the card `after`.
 
         A number may also be the card's id at a source, such as the id of a TCGplayer product.
-        `set_name` is the id or name of a set; it and `rarity` are compared without case. Raise
+        `set_name` is the id or name of a set; it and `rarity` are compared without case. No card
+        matches a text that has no words, such as "?!"; all do without a text. Raise
         UnknownCardError for an unknown `after`.
         """
         wanted = search_text(words).split()
         found = np.empty(0, dtype=np.intp)
         start = 0 if after is None else self.position(after) + 1
+        if words.strip() and not wanted:
+            return found
         size = _BLOCK
         while start < len(self) and len(found) < limit:
             table = self._table.slice(start, size)

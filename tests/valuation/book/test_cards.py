@@ -73,7 +73,9 @@ def test_describe(cards: Cards) -> None:
         ("", "set 3", None, list(range(30, 40))),
         ("mewtwo", None, None, []),
         ("", "set", None, []),
-        ("%.*", None, None, list(range(40))),
+        (" ", None, "Rare", list(range(0, 40, 3))),
+        ("%.*", None, None, []),
+        ("\U0001f600", "set1", None, []),
     ],
     ids=[
         "all",
@@ -84,7 +86,9 @@ def test_describe(cards: Cards) -> None:
         "set name case",
         "none",
         "no such set",
+        "blank",
         "punctuation",
+        "emoji",
     ],
 )
 def test_search(
