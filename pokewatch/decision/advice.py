@@ -1,9 +1,10 @@
 """Advice in money: the prices at which to buy and to sell, and the chance that a purchase earns.
 
 Buying at a price earns if selling at the horizon, at the price of that day, leaves more after the
-seller's fees than the buyer paid with fees and postage. Selling now beats keeping if the price is
-above that at the horizon: the seller's fees are due either way. Both are probabilities under the
-predictive distribution of the price. Amounts are in the currency of the prices.
+seller's fees than the buyer paid with fees and postage. Selling now beats keeping if it leaves
+something after the seller's fees, and the price is above that at the horizon: the fees are due
+either way. Both are probabilities under the predictive distribution of the price. Amounts are in
+the currency of the prices.
 """
 
 from collections.abc import Sequence
@@ -75,7 +76,8 @@ def advise(
         low, high = predictive_quantile(distribution, levels) * 100.0
         buy = fees.price_at_cost(fees.proceeds(low / 100.0)) * 100.0
         buy_below = np.maximum(np.floor(buy - _CLOSE), 0.0) / 100.0
-        sell_above = (np.floor(high + _CLOSE) + 1.0) / 100.0
+        worthless = fees.price_at_proceeds(0.0) * 100.0  # a seller is left with nothing
+        sell_above = (np.floor(np.maximum(high, worthless) + _CLOSE) + 1.0) / 100.0
         chance = 1.0 - predictive_cdf(distribution, break_even(price, fees))
     return Advice(
         np.where(known, buy_below, np.nan),

@@ -80,10 +80,18 @@ def test_selling_at_sell_above_beats_keeping_with_the_probability_and_a_cent_les
     distribution = distribution_of(decisions)
     below = predictive_cdf(distribution, np.array([found]), "left")[0]
     assert below >= probability - 1e-9
-    at_most = predictive_cdf(distribution, np.array([found - 0.01]), "left")[0]
-    assert at_most <= probability + 1e-6
+    cheaper = round(found - 0.01, 2)
+    at_most = predictive_cdf(distribution, np.array([cheaper]), "left")[0]
+    assert at_most <= probability + 1e-6 or TCGPLAYER.proceeds(cheaper) <= 0
     kept = predictive_quantile(distribution, np.array([probability]))[0]
     assert TCGPLAYER.proceeds(found) >= TCGPLAYER.proceeds(kept)
+
+
+@pytest.mark.parametrize("fees", FEES.values(), ids=FEES)
+def test_nobody_is_to_sell_a_card_that_is_worth_less_than_the_fees(fees: FeeSchedule) -> None:
+    found = advise(*decided(0.05, 0.05, 0.04, 0.06), fees).sell_above[0]
+    assert fees.proceeds(found) > 0
+    assert fees.proceeds(found - 0.01) <= 0 or found - 0.01 < 0.06
 
 
 @given(cases(), st.floats(0.5, 0.9), st.floats(0, 0.05), st.floats(0, 0.1), st.floats(0, 5))
