@@ -105,8 +105,8 @@ class Price(float):
     currency: str | None = None
 
 
-def typed_price(text: str, most: float = math.inf, *, zero: bool = False) -> Price:
-    """Return a price that was typed alone, above zero (or from zero on) and up to `most`.
+def typed_price(text: str, least: float | None = None, most: float = math.inf) -> Price:
+    """Return a price that was typed alone, from `least` (else above zero) up to `most`.
 
     Raise ValueError, whose message says how to write it, where it is none or may be two.
     """
@@ -119,8 +119,9 @@ def typed_price(text: str, most: float = math.inf, *, zero: bool = False) -> Pri
         ways = f"{whole:.15g}, or {fraction:.4f}"
         raise ValueError(f"{shown} may be {fraction:.15g} or {whole:.15g}: write {ways}")
     price = Price(money.readings[0])
-    if not (0 < price <= most or (zero and not price)):
-        bounds = f"{'of at least' if zero else 'above'} zero"
+    if not (price > 0 if least is None else price >= least) or price > most:
+        bounds = f"of at least {least:g}" if least else "of at least zero"
+        bounds = "above zero" if least is None else bounds
         if most < math.inf:
             bounds += f", up to {most:,.0f}"
         raise ValueError(f"{shown} is not a price: use a number {bounds}")

@@ -47,8 +47,10 @@ def test_the_bounds_are_named() -> None:
     with pytest.raises(ValueError, match=r"'0' is not a price: use a number above zero$"):
         typed_price("0")
     with pytest.raises(ValueError, match=r"use a number of at least zero, up to 100$"):
-        typed_price("-1", 100, zero=True)
-    assert not typed_price("0", zero=True)
+        typed_price("-1", 0, 100)
+    assert not typed_price("0", 0)
+    with pytest.raises(ValueError, match=r"'0.01' is not a price: use a number of at least 0.05$"):
+        typed_price("0.01", 0.05)
 
 
 @pytest.mark.parametrize(

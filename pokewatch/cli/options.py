@@ -1,5 +1,6 @@
 """Option types and options that several commands share."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from pokewatch.contract import MAX_PRICE, MIN_PRICE
 from pokewatch.money import Price, typed_price
 
 
@@ -25,20 +27,22 @@ class Day(click.ParamType[date]):
 class PriceOption(click.ParamType[float]):
     """A price as people write it, above zero, or from zero on with `zero`.
 
-    With `currency`, it may name its currency, and the command must check that.
+    With `of_card`, it is one to be judged or watched for: it has the bounds of the API and may name
+    its currency, which the command must check.
     """
 
     name = "PRICE"
 
-    def __init__(self, *, zero: bool = False, currency: bool = False) -> None:
-        self._zero = zero
-        self._currency = currency
+    def __init__(self, *, zero: bool = False, of_card: bool = False) -> None:
+        least = 0.0 if zero else None
+        self._bounds = (MIN_PRICE, MAX_PRICE) if of_card else (least, math.inf)
+        self._currency = of_card
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Price:
         try:
-            price = typed_price(str(value), zero=self._zero)
+            price = typed_price(str(value), *self._bounds)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if price.currency and not self._currency:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.argument("cards", nargs=-1)
 @click.option(
     "--price",
-    type=PriceOption(currency=True),
+    type=PriceOption(of_card=True),
     help="Judge this price of one card, such as 3.50 or $3.50, not the market price.",
 )
 @click.option(

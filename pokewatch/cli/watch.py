@@ -31,8 +31,8 @@ def watch() -> None:
 
 @watch.command()
 @click.argument("card")
-@click.option("--below", type=PriceOption(currency=True), help="At or below this market price.")
-@click.option("--above", type=PriceOption(currency=True), help="At or above this market price.")
+@click.option("--below", type=PriceOption(of_card=True), help="At or below this market price.")
+@click.option("--above", type=PriceOption(of_card=True), help="At or above this market price.")
 @click.option("--signal", type=click.Choice(["BUY", "SELL"]), help="When this is the signal.")
 @click.option("--moves", metavar="10%/7d", help="Rises or falls this much in so many days.")
 @click.option("--currency", help="Currency of the price. Default: that of the market.")

@@ -97,7 +97,7 @@ def test_a_bad_date_is_an_error(day: str, code: int, message: str, book: PriceBo
     assert (result.exit_code, message in result.stderr) == (code, True)
 
 
-@pytest.mark.parametrize("price", ["0", "-3", "nan", "free"])
+@pytest.mark.parametrize("price", ["0", "-3", "nan", "free", "0.0009", "10000001"])
 def test_a_bad_price_is_an_error(price: str, champion_home: Path) -> None:
     result = run("value", "anything", "--price", price)
     assert result.exit_code == 2

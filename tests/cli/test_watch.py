@@ -79,7 +79,7 @@ def test_what_is_printed_once(book: PriceBook) -> None:
         (("--below", "inf"), 2, "is not a price"),
         (("--below", "0"), 2, "is not a price"),
         (("--below", "€3.50"), 2, "--below is in EUR, the prices are in USD"),
-        (("--below", "1e9"), 2, "expected a number from 0.001 to 10,000,000"),
+        (("--below", "1e9"), 2, "use a number of at least 0.001, up to 10,000,000"),
         (("--moves", "10"), 2, "such as 10%/7d"),
         (("--signal", "HOLD"), 2, "HOLD"),
         (("--below", "3", "--currency", "EUR"), 2, "--currency EUR: the prices are in USD"),

@@ -8,8 +8,10 @@ from pokewatch.contract import (
     CARD_ID_PATTERN,
     MARKET_PATTERN,
     MAX_BUY_THRESHOLD,
+    MAX_PRICE,
     MAX_SELL_THRESHOLD,
     MIN_BUY_THRESHOLD,
+    MIN_PRICE,
     MIN_SELL_THRESHOLD,
     AdviceReason,
     Condition,
@@ -53,8 +55,8 @@ Day = Annotated[
 Price = Annotated[
     float,
     Meta(
-        ge=0.001,
-        le=10_000_000,
+        ge=MIN_PRICE,
+        le=MAX_PRICE,
         description="A price in the currency of the data (see `/ready`).",
         examples=[90.0],
     ),

@@ -13,6 +13,7 @@ from pokewatch.contract import (
     DEFAULT_MOVERS_LIMIT,
     DEFAULT_SUGGESTIONS,
     HISTORY_PATTERN,
+    MAX_MIN_PRICE,
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
@@ -45,7 +46,7 @@ Month = Annotated[
     ),
 ]
 _Limit = Meta(ge=1, le=MAX_PAGE_SIZE)
-_MinPrice = Meta(ge=0, le=1_000_000)
+_MinPrice = Meta(ge=0, le=MAX_MIN_PRICE)
 _Text = Meta(max_length=MAX_TEXT_LENGTH)
 _SetName = Annotated[
     str, _Text, Meta(description="The id or name of a set.", examples=[EXAMPLE.set_id])

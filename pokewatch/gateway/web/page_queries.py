@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
-from pokewatch.contract import Condition, Fees
+from pokewatch.contract import MAX_PRICE, MIN_PRICE, Condition, Fees
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.http.problems import invalid
@@ -17,7 +17,6 @@ from pokewatch.money import Price, typed_price
 Range = Literal["1m", "3m", "1y", "all"]
 Sort = Literal["change", "amount", "price"]
 
-LARGEST_PRICE = 1_000_000
 MAX_PAGE = 40  # of 25 cards: the API lists up to 1,000
 
 _Name = Annotated[str, Meta(max_length=200)]
@@ -63,23 +62,32 @@ def market_of(markets: Markets, query: PageQuery, card_id: str | None) -> Market
     return markets.chosen(named) if card_id is None else markets.of_card(card_id, named)
 
 
-def price_of(text: str, pointer: str, *, currency: str = "", zero: bool = False) -> float | None:
+def price_of(
+    text: str,
+    pointer: str,
+    *,
+    currency: str = "",
+    least: float = MIN_PRICE,
+    most: float = MAX_PRICE,
+) -> float | None:
     """Return a price as people type it (`$3.50`, `3,50 €`), None for a blank field.
 
     It may name the `currency` of the market, and no other. Raise ProblemError (422).
     """
     if not text.strip():
         return None
-    price = price_typed(text, pointer, zero=zero)
+    price = price_typed(text, pointer, least, most)
     if currency and price.currency not in (None, currency):
         detail = f"{text[:40]!r} is in {price.currency}, the prices are in {currency}"
         raise invalid(pointer, detail)
     return float(price)
 
 
-def price_typed(text: str, pointer: str, *, zero: bool = False) -> Price:
+def price_typed(
+    text: str, pointer: str, least: float = MIN_PRICE, most: float = MAX_PRICE
+) -> Price:
     """Return a price, and the currency that it names. Raise ProblemError (422)."""
     try:
-        return typed_price(text, LARGEST_PRICE, zero=zero)
+        return typed_price(text, least, most)
     except ValueError as error:
         raise invalid(pointer, str(error)) from None

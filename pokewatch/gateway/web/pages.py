@@ -9,7 +9,13 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import UNSET
 
-from pokewatch.contract import CONDITIONS, DEFAULT_MIN_PRICE, FEE_CURRENCIES, MAX_PAGE_SIZE
+from pokewatch.contract import (
+    CONDITIONS,
+    DEFAULT_MIN_PRICE,
+    FEE_CURRENCIES,
+    MAX_MIN_PRICE,
+    MAX_PAGE_SIZE,
+)
 from pokewatch.gateway.alerts import Alerts
 from pokewatch.gateway.api import catalog_calls, queries
 from pokewatch.gateway.api.card_schemas import Mover
@@ -251,7 +257,7 @@ def _history_call(market: MarketBackend, card_id: str, name: str) -> CatalogCall
 
 def _changes_query(visit: Visit, query: MoversPageQuery, limit: int) -> queries.ChangesQuery:
     currency = visit.market.currency
-    least = price_of(query.min_price, "?min_price", currency=currency, zero=True)
+    least = price_of(query.min_price, "?min_price", currency=currency, least=0, most=MAX_MIN_PRICE)
     return queries.ChangesQuery(
         days=int(query.days),  # type: ignore[arg-type]  # one of the three
         set=query.set or UNSET,

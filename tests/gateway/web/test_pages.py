@@ -354,6 +354,18 @@ def test_a_price_that_may_be_another_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("price", "status"),
+    [("0.0009", 422), ("0.001", 200), ("10000000", 200), ("10000001", 422)],
+)
+def test_a_page_judges_the_prices_that_the_api_judges(
+    hostile: Gateway, price: str, status: int
+) -> None:
+    asked = {"card_id": "card_2", "market_price": float(price)}
+    assert hostile.post("/fair_price", json=asked).status_code == status
+    page(hostile.get(f"/cards/card_2?price={price}", key="", headers=BROWSER), status)
+
+
+@pytest.mark.parametrize(
     ("path", "status", "text"),
     [
         ("/cards/charizrd", 404, "Unknown card"),
