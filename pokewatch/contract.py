@@ -136,7 +136,9 @@ AdviceReason = Literal[Reason, "ok", "no_fees"]
 ADVICE_REASONS: frozenset[str] = frozenset(get_args(AdviceReason))
 
 # Bounds of requests and queries
-CARD_ID_PATTERN = "[a-z0-9][a-z0-9_-]{0,79}"  # of ids and slugs; anchor it where it is used
+MAX_CARD_ID_LENGTH = 80
+# Of ids and slugs; anchor it where it is used.
+CARD_ID_PATTERN = f"[a-z0-9][a-z0-9_-]{{0,{MAX_CARD_ID_LENGTH - 1}}}"
 MAX_BATCH_ROWS = 1_000  # cards in one batch, rows in one V2 request
 MAX_PAGE_SIZE = 1_000
 DEFAULT_CARDS_LIMIT = 50
@@ -183,6 +185,8 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
 }
 EXPORT_PREPARING = "the export is being prepared"
 _DAY_PATTERN = r"([0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01]))?"
+MONTH_PATTERN = r"\d{4}-(0[1-9]|1[0-2])"
+CURRENCY_PATTERN = "[A-Z]{3}"
 HISTORY_PATTERN = rf"{_DAY_PATTERN}\.\.{_DAY_PATTERN}"
 
 

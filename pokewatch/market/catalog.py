@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
+from pokewatch.contract import MAX_CARD_ID_LENGTH
+
 CARD_SCHEMA = pa.schema(
     [
         pa.field("card_id", pa.string(), nullable=False),
@@ -42,18 +44,24 @@ def unique_slugs(candidates: Iterable[Sequence[str]]) -> list[str]:
     """Return a unique slug for each card: the first of its candidate texts that is still free.
 
     A card whose candidates are all taken gets its last one with a counter, so that the result
-    depends only on the order of the cards.
+    depends only on the order of the cards. Slugs are at most as long as the ids of cards, whose
+    place they take in requests: longer names are cut.
     """
     taken: set[str] = set()
     slugs = []
     for texts in candidates:
-        options = [slug for slug in map(slugify, texts) if slug] or ["card"]
+        options = [slug for slug in (_cut(slugify(text)) for text in texts) if slug] or ["card"]
         slug = next((option for option in options if option not in taken), None)
         count = 2
         while slug is None:
-            numbered = f"{options[-1]}_{count}"
+            numbered = _cut(options[-1], f"_{count}")
             slug = None if numbered in taken else numbered
             count += 1
         taken.add(slug)
         slugs.append(slug)
     return slugs
+
+
+def _cut(slug: str, end: str = "") -> str:
+    """Return a slug with an `end`, cut before that to the length that ids may have."""
+    return slug[: MAX_CARD_ID_LENGTH - len(end)].rstrip("_") + end

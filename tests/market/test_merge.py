@@ -1,3 +1,4 @@
+import re
 from datetime import date
 from typing import Any
 
@@ -5,7 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.market.catalog import CARD_SCHEMA, unique_slugs
 from pokewatch.market.merge import merge_cards, preferred_slug
 
 
@@ -139,3 +141,13 @@ def test_slugs_are_unique_and_named_cards_stay_named(
         if name
     }
     assert {row["card_id"] for row in rows if row["name"] != row["card_id"]} == named
+
+
+def test_the_slug_of_a_long_name_is_one_that_can_be_asked_for() -> None:
+    long = "Ultra Premium Collection " * 20
+    names = [("a", long), ("b", long), ("c", long + " Case"), ("d" * 80, long)]
+    rows = [card(card_id, name, printing=card_id[0]) for card_id, name in names]
+    slugs = [row["slug"] for row in by_id(merge_cards(None, cards(*rows))).values()]
+    assert len(set(slugs)) == len(slugs)
+    assert all(re.fullmatch(CARD_ID_PATTERN, slug) for slug in slugs)
+    assert unique_slugs([["x" * 90]] * 3) == ["x" * 80, "x" * 78 + "_2", "x" * 78 + "_3"]
