@@ -268,10 +268,11 @@ def _column(tensor: V2Tensor, pointer: str) -> Column:
     datatype = _INPUTS[tensor.name]
     if tensor.datatype != datatype:
         raise misfit(f"{pointer}/datatype", f"expected {datatype}, got {tensor.datatype!r}")
+    values = flatten(tensor.data)
     try:
-        column: Column = msgspec.convert(flatten(tensor.data), _COLUMNS[tensor.name])
+        column: Column = msgspec.convert(values, _COLUMNS[tensor.name])
     except msgspec.ValidationError as error:
-        row, detail = located(str(error), _COLUMNS[tensor.name])
+        row, detail = located(str(error), _COLUMNS[tensor.name], values)
         raise misfit(f"{pointer}/data{row}", detail) from None
     if tensor.shape not in ([len(column)], [len(column), 1]):
         raise misfit(

@@ -211,11 +211,13 @@ def _batch_rows(body: bytes) -> Sequence[FairPriceRequest | ProblemError]:
 
 def _batch_row(raw: msgspec.Raw) -> FairPriceRequest | ProblemError:
     try:
-        return msgspec.convert(decode(_decode_card, bytes(raw)), FairPriceRequest)
-    except msgspec.ValidationError as error:
-        return invalid(*located(str(error), FairPriceRequest))
+        card = decode(_decode_card, bytes(raw))
     except ProblemError as problem:
         return problem
+    try:
+        return msgspec.convert(card, FairPriceRequest)
+    except msgspec.ValidationError as error:
+        return invalid(*located(str(error), FairPriceRequest, card))
 
 
 def _prediction(outcome: FairPrice | ProblemError, request_id: str) -> FairPrice | BatchProblem:

@@ -17,6 +17,7 @@ from pokewatch.contract import (
     MAX_PAGE_SIZE,
     MAX_SUGGESTIONS,
     MAX_TEXT_LENGTH,
+    MONTH_PATTERN,
     ChangeDays,
     ChangesSort,
     Fees,
@@ -40,7 +41,7 @@ MAX_FIELDS = 20
 Month = Annotated[
     str,
     Meta(
-        pattern=r"\A\d{4}-(0[1-9]|1[0-2])\Z",
+        pattern=rf"\A{MONTH_PATTERN}\Z",
         description="The month in which the forecasts were issued, as YYYY-MM.",
         examples=["2026-11"],
     ),
@@ -235,9 +236,11 @@ def parse_query(model: type[Query], text: bytes) -> Query:
 
 
 def _fault(message: str, model: type[Any], values: dict[str, str]) -> ProblemError:
-    pointer, detail = located(message, model)
-    given = values.get(pointer[1:], "")
-    detail = detail.replace("not a string", f"not {given[:40]!r}").replace("field", "parameter")
+    pointer, detail = located(message, model, values)
+    if detail.endswith("not a string"):
+        detail = f"{detail.removesuffix('a string')}{values.get(pointer[1:], '')[:40]!r}"
+    elif detail == "is not a known field":
+        detail = "is not a known parameter"
     return invalid(f"?{pointer[1:]}"[:80], detail)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from pokewatch.contract import Skill
+from pokewatch.contract import MONTH_PATTERN, Skill
 from pokewatch.gateway.api.experiment_schemas import RecordExperiment
 from pokewatch.gateway.api.fields import (
     Count,
@@ -183,7 +183,7 @@ class RecordIssue(msgspec.Struct, frozen=True):
 class RecordFile(msgspec.Struct, frozen=True):
     """The forecasts that were issued in a month and have their outcome."""
 
-    month: Annotated[str, Meta(pattern=r"\A\d{4}-(0[1-9]|1[0-2])\Z", examples=["2026-11"])]
+    month: Annotated[str, Meta(pattern=rf"\A{MONTH_PATTERN}\Z", examples=["2026-11"])]
     name: Annotated[str, Meta(pattern=r"\A\d{4}-\d{2}-[0-9a-f]{16}\.parquet\Z")]
     sha256: str
     bytes: Count

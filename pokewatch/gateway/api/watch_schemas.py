@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pokewatch.contract import MAX_WATCH_CHANGE, MAX_WATCH_DAYS, MAX_WEBHOOK_LENGTH
+from pokewatch.contract import (
+    CURRENCY_PATTERN,
+    MAX_WATCH_CHANGE,
+    MAX_WATCH_DAYS,
+    MAX_WEBHOOK_LENGTH,
+)
 from pokewatch.gateway.api.fields import CardId, MarketOfCard, Price, RequestId
 from pokewatch.watches.conditions import Condition
 
@@ -79,7 +84,7 @@ class WatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Annotated[
             str,
             Meta(
-                pattern=r"\A[A-Z]{3}\Z",
+                pattern=rf"\A{CURRENCY_PATTERN}\Z",
                 description="The currency of the price. Default: that of the market; another one "
                 "is refused.",
                 examples=["USD"],

@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Receive
 
 from pokewatch.gateway.http.deadlines import Deadlines
-from pokewatch.gateway.http.faults import fault
+from pokewatch.gateway.http.faults import fault_in
 from pokewatch.gateway.http.middleware import RequestContext
 from pokewatch.gateway.http.problems import (
     MALFORMED,
@@ -184,7 +184,7 @@ def decode(decoder: Callable[[bytes], Model], body: bytes) -> Model:
     try:
         return decoder(body)
     except msgspec.ValidationError as error:
-        raise fault(error, getattr(decoder, "__self__", None)) from None
+        raise fault_in(body, error, getattr(decoder, "__self__", None)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         cause = str(error).removeprefix("JSON is malformed: ")
         raise ProblemError(NOT_JSON, f"the body is not valid JSON: {cause}") from None

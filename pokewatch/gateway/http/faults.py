@@ -1,13 +1,20 @@
 """Values that are not allowed, described from the messages of msgspec."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.contract import (
+    CARD_ID_PATTERN,
+    CURRENCY_PATTERN,
+    HISTORY_PATTERN,
+    MARKET_PATTERN,
+    MONTH_PATTERN,
+)
 from pokewatch.gateway.http.problems import ProblemError, invalid
 
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
@@ -27,24 +34,43 @@ _TYPES = {
 }
 _UNITS = {"str": "characters", "array": "items", "object": "members"}
 _BOUNDS = {">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than"}
-_CARD_ID = (
-    "must be the id or slug of a card: 1 to 80 lower-case letters, digits, hyphens and underscores"
-)
+_TEXTS = {
+    CARD_ID_PATTERN: "must be the id or slug of a card: 1 to 80 lower-case letters, digits, "
+    "hyphens and underscores",
+    MARKET_PATTERN: "must be the id of a market: up to 60 lower-case letters, digits and hyphens",
+    MONTH_PATTERN: "must be a month like 2026-11",
+    HISTORY_PATTERN: "must be a range of days like 2026-01-01..2026-01-31",
+    CURRENCY_PATTERN: "must be a currency like USD",
+}
+_NOT_GIVEN: Any = object()
+_SHOWN = 40  # characters of a text
 
 
-def fault(error: msgspec.ValidationError, decoder: Any = None) -> ProblemError:
+def fault(
+    error: msgspec.ValidationError, decoder: Any = None, given: Any = _NOT_GIVEN
+) -> ProblemError:
     """Return the problem (422) for a value that its model does not allow.
 
-    `decoder` is the one that raised the error, if there is one.
+    `decoder` is the one that raised the error, if there is one, and `given` what it decoded.
     """
-    return invalid(*located(str(error), getattr(decoder, "type", None)))
+    return invalid(*located(str(error), getattr(decoder, "type", None), given))
 
 
-def located(message: str, model: Any = None) -> tuple[str, str]:
+def fault_in(body: bytes, error: msgspec.ValidationError, decoder: Any) -> ProblemError:
+    """Return the problem (422) for a value in a JSON body that its model does not allow."""
+    try:
+        given = msgspec.json.Decoder(Any, float_hook=float).decode(body)
+    except (ValueError, RecursionError):  # the error came before what cannot be decoded
+        given = _NOT_GIVEN
+    return fault(error, decoder, given)
+
+
+def located(message: str, model: Any = None, given: Any = _NOT_GIVEN) -> tuple[str, str]:
     """Return the JSON pointer and the description of an error message from msgspec.
 
     "Expected `str`, got `int` - at `$.cards[3].date`" gives "/cards/3/date" and "must be a string,
     not an integer". `model` is the one that was decoded: it has the values that are allowed.
+    `given` is what was to become one: it has the value that is not.
     """
     detail, found, path = message.replace(" - at `key` in `$", " - at `$").rpartition(" - at `$")
     if not found:
@@ -58,14 +84,15 @@ def located(message: str, model: Any = None) -> tuple[str, str]:
     if match := _WRONG_CHOICE.fullmatch(detail):
         allowed = () if model is None else choices(model, tuple(steps))
         return pointer, _choice(match[1][:60], allowed)
-    return pointer, _described(detail)
+    return pointer, _described(detail, _value_at(given, steps))
 
 
 def _choice(given: str, allowed: tuple[str, ...]) -> str:
     if not allowed:
         return f"{given} is not an allowed value"
     *others, last = allowed
-    return f"must be {', '.join(others)} or {last}, not {given}" if others else f"must be {last}"
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    return f"must be {wanted}, not {given}"
 
 
 @lru_cache(maxsize=256)
@@ -97,7 +124,19 @@ def _plain(found: Any) -> Any:
     return found
 
 
-def _described(detail: str) -> str:
+def _value_at(given: Any, steps: Sequence[str]) -> Any:
+    """Return the value at a path, _NOT_GIVEN if there is none."""
+    for step in steps:
+        if isinstance(given, list) and step.isdecimal() and int(step) < len(given):
+            given = given[int(step)]
+        elif isinstance(given, dict):
+            given = given.get(step, _NOT_GIVEN)
+        else:
+            return _NOT_GIVEN
+    return given
+
+
+def _described(detail: str, value: Any) -> str:
     """Return what a value must be, from what msgspec reports about it."""
     if match := _WRONG_TYPE.fullmatch(detail):
         allowed = [_TYPES.get(name, name) for name in match[1].split(" | ")]
@@ -105,11 +144,19 @@ def _described(detail: str) -> str:
         return f"must be {' or '.join(allowed)}, not {given}"
     if match := _WRONG_LENGTH.fullmatch(detail):
         units = _UNITS[match[1]].removesuffix("s" if match[3] == "1" else "")
-        return f"must have {_BOUNDS[match[2]]} {match[3]} {units}"
+        length = len(value) if isinstance(value, str | list | dict) else _NOT_GIVEN
+        return f"must have {_BOUNDS[match[2]]} {match[3]} {units}" + _but(length)
     if match := _WRONG_NUMBER.fullmatch(detail):
-        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}"
+        shown = value[:_SHOWN] if isinstance(value, str) else value
+        return f"must be {_BOUNDS[match[1]]} {match[2].removesuffix('.0')}" + _but(shown)
     if match := _WRONG_TEXT.fullmatch(detail):
-        return _CARD_ID if CARD_ID_PATTERN in match[1] else f"must match {match[1]}"
+        known = [text for pattern, text in _TEXTS.items() if repr(pattern)[1:-1] in match[1]]
+        shown = repr(value[:_SHOWN]) if isinstance(value, str) else value
+        return (known[0] if known else f"must match {match[1]}") + _but(shown)
     if detail.endswith("that's a multiple of 1.0"):
-        return "must be a whole number"
+        return "must be a whole number" + _but(value)
     return "is out of range" if detail == "Number out of range" else detail
+
+
+def _but(value: Any) -> str:
+    return "" if value is _NOT_GIVEN else f", not {value}"

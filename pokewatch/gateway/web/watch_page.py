@@ -109,7 +109,7 @@ def _request(form: dict[str, str]) -> WatchRequest:
     try:
         return msgspec.convert(fields, WatchRequest)
     except msgspec.ValidationError as error:
-        raise fault(error) from None
+        raise fault(error, given=fields) from None
 
 
 def _percentage(text: str) -> float:

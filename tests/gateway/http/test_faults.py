@@ -1,11 +1,20 @@
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
 import msgspec
 import pytest
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from pokewatch.contract import CARD_ID_PATTERN
+from pokewatch.contract import (
+    CARD_ID_PATTERN,
+    CURRENCY_PATTERN,
+    HISTORY_PATTERN,
+    MARKET_PATTERN,
+    MONTH_PATTERN,
+)
+from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import fault, located
+from pokewatch.gateway.http.problems import ProblemError
 
 
 class Choice(msgspec.Struct):
@@ -45,7 +54,7 @@ def test_messages_of_msgspec_are_translated(message: str, pointer: str, detail: 
     ("body", "pointer", "detail"),
     [
         ('{"rows": [{}, {"sort": "left"}]}', "/rows/1/sort", "must be 'down' or 'up', not 'left'"),
-        ('{"rows": [{"days": 8}]}', "/rows/0/days", "must be 7"),
+        ('{"rows": [{"days": 8}]}', "/rows/0/days", "must be 7, not 8"),
     ],
 )
 def test_the_allowed_values_are_listed(body: str, pointer: str, detail: str) -> None:
@@ -64,3 +73,50 @@ def test_a_long_value_is_cut() -> None:
 def test_a_card_id_is_described_in_words() -> None:
     message = rf"Expected `str` matching regex '\\A{CARD_ID_PATTERN}\\Z' - at `$.card_id`"
     assert "lower-case letters" in located(message)[1]
+
+
+class Row(msgspec.Struct):
+    market: Annotated[str, Meta(pattern=rf"\A{MARKET_PATTERN}\Z")] = "m"
+    month: Annotated[str, Meta(pattern=rf"\A{MONTH_PATTERN}\Z")] = "2026-11"
+    days: Annotated[str, Meta(pattern=rf"\A{HISTORY_PATTERN}\Z")] = ".."
+    currency: Annotated[str, Meta(pattern=rf"\A{CURRENCY_PATTERN}\Z")] = "USD"
+    price: Annotated[float, Meta(gt=0, le=10)] = 1.0
+    copies: Annotated[float, Meta(multiple_of=1)] = 1.0
+    name: Annotated[str, Meta(max_length=3)] = ""
+
+
+class Rows(msgspec.Struct):
+    rows: Annotated[list[Row], Meta(max_length=2)]
+
+
+@pytest.mark.parametrize(
+    ("row", "detail"),
+    [
+        ('{"market": "X!"}', "must be the id of a market: .*, not 'X!'"),
+        ('{"month": "2026-13"}', "must be a month like 2026-11, not '2026-13'"),
+        ('{"days": "2026-01-01"}', "must be a range of days like .*, not '2026-01-01'"),
+        ('{"currency": "usd"}', "must be a currency like USD, not 'usd'"),
+        ('{"price": -0.5}', "must be more than 0, not -0.5"),
+        ('{"price": 11}', "must be at most 10, not 11"),
+        ('{"copies": 1.5}', "must be a whole number, not 1.5"),
+        ('{"name": "four"}', "must have at most 3 characters, not 4"),
+        ('{"market": "' + "X" * 5_000 + '"}', "must be the id of a market: .*, not 'X{40}'"),
+    ],
+)
+def test_the_value_that_is_not_allowed_is_named(row: str, detail: str) -> None:
+    body = b'{"rows": [{}, %s]}' % row.encode()
+    with pytest.raises(ProblemError) as raised:
+        decode(msgspec.json.Decoder(Rows).decode, body)
+    (error,) = raised.value.errors
+    assert error.pointer.startswith("/rows/1/")
+    assert re.match(detail, error.detail)
+
+
+def test_the_items_of_a_list_that_is_too_long_are_counted() -> None:
+    with pytest.raises(ProblemError, match="must have at most 2 items, not 3"):
+        decode(msgspec.json.Decoder(Rows).decode, b'{"rows": [{}, {}, {}]}')
+
+
+def test_a_fault_before_a_syntax_error_is_described_without_its_value() -> None:
+    with pytest.raises(ProblemError, match="must be at most 10"):
+        decode(msgspec.json.Decoder(Rows).decode, b'{"rows": [{"price": 11}, }')
