@@ -16,6 +16,7 @@ from pokewatch.contract import (
     MAX_COLLECTION_LINES,
     Fees,
 )
+from pokewatch.errors import SettingsError
 from pokewatch.market.tabular.sheet import Sheet, TableError
 from pokewatch.market.tabular.text import read_text
 from pokewatch.serving.catalog_cards import BookQuery
@@ -55,7 +56,7 @@ def collection(loaded: LoadedBook, query: BookCollectionQuery) -> dict[str, Any]
                 f"{MAX_COLLECTION_LINES:,} are valued at once: split it"
             )
         return value_collection(loaded.book, loaded.matcher(), found, query.fees)
-    except (TableError, ValueError) as error:
+    except (TableError, ValueError, SettingsError) as error:
         raise CollectionError(str(error)) from None
 
 
