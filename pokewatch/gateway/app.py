@@ -67,7 +67,9 @@ class OperationRoute(Route):
     """The route of an operation, whose 405 lists the methods of all operations on its path."""
 
     def __init__(self, operation: Operation, app: ASGIApp, path_methods: set[str]) -> None:
-        super().__init__(operation.path, app, methods=[operation.method], name=operation.name)
+        # The id of a set may be its name, such as "Sun/Moon".
+        path = operation.path.replace("{set_id}", "{set_id:path}")
+        super().__init__(path, app, methods=[operation.method], name=operation.name)
         self._allowed = path_methods | {"HEAD"} if "GET" in path_methods else path_methods
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

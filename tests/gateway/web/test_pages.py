@@ -95,6 +95,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     cards = catalog(12)
     names = [HOSTILE.get(i, f"Pokémon {i}") for i in range(12)]
     cards = cards.set_column(cards.schema.get_field_index("name"), "name", pa.array(names))
+    sets = [*cards["set_id"].to_pylist()[:-1], "Sun/Moon #1?"]
+    cards = cards.set_column(cards.schema.get_field_index("set_id"), "set_id", pa.array(sets))
     values = rows(12, days=40)
     values.market[8] = np.nan
     values.fair[8] = values.lower[8] = values.upper[8] = np.nan
@@ -378,6 +380,13 @@ def test_a_page_judges_the_prices_that_the_api_judges(
 )
 def test_problems_are_pages(hostile: Gateway, path: str, status: int, text: str) -> None:
     assert text in words(page(hostile.get(path, key="", headers=BROWSER), status))
+
+
+def test_a_set_whose_id_is_a_name_with_a_slash_is_found(hostile: Gateway) -> None:
+    response = hostile.get("/sets", key="", headers=BROWSER)
+    (link,) = re.findall(r"/sets/Sun[^\"]*", response.text)
+    assert "Set 1" in words(page(hostile.get(link, key="", headers=BROWSER)))
+    assert hostile.get("/sets/Sun%2FMoon%20%231%3F").json()["set_id"] == "Sun/Moon #1?"
 
 
 def test_programs_get_json_from_the_same_path(hostile: Gateway) -> None:
