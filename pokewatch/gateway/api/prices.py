@@ -171,6 +171,7 @@ class SignalEndpoint:
 
     async def signal(self, context: RequestContext) -> Answer:
         request = decode(_decode_signal, context.body)
+        _check_interval(request)
         query = SignalQuery(
             request.market_price,
             request.fair_price,
@@ -188,6 +189,19 @@ class SignalEndpoint:
             finally:
                 del found  # breaks the reference cycle of frame and traceback
         return 200, _HEADERS, _encode(found)
+
+
+def _check_interval(request: SignalRequest) -> None:
+    """Raise ProblemError (422) for half an interval, and for one without the fair price."""
+    lower, upper, fair = request.lower, request.upper, request.fair_price
+    if lower is UNSET or upper is UNSET:
+        if lower is not upper:
+            missing, given = ("lower", "upper") if lower is UNSET else ("upper", "lower")
+            raise invalid(f"/{missing}", f"is required with {given}: an interval has two ends")
+    elif lower > fair:
+        raise invalid("/lower", f"must be at most the fair price, {fair:.15g}, not {lower:.15g}")
+    elif upper < fair:
+        raise invalid("/upper", f"must be at least the fair price, {fair:.15g}, not {upper:.15g}")
 
 
 def _card_query(request: FairPriceRequest, headers: ForwardedHeaders) -> CardQuery:

@@ -163,8 +163,6 @@ def test_a_signal_with_an_interval_has_advice(gateway: Gateway) -> None:
     assert (found["advice"], found["currency"]) == ("ok", "USD")
     without = gateway.post("/signal", prices).json()
     assert (without["buy_below"], without["advice"]) == (None, "no_interval")
-    half = gateway.post("/signal", {**prices, "lower": 80.0}).json()
-    assert half["advice"] == "no_interval"
 
 
 def test_every_answer_with_amounts_has_their_currency(gateway: Gateway) -> None:
@@ -425,6 +423,10 @@ def test_signals_with_and_without_thresholds_share_calls(
             {"market_price": 90, "fair_price": 100, "sell_threshold_pct": None},
             "/sell_threshold_pct",
         ),
+        ({"market_price": 90, "fair_price": 100, "lower": 80}, "/upper"),
+        ({"market_price": 90, "fair_price": 100, "upper": 125}, "/lower"),
+        ({"market_price": 90, "fair_price": 100, "lower": 101, "upper": 125}, "/lower"),
+        ({"market_price": 90, "fair_price": 100, "lower": 80, "upper": 99.5}, "/upper"),
     ],
     ids=str,
 )
