@@ -165,7 +165,8 @@ DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: belo
 MAX_MIN_PRICE = 1_000_000
 ChangeDays = Literal[1, 7, 30]
 MIN_PRICE, MAX_PRICE = 0.001, 10_000_000.0  # of a card, to be judged or watched for
-MAX_WATCH_CHANGE = 100.0  # as a fraction: a price that is 101 times the earlier one
+# As fractions: 100 is a price that is 101 times the earlier one.
+MIN_WATCH_CHANGE, MAX_WATCH_CHANGE = 0.0001, 100.0
 MAX_WATCH_DAYS = 365
 MAX_WEBHOOK_LENGTH = 2_000
 MAX_TEXT_LENGTH = 200  # of search words, set names, rarities

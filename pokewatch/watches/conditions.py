@@ -9,7 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pokewatch.contract import MAX_PRICE, MAX_WATCH_CHANGE, MAX_WATCH_DAYS, MIN_PRICE
+from pokewatch.contract import (
+    MAX_PRICE,
+    MAX_WATCH_CHANGE,
+    MAX_WATCH_DAYS,
+    MIN_PRICE,
+    MIN_WATCH_CHANGE,
+)
 
 ConditionType = Literal["below", "above", "signal", "moves"]
 WatchSignal = Literal["BUY", "SELL"]
@@ -50,7 +56,7 @@ class Condition:
         if given != wanted:
             raise ValueError(f"a condition {self.type!r} has {', '.join(sorted(wanted))} alone")
         _check_range("price", self.price, MIN_PRICE, MAX_PRICE)
-        _check_range("change", self.change, 0.0001, MAX_WATCH_CHANGE)
+        _check_range("change", self.change, MIN_WATCH_CHANGE, MAX_WATCH_CHANGE)
         _check_range("days", self.days, 1, MAX_WATCH_DAYS)
         if self.signal not in (None, "BUY", "SELL"):
             raise ValueError(f"signal: got {self.signal!r}, expected BUY or SELL")

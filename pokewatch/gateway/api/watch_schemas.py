@@ -10,6 +10,7 @@ from pokewatch.contract import (
     MAX_WATCH_CHANGE,
     MAX_WATCH_DAYS,
     MAX_WEBHOOK_LENGTH,
+    MIN_WATCH_CHANGE,
 )
 from pokewatch.gateway.api.fields import CardId, MarketOfCard, Price, RequestId
 from pokewatch.watches.conditions import Condition
@@ -18,7 +19,7 @@ _Signal = Literal["BUY", "SELL"]
 _Change = Annotated[
     float,
     Meta(
-        ge=0.0001,
+        ge=MIN_WATCH_CHANGE,
         le=MAX_WATCH_CHANGE,
         description="The least rise or fall, as a fraction: 0.1 is 10%.",
         examples=[0.1],

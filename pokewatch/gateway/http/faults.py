@@ -23,7 +23,7 @@ _WRONG_TYPE = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _WRONG_LENGTH = re.compile(r"Expected `(str|array|object)` of length (>=|<=|==) (\d+)")
 _WRONG_NUMBER = re.compile(r"Expected `(?:int|float)` (>=|<=|>|<) (\S+)")
 _WRONG_TEXT = re.compile(r"Expected `str` matching regex '(.*)'", re.DOTALL)
-_WRONG_CHOICE = re.compile(r"Invalid enum value (.*)", re.DOTALL)
+_WRONG_CHOICE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
 _TYPES = {
     "int": "an integer",
     "float": "a number",
@@ -107,6 +107,8 @@ def choices(model: Any, steps: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _member(found: Any, step: str) -> Any:
+    if isinstance(found, inspect.UnionType):
+        return inspect.LiteralType(tuple(sorted(each.tag for each in found.types)))
     if isinstance(found, inspect.StructType):
         named = [field.type for field in found.fields if field.encode_name == step]
         return named[0] if named else None
@@ -114,8 +116,13 @@ def _member(found: Any, step: str) -> Any:
 
 
 def _plain(found: Any) -> Any:
-    """Return a type without its metadata, and without being unset or null."""
+    """Return a type without its metadata, and without being unset or null.
+
+    A union of structs, which a tag tells apart, is returned as it is.
+    """
     while isinstance(found, inspect.Metadata | inspect.UnionType):
+        if isinstance(found, inspect.UnionType) and _is_tagged(found):
+            return found
         if isinstance(found, inspect.Metadata):
             found = found.type
         else:
@@ -134,6 +141,10 @@ def _value_at(given: Any, steps: Sequence[str]) -> Any:
         else:
             return _NOT_GIVEN
     return given
+
+
+def _is_tagged(union: inspect.UnionType) -> bool:
+    return all(isinstance(each, inspect.StructType) and each.tag_field for each in union.types)
 
 
 def _described(detail: str, value: Any) -> str:

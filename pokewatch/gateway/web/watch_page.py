@@ -6,16 +6,18 @@ from urllib.parse import parse_qs
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from pokewatch.contract import MAX_WATCH_CHANGE, MIN_WATCH_CHANGE
 from pokewatch.gateway.api.watch_schemas import WatchRequest, condition_of
 from pokewatch.gateway.api.watches import WatchEndpoints
 from pokewatch.gateway.http.bodies import FormBodies
-from pokewatch.gateway.http.faults import fault
+from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
 from pokewatch.gateway.web.access import PageAccess, require_same_origin
 from pokewatch.gateway.web.endpoints import send_page
 from pokewatch.gateway.web.page_queries import price_typed
 from pokewatch.gateway.web.page_renderer import PageRenderer
+from pokewatch.money import typed_price
 from pokewatch.watches.conditions import REASONS
 from pokewatch.watches.store import Watch
 
@@ -57,9 +59,15 @@ class WatchPage:
         require_same_origin(context)
         form = parse_qs((await self._forms.read(context, receive)).decode("latin-1"))
         if context.scope.get("path_params", {}).get("watch_id"):
-            await self._endpoints.drop(context)
-            return 303, [(b"location", PATH.encode()), _NO_STORE], b""
+            return await self._remove(context)
         return await self._add(context, {name: values[0].strip() for name, values in form.items()})
+
+    async def _remove(self, context: RequestContext) -> Answer:
+        try:
+            await self._endpoints.drop(context)
+        except ProblemError as problem:  # such as that it has been removed in another tab
+            return await self._page(context, problem=problem)
+        return 303, [(b"location", PATH.encode()), _NO_STORE], b""
 
     async def _add(self, context: RequestContext, form: dict[str, str]) -> Answer:
         try:
@@ -109,12 +117,16 @@ def _request(form: dict[str, str]) -> WatchRequest:
     try:
         return msgspec.convert(fields, WatchRequest)
     except msgspec.ValidationError as error:
-        raise fault(error, given=fields) from None
+        raise invalid(*located(str(error), WatchRequest, fields)) from None
 
 
 def _percentage(text: str) -> float:
     """Return a percentage as people type it: `10`, `10%` or `12,5 %`. Raise ProblemError (422)."""
-    number = price_typed(text.removesuffix("%"), "/amount")
+    try:
+        number = typed_price(text.removesuffix("%"), 100 * MIN_WATCH_CHANGE, 100 * MAX_WATCH_CHANGE)
+    except ValueError as error:
+        detail = str(error).replace("is not a price", "is not a percentage")
+        raise invalid("/amount", detail) from None
     if number.currency is not None:
         detail = f"{text[:40]!r} is an amount of money: enter a percentage, such as 10%"
         raise invalid("/amount", detail)

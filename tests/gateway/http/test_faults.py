@@ -65,6 +65,33 @@ def test_the_allowed_values_are_listed(body: str, pointer: str, detail: str) -> 
     assert [(each.pointer, each.detail) for each in problem.errors] == [(pointer, detail)]
 
 
+class Up(msgspec.Struct, tag_field="type", tag="up"):
+    pass
+
+
+class Down(msgspec.Struct, tag_field="type", tag="down"):
+    price: float
+
+
+class Tagged(msgspec.Struct):
+    condition: Annotated[Up | Down, Meta(description="Either.")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "pointer", "detail"),
+    [
+        ('{"type": "left"}', "/condition/type", "must be 'down' or 'up', not 'left'"),
+        ('{"type": "down", "price": "x"}', "/condition/price", "must be a number, not a string"),
+        ('{"type": "down"}', "/condition/price", "is required"),
+        ("{}", "/condition/type", "is required"),
+    ],
+)
+def test_the_kinds_of_an_object_are_listed(condition: str, pointer: str, detail: str) -> None:
+    with pytest.raises(ProblemError) as raised:
+        decode(msgspec.json.Decoder(Tagged).decode, b'{"condition": %s}' % condition.encode())
+    assert [(each.pointer, each.detail) for each in raised.value.errors] == [(pointer, detail)]
+
+
 def test_a_long_value_is_cut() -> None:
     message = f"Invalid enum value '{'x' * 5_000}' - at `$.sort`"
     assert len(located(message, Choice)[1]) < 120

@@ -85,7 +85,12 @@ def test_the_secret_of_a_webhook_is_shown_once(keyed: Gateway) -> None:
         ({"amount": "€3.50"}, 409, "got EUR, the prices are in USD"),
         ({"amount": "10%"}, 422, "'10%' is not a price"),
         ({"type": "moves", "amount": "$10"}, 422, "'$10' is an amount of money"),
-        ({"type": "sinks"}, 422, "'sinks'"),
+        (
+            {"type": "moves", "amount": "0.001"},
+            422,
+            "'0.001' is not a percentage: use a number of at",
+        ),
+        ({"type": "sinks"}, 422, "must be 'above', 'below', 'moves' or 'signal', not 'sinks'"),
         ({"card_id": "no_such_card"}, 404, "no card has the id or slug"),
         ({"card_id": "<script>"}, 422, "must be the id or slug of a card"),
         ({"webhook": "https://127.0.0.1/"}, 409, "is not at a public address"),
@@ -109,6 +114,19 @@ def test_forms_of_another_site_are_refused(keyed: Gateway, origin: str) -> None:
         for response in (add(browser), browser.post(f"/watches/{watch['id']}/remove")):
             assert "not sent from a page of this host" in words(page(response, 403))
         assert len(keyed.get("/watches").json()["watches"]) == 1
+
+
+def test_a_watch_that_was_removed_in_another_tab_is_reported_beside_the_others(
+    keyed: Gateway,
+) -> None:
+    with session(keyed) as browser:
+        add(browser)
+        (watch,) = keyed.get("/watches").json()["watches"]
+        add(browser, amount="7.25")
+        browser.post(f"/watches/{watch['id']}/remove", data={"x": "y"})
+        again = page(browser.post(f"/watches/{watch['id']}/remove", data={"x": "y"}), 404)
+        assert "No watch has the id" in words(again)
+        assert "7.25 USD" in words(again)
 
 
 def test_a_watch_of_another_key_cannot_be_removed(keyed: Gateway) -> None:
