@@ -143,6 +143,14 @@ def test_the_theme_is_remembered(browser: Browser, gateway: Gateway) -> None:
     page.context.close()
 
 
+def test_no_page_is_wider_than_the_narrowest_screen(browser: Browser, gateway: Gateway) -> None:
+    page = opened(browser, gateway, viewport={"width": 320, "height": 900})
+    for path in PAGES:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     ("scheme", "width"),
     [pytest.param("light", 1300, marks=pytest.mark.slow), ("dark", 390)],
