@@ -1,11 +1,13 @@
 """The page that values an uploaded collection. Nothing of it is stored."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from starlette.types import Receive, Scope, Send
 
 from pokewatch.contract import FEE_CURRENCIES
 from pokewatch.gateway.api.collection_schemas import CollectionWorth, LineWorth
 from pokewatch.gateway.api.collections import CollectionEndpoint
-from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.queries import parse_query
 from pokewatch.gateway.http.middleware import Answer, Header, RequestContext, context_of
 from pokewatch.gateway.http.problems import ProblemError, invalid
@@ -44,42 +46,51 @@ class CollectionPage:
             if answer is None:
                 answer = await self._page(context, receive)
         except ProblemError as problem:
-            answer = self._form(context, self._renderer.markets.first, problem)
+            answer = self._form(context, problem)
         await send_page(context, send, answer)
 
     async def _page(self, context: RequestContext, receive: Receive) -> Answer:
         query = parse_query(PageQuery, context.scope["query_string"])
         market = market_of(self._renderer.markets, query, None)
         if context.scope["method"] != "POST":
-            return self._form(context, market, None)
+            return self._form(context, None)
         require_same_origin(context)
         fields = await self._bodies.read(context, receive)
-        content = fields.get("file") or fields.get("text") or b""
-        if not content.strip():
-            raise invalid("/file", "choose a file, or paste its lines")
-        fees = fields.get("fees", b"").decode("latin-1").strip() or None
-        if fees is not None and fees not in FEE_CURRENCIES:
-            raise invalid("/fees", f"{fees[:40]!r} is not one of {', '.join(FEE_CURRENCIES)}")
-        worth = await self._endpoint.value_file(content, fees, context, market)
-        values = {"problem": None, "worth": worth, **_parts(worth)}
-        return self._answer(context, market, 200, values)
+        text = fields.get("text", b"").decode(errors="replace")
+        fees = fields.get("fees", b"").decode("latin-1").strip()
+        try:
+            content = _content(fields)
+            if fees and fees not in FEE_CURRENCIES:
+                raise invalid("/fees", f"{fees[:40]!r} is not one of {', '.join(FEE_CURRENCIES)}")
+            worth = await self._endpoint.value_file(content, fees or None, context, market)
+        except ProblemError as problem:
+            return self._form(context, problem, {"text": text, "fees": fees})
+        return self._answer(context, 200, {"problem": None, "worth": worth, **_parts(worth)})
 
     def _form(
-        self, context: RequestContext, market: MarketBackend, problem: ProblemError | None
-    ) -> Answer:
-        status = problem.kind.status if problem else 200
-        return self._answer(context, market, status, {"problem": problem, "worth": None})
-
-    def _answer(
         self,
         context: RequestContext,
-        market: MarketBackend,
-        status: int,
-        values: dict[str, object],
+        problem: ProblemError | None,
+        given: Mapping[str, str] = MappingProxyType({}),
     ) -> Answer:
-        values |= {"marketplaces": FEE_CURRENCIES}
-        body = self._renderer.render("collection.html", context, values, market)
+        """Return the form with what the visitor has `given` in it."""
+        status = problem.kind.status if problem else 200
+        return self._answer(context, status, {"problem": problem, "worth": None, **given})
+
+    def _answer(self, context: RequestContext, status: int, values: dict[str, object]) -> Answer:
+        values = {"text": "", "fees": "", "marketplaces": FEE_CURRENCIES} | values
+        body = self._renderer.render("collection.html", context, values)
         return status, [_NO_STORE], body
+
+
+def _content(fields: Mapping[str, bytes]) -> bytes:
+    """Return the file of the form, or the lines pasted. Raise ProblemError (422)."""
+    given = [each for name in ("file", "text") if (each := fields.get(name, b"")).strip()]
+    if not given:
+        raise invalid("/file", "choose a file, or paste its lines")
+    if len(given) > 1:
+        raise invalid("/file", "choose a file or paste lines: there are both")
+    return given[0]
 
 
 def _parts(worth: CollectionWorth) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -43,8 +44,8 @@ class PageRenderer:
         market: MarketBackend | None = None,
         stale: bool = False,
     ) -> bytes:
-        """Return a page of a market, the first one by default."""
-        market = market or self.markets.first
+        """Return a page of a market, by default the one that the request names, or the first."""
+        market = market or self._named(context)
         poller = market.poller
         age = poller.data_age(self._today)
         common = {
@@ -60,6 +61,12 @@ class PageRenderer:
             **self._market_values(market),
         }
         return self._templates.render(template, common | values)
+
+    def _named(self, context: RequestContext) -> MarketBackend:
+        query = parse_qs(context.scope["query_string"].decode("latin-1"))
+        [name] = query.get("market", [""])[:1]
+        named = (each for each in self.markets.backends if each.id and each.id == name)
+        return next(named, self.markets.first)
 
     def _market_values(self, market: MarketBackend) -> dict[str, Any]:
         """Return the markets to choose from, and what links add to stay in this one.

@@ -45,6 +45,25 @@ def test_pasted_lines(gateway: Gateway) -> None:
     assert "1 lines matched" in words(page(upload(gateway, b"", text=CSV)))
 
 
+def test_what_was_entered_is_still_there_after_a_mistake(gateway: Gateway) -> None:
+    refused = upload(gateway, b"", text="<name>\nPikachu", fees="cardmarket")
+    assert "The fees of cardmarket are in EUR" in words(page(refused, 409))
+    assert "&lt;name&gt;\nPikachu</textarea>" in refused.text
+
+
+def test_a_file_beside_pasted_lines_is_refused(gateway: Gateway) -> None:
+    refused = upload(gateway, CSV.encode(), text=CSV)
+    assert "choose a file or paste lines: there are both" in words(page(refused, 422))
+    assert "Pokémon 4,Set 0,4/100,Normal,LP,3" in refused.text
+
+
+def test_a_collection_without_a_card_has_no_interval_and_no_table(gateway: Gateway) -> None:
+    text = words(page(upload(gateway, b"", text="name,quantity\nNobody,1\n")))
+    assert "no card is valued" in text
+    assert "All valued cards" not in text
+    assert "too few days" not in text
+
+
 def test_lines_that_are_not_shown_are_counted(gateway: Gateway) -> None:
     lines = "".join(f"Pokémon {card},0\n" for card in range(250)) + "Nobody,1\n"
     text = words(page(upload(gateway, b"", text="name,quantity\n" + lines)))

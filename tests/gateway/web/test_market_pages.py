@@ -31,6 +31,27 @@ def test_pages_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None
     assert "€" in response.text or path in ("/sets/set0", "/track-record", "/status", "/collection")
 
 
+@pytest.mark.parametrize("path", ["/cards/nobody?", "/movers?days=2&", "/cards?cursor=x&"])
+def test_problems_of_the_second_market_stay_in_it(both: Gateway, path: str) -> None:
+    response = both.get(f"{path}market=file-europe", key="", headers=BROWSER)
+    page(response, response.status_code)
+    assert response.status_code in (404, 422)
+    assert "| file-europe</title>" in response.text
+
+
+def test_a_collection_is_sent_again_to_the_same_market_after_a_mistake(both: Gateway) -> None:
+    response = both.ask(
+        "POST",
+        "/collection?market=file-europe",
+        key="",
+        headers=BROWSER | {"origin": both.url},
+        files={"file": ("", b"")},
+        data={"text": ""},
+    )
+    page(response, 422)
+    assert 'action="/collection?market=file-europe"' in response.text
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_of_the_first_market_need_no_name(both: Gateway, path: str) -> None:
     response = both.get(path, key="", headers=BROWSER)
