@@ -126,7 +126,12 @@ class Gateway(RequestMiddleware):
         self._mcp = _mcp_endpoint(assembly)
         if self._mcp is not None:
             self.routes.append(Route("/mcp", self._mcp, methods=["POST"], name="mcp"))
-        router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
+        router = Router(
+            self.routes,
+            redirect_slashes=False,
+            default=assembly.site.lost if assembly.site else None,
+            lifespan=self._lifespan,
+        )
         super().__init__(
             StaticRoutes(router, self.routes),
             assembly.metrics,

@@ -108,7 +108,8 @@ def choices(model: Any, steps: tuple[str, ...]) -> tuple[str, ...]:
 
 def _member(found: Any, step: str) -> Any:
     if isinstance(found, inspect.UnionType):
-        return inspect.LiteralType(tuple(sorted(each.tag for each in found.types)))
+        tags = [each.tag for each in found.types if isinstance(each, inspect.StructType)]
+        return inspect.LiteralType(tuple(sorted(map(str, tags))))
     if isinstance(found, inspect.StructType):
         named = [field.type for field in found.fields if field.encode_name == step]
         return named[0] if named else None

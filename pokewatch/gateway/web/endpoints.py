@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pokewatch.gateway.api.markets.backend import MarketBackend
@@ -18,7 +19,7 @@ from pokewatch.gateway.http.middleware import (
     context_of,
     send_response,
 )
-from pokewatch.gateway.http.problems import UNAUTHORIZED, ProblemError
+from pokewatch.gateway.http.problems import NOT_FOUND, UNAUTHORIZED, ProblemError
 from pokewatch.gateway.http.streams import StreamedAnswer, send_stream
 from pokewatch.gateway.upstream.answer_cache import AnswerCache, etag_matches
 from pokewatch.gateway.upstream.v2_messages import Versions
@@ -207,6 +208,23 @@ class SignOutEndpoint:
         except ProblemError as problem:
             answer = self._renderer.problem(context, problem)
         await send_page(context, send, answer)
+
+
+class LostEndpoint:
+    """ASGI application of the paths that lead nowhere."""
+
+    def __init__(self, renderer: PageRenderer) -> None:
+        self._renderer = renderer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context = context_of(scope)
+        problem = ProblemError(NOT_FOUND, "there is no such page")
+        await send_page(context, send, self._renderer.problem(context, problem))
+
+
+async def raise_not_found(*_: object) -> None:
+    """Respond to a path that leads nowhere as the API does."""
+    raise HTTPException(404)
 
 
 class PageOrJson:

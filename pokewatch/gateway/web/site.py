@@ -19,11 +19,14 @@ from pokewatch.gateway.web.endpoints import (
     DataHandler,
     DownloadEndpoint,
     DownloadHandler,
+    LostEndpoint,
     PageEndpoint,
     PageHandler,
+    PageOrJson,
     SignInEndpoint,
     SignOutEndpoint,
     StaticEndpoint,
+    raise_not_found,
 )
 from pokewatch.gateway.web.page_queries import (
     CardPageQuery,
@@ -87,6 +90,7 @@ class Site:
             _download("/page-data/track-record.parquet", records.parquet, access),
             *_forms(collections, uploads, watches_page, renderer, access),
         ]
+        self.lost = PageOrJson(LostEndpoint(renderer), raise_not_found)
         if pictures is not None:
             self.routes.append(Route(PICTURE, pictures, methods=["GET"]))
 

@@ -382,6 +382,18 @@ def test_problems_are_pages(hostile: Gateway, path: str, status: int, text: str)
     assert text in words(page(hostile.get(path, key="", headers=BROWSER), status))
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/cards/", "/cards//history", "/%F0%9F%98%80"])
+def test_a_path_that_leads_nowhere_is_a_page_for_browsers_alone(
+    hostile: Gateway, path: str
+) -> None:
+    text = words(page(hostile.get(path, key="", headers=BROWSER), 404))
+    assert "There is no such page" in text
+    program = hostile.get(path, key="")
+    assert (program.status_code, program.json()["type"]) == (404, "/docs#not-found")
+    other = hostile.ask("POST", "/cards", key="", headers=BROWSER)
+    assert (other.status_code, other.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_a_set_whose_id_is_a_name_with_a_slash_is_found(hostile: Gateway) -> None:
     response = hostile.get("/sets", key="", headers=BROWSER)
     (link,) = re.findall(r"/sets/Sun[^\"]*", response.text)
