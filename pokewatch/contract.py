@@ -164,7 +164,7 @@ MAX_QUERIES = 8  # of a batch of queries of the catalogue
 DEFAULT_MIN_PRICE = 1.0  # of price changes, in the currency of the market: below it are pennies
 MAX_MIN_PRICE = 1_000_000
 ChangeDays = Literal[1, 7, 30]
-MIN_PRICE, MAX_PRICE = 0.001, 10_000_000.0  # of a card, to be judged or watched for
+MIN_PRICE, MAX_PRICE = 0.001, 10_000_000  # of a card, to be judged or watched for
 # As fractions: 100 is a price that is 101 times the earlier one.
 MIN_WATCH_CHANGE, MAX_WATCH_CHANGE = 0.0001, 100.0
 MAX_WATCH_DAYS = 365

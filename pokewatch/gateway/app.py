@@ -70,6 +70,7 @@ class OperationRoute(Route):
         # The id of a set may be its name, such as "Sun/Moon".
         path = operation.path.replace("{set_id}", "{set_id:path}")
         super().__init__(path, app, methods=[operation.method], name=operation.name)
+        self.path = operation.path
         self._allowed = path_methods | {"HEAD"} if "GET" in path_methods else path_methods
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -100,7 +100,10 @@ def fees_misfit(fees: str, currency: str) -> str | None:
 
 
 class SignalQuery(msgspec.Struct, frozen=True):
-    """A price to judge. None stands for no interval, or the decision model's default threshold."""
+    """A price to judge. None stands for no interval, or the decision model's default threshold.
+
+    `currency` is that of the prices, "" for that of the decision model's own book.
+    """
 
     market_price: float
     fair_price: float
@@ -109,6 +112,7 @@ class SignalQuery(msgspec.Struct, frozen=True):
     buy: float | None
     sell: float | None
     fees: str
+    currency: str
     headers: ForwardedHeaders = bytes
 
 
@@ -203,6 +207,7 @@ class Composition:
             *optional_tensor("buy_threshold_pct", [query.buy for query in queries]),
             *optional_tensor("sell_threshold_pct", [query.sell for query in queries]),
             *texts("fees", [query.fees for query in queries]),
+            *texts("currency", [query.currency for query in queries]),
         ]
         try:
             found, currency = await self._call_decision(inputs, self._headers_of(queries), deadline)
@@ -210,7 +215,8 @@ class Composition:
             if len(queries) == 1 and queries[0].fees:  # all else has been checked
                 raise ProblemError(OTHER_CURRENCY, str(refused)) from None
             raise
-        columns = [*(found[name] for name in DECISION_COLUMNS), [currency] * len(queries)]
+        currencies = [query.currency or currency for query in queries]
+        columns = [*(found[name] for name in DECISION_COLUMNS), currencies]
         return [SignalAnswer(*row) for row in zip(*columns, strict=True)]
 
     async def price(

@@ -9,7 +9,12 @@ from msgspec import UNSET, Meta
 
 from pokewatch.contract import MAX_BATCH_ROWS
 from pokewatch.gateway.api.card_prices import answer_body
-from pokewatch.gateway.api.composition import CardQuery, ForwardedHeaders, SignalQuery
+from pokewatch.gateway.api.composition import (
+    CardQuery,
+    ForwardedHeaders,
+    SignalQuery,
+    fees_misfit,
+)
 from pokewatch.gateway.api.markets.backend import MarketBackend
 from pokewatch.gateway.api.markets.directory import Markets
 from pokewatch.gateway.api.markets.mixed_prices import MixedPrices
@@ -25,7 +30,7 @@ from pokewatch.gateway.events.event_log import Arm, EventLog
 from pokewatch.gateway.http.bodies import decode
 from pokewatch.gateway.http.faults import located
 from pokewatch.gateway.http.middleware import JSON, Answer, Header, RequestContext
-from pokewatch.gateway.http.problems import ProblemError, invalid
+from pokewatch.gateway.http.problems import OTHER_CURRENCY, ProblemError, invalid
 from pokewatch.gateway.upstream.coalescing import QueueLimit
 
 
@@ -163,7 +168,8 @@ class BatchEndpoint:
 class SignalEndpoint:
     """Prices judged against the caller's own fair prices, by coalesced calls.
 
-    The model `decision` is the same for all markets: that of one that can be reached is used.
+    They are in the currency of the market that is named, else of the first one. The model
+    `decision` is the same for all markets: that of one that can be reached is used.
     """
 
     def __init__(self, markets: Markets) -> None:
@@ -172,6 +178,11 @@ class SignalEndpoint:
     async def signal(self, context: RequestContext) -> Answer:
         request = decode(_decode_signal, context.body)
         _check_interval(request)
+        currency = self._markets.chosen(request.market).currency
+        fees = "" if request.fees is UNSET else request.fees
+        misfit = fees_misfit(fees, currency) if currency else None
+        if misfit is not None:
+            raise ProblemError(OTHER_CURRENCY, misfit)
         query = SignalQuery(
             request.market_price,
             request.fair_price,
@@ -179,7 +190,8 @@ class SignalEndpoint:
             None if request.upper is UNSET else request.upper,
             None if request.buy_threshold_pct is UNSET else request.buy_threshold_pct,
             None if request.sell_threshold_pct is UNSET else request.sell_threshold_pct,
-            "" if request.fees is UNSET else request.fees,
+            fees,
+            currency,
             context.forwarded_headers,
         )
         found = await self._markets.reachable().signals.submit(query)

@@ -80,7 +80,13 @@ OPERATIONS: tuple[Operation, ...] = (
         request=schemas.SignalRequest,
         max_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
-        problems=(*AUTHENTICATED, *WITH_BODY, problems.OTHER_CURRENCY, *UPSTREAM),
+        problems=(
+            *AUTHENTICATED,
+            *WITH_BODY,
+            problems.UNKNOWN_MARKET,
+            problems.OTHER_CURRENCY,
+            *UPSTREAM,
+        ),
     ),
     Operation(
         "cards",

@@ -27,6 +27,7 @@ from pokewatch.gateway.api.fields import (
     FeeName,
     Lower,
     Market,
+    MarketName,
     MarketOfCard,
     ModelVersion,
     Price,
@@ -145,6 +146,16 @@ class SignalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     buy_threshold_pct: BuyThreshold | UnsetType = UNSET
     sell_threshold_pct: SellThreshold | UnsetType = UNSET
     fees: FeeName | UnsetType = UNSET
+    market: (
+        Annotated[
+            MarketName,
+            Meta(
+                description="The id of the market whose currency the prices are in. Default: the "
+                "first of `GET /markets`."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class SignalAnswer(msgspec.Struct, frozen=True):

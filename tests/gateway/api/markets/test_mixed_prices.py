@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pokewatch.contract import INFERENCES_PATH
+from pokewatch.contract import INFERENCES_PATH, Fees
+from pokewatch.decision import FEES, break_even, interval_distribution, predictive_cdf
 from pokewatch.gateway.api.composition import CardQuery
 from pokewatch.gateway.api.markets import mixed_prices
 from pokewatch.gateway.http.problems import unavailable
 from pokewatch.gateway.upstream.transport import Sender
 from tests.gateway.conftest import Gateway, gateway_at
 from tests.gateway.market_servers import DOLLARS, EUROS
+from tests.gateway.problems import assert_problem
 from tests.gateway.tampering import PickyServer, tampering
 from tests.polling import eventually
 from tests.serving.server import Server
@@ -79,3 +82,32 @@ def test_a_market_that_is_late_keeps_no_other_from_a_decision(
     dead, answered = predictions(both, cards)
     assert dead["problem"]["type"] == "/docs#unavailable"
     assert answered == whole[1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "currency", "fees"),
+    [
+        ({}, "USD", "tcgplayer"),
+        ({"fees": "ebay"}, "USD", "ebay"),
+        ({"market": "file-europe"}, "EUR", "cardmarket"),
+        ({"market": "file-europe", "fees": "cardmarket"}, "EUR", "cardmarket"),
+    ],
+    ids=["first market", "its fees", "second market", "fees of the second"],
+)
+def test_a_signal_is_in_the_currency_of_the_market_that_is_named(
+    both: Gateway, asked: dict[str, str], currency: str, fees: Fees
+) -> None:
+    prices = {"market_price": 90.0, "fair_price": 100.0, "lower": 80.0, "upper": 125.0}
+    found = both.post("/signal", prices | asked).json()
+    distribution = interval_distribution(*(np.array([each]) for each in (100.0, 80.0, 125.0)))
+    needed = break_even(np.array([90.0]), FEES[fees])
+    chance = 1 - predictive_cdf(distribution, needed)[0]
+    assert (found["currency"], found["advice"]) == (currency, "ok")
+    assert found["chance_to_earn"] == pytest.approx(chance, abs=1e-4)
+
+
+def test_fees_of_another_currency_than_the_market_of_a_signal(both: Gateway) -> None:
+    signal = {"market_price": 90.0, "fair_price": 100.0, "fees": "ebay", "market": "file-europe"}
+    problem = assert_problem(both.post("/signal", signal), 409, "other-currency")
+    assert problem["detail"] == "the fees of ebay are in USD, the prices in EUR"
+    assert_problem(both.post("/signal", signal | {"market": "none"}), 404, "unknown-market")
