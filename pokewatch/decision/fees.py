@@ -95,6 +95,10 @@ def fees_for(currency: str, name: str | None = None, postage: float | None = Non
     if name not in FEES:
         raise ValueError(f"fees must be one of {', '.join(FEES)}, got {name!r}")
     fees = FEES[name]
+    if not currency:
+        raise ValueError(
+            f"the fees of {name} are in {fees.currency}: name the currency of the prices"
+        )
     if fees.currency != currency:
         fitting = [each.name for each in FEES.values() if each.currency == currency]
         raise ValueError(

@@ -77,6 +77,7 @@ def test_another_postage() -> None:
             r"there is no fee schedule in GBP: there are tcgplayer \(USD\), ebay \(USD\), "
             r"cardmarket \(EUR\)",
         ),
+        ("", "ebay", "the fees of ebay are in USD: name the currency of the prices"),
         ("USD", "shop", "fees must be one of tcgplayer, ebay, cardmarket, got 'shop'"),
     ],
 )
