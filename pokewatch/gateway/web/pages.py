@@ -147,6 +147,7 @@ class Pages:
             "other_markets": others,
             "chart": card_chart(card, shown, RANGES[query.range]),
             "ranges": list(RANGES),
+            "kept": _judged_link(query) if offered is not None else "",
             "conditions": CONDITIONS,
             "marketplaces": [
                 name for name, currency in FEE_CURRENCIES.items() if currency == card.currency
@@ -236,6 +237,12 @@ class Pages:
         read = visit.market.reader.read_all(of_catalog, headers())
         found, *values = await _all([read, *(value(card, request_id) for card in cards)])
         return [*found, *values]
+
+
+def _judged_link(query: CardPageQuery) -> str:
+    """Return the part of an address that judges the same price again."""
+    fields = {"price": query.price, "condition": query.condition, "fees": query.fees}
+    return "&" + urlencode({name: value for name, value in fields.items() if value})
 
 
 def _history_call(market: MarketBackend, card_id: str, name: str) -> CatalogCall:

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -392,6 +393,16 @@ def test_a_path_that_leads_nowhere_is_a_page_for_browsers_alone(
     assert (program.status_code, program.json()["type"]) == (404, "/docs#not-found")
     other = hostile.ask("POST", "/cards", key="", headers=BROWSER)
     assert (other.status_code, other.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_another_range_of_the_chart_keeps_the_price_that_is_judged(hostile: Gateway) -> None:
+    asked = "/cards/card_2?price=%242%2C50&condition=LP&fees=ebay"
+    response = hostile.get(asked, key="", headers=BROWSER)
+    links = re.findall(r'href="(/cards/card_2[?]range=[^"]*)"', response.text)
+    assert len(links) == 4
+    for link in links:
+        text = words(page(hostile.get(unescape(link), key="", headers=BROWSER)))
+        assert "at $2.50 for a lightly played copy" in text, link
 
 
 def test_a_set_whose_id_is_a_name_with_a_slash_is_found(hostile: Gateway) -> None:
