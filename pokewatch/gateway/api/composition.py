@@ -100,10 +100,7 @@ def fees_misfit(fees: str, currency: str) -> str | None:
 
 
 class SignalQuery(msgspec.Struct, frozen=True):
-    """A price to judge. None stands for no interval, or the decision model's default threshold.
-
-    `currency` is that of the prices, "" for that of the decision model's own book.
-    """
+    """A price to judge. None and "" stand for the decision model's defaults, or no interval."""
 
     market_price: float
     fair_price: float

@@ -25,6 +25,7 @@ from pokewatch.gateway.api.watch_routes import WATCH_OPERATIONS
 from pokewatch.gateway.http import problems
 
 _ONE_CARD = 16_384
+_CURRENCY = (problems.UNKNOWN_MARKET, problems.OTHER_CURRENCY)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -80,13 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=schemas.SignalRequest,
         max_bytes=_ONE_CARD,
         example={"market_price": 90.0, "fair_price": 100.0},
-        problems=(
-            *AUTHENTICATED,
-            *WITH_BODY,
-            problems.UNKNOWN_MARKET,
-            problems.OTHER_CURRENCY,
-            *UPSTREAM,
-        ),
+        problems=(*AUTHENTICATED, *WITH_BODY, *_CURRENCY, *UPSTREAM),
     ),
     Operation(
         "cards",
