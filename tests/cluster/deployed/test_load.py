@@ -51,14 +51,18 @@ def key(system: System, tmp_path_factory: pytest.TempPathFactory) -> str:
     file = f"--from-file={folder / 'keys.sqlite'}"
     made = ("generic", "gateway-keys", file, "--dry-run=client", "--output=yaml")
     plane.kubectl("apply", "--filename", "-", sent=plane.kubectl("create", "secret", *made, *HERE))
-    headers = {"X-API-Key": found}
+    # Every gateway reads the Secret at a time of its own, and each connection may reach another one.
     eventually(
-        lambda: httpx.get(f"{url}/cards?limit=1", headers=headers).status_code,
-        lambda status: status == 200,
+        lambda: {_status(f"{url}/cards?limit=1", found) for _ in range(20)},
+        lambda statuses: statuses == {200},
         seconds=180,
         every=2,
     )
     return found
+
+
+def _status(url: str, key: str) -> int:
+    return httpx.get(url, headers={"X-API-Key": key}).status_code
 
 
 @pytest.fixture(scope="module")
