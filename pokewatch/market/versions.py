@@ -36,14 +36,23 @@ class DataVersions:
     def save(self, folder: Path) -> str:
         """Add `folder`, which must be below the root, push it and return its content hash.
 
-        Raise VersionError if the folder is empty or the remote cannot be written.
+        No other process may save below this root meanwhile. Raise VersionError if the folder is
+        empty or the remote cannot be written.
         """
         if not any(path.is_file() for path in folder.rglob("*")):
             raise VersionError(f"{folder} has no files to save as a version")
-        with (
-            _reported(f"{folder} cannot be saved to {self._settings.remote()}"),
-            _repository(self.root, self._settings) as repository,
-        ):
+        _forget_former(self.root, folder)
+        with _reported(f"{folder} cannot be saved to {self._settings.remote()}"):
+            try:
+                return self._saved(folder)
+            except sqlite3.OperationalError:  # such as a full disk
+                raise
+            except sqlite3.DatabaseError:  # the cache of file hashes is damaged
+                shutil.rmtree(self.root / ".dvc" / "site", ignore_errors=True)
+                return self._saved(folder)
+
+    def _saved(self, folder: Path) -> str:
+        with _repository(self.root, self._settings) as repository:
             (stage,) = repository.add(str(folder))
             (saved,) = stage.outs
             version = str(saved.hash_info.value).removesuffix(LIST)
@@ -101,6 +110,17 @@ class DataVersions:
         for folder in versions[keep:]:
             if used[folder] < before:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_former(root: Path, folder: Path) -> None:
+    """Remove what an earlier save of `folder` left of its own.
+
+    DVC writes these files in place, so that a full disk or a kill leaves them unreadable; and the
+    list of locks names processes by numbers that others have after a restart.
+    """
+    for left in (root / ".dvc" / "tmp" / "rwlock", folder.with_name(f"{folder.name}.dvc")):
+        with _reported(f"{folder} cannot be saved"):
+            left.unlink(missing_ok=True)
 
 
 def _is_version(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """Data versions against a real DVC: what comes back is what was kept, whole or not at all."""
 
+import json
 import os
 import resource
 import shutil
@@ -73,6 +74,26 @@ def test_a_full_disk_is_reported_and_the_next_save_succeeds(root: Path) -> None:
     before = contents(root / "raw")
     DataVersions(root).materialise(DataVersions(root).save(root / "raw"), root / "again")
     assert contents(root / "again") == before
+
+
+@pytest.mark.parametrize("left", ["", '{"write', "running"])
+def test_the_locks_of_a_killed_save_stop_no_other(root: Path, left: str) -> None:
+    version = DataVersions(root).save(root / "raw")
+    if left == "running":  # the number of a killed process is another one's by now
+        lock = {"write": {str(root / "raw"): {"pid": 1, "cmd": "dvc add"}}}
+        left = json.dumps(lock)
+    (root / ".dvc" / "tmp" / "rwlock").write_text(left)
+    assert DataVersions(root).save(root / "raw") == version
+
+
+@pytest.mark.parametrize("name", ["raw.dvc", ".dvc/site/**/cache.db"])
+def test_what_a_save_left_damaged_stops_no_other(root: Path, name: str) -> None:
+    version = DataVersions(root).save(root / "raw")
+    damaged = list(root.glob(name))
+    assert damaged
+    for path in damaged:
+        path.write_text("outs: [")
+    assert DataVersions(root).save(root / "raw") == version
 
 
 def test_an_unknown_version_leaves_nothing_behind(root: Path, tmp_path: Path) -> None:
