@@ -219,6 +219,10 @@ def _collect(
         start, end = min(named), max(named)
     check_days(opened, start, end)
     lake = Lake(Home.read().lakes / opened.lake_name)
+    if lake.unreadable() or lake.lost():
+        from pokewatch.market.latest_version import LatestVersions
+
+        LatestVersions().restore(lake)
     wanted = requested_days(opened, start, end, days)
     wanted = [day for day in wanted if not named or day in named]
     with progress_bar(f"Collecting {len(wanted)} days", len(wanted)) as advance:

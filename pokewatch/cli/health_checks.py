@@ -155,25 +155,21 @@ def _lakes() -> Iterator[Finding]:
     if not roots:
         yield Finding("prices", "warning", "none collected yet", "pokewatch collect")
     for root in roots:
-        yield _lake(Lake(root))
+        try:
+            yield _lake(Lake(root))
+        except (PokeWatchError, OSError) as error:  # of one lake, beside which others are judged
+            yield Finding(f"prices: {root.name}", "fault", str(error))
 
 
 def _lake(lake: "Lake") -> Finding:
     name, days = f"prices: {lake.root.name}", lake.days()
+    collect = _collect_command(lake.root.name)
+    if damaged := _damaged(lake):
+        return Finding(name, "fault", damaged, f"{collect}, which restores or replaces them")
     if not days:
-        source = lake.root.name.split("-")[0]
-        file = " --file FILE" if source == "file" else ""
-        return Finding(
-            name, "warning", "no day collected", f"pokewatch collect --source {source}{file}"
-        )
-    lake.day(days[-1])
+        return Finding(name, "warning", "no day collected", collect)
     if not lake.has_catalog():
-        return Finding(
-            name,
-            "fault",
-            f"{len(days)} days without a catalogue",
-            "collect again: pokewatch collect",
-        )
+        return Finding(name, "fault", f"{len(days)} days without a catalogue", collect)
     gaps = (days[-1] - days[0]).days + 1 - len(days)
     hours = data_age_hours(days[-1], datetime.now(UTC))
     detail = f"{len(days)} days, {days[0]} to {days[-1]}" + (
@@ -185,6 +181,25 @@ def _lake(lake: "Lake") -> Finding:
             remedy = "collect a newer file: pokewatch collect --source file --file FILE"
         return Finding(name, "warning", f"{detail}; {hours / 24:.0f} days old", remedy)
     return Finding(name, "ok", detail)
+
+
+def _collect_command(lake: str) -> str:
+    """Return the command that collects into the lake of this name."""
+    source, *options = lake.split("-")
+    if source == "simulated" and len(options) == 2:
+        return f"pokewatch collect --cards {options[0]} --seed {options[1]}"
+    return f"pokewatch collect --source {source}{' --file FILE' if source == 'file' else ''}"
+
+
+def _damaged(lake: "Lake") -> str:
+    """Return which files of a lake are damaged, "" if none is."""
+    unreadable, lost = lake.unreadable(), lake.lost()
+    found = [*unreadable, *(lake.damaged / path for path in lost)]
+    if not found:
+        return ""
+    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+    how = "cannot be read" if unreadable else "could not be read, and nothing has replaced it"
+    return f"{found[0]} {how}{more}"
 
 
 def _keys() -> Iterator[Finding]:

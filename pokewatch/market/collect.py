@@ -127,6 +127,9 @@ class _Collection:
                 with self.lake.locked():
                     self._store(batch)
             self.report.usage = self._usage()
+        if present and not self.lake.has_catalog():
+            with self.lake.locked():
+                self._write_cards(self._source_cards())
         self._warn()
         return self.report
 
@@ -212,8 +215,9 @@ class _Collection:
         return self._cards(batch) if own else self.lake.catalog()
 
     def _cards(self, batch: PriceBatch) -> pa.Table:
-        if batch.cards is not None:
-            return batch.cards
+        return self._source_cards() if batch.cards is None else batch.cards
+
+    def _source_cards(self) -> pa.Table:
         if self.catalog is None:
             self.catalog = self.source.catalog()
             if self.source.name == "file":

@@ -3,9 +3,12 @@
     <root>/raw/prices/YYYY-MM-DD/part.parquet
     <root>/raw/catalog/part.parquet
     <root>/raw/quarantine/YYYY-MM-DD/part.parquet
+    <root>/damaged/...
 
 Quarantine holds the rows that failed their checks, with the reason. A file is written to
 <root>/.incomplete and renamed, so that a crash leaves the old file or the new one, never a part.
+A file that a failing disk has damaged is moved to the same place below `damaged`, so that it can
+be restored or collected again.
 
 The folder of a day is not called `date=YYYY-MM-DD`: readers such as `pandas.read_parquet` would
 make a second `date` of it, as text, and fail. Lakes and versions of before have such folders.
@@ -50,6 +53,7 @@ class Lake:
         self._prices = self.raw / "prices"
         self._catalog = self.raw / "catalog" / _PART
         self._incomplete = root / ".incomplete"
+        self.damaged = root / "damaged"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -158,6 +162,43 @@ class Lake:
         elif path.exists():
             path.unlink()
             path.parent.rmdir()
+
+    def unreadable(self) -> list[Path]:
+        """Return the files that are not complete Parquet. Raise LakeError if one cannot be opened.
+
+        Only their ends are read.
+        """
+        return [path for path in sorted(self.raw.rglob(_PART)) if not _is_complete(path)]
+
+    def set_aside_unreadable(self) -> None:
+        """Move the unreadable files to `damaged`. The caller holds the lock."""
+        for path in self.unreadable():
+            aside = self.damaged / path.relative_to(self.raw)
+            try:
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(aside)
+            except OSError as error:
+                raise _unwritable(aside, error) from error
+            with contextlib.suppress(OSError):  # it holds something else
+                path.parent.rmdir()
+
+    def lost(self) -> list[Path]:
+        """Return the paths, relative to `raw`, of the files set aside that nothing has replaced."""
+        aside = [path.relative_to(self.damaged) for path in self.damaged.rglob(_PART)]
+        return sorted(path for path in aside if not (self.raw / path).exists())
+
+
+def _is_complete(path: Path) -> bool:
+    try:
+        pq.read_schema(path)
+    except FileNotFoundError:  # it has just been removed
+        return True
+    except (OSError, pa.ArrowException) as error:
+        # A file that cannot be opened, for permissions or so, has a number of an error.
+        if isinstance(error, OSError) and error.errno:
+            raise LakeError(f"{path} cannot be read: {error}") from error
+        return False
+    return True
 
 
 def _part(folder: Path, day: date) -> Path:

@@ -3,7 +3,11 @@
 A pod starts with an empty disk: the latest version restores the lake from the remote alone.
 """
 
+import contextlib
 import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pokewatch.errors import VersionError
@@ -72,16 +76,37 @@ class LatestVersions:
         return version
 
     def restore(self, lake: Lake) -> str | None:
-        """Fill an empty lake with its latest version and return that version.
+        """Fill an empty lake with its latest version, or replace its unreadable files from it.
 
-        Return None if the lake has days already or no version was published. Raise VersionError.
+        Return that version; None if nothing was restored. Unreadable files are set aside. Those
+        that the remote does not give can be collected again. Raise VersionError for an empty lake.
         """
-        version = None if lake.days() else self.read(lake.root.name)
-        if version:
+        if lake.unreadable():
             with lake.locked():
-                if lake.days():  # another process was faster
-                    return None
-                DataVersions(lake.root, self._settings).materialise(version, lake.raw)
+                lake.set_aside_unreadable()
+        if not lake.days():
+            return self._restore(lake)
+        if lake.lost():
+            with contextlib.suppress(VersionError):
+                return self._restore(lake)
+        return None
+
+    def _restore(self, lake: Lake) -> str | None:
+        if (version := self.read(lake.root.name)) is None:
+            return None
+        with (
+            lake.locked(),
+            tempfile.TemporaryDirectory(prefix=".version-", dir=lake.root) as scratch,
+        ):
+            lost, empty = lake.lost(), not lake.days()
+            if not lost and not empty:  # another process was faster
+                return None
+            stored = Path(scratch) / "raw"
+            DataVersions(lake.root, self._settings).materialise(version, stored)
+            if empty:
+                _replace_all(lake.raw, stored, Path(scratch) / "former")
+            else:
+                _replace_lost(lake.raw, stored, lost)
         return version
 
     def _location(self, lake: str) -> tuple[Any, str]:
@@ -89,3 +114,17 @@ class LatestVersions:
             raise VersionError(f"{lake!r} is not the name of a lake")
         files, root = open_remote(self._settings.remote(), self._settings)
         return files, f"{root}/heads/{lake}"
+
+
+def _replace_all(raw: Path, stored: Path, former: Path) -> None:
+    """Put a version in the place of a folder without days: its first collection was interrupted."""
+    if raw.exists():
+        raw.replace(former)
+    stored.replace(raw)
+
+
+def _replace_lost(raw: Path, stored: Path, lost: Iterable[Path]) -> None:
+    for path in lost:
+        if (stored / path).exists():
+            (raw / path).parent.mkdir(parents=True, exist_ok=True)
+            (stored / path).replace(raw / path)

@@ -379,6 +379,25 @@ def test_the_doctor_warns_of_old_prices(days: int, state: str, home: Path) -> No
     assert ("39" in found["detail"] and "days old" in found["detail"]) == (state == "warning")
 
 
+def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home: Path) -> None:
+    def found() -> dict[str, dict[str, str]]:
+        return {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
+
+    for cards in ("5", "6"):
+        run("collect", "--cards", cards, "--days", "3")
+    days = sorted((home / "lake" / "simulated-5-0" / "raw" / "prices").iterdir())
+    (days[1] / "part.parquet").write_bytes(b"PAR1")
+    finding = found()["prices: simulated-5-0"]
+    assert finding["state"] == "fault"
+    assert finding["detail"] == f"{days[1] / 'part.parquet'} cannot be read"
+    assert finding["remedy"].startswith("pokewatch collect --cards 5 --seed 0,")
+    assert found()["prices: simulated-6-0"]["state"] == "ok"
+
+    report = run_json("collect", "--cards", "5", "--days", "3")
+    assert report["written"] == [days[1].name]
+    assert found()["prices: simulated-5-0"]["state"] == "ok"
+
+
 @pytest.mark.parametrize(
     "command", [("doctor",), ("search", "ex", "--limit", "30"), ("value", "--sample", "30")]
 )

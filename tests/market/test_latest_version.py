@@ -1,6 +1,7 @@
 """Lakes taken up again from the remote alone, a folder and S3."""
 
 import shutil
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pokewatch.errors import VersionError
+from pokewatch.errors import LakeError, VersionError
 from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.latest_version import LatestVersions
@@ -131,3 +132,79 @@ def test_processes_that_restore_one_lake_at_once_all_succeed(home: Path) -> None
         restored = list(pool.map(lambda _: LatestVersions().restore(lake), range(3)))
     assert sorted(filter(None, restored)) == [version]
     assert lake.days() == [date(2026, 1, 1)]
+
+
+def damage(lake: Lake, *names: str) -> dict[str, bytes]:
+    """Cut files of a lake short. Return what they held."""
+    whole = {}
+    for name in names:
+        path = lake.raw / name / "part.parquet"
+        whole[name] = path.read_bytes()
+        path.unlink()  # a version may have the same file
+        path.write_bytes(whole[name][:100])
+    return whole
+
+
+def test_unreadable_files_are_restored_from_the_latest_version(home: Path) -> None:
+    end = date(2026, 1, 31)
+    first = collect_prices("simulated", end=end, days=3, cards=12)
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    whole = damage(lake, "prices/2026-01-30", "catalog")
+    second = collect_prices("simulated", end=end, days=3, cards=12)
+    assert second.report["written"] == []
+    assert second.raw_version == first.raw_version
+    for name, content in whole.items():
+        assert (lake.raw / name / "part.parquet").read_bytes() == content
+        assert (lake.damaged / name / "part.parquet").read_bytes() == content[:100]
+    assert lake.lost() == []
+
+
+@pytest.mark.parametrize("remote_lost", [False, True])
+def test_unreadable_files_that_no_version_has_are_collected_again(
+    home: Path, remote_lost: bool
+) -> None:
+    days = [date(2026, 1, day) for day in (29, 30, 31)]
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    collect(SimulatedSource(12), lake, days)
+    prices, cards = lake.day(days[1]).drop_columns(["observed_at"]), lake.catalog()
+    if remote_lost:
+        LatestVersions().publish(lake.root.name, OLD)
+    damage(lake, "prices/2026-01-30", "catalog")
+    found = collect_prices("simulated", end=days[-1], days=3, cards=12)
+    assert found.report["written"] == ["2026-01-30"]
+    assert lake.day(days[1]).drop_columns(["observed_at"]).equals(prices)
+    assert lake.catalog().equals(cards)
+    assert LatestVersions().read(lake.root.name) == found.raw_version
+
+
+def test_a_catalogue_alone_that_is_lost_is_collected_again(home: Path) -> None:
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    collect(SimulatedSource(12), lake, [date(2026, 1, 31)])
+    cards = lake.catalog()
+    damage(lake, "catalog")
+    collect_prices("simulated", end=date(2026, 1, 31), days=1, cards=12)
+    assert lake.catalog().equals(cards)
+
+
+def test_a_lake_whose_first_collection_was_killed_is_filled(home: Path) -> None:
+    end = date(2026, 1, 31)
+    first = collect_prices("simulated", end=end, days=3, cards=12)
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    shutil.rmtree(lake.raw / "prices")  # the catalogue is written before the first day
+    second = collect_prices("simulated", end=end, days=3, cards=12)
+    assert (second.report["written"], second.raw_version) == ([], first.raw_version)
+
+
+def test_a_file_that_may_not_be_opened_is_not_damaged(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(Home.read().lakes / "simulated-12-0")
+    collect(SimulatedSource(12), lake, [date(2026, 1, 31)])
+    path = lake.raw / "catalog" / "part.parquet"
+    path.unlink()
+    monkeypatch.chdir(path.parent)  # the address of a socket is short
+    with socket.socket(socket.AF_UNIX) as unopened:  # as without permissions
+        unopened.bind(path.name)
+        with pytest.raises(LakeError, match="cannot be read"):
+            LatestVersions().restore(lake)
+    assert path.is_socket()
