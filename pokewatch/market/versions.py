@@ -7,18 +7,21 @@ and never written in place.
 """
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.errors import VersionError
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.settings import Home, VersionSettings
@@ -58,13 +61,41 @@ class DataVersions:
             version = str(saved.hash_info.value).removesuffix(LIST)
             hashes = [str(entry["md5"]) for entry in saved.get_obj().as_list()]
             RecentSaves(self._settings).record(version, hashes)
+            if self._remove_damaged(version, saved.get_obj().as_list(), folder):
+                _forget_pushed(repository)
             repository.push(targets=[stage.path])
             return version
+
+    def _remove_damaged(
+        self, version: str, entries: Sequence[Mapping[str, str]], folder: Path
+    ) -> bool:
+        """Remove what a power failure left of these files at the remote, if it is a folder.
+
+        DVC takes a file there for whole, and with a version's list all of its files for present:
+        it would not write them again. Return whether one is absent.
+        """
+        if "://" in self._settings.remote():
+            return False
+        stored = Path(self._settings.remote()).expanduser() / "files" / "md5"
+        listed = stored / version[:2] / f"{version[2:]}{LIST}"
+        # Of a save in progress elsewhere it is the last file: then it is not there yet.
+        content = listed.read_bytes() if listed.exists() else None
+        absent = False
+        for entry in entries:
+            path = stored / entry["md5"][:2] / entry["md5"][2:]
+            if path.exists() and path.stat().st_size != (folder / entry["relpath"]).stat().st_size:
+                path.unlink(missing_ok=True)
+            absent = absent or not path.exists()
+        if content is not None:
+            found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+            if absent or found != version:
+                listed.unlink(missing_ok=True)
+        return absent
 
     def materialise(self, version: str, folder: Path) -> None:
         """Put the files of `version`, all or none, into `folder`, which must be empty or absent.
 
-        Raise VersionError for a malformed version or one that is not at the remote.
+        Raise VersionError for a malformed version, or one that is not at the remote or damaged.
         """
         if not _VERSION.match(version):
             raise VersionError(
@@ -78,22 +109,30 @@ class DataVersions:
             pointer = Path(scratch) / "data.dvc"
             pointer.write_text(f"outs:\n- md5: {version}.dir\n  hash: md5\n  path: data\n")
             with (
-                _reported(f"data version {version} is not at {remote}"),
+                _reported(f"data version {version} is not at {remote}, or damaged there"),
                 _repository(Path(scratch), self._settings) as repository,
             ):
                 repository.pull(targets=[str(pointer)])
             (Path(scratch) / "data").replace(folder)
 
     def checkout(self, version: str) -> Path:
-        """Return a read-only folder with the files of `version`, shared by all processes here."""
+        """Return a read-only folder with the files of `version`, shared by all processes here.
+
+        It is made again if a file has another size than it had, as after a power failure.
+        """
         folder = Home.read().versions / version
-        if folder.is_dir():
+        if _is_whole(folder):
             os.utime(folder)
             return folder
         with tempfile.TemporaryDirectory(prefix=".checkout-", dir=_made(folder.parent)) as scratch:
-            self.materialise(version, Path(scratch) / version)
+            made = Path(scratch) / version
+            self.materialise(version, made)
+            with atomic_file(_record_of(folder)) as record:
+                record.write(json.dumps(_sizes(made)).encode())
+            if folder.exists() and not _is_whole(folder):
+                folder.replace(Path(scratch) / "former")
             with contextlib.suppress(OSError):  # another process was faster
-                (Path(scratch) / version).replace(folder)
+                made.replace(folder)
         return folder
 
     def prune(self, keep: int, in_use: timedelta) -> None:
@@ -110,6 +149,14 @@ class DataVersions:
         for folder in versions[keep:]:
             if used[folder] < before:
                 shutil.rmtree(folder, ignore_errors=True)
+                _record_of(folder).unlink(missing_ok=True)
+
+
+def _forget_pushed(repository: Any) -> None:
+    """Have DVC look for each file at the remote, not only for those that it has not pushed yet."""
+    from dvc_data.hashfile.db import get_index
+
+    get_index(repository.cloud.get_remote_odb()).clear()
 
 
 def _forget_former(root: Path, folder: Path) -> None:
@@ -121,6 +168,23 @@ def _forget_former(root: Path, folder: Path) -> None:
     for left in (root / ".dvc" / "tmp" / "rwlock", folder.with_name(f"{folder.name}.dvc")):
         with _reported(f"{folder} cannot be saved"):
             left.unlink(missing_ok=True)
+
+
+def _record_of(folder: Path) -> Path:
+    """Return the file with the sizes of the files of a checked-out version."""
+    return folder.with_name(f".sizes-{folder.name}")
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(json.loads(_record_of(folder).read_bytes()) == _sizes(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _is_version(folder: Path) -> bool:
@@ -169,7 +233,7 @@ def _configuration(folder: Path, settings: VersionSettings) -> str:
     return (
         "[core]\n    no_scm = True\n    analytics = False\n    check_update = False\n"
         "    remote = store\n[cache]\n    type = hardlink,copy\n"
-        f"['remote \"store\"']\n    url = {_quoted(url)}\n{endpoint}"
+        f"['remote \"store\"']\n    url = {_quoted(url)}\n    verify = true\n{endpoint}"
     )
 
 
@@ -187,8 +251,9 @@ def _quoted(value: str) -> str:
 def _reported(what: str) -> Iterator[None]:
     """Raise failures of DVC, its file systems and its SQLite databases as VersionError."""
     from dvc.exceptions import DvcException
+    from dvc_objects.errors import ObjectFormatError
 
     try:
         yield
-    except (DvcException, OSError, ValueError, sqlite3.Error) as error:
+    except (DvcException, ObjectFormatError, OSError, ValueError, sqlite3.Error) as error:
         raise VersionError(f"{what}: {' '.join(str(error).split())}") from error

@@ -157,6 +157,69 @@ def test_a_checkout_is_made_once_and_pruned_by_age(root: Path, home: Path) -> No
     assert (folders[0] / "file").read_bytes() == b"one"
     versions.prune(keep=2, in_use=timedelta(hours=4))
     assert [folder.exists() for folder in folders] == [True, False, True]
-    assert sorted(path.name for path in (home / "versions").iterdir()) == sorted([kept[0], kept[2]])
+    left = [kept[0], kept[2], f".sizes-{kept[0]}", f".sizes-{kept[2]}"]
+    assert sorted(path.name for path in (home / "versions").iterdir()) == sorted(left)
     versions.prune(keep=0, in_use=timedelta(hours=4))
     assert [folder.exists() for folder in folders] == [True, False, False], "it may be being read"
+
+
+def stored(home: Path, content: bytes) -> Path:
+    """Return the file of the default remote that holds `content`."""
+    found = [path for path in (home / "dvc-remote" / "files").rglob("*") if path.is_file()]
+    (path,) = (path for path in found if path.read_bytes() == content)
+    return path
+
+
+def cut(path: Path, content: bytes = b"") -> None:
+    path.chmod(0o600)
+    path.write_bytes(content)
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize("content", [b"", b"DAY 2"], ids=["cut", "changed"])
+def test_a_version_that_is_damaged_at_the_remote_is_refused(
+    root: Path, home: Path, content: bytes, tmp_path: Path
+) -> None:
+    version = DataVersions(root).save(root / "raw")
+    cut(stored(home, b"day 2"), content)
+    with pytest.raises(VersionError, match=f"data version {version} is not at .* or damaged there"):
+        DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
+    assert not (tmp_path / "elsewhere" / "raw").exists()
+
+
+@pytest.mark.parametrize("damaged", [("file",), ("list",), ("file", "list"), ("lost",)])
+@pytest.mark.parametrize("more", [False, True], ids=["same", "next day"])
+def test_files_damaged_at_the_remote_are_written_again(
+    root: Path, home: Path, damaged: tuple[str, ...], more: bool, tmp_path: Path
+) -> None:
+    version = DataVersions(root).save(root / "raw")
+    if "file" in damaged:
+        cut(stored(home, b"day 2"))
+    if "lost" in damaged:
+        stored(home, b"day 2").unlink()
+    if "list" in damaged:
+        (entries,) = (home / "dvc-remote" / "files").rglob("*.dir")
+        cut(entries, b'[{"md5')
+    with pytest.raises(VersionError, match=version):
+        DataVersions(tmp_path / "elsewhere").materialise(version, tmp_path / "elsewhere" / "raw")
+    if more:
+        (root / "raw" / "day 3").write_bytes(b"day 3")
+    again = DataVersions(root).save(root / "raw")
+    assert (again == version) is not more
+    DataVersions(tmp_path / "elsewhere").materialise(again, tmp_path / "elsewhere" / "raw")
+    assert contents(tmp_path / "elsewhere" / "raw") == contents(root / "raw")
+
+
+@pytest.mark.parametrize("damage", ["cut", "lost", "record"])
+def test_a_damaged_checkout_is_made_again(root: Path, home: Path, damage: str) -> None:
+    versions = DataVersions(root)
+    folder = versions.checkout(versions.save(root / "raw"))
+    whole = contents(folder)
+    part = folder / "date=2026-01-02" / "part.parquet"
+    if damage == "cut":
+        cut(part)
+    elif damage == "lost":
+        part.unlink()
+    else:
+        cut(folder.with_name(f".sizes-{folder.name}"), b'{"date')
+    assert contents(versions.checkout(folder.name)) == whole
