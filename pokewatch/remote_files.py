@@ -1,9 +1,10 @@
 """Small files on a remote: a folder, or S3."""
 
-import uuid
+import json
 from pathlib import Path
 from typing import Any
 
+from pokewatch.atomic_file import atomic_file
 from pokewatch.settings import VersionSettings
 
 
@@ -27,11 +28,19 @@ def open_remote(address: str, settings: VersionSettings) -> tuple[Any, str]:
 
 
 def write_atomically(files: Any, path: str, text: str) -> None:
-    """Write a file all at once. An interrupted write leaves a file that ends in `.part`."""
-    if "s3" in files.protocol:
+    """Write a file all at once, so that a kill or a power failure leaves the old one or the new."""
+    if "file" not in files.protocol:
         files.pipe_file(path, text.encode())
         return
-    part = f"{path}.{uuid.uuid4().hex}.part"
-    files.makedirs(path.rpartition("/")[0], exist_ok=True)
-    files.pipe_file(part, text.encode())
-    files.mv(part, path)
+    local = Path(path)
+    local.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(local) as file:
+        file.write(text.encode())
+
+
+def read_json(files: Any, path: str) -> Any:
+    """Return the content of a JSON file. Raise OSError, or ValueError with the path."""
+    try:
+        return json.loads(files.cat_file(path))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 
-from pokewatch.remote_files import open_remote, write_atomically
+from pokewatch.remote_files import open_remote, read_json, write_atomically
 from pokewatch.removals import Removals
 from pokewatch.settings import VersionSettings
 
@@ -36,12 +36,16 @@ class RecentSaves:
         self._removals.wait()
 
     def recorded(self, since: datetime) -> set[str]:
-        """Return the names of the files of the versions saved since then, and of their lists."""
+        """Return the names of the files of the versions saved since then, and of their lists.
+
+        Raise ValueError for a damaged record, which says nothing of what it keeps.
+        """
         found = set[str]()
         for path in self._paths():
-            if not path.endswith(".part") and self._is_new(path, since):
+            unfinished = path.rpartition("/")[2].startswith(".")
+            if not unfinished and self._is_new(path, since):
                 with suppress(FileNotFoundError):  # it has just been forgotten
-                    found.update(map(str, json.loads(self._files.cat_file(path))))
+                    found.update(map(str, read_json(self._files, path)))
         return found
 
     def forget(self, before: datetime) -> None:

@@ -14,7 +14,7 @@ from pokewatch.errors import VersionError
 from pokewatch.market.latest_version import LatestVersions
 from pokewatch.market.recent_saves import LIST, RecentSaves
 from pokewatch.registry_database import ListedVersion
-from pokewatch.remote_files import open_remote, write_atomically
+from pokewatch.remote_files import open_remote, read_json, write_atomically
 from pokewatch.settings import VersionSettings, home_folder
 
 # A run saves its versions hours before it registers the model that cites them.
@@ -94,9 +94,7 @@ def _with_contents(files: Any, found: Mapping[str, Any], versions: set[str]) -> 
     """Return the names of the lists of these versions and of the files in them."""
     wanted = {f"{version}{LIST}" for version in versions}
     for name in wanted & found.keys():
-        wanted = wanted | {
-            str(entry["md5"]) for entry in json.loads(files.cat_file(found[name]["name"]))
-        }
+        wanted = wanted | {str(entry["md5"]) for entry in read_json(files, found[name]["name"])}
     return wanted
 
 
@@ -108,9 +106,12 @@ def _written_at(files: Any, info: Mapping[str, Any]) -> datetime:
 def _unreferenced_since(
     files: Any, root: str, names: Iterable[str], now: datetime
 ) -> dict[str, datetime]:
-    """Return when each file was first seen without a reference."""
+    """Return when each file was first seen without a reference.
+
+    Where the record of that is lost or damaged it is now: the files stay for longer.
+    """
     try:
-        before = json.loads(files.cat_file(f"{root}/{_UNREFERENCED}"))
-    except FileNotFoundError:
+        before = read_json(files, f"{root}/{_UNREFERENCED}")
+    except (FileNotFoundError, ValueError):
         before = {}
     return {name: datetime.fromisoformat(before[name]) if name in before else now for name in names}

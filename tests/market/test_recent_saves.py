@@ -37,7 +37,7 @@ def test_files_of_recorded_versions_are_known_until_forgotten(saves: RecentSaves
 
 def test_a_record_cut_short_is_no_record_and_forgotten(saves: RecentSaves, remote: Path) -> None:
     (remote / "saves").mkdir(parents=True)
-    (remote / "saves" / "v1.0.part").write_text("[")
+    (remote / "saves" / ".v1.0123456789abcdef").write_text("[")
     assert saves.recorded(datetime.now(UTC) - DAY) == set()
     saves.forget(datetime.now(UTC) + DAY)
     assert list((remote / "saves").iterdir()) == []

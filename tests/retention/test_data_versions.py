@@ -159,3 +159,26 @@ def test_only_an_owned_remote_is_tidied(home: Path, monkeypatch: pytest.MonkeyPa
     assert not is_owned(VersionSettings.read())
     monkeypatch.setenv("POKEWATCH_DVC_REMOTE_OWNED", "true")
     assert is_owned(VersionSettings.read())
+
+
+def test_a_damaged_record_of_what_is_unreferenced_keeps_files_longer(
+    unreferenced: str, home: Path
+) -> None:
+    (home / "dvc-remote" / "unreferenced.json").write_text("")
+    assert removed([], NOW) == 0
+    assert removed([], NOW + YOUNG) > 0
+
+
+@pytest.mark.parametrize("damaged", ["list", "record"])
+def test_nothing_is_removed_by_damaged_lists_and_they_are_named(
+    unreferenced: str, home: Path, damaged: str
+) -> None:
+    stored = home / "dvc-remote"
+    lists = list((stored / "files").rglob("*.dir"))
+    path = lists[0] if damaged == "list" else stored / "saves" / unreferenced
+    path.unlink(missing_ok=True)
+    path.write_text('["')
+    os.utime(path, (NOW.timestamp(),) * 2)
+    with pytest.raises(VersionError, match=f"{path} is damaged"):
+        removed([citing(data_version=unreferenced)] if damaged == "list" else [], NOW)
+    assert list((stored / "files").rglob("*.dir")) == lists
