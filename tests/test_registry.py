@@ -1,5 +1,6 @@
 """The registry against a real MLflow on SQLite."""
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -72,6 +73,21 @@ def test_a_book_is_fetched_once_and_whole(registry_home: Path, book: Path) -> No
     (folder / "mark").touch()
     assert (registry.download_book(model) / "mark").exists()
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_book_on_a_read_only_disk_is_read(
+    registry_home: Path, book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    model = registry.register(log(registry, book), "b" * 64)
+    folder = registry.download_book(model)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", read_only)
+    monkeypatch.setattr("pokewatch.registry.prune", read_only)
+    assert registry.download_book(model) == folder
 
 
 @pytest.mark.parametrize("outside", ["{home}/keep", "../keep", "b" * 64 + "/../../keep"])

@@ -122,7 +122,8 @@ class DataVersions:
         """
         folder = Home.read().versions / version
         if _is_whole(folder):
-            os.utime(folder)
+            with contextlib.suppress(OSError):  # not ours, or on a read-only disk
+                os.utime(folder)
             return folder
         with tempfile.TemporaryDirectory(prefix=".checkout-", dir=_made(folder.parent)) as scratch:
             made = Path(scratch) / version

@@ -1,5 +1,6 @@
 """Data versions against a real DVC: what comes back is what was kept, whole or not at all."""
 
+import errno
 import json
 import os
 import resource
@@ -223,3 +224,16 @@ def test_a_damaged_checkout_is_made_again(root: Path, home: Path, damage: str) -
     else:
         cut(folder.with_name(f".sizes-{folder.name}"), b'{"date')
     assert contents(versions.checkout(folder.name)) == whole
+
+
+def test_a_checkout_on_a_read_only_disk_is_read(
+    root: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = DataVersions(root)
+    folder = versions.checkout(versions.save(root / "raw"))
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", read_only)
+    assert versions.checkout(folder.name) == folder
