@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pokewatch.errors import PokeWatchError
-from pokewatch.settings import home_folder, prepare, unknown_names
+from pokewatch.settings import Home, home_folder, prepare, unknown_names
 
 # Nearly all objects of a step are those of the libraries that it imports: the usual threshold would
 # visit them a hundred times for nothing.
@@ -21,6 +21,8 @@ gc.set_threshold(100_000)
 atexit.register(gc.freeze)
 try:
     prepare()
+    if {"run", "resume"} & set(sys.argv):  # Metaflow would end in a traceback
+        Home.read().require_writable()
 except PokeWatchError as error:
     print(f"Error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)

@@ -210,3 +210,10 @@ class ReusedKeyError(WatchError):
 
 class OutputError(PokeWatchError):
     pass
+
+
+def damaged_database_remedy(cause: str) -> str:
+    """Return the end of a message with this cause, "" unless an SQLite file is damaged."""
+    if "file is not a database" not in cause and "disk image is malformed" not in cause:
+        return ""
+    return "; restore the file from a backup, or move it away to begin with an empty one"

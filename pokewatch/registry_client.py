@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pokewatch.errors import RegistryError
+from pokewatch.errors import RegistryError, damaged_database_remedy
 from pokewatch.registry_database import (
     ListedVersion,
     StoredVersion,
@@ -47,9 +47,9 @@ class RegistryClient:
             address, cause = self._uri, str(error)
             if credentials:
                 address, cause = (text.replace(f"{credentials}@", "") for text in (address, cause))
-            raise RegistryError(f"{failure} at {address}: {cause}") from (
-                None if credentials else error
-            )
+            raise RegistryError(
+                f"{failure} at {address}: {cause}{damaged_database_remedy(cause)}"
+            ) from (None if credentials else error)
 
     def is_missing(self) -> bool:
         """Return whether the registry is embedded and its database has not been created yet."""

@@ -1,7 +1,9 @@
+import errno
 import os
 import re
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,20 @@ def test_home_is_read_from_the_environment_and_made_absolute(
     assert Home.read().home == Path("~/cards").expanduser()
     monkeypatch.delenv("POKEWATCH_HOME")
     assert Home.read().home == Path("~/.pokewatch").expanduser()
+
+
+def test_a_home_that_cannot_be_written_to_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Home.read().require_writable()
+    assert list(home.iterdir()) == []
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+    with pytest.raises(SettingsError, match=f"{home}.*No space left on device.*free some space"):
+        Home.read().require_writable()
 
 
 @pytest.mark.parametrize(

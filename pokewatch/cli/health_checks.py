@@ -18,6 +18,7 @@ from pokewatch.errors import PokeWatchError
 from pokewatch.settings import (
     Home,
     MarketSettings,
+    PriceWatchSettings,
     RegistrySettings,
     VersionSettings,
     sections,
@@ -47,6 +48,7 @@ def run_checks() -> Iterator[Finding]:
         _sizes,
         _lakes,
         _keys,
+        _watches,
         _remote,
         _registry,
         _markets,
@@ -227,6 +229,21 @@ def _keys() -> Iterator[Finding]:
         )
     else:
         yield Finding("keys", "ok", f"{sum(key.live(now) for key in keys)} live of {len(keys)}")
+
+
+def _watches() -> Iterator[Finding]:
+    settings = PriceWatchSettings.read()
+    if settings.watches_url is None and not Home.read().watches.exists():
+        return
+    if importlib.util.find_spec("sqlalchemy") is None:
+        return
+    from pokewatch.watches.database import WatchDatabase
+
+    database = WatchDatabase.configured()
+    with database.transaction():
+        pass  # it can be opened, and has this layout
+    database.close()
+    yield Finding("watches", "ok", "readable")
 
 
 def _remote() -> Iterator[Finding]:

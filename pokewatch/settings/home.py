@@ -3,12 +3,15 @@
 import os
 import re
 import stat
+import tempfile
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from pokewatch.errors import SettingsError
 from pokewatch.settings.section import Section, home_folder
+
+_PROBE_BYTES = 65_536
 
 
 class Home(Section):
@@ -36,6 +39,17 @@ class Home(Section):
                 "use another folder"
             )
         return private_folder(self.home)
+
+    def require_writable(self) -> None:
+        """Raise SettingsError unless files can be written to the folder, as a run does."""
+        try:
+            with tempfile.NamedTemporaryFile(dir=self.home, prefix=".shard-") as probe:
+                probe.write(bytes(_PROBE_BYTES))
+        except OSError as error:
+            raise SettingsError(
+                f"{self.variable('home')} {str(self.home)!r}: cannot be written to "
+                f"({error.strerror}); free some space, or use a writable folder"
+            ) from None
 
     @property
     def lakes(self) -> Path:

@@ -34,7 +34,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
-from pokewatch.errors import SettingsError, WatchStoreError
+from pokewatch.errors import SettingsError, WatchStoreError, damaged_database_remedy
 from pokewatch.settings import Home, PriceWatchSettings, private_folder
 
 LAYOUT = 2
@@ -194,10 +194,11 @@ class WatchDatabase:
         return self.url.render_as_string(hide_password=True)
 
     def _failure(self, error: SQLAlchemyError) -> WatchStoreError:
-        cause = error.orig if isinstance(error, DBAPIError) else error
+        found = error.orig if isinstance(error, DBAPIError) else error
+        cause = " ".join(str(found).split())
         return WatchStoreError(
-            f"the watches in {self._name()} cannot be read or written: "
-            f"{' '.join(str(cause).split())}"
+            f"the watches in {self._name()} cannot be read or written: {cause}"
+            f"{damaged_database_remedy(cause)}"
         )
 
 

@@ -398,6 +398,18 @@ def test_the_doctor_names_damaged_files_and_the_command_that_replaces_them(home:
     assert found()["prices: simulated-5-0"]["state"] == "ok"
 
 
+def test_the_doctor_says_what_to_do_about_damaged_databases(home: Path) -> None:
+    damaged = {"watches": home / "watches.sqlite", "champion": home / "mlflow" / "mlflow.db"}
+    (home / "mlflow").mkdir()
+    for path in damaged.values():
+        path.write_bytes(b"garbage" * 1000)
+    findings = {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)}
+    for name, path in damaged.items():
+        assert findings[name]["state"] == "fault"
+        assert str(path) in findings[name]["detail"]
+        assert "restore the file from a backup, or move it away" in findings[name]["detail"]
+
+
 @pytest.mark.parametrize(
     "command", [("doctor",), ("search", "ex", "--limit", "30"), ("value", "--sample", "30")]
 )
