@@ -4,6 +4,7 @@ Every failure is a SourceError with the source, the URL without credentials or q
 """
 
 import io
+import math
 import random
 import time
 import weakref
@@ -20,10 +21,12 @@ import tenacity
 
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
+from pokewatch.market.sources.content_coding import ACCEPTED, ContentCodingError, decoded
 from pokewatch.market.sources.request_gate import RequestGate
 from pokewatch.market.sources.request_store import NotSentError
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
+_MOST_REDIRECTS = 3
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -72,11 +75,9 @@ class HttpClient:
 
     def __post_init__(self) -> None:
         self._client = httpx.Client(
-            headers={"User-Agent": USER_AGENT, **self.headers},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPTED, **self.headers},
             timeout=httpx.Timeout(self.limits.read, connect=self.limits.connect),
             limits=httpx.Limits(max_connections=2),
-            follow_redirects=True,
-            max_redirects=3,
             event_hooks={"request": [self._start], "response": [self._end, self._check_redirect]},
             transport=self.transport,
         )
@@ -87,7 +88,7 @@ class HttpClient:
         """Return the body as text. Raise MissingAtSourceError for 404, else SourceError."""
         body = io.BytesIO()
         self._fetch(url, params, body)
-        return body.getvalue().decode("utf-8", errors="replace")
+        return body.getvalue().decode("utf-8-sig", errors="replace")
 
     def json(self, url: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the body as JSON. Raise SourceError with the start of a body that is not JSON."""
@@ -136,18 +137,26 @@ class HttpClient:
             self._check_status(response)
             self._check_size(int(response.headers.get("Content-Length") or 0), url)
             size = 0
-            for chunk in response.iter_bytes(64 << 10):
-                size += len(chunk)
+            coding = response.headers.get("Content-Encoding", "")
+            for piece in decoded(response.iter_raw(), coding, self.limits.max_bytes):
+                size += len(piece)
                 self._check_size(size, url)
                 if self.clock() - started > self.limits.total:
                     raise _TransientError(
                         f"the answer was not complete after {self.limits.total:g} s"
                     )
-                body.write(chunk)
+                body.write(piece)
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` and follow its redirects, whose bodies are not read."""
         try:
-            return self._client.send(request, stream=True)
+            for _ in range(_MOST_REDIRECTS + 1):
+                response = self._client.send(request, stream=True)
+                if response.next_request is None:
+                    return response
+                response.close()
+                request = response.next_request
+            raise httpx.TooManyRedirects(f"more than {_MOST_REDIRECTS} redirects", request=request)
         except httpx.TransportError:
             self._gate.end(self.clock)  # the server may have received it
             raise
@@ -225,12 +234,9 @@ class HttpClient:
             ) from None
         except httpx.TimeoutException as error:
             raise _TransientError(_timeout_text(error, self.limits)) from None
-        except (
-            httpx.NetworkError,
-            httpx.RemoteProtocolError,
-            httpx.ProxyError,
-            httpx.DecodingError,
-        ) as error:
+        except ContentCodingError as error:
+            raise _TransientError(str(error)) from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
             raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(
@@ -272,7 +278,8 @@ def _retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

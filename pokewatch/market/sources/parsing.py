@@ -19,7 +19,7 @@ def parse_json(content: str | bytes) -> Any:
     Bytes that are not UTF-8 are replaced, an integer of more than 400 digits is infinite, and
     values nested too deeply to be read are null.
     """
-    plain = content if isinstance(content, str) else content.decode("utf-8", errors="replace")
+    plain = content if isinstance(content, str) else content.decode("utf-8-sig", errors="replace")
     try:
         return json.loads(plain, parse_int=_whole_number)
     except RecursionError:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from pokewatch.market.sources.request_store import BlockedError, RequestStore
+from pokewatch.market.sources.request_store import DAY_SECONDS, BlockedError, RequestStore
 
 _LONGEST_BLOCK = 60.0  # seconds that a request waits for the end of a block
 
@@ -59,9 +59,12 @@ class RequestGate:
         self.sent += 1
 
     def block(self, seconds: float) -> None:
-        """Send nothing for `seconds`, in all processes that share the store."""
+        """Send nothing for `seconds`, in all processes that share the store.
+
+        A block ends after a day: a server that names the wrong year must not end all collections.
+        """
         if self._store:
-            self._store.block(self._now(), seconds)
+            self._store.block(self._now(), min(seconds, DAY_SECONDS))
 
     def end(self, clock: Callable[[], float]) -> None:
         """Begin the pause."""

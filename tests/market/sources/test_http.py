@@ -1,5 +1,9 @@
+import gzip
+import itertools
 import json
 import random
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -79,8 +83,9 @@ def test_retry_after_is_honoured(upstream: Upstream, kind: str) -> None:
     )  # a date is nearer by what the test has taken since
 
 
-def test_an_unreadable_retry_after_is_ignored(upstream: Upstream) -> None:
-    upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": "soon"}), Reply(b"here")]
+@pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e400"])
+def test_an_unreadable_retry_after_is_ignored(upstream: Upstream, value: str) -> None:
+    upstream.routes["/a"] = [Reply(status=429, headers={"Retry-After": value}), Reply(b"here")]
 
     assert client().text(f"{upstream.url}/a") == "here"
 
@@ -170,14 +175,98 @@ def test_an_oversized_body_is_refused(upstream: Upstream, chunked: bool) -> None
 
 
 def test_a_small_body_that_unzips_large_is_refused(upstream: Upstream) -> None:
-    import gzip
-
     upstream.routes["/a"] = Reply(
         gzip.compress(b"x" * 1_000_000), headers={"Content-Encoding": "gzip"}
     )
 
     with pytest.raises(SourceError, match="the answer is larger than 10,000 bytes"):
         client().text(f"{upstream.url}/a")
+
+
+def _twice(body: bytes) -> bytes:
+    return gzip.compress(gzip.compress(body))
+
+
+@pytest.mark.parametrize(
+    ("coding", "encoded"),
+    [("br", bytes), ("gzip, gzip", _twice), ("deflate", zlib.compress)],
+    ids=["brotli", "gzip twice", "deflate"],
+)
+def test_a_content_coding_that_was_not_requested_is_not_decoded(
+    upstream: Upstream, coding: str, encoded: Callable[[bytes], bytes]
+) -> None:
+    upstream.routes["/a"] = Reply(encoded(b"{}"), headers={"Content-Encoding": coding})
+
+    with pytest.raises(SourceError, match=f"encoding '{coding}', which was not requested"):
+        client().text(f"{upstream.url}/a")
+    assert upstream.requests[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_gzip_body_is_decoded(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(gzip.compress(b"[1]"), headers={"Content-Encoding": "GZip"})
+
+    assert client().json(f"{upstream.url}/a") == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (gzip.compress(b"x" * 500)[:-9], "ends in the middle of its gzip data"),
+        (b"plain", "is not valid gzip"),
+    ],
+    ids=["truncated", "not compressed"],
+)
+def test_a_broken_gzip_body_is_asked_for_again(upstream: Upstream, body: bytes, cause: str) -> None:
+    upstream.routes["/a"] = Reply(body, headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(SourceError, match=f"{cause}.*gave up after 3 attempts"):
+        client().text(f"{upstream.url}/a")
+
+
+def test_a_body_that_trickles_is_limited_in_time(upstream: Upstream) -> None:
+    """Each byte is in time for the limit of one read; all of them together are not."""
+    ticks = itertools.count(0, 50)
+    sent: list[int] = []
+
+    def trickle() -> Iterator[bytes]:
+        for count in range(1_000):
+            sent.append(count)
+            yield b"x"
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=trickle()))
+    slow = HttpClient(
+        "test",
+        HttpLimits(attempts=1),
+        transport=transport,
+        sleep=lambda _: None,
+        clock=lambda: float(next(ticks)),
+    )
+    with pytest.raises(SourceError, match="the answer was not complete after 120 s"):
+        slow.text("http://example.test/a")
+    assert len(sent) < 5
+
+
+def test_the_body_of_a_redirect_is_not_read(upstream: Upstream) -> None:
+    read: list[bytes] = []
+
+    def endless() -> Iterator[bytes]:
+        while len(read) < 100:
+            read.append(b"x" * 1_000)
+            yield read[-1]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/a":
+            return httpx.Response(302, headers={"Location": "/b"}, content=endless())
+        return httpx.Response(200, content=iter((b"here",)))
+
+    assert client(transport=httpx.MockTransport(answer)).text("http://example.test/a") == "here"
+    assert not read
+
+
+def test_a_byte_order_mark_is_not_part_of_the_json(upstream: Upstream) -> None:
+    upstream.routes["/a"] = Reply(b'\xef\xbb\xbf{"x": 1}')
+
+    assert client().json(f"{upstream.url}/a") == {"x": 1}
 
 
 @pytest.mark.parametrize(

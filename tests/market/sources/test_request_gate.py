@@ -33,7 +33,7 @@ def test_all_threads_have_one_pace(tmp_path: Path, shared: bool) -> None:
         starts.append(ticks.now())
         ticks.sleep(0.02)  # the request is on its way
         under_way.release()
-        return httpx.Response(200)
+        return httpx.Response(200, content=iter(()))
 
     store = RequestStore(tmp_path / "requests.sqlite")
     gate = RequestGate(0.1)
@@ -60,7 +60,7 @@ def test_redirects_and_retries_are_paced_and_counted(tmp_path: Path) -> None:
         starts.append(ticks.now())
         if request.url.path == "/a":
             return httpx.Response(302, headers={"Location": "/b"})
-        return httpx.Response(500 if len(starts) == 2 else 200)
+        return httpx.Response(500 if len(starts) == 2 else 200, content=iter(()))
 
     store = RequestStore(tmp_path / "requests.sqlite")
     gate = RequestGate(5.0, store, 100, ticks.now)
@@ -87,6 +87,16 @@ def test_a_short_block_is_waited_for_and_a_long_one_refused(tmp_path: Path) -> N
     with pytest.raises(BlockedError, match="run the command again in 11 minutes"):
         other.start(ticks.sleep, ticks.now)
     assert (other.sent, store.requests(ticks.now())) == (1, 1)
+
+
+def test_a_block_ends_after_a_day_whatever_the_server_asks_for(tmp_path: Path) -> None:
+    ticks, store = Ticks(), RequestStore(tmp_path / "requests.sqlite")
+    RequestGate(0.1, store, 100, ticks.now).block(1e11)
+
+    ticks.sleep(24 * 3600.0)
+
+    RequestGate(0.1, store, 100, ticks.now).start(ticks.sleep, ticks.now)
+    assert store.requests(ticks.now()) == 1
 
 
 def test_a_clock_that_started_anew_does_not_stop_requests(tmp_path: Path) -> None:
