@@ -4,15 +4,12 @@ Every failure is a SourceError with the source, the URL without credentials or q
 """
 
 import io
-import math
 import random
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,11 +19,12 @@ import tenacity
 from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
 from pokewatch.market.sources.content_coding import ACCEPTED, ContentCodingError, decoded
-from pokewatch.market.sources.request_gate import RequestGate
+from pokewatch.market.sources.request_gate import RequestGate, retry_after
 from pokewatch.market.sources.request_store import NotSentError
 
 USER_AGENT = "PokeWatch/0.1 (trading-card price watch; each page once a day)"
 _MOST_REDIRECTS = 3
+_SHORTEST_KEY = 8
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -96,12 +94,19 @@ class HttpClient:
         try:
             return parsing.parse_json(text)
         except (ValueError, RecursionError):
-            begins = " ".join(text[:60].split())
+            begins = " ".join(self._without_secrets(text)[:60].split())
             raise SourceError(
                 self.source,
                 shown(url),
                 f"the answer is not JSON; it begins with {begins!r}",
             ) from None
+
+    def _without_secrets(self, text: str) -> str:
+        """Return `text` without the key, which a server may repeat in its refusal."""
+        for word in " ".join(self.headers.values()).split():
+            if len(word) >= _SHORTEST_KEY:
+                text = text.replace(word, "***")
+        return text
 
     def download(self, url: str, path: Path) -> None:
         """Save the body as `path`, which appears complete or not at all."""
@@ -208,7 +213,7 @@ class HttpClient:
 
     def _requested_wait(self, response: httpx.Response) -> float | None:
         """Return the seconds to wait after `response`; after 429 all requests wait."""
-        wait = _retry_after(response.headers.get("Retry-After"))
+        wait = retry_after(response.headers.get("Retry-After"))
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             wait = self.limits.block if wait is None else wait
             if wait is not None:
@@ -271,22 +276,6 @@ def shown(url: str) -> str:
         return str(httpx.URL(url).copy_with(username=None, password=None, query=None))
     except httpx.InvalidURL:
         return "(invalid URL)"
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, None if it is absent or unreadable."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _timeout_text(error: httpx.TimeoutException, limits: HttpLimits) -> str:

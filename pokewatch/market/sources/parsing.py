@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -94,6 +95,13 @@ def price_fault(name: str, value: Any) -> str:
 def rejected(on: date | None, card_id: str | None, row: Any, reason: str) -> dict[str, Any]:
     """Return a row of REJECTED_SCHEMA."""
     return {"date": on, "card_id": card_id, "row": _row_text(row), "reason": reason}
+
+
+def most_rejected(reasons: Counter[str]) -> str:
+    """Return the number of rejected rows and the most frequent reason."""
+    (reason, count), *others = reasons.most_common()
+    most = f", {count:,} of them" if others else ""
+    return f"{reasons.total():,} rows were rejected{most}: {reason}"
 
 
 def _row_text(row: Any) -> str:

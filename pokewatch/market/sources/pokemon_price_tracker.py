@@ -13,6 +13,7 @@ The id of a card is that of its product and printing, whatever other printings t
 several cards with one product, the one that the lake has, else the first, is collected.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -64,6 +65,17 @@ class _Fetched:
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)  # sets that were not found
+
+    def why_missing(self, day: date) -> str:
+        """Return why there are no prices for `day`."""
+        why = "; the history of the key's plan may be shorter"
+        if not self.rows and self.rejected:
+            reasons = Counter(row["reason"] for row in self.rejected)
+            why = f": {parsing.most_rejected(reasons)}"
+        elif not self.rows and self.absent:
+            why = f": the sets {', '.join(self.absent[:5])} were not found"
+        return f"no prices for {day}{why}"
 
 
 class PokemonPriceTrackerSource:
@@ -124,18 +136,16 @@ class PokemonPriceTrackerSource:
         ordered = sorted(days)
         fetched = self._fetch(ordered[0])
         for day in ordered:
-            if day not in fetched.rows:
-                raise MissingAtSourceError(
-                    self.name,
-                    f"{self._url}/cards",
-                    f"no prices for {day}; the history of the key's plan may be shorter",
-                )
-            prices = pa.Table.from_pylist(fetched.rows[day], schema=PRICE_SCHEMA)
             rejected = [
                 row
                 for row in fetched.rejected
                 if row["date"] == day or (row["date"] is None and day == ordered[0])
             ]
+            if day not in fetched.rows and not any(row["date"] for row in rejected):
+                raise MissingAtSourceError(
+                    self.name, shown(f"{self._url}/cards"), fetched.why_missing(day)
+                )
+            prices = pa.Table.from_pylist(fetched.rows.get(day, []), schema=PRICE_SCHEMA)
             yield PriceBatch((day,), prices, pa.Table.from_pylist(rejected, schema=REJECTED_SCHEMA))
 
     def _fetch(self, since: date) -> _Fetched:
@@ -149,11 +159,11 @@ class PokemonPriceTrackerSource:
         return self._latest
 
     def _all_sets(self) -> list[str]:
-        found = [
-            entry.get("id")
-            for entry in self._pages("/sets", {"language": self._language})
-            if isinstance(entry, dict)
-        ]
+        try:
+            entries = list(self._pages("/sets", {"language": self._language}))
+        except MissingAtSourceError as error:  # it is not that a day is missing
+            raise SourceError(self.name, error.url, error.cause, error.status) from None
+        found = [entry.get("id") for entry in entries if isinstance(entry, dict)]
         return [set_id for given in found if (set_id := identifier(given))]
 
     def _read_set(self, set_id: str, days: int, fetched: _Fetched) -> None:
@@ -168,7 +178,11 @@ class PokemonPriceTrackerSource:
             cards = list(self._pages("/cards", params))
         except MissingAtSourceError as error:
             self.warnings.append(f"{error}: the cards of set {set_id} are missing")
+            fetched.absent.append(set_id)
             return
+        except SourceError as error:
+            cause = f"set {set_id}: {error.cause}"
+            raise SourceError(self.name, error.url, cause, error.status) from None
         for card in sorted(cards, key=self._is_new):  # stable: cards of the lake come first
             self._read_card(card, fetched)
 
@@ -186,12 +200,15 @@ class PokemonPriceTrackerSource:
     def _pages(self, path: str, params: Mapping[str, str]) -> Iterator[Any]:
         """Yield the entries of `data` on all pages."""
         url = self._url + path
-        offset = 0
+        offset, before = 0, None
         for _ in range(_MOST_PAGES):
             body = self._http.json(url, {**params, "offset": str(offset)} if offset else params)
             if not isinstance(body, dict) or not isinstance(body.get("data"), list | dict):
                 raise SourceError(self.name, shown(url), "the answer has no data")
             data = body["data"] if isinstance(body["data"], list) else [body["data"]]
+            if data and data == before:
+                raise SourceError(self.name, shown(url), f"the page at {offset:,} repeats another")
+            before = data
             yield from data
             offset += len(data)
             if not data or not as_object(body.get("metadata")).get("hasMore"):

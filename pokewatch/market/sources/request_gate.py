@@ -1,9 +1,12 @@
 """The pace of requests to a source, and their count within a budget."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from pokewatch.market.sources.request_store import DAY_SECONDS, BlockedError, RequestStore
 
@@ -71,3 +74,19 @@ class RequestGate:
         self._last = clock()
         if self._pause and self._store:
             self._store.write_answer(self._last)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, None if it is absent or unreadable."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

@@ -112,9 +112,9 @@ class TcgcsvArchives:
             except (ValueError, RecursionError) as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
         if not rows.card_ids:
-            raise BadEnvelopeError(
-                f"the archive has no prices of categories {', '.join(map(str, self._categories))}"
-            )
+            why = f": {rows.most_rejected()}" if rows.rejected else ""
+            numbers = ", ".join(map(str, self._categories))
+            raise BadEnvelopeError(f"the archive has no prices of categories {numbers}{why}")
         return rows
 
 

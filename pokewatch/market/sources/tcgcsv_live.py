@@ -95,7 +95,7 @@ class TcgcsvLive:
             self._request(fetch, again)
             if len(fetch.failed) > (1 - _LEAST_ANSWERED) * len(fetch.names):
                 raise self._incomplete(fetch)
-            if not fetch.rows.card_ids:
+            if not (fetch.rows.card_ids or fetch.rows.rejected):
                 raise self._empty()
         finally:
             left = {path: why for path, why in earlier.items() if path not in fetch.answered}

@@ -4,6 +4,7 @@ TCGplayer sells products; a card is a product in one printing, (productId, subTy
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -77,6 +78,10 @@ class PriceRows:
             "observed_at": [observed_at] * count,
         }
         return conform(pa.table(table), PRICE_SCHEMA)
+
+    def most_rejected(self) -> str:
+        """Return the number of rejected rows and the most frequent reason."""
+        return parsing.most_rejected(Counter(row["reason"] for row in self.rejected))
 
     def rejections(self) -> pa.Table:
         return pa.Table.from_pylist(self.rejected, schema=REJECTED_SCHEMA)

@@ -1,3 +1,5 @@
+import itertools
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -138,8 +140,6 @@ def test_pages_are_followed(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
 ) -> None:
     def page(request: Request) -> Reply:
-        import json
-
         offset = int(request.query.get("offset", ["0"])[0])
         body = {
             "data": [card(offset + n) for n in (1, 2)] if offset < 4 else [card(5)],
@@ -158,10 +158,26 @@ def test_endless_pages_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pokewatch.market.sources.pokemon_price_tracker._MOST_PAGES", 3)
-    upstream.json("/cards", {"data": [card()], "metadata": {"hasMore": True}})
+    numbers = itertools.count(1)
+
+    def page(_: Request) -> Reply:
+        body = {"data": [card(next(numbers))], "metadata": {"hasMore": True}}
+        return Reply(json.dumps(body).encode())
+
+    upstream.routes["/cards"] = page
 
     with pytest.raises(SourceError, match="has more than 3 pages"):
         opened().catalog()
+
+
+def test_a_server_that_repeats_a_page_is_not_asked_for_more(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.json("/cards", {"data": [card()], "metadata": {"hasMore": True}})
+
+    with pytest.raises(SourceError, match="set s1: the page at 1 repeats another"):
+        opened().catalog()
+    assert upstream.paths() == ["/sets", "/cards", "/cards"]
 
 
 def test_only_the_named_sets_are_asked_for(
@@ -240,13 +256,66 @@ def test_a_set_that_is_gone_is_a_warning(
 
     with pytest.raises(
         MissingAtSourceError,
-        match="no prices for 2025-11-26; the history of the key's plan may be shorter",
+        match="no prices for 2025-11-26: the sets s1 were not found",
     ):
         list(source.prices([date(2025, 11, 26)]))
     assert source.warnings == [
         f"pokemon_price_tracker: {upstream.url}/cards: answered 404 Not Found: "
         "the cards of set s1 are missing"
     ]
+
+
+def test_the_set_that_fails_is_named(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    upstream.routes["/cards"] = Reply(status=500)
+
+    with pytest.raises(SourceError, match=r"/cards: set s1: answered 500 .*; gave up after 2"):
+        opened().catalog()
+
+
+def test_sets_that_are_not_found_are_requested_once_not_for_each_day(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Path
+) -> None:
+    del upstream.routes["/sets"]
+
+    with pytest.raises(SourceError, match="/sets: answered 404 Not Found"):
+        collect(opened(), Lake(tmp_path / "lake"), [date(2025, 11, day) for day in range(20, 27)])
+    assert upstream.paths() == ["/sets"]
+
+
+def test_an_answer_that_repeats_the_key_is_shown_without_it(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    padding = "x" * (57 - len(KEY))  # the end of the key is beyond the part that is shown
+    upstream.routes["/cards"] = Reply(f"{padding}: {KEY} is unknown".encode())
+
+    with pytest.raises(SourceError, match=r"begins with 'x*: \*\*\*") as caught:
+        opened().catalog()
+    assert KEY[:6] not in str(caught.value)
+
+
+def test_a_changed_schema_is_the_cause_not_the_plan(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource]
+) -> None:
+    changed = {name: value for name, value in card().items() if name != "tcgPlayerId"}
+    upstream.json("/cards", {"data": [changed, changed, "no card"]})
+
+    cause = "no prices for 2025-11-26: 3 rows were rejected: the card has no tcgPlayerId"
+    with pytest.raises(MissingAtSourceError, match=cause):
+        list(opened().prices([date(2025, 11, 26)]))
+
+
+def test_a_day_of_which_every_row_is_bad_is_held_with_its_rows_in_quarantine(
+    upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Path
+) -> None:
+    day, lake = date(2025, 11, 26), Lake(tmp_path / "lake")
+    upstream.json("/cards", {"data": [card(days={f"{day}": "462.85"})]})
+
+    report = collect(opened(), lake, [day], today=NOW.date())
+
+    assert list(report.held) == [day]
+    assert lake.quarantined(day)["reason"].to_pylist() == ["market is not a number"]
 
 
 @pytest.mark.parametrize(

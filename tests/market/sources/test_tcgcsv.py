@@ -202,6 +202,10 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
             "the archive has no prices of categories 3, 85; 2025-10-22 was not collected",
         ),
         (
+            Reply(archive_bytes(DAY, {(3, 1): [price(1, "5"), price(2, "6"), 7]})),
+            "categories 3, 85: 3 rows were rejected, 2 of them: marketPrice is not a number",
+        ),
+        (
             Reply(archive_bytes(date(2025, 10, 21), {(3, 1): [price(1)]})),
             "which is not of 2025-10-22; 2025-10-22 was not collected",
         ),

@@ -202,3 +202,17 @@ def test_products_that_are_absent_are_not_missed(
     server.absent.add("/tcgplayer/3/7/products")
     assert run(opened(), lake, clock).written == [FIRST]
     assert opened().missing_sets(FIRST) == []
+
+
+def test_a_changed_schema_holds_the_day_and_tells_why(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    for rows in server.sets.values():
+        for row in rows:
+            row["marketPrice"] = str(row["marketPrice"])
+
+    report = run(opened(), lake, clock)
+
+    assert list(report.held) == [FIRST]
+    assert report.quarantined == {"marketPrice is not a number": CARDS * len(GROUPS)}
+    assert lake.quarantined(FIRST).num_rows == CARDS * len(GROUPS)
