@@ -1,13 +1,14 @@
 """TCGCSV's catalogue: the sets of each category, and the products that describe the cards."""
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any
 
 import httpx
 import pyarrow as pa
 
 from pokewatch.errors import MissingAtSourceError, SourceError
-from pokewatch.market.sources.tcgcsv_pages import TcgcsvPages
+from pokewatch.market.sources.tcgcsv_pages import NotDueError, TcgcsvPages
 from pokewatch.market.sources.tcgcsv_rows import Listing, card_rows, is_id
 
 BLOCKED = (  # answers after which no more requests are sent
@@ -31,15 +32,24 @@ class TcgcsvCatalog:
         self._gave_up = False
         self.failures: dict[str, str] = {}  # pages of products that failed, cause by path
 
-    def groups_of(self, category: int) -> dict[int, dict[str, Any]]:
-        """Return the sets of a category by id. Raise SourceError."""
+    def groups_of(self, category: int, day: date | None = None) -> dict[int, dict[str, Any]]:
+        """Return the sets of a category by id. Raise SourceError.
+
+        With `day`, they include those that are new on the day, if they may be requested yet.
+        """
         if category not in self._groups:
             self._groups[category] = {
                 group["groupId"]: {**group, "categoryId": category}
-                for group in self._pages.results(f"/tcgplayer/{category}/groups")
+                for group in self._group_rows(f"/tcgplayer/{category}/groups", day)
                 if isinstance(group, dict) and is_id(group.get("groupId"))
             }
         return self._groups[category]
+
+    def _group_rows(self, path: str, day: date | None) -> list[Any]:
+        try:
+            return self._pages.results(path, day)
+        except NotDueError:
+            return self._pages.results(path)
 
     def cards(self, listings: Iterable[Listing]) -> pa.Table:
         """Return the cards of `listings`, named by their products where those are available."""

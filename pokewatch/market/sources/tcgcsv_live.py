@@ -108,7 +108,7 @@ class TcgcsvLive:
         """Yield the sets of all categories. Raise SourceError for an unknown or blocked one."""
         for category in self._categories:
             try:
-                groups = self._catalog.groups_of(category)
+                groups = self._catalog.groups_of(category, fetch.rows.day)
                 fetch.answered.add(f"/tcgplayer/{category}/groups")
             except MissingAtSourceError:
                 raise

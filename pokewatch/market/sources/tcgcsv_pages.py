@@ -25,6 +25,7 @@ from pokewatch.settings import Home, SourceSettings
 _NAME = "tcgcsv"
 _UPDATED_BY = time(20, 30)  # UTC: prices of the day appear about 20:00
 _LONGEST_WAIT = 900.0  # seconds for a page that is almost 24 hours old: runs do not start on time
+_LATE = 3600.0  # seconds after which late prices are asked for again
 _ARCHIVE = "/archive/tcgplayer/"
 _BLOCK = 600.0  # seconds that TCGCSV refuses requests for after a burst
 _HINTS = {401: "TCGCSV refuses requests without a User-Agent"}
@@ -65,7 +66,7 @@ class TcgcsvPages:
         return RequestUsage(self._gate.sent, self._store.requests(self._time()), self._limit)
 
     def results(self, path: str, day: date | None = None) -> list[Any]:
-        """Return the rows of a page; for a page of prices, `day` is the day they are of.
+        """Return the rows of a page; for prices and new sets, `day` is the day they are of.
 
         Raise SourceError, and MissingAtSourceError for 404.
         """
@@ -119,12 +120,30 @@ class TcgcsvPages:
         if latest > now:
             latest -= timedelta(days=1)
         try:
-            page = self._page("/last-updated.txt", None, _check_time)
-            day = datetime.fromisoformat(page.body.strip()).astimezone(UTC).date()
-        except (SourceError, ValueError, OverflowError):
+            page = self._last_updated(latest.date())
+        except SourceError:
+            return latest.date()
+        day = parsing.day(page.body.strip())  # None: the page is absent
+        if day is None or day > now.date():  # a wrong year: no prices are of a day to come
             return latest.date()
         # A page older than the latest update says nothing about it, and is not requested again yet.
         return max(day, latest.date()) if page.fetched < latest.timestamp() else day
+
+    def _last_updated(self, expected: date) -> StoredPage:
+        """Return the page that has the time of the latest update.
+
+        It is requested again sooner than other pages where prices are late: a day would be lost if
+        they were not noticed before those of the next day replace them.
+        """
+        url = f"{self.url}/last-updated.txt"
+        with self._store.locked("pages"):
+            page = self._store.page(url)
+            if page is not None:
+                day = parsing.day(page.body.strip())
+                late = day is not None and day < expected
+                if self._age(page.fetched) < (_LATE if late else DAY_SECONDS):
+                    return page
+            return self._fetch(url, None, _check_time)
 
     def _page(self, path: str, day: date | None, check: Callable[[str], Any]) -> StoredPage:
         """Return a stored page, or fetch and store it; `check` raises for a page not to store."""
@@ -195,7 +214,8 @@ def _check_envelope(body: str) -> None:
 
 
 def _check_time(body: str) -> None:
-    datetime.fromisoformat(body.strip())
+    if parsing.day(body.strip()) is None:
+        raise ValueError("it is not a time")
 
 
 def _not_json(body: str) -> str:

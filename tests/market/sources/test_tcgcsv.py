@@ -232,6 +232,7 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
         "cut",
         "hung up",
         "no cards",
+        "bad rows",
         "other day",
         "html inside",
         "list inside",

@@ -1,5 +1,6 @@
 """The rules of TCGCSV, against a server that enforces them and counts the requests."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -181,6 +182,65 @@ def test_a_page_of_another_day_is_not_requested_early(
     with pytest.raises(SourceError, match=r"run the command after 2026-11-26 10:00 UTC"):
         run(opened(), lake, clock)
     assert server.breaches == []
+
+
+def test_prices_that_are_late_are_collected_on_the_same_day(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.late = timedelta(hours=1)
+    clock.time = datetime(2026, 11, 25, 20, 40, tzinfo=UTC)
+    assert opened().available()[1] == FIRST - timedelta(days=1)
+    clock.sleep(1800)
+    assert opened().available()[1] == FIRST - timedelta(days=1)
+    assert server.requested("/last-updated.txt") == ["/last-updated.txt"]
+
+    clock.sleep(1801)
+    assert run(opened(), lake, clock).written == [FIRST]
+    clock.sleep(7200)
+    assert run(opened(), lake, clock).unchanged == [FIRST]
+    assert server.requested("/last-updated.txt") == ["/last-updated.txt"] * 2
+    assert server.breaches == []
+
+
+def test_a_new_set_is_collected_on_its_first_day_though_the_run_starts_early(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    run(opened(), lake, clock)
+    clock.time = datetime(2026, 11, 26, 20, 59, 50, tzinfo=UTC)
+    server.sets = day_sets(0.5)
+    server.sets[3, 99] = [row | {"productId": row["productId"] + 50} for row in server.sets[3, 1]]
+
+    run(opened(), lake, clock)
+
+    assert lake.day(FIRST + timedelta(days=1)).num_rows == CARDS * (len(GROUPS) + 1)
+    assert server.breaches == []
+
+
+@pytest.mark.parametrize(
+    ("body", "day"),
+    [
+        (b"2099-01-01T00:00:00+0000", FIRST),
+        (b"2026-11-24T20:05:00", FIRST - timedelta(days=1)),
+        (b"\xef\xbb\xbf2026-11-24T20:05:00Z", FIRST - timedelta(days=1)),
+        (b"<html>", FIRST),
+    ],
+    ids=["to come", "without a zone", "byte order mark", "html"],
+)
+def test_the_latest_day_is_never_one_to_come_and_is_of_utc(
+    server: TcgcsvServer,
+    opened: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    body: bytes,
+    day: date,
+) -> None:
+    server.bodies["/last-updated.txt"] = body
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        assert opened().available()[1] == day
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_refusal_of_a_live_page_ends_all_requests(
