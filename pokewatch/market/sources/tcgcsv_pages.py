@@ -36,7 +36,10 @@ class NotDueError(SourceError):
 
 
 class TcgcsvPages:
-    """A client of one TCGCSV server. Pages, pace and budget are shared by all runs of a home."""
+    """A client of one TCGCSV server. Pages, pace and budget are shared by all runs of a home.
+
+    Pages are stored under their address without user and password: those are no part of the page.
+    """
 
     def __init__(
         self,
@@ -108,11 +111,12 @@ class TcgcsvPages:
     def failures(self, day: date) -> dict[str, str]:
         """Return the pages of prices of `day` that the last run did not get, cause by path."""
         failed = self._store.failures(day).items()
-        return {url.removeprefix(self.url): cause for url, cause in failed}
+        return {url.removeprefix(shown(self.url)): cause for url, cause in failed}
 
     def write_failures(self, day: date, failures: Mapping[str, str]) -> None:
         """Record the pages of prices of `day` that this run did not get, cause by path."""
-        self._store.write_failures(day, {self.url + path: why for path, why in failures.items()})
+        base = shown(self.url)
+        self._store.write_failures(day, {base + path: why for path, why in failures.items()})
 
     def _latest_update(self) -> date:
         now = self._now()
@@ -137,7 +141,7 @@ class TcgcsvPages:
         """
         url = f"{self.url}/last-updated.txt"
         with self._store.locked("pages"):
-            page = self._store.page(url)
+            page = self._store.page(shown(url))
             if page is not None:
                 day = parsing.day(page.body.strip())
                 late = day is not None and day < expected
@@ -149,7 +153,7 @@ class TcgcsvPages:
         """Return a stored page, or fetch and store it; `check` raises for a page not to store."""
         url = self.url + path
         with self._store.locked("pages"):
-            page = self._store.page(url)
+            page = self._store.page(shown(url))
             if page is None or not self._is_current(page, day):
                 if page is not None:
                     self._wait_until_due(url, page)
@@ -160,7 +164,7 @@ class TcgcsvPages:
 
     def _recent(self, url: str) -> StoredPage | None:
         """Return the stored page if it is less than 24 hours old."""
-        page = self._store.page(url)
+        page = self._store.page(shown(url))
         return page if page and self._age(page.fetched) < DAY_SECONDS else None
 
     def _is_current(self, page: StoredPage, day: date | None) -> bool:
@@ -199,7 +203,7 @@ class TcgcsvPages:
 
     def _write(self, url: str, day: date | None, status: int, body: str) -> StoredPage:
         page = StoredPage(self._time(), day, status, body)
-        self._store.write_page(url, page)
+        self._store.write_page(shown(url), page)
         return page
 
     def _age(self, fetched: float) -> float:

@@ -12,6 +12,7 @@ from pokewatch.errors import MissingAtSourceError, SourceError
 from pokewatch.market.collect import collect
 from pokewatch.market.lake import Lake
 from pokewatch.market.sources.tcgcsv import TcgcsvSource
+from pokewatch.settings import Home
 from tests.market.tcgcsv_server import CARDS, FIRST, GROUPS, Clock, TcgcsvServer, day_sets, run
 
 PAGES = 1 + 2 + 2 * len(GROUPS)  # last-updated, groups of two categories, prices and products
@@ -268,3 +269,20 @@ def test_a_first_day_without_most_prices_is_held(
     assert (report.written, list(report.held)) == ([], [FIRST])
     with pytest.raises(Exception, match=reason):
         report.require_no_held()
+
+
+def test_the_password_of_a_mirror_is_not_stored_and_may_change(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.failing["/tcgplayer/3/7/prices"] = 1_000
+    address = server.url.replace("http://", "http://me:{}@")
+    run(opened(tcgcsv_url=address.format("hunter2")), lake, clock)
+    files = [path for path in Home.read().requests.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".sqlite" for path in files)
+    assert not [path for path in files if b"hunter2" in path.read_bytes()]
+
+    del server.failing["/tcgplayer/3/7/prices"]
+    clock.sleep(60)
+    again = run(opened(tcgcsv_url=address.format("hunter3")), lake, clock)
+    assert again.written == [FIRST]
+    assert server.breaches == []
