@@ -22,10 +22,14 @@ def atomic_file(path: Path, folder: Path | None = None, *, mode: int = 0o666) ->
     that no other process uses, with the permissions `mode` as far as the umask allows. Files of
     `path` that a killed process left there are removed.
 
+    Where `path` is a symbolic link, the file that it leads to is replaced, except with `folder`.
+
     Raise OSError where `path` is a device or pipe, such as /dev/stdout, which no file replaces.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    if folder is None and path.is_symlink():
+        path = Path(os.path.realpath(path))
     parent = folder or path.parent
     _remove_abandoned(parent, path.name)
     temporary = parent / f".{path.name}.{secrets.token_hex(8)}"

@@ -53,6 +53,25 @@ def test_a_pipe_or_device_is_not_replaced(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed_and_stays(tmp_path: Path, exists: bool) -> None:
+    elsewhere, link, second = tmp_path / "elsewhere", tmp_path / "link", tmp_path / "second"
+    elsewhere.mkdir()
+    target = elsewhere / "prices.csv"
+    if exists:
+        target.write_text("before")
+    link.symlink_to(Path("elsewhere") / "prices.csv")
+    second.symlink_to(link)
+
+    with atomic_file(second) as file:
+        file.write(b"after")
+
+    assert second.is_symlink()
+    assert link.is_symlink()
+    assert target.read_text() == "after"
+    assert list(elsewhere.iterdir()) == [target]
+
+
 def test_two_writers_of_one_file_leave_one_of_theirs(tmp_path: Path) -> None:
     path = tmp_path / "prices.csv"
     with atomic_file(path) as one, atomic_file(path) as other:

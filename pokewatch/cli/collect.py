@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from pokewatch.cli.market_choice import market_option
-from pokewatch.cli.options import Day, json_option
+from pokewatch.cli.options import Day, OutputFile, json_option
 from pokewatch.cli.output import (
     print_json,
     print_text,
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFile(),
     help="File to export to. Default: named by source and days, in POKEWATCH_HOME/exports.",
 )
 @market_option

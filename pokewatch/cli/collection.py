@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pokewatch.atomic_file import atomic_file
-from pokewatch.cli.options import json_option, value_errors_as_usage
+from pokewatch.cli.options import OutputFile, json_option, value_errors_as_usage
 from pokewatch.cli.output import (
     format_price,
     format_share,
@@ -68,7 +68,7 @@ def collection() -> None:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=OutputFile(),
     help="Also write every line with its worth to this CSV file.",
 )
 @json_option

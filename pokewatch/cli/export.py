@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pokewatch.cli.market_choice import market_option
-from pokewatch.cli.options import json_option
+from pokewatch.cli.options import OutputFile, json_option
 from pokewatch.cli.output import (
     print_json,
     print_wrapped,
@@ -31,7 +31,7 @@ class DayRange(click.ParamType[tuple[date | None, date | None]]):
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     required=True,
     help="File to write; it appears complete or not at all.",
 )

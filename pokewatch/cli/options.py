@@ -1,9 +1,11 @@
 """Option types and options that several commands share."""
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +24,18 @@ class Day(click.ParamType[date]):
             return date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is not a date such as {datetime.now(UTC).date()}", param, ctx)
+
+
+class OutputFile(click.Path):
+    """A file to write, which may not exist yet."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value).strip():
+            self.fail("the name of the file is empty; give one such as prices.csv", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class PriceOption(click.ParamType[float]):

@@ -260,6 +260,23 @@ def test_export_names_days_that_do_not_exist(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["", " "], ids=["empty", "blank"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "--out"),
+        ("collect", "--days", "2", "--cards", "5", "--format", "csv", "--output"),
+        ("collection", "value", "cards.csv", "--out"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_file_to_write_needs_a_name(home: Path, command: tuple[str, ...], name: str) -> None:
+    result = run(*command, name)
+    assert result.exit_code == 2
+    assert "the name of the file is empty; give one such as prices.csv" in result.output
+    assert not any(home.rglob("*.parquet"))
+
+
 def test_export_to_a_folder_that_does_not_exist_is_an_error(champion_home: Path) -> None:
     result = run("export", "--out", "/nowhere/x.csv")
     assert result.exit_code == 1

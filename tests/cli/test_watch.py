@@ -97,6 +97,12 @@ def test_what_cannot_be_watched(
     assert json.loads(run("watch", "list", "--json").stdout) == []
 
 
+@pytest.mark.parametrize("currency", ["usd", "USD", " Usd "])
+def test_a_currency_may_be_written_in_lower_case(book: PriceBook, currency: str) -> None:
+    made = added(book.cards.slugs[0], "--below", "3", "--currency", currency)
+    assert made["condition"] == "at or below 3.00 USD"
+
+
 def test_unknown_cards_and_watches(book: PriceBook) -> None:
     result = run("watch", "add", "no_such_card", "--below", "3")
     assert (result.exit_code, "unknown card" in result.output) == (3, True)
