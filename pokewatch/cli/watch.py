@@ -65,10 +65,8 @@ def add(
         card_id, slug, unit, market = _card(card)
         check_currency(below, "--below", unit)
         check_currency(above, "--above", unit)
-        if (
-            condition.has_currency
-            and (unit if currency is None else currency.strip().upper()) != unit
-        ):
+        priced = unit if currency is None else currency.strip().upper()
+        if condition.has_currency and priced != unit:
             raise ValueError(f"--currency {currency}: the prices are in {unit}")
     priced_in = unit if condition.has_currency else None
     new = NewWatch(card_id, slug, condition, priced_in, webhook, market)
