@@ -4,6 +4,7 @@
     +-- SettingsError              a setting or command-line value is invalid
     +-- SourceError                a price source failed, or its response cannot be used
     |   +-- MissingAtSourceError   the source has no such day, set or page
+    |   +-- DamagedDayError        what the source has of a day cannot be read; other days can
     +-- LakeError                  the lake cannot be read or written
     |   +-- PriceSchemaError       a table does not have the columns of prices or cards
     +-- QualityError               a day of prices failed its quality checks
@@ -67,6 +68,10 @@ class SourceError(PokeWatchError):
 
 
 class MissingAtSourceError(SourceError):
+    pass
+
+
+class DamagedDayError(SourceError):
     pass
 
 

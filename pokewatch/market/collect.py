@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pokewatch.errors import (
+    DamagedDayError,
     MissingAtSourceError,
     SettingsError,
     SourceError,
@@ -49,7 +50,7 @@ def collect(
 
     A user-supplied file is always read again. A day that fails its checks is held back, a day that
     the source does not have is reported as missing. Raise SourceError if the source fails or has
-    none of the days; days written before stay in the lake.
+    none of the days, or if one of them is damaged; days written before stay in the lake.
     """
     thresholds = thresholds or QualityThresholds.of(QualitySettings.read(), source.name)
     today = today or datetime.now(UTC).date()
@@ -141,9 +142,13 @@ class _Collection:
         return usage() if usage else None
 
     def _batches(self, wanted: list[date]) -> Iterator[PriceBatch]:
-        """Yield the batches of `wanted`, leaving out the days that the source does not have."""
+        """Yield the batches of `wanted`, leaving out the days that the source does not have.
+
+        A damaged day is an error once the others are in the lake.
+        """
         waiting = list(wanted)
         missing: MissingAtSourceError | None = None
+        damaged: DamagedDayError | None = None
         while waiting:
             try:
                 for batch in self.source.prices(waiting):
@@ -157,8 +162,14 @@ class _Collection:
                     day
                 )
                 self.progress(1)
+            except DamagedDayError as error:
+                damaged = damaged or error
+                waiting.pop(0)
+                self.progress(1)
             except SourceError as error:
                 raise self._interrupted(error) from error
+        if damaged:
+            raise self._interrupted(damaged)
         if missing and len(self.report.missing) == len(self.report.requested):
             raise missing
 

@@ -94,12 +94,8 @@ class HttpClient:
         try:
             return parsing.parse_json(text)
         except (ValueError, RecursionError):
-            begins = " ".join(self._without_secrets(text)[:60].split())
-            raise SourceError(
-                self.source,
-                shown(url),
-                f"the answer is not JSON; it begins with {begins!r}",
-            ) from None
+            cause = parsing.not_json(self._without_secrets(text))
+            raise SourceError(self.source, shown(url), cause) from None
 
     def _without_secrets(self, text: str) -> str:
         """Return `text` without the key, which a server may repeat in its refusal."""

@@ -27,6 +27,11 @@ def parse_json(content: str | bytes) -> Any:
         return json.loads(_flattened(plain), parse_int=_whole_number)
 
 
+def not_json(body: str) -> str:
+    """Return that `body` is not JSON, with its beginning."""
+    return f"the answer is not JSON; it begins with {' '.join(body[:60].split())!r}"
+
+
 def _whole_number(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_NUMBER else float(digits)
 

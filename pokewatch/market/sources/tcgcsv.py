@@ -77,7 +77,7 @@ class TcgcsvSource:
     def prices(self, days: Sequence[date]) -> Iterator[PriceBatch]:
         """Yield one day at a time, while the next one is fetched.
 
-        Raise MissingAtSourceError for a day without an archive.
+        Raise MissingAtSourceError for a day without an archive, DamagedDayError for a damaged one.
         """
         ordered = sorted(days)
         pool = ThreadPoolExecutor(_AHEAD)

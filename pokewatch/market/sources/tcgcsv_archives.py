@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pokewatch.errors import LakeError, MissingAtSourceError, SourceError
+from pokewatch.errors import DamagedDayError, LakeError, MissingAtSourceError, SourceError
 from pokewatch.market.sources import parsing
 from pokewatch.market.sources.archive import BadArchiveError, read_members
 from pokewatch.market.sources.http import shown
@@ -38,7 +38,10 @@ class TcgcsvArchives:
         self._warn = warn
 
     def rows(self, day: date) -> PriceRows:
-        """Return the prices of `day`. Raise SourceError; MissingAtSourceError if it is absent."""
+        """Return the prices of `day`.
+
+        Raise SourceError; MissingAtSourceError if it is absent, DamagedDayError if it is damaged.
+        """
         url = f"{self._pages.url}/archive/tcgplayer/prices-{day}.ppmd.7z"
         path = self._fetched(url)
         numbers = "|".join(map(str, self._categories))
@@ -48,14 +51,14 @@ class TcgcsvArchives:
         except BadArchiveError as error:
             path.unlink(missing_ok=True)  # the answer was not the archive
             cause = f"{error}; {day} was not collected"
-            raise SourceError(_NAME, shown(url), cause) from error
+            raise DamagedDayError(_NAME, shown(url), cause) from error
         except BadEnvelopeError as error:
             due = datetime.fromtimestamp(path.stat().st_mtime, UTC) + timedelta(hours=24)
             cause = (
                 f"{error}; {day} was not collected. The archive is requested again after "
                 f"{due:%Y-%m-%d %H:%M} UTC"
             )
-            raise SourceError(_NAME, shown(url), cause) from error
+            raise DamagedDayError(_NAME, shown(url), cause) from error
 
     def _fetched(self, url: str) -> Path:
         """Return the file of an archive, downloaded if it is not kept yet."""
@@ -109,8 +112,11 @@ class TcgcsvArchives:
                 raise BadEnvelopeError(f"the archive contains {name!r}, which is not of {day}")
             try:
                 rows.add(int(category), int(group), results(parsing.parse_json(body)))
-            except (ValueError, RecursionError) as error:
+            except BadEnvelopeError as error:
                 raise BadEnvelopeError(f"{name}: {error}") from error
+            except (ValueError, RecursionError) as error:
+                beginning = body[:200].decode("utf-8-sig", errors="replace")
+                raise BadEnvelopeError(f"{name}: {parsing.not_json(beginning)}") from error
         if not rows.card_ids:
             why = f": {rows.most_rejected()}" if rows.rejected else ""
             numbers = ", ".join(map(str, self._categories))

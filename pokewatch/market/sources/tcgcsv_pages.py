@@ -197,7 +197,9 @@ class TcgcsvPages:
             try:
                 check(body)
             except (ValueError, RecursionError, OverflowError) as error:
-                cause = str(error) if isinstance(error, BadEnvelopeError) else _not_json(body)
+                cause = (
+                    str(error) if isinstance(error, BadEnvelopeError) else parsing.not_json(body)
+                )
                 raise SourceError(_NAME, shown(url), cause, httpx.codes.OK) from None
         return self._write(url, day, status, body)
 
@@ -220,7 +222,3 @@ def _check_envelope(body: str) -> None:
 def _check_time(body: str) -> None:
     if parsing.day(body.strip()) is None:
         raise ValueError("it is not a time")
-
-
-def _not_json(body: str) -> str:
-    return f"the answer is not JSON; it begins with {' '.join(body[:60].split())!r}"

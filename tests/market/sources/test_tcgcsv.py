@@ -1,12 +1,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pokewatch.errors import MissingAtSourceError, SourceError
+from pokewatch.errors import DamagedDayError, MissingAtSourceError, SourceError
 from pokewatch.market.catalog import CARD_SCHEMA
+from pokewatch.market.collect import collect
+from pokewatch.market.lake import Lake
 from pokewatch.market.prices import PRICE_SCHEMA
 from pokewatch.market.sources import PriceBatch
 from pokewatch.market.sources.tcgcsv import FIRST_DAY, TcgcsvSource
@@ -211,7 +214,7 @@ def test_days_come_in_order_whatever_order_they_are_asked_in(
         ),
         (
             Reply(seven_zip({f"{DAY}/3/1/prices": b"<html>"})),
-            "2025-10-22/3/1/prices: .*; 2025-10-22 was not collected",
+            "3/1/prices: the answer is not JSON; it begins with '<html>'; 2025-10-22 was not",
         ),
         (
             Reply(seven_zip({f"{DAY}/3/1/prices": b"[]"})),
@@ -248,6 +251,25 @@ def test_an_unusable_archive_is_reported(
         list(opened().prices([DAY]))
 
     assert str(caught.value).startswith(f"tcgcsv: {upstream.url}{archive_path(DAY)}: ")
+
+
+@pytest.mark.parametrize("damaged", [b"<html>", seven_zip({"x": b""})], ids=["html", "empty"])
+def test_a_damaged_archive_does_not_keep_other_days_from_the_lake(
+    upstream: Upstream, opened: Callable[..., TcgcsvSource], tmp_path: Path, damaged: bytes
+) -> None:
+    days = [date(2025, 10, day) for day in range(1, 6)]
+    for day in days:
+        upstream.archive(day, {(3, 1): [price(1, 10.0 + 0.1 * day.day)]})
+    upstream.routes[archive_path(days[2])] = Reply(damaged)
+    upstream.results("/tcgplayer/3/groups", [{"groupId": 1, "name": "One"}])
+
+    lake = Lake(tmp_path / "lake")
+
+    with pytest.raises(DamagedDayError, match=r"was not collected.*; 4 of 5 days are in") as caught:
+        collect(opened(), lake, days, today=date(2025, 10, 23))
+
+    assert archive_path(days[2]) in str(caught.value)
+    assert lake.days() == [*days[:2], *days[3:]]
 
 
 def test_a_day_without_archive_is_missing(
