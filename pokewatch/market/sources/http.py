@@ -240,9 +240,8 @@ class HttpClient:
         except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
             raise _TransientError(f"connection failed: {error or type(error).__name__}") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SourceError(
-                self.source, shown(url), f"the request failed: {error or type(error).__name__}"
-            ) from None
+            cause = self._without_secrets(str(error)) or type(error).__name__
+            raise SourceError(self.source, shown(url), f"the request failed: {cause}") from None
 
     def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(

@@ -13,6 +13,7 @@ The id of a card is that of its product and printing, whatever other printings t
 several cards with one product, the one that the lake has, else the first, is collected.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,11 +93,6 @@ class PokemonPriceTrackerSource:
         transport: httpx.BaseTransport | None = None,
         **client: Any,
     ) -> None:
-        if settings.pokemon_price_api_key is None:
-            raise SettingsError(
-                "POKEMON_PRICE_API_KEY is not set; "
-                "the source `pokemon_price_tracker` needs an API key"
-            )
         self._url = settings.pokemon_price_url.rstrip("/")
         self._sets = settings.pokemon_price_sets
         self._language = settings.pokemon_price_language
@@ -108,7 +104,7 @@ class PokemonPriceTrackerSource:
             attempts=settings.http_attempts,
             pause=1.0 if self._url == _PUBLIC else 0.0,
         )
-        headers = {"Authorization": f"Bearer {settings.pokemon_price_api_key.get_secret_value()}"}
+        headers = {"Authorization": f"Bearer {_key(settings)}"}
         self._http = HttpClient(self.name, limits, headers, _HINTS, transport, **client)
         self.warnings: list[str] = []
         self._latest: _Fetched | None = None
@@ -255,3 +251,22 @@ class PokemonPriceTrackerSource:
         }
         row |= {"currency": "USD", "source": self.name, "observed_at": self._now()}
         fetched.rows.setdefault(day, []).append(row)
+
+
+def _key(settings: SourceSettings) -> str:
+    """Return the API key without the line break that a file of secrets may end with.
+
+    Raise SettingsError, without the key, where there is none or it cannot be sent.
+    """
+    secret = settings.pokemon_price_api_key
+    key = secret.get_secret_value().strip() if secret else ""
+    if not key:
+        raise SettingsError(
+            "POKEMON_PRICE_API_KEY is not set; the source `pokemon_price_tracker` needs an API key"
+        )
+    if not re.fullmatch(r"[!-~]+", key):
+        raise SettingsError(
+            "POKEMON_PRICE_API_KEY has a space, a line break or a character that is not ASCII: "
+            "set the key alone"
+        )
+    return key

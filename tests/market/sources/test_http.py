@@ -323,6 +323,14 @@ def test_secrets_stay_out_of_messages(upstream: Upstream) -> None:
     assert upstream.requests[0].headers["Authorization"] != ""
 
 
+def test_a_header_that_cannot_be_sent_is_not_shown(upstream: Upstream) -> None:
+    keyed = client(headers={"Authorization": "Bearer hunter22222\n"})
+
+    with pytest.raises(SourceError, match=r"the request failed: Illegal header .*\*\*\*") as caught:
+        keyed.text(f"{upstream.url}/a")
+    assert "hunter" not in str(caught.value)
+
+
 def test_it_says_who_is_asking(upstream: Upstream) -> None:
     upstream.routes["/a"] = Reply(b"{}")
 

@@ -349,6 +349,31 @@ def test_the_key_masks_itself(opened: Callable[..., PokemonPriceTrackerSource]) 
     assert KEY not in repr(SourceSettings.read()) + repr(source) + repr(source._http)
 
 
+def test_a_key_may_end_with_a_line_break(
+    upstream: Upstream,
+    opened: Callable[..., PokemonPriceTrackerSource],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("POKEMON_PRICE_API_KEY", f" {KEY}\r\n")
+    upstream.json("/cards", {"data": [card()]})
+
+    assert opened().catalog().num_rows == 1
+    assert upstream.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("inside", [" ", "\n", "\t", "é", "\x7f"])
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(
+    opened: Callable[..., PokemonPriceTrackerSource],
+    monkeypatch: pytest.MonkeyPatch,
+    inside: str,
+) -> None:
+    monkeypatch.setenv("POKEMON_PRICE_API_KEY", f"{KEY}{inside}{KEY}")
+
+    with pytest.raises(SettingsError, match="set the key alone") as caught:
+        opened()
+    assert KEY not in str(caught.value)
+
+
 def test_volume_reaches_the_lake(
     upstream: Upstream, opened: Callable[..., PokemonPriceTrackerSource], tmp_path: Any
 ) -> None:
