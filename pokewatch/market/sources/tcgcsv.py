@@ -122,11 +122,12 @@ class TcgcsvSource:
             ) from None
 
     def _live_rows_or(self, error: SourceError, day: date) -> PriceRows:
-        """Return the rows of the live pages. Raise `error` if there are no such pages."""
+        """Return the rows of the live pages. Raise `error`, completed, if there are none."""
         try:
             return self._live.rows(day)
         except MissingAtSourceError as missing:
-            raise error from missing
+            cause = f"{error.cause}; {missing.url}: {missing.cause}"
+            raise type(error)(self.name, error.url, cause, error.status) from missing
 
     def _warn(self, warning: str) -> None:
         """Add a warning to the report, once: days are fetched by several threads."""

@@ -105,21 +105,26 @@ class TcgcsvLive:
         return fetch.rows
 
     def _sets(self, fetch: _Fetch) -> Iterator[_Set]:
-        """Yield the sets of all categories. Raise SourceError for an unknown or blocked one."""
+        """Yield the sets of all categories.
+
+        Raise SourceError if requests are blocked, MissingAtSourceError if all are unknown.
+        """
+        missing: MissingAtSourceError | None = None
         for category in self._categories:
             try:
                 groups = self._catalog.groups_of(category, fetch.rows.day)
                 fetch.answered.add(f"/tcgplayer/{category}/groups")
-            except MissingAtSourceError:
-                raise
             except SourceError as error:
                 path = f"/tcgplayer/{category}/groups"
                 fetch.failed[path], fetch.names[path] = error, f"all of category {category}"
                 if error.status in BLOCKED:
                     raise self._incomplete(fetch) from error
+                missing = error if isinstance(error, MissingAtSourceError) else missing
                 continue
             for group, facts in sorted(groups.items()):
                 yield _Set(category, group, text(facts.get("name")) or f"group {group}")
+        if missing and not fetch.answered:
+            raise missing
 
     def _request(self, fetch: _Fetch, sets: Sequence[_Set]) -> Sequence[_Set]:
         """Add the rows of `sets`; return those not requested since too many in a row failed.

@@ -150,6 +150,28 @@ def test_a_category_that_never_answers_is_reported(
     assert server.breaches == []
 
 
+def test_a_category_that_is_unknown_is_reported_and_the_others_collected(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.absent.add("/tcgplayer/85/groups")
+
+    report = run(opened(tcgcsv_categories="3,85"), lake, clock)
+
+    assert lake.day(FIRST).num_rows == CARDS * len(GROUPS)
+    (warning,) = [text for text in report.warnings if "all of category 85" in text]
+    assert "/tcgplayer/85/groups: answered 404 Not Found" in warning
+
+
+def test_live_pages_that_do_not_exist_are_named_beside_the_archive(
+    server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
+) -> None:
+    server.absent |= {"/tcgplayer/3/groups", "/tcgplayer/85/groups"}
+
+    with pytest.raises(SourceError, match=r"is closed .*/tcgplayer/85/groups: answered 404"):
+        run(opened(tcgcsv_categories="3,85"), lake, clock)
+    assert lake.days() == []
+
+
 def test_a_page_that_is_no_json_is_not_requested_again_in_the_same_run(
     server: TcgcsvServer, opened: Open, lake: Lake, clock: Clock
 ) -> None:
